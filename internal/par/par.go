@@ -1,0 +1,42 @@
+// Package par splits loops over a fixed number of workers.
+//
+// A Team is that number. What a loop body computes for an index must not
+// depend on which worker runs it, so that results have the same bytes for
+// every size of team.
+package par
+
+import "sync"
+
+// Team is a number of workers that share loops. The zero value is one worker.
+type Team struct{ n int }
+
+// NewTeam returns a team of n workers, at least one.
+func NewTeam(n int) Team { return Team{max(n, 1)} }
+
+// Size is the number of workers, at least one.
+func (t Team) Size() int { return max(t.n, 1) }
+
+// For cuts 0..n into one contiguous range per worker and runs body on each,
+// returning when all are done. Ranges are as even as possible; a team larger
+// than n leaves workers idle. worker is below Size and no two running bodies
+// share one, so that it can index scratch memory. A team of one runs body on
+// the calling goroutine.
+func (t Team) For(n int, body func(lo, hi, worker int)) {
+	workers := min(t.Size(), n)
+	if workers <= 1 {
+		if n > 0 {
+			body(0, n, 0)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for w := 1; w < workers; w++ {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			body(n*w/workers, n*(w+1)/workers, w)
+		}()
+	}
+	body(0, n/workers, 0)
+	wg.Wait()
+}
