@@ -1,0 +1,156 @@
+// Package decomp is the algebra of neuron-head pairs.
+//
+// In the attention pool of a CLIP-ResNet, head h and neuron n contribute to
+// the image feature
+//
+//	r[h,n] = s[h,n]·v[h,n] + b[h]
+//
+// The score s[h,n] = Σ_t a[h,t]·x[t,n] is a number that depends on the picture; the
+// direction v[h,n] = W_O^h W_V^h[:,n] depends on the weights only, and
+// so does the bias share b[h] = W_O^h B_V^h/C + B_O/(C·H). The sum of r over
+// all pairs is the image feature. A Pool holds the weights and evaluates
+// these without ever holding the [H,C,O] tensor unless asked to.
+//
+// Axis letters: B images, H heads, C neurons, D = C/H, O the joint
+// image-text dimension. Source: arXiv:2509.19943.
+package decomp
+
+import (
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Pool is the part of an attention pool that contributions are made of.
+type Pool struct {
+	Heads, Neurons, OutDim int // H, C, O
+
+	Value []float32 // W_V, [H,D,C]
+	Out   []float32 // W_O, [O,H,D]
+	Bias  []float32 // b, [H,O]
+
+	constant []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
+}
+
+// NewPool builds a Pool from an attention pool's weights: value [C,C] and
+// valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
+// keeps value and out.
+func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
+	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out}
+	p.check()
+	C, O, D := p.Neurons, p.OutDim, p.width()
+	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
+	for o := range O {
+		total := float64(outBias[o])
+		for h := range heads {
+			own := 0.0
+			for d := range D {
+				own += float64(out[o*C+h*D+d]) * float64(valueBias[h*D+d])
+			}
+			total += own
+			p.Bias[h*O+o] = float32(own/float64(C) + float64(outBias[o])/float64(C*heads))
+		}
+		p.constant[o] = float32(total)
+	}
+	return p
+}
+
+// PoolFromSlices builds a Pool from what an artefact keeps: value [H,D,C], out
+// [O,H,D] and bias [H,O].
+func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
+	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
+	p.check()
+	if len(bias) != heads*outDim {
+		panic("decomp: bias is not [H,O]")
+	}
+	p.constant = make([]float32, outDim)
+	for o := range outDim {
+		total := 0.0
+		for h := range heads {
+			total += float64(bias[h*outDim+o])
+		}
+		p.constant[o] = float32(total * float64(neurons))
+	}
+	return p
+}
+
+func (p *Pool) check() {
+	if p.Heads < 1 || p.Neurons%p.Heads != 0 {
+		panic("decomp: heads do not divide the neurons")
+	}
+	if len(p.Value) != p.Neurons*p.Neurons || len(p.Out) != p.OutDim*p.Neurons {
+		panic("decomp: weights are not [C,C] and [O,C]")
+	}
+}
+
+// width is D, the channels of a head.
+func (p *Pool) width() int { return p.Neurons / p.Heads }
+
+// Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head to dst [C,O].
+func (p *Pool) Directions(dst []float32, head int, team par.Team) {
+	C, O, D := p.Neurons, p.OutDim, p.width()
+	kernel.Sgemm(true, true, C, O, D, 1, p.Value[head*D*C:], C, p.Out[head*D:], C, 0, dst[:C*O], O, team)
+}
+
+// AllDirections returns v of every head, [H,C,O].
+func (p *Pool) AllDirections(team par.Team) []float32 {
+	each := p.Neurons * p.OutDim
+	v := make([]float32, p.Heads*each)
+	for h := range p.Heads {
+		p.Directions(v[h*each:(h+1)*each], h, team)
+	}
+	return v
+}
+
+// Features writes the image features of scores [B,H,C] to dst [B,O],
+//
+//	feature = Σ_{h,n} r[h,n] = Σ_h W_O^h (W_V^h s[h]) + const
+//
+// through the heads' outputs, which it writes to values [B,C].
+func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team) {
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	for h := range H {
+		kernel.Sgemm(false, true, images, D, C, 1, scores[h*C:], H*C, p.Value[h*D*C:], C, 0, values[h*D:], C, team)
+	}
+	for b := range images {
+		copy(dst[b*O:(b+1)*O], p.constant)
+	}
+	kernel.Sgemm(false, true, images, O, C, 1, values, C, p.Out, C, 1, dst, O, team)
+}
+
+// Contributions writes every r[h,n] of one image to dst [H,C,O].
+//
+// scores is [H,C], directions [H,C,O] as AllDirections gives them.
+func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
+	C, O := p.Neurons, p.OutDim
+	team.For(p.Heads*C, func(lo, hi, _ int) {
+		for u := lo; u < hi; u++ {
+			r, v, b, s := dst[u*O:(u+1)*O], directions[u*O:(u+1)*O], p.Bias[u/C*O:(u/C+1)*O], scores[u]
+			for o := range r {
+				r[o] = s*v[o] + b[o]
+			}
+		}
+	})
+}
+
+// NeuronContributions writes the sum over heads, R[n] = Σ_h r[h,n], of one
+// image to dst [C,O], with inputs as for Contributions. Sums over heads run
+// in their order.
+func (p *Pool) NeuronContributions(dst, scores, directions []float32, team par.Team) {
+	C, O := p.Neurons, p.OutDim
+	share := make([]float32, O) // Σ_h b[h]
+	for o := range share {
+		share[o] = p.constant[o] / float32(C)
+	}
+	team.For(C, func(lo, hi, _ int) {
+		for n := lo; n < hi; n++ {
+			r := dst[n*O : (n+1)*O]
+			copy(r, share)
+			for h := range p.Heads {
+				s, v := scores[h*C+n], directions[(h*C+n)*O:(h*C+n+1)*O]
+				for o := range r {
+					r[o] += s * v[o]
+				}
+			}
+		}
+	})
+}
