@@ -1,0 +1,142 @@
+package npy
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"unsafe"
+)
+
+// File is an array of float32 or float16 in row-major order that stays on
+// disk. Several goroutines may read it at once.
+type File struct {
+	Header
+	file  *os.File
+	start int64 // byte offset of the first element
+}
+
+// Open opens a .npy file for reading piece by piece. Its length is checked
+// against its header. Files in Fortran order, or with elements other than
+// float32 and float16, are refused: ReadFile takes those.
+func Open(path string) (*File, error) {
+	return open(path, func(f *File) error {
+		h, n, err := ReadHeader(f.file)
+		if err != nil {
+			return err
+		}
+		if h.DType != Float32 && h.DType != Float16 {
+			return fmt.Errorf("elements are %s, want float32 or float16", h.DType)
+		}
+		// With one axis that is longer than 1 both orders are the same.
+		if h.Fortran && len(h.Shape) > 1 {
+			return errors.New("axes in Fortran order, want C order")
+		}
+		f.Header, f.start = h, int64(n)
+		return nil
+	})
+}
+
+// OpenRaw opens a headerless dump of little-endian float32, as np.memmap
+// writes it. The file's length must be that of the shape.
+func OpenRaw(path string, shape []int) (*File, error) {
+	return open(path, func(f *File) error {
+		f.Header = Header{DType: Float32, Shape: append([]int(nil), shape...)}
+		return f.Header.check()
+	})
+}
+
+// open opens path, has describe fill in what it holds, and checks its length.
+func open(path string, describe func(*File) error) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{file: file}
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = errors.New("not a regular file")
+	default:
+		if err = describe(f); err == nil {
+			err = f.fits(info.Size() - f.start)
+		}
+	}
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }
+
+// hostLittle says that this machine keeps the least significant byte first.
+var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// ReadFloat32 fills dst with the elements from number start on, in row-major
+// order. It fails when they are not all in the array. It needs no memory
+// besides dst.
+func (f *File) ReadFloat32(dst []float32, start int64) error {
+	if total := int64(f.Count()); start < 0 || start > total || int64(len(dst)) > total-start {
+		return fmt.Errorf("read %s: elements %d to %d, want them within 0 to %d", f.file.Name(), start, start+int64(len(dst)), total)
+	}
+	if len(dst) == 0 {
+		return nil
+	}
+	// The elements are read into the last bytes of dst's own memory and then
+	// converted from the first on: each is at least as far along as the place
+	// it goes to.
+	size := f.DType.Size
+	memory := unsafe.Slice((*byte)(unsafe.Pointer(&dst[0])), 4*len(dst))
+	stored := memory[len(memory)-size*len(dst):]
+	if _, err := f.file.ReadAt(stored, f.start+start*int64(size)); err != nil {
+		return fmt.Errorf("read %s: element %d: %w", f.file.Name(), start, noEOF(err))
+	}
+	switch {
+	case size == 2 && f.BigEndian:
+		for i := range dst {
+			dst[i] = FromHalf(binary.BigEndian.Uint16(stored[2*i:]))
+		}
+	case size == 2:
+		for i := range dst {
+			dst[i] = FromHalf(binary.LittleEndian.Uint16(stored[2*i:]))
+		}
+	case f.BigEndian:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.BigEndian.Uint32(stored[4*i:]))
+		}
+	case !hostLittle:
+		for i := range dst {
+			dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(stored[4*i:]))
+		}
+	}
+	return nil
+}
+
+// ReadFloat32 reads all elements of a .npy file of numbers, in row-major
+// order, and its shape. A float32 or float16 file in C order takes no memory
+// besides the result; others take the file's length more, and once more the
+// result when they are in Fortran order.
+func ReadFloat32(path string) (data []float32, shape []int, err error) {
+	if f, err := Open(path); err == nil {
+		defer f.Close()
+		data = make([]float32, f.Count())
+		if err := f.ReadFloat32(data, 0); err != nil {
+			return nil, nil, err
+		}
+		return data, f.Shape, nil
+	}
+	// Either not of Open's kind, or broken, which this finds too.
+	a, err := ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if data, err = a.Float32(); err != nil {
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return data, a.Shape, nil
+}
