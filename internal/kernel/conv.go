@@ -1,0 +1,218 @@
+package kernel
+
+import (
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Activation is the function applied to a convolution's sums.
+type Activation int
+
+const (
+	None      Activation = iota
+	ReLU                 // max(x, 0)
+	QuickGELU            // x / (1 + exp(-1.702 x))
+)
+
+// String is the activation's name in plans.
+func (a Activation) String() string { return [...]string{"none", "relu", "quickgelu"}[a] }
+
+// Algorithm is a way to compute a convolution.
+type Algorithm int
+
+const (
+	Auto      Algorithm = iota // the one that plan expects to be fastest
+	GEMM                       // matrix product over channels; kernel 1
+	Direct                     // matrix product over channels and taps, without a copy per tap; kernel 3
+	Winograd2                  // Winograd's F(2x2, 3x3): 2.25 times fewer products; kernel 3
+	Winograd4                  // Winograd's F(4x4, 3x3): 4 times fewer products; kernel 3
+)
+
+// String is the algorithm's name in plans.
+func (a Algorithm) String() string {
+	return [...]string{"auto", "gemm", "direct", "winograd-2x2", "winograd-4x4"}[a]
+}
+
+// ConvSpec describes a convolution with stride 1.
+type ConvSpec struct {
+	// In is the number of channels of each source. Several sources, which
+	// only kernel 1 may have, are joined along the input channels: a
+	// bottleneck's last convolution and its shortcut are one product.
+	In  []int
+	Out int
+	// Kernel is 1, or 3 with padding 1.
+	Kernel int
+	// H, W and Images are the size of a map and the batch that the algorithm
+	// is chosen for. Run takes other sizes too.
+	H, W, Images int
+	Activation   Activation
+	Algorithm    Algorithm
+}
+
+// Conv is a convolution with packed weights. It may be run by several
+// goroutines at once, each with its own Scratch.
+type Conv struct {
+	spec    ConvSpec
+	family  *family
+	weights packed
+	bias    []float32 // padded to whole blocks
+}
+
+// NewConv packs the weights of a convolution, one slice per source:
+// [Out][In][Kernel][Kernel]; bias is [Out]. Both are read during the call only. The
+// level in use now (package cpu) stays with the convolution.
+//
+// NewConv panics when the spec is not one that it can compute or a slice has
+// the wrong length.
+func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
+	spec.In = append([]int(nil), spec.In...)
+	spec.check()
+	if len(weights) != len(spec.In) {
+		panic("kernel: wrong number of weight slices")
+	}
+	for i, w := range weights {
+		if len(w) != spec.Out*spec.In[i]*spec.Kernel*spec.Kernel {
+			panic("kernel: wrong length of weights")
+		}
+	}
+	if len(bias) != spec.Out {
+		panic("kernel: wrong length of bias")
+	}
+	f := activeFamily()
+	spec.Algorithm = spec.plan(f)
+	c := &Conv{spec: spec, family: f, bias: alignedFloats(blocksOf(spec.Out) * Lanes)}
+	copy(c.bias, bias)
+	c.pack(weights)
+	return c
+}
+
+// check panics on a spec that cannot be computed.
+func (s *ConvSpec) check() {
+	for _, n := range s.In {
+		if n < 1 {
+			panic("kernel: convolution without channels")
+		}
+	}
+	if len(s.In) == 0 || s.Out < 1 {
+		panic("kernel: convolution without channels")
+	}
+	if s.H < 1 || s.W < 1 || s.Images < 1 {
+		panic("kernel: convolution planned for an empty map")
+	}
+	if s.Activation < None || s.Activation > QuickGELU {
+		panic("kernel: unknown activation")
+	}
+	ok := false
+	switch s.Kernel {
+	case 1:
+		ok = s.Algorithm == Auto || s.Algorithm == GEMM
+	case 3:
+		ok = len(s.In) == 1 && (s.Algorithm == Auto || s.Algorithm >= Direct && s.Algorithm <= Winograd4)
+	}
+	if !ok {
+		panic("kernel: no such convolution")
+	}
+}
+
+// plan resolves Auto.
+func (s *ConvSpec) plan(*family) Algorithm {
+	switch {
+	case s.Algorithm != Auto:
+		return s.Algorithm
+	case s.Kernel == 1:
+		return GEMM
+	}
+	return Direct
+}
+
+// Spec is the convolution's description, with Auto replaced by the algorithm
+// that was chosen.
+func (c *Conv) Spec() ConvSpec { return c.spec }
+
+// FLOPs is the number of floating-point operations of the convolution as
+// defined (two per weight and output pixel), whatever the algorithm does, on
+// that many images of the planned size.
+func (c *Conv) FLOPs(images int) float64 {
+	k := 0
+	for _, n := range c.spec.In {
+		k += n
+	}
+	s := &c.spec
+	return 2 * float64(k*s.Kernel*s.Kernel) * float64(s.Out) * float64(images*s.H*s.W)
+}
+
+// WeightBytes is the memory that the packed weights take.
+func (c *Conv) WeightBytes() int64 { return int64(len(c.weights.data)+len(c.bias)) * 4 }
+
+// Run computes
+//
+//	dst = activation(conv(src...) + bias + residual)
+//
+// where residual is nil or has the shape of dst. dst may be the residual, but
+// must not overlap a source. Run panics on maps whose shapes do not fit.
+func (c *Conv) Run(dst Map, residual *Map, scratch *Scratch, team par.Team, src ...Map) {
+	c.checkMaps(dst, residual, src)
+	if dst.Pixels() == 0 {
+		return
+	}
+	switch c.spec.Algorithm {
+	case GEMM:
+		c.runGEMM(dst, residual, scratch, team, src)
+	case Direct:
+		c.runDirect(dst, residual, scratch, team, src[0])
+	}
+}
+
+// checkMaps panics unless the maps fit the convolution.
+func (c *Conv) checkMaps(dst Map, residual *Map, src []Map) {
+	if len(src) != len(c.spec.In) {
+		panic("kernel: wrong number of sources")
+	}
+	dst.check()
+	if dst.C != c.spec.Out {
+		panic("kernel: wrong channels of dst")
+	}
+	for i, m := range src {
+		m.check()
+		if m.C != c.spec.In[i] || m.Images != dst.Images || m.H != dst.H || m.W != dst.W {
+			panic("kernel: source does not fit")
+		}
+	}
+	if residual != nil {
+		residual.check()
+		if !residual.sameShape(dst) {
+			panic("kernel: residual does not fit")
+		}
+	}
+}
+
+// pack fills c.weights for the algorithm of c.spec.
+func (c *Conv) pack(weights [][]float32) {
+	s := &c.spec
+	kBlocks := 0
+	for _, n := range s.In {
+		kBlocks += blocksOf(n)
+	}
+	nBlocks := blocksOf(s.Out)
+	width := c.family.panelWidth(nBlocks)
+	taps := s.Kernel * s.Kernel
+	c.weights = newPacked(kBlocks*taps, nBlocks, width)
+	first := 0
+	for i, w := range weights {
+		c.packSource(w, s.In[i], first, taps)
+		first += blocksOf(s.In[i])
+	}
+}
+
+// packSource packs one source's weights, whose channels start at a block. Rows
+// are ordered block, tap, channel of the block.
+func (c *Conv) packSource(w []float32, in, first, taps int) {
+	p := &c.weights
+	for o := range c.spec.Out {
+		for i := range in {
+			row := ((first+i/Lanes)*taps)*Lanes + i%Lanes
+			for t := range taps {
+				p.data[p.at(row+t*Lanes, o)] = w[(o*in+i)*taps+t]
+			}
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// convTolerance bounds the error of a convolution relative to its largest
+// output. Winograd's F(4x4) loses about a digit and a half: the worst seen
+// over the towers' layers is 4e-6.
+var convTolerance = map[Algorithm]float64{GEMM: 2e-6, Direct: 2e-6, Winograd2: 4e-6, Winograd4: 1e-5}
+
+// convLoop is the convolution by its definition, in float64, on planar maps.
+func convLoop(spec ConvSpec, images, h, w int, weights [][]float32, bias, residual []float32, src [][]float32) []float32 {
+	dst := make([]float32, images*spec.Out*h*w)
+	r := spec.Kernel / 2
+	for i := range images {
+		for o := range spec.Out {
+			for y := range h {
+				for x := range w {
+					sum := float64(bias[o])
+					for s, in := range spec.In {
+						for c := range in {
+							for dy := -r; dy <= r; dy++ {
+								for dx := -r; dx <= r; dx++ {
+									if y+dy < 0 || y+dy >= h || x+dx < 0 || x+dx >= w {
+										continue
+									}
+									tap := (dy+r)*spec.Kernel + dx + r
+									sum += float64(weights[s][(o*in+c)*spec.Kernel*spec.Kernel+tap]) *
+										float64(src[s][((i*in+c)*h+y+dy)*w+x+dx])
+								}
+							}
+						}
+					}
+					at := ((i*spec.Out+o)*h+y)*w + x
+					if residual != nil {
+						sum += float64(residual[at])
+					}
+					switch spec.Activation {
+					case ReLU:
+						sum = max(sum, 0)
+					case QuickGELU:
+						sum /= 1 + math.Exp(-1.702*sum)
+					}
+					dst[at] = float32(sum)
+				}
+			}
+		}
+	}
+	return dst
+}
+
+// convCase is a convolution with random operands.
+type convCase struct {
+	spec     ConvSpec
+	weights  [][]float32
+	bias     []float32
+	src      [][]float32
+	residual []float32
+}
+
+func newConvCase(spec ConvSpec, residual bool) *convCase {
+	c := &convCase{spec: spec, bias: random(5, spec.Out, 1)}
+	k := 0
+	for _, in := range spec.In {
+		k += in * spec.Kernel * spec.Kernel
+	}
+	for i, in := range spec.In {
+		c.weights = append(c.weights, random(uint64(10+i), spec.Out*in*spec.Kernel*spec.Kernel, math.Sqrt(2/float64(k))))
+		c.src = append(c.src, random(uint64(20+i), spec.Images*in*spec.H*spec.W, 1))
+	}
+	if residual {
+		c.residual = random(30, spec.Images*spec.Out*spec.H*spec.W, 1)
+	}
+	return c
+}
+
+// run computes the case with a team, the residual being dst itself, and
+// returns dst planar.
+func (c *convCase) run(conv *Conv, team int) []float32 {
+	s := c.spec
+	var src []Map
+	for i, in := range s.In {
+		m := NewMap(in, s.Images, s.H, s.W)
+		m.SetPlanar(c.src[i])
+		src = append(src, m)
+	}
+	dst := NewMap(s.Out, s.Images, s.H, s.W)
+	var residual *Map
+	if c.residual != nil {
+		dst.SetPlanar(c.residual)
+		residual = &dst
+	}
+	conv.Run(dst, residual, new(Scratch), par.NewTeam(team), src...)
+	out := make([]float32, s.Images*s.Out*s.H*s.W)
+	dst.Planar(out)
+	return out
+}
+
+func TestConv(t *testing.T) {
+	specs := []ConvSpec{
+		{In: []int{3}, Out: 5, Kernel: 1, H: 1, W: 1, Images: 1},
+		{In: []int{16}, Out: 16, Kernel: 1, H: 3, W: 5, Images: 1, Activation: ReLU},
+		{In: []int{40}, Out: 48, Kernel: 1, H: 7, W: 7, Images: 3, Activation: ReLU},
+		{In: []int{300}, Out: 80, Kernel: 1, H: 5, W: 9, Images: 1, Activation: QuickGELU},
+		{In: []int{20, 33}, Out: 100, Kernel: 1, H: 6, W: 6, Images: 2, Activation: ReLU},
+		{In: []int{64, 32}, Out: 96, Kernel: 1, H: 14, W: 14, Images: 1},
+		{In: []int{1}, Out: 1, Kernel: 3, H: 1, W: 1, Images: 1},
+		{In: []int{8}, Out: 24, Kernel: 3, H: 2, W: 3, Images: 2, Activation: ReLU},
+		{In: []int{32}, Out: 48, Kernel: 3, H: 7, W: 7, Images: 2, Activation: ReLU},
+		{In: []int{48}, Out: 80, Kernel: 3, H: 9, W: 14, Images: 1, Activation: QuickGELU},
+		{In: []int{64}, Out: 32, Kernel: 3, H: 16, W: 16, Images: 1},
+	}
+	eachLevel(t, func(t *testing.T) {
+		for _, spec := range specs {
+			algorithms := []Algorithm{Direct}
+			if spec.Kernel == 1 {
+				algorithms = []Algorithm{GEMM}
+			}
+			for _, a := range algorithms {
+				for _, residual := range []bool{false, true} {
+					spec.Algorithm = a
+					c := newConvCase(spec, residual)
+					want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
+					name := fmt.Sprintf("%v -> %d %v %dx%dx%d %v residual %v", spec.In, spec.Out, a, spec.Images, spec.H, spec.W, spec.Activation, residual)
+					conv := NewConv(spec, c.weights, c.bias)
+					first := c.run(conv, 1)
+					if e := relativeError(first, want); e > convTolerance[a] {
+						t.Errorf("%s: error %g, want at most %g", name, e, convTolerance[a])
+					}
+					for team := 2; team <= 8; team++ {
+						if got := c.run(conv, team); relativeError(got, first) != 0 {
+							t.Errorf("%s: team of %d differs from a team of 1", name, team)
+						}
+					}
+				}
+			}
+		}
+	})
+}

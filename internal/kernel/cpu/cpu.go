@@ -1,0 +1,78 @@
+// Package cpu chooses the level of the machine's vector instructions that
+// package kernel uses.
+//
+// A level is a set of instructions that one family of kernels is written in.
+// The best one that the processor, the operating system and the build support
+// is taken, unless the environment variable CLIPNH_CPU names another.
+package cpu
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// Level is a set of vector instructions. A higher level is faster.
+type Level int
+
+const (
+	Generic Level = iota // plain Go
+	AVX2                 // 256-bit vectors with fused multiply-add and half-float conversion
+	AVX512               // 512-bit vectors (F, BW, DQ, VL)
+)
+
+var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
+
+// String is the level's name in CLIPNH_CPU.
+func (l Level) String() string { return names[l] }
+
+// Variable is the environment variable that forces a level.
+const Variable = "CLIPNH_CPU"
+
+var active, err = choose(os.Getenv(Variable))
+
+// Active is the level in use.
+func Active() Level { return active }
+
+// Err says what is wrong with CLIPNH_CPU, or is nil. The best level is used
+// meanwhile; a program should stop with this error.
+func Err() error { return err }
+
+// Supported lists the levels that run here, lowest first.
+func Supported() []Level {
+	ls := make([]Level, 0, len(names))
+	for l := Generic; l <= best(); l++ {
+		ls = append(ls, l)
+	}
+	return ls
+}
+
+// Force uses a level for a test and returns a function that restores the one
+// before. It panics when the level is not supported, and must not run beside
+// kernels.
+func Force(l Level) (restore func()) {
+	if l < Generic || l > best() {
+		panic("cpu: level not supported")
+	}
+	was := active
+	active = l
+	return func() { active = was }
+}
+
+// choose returns the level that name stands for, the best one for "".
+func choose(name string) (Level, error) {
+	top := best()
+	if name == "" {
+		return top, nil
+	}
+	for l, n := range names {
+		if n != name {
+			continue
+		}
+		if Level(l) > top {
+			return top, fmt.Errorf("choose CPU level: %s=%s: %s, want at most %s", Variable, name, unsupported, top)
+		}
+		return Level(l), nil
+	}
+	return top, fmt.Errorf("choose CPU level: %s=%q: unknown level, want one of %s", Variable, name, strings.Join(names[:], ", "))
+}

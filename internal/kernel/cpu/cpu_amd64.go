@@ -1,0 +1,22 @@
+//go:build amd64 && !noasm
+
+package cpu
+
+import "golang.org/x/sys/cpu"
+
+// unsupported is why a known level cannot be used.
+const unsupported = "not supported by this processor"
+
+// best asks the processor, and through XGETBV the operating system, what may
+// be used. Every processor with AVX2 also converts half floats (F16C), which
+// has no flag of its own in x/sys/cpu.
+func best() Level {
+	x := &cpu.X86
+	switch {
+	case !x.HasAVX2 || !x.HasFMA:
+		return Generic
+	case x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL:
+		return AVX512
+	}
+	return AVX2
+}

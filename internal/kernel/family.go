@@ -1,0 +1,34 @@
+package kernel
+
+import "github.com/clipnh/clipnh/internal/kernel/cpu"
+
+// family is one implementation of the inner loops.
+type family struct {
+	// tiles[w][r] computes r pixels by w blocks of outputs.
+	tiles [maxWidth + 1][]tileFunc
+}
+
+// maxWidth is the largest number of blocks in a panel.
+const maxWidth = 3
+
+// families are the implementations in this build, by level.
+var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: &generic, cpu.AVX512: &generic}
+
+// generic is the family in plain Go, which defines what the others compute.
+var generic = family{tiles: [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}}}
+
+// activeFamily is the family of the level in use.
+func activeFamily() *family { return families[cpu.Active()] }
+
+// panelWidth is the number of blocks in a full panel of n blocks of outputs:
+// three where that leaves no rest, since a wide panel reads each pixel least
+// often; else as many as the family has.
+func (f *family) panelWidth(n int) int {
+	if f.tiles[3] != nil && n%3 == 0 {
+		return 3
+	}
+	if f.tiles[2] != nil {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,27 @@
+package kernel
+
+import "unsafe"
+
+// cacheLine is the alignment of memory that kernels stream, in bytes.
+const cacheLine = 64
+
+// hugePage is the size of the pages that large buffers ask for, in bytes.
+const hugePage = 2 << 20
+
+// alignedFloats returns n zeroed floats that start at a cache line and have a
+// spare line behind them, so that a pointer to their end stays inside the
+// allocation. The system is asked to back large buffers with huge pages, which
+// spares the address translations of strided reads.
+func alignedFloats(n int) []float32 {
+	const line = cacheLine / 4
+	buf := make([]float32, n+2*line)
+	skip := 0
+	if r := int(uintptr(unsafe.Pointer(&buf[0])) % cacheLine); r != 0 {
+		skip = (cacheLine - r) / 4
+	}
+	buf = buf[skip : skip+n+line]
+	if len(buf)*4 >= 2*hugePage {
+		adviseHugePages(buf)
+	}
+	return buf[:n]
+}

@@ -1,0 +1,20 @@
+package kernel
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// adviseHugePages asks for huge pages in the whole 2 MiB pages inside buf. A
+// kernel without them refuses, which changes speed only, so that the answer is
+// not looked at.
+func adviseHugePages(buf []float32) {
+	addr := uintptr(unsafe.Pointer(&buf[0]))
+	first := (hugePage - addr%hugePage) % hugePage / 4
+	n := (len(buf) - int(first)) * 4 / hugePage * hugePage
+	if n <= 0 {
+		return
+	}
+	_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Pointer(&buf[first])), n), unix.MADV_HUGEPAGE)
+}

@@ -1,0 +1,48 @@
+package kernel
+
+import "unsafe"
+
+// Scratch is the working memory of Run: an area that all workers read, and one
+// per worker. It grows to what the largest layer needs and is then reused. The
+// zero value is ready. A Scratch must not be used by two Runs at once.
+type Scratch struct {
+	shared  []float32
+	sources []unsafe.Pointer
+	workers []*workArea
+}
+
+// workArea belongs to one worker. The argument blocks of the kernels live
+// here because passing them through a table of functions would otherwise
+// allocate them at each call.
+type workArea struct {
+	tile tileArgs
+	buf  []float32
+}
+
+// sharedFloats returns n floats for all workers, with what the last user left.
+func (s *Scratch) sharedFloats(n int) []float32 {
+	if len(s.shared) < n {
+		s.shared = alignedFloats(n)
+	}
+	return s.shared[:n]
+}
+
+// pointers returns room for n pointers.
+func (s *Scratch) pointers(n int) []unsafe.Pointer {
+	if len(s.sources) < n {
+		s.sources = make([]unsafe.Pointer, n)
+	}
+	return s.sources[:n]
+}
+
+// grow makes areas for that many workers, with n floats each.
+func (s *Scratch) grow(workers, n int) {
+	for len(s.workers) < workers {
+		s.workers = append(s.workers, new(workArea))
+	}
+	for _, w := range s.workers[:workers] {
+		if len(w.buf) < n {
+			w.buf = alignedFloats(n)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package kernel
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Sgemm computes
+//
+//	C = alpha * op(A) * op(B) + beta * C
+//
+// on row-major matrices: op(A) is m x k, op(B) is k x n and C is m x n, where
+// op transposes if its flag is set; lda, ldb and ldc are the distances between
+// the rows of a, b and c as stored. With beta 0, C is written without being
+// read. Sums run over k in order, whatever m, n and the team are.
+//
+// Sgemm panics when a slice is too short or a distance too small. c must not
+// overlap a or b.
+func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, team par.Team) {
+	checkMatrix(transA, m, k, a, lda)
+	checkMatrix(transB, k, n, b, ldb)
+	checkMatrix(false, m, n, c, ldc)
+	if m == 0 || n == 0 {
+		return
+	}
+	if alpha == 0 || k == 0 {
+		scaleRows(c, m, n, ldc, beta)
+		return
+	}
+	g := sgemm{
+		family: activeFamily(), transA: transA, transB: transB, k: k,
+		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
+	}
+	if 2*m*n*k < minParallelFLOPs {
+		team = par.Team{}
+	}
+	// Workers take columns where there are more of them than rows, since the
+	// packing of the other matrix is repeated by each.
+	if n >= m {
+		panels := (n + Lanes*maxWidth - 1) / (Lanes * maxWidth)
+		team.For(panels, func(lo, hi, _ int) {
+			g.run(0, m, lo*Lanes*maxWidth, min(n, hi*Lanes*maxWidth))
+		})
+		return
+	}
+	team.For(m, func(lo, hi, _ int) { g.run(lo, hi, 0, n) })
+}
+
+// minParallelFLOPs is the work below which starting a goroutine costs more
+// than it saves.
+const minParallelFLOPs = 200_000
+
+// checkMatrix panics unless x holds op's rows x cols matrix.
+func checkMatrix(trans bool, rows, cols int, x []float32, ld int) {
+	if rows < 0 || cols < 0 {
+		panic("kernel: negative matrix size")
+	}
+	if trans {
+		rows, cols = cols, rows
+	}
+	if ld < max(cols, 1) {
+		panic("kernel: rows of a matrix overlap")
+	}
+	if rows > 0 && cols > 0 && len(x) < (rows-1)*ld+cols {
+		panic("kernel: short matrix")
+	}
+}
+
+// scaleRows multiplies C by beta; 0 clears it, whatever it held.
+func scaleRows(c []float32, m, n, ldc int, beta float32) {
+	if beta == 1 {
+		return
+	}
+	for i := range m {
+		row := c[i*ldc:][:n]
+		if beta == 0 {
+			clear(row)
+			continue
+		}
+		for j := range row {
+			row[j] *= beta
+		}
+	}
+}
+
+// sgemm is one call's operands.
+type sgemm struct {
+	family         *family
+	transA, transB bool
+	k              int
+	alpha, beta    float32
+	a, b, c        []float32
+	lda, ldb, ldc  int
+}
+
+// The blocks of op(A) and op(B) that are packed at a time: kPart rows of B by
+// nPart columns stay in the last-level cache, mPart rows of A in the second.
+const (
+	kPart = 256
+	nPart = 1536
+	mPart = 252 // a multiple of the tile heights 14, 6 and 4
+)
+
+// sgemmArea is the memory of one worker.
+type sgemmArea struct {
+	tile    tileArgs
+	sources [kPart / Lanes]unsafe.Pointer
+	zero    [maxWidth * Lanes]float32
+	edge    [maxRows * maxWidth * Lanes]float32 // a tile that C has no room for
+	a, b    []float32
+}
+
+var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
+
+// floats returns buf, grown to n floats.
+func floats(buf []float32, n int) []float32 {
+	if len(buf) < n {
+		return alignedFloats(n)
+	}
+	return buf
+}
+
+// run computes rows [m0,m1) by columns [n0,n1) of C.
+func (g *sgemm) run(m0, m1, n0, n1 int) {
+	area := sgemmAreas.Get().(*sgemmArea)
+	defer sgemmAreas.Put(area)
+	f := g.family
+	if g.beta != 0 {
+		scaleRows(g.c[m0*g.ldc+n0:], m1-m0, n1-n0, g.ldc, g.beta)
+	}
+	for n := n0; n < n1; n += nPart {
+		cols := min(nPart, n1-n)
+		nBlocks := blocksOf(cols)
+		width := f.panelWidth(nBlocks)
+		for k := 0; k < g.k; k += kPart {
+			depth := min(kPart, g.k-k)
+			kBlocks := blocksOf(depth)
+			area.b = floats(area.b, kBlocks*nBlocks*blockFloats)
+			p := packed{kBlocks, nBlocks, width, area.b}
+			g.packB(&p, k, depth, n, cols)
+			rows := len(f.tiles[width]) - 1
+			for m := m0; m < m1; m += mPart {
+				count := min(mPart, m1-m)
+				area.a = floats(area.a, (count+rows)*kBlocks*Lanes)
+				g.packA(area.a, m, count, rows, k, depth)
+				g.block(area, &p, m, count, rows, n, cols, k == 0 && g.beta == 0)
+			}
+		}
+	}
+}
+
+// block multiplies the packed parts into C[m:m+count, n:n+cols].
+func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, first bool) {
+	t := &area.tile
+	*t = tileArgs{blocks: p.kBlocks, sources: unsafe.Pointer(&area.sources[0])}
+	for i := range p.kBlocks {
+		area.sources[i] = unsafe.Pointer(&area.a[i*rows*Lanes])
+	}
+	if first {
+		t.bias = unsafe.Pointer(&area.zero[0])
+	}
+	for nb := 0; nb < p.nBlocks; nb += p.width {
+		b, w := p.panel(nb, 0)
+		t.b, t.next = b, uintptr(b)
+		wide := min(w*Lanes, cols-nb*Lanes)
+		for i := 0; i < count; i += rows {
+			t.rows = min(rows, count-i)
+			t.pixel = i * p.kBlocks * laneBytes
+			c := g.c[(m+i)*g.ldc+n+nb*Lanes:]
+			if wide == w*Lanes {
+				t.c, t.cPixel, t.cBlock = unsafe.Pointer(&c[0]), g.ldc*4, laneBytes
+				g.family.tiles[w][t.rows](t)
+				continue
+			}
+			t.c, t.cPixel, t.cBlock = unsafe.Pointer(&area.edge[0]), w*laneBytes, laneBytes
+			if !first {
+				for r := range t.rows {
+					copy(area.edge[r*w*Lanes:], c[r*g.ldc:][:wide])
+				}
+			}
+			g.family.tiles[w][t.rows](t)
+			for r := range t.rows {
+				copy(c[r*g.ldc:][:wide], area.edge[r*w*Lanes:])
+			}
+		}
+	}
+}
+
+// packB fills p with op(B)[k:k+depth, n:n+cols], with zeros around it.
+func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
+	for nb := 0; nb < p.nBlocks; nb += p.width {
+		w := min(p.width, p.nBlocks-nb) * Lanes
+		d := p.data[nb*Lanes*p.kBlocks*Lanes:][:w*p.kBlocks*Lanes]
+		wide := min(w, cols-nb*Lanes)
+		if wide < w || depth < p.kBlocks*Lanes {
+			clear(d)
+		}
+		if g.transB {
+			for j := range wide {
+				row := g.b[(n+nb*Lanes+j)*g.ldb+k:][:depth]
+				for i, v := range row {
+					d[i*w+j] = v
+				}
+			}
+			continue
+		}
+		for i := range depth {
+			copy(d[i*w:][:wide], g.b[(k+i)*g.ldb+n+nb*Lanes:])
+		}
+	}
+}
+
+// packA fills d with alpha * op(A)[m:m+count, k:k+depth] as tiles of rows
+// pixels: [tile][block of k][row][Lanes], with zeros after the last k.
+func (g *sgemm) packA(d []float32, m, count, rows, k, depth int) {
+	kBlocks := blocksOf(depth)
+	for i := range count {
+		at := (i/rows*kBlocks*rows + i%rows) * Lanes
+		for b := range kBlocks {
+			v := d[at+b*rows*Lanes:][:Lanes]
+			n := min(Lanes, depth-b*Lanes)
+			if g.transA {
+				for l := range n {
+					v[l] = g.alpha * g.a[(k+b*Lanes+l)*g.lda+m+i]
+				}
+			} else {
+				src := g.a[(m+i)*g.lda+k+b*Lanes:][:n]
+				for l, x := range src {
+					v[l] = g.alpha * x
+				}
+			}
+			clear(v[n:])
+		}
+	}
+}

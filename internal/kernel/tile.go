@@ -1,0 +1,161 @@
+package kernel
+
+import "unsafe"
+
+// tileArgs are the arguments of a tile kernel, which computes
+//
+//	for r in 0..rows, j in 0..width*Lanes:
+//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    for i in 0..blocks, k in 0..Lanes:
+//	        s += sources[i][pixel + r*Lanes + k] * b[i*Lanes+k, j]
+//	    c[r,j] = max(s, 0) if relu else s
+//
+// with the sum in exactly this order for every output. rows and width belong
+// to the kernel; offsets are in bytes. The generated assembly knows the
+// fields by their offsets: a test holds both together.
+type tileArgs struct {
+	sources  unsafe.Pointer // *[blocks]unsafe.Pointer: pixel 0 of each block of inputs
+	pixel    int            // offset of the tile's first pixel in every block
+	blocks   int            // blocks of inputs, at least 1
+	b        unsafe.Pointer // weights [blocks*Lanes][width*Lanes]
+	c        unsafe.Pointer // first output
+	cPixel   int            // offset from one pixel to the next in c and residual
+	cBlock   int            // offset from one block of outputs to the next
+	bias     unsafe.Pointer // [width*Lanes], or nil: go on from c
+	residual unsafe.Pointer // nil, or laid out as c; read only where there is a bias
+	relu     int            // 1 or 0
+	next     uintptr        // address to prefetch from: the panel that follows; it may lie outside
+	nextStep int            // offset in next from one block of inputs to the next
+	rows     int            // pixels of the tile
+}
+
+// tileFunc is a tile kernel.
+type tileFunc func(*tileArgs)
+
+// packed is a matrix [kBlocks*Lanes][nBlocks*Lanes] cut in panels of width
+// blocks of columns, the last one perhaps narrower. A panel is row-major and
+// panels follow each other, so that panel of block n starts at
+// data[n*Lanes*kBlocks*Lanes].
+type packed struct {
+	kBlocks, nBlocks, width int
+	data                    []float32
+}
+
+// newPacked allocates a packed matrix of zeros.
+func newPacked(kBlocks, nBlocks, width int) packed {
+	return packed{kBlocks, nBlocks, width, alignedFloats(kBlocks * nBlocks * Lanes * Lanes)}
+}
+
+// blockFloats is the size of a block of inputs by a block of outputs.
+const blockFloats = Lanes * Lanes
+
+// panel is the address of row k (a block) in the panel that starts at block n,
+// and the number of blocks in that panel.
+func (p *packed) panel(n, k int) (unsafe.Pointer, int) {
+	w := min(p.width, p.nBlocks-n)
+	return unsafe.Pointer(&p.data[(n*p.kBlocks+k*w)*blockFloats]), w
+}
+
+// at is the index in data of row k, column n.
+func (p *packed) at(k, n int) int {
+	first := n / Lanes / p.width * p.width
+	w := min(p.width, p.nBlocks-first)
+	return first*p.kBlocks*blockFloats + k*w*Lanes + n - first*Lanes
+}
+
+// output says where the tiles of a product go.
+type output struct {
+	c, residual    unsafe.Pointer // pixel 0 of block 0; residual may be nil
+	cPixel, cBlock int            // as in tileArgs
+	bias           []float32      // [nBlocks*Lanes]; nil adds to c
+	relu           bool
+}
+
+// kChunk is the number of input blocks that a product runs through before it
+// goes to the next panel: a panel's part (48 KiB at three blocks) and the
+// pixels' part stay in the second-level cache.
+const kChunk = 16
+
+// pixelBytes bounds what kChunk blocks of pixels take in the second-level
+// cache.
+const pixelBytes = 256 << 10
+
+// product multiplies pixels [p0,p1) of the sources with the panels from block
+// n0 to n1 (n0 a multiple of the panel width). The sums do not depend on the
+// cuts.
+func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *output, p0, p1, n0, n1 int) {
+	passes := (m.kBlocks + kChunk - 1) / kChunk
+	chunk := (m.kBlocks + passes - 1) / passes
+	block := max(pixelBytes/laneBytes/chunk, 4*maxRows)
+	parts := (p1 - p0 + block - 1) / block
+	for i := range parts {
+		lo, hi := p0+(p1-p0)*i/parts, p0+(p1-p0)*(i+1)/parts
+		for k := 0; k < m.kBlocks; k += chunk {
+			blocks := min(chunk, m.kBlocks-k)
+			t.sources = unsafe.Pointer(&sources[k])
+			t.blocks = blocks
+			for n := n0; n < n1; n += m.width {
+				b, w := m.panel(n, k)
+				t.b = b
+				out.set(t, n, k == 0, k+blocks == m.kBlocks)
+				next := m.following(n, k, blocks, n0, n1)
+				f.row(t, out, w, n, lo, lo, hi-lo, next)
+			}
+		}
+	}
+}
+
+// maxRows is the largest number of pixels in a tile of any family.
+const maxRows = 14
+
+// following is the address of the panel part that product reads after the one
+// at block n and row k.
+func (p *packed) following(n, k, blocks, n0, n1 int) unsafe.Pointer {
+	switch {
+	case n+p.width < n1:
+		n += p.width
+	case k+blocks < p.kBlocks:
+		n, k = n0, k+blocks
+	default:
+		n, k = n0, 0
+	}
+	b, _ := p.panel(n, k)
+	return b
+}
+
+// set prepares t for the panel at block n: first and last say whether this
+// part of the inputs starts and ends the sum.
+func (o *output) set(t *tileArgs, n int, first, last bool) {
+	t.cPixel, t.cBlock = o.cPixel, o.cBlock
+	t.bias, t.relu = nil, 0
+	if first && o.bias != nil {
+		t.bias = unsafe.Pointer(&o.bias[n*Lanes])
+	}
+	if last && o.relu {
+		t.relu = 1
+	}
+}
+
+// row runs the tiles of count pixels for the panel at block n that t holds:
+// sources start at pixel from, outputs at pixel to. The tiles share out the
+// prefetching of the next panel part.
+func (f *family) row(t *tileArgs, out *output, width, n, from, to, count int, next unsafe.Pointer) {
+	kernels := f.tiles[width]
+	largest := len(kernels) - 1
+	tiles := (count + largest - 1) / largest
+	blockBytes := width * blockFloats * 4
+	t.nextStep = (blockBytes/tiles + cacheLine - 1) &^ (cacheLine - 1)
+	c := n*out.cBlock + to*out.cPixel
+	for i := range tiles {
+		a, b := count*i/tiles, count*(i+1)/tiles
+		t.rows = b - a
+		t.pixel = (from + a) * laneBytes
+		t.c = unsafe.Add(out.c, c+a*out.cPixel)
+		t.residual = nil
+		if out.residual != nil && t.bias != nil {
+			t.residual = unsafe.Add(out.residual, c+a*out.cPixel)
+		}
+		t.next = uintptr(next) + uintptr(min(i*t.nextStep, blockBytes-cacheLine)*t.blocks)
+		kernels[b-a](t)
+	}
+}
