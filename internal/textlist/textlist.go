@@ -1,0 +1,83 @@
+// Package textlist reads lists of texts kept one a line: class names, prompt
+// templates, word lists, tables of two columns.
+//
+// A list is UTF-8, with or without a byte order mark; lines end in LF or CRLF.
+// Blanks at the end of a line belong to no text, and blank lines at the end of
+// the file to no list. A blank line anywhere else is an error, because the
+// place of a text in its list is its index everywhere after.
+package textlist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	maxFile = 64 << 20 // bytes of a list; a million names take 20 MB
+	maxLine = 64 << 10 // bytes of a line; texts are cut to some 77 tokens anyway
+)
+
+// Read returns the texts of a list, at least one.
+//
+// Memory stays below twelve times the list's size, which is itself bounded:
+// the bytes as they are read into a growing buffer, and a string header per
+// line, no line taking less than two bytes.
+func Read(r io.Reader) ([]string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("more than %d MiB, want a list of texts", maxFile>>20)
+	}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, errors.New("text is UTF-16, want UTF-8")
+	}
+	text := strings.TrimPrefix(string(data), "\ufeff")
+	text = strings.TrimRight(text, " \t\r\n")
+	if text == "" {
+		return nil, errors.New("no lines, want at least one")
+	}
+	texts := make([]string, 0, strings.Count(text, "\n")+1)
+	for line := range strings.SplitSeq(text, "\n") {
+		line = strings.TrimRight(line, " \t\r")
+		if err := check(line); err != nil {
+			return nil, fmt.Errorf("line %d: %w", len(texts)+1, err)
+		}
+		texts = append(texts, line)
+	}
+	return texts, nil
+}
+
+func check(line string) error {
+	switch {
+	case line == "":
+		return errors.New("blank, want a text on every line")
+	case len(line) > maxLine:
+		return fmt.Errorf("%d bytes, want at most %d", len(line), maxLine)
+	case !utf8.ValidString(line):
+		return errors.New("text is not UTF-8")
+	case strings.IndexByte(line, 0) >= 0:
+		return errors.New("zero byte, want text")
+	}
+	return nil
+}
+
+// ReadFile returns the texts of the list at path, as Read does.
+func ReadFile(path string) ([]string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	texts, err := Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return texts, nil
+}

@@ -1,0 +1,124 @@
+package textlist
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestRead(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string
+		err        string
+	}{
+		{name: "plain", text: "cat\ndog\n", want: []string{"cat", "dog"}},
+		{name: "no newline at the end", text: "cat\ndog", want: []string{"cat", "dog"}},
+		{name: "CRLF and BOM", text: "\ufeffcat\r\nsea lion\r\n", want: []string{"cat", "sea lion"}},
+		{name: "blanks at the end", text: "the\t\nof  \n", want: []string{"the", "of"}},
+		{name: "blanks in front stay", text: "cat\n  dog\n", want: []string{"cat", "  dog"}},
+		{name: "blank lines at the end", text: "cat\n\n \t\n\n", want: []string{"cat"}},
+		{name: "repeats stay", text: "missile\nmissile\n", want: []string{"missile", "missile"}},
+		{name: "tab within", text: "n01\ttench\n", want: []string{"n01\ttench"}},
+		{name: "blank line within", text: "cat\n\ndog\n", err: "line 2: blank, want a text on every line"},
+		{name: "blank line first", text: "\ncat\n", err: "line 1: blank, want a text on every line"},
+		{name: "empty", text: "", err: "no lines, want at least one"},
+		{name: "only blanks", text: " \n\r\n", err: "no lines, want at least one"},
+		{name: "UTF-16", text: "\xff\xfec\x00a\x00", err: "text is UTF-16, want UTF-8"},
+		{name: "Latin-1", text: "cat\ncaf\xe9\n", err: "line 2: text is not UTF-8"},
+		{name: "binary", text: "cat\x00\n", err: "line 1: zero byte, want text"},
+		{name: "long line", text: "cat\n" + strings.Repeat("x", maxLine+1), err: "line 2: 65537 bytes, want at most 65536"},
+		{name: "long file", text: strings.Repeat("word\n", maxFile/5+1), err: "more than 64 MiB, want a list of texts"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := Read(strings.NewReader(test.text))
+			if message(err) != test.err {
+				t.Fatalf("error %q, want %q", message(err), test.err)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestReadFileNamesThePath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "list.txt")
+	if _, err := ReadFile(path); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("missing file: error %v, want one that names %s", err, path)
+	}
+	if err := os.WriteFile(path, []byte("a\n\nb\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadFile(path); message(err) != path+": line 2: blank, want a text on every line" {
+		t.Errorf("blank line: error %v", err)
+	}
+}
+
+func TestTemplates(t *testing.T) {
+	tests := []struct{ prompt, want, err string }{
+		{prompt: "a photo of a {}.", want: "a photo of a cat."},
+		{prompt: "{}", want: "cat"},
+		{prompt: "{} in a video game", want: "cat in a video game"},
+		{prompt: "a photo", err: `line 1: template "a photo": 0 times {}, want it once`},
+		{prompt: "{} and {}", err: `line 1: template "{} and {}": 2 times {}, want it once`},
+	}
+	for _, test := range tests {
+		t.Run(test.prompt, func(t *testing.T) {
+			templates, err := ParseTemplates([]string{test.prompt})
+			if message(err) != test.err {
+				t.Fatalf("error %q, want %q", message(err), test.err)
+			}
+			if err == nil && templates[0].Fill("cat") != test.want {
+				t.Errorf("got %q, want %q", templates[0].Fill("cat"), test.want)
+			}
+		})
+	}
+}
+
+func TestReadTemplates(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "templates.txt")
+	if err := os.WriteFile(path, []byte("a {}\nno place\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadTemplates(path); message(err) != path+`: line 2: template "no place": 0 times {}, want it once` {
+		t.Errorf("error %v", err)
+	}
+	if err := os.WriteFile(path, []byte("a {}\nthe {}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	templates, err := ReadTemplates(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := templates[1].Fill("sea"); got != "the sea" {
+		t.Errorf("got %q, want %q", got, "the sea")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte("cat\r\ndog  \n\n"))
+	f.Add([]byte("\xef\xbb\xbfcat\n\ndog"))
+	f.Add([]byte("\xff\xfec\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		texts, err := Read(bytes.NewReader(data))
+		if err != nil {
+			return
+		}
+		again, err := Read(strings.NewReader(strings.Join(texts, "\n")))
+		if err != nil || !slices.Equal(again, texts) {
+			t.Fatalf("read again: %q, %v, want %q", again, err, texts)
+		}
+	})
+}
