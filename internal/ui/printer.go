@@ -1,0 +1,164 @@
+// Package ui is all that a person or a script sees of a run.
+//
+// A Printer owns the program's two output streams. Results, a Table or one JSON
+// document, go to standard output and nothing else does. Notes, warnings,
+// errors, hints and progress go to standard error. A quiet Printer keeps notes
+// and progress to itself; warnings and errors are always printed.
+//
+// Progress is what long stages report to. On a terminal it is a bar with rate
+// and time left; elsewhere nothing shows until the closing line, which gives
+// count, time and rate. Stages that nobody watches get Discard.
+//
+// Messages may hold names from files of strangers, so what could steer a
+// terminal is printed as an escape.
+package ui
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/term"
+)
+
+// A Printer writes results to one stream and talks on the other. Its methods
+// may be called by several goroutines.
+type Printer struct {
+	out, err io.Writer
+	terminal bool             // err is a terminal
+	now      func() time.Time // for the closing lines of progress
+
+	mu    sync.Mutex // held for every write to err
+	quiet bool
+	bar   *task // drawn on the last line of err, or nil
+}
+
+// NewPrinter returns a Printer whose results go to out and whose messages go to
+// err. Bars are drawn only if err is a terminal. now is the clock.
+func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
+	return &Printer{out: out, err: err, terminal: isTerminal(err), now: now}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// SetQuiet switches notes and progress off or on. It does not touch a Progress
+// handed out before.
+func (p *Printer) SetQuiet(quiet bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.quiet = quiet
+}
+
+// Note says something that is good to know; a quiet Printer does not print it.
+func (p *Printer) Note(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.quiet {
+		p.say("note: ", fmt.Sprintf(format, args...))
+	}
+}
+
+// Warn says that something is not as it should be, though the run goes on.
+func (p *Printer) Warn(format string, args ...any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("warning: ", fmt.Sprintf(format, args...))
+}
+
+// Error says why the run failed.
+func (p *Printer) Error(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("error: ", err.Error())
+}
+
+// Hint gives advice; each line of text becomes a hint of its own.
+func (p *Printer) Hint(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for line := range strings.Lines(text) {
+		p.say("hint: ", line)
+	}
+}
+
+// say prints a labelled message with p.mu held, continuation lines indented
+// below the first. A bar is taken away first; the next Add draws it again.
+// Standard error is where failures are told, so a failure to write to it has
+// nowhere to go.
+func (p *Printer) say(label, text string) {
+	if p.bar != nil {
+		p.bar.clear()
+	}
+	var b strings.Builder
+	indent := label
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(&b, "%s%s\n", indent, printable(strings.TrimRight(line, "\r\n")))
+		indent = strings.Repeat(" ", len(label))
+	}
+	io.WriteString(p.err, b.String())
+}
+
+// Text writes text to standard output as it is.
+func (p *Printer) Text(text string) error { return p.result([]byte(text)) }
+
+// JSON writes v to standard output as one indented document. It writes nothing
+// when v cannot be encoded, as a NaN cannot.
+func (p *Printer) JSON(v any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return p.result(b.Bytes())
+}
+
+// Table writes t to standard output.
+func (p *Printer) Table(t *Table) error { return p.result(t.format()) }
+
+// result writes a whole result at once. The streams may be one terminal, so a
+// bar is taken away first here, too.
+func (p *Printer) result(b []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		p.bar.clear()
+	}
+	if _, err := p.out.Write(b); err != nil {
+		return fmt.Errorf("print result: %w", err)
+	}
+	return nil
+}
+
+// printable returns s with every rune that does not print, and every byte that
+// is not UTF-8, as an escape of Go's.
+func printable(s string) string {
+	plain := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
+	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if plain(r) {
+			b.WriteRune(r)
+		} else {
+			q := strconv.Quote(s[:n])
+			b.WriteString(q[1 : len(q)-1])
+		}
+		s = s[n:]
+	}
+	return b.String()
+}
