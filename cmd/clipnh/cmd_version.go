@@ -1,0 +1,101 @@
+package main
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const versionHelp = `
+Reads what the Go toolchain stored in the program when it was built. Writes the
+version, the revision of the source and whether it had uncommitted changes, the
+Go release, and the platform to standard output. What the toolchain did not store
+is left out.`
+
+func newVersionCommand(g *globalOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:         "version",
+		Short:       "Print which build of clipnh this is",
+		Long:        versionHelp,
+		Example:     "clipnh version --json",
+		Args:        noArgs,
+		Annotations: exitStatus(),
+		RunE: func(*cobra.Command, []string) error {
+			return runVersion(g)
+		},
+	}
+}
+
+func runVersion(g *globalOptions) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = new(debug.BuildInfo)
+	}
+	b := describeBuild(info)
+	if g.json {
+		return g.printer.JSON(b)
+	}
+	return g.printer.Table(b.table())
+}
+
+// build is what the toolchain stored about this program; a field that it did
+// not store is empty.
+type build struct {
+	Version  string `json:"version"` // of the module; (devel) if it has none
+	Revision string `json:"revision,omitempty"`
+	Time     string `json:"time,omitempty"` // of the revision, RFC 3339
+	Modified bool   `json:"modified"`       // uncommitted changes on top of the revision
+	Go       string `json:"go,omitempty"`
+	Platform string `json:"platform,omitempty"` // linux/amd64, GOAMD64=v1
+	Tags     string `json:"tags,omitempty"`     // build tags
+}
+
+func describeBuild(info *debug.BuildInfo) build {
+	set := map[string]string{}
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	b := build{
+		Version:  info.Main.Version,
+		Revision: set["vcs.revision"],
+		Time:     set["vcs.time"],
+		Modified: set["vcs.modified"] == "true",
+		Go:       info.GoVersion,
+		Tags:     set["-tags"],
+	}
+	if b.Version == "" {
+		b.Version = "(devel)"
+	}
+	if set["GOOS"] != "" {
+		b.Platform = set["GOOS"] + "/" + set["GOARCH"]
+	}
+	// The architecture's level, such as GOAMD64=v3, is a setting named after it.
+	if level := "GO" + strings.ToUpper(set["GOARCH"]); set["GOARCH"] != "" && set[level] != "" {
+		b.Platform += ", " + level + "=" + set[level]
+	}
+	return b
+}
+
+func (b build) table() *ui.Table {
+	revision := b.Revision
+	if b.Modified {
+		revision += ", modified"
+	}
+	t := ui.NewTable(ui.Left(""), ui.Left(""))
+	for _, row := range [][2]string{
+		{"clipnh", b.Version},
+		{"revision", revision},
+		{"of", b.Time},
+		{"go", b.Go},
+		{"platform", b.Platform},
+		{"tags", b.Tags},
+	} {
+		if row[1] != "" {
+			t.Row(row[0], row[1])
+		}
+	}
+	return t
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// dashes makes --top_k_pca the same flag as --top-k-pca.
+func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+	return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+}
+
+// noArgs refuses positional arguments.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	}
+	return nil
+}
+
+// flagError says in our words what is wrong with a flag of cmd, and which flag
+// an unknown one may have meant.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	var invalid *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown):
+		name, given := unknown.GetSpecifiedName(), "--"+unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			name, given = short, "-"+short // perhaps -model for --model
+		}
+		err := usageError{fmt.Errorf("unknown flag %s", given)}
+		if meant := similarFlags(cmd.Flags(), name); len(meant) > 0 {
+			return hinted{err, didYouMean(meant)}
+		}
+		return err
+	case errors.As(err, &missing):
+		return usageError{fmt.Errorf("--%s: no value, want %s", missing.GetFlag().Name, wanted(missing.GetFlag()))}
+	case errors.As(err, &invalid):
+		return usageError{fmt.Errorf("--%s %q: want %s", invalid.GetFlag().Name, invalid.GetValue(), wanted(invalid.GetFlag()))}
+	}
+	return usageError{err}
+}
+
+// wanted says what a value of f looks like: by its type where that says
+// enough, else by the placeholder of its help.
+func wanted(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return "true or false"
+	case "int", "int64":
+		return "a whole number"
+	case "float64":
+		return "a number"
+	}
+	placeholder, _ := pflag.UnquoteUsage(f)
+	return placeholder
+}
+
+// similarFlags returns the flags that name may have been meant for: those that
+// begin with it, or else the ones fewest edits away, if these are few.
+func similarFlags(fs *pflag.FlagSet, name string) []string {
+	const most = 2 // edits
+	name = strings.ReplaceAll(name, "_", "-")
+	nearest := most
+	var begin, near []string
+	fs.VisitAll(func(f *pflag.Flag) {
+		if f.Hidden {
+			return
+		}
+		if strings.HasPrefix(f.Name, name) {
+			begin = append(begin, "--"+f.Name)
+		}
+		switch d := edits(f.Name, name); {
+		case d < nearest:
+			near, nearest = nil, d
+			fallthrough
+		case d == nearest:
+			near = append(near, "--"+f.Name)
+		}
+	})
+	if len(begin) > 0 {
+		near = begin
+	}
+	sort.Strings(near)
+	return near
+}
+
+// edits is how many insertions, deletions and replacements of bytes, and swaps of
+// neighbours, turn a into b, where no part is edited twice (the restricted
+// Damerau-Levenshtein distance).
+func edits(a, b string) int {
+	// Rows of the table whose entry i, j is the distance from a[:i] to b[:j].
+	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		before, above, row = above, row, before
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			replace := above[j-1]
+			if a[i-1] != b[j-1] {
+				replace++
+			}
+			row[j] = min(replace, above[j]+1, row[j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

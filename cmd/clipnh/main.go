@@ -1,0 +1,52 @@
+// Command clipnh takes CLIP-ResNet image encoders apart into neurons and heads.
+//
+// Each subcommand has a file cmd_NAME.go with, from top to bottom, constructor,
+// options, flags, validation and run; root.go lists them, errors.go maps errors
+// to exit codes. The work itself is done below internal/.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+func main() {
+	os.Exit(run(interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// interruptible returns a context that SIGINT or SIGTERM cancels. From the first
+// signal on nothing catches them, so that a second one ends the program however
+// long a stage takes to stop.
+func interruptible() context.Context {
+	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, release)
+	return ctx
+}
+
+// run is the whole program: it executes the command that args name, and returns
+// the exit code. Cancelling ctx interrupts it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	g := &globalOptions{printer: ui.NewPrinter(stdout, stderr, time.Now)}
+	root := newRootCommand(g)
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = g.helpErr
+	}
+	if err == nil {
+		return exitDone
+	}
+	if !g.running && g.helpErr == nil {
+		err = cobraUsageError(root, err)
+	}
+	return report(g.printer, cmd, err)
+}

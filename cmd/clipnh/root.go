@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// A commandGroup is a heading of the root help and the commands below it.
+type commandGroup struct {
+	title    string
+	commands []*cobra.Command
+}
+
+// commandGroups is every command, in the order of the pipeline, as the root
+// help shows them. A new command is added here and nowhere else.
+func commandGroups(g *globalOptions) []commandGroup {
+	return []commandGroup{
+		{"ABOUT THIS PROGRAM", []*cobra.Command{
+			newVersionCommand(g),
+		}},
+	}
+}
+
+// Cobra keeps the order of commands in a variable of its own; help follows the
+// order of commandGroups.
+func init() { cobra.EnableCommandSorting = false }
+
+const rootHelp = `
+What such an encoder says about an image is a sum over pairs of a neuron, a channel
+of its last layer, and a head of its attention pool: each pair adds a score times a
+fixed direction in the space that images and texts share. Clipnh collects the
+scores, finds the directions, and compares them with texts.`
+
+// globalOptions is what every command can be told, and what it talks through.
+type globalOptions struct {
+	quiet   bool // no notes, no progress
+	json    bool // the result as JSON
+	threads int  // 0 is all cores
+
+	printer *ui.Printer
+	running bool  // a command's RunE was reached
+	helpErr error // help asked for by --help could not be printed
+}
+
+// workers is how many workers loops are shared by, at least one.
+func (g *globalOptions) workers() int {
+	if g.threads > 0 {
+		return g.threads
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+func (g *globalOptions) validate() error {
+	if g.threads < 0 {
+		return fmt.Errorf("--threads %d: want 1 or more, or 0 for all cores", g.threads)
+	}
+	return nil
+}
+
+// newRootCommand returns the program without a command: it prints its help, or
+// its version with --version.
+func newRootCommand(g *globalOptions) *cobra.Command {
+	var version bool
+	root := &cobra.Command{
+		Use:     "clipnh",
+		Short:   "Take CLIP-ResNet image encoders apart into neurons and heads",
+		Long:    rootHelp,
+		Example: "clipnh version",
+
+		Annotations: exitStatus(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if version {
+				return runVersion(g)
+			}
+			return g.printer.Text(helpText(cmd))
+		},
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		DisableSuggestions:         true, // unknownCommand asks for them
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+	}
+	root.Flags().BoolVar(&version, "version", false, "print the version, as the version command does")
+	global := root.PersistentFlags()
+	global.SortFlags = false
+	global.BoolVar(&g.quiet, "quiet", false, "print no notes and no progress, only warnings and errors")
+	global.BoolVar(&g.json, "json", false, "print the result as one JSON document")
+	global.IntVar(&g.threads, "threads", 0, "share the work among `N` threads; 0 is all cores")
+	global.BoolP("help", "h", false, "print the help of the command")
+
+	help := newHelpCommand(g)
+	help.RunE = g.prepared(help.RunE)
+	root.SetHelpCommand(help)
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { g.helpErr = g.printer.Text(helpText(cmd)) })
+	root.SetFlagErrorFunc(flagError)
+	root.RunE = g.prepared(root.RunE)
+	for _, group := range commandGroups(g) {
+		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.title
+			cmd.RunE = g.prepared(cmd.RunE)
+			cmd.Flags().SortFlags = false // help shows them in the order of the options
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetGlobalNormalizationFunc(dashes)
+	return root
+}
+
+// prepared returns run with the global options checked and applied before it.
+func (g *globalOptions) prepared(run runE) runE {
+	return func(cmd *cobra.Command, args []string) error {
+		g.running = true
+		if err := g.validate(); err != nil {
+			return usageError{err}
+		}
+		g.printer.SetQuiet(g.quiet)
+		return run(cmd, args)
+	}
+}
+
+type runE = func(*cobra.Command, []string) error
