@@ -1,0 +1,82 @@
+// Package configs holds facts about published models and data sets: the shapes
+// of OpenAI's CLIP-ResNets, the class names and prompt templates of CLIP's
+// zero-shot protocol. They are the files beside this one, embedded.
+package configs
+
+import (
+	"embed"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+)
+
+//go:embed RN*.json imagenet_*.txt pascal_context_59.txt
+var files embed.FS
+
+// ImageNetClasses returns the names of ImageNet's 1000 classes in index order
+// (the order of their sorted WordNet ids), as curated for CLIP. Two names
+// stand for two classes each, missile (657 and 744) and sunglasses (836 and 837).
+//
+// Source: openai/CLIP, notebooks/Prompt_Engineering_for_ImageNet.ipynb.
+func ImageNetClasses() []string { return slices.Clone(imageNetClasses()) }
+
+// ImageNetTemplates returns the 80 prompts of CLIP's zero-shot protocol on
+// ImageNet, {} in place of the class name.
+//
+// Source: as for ImageNetClasses.
+func ImageNetTemplates() []string { return slices.Clone(imageNetTemplates()) }
+
+// PascalContext59 returns the 59 classes of PASCAL Context in label order,
+// label 1 first, compound names spelled as words.
+func PascalContext59() []string { return slices.Clone(pascalContext59()) }
+
+var (
+	imageNetClasses   = sync.OnceValue(func() []string { return lines("imagenet_classes.txt") })
+	imageNetTemplates = sync.OnceValue(func() []string { return lines("imagenet_templates.txt") })
+	pascalContext59   = sync.OnceValue(func() []string { return lines("pascal_context_59.txt") })
+)
+
+func lines(name string) []string {
+	return strings.Split(strings.TrimSuffix(string(read(name)), "\n"), "\n")
+}
+
+func read(name string) []byte {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		panic("configs: " + err.Error()) // the embedded files are part of the program
+	}
+	return data
+}
+
+// A Model is the shape of a published CLIP-ResNet. Heads of both towers are 64
+// wide.
+type Model struct {
+	Name string `json:"-"` // as OpenAI names its checkpoint, and the file here
+
+	ImageSize int    `json:"image_size"` // side of the input picture, in pixels
+	Layers    [4]int `json:"layers"`     // bottleneck blocks of each stage
+	Width     int    `json:"width"`      // channels of the stem, C/32
+	OutDim    int    `json:"out_dim"`    // O
+
+	ContextLength int `json:"context_length"` // text tokens at most, with start and end
+	VocabSize     int `json:"vocab_size"`
+	TextWidth     int `json:"text_width"`
+	TextHeads     int `json:"text_heads"`
+	TextLayers    int `json:"text_layers"`
+}
+
+// Models returns the shapes of OpenAI's ResNets, small to large.
+func Models() []Model { return slices.Clone(models()) }
+
+var models = sync.OnceValue(func() []Model {
+	names := []string{"RN50", "RN101", "RN50x4", "RN50x16", "RN50x64"}
+	all := make([]Model, len(names))
+	for i, name := range names {
+		all[i].Name = name
+		if err := json.Unmarshal(read(name+".json"), &all[i]); err != nil {
+			panic("configs: " + name + ".json: " + err.Error())
+		}
+	}
+	return all
+})
