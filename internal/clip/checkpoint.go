@@ -1,0 +1,190 @@
+package clip
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/clipnh/clipnh/internal/ptfile"
+)
+
+// Checkpoint is an open file of weights that was found to be a CLIP-ResNet.
+// Payloads are read when a tower is built, one tensor at a time.
+type Checkpoint struct {
+	Config Config
+
+	path    string
+	file    *ptfile.File
+	tensors map[string]ptfile.Tensor // by OpenAI's names
+}
+
+// Open opens a checkpoint in any of the forms that ptfile reads and checks
+// the names, shapes and dtypes of its tensors. Errors name the file and the tensor.
+func Open(path string) (*Checkpoint, error) {
+	f, err := ptfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	tensors, err := canonical(f.Tensors())
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	config, err := infer(tensors)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Checkpoint{config, path, f, tensors}, nil
+}
+
+// Close closes the file. Towers built from it stay usable.
+func (ck *Checkpoint) Close() error { return ck.file.Close() }
+
+// Path is the path that the checkpoint was opened by.
+func (ck *Checkpoint) Path() string { return ck.path }
+
+// Format names the form of the file, such as "torchscript".
+func (ck *Checkpoint) Format() string { return ck.file.Format() }
+
+// Parameters counts the weights of both towers, without running statistics.
+func (ck *Checkpoint) Parameters() int64 {
+	total := int64(0)
+	for _, p := range ck.Config.parameters() {
+		if statistic(p.name) {
+			continue
+		}
+		total += int64(elements(p.shape))
+	}
+	if _, ok := ck.tensors["logit_scale"]; ok {
+		total++
+	}
+	return total
+}
+
+// DTypes lists the number types of the weights, most frequent by size first.
+func (ck *Checkpoint) DTypes() []string {
+	var names []string
+	sizes := map[string]int{}
+	for _, p := range ck.Config.parameters() {
+		name := ck.tensors[p.name].DType.String()
+		if sizes[name] == 0 {
+			names = append(names, name)
+		}
+		sizes[name] += elements(p.shape)
+	}
+	sortBySize(names, sizes)
+	return names
+}
+
+// SHA256 hashes the file, which identifies the weights in every artefact made
+// from them. It stops early when ctx is cancelled.
+func (ck *Checkpoint) SHA256(ctx context.Context) (string, error) {
+	f, err := os.Open(ck.path)
+	if err != nil {
+		return "", fmt.Errorf("hash weights: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, &cancellable{ctx, f}); err != nil {
+		return "", fmt.Errorf("hash weights: %s: %w", ck.path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+type cancellable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancellable) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// Verify reads every weight once and returns the first error: a damaged
+// record, or a weight that is NaN or infinite.
+func (ck *Checkpoint) Verify(ctx context.Context) error {
+	var r reader
+	for _, p := range ck.Config.parameters() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if _, err := r.read(ck, p.name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reader reads tensors into a buffer that it uses again, so that a load holds
+// one tensor besides the packed weights.
+type reader struct{ buf []float32 }
+
+// read returns a tensor, row-major, valid until the next call.
+func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
+	t, ok := ck.tensors[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: tensor %s is missing", ck.path, name)
+	}
+	n := elements(t.Shape)
+	if cap(r.buf) < n {
+		r.buf = make([]float32, n)
+	}
+	dst := r.buf[:n]
+	if err := ck.file.Float32(t, dst); err != nil {
+		return nil, err
+	}
+	for i, x := range dst {
+		if x-x != 0 { // only NaN and the infinities
+			return nil, fmt.Errorf("%s: %s: element %d is %g, want finite weights", ck.path, name, i, x)
+		}
+	}
+	return dst, nil
+}
+
+// keep is read into memory of its own.
+func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
+	w, err := r.read(ck, name)
+	return append([]float32(nil), w...), err
+}
+
+// batchNormEpsilon is what torch adds to a running variance.
+const batchNormEpsilon = 1e-5
+
+// folded reads a convolution and multiplies the batch norm after it into it:
+//
+//	y = gamma (w*x - mean)/sqrt(var + eps) + beta = w'*x + bias
+//
+// Weights are [out][in][k][k], valid until the next read; bias is [out].
+func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []float32, err error) {
+	var parts [4][]float32
+	for i, part := range []string{"weight", "bias", "running_mean", "running_var"} {
+		if parts[i], err = r.keep(ck, norm+"."+part); err != nil {
+			return nil, nil, err
+		}
+	}
+	gamma, bias, mean, variance := parts[0], parts[1], parts[2], parts[3]
+	if weights, err = r.read(ck, conv+".weight"); err != nil {
+		return nil, nil, err
+	}
+	each := len(weights) / len(gamma)
+	for o := range gamma {
+		if variance[o] < 0 {
+			return nil, nil, fmt.Errorf("%s: %s.running_var: element %d is %g, want a variance", ck.path, norm, o, variance[o])
+		}
+		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+batchNormEpsilon)
+		row := weights[o*each : (o+1)*each]
+		for i := range row {
+			row[i] = float32(float64(row[i]) * scale)
+		}
+		bias[o] = float32(float64(bias[o]) - float64(mean[o])*scale)
+	}
+	return weights, bias, nil
+}

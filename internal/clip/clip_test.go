@@ -1,0 +1,247 @@
+package clip
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// rounding is the goldens' tolerance for what goes through a tower in
+// float32, as the manifest gives it; weightsOnly is for what does not.
+const (
+	rounding    = 1e-4
+	weightsOnly = 1e-5
+)
+
+// checkpoints are the golden model's files: the same values in every form,
+// but for bf16's.
+var checkpoints = []string{"tiny_sd_fp32", "tiny_sd_fp16", "tiny_sd_mixed", "tiny_legacy", "tiny_openclip", "tiny_jit"}
+
+func open(t testing.TB, path string) *Checkpoint {
+	t.Helper()
+	ck, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ck.Close() })
+	return ck
+}
+
+func tiny(t testing.TB) *Checkpoint { return open(t, testutil.Golden("model/tiny_sd_fp32.pt")) }
+
+func golden(t testing.TB, name string) ([]float32, []int) {
+	t.Helper()
+	data, shape, err := npy.ReadFloat32(testutil.Golden(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, shape
+}
+
+func closeTo(t *testing.T, what string, got []float32, name string, tolerance float64) {
+	t.Helper()
+	want, _ := golden(t, name)
+	if err := testutil.Far(got, want[:min(len(want), len(got))], tolerance); err != nil {
+		t.Errorf("%s against %s: %v", what, name, err)
+	}
+}
+
+func tower(t testing.TB, ck *Checkpoint, o ImageOptions) *ImageTower {
+	t.Helper()
+	tw, err := NewImageTower(ck, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tw
+}
+
+func TestConfig(t *testing.T) {
+	for _, name := range append(checkpoints, "tiny_sd_bf16") {
+		t.Run(name, func(t *testing.T) {
+			ck := open(t, testutil.Golden("model/"+name+".pt"))
+			data, err := os.ReadFile(testutil.Golden("model/config.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var want map[string]any
+			if err := json.Unmarshal(data, &want); err != nil {
+				t.Fatal(err)
+			}
+			c := ck.Config
+			got := map[string]any{
+				"layers":         []any{float64(c.Layers[0]), float64(c.Layers[1]), float64(c.Layers[2]), float64(c.Layers[3])},
+				"context_length": float64(c.ContextLength), "embed_dim": float64(c.Neurons()), "grid": float64(c.Grid()),
+				"heads": float64(c.Heads()), "image_size": float64(c.ImageSize), "output_dim": float64(c.OutDim),
+				"text_heads": float64(c.TextHeads()), "text_layers": float64(c.TextLayers), "text_width": float64(c.TextWidth),
+				"vocab_size": float64(c.VocabSize), "width": float64(c.Width),
+			}
+			for key, w := range want {
+				if g, _ := json.Marshal(got[key]); string(g) != string(must(json.Marshal(w))) {
+					t.Errorf("%s: got %s, want %v", key, g, w)
+				}
+			}
+			if err := ck.Verify(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// TestImageTower compares every intermediate with the goldens in forward order,
+// so that the first mismatch names the stage.
+func TestImageTower(t *testing.T) {
+	for _, name := range checkpoints {
+		t.Run(name, func(t *testing.T) {
+			tw := tower(t, open(t, testutil.Golden("model/"+name+".pt")), ImageOptions{Batch: 4, Threads: 1, KeepBlocks: true})
+			c := tw.Config()
+			pictures, shape := golden(t, "dataset_pre4.npy")
+			n, hw := shape[0], c.Tokens()-1
+			out := Output{
+				Features:  make([]float32, n*c.OutDim),
+				Scores:    make([]float32, n*c.Heads()*c.Neurons()),
+				Attention: make([]float32, n*c.Heads()*c.Tokens()),
+				Tokens:    make([]float32, n*c.Tokens()*c.Neurons()),
+			}
+			for range c.Layers[3] {
+				out.Blocks = append(out.Blocks, make([]float32, n*hw*c.Neurons()))
+			}
+			if err := tw.Run(pictures, out); err != nil {
+				t.Fatal(err)
+			}
+			for i, b := range out.Blocks {
+				planar := make([]float32, 0, len(b))
+				for image := range n {
+					planar = append(planar, transposed(b[image*hw*c.Neurons():][:hw*c.Neurons()], hw, c.Neurons())...)
+				}
+				want, _ := golden(t, "layer4_maps.npy")
+				if err := testutil.Far(planar, want[i*len(planar):][:len(planar)], rounding); err != nil {
+					t.Errorf("block %d of layer4: %v", i, err)
+				}
+			}
+			closeTo(t, "tokens", out.Tokens, "tokens.npy", rounding)
+			closeTo(t, "attention", out.Attention, "attention_cls.npy", rounding)
+			closeTo(t, "scores", out.Scores, "s.npy", rounding)
+			closeTo(t, "features", out.Features, "features.npy", rounding)
+			closeTo(t, "directions", tw.Pool().AllDirections(tw.all), "v.npy", weightsOnly)
+			closeTo(t, "bias", tw.Pool().Bias, "b.npy", weightsOnly)
+		})
+	}
+}
+
+func TestFeaturesOfPreprocessed(t *testing.T) {
+	pictures, shape := golden(t, "preprocessed.npy")
+	tw := tower(t, tiny(t), ImageOptions{Batch: shape[0], Threads: 2})
+	features := make([]float32, shape[0]*tw.Config().OutDim)
+	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+		t.Fatal(err)
+	}
+	closeTo(t, "features", features, "features_images.npy", rounding)
+}
+
+func TestBFloat16Checkpoint(t *testing.T) {
+	pictures, shape := golden(t, "dataset_pre4.npy")
+	tw := tower(t, open(t, testutil.Golden("model/tiny_sd_bf16.pt")), ImageOptions{Batch: shape[0], Threads: 1})
+	features := make([]float32, shape[0]*tw.Config().OutDim)
+	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+		t.Fatal(err)
+	}
+	closeTo(t, "features", features, "features_bf16.npy", rounding)
+}
+
+// TestRunSplits holds the promise that a picture's results have the same bits
+// whatever the batch it comes in and the number of threads.
+func TestRunSplits(t *testing.T) {
+	ck := tiny(t)
+	pictures, shape := golden(t, "preprocessed.npy")
+	var want []float32
+	for _, batch := range []int{2, 3, 8, 16} {
+		for _, threads := range []int{1, 2, 5} {
+			tw := tower(t, ck, ImageOptions{Batch: batch, Threads: threads})
+			c := tw.Config()
+			each := c.Heads() * c.Neurons()
+			got := make([]float32, shape[0]*each)
+			for lo := 0; lo < shape[0]; lo += batch {
+				n := min(batch, shape[0]-lo)
+				if err := tw.Run(pictures[lo*tw.PictureLen():(lo+n)*tw.PictureLen()], Output{Scores: got[lo*each : (lo+n)*each]}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if want == nil {
+				want = got
+			} else if !slices.Equal(got, want) {
+				t.Errorf("batch %d, %d threads: scores differ from batch 2, 1 thread", batch, threads)
+			}
+		}
+	}
+}
+
+func TestTextTower(t *testing.T) {
+	tokens, shape := golden(t, "text/tokens.npy")
+	var texts [][]int32
+	for i := range shape[0] {
+		row := tokens[i*shape[1] : (i+1)*shape[1]]
+		end := slices.Index(row, slices.Max(row))
+		text := make([]int32, end+1)
+		for j := range text {
+			text[j] = int32(row[j])
+		}
+		texts = append(texts, text)
+	}
+	for _, threads := range []int{1, 3} {
+		tw, err := NewTextTower(tiny(t), threads)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := make([]float32, len(texts)*tw.Config().OutDim)
+		if err := tw.Encode(context.Background(), got, texts, nil); err != nil {
+			t.Fatal(err)
+		}
+		closeTo(t, "text features", got, "text/features.npy", rounding)
+
+		alone := make([]float32, tw.Config().OutDim)
+		for i, text := range texts {
+			if err := tw.Encode(context.Background(), alone, [][]int32{text}, nil); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(alone, got[i*len(alone):][:len(alone)]) {
+				t.Errorf("text %d alone differs from among others", i)
+			}
+		}
+	}
+}
+
+func TestTextTowerRefuses(t *testing.T) {
+	tw, err := NewTextTower(tiny(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := tw.Config()
+	for name, text := range map[string][]int32{
+		"empty": {}, "too long": make([]int32, c.ContextLength+1), "negative": {-1}, "beyond the vocabulary": {int32(c.VocabSize)},
+	} {
+		if err := tw.Encode(context.Background(), make([]float32, c.OutDim), [][]int32{text}, nil); err == nil {
+			t.Errorf("%s text: no error", name)
+		}
+	}
+}
+
+func TestDemoCheckpoint(t *testing.T) {
+	ck := open(t, filepath.Join("..", "demo", "assets", "tiny-clip.pt"))
+	c := ck.Config
+	if c.Neurons() != 512 || c.Heads() != 8 || c.OutDim != 64 || c.ImageSize != 192 || c.ContextLength != 32 {
+		t.Errorf("config %+v", c)
+	}
+}

@@ -1,0 +1,200 @@
+package clip
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// ImageOptions says how an ImageTower will be used.
+type ImageOptions struct {
+	// Batch is the number of pictures that most calls of Run will bring. It
+	// bounds the memory and, being 1 or more than 1, chooses the algorithms, so
+	// that features of one picture and of a batch may differ in rounding.
+	Batch int
+	// Threads share the work; at least one.
+	Threads int
+	// KeepBlocks keeps the map of every block of the last stage for Output.Blocks.
+	KeepBlocks bool
+}
+
+// ImageTower is the ModifiedResNet of a checkpoint with its attention pool,
+// packed for this machine. It is not safe for concurrent use: it
+// spreads each call over its threads itself.
+type ImageTower struct {
+	config Config
+	layers imageLayers
+	pool   *decomp.Pool
+	attend attentionWeights
+	lanes  []*lane
+	all    par.Team
+}
+
+// Output receives what a run computes; a nil slice is not wanted.
+type Output struct {
+	Features  []float32 // [B,O], not normalised
+	Scores    []float32 // [B,H,C], s[h,n] = Σ_t a[h,t]·x[t,n]
+	Attention []float32 // [B,H,T], the class token's attention, rows summing to 1
+	Tokens    []float32 // [B,T,C], position embedding added
+	// Blocks has one [B,T-1,C] per block of the last stage, location-major;
+	// it needs KeepBlocks.
+	Blocks [][]float32
+}
+
+// plannedBatch is what layers are planned for when a tower sees more than one
+// picture at a time. It is a constant, so that results do not depend on how
+// many pictures a call happens to bring.
+const plannedBatch = 8
+
+// NewImageTower reads the image tower's weights, folds the batch norms into
+// them and packs them. Errors name the file and the tensor.
+func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
+	if o.Batch < 1 || o.Threads < 1 {
+		return nil, errors.New("image tower: batch and threads must be at least 1")
+	}
+	planned := 1
+	if o.Batch > 1 {
+		planned = plannedBatch
+	}
+	t := &ImageTower{config: ck.Config, all: par.NewTeam(o.Threads)}
+	var err error
+	var r reader
+	if t.layers, err = readImageLayers(ck, &r, planned); err != nil {
+		return nil, err
+	}
+	if t.pool, err = readPool(ck, &r); err != nil {
+		return nil, err
+	}
+	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
+		return nil, err
+	}
+	threads := min(o.Threads, o.Batch)
+	for range threads {
+		l, err := newLane(t, (o.Batch+threads-1)/threads, o.KeepBlocks)
+		if err != nil {
+			return nil, err
+		}
+		t.lanes = append(t.lanes, l)
+	}
+	return t, nil
+}
+
+// Config returns the sizes of the tower.
+func (t *ImageTower) Config() Config { return t.config }
+
+// Pool returns the weights that turn scores into contributions.
+func (t *ImageTower) Pool() *decomp.Pool { return t.pool }
+
+// PictureLen is the number of floats of one normalised picture, 3*S*S.
+func (t *ImageTower) PictureLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
+
+// Run sends pictures [B,3,S,S] through the tower and fills out. Any B is
+// allowed. What it computes for a picture depends neither on the pictures
+// beside it nor on the number of threads.
+func (t *ImageTower) Run(pictures []float32, out Output) error {
+	n := len(pictures) / t.PictureLen()
+	if len(pictures) != n*t.PictureLen() {
+		panic("clip: pictures are not [B,3,S,S]")
+	}
+	if n < len(t.lanes) || len(t.lanes) == 1 {
+		return t.lanes[0].run(pictures, 0, n, out, t.all)
+	}
+	errs := make([]error, len(t.lanes))
+	var wg sync.WaitGroup
+	for w, l := range t.lanes {
+		wg.Go(func() {
+			errs[w] = l.run(pictures, n*w/len(t.lanes), n*(w+1)/len(t.lanes), out, par.NewTeam(1))
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// imageLayers are the packed convolutions.
+type imageLayers struct {
+	stem         *kernel.Stem
+	conv2, conv3 *kernel.Conv
+	blocks       []bottleneck
+}
+
+// bottleneck is a residual block: 1x1, 3x3, 1x1. When the block projects, its
+// shortcut is a second source of conv3, and both become one product.
+type bottleneck struct {
+	block
+	conv1, conv2, conv3 *kernel.Conv
+}
+
+func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error) {
+	c := ck.Config
+	var l imageLayers
+	w, bias, err := r.folded(ck, "visual.conv1", "visual.bn1")
+	if err != nil {
+		return l, err
+	}
+	l.stem = kernel.NewStem(c.Width/2, c.ImageSize, c.ImageSize, w, bias)
+
+	conv := func(conv, norm string, in, out, size, side, images int) (*kernel.Conv, error) {
+		w, bias, err := r.folded(ck, conv, norm)
+		if err != nil {
+			return nil, err
+		}
+		return kernel.NewConv(kernel.ConvSpec{
+			In: []int{in}, Out: out, Kernel: size, H: side, W: side, Images: images, Activation: kernel.ReLU,
+		}, [][]float32{w}, bias), nil
+	}
+	half := c.ImageSize / 2
+	if l.conv2, err = conv("visual.conv2", "visual.bn2", c.Width/2, c.Width/2, 3, half, 1); err != nil {
+		return l, err
+	}
+	if l.conv3, err = conv("visual.conv3", "visual.bn3", c.Width/2, c.Width, 3, half, 1); err != nil {
+		return l, err
+	}
+	for _, b := range c.blocks() {
+		images := 1
+		if b.stage >= frontStages {
+			images = planned
+		}
+		packed := bottleneck{block: b}
+		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, b.side, images); err != nil {
+			return l, err
+		}
+		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, b.side, images); err != nil {
+			return l, err
+		}
+		if packed.conv3, err = readExpansion(ck, r, b, images); err != nil {
+			return l, err
+		}
+		l.blocks = append(l.blocks, packed)
+	}
+	return l, nil
+}
+
+// readExpansion packs the last convolution of a block, with the shortcut's
+// beside it where there is one; their biases add up.
+func readExpansion(ck *Checkpoint, r *reader, b block, images int) (*kernel.Conv, error) {
+	w, bias, err := r.folded(ck, b.name+".conv3", b.name+".bn3")
+	if err != nil {
+		return nil, err
+	}
+	side := b.side / b.stride
+	spec := kernel.ConvSpec{
+		In: []int{b.planes}, Out: b.out(), Kernel: 1, H: side, W: side, Images: images, Activation: kernel.ReLU,
+	}
+	weights := [][]float32{w}
+	if b.projects() {
+		var other reader // both are needed at once
+		shortcut, shift, err := other.folded(ck, b.name+".downsample.0", b.name+".downsample.1")
+		if err != nil {
+			return nil, err
+		}
+		for i := range bias {
+			bias[i] += shift[i]
+		}
+		spec.In = append(spec.In, b.in)
+		weights = append(weights, shortcut)
+	}
+	return kernel.NewConv(spec, weights, bias), nil
+}

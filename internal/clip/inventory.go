@@ -1,0 +1,258 @@
+package clip
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/ptfile"
+)
+
+// parameter is a tensor that the architecture calls for.
+type parameter struct {
+	name  string
+	shape []int
+}
+
+// parameters lists every tensor that a checkpoint of these sizes must hold,
+// in the order in which the towers use them.
+func (c Config) parameters() []parameter {
+	var list []parameter
+	add := func(name string, shape ...int) { list = append(list, parameter{name, shape}) }
+	norm := func(name string, channels int) {
+		for _, part := range []string{"weight", "bias", "running_mean", "running_var"} {
+			add(name+"."+part, channels)
+		}
+	}
+
+	add("visual.conv1.weight", c.Width/2, 3, 3, 3)
+	norm("visual.bn1", c.Width/2)
+	add("visual.conv2.weight", c.Width/2, c.Width/2, 3, 3)
+	norm("visual.bn2", c.Width/2)
+	add("visual.conv3.weight", c.Width, c.Width/2, 3, 3)
+	norm("visual.bn3", c.Width)
+	for _, b := range c.blocks() {
+		add(b.name+".conv1.weight", b.planes, b.in, 1, 1)
+		norm(b.name+".bn1", b.planes)
+		add(b.name+".conv2.weight", b.planes, b.planes, 3, 3)
+		norm(b.name+".bn2", b.planes)
+		add(b.name+".conv3.weight", b.out(), b.planes, 1, 1)
+		norm(b.name+".bn3", b.out())
+		if b.projects() {
+			add(b.name+".downsample.0.weight", b.out(), b.in, 1, 1)
+			norm(b.name+".downsample.1", b.out())
+		}
+	}
+	neurons := c.Neurons()
+	add("visual.attnpool.positional_embedding", c.Tokens(), neurons)
+	for _, p := range []string{"q_proj", "k_proj", "v_proj"} {
+		add("visual.attnpool."+p+".weight", neurons, neurons)
+		add("visual.attnpool."+p+".bias", neurons)
+	}
+	add("visual.attnpool.c_proj.weight", c.OutDim, neurons)
+	add("visual.attnpool.c_proj.bias", c.OutDim)
+
+	add("token_embedding.weight", c.VocabSize, c.TextWidth)
+	add("positional_embedding", c.ContextLength, c.TextWidth)
+	for i := range c.TextLayers {
+		b, w := fmt.Sprintf("transformer.resblocks.%d.", i), c.TextWidth
+		add(b+"ln_1.weight", w)
+		add(b+"ln_1.bias", w)
+		add(b+"attn.in_proj_weight", 3*w, w)
+		add(b+"attn.in_proj_bias", 3*w)
+		add(b+"attn.out_proj.weight", w, w)
+		add(b+"attn.out_proj.bias", w)
+		add(b+"ln_2.weight", w)
+		add(b+"ln_2.bias", w)
+		add(b+"mlp.c_fc.weight", 4*w, w)
+		add(b+"mlp.c_fc.bias", 4*w)
+		add(b+"mlp.c_proj.weight", w, 4*w)
+		add(b+"mlp.c_proj.bias", w)
+	}
+	add("ln_final.weight", c.TextWidth)
+	add("ln_final.bias", c.TextWidth)
+	add("text_projection", c.TextWidth, c.OutDim)
+	return list
+}
+
+// block describes a bottleneck of the image tower.
+type block struct {
+	name   string // such as visual.layer4.1
+	stage  int    // 0 to 3
+	in     int    // channels that enter
+	planes int    // channels of the 3x3 convolution
+	stride int    // 1, or 2 in the first block of stages 1 to 3
+	side   int    // height and width of the map that enters
+}
+
+func (b block) out() int       { return 4 * b.planes }
+func (b block) projects() bool { return b.stride > 1 || b.in != b.out() }
+
+func (c Config) blocks() []block {
+	var list []block
+	in, side := c.Width, c.ImageSize/4
+	for stage, n := range c.Layers {
+		for i := range n {
+			b := block{fmt.Sprintf("visual.layer%d.%d", stage+1, i), stage, in, c.Width << stage, 1, side}
+			if stage > 0 && i == 0 {
+				b.stride = 2
+			}
+			list = append(list, b)
+			in, side = b.out(), side/b.stride
+		}
+	}
+	return list
+}
+
+// ignored reports whether a tensor of a checkpoint says nothing that the
+// towers need: counters, the training temperature, sizes that the shapes tell
+// as well, and the causal mask.
+func ignored(name string) bool {
+	switch name {
+	case "logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size", "attn_mask", "transformer.attn_mask":
+		return true
+	}
+	return strings.HasSuffix(name, ".num_batches_tracked")
+}
+
+// canonical maps the names of a file to OpenAI's: it keeps only what lies
+// below "state_dict." when something does (the rest is a training run's
+// optimiser), drops the "module." of data-parallel training, and
+// the "text." that open_clip's newer releases put before the text tower.
+func canonical(tensors []ptfile.Tensor) (map[string]ptfile.Tensor, error) {
+	wrapped := slices.ContainsFunc(tensors, func(t ptfile.Tensor) bool { return strings.HasPrefix(t.Name, "state_dict.") })
+	names := make(map[string]ptfile.Tensor, len(tensors))
+	for _, t := range tensors {
+		name, inside := strings.CutPrefix(t.Name, "state_dict.")
+		if wrapped && !inside {
+			continue
+		}
+		name = strings.TrimPrefix(name, "module.")
+		name = strings.TrimPrefix(name, "text.")
+		if other, twice := names[name]; twice {
+			return nil, fmt.Errorf("tensors %s and %s both stand for %s", other.Name, t.Name, name)
+		}
+		names[name] = t
+	}
+	return names, nil
+}
+
+// infer reads the sizes of a CLIP-ResNet off the shapes of its tensors and
+// checks that every tensor is there, has the shape that these sizes call for,
+// and that no other one is.
+func infer(tensors map[string]ptfile.Tensor) (Config, error) {
+	var c Config
+	if len(tensors) == 0 {
+		return c, errors.New("no tensors, want the weights of a CLIP-ResNet")
+	}
+	if what := otherArchitecture(tensors); what != "" {
+		return c, fmt.Errorf("%s, want a CLIP-ResNet (RN50, RN101, RN50x4, RN50x16, RN50x64 or a small model of their kind)", what)
+	}
+	// size reads one axis of a tensor, remembering the first failure.
+	var failure error
+	size := func(name string, rank, axis int) int {
+		t, ok := tensors[name]
+		switch {
+		case failure != nil:
+		case !ok:
+			failure = fmt.Errorf("tensor %s is missing", name)
+		case len(t.Shape) != rank:
+			failure = fmt.Errorf("%s: shape %v, want %d dimensions", name, t.Shape, rank)
+		default:
+			return t.Shape[axis]
+		}
+		return 0
+	}
+	c.Width = 2 * size("visual.conv1.weight", 4, 0)
+	for stage := range c.Layers {
+		for {
+			if _, ok := tensors[fmt.Sprintf("visual.layer%d.%d.conv1.weight", stage+1, c.Layers[stage])]; !ok {
+				break
+			}
+			c.Layers[stage]++
+		}
+		if c.Layers[stage] == 0 && failure == nil {
+			failure = fmt.Errorf("tensor visual.layer%d.0.conv1.weight is missing", stage+1)
+		}
+	}
+	tokens := size("visual.attnpool.positional_embedding", 2, 0)
+	c.OutDim = size("visual.attnpool.c_proj.weight", 2, 0)
+	c.VocabSize = size("token_embedding.weight", 2, 0)
+	c.ContextLength = size("positional_embedding", 2, 0)
+	c.TextWidth = size("ln_final.weight", 1, 0)
+	for {
+		if _, ok := tensors[fmt.Sprintf("transformer.resblocks.%d.ln_1.weight", c.TextLayers)]; !ok {
+			break
+		}
+		c.TextLayers++
+	}
+	if c.TextLayers == 0 && failure == nil {
+		failure = errors.New("tensor transformer.resblocks.0.ln_1.weight is missing")
+	}
+	if failure != nil {
+		return Config{}, failure
+	}
+	grid := int(math.Round(math.Sqrt(float64(tokens - 1))))
+	if tokens < 2 || grid*grid+1 != tokens {
+		return Config{}, fmt.Errorf("visual.attnpool.positional_embedding: %d tokens, want 1 and a square number of locations", tokens)
+	}
+	c.ImageSize = 32 * grid
+	if err := c.validate(); err != nil {
+		return Config{}, err
+	}
+	return c, c.check(tensors)
+}
+
+// otherArchitecture names a CLIP that is no CLIP-ResNet, or returns "".
+func otherArchitecture(tensors map[string]ptfile.Tensor) string {
+	has := func(name string) bool { _, ok := tensors[name]; return ok }
+	switch {
+	case has("visual.class_embedding") || has("visual.transformer.resblocks.0.ln_1.weight"):
+		return "visual.class_embedding: the image tower is a vision transformer (ViT)"
+	case has("visual.trunk.stem.0.weight") || has("visual.head.proj.weight"):
+		return "visual.trunk: the image tower is a timm model"
+	case has("vision_model.embeddings.class_embedding"):
+		return "vision_model.embeddings: a Hugging Face vision transformer (ViT)"
+	}
+	return ""
+}
+
+// check compares what a file holds with what the sizes call for.
+func (c Config) check(tensors map[string]ptfile.Tensor) error {
+	wanted := make(map[string]bool)
+	for _, p := range c.parameters() {
+		t, ok := tensors[p.name]
+		if !ok {
+			return fmt.Errorf("tensor %s is missing, want shape %v", p.name, p.shape)
+		}
+		if !slices.Equal(t.Shape, p.shape) {
+			return fmt.Errorf("%s: shape %v, want %v", p.name, t.Shape, p.shape)
+		}
+		switch t.DType {
+		case ptfile.Float16, ptfile.BFloat16, ptfile.Float32, ptfile.Float64:
+		default:
+			return fmt.Errorf("%s: dtype %v, want a float", p.name, t.DType)
+		}
+		wanted[p.name] = true
+	}
+	var surplus []string
+	for name := range tensors {
+		if !wanted[name] && !ignored(name) {
+			surplus = append(surplus, name)
+		}
+	}
+	if len(surplus) > 0 {
+		slices.Sort(surplus)
+		return fmt.Errorf("%s: a tensor that no CLIP-ResNet of these sizes has%s", surplus[0], andMore(len(surplus)-1))
+	}
+	return nil
+}
+
+func andMore(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (and %d more)", n)
+}
