@@ -1,0 +1,141 @@
+package ptfile
+
+import (
+	"fmt"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/nlpodyssey/gopickle/types"
+)
+
+// Bounds of the tree that a pickle makes. A pickle may refer to one container
+// from many places, so that a small one could stand for a tree without end.
+const (
+	maxDepth      = 100  // containers within containers
+	maxName       = 1024 // bytes of a tensor's name
+	nodesPerOp    = 2    // visits of containers and values for each opcode
+	nameBytesPerB = 16   // bytes of names for each byte of pickle
+)
+
+// flatten lists the tensors of an unpickled value of so many bytes and
+// opcodes, with their dotted names. Values that are no tensors are passed over.
+func flatten(v any, bytes, ops int) ([]Tensor, error) {
+	w := walker{nodes: nodesPerOp * ops, nameBytes: nameBytesPerB * bytes}
+	if err := w.visit("", v, 0); err != nil {
+		return nil, err
+	}
+	return w.tensors, nil
+}
+
+type walker struct {
+	tensors   []Tensor
+	nodes     int // visits left
+	nameBytes int // bytes left
+}
+
+func (w *walker) visit(name string, v any, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s: containers nest deeper than %d", name, maxDepth)
+	}
+	switch v := v.(type) {
+	case *view:
+		return w.tensor(name, v)
+	case *types.Dict:
+		return w.entries(name, *v, depth)
+	case *module:
+		if v.attributes == nil {
+			return nil
+		}
+		return w.entries(name, *v.attributes, depth)
+	case *types.OrderedDict:
+		for e := v.List.Front(); e != nil; e = e.Next() {
+			entry := e.Value.(*types.OrderedDictEntry)
+			if err := w.entry(name, entry.Key, entry.Value, depth); err != nil {
+				return err
+			}
+		}
+	case *types.List:
+		return w.items(name, *v, depth)
+	case *types.Tuple:
+		return w.items(name, *v, depth)
+	}
+	return nil
+}
+
+func (w *walker) tensor(name string, v *view) error {
+	if err := v.check(); err != nil {
+		if name == "" {
+			return err
+		}
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	w.tensors = append(w.tensors, Tensor{name, v.store.dtype, v.shape, v})
+	return nil
+}
+
+func (w *walker) entries(name string, entries types.Dict, depth int) error {
+	for _, e := range entries {
+		if err := w.entry(name, e.Key, e.Value, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *walker) items(name string, items []any, depth int) error {
+	for i, v := range items {
+		if err := w.entry(name, i, v, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry visits what key leads to from the container at path name.
+func (w *walker) entry(name string, key, v any, depth int) error {
+	if w.nodes--; w.nodes < 0 {
+		return fmt.Errorf("%s: containers are shared so often that their tree is larger than the pickle", name)
+	}
+	if !holder(v) {
+		return nil
+	}
+	var step string
+	switch k := key.(type) {
+	case string:
+		step = k
+	case int:
+		step = strconv.Itoa(k)
+	default:
+		return fmt.Errorf("%s: a key of type %T, want a string or an integer", name, key)
+	}
+	if !printable(step) {
+		return fmt.Errorf("%s: the key %.40q is not printable", name, step)
+	}
+	if depth > 0 {
+		step = name + "." + step
+	}
+	if w.nameBytes -= len(step); w.nameBytes < 0 || len(step) > maxName {
+		return fmt.Errorf("%.80s...: names of more than %d bytes, or far longer than the pickle", step, maxName)
+	}
+	return w.visit(step, v, depth+1)
+}
+
+// holder says whether v is a tensor or may hold one.
+func holder(v any) bool {
+	switch v.(type) {
+	case *view, *module, *types.Dict, *types.OrderedDict, *types.List, *types.Tuple:
+		return true
+	}
+	return false
+}
+
+// printable says whether s can stand in a message of one line.
+func printable(s string) bool {
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}

@@ -1,0 +1,167 @@
+// Package ptfile reads the tensors of torch checkpoints and safetensors files,
+// and writes one tensor as torch would.
+//
+// A file holds storages, flat arrays of one element type, and tensors, views
+// into them with a shape, strides and an offset. A tensor's name is the dotted
+// path that leads to it: dict keys, list indices and attributes of TorchScript
+// modules, "state_dict.module.visual.conv1.weight". Four formats are told apart
+// by content: torch.save's zip archive, its older form before torch 1.6,
+// TorchScript archives, and safetensors.
+//
+// Files are not trusted. Nothing that a file names is ever called: the pickles
+// inside may only build containers, tensors and module trees (unpickle.go), and
+// their opcodes are counted and measured before they run (scan.go). Every
+// tensor is checked to lie inside its storage and every storage inside the
+// file. Opening takes at most memoryFactor bytes of memory for each byte of the
+// file's structure, that is its pickles, zip directory or header, plus a
+// constant; reading a tensor takes one chunk besides the caller's destination.
+package ptfile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+)
+
+// memoryFactor bounds the memory that opening a file takes, in bytes for each
+// byte of structure. Empty dicts cost most: one opcode byte allocates room for
+// four entries of 32 bytes in the unpickler, beside the stack's and the memo's.
+const memoryFactor = 512
+
+// The formats that File.Format names.
+const (
+	formatZip         = "torch zip"
+	formatLegacy      = "torch legacy"
+	formatTorchScript = "torchscript"
+	formatSafetensors = "safetensors"
+)
+
+// File is an open checkpoint. Its methods may be called concurrently, except
+// Close.
+type File struct {
+	path    string
+	r       io.ReaderAt
+	close   func() error
+	format  string
+	tensors []Tensor
+	index   map[string]int // name to position in tensors
+}
+
+// Tensor describes one tensor of a File; its values are read by the File's
+// methods.
+type Tensor struct {
+	Name  string // dotted path, "" when the file is a single tensor
+	DType DType
+	Shape []int // row-major; empty for a scalar; not to be changed
+
+	view *view
+}
+
+// Len is the number of elements, the product of the shape.
+func (t Tensor) Len() int { return elements(t.Shape) }
+
+// Open reads the structure of the checkpoint at path and checks it against the
+// file's size. Values are read later, tensor by tensor, so the file stays open
+// until Close. A file without tensors is an error.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	file, err := open(f, path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	file.close = f.Close
+	return file, nil
+}
+
+func open(f *os.File, path string) (*File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	return parse(f, info.Size(), path)
+}
+
+// parse is Open on size bytes of r; path only names them in errors.
+func parse(r io.ReaderAt, size int64, path string) (*File, error) {
+	format, tensors, err := parseTensors(r, size)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	index := make(map[string]int, len(tensors))
+	for i, t := range tensors {
+		if _, taken := index[t.Name]; taken {
+			return nil, fmt.Errorf("%s: two tensors are named %q", path, t.Name)
+		}
+		index[t.Name] = i
+	}
+	return &File{path: path, r: r, format: format, tensors: tensors, index: index}, nil
+}
+
+// parseTensors tells the format from the first bytes. The three beginnings
+// exclude each other: a zip's or a pickle's, read as the length of a
+// safetensors header, has no '{' after it.
+func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, err error) {
+	head := make([]byte, min(size, 16))
+	if err := readFull(r, head, 0); err != nil {
+		return "", nil, err
+	}
+	switch {
+	case bytes.HasPrefix(head, []byte(localSignature)):
+		format, tensors, err = parseZip(r, size)
+	case len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) < uint64(size):
+		format = formatSafetensors
+		tensors, err = parseSafetensors(r, size)
+	case len(head) > 0 && head[0] == opProto:
+		format = formatLegacy
+		tensors, err = parseLegacy(r, size)
+	case len(head) == 0:
+		err = fmt.Errorf("the file is empty")
+	default:
+		err = fmt.Errorf("neither a torch nor a safetensors file: it begins with %q", head)
+	}
+	if err == nil && len(tensors) == 0 {
+		err = fmt.Errorf("%s file without tensors", format)
+	}
+	return format, tensors, err
+}
+
+// Format names the file's format: "torch zip", "torch legacy", "torchscript" or
+// "safetensors".
+func (f *File) Format() string { return f.format }
+
+// Tensors lists the tensors in the file's order.
+func (f *File) Tensors() []Tensor { return slices.Clone(f.tensors) }
+
+// Lookup returns the tensor of that name.
+func (f *File) Lookup(name string) (Tensor, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return Tensor{}, false
+	}
+	return f.tensors[i], true
+}
+
+// Close closes the file. Its tensors' values can no longer be read.
+func (f *File) Close() error { return f.close() }
+
+// readFull fills b from offset at; a file that ends before is an error.
+func readFull(r io.ReaderAt, b []byte, at int64) error {
+	n, err := r.ReadAt(b, at)
+	if n == len(b) {
+		return nil
+	}
+	if err == io.EOF {
+		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
+	}
+	return err
+}
