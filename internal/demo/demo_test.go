@@ -1,0 +1,220 @@
+package demo
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// tree returns the files below dir with their contents, by slashed path.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		files[filepath.ToSlash(rel)] = string(content)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestLayout(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "demo")
+	first, err := Layout(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := tree(t, dir)
+	if first.Written != len(files) || first.Kept != 0 {
+		t.Errorf("first time: %+v, want %d files written", first, len(files))
+	}
+	if !maps.Equal(files, tree(t, "assets")) { // go:embed leaves out some names without a word
+		t.Error("what was laid out is not what the folder assets holds")
+	}
+	for name, want := range map[string]int{ // files below, or 1
+		Model: 1, Vocabulary: 1, Templates: 1, Words: 1,
+		ImageNetClasses: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
+		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
+		Cars + "/cars_train": 600, Cars + "/devkit": 2, CarColours: 1,
+	} {
+		n := 0
+		for f := range files {
+			if f == name || strings.HasPrefix(f, name+"/") {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s: %d files, want %d", name, n, want)
+		}
+	}
+	second, err := Layout(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second.Written != 0 || second.Kept != first.Written || second.Bytes != first.Bytes {
+		t.Errorf("second time: %+v, want all of %+v kept", second, first)
+	}
+}
+
+func TestLayoutOverOtherFiles(t *testing.T) {
+	files := fstest.MapFS{
+		"templates.txt":     {Data: []byte("a {}\n")},
+		"imagenet/a.JPEG":   {Data: []byte("picture a")},
+		"imagenet/b.JPEG":   {Data: []byte("picture b")},
+		"imagenet/list.txt": {Data: []byte("a\nb\n")},
+	}
+	tests := []struct {
+		name   string
+		there  map[string]string
+		differ []string // if Layout is to refuse
+		want   Laid
+	}{
+		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 27}},
+		{"some there", map[string]string{"imagenet/a.JPEG": "picture a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 27}},
+		{"others there", map[string]string{"notes.txt": "mine"}, nil, Laid{Written: 4, Bytes: 27}},
+		{"same length", map[string]string{"imagenet/a.JPEG": "picture A"}, []string{"imagenet/a.JPEG"}, Laid{}},
+		{"cut short", map[string]string{"imagenet/a.JPEG": "pic", "templates.txt": ""}, []string{"imagenet/a.JPEG", "templates.txt"}, Laid{}},
+		{"folder in the way", map[string]string{"templates.txt/x": ""}, []string{"templates.txt"}, Laid{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for name, content := range tt.there {
+				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := tree(t, dir)
+			laid, err := layout(files, dir)
+			if laid != tt.want {
+				t.Errorf("got %+v, want %+v", laid, tt.want)
+			}
+			after := tree(t, dir)
+			if tt.differ == nil {
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := before
+				for name, f := range files {
+					want[name] = string(f.Data)
+				}
+				for name := range after {
+					if after[name] != want[name] {
+						t.Errorf("%s holds %q, want %q", name, after[name], want[name])
+					}
+				}
+				if len(after) != len(want) {
+					t.Errorf("%d files, want %d", len(after), len(want))
+				}
+				return
+			}
+			var differs *DiffersError
+			if !errors.As(err, &differs) {
+				t.Fatalf("error %v, want a DiffersError", err)
+			}
+			for i, p := range differs.Paths {
+				rel, _ := filepath.Rel(dir, p)
+				differs.Paths[i] = filepath.ToSlash(rel)
+			}
+			if !slices.Equal(differs.Paths, tt.differ) {
+				t.Errorf("differ: %q, want %q", differs.Paths, tt.differ)
+			}
+			if len(after) != len(before) {
+				t.Errorf("%d files after the refusal, %d before", len(after), len(before))
+			}
+		})
+	}
+}
+
+func TestLayoutIntoAFile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(dir, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Layout(dir); err == nil || !strings.Contains(err.Error(), dir) {
+		t.Errorf("error %v, want one that names %s", err, dir)
+	}
+}
+
+func TestDiffersError(t *testing.T) {
+	for want, paths := range map[string][]string{
+		"lay out demo: a: content is not the demo's, nothing was written":                  {"a"},
+		"lay out demo: a, b, c and 2 more: content is not the demo's, nothing was written": {"a", "b", "c", "d", "e"},
+	} {
+		if got := (&DiffersError{Paths: paths}).Error(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestExpected(t *testing.T) {
+	const outDim, vocabulary, heads, neurons = 64, 836, 8, 512
+	e, err := Expected()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.ZeroShotTop1 < 0.9 || e.ZeroShotTop1 > 1 {
+		t.Errorf("zero-shot accuracy %g, want one of a trained model", e.ZeroShotTop1)
+	}
+	g := e.Golden
+	if len(g.Texts) != 3 || len(g.Images) != 3 || len(g.ClassEmbeddings) != 1 {
+		t.Errorf("%d texts, %d images, %d classes; want 3, 3, 1", len(g.Texts), len(g.Images), len(g.ClassEmbeddings))
+	}
+	for text, v := range g.Texts {
+		if n := len(v.Tokens); n < 3 || v.Tokens[0] != vocabulary-2 || v.Tokens[n-1] != vocabulary-1 {
+			t.Errorf("%q: tokens %v, want them between %d and %d", text, v.Tokens, vocabulary-2, vocabulary-1)
+		}
+		if len(v.Embedding) != outDim {
+			t.Errorf("%q: %d dimensions, want %d", text, len(v.Embedding), outDim)
+		}
+	}
+	for name, v := range g.Images {
+		if _, err := fs.Stat(assets(), name); err != nil {
+			t.Error(err)
+		}
+		if len(v.Embedding) != outDim {
+			t.Errorf("%s: %d dimensions, want %d", name, len(v.Embedding), outDim)
+		}
+	}
+	for name, v := range g.ClassEmbeddings {
+		norm := 0.0
+		for _, x := range v {
+			norm += float64(x) * float64(x)
+		}
+		// 64 values rounded to 5 decimals.
+		if len(v) != outDim || math.Abs(norm-1) > 1e-4 {
+			t.Errorf("%s: %d dimensions of squared norm %g, want %d and 1", name, len(v), norm, outDim)
+		}
+	}
+	ranked := func(name string, pairs []Pair, by func(Pair) float64) {
+		if len(pairs) != 10 {
+			t.Errorf("%s: %d pairs, want 10", name, len(pairs))
+		}
+		for i, p := range pairs {
+			if p.Head < 0 || p.Head >= heads || p.Neuron < 0 || p.Neuron >= neurons || by(p) <= 0 || i > 0 && by(p) > by(pairs[i-1]) {
+				t.Errorf("%s: at %d: %+v out of range or order", name, i, p)
+			}
+		}
+	}
+	ranked("by norm", g.TopPairs, func(p Pair) float64 { return p.Score })
+	ranked("yellow", g.TopPairsForYellow, func(p Pair) float64 { return p.Cosine })
+	ranked("convertible", g.TopPairsForConvertible, func(p Pair) float64 { return p.Cosine })
+}

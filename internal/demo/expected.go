@@ -1,0 +1,65 @@
+package demo
+
+import (
+	_ "embed"
+	"encoding/json"
+	"fmt"
+)
+
+//go:embed expected.json
+var expectedJSON []byte
+
+// Expectation is the part of expected.json that concerns embed, collect and svd.
+// It was measured by scripts/demo/evaluate.py on the model's weights with every
+// floating tensor in fp16. Embeddings are rounded to 4 decimals, and to 5 where
+// they are normalised.
+type Expectation struct {
+	ZeroShotTop1 float64 `json:"zero_shot_top1"` // share of imagenet/val, 0..1
+
+	Golden struct {
+		Texts  map[string]TextValues  `json:"texts"`
+		Images map[string]ImageValues `json:"images"` // by path below Layout's folder
+
+		// ClassEmbeddings is by class name: the mean over the templates of the
+		// normalised embeddings, normalised [O].
+		ClassEmbeddings map[string][]float32 `json:"class_embedding"`
+
+		// TopPairs are the pairs of largest score, descending: Score is the
+		// mean over the 50 largest of |s - mean(s)|, times |v|, on
+		// imagenet/test.
+		TopPairs []Pair `json:"top_pairs_by_norm"`
+
+		// The pairs whose PC0, from imagenet/test, is nearest to a word's class
+		// embedding, descending by Cosine.
+		TopPairsForYellow      []Pair `json:"top_pairs_for_yellow"`
+		TopPairsForConvertible []Pair `json:"top_pairs_for_convertible"`
+	} `json:"golden"`
+}
+
+// TextValues are what the tokenizer and the text tower make of a text.
+type TextValues struct {
+	Tokens    []int     `json:"tokens"`    // with those of start and end
+	Embedding []float32 `json:"embedding"` // [O], not normalised
+}
+
+// ImageValues are what the image tower makes of an image.
+type ImageValues struct {
+	Embedding []float32 `json:"embedding"` // [O], not normalised
+}
+
+// Pair is a neuron-head pair and what it is ranked by.
+type Pair struct {
+	Neuron int     `json:"neuron"`
+	Head   int     `json:"head"`
+	Score  float64 `json:"score"`  // of TopPairs
+	Cosine float64 `json:"cosine"` // of the others
+}
+
+// Expected returns what is to be expected of the demo.
+func Expected() (*Expectation, error) {
+	e := new(Expectation)
+	if err := json.Unmarshal(expectedJSON, e); err != nil {
+		return nil, fmt.Errorf("read expected.json: %w", err)
+	}
+	return e, nil
+}

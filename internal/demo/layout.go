@@ -1,0 +1,165 @@
+// Package demo holds the example that the program carries: a tiny CLIP-ResNet,
+// really trained on drawn pictures, with its vocabulary and its data sets.
+//
+// Layout writes the example below a folder as a user would have the real
+// thing, so that what runs on it is what would run on real data. Expected is
+// what an independent implementation, in PyTorch, measured on it. The scripts
+// that drew, trained and measured are in scripts/demo.
+package demo
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// What Layout writes, by paths below its folder, with slashes.
+const (
+	Model      = "tiny-clip.pt"          // TorchScript archive in the form of OpenAI's
+	Vocabulary = "bpe_demo_vocab.txt.gz" // merges of the tokenizer
+	Templates  = "templates.txt"         // prompts, {} is the class name
+	Words      = "words.txt"             // words and phrases, one a line
+
+	ImageNet        = "imagenet"             // labelled val/WNID/*.JPEG, unlabelled test/*.JPEG
+	ImageNetClasses = "imagenet/classes.txt" // WNID, a tab, the class name
+
+	PascalContext        = "VOC2010"      // scenes and label maps
+	PascalContextClasses = "cls_demo.txt" // names of label 1 and up, synonyms after commas
+
+	Cars       = "stanford_cars"     // pictures and the devkit's .mat files
+	CarColours = "refined_train.csv" // class and colour by file name
+)
+
+//go:embed assets
+var embedded embed.FS
+
+// assets are the files that Layout writes.
+func assets() fs.FS {
+	sub, err := fs.Sub(embedded, "assets")
+	if err != nil {
+		panic("demo: the embedded folder has another name")
+	}
+	return sub
+}
+
+// Laid is what Layout did.
+type Laid struct {
+	Written, Kept int   // files; kept ones were there with the same content
+	Bytes         int64 // of both
+}
+
+// Layout writes the demo's files below dir, which is made if it is missing.
+// Files that are there with the same content are kept; files of other names are
+// left alone. If any file has other content, Layout writes nothing and returns a
+// *DiffersError. Each file appears whole or not at all.
+func Layout(dir string) (Laid, error) { return layout(assets(), dir) }
+
+func layout(files fs.FS, dir string) (Laid, error) {
+	var laid Laid
+	var missing, differ []string
+	err := fs.WalkDir(files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		want, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		laid.Bytes += int64(len(want))
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		switch same, err := holds(path, want); {
+		case errors.Is(err, fs.ErrNotExist):
+			missing = append(missing, name)
+		case err != nil:
+			return err
+		case same:
+			laid.Kept++
+		default:
+			differ = append(differ, path)
+		}
+		return nil
+	})
+	if err != nil {
+		return Laid{}, fmt.Errorf("lay out demo: %w", err)
+	}
+	if len(differ) > 0 {
+		return Laid{}, &DiffersError{Paths: differ}
+	}
+	for _, name := range missing {
+		content, err := fs.ReadFile(files, name)
+		if err == nil {
+			err = write(filepath.Join(dir, filepath.FromSlash(name)), content)
+		}
+		if err != nil {
+			return laid, fmt.Errorf("lay out demo: %w", err)
+		}
+		laid.Written++
+	}
+	return laid, nil
+}
+
+// holds reports whether the file at path has just this content. A path that is
+// not a regular file has not.
+func holds(path string, content []byte) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() || info.Size() != int64(len(content)) {
+		return false, nil
+	}
+	got, err := os.ReadFile(path)
+	return bytes.Equal(got, content), err
+}
+
+// write writes a new file through a temporary one beside it. It does not sync:
+// after a loss of power the content differs, and Layout says so.
+func write(path string, content []byte) (err error) {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".clipnh-demo-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if e := f.Chmod(0o644); err == nil { // CreateTemp's mode keeps others out
+		err = e
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// DiffersError says that files are in the way of Layout: they have the names of
+// the demo's, and other content.
+type DiffersError struct{ Paths []string }
+
+func (e *DiffersError) Error() string {
+	const shown = 3
+	names := strings.Join(e.Paths[:min(shown, len(e.Paths))], ", ")
+	if more := len(e.Paths) - shown; more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("lay out demo: %s: content is not the demo's, nothing was written", names)
+}
+
+// Hint says what to do.
+func (e *DiffersError) Hint() string {
+	return `run "clipnh demo --dir DIR" with another folder, or delete these files first`
+}
