@@ -1,0 +1,180 @@
+"""Train the demo CLIP on rendered scenes (CPU, under half an hour on two cores).
+
+    OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \\
+        nice -n 19 python train.py WORK_DIR [steps96=1200] [steps192=1500]
+
+(glibc's malloc gives every large block back to the system at once by default; keeping them makes a step 3 times faster.)
+Phase 1 uses 96x96 close-ups (one object at the same pixel scale, 3x3 grid), phase 2 the 192x192 scenes (6x6 grid).
+Loss: CLIP's symmetric cross-entropy; a caption that is also TRUE of another picture of the batch
+(e.g. "a car", or an equal caption) is left out of that picture's negatives.
+"""
+import json
+import math
+import multiprocessing as mp
+import os
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import render as R
+from bpe import Tokenizer
+from model import CFG, CLIP, MEAN, STD
+
+ASSETS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../internal/demo/assets")
+PEAK, DECAY, WARM = 2e-3, .05, 60
+
+
+def pool_of(seed, n, size):
+    with mp.Pool(2) as p:
+        items = p.map(R.training_item, [(seed, i, size) for i in range(n)], chunksize=250)
+    return np.stack([a for a, _ in items]), [s for _, s in items]
+
+
+class Facts:
+    """Captions claim facts, scenes have facts; a caption fits a scene that has them all."""
+    def __init__(self):
+        self.id = {}
+
+    def hot(self, sets):
+        for s in sets:
+            for f in s:
+                self.id.setdefault(f, len(self.id))
+        m = torch.zeros(len(sets), 2048)
+        for i, s in enumerate(sets):
+            m[i, [self.id[f] for f in s]] = 1
+        return m
+
+
+def to_input(a):
+    """uint8 pictures to the network's input."""
+    x = torch.from_numpy(a).permute(0, 3, 1, 2).float().div_(255)
+    return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
+
+
+def batches(images, scenes, bs, steps, rng):
+    order = np.empty(0, int)
+    for _ in range(steps):
+        if len(order) < bs:
+            order = np.concatenate([order, rng.permutation(len(images))])
+        idx, order = order[:bs], order[bs:]
+        a = images[idx]                                        # a copy
+        flip = rng.random(bs) < .5
+        a[flip] = a[flip, :, ::-1]
+        yield a, [scenes[i] for i in idx]
+
+
+def loss_fn(logits, fits):
+    """logits, fits: image x caption. True off-diagonal pairs are no negatives."""
+    eye = torch.eye(len(logits), dtype=torch.bool)
+    logits = logits.masked_fill(fits & ~eye, float("-inf"))
+    y = torch.arange(len(logits))
+    return (F.cross_entropy(logits, y) + F.cross_entropy(logits.t(), y)) / 2
+
+
+@torch.no_grad()
+def text_bank(model, tok, names, templates):
+    out = []
+    for n in names:
+        e = F.normalize(model.encode_text(tok([t.replace("{}", n) for t in templates])), dim=-1).mean(0)
+        out.append(e / e.norm())
+    return torch.stack(out)
+
+
+@torch.no_grad()
+def encode(model, images, bs=64):
+    return torch.cat([F.normalize(model.encode_image(to_input(images[i:i + bs])), dim=-1) for i in range(0, len(images), bs)])
+
+
+def accuracy(model, tok, images, scenes, templates):
+    """Zero-shot top-1 of kind, colour and both, on single-object scenes."""
+    model.eval()
+    f = encode(model, images)
+    objs = [s["objects"][0] for s in scenes]
+    pairs = [c + " " + k for k in R.KINDS for c in R.COLOURS]
+    res = {}
+    for name, names, truth in (("kind", R.KINDS, [o["kind"] for o in objs]),
+                               ("colour", [c + " thing" for c in R.COLOURS], [o["colour"] + " thing" for o in objs]),
+                               ("kind_x_colour", pairs, [o["colour"] + " " + o["kind"] for o in objs])):
+        p = (f @ text_bank(model, tok, names, templates).t()).argmax(1)
+        res[name] = float(np.mean([names[i] == t for i, t in zip(p.tolist(), truth)]))
+    model.train()
+    return res
+
+
+def held_out(n, seed=55, size=CFG["image_resolution"]):
+    out = []
+    for i in range(n):
+        rng = R.rng_for(seed, i)
+        s = R.random_scene(rng, 128, 128, (0, 1))
+        out.append((R.enlarge(R.draw_scene(s, 128, 128, rng)[0], size), s))
+    return np.stack([a for a, _ in out]), [s for _, s in out]
+
+
+def save(model, path):
+    torch.save({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+
+
+def main():
+    work = sys.argv[1]
+    s96, s192 = (int(v) for v in (sys.argv[2:4] or (1200, 1500)))
+    torch.manual_seed(0)
+    torch.set_num_threads(2)
+    rng = np.random.default_rng(0)
+    templates = open(os.path.join(ASSETS, "templates.txt")).read().split("\n")[:-1]
+    tok = Tokenizer(os.path.join(ASSETS, "bpe_demo_vocab.txt.gz"), CFG["context_length"])
+    model = CLIP(**CFG, vocab_size=tok.size)
+    model.visual.to(memory_format=torch.channels_last)
+    # Where the read-out looks is learned slowly: at full speed each head soon attends to one single location
+    # (largest weight > 0.97), and then the other locations contribute nothing that could be interpreted.
+    look = [p for n, p in model.named_parameters() if "attnpool.q_proj" in n or "attnpool.k_proj" in n]
+    slow = set(map(id, look))
+    decay = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in slow]
+    rest = [p for p in model.parameters() if p.ndim < 2 and id(p) not in slow]
+    opt = torch.optim.AdamW([dict(params=decay, weight_decay=DECAY, speed=1), dict(params=rest, weight_decay=0, speed=1),
+                             dict(params=look, weight_decay=DECAY, speed=.05)], lr=PEAK, betas=(.9, .98), eps=1e-6)
+    test = held_out(280)
+    facts, t0, step = Facts(), time.time(), 0
+    total = s96 * .35 + s192                                  # progress is counted in work, not in steps
+    done, log = 0.0, open(os.path.join(work, "train.log"), "w")
+
+    def say(*a):
+        print(*a, flush=True)
+        print(*a, file=log, flush=True)
+
+    # size, steps, batch, pictures, and how often a caption names every object, and a place
+    for size, steps, bs, n, how in ((96, s96, 128, 24 * s96, {}), (192, s192, 96, 12 * s192, dict(every=.85, where=.55))):
+        images, scenes = pool_of(size, n, size)
+        have = facts.hot([R.attributes(s) for s in scenes])
+        where = {id(s): i for i, s in enumerate(scenes)}
+        say("pool", images.shape, "facts", len(facts.id), "%.0f s" % (time.time() - t0))
+        for a, sc in batches(images, scenes, bs, steps, rng):
+            caps = [R.caption(s, rng, **how) for s in sc]
+            need = facts.hot([c[1] for c in caps])
+            fits = need.sum(1) - have[[where[id(s)] for s in sc]] @ need.t() < .5
+            lr = PEAK * min(1, (step + 1) / WARM) * (.5 + .5 * math.cos(math.pi * done / total))
+            for g in opt.param_groups:
+                g["lr"] = lr * g["speed"]
+            x = to_input(a).contiguous(memory_format=torch.channels_last)
+            logits, _ = model(x, tok([c[0] for c in caps]))
+            loss = loss_fn(logits, fits)
+            opt.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            opt.step()
+            model.logit_scale.data.clamp_(0, math.log(100))
+            step, done = step + 1, done + (.35 if size == 96 else 1)
+            if step % 20 == 0:
+                say(f"{step} size {size} loss {loss.item():.3f} scale {model.logit_scale.exp().item():.1f} lr {lr:.1e} {time.time() - t0:.0f} s")
+            if step % 100 == 0:
+                save(model, os.path.join(work, "last.pt"))
+            if step % 300 == 0:
+                say(json.dumps(accuracy(model, tok, *test, templates)))
+    save(model, os.path.join(work, "final.pt"))
+    say("held-out", json.dumps(accuracy(model, tok, *held_out(2000, 56), templates)), f"{time.time() - t0:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
