@@ -1,0 +1,311 @@
+// Package arch holds the import rule of the program, as a table and the test
+// that compares the sources with it.
+//
+// Imports point down: commands use the pipeline, the pipeline the domain, the
+// domain maths and files, and all of them the base. Each outside module has few
+// importers, so that it can be replaced. Only main.go knows the program's
+// streams. The sources of every platform and build tag are read, not only those
+// that this machine would build.
+package arch
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	module   = "github.com/clipnh/clipnh/"
+	root     = "../.."
+	mainFile = "cmd/clipnh/main.go" // hands the streams to all others
+)
+
+// allowed says which packages of this module a package may import, by folder.
+// Tests may import what they like.
+var allowed = map[string][]string{
+	"cmd/clipnh": {
+		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
+		"internal/imageprep", "internal/lowrank", "internal/npy", "internal/par", "internal/pipeline", "internal/ptfile",
+		"internal/textlist", "internal/ui",
+	},
+
+	// The stages.
+	"internal/pipeline": {
+		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
+		"internal/kernel", "internal/lowrank", "internal/npy", "internal/par", "internal/ptfile", "internal/textlist", "internal/ui",
+	},
+
+	// Domain: knows CLIP and the paper.
+	"configs":            {"internal/textlist"},
+	"internal/bpe":       {},
+	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/blas", "internal/par", "internal/ptfile"},
+	"internal/dataset":   {"internal/textlist"},
+	"internal/decomp":    {"internal/kernel", "internal/par"},
+	"internal/demo":      {},
+	"internal/imageprep": {"internal/jpeg"},
+
+	// Maths: slices in, slices out.
+	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},
+
+	// Files: formats, no knowledge of CLIP.
+	"internal/cache":    {"internal/npy"},
+	"internal/jpeg":     {},
+	"internal/npy":      {},
+	"internal/ptfile":   {},
+	"internal/textlist": {},
+
+	// Base.
+	"internal/kernel":      {"internal/kernel/cpu", "internal/par"},
+	"internal/kernel/blas": {"internal/kernel", "internal/par"},
+	"internal/kernel/cpu":  {},
+	"internal/par":         {},
+	"internal/testutil":    {}, // no row lists it: it is for tests
+	"internal/ui":          {},
+
+	"internal/arch": {},
+}
+
+// importers says which packages may import an outside module, or the packages
+// of it whose path begins so. Tests may too, as they compare with other
+// implementations.
+var importers = map[string][]string{
+	"github.com/chewxy/hm":              {"internal/clip"},
+	"github.com/nlpodyssey/gopickle":    {"internal/ptfile"},
+	"github.com/schollz/progressbar/v3": {"internal/ui"},
+	"github.com/spf13/cobra":            {"cmd/clipnh"},
+	"github.com/spf13/pflag":            {"cmd/clipnh"},
+	"golang.org/x/image":                {"internal/imageprep"},
+	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/npy", "internal/pipeline"},
+	"golang.org/x/term":                 {"internal/ui"},
+	"golang.org/x/text":                 {"internal/bpe"},
+	"gonum.org/v1/gonum":                {"internal/kernel/blas", "internal/lowrank"},
+	"gopkg.in/yaml.v3":                  {"configs"},
+	"gorgonia.org/gorgonia":             {"internal/clip"},
+	"gorgonia.org/tensor":               {"internal/clip", "internal/kernel/blas"},
+}
+
+// A source is what the rules look at in a file.
+type source struct {
+	path    string // from the module's root, with slashes
+	imports []use
+	prints  []use // of the program's streams
+}
+
+// A use is a name and the line it is on.
+type use struct {
+	name string
+	line int
+}
+
+func (s source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
+
+// violations returns a line for every rule that s breaks.
+func violations(s source) []string {
+	var found []string
+	complain := func(line int, format string, args ...any) {
+		found = append(found, fmt.Sprintf("%s:%d: ", s.path, line)+fmt.Sprintf(format, args...))
+	}
+	dir := path.Dir(s.path)
+	may, listed := allowed[dir]
+	if !listed {
+		complain(1, "%s has no row in the table of allowed imports", dir)
+	}
+	for _, imp := range s.imports {
+		if imp.name == "C" {
+			complain(imp.line, "imports C; the program is built without cgo")
+		}
+		if s.isTest() {
+			continue
+		}
+		if name, inside := strings.CutPrefix(imp.name, module); inside {
+			if listed && !slices.Contains(may, name) {
+				complain(imp.line, "imports %s; %s may import %s", name, dir, list(may))
+			}
+			continue
+		}
+		if first, _, _ := strings.Cut(imp.name, "/"); !strings.Contains(first, ".") {
+			continue // the standard library
+		}
+		if who, ok := importersOf(imp.name); !ok {
+			complain(imp.line, "imports %s, which has no row in the table of importers", imp.name)
+		} else if !slices.Contains(who, dir) {
+			complain(imp.line, "imports %s; only %s may", imp.name, list(who))
+		}
+	}
+	if !s.isTest() && s.path != mainFile {
+		for _, p := range s.prints {
+			complain(p.line, "uses %s; streams are arguments, and only %s names them", p.name, mainFile)
+		}
+	}
+	return found
+}
+
+// importersOf looks up the module that a package belongs to.
+func importersOf(pkg string) ([]string, bool) {
+	for p := pkg; p != "."; p = path.Dir(p) {
+		if who, ok := importers[p]; ok {
+			return who, true
+		}
+	}
+	return nil, false
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
+}
+
+// read parses a Go file; name is its path from the module's root.
+func read(name string, content []byte) (source, error) {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, name, content, parser.SkipObjectResolution)
+	if err != nil {
+		return source{}, err
+	}
+	s := source{path: name}
+	line := func(n ast.Node) int { return fset.Position(n.Pos()).Line }
+	for _, imp := range f.Imports {
+		p, err := strconv.Unquote(imp.Path.Value)
+		if err != nil {
+			return source{}, err
+		}
+		s.imports = append(s.imports, use{p, line(imp)})
+		if p == "log" { // writes to standard error by itself
+			s.prints = append(s.prints, use{p, line(imp)})
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.SelectorExpr:
+			if x, ok := n.X.(*ast.Ident); ok {
+				switch name := x.Name + "." + n.Sel.Name; name {
+				case "os.Stdin", "os.Stdout", "os.Stderr", "fmt.Print", "fmt.Printf", "fmt.Println":
+					s.prints = append(s.prints, use{name, line(n)})
+				}
+			}
+		case *ast.CallExpr:
+			if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
+				s.prints = append(s.prints, use{f.Name, line(n)})
+			}
+		}
+		return true
+	})
+	return s, nil
+}
+
+func TestImportRule(t *testing.T) {
+	files := 0
+	for _, top := range []string{"cmd", "configs", "internal"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(file string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() {
+				// As the go command does; _generate is a module of its own.
+				if n := d.Name(); n == "testdata" || n == "assets" || n[0] == '_' || n[0] == '.' {
+					return filepath.SkipDir
+				}
+				return nil
+			}
+			if !strings.HasSuffix(file, ".go") {
+				return nil
+			}
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(root, file)
+			if err != nil {
+				return err
+			}
+			s, err := read(filepath.ToSlash(rel), content)
+			if err != nil {
+				return err
+			}
+			files++
+			for _, v := range violations(s) {
+				t.Error(v)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files == 0 {
+		t.Error("no Go files found")
+	}
+}
+
+// TestTablesAgree checks the tables themselves.
+func TestTablesAgree(t *testing.T) {
+	for dir, may := range allowed {
+		for _, name := range may {
+			if _, ok := allowed[name]; !ok {
+				t.Errorf("%s may import %s, which has no row", dir, name)
+			}
+		}
+	}
+	for mod, who := range importers {
+		for _, dir := range who {
+			if _, ok := allowed[dir]; !ok {
+				t.Errorf("%s is an importer of %s, and has no row", dir, mod)
+			}
+		}
+	}
+}
+
+func TestViolations(t *testing.T) {
+	tests := []struct {
+		name, path, code string
+		want             string // part of the one complaint, or nothing
+	}{
+		{"down", "internal/clip/a.go", `import "` + module + `internal/kernel"`, ""},
+		{"up", "internal/clip/a.go", `import "` + module + `internal/pipeline"`, "a.go:2: imports internal/pipeline; internal/clip may import configs,"},
+		{"up in a test", "internal/clip/a_test.go", `import "` + module + `internal/pipeline"`, ""},
+		{"testutil outside tests", "internal/npy/a.go", `import "` + module + `internal/testutil"`, "imports internal/testutil; internal/npy may import nothing"},
+		{"new package", "internal/omp/a.go", "", "internal/omp has no row"},
+		{"sole importer", "internal/ui/a.go", `import "github.com/schollz/progressbar/v3"`, ""},
+		{"other importer", "internal/clip/a.go", `import "github.com/schollz/progressbar/v3"`, "imports github.com/schollz/progressbar/v3; only internal/ui may"},
+		{"package of a module", "internal/clip/a.go", `import "gonum.org/v1/gonum/mat"`, "imports gonum.org/v1/gonum/mat; only internal/kernel/blas, internal/lowrank may"},
+		{"in a test", "internal/clip/a_test.go", `import "gonum.org/v1/gonum/mat"`, ""},
+		{"similar path", "internal/ui/a.go", `import "golang.org/x/terminal"`, "golang.org/x/terminal, which has no row"},
+		{"standard library", "internal/bpe/a.go", `import "container/heap"`, ""},
+		{"cgo", "internal/kernel/a_test.go", `import "C"`, "imports C"},
+		{"standard output", "internal/clip/a.go", "import \"os\"\nvar w = os.Stdout", "a.go:3: uses os.Stdout"},
+		{"Printf", "internal/clip/a.go", "import \"fmt\"\nfunc f() { fmt.Printf(\"\") }", "uses fmt.Printf"},
+		{"println", "internal/clip/a.go", "func f() { println() }", "uses println"},
+		{"log", "internal/clip/a.go", `import "log"`, "uses log"},
+		{"Fprintf", "internal/clip/a.go", "import \"fmt\"\nfunc f() { fmt.Fprintf(nil, \"\") }", ""},
+		{"main", mainFile, "import \"os\"\nvar w = os.Stdout", ""},
+		{"a command", "cmd/clipnh/cmd_svd.go", "import \"os\"\nvar w = os.Stderr", "uses os.Stderr"},
+		{"in a test", "internal/clip/a_test.go", "import \"os\"\nvar w = os.Stdout", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := read(tt.path, []byte("package p\n"+tt.code+"\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := violations(s)
+			if tt.want == "" {
+				if len(got) > 0 {
+					t.Errorf("got %q, want nothing", got)
+				}
+			} else if len(got) != 1 || !strings.Contains(got[0], tt.want) {
+				t.Errorf("got %q, want one with %q", got, tt.want)
+			}
+		})
+	}
+}
