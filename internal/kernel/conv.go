@@ -55,6 +55,7 @@ type Conv struct {
 	family  *family
 	weights packed
 	bias    []float32 // padded to whole blocks
+	zeros   []float32 // as bias, for Winograd's products
 }
 
 // NewConv packs the weights of a convolution, one slice per source:
@@ -159,6 +160,8 @@ func (c *Conv) Run(dst Map, residual *Map, scratch *Scratch, team par.Team, src 
 		c.runGEMM(dst, residual, scratch, team, src)
 	case Direct:
 		c.runDirect(dst, residual, scratch, team, src[0])
+	case Winograd2, Winograd4:
+		c.runWinograd(dst, residual, scratch, team, src[0])
 	}
 }
 
@@ -188,6 +191,10 @@ func (c *Conv) checkMaps(dst Map, residual *Map, src []Map) {
 // pack fills c.weights for the algorithm of c.spec.
 func (c *Conv) pack(weights [][]float32) {
 	s := &c.spec
+	if s.Algorithm == Winograd2 || s.Algorithm == Winograd4 {
+		c.packWinograd(weights[0])
+		return
+	}
 	kBlocks := 0
 	for _, n := range s.In {
 		kBlocks += blocksOf(n)

@@ -21,7 +21,7 @@ func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, 
 	scratch.grow(team.Size(), 0)
 	c.split(dst.Pixels(), team, func(p0, p1, n0, n1, worker int) {
 		t := &scratch.workers[worker].tile
-		c.family.product(t, sources, &c.weights, &out, p0, p1, n0, n1)
+		c.family.product(t, sources, &c.weights, &out, p0, p0, p1-p0, n0, n1)
 		c.finish(dst, p0, p1, n0, n1)
 	})
 }

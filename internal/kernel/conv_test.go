@@ -117,7 +117,7 @@ func TestConv(t *testing.T) {
 	}
 	eachLevel(t, func(t *testing.T) {
 		for _, spec := range specs {
-			algorithms := []Algorithm{Direct}
+			algorithms := []Algorithm{Direct, Winograd2, Winograd4}
 			if spec.Kernel == 1 {
 				algorithms = []Algorithm{GEMM}
 			}

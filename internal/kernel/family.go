@@ -6,16 +6,23 @@ import "github.com/clipnh/clipnh/internal/kernel/cpu"
 type family struct {
 	// tiles[w][r] computes r pixels by w blocks of outputs.
 	tiles [maxWidth + 1][]tileFunc
+	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
+	winogradIn  [5]func(*winogradIn)
+	winogradOut [5]func(*winogradOut)
 }
 
 // maxWidth is the largest number of blocks in a panel.
 const maxWidth = 3
 
-// families are the implementations in this build, by level.
-var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: &generic, cpu.AVX512: &generic}
+// families are the implementations by level; assembly enters itself.
+var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: nil, cpu.AVX512: nil}
 
 // generic is the family in plain Go, which defines what the others compute.
-var generic = family{tiles: [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}}}
+var generic = family{
+	tiles:       [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}},
+	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
+	winogradOut: [5]func(*winogradOut){2: winogradOut2Ref, 4: winogradOut4Ref},
+}
 
 // activeFamily is the family of the level in use.
 func activeFamily() *family { return families[cpu.Active()] }

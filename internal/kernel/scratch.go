@@ -15,8 +15,26 @@ type Scratch struct {
 // here because passing them through a table of functions would otherwise
 // allocate them at each call.
 type workArea struct {
-	tile tileArgs
-	buf  []float32
+	tile    tileArgs
+	in      winogradIn
+	out     winogradOut
+	work    []float32 // what a transform holds of a tile between its two passes
+	waste   []float32 // outputs outside of the map
+	sources []unsafe.Pointer
+	buf     []float32
+}
+
+// newWorkArea returns an area without buf.
+func newWorkArea() *workArea {
+	return &workArea{work: alignedFloats(6 * 6 * Lanes), waste: alignedFloats(4 * Lanes)}
+}
+
+// pointers returns room for n pointers.
+func (w *workArea) pointers(n int) []unsafe.Pointer {
+	if len(w.sources) < n {
+		w.sources = make([]unsafe.Pointer, n)
+	}
+	return w.sources[:n]
 }
 
 // sharedFloats returns n floats for all workers, with what the last user left.
@@ -38,7 +56,7 @@ func (s *Scratch) pointers(n int) []unsafe.Pointer {
 // grow makes areas for that many workers, with n floats each.
 func (s *Scratch) grow(workers, n int) {
 	for len(s.workers) < workers {
-		s.workers = append(s.workers, new(workArea))
+		s.workers = append(s.workers, newWorkArea())
 	}
 	for _, w := range s.workers[:workers] {
 		if len(w.buf) < n {

@@ -90,7 +90,7 @@ func (s *Stem) rows(area *workArea, sources []unsafe.Pointer, dst Map, images []
 			s.gather(area.buf, images[img*3*s.h*s.w:], y, x, n)
 			first := *out
 			first.c = unsafe.Add(out.c, (r*dst.W+x)*laneBytes)
-			s.family.product(&area.tile, sources, &s.weights, &first, 0, n, 0, s.weights.nBlocks)
+			s.family.product(&area.tile, sources, &s.weights, &first, 0, 0, n, 0, s.weights.nBlocks)
 		}
 	}
 }

@@ -80,16 +80,16 @@ const kChunk = 16
 // cache.
 const pixelBytes = 256 << 10
 
-// product multiplies pixels [p0,p1) of the sources with the panels from block
-// n0 to n1 (n0 a multiple of the panel width). The sums do not depend on the
-// cuts.
-func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *output, p0, p1, n0, n1 int) {
+// product multiplies count pixels with the panels from block n0 to n1 (n0 a
+// multiple of the panel width). Sources start at pixel from, outputs at pixel
+// to. The sums do not depend on the cuts.
+func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *output, from, to, count, n0, n1 int) {
 	passes := (m.kBlocks + kChunk - 1) / kChunk
 	chunk := (m.kBlocks + passes - 1) / passes
 	block := max(pixelBytes/laneBytes/chunk, 4*maxRows)
-	parts := (p1 - p0 + block - 1) / block
+	parts := (count + block - 1) / block
 	for i := range parts {
-		lo, hi := p0+(p1-p0)*i/parts, p0+(p1-p0)*(i+1)/parts
+		lo, hi := count*i/parts, count*(i+1)/parts
 		for k := 0; k < m.kBlocks; k += chunk {
 			blocks := min(chunk, m.kBlocks-k)
 			t.sources = unsafe.Pointer(&sources[k])
@@ -99,7 +99,7 @@ func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *
 				t.b = b
 				out.set(t, n, k == 0, k+blocks == m.kBlocks)
 				next := m.following(n, k, blocks, n0, n1)
-				f.row(t, out, w, n, lo, lo, hi-lo, next)
+				f.row(t, out, w, n, from+lo, to+lo, hi-lo, next)
 			}
 		}
 	}
@@ -116,7 +116,10 @@ func (p *packed) following(n, k, blocks, n0, n1 int) unsafe.Pointer {
 		n += p.width
 	case k+blocks < p.kBlocks:
 		n, k = n0, k+blocks
-	default:
+	default: // the next matrix, where one follows as in Winograd's taps
+		if size := p.kBlocks * p.nBlocks * blockFloats; len(p.data) > size {
+			return unsafe.Pointer(&p.data[size+n0*p.kBlocks*blockFloats])
+		}
 		n, k = n0, 0
 	}
 	b, _ := p.panel(n, k)

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// Offsets of kernel.tileArgs.
+const (
+	tileSources  = 0
+	tilePixel    = 8
+	tileBlocks   = 16
+	tileB        = 24
+	tileC        = 32
+	tileCPixel   = 40
+	tileCBlock   = 48
+	tileBias     = 56
+	tileResidual = 64
+	tileReLU     = 72
+	tileNext     = 80
+	tileNextStep = 88
+)
+
+// tileShapes lists the tile kernels: up to rows pixels by width blocks. What
+// limits the rows are the registers: rows*width accumulators, a row of the
+// panel, and at least one broadcast pixel. Nine rows by three blocks fit as
+// well, but run unevenly.
+var tileShapes = []struct {
+	isa         isa
+	width, rows int
+}{
+	{avx512, 1, 14},
+	{avx512, 2, 14},
+	{avx512, 3, 8},
+	{avx2, 1, 6},
+}
+
+// tiles emits every tile kernel.
+func tiles(c *build.Context) {
+	for _, s := range tileShapes {
+		for rows := 1; rows <= s.rows; rows++ {
+			tile(c, s.isa, rows, s.width)
+		}
+	}
+}
+
+// tile emits the kernel for a tile of rows pixels by width blocks of outputs.
+//
+// The sums of a tile live in registers while the kernel walks the inputs: for
+// each input, it loads one row of the panel (width blocks), and for each pixel
+// it broadcasts the input's value and adds its products. Blocks of inputs are
+// found through a table of addresses, so that the same kernel serves maps,
+// shifted maps, several maps in a row, and packed matrices.
+func tile(c *build.Context, v isa, rows, width int) {
+	const unroll = 4 // inputs per turn of the inner loop
+	parts := v.parts() * width
+	sum := func(r, j int) reg.VecPhysical { return v.regs[r*parts+j] }
+	row := v.regs[rows*parts : rows*parts+parts]
+	free := v.regs[(rows+1)*parts:]
+	free = free[:min(len(free), 4)]
+
+	name := fmt.Sprintf("tile%dx%d%s", rows, width, v.name)
+	function(c, name, "tileArgs",
+		fmt.Sprintf("is the tile kernel for %d pixels by %d blocks of outputs:", rows, width), "",
+		fmt.Sprintf("	for r in 0..%d, j in 0..%d:", rows, width*lanes),
+		"	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias",
+		"	    for i in 0..blocks, k in 0..16:",
+		"	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]",
+		"	    c[r,j] = max(s, 0) if relu else s")
+
+	args := reg.RDI
+	source, pixel, blocks, b := reg.RSI, reg.R8, reg.RCX, reg.RBX
+	out, outRow, cPixel, cBlock := reg.RDX, reg.R12, reg.R13, reg.R9
+	next, nextStep := reg.R15, reg.R14
+	x, turns, tmp := reg.RAX, reg.R11, reg.R10
+	c.MOVQ(operand.NewParamAddr("args", 0), args)
+	for _, l := range []struct {
+		at int
+		to reg.Register
+	}{{tileSources, source}, {tilePixel, pixel}, {tileBlocks, blocks}, {tileB, b}, {tileC, out}, {tileCPixel, cPixel}, {tileCBlock, cBlock}, {tileNext, next}, {tileNextStep, nextStep}} {
+		c.MOVQ(mem(args, l.at), l.to)
+	}
+	// at is part j of the outputs of the pixel at base.
+	at := func(base reg.Register, j int) operand.Mem {
+		m := mem(base, j%v.parts()*v.bytes)
+		switch block := j / v.parts(); block {
+		case 1, 2:
+			m.Index, m.Scale = cBlock, uint8(block)
+		}
+		return m
+	}
+	eachRow := func(body func(r int)) {
+		for r := range rows {
+			body(r)
+			if r < rows-1 {
+				c.ADDQ(cPixel, outRow)
+			}
+		}
+	}
+
+	c.Comment("Start from the bias and the residual, or from what c holds.")
+	c.MOVQ(mem(args, tileBias), tmp)
+	c.TESTQ(tmp, tmp)
+	c.JZ(operand.LabelRef("resume"))
+	for j := range parts {
+		c.VMOVUPS(mem(tmp, j*v.bytes), sum(0, j))
+	}
+	for r := 1; r < rows; r++ {
+		for j := range parts {
+			c.VMOVAPS(sum(0, j), sum(r, j))
+		}
+	}
+	c.MOVQ(mem(args, tileResidual), outRow)
+	c.TESTQ(outRow, outRow)
+	c.JZ(operand.LabelRef("start"))
+	eachRow(func(r int) {
+		for j := range parts {
+			c.VADDPS(at(outRow, j), sum(r, j), sum(r, j))
+		}
+	})
+	c.JMP(operand.LabelRef("start"))
+	c.Label("resume")
+	c.MOVQ(out, outRow)
+	eachRow(func(r int) {
+		for j := range parts {
+			c.VMOVUPS(at(outRow, j), sum(r, j))
+		}
+	})
+
+	c.Label("start")
+	// Pixels are addressed from the eighth on, which keeps the offsets of all
+	// fourteen within a byte.
+	const bias = 8 * lanes * 4
+	c.ADDQ(imm(bias), pixel)
+	prefetches := 2
+	if width == 1 {
+		prefetches = 1
+	}
+	c.SUBQ(imm(lanes/unroll*prefetches*64), nextStep)
+	align(c)
+	c.Label("block")
+	c.Comment("Next block of 16 inputs.")
+	c.MOVQ(mem(source, 0), x)
+	c.ADDQ(imm(8), source)
+	c.ADDQ(pixel, x)
+	c.MOVQ(operand.U32(lanes/unroll), turns)
+	align(c)
+	c.Label("inputs")
+	for p := range prefetches {
+		c.PREFETCHT1(mem(next, p*64))
+	}
+	for k := range unroll {
+		c.Commentf("Input %d: a row of the panel times each pixel's value.", k)
+		for j := range parts {
+			c.VMOVUPS(mem(b, (k*parts+j)*v.bytes), row[j])
+		}
+		for r := range rows {
+			value := free[(k*rows+r)%len(free)]
+			c.VBROADCASTSS(mem(x, r*lanes*4+k*4-bias), value)
+			for j := range parts {
+				c.VFMADD231PS(row[j], value, sum(r, j))
+			}
+		}
+	}
+	c.ADDQ(imm(unroll*parts*v.bytes), b)
+	c.ADDQ(imm(unroll*4), x)
+	c.ADDQ(imm(prefetches*64), next)
+	c.DECQ(turns)
+	c.JNZ(operand.LabelRef("inputs"))
+	c.ADDQ(nextStep, next)
+	c.DECQ(blocks)
+	c.JNZ(operand.LabelRef("block"))
+
+	c.Comment("Clamp at zero; the order of operands keeps NaN.")
+	c.CMPQ(mem(args, tileReLU), imm(0))
+	c.JE(operand.LabelRef("store"))
+	v.zero(c, free[0])
+	for r := range rows {
+		for j := range parts {
+			c.VMAXPS(sum(r, j), free[0], sum(r, j))
+		}
+	}
+	c.Label("store")
+	for r := range rows {
+		for j := range parts {
+			c.VMOVUPS(sum(r, j), at(out, j))
+		}
+		if r < rows-1 {
+			c.ADDQ(cPixel, out)
+		}
+	}
+	finish(c)
+}

@@ -1,0 +1,132 @@
+package kernel
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// peak measures what one core can do at the level in use: the rate, in
+// GFLOP/s, of the largest tile on operands that stay in the first-level cache.
+// The best of many short rounds counts, since others may use the machine.
+var peak = sync.OnceValue(func() float64 {
+	const blocks, calls = 4, 2000
+	f := activeFamily()
+	width := f.panelWidth(maxWidth)
+	rows := len(f.tiles[width]) - 1
+	src := alignedFloats(rows * Lanes)
+	m := newPacked(blocks, width, width)
+	dst := alignedFloats(rows * width * Lanes)
+	sources := make([]unsafe.Pointer, blocks)
+	for i := range sources {
+		sources[i] = unsafe.Pointer(&src[0])
+	}
+	t := &tileArgs{
+		sources: unsafe.Pointer(&sources[0]), blocks: blocks,
+		b: unsafe.Pointer(&m.data[0]), c: unsafe.Pointer(&dst[0]), cPixel: width * laneBytes, cBlock: laneBytes,
+		next: uintptr(unsafe.Pointer(&m.data[0])), rows: rows,
+	}
+	best := time.Duration(1 << 62)
+	for range 40 {
+		start := time.Now()
+		for range calls {
+			f.tiles[width][rows](t)
+		}
+		best = min(best, time.Since(start))
+	}
+	return 2 * float64(rows*width*blocks*blockFloats) * calls / float64(best.Nanoseconds())
+})
+
+// measure runs body for the benchmark's time and reports the rate of its
+// fastest call and the share of the peak of one core. The share of a Winograd
+// convolution may pass 100 %, since FLOPs count the products that it saves.
+func measure(b *testing.B, flops float64, body func()) {
+	body()
+	best := time.Duration(1 << 62)
+	for b.Loop() {
+		start := time.Now()
+		body()
+		best = min(best, time.Since(start))
+	}
+	rate := flops / float64(best.Nanoseconds())
+	b.ReportMetric(rate, "GFLOP/s")
+	b.ReportMetric(100*rate/peak(), "%peak")
+	b.ReportMetric(float64(best.Nanoseconds()), "ns/op")
+}
+
+func benchmarkConv(b *testing.B, spec ConvSpec, residual bool) {
+	c := newConvCase(spec, residual)
+	conv := NewConv(spec, c.weights, c.bias)
+	var src []Map
+	for i, in := range spec.In {
+		m := NewMap(in, spec.Images, spec.H, spec.W)
+		m.SetPlanar(c.src[i])
+		src = append(src, m)
+	}
+	dst := NewMap(spec.Out, spec.Images, spec.H, spec.W)
+	var res *Map
+	if residual {
+		r := NewMap(spec.Out, spec.Images, spec.H, spec.W)
+		res = &r
+	}
+	scratch := new(Scratch)
+	measure(b, conv.FLOPs(spec.Images), func() { conv.Run(dst, res, scratch, par.NewTeam(1), src...) })
+}
+
+// BenchmarkConv1x1 runs the shapes of RN50's and RN50x16's bottlenecks.
+func BenchmarkConv1x1(b *testing.B) {
+	for _, s := range []struct{ in, out, hw, images int }{
+		{64, 64, 56, 1}, {64, 256, 56, 1}, {256, 64, 56, 1}, {512, 128, 28, 1}, {256, 1024, 14, 1}, {1024, 256, 14, 1}, {512, 2048, 7, 1}, {2048, 512, 7, 1}, {2048, 512, 7, 8},
+		{96, 384, 96, 1}, {384, 1536, 24, 1}, {1536, 384, 24, 1}, {768, 3072, 12, 1},
+	} {
+		b.Run(fmt.Sprintf("In=%d/Out=%d/HW=%d/B=%d", s.in, s.out, s.hw, s.images), func(b *testing.B) {
+			benchmarkConv(b, ConvSpec{In: []int{s.in}, Out: s.out, Kernel: 1, H: s.hw, W: s.hw, Images: s.images, Activation: ReLU}, s.out > s.in)
+		})
+	}
+}
+
+// towerMaps are the 3x3 layers of RN50 and RN50x16 after the stem.
+var towerMaps = []struct{ c, hw int }{{64, 56}, {128, 28}, {256, 14}, {512, 7}, {96, 96}, {192, 48}, {384, 24}, {768, 12}}
+
+// BenchmarkConv3x3 compares the algorithms, alone and in a batch of 8.
+func BenchmarkConv3x3(b *testing.B) {
+	for _, s := range append(towerMaps, struct{ c, hw int }{32, 112}, struct{ c, hw int }{48, 192}) {
+		for _, images := range []int{1, 8} {
+			for _, a := range []Algorithm{Direct, Winograd2, Winograd4} {
+				b.Run(fmt.Sprintf("C=%d/HW=%d/B=%d/%v", s.c, s.hw, images, a), func(b *testing.B) {
+					benchmarkConv(b, ConvSpec{In: []int{s.c}, Out: s.c, Kernel: 3, H: s.hw, W: s.hw, Images: images, Activation: ReLU, Algorithm: a}, false)
+				})
+			}
+		}
+	}
+}
+
+func BenchmarkSgemm(b *testing.B) {
+	for _, s := range [][3]int{{1, 2048, 2048}, {10, 512, 512}, {64, 64, 64}, {256, 256, 256}, {1000, 1024, 1000}} {
+		for _, trans := range []bool{false, true} {
+			b.Run(fmt.Sprintf("M=%d/N=%d/K=%d/transB=%v", s[0], s[1], s[2], trans), func(b *testing.B) {
+				m, n, k := s[0], s[1], s[2]
+				x, y, z := random(1, m*k, 1), random(2, k*n, 1), make([]float32, m*n)
+				ldb := n
+				if trans {
+					ldb = k
+				}
+				measure(b, 2*float64(m)*float64(n)*float64(k), func() {
+					Sgemm(false, trans, m, n, k, 1, x, k, y, ldb, 0, z, n, par.NewTeam(1))
+				})
+			})
+		}
+	}
+}
+
+// BenchmarkPeak prints the peak that the other benchmarks are held against.
+func BenchmarkPeak(b *testing.B) {
+	b.ReportMetric(peak(), "GFLOP/s")
+	b.ReportMetric(0, "ns/op")
+	b.Logf("level %v", cpu.Active())
+}

@@ -1,0 +1,266 @@
+package kernel
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// tileSize is m of F(m x m).
+func (a Algorithm) tileSize() int {
+	if a == Winograd4 {
+		return 4
+	}
+	return 2
+}
+
+// packWinograd transforms and packs 3x3 weights: one matrix of input by output
+// channels per tap, all in one piece.
+func (c *Conv) packWinograd(w []float32) {
+	s := &c.spec
+	g := winogradKernel(s.Algorithm.tileSize())
+	n := len(g)
+	kBlocks, nBlocks := blocksOf(s.In[0]), blocksOf(s.Out)
+	width := c.family.panelWidth(nBlocks)
+	size := kBlocks * nBlocks * blockFloats
+	all := alignedFloats(n * n * size)
+	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: all}
+	c.zeros = alignedFloats(nBlocks * Lanes)
+	in := s.In[0]
+	var half [6][3]float64
+	for o := range s.Out {
+		for i := range in {
+			k := (*[taps]float32)(w[(o*in+i)*taps:])
+			for r, gr := range g {
+				for x := range 3 {
+					half[r][x] = gr[0]*float64(k[x]) + gr[1]*float64(k[3+x]) + gr[2]*float64(k[6+x])
+				}
+			}
+			at := c.weights.at(i, o)
+			for r := range n {
+				h := &half[r]
+				for _, gc := range g {
+					all[at] = float32(h[0]*gc[0] + h[1]*gc[1] + h[2]*gc[2])
+					at += size
+				}
+			}
+		}
+	}
+}
+
+// winograd is one Run of a Winograd convolution.
+type winograd struct {
+	conv          *Conv
+	m, n          int // outputs and inputs along the side of a tile
+	src, dst      Map
+	out           output
+	across, tiles int // tiles in a row and in all images
+	// Products and transformed inputs are [n*n taps][blocks][tiles][Lanes] for
+	// a group of tiles; the distances are in pixels.
+	block, inTap, outTap int
+}
+
+// groupBytes bounds what a group of tiles may take in transformed inputs and
+// products, so that both stay in the second-level cache; minGroup keeps enough
+// tiles together for each weight that is read.
+const (
+	groupBytes = 640 << 10
+	minGroup   = 72
+)
+
+// runWinograd computes a 3x3 convolution from products of transformed tiles:
+// for each of the n*n taps, tiles by input channels with input by output
+// channels.
+func (c *Conv) runWinograd(dst Map, residual *Map, scratch *Scratch, team par.Team, src Map) {
+	m := c.spec.Algorithm.tileSize()
+	w := &winograd{conv: c, m: m, n: m + 2, src: src, dst: dst, across: (dst.W + m - 1) / m}
+	w.tiles = dst.Images * ((dst.H + m - 1) / m) * w.across
+	w.out = c.output(dst, nil)
+	if residual != nil && &residual.Data[0] != &dst.Data[0] {
+		copyMap(dst, *residual)
+	}
+	taps := w.n * w.n
+	perTile := taps * (c.weights.kBlocks + c.weights.nBlocks) * laneBytes
+	group := max(minGroup, groupBytes/perTile)
+	groups := (w.tiles + group - 1) / group
+	if groups < team.Size() {
+		w.shared(residual != nil, scratch, team)
+		return
+	}
+	groups = (groups + team.Size() - 1) / team.Size() * team.Size()
+	group = (w.tiles + groups - 1) / groups
+	inFloats, outFloats := w.layout(group)
+	scratch.grow(team.Size(), inFloats+outFloats)
+	team.For(groups, func(lo, hi, worker int) {
+		area := scratch.workers[worker]
+		in, out := area.buf[:inFloats], area.buf[inFloats:inFloats+outFloats]
+		sources := area.pointers(c.weights.kBlocks)
+		w.sources(sources, in)
+		for g := lo; g < hi; g++ {
+			t0, t1 := w.tiles*g/groups, w.tiles*(g+1)/groups
+			w.transformIn(area, in, t0, t1, 0, c.weights.kBlocks)
+			for tap := range taps {
+				w.multiply(area, sources, out, tap, t1-t0, 0, c.weights.nBlocks)
+			}
+			w.transformOut(area, out, t0, t1, 0, c.weights.nBlocks, residual != nil)
+		}
+	})
+}
+
+// shared handles maps with too few tiles for a group per worker: the team
+// works on one group together, and cuts it by channels, so that each weight is
+// read once.
+func (w *winograd) shared(add bool, scratch *Scratch, team par.Team) {
+	m := &w.conv.weights
+	inFloats, outFloats := w.layout(w.tiles)
+	buf := scratch.sharedFloats(inFloats + outFloats)
+	in, out := buf[:inFloats], buf[inFloats:]
+	scratch.grow(team.Size(), 0)
+	sources := scratch.pointers(m.kBlocks)
+	w.sources(sources, in)
+	team.For(m.kBlocks, func(lo, hi, worker int) {
+		w.transformIn(scratch.workers[worker], in, 0, w.tiles, lo, hi)
+	})
+	panels := (m.nBlocks + m.width - 1) / m.width
+	team.For(w.n*w.n*panels, func(lo, hi, worker int) {
+		for i := lo; i < hi; {
+			tap, p := i/panels, i%panels
+			n := min(panels-p, hi-i)
+			w.multiply(scratch.workers[worker], sources, out, tap, w.tiles, p*m.width, min((p+n)*m.width, m.nBlocks))
+			i += n
+		}
+	})
+	team.For(m.nBlocks, func(lo, hi, worker int) {
+		w.transformOut(scratch.workers[worker], out, 0, w.tiles, lo, hi, add)
+	})
+}
+
+// layout sets the distances for groups of up to that many tiles and returns
+// the floats that inputs and products take. Distances near a multiple of 4 KiB
+// are left out, as in PixelStride.
+func (w *winograd) layout(tiles int) (inFloats, outFloats int) {
+	const page = 4096 / laneBytes
+	w.block = tiles | 1
+	apart := func(pixels int) int {
+		if pixels%page < 2 {
+			return pixels + 2
+		}
+		return pixels
+	}
+	w.inTap = apart(w.block * w.conv.weights.kBlocks)
+	w.outTap = apart(w.block * w.conv.weights.nBlocks)
+	return w.n * w.n * w.inTap * Lanes, w.n * w.n * w.outTap * Lanes
+}
+
+// sources fills the table of input blocks in tap 0.
+func (w *winograd) sources(table []unsafe.Pointer, in []float32) {
+	for b := range table {
+		table[b] = unsafe.Pointer(&in[b*w.block*Lanes])
+	}
+}
+
+// multiply computes one tap's products for blocks [n0,n1) of outputs.
+func (w *winograd) multiply(area *workArea, sources []unsafe.Pointer, out []float32, tap, tiles, n0, n1 int) {
+	c := w.conv
+	size := c.weights.kBlocks * c.weights.nBlocks * blockFloats
+	m := c.weights
+	m.data = c.weights.data[tap*size:]
+	o := output{
+		c:      unsafe.Pointer(&out[tap*w.outTap*Lanes]),
+		cPixel: laneBytes, cBlock: w.block * laneBytes,
+		bias: c.zeros,
+	}
+	c.family.product(&area.tile, sources, &m, &o, tap*w.inTap, 0, tiles, n0, n1)
+}
+
+// zeroRow stands for a row above or below the map.
+var zeroRow = alignedFloats(6 * Lanes)
+
+// transformIn transforms blocks [b0,b1) of the inputs of tiles [t0,t1).
+func (w *winograd) transformIn(area *workArea, in []float32, t0, t1, b0, b1 int) {
+	t := &area.in
+	run := w.conv.family.winogradIn[w.m]
+	t.tap, t.block, t.blocks = w.inTap*laneBytes, w.block*laneBytes, b1-b0
+	t.work = unsafe.Pointer(&area.work[0])
+	x := w.src
+	down := (x.H + w.m - 1) / w.m
+	for i := t0; i < t1; i++ {
+		image, ty, tx := i/(down*w.across), i/w.across%down, i%w.across
+		top, left := ty*w.m-1, tx*w.m-1
+		t.columns = inside(left, w.n, x.W)
+		for r := range w.n {
+			y := top + r
+			if y < 0 || y >= x.H {
+				t.rows[r], t.step[r] = unsafe.Pointer(&zeroRow[Lanes]), 0
+				continue
+			}
+			pixel := b0*x.Stride + (image*x.H+y)*x.W + left + 1
+			t.rows[r], t.step[r] = unsafe.Pointer(&x.Data[pixel*Lanes]), x.Stride*laneBytes
+		}
+		t.dst = unsafe.Pointer(&in[(b0*w.block+i-t0)*Lanes])
+		run(t)
+	}
+}
+
+// inside has bit c set where column first+c of n lies in a map of that width.
+func inside(first, n, width int) int {
+	bits := 1<<min(n, width-first) - 1
+	if first < 0 {
+		bits &^= 1<<-first - 1
+	}
+	return bits
+}
+
+// transformOut transforms blocks [b0,b1) of the products of tiles [t0,t1).
+func (w *winograd) transformOut(area *workArea, out []float32, t0, t1, b0, b1 int, add bool) {
+	t := &area.out
+	run := w.conv.family.winogradOut[w.m]
+	t.tap, t.block, t.blocks = w.outTap*laneBytes, w.block*laneBytes, b1-b0
+	t.bias = unsafe.Pointer(&w.conv.bias[b0*Lanes])
+	t.work = unsafe.Pointer(&area.work[0])
+	t.floor, t.add = float32(math.Inf(-1)), 0
+	if w.out.relu {
+		t.floor = 0
+	}
+	if add {
+		t.add = 1
+	}
+	y := w.dst
+	down := (y.H + w.m - 1) / w.m
+	for i := t0; i < t1; i++ {
+		image, ty, tx := i/(down*w.across), i/w.across%down, i%w.across
+		top, left := ty*w.m, tx*w.m
+		t.columns = inside(left, w.m, y.W)
+		for r := range w.m {
+			if top+r >= y.H {
+				t.rows[r], t.step[r] = unsafe.Pointer(&area.waste[0]), 0
+				continue
+			}
+			pixel := b0*y.Stride + (image*y.H+top+r)*y.W + left
+			t.rows[r], t.step[r] = unsafe.Pointer(&y.Data[pixel*Lanes]), y.Stride*laneBytes
+		}
+		t.src = unsafe.Pointer(&out[(b0*w.block+i-t0)*Lanes])
+		run(t)
+	}
+	w.finish(t0, t1, b0, b1)
+}
+
+// finish applies an activation that the transform does not know to tiles
+// [t0,t1) of blocks [b0,b1).
+func (w *winograd) finish(t0, t1, b0, b1 int) {
+	if w.conv.spec.Activation != QuickGELU {
+		return
+	}
+	y := w.dst
+	down := (y.H + w.m - 1) / w.m
+	for i := t0; i < t1; i++ {
+		image, ty, tx := i/(down*w.across), i/w.across%down, i%w.across
+		top, left := ty*w.m, tx*w.m
+		for row := top; row < min(top+w.m, y.H); row++ {
+			first := (image*y.H+row)*y.W + left
+			c := w.conv
+			c.finish(y, first, first+min(w.m, y.W-left), b0, b1)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+//go:build amd64 && !noasm
+
+package kernel
+
+import "github.com/clipnh/clipnh/internal/kernel/cpu"
+
+//go:generate go -C _generate run .
+
+func init() {
+	families[cpu.AVX2] = &avx2
+	families[cpu.AVX512] = &avx512
+}
+
+// avx2 is the family with 256-bit vectors: a block is two of them. Twelve sums
+// leave room for one block of outputs.
+var avx2 = family{
+	tiles: [maxWidth + 1][]tileFunc{
+		1: {nil, tile1x1AVX2, tile2x1AVX2, tile3x1AVX2, tile4x1AVX2, tile5x1AVX2, tile6x1AVX2},
+	},
+	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX2, 4: winogradIn4AVX2},
+	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX2, 4: winogradOut4AVX2},
+}
+
+// avx512 is the family with 512-bit vectors: a block is one of them.
+var avx512 = family{
+	tiles: [maxWidth + 1][]tileFunc{
+		1: {nil, tile1x1AVX512, tile2x1AVX512, tile3x1AVX512, tile4x1AVX512, tile5x1AVX512, tile6x1AVX512, tile7x1AVX512, tile8x1AVX512, tile9x1AVX512, tile10x1AVX512, tile11x1AVX512, tile12x1AVX512, tile13x1AVX512, tile14x1AVX512},
+		2: {nil, tile1x2AVX512, tile2x2AVX512, tile3x2AVX512, tile4x2AVX512, tile5x2AVX512, tile6x2AVX512, tile7x2AVX512, tile8x2AVX512, tile9x2AVX512, tile10x2AVX512, tile11x2AVX512, tile12x2AVX512, tile13x2AVX512, tile14x2AVX512},
+		3: {nil, tile1x3AVX512, tile2x3AVX512, tile3x3AVX512, tile4x3AVX512, tile5x3AVX512, tile6x3AVX512, tile7x3AVX512, tile8x3AVX512},
+	},
+	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX512, 4: winogradIn4AVX512},
+	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX512, 4: winogradOut4AVX512},
+}

@@ -1,0 +1,73 @@
+package kernel
+
+import "unsafe"
+
+// winogradIn are the arguments of an input transform, which turns a tile of
+// n x n inputs (n = 4 for F(2x2), 6 for F(4x4)) into n*n taps:
+//
+//	for b in 0..blocks, l in 0..Lanes:
+//	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0
+//	    dst[i,j][b,l] = (B^T d B)[i,j]
+//
+// Offsets are in bytes.
+type winogradIn struct {
+	rows    [6]unsafe.Pointer // second column of each row of the tile, which lies inside the map; or zeros
+	step    [6]int            // offset of the next block in each row; 0 for zeros
+	dst     unsafe.Pointer    // the tile's place in tap 0, block 0
+	tap     int               // offset of the next tap
+	block   int               // offset of the next block
+	blocks  int               // blocks of channels, at least 1
+	columns int               // bit c: column c lies inside the map
+	work    unsafe.Pointer    // room for n*n pixels
+}
+
+// winogradOut are the arguments of an output transform, which turns the n*n
+// products of a tile into m x m outputs (m = n-2):
+//
+//	for b in 0..blocks, l in 0..Lanes:
+//	    y = A^T src[.,.][b,l] A + bias[b,l]
+//	    for r, c in 0..m where columns has bit c:
+//	        y[r,c] += rows[r][b,c,l] if add
+//	        rows[r][b,c,l] = max(y[r,c], floor)
+type winogradOut struct {
+	src     unsafe.Pointer    // the tile's place in tap 0, block 0
+	tap     int               // offset of the next tap
+	block   int               // offset of the next block
+	rows    [4]unsafe.Pointer // first column of each row of outputs; or memory to waste
+	step    [4]int            // offset of the next block in each row; 0 for waste
+	blocks  int               // blocks of channels, at least 1
+	columns int               // bit c: column c lies inside the map
+	bias    unsafe.Pointer    // [blocks*Lanes]
+	floor   float32           // 0 for a ReLU, -Inf for none
+	add     int               // 1: add what the rows hold
+	work    unsafe.Pointer    // room for n*m pixels
+}
+
+// The transforms of F(2x2, 3x3) and F(4x4, 3x3) come from evaluating and
+// interpolating polynomials at chosen points (S. Winograd, Arithmetic
+// Complexity of Computations, 1980; A. Lavin and S. Gray, arXiv:1509.09308).
+// F(2x2) uses 0, 1, -1 and infinity. F(4x4) uses 0, +-sqrt(1/2), +-sqrt(2) and
+// infinity: their powers spread least, and the error is a third of that of the
+// usual 0, +-1, +-2.
+
+// winogradKernel returns G of F(m x m): U = G g G^T are the weights of the
+// taps for a 3x3 kernel g.
+func winogradKernel(m int) [][3]float64 {
+	if m == 2 {
+		return [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}
+	}
+	// Row p of G is (1, p, p*p) divided by the product of p's distances to
+	// the other points.
+	g := [][3]float64{{1, 0, 0}} // a^2 b^2 = 1
+	for _, s := range []struct{ p, other float64 }{{sqrtHalf, 2}, {-sqrtHalf, 2}, {sqrt2, 0.5}, {-sqrt2, 0.5}} {
+		square := s.p * s.p
+		scale := 1 / (2 * square * (square - s.other))
+		g = append(g, [3]float64{scale, s.p * scale, square * scale})
+	}
+	return append(g, [3]float64{0, 0, 1})
+}
+
+const (
+	sqrt2    = 1.4142135623730950488
+	sqrtHalf = sqrt2 / 2
+)
