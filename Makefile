@@ -1,0 +1,83 @@
+# Everything that is built, tested or checked, by a short name; "make help" lists
+# the names. The checks of .ci/run call the same ones.
+
+GO ?= go
+PKGS ?= ./...
+# What "make test-noasm" tests without assembly; everything is built that way.
+NOASM_PKGS ?= ./internal/kernel/...
+# What "make race" tests: where goroutines share something, and tests are short.
+RACE_PKGS ?= ./cmd/... ./internal/cache/... ./internal/npy/... ./internal/par/... ./internal/ui/...
+FUZZTIME ?= 30s
+BENCH ?= .
+
+# The go command stamps the revision into the program. Where git is there but
+# refuses to read the folder, as one of another user, the build would fail.
+VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
+
+.DEFAULT_GOAL := build
+.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz bench golden demo check ci
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+build: ## build bin/clipnh
+	$(GO) build $(VCS) -trimpath -o bin/clipnh ./cmd/clipnh
+
+install: ## install clipnh into Go's bin folder
+	$(GO) install $(VCS) -trimpath ./cmd/clipnh
+
+test: ## run the tests
+	$(GO) test $(PKGS)
+
+test-noasm: ## build everything without assembly, and test the kernels so
+	$(GO) build $(VCS) -tags noasm $(PKGS)
+	$(GO) test -tags noasm $(NOASM_PKGS)
+
+race: ## run the short tests under the race detector; needs a C compiler
+	CGO_ENABLED=1 $(GO) test -race $(RACE_PKGS)
+
+vet: ## look for suspicious code
+	$(GO) vet $(PKGS)
+	$(GO) vet -tags noasm $(PKGS)
+
+fmt: ## fail if gofmt would change a file
+	@files=$$(gofmt -l cmd configs internal scripts) && \
+	if [ -n "$$files" ]; then echo "gofmt would change:" >&2; echo "$$files" >&2; echo "hint: gofmt -w" $$files >&2; exit 1; fi
+
+tidy: ## fail if go mod tidy would change a file
+	$(GO) mod tidy -diff
+
+arm64: ## build and vet for other platforms
+	GOOS=linux GOARCH=arm64 $(GO) build $(VCS) $(PKGS)
+	GOOS=linux GOARCH=arm64 $(GO) vet $(PKGS)
+	GOOS=darwin GOARCH=arm64 $(GO) build $(VCS) $(PKGS)
+
+# The go command fuzzes one target of one package at a time.
+fuzz: ## run every fuzz target for FUZZTIME
+	@set -e; \
+	files=$$(find cmd configs internal -name '*_test.go' -not -path '*/_*'); \
+	for file in $$(grep -l '^func Fuzz' $$files | sort); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' $$file); do \
+			echo "$$(dirname $$file) $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
+		done; \
+	done
+
+bench: ## run the benchmarks; BENCH=regexp picks some
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
+
+# Only packages with golden files know -update.
+golden: ## rewrite the golden files of the tests; read the diff
+	@set -e; \
+	files=$$(find cmd configs internal -name '*_test.go' -not -path '*/_*'); \
+	for dir in $$(grep -l 'flag.Bool("update"' $$files | xargs -n 1 dirname | sort -u); do \
+		$(GO) test ./$$dir -update; \
+	done
+
+demo: build ## run the main job on the example that the program carries
+	./bin/clipnh demo
+
+check: fmt vet tidy test-noasm arm64 ## everything that is checked besides the tests
+
+ci: ## what continuous integration runs
+	.ci/run
