@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
@@ -109,7 +110,7 @@ func (c *cancellable) Read(p []byte) (int, error) {
 }
 
 // Verify reads every weight once and returns the first error: a damaged
-// record, or a weight that is NaN or infinite.
+// record, a weight that is NaN or infinite, or a negative variance.
 func (ck *Checkpoint) Verify(ctx context.Context) error {
 	var r reader
 	for _, p := range ck.Config.parameters() {
@@ -145,6 +146,9 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 		if x-x != 0 { // only NaN and the infinities
 			return nil, fmt.Errorf("%s: %s: element %d is %g, want finite weights", ck.path, name, i, x)
 		}
+		if x < 0 && strings.HasSuffix(name, ".running_var") {
+			return nil, fmt.Errorf("%s: %s: element %d is %g, want a variance", ck.path, name, i, x)
+		}
 	}
 	return dst, nil
 }
@@ -176,9 +180,6 @@ func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []floa
 	}
 	each := len(weights) / len(gamma)
 	for o := range gamma {
-		if variance[o] < 0 {
-			return nil, nil, fmt.Errorf("%s: %s.running_var: element %d is %g, want a variance", ck.path, norm, o, variance[o])
-		}
 		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+batchNormEpsilon)
 		row := weights[o*each : (o+1)*each]
 		for i := range row {
