@@ -77,6 +77,6 @@ func (c *Conv) finish(dst Map, p0, p1, n0, n1 int) {
 		return
 	}
 	for b := n0; b < n1; b++ {
-		quickGELU(dst.Data[(b*dst.Stride+p0)*Lanes : (b*dst.Stride+p1)*Lanes])
+		c.family.activate(dst.Data[(b*dst.Stride+p0)*Lanes : (b*dst.Stride+p1)*Lanes])
 	}
 }

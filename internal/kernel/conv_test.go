@@ -115,29 +115,77 @@ func TestConv(t *testing.T) {
 		{In: []int{48}, Out: 80, Kernel: 3, H: 9, W: 14, Images: 1, Activation: QuickGELU},
 		{In: []int{64}, Out: 32, Kernel: 3, H: 16, W: 16, Images: 1},
 	}
+	for _, spec := range specs {
+		algorithms := []Algorithm{Direct, Winograd2, Winograd4}
+		if spec.Kernel == 1 {
+			algorithms = []Algorithm{GEMM}
+		}
+		for _, residual := range []bool{false, true} {
+			c := newConvCase(spec, residual)
+			want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
+			for _, a := range algorithms {
+				name := fmt.Sprintf("%v to %d %v %dx%dx%d %v residual %v", spec.In, spec.Out, a, spec.Images, spec.H, spec.W, spec.Activation, residual)
+				t.Run(name, func(t *testing.T) {
+					eachLevel(t, func(t *testing.T) { c.check(t, a, want) })
+				})
+			}
+		}
+	}
+}
+
+// check runs the case with one algorithm and teams of 1 to 8.
+func (c *convCase) check(t *testing.T, a Algorithm, want []float32) {
+	spec := c.spec
+	spec.Algorithm = a
+	conv := NewConv(spec, c.weights, c.bias)
+	first := c.run(conv, 1)
+	if e := relativeError(first, want); e > convTolerance[a] {
+		t.Errorf("error %g, want at most %g", e, convTolerance[a])
+	}
+	for team := 2; team <= 8; team++ {
+		if !sameBits(c.run(conv, team), first) {
+			t.Errorf("a team of %d gives other bytes than a team of 1", team)
+		}
+	}
+}
+
+// sameBits reports whether two results have the same bytes.
+func sameBits(a, b []float32) bool {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// TestConvBatches checks that an image's result has the same bytes alone, in
+// views of a batch, and in a batch of another size than planned.
+func TestConvBatches(t *testing.T) {
+	specs := []ConvSpec{
+		{In: []int{48}, Out: 96, Kernel: 1, H: 9, W: 7, Activation: ReLU},
+		{In: []int{48}, Out: 96, Kernel: 3, H: 9, W: 7, Activation: ReLU, Algorithm: Direct},
+		{In: []int{48}, Out: 96, Kernel: 3, H: 9, W: 7, Activation: ReLU, Algorithm: Winograd2},
+		{In: []int{48}, Out: 96, Kernel: 3, H: 9, W: 7, Activation: ReLU, Algorithm: Winograd4},
+	}
+	const images = 20
 	eachLevel(t, func(t *testing.T) {
 		for _, spec := range specs {
-			algorithms := []Algorithm{Direct, Winograd2, Winograd4}
-			if spec.Kernel == 1 {
-				algorithms = []Algorithm{GEMM}
+			spec.Images = images
+			c := newConvCase(spec, false)
+			spec.Images = 1 // planned for one, run with more
+			conv := NewConv(spec, c.weights, c.bias)
+			src := NewMap(48, images, 9, 7)
+			src.SetPlanar(c.src[0])
+			all, parts := NewMap(96, images, 9, 7), NewMap(96, images, 9, 7)
+			scratch := new(Scratch)
+			conv.Run(all, nil, scratch, par.NewTeam(3), src)
+			for i, n := 0, 1; i < images; i, n = i+n, n+1 {
+				n = min(n, images-i)
+				conv.Run(parts.Slice(i, n), nil, scratch, par.NewTeam(n), src.Slice(i, n))
 			}
-			for _, a := range algorithms {
-				for _, residual := range []bool{false, true} {
-					spec.Algorithm = a
-					c := newConvCase(spec, residual)
-					want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
-					name := fmt.Sprintf("%v -> %d %v %dx%dx%d %v residual %v", spec.In, spec.Out, a, spec.Images, spec.H, spec.W, spec.Activation, residual)
-					conv := NewConv(spec, c.weights, c.bias)
-					first := c.run(conv, 1)
-					if e := relativeError(first, want); e > convTolerance[a] {
-						t.Errorf("%s: error %g, want at most %g", name, e, convTolerance[a])
-					}
-					for team := 2; team <= 8; team++ {
-						if got := c.run(conv, team); relativeError(got, first) != 0 {
-							t.Errorf("%s: team of %d differs from a team of 1", name, team)
-						}
-					}
-				}
+			if !sameBits(all.Data, parts.Data) {
+				t.Errorf("%v: views of the batch give other bytes than the batch", conv.Spec().Algorithm)
 			}
 		}
 	})

@@ -9,6 +9,15 @@ type family struct {
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
+	// The rest works on n values, n a multiple of Lanes.
+	quickGELU         func(x *float32, n int)
+	maxLanes          func(x *float32, n int, lanes *float32)
+	expLanes          func(x *float32, n int, shift float32, lanes *float32)
+	scale             func(x *float32, n int, by float32)
+	poolRow           func(dst, top, bottom *float32, pixels int)
+	float16ToFloat32  func(dst *float32, src *byte, n int)
+	bfloat16ToFloat32 func(dst *float32, src *byte, n int)
+	float32ToFloat16  func(dst *byte, src *float32, n int)
 }
 
 // maxWidth is the largest number of blocks in a panel.
@@ -22,6 +31,15 @@ var generic = family{
 	tiles:       [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2Ref, 4: winogradOut4Ref},
+
+	quickGELU:         quickGELURef,
+	maxLanes:          maxLanesRef,
+	expLanes:          expLanesRef,
+	scale:             scaleRef,
+	poolRow:           poolRowRef,
+	float16ToFloat32:  float16ToFloat32Ref,
+	bfloat16ToFloat32: bfloat16ToFloat32Ref,
+	float32ToFloat16:  float32ToFloat16Ref,
 }
 
 // activeFamily is the family of the level in use.

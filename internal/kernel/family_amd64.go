@@ -19,6 +19,15 @@ var avx2 = family{
 	},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX2, 4: winogradIn4AVX2},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX2, 4: winogradOut4AVX2},
+
+	quickGELU:         quickGELUAVX2,
+	maxLanes:          maxLanesAVX2,
+	expLanes:          expLanesAVX2,
+	scale:             scaleAVX2,
+	poolRow:           poolRowAVX2,
+	float16ToFloat32:  float16ToFloat32AVX2,
+	bfloat16ToFloat32: bfloat16ToFloat32AVX2,
+	float32ToFloat16:  float32ToFloat16AVX2,
 }
 
 // avx512 is the family with 512-bit vectors: a block is one of them.
@@ -30,4 +39,13 @@ var avx512 = family{
 	},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX512, 4: winogradIn4AVX512},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX512, 4: winogradOut4AVX512},
+
+	quickGELU:         quickGELUAVX512,
+	maxLanes:          maxLanesAVX512,
+	expLanes:          expLanesAVX512,
+	scale:             scaleAVX512,
+	poolRow:           poolRowAVX512,
+	float16ToFloat32:  float16ToFloat32AVX512,
+	bfloat16ToFloat32: bfloat16ToFloat32AVX512,
+	float32ToFloat16:  float32ToFloat16AVX512,
 }

@@ -6,7 +6,14 @@ func Float16ToFloat32(dst []float32, src []byte) {
 	if len(src) < 2*len(dst) {
 		panic("kernel: short half floats")
 	}
-	float16ToFloat32Ref(dst, src)
+	n := len(dst)
+	i := n &^ (Lanes - 1)
+	if i > 0 {
+		activeFamily().float16ToFloat32(&dst[0], &src[0], i)
+	}
+	if i < n {
+		float16ToFloat32Ref(&dst[i], &src[2*i], n-i)
+	}
 }
 
 // BFloat16ToFloat32 converts len(dst) little-endian bfloat16 values: each is
@@ -15,7 +22,14 @@ func BFloat16ToFloat32(dst []float32, src []byte) {
 	if len(src) < 2*len(dst) {
 		panic("kernel: short bfloat16 values")
 	}
-	bfloat16ToFloat32Ref(dst, src)
+	n := len(dst)
+	i := n &^ (Lanes - 1)
+	if i > 0 {
+		activeFamily().bfloat16ToFloat32(&dst[0], &src[0], i)
+	}
+	if i < n {
+		bfloat16ToFloat32Ref(&dst[i], &src[2*i], n-i)
+	}
 }
 
 // Float32ToFloat16 converts len(src) values to little-endian IEEE half floats,
@@ -25,5 +39,12 @@ func Float32ToFloat16(dst []byte, src []float32) {
 	if len(dst) < 2*len(src) {
 		panic("kernel: short half floats")
 	}
-	float32ToFloat16Ref(dst, src)
+	n := len(src)
+	i := n &^ (Lanes - 1)
+	if i > 0 {
+		activeFamily().float32ToFloat16(&dst[0], &src[0], i)
+	}
+	if i < n {
+		float32ToFloat16Ref(&dst[2*i], &src[i], n-i)
+	}
 }

@@ -3,12 +3,14 @@ package kernel
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
 // float16ToFloat32Ref converts half floats in plain Go.
-func float16ToFloat32Ref(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = fromHalf(binary.LittleEndian.Uint16(src[2*i:]))
+func float16ToFloat32Ref(dst *float32, src *byte, n int) {
+	d, s := unsafe.Slice(dst, n), unsafe.Slice(src, 2*n)
+	for i := range d {
+		d[i] = fromHalf(binary.LittleEndian.Uint16(s[2*i:]))
 	}
 }
 
@@ -31,16 +33,18 @@ func fromHalf(h uint16) float32 {
 }
 
 // bfloat16ToFloat32Ref converts bfloat16 values in plain Go.
-func bfloat16ToFloat32Ref(dst []float32, src []byte) {
-	for i := range dst {
-		dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
+func bfloat16ToFloat32Ref(dst *float32, src *byte, n int) {
+	d, s := unsafe.Slice(dst, n), unsafe.Slice(src, 2*n)
+	for i := range d {
+		d[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(s[2*i:])) << 16)
 	}
 }
 
 // float32ToFloat16Ref converts to half floats in plain Go.
-func float32ToFloat16Ref(dst []byte, src []float32) {
-	for i, v := range src {
-		binary.LittleEndian.PutUint16(dst[2*i:], toHalf(v))
+func float32ToFloat16Ref(dst *byte, src *float32, n int) {
+	d := unsafe.Slice(dst, 2*n)
+	for i, v := range unsafe.Slice(src, n) {
+		binary.LittleEndian.PutUint16(d[2*i:], toHalf(v))
 	}
 }
 

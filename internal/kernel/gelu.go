@@ -1,4 +1,9 @@
 package kernel
 
-// quickGELU replaces every x by x / (1 + exp(-1.702 x)).
-func quickGELU(x []float32) { quickGELURef(x) }
+// activate replaces every x by x / (1 + exp(-1.702 x)). Their number is a
+// multiple of Lanes.
+func (f *family) activate(x []float32) {
+	if len(x) > 0 {
+		f.quickGELU(&x[0], len(x))
+	}
+}

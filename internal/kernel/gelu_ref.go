@@ -1,14 +1,20 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // geluSlope is the constant of the sigmoid that stands for the normal
 // distribution in QuickGELU.
 const geluSlope = 1.702
 
-// quickGELURef is quickGELU in plain Go.
-func quickGELURef(x []float32) {
-	for i, v := range x {
-		x[i] = float32(float64(v) / (1 + math.Exp(-geluSlope*float64(v))))
+// quickGELURef is QuickGELU in plain Go:
+//
+//	x[i] = x[i] / (1 + exp(-1.702 x[i]))
+func quickGELURef(x *float32, n int) {
+	v := unsafe.Slice(x, n)
+	for i, a := range v {
+		v[i] = float32(float64(a) / (1 + math.Exp(-geluSlope*float64(a))))
 	}
 }

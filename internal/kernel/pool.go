@@ -10,20 +10,25 @@ func AvgPool2(dst, src Map, team par.Team) {
 	if dst.C != src.C || dst.Images != src.Images || 2*dst.H != src.H || 2*dst.W != src.W {
 		panic("kernel: pooled map does not fit")
 	}
+	if dst.Pixels() == 0 {
+		return
+	}
+	f := activeFamily()
 	rows := dst.Images * dst.H // rows of all images: two of src make one of dst
 	team.For(dst.Blocks()*rows, func(lo, hi, _ int) {
 		for i := lo; i < hi; {
 			b, r := i/rows, i%rows
 			n := min(rows-r, hi-i)
-			poolRows(dst.Data[(b*dst.Stride+r*dst.W)*Lanes:], src.Data[(b*src.Stride+2*r*src.W)*Lanes:], n, dst.W)
+			f.poolRows(dst.Data[(b*dst.Stride+r*dst.W)*Lanes:], src.Data[(b*src.Stride+2*r*src.W)*Lanes:], n, dst.W)
 			i += n
 		}
 	})
 }
 
 // poolRows pools n pairs of rows of a block, w pixels a result.
-func poolRows(dst, src []float32, n, w int) {
+func (f *family) poolRows(dst, src []float32, n, w int) {
 	for i := range n {
-		poolRowRef(dst[i*w*Lanes:][:w*Lanes], src[i*4*w*Lanes:][:4*w*Lanes])
+		rows := src[i*4*w*Lanes:][:4*w*Lanes]
+		f.poolRow(&dst[i*w*Lanes], &rows[0], &rows[2*w*Lanes], w)
 	}
 }

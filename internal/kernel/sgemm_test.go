@@ -37,30 +37,42 @@ func sgemmLoop(transA, transB bool, m, n, k int, alpha float32, a []float32, lda
 
 func TestSgemm(t *testing.T) {
 	sizes := [][3]int{{1, 1, 1}, {2, 3, 4}, {5, 16, 16}, {14, 32, 17}, {15, 33, 31}, {8, 48, 256}, {29, 50, 257}, {253, 17, 300}, {3, 1600, 20}, {64, 64, 600}, {1, 100, 64}, {100, 1, 64}}
-	eachLevel(t, func(t *testing.T) {
-		for _, s := range sizes {
-			for _, trans := range []int{0, 1, 2, 3} {
-				for _, scale := range [][2]float32{{1, 0}, {1, 1}, {-0.5, 0.25}, {0, 2}} {
-					m, n, k := s[0], s[1], s[2]
-					transA, transB := trans&1 != 0, trans&2 != 0
-					lda, ldb, ldc := k+3, n+1, n+2
-					if transA {
-						lda = m + 3
-					}
-					if transB {
-						ldb = k + 1
-					}
-					a, b := random(1, (m+k)*lda, 1), random(2, (n+k)*ldb, 1)
-					c := random(3, m*ldc, 1)
-					want := append([]float32(nil), c...)
-					sgemmLoop(transA, transB, m, n, k, scale[0], a, lda, b, ldb, scale[1], want, ldc)
-					Sgemm(transA, transB, m, n, k, scale[0], a, lda, b, ldb, scale[1], c, ldc, par.NewTeam(1))
-					name := fmt.Sprintf("%dx%dx%d trans %v %v alpha, beta %v", m, n, k, transA, transB, scale)
-					if e := relativeError(c, want); e > sgemmTolerance {
-						t.Errorf("%s: error %g, want at most %g", name, e, sgemmTolerance)
-					}
+	for _, s := range sizes {
+		for _, trans := range []int{0, 1, 2, 3} {
+			for _, scale := range [][2]float32{{1, 0}, {1, 1}, {-0.5, 0.25}, {0, 2}} {
+				m, n, k := s[0], s[1], s[2]
+				transA, transB := trans&1 != 0, trans&2 != 0
+				lda, ldb, ldc := k+3, n+1, n+2
+				if transA {
+					lda = m + 3
 				}
+				if transB {
+					ldb = k + 1
+				}
+				a, b := random(1, (m+k)*lda, 1), random(2, (n+k)*ldb, 1)
+				start := random(3, m*ldc, 1)
+				want := append([]float32(nil), start...)
+				sgemmLoop(transA, transB, m, n, k, scale[0], a, lda, b, ldb, scale[1], want, ldc)
+				name := fmt.Sprintf("%dx%dx%d trans %v %v alpha, beta %v", m, n, k, transA, transB, scale)
+				t.Run(name, func(t *testing.T) {
+					eachLevel(t, func(t *testing.T) {
+						var first []float32
+						for team := 1; team <= 8; team++ {
+							c := append([]float32(nil), start...)
+							Sgemm(transA, transB, m, n, k, scale[0], a, lda, b, ldb, scale[1], c, ldc, par.NewTeam(team))
+							if first == nil {
+								first = c
+							}
+							if !sameBits(c, first) {
+								t.Errorf("a team of %d gives other bytes than a team of 1", team)
+							}
+						}
+						if e := relativeError(first, want); e > sgemmTolerance {
+							t.Errorf("error %g, want at most %g", e, sgemmTolerance)
+						}
+					})
+				})
 			}
 		}
-	})
+	}
 }

@@ -1,12 +1,49 @@
 package kernel
 
+import "math"
+
 // Softmax replaces each row of x [rows][cols] by exp(x - max) / sum of
-// exp(x - max). A row with a NaN becomes NaN.
+// exp(x - max). Entries of -Inf, as masks use them, become zero. A row with a
+// NaN or with nothing but -Inf becomes NaN.
+//
+// The exponential errs by at most 1e-6 of its value, and is zero where it
+// would be below 1e-37.
 func Softmax(x []float32, rows, cols int) {
 	if rows < 0 || cols < 0 || len(x) < rows*cols {
 		panic("kernel: short softmax rows")
 	}
-	for r := range rows {
-		softmaxRef(x[r*cols:][:cols])
+	if cols == 0 {
+		return
 	}
+	f := activeFamily()
+	for r := range rows {
+		f.softmax(x[r*cols:][:cols])
+	}
+}
+
+// softmax handles one row: whole groups of Lanes in place, the rest in a group
+// filled up with -Inf, which adds nothing.
+func (f *family) softmax(x []float32) {
+	var top, sum, rest [Lanes]float32
+	low := float32(math.Inf(-1))
+	for l := range top {
+		top[l], rest[l] = low, low
+	}
+	whole := len(x) &^ (Lanes - 1)
+	copy(rest[:], x[whole:])
+	f.maxLanes(&x[0], whole, &top[0])
+	f.maxLanes(&rest[0], Lanes, &top[0])
+	shift := top[0]
+	for _, v := range top[1:] {
+		shift = max(shift, v)
+	}
+	f.expLanes(&x[0], whole, shift, &sum[0])
+	f.expLanes(&rest[0], Lanes, shift, &sum[0])
+	total := float32(0)
+	for _, v := range sum {
+		total += v
+	}
+	f.scale(&x[0], whole, 1/total)
+	f.scale(&rest[0], Lanes, 1/total)
+	copy(x[whole:], rest[:])
 }

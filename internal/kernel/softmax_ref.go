@@ -1,24 +1,34 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
-// softmaxRef is the softmax of one row in plain Go.
-func softmaxRef(x []float32) {
-	if len(x) == 0 {
-		return
+// maxLanesRef takes maxima in plain Go: lanes[i%Lanes] = max(lanes[i%Lanes], x[i]).
+func maxLanesRef(x *float32, n int, lanes *float32) {
+	l := (*[Lanes]float32)(unsafe.Pointer(lanes))
+	for i, v := range unsafe.Slice(x, n) {
+		l[i%Lanes] = max(l[i%Lanes], v)
 	}
-	top := x[0]
-	for _, v := range x[1:] {
-		top = max(top, v)
+}
+
+// expLanesRef replaces x[i] by exp(x[i] - shift) and adds it to
+// lanes[i%Lanes], in plain Go.
+func expLanesRef(x *float32, n int, shift float32, lanes *float32) {
+	l := (*[Lanes]float32)(unsafe.Pointer(lanes))
+	v := unsafe.Slice(x, n)
+	for i, a := range v {
+		e := float32(math.Exp(float64(a - shift)))
+		v[i] = e
+		l[i%Lanes] += e
 	}
-	sum := float32(0)
-	for i, v := range x {
-		e := float32(math.Exp(float64(v - top)))
-		x[i] = e
-		sum += e
-	}
-	scale := 1 / sum
-	for i := range x {
-		x[i] *= scale
+}
+
+// scaleRef multiplies x[i] by a number, in plain Go.
+func scaleRef(x *float32, n int, by float32) {
+	v := unsafe.Slice(x, n)
+	for i := range v {
+		v[i] *= by
 	}
 }

@@ -19,6 +19,9 @@ var sources = []struct {
 }{
 	{"tile", tiles},
 	{"winograd", winograd},
+	{"exp", exps},
+	{"pool", pools},
+	{"float16", halves},
 }
 
 func main() {
