@@ -1,0 +1,80 @@
+// Package cache keeps artefacts on disk: what one command made and another
+// will read.
+//
+// An artefact is one or more payloads and a manifest. A payload is a file of
+// numbers or text; the manifest is a JSON file that says what the payloads
+// hold, what they were made from (the Origin) and their checksums. It is
+// written last: an artefact without its manifest is not finished. Nothing in
+// a manifest depends on the clock, the host or where the artefact lies, so
+// that the same work gives the same bytes, and the SHA-256 of a manifest
+// names the artefact, payloads and all.
+//
+// An artefact has one of two forms:
+//
+//	folder/                     pcs.npy         the payload
+//	    manifest.json           pcs.npy.json    the manifest
+//	    scores.npy, images.txt
+//
+// Small artefacts are written at once by Save. Long ones are collected in
+// chunks by a ChunkWriter, which can be killed at any moment and go on later.
+// Until it has finished, its work lies in
+//
+//	scores.npy.partial          the payload so far
+//	journal                     (pcs.npy.journal) one line for each finished chunk
+//	.lock                       (pcs.npy.lock) held while a writer is at work
+//
+// and Open says how far it is. A name that ends in .tmp is a file that is
+// being written.
+package cache
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+)
+
+// What a caller branches on. The errors returned wrap these and name the path.
+var (
+	// ErrMissing: there is no artefact at the path, or it is not finished.
+	ErrMissing = errors.New("missing")
+	// ErrNoManifest: there is a file at the path but no manifest beside it, as
+	// other programs leave theirs.
+	ErrNoManifest = errors.New("no manifest")
+	// ErrVersion: the manifest's version is not one that this program reads.
+	ErrVersion = errors.New("unsupported version")
+	// ErrStale: the artefact was made from something other than what is asked
+	// for; the error is a *MismatchError.
+	ErrStale = errors.New("stale")
+	// ErrDamaged: the bytes on disk are not those that were written.
+	ErrDamaged = errors.New("damaged")
+	// ErrLocked: another writer is at work on the artefact.
+	ErrLocked = errors.New("locked by another writer")
+	// ErrExists: something that is not ours to replace is in the way.
+	ErrExists = errors.New("already exists")
+	// ErrComplete: the artefact to be collected is already there, whole and
+	// with an equal fingerprint.
+	ErrComplete = errors.New("already complete")
+)
+
+// hinted is an error with advice for the person who sees it.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// Hint is what can be done about the error.
+func (h hinted) Hint() string { return h.hint }
+
+// ListHash returns the SHA-256 of a list of names in order, each followed by
+// a zero byte.
+func ListHash(names []string) string {
+	sum := sha256.New()
+	for _, name := range names {
+		io.WriteString(sum, name)
+		sum.Write([]byte{0})
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -1,0 +1,683 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+// files returns the contents of all files below dir by relative path.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		out[rel] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func text(s string) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := io.WriteString(w, s)
+		return err
+	}
+}
+
+// hint returns the advice that comes with err.
+func hint(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
+func TestCollectedFilesAreNumPys(t *testing.T) {
+	dir := t.TempDir()
+	j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy"), extra: true, skipped: map[int]bool{4: true}}
+	if err := j.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := a.Payload("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, shape, err := npy.ReadFloat32(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(shape, []int{9, 2, 3}) || !slices.Equal(shape, a.Manifest.Shape) {
+		t.Errorf("shape %v in the file and %v in the manifest, want 9x2x3", shape, a.Manifest.Shape)
+	}
+	if data[4*6] != 5 || data[4*6+1] != 5.125 {
+		t.Errorf("row 4 begins %v, want that of input 5: 5 5.125", data[4*6:4*6+2])
+	}
+	if want := []Skipped{{"4.png", "not an image"}}; !slices.Equal(a.Manifest.Skipped, want) {
+		t.Errorf("skipped %v, want %v", a.Manifest.Skipped, want)
+	}
+	got := files(t, j.path)
+	if len(got) != 3 || got["images.txt"] != "names\n" {
+		t.Errorf("files %q, want scores.npy, images.txt, manifest.json", got)
+	}
+	if strings.Contains(got["manifest.json"], dir) {
+		t.Errorf("the manifest has a path of this machine:\n%s", got["manifest.json"])
+	}
+	if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
+		t.Errorf("verify: %v %v", damage, err)
+	}
+
+	raw := j
+	raw.path, raw.plan, raw.extra = filepath.Join(dir, "dense.dat"), testPlan(""), false
+	if err := raw.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := npy.OpenRaw(raw.path, shape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	same := make([]float32, len(data))
+	if err := f.ReadFloat32(same, 0); err != nil || !slices.Equal(same, data) {
+		t.Errorf("the .dat file differs from the .npy file (%v)", err)
+	}
+
+	half := raw
+	half.path, half.plan.DType = filepath.Join(dir, "half.npy"), npy.Float16
+	if err := half.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	rounded, _, err := npy.ReadFloat32(half.path)
+	if err != nil || !slices.Equal(rounded, data) { // these values fit
+		t.Errorf("float16: %v, want %v (%v)", rounded, data, err)
+	}
+}
+
+// TestResumeFromAnyLength cuts and spoils an unfinished collection at random
+// places, as no crash should but a disk might.
+func TestResumeFromAnyLength(t *testing.T) {
+	j := jobs[0]
+	want, _ := j.undisturbed(t)
+	rng := rand.New(rand.NewPCG(1, 2))
+	spoils := map[string]func(data []byte) []byte{
+		"none": func(data []byte) []byte { return data },
+		"cut":  func(data []byte) []byte { return data[:rng.IntN(len(data)+1)] },
+		"more": func(data []byte) []byte { return append(data, make([]byte, rng.IntN(1000))...) },
+		"flip": func(data []byte) []byte {
+			data = bytes.Clone(data)
+			data[rng.IntN(len(data))] ^= 1 << rng.IntN(8)
+			return data
+		},
+	}
+	for range 200 {
+		for how, spoil := range spoils {
+			for _, name := range []string{"scores.npy.partial", "journal"} {
+				m := newMemDisk(0)
+				m.now["/d"] = nil
+				w, err := openChunks(m, j.path, j.plan, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				appendSome(t, w, j, 1+rng.IntN(w.Chunks()))
+				done := w.Done()
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				spoiled := m.now[j.path+"/"+name]
+				spoiled.data = spoil(spoiled.data)
+				if _, err := openArtefact(m, j.path); !errors.Is(err, ErrMissing) && !errors.Is(err, ErrDamaged) {
+					t.Errorf("%s %s: open: %v", how, name, err)
+				}
+				again := j
+				w, err = openChunks(m, j.path, j.plan, false)
+				switch {
+				case err == nil:
+					if (how == "none" || how == "more") && (w.Done() != done || w.Damaged() != 0) {
+						t.Errorf("%s %s: %d chunks kept and %d damaged, want %d and 0", how, name, w.Done(), w.Damaged(), done)
+					}
+					if err := w.Close(); err != nil {
+						t.Fatal(err)
+					}
+				case name == "journal" && errors.Is(err, ErrDamaged) && (how == "cut" || how == "flip"):
+					// Its first line is gone, and with it what was being done.
+					if hint(err) == "" {
+						t.Errorf("%v: no hint", err)
+					}
+					again.restart = true
+				default:
+					t.Fatalf("%s %s: %v", how, name, err)
+				}
+				if err := again.run(m); err != nil {
+					t.Fatalf("%s %s: %v", how, name, err)
+				}
+				sameFiles(t, m.snapshot(), want)
+			}
+		}
+	}
+}
+
+// appendSome adds n chunks of the job.
+func appendSome(t *testing.T, w *ChunkWriter, j job, n int) {
+	t.Helper()
+	for range n {
+		if err := w.Append(j.chunk(w.Done())); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOpenChunksRefuses(t *testing.T) {
+	dir := t.TempDir()
+	j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
+	other := func(change func(*Plan)) Plan {
+		p := j.plan
+		p.Origin.Parameters = map[string]any{"scale": 0.1, "top": 50, "mean": true}
+		change(&p)
+		return p
+	}
+	tests := []struct {
+		plan Plan
+		want string
+	}{
+		{other(func(p *Plan) { p.Origin.Model = "RN101" }), "made with model RN50, this is RN101"},
+		{other(func(p *Plan) { p.Inputs = 11 }), "made with inputs 10, this is 11"},
+		{other(func(p *Plan) { p.ChunkInputs = 4 }), "made with chunk inputs 3, this is 4"},
+		{other(func(p *Plan) { p.DType = npy.Float16 }), "made with dtype float32, this is float16"},
+		{other(func(p *Plan) { p.Row = []int{2, 4} }), "made with shape [0,2,3], this is [0,2,4]"},
+		{other(func(p *Plan) { p.Origin.Parameters["top"] = 60 }), "made with top 50, this is 60"},
+		{other(func(p *Plan) { p.Origin.Stride = 5 }), "made with sample stride nothing, this is 5"},
+		{other(func(p *Plan) {
+			p.Tool = "newer"
+			p.Origin.Weights = strings.Repeat("ab", 32)
+		}), "made with weights nothing, this is abababababab; also differing: tool"},
+	}
+	refuse := func(when string) {
+		t.Helper()
+		for _, tt := range tests {
+			_, err := OpenChunks(j.path, tt.plan, false)
+			var mismatch *MismatchError
+			if !errors.As(err, &mismatch) || !errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.want) || hint(err) == "" {
+				t.Errorf("%s: got %v, want %q", when, err, tt.want)
+			}
+		}
+	}
+	w, err := OpenChunks(j.path, j.plan, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second writer: %v, want %v", err, ErrLocked)
+	}
+	if _, err := OpenChunks(j.path, j.plan, true); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second writer that starts over: %v, want %v", err, ErrLocked)
+	}
+	appendSome(t, w, j, 1)
+	if _, err := w.Finish(); err == nil || !strings.Contains(err.Error(), "1 of 4 chunks") {
+		t.Errorf("finished with 1 of 4 chunks: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	refuse("unfinished")
+	if _, err := Open(j.path); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "1 of 4 chunks are done") || hint(err) == "" {
+		t.Errorf("open an unfinished artefact: %v", err)
+	}
+	if err := j.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	refuse("finished")
+	if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrComplete) {
+		t.Errorf("a second run: %v, want %v", err, ErrComplete)
+	}
+
+	// Things that are not ours stay, even when starting over.
+	foreign := filepath.Join(dir, "photos")
+	if err := os.Mkdir(foreign, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(foreign, "images.txt"), filepath.Join(dir, "dense.dat")} {
+		if err := os.WriteFile(path, []byte("mine"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, restart := range []bool{false, true} {
+		if _, err := OpenChunks(foreign, j.plan, restart); !errors.Is(err, ErrExists) || hint(err) == "" {
+			t.Errorf("a folder of other things: %v, want %v", err, ErrExists)
+		}
+		if _, err := OpenChunks(filepath.Join(dir, "dense.dat"), testPlan(""), restart); !errors.Is(err, ErrExists) {
+			t.Errorf("a file of other things: %v, want %v", err, ErrExists)
+		}
+	}
+	if _, err := OpenChunks(foreign, testPlan(""), false); err == nil {
+		t.Error("a folder was taken for a file")
+	}
+	for _, change := range []func(*Plan){
+		func(p *Plan) { p.Inputs = 0 },
+		func(p *Plan) { p.ChunkInputs = 0 },
+		func(p *Plan) { p.DType = npy.Float64 },
+		func(p *Plan) { p.Axes = nil },
+		func(p *Plan) { p.Row = []int{1 << 31, 1 << 31} },
+		func(p *Plan) { p.Origin.Parameters["top"] = math.NaN() },
+	} {
+		if w, err := OpenChunks(filepath.Join(dir, "new"), other(change), false); err == nil {
+			w.Close()
+			t.Errorf("plan %+v: no error", other(change))
+		}
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	plan := testPlan("scores.npy")
+	plan.DType = npy.Float16
+	w, err := OpenChunks(filepath.Join(t.TempDir(), "scores"), plan, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	tests := []struct {
+		name    string
+		skipped int
+		fill    func(put func([]float32) error) error
+		want    string
+	}{
+		{"too few", 0, func(put func([]float32) error) error { return put(make([]float32, 17)) }, "1 values less than 3 rows of 6"},
+		{"too many", 0, func(put func([]float32) error) error { put(make([]float32, 12)); put(make([]float32, 12)); return nil }, "more values than 3 rows of 6"},
+		{"skipped", 1, func(put func([]float32) error) error { return put(make([]float32, 18)) }, "more values than 2 rows"},
+		{"all skipped and more", 4, func(put func([]float32) error) error { return nil }, "4 inputs skipped of 3"},
+		{"too large", 0, func(put func([]float32) error) error { put(slices.Repeat([]float32{1e6}, 18)); return nil }, "does not fit in float16"},
+		{"fill fails", 0, func(func([]float32) error) error { return stop }, "stop"},
+	}
+	for _, tt := range tests {
+		err := w.AppendFunc(make([]Skipped, tt.skipped), tt.fill)
+		if err == nil || !strings.Contains(err.Error(), tt.want) || w.Done() != 0 {
+			t.Errorf("%s: got %v with %d chunks, want %q", tt.name, err, w.Done(), tt.want)
+		}
+	}
+	// None of them hurts the chunk that is right, not even one without rows.
+	if err := w.Append(nil, make([]Skipped, 3)); err != nil || w.Done() != 1 || w.Rows() != 0 {
+		t.Errorf("%v, %d chunks, %d rows", err, w.Done(), w.Rows())
+	}
+	for _, name := range []string{"", ".", "..", "a/b", "../b", "/b", "scores.npy", "manifest.json", "journal", ".lock", "x.tmp", "scores.npy.partial"} {
+		if err := w.AddFile(name, text("x")); err == nil {
+			t.Errorf("added a file %q", name)
+		}
+	}
+	if err := w.AddFile("x", text("x")); err != nil {
+		t.Error(err)
+	}
+	if err := w.AddFile("x", text("x")); err == nil {
+		t.Error("added a file twice")
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Append(nil, nil); err == nil {
+		t.Error("appended to a closed writer")
+	}
+}
+
+func TestVerifyFindsDamage(t *testing.T) {
+	dir := t.TempDir()
+	j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy"), extra: true}
+	if err := j.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(j.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const header, chunk = 128, 3 * 6 * 4
+	for _, tt := range []struct {
+		file   string
+		offset int
+		chunk  int
+	}{{"scores.npy", 70, -1}, {"scores.npy", header, 0}, {"scores.npy", header + 2*chunk + 1, 2}, {"images.txt", 0, -1}} {
+		path := filepath.Join(j.path, tt.file)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spoiled := bytes.Clone(whole)
+		spoiled[tt.offset] ^= 4
+		if err := os.WriteFile(path, spoiled, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		damage, err := a.Verify(context.Background(), nil)
+		if err != nil || len(damage) != 1 || damage[0].File != path || damage[0].Chunk != tt.chunk || !errors.Is(damage[0].Err, ErrDamaged) {
+			t.Errorf("%s at %d: found %v (%v), want chunk %d", tt.file, tt.offset, damage, err, tt.chunk)
+		}
+		if err := os.Truncate(path, int64(len(whole)-1)); err != nil {
+			t.Fatal(err)
+		}
+		if damage, err := a.Verify(context.Background(), nil); err != nil || len(damage) == 0 {
+			t.Errorf("%s cut: found nothing (%v)", tt.file, err)
+		}
+		if _, err := Open(j.path); !errors.Is(err, ErrDamaged) {
+			t.Errorf("opened with a short %s: %v", tt.file, err)
+		}
+		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || hint(err) == "" {
+			t.Errorf("went on with a short %s: %v", tt.file, err)
+		}
+		if err := os.WriteFile(path, whole, 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var read int64
+	if _, err := a.Verify(ctx, func(n int64) { read += n }); err != nil || read != 10*6*4+int64(len("names\n")) {
+		t.Errorf("verify read %d bytes (%v)", read, err)
+	}
+	cancel()
+	if _, err := a.Verify(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("verify went on after its context ended: %v", err)
+	}
+	if err := os.Remove(filepath.Join(j.path, "images.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if damage, err := a.Verify(context.Background(), nil); err != nil || len(damage) != 1 {
+		t.Errorf("a payload that is gone: %v, %v", damage, err)
+	}
+	if _, err := Open(j.path); !errors.Is(err, ErrDamaged) {
+		t.Errorf("opened without a payload: %v", err)
+	}
+}
+
+func TestSaveAndRequire(t *testing.T) {
+	dir := t.TempDir()
+	parent := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
+	if err := parent.run(osDisk{}); err != nil {
+		t.Fatal(err)
+	}
+	scores, err := Open(parent.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := Manifest{
+		Kind: "directions", Tool: "test", Axes: []string{"H", "C", "O"}, Shape: []int{2, 3, 4}, DType: "float32",
+		Origin: Origin{Model: "RN50", Parents: map[string]string{"scores": scores.Hash()}, Parameters: map[string]any{"top_k_pca": 50}},
+	}
+	path := filepath.Join(dir, "pcs.npy")
+	hash, err := Save(path, m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Hash() != hash || hash == scores.Hash() {
+		t.Errorf("hash %s, want %s", a.Hash(), hash)
+	}
+	if payload, err := a.Payload(""); err != nil || payload != path {
+		t.Errorf("payload %s (%v), want %s", payload, err, path)
+	}
+	if _, err := a.Payload("images.txt"); !errors.Is(err, ErrMissing) {
+		t.Errorf("a payload that never was: %v", err)
+	}
+	if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
+		t.Errorf("verify: %v %v", damage, err)
+	}
+	// The artefact has no path in it: elsewhere it is the same.
+	again, err := Save(filepath.Join(dir, "other.npy"), m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
+	if err != nil || again != hash {
+		t.Errorf("saved twice: hash %s, want %s (%v)", again, hash, err)
+	}
+
+	if err := a.RequireParent("scores", scores); err != nil {
+		t.Error(err)
+	}
+	if err := a.RequireParent("scores", a); !errors.Is(err, ErrStale) {
+		t.Errorf("another parent: %v", err)
+	}
+	for _, tt := range []struct {
+		want  Manifest
+		error string
+	}{
+		{Manifest{}, ""},
+		{m, ""},
+		{Manifest{Kind: "directions", Origin: Origin{Model: "RN50"}}, ""},
+		{Manifest{Kind: "means"}, "made with kind directions, this is means"},
+		{Manifest{Origin: Origin{Model: "RN101", Mode: "n"}}, "made with model RN50, this is RN101; also differing: mode"},
+		{Manifest{Shape: []int{2, 3, 5}}, "made with shape [2,3,4], this is [2,3,5]"},
+		{Manifest{Origin: Origin{Parameters: map[string]any{"top_k_pca": 20}}}, "made with top k pca 50, this is 20"},
+	} {
+		err := a.Require(tt.want)
+		if tt.error == "" && err != nil || tt.error != "" && (!errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.error)) {
+			t.Errorf("got %v, want %q", err, tt.error)
+		}
+	}
+
+	bare := filepath.Join(dir, "bare.dat")
+	if err := os.WriteFile(bare, []byte("1234"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(bare); !errors.Is(err, ErrNoManifest) || errors.Is(err, ErrMissing) {
+		t.Errorf("a file without manifest: %v", err)
+	}
+	for _, none := range []string{filepath.Join(dir, "none"), t.TempDir()} {
+		if _, err := Open(none); !errors.Is(err, ErrMissing) {
+			t.Errorf("%s: %v, want %v", none, err, ErrMissing)
+		}
+	}
+}
+
+func TestManifestVersions(t *testing.T) {
+	m := Manifest{Format: Format, Version: Version, Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: strings.Repeat("0", 64)}}}
+	good, err := m.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, old, new, want string }{
+		{"good", "", "", ""},
+		{"newer", `"version": 1`, `"version": 2`, "unsupported version 2, want 1 to 1"},
+		{"newer, with new fields", `"version": 1`, `"version": 2, "colour": 3`, "unsupported version 2"},
+		{"older", `"version": 1`, `"version": 0`, "unsupported version 0"},
+		{"other format", `"clipnh"`, `"else"`, `format "else"`},
+		{"unknown field", `"version": 1`, `"version": 1, "colour": 3`, "unknown field"},
+		{"path out of the folder", `"bytes": 4`, `"file": "../x", "bytes": 4`, "bad file name"},
+		{"no checksum", strings.Repeat("0", 64), "00", "bad sha256"},
+		{"negative size", `"bytes": 4`, `"bytes": -4`, "negative size"},
+		{"not JSON", "{", "[", "invalid character"},
+	} {
+		data := []byte(strings.Replace(string(good), tt.old, tt.new, 1))
+		_, err := decodeManifest(data)
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
+		}
+		if strings.Contains(tt.want, "version") && (!errors.Is(err, ErrVersion) || hint(err) == "") {
+			t.Errorf("%s: %v is not %v with a hint", tt.name, err, ErrVersion)
+		}
+	}
+	if _, err := decodeManifest(append(good, "{}"...)); err == nil {
+		t.Error("read a manifest with text after it")
+	}
+}
+
+func TestWriteFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "out.txt")
+	stop := errors.New("stop")
+	fail := func(w io.Writer) error {
+		io.WriteString(w, "half")
+		return stop
+	}
+	if err := WriteFile(path, fail); !errors.Is(err, stop) || len(files(t, dir)) != 0 {
+		t.Errorf("%v, files %q", err, files(t, dir))
+	}
+	if err := WriteFile(path, text("one")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(path, fail); !errors.Is(err, stop) || files(t, dir)["out.txt"] != "one" || len(files(t, dir)) != 1 {
+		t.Errorf("%v, files %q", err, files(t, dir))
+	}
+	// While one writes, another is turned away.
+	err := WriteFile(path, func(io.Writer) error {
+		if err := WriteFile(path, text("two")); !errors.Is(err, ErrLocked) {
+			t.Errorf("a second writer: %v, want %v", err, ErrLocked)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(filepath.Join(dir, "none", "out.txt"), text("x")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a folder that is not there: %v", err)
+	}
+	if err := WriteFile(dir, text("x")); err == nil {
+		t.Error("wrote over a folder")
+	}
+}
+
+func TestInitDir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "cache")
+	for range 2 {
+		if err := InitDir(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := files(t, dir)
+	if len(got) != 2 || !strings.HasPrefix(got["CACHEDIR.TAG"], "Signature: 8a477f597d28d172789f06886806bc55\n") {
+		t.Errorf("files %q", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "version"), []byte("2\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := InitDir(dir); !errors.Is(err, ErrVersion) {
+		t.Errorf("a newer folder: %v, want %v", err, ErrVersion)
+	}
+	other := t.TempDir()
+	if err := os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := InitDir(other); !errors.Is(err, ErrExists) {
+		t.Errorf("somebody's folder: %v, want %v", err, ErrExists)
+	}
+}
+
+func TestFree(t *testing.T) {
+	dir := t.TempDir()
+	a, err := Free(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		t.Skip(err)
+	}
+	if err != nil || a == 0 {
+		t.Fatalf("%d bytes free: %v", a, err)
+	}
+	if b, err := Free(filepath.Join(dir, "not", "yet")); err != nil || b == 0 {
+		t.Errorf("below a folder that is not there: %d bytes, %v", b, err)
+	}
+}
+
+func TestListHash(t *testing.T) {
+	if ListHash([]string{"ab", "c"}) == ListHash([]string{"a", "bc"}) || ListHash(nil) == ListHash([]string{""}) {
+		t.Error("different lists have one hash")
+	}
+}
+
+func FuzzManifest(f *testing.F) {
+	sum := strings.Repeat("0", 64)
+	for _, m := range []Manifest{
+		{Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: sum}}},
+		{Kind: "scores", Shape: []int{3, 2}, DType: "float16", Inputs: 4, ChunkInputs: 2, Skipped: []Skipped{{"a", "b"}}, Payloads: []Payload{
+			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000"}, {1, "ffffffff"}}}, {File: "images.txt", SHA256: sum},
+		}},
+	} {
+		m.Format, m.Version = Format, Version
+		data, err := m.encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := decodeManifest(data)
+		if err != nil {
+			return
+		}
+		written, err := m.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeManifest(written)
+		if err != nil {
+			t.Fatalf("%v in what was written:\n%s", err, written)
+		}
+		twice, err := again.encode()
+		if err != nil || !bytes.Equal(written, twice) {
+			t.Fatalf("write, read, write gives other bytes (%v)", err)
+		}
+		if d, err := differences(m, again); err != nil || d != nil {
+			t.Fatalf("a manifest differs from itself: %v %v", d, err)
+		}
+	})
+}
+
+func FuzzJournal(f *testing.F) {
+	plan, err := testPlan("scores.npy").manifest(folderLayout("x", "scores.npy"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	var seed []byte
+	for _, v := range []any{
+		journalHead{journalFormat, Version, plan},
+		journalChunk{Chunk{3, "00000000"}, nil},
+		journalChunk{Chunk{2, "12345678"}, []Skipped{{"a.png", "empty"}}},
+	} {
+		line, err := journalLine(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		seed = append(seed, line...)
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// Lines with right checksums are what gets far into the parser.
+		var summed []byte
+		for line := range bytes.Lines(data) {
+			if _, _, ok := cutLine(line); !ok && json.Valid(bytes.TrimSpace(line)) {
+				line, _ = journalLine(json.RawMessage(bytes.TrimSpace(line)))
+			}
+			summed = append(summed, line...)
+		}
+		for _, data := range [][]byte{data, summed} {
+			j, err := parseJournal(data)
+			if err != nil {
+				continue
+			}
+			if len(j.chunks) > chunkCount(j.plan) || len(j.ends) != len(j.chunks) {
+				t.Fatalf("%d chunks of %d", len(j.chunks), chunkCount(j.plan))
+			}
+			at := j.start
+			for _, end := range j.ends {
+				if end <= at || end > int64(len(data)) {
+					t.Fatalf("lines end at %v in %d bytes", j.ends, len(data))
+				}
+				at = end
+			}
+		}
+	})
+}

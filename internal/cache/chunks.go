@@ -1,0 +1,328 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+// ChunkWriter collects rows into an artefact, chunk after chunk. A chunk is
+// either in the artefact for good or not at all: its bytes are synced before
+// its line in the journal is. A writer that ends early, however it ends, is
+// followed by another with an equal Plan that goes on after the last finished
+// chunk, and the artefact's bytes are those of one that was never interrupted.
+//
+// A ChunkWriter is for one goroutine.
+type ChunkWriter struct {
+	disk    disk
+	at      layout
+	plan    Manifest
+	release func()
+
+	payload, journal         diskFile
+	payloadSize, journalSize int64 // as far as chunks are finished
+	row                      int   // elements in a row
+	chunks                   []journalChunk
+	rows, damaged            int
+	extra                    []Payload
+	buf                      []byte
+	err                      error // of a write that failed: what is on disk is uncertain
+}
+
+const (
+	startOver = "give another path, or start over with --restart"
+	goOn      = "finished chunks are kept: run the same command again to go on"
+)
+
+// OpenChunks begins the collection that plan describes at path, or goes on
+// with it. It fails with ErrComplete when it is already there; with a
+// *MismatchError (ErrStale) when another plan's is, finished or not; with
+// ErrExists when something else is in the way; and with ErrLocked when another
+// writer is at work. With restart it removes what an artefact at path has and
+// begins anew.
+func OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
+	if plan.Payload == "" {
+		var err error
+		if path, err = target(path); err != nil {
+			return nil, err
+		}
+	}
+	return openChunks(osDisk{}, path, plan, restart)
+}
+
+func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, err error) {
+	at := fileLayout(path)
+	if plan.Payload != "" {
+		at = folderLayout(path, plan.Payload)
+	}
+	w := &ChunkWriter{disk: d, at: at, row: npy.Header{Shape: plan.Row}.Count()}
+	if w.plan, err = plan.manifest(at); err != nil {
+		return nil, err
+	}
+	// A finished artefact may lie where nothing can be written. After a writer
+	// that was killed at its very end there is still something to tidy up.
+	leftover, err := anyExists(d, at.journal, at.lock)
+	if err != nil {
+		return nil, err
+	}
+	if !restart && !leftover {
+		if err := w.finished(); err != nil {
+			return nil, err
+		}
+	}
+	if at.folder {
+		if err := d.mkdir(at.dir); err != nil {
+			return nil, err
+		}
+		if err := d.syncDir(filepath.Dir(at.dir)); err != nil {
+			return nil, err
+		}
+	}
+	if w.release, err = d.lock(at.lock); err != nil {
+		return nil, fmt.Errorf("collect %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
+	if restart {
+		if err := w.clear(); err != nil {
+			return nil, err
+		}
+	} else if err := w.finished(); err != nil {
+		if errors.Is(err, ErrComplete) {
+			if err := errors.Join(removeIfThere(d, at.journal), d.syncDir(at.dir)); err != nil {
+				return nil, err
+			}
+		}
+		return nil, err
+	}
+	return w, w.begin()
+}
+
+// Chunks is the number of chunks that the collection will have.
+func (w *ChunkWriter) Chunks() int { return chunkCount(w.plan) }
+
+// Done is the number of finished chunks, which is also the next one's index:
+// it takes the inputs from Done times ChunkInputs on.
+func (w *ChunkWriter) Done() int { return len(w.chunks) }
+
+// Damaged is the number of chunks that an earlier writer finished but whose
+// bytes are no longer right, or that come after such a one. They are collected
+// again.
+func (w *ChunkWriter) Damaged() int { return w.damaged }
+
+// Rows is the number of rows in the finished chunks.
+func (w *ChunkWriter) Rows() int { return w.rows }
+
+// Skipped lists the inputs of the finished chunks that gave no row.
+func (w *ChunkWriter) Skipped() []Skipped {
+	var all []Skipped
+	for _, c := range w.chunks {
+		all = append(all, c.Skipped...)
+	}
+	return all
+}
+
+// Append adds the next chunk: the rows of its inputs one after the other, and
+// those inputs that gave none. When it returns nil the chunk is kept whatever
+// happens afterwards.
+func (w *ChunkWriter) Append(rows []float32, skipped []Skipped) error {
+	return w.AppendFunc(skipped, func(put func([]float32) error) error { return put(rows) })
+}
+
+// AppendFunc is Append for chunks that are better not held in memory: fill
+// hands over their values in order, in pieces of any size. When fill fails the
+// chunk is not added, and can be tried again.
+func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []float32) error) error) error {
+	if w.err != nil {
+		return w.err
+	}
+	number := len(w.chunks)
+	if number == w.Chunks() {
+		return fmt.Errorf("collect %s: all %d chunks are there already", w.at.path, number)
+	}
+	inputs := chunkInputs(w.plan, number)
+	if len(skipped) > inputs {
+		return fmt.Errorf("collect %s: chunk %d: %d inputs skipped of %d", w.at.path, number, len(skipped), inputs)
+	}
+	left := (inputs - len(skipped)) * w.row
+	offset, sum := w.payloadSize, crc32.New(castagnoli)
+	var refused error // of put, should fill not pass it on
+	err := fill(func(values []float32) error {
+		if left -= len(values); left < 0 {
+			refused = fmt.Errorf("collect %s: chunk %d: more values than %d rows of %d", w.at.path, number, inputs-len(skipped), w.row)
+		}
+		const block = blockSize / 4
+		for lo := 0; lo < len(values) && refused == nil; lo += block {
+			if err := w.encode(values[lo:min(lo+block, len(values))]); err != nil {
+				refused = fmt.Errorf("collect %s: chunk %d: %w", w.at.path, number, err)
+				break
+			}
+			sum.Write(w.buf)
+			if _, err := w.payload.WriteAt(w.buf, offset); err != nil {
+				refused = w.failed(err)
+			}
+			offset += int64(len(w.buf))
+		}
+		return refused
+	})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return err
+	}
+	if left > 0 {
+		return fmt.Errorf("collect %s: chunk %d: %d values less than %d rows of %d", w.at.path, number, left, inputs-len(skipped), w.row)
+	}
+	if err := w.payload.Sync(); err != nil {
+		return w.failed(err)
+	}
+	c := journalChunk{Chunk{inputs - len(skipped), crcText(sum.Sum32())}, skipped}
+	line, err := journalLine(c)
+	if err != nil {
+		return err
+	}
+	if _, err := w.journal.WriteAt(line, w.journalSize); err != nil {
+		return w.failed(err)
+	}
+	if err := w.journal.Sync(); err != nil {
+		return w.failed(err)
+	}
+	w.chunks = append(w.chunks, c)
+	w.rows += c.Rows
+	w.payloadSize = offset
+	w.journalSize += int64(len(line))
+	return nil
+}
+
+// encode puts the stored bytes of values into buf.
+func (w *ChunkWriter) encode(values []float32) (err error) {
+	if w.plan.DType == npy.Float16.String() {
+		w.buf, err = npy.AppendFloat16(w.buf[:0], values)
+		return err
+	}
+	w.buf = npy.AppendFloat32(w.buf[:0], values)
+	return nil
+}
+
+// failed remembers a failed write, after which nothing more is written: what
+// the disk holds is known again only when it is read anew.
+func (w *ChunkWriter) failed(err error) error {
+	w.err = hinted{fmt.Errorf("collect %s: %w", w.at.path, err), goOn}
+	return w.err
+}
+
+// AddFile writes a further payload into the artefact's folder, wholly or not
+// at all. It is not remembered from one writer to the next: each adds its
+// files before it calls Finish.
+func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
+	path := filepath.Join(w.at.dir, name)
+	reserved := []string{w.at.payload, w.at.partial, w.at.manifest, w.at.journal, w.at.lock}
+	for _, p := range w.extra {
+		reserved = append(reserved, w.at.file(p))
+	}
+	if !w.at.folder || !isName(name) || strings.HasSuffix(name, tmpSuffix) {
+		return fmt.Errorf("collect %s: no place for a file %q", w.at.path, name)
+	}
+	for _, taken := range reserved {
+		if path == taken {
+			return fmt.Errorf("collect %s: the name %q is taken", w.at.path, name)
+		}
+	}
+	p, err := writeAtomic(w.disk, path, write)
+	if err != nil {
+		return hinted{err, goOn}
+	}
+	p.File = name
+	w.extra = append(w.extra, p)
+	return nil
+}
+
+// Finish completes the artefact when all chunks are there, and returns its
+// Hash. The writer is closed with it, unless chunks are missing.
+func (w *ChunkWriter) Finish() (string, error) {
+	if w.err != nil {
+		return "", w.err
+	}
+	if w.Done() < w.Chunks() {
+		return "", fmt.Errorf("collect %s: %d of %d chunks are done", w.at.path, w.Done(), w.Chunks())
+	}
+	hash, err := w.finish()
+	if err != nil {
+		err = w.failed(err)
+	}
+	return hash, errors.Join(err, w.Close())
+}
+
+func (w *ChunkWriter) finish() (string, error) {
+	m := w.plan.plan()
+	m.Shape[0] = w.rows
+	m.Skipped = w.Skipped()
+	main := &m.Payloads[0]
+	main.Bytes = w.payloadSize
+	for _, c := range w.chunks {
+		main.Chunks = append(main.Chunks, c.Chunk)
+	}
+	m.Payloads = append(m.Payloads, w.extra...)
+
+	header, err := m.header(main.Header)
+	if err != nil {
+		return "", err
+	}
+	if _, err := w.payload.WriteAt(header, 0); err != nil {
+		return "", err
+	}
+	if err := w.payload.Sync(); err != nil {
+		return "", err
+	}
+	if err := w.closeFiles(); err != nil { // some systems rename only closed files
+		return "", err
+	}
+	if err := w.disk.rename(w.at.partial, w.at.payload); err != nil {
+		return "", err
+	}
+	if err := w.disk.syncDir(w.at.dir); err != nil {
+		return "", err
+	}
+	hash, err := writeManifest(w.disk, w.at.manifest, m)
+	if err != nil {
+		return "", err
+	}
+	if err := w.disk.remove(w.at.journal); err != nil {
+		return "", err
+	}
+	return hash, w.disk.syncDir(w.at.dir)
+}
+
+func (w *ChunkWriter) closeFiles() error {
+	var errs []error
+	for _, f := range []*diskFile{&w.payload, &w.journal} {
+		if *f != nil {
+			errs = append(errs, (*f).Close())
+			*f = nil
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Close ends the writer and keeps its finished chunks for the next. It may be
+// called again, and after Finish.
+func (w *ChunkWriter) Close() error {
+	if w.err == nil {
+		w.err = fmt.Errorf("collect %s: the writer is closed", w.at.path)
+	}
+	err := w.closeFiles()
+	if w.release != nil {
+		w.release()
+		w.release = nil
+	}
+	return err
+}

@@ -1,0 +1,151 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// blockSize is how many bytes go to or come from the disk at once.
+const blockSize = 1 << 20
+
+// disk is the part of the operating system that artefacts go through. Tests
+// put one in its place that fails, or crashes, at any chosen operation.
+type disk interface {
+	open(path string, how openMode) (diskFile, error)
+	stat(path string) (fs.FileInfo, error)
+	names(dir string) ([]string, error)
+	mkdir(path string) error // with its parents; no error if it is there
+	rename(from, to string) error
+	remove(path string) error
+	// syncDir makes the names made, changed or removed in dir last.
+	syncDir(dir string) error
+	// lock takes path as a lock file until release is called; ErrLocked if
+	// another holds it.
+	lock(path string) (release func(), err error)
+}
+
+type diskFile interface {
+	io.ReaderAt
+	io.WriterAt
+	Stat() (fs.FileInfo, error)
+	Truncate(size int64) error
+	Sync() error
+	Close() error
+}
+
+type openMode int
+
+const (
+	forReading openMode = iota
+	forUpdate           // reading and writing; the file must be there
+	forWriting          // reading and writing an empty file, made if needed
+)
+
+// osDisk is the real one.
+type osDisk struct{}
+
+func (osDisk) open(path string, how openMode) (diskFile, error) {
+	flag := map[openMode]int{
+		forReading: os.O_RDONLY,
+		forUpdate:  os.O_RDWR,
+		forWriting: os.O_RDWR | os.O_CREATE | os.O_TRUNC,
+	}[how]
+	f, err := os.OpenFile(path, flag, 0o666) // the umask takes its share
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (osDisk) stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
+func (osDisk) mkdir(path string) error               { return os.MkdirAll(path, 0o777) }
+func (osDisk) rename(from, to string) error          { return os.Rename(from, to) }
+func (osDisk) remove(path string) error              { return os.Remove(path) }
+func (osDisk) lock(path string) (func(), error)      { return lockFile(path) }
+
+func (osDisk) names(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func (osDisk) syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil // has no such call; renames there are journalled
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	return errors.Join(err, f.Close())
+}
+
+// anyExists reports whether there is a file or folder at one of the paths.
+func anyExists(d disk, paths ...string) (bool, error) {
+	for _, path := range paths {
+		if _, err := d.stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// removeIfThere removes a file that need not exist.
+func removeIfThere(d disk, path string) error {
+	if err := d.remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// readAll reads a file of at most limit bytes.
+func readAll(d disk, path string, limit int64) ([]byte, error) {
+	f, err := d.open(path, forReading)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("read %s: %d bytes, want at most %d", path, info.Size(), limit)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(io.NewSectionReader(f, 0, info.Size()), data); err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return data, nil
+}
+
+// target follows a symbolic link, so that the file it names is replaced and
+// not the link, and refuses what is no regular file: renaming over /dev/null
+// would replace it.
+func target(path string) (string, error) {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			info, err = os.Stat(path)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("write %s: not a regular file", path)
+	}
+	return path, nil
+}

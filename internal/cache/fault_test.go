@@ -1,0 +1,284 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+// A job is a collection as a command would make it.
+type job struct {
+	name    string
+	path    string
+	plan    Plan
+	skipped map[int]bool // inputs
+	extra   bool         // adds images.txt
+	restart bool
+
+	appended *int // counts the chunks that Append took
+}
+
+func testPlan(payload string) Plan {
+	return Plan{
+		Kind: "scores", Tool: "test", Axes: []string{"B", "H", "C"}, Row: []int{2, 3}, DType: npy.Float32,
+		Origin:  Origin{Model: "RN50", Parameters: map[string]any{"scale": 0.1, "top": 50, "mean": true}},
+		Inputs:  10,
+		Payload: payload, ChunkInputs: 3,
+	}
+}
+
+var jobs = []job{
+	{name: "folder", path: "/d/scores", plan: testPlan("scores.npy"), extra: true, skipped: map[int]bool{1: true, 9: true}},
+	{name: "file", path: "/d/dense.npy", plan: testPlan("")},
+	{name: "raw file", path: "/d/dense.dat", plan: testPlan(""), skipped: map[int]bool{3: true, 4: true, 5: true}},
+}
+
+// chunk returns what goes into a chunk.
+func (j job) chunk(number int) (rows []float32, skipped []Skipped) {
+	lo := number * j.plan.ChunkInputs
+	for i := lo; i < min(lo+j.plan.ChunkInputs, j.plan.Inputs); i++ {
+		if j.skipped[i] {
+			skipped = append(skipped, Skipped{fmt.Sprintf("%d.png", i), "not an image"})
+			continue
+		}
+		for e := range 6 {
+			rows = append(rows, float32(i)+float32(e)/8)
+		}
+	}
+	return rows, skipped
+}
+
+// run does the job from wherever it is.
+func (j job) run(d disk) error {
+	w, err := openChunks(d, j.path, j.plan, j.restart)
+	if errors.Is(err, ErrComplete) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for w.Done() < w.Chunks() {
+		if err := w.Append(j.chunk(w.Done())); err != nil {
+			return err
+		}
+		if j.appended != nil {
+			*j.appended = w.Done()
+		}
+	}
+	if j.extra {
+		err := w.AddFile("images.txt", func(to io.Writer) error {
+			_, err := io.WriteString(to, "names\n")
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	_, err = w.Finish()
+	return err
+}
+
+// undisturbed returns the files of a run without faults and the number of
+// changes it took.
+func (j job) undisturbed(t *testing.T) (files map[string]string, changes int) {
+	t.Helper()
+	m := newMemDisk(0)
+	m.now["/d"], m.durable["/d"] = nil, nil
+	if err := j.run(m); err != nil {
+		t.Fatal(err)
+	}
+	return m.snapshot(), m.ops
+}
+
+// checkReader opens the artefact as a reader would at that moment: it must be
+// whole and right, or be called missing.
+func (j job) checkReader(t *testing.T, d disk) {
+	t.Helper()
+	a, err := openArtefact(d, j.path)
+	switch {
+	case err == nil:
+		if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
+			t.Errorf("an artefact with a manifest is damaged: %v, %v", damage, err)
+		}
+	case !errors.Is(err, ErrMissing):
+		t.Errorf("an unfinished artefact: %v, want %v", err, ErrMissing)
+	}
+}
+
+func sameFiles(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	if names, wanted := slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want)); !slices.Equal(names, wanted) {
+		t.Errorf("files %q, want %q", names, wanted)
+	}
+	for path := range want {
+		if got[path] != want[path] {
+			t.Errorf("%s: other bytes than those of an undisturbed run", path)
+		}
+	}
+}
+
+// TestCrash takes the machine down at every single operation, then once more
+// at a random one, and expects the run after that to end like an undisturbed
+// one.
+func TestCrash(t *testing.T) {
+	const seeds = 20 // each loses other unsynced sectors and names
+	for _, j := range jobs {
+		t.Run(j.name, func(t *testing.T) {
+			want, changes := j.undisturbed(t)
+			for at := 1; at <= changes; at++ {
+				for seed := range uint64(seeds) {
+					m := newMemDisk(seed*1000 + uint64(at))
+					m.now["/d"], m.durable["/d"] = nil, nil
+					m.crashes = true
+					appended := 0
+					j.appended = &appended
+					for _, failAt := range []int{at, 1 + m.rng.IntN(changes)} {
+						m.failAt = failAt
+						if err := j.run(m); m.down != (err != nil) {
+							t.Fatalf("crash at %d: %v", failAt, err)
+						}
+						m.reboot()
+						j.checkReader(t, m)
+						if w, err := openChunks(m, j.path, j.plan, false); err == nil {
+							if w.Done() < appended || w.Damaged() > 0 {
+								t.Errorf("%d chunks and %d damaged after a crash, %d were appended", w.Done(), w.Damaged(), appended)
+							}
+							w.Close()
+						}
+						m.ops = 0
+					}
+					if err := j.run(m); err != nil {
+						t.Fatalf("crash at %d, seed %d: then %v", at, seed, err)
+					}
+					sameFiles(t, m.snapshot(), want)
+					if t.Failed() {
+						t.Fatalf("after a crash at %d of %d, seed %d", at, changes, seed)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestFault lets every single operation fail once, as a full disk does, and
+// expects an error and then a run that goes on.
+func TestFault(t *testing.T) {
+	for _, j := range jobs {
+		t.Run(j.name, func(t *testing.T) {
+			want, changes := j.undisturbed(t)
+			for at := 1; at <= changes; at++ {
+				m := newMemDisk(uint64(at))
+				m.now["/d"], m.durable["/d"] = nil, nil
+				m.failAt = at
+				if err := j.run(m); !errors.Is(err, errFault) {
+					t.Fatalf("fault at %d: got %v", at, err)
+				}
+				j.checkReader(t, m)
+				if err := j.run(m); err != nil {
+					t.Fatalf("fault at %d: then %v", at, err)
+				}
+				sameFiles(t, m.snapshot(), want)
+				if t.Failed() {
+					t.Fatalf("after a fault at %d of %d", at, changes)
+				}
+			}
+		})
+	}
+}
+
+// TestCrashInRestart starts over on a finished artefact of another plan and
+// crashes: a reader sees the old one, whole, or none.
+func TestCrashInRestart(t *testing.T) {
+	for _, j := range jobs {
+		t.Run(j.name, func(t *testing.T) {
+			want, changes := j.undisturbed(t)
+			old := j
+			old.plan.Origin.Model = "RN101"
+			again := j
+			again.restart = true
+			for at := 1; at <= changes+6; at++ {
+				for seed := range uint64(5) {
+					m := newMemDisk(seed)
+					m.now["/d"], m.durable["/d"] = nil, nil
+					if err := old.run(m); err != nil {
+						t.Fatal(err)
+					}
+					m.ops, m.failAt, m.crashes = 0, at, true
+					if err := again.run(m); m.down != (err != nil) {
+						t.Fatalf("crash at %d: %v", at, err)
+					}
+					m.reboot()
+					j.checkReader(t, m)
+					if err := again.run(m); err != nil {
+						t.Fatalf("crash at %d: then %v", at, err)
+					}
+					sameFiles(t, m.snapshot(), want)
+					if t.Failed() {
+						t.Fatalf("after a crash at %d, seed %d", at, seed)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCrashInSave replaces a saved artefact and crashes.
+func TestCrashInSave(t *testing.T) {
+	write := func(d disk, text string) error {
+		_, err := save(d, "/d/pcs.npy", Manifest{Kind: text, Shape: []int{4}}, func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
+			return err
+		})
+		return err
+	}
+	for _, crashes := range []bool{false, true} {
+		for at := 1; ; at++ {
+			finished := false
+			for seed := range uint64(20) {
+				m := newMemDisk(seed)
+				m.now["/d"], m.durable["/d"] = nil, nil
+				if err := write(m, "old text"); err != nil {
+					t.Fatal(err)
+				}
+				m.ops, m.failAt, m.crashes = 0, at, crashes
+				err := write(m, "new words")
+				finished = err == nil
+				if !crashes && err != nil && m.snapshot()["/d/pcs.npy.tmp"] != "" {
+					t.Errorf("fault at %d: a temporary file is left", at)
+				}
+				if crashes {
+					m.reboot()
+				}
+				a, err := openArtefact(m, "/d/pcs.npy")
+				switch {
+				case err == nil:
+					if damage, _ := a.Verify(context.Background(), nil); damage != nil {
+						t.Errorf("crash at %d, seed %d: %v", at, seed, damage)
+					}
+					if text := m.snapshot()["/d/pcs.npy"]; text != a.Manifest.Kind {
+						t.Errorf("crash at %d: manifest of %q beside %q", at, a.Manifest.Kind, text)
+					}
+				case !errors.Is(err, ErrMissing) && !errors.Is(err, ErrNoManifest):
+					t.Errorf("crash at %d, seed %d: %v", at, seed, err)
+				}
+				m.failAt = 0
+				if err := write(m, "new words"); err != nil {
+					t.Fatal(err)
+				}
+				if files := m.snapshot(); len(files) != 2 || files["/d/pcs.npy"] != "new words" {
+					t.Errorf("crash at %d, seed %d: then files %q", at, seed, files)
+				}
+			}
+			if finished {
+				break
+			}
+		}
+	}
+}

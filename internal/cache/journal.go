@@ -1,0 +1,117 @@
+package cache
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+)
+
+// castagnoli is the polynomial of CRC-32C, which processors compute faster
+// than disks deliver.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// A journal is a text file. Its first line is a journalHead, written with the
+// file; each further line is the journalChunk of a finished chunk, in order.
+// A line is the CRC-32C of its JSON in eight hexadecimal digits, a blank, the
+// JSON and a newline. What follows the first line that is not so was being
+// written when the writer died.
+
+const journalFormat = "clipnh journal"
+
+// journalHead says what is being collected.
+type journalHead struct {
+	Format  string   `json:"format"`
+	Version int      `json:"version"`
+	Plan    Manifest `json:"plan"`
+}
+
+type journalChunk struct {
+	Chunk
+	Skipped []Skipped `json:"skipped,omitempty"`
+}
+
+// journalLine encodes a head or chunk.
+func journalLine(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	line := fmt.Appendf(nil, "%s ", crcText(crc32.Checksum(text, castagnoli)))
+	return append(append(line, text...), '\n'), nil
+}
+
+func crcText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
+
+// journal is a parsed one.
+type journal struct {
+	plan   Manifest
+	chunks []journalChunk
+	ends   []int64 // where each chunk's line ends
+	start  int64   // where the head's line ends
+}
+
+// parseJournal reads a journal as far as it is whole. It takes at most some
+// twenty times the memory of data.
+func parseJournal(data []byte) (*journal, error) {
+	text, rest, ok := cutLine(data)
+	if !ok {
+		// The head was synced before the journal had its name.
+		return nil, fmt.Errorf("%w: bad first line", ErrDamaged)
+	}
+	if err := checkVersion(text, journalFormat); err != nil {
+		return nil, err
+	}
+	var head journalHead
+	if err := strict(text, &head); err != nil {
+		return nil, err
+	}
+	j := &journal{plan: head.Plan, start: int64(len(data) - len(rest))}
+	if _, err := j.plan.rowBytes(); err != nil {
+		return nil, err
+	}
+	if j.plan.Inputs < 0 || j.plan.ChunkInputs < 1 {
+		return nil, errors.New("plan without chunks")
+	}
+	for len(j.chunks) < chunkCount(j.plan) {
+		var c journalChunk
+		if text, rest, ok = cutLine(rest); !ok || strict(text, &c) != nil {
+			break
+		}
+		if inputs := chunkInputs(j.plan, len(j.chunks)); c.Rows < 0 || len(c.Skipped) > inputs || c.Rows != inputs-len(c.Skipped) || !isHex(c.CRC, 4) {
+			break
+		}
+		j.chunks = append(j.chunks, c)
+		j.ends = append(j.ends, int64(len(data)-len(rest)))
+	}
+	return j, nil
+}
+
+// cutLine returns the JSON of the first line of data, if it is whole.
+func cutLine(data []byte) (text, rest []byte, ok bool) {
+	line, rest, found := bytes.Cut(data, []byte("\n"))
+	if !found || len(line) < 9 || line[8] != ' ' {
+		return nil, data, false
+	}
+	sum, err := strconv.ParseUint(string(line[:8]), 16, 32)
+	if err != nil || uint32(sum) != crc32.Checksum(line[9:], castagnoli) {
+		return nil, data, false
+	}
+	return line[9:], rest, true
+}
+
+// chunkCount is the number of chunks that plan has.
+func chunkCount(plan Manifest) int {
+	n := plan.Inputs / plan.ChunkInputs
+	if plan.Inputs%plan.ChunkInputs > 0 {
+		n++
+	}
+	return n
+}
+
+// chunkInputs is the number of inputs in a chunk: all but the last are full.
+func chunkInputs(plan Manifest, chunk int) int {
+	return min(plan.ChunkInputs, plan.Inputs-chunk*plan.ChunkInputs)
+}

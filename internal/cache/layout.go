@@ -1,0 +1,66 @@
+package cache
+
+import "path/filepath"
+
+const (
+	lockSuffix = ".lock"
+	tmpSuffix  = ".tmp"
+)
+
+// layout says where the files of an artefact lie.
+type layout struct {
+	path     string // of the artefact, as the caller names it
+	dir      string // the folder that all files are in
+	folder   bool   // dir belongs to the artefact
+	payload  string // the main payload, empty where the manifest names it
+	partial  string // the main payload while it is collected
+	manifest string
+	journal  string
+	lock     string
+}
+
+// fileLayout is the layout of an artefact of one file.
+func fileLayout(path string) layout {
+	return layout{
+		path:     path,
+		dir:      filepath.Dir(path),
+		payload:  path,
+		partial:  path + ".partial",
+		manifest: path + ".json",
+		journal:  path + ".journal",
+		lock:     path + lockSuffix,
+	}
+}
+
+// folderLayout is the layout of a folder whose main payload has the given
+// name.
+func folderLayout(path, payload string) layout {
+	l := layout{
+		path:     path,
+		dir:      path,
+		folder:   true,
+		manifest: filepath.Join(path, "manifest.json"),
+		journal:  filepath.Join(path, "journal"),
+		lock:     filepath.Join(path, lockSuffix),
+	}
+	if payload != "" {
+		l.payload = filepath.Join(path, payload)
+		l.partial = l.payload + ".partial"
+	}
+	return l
+}
+
+// file is the path of a payload.
+func (l layout) file(p Payload) string {
+	if p.File == "" {
+		return l.payload
+	}
+	return filepath.Join(l.dir, p.File)
+}
+
+// ours says whether name in an artefact's folder is a file that an unfinished
+// run can leave before it has a journal.
+func (l layout) ours(name string) bool {
+	path := filepath.Join(l.dir, name)
+	return path == l.lock || path == l.journal+tmpSuffix
+}

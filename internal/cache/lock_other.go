@@ -1,0 +1,26 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// lockFile takes path as a lock by creating it. Where there is no flock, a
+// killed process leaves the file behind, and a person has to remove it.
+func lockFile(path string) (release func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, hinted{ErrLocked, fmt.Sprintf("if no other run is at work, remove %s", path)}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		f.Close()
+		os.Remove(path)
+	}, nil
+}

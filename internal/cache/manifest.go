@@ -1,0 +1,229 @@
+package cache
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+const (
+	// Format names our artefacts in their manifests.
+	Format = "clipnh"
+
+	// Version is written; minVersion to Version are read.
+	Version    = 1
+	minVersion = 1
+
+	// maxManifest bounds a manifest or journal: over a million chunks.
+	maxManifest = 256 << 20
+)
+
+// Manifest describes an artefact. Its JSON form is what lies on disk; fields
+// that are zero are left out of it.
+type Manifest struct {
+	Format  string `json:"format"`         // Format
+	Version int    `json:"version"`        // of the manifest and the payloads' layout
+	Kind    string `json:"kind"`           // scores, dense, embeddings, directions, means, norms, ...
+	Tool    string `json:"tool,omitempty"` // version of the program that wrote it
+
+	// What the first payload holds: the axes' letters, their lengths, and the
+	// element type as NumPy names it.
+	Axes  []string `json:"axes,omitempty"`
+	Shape []int    `json:"shape"`
+	DType string   `json:"dtype,omitempty"`
+
+	Origin Origin `json:"origin"`
+
+	// Of a collection: how many inputs were asked for, how many make a chunk,
+	// and those that gave no row.
+	Inputs      int       `json:"inputs,omitempty"`
+	ChunkInputs int       `json:"chunk_inputs,omitempty"`
+	Skipped     []Skipped `json:"skipped,omitempty"`
+
+	Payloads []Payload `json:"payloads,omitempty"` // the main one first
+}
+
+// Origin is what an artefact was made from. Parameters are JSON scalars; a
+// number that was read is a json.Number. Paths do not belong here: the same
+// work in another folder has the same origin.
+type Origin struct {
+	Model         string            `json:"model,omitempty"`          // the architecture's name
+	Weights       string            `json:"weights_sha256,omitempty"` // of the checkpoint file
+	Dataset       string            `json:"dataset,omitempty"`        // its kind
+	Images        string            `json:"images_sha256,omitempty"`  // ListHash of the inputs' names
+	Stride        int               `json:"sample_stride,omitempty"`
+	Preprocessing string            `json:"preprocessing,omitempty"` // version of the image pipeline
+	Mode          string            `json:"mode,omitempty"`
+	Parameters    map[string]any    `json:"parameters,omitempty"`
+	Parents       map[string]string `json:"parents,omitempty"` // role of an artefact read: its Hash
+}
+
+// Skipped is an input that gave no row, by name, without its folder, and why.
+type Skipped struct {
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+}
+
+// Payload is one file of an artefact, with one of two kinds of checksum.
+type Payload struct {
+	File   string  `json:"file,omitempty"` // in the folder; empty when the artefact is one file
+	Bytes  int64   `json:"bytes"`
+	SHA256 string  `json:"sha256,omitempty"` // of the whole file
+	Header int64   `json:"header,omitempty"` // bytes before the first chunk
+	Chunks []Chunk `json:"chunks,omitempty"`
+}
+
+// Chunk is a run of rows of a collection.
+type Chunk struct {
+	Rows int    `json:"rows"`
+	CRC  string `json:"crc32c"` // of the rows' bytes
+}
+
+// encode returns m's bytes on disk, the same for equal manifests.
+func (m Manifest) encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(m); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// decodeManifest reads a manifest of any version from minVersion to Version
+// and checks that it makes sense. It takes at most some twenty times the
+// memory of data.
+func decodeManifest(data []byte) (*Manifest, error) {
+	if err := checkVersion(data, Format); err != nil {
+		return nil, err
+	}
+	var m Manifest
+	if err := strict(data, &m); err != nil {
+		return nil, err
+	}
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// checkVersion reads the two fields that every version has.
+func checkVersion(data []byte, format string) error {
+	var head struct {
+		Format  string
+		Version int
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return err
+	}
+	switch {
+	case head.Format != format:
+		return fmt.Errorf("format %.40q, want %q", head.Format, format)
+	case head.Version > Version:
+		return hinted{
+			fmt.Errorf("%w %d, want %d to %d", ErrVersion, head.Version, minVersion, Version),
+			"a newer clipnh wrote it: update this one, or make the artefact again",
+		}
+	case head.Version < minVersion:
+		return hinted{
+			fmt.Errorf("%w %d, want %d to %d", ErrVersion, head.Version, minVersion, Version),
+			"an older clipnh wrote it: make the artefact again",
+		}
+	}
+	return nil
+}
+
+// strict decodes one JSON value that has no fields but those of v.
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	d.UseNumber() // so that a parameter read is the parameter written
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("text after the end")
+	}
+	return nil
+}
+
+func (m *Manifest) check() error {
+	if len(m.Payloads) == 0 {
+		return errors.New("no payloads")
+	}
+	seen := map[string]bool{}
+	for i, p := range m.Payloads {
+		switch {
+		case p.File == "" && len(m.Payloads) > 1, p.File != "" && !isName(p.File):
+			return fmt.Errorf("payload %d: bad file name %.100q", i, p.File)
+		case seen[p.File]:
+			return fmt.Errorf("payload %d: file %q again", i, p.File)
+		case p.Bytes < 0, p.Header < 0:
+			return fmt.Errorf("payload %d: negative size", i)
+		case p.Chunks != nil && (i > 0 || p.SHA256 != ""):
+			return fmt.Errorf("payload %d: two kinds of checksum", i)
+		case p.Chunks == nil && !isHex(p.SHA256, sha256.Size):
+			return fmt.Errorf("payload %d: bad sha256 %.80q", i, p.SHA256)
+		}
+		seen[p.File] = true
+	}
+	if main := m.Payloads[0]; main.Chunks != nil {
+		row, err := m.rowBytes()
+		if err != nil {
+			return err
+		}
+		rows := 0
+		for i, c := range main.Chunks {
+			if c.Rows < 0 || c.Rows > m.Shape[0]-rows || !isHex(c.CRC, 4) {
+				return fmt.Errorf("chunk %d: %d rows, crc32c %.20q", i, c.Rows, c.CRC)
+			}
+			rows += c.Rows
+		}
+		if rows != m.Shape[0] || rows > 0 && row > (math.MaxInt64-main.Header)/int64(rows) || main.Bytes != main.Header+int64(rows)*row {
+			return fmt.Errorf("chunks have %d rows and the payload %d bytes, want shape %s of %s", rows, main.Bytes, npy.ShapeString(m.Shape), m.DType)
+		}
+	}
+	return nil
+}
+
+// rowBytes is the size of one row of a collection's payload.
+func (m *Manifest) rowBytes() (int64, error) {
+	var n int64
+	switch m.DType {
+	case npy.Float32.String():
+		n = int64(npy.Float32.Size)
+	case npy.Float16.String():
+		n = int64(npy.Float16.Size)
+	default:
+		return 0, fmt.Errorf("chunks of %.40q, want float32 or float16", m.DType)
+	}
+	if len(m.Shape) == 0 || m.Shape[0] < 0 {
+		return 0, errors.New("chunks without a first axis")
+	}
+	for _, d := range m.Shape[1:] {
+		if d < 0 || d > 0 && n > math.MaxInt64/int64(d) {
+			return 0, fmt.Errorf("shape %s: cannot be", npy.ShapeString(m.Shape))
+		}
+		n *= int64(d)
+	}
+	return n, nil
+}
+
+// isName says whether s is the name of a file in a folder and not a path.
+func isName(s string) bool {
+	return s == filepath.Base(s) && filepath.IsLocal(s) && s != "."
+}
+
+func isHex(s string, size int) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == size
+}

@@ -1,0 +1,134 @@
+package cache
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// MismatchError says that an artefact was made from something else than what
+// is asked for. It is ErrStale.
+type MismatchError struct {
+	Path        string
+	Differences []Difference // at least one
+	hint        string
+}
+
+// Difference is one property of an artefact that is not as it should be. Both
+// sides are JSON, or empty where there is nothing.
+type Difference struct {
+	Field string // origin.model, shape, ...
+	Made  string // what the artefact has
+	This  string // what is asked for
+}
+
+func (e *MismatchError) Error() string {
+	d := e.Differences[0]
+	text := fmt.Sprintf("%s: made with %s %s, this is %s", e.Path, name(d.Field), brief(d.Made), brief(d.This))
+	if len(e.Differences) > 1 {
+		var more []string
+		for _, d := range e.Differences[1:] {
+			more = append(more, name(d.Field))
+		}
+		text += "; also differing: " + strings.Join(more, ", ")
+	}
+	return text
+}
+
+// Is makes every mismatch ErrStale.
+func (e *MismatchError) Is(target error) bool { return target == ErrStale }
+
+// Hint is what can be done about the error.
+func (e *MismatchError) Hint() string { return e.hint }
+
+// name is a field as a person says it: origin.sample_stride is sample stride.
+func name(field string) string {
+	field = strings.TrimPrefix(strings.TrimPrefix(field, "origin."), "parameters.")
+	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
+}
+
+// brief shortens one side of a difference: hashes to twelve digits.
+func brief(value string) string {
+	const hash, most = 64, 60
+	text := strings.Trim(value, `"`)
+	switch {
+	case value == "":
+		return "nothing"
+	case len(text) == hash && isHex(text, hash/2):
+		return text[:12]
+	case len(text) > most:
+		return text[:most] + "..."
+	}
+	return text
+}
+
+// differences lists the fields in which made and this differ, those of the
+// model first.
+func differences(made, this any) ([]Difference, error) {
+	a, err := flatten(made)
+	if err != nil {
+		return nil, err
+	}
+	b, err := flatten(this)
+	if err != nil {
+		return nil, err
+	}
+	var out []Difference
+	for field, value := range a {
+		if b[field] != value {
+			out = append(out, Difference{field, value, b[field]})
+		}
+	}
+	for field, value := range b {
+		if _, both := a[field]; !both {
+			out = append(out, Difference{field, "", value})
+		}
+	}
+	// What a person most likely changed by mistake is named first.
+	order := []string{"kind", "origin.model", "origin.weights_sha256", "origin.dataset", "origin.images_sha256", "origin.mode"}
+	rank := func(d Difference) int {
+		if at := slices.Index(order, d.Field); at >= 0 {
+			return at
+		}
+		return len(order)
+	}
+	slices.SortFunc(out, func(x, y Difference) int {
+		if rank(x) != rank(y) {
+			return rank(x) - rank(y)
+		}
+		return strings.Compare(x.Field, y.Field)
+	})
+	return out, nil
+}
+
+// flatten maps the path of every value that is no object, as in origin.model,
+// to its JSON.
+func flatten(v any) (map[string]string, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	var walk func(path string, data json.RawMessage) error
+	walk = func(path string, data json.RawMessage) error {
+		if data[0] != '{' {
+			out[path] = string(data)
+			return nil
+		}
+		var object map[string]json.RawMessage
+		if err := json.Unmarshal(data, &object); err != nil {
+			return err
+		}
+		for key, value := range object {
+			if path != "" {
+				key = path + "." + key
+			}
+			if err := walk(key, value); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return out, walk("", data)
+}

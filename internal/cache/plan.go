@@ -1,0 +1,83 @@
+package cache
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+// Plan is what a ChunkWriter is to collect. Equal plans give equal bytes, so
+// everything that shapes them belongs in here, the number of inputs per chunk
+// included; the number of workers does not.
+type Plan struct {
+	Kind   string
+	Tool   string    // version of this program
+	Axes   []string  // letters, that of the rows first
+	Row    []int     // shape of one row
+	DType  npy.DType // npy.Float32 or npy.Float16
+	Origin Origin
+
+	Inputs      int // at least one; each gives a row or is skipped
+	ChunkInputs int // per chunk; the last may have fewer
+
+	// Payload is the main payload's name in the artefact's folder, or empty
+	// when the artefact is one file. A payload named *.dat has no header.
+	Payload string
+}
+
+// manifest returns the plan as the manifest of an artefact without rows, which
+// is its fingerprint.
+func (p Plan) manifest(at layout) (Manifest, error) {
+	m := Manifest{
+		Format: Format, Version: Version, Kind: p.Kind, Tool: p.Tool,
+		Axes: p.Axes, Shape: append([]int{0}, p.Row...), DType: p.DType.String(),
+		Origin: p.Origin, Inputs: p.Inputs, ChunkInputs: p.ChunkInputs,
+		Payloads: []Payload{{File: p.Payload}},
+	}
+	row, err := m.rowBytes()
+	switch {
+	case err != nil:
+	case p.Inputs < 1 || p.ChunkInputs < 1:
+		err = fmt.Errorf("%d inputs in chunks of %d, want at least one", p.Inputs, p.ChunkInputs)
+	case row > (math.MaxInt64-1<<20)/int64(p.Inputs):
+		err = fmt.Errorf("%d rows of %d bytes: more than can be counted", p.Inputs, row)
+	case len(p.Axes) != len(m.Shape):
+		err = fmt.Errorf("%d axes for rows of %d", len(p.Axes), len(p.Row))
+	case filepath.Ext(at.payload) != ".dat":
+		m.Payloads[0].Header = int64(len(npy.AppendHeader(nil, p.DType, m.Shape)))
+	}
+	if err != nil {
+		return m, fmt.Errorf("collect %s: %w", at.path, err)
+	}
+	return m, nil
+}
+
+// plan returns the fingerprint of a finished artefact: what its Plan was.
+func (m Manifest) plan() Manifest {
+	m.Skipped = nil
+	m.Shape = slices.Clone(m.Shape)
+	if len(m.Shape) > 0 {
+		m.Shape[0] = 0
+	}
+	m.Payloads = []Payload{{File: m.Payloads[0].File, Header: m.Payloads[0].Header}}
+	return m
+}
+
+// header returns the .npy header of the main payload, size bytes long.
+func (m Manifest) header(size int64) ([]byte, error) {
+	if size == 0 {
+		return nil, nil
+	}
+	dtype := npy.Float32
+	if m.DType == npy.Float16.String() {
+		dtype = npy.Float16
+	}
+	b := npy.AppendHeader(nil, dtype, m.Shape)
+	if int64(len(b)) != size {
+		return nil, fmt.Errorf("header of %d bytes, want %d", size, len(b))
+	}
+	return b, nil
+}

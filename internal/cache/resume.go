@@ -1,0 +1,219 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+)
+
+// This file finds out what lies where a ChunkWriter is to begin, and goes on
+// from there.
+
+// finished returns nil when there is no finished artefact, ErrComplete when
+// there is that of the plan, and another error when there is another.
+func (w *ChunkWriter) finished() error {
+	there, err := anyExists(w.disk, w.at.manifest)
+	if err != nil || !there {
+		return err
+	}
+	a, err := openArtefact(w.disk, w.at.path)
+	if err != nil {
+		return hinted{err, startOver}
+	}
+	wrong, err := differences(a.Manifest.plan(), w.plan)
+	switch {
+	case err != nil:
+		return err
+	case wrong != nil:
+		return &MismatchError{w.at.path, wrong, startOver}
+	}
+	return fmt.Errorf("collect %s: %w", w.at.path, ErrComplete)
+}
+
+// clear removes an artefact, finished or not. The journal of the new one goes
+// first: whenever this stops, what is left is either the old artefact or an
+// unfinished new one.
+func (w *ChunkWriter) clear() error {
+	remove := []string{w.at.payload, w.at.partial}
+	begun, err := anyExists(w.disk, w.at.manifest, w.at.journal)
+	if err != nil || !begun {
+		return err // and begin refuses what is not ours
+	}
+	if old, err := openArtefact(w.disk, w.at.path); err == nil {
+		for _, p := range old.Manifest.Payloads {
+			remove = append(remove, w.at.file(p))
+		}
+	}
+	if err := w.writeJournal(); err != nil {
+		return err
+	}
+	if err := removeIfThere(w.disk, w.at.manifest); err != nil {
+		return err
+	}
+	if err := w.disk.syncDir(w.at.dir); err != nil {
+		return err
+	}
+	for _, path := range remove {
+		if err := removeIfThere(w.disk, path); err != nil {
+			return err
+		}
+	}
+	return w.disk.syncDir(w.at.dir)
+}
+
+// writeJournal begins a journal without chunks.
+func (w *ChunkWriter) writeJournal() error {
+	line, err := journalLine(journalHead{journalFormat, Version, w.plan})
+	if err != nil {
+		return err
+	}
+	_, err = writeAtomic(w.disk, w.at.journal, func(to io.Writer) error {
+		_, err := to.Write(line)
+		return err
+	})
+	return err
+}
+
+// begin finds out how far the collection is and opens its files there.
+func (w *ChunkWriter) begin() error {
+	data, err := readAll(w.disk, w.at.journal, maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := w.vacant(); err != nil {
+			return err
+		}
+		if err := w.writeJournal(); err != nil {
+			return err
+		}
+		data, err = readAll(w.disk, w.at.journal, maxManifest)
+	}
+	if err != nil {
+		return err
+	}
+	j, err := parseJournal(data)
+	if err != nil {
+		return hinted{fmt.Errorf("read %s: %w", w.at.journal, err), startOver}
+	}
+	wrong, err := differences(j.plan, w.plan)
+	if err != nil {
+		return err
+	}
+	if wrong != nil {
+		return &MismatchError{w.at.path, wrong, startOver}
+	}
+	if err := w.openPayload(); err != nil {
+		return err
+	}
+	return w.keep(j)
+}
+
+// vacant returns ErrExists when something lies where the artefact is to be.
+func (w *ChunkWriter) vacant() error {
+	found := ""
+	if w.at.folder {
+		names, err := w.disk.names(w.at.dir)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if !w.at.ours(name) {
+				found = filepath.Join(w.at.dir, name)
+			}
+		}
+	} else {
+		for _, path := range []string{w.at.payload, w.at.partial} {
+			there, err := anyExists(w.disk, path)
+			if err != nil {
+				return err
+			}
+			if there {
+				found = path
+			}
+		}
+	}
+	if found != "" {
+		return hinted{
+			fmt.Errorf("collect %s: %w: %s, and neither a manifest nor a journal says that it is ours", w.at.path, ErrExists, found),
+			"give another path, or remove it yourself",
+		}
+	}
+	return nil
+}
+
+// openPayload opens the partial payload, which may be missing when the run
+// that made the journal ended right there, or have its final name already when
+// it ended before the manifest.
+func (w *ChunkWriter) openPayload() error {
+	how := forUpdate
+	partial, err := anyExists(w.disk, w.at.partial)
+	if err != nil {
+		return err
+	}
+	if !partial {
+		final, err := anyExists(w.disk, w.at.payload)
+		if err != nil {
+			return err
+		}
+		if final {
+			if err := w.disk.rename(w.at.payload, w.at.partial); err != nil {
+				return err
+			}
+		} else {
+			how = forWriting
+		}
+	}
+	if w.payload, err = w.disk.open(w.at.partial, how); err != nil {
+		return err
+	}
+	if w.journal, err = w.disk.open(w.at.journal, forUpdate); err != nil {
+		return err
+	}
+	return w.disk.syncDir(w.at.dir)
+}
+
+// keep takes over the chunks of j that are whole in the payload, up to the
+// first that is not, and cuts off what follows.
+func (w *ChunkWriter) keep(j *journal) error {
+	info, err := w.payload.Stat()
+	if err != nil {
+		return err
+	}
+	w.payloadSize, w.journalSize = w.plan.Payloads[0].Header, j.start
+	rowBytes, err := w.plan.rowBytes()
+	if err != nil {
+		return err
+	}
+	for i, c := range j.chunks {
+		size := int64(c.Rows) * rowBytes
+		if size > info.Size()-w.payloadSize {
+			break
+		}
+		sum := crc32.New(castagnoli)
+		if err := sumRange(context.Background(), sum, w.payload, w.payloadSize, size, nil); err != nil {
+			return fmt.Errorf("read %s: %w", w.at.partial, err)
+		}
+		if crcText(sum.Sum32()) != c.CRC {
+			break
+		}
+		w.chunks = append(w.chunks, c)
+		w.rows += c.Rows
+		w.payloadSize += size
+		w.journalSize = j.ends[i]
+	}
+	w.damaged = len(j.chunks) - len(w.chunks)
+	for _, f := range []struct {
+		diskFile
+		size int64
+	}{{w.journal, w.journalSize}, {w.payload, w.payloadSize}} {
+		if err := f.Truncate(f.size); err != nil {
+			return err
+		}
+		if err := f.Sync(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

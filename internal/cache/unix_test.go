@@ -1,0 +1,44 @@
+//go:build unix
+
+package cache
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
+	dir := t.TempDir()
+	old := unix.Umask(0o027)
+	defer unix.Umask(old)
+	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
+	if err := WriteFile(real, text("one")); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(real)
+	if err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v, want that of the umask, 0640 (%v)", info.Mode(), err)
+	}
+	if err := os.Symlink("real", link); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(link, text("two")); err != nil {
+		t.Fatal(err)
+	}
+	if got := files(t, dir); got["real"] != "two" {
+		t.Errorf("files %q, want the link's target changed", got)
+	}
+	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
+		t.Errorf("the link became a file (%v)", err)
+	}
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(pipe, text("x")); err == nil {
+		t.Error("replaced a pipe")
+	}
+}
