@@ -9,6 +9,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 )
 
@@ -24,8 +25,16 @@ type Artefact struct {
 // Open reads the manifest of the artefact at path, a folder or a file, and
 // checks that its payloads are there in their full length. It fails with
 // ErrMissing, ErrNoManifest, ErrVersion or ErrDamaged. Contents are checked by
-// Verify only.
-func Open(path string) (*Artefact, error) { return openArtefact(osDisk{}, path) }
+// Verify only. The manifest of a file that path links to is looked for beside
+// that file.
+func Open(path string) (*Artefact, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		if path, err = followLink(path); err != nil {
+			return nil, err
+		}
+	}
+	return openArtefact(osDisk{}, path)
+}
 
 func openArtefact(d disk, path string) (*Artefact, error) {
 	at := fileLayout(path)

@@ -128,19 +128,27 @@ func readAll(d disk, path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// target follows a symbolic link, so that the file it names is replaced and
-// not the link, and refuses what is no regular file: renaming over /dev/null
-// would replace it.
+// followLink returns the path of the file that path, if it is a symbolic link,
+// names, and else path itself.
+func followLink(path string) (string, error) {
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return path, err
+	}
+	return filepath.EvalSymlinks(path)
+}
+
+// target returns the path of the file to replace when path is written: a link
+// stays one. It refuses what is no regular file: renaming over /dev/null would
+// replace it.
 func target(path string) (string, error) {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil
 	}
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if path, err = filepath.EvalSymlinks(path); err == nil {
-			info, err = os.Stat(path)
-		}
+	path, err := followLink(path)
+	if err != nil {
+		return "", err
 	}
+	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}

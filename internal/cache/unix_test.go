@@ -34,6 +34,19 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
 		t.Errorf("the link became a file (%v)", err)
 	}
+	hash, err := Save(link, Manifest{Shape: []int{}}, text("three"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err := Open(link); err != nil || a.Hash() != hash {
+		t.Errorf("an artefact behind a link: %v", err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling")); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteFile(filepath.Join(dir, "dangling"), text("x")); err == nil {
+		t.Error("wrote through a link that leads nowhere")
+	}
 	pipe := filepath.Join(dir, "pipe")
 	if err := unix.Mkfifo(pipe, 0o666); err != nil {
 		t.Fatal(err)
