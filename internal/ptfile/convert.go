@@ -3,6 +3,7 @@ package ptfile
 import (
 	"encoding/binary"
 	"math"
+	"sync"
 )
 
 // toFloat32 converts the first len(dst) little-endian elements of src, which
@@ -12,7 +13,10 @@ func toFloat32(dst []float32, src []byte, d DType) {
 	src = src[:len(dst)*d.Size()]
 	switch d {
 	case Float16:
-		halfToFloat32(dst, src)
+		table := halfTable()
+		for i := range dst {
+			dst[i] = table[binary.LittleEndian.Uint16(src[2*i:])]
+		}
 	case BFloat16:
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
@@ -61,30 +65,35 @@ func integer(src []byte, i int, d DType) int64 {
 	panic("ptfile: not an integer type")
 }
 
+// halfTable holds the float32 of every half, by its bits. A look-up takes half
+// the time of shifting and testing each value; the table's 256 KiB stay in the
+// second-level cache.
+var halfTable = sync.OnceValue(func() *[1 << 16]float32 {
+	table := new([1 << 16]float32)
+	for h := range table {
+		table[h] = halfToFloat32(uint16(h))
+	}
+	return table
+})
+
 // halfToFloat32 widens IEEE half precision exactly; NaN keeps its payload.
 //
 // A normal half is its exponent and mantissa shifted by the 13 mantissa bits
-// that float32 has more, and its exponent rebiased from 15 to 127. Subnormals,
-// infinities and NaN are rare in weights and leave the loop.
-func halfToFloat32(dst []float32, src []byte) {
+// that float32 has more, and its exponent rebiased from 15 to 127.
+func halfToFloat32(h uint16) float32 {
 	const (
 		shift  = 23 - 10
 		rebias = (127 - 15) << 23
 		normal = 0x0400 // the smallest normal half
 		inf    = 0x7c00
 	)
-	for i := range dst {
-		h := uint32(binary.LittleEndian.Uint16(src[2*i:]))
-		sign, magnitude := h>>15<<31, h&0x7fff
-		if magnitude-normal < inf-normal {
-			dst[i] = math.Float32frombits(sign | (magnitude<<shift + rebias))
-			continue
-		}
-		if magnitude >= inf {
-			dst[i] = math.Float32frombits(sign | magnitude<<shift | 0xff<<23)
-			continue
-		}
-		subnormal := math.Float32bits(float32(magnitude) * (1.0 / (1 << 24)))
-		dst[i] = math.Float32frombits(sign | subnormal)
+	sign, magnitude := uint32(h)>>15<<31, uint32(h)&0x7fff
+	switch {
+	case magnitude >= inf:
+		return math.Float32frombits(sign | magnitude<<shift | 0xff<<23)
+	case magnitude >= normal:
+		return math.Float32frombits(sign | (magnitude<<shift + rebias))
+	default: // a multiple of the smallest half, 2^-24
+		return math.Float32frombits(sign | math.Float32bits(float32(magnitude)/(1<<24)))
 	}
 }

@@ -12,16 +12,17 @@ import (
 // Bounds of the tree that a pickle makes. A pickle may refer to one container
 // from many places, so that a small one could stand for a tree without end.
 const (
-	maxDepth      = 100  // containers within containers
-	maxName       = 1024 // bytes of a tensor's name
-	nodesPerOp    = 2    // visits of containers and values for each opcode
-	nameBytesPerB = 16   // bytes of names for each byte of pickle
+	maxDepth = 100  // containers within containers
+	maxName  = 1024 // bytes of a tensor's name
+
+	nodes, nodesPerOp        = 1 << 10, 2  // values visited, and more for each opcode
+	nameBytes, nameBytesPerB = 1 << 16, 16 // bytes of names, and more for each byte of pickle
 )
 
 // flatten lists the tensors of an unpickled value of so many bytes and
 // opcodes, with their dotted names. Values that are no tensors are passed over.
 func flatten(v any, bytes, ops int) ([]Tensor, error) {
-	w := walker{nodes: nodesPerOp * ops, nameBytes: nameBytesPerB * bytes}
+	w := walker{nodes: nodes + nodesPerOp*ops, nameBytes: nameBytes + nameBytesPerB*bytes}
 	if err := w.visit("", v, 0); err != nil {
 		return nil, err
 	}

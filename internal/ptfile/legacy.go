@@ -13,6 +13,8 @@ import (
 const (
 	legacyMagic    = "119547037146038801333356" // 0x1950a86a20f9469cfc6c
 	legacyProtocol = 1001
+
+	legacyText = "L119547037146038" // begins the magic number's pickle under protocol 1
 )
 
 // legacyReader steps through a file of torch.save before 1.6, which is a row of

@@ -19,7 +19,6 @@ package ptfile
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -118,10 +117,10 @@ func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, e
 	switch {
 	case bytes.HasPrefix(head, []byte(localSignature)):
 		format, tensors, err = parseZip(r, size)
-	case len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) < uint64(size):
+	case len(head) > 8 && head[8] == '{':
 		format = formatSafetensors
 		tensors, err = parseSafetensors(r, size)
-	case len(head) > 0 && head[0] == opProto:
+	case len(head) > 0 && head[0] == opProto, bytes.HasPrefix(head, []byte(legacyText)):
 		format = formatLegacy
 		tensors, err = parseLegacy(r, size)
 	case len(head) == 0:

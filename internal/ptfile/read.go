@@ -3,11 +3,14 @@ package ptfile
 import (
 	"fmt"
 	"hash/crc32"
+	"sync"
 )
 
 // chunkBytes is how much of a storage is read at a time: it stays in the
 // second-level cache from the read through the checksum to the conversion.
 const chunkBytes = 256 << 10
+
+var chunks = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 
 // Float32 writes t's elements to dst in row-major order, converted from any
 // element type; dst has t.Len() elements. The first read from a zip record
@@ -55,10 +58,11 @@ func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, s
 	if verify {
 		from, to = 0, s.bytes()
 	}
-	chunk := make([]byte, min(chunkBytes, to-from))
+	buffer := chunks.Get().(*[chunkBytes]byte)
+	defer chunks.Put(buffer)
 	var sum uint32
-	for at := from; at < to; at += int64(len(chunk)) {
-		chunk = chunk[:min(int64(len(chunk)), to-at)]
+	for at := from; at < to; at += chunkBytes {
+		chunk := buffer[:min(chunkBytes, to-at)]
 		if err := readFull(f.r, chunk, s.at+at); err != nil {
 			return f.tensorError(t, err)
 		}

@@ -57,23 +57,35 @@ func (v *view) check() error {
 	if empty {
 		return nil
 	}
-	room := v.store.elements - v.offset - 1 // elements after the first
-	span := 0                               // of the axes so far, from first to last element
-	axes := v.axes()
-	for i := len(axes) - 1; i >= 0; i-- {
-		steps, stride := axes[i].size-1, axes[i].stride
-		if steps > 0 && stride <= span {
-			return fmt.Errorf("shape %v with strides %v meets an element twice", v.shape, v.strides)
-		}
-		if steps > 0 && stride > (room-span)/steps {
-			room = -1
-			break
-		}
-		span += steps * stride
-	}
-	if room < 0 {
+	beyond := func() error {
 		return fmt.Errorf("shape %v, strides %v, offset %d reach beyond the storage of %d elements",
 			v.shape, v.strides, v.offset, v.store.elements)
+	}
+	twice := func() error {
+		return fmt.Errorf("shape %v with strides %v meets an element twice", v.shape, v.strides)
+	}
+	room := v.store.elements - v.offset - 1 // elements after the first
+	if room < 0 {
+		return beyond()
+	}
+	for i, d := range v.shape {
+		if d == 1 {
+			continue
+		}
+		if v.strides[i] == 0 {
+			return twice()
+		}
+		if v.strides[i] > room/(d-1) {
+			return beyond()
+		}
+		room -= v.strides[i] * (d - 1)
+	}
+	span := 0 // from first to last element of the axes within
+	for _, a := range slices.Backward(v.axes()) {
+		if a.stride <= span {
+			return twice()
+		}
+		span += a.stride * (a.size - 1)
 	}
 	return nil
 }
