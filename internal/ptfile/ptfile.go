@@ -14,7 +14,7 @@
 // tensor is checked to lie inside its storage and every storage inside the
 // file. Opening takes at most memoryFactor bytes of memory for each byte of the
 // file's structure, that is its pickles, zip directory or header, plus a
-// constant; reading a tensor takes one chunk besides the caller's destination.
+// constant; reading a tensor takes at most 3 MiB besides the destination.
 package ptfile
 
 import (
@@ -50,7 +50,8 @@ type File struct {
 }
 
 // Tensor describes one tensor of a File; its values are read by the File's
-// methods.
+// methods. Tensors may share a storage, but none has more elements than its
+// storage, so its size in bytes is at most the file's.
 type Tensor struct {
 	Name  string // dotted path, "" when the file is a single tensor
 	DType DType
@@ -106,9 +107,10 @@ func parse(r io.ReaderAt, size int64, path string) (*File, error) {
 	return &File{path: path, r: r, format: format, tensors: tensors, index: index}, nil
 }
 
-// parseTensors tells the format from the first bytes. The three beginnings
-// exclude each other: a zip's or a pickle's, read as the length of a
-// safetensors header, has no '{' after it.
+// parseTensors tells the format from the first bytes: a zip's signature, a
+// pickle of torch's magic number, or a length and the '{' of a safetensors
+// header. The last is asked for before the pickle, since a length may begin
+// like one, while the magic number has no '{' in that place.
 func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, err error) {
 	head := make([]byte, min(size, 16))
 	if err := readFull(r, head, 0); err != nil {

@@ -22,7 +22,8 @@ func (f *File) Float32(t Tensor, dst []float32) error {
 }
 
 // Int64 returns t's elements in row-major order; t has an integer type or
-// bool. Checks are those of Float32.
+// bool. It is meant for the small tensors that configure a model. Checks are
+// those of Float32.
 func (f *File) Int64(t Tensor) ([]int64, error) {
 	switch t.DType {
 	case Float16, BFloat16, Float32, Float64:

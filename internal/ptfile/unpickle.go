@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/nlpodyssey/gopickle/pickle"
@@ -59,7 +58,7 @@ func readPickle(r io.ReaderAt, at, size int64) (data []byte, ops int, err error)
 		}
 		n, ops, err := scan(data)
 		if err == nil {
-			return slices.Clip(data[:n]), ops, nil
+			return data[:n], ops, nil
 		}
 		if !errors.Is(err, errShortPickle) || want >= limit {
 			return nil, 0, err

@@ -11,7 +11,7 @@ import (
 
 // WriteTensor writes data as torch.save writes a float32 tensor of that shape,
 // row-major; torch.load reads it back. Equal arguments give equal bytes.
-// len(data) must be the product of shape.
+// It panics when len(data) is not the product of shape.
 func WriteTensor(w io.Writer, shape []int, data []float32) error {
 	if elements(shape) != len(data) {
 		panic("ptfile: length of data is not the product of shape")

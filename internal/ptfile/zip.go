@@ -199,7 +199,7 @@ func (rec *zipRecord) widen(extra []byte) error {
 // an entry for a folder ends in a slash.
 func cleanName(name string) bool {
 	trimmed := strings.TrimSuffix(name, "/")
-	return printable(name) && !strings.ContainsAny(name, `\:`) && path.IsAbs(name) == false &&
+	return printable(name) && !strings.ContainsAny(name, `\:`) && !path.IsAbs(name) &&
 		trimmed != "" && path.Clean(trimmed) == trimmed && trimmed != ".." && !strings.HasPrefix(trimmed, "../")
 }
 
