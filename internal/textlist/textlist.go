@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	maxFile = 64 << 20 // bytes of a list; a million names take 20 MB
-	maxLine = 64 << 10 // bytes of a line; texts are cut to some 77 tokens anyway
+	maxFile = 256 << 20 // bytes of a list; the names of a million pictures take 60 MB
+	maxLine = 64 << 10  // bytes of a line; texts are cut to some 77 tokens anyway
 )
 
 // Read returns the texts of a list, at least one.
@@ -27,13 +27,15 @@ const (
 // Memory stays below twelve times the list's size, which is itself bounded:
 // the bytes as they are read into a growing buffer, and a string header per
 // line, no line taking less than two bytes.
-func Read(r io.Reader) ([]string, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
+func Read(r io.Reader) ([]string, error) { return read(r, maxFile) }
+
+func read(r io.Reader, most int64) ([]string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("more than %d MiB, want a list of texts", maxFile>>20)
+	if int64(len(data)) > most {
+		return nil, fmt.Errorf("more than %d MiB, want a list of texts", most>>20)
 	}
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, errors.New("text is UTF-16, want UTF-8")

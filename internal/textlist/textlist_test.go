@@ -31,7 +31,6 @@ func TestRead(t *testing.T) {
 		{name: "Latin-1", text: "cat\ncaf\xe9\n", err: "line 2: text is not UTF-8"},
 		{name: "binary", text: "cat\x00\n", err: "line 1: zero byte, want text"},
 		{name: "long line", text: "cat\n" + strings.Repeat("x", maxLine+1), err: "line 2: 65537 bytes, want at most 65536"},
-		{name: "long file", text: strings.Repeat("word\n", maxFile/5+1), err: "more than 64 MiB, want a list of texts"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -43,6 +42,18 @@ func TestRead(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+func TestReadBoundsTheSize(t *testing.T) {
+	const most = 1 << 20
+	list := strings.Repeat("word\n", most/5)
+	if _, err := read(strings.NewReader(list), most); err != nil {
+		t.Error(err)
+	}
+	_, err := read(strings.NewReader(list+"word\n"), most)
+	if want := "more than 1 MiB, want a list of texts"; message(err) != want {
+		t.Errorf("error %v, want %s", err, want)
 	}
 }
 

@@ -1,0 +1,153 @@
+// Package dataset lists the pictures of a data set in a fixed order, with their
+// labels where it has any.
+//
+// A Dataset is a list of items, each a picture's file, its name and its label.
+// The name is the path below the folder that holds the pictures, with slashes;
+// it is what artefacts write down and what labels are joined by. A kind is a
+// layout of folders: which pictures belong, in which order, what their
+// labels are. Nothing here opens a picture.
+//
+// Pictures are told by their extension, in small or capital letters; those that
+// the program cannot decode (.bmp, .tif, .heic and the like) are listed too,
+// so that they are reported and not overlooked. Files and folders whose name
+// begins with a dot are passed over. Links are followed, but not to a folder
+// that holds the link. Order is that of the names' bytes, which is Python's
+// order of strings.
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// An Item is a picture.
+type Item struct {
+	Path  string // of the file, as the system writes it
+	Name  string // below Root, with slashes; unique
+	Label int    // index into Classes, or Unlabelled
+}
+
+// Unlabelled is the label of a picture of no known class.
+const Unlabelled = -1
+
+// A Dataset is a list of pictures.
+type Dataset struct {
+	Kind    string
+	Root    string // the folder that names are relative to
+	Items   []Item
+	Classes []string // names of the classes; none if there are no labels
+}
+
+// The kinds.
+const (
+	ImageNetTest = "imagenet_test"
+	ImageNetVal  = "imagenet_val"
+	Images       = "images"
+)
+
+var kinds = []struct {
+	name string
+	read func(ctx context.Context, dir string) (*Dataset, error)
+}{
+	{ImageNetTest, readImageNetTest},
+	{ImageNetVal, readImageNetVal},
+	{Images, readImages},
+}
+
+// Kinds returns the names of all kinds.
+func Kinds() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+// Options say which data set to read.
+type Options struct {
+	Kind string
+	Path string // folder
+}
+
+// Open lists the pictures of a data set, at least one. Errors may have a method
+// Hint that says what to do.
+func Open(ctx context.Context, o Options) (*Dataset, error) {
+	for _, k := range kinds {
+		if k.name != o.Kind {
+			continue
+		}
+		if err := checkFolder(o.Path); err != nil {
+			return nil, err
+		}
+		d, err := k.read(ctx, filepath.Clean(o.Path))
+		if err != nil {
+			return nil, err
+		}
+		d.Kind = k.name
+		return d, nil
+	}
+	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
+}
+
+func checkFolder(path string) error {
+	if path == "" {
+		return errors.New("no data path, want a folder of pictures")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: a file, want a folder of pictures", path)
+	}
+	return nil
+}
+
+// Stride returns the data set of every k-th picture, from the first on. It
+// panics if k is not positive.
+func (d *Dataset) Stride(k int) *Dataset {
+	if k < 1 {
+		panic("dataset: stride below 1")
+	}
+	strided := *d
+	strided.Items = make([]Item, 0, (len(d.Items)+k-1)/k)
+	for i := 0; i < len(d.Items); i += k {
+		strided.Items = append(strided.Items, d.Items[i])
+	}
+	return &strided
+}
+
+// Fingerprint is the SHA-256 of the pictures' names and sizes in order, in hex:
+// each name, a zero byte, the size of its file in bytes ("?" where it cannot be
+// told), a newline. It does not depend on where the folder lies, nor on labels.
+// Each call asks for all sizes again.
+func (d *Dataset) Fingerprint() string {
+	sum := sha256.New()
+	var line []byte
+	for _, item := range d.Items {
+		line = append(append(line[:0], item.Name...), 0)
+		if info, err := os.Stat(item.Path); err == nil {
+			line = strconv.AppendInt(line, info.Size(), 10)
+		} else {
+			line = append(line, '?')
+		}
+		sum.Write(append(line, '\n'))
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+func (e hinted) Hint() string  { return e.hint }

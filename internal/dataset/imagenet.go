@@ -1,0 +1,147 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+// splitFolder returns the folder of a split below dir, or dir if it has none.
+func splitFolder(dir, split string) string {
+	below := join(dir, split)
+	if info, err := os.Stat(below); err == nil && info.IsDir() {
+		return below
+	}
+	return dir
+}
+
+// readImageNetTest lists the pictures that lie in dir/test, or in dir, in name
+// order. They have no labels.
+func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
+	root := splitFolder(dir, "test")
+	f := &finder{ctx: ctx}
+	if err := f.find(root, nil); err != nil {
+		return nil, err
+	}
+	if len(f.pictures) > 0 {
+		list, err := items(root, f.pictures, Unlabelled)
+		return &Dataset{Root: root, Items: list}, err
+	}
+	err := f.noPictures(root)
+	if f.folders > 0 {
+		return nil, hinted{err, `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`}
+	}
+	return nil, err
+}
+
+// readImageNetVal lists the pictures of dir/val, or of dir: one folder a class,
+// pictures at any depth within. The order is by folder, then by name.
+//
+// Labels are the folders' places in sorted order, as in torchvision's
+// ImageFolder; with all of ImageNet's folders, named by WordNet id, these are
+// ImageNet's indices, but not with some of them. A file classes.txt with a line
+// "folder<TAB>name" per class says otherwise: it gives the order and the names.
+// It lies beside val, or in dir if there is no dir/val. It must list every
+// folder, but may list more.
+func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
+	root := splitFolder(dir, "val")
+	folders, stray, err := classFolders(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	labels, names, err := classLabels(dir, root, folders)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{Root: root, Classes: names}
+	f := &finder{ctx: ctx, deep: true}
+	for _, folder := range folders {
+		f.pictures = f.pictures[:0]
+		if err := f.find(join(root, folder), nil); err != nil {
+			return nil, err
+		}
+		list, err := items(root, f.pictures, labels[folder])
+		if err != nil {
+			return nil, err
+		}
+		d.Items = append(d.Items, list...)
+	}
+	if len(d.Items) > 0 {
+		return d, nil
+	}
+	f.files += stray.files
+	f.folders += len(folders)
+	if len(stray.pictures) > 0 {
+		return nil, hinted{
+			fmt.Errorf("%s: %d pictures, but none in a folder of its class", root, len(stray.pictures)),
+			`move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
+		}
+	}
+	return nil, f.noPictures(root)
+}
+
+// classFolders returns the names of the folders in root, sorted, and what lies
+// beside them.
+func classFolders(ctx context.Context, root string) (folders []string, stray *finder, err error) {
+	stray = &finder{ctx: ctx}
+	err = stray.entries(root, func(e fs.DirEntry) error {
+		path := join(root, e.Name())
+		switch {
+		case e.IsDir() || linksToFolder(e, path):
+			folders = append(folders, e.Name())
+		case isPicture(e.Name()):
+			stray.pictures = append(stray.pictures, path)
+		default:
+			stray.files++
+		}
+		return nil
+	})
+	slices.Sort(folders)
+	return folders, stray, err
+}
+
+const classesFile = "classes.txt"
+
+// classLabels returns the label of each folder and the names of all classes.
+func classLabels(dir, root string, folders []string) (labels map[string]int, names []string, err error) {
+	table := join(dir, classesFile)
+	if _, err := os.Stat(table); errors.Is(err, fs.ErrNotExist) && root == dir && filepath.Base(dir) == "val" {
+		table = join(filepath.Dir(dir), classesFile)
+	}
+	lines, err := textlist.ReadFile(table)
+	if errors.Is(err, fs.ErrNotExist) {
+		labels = make(map[string]int, len(folders))
+		for i, folder := range folders {
+			labels[folder] = i
+		}
+		return labels, folders, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	labels = make(map[string]int, len(lines))
+	for i, line := range lines {
+		folder, name, ok := strings.Cut(line, "\t")
+		if !ok || folder == "" || name == "" {
+			return nil, nil, fmt.Errorf("%s: line %d: %q, want a folder, a tab and the name of the class", table, i+1, line)
+		}
+		if first, ok := labels[folder]; ok {
+			return nil, nil, fmt.Errorf("%s: line %d: folder %s is listed already, in line %d", table, i+1, folder, first+1)
+		}
+		labels[folder] = i
+		names = append(names, name)
+	}
+	for _, folder := range folders {
+		if _, ok := labels[folder]; !ok {
+			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, folder, table)
+		}
+	}
+	return labels, names, nil
+}
