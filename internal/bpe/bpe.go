@@ -35,7 +35,7 @@ type Tokenizer struct {
 
 type pair struct{ left, right int32 }
 
-// Bounds on the words remembered: enough for any word list, some 20 MB at most.
+// Bounds on the words remembered: enough for any word list, 60 MB at the very most.
 const (
 	maxWords   = 1 << 17
 	maxWordLen = 64 // bytes

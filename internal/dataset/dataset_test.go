@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -302,8 +304,9 @@ func TestFingerprint(t *testing.T) {
 	}
 	dir := tree(t, pictures("val/n01/a.jpg", "val/n01/b.jpg", "val/n02/c.jpg"))
 	print := open(ImageNetVal, dir).Fingerprint()
-	if len(print) != 64 {
-		t.Errorf("fingerprint %q, want 64 hex digits", print)
+	sum := sha256.Sum256([]byte("n01/a.jpg\x007\nn01/b.jpg\x007\nn02/c.jpg\x007\n"))
+	if want := hex.EncodeToString(sum[:]); print != want {
+		t.Errorf("fingerprint %s, want %s", print, want)
 	}
 	same := tree(t, with(pictures("n01/a.jpg", "n01/b.jpg", "n02/c.jpg"), "classes.txt", "n02\tx\nn01\ty\n"))
 	if got := open(ImageNetVal, same).Fingerprint(); got != print {
