@@ -122,7 +122,10 @@ func (s *ConvSpec) plan(*family) Algorithm {
 	case s.Kernel == 1:
 		return GEMM
 	}
-	return Direct
+	if s.H < 8 && s.Images == 1 {
+		return Winograd2
+	}
+	return Winograd4
 }
 
 // Spec is the convolution's description, with Auto replaced by the algorithm

@@ -2670,7 +2670,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2684,6 +2684,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z2
@@ -2714,7 +2720,7 @@ inputs:
 	VFMADD231PS  Z3, Z7, Z1
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -2776,7 +2782,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2790,6 +2796,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z4
@@ -2832,7 +2844,7 @@ inputs:
 	VFMADD231PS  Z5, Z9, Z3
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -2907,7 +2919,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2921,6 +2933,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z6
@@ -2975,7 +2993,7 @@ inputs:
 	VFMADD231PS  Z7, Z11, Z5
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -3063,7 +3081,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3077,6 +3095,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z8
@@ -3143,7 +3167,7 @@ inputs:
 	VFMADD231PS  Z9, Z13, Z7
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -3244,7 +3268,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3258,6 +3282,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z10
@@ -3336,7 +3366,7 @@ inputs:
 	VFMADD231PS  Z11, Z15, Z9
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -3450,7 +3480,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3464,6 +3494,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z12
@@ -3554,7 +3590,7 @@ inputs:
 	VFMADD231PS  Z13, Z17, Z11
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -3681,7 +3717,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3695,6 +3731,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z14
@@ -3797,7 +3839,7 @@ inputs:
 	VFMADD231PS  Z15, Z19, Z13
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -3937,7 +3979,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3951,6 +3993,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z16
@@ -4065,7 +4113,7 @@ inputs:
 	VFMADD231PS  Z17, Z21, Z15
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -4218,7 +4266,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4232,6 +4280,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z18
@@ -4358,7 +4412,7 @@ inputs:
 	VFMADD231PS  Z19, Z23, Z17
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -4524,7 +4578,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4538,6 +4592,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z20
@@ -4676,7 +4736,7 @@ inputs:
 	VFMADD231PS  Z21, Z25, Z19
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -4855,7 +4915,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4869,6 +4929,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z22
@@ -5019,7 +5085,7 @@ inputs:
 	VFMADD231PS  Z23, Z27, Z21
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -5211,7 +5277,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -5225,6 +5291,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z24
@@ -5387,7 +5459,7 @@ inputs:
 	VFMADD231PS  Z25, Z29, Z23
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -5592,7 +5664,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -5606,6 +5678,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z26
@@ -5780,7 +5858,7 @@ inputs:
 	VFMADD231PS  Z27, Z31, Z25
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -5998,7 +6076,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -6012,6 +6090,12 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z28
@@ -6198,7 +6282,7 @@ inputs:
 	VFMADD231PS  Z29, Z31, Z27
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -6320,7 +6404,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6334,6 +6418,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z3
@@ -6372,7 +6466,7 @@ inputs:
 	VFMADD231PS  Z5, Z9, Z2
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -6442,7 +6536,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6456,6 +6550,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z6
@@ -6510,7 +6614,7 @@ inputs:
 	VFMADD231PS  Z8, Z12, Z5
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -6598,7 +6702,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6612,6 +6716,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z9
@@ -6682,7 +6796,7 @@ inputs:
 	VFMADD231PS  Z11, Z15, Z8
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -6788,7 +6902,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6802,6 +6916,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z12
@@ -6888,7 +7012,7 @@ inputs:
 	VFMADD231PS  Z14, Z18, Z11
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -7012,7 +7136,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7026,6 +7150,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z15
@@ -7128,7 +7262,7 @@ inputs:
 	VFMADD231PS  Z17, Z21, Z14
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -7270,7 +7404,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7284,6 +7418,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z18
@@ -7402,7 +7546,7 @@ inputs:
 	VFMADD231PS  Z20, Z24, Z17
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -7562,7 +7706,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7576,6 +7720,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z21
@@ -7710,7 +7864,7 @@ inputs:
 	VFMADD231PS  Z23, Z27, Z20
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15
@@ -7888,7 +8042,7 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+512, R14
+	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7902,6 +8056,16 @@ block:
 inputs:
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	PREFETCHT1 256(R15)
+	PREFETCHT1 320(R15)
+	PREFETCHT1 384(R15)
+	PREFETCHT1 448(R15)
+	PREFETCHT1 512(R15)
+	PREFETCHT1 576(R15)
+	PREFETCHT1 640(R15)
+	PREFETCHT1 704(R15)
 
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z24
@@ -8052,7 +8216,7 @@ inputs:
 	VFMADD231PS  Z26, Z30, Z23
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+128, R15
+	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
 	ADDQ         R14, R15

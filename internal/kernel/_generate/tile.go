@@ -135,7 +135,7 @@ func tile(c *build.Context, v isa, rows, width int) {
 	// fourteen within a byte.
 	const bias = 8 * lanes * 4
 	c.ADDQ(imm(bias), pixel)
-	prefetches := 2
+	prefetches := 4*width
 	if width == 1 {
 		prefetches = 1
 	}
