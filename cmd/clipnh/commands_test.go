@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -143,6 +144,9 @@ func TestReport(t *testing.T) {
 			"error: svd: open: RN50.pt: not a checkpoint\nhint: run \"clipnh collect\" first\n"},
 		{"usage with hint", hinted{usageError{failed}, "did you mean \"nh\"?"}, exitUsage,
 			"error: svd: RN50.pt: not a checkpoint\nhint: did you mean \"nh\"?\nhint: run \"clipnh svd --help\"\n"},
+		{"missing", fmt.Errorf("scores: %w", cache.ErrMissing), exitMissing, "error: svd: scores: missing\n"},
+		{"stale", fmt.Errorf("scores: %w", cache.ErrStale), exitStale, "error: svd: scores: stale\n"},
+		{"version", fmt.Errorf("scores: version 9: %w", cache.ErrVersion), exitStale, "error: svd: scores: version 9: unsupported version\n"},
 		{"skipped", fmt.Errorf("%w %d of %d images", errSkipped, 3, 300), exitSkipped, "warning: svd: skipped 3 of 300 images\n"},
 		{"interrupted", context.Canceled, exitInterrupted, "error: svd: interrupted\n"},
 		{"interrupted below a wrap", hinted{fmt.Errorf("120 of 300 images: %w", context.Canceled), "run it again to go on"}, exitInterrupted,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -47,6 +48,9 @@ var exitCodes = []struct {
 	{errUsage, exitUsage},
 	{context.Canceled, exitInterrupted},
 	{errSkipped, exitSkipped},
+	{cache.ErrMissing, exitMissing},
+	{cache.ErrStale, exitStale},
+	{cache.ErrVersion, exitStale},
 }
 
 // errSkipped is wrapped by what a command returns when it has printed its result
