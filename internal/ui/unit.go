@@ -17,7 +17,6 @@ var (
 	Texts   = Unit{"text", "texts", "text"}
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Neurons = Unit{"neuron", "neurons", "neuron"}
-	Files   = Unit{"file", "files", "file"}
 	Bytes   = Unit{"byte", "bytes", "B"}
 )
 
