@@ -30,7 +30,7 @@ var peak = sync.OnceValue(func() float64 {
 	t := &tileArgs{
 		sources: unsafe.Pointer(&sources[0]), blocks: blocks,
 		b: unsafe.Pointer(&m.data[0]), c: unsafe.Pointer(&dst[0]), cPixel: width * laneBytes, cBlock: laneBytes,
-		next: uintptr(unsafe.Pointer(&m.data[0])), rows: rows,
+		rows: rows,
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

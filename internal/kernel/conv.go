@@ -79,7 +79,7 @@ func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 		panic("kernel: wrong length of bias")
 	}
 	f := activeFamily()
-	spec.Algorithm = spec.plan(f)
+	spec.Algorithm = spec.plan()
 	c := &Conv{spec: spec, family: f, bias: alignedFloats(blocksOf(spec.Out) * Lanes)}
 	copy(c.bias, bias)
 	c.pack(weights)
@@ -112,20 +112,6 @@ func (s *ConvSpec) check() {
 	if !ok {
 		panic("kernel: no such convolution")
 	}
-}
-
-// plan resolves Auto.
-func (s *ConvSpec) plan(*family) Algorithm {
-	switch {
-	case s.Algorithm != Auto:
-		return s.Algorithm
-	case s.Kernel == 1:
-		return GEMM
-	}
-	if s.H < 8 && s.Images == 1 {
-		return Winograd2
-	}
-	return Winograd4
 }
 
 // Spec is the convolution's description, with Auto replaced by the algorithm

@@ -111,7 +111,7 @@ func checkTile(t *testing.T, run tileFunc, rows, width, variant int) {
 	args := tileArgs{
 		sources: unsafe.Pointer(&sources[0]), pixel: 2 * laneBytes, blocks: blocks,
 		b: unsafe.Pointer(&b[0]), c: unsafe.Pointer(&got[0]), cPixel: cPixel, cBlock: cBlock,
-		next: uintptr(unsafe.Pointer(&b[0])), rows: rows,
+		rows: rows,
 	}
 	if bias {
 		args.bias = unsafe.Pointer(&offset[0])
@@ -140,7 +140,7 @@ func TestTileArgs(t *testing.T) {
 	got := []uintptr{
 		unsafe.Offsetof(a.sources), unsafe.Offsetof(a.pixel), unsafe.Offsetof(a.blocks), unsafe.Offsetof(a.b),
 		unsafe.Offsetof(a.c), unsafe.Offsetof(a.cPixel), unsafe.Offsetof(a.cBlock), unsafe.Offsetof(a.bias),
-		unsafe.Offsetof(a.residual), unsafe.Offsetof(a.relu), unsafe.Offsetof(a.next), unsafe.Offsetof(a.nextStep),
+		unsafe.Offsetof(a.residual), unsafe.Offsetof(a.relu), unsafe.Offsetof(a.next), unsafe.Offsetof(a.nextEnd),
 	}
 	for i, o := range got {
 		if unsafe.Sizeof(a.pixel) == 8 && o != uintptr(8*i) {
@@ -180,7 +180,7 @@ func TestSpecialValues(t *testing.T) {
 			c, bias := make([]float32, width*Lanes), make([]float32, width*Lanes)
 			f.tiles[width][1](&tileArgs{
 				sources: unsafe.Pointer(&source), blocks: 1, b: unsafe.Pointer(&b[0]), c: unsafe.Pointer(&c[0]),
-				cPixel: laneBytes, cBlock: laneBytes, bias: unsafe.Pointer(&bias[0]), relu: 1, next: uintptr(unsafe.Pointer(&b[0])), rows: 1,
+				cPixel: laneBytes, cBlock: laneBytes, bias: unsafe.Pointer(&bias[0]), relu: 1, rows: 1,
 			})
 			if c[0] == c[0] || c[1] != inf || c[2] != 0 || c[3] != 0 {
 				t.Errorf("%v, width %d: ReLU of NaN, Inf, -Inf, -1 is %v", l, width, c[:4])

@@ -163,7 +163,7 @@ func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, f
 	}
 	for nb := 0; nb < p.nBlocks; nb += p.width {
 		b, w := p.panel(nb, 0)
-		t.b, t.next = b, uintptr(b)
+		t.b = b
 		wide := min(w*Lanes, cols-nb*Lanes)
 		for i := 0; i < count; i += rows {
 			t.rows = min(rows, count-i)

@@ -24,8 +24,8 @@ type tileArgs struct {
 	bias     unsafe.Pointer // [width*Lanes], or nil: go on from c
 	residual unsafe.Pointer // nil, or laid out as c; read only where there is a bias
 	relu     int            // 1 or 0
-	next     uintptr        // address to prefetch from: the panel that follows; it may lie outside
-	nextStep int            // offset in next from one block of inputs to the next
+	next     uintptr        // addresses to prefetch: this tile's share of the panel that follows;
+	nextEnd  uintptr        // they may lie outside of it
 	rows     int            // pixels of the tile
 }
 
@@ -146,8 +146,7 @@ func (f *family) row(t *tileArgs, out *output, width, n, from, to, count int, ne
 	kernels := f.tiles[width]
 	largest := len(kernels) - 1
 	tiles := (count + largest - 1) / largest
-	blockBytes := width * blockFloats * 4
-	t.nextStep = (blockBytes/tiles + cacheLine - 1) &^ (cacheLine - 1)
+	bytes := t.blocks * width * blockFloats * 4
 	c := n*out.cBlock + to*out.cPixel
 	for i := range tiles {
 		a, b := count*i/tiles, count*(i+1)/tiles
@@ -158,7 +157,8 @@ func (f *family) row(t *tileArgs, out *output, width, n, from, to, count int, ne
 		if out.residual != nil && t.bias != nil {
 			t.residual = unsafe.Add(out.residual, c+a*out.cPixel)
 		}
-		t.next = uintptr(next) + uintptr(min(i*t.nextStep, blockBytes-cacheLine)*t.blocks)
+		t.next = uintptr(next) + uintptr(bytes*i/tiles)
+		t.nextEnd = uintptr(next) + uintptr(bytes*(i+1)/tiles)
 		kernels[b-a](t)
 	}
 }

@@ -35,7 +35,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -47,8 +46,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z1
 	VBROADCASTSS -512(AX), Z2
@@ -70,10 +78,8 @@ inputs:
 	VFMADD231PS  Z1, Z5, Z0
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -124,7 +130,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -136,8 +141,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z2
 	VBROADCASTSS -512(AX), Z3
@@ -167,10 +181,8 @@ inputs:
 	VFMADD231PS  Z2, Z6, Z1
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -229,7 +241,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -241,8 +252,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z3
 	VBROADCASTSS -512(AX), Z4
@@ -280,10 +300,8 @@ inputs:
 	VFMADD231PS  Z3, Z7, Z2
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -350,7 +368,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -362,8 +379,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z4
 	VBROADCASTSS -512(AX), Z5
@@ -409,10 +435,8 @@ inputs:
 	VFMADD231PS  Z4, Z8, Z3
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -487,7 +511,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -499,8 +522,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z5
 	VBROADCASTSS -512(AX), Z6
@@ -554,10 +586,8 @@ inputs:
 	VFMADD231PS  Z5, Z9, Z4
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -640,7 +670,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -652,8 +681,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z6
 	VBROADCASTSS -512(AX), Z7
@@ -715,10 +753,8 @@ inputs:
 	VFMADD231PS  Z6, Z10, Z5
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -809,7 +845,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -821,8 +856,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z7
 	VBROADCASTSS -512(AX), Z8
@@ -892,10 +936,8 @@ inputs:
 	VFMADD231PS  Z7, Z11, Z6
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -994,7 +1036,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -1006,8 +1047,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z8
 	VBROADCASTSS -512(AX), Z9
@@ -1085,10 +1135,8 @@ inputs:
 	VFMADD231PS  Z8, Z12, Z7
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -1195,7 +1243,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -1207,8 +1254,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z9
 	VBROADCASTSS -512(AX), Z10
@@ -1294,10 +1350,8 @@ inputs:
 	VFMADD231PS  Z9, Z13, Z8
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -1412,7 +1466,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -1424,8 +1477,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z10
 	VBROADCASTSS -512(AX), Z11
@@ -1519,10 +1581,8 @@ inputs:
 	VFMADD231PS  Z10, Z14, Z9
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -1645,7 +1705,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -1657,8 +1716,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z11
 	VBROADCASTSS -512(AX), Z12
@@ -1760,10 +1828,8 @@ inputs:
 	VFMADD231PS  Z11, Z15, Z10
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -1894,7 +1960,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -1906,8 +1971,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z12
 	VBROADCASTSS -512(AX), Z13
@@ -2017,10 +2091,8 @@ inputs:
 	VFMADD231PS  Z12, Z16, Z11
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -2159,7 +2231,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -2171,8 +2242,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z13
 	VBROADCASTSS -512(AX), Z14
@@ -2290,10 +2370,8 @@ inputs:
 	VFMADD231PS  Z13, Z17, Z12
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -2440,7 +2518,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -2452,8 +2529,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z14
 	VBROADCASTSS -512(AX), Z15
@@ -2579,10 +2665,8 @@ inputs:
 	VFMADD231PS  Z14, Z18, Z13
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -2670,7 +2754,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2682,6 +2765,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2690,7 +2777,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z2
 	VMOVUPS      64(BX), Z3
@@ -2720,10 +2809,8 @@ inputs:
 	VFMADD231PS  Z3, Z7, Z1
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -2782,7 +2869,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2794,6 +2880,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2802,7 +2892,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z4
 	VMOVUPS      64(BX), Z5
@@ -2844,10 +2936,8 @@ inputs:
 	VFMADD231PS  Z5, Z9, Z3
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -2919,7 +3009,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -2931,6 +3020,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2939,7 +3032,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
@@ -2993,10 +3088,8 @@ inputs:
 	VFMADD231PS  Z7, Z11, Z5
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -3081,7 +3174,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3093,6 +3185,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3101,7 +3197,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z8
 	VMOVUPS      64(BX), Z9
@@ -3167,10 +3265,8 @@ inputs:
 	VFMADD231PS  Z9, Z13, Z7
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -3268,7 +3364,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3280,6 +3375,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3288,7 +3387,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z10
 	VMOVUPS      64(BX), Z11
@@ -3366,10 +3467,8 @@ inputs:
 	VFMADD231PS  Z11, Z15, Z9
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -3480,7 +3579,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3492,6 +3590,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3500,7 +3602,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
@@ -3590,10 +3694,8 @@ inputs:
 	VFMADD231PS  Z13, Z17, Z11
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -3717,7 +3819,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3729,6 +3830,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3737,7 +3842,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z14
 	VMOVUPS      64(BX), Z15
@@ -3839,10 +3946,8 @@ inputs:
 	VFMADD231PS  Z15, Z19, Z13
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -3979,7 +4084,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -3991,6 +4095,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3999,7 +4107,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z16
 	VMOVUPS      64(BX), Z17
@@ -4113,10 +4223,8 @@ inputs:
 	VFMADD231PS  Z17, Z21, Z15
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -4266,7 +4374,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4278,6 +4385,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4286,7 +4397,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
@@ -4412,10 +4525,8 @@ inputs:
 	VFMADD231PS  Z19, Z23, Z17
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -4578,7 +4689,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4590,6 +4700,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4598,7 +4712,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z20
 	VMOVUPS      64(BX), Z21
@@ -4736,10 +4852,8 @@ inputs:
 	VFMADD231PS  Z21, Z25, Z19
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -4915,7 +5029,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -4927,6 +5040,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4935,7 +5052,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z22
 	VMOVUPS      64(BX), Z23
@@ -5085,10 +5204,8 @@ inputs:
 	VFMADD231PS  Z23, Z27, Z21
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -5277,7 +5394,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -5289,6 +5405,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5297,7 +5417,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
@@ -5459,10 +5581,8 @@ inputs:
 	VFMADD231PS  Z25, Z29, Z23
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -5664,7 +5784,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -5676,6 +5795,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5684,7 +5807,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z26
 	VMOVUPS      64(BX), Z27
@@ -5858,10 +5983,8 @@ inputs:
 	VFMADD231PS  Z27, Z31, Z25
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -6076,7 +6199,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+2048, R14
 	PCALIGN $0x40
 
 block:
@@ -6088,6 +6210,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6096,7 +6222,9 @@ inputs:
 	PREFETCHT1 320(R15)
 	PREFETCHT1 384(R15)
 	PREFETCHT1 448(R15)
+	ADDQ       $+512, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z28
 	VMOVUPS      64(BX), Z29
@@ -6282,10 +6410,8 @@ inputs:
 	VFMADD231PS  Z29, Z31, Z27
 	ADDQ         $+512, BX
 	ADDQ         $+16, AX
-	ADDQ         $+512, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -6404,7 +6530,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6416,6 +6541,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6428,7 +6557,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
@@ -6466,10 +6597,8 @@ inputs:
 	VFMADD231PS  Z5, Z9, Z2
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -6536,7 +6665,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6548,6 +6676,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6560,7 +6692,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
@@ -6614,10 +6748,8 @@ inputs:
 	VFMADD231PS  Z8, Z12, Z5
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -6702,7 +6834,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6714,6 +6845,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6726,7 +6861,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z9
 	VMOVUPS      64(BX), Z10
@@ -6796,10 +6933,8 @@ inputs:
 	VFMADD231PS  Z11, Z15, Z8
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -6902,7 +7037,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -6914,6 +7048,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6926,7 +7064,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
@@ -7012,10 +7152,8 @@ inputs:
 	VFMADD231PS  Z14, Z18, Z11
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -7136,7 +7274,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7148,6 +7285,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7160,7 +7301,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z15
 	VMOVUPS      64(BX), Z16
@@ -7262,10 +7405,8 @@ inputs:
 	VFMADD231PS  Z17, Z21, Z14
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -7404,7 +7545,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7416,6 +7556,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7428,7 +7572,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
@@ -7546,10 +7692,8 @@ inputs:
 	VFMADD231PS  Z20, Z24, Z17
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -7706,7 +7850,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -7718,6 +7861,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7730,7 +7877,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z21
 	VMOVUPS      64(BX), Z22
@@ -7864,10 +8013,8 @@ inputs:
 	VFMADD231PS  Z23, Z27, Z20
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8042,7 +8189,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+3072, R14
 	PCALIGN $0x40
 
 block:
@@ -8054,6 +8200,10 @@ block:
 	PCALIGN $0x40
 
 inputs:
+	CMPQ R15, R14
+	JAE  fetched
+
+	// As much of the panel that follows as these inputs take of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8066,7 +8216,9 @@ inputs:
 	PREFETCHT1 576(R15)
 	PREFETCHT1 640(R15)
 	PREFETCHT1 704(R15)
+	ADDQ       $+768, R15
 
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
@@ -8216,10 +8368,8 @@ inputs:
 	VFMADD231PS  Z26, Z30, Z23
 	ADDQ         $+768, BX
 	ADDQ         $+16, AX
-	ADDQ         $+768, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8321,7 +8471,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -8333,8 +8482,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
@@ -8364,10 +8522,8 @@ inputs:
 	VFMADD231PS  Y3, Y7, Y1
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8426,7 +8582,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -8438,8 +8593,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
@@ -8481,10 +8645,8 @@ inputs:
 	VFMADD231PS  Y5, Y9, Y3
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8556,7 +8718,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -8568,8 +8729,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
@@ -8623,10 +8793,8 @@ inputs:
 	VFMADD231PS  Y7, Y11, Y5
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8711,7 +8879,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -8723,8 +8890,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
@@ -8790,10 +8966,8 @@ inputs:
 	VFMADD231PS  Y9, Y13, Y7
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -8891,7 +9065,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -8903,8 +9076,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
@@ -8982,10 +9164,8 @@ inputs:
 	VFMADD231PS  Y11, Y15, Y9
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 
@@ -9096,7 +9276,6 @@ resume:
 
 start:
 	ADDQ    $+512, R8
-	SUBQ    $+256, R14
 	PCALIGN $0x40
 
 block:
@@ -9108,8 +9287,17 @@ block:
 	PCALIGN $0x40
 
 inputs:
-	PREFETCHT1 (R15)
+	CMPQ R15, R14
+	JAE  fetched
 
+	// As much of the panel that follows as these inputs take of this one.
+	PREFETCHT1 (R15)
+	PREFETCHT1 64(R15)
+	PREFETCHT1 128(R15)
+	PREFETCHT1 192(R15)
+	ADDQ       $+256, R15
+
+fetched:
 	// Input 0: a row of the panel times each pixel's value.
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
@@ -9199,10 +9387,8 @@ inputs:
 	VFMADD231PS  Y13, Y15, Y11
 	ADDQ         $+256, BX
 	ADDQ         $+16, AX
-	ADDQ         $+64, R15
 	DECQ         R11
 	JNZ          inputs
-	ADDQ         R14, R15
 	DECQ         CX
 	JNZ          block
 

@@ -21,7 +21,7 @@ const (
 	tileResidual = 64
 	tileReLU     = 72
 	tileNext     = 80
-	tileNextStep = 88
+	tileNextEnd  = 88
 )
 
 // tileShapes lists the tile kernels: up to rows pixels by width blocks. What
@@ -74,13 +74,13 @@ func tile(c *build.Context, v isa, rows, width int) {
 	args := reg.RDI
 	source, pixel, blocks, b := reg.RSI, reg.R8, reg.RCX, reg.RBX
 	out, outRow, cPixel, cBlock := reg.RDX, reg.R12, reg.R13, reg.R9
-	next, nextStep := reg.R15, reg.R14
+	next, nextEnd := reg.R15, reg.R14
 	x, turns, tmp := reg.RAX, reg.R11, reg.R10
 	c.MOVQ(operand.NewParamAddr("args", 0), args)
 	for _, l := range []struct {
 		at int
 		to reg.Register
-	}{{tileSources, source}, {tilePixel, pixel}, {tileBlocks, blocks}, {tileB, b}, {tileC, out}, {tileCPixel, cPixel}, {tileCBlock, cBlock}, {tileNext, next}, {tileNextStep, nextStep}} {
+	}{{tileSources, source}, {tilePixel, pixel}, {tileBlocks, blocks}, {tileB, b}, {tileC, out}, {tileCPixel, cPixel}, {tileCBlock, cBlock}, {tileNext, next}, {tileNextEnd, nextEnd}} {
 		c.MOVQ(mem(args, l.at), l.to)
 	}
 	// at is part j of the outputs of the pixel at base.
@@ -135,11 +135,6 @@ func tile(c *build.Context, v isa, rows, width int) {
 	// fourteen within a byte.
 	const bias = 8 * lanes * 4
 	c.ADDQ(imm(bias), pixel)
-	prefetches := 4*width
-	if width == 1 {
-		prefetches = 1
-	}
-	c.SUBQ(imm(lanes/unroll*prefetches*64), nextStep)
 	align(c)
 	c.Label("block")
 	c.Comment("Next block of 16 inputs.")
@@ -149,9 +144,14 @@ func tile(c *build.Context, v isa, rows, width int) {
 	c.MOVQ(operand.U32(lanes/unroll), turns)
 	align(c)
 	c.Label("inputs")
-	for p := range prefetches {
+	c.CMPQ(next, nextEnd)
+	c.JAE(operand.LabelRef("fetched"))
+	c.Comment("As much of the panel that follows as these inputs take of this one.")
+	for p := range unroll * width {
 		c.PREFETCHT1(mem(next, p*64))
 	}
+	c.ADDQ(imm(unroll*width*64), next)
+	c.Label("fetched")
 	for k := range unroll {
 		c.Commentf("Input %d: a row of the panel times each pixel's value.", k)
 		for j := range parts {
@@ -167,10 +167,8 @@ func tile(c *build.Context, v isa, rows, width int) {
 	}
 	c.ADDQ(imm(unroll*parts*v.bytes), b)
 	c.ADDQ(imm(unroll*4), x)
-	c.ADDQ(imm(prefetches*64), next)
 	c.DECQ(turns)
 	c.JNZ(operand.LabelRef("inputs"))
-	c.ADDQ(nextStep, next)
 	c.DECQ(blocks)
 	c.JNZ(operand.LabelRef("block"))
 
