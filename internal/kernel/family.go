@@ -9,6 +9,13 @@ type family struct {
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
+	// transpose writes the transpose of a matrix whose sides are multiples of
+	// 8; rows are at distances in bytes.
+	transpose func(dst, src *float32, dstRow, srcRow, rows, columns int)
+	// addRows adds the product of a row a and k rows of b to y, in the order
+	// and rounding of the tile kernels; n is a multiple of Lanes. It is nil
+	// where the compiler chooses the rounding.
+	addRows func(y, a, b *float32, bRow, k, n int)
 	// The rest works on n values, n a multiple of Lanes.
 	quickGELU         func(x *float32, n int)
 	maxLanes          func(x *float32, n int, lanes *float32)
@@ -31,6 +38,7 @@ var generic = family{
 	tiles:       [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2Ref, 4: winogradOut4Ref},
+	transpose:   transposeRef,
 
 	quickGELU:         quickGELURef,
 	maxLanes:          maxLanesRef,

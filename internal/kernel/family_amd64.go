@@ -19,6 +19,8 @@ var avx2 = family{
 	},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX2, 4: winogradIn4AVX2},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX2, 4: winogradOut4AVX2},
+	transpose:   transposeAVX2,
+	addRows:     addRowsAVX2,
 
 	quickGELU:         quickGELUAVX2,
 	maxLanes:          maxLanesAVX2,
@@ -39,6 +41,8 @@ var avx512 = family{
 	},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX512, 4: winogradIn4AVX512},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX512, 4: winogradOut4AVX512},
+	transpose:   transposeAVX2,
+	addRows:     addRowsAVX512,
 
 	quickGELU:         quickGELUAVX512,
 	maxLanes:          maxLanesAVX512,

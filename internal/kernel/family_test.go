@@ -336,3 +336,29 @@ func TestWinogradKernels(t *testing.T) {
 		}
 	})
 }
+
+func TestTranspose(t *testing.T) {
+	for _, l := range cpu.Supported() {
+		for rows := range 20 {
+			for columns := range 20 {
+				src := random(uint64(rows*20+columns), rows*(columns+3)+1, 1)
+				got, touched := guarded(columns*(rows+2), rows)
+				families[l].transposeAny(got, src, rows+2, columns+3, rows, columns)
+				for j := range columns {
+					for r := range rows + 2 {
+						want := float32(guard)
+						if r < rows {
+							want = src[r*(columns+3)+j]
+						}
+						if got[j*(rows+2)+r] != want {
+							t.Fatalf("%v, %dx%d: element %d,%d is %g, want %g", l, rows, columns, j, r, got[j*(rows+2)+r], want)
+						}
+					}
+				}
+				if touched() {
+					t.Errorf("%v, %dx%d: wrote beside the matrix", l, rows, columns)
+				}
+			}
+		}
+	}
+}

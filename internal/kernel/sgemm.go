@@ -36,6 +36,14 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 	if 2*m*n*k < minParallelFLOPs {
 		team = par.Team{}
 	}
+	if m <= fewRows && !transB && n >= Lanes && g.family.addRows != nil {
+		whole := n &^ (Lanes - 1)
+		team.For(whole/Lanes, func(lo, hi, _ int) { g.rows(m, lo*Lanes, hi*Lanes) })
+		if whole < n {
+			g.run(0, m, whole, n)
+		}
+		return
+	}
 	// Workers take columns where there are more of them than rows, since the
 	// packing of the other matrix is repeated by each.
 	if n >= m {
@@ -51,6 +59,31 @@ func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int
 // minParallelFLOPs is the work below which starting a goroutine costs more
 // than it saves.
 const minParallelFLOPs = 200_000
+
+// fewRows is the number of rows up to which B is read where it lies: packing
+// it would take longer than multiplying.
+const fewRows = 4
+
+// rows computes the first m rows of C for whole groups of columns [n0,n1) by
+// adding up rows of B.
+func (g *sgemm) rows(m, n0, n1 int) {
+	const together = 16 // rows of B, which the next row of C finds in a cache
+	scaleRows(g.c[n0:], m, n1-n0, g.ldc, g.beta)
+	var a [together]float32
+	for k := 0; k < g.k; k += together {
+		depth := min(together, g.k-k)
+		for i := range m {
+			for p := range depth {
+				at := i*g.lda + k + p
+				if g.transA {
+					at = (k+p)*g.lda + i
+				}
+				a[p] = g.alpha * g.a[at]
+			}
+			g.family.addRows(&g.c[i*g.ldc+n0], &a[0], &g.b[k*g.ldb+n0], g.ldb*4, depth, n1-n0)
+		}
+	}
+}
 
 // checkMatrix panics unless x holds op's rows x cols matrix.
 func checkMatrix(trans bool, rows, cols int, x []float32, ld int) {
@@ -110,6 +143,7 @@ type sgemmArea struct {
 	zero    [maxWidth * Lanes]float32
 	edge    [maxRows * maxWidth * Lanes]float32 // a tile that C has no room for
 	a, b    []float32
+	turned  []float32 // the transpose of a part of A
 }
 
 var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
@@ -144,7 +178,7 @@ func (g *sgemm) run(m0, m1, n0, n1 int) {
 			for m := m0; m < m1; m += mPart {
 				count := min(mPart, m1-m)
 				area.a = floats(area.a, (count+rows)*kBlocks*Lanes)
-				g.packA(area.a, m, count, rows, k, depth)
+				g.packA(area, area.a, m, count, rows, k, depth)
 				g.block(area, &p, m, count, rows, n, cols, k == 0 && g.beta == 0)
 			}
 		}
@@ -198,12 +232,7 @@ func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
 			clear(d)
 		}
 		if g.transB {
-			for j := range wide {
-				row := g.b[(n+nb*Lanes+j)*g.ldb+k:][:depth]
-				for i, v := range row {
-					d[i*w+j] = v
-				}
-			}
+			g.family.transposeAny(d, g.b[(n+nb*Lanes)*g.ldb+k:], w, g.ldb, wide, depth)
 			continue
 		}
 		for i := range depth {
@@ -214,24 +243,46 @@ func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
 
 // packA fills d with alpha * op(A)[m:m+count, k:k+depth] as tiles of rows
 // pixels: [tile][block of k][row][Lanes], with zeros after the last k.
-func (g *sgemm) packA(d []float32, m, count, rows, k, depth int) {
+func (g *sgemm) packA(area *sgemmArea, d []float32, m, count, rows, k, depth int) {
+	src, ld := g.a, g.lda
+	first := m*ld + k
+	if g.transA {
+		area.turned = floats(area.turned, count*depth)
+		g.family.transposeAny(area.turned, g.a[k*g.lda+m:], depth, g.lda, depth, count)
+		src, ld, first = area.turned, depth, 0
+	}
 	kBlocks := blocksOf(depth)
 	for i := range count {
 		at := (i/rows*kBlocks*rows + i%rows) * Lanes
+		row := src[first+i*ld:][:depth]
 		for b := range kBlocks {
 			v := d[at+b*rows*Lanes:][:Lanes]
-			n := min(Lanes, depth-b*Lanes)
-			if g.transA {
+			n := copy(v, row[b*Lanes:])
+			clear(v[n:])
+			if g.alpha != 1 {
 				for l := range n {
-					v[l] = g.alpha * g.a[(k+b*Lanes+l)*g.lda+m+i]
-				}
-			} else {
-				src := g.a[(m+i)*g.lda+k+b*Lanes:][:n]
-				for l, x := range src {
-					v[l] = g.alpha * x
+					v[l] *= g.alpha
 				}
 			}
-			clear(v[n:])
+		}
+	}
+}
+
+// transposeAny writes the transpose of src, rows x columns, to dst; the
+// distances between rows are in floats.
+func (f *family) transposeAny(dst, src []float32, dstRow, srcRow, rows, columns int) {
+	r8, c8 := rows&^7, columns&^7
+	if r8 > 0 && c8 > 0 {
+		f.transpose(&dst[0], &src[0], dstRow*4, srcRow*4, r8, c8)
+	}
+	for r := range rows {
+		row := src[r*srcRow:][:columns]
+		from := 0
+		if r < r8 {
+			from = c8
+		}
+		for j := from; j < columns; j++ {
+			dst[j*dstRow+r] = row[j]
 		}
 	}
 }

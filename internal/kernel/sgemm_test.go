@@ -76,3 +76,26 @@ func TestSgemm(t *testing.T) {
 		}
 	}
 }
+
+// TestSgemmRows checks that rows of C have the same bytes however many of them
+// are computed at once: few and many rows take different ways.
+func TestSgemmRows(t *testing.T) {
+	const m, n, k = 20, 83, 300
+	eachLevel(t, func(t *testing.T) {
+		a, b, start := random(1, m*k, 1), random(2, k*n, 1), random(3, m*n, 1)
+		for _, beta := range []float32{0, 1, 0.5} {
+			all := append([]float32(nil), start...)
+			Sgemm(false, false, m, n, k, 0.7, a, k, b, n, beta, all, n, par.NewTeam(2))
+			for rows := 1; rows <= m; rows++ {
+				c := append([]float32(nil), start...)
+				for i := 0; i < m; i += rows {
+					r := min(rows, m-i)
+					Sgemm(false, false, r, n, k, 0.7, a[i*k:], k, b, n, beta, c[i*n:], n, par.NewTeam(3))
+				}
+				if !sameBits(c, all) {
+					t.Errorf("beta %g: %d rows at a time give other bytes than all", beta, rows)
+				}
+			}
+		}
+	})
+}

@@ -20,6 +20,7 @@ var sources = []struct {
 	{"tile", tiles},
 	{"winograd", winograd},
 	{"exp", exps},
+	{"matrix", matrices},
 	{"pool", pools},
 	{"float16", halves},
 }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// matrices emits the kernels of Sgemm beside the tiles.
+func matrices(c *build.Context) {
+	transpose(c)
+	for _, v := range []isa{avx512, avx2} {
+		addRows(c, v)
+	}
+}
+
+// transpose emits the transposition of 8x8 blocks in 256-bit registers, which
+// AVX-512 machines use too.
+func transpose(c *build.Context) {
+	plainFunction(c, "transposeAVX2", "func(dst, src *float32, dstRow, srcRow, rows, columns int)",
+		"transposes a matrix whose sides are positive multiples of 8; dstRow",
+		"and srcRow are the distances between rows in bytes:", "",
+		"	for r in 0..rows, j in 0..columns:",
+		"	    dst[j,r] = src[r,j]")
+	dst, src, dstRow, srcRow, rows, columns := reg.RDI, reg.RSI, reg.R8, reg.R9, reg.RCX, reg.RDX
+	for i, r := range []reg.Register{dst, src, dstRow, srcRow, rows, columns} {
+		c.MOVQ(operand.NewParamAddr([]string{"dst", "src", "dstRow", "srcRow", "rows", "columns"}[i], 8*i), r)
+	}
+	from, to, left, srcRow3, dstRow3, half := reg.RAX, reg.RBX, reg.R10, reg.R11, reg.R12, reg.R13
+	c.LEAQ(operand.Mem{Base: srcRow, Index: srcRow, Scale: 2}, srcRow3)
+	c.LEAQ(operand.Mem{Base: dstRow, Index: dstRow, Scale: 2}, dstRow3)
+	// row is row i of the eight at base, of which half points at the fifth.
+	row := func(base, step, step3 reg.Register, i int) operand.Mem {
+		m := operand.Mem{Base: base}
+		if i >= 4 {
+			m.Base = half
+		}
+		switch i % 4 {
+		case 1, 2:
+			m.Index, m.Scale = step, uint8(i%4)
+		case 3:
+			m.Index, m.Scale = step3, 1
+		}
+		return m
+	}
+	a, b := avx2.regs[:8], avx2.regs[8:]
+	c.Label("rows")
+	c.MOVQ(src, from)
+	c.MOVQ(dst, to)
+	c.MOVQ(columns, left)
+	c.Label("columns")
+	c.LEAQ(operand.Mem{Base: from, Index: srcRow, Scale: 4}, half)
+	for i := range 8 {
+		c.VMOVUPS(row(from, srcRow, srcRow3, i), a[i])
+	}
+	c.Comment("Pairs of rows, then fours, then eights.")
+	for i := 0; i < 8; i += 2 {
+		c.VUNPCKLPS(a[i+1], a[i], b[i])
+		c.VUNPCKHPS(a[i+1], a[i], b[i+1])
+	}
+	for i := 0; i < 8; i += 4 {
+		c.VSHUFPS(operand.U8(0x44), b[i+2], b[i], a[i])
+		c.VSHUFPS(operand.U8(0xee), b[i+2], b[i], a[i+1])
+		c.VSHUFPS(operand.U8(0x44), b[i+3], b[i+1], a[i+2])
+		c.VSHUFPS(operand.U8(0xee), b[i+3], b[i+1], a[i+3])
+	}
+	for i := range 4 {
+		c.VPERM2F128(operand.U8(0x20), a[i+4], a[i], b[i])
+		c.VPERM2F128(operand.U8(0x31), a[i+4], a[i], b[i+4])
+	}
+	c.LEAQ(operand.Mem{Base: to, Index: dstRow, Scale: 4}, half)
+	for i := range 8 {
+		c.VMOVUPS(b[i], row(to, dstRow, dstRow3, i))
+	}
+	c.ADDQ(imm(32), from)
+	c.LEAQ(operand.Mem{Base: to, Index: dstRow, Scale: 8}, to)
+	c.SUBQ(imm(8), left)
+	c.JNZ(operand.LabelRef("columns"))
+	c.LEAQ(operand.Mem{Base: src, Index: srcRow, Scale: 8}, src)
+	c.ADDQ(imm(32), dst)
+	c.SUBQ(imm(8), rows)
+	c.JNZ(operand.LabelRef("rows"))
+	finish(c)
+}
+
+// addRows emits the product of a row with a matrix that is not packed.
+func addRows(c *build.Context, v isa) {
+	const wide = 4 // vectors of y that are summed at a time
+	plainFunction(c, "addRows"+v.name, "func(y, a, b *float32, bRow, k, n int)",
+		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
+		"multiple of 16:", "",
+		"	for p in 0..k, j in 0..n:",
+		"	    y[j] += a[p] * b[p,j]", "",
+		"with the sum over p in order, as in the tile kernels.")
+	y, a, b, bRow, k, n := reg.RDI, reg.RSI, reg.RDX, reg.R8, reg.R9, reg.RCX
+	for i, r := range []reg.Register{y, a, b, bRow, k, n} {
+		c.MOVQ(operand.NewParamAddr([]string{"y", "a", "b", "bRow", "k", "n"}[i], 8*i), r)
+	}
+	at, left, index := reg.RAX, reg.R10, reg.R11
+	value := v.regs[wide]
+	block := func(label string, vectors int) {
+		for i := range vectors {
+			c.VMOVUPS(mem(y, i*v.bytes), v.regs[i])
+		}
+		c.MOVQ(b, at)
+		c.XORQ(index, index)
+		c.Label(label)
+		c.VBROADCASTSS(operand.Mem{Base: a, Index: index, Scale: 4}, value)
+		for i := range vectors {
+			c.VFMADD231PS(mem(at, i*v.bytes), value, v.regs[i])
+		}
+		c.ADDQ(bRow, at)
+		c.INCQ(index)
+		c.CMPQ(index, k)
+		c.JL(operand.LabelRef(label))
+		for i := range vectors {
+			c.VMOVUPS(v.regs[i], mem(y, i*v.bytes))
+		}
+		c.ADDQ(imm(vectors*v.bytes), y)
+		c.ADDQ(imm(vectors*v.bytes), b)
+	}
+	c.MOVQ(n, left)
+	c.Label("wide")
+	c.CMPQ(left, imm(wide*v.bytes/4))
+	c.JL(operand.LabelRef("narrow"))
+	block("wideRows", wide)
+	c.SUBQ(imm(wide*v.bytes/4), left)
+	c.JMP(operand.LabelRef("wide"))
+	c.Label("narrow")
+	c.TESTQ(left, left)
+	c.JZ(operand.LabelRef("done"))
+	block("narrowRows", 1)
+	c.SUBQ(imm(v.bytes/4), left)
+	c.JMP(operand.LabelRef("narrow"))
+	c.Label("done")
+	finish(c)
+}
