@@ -1,0 +1,132 @@
+// Package imageprep turns image files into the input of CLIP's image tower:
+// [3,S,S] float32, the values that torchvision's transforms give over Pillow,
+// bit for bit. The chain is
+//
+//	decode, convert to RGB, resize the shorter side to S (bicubic,
+//	antialiased), crop the centre, scale to 0..1, normalise
+//
+// An RGB is a decoded picture. The format is told by a file's first bytes, not
+// by its name: JPEG, PNG, WebP, GIF (the first frame) and BMP. Conversion to RGB
+// is Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit
+// channels lose their low byte, 16-bit grey is cut at 255.
+//
+// The size in a file's header is held to Options.MaxPixels before anything of
+// that size is allocated. Decoding takes at most maxBytesPerPixel per pixel.
+// All functions may be called from many goroutines at once.
+package imageprep
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Version names what this package computes. It goes into the manifests of what
+// is made of pictures, and changes whenever some picture's values do.
+const Version = "rgb-bicubic-1"
+
+// DefaultMaxPixels is where Pillow takes a picture for a decompression bomb.
+const DefaultMaxPixels = 178956970
+
+// RGB is a picture of 8 bits per channel.
+type RGB struct {
+	Pix  []byte // [H,W,3]
+	W, H int
+}
+
+func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
+
+// Options is how pictures are to be read.
+type Options struct {
+	EXIF      bool // turn the picture upright as its EXIF orientation says; CLIP's own preprocessing does not
+	MaxPixels int  // refuse larger pictures; 0 stands for DefaultMaxPixels
+}
+
+// check refuses a picture of more pixels than allowed, or of none.
+func (o Options) check(w, h int) error {
+	limit := o.MaxPixels
+	if limit <= 0 {
+		limit = DefaultMaxPixels
+	}
+	if w <= 0 || h <= 0 {
+		return fmt.Errorf("%dx%d pixels, want at least one", w, h)
+	}
+	if w > limit/h {
+		return fmt.Errorf("%dx%d pixels, want at most %d in all", w, h, limit)
+	}
+	return nil
+}
+
+// format is a kind of file: how it begins, and how it is read.
+type format struct {
+	name   string
+	begins func(b []byte) bool
+	// decode returns the picture, and the body of its EXIF record, if any.
+	decode func(b []byte, o Options) (*RGB, []byte, error)
+}
+
+func prefix(s string) func([]byte) bool {
+	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(s)) }
+}
+
+var formats = []format{
+	{"JPEG", prefix("\xff\xd8\xff"), decodeJPEG},
+	{"PNG", prefix(pngMagic), decodePNG},
+	{"WebP", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
+	{"GIF", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
+	{"BMP", prefix("BM"), decodeBMP},
+}
+
+// Decode reads an image file's bytes.
+func Decode(b []byte, o Options) (*RGB, error) {
+	if len(b) == 0 {
+		return nil, errors.New("empty file, want an image")
+	}
+	for _, f := range formats {
+		if !f.begins(b) {
+			continue
+		}
+		img, exif, err := f.decode(b, o)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		if o.EXIF {
+			img = upright(img, orientation(exif))
+		}
+		return img, nil
+	}
+	return nil, fmt.Errorf("unknown format beginning %q, want JPEG, PNG, WebP, GIF or BMP", b[:min(len(b), 12)])
+}
+
+// ReadFile reads an image file. Errors name it.
+func ReadFile(path string, o Options) (*RGB, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read image: %w", err)
+	}
+	img, err := Decode(b, o)
+	if err != nil {
+		return nil, fmt.Errorf("read image: %s: %w", path, err)
+	}
+	return img, nil
+}
+
+// Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It
+// resizes no more of the picture than the crop keeps. Errors name the file.
+func Preprocess(dst []float32, path string, size int, o Options) error {
+	img, err := ReadFile(path, o)
+	if err != nil {
+		return err
+	}
+	PreprocessRGB(dst, img, size)
+	return nil
+}
+
+// PreprocessRGB runs the chain after decoding: resize, crop, normalise. It
+// writes [3,size,size] to dst and panics if that has another length.
+func PreprocessRGB(dst []float32, img *RGB, size int) {
+	w, h := ShorterSide(img.W, img.H, size)
+	left, top := centre(w, size), centre(h, size)
+	Normalize(dst, resample(img, w, h, left, top, left+size, top+size, Bicubic))
+}

@@ -1,0 +1,94 @@
+package imageprep
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSweep compares with Pillow on pictures that scripts/image_sweep.py wrote:
+// a few of each kind in testdata/sweep, thousands in the folder that
+// CLIPNH_IMAGE_SWEEP names.
+func TestSweep(t *testing.T) {
+	t.Run("few", func(t *testing.T) { compareSweep(t, filepath.Join("testdata", "sweep")) })
+	t.Run("many", func(t *testing.T) {
+		dir := os.Getenv("CLIPNH_IMAGE_SWEEP")
+		if dir == "" {
+			t.Skip("CLIPNH_IMAGE_SWEEP names no folder; scripts/image_sweep.py makes one")
+		}
+		compareSweep(t, dir)
+	})
+}
+
+func compareSweep(t *testing.T, dir string) {
+	wants, err := filepath.Glob(filepath.Join(dir, "*.want"))
+	if err != nil || len(wants) == 0 {
+		t.Fatalf("%s: no .want files (%v)", dir, err)
+	}
+	equal, refused := 0, 0
+	for _, path := range wants {
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimSuffix(path, ".want")
+		how := filepath.Ext(name)
+		switch how {
+		case ".exif", ".bicubic", ".bilinear":
+			name = strings.TrimSuffix(name, how)
+		}
+		header, pix, _ := bytes.Cut(want, []byte("\n"))
+		img, err := ReadFile(name, Options{EXIF: how == ".exif"})
+		if bytes.HasPrefix(header, []byte("error")) {
+			refused++
+			if err == nil {
+				t.Errorf("%s: no error, want one as Pillow's: %s", filepath.Base(path), header)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		var w, h int
+		if _, err := fmt.Sscanf(string(header), "%d %d", &w, &h); err != nil {
+			t.Fatalf("%s: %q: %v", path, header, err)
+		}
+		switch how {
+		case ".bicubic":
+			img = Resize(img, w, h, Bicubic)
+		case ".bilinear":
+			img = Resize(img, w, h, Bilinear)
+		}
+		if err := differ(img, &RGB{Pix: pix, W: w, H: h}); err != nil {
+			t.Errorf("%s: %v", filepath.Base(path), err)
+			continue
+		}
+		equal++
+	}
+	t.Logf("%d pictures equal, %d refused as Pillow does", equal, refused)
+}
+
+// differ tells where two pictures differ.
+func differ(got, want *RGB) error {
+	if got.W != want.W || got.H != want.H || len(got.Pix) != len(want.Pix) {
+		return fmt.Errorf("%dx%d pixels, want %dx%d", got.W, got.H, want.W, want.H)
+	}
+	n, first := 0, 0
+	for i := range want.Pix {
+		if got.Pix[i] != want.Pix[i] {
+			if n == 0 {
+				first = i
+			}
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%d of %d samples differ, first of channel %d at %d,%d: got %d, want %d",
+			n, len(want.Pix), first%3, first/3%want.W, first/3/want.W, got.Pix[first], want.Pix[first])
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package imageprep
+
+import "math"
+
+// ShorterSide returns the size of a w x h picture once its shorter side is
+// brought to size: the longer one is int(size*long/short), as in torchvision's
+// Resize.
+func ShorterSide(w, h, size int) (int, int) {
+	if w <= h {
+		return size, int(float64(size*h) / float64(w))
+	}
+	return int(float64(size*w) / float64(h)), size
+}
+
+// centre is the first of crop positions out of n, half rounded to even as
+// Python's round does.
+func centre(n, crop int) int { return int(math.RoundToEven(float64(n-crop) / 2)) }
+
+// CenterCrop returns the middle w x h pixels of a picture, as torchvision's
+// CenterCrop: where the picture is smaller it is first padded with black, the
+// odd pixel on the right and at the bottom.
+func CenterCrop(src *RGB, w, h int) *RGB {
+	left, top := crop(src.W, w), crop(src.H, h)
+	out := newRGB(w, h)
+	for y := range h {
+		from := y + top
+		if from < 0 || from >= src.H {
+			continue
+		}
+		first := max(0, -left)
+		last := min(w, src.W-left)
+		copy(out.Pix[3*(y*w+first):3*(y*w+last)], src.Pix[3*(from*src.W+left+first):])
+	}
+	return out
+}
+
+// crop returns where a crop begins in n pixels, negative for padding.
+func crop(n, crop int) int {
+	if crop > n {
+		return -((crop - n) / 2)
+	}
+	return centre(n, crop)
+}
+
+// The mean and standard deviation of the pictures CLIP was trained on.
+var (
+	mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
+	std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
+)
+
+// normalized holds (v/255 - mean)/std of every channel and byte, in float32
+// arithmetic and torchvision's order.
+var normalized = func() (t [3][256]float32) {
+	for c := range t {
+		for v := range t[c] {
+			unit := float32(v) / 255
+			t[c][v] = (unit - mean[c]) / std[c]
+		}
+	}
+	return t
+}()
+
+// Normalize writes a picture as [3,H,W] to dst: scaled to 0..1, less the mean,
+// over the standard deviation of CLIP's channels. It panics if dst has another
+// length.
+func Normalize(dst []float32, img *RGB) {
+	n := img.W * img.H
+	if len(dst) != 3*n || len(img.Pix) != 3*n {
+		panic("imageprep: dst is not [3,H,W]")
+	}
+	r, g, b := dst[:n], dst[n:2*n], dst[2*n:3*n]
+	for i := range r {
+		p := img.Pix[3*i : 3*i+3 : 3*i+3]
+		r[i], g[i], b[i] = normalized[0][p[0]], normalized[1][p[1]], normalized[2][p[2]]
+	}
+}
