@@ -1,0 +1,201 @@
+// Package lowrank finds the principal directions of contributions over a set
+// of images, as the method's svd step defines them.
+//
+// A unit is a neuron-head pair or a neuron. Of each unit there is one
+// contribution, a vector of length O, per image. They are centred by their
+// mean over all images; the k images of largest centred norm are selected, the
+// lower image index first among equals; and the unit's principal directions
+// are the right singular vectors of the selected rows. The sign of a direction
+// follows from its projections, the inner products of the selected rows with
+// it: see State.
+//
+// No unit needs a decomposition of a k x O matrix. Pairs, whose contributions
+// are r = s·v + b, have the closed form that Pairs evaluates. A neuron's
+// contribution is Σ_h s[h]·v[h] + const, and Neurons works with its H scores
+// in the metric V Vᵀ. Dense takes the contributions themselves. All three
+// decide in float64, need the inputs once, and give the same bytes for any
+// number of workers.
+//
+// Axis letters: B images, H heads, C neurons, O the joint image-text
+// dimension, U units, k = min(top k, B). All arrays are row-major.
+//
+// Source: arXiv:2509.19943 and its published code (svd_over_dataset.py).
+package lowrank
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Options say which direction is asked for.
+type Options struct {
+	TopK  int // images that directions are computed from, at least 1
+	Index int // number of the direction, 0 for the strongest
+}
+
+// Result holds one direction of each of a run of units.
+type Result struct {
+	Units, OutDim int
+	Kept          int // k, the images selected: fewer than asked for when there are fewer
+
+	Direction []float32 // [U,O], unit vectors; zero where State is Null
+	Mean      []float32 // [U,O], mean contribution, bias included
+	Norms     []float32 // [U,k], norms of the selected centred contributions, ascending
+	State     []State   // [U]
+	ScoreMean []float32 // [U], mean score; from Pairs only
+}
+
+// NewResult allocates a Result for units of width outDim, over images of which
+// topK are to be selected.
+func NewResult(units, outDim, images, topK int) *Result {
+	kept := min(images, topK)
+	return &Result{
+		Units: units, OutDim: outDim, Kept: kept,
+		Direction: make([]float32, units*outDim),
+		Mean:      make([]float32, units*outDim),
+		Norms:     make([]float32, units*kept),
+		State:     make([]State, units),
+		ScoreMean: make([]float32, units),
+	}
+}
+
+// State says how a direction came to its sign.
+//
+// The published rule keeps a singular vector when more than half of the top k
+// images, of the number asked for even if there are fewer, project positively,
+// and negates it otherwise. That settles the sign only when a majority has one
+// sign; on a tie the published code returns whatever LAPACK returned. Then
+// the sign here is that of the sum of the projections' cubes, so that the
+// direction points along the longer tail; should that be zero, the first
+// selected image whose projection is not zero projects positively.
+type State uint8
+
+const (
+	// Decided: more than half of the top k project positively.
+	Decided State = iota
+	// Open: neither sign has a majority, and the rule for ties was used.
+	Open
+	// Null: there is no such direction, since the unit's contributions do not
+	// vary (in so many dimensions).
+	Null
+)
+
+// Count returns how many units are in the given state.
+func (r *Result) Count(state State) int {
+	n := 0
+	for _, s := range r.State {
+		if s == state {
+			n++
+		}
+	}
+	return n
+}
+
+// UnitError says that a unit could not be computed.
+type UnitError struct {
+	Unit   int // its index in the Result
+	Reason string
+}
+
+func (e *UnitError) Error() string { return fmt.Sprintf("unit %d: %s", e.Unit, e.Reason) }
+
+const (
+	reasonScores     = "a score is not finite"
+	reasonDirections = "its directions are not finite"
+	reasonRows       = "a contribution is not finite"
+	reasonEigen      = "the eigenvalue iteration did not converge"
+)
+
+// check panics unless r can take what is computed from images.
+func (r *Result) check(images, topK int) {
+	if images < 1 || topK < 1 || r.Units < 0 || r.OutDim < 1 {
+		panic("lowrank: empty input")
+	}
+	if r.Kept != min(images, topK) {
+		panic("lowrank: result for another number of images")
+	}
+	if len(r.Direction) != r.Units*r.OutDim || len(r.Mean) != len(r.Direction) ||
+		len(r.Norms) != r.Units*r.Kept || len(r.State) != r.Units || len(r.ScoreMean) != r.Units {
+		panic("lowrank: result of wrong size")
+	}
+}
+
+// forUnits runs body over 0..n in groups of at most size, several at once.
+// Each worker has its own scratch, which newBody makes. The error is that of
+// the lowest unit that has one, whatever the team.
+func forUnits(n, size int, team par.Team, newBody func() func(lo, hi int) *UnitError) error {
+	groups := (n + size - 1) / size
+	errs := make([]*UnitError, team.Size())
+	team.For(groups, func(lo, hi, worker int) {
+		body := newBody()
+		for g := lo; g < hi && errs[worker] == nil; g++ {
+			errs[worker] = body(g*size, min((g+1)*size, n))
+		}
+	})
+	var lowest *UnitError
+	for _, err := range errs {
+		if err != nil && (lowest == nil || err.Unit < lowest.Unit) {
+			lowest = err
+		}
+	}
+	if lowest == nil {
+		return nil
+	}
+	return lowest
+}
+
+// orient returns the sign of a direction, 1 or -1, from the projections of the
+// selected images on it, in the images' order.
+func orient(projections []float64, topK int) (sign float64, state State) {
+	positive, negative, cubes, first := 0, 0, 0.0, 0.0
+	for _, p := range projections {
+		switch {
+		case p > 0:
+			positive++
+		case p < 0:
+			negative++
+		}
+		if first == 0 {
+			first = p
+		}
+		cubes += p * p * p
+	}
+	switch {
+	case 2*positive > topK:
+		return 1, Decided
+	case 2*negative > topK:
+		return -1, Decided
+	case cubes < 0 || cubes == 0 && first < 0:
+		return -1, Open
+	}
+	return 1, Open
+}
+
+// putNorms writes the square roots of the selected squares in ascending order.
+func putNorms(dst []float32, squares []float64, selected []int) {
+	for i, b := range selected {
+		dst[i] = float32(math.Sqrt(squares[b]))
+	}
+	slices.Sort(dst)
+}
+
+// putDirection writes x·sign/|x|; x must not be zero.
+func putDirection(dst []float32, x []float64, sign float64) {
+	scale := sign / math.Sqrt(sumSquares(x))
+	for i, v := range x {
+		dst[i] = float32(v * scale)
+	}
+}
+
+func sumSquares(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v * v
+	}
+	return sum
+}
+
+func isFinite(x float64) bool { return x-x == 0 }

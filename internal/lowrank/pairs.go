@@ -1,0 +1,124 @@
+package lowrank
+
+import (
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Scores are the scores s[b,h,n] of every pair and image.
+type Scores struct {
+	Images, Heads, Neurons int       // B, H, C
+	Data                   []float32 // [B,H,C]
+}
+
+func (s Scores) check() {
+	if len(s.Data) != s.Images*s.Heads*s.Neurons {
+		panic("lowrank: scores of wrong size")
+	}
+}
+
+// gather copies the scores of one head and the neurons lo to hi, those of one
+// neuron beside each other and distance elements from the next neuron's.
+func (s Scores) gather(dst []float32, distance, head, lo, hi int) {
+	for b := range s.Images {
+		row := s.Data[(b*s.Heads+head)*s.Neurons:]
+		for i, v := range row[lo:hi] {
+			dst[i*distance+b] = v
+		}
+	}
+}
+
+// pairGroup is how many pairs are gathered at a time: four cache lines of each
+// image, so that a look-up of its memory page serves 64 pairs.
+const pairGroup = 64
+
+// Pairs computes the strongest direction of the pairs of one head, one unit
+// per neuron. Their centred contributions (s - mean s)·v have rank one, so
+//
+//	direction = ±v/|v|
+//	mean      = (mean s)·v + b
+//	norms     = |s - mean s|·|v|
+//
+// and further directions are null. Where the scores do not vary the direction
+// is +v/|v|, with the sign Open; where v is zero, zero and Null.
+//
+// Shapes: directions v [C,O] and bias b [O], of this head. r has C units. It
+// fails with a *UnitError when a score or direction is not finite, and panics
+// when sizes do not match.
+func Pairs(r *Result, s Scores, head int, directions, bias []float32, topK int, team par.Team) error {
+	s.check()
+	r.check(s.Images, topK)
+	if r.Units != s.Neurons || head < 0 || head >= s.Heads || len(directions) != len(r.Direction) || len(bias) != r.OutDim {
+		panic("lowrank: pairs of wrong size")
+	}
+	return forUnits(r.Units, pairGroup, team, func() func(lo, hi int) *UnitError {
+		scores := make([]float32, pairGroup*s.Images)
+		p := pair{deviations: make([]float64, s.Images), sizes: make([]float64, s.Images)}
+		return func(lo, hi int) *UnitError {
+			s.gather(scores, s.Images, head, lo, hi)
+			for u := lo; u < hi; u++ {
+				v := directions[u*r.OutDim : (u+1)*r.OutDim]
+				if err := p.solve(r, u, scores[(u-lo)*s.Images:(u-lo+1)*s.Images], v, bias, topK); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	})
+}
+
+// pair is scratch memory for one pair.
+type pair struct {
+	deviations, sizes []float64 // [B], s - mean s and its absolute value
+	projections       []float64
+	selector          selector
+}
+
+func (p *pair) solve(r *Result, u int, scores, v, bias []float32, topK int) *UnitError {
+	sum := 0.0
+	for _, s := range scores {
+		sum += float64(s)
+	}
+	mean := sum / float64(len(scores))
+	if !isFinite(mean) {
+		return &UnitError{u, reasonScores}
+	}
+	square := 0.0
+	for _, x := range v {
+		square += float64(x) * float64(x)
+	}
+	if !isFinite(square) {
+		return &UnitError{u, reasonDirections}
+	}
+	length := math.Sqrt(square)
+	for b, s := range scores {
+		d := float64(s) - mean
+		p.deviations[b], p.sizes[b] = d, math.Abs(d)
+	}
+	selected := p.selector.top(p.sizes, r.Kept)
+	p.projections = p.projections[:0]
+	for _, b := range selected {
+		p.projections = append(p.projections, p.deviations[b])
+	}
+
+	norms := r.Norms[u*r.Kept : (u+1)*r.Kept]
+	for i, d := range p.projections {
+		norms[i] = float32(math.Abs(d) * length)
+	}
+	slices.Sort(norms)
+	sign, state := orient(p.projections, topK)
+	scale := sign / length
+	if length == 0 {
+		scale, state = 0, Null
+	}
+	direction, means := r.Direction[u*r.OutDim:(u+1)*r.OutDim], r.Mean[u*r.OutDim:(u+1)*r.OutDim]
+	for o, x := range v {
+		direction[o] = float32(float64(x) * scale)
+		means[o] = float32(mean*float64(x) + float64(bias[o]))
+	}
+	r.State[u] = state
+	r.ScoreMean[u] = float32(mean)
+	return nil
+}
