@@ -1,0 +1,205 @@
+"""Run clipnh and its peers in turns on the same weights and inputs (bench.sh calls this; README.md explains).
+
+Prints the medians and writes them to the files asked for. Exits with 1 when outputs differ.
+"""
+import argparse
+from collections import namedtuple
+import hashlib
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+from prepare import MODELS, texts_name
+import report
+from worker import Worker, WorkerError
+
+HERE = Path(__file__).resolve().parent
+SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE.parent / "random_checkpoint.py",
+           HERE.parent / "demo" / "model.py", HERE.parent / "demo" / "bpe.py")
+
+# Outputs further from PyTorch's plain mode than this, in parts of its largest
+# value, are another computation: rounding alone gives 1e-6 to 1e-5.
+LIMIT = 1e-4
+
+# So long must pass before a peer's idle threads stop spinning.
+SETTLE = 0.1
+
+Runner = namedtuple("Runner", "key name group")
+RUNNERS = {
+    "image": [
+        Runner("ours", "clipnh", "clipnh"),
+        Runner("ort", "ONNX Runtime", "ONNX Runtime"),
+        Runner("eager", "PyTorch, plain", "PyTorch"),
+        Runner("channels_last", "PyTorch, channels last", "PyTorch"),
+        Runner("traced", "PyTorch, traced and optimised", "PyTorch"),
+    ],
+    "text": [
+        Runner("ours", "clipnh", "clipnh"),
+        Runner("eager", "PyTorch, plain", "PyTorch"),
+        Runner("traced", "PyTorch, traced and optimised", "PyTorch"),
+        Runner("trimmed", "PyTorch, cut to the longest text", "PyTorch, cut"),
+    ],
+}
+REFERENCE = "eager"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        digest = hashlib.sha256(b"".join(p.read_bytes() for p in SOURCES)).hexdigest()
+        self.models = args.scratch / f"models-{digest[:12]}"
+        self.logs = args.scratch / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.results, self.wrong = [], []
+
+    def all(self):
+        threads = list(dict.fromkeys(self.args.threads))
+        if "image" in self.args.towers:
+            for model in self.args.models:
+                self.prepare("image", model, self.args.batches)
+                for batch in self.args.batches:
+                    for t in threads:
+                        self.compare("image", model, batch, t)
+        if "text" in self.args.towers:
+            for model in self.args.text_models:
+                self.prepare("text", model, [self.args.names])
+                for t in threads:
+                    self.compare("text", model, 0, t)
+
+    def prepare(self, tower, model, numbers):
+        command = [sys.executable, HERE / "prepare.py", model, self.models, tower, *map(str, numbers)]
+        if self.args.vocab:
+            command += ["--vocab", self.args.vocab]
+        with open(self.logs / "prepare.log", "w", encoding="utf-8") as log:
+            say(f"{model}: prepare {tower} tower")
+            if subprocess.run(command, stderr=log, check=False).returncode:
+                raise WorkerError(f"prepare {model}: failed, see {log.name}")
+
+    def command(self, key, tower, model, batch, threads):
+        inputs = self.models / (f"{model}.pictures" if tower == "image" else texts_name(self.args.names, self.args.vocab))
+        sizes = [MODELS[model][2], batch] if tower == "image" else [self.args.text_batches]
+        if key == "ours":
+            return [self.args.scratch / "ours", tower, self.models / f"{model}.pt", inputs,
+                    *([batch] if tower == "image" else []), threads]
+        if key == "ort":
+            return ["node", HERE / "peer_ort.js", self.models / f"{model}.b{batch}.onnx", inputs, *sizes, threads]
+        weights = self.models / f"{model}.{'visual' if tower == 'image' else 'text'}"
+        return [sys.executable, HERE / "peer_torch.py", tower, key, weights, inputs, *sizes, threads]
+
+    def compare(self, tower, model, batch, threads):
+        case = f"{model} {tower}" + (f", batch {batch}" if batch else "") + f", {threads} thread{'s' * (threads > 1)}"
+        env = {"NODE_PATH": str(self.args.scratch / "node" / "node_modules")}
+        workers = []
+        try:
+            for runner in RUNNERS[tower]:
+                if runner.key in (*self.args.runners, REFERENCE):
+                    say(f"{case}: start {runner.name}")
+                    command = [str(c) for c in self.command(runner.key, tower, model, batch, threads)]
+                    with open(self.logs / f"{runner.key}.log", "w", encoding="utf-8") as log:
+                        workers.append(Worker(runner, command, threads, log, env))
+            errors = self.errors(workers)
+            for r in range(self.args.rounds):
+                say(f"{case}: round {r + 1} of {self.args.rounds}")
+                for w in workers:
+                    time.sleep(SETTLE)
+                    w.turn(self.args.turn)
+            for w in workers:
+                error = errors[w.runner.key]
+                self.results.append({"tower": tower, "model": model, "batch": batch, "threads": threads, "error": error,
+                                     **w.result()})
+                if not error <= LIMIT:
+                    self.wrong.append(f"{case}: {w.runner.name} is off by {error:.1e} of the largest value, want at most {LIMIT:g}")
+        finally:
+            for w in workers:
+                w.close()
+
+    def errors(self, workers):
+        outputs = {}
+        for w in workers:
+            path = self.args.scratch / f"{w.runner.key}.features"
+            w.output(path)
+            outputs[w.runner.key] = np.fromfile(path, np.float32)
+        reference = outputs[REFERENCE]
+        largest = np.abs(reference).max()
+        errors = {}
+        for key, got in outputs.items():
+            n = min(len(got), len(reference))  # texts: each runner has its own number of them, all begin with the same
+            errors[key] = float(np.abs(got[:n] - reference[:n]).max() / largest)
+        return errors
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        cpu = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), os.uname().machine)
+    commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return {"cpu": cpu, "cores": cores(), "date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip() or "unknown"}
+
+
+def cores():
+    return len(os.sched_getaffinity(0))
+
+
+def listed(convert, choices=None):
+    def parse(text):
+        items = [convert(s) for s in text.split(",")]
+        for i in items:
+            if choices and i not in choices:
+                raise argparse.ArgumentTypeError(f"{i}, want some of {','.join(map(str, choices))}")
+        return items
+    return parse
+
+
+def positive(text):
+    n = cores() if text == "all" else int(text)
+    if n < 1:
+        raise argparse.ArgumentTypeError(f"{text}, want at least 1")
+    return n
+
+
+def main():
+    keys = list(dict.fromkeys(r.key for rs in RUNNERS.values() for r in rs))
+    ap = argparse.ArgumentParser(prog="bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--towers", type=listed(str, RUNNERS), default=list(RUNNERS), help="image,text (default both)")
+    ap.add_argument("--models", type=listed(str, MODELS), default=["RN50", "RN50x16"], help="for images (RN50,RN50x16)")
+    ap.add_argument("--batches", type=listed(positive), default=[1, 8], help="pictures of one inference (1,8)")
+    ap.add_argument("--threads", type=listed(positive), default=[1, cores()], help="numbers, or all (1,all)")
+    ap.add_argument("--rounds", type=positive, default=5, help="turns of each runner (5)")
+    ap.add_argument("--turn", type=float, default=1.0, help="seconds of one turn, at least one inference (1)")
+    ap.add_argument("--runners", type=listed(str, keys), default=keys, help=f"some of {','.join(keys)} (all); {REFERENCE} always runs")
+    ap.add_argument("--text-models", type=listed(str, MODELS), default=["RN50"], help="for texts (RN50)")
+    ap.add_argument("--names", type=positive, default=40, help="class names of the texts, each in every template (40)")
+    ap.add_argument("--text-batches", default="8,32,128", help="of which PyTorch's fastest is taken (8,32,128)")
+    ap.add_argument("--vocab", type=Path, help="CLIP's merges file; without it token ids are made up")
+    ap.add_argument("--json", type=Path, help="write every time to this file")
+    ap.add_argument("--markdown", type=Path, help="write the summary to this file")
+    ap.add_argument("--scratch", type=Path, required=True, help=argparse.SUPPRESS)
+    args = ap.parse_args()
+
+    b = Bench(args)
+    failures = []
+    try:
+        b.all()
+    except (WorkerError, KeyboardInterrupt) as e:  # what was measured before is worth printing
+        failures.append(str(e) or "interrupted")
+    if b.results:
+        about = machine()
+        print(report.text(about, b.results))
+        if args.json:
+            args.json.write_text(json.dumps({"machine": about, "results": b.results}, indent=1) + "\n")
+        if args.markdown:
+            args.markdown.write_text(report.markdown(about, b.results))
+    if failures or b.wrong:
+        sys.exit("\n".join(f"bench.sh: {f}" for f in failures + b.wrong))
+
+
+if __name__ == "__main__":
+    main()

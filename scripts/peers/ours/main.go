@@ -1,0 +1,199 @@
+// Command ours is clipnh's side of the comparison with other inference
+// programs (README.md beside it has the protocol).
+//
+//	ours image MODEL.pt PICTURES BATCH THREADS
+//	ours text MODEL.pt TEXTS THREADS
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
+)
+
+func main() {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintf(os.Stderr, "ours: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string, stdin io.Reader, stdout io.Writer) error {
+	if err := cpu.Err(); err != nil {
+		return err
+	}
+	var w *work
+	var err error
+	switch {
+	case len(args) == 5 && args[0] == "image":
+		w, err = openImages(args[1], args[2], args[3], args[4])
+	case len(args) == 4 && args[0] == "text":
+		w, err = openTexts(args[1], args[2], args[3])
+	default:
+		return fmt.Errorf("arguments %q, want image MODEL PICTURES BATCH THREADS or text MODEL TEXTS THREADS", args)
+	}
+	if err != nil {
+		return err
+	}
+	return w.serve(stdin, stdout)
+}
+
+// work is an inference that is repeated on the same inputs.
+type work struct {
+	units    int // pictures or texts of one inference
+	infer    func() error
+	features []float32 // of the last inference, [units,O]
+}
+
+// serve runs inferences as the lines of stdin say.
+func (w *work) serve(stdin io.Reader, stdout io.Writer) error {
+	if err := w.infer(); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "ready %d clipnh (%s)\n", w.units, cpu.Active())
+	lines := bufio.NewScanner(stdin)
+	for lines.Scan() {
+		word, argument, _ := strings.Cut(lines.Text(), " ")
+		switch word {
+		case "run":
+			n, err := strconv.Atoi(argument)
+			if err != nil {
+				return err
+			}
+			reply := []string{"ms"}
+			for range n {
+				start := time.Now()
+				if err := w.infer(); err != nil {
+					return err
+				}
+				reply = append(reply, fmt.Sprintf("%.4f", float64(time.Since(start))/float64(time.Millisecond)))
+			}
+			fmt.Fprintln(stdout, strings.Join(reply, " "))
+		case "out":
+			b, err := binary.Append(nil, binary.LittleEndian, w.features)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(argument, b, 0o666); err != nil {
+				return err
+			}
+			fmt.Fprintln(stdout, "done")
+		default:
+			return fmt.Errorf("command %q, want run or out", lines.Text())
+		}
+	}
+	return lines.Err()
+}
+
+// useThreads keeps the whole program, garbage collection included, on so
+// many processors as the tower has threads.
+func useThreads(argument string) (int, error) {
+	threads, err := strconv.Atoi(argument)
+	if err == nil && threads < 1 {
+		err = fmt.Errorf("threads: %d, want at least 1", threads)
+	}
+	if err == nil {
+		runtime.GOMAXPROCS(threads)
+	}
+	return threads, err
+}
+
+func openImages(model, file, batchArgument, threadsArgument string) (*work, error) {
+	threads, err := useThreads(threadsArgument)
+	if err != nil {
+		return nil, err
+	}
+	batch, err := strconv.Atoi(batchArgument)
+	if err != nil {
+		return nil, err
+	}
+	ck, err := clip.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads})
+	if err != nil {
+		return nil, err
+	}
+	pictures, err := readPictures(file, batch*tower.PictureLen())
+	if err != nil {
+		return nil, err
+	}
+	features := make([]float32, batch*tower.Config().OutDim)
+	infer := func() error { return tower.Run(pictures, clip.Output{Features: features}) }
+	return &work{batch, infer, features}, nil
+}
+
+// readPictures reads the first n numbers of a file of float32.
+func readPictures(file string, n int) ([]float32, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	pictures := make([]float32, n)
+	if err := binary.Read(bufio.NewReader(f), binary.LittleEndian, pictures); err != nil {
+		return nil, fmt.Errorf("%s: read %d pictures' numbers: %w", file, n, err)
+	}
+	return pictures, nil
+}
+
+func openTexts(model, file, threadsArgument string) (*work, error) {
+	threads, err := useThreads(threadsArgument)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := readTexts(file)
+	if err != nil {
+		return nil, err
+	}
+	ck, err := clip.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	tower, err := clip.NewTextTower(ck, threads)
+	if err != nil {
+		return nil, err
+	}
+	features := make([]float32, len(texts)*tower.Config().OutDim)
+	infer := func() error { return tower.Encode(context.Background(), features, texts, nil) }
+	return &work{len(texts), infer, features}, nil
+}
+
+// readTexts reads token ids, a line for each text.
+func readTexts(file string) ([][]int32, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var texts [][]int32
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		var text []int32
+		for field := range strings.FieldsSeq(lines.Text()) {
+			id, err := strconv.ParseInt(field, 10, 32)
+			if err != nil {
+				return nil, fmt.Errorf("%s: line %d: %w", file, len(texts)+1, err)
+			}
+			text = append(text, int32(id))
+		}
+		texts = append(texts, text)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return texts, nil
+}
