@@ -203,11 +203,16 @@ func (c *Conv) pack(weights [][]float32) {
 // are ordered block, tap, channel of the block.
 func (c *Conv) packSource(w []float32, in, first, taps int) {
 	p := &c.weights
-	for o := range c.spec.Out {
-		for i := range in {
-			row := ((first+i/Lanes)*taps)*Lanes + i%Lanes
-			for t := range taps {
-				p.data[p.at(row+t*Lanes, o)] = w[(o*in+i)*taps+t]
+	for n := 0; n < p.nBlocks; n += p.width {
+		lanes := min(p.width, p.nBlocks-n) * Lanes
+		panel := p.data[p.at(0, n*Lanes):]
+		for j := range min(lanes, c.spec.Out-n*Lanes) {
+			channels := w[(n*Lanes+j)*in*taps:][:in*taps]
+			for i := range in {
+				row := (first+i/Lanes)*taps*Lanes + i%Lanes
+				for t := range taps {
+					panel[(row+t*Lanes)*lanes+j] = channels[i*taps+t]
+				}
 			}
 		}
 	}

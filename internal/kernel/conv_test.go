@@ -209,3 +209,62 @@ func TestPlan(t *testing.T) {
 		}
 	}
 }
+
+// TestConvMemory runs convolutions on unaligned memory whose gaps hold NaN in
+// the sources and guards in the output, with a Scratch full of NaN.
+func TestConvMemory(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, spec := range []ConvSpec{
+		{In: []int{20, 16}, Out: 40, Kernel: 1, H: 5, W: 7, Images: 2, Activation: ReLU},
+		{In: []int{20}, Out: 40, Kernel: 3, H: 5, W: 7, Images: 2, Activation: QuickGELU, Algorithm: Direct},
+		{In: []int{20}, Out: 40, Kernel: 3, H: 5, W: 7, Images: 2, Activation: QuickGELU, Algorithm: Winograd2},
+		{In: []int{20}, Out: 40, Kernel: 3, H: 5, W: 7, Images: 2, Activation: ReLU, Algorithm: Winograd4},
+	} {
+		c := newConvCase(spec, false)
+		want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, nil, c.src)
+		eachLevel(t, func(t *testing.T) {
+			conv := NewConv(spec, c.weights, c.bias)
+			pixels := spec.Images * spec.H * spec.W
+			var src []Map
+			for i, in := range spec.In {
+				data := alignedFloats(MapLen(in, pixels) + 3)[3:]
+				for i := range data {
+					data[i] = nan
+				}
+				m := MapOn(data, in, spec.Images, spec.H, spec.W)
+				m.SetPlanar(c.src[i])
+				src = append(src, m)
+			}
+			data, touched := guarded(MapLen(spec.Out, pixels), 5)
+			dst := MapOn(data, spec.Out, spec.Images, spec.H, spec.W)
+			scratch := new(Scratch)
+			scratch.grow(2, 1<<20)
+			for _, buf := range [][]float32{scratch.sharedFloats(1 << 20), scratch.workers[0].buf, scratch.workers[1].buf, scratch.workers[0].waste} {
+				for i := range buf {
+					buf[i] = nan
+				}
+			}
+			conv.Run(dst, nil, scratch, par.NewTeam(2), src...)
+			got := make([]float32, len(want))
+			dst.Planar(got)
+			if e := relativeError(got, want); e > convTolerance[conv.Spec().Algorithm] {
+				t.Errorf("%v: error %g", conv.Spec().Algorithm, e)
+			}
+			for b := range dst.Blocks() {
+				for i := pixels * Lanes; i < dst.Stride*Lanes; i++ {
+					if data[b*dst.Stride*Lanes+i] != guard {
+						t.Fatalf("%v: wrote behind block %d", conv.Spec().Algorithm, b)
+					}
+				}
+				for i := range pixels * Lanes {
+					if v := data[b*dst.Stride*Lanes+i]; b*Lanes+i%Lanes >= spec.Out && v != 0 {
+						t.Fatalf("%v: lane %d of the padding is %g", conv.Spec().Algorithm, i%Lanes, v)
+					}
+				}
+			}
+			if touched() {
+				t.Errorf("%v: wrote beside the map", conv.Spec().Algorithm)
+			}
+		})
+	}
+}

@@ -19,31 +19,42 @@ func (a Algorithm) tileSize() int {
 // channels per tap, all in one piece.
 func (c *Conv) packWinograd(w []float32) {
 	s := &c.spec
-	g := winogradKernel(s.Algorithm.tileSize())
-	n := len(g)
+	m := s.Algorithm.tileSize()
+	n := m + 2
 	kBlocks, nBlocks := blocksOf(s.In[0]), blocksOf(s.Out)
 	width := c.family.panelWidth(nBlocks)
 	size := kBlocks * nBlocks * blockFloats
 	all := alignedFloats(n * n * size)
 	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: all}
 	c.zeros = alignedFloats(nBlocks * Lanes)
+	var row [6 * 6][maxWidth * Lanes]float32 // one input's weights for a panel, by tap
 	in := s.In[0]
-	var half [6][3]float64
-	for o := range s.Out {
+	for first := 0; first < nBlocks; first += width {
+		lanes := min(width, nBlocks-first) * Lanes
 		for i := range in {
-			k := (*[taps]float32)(w[(o*in+i)*taps:])
-			for r, gr := range g {
-				for x := range 3 {
-					half[r][x] = gr[0]*float64(k[x]) + gr[1]*float64(k[3+x]) + gr[2]*float64(k[6+x])
-				}
+			for j := range min(lanes, s.Out-first*Lanes) {
+				winogradWeights(&row, j, m, (*[taps]float32)(w[((first*Lanes+j)*in+i)*taps:]))
 			}
-			at := c.weights.at(i, o)
-			for r := range n {
-				h := &half[r]
-				for _, gc := range g {
-					all[at] = float32(h[0]*gc[0] + h[1]*gc[1] + h[2]*gc[2])
-					at += size
-				}
+			at := c.weights.at(i, first*Lanes)
+			for t := range n * n {
+				copy(all[t*size+at:][:lanes], row[t][:])
+			}
+		}
+		clear(row[:]) // the last panel may have lanes without a channel
+	}
+}
+
+// winogradWeights sets row[.][j] to G k G^T.
+func winogradWeights(row *[6 * 6][maxWidth * Lanes]float32, j, m int, k *[taps]float32) {
+	var columns [3][6]float64
+	for x := range columns {
+		columns[x] = winogradKernelLine(m, float64(k[x]), float64(k[3+x]), float64(k[6+x]))
+	}
+	n := m + 2
+	for r := range n {
+		for c, v := range winogradKernelLine(m, columns[0][r], columns[1][r], columns[2][r]) {
+			if c < n {
+				row[r*n+c][j] = float32(v)
 			}
 		}
 	}

@@ -50,21 +50,17 @@ type winogradOut struct {
 // infinity: their powers spread least, and the error is a third of that of the
 // usual 0, +-1, +-2.
 
-// winogradKernel returns G of F(m x m): U = G g G^T are the weights of the
-// taps for a 3x3 kernel g.
-func winogradKernel(m int) [][3]float64 {
+// winogradKernelLine is G g of F(2x2) or F(4x4) for one line (a, b, c) of the
+// kernel: its polynomial a + b p + c p^2 at each point p, divided by the
+// product of p's distances to the other points. The weights of the taps are
+// G g G^T.
+func winogradKernelLine(m int, a, b, c float64) [6]float64 {
 	if m == 2 {
-		return [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}
+		return [6]float64{a, (a + c + b) / 2, (a + c - b) / 2, c}
 	}
-	// Row p of G is (1, p, p*p) divided by the product of p's distances to
-	// the other points.
-	g := [][3]float64{{1, 0, 0}} // a^2 b^2 = 1
-	for _, s := range []struct{ p, other float64 }{{sqrtHalf, 2}, {-sqrtHalf, 2}, {sqrt2, 0.5}, {-sqrt2, 0.5}} {
-		square := s.p * s.p
-		scale := 1 / (2 * square * (square - s.other))
-		g = append(g, [3]float64{scale, s.p * scale, square * scale})
-	}
-	return append(g, [3]float64{0, 0, 1})
+	evenA, oddA := (a+c/2)*(-2./3), b*(-2./3*sqrtHalf)
+	evenB, oddB := (a+c*2)*(1./6), b*(1./6*sqrt2)
+	return [6]float64{a, evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, c}
 }
 
 const (
