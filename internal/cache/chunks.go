@@ -76,10 +76,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 		}
 	}
 	if at.folder {
-		if err := d.mkdir(at.dir); err != nil {
-			return nil, err
-		}
-		if err := d.syncDir(filepath.Dir(at.dir)); err != nil {
+		if err := makeFolder(d, at.dir); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +100,21 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 		}
 		return nil, err
 	}
-	return w, w.begin()
+	if err := w.begin(); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// makeFolder makes an artefact's folder if it is not there.
+func makeFolder(d disk, dir string) error {
+	if there, err := anyExists(d, dir); err != nil || there {
+		return err
+	}
+	if err := d.mkdir(dir); err != nil {
+		return err
+	}
+	return d.syncDir(filepath.Dir(dir))
 }
 
 // Chunks is the number of chunks that the collection will have.

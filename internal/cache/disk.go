@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // blockSize is how many bytes go to or come from the disk at once.
@@ -86,6 +87,9 @@ func (osDisk) syncDir(dir string) error {
 		return err
 	}
 	err = f.Sync()
+	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, syscall.EINVAL) {
+		err = nil // some network file systems have no such call for folders
+	}
 	return errors.Join(err, f.Close())
 }
 

@@ -13,8 +13,7 @@
 // are r = s·v + b, have the closed form that Pairs evaluates. A neuron's
 // contribution is Σ_h s[h]·v[h] + const, and Neurons works with its H scores
 // in the metric V Vᵀ. Dense takes the contributions themselves. All three
-// decide in float64, need the inputs once, and give the same bytes for any
-// number of workers.
+// decide in float64 and give the same bytes for any number of workers.
 //
 // Axis letters: B images, H heads, C neurons, O the joint image-text
 // dimension, U units, k = min(top k, B). All arrays are row-major.
