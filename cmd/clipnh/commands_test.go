@@ -120,10 +120,10 @@ func TestEveryExample(t *testing.T) {
 
 func TestUnderscores(t *testing.T) {
 	root := newRootCommand(new(globalOptions))
-	cmd := &cobra.Command{Use: "svd", RunE: func(*cobra.Command, []string) error { return nil }}
+	cmd := &cobra.Command{Use: "probe", RunE: func(*cobra.Command, []string) error { return nil }}
 	k := cmd.Flags().Int("top-k-pca", 50, "")
 	root.AddCommand(cmd)
-	root.SetArgs([]string{"svd", "--top_k-pca", "7"})
+	root.SetArgs([]string{"probe", "--top_k-pca", "7"})
 	if err := root.Execute(); err != nil || *k != 7 {
 		t.Errorf("--top_k-pca 7 gave %d, %v", *k, err)
 	}

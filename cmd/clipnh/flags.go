@@ -10,9 +10,19 @@ import (
 	"github.com/spf13/pflag"
 )
 
+// otherNames are names that the reference has for flags of ours besides the
+// ones that we took over.
+var otherNames = map[string]string{
+	"norm-out-path": "norm-save-path", // svd_over_dataset.py; its README has ours
+}
+
 // dashes makes --top_k_pca the same flag as --top-k-pca.
 func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
-	return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	name = strings.ReplaceAll(name, "_", "-")
+	if ours, ok := otherNames[name]; ok {
+		name = ours
+	}
+	return pflag.NormalizedName(name)
 }
 
 // noArgs refuses positional arguments.

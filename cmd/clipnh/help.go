@@ -66,7 +66,7 @@ func helpText(cmd *cobra.Command) string {
 		section("USAGE", cmd.Parent().Name()+" "+cmd.Use+" [flags]")
 	}
 	section("EXAMPLE", cmd.Example)
-	section("FLAGS", flagList(cmd.LocalNonPersistentFlags()))
+	section("FLAGS", flagList(ownFlags(cmd)))
 	section("GLOBAL FLAGS", flagList(cmd.Root().PersistentFlags()))
 	section("EXIT STATUS", exitList(cmd))
 	return b.String()
@@ -86,6 +86,19 @@ func commandList(cmd *cobra.Command, group string) string {
 		}
 	}
 	return b.String()
+}
+
+// ownFlags are the flags of a command but for the global ones, in the order in
+// which they were added; cobra's own list is sorted.
+func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
+	own := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
+	own.SortFlags = false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if cmd.Root().PersistentFlags().Lookup(f.Name) == nil {
+			own.AddFlag(f)
+		}
+	})
+	return own
 }
 
 // flagList is pflag's list without its indentation.

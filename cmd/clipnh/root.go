@@ -19,6 +19,15 @@ type commandGroup struct {
 // help shows them. A new command is added here and nowhere else.
 func commandGroups(g *globalOptions) []commandGroup {
 	return []commandGroup{
+		{"START HERE", []*cobra.Command{
+			newDemoCommand(g),
+			newInfoCommand(g),
+		}},
+		{"THE PIPELINE", []*cobra.Command{
+			newEmbedCommand(g),
+			newCollectCommand(g),
+			newSVDCommand(g),
+		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
 		}},
@@ -69,7 +78,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 		Use:     "clipnh",
 		Short:   "Take CLIP-ResNet image encoders apart into neurons and heads",
 		Long:    rootHelp,
-		Example: "clipnh version",
+		Example: "clipnh demo",
 
 		Annotations: exitStatus(),
 		RunE: func(cmd *cobra.Command, _ []string) error {

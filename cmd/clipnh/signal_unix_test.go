@@ -16,7 +16,13 @@ import (
 // signalledEnv turns the test binary into a program that waits for a signal.
 const signalledEnv = "CLIPNH_TEST_SIGNALLED"
 
+// programEnv turns the test binary into the program itself.
+const programEnv = "CLIPNH_TEST_PROGRAM"
+
 func TestMain(m *testing.M) {
+	if os.Getenv(programEnv) != "" {
+		os.Exit(run(interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	if os.Getenv(signalledEnv) == "" {
 		os.Exit(m.Run())
 	}

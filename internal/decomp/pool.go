@@ -85,10 +85,11 @@ func (p *Pool) check() {
 // width is D, the channels of a head.
 func (p *Pool) width() int { return p.Neurons / p.Heads }
 
-// Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head to dst [C,O].
-func (p *Pool) Directions(dst []float32, head int, team par.Team) {
-	C, O, D := p.Neurons, p.OutDim, p.width()
-	kernel.Sgemm(true, true, C, O, D, 1, p.Value[head*D*C:], C, p.Out[head*D:], C, 0, dst[:C*O], O, team)
+// Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head and the neurons
+// lo to hi to dst [hi-lo,O].
+func (p *Pool) Directions(dst []float32, head, lo, hi int, team par.Team) {
+	C, O, D, n := p.Neurons, p.OutDim, p.width(), hi-lo
+	kernel.Sgemm(true, true, n, O, D, 1, p.Value[head*D*C+lo:], C, p.Out[head*D:], C, 0, dst[:n*O], O, team)
 }
 
 // AllDirections returns v of every head, [H,C,O].
@@ -96,7 +97,7 @@ func (p *Pool) AllDirections(team par.Team) []float32 {
 	each := p.Neurons * p.OutDim
 	v := make([]float32, p.Heads*each)
 	for h := range p.Heads {
-		p.Directions(v[h*each:(h+1)*each], h, team)
+		p.Directions(v[h*each:(h+1)*each], h, 0, p.Neurons, team)
 	}
 	return v
 }

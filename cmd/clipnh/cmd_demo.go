@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const demoHelp = `
+Runs the main job on an example that the program carries: a tiny CLIP-ResNet, trained
+on drawn pictures of things in ten colours, with its tokenizer and datasets. They are
+laid out below --dir as a user would have them. Then each command of the job is
+printed and run as if it had been typed, and at the end what came out is set beside
+what an independent PyTorch implementation measured.
+
+Reads nothing. Writes the example and the artefacts made from it below --dir; a second
+run keeps what is there.`
+
+func newDemoCommand(g *globalOptions) *cobra.Command {
+	var opts demoOptions
+	cmd := &cobra.Command{
+		Use:         "demo [--dir DIR]",
+		Short:       "Run the main job on a small example, in seconds",
+		Long:        demoHelp,
+		Example:     "clipnh demo --dir clipnh-demo",
+		Args:        noArgs,
+		Annotations: exitStatus(exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runDemo(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// demoOptions is everything the demo command can be told.
+type demoOptions struct {
+	dir string
+}
+
+func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.dir, "dir", "clipnh-demo", "`DIR` to lay the example out in")
+}
+
+func (o *demoOptions) validate() error { return require("--dir", o.dir) }
+
+// demoSteps are the commands of the demo, with {} for its folder.
+var demoSteps = []struct{ why, args string }{
+	{"What is in the checkpoint?",
+		"info --model {}/tiny-clip.pt"},
+	{"Class names and words as directions in the space that images and texts share:",
+		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/imagenet/classes.txt --templates {}/templates.txt --embeddings-save-path {}/caches/classes.npy"},
+	{"",
+		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/words.txt --templates {}/templates.txt --embeddings-save-path {}/caches/words.npy"},
+	{"The score of every neuron-head pair on every picture:",
+		"collect --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --save-path {}/caches/test"},
+	{"",
+		"collect --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --save-path {}/caches/val"},
+	{"The direction that each pair writes to:",
+		"svd --collect-save-path {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
+}
+
+// demoConcepts are the words whose strongest pairs the demo shows, beside
+// expected.json's.
+var demoConcepts = []string{"yellow", "convertible"}
+
+func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
+	laid, err := demo.Layout(opts.dir)
+	if err != nil {
+		return err
+	}
+	g.printer.Note("%s: %d files of the example written, %d there already", opts.dir, laid.Written, laid.Kept)
+	for _, step := range demoSteps {
+		args := strings.Fields(step.args)
+		for i := range args {
+			args[i] = strings.ReplaceAll(args[i], "{}", opts.dir)
+		}
+		if err := runDemoStep(ctx, step.why, args, g); err != nil {
+			return err
+		}
+	}
+	result, err := demoFindings(ctx, opts.dir, g.workers())
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	return result.print(g.printer)
+}
+
+// runDemoStep prints a command line and runs it through the same code as the
+// program does. With --json, standard output is kept for the findings.
+func runDemoStep(ctx context.Context, why string, args []string, g *globalOptions) error {
+	inner := &globalOptions{printer: g.printer, quiet: g.quiet, threads: g.threads}
+	if g.json {
+		inner.printer = ui.NewPrinter(io.Discard, io.Discard, time.Now)
+	} else {
+		if why != "" {
+			why = "\n" + why + "\n"
+		}
+		if err := g.printer.Text(why + "$ clipnh " + shellLine(args) + "\n"); err != nil {
+			return err
+		}
+	}
+	root := newRootCommand(inner)
+	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
+	if g.quiet {
+		given = append(given, "--quiet")
+	}
+	root.SetArgs(given)
+	if cmd, err := root.ExecuteContextC(ctx); err != nil {
+		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	}
+	return nil
+}
+
+// shellLine writes arguments as a shell reads them.
+func shellLine(args []string) string {
+	words := slices.Clone(args)
+	for i, w := range words {
+		if strings.ContainsAny(w, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
+			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// demoResult is what the demo found, beside what was expected.
+type demoResult struct {
+	ZeroShot         pipeline.Accuracy `json:"zero_shot"`
+	ExpectedZeroShot float64           `json:"expected_top1"`
+	Concepts         []demoConcept     `json:"concepts"`
+}
+
+// demoConcept is the pairs that stand closest to a word.
+type demoConcept struct {
+	Word     string          `json:"word"`
+	Pairs    []pipeline.Pair `json:"pairs"`
+	Expected []demo.Pair     `json:"expected"`
+}
+
+func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, error) {
+	expected, err := demo.Expected()
+	if err != nil {
+		return nil, err
+	}
+	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	accuracy, err := pipeline.ZeroShot(ctx, in("caches/val"), in("caches/classes.npy"),
+		dataset.Options{Kind: dataset.ImageNetVal, Path: in(demo.ImageNet)}, threads)
+	if err != nil {
+		return nil, err
+	}
+	words, err := textlist.ReadFile(in(demo.Words))
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := pipeline.StrongestPairs(in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
+	if err != nil {
+		return nil, err
+	}
+	result := &demoResult{ZeroShot: *accuracy, ExpectedZeroShot: expected.ZeroShotTop1}
+	of := map[string][]demo.Pair{"yellow": expected.Golden.TopPairsForYellow, "convertible": expected.Golden.TopPairsForConvertible}
+	for _, word := range demoConcepts {
+		at := slices.Index(words, word)
+		if at < 0 {
+			return nil, fmt.Errorf("%s: no line %q", in(demo.Words), word)
+		}
+		result.Concepts = append(result.Concepts, demoConcept{word, pairs[at], of[word][:len(pairs[at])]})
+	}
+	return result, nil
+}
+
+func (r *demoResult) print(p *ui.Printer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nPut together again from the pairs' contributions, the features of %d pictures name the right\nclass for %.1f %% of them (expected %.1f %%).\n\n",
+		r.ZeroShot.Images, 100*r.ZeroShot.Top1, 100*r.ExpectedZeroShot)
+	b.WriteString("The pairs whose direction is closest to a word, with the cosine between them:\n\n")
+	if err := p.Text(b.String()); err != nil {
+		return err
+	}
+	for _, c := range r.Concepts {
+		t := ui.NewTable(ui.Left(c.Word), ui.Right("cosine"), ui.Left("expected"), ui.Right("cosine"))
+		for i, pair := range c.Pairs {
+			want := c.Expected[i]
+			t.Row(pair.Name(), fmt.Sprintf("%.4f", pair.Cosine), fmt.Sprintf("h%dn%d", want.Head, want.Neuron), fmt.Sprintf("%.4f", want.Cosine))
+		}
+		if err := p.Table(t); err != nil {
+			return err
+		}
+		if err := p.Text("\n"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const embedHelp = `
+Turns texts into unit vectors of the space that images and texts share. Each text is
+put into every template ("a photo of a {}."), every prompt is encoded and made a unit
+vector, and their mean, made a unit vector again, is the text's embedding. With
+--use-templates=false the texts are encoded as they are.
+
+Reads a checkpoint (--model), the merges file of its tokenizer (--vocab; OpenAI's is
+bpe_simple_vocab_16e6.txt.gz), and a list of texts, one a line, or one of:
+  IN   the 1000 ImageNet classes, as curated for CLIP
+  PC   the 59 classes of PASCAL Context
+  30k  a word list, which --lines names
+Of a list whose lines are FOLDER<TAB>NAME, as a dataset's classes.txt, the names count.
+Templates are the 80 of CLIP's zero-shot protocol, or those of --templates.
+
+Writes one row per text, [M,O] float32: as .npy for NumPy, or as .pt for
+torch.load; and beside it a manifest (.json).`
+
+func newEmbedCommand(g *globalOptions) *cobra.Command {
+	var opts embedOptions
+	cmd := &cobra.Command{
+		Use:   "embed --model FILE --vocab FILE --embeddings-save-path FILE",
+		Short: "Embed class names or words as unit vectors",
+		Long:  embedHelp,
+		Example: "clipnh embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --classnames IN --embeddings-save-path caches/IN_embed.npy",
+		Args:        noArgs,
+		Annotations: exitStatus(exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runEmbed(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// embedOptions is everything the embed command can be told.
+type embedOptions struct {
+	model, vocab, savePath       string
+	classnames, lines, templates string
+	useTemplates                 bool
+}
+
+func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.model)
+	vocabFlag(fs, &o.vocab)
+	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --lines is given)")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one a line")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the text")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringVar(&o.savePath, "embeddings-save-path", "", "`FILE` to write, .npy or .pt")
+}
+
+// vocabFlag adds --vocab, which every command that reads texts has.
+func vocabFlag(fs *pflag.FlagSet, vocab *string) {
+	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz")
+}
+
+func (o *embedOptions) validate() error {
+	err := require("--model", o.model, "--vocab", o.vocab, "--embeddings-save-path", o.savePath)
+	if err != nil {
+		return err
+	}
+	switch o.classnames {
+	case "", "30k":
+	case "IN", "PC":
+		if o.lines != "" {
+			return fmt.Errorf("--classnames %s and --lines: want one of them", o.classnames)
+		}
+	default:
+		return fmt.Errorf("--classnames %q: want IN, PC or 30k", o.classnames)
+	}
+	if o.classnames == "30k" && o.lines == "" {
+		return errors.New("--classnames 30k: want --lines with the word list's file, which clipnh does not carry")
+	}
+	if !o.useTemplates && o.templates != "" {
+		return errors.New("--templates and --use-templates=false: want one of them")
+	}
+	return nil
+}
+
+func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
+	texts, err := opts.texts()
+	if err != nil {
+		return err
+	}
+	templates, err := opts.prompts()
+	if err != nil {
+		return err
+	}
+	result, err := pipeline.Embed(ctx, pipeline.EmbedOptions{
+		Model: opts.model, Vocab: opts.vocab, Texts: texts, Templates: templates,
+		SavePath: opts.savePath, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Right("texts"), ui.Right("prompts"), ui.Right("dimensions"))
+	t.Row(result.Path, fmt.Sprint(result.Texts), fmt.Sprint(result.Prompts), fmt.Sprint(result.OutDim))
+	return g.printer.Table(t)
+}
+
+func (o *embedOptions) texts() ([]string, error) {
+	switch {
+	case o.lines != "":
+		return readTexts(o.lines)
+	case o.classnames == "PC":
+		return configs.PascalContext59(), nil
+	}
+	return configs.ImageNetClasses(), nil
+}
+
+// readTexts reads a list of texts. Where every line is FOLDER<TAB>NAME, as in a
+// dataset's classes.txt, the names are the texts.
+func readTexts(path string) ([]string, error) {
+	lines, err := textlist.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(lines))
+	for i, line := range lines {
+		_, name, table := strings.Cut(line, "\t")
+		if !table {
+			return lines, nil
+		}
+		names[i] = name
+	}
+	return names, nil
+}
+
+func (o *embedOptions) prompts() ([]textlist.Template, error) {
+	switch {
+	case !o.useTemplates:
+		return nil, nil
+	case o.templates != "":
+		return textlist.ReadTemplates(o.templates)
+	}
+	return textlist.ParseTemplates(configs.ImageNetTemplates())
+}

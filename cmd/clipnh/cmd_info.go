@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const infoHelp = `
+Reads a checkpoint whole: a torch.save file (zip or legacy), a TorchScript archive
+as OpenAI publishes its models, an open_clip training checkpoint, or a .safetensors
+file, told apart by content. Every tensor is checked: its name, shape, checksum, and
+that its weights are finite. Writes to standard output the architecture, the sizes
+that the tensors have, the number of parameters, and the file's SHA-256, by which
+artefacts remember the model they came from.
+
+With --plan it lists instead how each layer of the image tower is computed on this
+machine: the algorithm chosen from its shape and the batch, the arithmetic for one
+picture, and the memory of its packed weights.`
+
+func newInfoCommand(g *globalOptions) *cobra.Command {
+	var opts infoOptions
+	cmd := &cobra.Command{
+		Use:         "info --model FILE",
+		Short:       "Check a checkpoint and print its architecture",
+		Long:        infoHelp,
+		Example:     "clipnh info --model RN50x16.pt",
+		Args:        noArgs,
+		Annotations: exitStatus(exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runInfo(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// infoOptions is everything the info command can be told.
+type infoOptions struct {
+	model string
+	plan  bool
+	batch int
+}
+
+func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.model)
+	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
+	fs.IntVar(&o.batch, "batch-size", 8, "plan for batches of `N` pictures")
+}
+
+func (o *infoOptions) validate() error {
+	if o.batch < 1 {
+		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	}
+	return require("--model", o.model)
+}
+
+func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
+	if opts.plan {
+		return runPlan(opts, g)
+	}
+	info, err := pipeline.Info(ctx, opts.model)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(info)
+	}
+	t := ui.NewTable(ui.Left(""), ui.Left(""))
+	t.Row("architecture", info.Architecture)
+	t.Row("file", fmt.Sprintf("%s, %s", info.Format, strings.Join(info.DTypes, " and ")))
+	t.Row("sha256", info.SHA256)
+	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
+	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
+		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
+	t.Row("attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", info.Heads, info.Neurons, info.Tokens, info.OutDim))
+	t.Row("text tower", fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
+		info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize))
+	return g.printer.Table(t)
+}
+
+func runPlan(opts infoOptions, g *globalOptions) error {
+	plan, err := pipeline.Plan(opts.model, opts.batch, g.workers())
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(plan)
+	}
+	t := ui.NewTable(ui.Left("layer"), ui.Left("kernel"), ui.Right("in"), ui.Right("out"), ui.Right("side"),
+		ui.Left("algorithm"), ui.Right("GFLOP"), ui.Right("weights"))
+	gflop, bytes := 0.0, int64(0)
+	for _, l := range plan {
+		t.Row(l.Name, l.Kernel, fmt.Sprint(l.In), fmt.Sprint(l.Out), fmt.Sprint(l.Side), l.Algorithm, fmt.Sprintf("%.3f", l.GFLOP), ui.FormatBytes(l.Bytes))
+		gflop += l.GFLOP
+		bytes += l.Bytes
+	}
+	t.Row("total", "", "", "", "", "", fmt.Sprintf("%.3f", gflop), ui.FormatBytes(bytes))
+	return g.printer.Table(t)
+}
+
+// modelFlag adds --model, which most commands have; the reference calls it
+// --model-name.
+func modelFlag(fs *pflag.FlagSet, model *string) {
+	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights")
+}
+
+// require refuses flags that were left empty, given by name and value in
+// turn.
+func require(flags ...string) error {
+	var missing []string
+	for i := 0; i < len(flags); i += 2 {
+		if flags[i+1] == "" {
+			missing = append(missing, flags[i])
+		}
+	}
+	switch len(missing) {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%s is missing", missing[0])
+	}
+	return fmt.Errorf("%s are missing", strings.Join(missing, ", "))
+}

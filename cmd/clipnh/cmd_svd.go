@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const svdHelp = `
+Finds the direction that each neuron-head pair, or each neuron, writes to. Per unit:
+contributions are centred by their mean over the pictures, the --top-k-pca pictures of
+largest centred norm are taken, and right singular vector --pc-idx of their
+contributions is kept. Its sign is such that more than half of --top-k-pca pictures
+project positively. Where neither sign has such a majority it is open; the direction
+then points along the longer tail (the cubes of the projections sum to more than zero).
+Majorities mean something from four times --top-k-pca pictures on.
+
+Reads what collect wrote: a folder of scores, where pairs have a closed form and
+neurons a problem as large as there are heads; or dense contributions, .dat or .npy,
+clipnh's or the reference's, the latter with --shape (1000,48,3072,768). Dense files
+are streamed, however large.
+
+Writes float32 .npy files, each with a manifest (.json), for whichever of these paths
+are given:
+  --out-save-path    principal directions, [H,C,O], or [C,O] with --mode n
+  --mean-save-path   mean contributions, of the same shape
+  --norm-save-path   the --top-k-pca largest centred norms, ascending, [H,C,K] or [C,K]`
+
+func newSVDCommand(g *globalOptions) *cobra.Command {
+	var opts svdOptions
+	cmd := &cobra.Command{
+		Use:   "svd --collect-save-path PATH --out-save-path FILE",
+		Short: "Find the principal direction of every pair or neuron",
+		Long:  svdHelp,
+		Example: "clipnh svd --collect-save-path caches/photos \\\n" +
+			"  --out-save-path caches/pc0.npy --mean-save-path caches/means.npy",
+		Args:        noArgs,
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runSVD(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// svdOptions is everything the svd command can be told.
+type svdOptions struct {
+	collectPath, outPath, meanPath, normPath string
+	mode, shape                              string
+	topK, pc                                 int
+}
+
+func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
+	fs.StringVar(&o.mode, "mode", "nh", "`MODE` nh for neuron-head pairs, n for neurons")
+	fs.IntVar(&o.topK, "top-k-pca", 50, "take the `K` pictures of largest centred norm")
+	fs.IntVar(&o.pc, "pc-idx", 0, "keep right singular vector `I`, 0 the first; pairs have no other")
+	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal directions, .npy")
+	fs.StringVar(&o.meanPath, "mean-save-path", "", "`FILE` for the mean contributions, .npy")
+	fs.StringVar(&o.normPath, "norm-save-path", "", "`FILE` for the largest norms, .npy")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+}
+
+func (o *svdOptions) validate() error {
+	if err := require("--collect-save-path", o.collectPath); err != nil {
+		return err
+	}
+	switch {
+	case o.outPath == "" && o.meanPath == "" && o.normPath == "":
+		return errors.New("nothing to write: want --out-save-path, --mean-save-path or --norm-save-path")
+	case o.mode != "nh" && o.mode != "n":
+		return fmt.Errorf("--mode %q: want nh or n", o.mode)
+	case o.topK < 1:
+		return fmt.Errorf("--top-k-pca %d: want 1 or more", o.topK)
+	case o.pc < 0 || o.pc >= o.topK:
+		return fmt.Errorf("--pc-idx %d: want 0 to --top-k-pca less one, %d", o.pc, o.topK-1)
+	}
+	for _, path := range []string{o.outPath, o.meanPath, o.normPath} {
+		if path != "" && !strings.HasSuffix(path, ".npy") {
+			return fmt.Errorf("%s: want a .npy file", path)
+		}
+	}
+	_, err := parseShape(o.shape)
+	return err
+}
+
+// parseShape reads 1000,48,3072,768, with or without parentheses and blanks,
+// as Python prints it. No text is no shape.
+func parseShape(text string) ([]int, error) {
+	inner := strings.TrimSpace(text)
+	if strings.HasPrefix(inner, "(") && strings.HasSuffix(inner, ")") {
+		inner = inner[1 : len(inner)-1]
+	}
+	if inner = strings.TrimSuffix(strings.TrimSpace(inner), ","); inner == "" {
+		return nil, nil
+	}
+	var shape []int
+	for word := range strings.SplitSeq(inner, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("--shape %q: want whole numbers from 1 up, such as 1000,48,3072,768", text)
+		}
+		shape = append(shape, n)
+	}
+	return shape, nil
+}
+
+func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
+	shape, err := parseShape(opts.shape)
+	if err != nil {
+		return usageError{err}
+	}
+	result, err := pipeline.SVD(ctx, pipeline.SVDOptions{
+		CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
+		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("sign open"), ui.Right("without direction"), ui.Left("wrote"))
+	t.Row(result.Unit, fmt.Sprint(result.Units), fmt.Sprint(result.Images), fmt.Sprint(result.Undecided), fmt.Sprint(result.Null), strings.Join(result.Paths, " "))
+	return g.printer.Table(t)
+}

@@ -1,0 +1,89 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+)
+
+// decoded is a picture on its way to the tower.
+type decoded struct {
+	item   dataset.Item
+	pixels []float32 // [3,S,S], normalised; the receiver gives it back
+	err    error
+}
+
+// decoder reads pictures ahead of whoever needs them, several at a time, and
+// hands them over in the order of the items, so that the tower does not wait
+// for files. It holds at most ahead pictures in memory.
+type decoder struct {
+	order chan chan decoded
+	free  chan []float32
+	stop  context.CancelFunc
+	wg    sync.WaitGroup
+}
+
+func newDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead int, o imageprep.Options) *decoder {
+	ctx, stop := context.WithCancel(ctx)
+	d := &decoder{order: make(chan chan decoded, ahead), free: make(chan []float32, ahead), stop: stop}
+	for range ahead {
+		d.free <- make([]float32, 3*side*side)
+	}
+	type job struct {
+		decoded
+		to chan decoded
+	}
+	jobs := make(chan job)
+	d.wg.Go(func() {
+		defer close(d.order)
+		defer close(jobs)
+		for _, item := range items {
+			// Memory is handed out in the order of the items: were workers to take
+			// it, later pictures could hold all of it while the next one waits.
+			var pixels []float32
+			select {
+			case pixels = <-d.free:
+			case <-ctx.Done():
+				return
+			}
+			j := job{decoded{item: item, pixels: pixels}, make(chan decoded, 1)}
+			jobs <- j
+			d.order <- j.to // never full: each entry holds one of the ahead pictures
+		}
+	})
+	for range workers {
+		d.wg.Go(func() {
+			for j := range jobs {
+				if j.err = ctx.Err(); j.err == nil {
+					j.err = imageprep.Preprocess(j.pixels, j.item.Path, side, o)
+				}
+				j.to <- j.decoded
+			}
+		})
+	}
+	return d
+}
+
+// next returns the picture of the next item; ok is false after the last one
+// or when the context was cancelled.
+func (d *decoder) next() (p decoded, ok bool) {
+	to, ok := <-d.order
+	if !ok {
+		return decoded{}, false
+	}
+	return <-to, true
+}
+
+// release gives a picture's memory back.
+func (d *decoder) release(p decoded) { d.free <- p.pixels }
+
+// close ends the reading early or after the last picture.
+func (d *decoder) close() {
+	d.stop()
+	for p, ok := d.next(); ok; p, ok = d.next() {
+		d.release(p)
+	}
+	d.wg.Wait()
+}

@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+// scores is an open folder of scores.
+type scores struct {
+	*cache.Artefact
+	file *npy.File // [B,H,C]
+	pool *decomp.Pool
+
+	images int
+}
+
+// openScores opens a folder that Collect wrote.
+func openScores(path string) (*scores, error) {
+	a, err := cache.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.Require(cache.Manifest{Kind: kindScores}); err != nil {
+		return nil, err
+	}
+	s := &scores{Artefact: a}
+	main, err := a.Payload("")
+	if err != nil {
+		return nil, err
+	}
+	if s.file, err = npy.Open(main); err != nil {
+		return nil, err
+	}
+	if s.pool, err = s.readPool(); err != nil {
+		s.file.Close()
+		return nil, err
+	}
+	shape := s.file.Header.Shape
+	if len(shape) != 3 || shape[1] != s.pool.Heads || shape[2] != s.pool.Neurons {
+		s.file.Close()
+		return nil, fmt.Errorf("%s: shape %s, want [B,%d,%d] as the directions have it", main, npy.ShapeString(shape), s.pool.Heads, s.pool.Neurons)
+	}
+	s.images = shape[0]
+	return s, nil
+}
+
+func (s *scores) close() error { return s.file.Close() }
+
+// imageNames returns the names of the pictures that a folder has rows of.
+func imageNames(a *cache.Artefact) ([]string, error) {
+	path, err := a.Payload(imagesFile)
+	if err != nil {
+		return nil, err
+	}
+	return textlist.ReadFile(path)
+}
+
+// readPool reads what contributions are made of besides scores.
+func (s *scores) readPool() (*decomp.Pool, error) {
+	read := func(name string, rank int) ([]float32, []int, error) {
+		path, err := s.Payload(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		data, shape, err := npy.ReadFloat32(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(shape) != rank {
+			return nil, nil, fmt.Errorf("%s: shape %s, want %d dimensions", path, npy.ShapeString(shape), rank)
+		}
+		return data, shape, nil
+	}
+	value, v, err := read(valueFile, 3)
+	if err != nil {
+		return nil, err
+	}
+	out, o, err := read(outFile, 3)
+	if err != nil {
+		return nil, err
+	}
+	bias, b, err := read(biasFile, 2)
+	if err != nil {
+		return nil, err
+	}
+	heads, neurons, outDim := v[0], v[2], o[0]
+	if heads < 1 || v[0]*v[1] != neurons || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
+		return nil, fmt.Errorf("%s: directions of shapes %s, %s and bias of %s do not fit together", filepath.Clean(s.Path()),
+			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
+	}
+	return decomp.PoolFromSlices(heads, neurons, outDim, value, out, bias), nil
+}
+
+// readAll reads the scores of every picture, [B,H,C], and checks that they
+// are finite.
+func (s *scores) readAll() ([]float32, error) {
+	each := s.pool.Heads * s.pool.Neurons
+	all := make([]float32, s.images*each)
+	if err := s.file.ReadFloat32(all, 0); err != nil {
+		return nil, err
+	}
+	for i, x := range all {
+		if x-x != 0 {
+			return nil, fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), i/each, pairName(i%each, s.pool.Neurons), x)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,99 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// SVDOptions says what to find the principal directions of.
+type SVDOptions struct {
+	CollectPath string // a folder of scores, or a dense .dat or .npy
+	Shape       []int  // of a dense file that has no manifest
+	Neurons     bool   // per neuron, summed over heads; else per pair
+	TopK        int    // images of largest centred norm
+	PC          int    // which right singular vector, 0 the first
+	OutPath     string // any of the three may be empty
+	MeanPath    string
+	NormPath    string
+	Threads     int
+}
+
+// SVDResult is what SVD wrote.
+type SVDResult struct {
+	Unit      string   `json:"unit"` // pair or neuron
+	Units     int      `json:"units"`
+	Images    int      `json:"images"`
+	TopK      int      `json:"top_k_pca"`
+	PC        int      `json:"pc_idx"`
+	Undecided int      `json:"signs_undecided"` // units that the sign rule leaves open
+	Null      int      `json:"null"`            // units without this principal direction
+	Paths     []string `json:"paths"`
+}
+
+// errRankOne is why pairs have no principal direction but the first.
+var errRankOne = errors.New("a pair's centred contribution is a score times a fixed direction, so it has rank one: " +
+	"--pc-idx above 0 is for neurons (--mode n)")
+
+// enoughImages is how many times --top-k-pca pictures the sign rule wants
+// before its majorities mean something.
+const enoughImages = 4
+
+// SVD finds a principal direction, the mean and the strongest norms of every
+// pair or neuron; see package lowrank. Outputs appear together, after all
+// units are done.
+func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
+	if o.PC > 0 && !o.Neurons {
+		return nil, errRankOne
+	}
+	if err := makeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
+		return nil, err
+	}
+	src, err := openContributions(o)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	if src.images() < enoughImages*o.TopK {
+		say.Warn("%s: %d images for --top-k-pca %d: signs are a matter of chance below %d images, take more or a smaller --top-k-pca",
+			o.CollectPath, src.images(), o.TopK, enoughImages*o.TopK)
+	}
+	axes, units := []string{"H", "C"}, src.units()
+	result := &SVDResult{Unit: "pair", Units: product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
+	unit := ui.Pairs
+	if o.Neurons {
+		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
+	}
+	progress := say.Progress()
+	progress.Start(int64(result.Units), unit, "svd")
+	defer progress.Done()
+
+	add := func(kind, path, axis string, last int, origin cache.Origin) output {
+		if path != "" {
+			result.Paths = append(result.Paths, path)
+		}
+		return newOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
+	}
+	origin := src.origin(o)
+	err = saveTogether([]output{
+		add(kindDirections, o.OutPath, "O", src.outDim(), origin),
+		add(kindMeans, o.MeanPath, "O", src.outDim(), origin),
+		add(kindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
+	}, func(w []io.Writer) error {
+		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
+			result.Undecided += r.Count(lowrank.Open)
+			result.Null += r.Count(lowrank.Null)
+			progress.Add(int64(r.Units))
+			return errors.Join(put(w[0], r.Direction), put(w[1], r.Mean), put(w[2], r.Norms))
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result, nil
+}
