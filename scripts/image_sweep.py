@@ -10,6 +10,7 @@ Beside every picture NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
     NAME.exif.want           the same after exif_transpose
     NAME.bicubic.want        resize() to the size in the file's first line
     NAME.bilinear.want
+    NAME.crop.want           shorter side resized to the side of this, centre cropped
 
 or of a line "error MESSAGE" where Pillow refuses the picture. --few writes
 small pictures, a few of each kind: internal/imageprep/testdata/sweep. Needs
@@ -225,6 +226,14 @@ def jpegs(s, count):
             s.picture("exif_%04d.%s" % (n, kind.lower()), b.getvalue(), exif=True)
 
 
+def cropped(im, size):
+    """torchvision's Resize(size, BICUBIC) and CenterCrop(size), written out."""
+    w, h = im.size
+    w, h = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
+    left, top = int(round((w - size) / 2.0)), int(round((h - size) / 2.0))
+    return im.resize((w, h), Image.BICUBIC).crop((left, top, left + size, top + size))
+
+
 def resizes(s, count, side):
     for n in range(count):
         w, h = s.side(side), s.side(side)
@@ -238,6 +247,7 @@ def resizes(s, count, side):
         to = [(s.side(side), s.side(side)), (w, s.side(side)), (s.side(side), h), (w, h)][int(s.rng.choice(4, p=[0.7, 0.12, 0.12, 0.06]))]
         s.put(name + ".bicubic.want", rgb(im.resize(to, Image.BICUBIC)))
         s.put(name + ".bilinear.want", rgb(im.resize(to, Image.BILINEAR)))
+        s.put(name + ".crop.want", rgb(cropped(im, min(w, h) if n % 7 == 0 else s.side(side // 2))))
 
 
 def main():

@@ -16,7 +16,7 @@ func decodeJPEG(b []byte, o Options) (*RGB, []byte, error) {
 		return nil, nil, err
 	}
 	if err := o.check(c.Width, c.Height); err != nil {
-		return nil, nil, fmt.Errorf("jpeg: %w", err)
+		return nil, nil, err
 	}
 	img, err := jpeg.Decode(b)
 	if err != nil {
@@ -55,10 +55,10 @@ func decodeBMP(b []byte, o Options) (*RGB, []byte, error) {
 		return nil, nil, err
 	}
 	if err := o.check(c.Width, c.Height); err != nil {
-		return nil, nil, fmt.Errorf("bmp: %w", err)
+		return nil, nil, err
 	}
 	if c.Width*c.Height/8 > len(b) {
-		return nil, nil, fmt.Errorf("bmp: %d bytes for %dx%d pixels, less than a bit for each", len(b), c.Width, c.Height)
+		return nil, nil, fmt.Errorf("%d bytes for %dx%d pixels, less than a bit for each", len(b), c.Width, c.Height)
 	}
 	img, err := bmp.Decode(bytes.NewReader(b))
 	if err != nil {
@@ -76,7 +76,7 @@ func decodeBMP(b []byte, o Options) (*RGB, []byte, error) {
 	case *image.NRGBA:
 		out.pick(m.Pix)
 	default:
-		return nil, nil, errors.New("bmp: pixels of a kind this program does not know")
+		return nil, nil, errors.New("pixels of a kind this program does not know")
 	}
 	return out, nil, nil
 }

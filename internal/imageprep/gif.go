@@ -14,10 +14,7 @@ import (
 // colour if it has one, else with colour 0.
 func decodeGIF(b []byte, o Options) (*RGB, []byte, error) {
 	img, err := firstFrame(&gifReader{b: b}, o)
-	if err != nil {
-		return nil, nil, fmt.Errorf("gif: %w", err)
-	}
-	return img, nil, nil
+	return img, nil, err
 }
 
 // gifReader reads a file from front to back; past its end it returns nil.

@@ -11,8 +11,8 @@
 // channels lose their low byte, 16-bit grey is cut at 255.
 //
 // The size in a file's header is held to Options.MaxPixels before anything of
-// that size is allocated. Decoding takes at most maxBytesPerPixel per pixel.
-// All functions may be called from many goroutines at once.
+// that size is allocated; decoding takes at most about twenty bytes per pixel
+// beside the file. All functions may be called from many goroutines at once.
 package imageprep
 
 import (
@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 )
 
 // Version names what this package computes. It goes into the manifests of what
@@ -71,11 +72,11 @@ func prefix(s string) func([]byte) bool {
 }
 
 var formats = []format{
-	{"JPEG", prefix("\xff\xd8\xff"), decodeJPEG},
-	{"PNG", prefix(pngMagic), decodePNG},
-	{"WebP", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
-	{"GIF", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
-	{"BMP", prefix("BM"), decodeBMP},
+	{"jpeg", prefix("\xff\xd8\xff"), decodeJPEG},
+	{"png", prefix(pngMagic), decodePNG},
+	{"webp", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
+	{"gif", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
+	{"bmp", prefix("BM"), decodeBMP},
 }
 
 // Decode reads an image file's bytes.
@@ -89,7 +90,10 @@ func Decode(b []byte, o Options) (*RGB, error) {
 		}
 		img, exif, err := f.decode(b, o)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			if !strings.HasPrefix(err.Error(), f.name+": ") {
+				err = fmt.Errorf("%s: %w", f.name, err)
+			}
+			return nil, err
 		}
 		if o.EXIF {
 			img = upright(img, orientation(exif))

@@ -45,16 +45,13 @@ type pngFile struct {
 func decodePNG(b []byte, o Options) (*RGB, []byte, error) {
 	f, err := parsePNG(b)
 	if err != nil {
-		return nil, nil, fmt.Errorf("png: %w", err)
+		return nil, nil, err
 	}
 	if err := o.check(f.w, f.h); err != nil {
-		return nil, nil, fmt.Errorf("png: %w", err)
+		return nil, nil, err
 	}
 	img, err := f.pixels()
-	if err != nil {
-		return nil, nil, fmt.Errorf("png: %w", err)
-	}
-	return img, f.exif, nil
+	return img, f.exif, err
 }
 
 // parsePNG reads all chunks up to IEND, or to the end of a file that lacks it.

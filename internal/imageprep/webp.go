@@ -25,13 +25,10 @@ type webpFile struct {
 func decodeWebP(b []byte, o Options) (*RGB, []byte, error) {
 	f := new(webpFile)
 	if err := f.parse(b[12:], 0); err != nil {
-		return nil, nil, fmt.Errorf("webp: %w", err)
+		return nil, nil, err
 	}
 	img, err := f.picture(o)
-	if err != nil {
-		return nil, nil, fmt.Errorf("webp: %w", err)
-	}
-	return img, f.exif, nil
+	return img, f.exif, err
 }
 
 // parse reads chunks; those of a frame are nested in its ANMF chunk.
@@ -128,8 +125,9 @@ func (f *webpFile) picture(o Options) (*RGB, error) {
 }
 
 // fromYUV converts 4:2:0 planes as libwebp does: chroma is interpolated by 9,
-// 3, 3 and 1 sixteenths in two roundings ("fancy upsampling"), the edges
-// repeated, and colours come of 14-bit fixed point.
+// 3, 3 and 1 sixteenths in two roundings ("fancy upsampling"), with the edges
+// repeated, and the shares of luma and chroma have 14 fractional bits, of which
+// 6 are left after each product.
 func fromYUV(m *image.YCbCr, w, h int) *RGB {
 	out := newRGB(w, h)
 	n := (w + 1) / 2
@@ -142,7 +140,7 @@ func fromYUV(m *image.YCbCr, w, h int) *RGB {
 		interpolate(v, m.Cr[near*m.CStride:][:n], m.Cr[far*m.CStride:][:n])
 		row := out.Pix[3*y*w:][:3*w]
 		for x, luma := range m.Y[y*m.YStride:][:w] {
-			// Shares of 1/256, of 1.164 Y + 1.596 V and so on, in 8+6 bits.
+			// 1.164 Y + 1.596 V; 1.164 Y - 0.392 U - 0.813 V; 1.164 Y + 2.017 U
 			l := int32(luma) * 19077 >> 8
 			cb, cr := int32(u[x]), int32(v[x])
 			p := row[3*x : 3*x+3 : 3*x+3]
@@ -157,7 +155,8 @@ func fromYUV(m *image.YCbCr, w, h int) *RGB {
 // cut drops the 6 fractional bits of a colour and limits it to 0..255.
 func cut(v int32) byte { return byte(max(0, min(v>>6, 255))) }
 
-// interpolate doubles a row of chroma, between it and the next one.
+// interpolate doubles a row of chroma, of which it takes 3/4, and 1/4 of the
+// far one.
 func interpolate(dst, near, far []byte) {
 	last := len(near) - 1
 	for i := range near {
