@@ -9,8 +9,7 @@ import (
 	"unsafe"
 )
 
-// File is an array of float32 or float16 in row-major order that stays on
-// disk. Several goroutines may read it at once.
+// File is an array of floats in row-major order that stays on disk. Several goroutines may read it at once.
 type File struct {
 	Header
 	file  *os.File
@@ -19,15 +18,15 @@ type File struct {
 
 // Open opens a .npy file for reading piece by piece. Its length is checked
 // against its header. Files in Fortran order, or with elements other than
-// float32 and float16, are refused: ReadFile takes those.
+// float16, float32 and float64, are refused: ReadFile takes those.
 func Open(path string) (*File, error) {
 	return open(path, func(f *File) error {
 		h, n, err := ReadHeader(f.file)
 		if err != nil {
 			return err
 		}
-		if h.DType != Float32 && h.DType != Float16 {
-			return fmt.Errorf("elements are %s, want float32 or float16", h.DType)
+		if h.DType != Float16 && h.DType != Float32 && h.DType != Float64 {
+			return fmt.Errorf("elements are %s, want float16, float32 or float64", h.DType)
 		}
 		// With one axis that is longer than 1 both orders are the same.
 		if h.Fortran && len(h.Shape) > 1 {
@@ -79,13 +78,16 @@ var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // ReadFloat32 fills dst with the elements from number start on, in row-major
 // order. It fails when they are not all in the array. It needs no memory
-// besides dst.
+// besides dst, or a small buffer where elements are float64, which are rounded.
 func (f *File) ReadFloat32(dst []float32, start int64) error {
 	if total := int64(f.Count()); start < 0 || start > total || int64(len(dst)) > total-start {
 		return fmt.Errorf("read %s: elements %d to %d, want them within 0 to %d", f.file.Name(), start, start+int64(len(dst)), total)
 	}
 	if len(dst) == 0 {
 		return nil
+	}
+	if f.DType == Float64 {
+		return f.readFloat64(dst, start)
 	}
 	// The elements are read into the last bytes of dst's own memory and then
 	// converted from the first on: each is at least as far along as the place
@@ -117,9 +119,28 @@ func (f *File) ReadFloat32(dst []float32, start int64) error {
 	return nil
 }
 
+// readFloat64 is ReadFloat32 for elements that are wider than the result.
+func (f *File) readFloat64(dst []float32, start int64) error {
+	order := binary.ByteOrder(binary.LittleEndian)
+	if f.BigEndian {
+		order = binary.BigEndian
+	}
+	buf := make([]byte, 8*min(len(dst), block))
+	for lo := 0; lo < len(dst); lo += block {
+		part := dst[lo:min(lo+block, len(dst))]
+		if _, err := f.file.ReadAt(buf[:8*len(part)], f.start+8*(start+int64(lo))); err != nil {
+			return fmt.Errorf("read %s: element %d: %w", f.file.Name(), start+int64(lo), noEOF(err))
+		}
+		for i := range part {
+			part[i] = float32(math.Float64frombits(order.Uint64(buf[8*i:])))
+		}
+	}
+	return nil
+}
+
 // ReadFloat32 reads all elements of a .npy file of numbers, in row-major
-// order, and its shape. A float32 or float16 file in C order takes no memory
-// besides the result; others take the file's length more, and once more the
+// order, and its shape. A file of floats in C order takes no memory besides
+// the result; others take the file's length more, and once more the
 // result when they are in Fortran order.
 func ReadFloat32(path string) (data []float32, shape []int, err error) {
 	if f, err := Open(path); err == nil {

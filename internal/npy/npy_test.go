@@ -327,18 +327,26 @@ func TestOpen(t *testing.T) {
 	for i := range data {
 		data[i] = float32(i) - 3.5
 	}
-	half, raw := filepath.Join(dir, "half.npy"), filepath.Join(dir, "raw.dat")
-	var buf bytes.Buffer
+	half, double, raw := filepath.Join(dir, "half.npy"), filepath.Join(dir, "double.npy"), filepath.Join(dir, "raw.dat")
+	var buf, wide bytes.Buffer
 	if err := WriteFloat16(&buf, []int{5, 7}, data); err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{half: buf.Bytes(), raw: AppendFloat32(nil, data)} {
+	doubles := make([]float64, len(data))
+	for i, x := range data {
+		doubles[i] = float64(x)
+	}
+	if err := Write(&wide, []int{5, 7}, doubles); err != nil {
+		t.Fatal(err)
+	}
+	for path, content := range map[string][]byte{half: buf.Bytes(), double: wide.Bytes(), raw: AppendFloat32(nil, data)} {
 		if err := os.WriteFile(path, content, 0o666); err != nil {
 			t.Fatal(err)
 		}
 	}
 	files := map[string]func() (*File, error){
 		"float16":    func() (*File, error) { return Open(half) },
+		"float64":    func() (*File, error) { return Open(double) },
 		"raw":        func() (*File, error) { return OpenRaw(raw, []int{5, 7}) },
 		"big-endian": func() (*File, error) { return Open(testutil.Golden("interop/be_f4.npy")) },
 		"float32":    func() (*File, error) { return Open(testutil.Golden("interop/c_f4.npy")) },
@@ -379,7 +387,7 @@ func TestOpen(t *testing.T) {
 		"raw, negative shape": func() (*File, error) { return OpenRaw(raw, []int{-5, -7}) },
 		"raw, huge shape":     func() (*File, error) { return OpenRaw(raw, []int{1 << 40, 1 << 40}) },
 		"Fortran order":       func() (*File, error) { return Open(testutil.Golden("interop/f_f4.npy")) },
-		"float64":             func() (*File, error) { return Open(testutil.Golden("interop/scalar.npy")) },
+		"int32":               func() (*File, error) { return Open(testutil.Golden("interop/i4.npy")) },
 		"a folder":            func() (*File, error) { return Open(dir) },
 		"missing":             func() (*File, error) { return Open(filepath.Join(dir, "none.npy")) },
 		"no header":           func() (*File, error) { return Open(raw) },
