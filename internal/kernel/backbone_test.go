@@ -17,13 +17,13 @@ type backbone struct {
 }
 
 // newBackbone builds the layers for images of the given side.
-func newBackbone(layers [4]int, width, side, images int) *backbone {
+func newBackbone(layers [4]int, width, side, images int, precision Precision) *backbone {
 	b := &backbone{}
 	add := func(name string, flops float64, step func(*Scratch, par.Team)) {
 		b.steps, b.names, b.flops = append(b.steps, step), append(b.names, name), append(b.flops, flops)
 	}
 	conv := func(in []int, out, kernel, hw int, residual *Map, src ...Map) Map {
-		spec := ConvSpec{In: in, Out: out, Kernel: kernel, H: hw, W: hw, Images: images, Activation: ReLU}
+		spec := ConvSpec{In: in, Out: out, Kernel: kernel, H: hw, W: hw, Images: images, Activation: ReLU, Precision: precision}
 		var w [][]float32
 		for _, n := range in {
 			w = append(w, make([]float32, out*n*kernel*kernel))
@@ -75,9 +75,15 @@ func BenchmarkBackbone(b *testing.B) {
 		layers      [4]int
 		width, side int
 	}{{"RN50", [4]int{3, 4, 6, 3}, 64, 224}, {"RN50x16", [4]int{6, 8, 18, 8}, 96, 384}} {
-		for _, images := range []int{1, 8} {
-			b.Run(fmt.Sprintf("Model=%s/B=%d", m.name, images), func(b *testing.B) {
-				net := newBackbone(m.layers, m.width, m.side, images)
+		for _, run := range []struct {
+			images    int
+			precision Precision
+		}{{1, Float32}, {8, Float32}, {1, BFloat16}} {
+			b.Run(fmt.Sprintf("Model=%s/B=%d/%v", m.name, run.images, run.precision), func(b *testing.B) {
+				if run.precision == BFloat16 && !HasBFloat16() {
+					b.Skip("this level has no products of bfloat16")
+				}
+				net := newBackbone(m.layers, m.width, m.side, run.images, run.precision)
 				scratch, team := new(Scratch), par.NewTeam(1)
 				best := make([]time.Duration, len(net.steps))
 				total := 0.0

@@ -46,6 +46,9 @@ type ConvSpec struct {
 	H, W, Images int
 	Activation   Activation
 	Algorithm    Algorithm
+	// Precision may be BFloat16 where HasBFloat16 says so; Direct has Float32
+	// only.
+	Precision Precision
 }
 
 // Conv is a convolution with packed weights. It may be run by several
@@ -79,6 +82,9 @@ func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 		panic("kernel: wrong length of bias")
 	}
 	f := activeFamily()
+	if spec.Precision == BFloat16 && f.pairTiles[1] == nil {
+		panic("kernel: no bfloat16 on this processor")
+	}
 	spec.Algorithm = spec.plan()
 	c := &Conv{spec: spec, family: f, bias: alignedFloats(blocksOf(spec.Out) * Lanes)}
 	copy(c.bias, bias)
@@ -103,6 +109,9 @@ func (s *ConvSpec) check() {
 		panic("kernel: unknown activation")
 	}
 	ok := false
+	if s.Precision < Float32 || s.Precision > BFloat16 || s.Precision == BFloat16 && s.Algorithm == Direct {
+		panic("kernel: no such precision")
+	}
 	switch s.Kernel {
 	case 1:
 		ok = s.Algorithm == Auto || s.Algorithm == GEMM
@@ -191,7 +200,9 @@ func (c *Conv) pack(weights [][]float32) {
 	nBlocks := blocksOf(s.Out)
 	width := c.family.panelWidth(nBlocks)
 	taps := s.Kernel * s.Kernel
-	c.weights = newPacked(kBlocks*taps, nBlocks, width)
+	pairs := s.Precision == BFloat16
+	c.weights = newPacked(rowsOf(kBlocks, pairs)*taps, nBlocks, width)
+	c.weights.pairs = pairs
 	first := 0
 	for i, w := range weights {
 		c.packSource(w, s.In[i], first, taps)
@@ -209,9 +220,8 @@ func (c *Conv) packSource(w []float32, in, first, taps int) {
 		for j := range min(lanes, c.spec.Out-n*Lanes) {
 			channels := w[(n*Lanes+j)*in*taps:][:in*taps]
 			for i := range in {
-				row := (first+i/Lanes)*taps*Lanes + i%Lanes
 				for t := range taps {
-					panel[(row+t*Lanes)*lanes+j] = channels[i*taps+t]
+					p.set(panel, lanes, (first+i/Lanes)*taps+t, i%Lanes, j, channels[i*taps+t])
 				}
 			}
 		}

@@ -79,7 +79,7 @@ func (c *Conv) directRows(t *tileArgs, sources []unsafe.Pointer, dst Map, out *o
 			for r := r0; r < r1; r++ {
 				img, y := r/dst.H, r%dst.H
 				from, to := (img*ph+y)*pw, r*dst.W
-				c.family.row(t, out, w, n, from, to, dst.W, next)
+				row(c.family.tiles[w], t, out, w, n, from, to, dst.W, next)
 			}
 		}
 	}

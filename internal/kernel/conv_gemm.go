@@ -9,7 +9,11 @@ import (
 // runGEMM computes a convolution with kernel 1, a product of pixels by input
 // channels with input by output channels.
 func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, src []Map) {
-	sources := scratch.pointers(c.weights.kBlocks)
+	blocks := 0
+	for _, m := range src {
+		blocks += m.Blocks()
+	}
+	sources := scratch.pointers(blocks)
 	n := 0
 	for _, m := range src {
 		for b := range m.Blocks() {
@@ -18,12 +22,34 @@ func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, 
 		}
 	}
 	out := c.output(dst, residual)
-	scratch.grow(team.Size(), 0)
+	part := 0
+	if c.weights.pairs {
+		part = max(pixelBytes/laneBytes/c.weights.kBlocks, 4*maxRows) | 1
+	}
+	scratch.grow(team.Size(), part*c.weights.kBlocks*Lanes)
 	c.split(dst.Pixels(), team, func(p0, p1, n0, n1, worker int) {
-		t := &scratch.workers[worker].tile
-		c.family.product(t, sources, &c.weights, &out, p0, p0, p1-p0, n0, n1)
+		area := scratch.workers[worker]
+		if c.weights.pairs {
+			c.roundedProduct(area, sources, &out, part, p0, p1, n0, n1)
+		} else {
+			c.family.product(&area.tile, sources, &c.weights, &out, p0, p0, p1-p0, n0, n1)
+		}
 		c.finish(dst, p0, p1, n0, n1)
 	})
+}
+
+// roundedProduct is a product in bfloat16: it rounds the inputs of up to part
+// pixels at a time, which stay in the second-level cache.
+func (c *Conv) roundedProduct(area *workArea, sources []unsafe.Pointer, out *output, part, p0, p1, n0, n1 int) {
+	table := area.pointers(c.weights.kBlocks)
+	for b := range table {
+		table[b] = unsafe.Pointer(&area.buf[b*part*Lanes])
+	}
+	for p := p0; p < p1; p += part {
+		n := min(part, p1-p)
+		c.family.round(area.buf, part, sources, p, n)
+		c.family.product(&area.tile, table, &c.weights, out, 0, p, n, n0, n1)
+	}
 }
 
 // output describes dst for the tile kernels. It hands them the residual as

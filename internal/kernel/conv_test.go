@@ -268,3 +268,55 @@ func TestConvMemory(t *testing.T) {
 		})
 	}
 }
+
+// bfloat16Tolerance bounds the error of a convolution in bfloat16 against
+// float64, relative to the largest output: rounding each factor errs by up to
+// 1/256, and the errors of a sum cancel mostly. Winograd's transforms amplify
+// what the rounding between them does.
+var bfloat16Tolerance = map[Algorithm]float64{GEMM: 0.01, Winograd2: 0.02, Winograd4: 0.06}
+
+// TestBFloat16Conv compares convolutions in bfloat16 with the definition, and
+// for kernel 1 with exact sums of rounded factors.
+func TestBFloat16Conv(t *testing.T) {
+	if !HasBFloat16() {
+		t.Skip("this level has no products of bfloat16")
+	}
+	for _, spec := range []ConvSpec{
+		{In: []int{5}, Out: 7, Kernel: 1, H: 3, W: 3, Images: 1, Algorithm: GEMM},
+		{In: []int{64}, Out: 96, Kernel: 1, H: 14, W: 14, Images: 1, Activation: ReLU, Algorithm: GEMM},
+		{In: []int{40, 16}, Out: 80, Kernel: 1, H: 5, W: 33, Images: 2, Activation: ReLU, Algorithm: GEMM},
+		{In: []int{600}, Out: 48, Kernel: 1, H: 9, W: 9, Images: 1, Algorithm: GEMM},
+		{In: []int{24}, Out: 40, Kernel: 3, H: 9, W: 14, Images: 2, Activation: ReLU, Algorithm: Winograd2},
+		{In: []int{64}, Out: 48, Kernel: 3, H: 9, W: 14, Images: 2, Activation: ReLU, Algorithm: Winograd4},
+	} {
+		for _, residual := range []bool{false, true} {
+			c := newConvCase(spec, residual)
+			want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
+			spec.Precision = BFloat16
+			conv := NewConv(spec, c.weights, c.bias)
+			first := c.run(conv, 1)
+			e := relativeError(first, want)
+			t.Logf("%v %v: error %.2g", spec.In, spec.Algorithm, e)
+			if e > bfloat16Tolerance[spec.Algorithm] {
+				t.Errorf("%v to %d %v: error %g", spec.In, spec.Out, spec.Algorithm, e)
+			}
+			for team := 2; team <= 8; team++ {
+				if !sameBits(c.run(conv, team), first) {
+					t.Errorf("%v: a team of %d gives other bytes than a team of 1", spec.Algorithm, team)
+				}
+			}
+			if spec.Algorithm != GEMM {
+				continue
+			}
+			for _, x := range append(append([][]float32{}, c.weights...), c.src...) {
+				for i, v := range x {
+					x[i] = math.Float32frombits(rounded(v) << 16)
+				}
+			}
+			exact := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
+			if e := relativeError(first, exact); e > convTolerance[GEMM] {
+				t.Errorf("%v to %d %v: error %g against rounded factors", spec.In, spec.Out, spec.Algorithm, e)
+			}
+		}
+	}
+}

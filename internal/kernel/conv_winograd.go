@@ -21,11 +21,12 @@ func (c *Conv) packWinograd(w []float32) {
 	s := &c.spec
 	m := s.Algorithm.tileSize()
 	n := m + 2
-	kBlocks, nBlocks := blocksOf(s.In[0]), blocksOf(s.Out)
+	pairs := s.Precision == BFloat16
+	kBlocks, nBlocks := rowsOf(blocksOf(s.In[0]), pairs), blocksOf(s.Out)
 	width := c.family.panelWidth(nBlocks)
 	size := kBlocks * nBlocks * blockFloats
 	all := alignedFloats(n * n * size)
-	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: all}
+	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, data: all}
 	c.zeros = alignedFloats(nBlocks * Lanes)
 	var row [6 * 6][maxWidth * Lanes]float32 // one input's weights for a panel, by tap
 	in := s.In[0]
@@ -35,9 +36,15 @@ func (c *Conv) packWinograd(w []float32) {
 			for j := range min(lanes, s.Out-first*Lanes) {
 				winogradWeights(&row, j, m, (*[taps]float32)(w[((first*Lanes+j)*in+i)*taps:]))
 			}
-			at := c.weights.at(i, first*Lanes)
 			for t := range n * n {
-				copy(all[t*size+at:][:lanes], row[t][:])
+				panel := all[t*size+first*kBlocks*blockFloats:][:lanes*kBlocks*Lanes]
+				if !pairs {
+					copy(panel[i*lanes:][:lanes], row[t][:])
+					continue
+				}
+				for j, v := range row[t][:lanes] {
+					c.weights.set(panel, lanes, i/Lanes, i%Lanes, j, v)
+				}
 			}
 		}
 		clear(row[:]) // the last panel may have lanes without a channel
@@ -92,7 +99,7 @@ func (c *Conv) runWinograd(dst Map, residual *Map, scratch *Scratch, team par.Te
 		copyMap(dst, *residual)
 	}
 	taps := w.n * w.n
-	perTile := taps * (c.weights.kBlocks + c.weights.nBlocks) * laneBytes
+	perTile := taps * (src.Blocks() + dst.Blocks()) * laneBytes
 	group := max(minGroup, groupBytes/perTile)
 	groups := (w.tiles + group - 1) / group
 	if groups < team.Size() {
@@ -106,12 +113,13 @@ func (c *Conv) runWinograd(dst Map, residual *Map, scratch *Scratch, team par.Te
 	team.For(groups, func(lo, hi, worker int) {
 		area := scratch.workers[worker]
 		in, out := area.buf[:inFloats], area.buf[inFloats:inFloats+outFloats]
-		sources := area.pointers(c.weights.kBlocks)
+		sources := area.pointers(src.Blocks())
 		w.sources(sources, in)
 		for g := lo; g < hi; g++ {
 			t0, t1 := w.tiles*g/groups, w.tiles*(g+1)/groups
-			w.transformIn(area, in, t0, t1, 0, c.weights.kBlocks)
+			w.transformIn(area, in, t0, t1, 0, src.Blocks())
 			for tap := range taps {
+				w.round(in, sources, tap, t1-t0)
 				w.multiply(area, sources, out, tap, t1-t0, 0, c.weights.nBlocks)
 			}
 			w.transformOut(area, out, t0, t1, 0, c.weights.nBlocks, residual != nil)
@@ -128,11 +136,18 @@ func (w *winograd) shared(add bool, scratch *Scratch, team par.Team) {
 	buf := scratch.sharedFloats(inFloats + outFloats)
 	in, out := buf[:inFloats], buf[inFloats:]
 	scratch.grow(team.Size(), 0)
-	sources := scratch.pointers(m.kBlocks)
+	sources := scratch.pointers(w.src.Blocks())
 	w.sources(sources, in)
-	team.For(m.kBlocks, func(lo, hi, worker int) {
+	team.For(w.src.Blocks(), func(lo, hi, worker int) {
 		w.transformIn(scratch.workers[worker], in, 0, w.tiles, lo, hi)
 	})
+	if m.pairs {
+		team.For(w.n*w.n, func(lo, hi, _ int) {
+			for tap := lo; tap < hi; tap++ {
+				w.round(in, sources, tap, w.tiles)
+			}
+		})
+	}
 	panels := (m.nBlocks + m.width - 1) / m.width
 	team.For(w.n*w.n*panels, func(lo, hi, worker int) {
 		for i := lo; i < hi; {
@@ -159,7 +174,7 @@ func (w *winograd) layout(tiles int) (inFloats, outFloats int) {
 		}
 		return pixels
 	}
-	w.inTap = apart(w.block * w.conv.weights.kBlocks)
+	w.inTap = apart(w.block * w.src.Blocks())
 	w.outTap = apart(w.block * w.conv.weights.nBlocks)
 	return w.n * w.n * w.inTap * Lanes, w.n * w.n * w.outTap * Lanes
 }
@@ -168,6 +183,15 @@ func (w *winograd) layout(tiles int) (inFloats, outFloats int) {
 func (w *winograd) sources(table []unsafe.Pointer, in []float32) {
 	for b := range table {
 		table[b] = unsafe.Pointer(&in[b*w.block*Lanes])
+	}
+}
+
+// round turns a tap's inputs into pairs of bfloat16 values, if the weights are
+// such: pairs of blocks end in the first half of the blocks, each pixel where a
+// pixel was that has been read.
+func (w *winograd) round(in []float32, sources []unsafe.Pointer, tap, tiles int) {
+	if w.conv.weights.pairs {
+		w.conv.family.round(in[tap*w.inTap*Lanes:], w.block, sources, tap*w.inTap, tiles)
 	}
 }
 

@@ -6,6 +6,10 @@ import "github.com/clipnh/clipnh/internal/kernel/cpu"
 type family struct {
 	// tiles[w][r] computes r pixels by w blocks of outputs.
 	tiles [maxWidth + 1][]tileFunc
+	// pairTiles do the same on pairs of bfloat16 values, which pairs makes of
+	// two blocks of n pixels; nil where the processor has no such products.
+	pairTiles [maxWidth + 1][]tileFunc
+	pairs     func(dst, low, high *float32, n int)
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)

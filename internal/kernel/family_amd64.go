@@ -9,6 +9,17 @@ import "github.com/clipnh/clipnh/internal/kernel/cpu"
 func init() {
 	families[cpu.AVX2] = &avx2
 	families[cpu.AVX512] = &avx512
+	if cpu.BFloat16() {
+		avx512.pairTiles = avx512Pairs
+		avx512.pairs = pairsAVX512
+	}
+}
+
+// avx512Pairs are the tile kernels with AVX512-BF16.
+var avx512Pairs = [maxWidth + 1][]tileFunc{
+	1: {nil, tilePairs1x1AVX512, tilePairs2x1AVX512, tilePairs3x1AVX512, tilePairs4x1AVX512, tilePairs5x1AVX512, tilePairs6x1AVX512, tilePairs7x1AVX512, tilePairs8x1AVX512, tilePairs9x1AVX512, tilePairs10x1AVX512, tilePairs11x1AVX512, tilePairs12x1AVX512, tilePairs13x1AVX512, tilePairs14x1AVX512},
+	2: {nil, tilePairs1x2AVX512, tilePairs2x2AVX512, tilePairs3x2AVX512, tilePairs4x2AVX512, tilePairs5x2AVX512, tilePairs6x2AVX512, tilePairs7x2AVX512, tilePairs8x2AVX512, tilePairs9x2AVX512, tilePairs10x2AVX512, tilePairs11x2AVX512, tilePairs12x2AVX512, tilePairs13x2AVX512, tilePairs14x2AVX512},
+	3: {nil, tilePairs1x3AVX512, tilePairs2x3AVX512, tilePairs3x3AVX512, tilePairs4x3AVX512, tilePairs5x3AVX512, tilePairs6x3AVX512, tilePairs7x3AVX512, tilePairs8x3AVX512},
 }
 
 // avx2 is the family with 256-bit vectors: a block is two of them. Twelve sums

@@ -172,7 +172,7 @@ func (g *sgemm) run(m0, m1, n0, n1 int) {
 			depth := min(kPart, g.k-k)
 			kBlocks := blocksOf(depth)
 			area.b = floats(area.b, kBlocks*nBlocks*blockFloats)
-			p := packed{kBlocks, nBlocks, width, area.b}
+			p := packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: area.b}
 			g.packB(&p, k, depth, n, cols)
 			rows := len(f.tiles[width]) - 1
 			for m := m0; m < m1; m += mPart {

@@ -38,12 +38,13 @@ type tileFunc func(*tileArgs)
 // data[n*Lanes*kBlocks*Lanes].
 type packed struct {
 	kBlocks, nBlocks, width int
+	pairs                   bool // rows of pairs of bfloat16 values
 	data                    []float32
 }
 
 // newPacked allocates a packed matrix of zeros.
 func newPacked(kBlocks, nBlocks, width int) packed {
-	return packed{kBlocks, nBlocks, width, alignedFloats(kBlocks * nBlocks * Lanes * Lanes)}
+	return packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: alignedFloats(kBlocks * nBlocks * blockFloats)}
 }
 
 // blockFloats is the size of a block of inputs by a block of outputs.
@@ -99,10 +100,18 @@ func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *
 				t.b = b
 				out.set(t, n, k == 0, k+blocks == m.kBlocks)
 				next := m.following(n, k, blocks, n0, n1)
-				f.row(t, out, w, n, from+lo, to+lo, hi-lo, next)
+				row(f.kernels(m.pairs, w), t, out, w, n, from+lo, to+lo, hi-lo, next)
 			}
 		}
 	}
+}
+
+// kernels are the tile kernels for a panel of that width.
+func (f *family) kernels(pairs bool, width int) []tileFunc {
+	if pairs {
+		return f.pairTiles[width]
+	}
+	return f.tiles[width]
 }
 
 // maxRows is the largest number of pixels in a tile of any family.
@@ -142,8 +151,7 @@ func (o *output) set(t *tileArgs, n int, first, last bool) {
 // row runs the tiles of count pixels for the panel at block n that t holds:
 // sources start at pixel from, outputs at pixel to. The tiles share out the
 // prefetching of the next panel part.
-func (f *family) row(t *tileArgs, out *output, width, n, from, to, count int, next unsafe.Pointer) {
-	kernels := f.tiles[width]
+func row(kernels []tileFunc, t *tileArgs, out *output, width, n, from, to, count int, next unsafe.Pointer) {
 	largest := len(kernels) - 1
 	tiles := (count + largest - 1) / largest
 	bytes := t.blocks * width * blockFloats * 4

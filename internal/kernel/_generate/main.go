@@ -18,6 +18,7 @@ var sources = []struct {
 	emit func(*build.Context)
 }{
 	{"tile", tiles},
+	{"tile_pairs", pairTiles},
 	{"winograd", winograd},
 	{"exp", exps},
 	{"matrix", matrices},

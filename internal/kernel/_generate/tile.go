@@ -38,13 +38,45 @@ var tileShapes = []struct {
 	{avx2, 1, 6},
 }
 
+// pairShapes lists the tile kernels on pairs of bfloat16 values.
+var pairShapes = []struct{ width, rows int }{{1, 14}, {2, 14}, {3, 8}}
+
 // tiles emits every tile kernel.
 func tiles(c *build.Context) {
 	for _, s := range tileShapes {
 		for rows := 1; rows <= s.rows; rows++ {
-			tile(c, s.isa, rows, s.width)
+			tile(c, s.isa, rows, s.width, false)
 		}
 	}
+}
+
+// pairTiles emits the tile kernels on pairs of bfloat16 values, and the kernel
+// that makes such pairs.
+func pairTiles(c *build.Context) {
+	for _, s := range pairShapes {
+		for rows := 1; rows <= s.rows; rows++ {
+			tile(c, avx512, rows, s.width, true)
+		}
+	}
+	plainFunction(c, "pairsAVX512", "func(dst, low, high *float32, n int)",
+		"rounds n pixels, n positive, of two blocks of channels to bfloat16,",
+		"to the nearest, ties to even, each pixel to one of 16 pairs:", "",
+		"	dst[p] = low[p,0..16], high[p,0..16]")
+	dst, low, high, n := reg.RDI, reg.RSI, reg.RDX, reg.RCX
+	for i, r := range []reg.Register{dst, low, high, n} {
+		c.MOVQ(operand.NewParamAddr([]string{"dst", "low", "high", "n"}[i], 8*i), r)
+	}
+	c.Label("pixel")
+	c.VMOVUPS(operand.Mem{Base: low}, reg.Z0)
+	c.VMOVUPS(operand.Mem{Base: high}, reg.Z1)
+	encode(c, vcvtne2ps2bf16, reg.Z0, reg.Z1, reg.Z0)
+	c.VMOVUPS(reg.Z0, operand.Mem{Base: dst})
+	for _, r := range []reg.Register{dst, low, high} {
+		c.ADDQ(imm(64), r)
+	}
+	c.DECQ(n)
+	c.JNZ(operand.LabelRef("pixel"))
+	finish(c)
 }
 
 // tile emits the kernel for a tile of rows pixels by width blocks of outputs.
@@ -54,7 +86,10 @@ func tiles(c *build.Context) {
 // it broadcasts the input's value and adds its products. Blocks of inputs are
 // found through a table of addresses, so that the same kernel serves maps,
 // shifted maps, several maps in a row, and packed matrices.
-func tile(c *build.Context, v isa, rows, width int) {
+//
+// With pairs, an input is a pair of bfloat16 values and each product the sum
+// of two.
+func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	const unroll = 4 // inputs per turn of the inner loop
 	parts := v.parts() * width
 	sum := func(r, j int) reg.VecPhysical { return v.regs[r*parts+j] }
@@ -62,9 +97,12 @@ func tile(c *build.Context, v isa, rows, width int) {
 	free := v.regs[(rows+1)*parts:]
 	free = free[:min(len(free), 4)]
 
-	name := fmt.Sprintf("tile%dx%d%s", rows, width, v.name)
+	name, kind := fmt.Sprintf("tile%dx%d%s", rows, width, v.name), "kernel"
+	if pairs {
+		name, kind = fmt.Sprintf("tilePairs%dx%d%s", rows, width, v.name), "kernel on pairs of bfloat16"
+	}
 	function(c, name, "tileArgs",
-		fmt.Sprintf("is the tile kernel for %d pixels by %d blocks of outputs:", rows, width), "",
+		fmt.Sprintf("is the tile %s for %d pixels by %d blocks of outputs:", kind, rows, width), "",
 		fmt.Sprintf("	for r in 0..%d, j in 0..%d:", rows, width*lanes),
 		"	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias",
 		"	    for i in 0..blocks, k in 0..16:",
@@ -161,7 +199,11 @@ func tile(c *build.Context, v isa, rows, width int) {
 			value := free[(k*rows+r)%len(free)]
 			c.VBROADCASTSS(mem(x, r*lanes*4+k*4-bias), value)
 			for j := range parts {
-				c.VFMADD231PS(row[j], value, sum(r, j))
+				if pairs {
+					encode(c, vdpbf16ps, row[j], value, sum(r, j))
+				} else {
+					c.VFMADD231PS(row[j], value, sum(r, j))
+				}
 			}
 		}
 	}

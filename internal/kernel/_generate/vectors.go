@@ -94,3 +94,28 @@ func finish(c *build.Context) {
 	c.VZEROUPPER()
 	c.RET()
 }
+
+// evex is an instruction on three 512-bit registers that Go's assembler does
+// not know: its mandatory prefix (2 for F3, 3 for F2) and its opcode in the map
+// 0F38.
+type evex struct{ prefix, opcode uint32 }
+
+var (
+	vdpbf16ps      = evex{2, 0x52} // dst += the sums of the products of pairs
+	vcvtne2ps2bf16 = evex{3, 0x72} // dst = b rounded, a rounded (upper half)
+)
+
+// encode emits an instruction by its bytes, operands in the order of Go's
+// assembler: b is the last source, dst the destination. The EVEX prefix keeps
+// the upper bits of register numbers inverted.
+func encode(c *build.Context, e evex, b, a, dst reg.VecPhysical) {
+	number := func(r reg.VecPhysical) uint32 { return uint32(r.PhysicalIndex()) }
+	not := func(n uint32, bit int) uint32 { return ^n >> bit & 1 }
+	d, s, m := number(dst), number(a), number(b)
+	p0 := not(d, 3)<<7 | not(m, 4)<<6 | not(m, 3)<<5 | not(d, 4)<<4 | 2
+	p1 := ^s&15<<3 | 1<<2 | e.prefix
+	p2 := 2<<5 | not(s, 4)<<3
+	modrm := 3<<6 | d&7<<3 | m&7
+	c.Instruction(&ir.Instruction{Opcode: "LONG", Operands: []operand.Op{operand.U32(0x62 | p0<<8 | p1<<16 | p2<<24)}})
+	c.Instruction(&ir.Instruction{Opcode: "WORD", Operands: []operand.Op{operand.U16(e.opcode | modrm<<8)}})
+}

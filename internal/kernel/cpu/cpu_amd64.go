@@ -20,3 +20,7 @@ func best() Level {
 	}
 	return AVX2
 }
+
+// BFloat16 reports whether the AVX512 level has dot products of bfloat16 pairs
+// (AVX512-BF16).
+func BFloat16() bool { return best() == AVX512 && cpu.X86.HasAVX512BF16 }
