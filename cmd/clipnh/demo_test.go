@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestDemo runs the demo twice and compares what it finds with what PyTorch
+// measured on the same weights and pictures.
+func TestDemo(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a folder") // with a blank, as a user may have one
+	for _, time := range []string{"first", "second"} {
+		var stdout, stderr bytes.Buffer
+		if code := run(context.Background(), []string{"demo", "--dir", dir, "--json"}, nil, &stdout, &stderr); code != exitDone {
+			t.Fatalf("%s time: exit %d: %s", time, code, stderr.String())
+		}
+		var got demoResult
+		if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
+			t.Fatalf("%s time: %v: %s", time, err, stdout.String())
+		}
+		if got.ZeroShot.Images != 400 || got.ZeroShot.Top1 != got.ExpectedZeroShot {
+			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
+		}
+		if len(got.Concepts) != len(demoConcepts) {
+			t.Errorf("%s time: %d concepts", time, len(got.Concepts))
+		}
+		for _, c := range got.Concepts {
+			for i, pair := range c.Pairs {
+				want := c.Expected[i]
+				// Printed with four decimals, and measured on weights rounded to fp16.
+				const tolerance = 5e-4
+				if pair.Head != want.Head || pair.Neuron != want.Neuron || math.Abs(pair.Cosine-want.Cosine) > tolerance {
+					t.Errorf("%s time: %s: pair %d is %+v, want %+v", time, c.Word, i, pair, want)
+				}
+			}
+		}
+	}
+}
+
+// TestDemoShowsCommands holds that the demo prints command lines that a shell
+// would take.
+func TestDemoShowsCommands(t *testing.T) {
+	for want, args := range map[string][]string{
+		"collect --save-path demo/caches": {"collect", "--save-path", "demo/caches"},
+		"info --model 'my demo/a.pt'":     {"info", "--model", "my demo/a.pt"},
+		`info --model 'it'\''s.pt'`:       {"info", "--model", "it's.pt"},
+	} {
+		if got := shellLine(args); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	for _, step := range demoSteps {
+		if words := strings.Fields(step.args); len(words) < 3 {
+			t.Errorf("step %q", step.args)
+		}
+	}
+}
