@@ -12,8 +12,10 @@ const (
 	// Float32 multiplies and adds in float32.
 	Float32 Precision = iota
 	// BFloat16 rounds inputs and weights to bfloat16 (8 bits of mantissa,
-	// float32's range), and adds the products in float32. It is faster, and
-	// errs by about half a percent per layer.
+	// float32's range), and adds the products in float32. It is nearly twice
+	// as fast. A layer errs by 0.2 % of its largest output, with F(4x4) by
+	// 1 %; RN50 with random weights by 0.6 % (root mean square), most of which
+	// rounding the 1x1 convolutions alone does.
 	BFloat16
 )
 
