@@ -6,6 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/kernel/blas"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -127,7 +130,11 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := g.validate(); err != nil {
 			return usageError{err}
 		}
+		if err := cpu.Err(); err != nil {
+			return usageError{err}
+		}
 		g.printer.SetQuiet(g.quiet)
+		blas.Use(par.NewTeam(g.workers()))
 		return run(cmd, args)
 	}
 }

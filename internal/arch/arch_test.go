@@ -34,8 +34,8 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/imageprep", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/pipeline", "internal/ptfile",
-		"internal/textlist", "internal/ui",
+		"internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/lowrank", "internal/npy",
+		"internal/omp", "internal/par", "internal/pipeline", "internal/ptfile", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	// Domain: knows CLIP and the paper.
 	"configs":            {"internal/textlist"},
 	"internal/bpe":       {},
-	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/blas", "internal/par", "internal/ptfile"},
+	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
 	"internal/dataset":   {"internal/textlist"},
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},

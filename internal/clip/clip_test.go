@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -159,6 +160,30 @@ func TestBFloat16Checkpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	closeTo(t, "features", features, "features_bf16.npy", rounding)
+}
+
+// TestBFloat16Products holds the reduced precision to the error that its
+// rounding explains: 2^-9 for each factor, through some ten layers.
+func TestBFloat16Products(t *testing.T) {
+	if !kernel.HasBFloat16() {
+		_, err := NewImageTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Precision: kernel.BFloat16})
+		if err == nil {
+			t.Error("a tower without the instructions it needs")
+		}
+		t.Skip("the processor has no bfloat16 products")
+	}
+	const reduced = 5e-2
+	tw := tower(t, tiny(t), ImageOptions{Batch: 4, Threads: 1, Precision: kernel.BFloat16})
+	pictures, shape := golden(t, "dataset_pre4.npy")
+	features := make([]float32, shape[0]*tw.Config().OutDim)
+	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+		t.Fatal(err)
+	}
+	closeTo(t, "features", features, "features.npy", reduced)
+	want, _ := golden(t, "features.npy")
+	if err := testutil.Far(features, want[:len(features)], rounding); err == nil {
+		t.Error("features as precise as in float32: bfloat16 was not used")
+	}
 }
 
 // TestRunSplits holds the promise that a picture's results have the same bits

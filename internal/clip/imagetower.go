@@ -2,10 +2,12 @@ package clip
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -17,6 +19,10 @@ type ImageOptions struct {
 	Batch int
 	// Threads share the work; at least one.
 	Threads int
+	// Precision is that of the convolutions' products: kernel.Float32, or
+	// kernel.BFloat16 where kernel.HasBFloat16 says so, which is faster and has
+	// features off by some percent of the largest.
+	Precision kernel.Precision
 	// KeepBlocks keeps the map of every block of the last stage for Output.Blocks.
 	KeepBlocks bool
 }
@@ -55,14 +61,17 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	if o.Batch < 1 || o.Threads < 1 {
 		return nil, errors.New("image tower: batch and threads must be at least 1")
 	}
-	planned := 1
+	if o.Precision == kernel.BFloat16 && !kernel.HasBFloat16() {
+		return nil, fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16), or %s holds it back", cpu.Variable)
+	}
+	as := planned{images: 1, precision: o.Precision}
 	if o.Batch > 1 {
-		planned = plannedBatch
+		as.images = plannedBatch
 	}
 	t := &ImageTower{config: ck.Config, all: par.NewTeam(o.Threads)}
 	var err error
 	var r reader
-	if t.layers, err = readImageLayers(ck, &r, planned); err != nil {
+	if t.layers, err = readImageLayers(ck, &r, as); err != nil {
 		return nil, err
 	}
 	if t.pool, err = readPool(ck, &r); err != nil {
@@ -113,6 +122,12 @@ func (t *ImageTower) Run(pictures []float32, out Output) error {
 	return errors.Join(errs...)
 }
 
+// planned is what the layers are packed for.
+type planned struct {
+	images    int // at a time, in the stages that run over a batch
+	precision kernel.Precision
+}
+
 // imageLayers are the packed convolutions.
 type imageLayers struct {
 	stem         *kernel.Stem
@@ -127,7 +142,7 @@ type bottleneck struct {
 	conv1, conv2, conv3 *kernel.Conv
 }
 
-func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error) {
+func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error) {
 	c := ck.Config
 	var l imageLayers
 	w, bias, err := r.folded(ck, "visual.conv1", "visual.bn1")
@@ -143,6 +158,7 @@ func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error
 		}
 		return kernel.NewConv(kernel.ConvSpec{
 			In: []int{in}, Out: out, Kernel: size, H: side, W: side, Images: images, Activation: kernel.ReLU,
+			Precision: as.precision,
 		}, [][]float32{w}, bias), nil
 	}
 	half := c.ImageSize / 2
@@ -155,7 +171,7 @@ func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error
 	for _, b := range c.blocks() {
 		images := 1
 		if b.stage >= frontStages {
-			images = planned
+			images = as.images
 		}
 		packed := bottleneck{block: b}
 		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, b.side, images); err != nil {
@@ -164,7 +180,7 @@ func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error
 		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, b.side, images); err != nil {
 			return l, err
 		}
-		if packed.conv3, err = readExpansion(ck, r, b, images); err != nil {
+		if packed.conv3, err = readExpansion(ck, r, b, images, as.precision); err != nil {
 			return l, err
 		}
 		l.blocks = append(l.blocks, packed)
@@ -174,7 +190,7 @@ func readImageLayers(ck *Checkpoint, r *reader, planned int) (imageLayers, error
 
 // readExpansion packs the last convolution of a block, with the shortcut's
 // beside it where there is one; their biases add up.
-func readExpansion(ck *Checkpoint, r *reader, b block, images int) (*kernel.Conv, error) {
+func readExpansion(ck *Checkpoint, r *reader, b block, images int, precision kernel.Precision) (*kernel.Conv, error) {
 	w, bias, err := r.folded(ck, b.name+".conv3", b.name+".bn3")
 	if err != nil {
 		return nil, err
@@ -182,6 +198,7 @@ func readExpansion(ck *Checkpoint, r *reader, b block, images int) (*kernel.Conv
 	side := b.side / b.stride
 	spec := kernel.ConvSpec{
 		In: []int{b.planes}, Out: b.out(), Kernel: 1, H: side, W: side, Images: images, Activation: kernel.ReLU,
+		Precision: precision,
 	}
 	weights := [][]float32{w}
 	if b.projects() {
