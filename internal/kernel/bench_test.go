@@ -136,3 +136,18 @@ func BenchmarkPeak(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	b.Logf("level %v", cpu.Active())
 }
+
+// BenchmarkLayerNorm normalises the text tower's tokens.
+func BenchmarkLayerNorm(b *testing.B) {
+	for _, c := range []int{512, 768} {
+		b.Run(fmt.Sprintf("C=%d", c), func(b *testing.B) {
+			const tokens = 64
+			m := NewMap(c, 1, 1, tokens)
+			gamma := random(1, c, 1)
+			b.SetBytes(int64(c * tokens * 4))
+			for b.Loop() {
+				LayerNorm(m, m, gamma, gamma, 1e-5, par.NewTeam(1))
+			}
+		})
+	}
+}

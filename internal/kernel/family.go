@@ -13,6 +13,7 @@ type family struct {
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
+	layerNorm   func(*normArgs)
 	// transpose writes the transpose of a matrix whose sides are multiples of
 	// 8; rows are at distances in bytes.
 	transpose func(dst, src *float32, dstRow, srcRow, rows, columns int)
@@ -42,6 +43,7 @@ var generic = family{
 	tiles:       [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2Ref, 4: winogradOut4Ref},
+	layerNorm:   layerNormRef,
 	transpose:   transposeRef,
 
 	quickGELU:         quickGELURef,

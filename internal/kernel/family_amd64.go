@@ -31,6 +31,7 @@ var avx2 = family{
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX2, 4: winogradIn4AVX2},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX2, 4: winogradOut4AVX2},
 	transpose:   transposeAVX2,
+	layerNorm:   layerNormAVX2,
 	addRows:     addRowsAVX2,
 
 	quickGELU:         quickGELUAVX2,
@@ -53,6 +54,7 @@ var avx512 = family{
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2AVX512, 4: winogradIn4AVX512},
 	winogradOut: [5]func(*winogradOut){2: winogradOut2AVX512, 4: winogradOut4AVX512},
 	transpose:   transposeAVX2,
+	layerNorm:   layerNormAVX512,
 	addRows:     addRowsAVX512,
 
 	quickGELU:         quickGELUAVX512,

@@ -134,8 +134,9 @@ func checkTile(t *testing.T, run tileFunc, rows, width, variant int) {
 	}
 }
 
-// TestTileArgs holds the offsets that the generator knows against the struct.
-func TestTileArgs(t *testing.T) {
+// TestArgumentOffsets holds the offsets that the generator knows against the
+// structs.
+func TestArgumentOffsets(t *testing.T) {
 	var a tileArgs
 	got := []uintptr{
 		unsafe.Offsetof(a.sources), unsafe.Offsetof(a.pixel), unsafe.Offsetof(a.blocks), unsafe.Offsetof(a.b),
@@ -149,7 +150,10 @@ func TestTileArgs(t *testing.T) {
 	}
 	var in winogradIn
 	var out winogradOut
+	var norm normArgs
 	for _, o := range []struct{ got, want uintptr }{
+		{unsafe.Offsetof(norm.src), 8}, {unsafe.Offsetof(norm.dstBlock), 16}, {unsafe.Offsetof(norm.srcBlock), 24}, {unsafe.Offsetof(norm.blocks), 32},
+		{unsafe.Offsetof(norm.gamma), 40}, {unsafe.Offsetof(norm.beta), 48}, {unsafe.Offsetof(norm.share), 56}, {unsafe.Offsetof(norm.epsilon), 60},
 		{unsafe.Offsetof(in.step), 48}, {unsafe.Offsetof(in.dst), 96}, {unsafe.Offsetof(in.tap), 104}, {unsafe.Offsetof(in.block), 112},
 		{unsafe.Offsetof(in.blocks), 120}, {unsafe.Offsetof(in.columns), 128}, {unsafe.Offsetof(in.work), 136},
 		{unsafe.Offsetof(out.tap), 8}, {unsafe.Offsetof(out.block), 16}, {unsafe.Offsetof(out.rows), 24}, {unsafe.Offsetof(out.step), 56},
@@ -157,7 +161,7 @@ func TestTileArgs(t *testing.T) {
 		{unsafe.Offsetof(out.floor), 112}, {unsafe.Offsetof(out.add), 120}, {unsafe.Offsetof(out.work), 128},
 	} {
 		if unsafe.Sizeof(in.tap) == 8 && o.got != o.want {
-			t.Errorf("a field of the transforms' arguments is at %d, want %d", o.got, o.want)
+			t.Errorf("a field of a kernel's arguments is at %d, want %d", o.got, o.want)
 		}
 	}
 }

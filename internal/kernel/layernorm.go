@@ -1,7 +1,7 @@
 package kernel
 
 import (
-	"math"
+	"unsafe"
 
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -21,43 +21,36 @@ func LayerNorm(dst, src Map, gamma, beta []float32, eps float32, team par.Team) 
 	if len(gamma) < src.C || len(beta) < src.C {
 		panic("kernel: short normalisation weights")
 	}
+	run := activeFamily().layerNorm
+	if src.C%Lanes != 0 {
+		run = layerNormRef // the padding is no channel, and stays zero
+	}
 	team.For(src.Pixels(), func(lo, hi, _ int) {
+		t := &normArgs{
+			dstBlock: dst.Stride * laneBytes, srcBlock: src.Stride * laneBytes,
+			blocks: src.Blocks(), channels: src.C,
+			gamma: unsafe.Pointer(&gamma[0]), beta: unsafe.Pointer(&beta[0]),
+			share: 1 / float32(src.C), epsilon: eps,
+		}
 		for p := lo; p < hi; p++ {
-			layerNormRef(dst, src, p, gamma, beta, eps)
+			t.dst, t.src = unsafe.Pointer(&dst.Data[p*Lanes]), unsafe.Pointer(&src.Data[p*Lanes])
+			run(t)
 		}
 	})
 }
 
-// layerNormRef normalises pixel p.
-func layerNormRef(dst, src Map, p int, gamma, beta []float32, eps float32) {
-	mean := channelSum(src, p, 0, func(v, _ float32) float32 { return v }) / float32(src.C)
-	variance := channelSum(src, p, mean, func(v, m float32) float32 { return (v - m) * (v - m) }) / float32(src.C)
-	scale := float32(1 / math.Sqrt(float64(variance+eps)))
-	for b := range src.Blocks() {
-		s := (*[Lanes]float32)(src.Data[(b*src.Stride+p)*Lanes:])
-		d := (*[Lanes]float32)(dst.Data[(b*dst.Stride+p)*Lanes:])
-		n := min(Lanes, src.C-b*Lanes)
-		g, h := gamma[b*Lanes:][:n], beta[b*Lanes:][:n]
-		for l := range g {
-			d[l] = (s[l]-mean)*scale*g[l] + h[l]
-		}
-		clear(d[n:])
-	}
-}
-
-// channelSum adds f(value, m) over the channels of pixel p: lane by lane over
-// the blocks first, then the lanes.
-func channelSum(src Map, p int, m float32, f func(v, m float32) float32) float32 {
-	var sum [Lanes]float32
-	for b := range src.Blocks() {
-		v := (*[Lanes]float32)(src.Data[(b*src.Stride+p)*Lanes:])
-		for l := range min(Lanes, src.C-b*Lanes) {
-			sum[l] += f(v[l], m)
-		}
-	}
-	total := float32(0)
-	for _, v := range sum {
-		total += v
-	}
-	return total
+// normArgs are the arguments of a kernel that normalises one pixel:
+//
+//	mean = sum of src[b,l] * share; b in 0..blocks, l in 0..Lanes
+//	scale = 1 / sqrt(sum of (src[b,l] - mean)^2 * share + epsilon)
+//	dst[b,l] = (src[b,l] - mean) * scale * gamma[b,l] + beta[b,l]
+//
+// Offsets are in bytes.
+type normArgs struct {
+	dst, src           unsafe.Pointer // the pixel in block 0
+	dstBlock, srcBlock int            // offset of the next block
+	blocks             int
+	gamma, beta        unsafe.Pointer // [channels]
+	share, epsilon     float32        // share is 1/channels
+	channels           int            // plain Go leaves out what is beyond
 }

@@ -22,6 +22,7 @@ var sources = []struct {
 	{"winograd", winograd},
 	{"exp", exps},
 	{"matrix", matrices},
+	{"norm", norms},
 	{"pool", pools},
 	{"float16", halves},
 }
