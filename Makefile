@@ -15,7 +15,7 @@ BENCH ?= .
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz bench golden demo check ci
+.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz bench bench-peers golden demo check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -73,6 +73,9 @@ golden: ## rewrite the golden files of the tests; read the diff
 	for dir in $$(grep -l 'flag.Bool("update"' $$files | xargs -n 1 dirname | sort -u); do \
 		$(GO) test ./$$dir -update; \
 	done
+
+bench-peers: ## compare with ONNX Runtime and PyTorch; ARGS="--help" explains
+	scripts/peers/bench.sh $(ARGS)
 
 demo: build ## run the main job on the example that the program carries
 	./bin/clipnh demo

@@ -26,6 +26,10 @@ SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE.parent / "random_checkp
 # value, are another computation: rounding alone gives 1e-6 to 1e-5.
 LIMIT = 1e-4
 
+# bfloat16 keeps 8 bits of each factor; through the layers of a tower that
+# comes to a percent or two.
+LIMIT_BF16 = 5e-2
+
 # So long must pass before a peer's idle threads stop spinning.
 SETTLE = 0.1
 
@@ -33,6 +37,7 @@ Runner = namedtuple("Runner", "key name group")
 RUNNERS = {
     "image": [
         Runner("ours", "clipnh", "clipnh"),
+        Runner("ours_bf16", "clipnh, bf16", "clipnh, bf16"),
         Runner("ort", "ONNX Runtime", "ONNX Runtime"),
         Runner("eager", "PyTorch, plain", "PyTorch"),
         Runner("channels_last", "PyTorch, channels last", "PyTorch"),
@@ -87,8 +92,9 @@ class Bench:
     def command(self, key, tower, model, batch, threads):
         inputs = self.models / (f"{model}.pictures" if tower == "image" else texts_name(self.args.names, self.args.vocab))
         sizes = [MODELS[model][2], batch] if tower == "image" else [self.args.text_batches]
-        if key == "ours":
-            return [self.args.scratch / "ours", tower, self.models / f"{model}.pt", inputs,
+        if key in ("ours", "ours_bf16"):
+            kind = tower + ("-bf16" if key == "ours_bf16" else "")
+            return [self.args.scratch / "ours", kind, self.models / f"{model}.pt", inputs,
                     *([batch] if tower == "image" else []), threads]
         if key == "ort":
             return ["node", HERE / "peer_ort.js", self.models / f"{model}.b{batch}.onnx", inputs, *sizes, threads]
@@ -101,7 +107,9 @@ class Bench:
         workers = []
         try:
             for runner in RUNNERS[tower]:
-                if runner.key in (*self.args.runners, REFERENCE):
+                if runner.key == "ours_bf16" and not has_bf16():
+                    say(f"{case}: no {runner.name}, the processor has no AVX512-BF16")
+                elif runner.key in (*self.args.runners, REFERENCE):
                     say(f"{case}: start {runner.name}")
                     command = [str(c) for c in self.command(runner.key, tower, model, batch, threads)]
                     with open(self.logs / f"{runner.key}.log", "w", encoding="utf-8") as log:
@@ -116,8 +124,9 @@ class Bench:
                 error = errors[w.runner.key]
                 self.results.append({"tower": tower, "model": model, "batch": batch, "threads": threads, "error": error,
                                      **w.result()})
-                if not error <= LIMIT:
-                    self.wrong.append(f"{case}: {w.runner.name} is off by {error:.1e} of the largest value, want at most {LIMIT:g}")
+                limit = LIMIT_BF16 if w.runner.key == "ours_bf16" else LIMIT
+                if not error <= limit:
+                    self.wrong.append(f"{case}: {w.runner.name} is off by {error:.1e} of the largest value, want at most {limit:g}")
         finally:
             for w in workers:
                 w.close()
@@ -142,6 +151,12 @@ def machine():
         cpu = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), os.uname().machine)
     commit = subprocess.run(["git", "-C", HERE, "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return {"cpu": cpu, "cores": cores(), "date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip() or "unknown"}
+
+
+def has_bf16():
+    with open("/proc/cpuinfo", encoding="utf-8") as f:
+        flags = next((line.split() for line in f if line.startswith("flags")), [])
+    return "avx512_bf16" in flags and os.environ.get("CLIPNH_CPU", "avx512") == "avx512"
 
 
 def cores():

@@ -62,7 +62,7 @@ CAPTIONS = {
     "image": "Medians in ms per image, a peer's as a multiple of ours too; peak MB of each, in this order",
     "text": "Medians in ms per text, a peer's as a multiple of ours too",
 }
-HEADS = {"clipnh": "clipnh", "ONNX Runtime": "ONNX Runtime", "PyTorch": "PyTorch, best mode", "PyTorch, cut": "PyTorch, cut texts"}
+HEADS = {"clipnh": "clipnh", "clipnh, bf16": "clipnh, bf16", "ONNX Runtime": "ONNX Runtime", "PyTorch": "PyTorch, best mode", "PyTorch, cut": "PyTorch, cut texts"}
 
 
 def summaries(results):

@@ -2,6 +2,7 @@
 // programs (README.md beside it has the protocol).
 //
 //	ours image MODEL.pt PICTURES BATCH THREADS
+//	ours image-bf16 MODEL.pt PICTURES BATCH THREADS
 //	ours text MODEL.pt TEXTS THREADS
 package main
 
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 )
 
@@ -36,11 +38,13 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	var err error
 	switch {
 	case len(args) == 5 && args[0] == "image":
-		w, err = openImages(args[1], args[2], args[3], args[4])
+		w, err = openImages(args[1], args[2], args[3], args[4], kernel.Float32)
+	case len(args) == 5 && args[0] == "image-bf16":
+		w, err = openImages(args[1], args[2], args[3], args[4], kernel.BFloat16)
 	case len(args) == 4 && args[0] == "text":
 		w, err = openTexts(args[1], args[2], args[3])
 	default:
-		return fmt.Errorf("arguments %q, want image MODEL PICTURES BATCH THREADS or text MODEL TEXTS THREADS", args)
+		return fmt.Errorf("arguments %q, want image or image-bf16 MODEL PICTURES BATCH THREADS, or text MODEL TEXTS THREADS", args)
 	}
 	if err != nil {
 		return err
@@ -108,7 +112,7 @@ func useThreads(argument string) (int, error) {
 	return threads, err
 }
 
-func openImages(model, file, batchArgument, threadsArgument string) (*work, error) {
+func openImages(model, file, batchArgument, threadsArgument string, precision kernel.Precision) (*work, error) {
 	threads, err := useThreads(threadsArgument)
 	if err != nil {
 		return nil, err
@@ -122,7 +126,7 @@ func openImages(model, file, batchArgument, threadsArgument string) (*work, erro
 		return nil, err
 	}
 	defer ck.Close()
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads})
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads, Precision: precision})
 	if err != nil {
 		return nil, err
 	}
