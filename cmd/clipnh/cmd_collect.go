@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,6 +96,8 @@ func (o *collectOptions) validate() error {
 		return err
 	}
 	switch {
+	case !slices.Contains(dataset.Kinds(), o.dataset):
+		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case o.mode != pipeline.ModePairs && o.mode != pipeline.ModeNeurons:
 		return fmt.Errorf("--mode %q: want %s or %s", o.mode, pipeline.ModePairs, pipeline.ModeNeurons)
 	case o.dtype != npy.Float32.String() && o.dtype != npy.Float16.String():

@@ -80,6 +80,9 @@ func (o *embedOptions) validate() error {
 	if err != nil {
 		return err
 	}
+	if !pipeline.IsEmbeddings(o.savePath) {
+		return fmt.Errorf("--embeddings-save-path %s: want a .npy or .pt file", o.savePath)
+	}
 	switch o.classnames {
 	case "", "30k":
 	case "IN", "PC":

@@ -82,6 +82,8 @@ func (o *svdOptions) validate() error {
 		return errors.New("nothing to write: want --out-save-path, --mean-save-path or --norm-save-path")
 	case o.mode != "nh" && o.mode != "n":
 		return fmt.Errorf("--mode %q: want nh or n", o.mode)
+	case o.mode == "nh" && o.pc > 0:
+		return errors.New("--pc-idx above 0 is for --mode n: a pair's centred contribution is a score times a fixed direction, so it has rank one")
 	case o.topK < 1:
 		return fmt.Errorf("--top-k-pca %d: want 1 or more", o.topK)
 	case o.pc < 0 || o.pc >= o.topK:

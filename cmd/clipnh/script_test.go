@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 var update = flag.Bool("update", false, "rewrite what the scripts in testdata/script expect")
@@ -29,7 +31,8 @@ var update = flag.Bool("update", false, "rewrite what the scripts in testdata/sc
 //	exists PATH   the file or folder is there
 //	absent PATH   it is not
 //
-// Commands run in process, in an empty folder that all of a script shares. In
+// Commands run in process, in a folder that all of a script shares, which holds
+// links to the demo's files (demo) and the golden ones (golden). In
 // expected output <*> stands for any part of a line, a line <...> for any number
 // of lines, and $WORK, as in command lines, for the folder.
 type script struct {
@@ -187,8 +190,19 @@ func runScript(t *testing.T, file string) {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
+	links := map[string]string{"demo": filepath.Join("..", "..", "internal", "demo", "assets"), "golden": testutil.Golden("")}
+	for name, path := range links {
+		if links[name], err = filepath.Abs(path); err != nil {
+			t.Fatal(err)
+		}
+	}
 	work := t.TempDir()
 	t.Chdir(work)
+	for name, path := range links {
+		if err := os.Symlink(path, name); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range s.steps {
 		p := &s.steps[i]
 		switch p.kind {

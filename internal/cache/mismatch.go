@@ -86,7 +86,7 @@ func differences(made, this any) ([]Difference, error) {
 		}
 	}
 	// What a person most likely changed by mistake is named first.
-	order := []string{"kind", "origin.model", "origin.weights_sha256", "origin.dataset", "origin.images_sha256", "origin.mode"}
+	order := []string{"kind", "origin.model", "origin.weights_sha256", "origin.dataset", "origin.mode", "origin.sample_stride", "origin.images_sha256"}
 	rank := func(d Difference) int {
 		if at := slices.Index(order, d.Field); at >= 0 {
 			return at

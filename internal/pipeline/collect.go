@@ -175,6 +175,9 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if err := c.collect(ctx, w, plan); err != nil {
 		return nil, err
 	}
+	if w.Rows() == 0 {
+		return nil, c.unreadable()
+	}
 	pool, err := c.model.Pool()
 	if err != nil {
 		return nil, err
@@ -191,6 +194,12 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	result.Shape = append([]int{w.Rows()}, row...)
 	_, err = w.Finish()
 	return result, err
+}
+
+// unreadable is the error of a collection without a single row.
+func (c *collector) unreadable() error {
+	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.data.Items))))
+	return hinted{err, "when they can be, start over with --restart"}
 }
 
 // complete describes the artefact that is already there.
@@ -287,7 +296,7 @@ func (c *collector) run(ctx context.Context, items []dataset.Item, chunk int, do
 	scores := make([]float32, chunk*config.Heads()*config.Neurons())
 	for len(items) > 0 {
 		if err := ctx.Err(); err != nil {
-			return interrupted{err}
+			return hinted{err, "what is finished is kept: run the same command again to go on"}
 		}
 		n := min(chunk, len(items))
 		images, skipped, err := c.chunk(pictures, n, scores, func() { progress.Add(1) })
@@ -402,12 +411,4 @@ func addNames(w *cache.ChunkWriter, items []dataset.Item, skipped []Skipped) err
 		}
 		return nil
 	})
-}
-
-// interrupted is a collection that stopped between two chunks.
-type interrupted struct{ error }
-
-func (e interrupted) Unwrap() error { return e.error }
-func (e interrupted) Hint() string {
-	return "what is finished is kept: run the same command again to go on"
 }

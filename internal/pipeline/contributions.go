@@ -161,7 +161,7 @@ func openDense(o SVDOptions) (*writtenOut, error) {
 	a, err := cache.Open(path)
 	foreign := errors.Is(err, cache.ErrNoManifest)
 	if err != nil && !foreign {
-		return nil, err
+		return nil, uncollected(err, path)
 	}
 	shape := o.Shape
 	if foreign {

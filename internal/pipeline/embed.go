@@ -21,7 +21,7 @@ type EmbedOptions struct {
 	Model, Vocab string
 	Texts        []string            // class names, or words
 	Templates    []textlist.Template // none: the texts as they are
-	SavePath     string              // .npy or .pt
+	SavePath     string              // IsEmbeddings
 	Threads      int
 }
 
@@ -36,9 +36,6 @@ type EmbedResult struct {
 // Embed writes one unit vector per text, [texts,O] float32: the mean over the
 // templates of the prompts' unit embeddings, made a unit vector again.
 func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, error) {
-	if err := checkEmbeddingsPath(o.SavePath); err != nil {
-		return nil, err
-	}
 	if err := makeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
@@ -77,12 +74,11 @@ func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, err
 	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim}, nil
 }
 
-func checkEmbeddingsPath(path string) error {
-	switch filepath.Ext(path) {
-	case ".npy", ".pt":
-		return nil
-	}
-	return fmt.Errorf("%s: embeddings are saved as .npy or .pt", path)
+// IsEmbeddings reports whether a path names a kind of file that embeddings
+// are kept in.
+func IsEmbeddings(path string) bool {
+	ext := filepath.Ext(path)
+	return ext == ".npy" || ext == ".pt"
 }
 
 func templatesHash(templates []textlist.Template) string {

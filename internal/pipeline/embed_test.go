@@ -136,7 +136,6 @@ func TestEmbedRefuses(t *testing.T) {
 	}{
 		"other model's vocabulary": {func(o *EmbedOptions) { o.Vocab = other }, "a vocabulary of 836 tokens, want the model's of 812"},
 		"no such model":            {func(o *EmbedOptions) { o.Model = "nowhere.pt" }, "nowhere.pt"},
-		"unknown format":           {func(o *EmbedOptions) { o.SavePath += ".txt" }, ".npy or .pt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := good

@@ -76,7 +76,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 		return nil, err
 	}
 	if state.Images == 0 {
-		return nil, fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, state.Inputs)
+		return nil, c.unreadable()
 	}
 	mean := make([]float32, len(sum))
 	for i, x := range sum {

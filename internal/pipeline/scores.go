@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -23,7 +24,7 @@ type scores struct {
 func openScores(path string) (*scores, error) {
 	a, err := cache.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, uncollected(err, path)
 	}
 	if err := a.Require(cache.Manifest{Kind: kindScores}); err != nil {
 		return nil, err
@@ -48,6 +49,27 @@ func openScores(path string) (*scores, error) {
 	s.images = shape[0]
 	return s, nil
 }
+
+// uncollected adds to the error of an artefact that is not there how it is
+// made, unless the error knows better.
+func uncollected(err error, path string) error {
+	var hint interface{ Hint() string }
+	if !errors.Is(err, cache.ErrMissing) || errors.As(err, &hint) {
+		return err
+	}
+	return hinted{err, fmt.Sprintf("run \"clipnh collect --save-path %s\" first", path)}
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// Hint is what can be done about the error.
+func (h hinted) Hint() string { return h.hint }
 
 func (s *scores) close() error { return s.file.Close() }
 

@@ -17,7 +17,7 @@ type SVDOptions struct {
 	Shape       []int  // of a dense file that has no manifest
 	Neurons     bool   // per neuron, summed over heads; else per pair
 	TopK        int    // images of largest centred norm
-	PC          int    // which right singular vector, 0 the first
+	PC          int    // which right singular vector, 0 the first; pairs have no other
 	OutPath     string // any of the three may be empty
 	MeanPath    string
 	NormPath    string
@@ -36,10 +36,6 @@ type SVDResult struct {
 	Paths     []string `json:"paths"`
 }
 
-// errRankOne is why pairs have no principal direction but the first.
-var errRankOne = errors.New("a pair's centred contribution is a score times a fixed direction, so it has rank one: " +
-	"--pc-idx above 0 is for neurons (--mode n)")
-
 // enoughImages is how many times --top-k-pca pictures the sign rule wants
 // before its majorities mean something.
 const enoughImages = 4
@@ -48,9 +44,6 @@ const enoughImages = 4
 // pair or neuron; see package lowrank. Outputs appear together, after all
 // units are done.
 func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
-	if o.PC > 0 && !o.Neurons {
-		return nil, errRankOne
-	}
 	if err := makeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
 		return nil, err
 	}

@@ -223,7 +223,6 @@ func TestSVDRefuses(t *testing.T) {
 		o    SVDOptions
 		want string
 	}{
-		"PC1 of pairs":         {SVDOptions{CollectPath: scores, PC: 1}, "rank one"},
 		"no shape":             {SVDOptions{CollectPath: dense}, "want --shape"},
 		"shape too large":      {SVDOptions{CollectPath: cut, Shape: shape}, cut},
 		"pairs' file, mode n":  {SVDOptions{CollectPath: dense, Shape: shape, Neurons: true}, "[B,C,O]"},
