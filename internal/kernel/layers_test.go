@@ -214,3 +214,57 @@ func TestBFloat16(t *testing.T) {
 		}
 	}
 }
+
+// TestFloat16Lengths converts every number of values from 0 to beyond two
+// turns of the kernels, from and to unaligned places, with guards.
+func TestFloat16Lengths(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for n := range 3*Lanes + 2 {
+			shift := n % 5
+			values := random(uint64(n), n, 100)
+			half := make([]byte, 2*n+shift+2)
+			for i := range half {
+				half[i] = 0xa5
+			}
+			Float32ToFloat16(half[shift:shift+2*n], values)
+			wide, touched := guarded(n, shift)
+			Float16ToFloat32(wide, half[shift:])
+			for i, v := range values {
+				if want := fromHalf(toHalf(v)); wide[i] != want {
+					t.Errorf("half %d of %d is %g, want %g", i, n, wide[i], want)
+				}
+			}
+			for i := range half {
+				if (i < shift || i >= shift+2*n) && half[i] != 0xa5 {
+					t.Errorf("%d halves: wrote byte %d", n, i)
+				}
+			}
+			BFloat16ToFloat32(wide, half[shift:])
+			for i := range wide {
+				bits := uint32(half[shift+2*i])<<16 | uint32(half[shift+2*i+1])<<24
+				if math.Float32bits(wide[i]) != bits {
+					t.Errorf("bfloat16 %d of %d is %#x, want %#x", i, n, math.Float32bits(wide[i]), bits)
+				}
+			}
+			if touched() {
+				t.Errorf("%d values: wrote beside them", n)
+			}
+		}
+	})
+}
+
+// TestQuickGELUExtremes checks the activation where the exponential saturates.
+func TestQuickGELUExtremes(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		x := make([]float32, Lanes)
+		in := []float32{0, 1, -1, 100, -100, 1e30, -1e30, float32(math.Inf(1)), float32(math.NaN())}
+		copy(x, in)
+		activeFamily().activate(x)
+		want := []float32{0, 0.84579575, -0.15420423, 100, 0, 1e30, 0, float32(math.Inf(1)), float32(math.NaN())}
+		for i, w := range want {
+			if d := math.Abs(float64(x[i] - w)); d > exactTolerance && !(w != w && x[i] != x[i]) && x[i] != w {
+				t.Errorf("QuickGELU of %g is %g, want %g", in[i], x[i], w)
+			}
+		}
+	})
+}

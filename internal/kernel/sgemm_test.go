@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/par"
@@ -94,6 +95,49 @@ func TestSgemmRows(t *testing.T) {
 				}
 				if !sameBits(c, all) {
 					t.Errorf("beta %g: %d rows at a time give other bytes than all", beta, rows)
+				}
+			}
+		}
+	})
+}
+
+// TestSgemmSmall multiplies every small shape; the rows of C are longer than
+// the product, and what lies behind it must stay.
+func TestSgemmSmall(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		for m := range 17 {
+			for n := range 51 {
+				k := (m*7 + n*3) % 35
+				transA, transB := (m+n)%2 == 1, (m+n)/2%2 == 1
+				lda, ldb, ldc := max(k, m, 1), max(k, n, 1), n+1
+				a, b := random(uint64(m), max(m, k)*lda+1, 1), random(uint64(n), max(n, k)*ldb+1, 1)
+				c := random(uint64(k), m*ldc, 1)
+				want := append([]float32(nil), c...)
+				sgemmLoop(transA, transB, m, n, k, 1.5, a, lda, b, ldb, 1, want, ldc)
+				Sgemm(transA, transB, m, n, k, 1.5, a, lda, b, ldb, 1, c, ldc, par.NewTeam(1))
+				if e := relativeError(c, want); e > sgemmTolerance {
+					t.Errorf("%dx%dx%d trans %v %v: error %g", m, n, k, transA, transB, e)
+				}
+			}
+		}
+	})
+}
+
+// TestSgemmClears checks that beta 0 does not read C.
+func TestSgemmClears(t *testing.T) {
+	nan := float32(math.NaN())
+	eachLevel(t, func(t *testing.T) {
+		for _, k := range []int{0, 5} {
+			for _, m := range []int{1, 9} {
+				c := make([]float32, m*20)
+				for i := range c {
+					c[i] = nan
+				}
+				Sgemm(false, false, m, 20, k, 1, make([]float32, m*5), 5, make([]float32, 100), 20, 0, c, 20, par.NewTeam(1))
+				for i, v := range c {
+					if v != 0 {
+						t.Fatalf("%d rows, depth %d: element %d is %g, want 0", m, k, i, v)
+					}
 				}
 			}
 		}
