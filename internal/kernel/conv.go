@@ -153,6 +153,7 @@ func (c *Conv) Run(dst Map, residual *Map, scratch *Scratch, team par.Team, src 
 	if dst.Pixels() == 0 {
 		return
 	}
+	defer scratch.release()
 	switch c.spec.Algorithm {
 	case GEMM:
 		c.runGEMM(dst, residual, scratch, team, src)

@@ -52,9 +52,8 @@ func (c *Conv) roundedProduct(area *workArea, sources []unsafe.Pointer, out *out
 	}
 }
 
-// output describes dst for the tile kernels. It hands them the residual as
-// long as the activation is one that they know; both share a stride, or the
-// residual is copied to dst first.
+// output describes dst for the tile kernels, which find the residual at the
+// same distances; one with another stride is copied to dst first.
 func (c *Conv) output(dst Map, residual *Map) output {
 	out := output{
 		c:      unsafe.Pointer(&dst.Data[0]),

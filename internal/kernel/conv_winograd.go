@@ -84,7 +84,7 @@ type winograd struct {
 // tiles together for each weight that is read.
 const (
 	groupBytes = 640 << 10
-	minGroup   = 72
+	minGroup   = 48
 )
 
 // runWinograd computes a 3x3 convolution from products of transformed tiles:

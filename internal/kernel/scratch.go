@@ -11,6 +11,16 @@ type Scratch struct {
 	workers []*workArea
 }
 
+// release forgets the maps and weights of the last Run, so that a Scratch that
+// waits for the next does not keep them in memory.
+func (s *Scratch) release() {
+	clear(s.sources)
+	for _, w := range s.workers {
+		clear(w.sources)
+		w.tile, w.in, w.out = tileArgs{}, winogradIn{}, winogradOut{}
+	}
+}
+
 // workArea belongs to one worker. The argument blocks of the kernels live
 // here because passing them through a table of functions would otherwise
 // allocate them at each call.

@@ -64,6 +64,7 @@ func (s *Stem) Run(dst Map, images []float32, scratch *Scratch, team par.Team) {
 	if dst.Pixels() == 0 {
 		return
 	}
+	defer scratch.release()
 	blocks := s.weights.kBlocks
 	scratch.grow(team.Size(), blocks*stemPixels*Lanes)
 	out := output{
