@@ -142,11 +142,12 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	if err := ck.file.Float32(t, dst); err != nil {
 		return nil, err
 	}
+	variance := strings.HasSuffix(name, ".running_var")
 	for i, x := range dst {
 		if x-x != 0 { // only NaN and the infinities
 			return nil, fmt.Errorf("%s: %s: element %d is %g, want finite weights", ck.path, name, i, x)
 		}
-		if x < 0 && strings.HasSuffix(name, ".running_var") {
+		if variance && x < 0 {
 			return nil, fmt.Errorf("%s: %s: element %d is %g, want a variance", ck.path, name, i, x)
 		}
 	}
