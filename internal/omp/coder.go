@@ -1,0 +1,151 @@
+package omp
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Coder codes signals over one dictionary. It keeps what the signals share, so
+// that one Coder should code all of them, in as many batches as is convenient.
+// It is not for use by several goroutines at once.
+//
+// At 30,000 words of 768 dimensions, 64 atoms, and enough signals to be worth a
+// Gram matrix, it takes 3.3 GB besides the dictionary, the signals and the
+// codes; otherwise less than 0.2 GB.
+type Coder struct {
+	d      *Dictionary
+	atoms  int // K
+	team   par.Team
+	engine engine
+	block  int // signals coded at the same time, at most
+
+	pursuits []pursuit
+	marks    [][]mark
+	spaces   []workspace
+}
+
+// Options is what a Coder is told.
+type Options struct {
+	Atoms   int // K, the largest number of atoms in a code
+	Signals int // that will be coded in all, more or less; the best engine depends on it
+	Team    par.Team
+}
+
+// blockMemory bounds what the pursuits of a block take, in bytes.
+const blockMemory = 1400 << 20
+
+// NewCoder returns a Coder, or an error when the number of atoms is not within
+// 1 and the number of words.
+func NewCoder(d *Dictionary, o Options) (*Coder, error) {
+	if o.Atoms < 1 || o.Atoms > d.Words {
+		return nil, fmt.Errorf("%d atoms per code, want 1 to %d, the words of the dictionary", o.Atoms, d.Words)
+	}
+	if wantGram(d, o) {
+		return newCoder(d, o, newGram(d, o.Team), gramSignals, panelCount(d.Words)*sumsBytes), nil
+	}
+	return newCoder(d, o, newSweep(d, o.Team), sweepSignals, 4*d.Dims), nil
+}
+
+// Block is the number of signals that are coded at the same time: batches are
+// best a multiple of it.
+func (c *Coder) Block() int { return c.block }
+
+// newCoder makes a Coder with an engine that takes at most block signals at a
+// time and some bytes for each.
+func newCoder(d *Dictionary, o Options, e engine, block, bytes int) *Coder {
+	c := &Coder{
+		d: d, atoms: o.Atoms, team: o.Team, engine: e,
+		block: max(1, min(block, blockMemory/(bytes+pursuitBytes(d.Dims, o.Atoms)))),
+		marks: make([][]mark, o.Team.Size()), spaces: make([]workspace, o.Team.Size()),
+	}
+	for w := range c.spaces {
+		c.spaces[w].wide = make([]float64, d.Dims)
+	}
+	return c
+}
+
+// wantGram picks the engine by the multiply-adds per word: those of gram, which
+// has fewer for each signal, and the Gram matrix to make first, take gramSlowness
+// times as long, as memory holds them up.
+func wantGram(d *Dictionary, o Options) bool {
+	if panelCount(d.Words)*d.Words*panelBytes > gramLimit {
+		return false
+	}
+	steps := float64(o.Signals) * float64(min(o.Atoms, d.Dims))
+	sweeps := steps * float64(d.Dims)
+	sums := steps * float64(o.Atoms) / 2
+	return float64(d.Words+o.Signals)*float64(d.Dims)+gramSlowness*sums < sweeps
+}
+
+// gramSlowness is the rate of Sgemm over that of adding rows of the Gram matrix.
+const gramSlowness = 8
+
+// Code codes a batch. It takes each signal's best atom, that of largest
+// absolute correlation with the residual, until there are Atoms of them or a
+// Stop ends it. Of exactly equal ones it takes the one that scikit-learn's order
+// has first: the dictionary's, in which each chosen atom has changed places with
+// the one after the support.
+//
+// It fails when an element is NaN or infinite, when a signal's norm is above
+// 2^30, or when ctx is done, which it looks at before each step of a block of
+// signals. progress, unless nil, hears after each step how many of the batch's
+// Count·Atoms steps are done; the steps that a code stops short of count as well.
+func (c *Coder) Code(ctx context.Context, s *Signals, progress func(done int)) (*Codes, error) {
+	if err := s.check(c.d.Dims); err != nil {
+		return nil, err
+	}
+	codes := newCodes(s.Count, c.atoms, c.d.Words)
+	for first := 0; first < s.Count; first += c.block {
+		n := min(c.block, s.Count-first)
+		if len(c.pursuits) < n {
+			c.pursuits = newPursuits(n, c.d.Dims, c.atoms)
+			for w := range c.marks {
+				c.marks[w] = make([]mark, n)
+			}
+		}
+		b := &block{team: c.team, signals: s, first: first, pursuits: c.pursuits[:n], marks: c.marks}
+		if err := c.run(ctx, b, progress); err != nil {
+			return nil, err
+		}
+		for i := range b.pursuits {
+			codes.set(first+i, &b.pursuits[i])
+		}
+	}
+	return codes, nil
+}
+
+// run codes a block.
+func (c *Coder) run(ctx context.Context, b *block, progress func(done int)) error {
+	b.team.For(len(b.pursuits), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			b.pursuits[i].start(b.signals, b.first+i)
+		}
+	})
+	for i := range b.pursuits {
+		if norm := b.pursuits[i].norm; norm > 1<<maxExponent {
+			return fmt.Errorf("signal %d: norm %.3g, want at most 2^%d", b.first+i, norm, maxExponent)
+		}
+		b.running = append(b.running, i)
+	}
+	b.sift()
+	if len(b.running) > 0 {
+		if err := c.engine.begin(ctx, b); err != nil {
+			return err
+		}
+	}
+	for step := range c.atoms {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if len(b.running) > 0 {
+			c.engine.screen(b)
+			b.advance(c.d, c.spaces)
+		}
+		if progress != nil {
+			progress(b.first*c.atoms + len(b.pursuits)*(step+1))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package omp
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// Codes are the codes of a batch of signals, row by row.
+type Codes struct {
+	Count, Atoms, Words int
+
+	Sizes        []int32   // atoms in each code, [Count]
+	Support      []int32   // their words, in the order chosen, [Count, Atoms]; 0 beyond Sizes
+	Coefficients []float32 // [Count, Atoms]; 0 beyond Sizes
+	Residuals    []float32 // norms, [Count]
+	Stops        []Stop    // [Count]
+}
+
+func newCodes(count, atoms, words int) *Codes {
+	return &Codes{
+		Count: count, Atoms: atoms, Words: words,
+		Sizes: make([]int32, count), Support: make([]int32, count*atoms), Coefficients: make([]float32, count*atoms),
+		Residuals: make([]float32, count), Stops: make([]Stop, count),
+	}
+}
+
+// set stores a finished pursuit as code i.
+func (c *Codes) set(i int, p *pursuit) {
+	c.Sizes[i], c.Residuals[i], c.Stops[i] = int32(p.size), float32(p.length), p.stop
+	copy(c.Support[i*c.Atoms:], p.support[:p.size])
+	for j, v := range p.coefs[:p.size] {
+		c.Coefficients[i*c.Atoms+j] = float32(v)
+	}
+}
+
+// Code is code i: words in the order chosen, and their coefficients.
+func (c *Codes) Code(i int) (support []int32, coefficients []float32) {
+	n := int(c.Sizes[i])
+	return c.Support[i*c.Atoms:][:n], c.Coefficients[i*c.Atoms:][:n]
+}
+
+// Ranked is code i by descending absolute coefficient; equal ones in the order
+// chosen.
+func (c *Codes) Ranked(i int) (words []int32, coefficients []float32) {
+	support, values := c.Code(i)
+	order := make([]int, len(support))
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(math.Abs(float64(values[b])), math.Abs(float64(values[a])))
+	})
+	for _, j := range order {
+		words, coefficients = append(words, support[j]), append(coefficients, values[j])
+	}
+	return words, coefficients
+}
+
+// Sparse is a matrix [signals, words] compressed along one axis, as SciPy's
+// csc_matrix and csr_matrix have it.
+type Sparse struct {
+	Data    []float32
+	Indices []int32 // along the other axis, ascending within each slice
+	Starts  []int32 // of the slices; one more than there are
+}
+
+// CSC compresses the codes of batches, one below the other, by columns: there is
+// a slice for each word.
+func CSC(batches ...*Codes) Sparse {
+	words := 0
+	if len(batches) > 0 {
+		words = batches[0].Words
+	}
+	m := newSparse(batches, words)
+	for _, c := range batches {
+		for i := range c.Count {
+			support, _ := c.Code(i)
+			for _, w := range support {
+				m.Starts[w+1]++
+			}
+		}
+	}
+	for w := range words {
+		m.Starts[w+1] += m.Starts[w]
+	}
+	next, row := slices.Clone(m.Starts), int32(0)
+	for _, c := range batches {
+		for i := range c.Count {
+			support, values := c.Code(i)
+			for j, w := range support {
+				m.Indices[next[w]], m.Data[next[w]] = row, values[j]
+				next[w]++
+			}
+			row++
+		}
+	}
+	return m
+}
+
+// CSR compresses the codes of batches, one below the other, by rows: there is a
+// slice for each signal.
+func CSR(batches ...*Codes) Sparse {
+	rows := 0
+	for _, c := range batches {
+		rows += c.Count
+	}
+	m := newSparse(batches, rows)
+	at, row := 0, 0
+	for _, c := range batches {
+		for i := range c.Count {
+			support, values := c.Code(i)
+			order := make([]int, len(support))
+			for j := range order {
+				order[j] = j
+			}
+			slices.SortFunc(order, func(a, b int) int { return cmp.Compare(support[a], support[b]) })
+			for _, j := range order {
+				m.Indices[at], m.Data[at] = support[j], values[j]
+				at++
+			}
+			row++
+			m.Starts[row] = int32(at)
+		}
+	}
+	return m
+}
+
+// newSparse makes room for the codes of batches in a number of slices.
+func newSparse(batches []*Codes, slices int) Sparse {
+	n := 0
+	for _, c := range batches {
+		if c.Words != batches[0].Words {
+			panic("omp: codes over different dictionaries")
+		}
+		for _, size := range c.Sizes {
+			n += int(size)
+		}
+	}
+	if n > math.MaxInt32 {
+		panic("omp: too many coefficients for 32-bit indices")
+	}
+	return Sparse{make([]float32, n), make([]int32, n), make([]int32, slices+1)}
+}

@@ -1,0 +1,233 @@
+package omp
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// gram is the engine with a Gram matrix G of the atoms: its rows for the
+// support, times the coefficients, are what a code takes from the signal's
+// correlations,
+//
+//	correlations = X y - G[:, support]·coefficients
+//
+// which is K/2 multiply-adds per word and step on average, where sweep has O.
+// But they add up rows picked here and there, so that all depends on where
+// those rows are. G is therefore cut into panels of panelWidth words,
+// [panel][atom][panelWidth]. A step takes one panel after the other, and runs
+// through it once, in the order of the atoms, adding each atom's row to the sums of all
+// the signals whose code has it; the sums stay in the second-level cache. G is
+// kept in 16 bits, which halves both what it takes and what is read.
+// It is the matrix of the atoms' cosines, and norms come in where correlations are
+// compared.
+//
+// Bound: with signals and atoms scaled to length 1, an element of X y is off by
+// at most about O·u (u = 2⁻²⁴), or with a basis, whose product with the atoms
+// is rounded first, (O+D)·u times the spread of the signal. An element of G is off by
+// O·u and by its rounding to a multiple of gramUnit, and the coefficients multiply
+// that. Adding up, in any order, fused or not, adds (K+2)·u times the sizes of all
+// terms.
+type gram struct {
+	d      *Dictionary
+	funcs  panelFuncs
+	units  []float32 // atoms of length 1 or 0, [Words, Dims]; made by the first begin
+	norms  []float32 // the dictionary's, with zeros up to a full panel
+	panels [][]int16 // multiples of gramUnit, each [Words, panelWidth]; made by the first begin
+
+	products []float32 // X y of the block, [panels, signals, panelWidth]
+	pairs    []pair    // the codes so far, by atom
+	starts   []int32   // of each atom's pairs, [Words+1]
+	areas    []gramArea
+}
+
+// gramUnit is the step of the 16-bit numbers. Cosines are at most 1, and a little
+// room is left for their errors.
+const gramUnit = 1.0 / 32700
+
+// gramSignals is the largest block. Its sums just fit the second-level cache of
+// current server processors (1 MB), and with fewer signals a step takes less time to add
+// rows than to read the matrix.
+const gramSignals = 8192
+
+// gramLimit is the largest Gram matrix, in bytes: 46,000 words.
+const gramLimit = 4 << 30
+
+// gramArea is one worker's memory.
+type gramArea struct {
+	sums   []float32 // [signals, panelWidth]
+	limits []limit
+	found  []int32
+}
+
+func newGram(d *Dictionary, team par.Team) *gram {
+	e := &gram{d: d, funcs: panels(), starts: make([]int32, d.Words+1), areas: make([]gramArea, team.Size())}
+	e.norms = make([]float32, panelCount(d.Words)*panelWidth)
+	copy(e.norms, d.norms)
+	return e
+}
+
+// panelCount is the number of panels that some words take.
+func panelCount(words int) int { return (words + panelWidth - 1) / panelWidth }
+
+// A call of Sgemm computes this part of a matrix.
+const (
+	partColumns = 48 * panelWidth
+	partRows    = 2016
+)
+
+// multiply computes left·rightᵀ, left [n, depth] and right [words, depth],
+// and hands keep its rows, cut into panels: row i's elements for the words of
+// panel p, of which there may be fewer in the last panel.
+func (e *gram) multiply(ctx context.Context, team par.Team, n, depth int, left, right []float32, keep func(i, p int, row []float32)) error {
+	words := e.d.Words
+	team.For((words+partColumns-1)/partColumns, func(lo, hi, _ int) {
+		part := make([]float32, min(partRows, n)*min(partColumns, words))
+		for first := lo * partColumns; first < min(hi*partColumns, words); first += partColumns {
+			columns := min(partColumns, words-first)
+			for row := 0; row < n && ctx.Err() == nil; row += partRows {
+				rows := min(partRows, n-row)
+				kernel.Sgemm(false, true, rows, columns, depth, 1, left[row*depth:], depth, right[first*depth:], depth,
+					0, part, columns, par.Team{})
+				for r := range rows {
+					for p := range panelCount(columns) {
+						keep(row+r, first/panelWidth+p, part[r*columns:][p*panelWidth:min(columns, (p+1)*panelWidth)])
+					}
+				}
+			}
+		}
+	})
+	return ctx.Err()
+}
+
+// build computes the Gram matrix.
+func (e *gram) build(ctx context.Context, team par.Team) error {
+	e.units = make([]float32, len(e.d.atoms))
+	team.For(e.d.Words, func(lo, hi, _ int) {
+		for w := lo; w < hi; w++ {
+			f, unit := inverseRoot(e.d.squares[w]), e.units[w*e.d.Dims:]
+			for o, x := range e.d.atom(w) {
+				unit[o] = float32(float64(x) * f)
+			}
+		}
+	})
+	made := make([][]int16, panelCount(e.d.Words))
+	for p := range made {
+		made[p] = make([]int16, e.d.Words*panelWidth)
+	}
+	err := e.multiply(ctx, team, e.d.Words, e.d.Dims, e.units, e.units, func(i, p int, row []float32) {
+		to := made[p][i*panelWidth:]
+		for j, v := range row {
+			to[j] = int16(int32(v*(1/gramUnit)+32768.5) - 32768) // rounded: what is converted is positive
+		}
+	})
+	if err == nil {
+		e.panels = made
+	}
+	return err
+}
+
+// begin computes X y of a block, and the Gram matrix if that has not been done.
+func (e *gram) begin(ctx context.Context, b *block) error {
+	if e.panels == nil {
+		if err := e.build(ctx, b.team); err != nil {
+			return err
+		}
+	}
+	O, n := e.d.Dims, len(b.pursuits)
+	e.products = grow(e.products, len(e.panels)*n*panelWidth)
+	right, depth := e.units, O
+	if s := b.signals; s.Basis != nil {
+		depth = s.Rank
+		right = make([]float32, e.d.Words*depth)
+		kernel.Sgemm(false, false, e.d.Words, depth, O, 1, e.units, O, s.Basis, s.BasisStride, 0, right, depth, b.team)
+	}
+	left, norms := make([]float32, n*depth), b.signals.basisNorms(O)
+	for _, i := range b.running {
+		p := &b.pursuits[i]
+		p.spread = b.signals.spread(b.first+i, norms, p.norm)
+		for j, v := range b.signals.row(b.first+i, depth) {
+			left[i*depth+j] = float32(float64(v) / p.norm)
+		}
+	}
+	return e.multiply(ctx, b.team, n, depth, left, right, func(i, p int, row []float32) {
+		copy(e.products[(p*n+i)*panelWidth:], row)
+	})
+}
+
+func (e *gram) screen(b *block) {
+	n := len(b.pursuits)
+	e.list(b)
+	b.team.For(len(e.panels), func(lo, hi, worker int) {
+		area, marks := &e.areas[worker], b.marks[worker]
+		area.sums = grow(area.sums, n*panelWidth)
+		area.limits, area.found = grow(area.limits, n), grow(area.found, n)
+		for i := range n {
+			area.limits[i] = limit{least: float32(math.Inf(1))} // stays so for those that have ended
+		}
+		for _, i := range b.running {
+			p := &b.pursuits[i]
+			marks[i].reset(math.Sqrt(epsilon)*e.d.scale/p.norm, e.margin(b, p))
+			area.limits[i] = limit{marks[i].margin, marks[i].least}
+		}
+		for panel := lo; panel < hi; panel++ {
+			first := panel * panelWidth
+			norms := e.norms[first:][:panelWidth]
+			copy(area.sums, e.products[panel*n*panelWidth:][:n*panelWidth])
+			if len(e.pairs) > 0 {
+				e.funcs.accumulate(&area.sums[0], &e.panels[panel][0], &e.pairs[0], len(e.pairs))
+			}
+			found := e.funcs.hits(&area.found[0], &area.sums[0], &norms[0], &area.limits[0], n)
+			for _, i := range area.found[:found] {
+				m := &marks[i]
+				for k, c := range area.sums[int(i)*panelWidth:][:panelWidth] {
+					c = max(c, -c)
+					if most := (c + m.margin) * norms[k]; most >= m.least {
+						m.add(first+k, (c-m.margin)*norms[k], most)
+					}
+				}
+				area.limits[i].least = m.least
+			}
+		}
+	})
+}
+
+// margin is the bound on the error of a pursuit's correlations, in units of the
+// product of the signal's and the atom's lengths.
+func (e *gram) margin(b *block, p *pursuit) float64 {
+	terms := float64(e.d.Dims+b.signals.Rank+len(p.support)+24) * unit * 1.01
+	sum := 0.0
+	for k, word := range p.support[:p.size] {
+		sum += math.Abs(p.coefs[k]) * math.Sqrt(e.d.squares[word])
+	}
+	return terms*p.spread + (terms+0.51*gramUnit)*sum/p.norm
+}
+
+// list writes the pairs of the running pursuits, in the order of the atoms.
+func (e *gram) list(b *block) {
+	clear(e.starts)
+	total := 0
+	for _, i := range b.running {
+		p := &b.pursuits[i]
+		total += p.size
+		for _, word := range p.support[:p.size] {
+			e.starts[word+1]++
+		}
+	}
+	for w := range e.d.Words {
+		e.starts[w+1] += e.starts[w]
+	}
+	e.pairs = slices.Grow(e.pairs[:0], total)[:total]
+	for _, i := range b.running {
+		p := &b.pursuits[i]
+		f := gramUnit / p.norm
+		for k, word := range p.support[:p.size] {
+			c := p.coefs[k] * math.Sqrt(e.d.squares[word]) * f
+			e.pairs[e.starts[word]] = pair{uint32(word) * panelBytes, uint32(i) * sumsBytes, float32(c)}
+			e.starts[word]++
+		}
+	}
+}

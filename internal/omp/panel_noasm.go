@@ -1,0 +1,6 @@
+//go:build !amd64 || noasm
+
+package omp
+
+// panels is the only implementation of this build.
+func panels() panelFuncs { return panelFuncs{accumulateRef, hitsRef} }
