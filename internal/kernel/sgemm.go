@@ -198,10 +198,13 @@ func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, f
 	for nb := 0; nb < p.nBlocks; nb += p.width {
 		b, w := p.panel(nb, 0)
 		t.b = b
+		next, bytes := uintptr(b), w*p.kBlocks*blockFloats*4 // the next panel follows this one
+		next += uintptr(bytes)
 		wide := min(w*Lanes, cols-nb*Lanes)
 		for i := 0; i < count; i += rows {
 			t.rows = min(rows, count-i)
 			t.pixel = i * p.kBlocks * laneBytes
+			t.next, t.nextEnd = next+uintptr(bytes*i/count), next+uintptr(bytes*min(i+rows, count)/count)
 			c := g.c[(m+i)*g.ldc+n+nb*Lanes:]
 			if wide == w*Lanes {
 				t.c, t.cPixel, t.cBlock = unsafe.Pointer(&c[0]), g.ldc*4, laneBytes
