@@ -220,6 +220,12 @@ func (c *Conv) packSource(w []float32, in, first, taps int) {
 		panel := p.data[p.at(0, n*Lanes):]
 		for j := range min(lanes, c.spec.Out-n*Lanes) {
 			channels := w[(n*Lanes+j)*in*taps:][:in*taps]
+			if taps == 1 && !p.pairs {
+				for i, v := range channels {
+					panel[(first*Lanes+i)*lanes+j] = v
+				}
+				continue
+			}
 			for i := range in {
 				for t := range taps {
 					p.set(panel, lanes, (first+i/Lanes)*taps+t, i%Lanes, j, channels[i*taps+t])

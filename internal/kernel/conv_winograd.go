@@ -28,41 +28,67 @@ func (c *Conv) packWinograd(w []float32) {
 	all := alignedFloats(n * n * size)
 	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, data: all}
 	c.zeros = alignedFloats(nBlocks * Lanes)
-	var row [6 * 6][maxWidth * Lanes]float32 // one input's weights for a panel, by tap
+	// A block of inputs by a panel is made at a time: the taps lie far apart,
+	// and each is then written in one piece.
+	part := newWinogradPart(m, width*Lanes)
 	in := s.In[0]
 	for first := 0; first < nBlocks; first += width {
 		lanes := min(width, nBlocks-first) * Lanes
-		for i := range in {
-			for j := range min(lanes, s.Out-first*Lanes) {
-				winogradWeights(&row, j, m, (*[taps]float32)(w[((first*Lanes+j)*in+i)*taps:]))
+		columns := min(lanes, s.Out-first*Lanes)
+		for i := 0; i < in; i += Lanes {
+			rows := min(Lanes, in-i)
+			for j := range columns {
+				for l := range rows {
+					part.set(l, j, (*[taps]float32)(w[((first*Lanes+j)*in+i+l)*taps:]))
+				}
 			}
 			for t := range n * n {
 				panel := all[t*size+first*kBlocks*blockFloats:][:lanes*kBlocks*Lanes]
-				if !pairs {
-					copy(panel[i*lanes:][:lanes], row[t][:])
-					continue
-				}
-				for j, v := range row[t][:lanes] {
-					c.weights.set(panel, lanes, i/Lanes, i%Lanes, j, v)
+				for l := range rows {
+					row := part.row(t, l)[:columns]
+					if !pairs {
+						copy(panel[(i+l)*lanes:], row)
+						continue
+					}
+					for j, v := range row {
+						c.weights.set(panel, lanes, i/Lanes, l, j, v)
+					}
 				}
 			}
 		}
-		clear(row[:]) // the last panel may have lanes without a channel
 	}
 }
 
-// winogradWeights sets row[.][j] to G k G^T.
-func winogradWeights(row *[6 * 6][maxWidth * Lanes]float32, j, m int, k *[taps]float32) {
+// winogradPart holds the weights of all taps for a block of inputs by a panel.
+type winogradPart struct {
+	m, lanes, tap int // tap is the distance between taps
+	data          []float32
+}
+
+func newWinogradPart(m, lanes int) *winogradPart {
+	const apart = Lanes // keeps the taps in different cache sets
+	tap := Lanes*lanes + apart
+	return &winogradPart{m, lanes, tap, make([]float32, (m+2)*(m+2)*tap)}
+}
+
+// row is one input's weights for a tap.
+func (p *winogradPart) row(tap, input int) []float32 {
+	return p.data[tap*p.tap+input*p.lanes:][:p.lanes]
+}
+
+// set stores G k G^T for one input and output.
+func (p *winogradPart) set(input, output int, k *[taps]float32) {
 	var columns [3][6]float64
 	for x := range columns {
-		columns[x] = winogradKernelLine(m, float64(k[x]), float64(k[3+x]), float64(k[6+x]))
+		columns[x] = winogradKernelLine(p.m, float64(k[x]), float64(k[3+x]), float64(k[6+x]))
 	}
-	n := m + 2
+	n := p.m + 2
+	at := input*p.lanes + output
 	for r := range n {
-		for c, v := range winogradKernelLine(m, columns[0][r], columns[1][r], columns[2][r]) {
-			if c < n {
-				row[r*n+c][j] = float32(v)
-			}
+		line := winogradKernelLine(p.m, columns[0][r], columns[1][r], columns[2][r])
+		for _, v := range line[:n] {
+			p.data[at] = float32(v)
+			at += p.tap
 		}
 	}
 }
