@@ -86,7 +86,7 @@ func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 		panic("kernel: no bfloat16 on this processor")
 	}
 	spec.Algorithm = spec.plan()
-	c := &Conv{spec: spec, family: f, bias: alignedFloats(blocksOf(spec.Out) * Lanes)}
+	c := &Conv{spec: spec, family: f, bias: Alloc(blocksOf(spec.Out) * Lanes)}
 	copy(c.bias, bias)
 	c.pack(weights)
 	return c

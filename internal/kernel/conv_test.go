@@ -227,7 +227,7 @@ func TestConvMemory(t *testing.T) {
 			pixels := spec.Images * spec.H * spec.W
 			var src []Map
 			for i, in := range spec.In {
-				data := alignedFloats(MapLen(in, pixels) + 3)[3:]
+				data := Alloc(MapLen(in, pixels) + 3)[3:]
 				for i := range data {
 					data[i] = nan
 				}

@@ -25,9 +25,9 @@ func (c *Conv) packWinograd(w []float32) {
 	kBlocks, nBlocks := rowsOf(blocksOf(s.In[0]), pairs), blocksOf(s.Out)
 	width := c.family.panelWidth(nBlocks)
 	size := kBlocks * nBlocks * blockFloats
-	all := alignedFloats(n * n * size)
+	all := Alloc(n * n * size)
 	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, data: all}
-	c.zeros = alignedFloats(nBlocks * Lanes)
+	c.zeros = Alloc(nBlocks * Lanes)
 	// A block of inputs by a panel is made at a time: the taps lie far apart,
 	// and each is then written in one piece.
 	part := newWinogradPart(m, width*Lanes)
@@ -236,7 +236,7 @@ func (w *winograd) multiply(area *workArea, sources []unsafe.Pointer, out []floa
 }
 
 // zeroRow stands for a row above or below the map.
-var zeroRow = alignedFloats(6 * Lanes)
+var zeroRow = Alloc(6 * Lanes)
 
 // transformIn transforms blocks [b0,b1) of the inputs of tiles [t0,t1).
 func (w *winograd) transformIn(area *workArea, in []float32, t0, t1, b0, b1 int) {

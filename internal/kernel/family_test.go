@@ -16,7 +16,7 @@ const guard = -12345.5
 // line, with guards on both sides, and a function that reports a touched one.
 func guarded(n, shift int) (x []float32, touched func() bool) {
 	const margin = 64
-	all := alignedFloats(n + 2*margin)
+	all := Alloc(n + 2*margin)
 	for i := range all {
 		all[i] = guard
 	}
@@ -290,7 +290,7 @@ func TestWinogradKernels(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f *family) {
 		for _, m := range []int{2, 4} {
 			n := m + 2
-			work := alignedFloats(36 * Lanes)
+			work := Alloc(36 * Lanes)
 			for columns := range 1 << n {
 				src := random(uint64(columns), n*blocks*n*Lanes, 1)
 				var in winogradIn

@@ -42,7 +42,7 @@ func MapLen(c, pixels int) int { return blocksOf(c) * PixelStride(pixels) * Lane
 
 // NewMap returns a zeroed map, aligned to a cache line.
 func NewMap(c, images, h, w int) Map {
-	return MapOn(alignedFloats(MapLen(c, images*h*w)), c, images, h, w)
+	return MapOn(Alloc(MapLen(c, images*h*w)), c, images, h, w)
 }
 
 // MapOn returns a map on the caller's memory, of which it takes the first

@@ -8,11 +8,11 @@ const cacheLine = 64
 // hugePage is the size of the pages that large buffers ask for, in bytes.
 const hugePage = 2 << 20
 
-// alignedFloats returns n zeroed floats that start at a cache line and have a
-// spare line behind them, so that a pointer to their end stays inside the
-// allocation. The system is asked to back large buffers with huge pages, which
-// spares the address translations of strided reads.
-func alignedFloats(n int) []float32 {
+// Alloc returns n zeroed floats as the kernels like them: they start at a cache
+// line and have a spare line behind them, so that a pointer to their end stays
+// inside the allocation. The system is asked to back large buffers with huge
+// pages, which spares the address translations of strided reads.
+func Alloc(n int) []float32 {
 	const line = cacheLine / 4
 	buf := make([]float32, n+2*line)
 	skip := 0

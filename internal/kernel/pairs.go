@@ -65,7 +65,7 @@ func rowsOf(blocks int, pairs bool) int {
 
 // zeroPixels is the partner of the last block of channels where their number
 // is odd. No part that is rounded at once is larger.
-var zeroPixels = alignedFloats(maxPairPixels * Lanes)
+var zeroPixels = Alloc(maxPairPixels * Lanes)
 
 // maxPairPixels bounds the pixels that are rounded at once.
 const maxPairPixels = 1024

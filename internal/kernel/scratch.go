@@ -36,7 +36,7 @@ type workArea struct {
 
 // newWorkArea returns an area without buf.
 func newWorkArea() *workArea {
-	return &workArea{work: alignedFloats(6 * 6 * Lanes), waste: alignedFloats(4 * Lanes)}
+	return &workArea{work: Alloc(6 * 6 * Lanes), waste: Alloc(4 * Lanes)}
 }
 
 // pointers returns room for n pointers.
@@ -50,7 +50,7 @@ func (w *workArea) pointers(n int) []unsafe.Pointer {
 // sharedFloats returns n floats for all workers, with what the last user left.
 func (s *Scratch) sharedFloats(n int) []float32 {
 	if len(s.shared) < n {
-		s.shared = alignedFloats(n)
+		s.shared = Alloc(n)
 	}
 	return s.shared[:n]
 }
@@ -70,7 +70,7 @@ func (s *Scratch) grow(workers, n int) {
 	}
 	for _, w := range s.workers[:workers] {
 		if len(w.buf) < n {
-			w.buf = alignedFloats(n)
+			w.buf = Alloc(n)
 		}
 	}
 }

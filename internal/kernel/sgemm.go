@@ -151,7 +151,7 @@ var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
 // floats returns buf, grown to n floats.
 func floats(buf []float32, n int) []float32 {
 	if len(buf) < n {
-		return alignedFloats(n)
+		return Alloc(n)
 	}
 	return buf
 }

@@ -29,7 +29,7 @@ func NewStem(out, h, w int, weights, bias []float32) *Stem {
 	}
 	f := activeFamily()
 	n := blocksOf(out)
-	s := &Stem{out: out, h: h, w: w, family: f, bias: alignedFloats(n * Lanes)}
+	s := &Stem{out: out, h: h, w: w, family: f, bias: Alloc(n * Lanes)}
 	copy(s.bias, bias)
 	s.weights = newPacked(blocksOf(stemTaps), n, f.panelWidth(n))
 	for o := range out {

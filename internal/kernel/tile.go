@@ -44,7 +44,7 @@ type packed struct {
 
 // newPacked allocates a packed matrix of zeros.
 func newPacked(kBlocks, nBlocks, width int) packed {
-	return packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: alignedFloats(kBlocks * nBlocks * blockFloats)}
+	return packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: Alloc(kBlocks * nBlocks * blockFloats)}
 }
 
 // blockFloats is the size of a block of inputs by a block of outputs.
