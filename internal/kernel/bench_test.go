@@ -84,11 +84,11 @@ func benchmarkConv(b *testing.B, spec ConvSpec, residual bool) {
 	measure(b, conv.FLOPs(spec.Images), func() { conv.Run(dst, res, scratch, par.NewTeam(1), src...) })
 }
 
-// BenchmarkConv1x1 runs the shapes of RN50's and RN50x16's bottlenecks.
+// BenchmarkConv1x1 runs shapes of the bottlenecks of RN50, RN50x4 and RN50x16.
 func BenchmarkConv1x1(b *testing.B) {
 	for _, s := range []struct{ in, out, hw, images int }{
 		{64, 64, 56, 1}, {64, 256, 56, 1}, {256, 64, 56, 1}, {512, 128, 28, 1}, {256, 1024, 14, 1}, {1024, 256, 14, 1}, {512, 2048, 7, 1}, {2048, 512, 7, 1}, {2048, 512, 7, 8},
-		{96, 384, 96, 1}, {384, 1536, 24, 1}, {1536, 384, 24, 1}, {768, 3072, 12, 1},
+		{320, 80, 72, 1}, {96, 384, 96, 1}, {384, 1536, 24, 1}, {1536, 384, 24, 1}, {768, 3072, 12, 1},
 	} {
 		b.Run(fmt.Sprintf("In=%d/Out=%d/HW=%d/B=%d", s.in, s.out, s.hw, s.images), func(b *testing.B) {
 			benchmarkConv(b, ConvSpec{In: []int{s.in}, Out: s.out, Kernel: 1, H: s.hw, W: s.hw, Images: s.images, Activation: ReLU}, s.out > s.in)

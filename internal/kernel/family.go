@@ -59,14 +59,15 @@ var generic = family{
 // activeFamily is the family of the level in use.
 func activeFamily() *family { return families[cpu.Active()] }
 
-// panelWidth is the number of blocks in a full panel of n blocks of outputs:
-// three where that leaves no rest, since a wide panel reads each pixel least
-// often; else as many as the family has.
+// panelWidth is the number of blocks in a full panel of n blocks of outputs.
+// Three blocks read each pixel least often, two leave room for more pixels;
+// both are equally fast, but a last panel of one block is slower, and avoided
+// where it can be.
 func (f *family) panelWidth(n int) int {
-	if f.tiles[3] != nil && n%3 == 0 {
+	switch {
+	case f.tiles[3] != nil && (n%3 == 0 || n%6 == 5):
 		return 3
-	}
-	if f.tiles[2] != nil {
+	case f.tiles[2] != nil:
 		return 2
 	}
 	return 1
