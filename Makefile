@@ -15,7 +15,7 @@ BENCH ?= .
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz bench bench-peers golden demo check ci
+.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -80,7 +80,14 @@ bench-peers: ## compare with ONNX Runtime and PyTorch; ARGS="--help" explains
 demo: build ## run the main job on the example that the program carries
 	./bin/clipnh demo
 
-check: fmt vet tidy test-noasm arm64 ## everything that is checked besides the tests
+# The generator is a module of its own, so that its packages are not the program's.
+generate: ## fail if the generator of the assembly would change a file
+	@before=$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum) && \
+	$(GO) generate ./internal/kernel && \
+	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
+		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
+
+check: fmt vet tidy generate test-noasm arm64 ## everything that is checked besides the tests
 
 ci: ## what continuous integration runs
 	.ci/run
