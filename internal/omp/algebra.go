@@ -3,8 +3,8 @@ package omp
 // The sums below run in an order that is fixed by the lengths alone. Several
 // partial sums keep the adders busy.
 
-// dot32 is Σ x·y in float64.
-func dot32(x, y []float32) float64 {
+// dot is Σ x·y in float64.
+func dot[T float32 | float64](x []float32, y []T) float64 {
 	var a, b, c, d float64
 	y = y[:len(x)]
 	i := 0
@@ -20,24 +20,29 @@ func dot32(x, y []float32) float64 {
 	return (a + b) + (c + d)
 }
 
-// square32 is Σ x² in float64.
-func square32(x []float32) float64 { return dot32(x, x) }
+// dot4 is the products of a, b, c and d with y. It reads y once, and waits for
+// four atoms at a time.
+func dot4(a, b, c, d []float32, y []float64) (ay, by, cy, dy float64) {
+	a, b, c, d = a[:len(y)], b[:len(y)], c[:len(y)], d[:len(y)]
+	for i, v := range y {
+		ay += float64(a[i]) * v
+		by += float64(b[i]) * v
+		cy += float64(c[i]) * v
+		dy += float64(d[i]) * v
+	}
+	return ay, by, cy, dy
+}
 
-// dot is Σ x·y in float64.
-func dot(x []float32, y []float64) float64 {
-	var a, b, c, d float64
-	y = y[:len(x)]
+// products writes the products of the atoms of the first len(to) words with y.
+func (d *Dictionary) products(to []float64, words []int32, y []float64) {
 	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += float64(x[i]) * y[i]
-		b += float64(x[i+1]) * y[i+1]
-		c += float64(x[i+2]) * y[i+2]
-		d += float64(x[i+3]) * y[i+3]
+	for ; i+4 <= len(to); i += 4 {
+		to[i], to[i+1], to[i+2], to[i+3] = dot4(d.atom(int(words[i])), d.atom(int(words[i+1])),
+			d.atom(int(words[i+2])), d.atom(int(words[i+3])), y)
 	}
-	for ; i < len(x); i++ {
-		a += float64(x[i]) * y[i]
+	for ; i < len(to); i++ {
+		to[i] = dot(d.atom(int(words[i])), y)
 	}
-	return (a + b) + (c + d)
 }
 
 // subtract takes f·x from r.
@@ -54,30 +59,5 @@ func subtract4(r, f []float64, a, b, c, d []float32) {
 	a, b, c, d = a[:len(r)], b[:len(r)], c[:len(r)], d[:len(r)]
 	for i := range r {
 		r[i] -= (f0*float64(a[i]) + f1*float64(b[i])) + (f2*float64(c[i]) + f3*float64(d[i]))
-	}
-}
-
-// dot4 is dot of each of a, b, c and d with y. It is faster than four calls, as
-// y is read once.
-func dot4(a, b, c, d []float32, y []float64) (ay, by, cy, dy float64) {
-	a, b, c, d = a[:len(y)], b[:len(y)], c[:len(y)], d[:len(y)]
-	for i, v := range y {
-		ay += float64(a[i]) * v
-		by += float64(b[i]) * v
-		cy += float64(c[i]) * v
-		dy += float64(d[i]) * v
-	}
-	return ay, by, cy, dy
-}
-
-// products writes the products of the first len(to) words with y.
-func (d *Dictionary) products(to []float64, words []int32, y []float64) {
-	i := 0
-	for ; i+4 <= len(to); i += 4 {
-		to[i], to[i+1], to[i+2], to[i+3] = dot4(d.atom(int(words[i])), d.atom(int(words[i+1])),
-			d.atom(int(words[i+2])), d.atom(int(words[i+3])), y)
-	}
-	for ; i < len(to); i++ {
-		to[i] = dot(d.atom(int(words[i])), y)
 	}
 }

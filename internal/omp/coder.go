@@ -66,32 +66,32 @@ func newCoder(d *Dictionary, o Options, e engine, block, bytes int) *Coder {
 	return c
 }
 
-// wantGram picks the engine by the multiply-adds per word: those of gram, which
-// has fewer for each signal, and the Gram matrix to make first, take gramSlowness
-// times as long, as memory holds them up.
+// gramSlowness is the rate of Sgemm over that of adding up rows of the Gram
+// matrix, rounded up, as the matrix takes memory that sweep does not.
+const gramSlowness = 8
+
+// wantGram picks the engine that takes less time, counting multiply-adds per
+// word.
 func wantGram(d *Dictionary, o Options) bool {
 	if panelCount(d.Words)*d.Words*panelBytes > gramLimit {
 		return false
 	}
 	steps := float64(o.Signals) * float64(min(o.Atoms, d.Dims))
-	sweeps := steps * float64(d.Dims)
+	products := float64(d.Words+o.Signals) * float64(d.Dims) // G and X y
 	sums := steps * float64(o.Atoms) / 2
-	return float64(d.Words+o.Signals)*float64(d.Dims)+gramSlowness*sums < sweeps
+	return products+gramSlowness*sums < steps*float64(d.Dims)
 }
 
-// gramSlowness is the rate of Sgemm over that of adding rows of the Gram matrix.
-const gramSlowness = 8
-
-// Code codes a batch. It takes each signal's best atom, that of largest
-// absolute correlation with the residual, until there are Atoms of them or a
-// Stop ends it. Of exactly equal ones it takes the one that scikit-learn's order
-// has first: the dictionary's, in which each chosen atom has changed places with
-// the one after the support.
+// Code codes a batch. It takes each signal's best atom, that of largest absolute
+// correlation with the residual, until there are Atoms of them or a Stop ends
+// it. Of exactly equal ones it takes the one that scikit-learn's order has
+// first: the dictionary's, in which each chosen atom has changed places with the
+// one after the support.
 //
 // It fails when an element is NaN or infinite, when a signal's norm is above
 // 2^30, or when ctx is done, which it looks at before each step of a block of
 // signals. progress, unless nil, hears after each step how many of the batch's
-// Count·Atoms steps are done; the steps that a code stops short of count as well.
+// Count·Atoms steps are done, counting those that a code stops short of.
 func (c *Coder) Code(ctx context.Context, s *Signals, progress func(done int)) (*Codes, error) {
 	if err := s.check(c.d.Dims); err != nil {
 		return nil, err

@@ -6,13 +6,13 @@ import (
 )
 
 // maxExponent bounds the norms of atoms and signals: the longest atom's is
-// within 2^±maxExponent, and no signal's is larger. Products of two norms, and of their
-// squares, then stay far from the ends of float32.
+// within 2^±maxExponent, and no signal's is larger. What is computed of them in
+// float32 then stays far from its ends.
 const maxExponent = 30
 
-// tinyNorm is the least scaled norm that screening tells from others. Even so
-// long an atom has no correlation of a size that can be chosen, as signals
-// are no longer than 2^maxExponent.
+// tinyNorm is the least scaled norm that screening tells from others. Its
+// correlations with signals, no longer than 2^maxExponent, are too small to be
+// chosen.
 const tinyNorm = 1.0 / (1 << 100)
 
 // Dictionary is a list of atoms. It does not change, and several Coders may
@@ -46,7 +46,7 @@ func NewDictionary(atoms []float32, words, dims int) (*Dictionary, error) {
 		if at, bad := notFinite(d.atom(w)); bad {
 			return nil, fmt.Errorf("dictionary: atom %d: element %d is %g, want a finite number", w, at, d.atom(w)[at])
 		}
-		d.squares[w] = square32(d.atom(w))
+		d.squares[w] = dot(d.atom(w), d.atom(w))
 		if d.squares[w] > d.squares[longest] {
 			longest = w
 		}

@@ -171,6 +171,56 @@ func TestAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestOddBases has bases in which screening cannot work, or hardly.
+func TestOddBases(t *testing.T) {
+	const dims, atoms, rank = 24, 8, 4
+	tests := []struct {
+		name               string
+		basis, coordinates float64 // factors
+		cancel             float64 // size of the last vector's difference from the first
+	}{
+		{"long vectors", 1e20, 1e-20, 0},
+		{"longest vectors", 1e37, 1e-38, 0},
+		{"short vectors", 1e-20, 1e20, 0},
+		{"much cancels", 1, 1, 1e-2},
+		{"nearly all cancels", 1, 1, 1e-6},
+	}
+	for _, test := range tests {
+		r := rand.New(rand.NewPCG(13, 14))
+		d, s := synthetic(t, r, 300, dims, 20, rank, Columns)
+		for o := range dims {
+			if basis := s.basis(o); test.cancel != 0 {
+				basis[rank-1] = basis[0] + float32(test.cancel*r.NormFloat64())
+			}
+		}
+		for i := range s.Count {
+			row := s.row(i, rank)
+			if test.cancel != 0 {
+				clear(row)
+				row[0], row[rank-1] = float32(1/test.cancel), float32(-1/test.cancel)
+				row[1] = float32(r.NormFloat64())
+			}
+			for j := range row {
+				row[j] *= float32(test.coordinates)
+			}
+		}
+		for i := range s.Basis {
+			s.Basis[i] *= float32(test.basis)
+		}
+		y := make([]float64, dims)
+		for name, c := range coders(d, Options{Atoms: atoms}) {
+			codes := mustCode(t, c, s)
+			for i := range s.Count {
+				s.expand(y, i)
+				want, _, _, _ := naive(d, y, atoms)
+				if got, _ := codes.Code(i); !slices.Equal(got, want) {
+					t.Errorf("%s: %s: signal %d: support %v, want %v", test.name, name, i, got, want)
+				}
+			}
+		}
+	}
+}
+
 // TestTies compares with scikit-learn where several atoms are equally good; see
 // testdata/make_ties.py.
 func TestTies(t *testing.T) {

@@ -11,6 +11,10 @@ const (
 	panelBytes = panelWidth * 2
 )
 
+// pairsAhead is how far ahead of its work the assembly looks: far enough to
+// hide most of what the last-level cache takes to answer.
+const pairsAhead = 40
+
 // pair says that a signal's code has an atom.
 type pair struct {
 	atom        uint32 // byte offset of the row in a panel
@@ -24,6 +28,9 @@ type panelFuncs struct {
 	// accumulate takes from the rows of sums, for each of n pairs in order,
 	//
 	//	for i < panelWidth: sums[signal][i] -= coefficient·panel[atom][i]
+	//
+	// Behind them are pairsAhead more, by which the assembly fetches rows ahead of
+	// time; any will do.
 	accumulate func(sums *float32, panel *int16, pairs *pair, n int)
 
 	// hits writes to found the numbers of those of the first n rows of sums

@@ -12,6 +12,11 @@ TEXT ·accumulateAVX512(SB), NOSPLIT, $0-32
 	JZ   done
 
 loop:
+	MOVL 480(DX), AX           // 40 pairs on: the atom's row
+	MOVL 292(DX), BX           // 24 pairs on: the signal's row
+	PREFETCHT0 (SI)(AX*1)
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 64(DI)(BX*1)
 	MOVL (DX), AX              // the atom's row
 	MOVL 4(DX), BX             // the signal's row
 	VBROADCASTSS 8(DX), Z4     // coefficient
@@ -43,6 +48,11 @@ TEXT ·accumulateAVX2(SB), NOSPLIT, $0-32
 	JZ   done
 
 loop:
+	MOVL 480(DX), AX           // 40 pairs on: the atom's row
+	MOVL 292(DX), BX           // 24 pairs on: the signal's row
+	PREFETCHT0 (SI)(AX*1)
+	PREFETCHT0 (DI)(BX*1)
+	PREFETCHT0 64(DI)(BX*1)
 	MOVL (DX), AX              // the atom's row
 	MOVL 4(DX), BX             // the signal's row
 	VBROADCASTSS 8(DX), Y8     // coefficient

@@ -40,10 +40,10 @@ func TestAccumulate(t *testing.T) {
 			}
 			want := slices.Clone(got)
 			sizes := make([]float64, len(got))
-			pairs := make([]pair, n+1) // the last is not to be read
+			pairs := make([]pair, n+pairsAhead) // what lies behind n is not to be added
 			for i := range pairs {
 				pairs[i] = pair{uint32(r.IntN(atoms) * panelBytes), uint32(r.IntN(signals) * sumsBytes), float32(r.NormFloat64() / 32768)}
-				if i == n {
+				if i >= n {
 					continue
 				}
 				for k := range panelWidth {

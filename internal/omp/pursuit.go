@@ -44,7 +44,7 @@ type pursuit struct {
 	z       []float64 // L⁻¹ Xᵀy
 	coefs   []float64 // L⁻ᵀ z
 
-	spread  float64 // bounds the error of the signal's correlations; see gram.go
+	spread  float64 // of the signal: Σ |coordinate|·|basis vector| / |y|, or 1; see gram
 	running bool
 	stop    Stop
 }
@@ -79,10 +79,9 @@ func (p *pursuit) start(s *Signals, i int) {
 	p.running = true
 }
 
-// place is the position of a word in scikit-learn's order, in which each
-// chosen atom changes places with the one at the end of the support. Of equally
-// good atoms the first in that order is taken; chosen ones have the places below
-// size.
+// place is the position of a word in scikit-learn's order, in which each chosen
+// atom changes places with the one after the support. Of equally good atoms the
+// first in that order is taken; chosen ones have the places below size.
 func (p *pursuit) place(word int32) int32 {
 	for i, from := range p.places[:p.size] {
 		switch word {

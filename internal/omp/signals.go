@@ -6,10 +6,10 @@ import (
 )
 
 // Signals is a batch of vectors to code. Without a basis the rows are the
-// signals. With one, signal i is the sum of the basis vectors times row i's
-// coordinates, which need not be orthonormal: the PC of pair (h,n) is W_O^h
-// W_V^h[:,n] up to its length, so that a head's batch has Basis W_O^h and as rows the
-// columns of W_V^h over the lengths.
+// signals. With one, a signal is the sum of the basis vectors, which need not be
+// orthonormal, times the coordinates in its row: the PC of pair (h,n) is
+// W_O^h W_V^h[:,n] up to its length, so that a head's batch has W_O^h as its
+// basis and the columns of W_V^h, over the lengths, as its rows.
 type Signals struct {
 	Count int
 
@@ -62,25 +62,8 @@ func (s *Signals) row(i, width int) []float32 { return s.Rows[i*width:][:width] 
 // basis is dimension d of every basis vector, [Rank].
 func (s *Signals) basis(d int) []float32 { return s.Basis[d*s.BasisStride:][:s.Rank] }
 
-// spread is Σ |coordinate|·|basis vector| over the norm of signal i, for basis
-// vectors of the given norms: how much the terms of the sum cancel. It is 1 without a
-// basis.
-func (s *Signals) spread(i int, norms []float64, norm float64) float64 {
-	if s.Basis == nil {
-		return 1
-	}
-	sum := 0.0
-	for j, x := range s.row(i, s.Rank) {
-		sum += math.Abs(float64(x)) * norms[j]
-	}
-	return sum / norm
-}
-
 // basisNorms are the norms of the basis vectors, [Rank].
 func (s *Signals) basisNorms(dims int) []float64 {
-	if s.Basis == nil {
-		return nil
-	}
 	norms := make([]float64, s.Rank)
 	for d := range dims {
 		for j, x := range s.basis(d) {
@@ -101,7 +84,7 @@ func (s *Signals) expand(y []float64, i int) float64 {
 		if s.Basis == nil {
 			y[d] = float64(row[d])
 		} else {
-			y[d] = dot32(s.basis(d), row)
+			y[d] = dot(s.basis(d), row)
 		}
 		sum += y[d] * y[d]
 	}

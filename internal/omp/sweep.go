@@ -12,8 +12,8 @@ import (
 // with all residuals. It needs no preparation and little memory.
 //
 // Bound: residuals are scaled to length 1 and rounded to float32, and a float32
-// sum of O products in any order, fused or not, is off by at most about O·u times
-// the product of the norms (u = 2⁻²⁴).
+// sum of O products in any order, fused or not, is off by at most about O·u
+// times the product of the norms (u = 2⁻²⁴).
 type sweep struct {
 	d         *Dictionary
 	residuals []float32 // [Dims, signals]
@@ -21,16 +21,16 @@ type sweep struct {
 }
 
 // The block is wide enough that packing the atoms, inside Sgemm, costs little
-// beside multiplying them, and the products of one call (4 MB) stay in the last-level
-// cache until they are scanned.
+// beside multiplying them, and the products of one call (4 MB) stay in the
+// last-level cache until they are scanned.
 const (
 	sweepSignals = 1008
 	sweepWords   = 1008
 )
 
 // sweepFew is the number of signals up to which packing the atoms takes longer
-// than to multiply them one by one in plain Go: at 30,000 words of 768 dimensions, 48 ms and
-// 14 ms for each signal.
+// than multiplying them one by one in plain Go: with 30,000 words of 768
+// dimensions, 48 ms, and 14 ms for each signal.
 const sweepFew = 3
 
 // sweepArea is one worker's memory.
