@@ -3,8 +3,10 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -316,6 +318,35 @@ func TestBFloat16Conv(t *testing.T) {
 			exact := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
 			if e := relativeError(first, exact); e > convTolerance[GEMM] {
 				t.Errorf("%v to %d %v: error %g against rounded factors", spec.In, spec.Out, spec.Algorithm, e)
+			}
+		}
+	}
+}
+
+// TestRandomConvs compares convolutions of random shapes with the definition,
+// at every level, each with a random algorithm, activation and team.
+func TestRandomConvs(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 9))
+	for range 150 {
+		spec := ConvSpec{
+			In: []int{1 + r.IntN(90)}, Out: 1 + r.IntN(120), Kernel: 1 + 2*r.IntN(2),
+			H: 1 + r.IntN(11), W: 1 + r.IntN(19), Images: 1 + r.IntN(3), Activation: Activation(r.IntN(3)),
+		}
+		algorithm := GEMM
+		if spec.Kernel == 3 {
+			algorithm = []Algorithm{Direct, Winograd2, Winograd4}[r.IntN(3)]
+		} else if r.IntN(2) == 0 {
+			spec.In = append(spec.In, 1+r.IntN(40))
+		}
+		c := newConvCase(spec, r.IntN(2) == 0)
+		want := convLoop(spec, spec.Images, spec.H, spec.W, c.weights, c.bias, c.residual, c.src)
+		spec.Algorithm = algorithm
+		for _, l := range cpu.Supported() {
+			restore := cpu.Force(l)
+			got := c.run(NewConv(spec, c.weights, c.bias), 1+r.IntN(4))
+			restore()
+			if e := relativeError(got, want); e > convTolerance[algorithm] {
+				t.Errorf("%v, %+v, residual %v: error %g", l, spec, c.residual != nil, e)
 			}
 		}
 	}
