@@ -99,14 +99,20 @@ func (t *ImageTower) Run(pictures []float32, out Output) error {
 	if len(pictures) != n*t.PictureLen() {
 		panic("clip: pictures are not [B,3,S,S]")
 	}
+	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.run(pictures, lo, hi, out, team) })
+}
+
+// share cuts n images into a range for each lane and runs work on all of them;
+// a lane that works alone has all threads.
+func (t *ImageTower) share(n int, work func(l *lane, lo, hi int, team par.Team) error) error {
 	if n < len(t.lanes) || len(t.lanes) == 1 {
-		return t.lanes[0].run(pictures, 0, n, out, t.all)
+		return work(t.lanes[0], 0, n, t.all)
 	}
 	errs := make([]error, len(t.lanes))
 	var wg sync.WaitGroup
 	for w, l := range t.lanes {
 		wg.Go(func() {
-			errs[w] = l.run(pictures, n*w/len(t.lanes), n*(w+1)/len(t.lanes), out, par.NewTeam(1))
+			errs[w] = work(l, n*w/len(t.lanes), n*(w+1)/len(t.lanes), par.NewTeam(1))
 		})
 	}
 	wg.Wait()

@@ -111,9 +111,7 @@ func (l *lane) declarePool(n *network, m mapValue) error {
 	if err != nil {
 		return err
 	}
-	_, err = n.apply("visual.attnpool.features", l.pool.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, func() {
-		l.tower.pool.Features(l.pool.features, l.pool.values, l.pool.scores, l.count, l.team)
-	}, s)
+	_, err = n.apply("visual.attnpool.features", l.pool.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, l.features, s)
 	return err
 }
 
@@ -146,4 +144,9 @@ func (l *lane) scores() {
 	for b := range l.count {
 		kernel.Sgemm(false, false, H, C, T, 1, p.attention[b*H*T:], T, p.tokens[b*T*C:], C, 0, p.scores[b*H*C:], C, l.team)
 	}
+}
+
+// features computes the image features of the scores.
+func (l *lane) features() {
+	l.tower.pool.Features(l.pool.features, l.pool.values, l.pool.scores, l.count, l.team)
 }
