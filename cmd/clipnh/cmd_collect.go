@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -94,8 +96,8 @@ func (o *collectOptions) validate() error {
 		return err
 	}
 	switch {
-	case o.mode != pipeline.ModePairs && o.mode != pipeline.ModeNeurons:
-		return fmt.Errorf("--mode %q: want %s or %s", o.mode, pipeline.ModePairs, pipeline.ModeNeurons)
+	case !slices.Contains(pipeline.Modes, o.mode):
+		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(pipeline.Modes, ", "))
 	case o.dtype != npy.Float32.String() && o.dtype != npy.Float16.String():
 		return fmt.Errorf("--dtype %q: want float32 or float16", o.dtype)
 	case o.stride < 1:

@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// The modes of Collect, by the reference's names.
+const (
+	ModePairs   = "neurons+heads" // contributions of neuron-head pairs
+	ModeNeurons = "neurons"       // the same summed over heads
+)
+
+// Modes lists the modes of Collect.
+var Modes = []string{ModePairs, ModeNeurons}
+
+// mode is what Collect keeps. Of each picture the tower computes values; means
+// are taken of these; and of the values, or their mean, a row is made.
+type mode interface {
+	// tower asks for what values are computed from.
+	tower(*clip.ImageOptions)
+	// values is how many of them a picture has.
+	values() int
+	// compute writes the values [B,values] of pictures.
+	compute(values []float32, t *clip.ImageTower, pictures []float32) error
+	// label names value i of a picture.
+	label(i int) string
+	// row says what is written.
+	row() row
+	// expander returns what makes a row of a picture's values; nil where the
+	// row is the values.
+	expander() (func(row, values []float32), error)
+}
+
+// row is what is written of one picture.
+type row struct {
+	kind, meanKind string // of artefacts
+	file           string // the rows' name in a folder
+	axes           []string
+	shape          []int
+	factored       bool // contributions follow with the weights, which go beside the rows
+}
+
+// newMode returns the mode that o asks for.
+func newMode(o CollectOptions, m *model) mode {
+	s := scoresMode{m.Config}
+	if !IsDense(o.SavePath) {
+		return s
+	}
+	return contributionsMode{s, m, o.Mode == ModeNeurons, par.NewTeam(o.Threads)}
+}
+
+// scoresMode keeps the scores of pairs.
+type scoresMode struct{ config clip.Config }
+
+func (s scoresMode) tower(*clip.ImageOptions) {}
+func (s scoresMode) values() int              { return s.config.Heads() * s.config.Neurons() }
+func (s scoresMode) label(i int) string       { return "score of " + pairName(i, s.config.Neurons()) }
+
+func (s scoresMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+	return t.Run(pictures, clip.Output{Scores: values})
+}
+
+func (s scoresMode) row() row {
+	return row{
+		kind: kindScores, meanKind: kindMeanScores, file: scoresFile,
+		axes: []string{"H", "C"}, shape: []int{s.config.Heads(), s.config.Neurons()}, factored: true,
+	}
+}
+
+func (s scoresMode) expander() (func(row, values []float32), error) { return nil, nil }
+
+// contributionsMode keeps contributions written out, of pairs or summed over
+// heads.
+type contributionsMode struct {
+	scoresMode
+	model   *model
+	neurons bool
+	team    par.Team
+}
+
+func (c contributionsMode) row() row {
+	r := row{
+		kind: kindDense, meanKind: kindMeans,
+		axes: []string{"H", "C", "O"}, shape: []int{c.config.Heads(), c.config.Neurons(), c.config.OutDim},
+	}
+	if c.neurons {
+		r.axes, r.shape = r.axes[1:], r.shape[1:]
+	}
+	return r
+}
+
+func (c contributionsMode) expander() (func(row, values []float32), error) {
+	pool, err := c.model.Pool()
+	if err != nil {
+		return nil, err
+	}
+	directions := pool.AllDirections(c.team)
+	expand := pool.Contributions
+	if c.neurons {
+		expand = pool.NeuronContributions
+	}
+	return func(row, values []float32) { expand(row, values, directions, c.team) }, nil
+}
