@@ -7,7 +7,7 @@ import "github.com/clipnh/clipnh/internal/par"
 func (t *ImageTower) Position() []float32 { return t.attend.position }
 
 // Attend runs the attention pool alone on tokens [B,T,C], position embedding
-// added, and fills out, whose Blocks must be empty. On the tokens that a Run
+// added, and fills out, whose Blocks, Lenses and AllAttention must be empty. On the tokens that a Run
 // gave, it gives that Run's attention, scores and features to the last bit.
 func (t *ImageTower) Attend(tokens []float32, out Output) {
 	each := t.config.Tokens() * t.config.Neurons()
@@ -15,8 +15,8 @@ func (t *ImageTower) Attend(tokens []float32, out Output) {
 	if len(tokens) != n*each {
 		panic("clip: tokens are not [B,T,C]")
 	}
-	if len(out.Blocks) > 0 {
-		panic("clip: the pool alone has no blocks")
+	if len(out.Blocks) > 0 || len(out.Lenses) > 0 || out.AllAttention != nil {
+		panic("clip: the pool alone gives attention, scores and features")
 	}
 	// attend cannot fail: it runs no network.
 	_ = t.share(n, func(l *lane, lo, hi int, team par.Team) error {
@@ -32,9 +32,9 @@ func (l *lane) attend(tokens []float32, lo, hi int, out Output, team par.Team) {
 	for start := lo; start < hi; start += l.capacity {
 		l.count = min(l.capacity, hi-start)
 		copy(l.pool.tokens, tokens[start*each:(start+l.count)*each])
-		l.attention()
-		l.scores()
-		l.features()
+		l.attention(l.pool)
+		l.scores(l.pool)
+		l.features(l.pool)
 		l.deliver(out, start)
 	}
 }

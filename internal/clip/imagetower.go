@@ -2,6 +2,7 @@ package clip
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -19,6 +20,12 @@ type ImageOptions struct {
 	Threads int
 	// KeepBlocks keeps the map of every block of the last stage for Output.Blocks.
 	KeepBlocks bool
+	// Lenses are blocks of the last stage, by index, whose maps the attention
+	// pool is run on as well, for Output.Lenses.
+	Lenses []int
+	// AllAttention computes the attention rows of all tokens, for
+	// Output.AllAttention.
+	AllAttention bool
 }
 
 // ImageTower is the ModifiedResNet of a checkpoint with its attention pool,
@@ -40,8 +47,14 @@ type Output struct {
 	Attention []float32 // [B,H,T], the class token's attention, rows summing to 1
 	Tokens    []float32 // [B,T,C], position embedding added
 	// Blocks has one [B,T-1,C] per block of the last stage, location-major;
-	// it needs KeepBlocks.
+	// it needs KeepBlocks. Those that are nil are not wanted.
 	Blocks [][]float32
+	// Lenses has the Features, Scores, Attention and Tokens of the pool on each
+	// map of ImageOptions.Lenses, in their order.
+	Lenses []Output
+	// AllAttention is the attention of every token, [B,H,T,T]; row 0 is
+	// Attention up to rounding. It needs ImageOptions.AllAttention.
+	AllAttention []float32
 }
 
 // plannedBatch is what layers are planned for when a tower sees more than one
@@ -71,9 +84,14 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
 		return nil, err
 	}
+	for _, i := range o.Lenses {
+		if last := len(ck.Config.Layers) - 1; i < 0 || i >= ck.Config.Layers[last] {
+			return nil, fmt.Errorf("image tower: block %d of the last stage, want 0 to %d", i, ck.Config.Layers[last]-1)
+		}
+	}
 	threads := min(o.Threads, o.Batch)
 	for range threads {
-		l, err := newLane(t, (o.Batch+threads-1)/threads, o.KeepBlocks)
+		l, err := newLane(t, (o.Batch+threads-1)/threads, o)
 		if err != nil {
 			return nil, err
 		}

@@ -30,13 +30,14 @@ type Pool struct {
 
 	constant  []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
 	valueBias []float32 // B_V, [C]; nil when built from slices
+	outBias   []float32 // B_O, [O]; nil when built from slices
 }
 
 // NewPool builds a Pool from an attention pool's weights: value [C,C] and
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
-// keeps value, valueBias and out.
+// keeps them.
 func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
-	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias}
+	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
 	C, O, D := p.Neurons, p.OutDim, p.width()
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)

@@ -21,10 +21,11 @@ type CollectOptions struct {
 	Stride    int // every Stride-th picture
 	BatchSize int
 	Threads   int
-	Mode      string
+	Mode      string // one of Modes
+	Lens      int    // the block of the last stage that ModeLens looks at
 	Mean      bool   // only the mean over the pictures
-	SavePath  string // .dat or .npy: dense; else a folder of scores
-	Half      bool   // scores as float16
+	SavePath  string // .dat or .npy: one tensor, contributions written out; else a folder, scores
+	Half      bool   // a folder's rows as float16
 	Expand    bool   // directions beside the weight slices
 	Strict    bool   // stop at a picture that cannot be read
 	Restart   bool   // do away with what lies at SavePath
@@ -48,8 +49,12 @@ type Skipped = cache.Skipped
 // would make Ctrl-C wait longer, a smaller one would sync the disk more often.
 const chunkImages = 32
 
-// chunkBytes bounds a chunk of dense contributions, whose rows can be large.
+// chunkBytes bounds a chunk whose rows are large, as those of dense
+// contributions are.
 const chunkBytes = 256 << 20
+
+// chunkOf is how many pictures of so many values each make a chunk.
+func chunkOf(values int) int { return max(1, min(chunkImages, chunkBytes/(4*values))) }
 
 // IsDense reports whether a path asks for the reference's dense tensors.
 func IsDense(path string) bool {
@@ -59,7 +64,7 @@ func IsDense(path string) bool {
 
 // Collect sends a dataset's pictures through the image tower and keeps, for
 // each, the scores of all neuron-head pairs (or their contributions written
-// out). It can be interrupted, killed and started again: what is finished is
+// out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
 // kept, and the bytes in the end are those of an undisturbed run.
 func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResult, error) {
 	data, err := dataset.Open(ctx, o.Data)
@@ -75,7 +80,11 @@ func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResul
 	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
 		return nil, err
 	}
-	c := &collector{options: o, say: say, data: data, model: m, mode: newMode(o, m)}
+	mode, err := newMode(o, m)
+	if err != nil {
+		return nil, err
+	}
+	c := &collector{options: o, say: say, data: data, model: m, mode: mode}
 	if o.Mean {
 		return c.mean(ctx)
 	}
@@ -95,12 +104,16 @@ type collector struct {
 
 // origin says what the collection is made from.
 func (c *collector) origin() cache.Origin {
-	return cache.Origin{
+	origin := cache.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.sha256,
 		Dataset: c.data.Kind, Images: c.data.Fingerprint(), Stride: c.options.Stride,
 		Preprocessing: imageprep.Version, Mode: c.options.Mode,
 		Parameters: map[string]any{"exif": c.options.Images.EXIF, "batch": c.plannedAs()},
 	}
+	if c.options.Mode == ModeLens {
+		origin.Parameters["lens_idx"] = c.options.Lens
+	}
+	return origin
 }
 
 // plannedAs names what the batch size changes in the last bits; see
@@ -119,7 +132,8 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	bytes := 4 * int64(product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
-		Origin: c.origin(), Inputs: len(c.data.Items), ChunkInputs: chunkImages, Payload: row.file,
+		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
+		ChunkInputs: chunkOf(product(row.shape)),
 	}
 	if o.Half {
 		plan.DType = npy.Float16
@@ -129,7 +143,6 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	}
 	if IsDense(o.SavePath) {
 		plan.Payload = ""
-		plan.ChunkInputs = int(max(1, min(chunkImages, chunkBytes/bytes)))
 	}
 	result := &CollectResult{Path: o.SavePath, Kind: plan.Kind, Skipped: []Skipped{}}
 	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
@@ -183,11 +196,15 @@ func (c *collector) room(rowBytes int64, rows int) error {
 	if err != nil {
 		return err
 	}
-	if left := total - rowBytes*int64(rows); uint64(left) > free {
-		return fmt.Errorf("%s: %s are still to be written, the disk has room for %s (scores alone, a path without .dat or .npy, take %d times less)",
-			c.options.SavePath, ui.FormatBytes(left), ui.FormatBytes(int64(free)), c.model.Config.OutDim)
+	left := total - rowBytes*int64(rows)
+	if uint64(left) <= free {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", c.options.SavePath, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
+	if c.mode.row().kind == kindDense {
+		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
+	}
+	return err
 }
 
 // collect appends the chunks that are missing. An interrupt lets the chunk in

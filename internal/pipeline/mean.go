@@ -177,7 +177,7 @@ func (c *collector) resumeMean(origin cache.Origin) (*meanState, []float64, erro
 
 // sumValues adds what is missing to sum and keeps state on disk.
 func (c *collector) sumValues(ctx context.Context, state *meanState, sum []float64) error {
-	return c.run(ctx, c.data.Items[min(state.Done, len(c.data.Items)):], chunkImages, func(values []float32, images int, skipped []Skipped) error {
+	return c.run(ctx, c.data.Items[min(state.Done, len(c.data.Items)):], chunkOf(c.mode.values()), func(values []float32, images int, skipped []Skipped) error {
 		for i, x := range values {
 			sum[i%len(sum)] += float64(x)
 		}
