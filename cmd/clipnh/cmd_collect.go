@@ -49,6 +49,13 @@ or, when --save-path ends in .dat or .npy, the contributions written out as the
 reference does: [B,H,C,O], or [B,C,O] summed over heads with --mode neurons, or the
 tensor of another mode.
 
+With --stats-only no scores are stored: one pass over any number of pictures keeps, at
+--save-path, the image features [B,O] (features.npy), and per pair the sum of the
+scores (sums.npy) and its --top-k largest and smallest with their pictures
+(largest.npy, largest.images.npy and so on). From these svd --mode nh and
+polysemanticity --mode nh compute the same as from scores. Memory does not depend on
+the number of pictures; the disk takes 3 KiB a picture for RN50x16 in place of 576.
+
 A picture that cannot be read is skipped and named (--strict stops instead). A run
 that was interrupted or killed goes on when the same command is given again.`
 
@@ -75,11 +82,12 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
-	model, dataset, dataPath, savePath string
-	mode, dtype                        string
-	lens, stride, batch                int
-	mean, expand, strict, restart      bool
-	images                             imageprep.Options
+	model, dataset, dataPath, savePath   string
+	mode, dtype                          string
+	lens, stride, batch                  int
+	topK                                 int
+	mean, stats, expand, strict, restart bool
+	images                               imageprep.Options
 }
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
@@ -92,6 +100,8 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 5th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and\nmay differ from more in the last digit")
 	fs.BoolVar(&o.mean, "mean", false, "keep the mean over the pictures only")
+	fs.BoolVar(&o.stats, "stats-only", false, "keep sums and the most extreme scores of every pair in place of scores")
+	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, keep the `K` largest and the K smallest scores of a pair")
 	fs.StringVar(&o.dtype, "dtype", "float32", "store a folder's rows as `TYPE` float32, or float16 in half the space")
 	fs.BoolVar(&o.expand, "expand", false, "write the directions [H,C,O] out beside the weight slices")
 	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
@@ -115,6 +125,8 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(pipeline.Modes, ", "))
 	case o.mode == pipeline.ModeLayer4 && !o.mean:
 		return fmt.Errorf("--mode %s keeps means only: want --mean with it", o.mode)
+	case o.topK < 1:
+		return fmt.Errorf("--top-k %d: want 1 or more", o.topK)
 	case o.lens < 0:
 		return fmt.Errorf("--lens-idx %d: want 0 or more", o.lens)
 	case o.dtype != npy.Float32.String() && o.dtype != npy.Float16.String():
@@ -139,6 +151,7 @@ func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) erro
 	result, err := pipeline.Collect(ctx, pipeline.CollectOptions{
 		Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 		BatchSize: opts.batch, Threads: g.workers(), Mode: opts.mode, Lens: opts.lens, Mean: opts.mean,
+		StatsOnly: opts.stats, TopK: opts.topK,
 		SavePath: opts.savePath, Half: opts.dtype == npy.Float16.String(), Expand: opts.expand,
 		Strict: opts.strict, Restart: opts.restart, Images: opts.images,
 	}, g.printer)

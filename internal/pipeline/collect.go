@@ -24,6 +24,8 @@ type CollectOptions struct {
 	Mode      string // one of Modes
 	Lens      int    // the block of the last stage that ModeLens looks at
 	Mean      bool   // only the mean over the pictures
+	StatsOnly bool   // features, and sums and extremes of scores
+	TopK      int    // of which StatsOnly keeps the largest and the smallest
 	SavePath  string // .dat or .npy: one tensor, contributions written out; else a folder, scores
 	Half      bool   // a folder's rows as float16
 	Expand    bool   // directions beside the weight slices
@@ -110,6 +112,9 @@ func (c *collector) origin() cache.Origin {
 		Preprocessing: imageprep.Version, Mode: c.options.Mode,
 		Parameters: map[string]any{"exif": c.options.Images.EXIF, "batch": c.plannedAs()},
 	}
+	if c.options.StatsOnly {
+		origin.Parameters["top_k"] = c.options.TopK
+	}
 	if c.options.Mode == ModeLens {
 		origin.Parameters["lens_idx"] = c.options.Lens
 	}
@@ -133,7 +138,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
-		ChunkInputs: chunkOf(product(row.shape)),
+		ChunkInputs: chunkOf(max(c.mode.values(), product(row.shape))),
 	}
 	if o.Half {
 		plan.DType = npy.Float16
@@ -161,7 +166,11 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if w.Done() > 0 {
 		c.say.Note("%s: going on after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
 	}
-	if err := c.collect(ctx, w, plan); err != nil {
+	collect := c.collect
+	if o.StatsOnly {
+		collect = c.summarise
+	}
+	if err := collect(ctx, w, plan); err != nil {
 		return nil, err
 	}
 	if !IsDense(o.SavePath) {
@@ -171,7 +180,12 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	}
 	result.Images, result.Skipped = w.Rows(), append(result.Skipped, w.Skipped()...)
 	result.Shape = append([]int{w.Rows()}, row.shape...)
-	_, err = w.Finish()
+	if _, err := w.Finish(); err != nil {
+		return nil, err
+	}
+	if o.StatsOnly {
+		err = c.removeState()
+	}
 	return result, err
 }
 
@@ -184,7 +198,10 @@ func (c *collector) complete(result *CollectResult) (*CollectResult, error) {
 	result.Complete = true
 	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
-	return result, nil
+	if c.options.StatsOnly {
+		err = c.removeState() // of a run that died before it did so
+	}
+	return result, err
 }
 
 // room says how large a dense tensor will be, and fails when the disk has no
@@ -214,17 +231,24 @@ func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cach
 	if len(items) == 0 {
 		return nil
 	}
-	expand, err := c.mode.expander()
+	add, err := c.appender(w, plan)
 	if err != nil {
 		return err
 	}
-	if expand == nil {
-		return c.run(ctx, items, plan.ChunkInputs, func(values []float32, _ int, skipped []Skipped) error {
-			return w.Append(values, skipped)
-		})
+	return c.run(ctx, items, plan.ChunkInputs, add)
+}
+
+// appender returns what appends the rows of a chunk of values.
+func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(values []float32, images int, skipped []Skipped) error, error) {
+	expand, err := c.mode.expander()
+	if err != nil {
+		return nil, err
 	}
 	row, each := make([]float32, product(plan.Row)), c.mode.values()
-	return c.run(ctx, items, plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
+	return func(values []float32, images int, skipped []Skipped) error {
+		if expand == nil {
+			return w.Append(values, skipped)
+		}
 		return w.AppendFunc(skipped, func(write func([]float32) error) error {
 			for i := range images {
 				expand(row, values[i*each:(i+1)*each])
@@ -234,5 +258,5 @@ func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cach
 			}
 			return nil
 		})
-	})
+	}, nil
 }

@@ -15,11 +15,19 @@ const (
 	kindActivations     = "activations"      // tokens before the positional embedding, [B,C,T]
 	kindMeanActivations = "mean activations" // their mean, [C,T]
 	kindLayer4          = "layer4"           // mean norms, [2,blocks,T]: of maps, of token contributions
+	kindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
 )
 
 // The files of a folder that Collect writes.
 const (
+	featuresFile       = "features.npy"        // [B,O], beside statistics
+	sumsFile           = "sums.npy"            // Σ_b s, [H,C] float64
+	largestFile        = "largest.npy"         // the largest s, [H,C,K], descending
+	largestImagesFile  = "largest.images.npy"  // the rows of features that they are of
+	smallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending
+	smallestImagesFile = "smallest.images.npy" // the rows of features that they are of
+
 	headsFile       = "heads.npy"       // [B,H,O]
 	attentionFile   = "attention.npy"   // [B,H,T,T]
 	activationsFile = "activations.npy" // [B,C,T]

@@ -61,6 +61,11 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 	team, c := par.NewTeam(o.Threads), m.Config
 	blocks := c.Layers[len(c.Layers)-1]
 	s := scoresMode{c, nil}
+	if o.StatsOnly {
+		if err := o.checkStats(); err != nil {
+			return nil, err
+		}
+	}
 	switch {
 	case meansOnly(o.Mode) && !o.Mean:
 		return nil, fmt.Errorf("--mode %s is a mean over the pictures: want --mean with it", o.Mode)
@@ -77,6 +82,9 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 			return nil, fmt.Errorf("--lens-idx %d: want a block of the last stage, 0 to %d", o.Lens, blocks-1)
 		}
 		s.lens = []int{o.Lens}
+	}
+	if o.StatsOnly {
+		return statisticsMode{s, m, team}, nil
 	}
 	if !IsDense(o.SavePath) {
 		return s, nil
