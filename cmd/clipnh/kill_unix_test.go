@@ -63,6 +63,8 @@ func TestKilledCollect(t *testing.T) {
 	}{
 		{"scores", "scores", nil},
 		{"mean", "mean", []string{"--mean"}},
+		{"statistics", "statistics", []string{"--stats-only", "--top-k", "5"}},
+		{"activations", "acts.npy", []string{"--mode", "neuron_acts", "--sample-stride", "3"}},
 		{"dense", "neurons.dat", []string{"--mode", "neurons", "--sample-stride", "3"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -35,13 +35,13 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
 		"internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/lowrank", "internal/npy",
-		"internal/omp", "internal/par", "internal/pipeline", "internal/ptfile", "internal/textlist", "internal/ui",
+		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
 		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
-		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/ptfile", "internal/textlist",
+		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile", "internal/textlist",
 		"internal/ui",
 	},
 
@@ -70,6 +70,7 @@ var allowed = map[string][]string{
 	"internal/kernel/blas": {"internal/kernel", "internal/par"},
 	"internal/kernel/cpu":  {},
 	"internal/par":         {},
+	"internal/plot":        {},
 	"internal/testutil":    {}, // no row lists it: it is for tests
 	"internal/ui":          {},
 
@@ -90,6 +91,7 @@ var importers = map[string][]string{
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},
 	"gonum.org/v1/gonum":                {"internal/kernel/blas", "internal/lowrank", "internal/omp"},
+	"gonum.org/v1/plot":                 {"internal/plot"},
 	"gopkg.in/yaml.v3":                  {"configs"},
 	"gorgonia.org/gorgonia":             {"internal/clip"},
 	"gorgonia.org/tensor":               {"internal/clip", "internal/kernel/blas"},

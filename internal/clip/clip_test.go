@@ -142,6 +142,48 @@ func TestImageTower(t *testing.T) {
 	}
 }
 
+// TestAllAttention compares every token's attention with the goldens, and the
+// class token's row with the way it is computed for scores.
+func TestAllAttention(t *testing.T) {
+	pictures, shape := golden(t, "dataset_pre4.npy")
+	for _, o := range []ImageOptions{{Batch: 1, Threads: 1}, {Batch: 3, Threads: 2}} {
+		o.AllAttention = true
+		tw := tower(t, tiny(t), o)
+		n, heads, tokens := shape[0], tw.Config().Heads(), tw.Config().Tokens()
+		out := Output{Attention: make([]float32, n*heads*tokens), AllAttention: make([]float32, n*heads*tokens*tokens)}
+		if err := tw.Run(pictures, out); err != nil {
+			t.Fatal(err)
+		}
+		closeTo(t, "attention", out.AllAttention, "attention.npy", rounding)
+		var rows []float32
+		for i := range n * heads {
+			rows = append(rows, out.AllAttention[i*tokens*tokens:][:tokens]...)
+		}
+		if err := testutil.Far(rows, out.Attention, weightsOnly); err != nil {
+			t.Errorf("class rows: %v", err)
+		}
+	}
+}
+
+// TestLenses pools other blocks' maps: the first block's scores are the golden
+// ones, the last block's have the same bits as the tower's own.
+func TestLenses(t *testing.T) {
+	pictures, shape := golden(t, "dataset_pre4.npy")
+	tw := tower(t, tiny(t), ImageOptions{Batch: 3, Threads: 2, Lenses: []int{1, 0}})
+	each := shape[0] * tw.Config().Heads() * tw.Config().Neurons()
+	out := Output{Scores: make([]float32, each), Lenses: []Output{{Scores: make([]float32, each)}, {Scores: make([]float32, each)}}}
+	if err := tw.Run(pictures, out); err != nil {
+		t.Fatal(err)
+	}
+	closeTo(t, "scores of block 0", out.Lenses[1].Scores, "s_block0.npy", rounding)
+	if !slices.Equal(out.Lenses[0].Scores, out.Scores) {
+		t.Error("the last block as a lens has other scores than the tower")
+	}
+	if _, err := NewImageTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Lenses: []int{2}}); err == nil {
+		t.Error("block 2 of 2: no error")
+	}
+}
+
 func TestFeaturesOfPreprocessed(t *testing.T) {
 	pictures, shape := golden(t, "preprocessed.npy")
 	tw := tower(t, tiny(t), ImageOptions{Batch: shape[0], Threads: 2})

@@ -25,6 +25,12 @@ type ImageOptions struct {
 	Precision kernel.Precision
 	// KeepBlocks keeps the map of every block of the last stage for Output.Blocks.
 	KeepBlocks bool
+	// Lenses are blocks of the last stage, by index, whose maps the attention
+	// pool is run on as well, for Output.Lenses.
+	Lenses []int
+	// AllAttention computes the attention rows of all tokens, for
+	// Output.AllAttention.
+	AllAttention bool
 }
 
 // ImageTower is the ModifiedResNet of a checkpoint with its attention pool,
@@ -46,8 +52,14 @@ type Output struct {
 	Attention []float32 // [B,H,T], the class token's attention, rows summing to 1
 	Tokens    []float32 // [B,T,C], position embedding added
 	// Blocks has one [B,T-1,C] per block of the last stage, location-major;
-	// it needs KeepBlocks.
+	// it needs KeepBlocks. Those that are nil are not wanted.
 	Blocks [][]float32
+	// Lenses has the Features, Scores, Attention and Tokens of the pool on each
+	// map of ImageOptions.Lenses, in their order.
+	Lenses []Output
+	// AllAttention is the attention of every token, [B,H,T,T]; row 0 is
+	// Attention up to rounding. It needs ImageOptions.AllAttention.
+	AllAttention []float32
 }
 
 // plannedBatch is what layers are planned for when a tower sees more than one
@@ -80,9 +92,14 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
 		return nil, err
 	}
+	for _, i := range o.Lenses {
+		if last := len(ck.Config.Layers) - 1; i < 0 || i >= ck.Config.Layers[last] {
+			return nil, fmt.Errorf("image tower: block %d of the last stage, want 0 to %d", i, ck.Config.Layers[last]-1)
+		}
+	}
 	threads := min(o.Threads, o.Batch)
 	for range threads {
-		l, err := newLane(t, (o.Batch+threads-1)/threads, o.KeepBlocks)
+		l, err := newLane(t, (o.Batch+threads-1)/threads, o)
 		if err != nil {
 			return nil, err
 		}
@@ -108,14 +125,20 @@ func (t *ImageTower) Run(pictures []float32, out Output) error {
 	if len(pictures) != n*t.PictureLen() {
 		panic("clip: pictures are not [B,3,S,S]")
 	}
+	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.run(pictures, lo, hi, out, team) })
+}
+
+// share cuts n images into a range for each lane and runs work on all of them;
+// a lane that works alone has all threads.
+func (t *ImageTower) share(n int, work func(l *lane, lo, hi int, team par.Team) error) error {
 	if n < len(t.lanes) || len(t.lanes) == 1 {
-		return t.lanes[0].run(pictures, 0, n, out, t.all)
+		return work(t.lanes[0], 0, n, t.all)
 	}
 	errs := make([]error, len(t.lanes))
 	var wg sync.WaitGroup
 	for w, l := range t.lanes {
 		wg.Go(func() {
-			errs[w] = l.run(pictures, n*w/len(t.lanes), n*(w+1)/len(t.lanes), out, par.NewTeam(1))
+			errs[w] = work(l, n*w/len(t.lanes), n*(w+1)/len(t.lanes), par.NewTeam(1))
 		})
 	}
 	wg.Wait()

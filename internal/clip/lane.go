@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"fmt"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -33,6 +34,7 @@ type lane struct {
 	between kernel.Map // the front's output, the back's input
 	blocks  []kernel.Map
 	pool    poolBuffers
+	lenses  []poolBuffers
 }
 
 // buffers are what the maps of one network lie in. Block outputs alternate
@@ -45,7 +47,7 @@ type buffers struct {
 	pooled, pooled2 []float32 // halved conv2 and shortcut
 }
 
-func newLane(t *ImageTower, capacity int, keepBlocks bool) (*lane, error) {
+func newLane(t *ImageTower, capacity int, o ImageOptions) (*lane, error) {
 	l := &lane{tower: t, capacity: capacity}
 	c, blocks := t.config, t.layers.blocks
 	split := slices.IndexFunc(blocks, func(b bottleneck) bool { return b.stage >= frontStages })
@@ -54,7 +56,7 @@ func newLane(t *ImageTower, capacity int, keepBlocks bool) (*lane, error) {
 	if err := l.declareFront(c, blocks[:split]); err != nil {
 		return nil, err
 	}
-	if err := l.declareBack(c, blocks[split:], keepBlocks); err != nil {
+	if err := l.declareBack(c, blocks[split:], o); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -122,15 +124,17 @@ func (l *lane) declareFront(c Config, blocks []bottleneck) error {
 	return nil
 }
 
-func (l *lane) declareBack(c Config, blocks []bottleneck, keepBlocks bool) error {
+func (l *lane) declareBack(c Config, blocks []bottleneck, o ImageOptions) error {
 	n := newNetwork()
 	m := mapValue{n.input("layer2", l.between.Data, mapShape(l.between)...), l.between}
 	buf := newBuffers(blocks, l.capacity)
 	counted := func(m kernel.Map) kernel.Map { return m.Slice(0, l.count) }
 	var err error
+	var kept []mapValue // the last stage's maps
 	for _, blk := range blocks {
 		dst := buf.next(blk, l.capacity)
-		if keepBlocks && blk.stage == len(c.Layers)-1 {
+		keep := (o.KeepBlocks || len(o.Lenses) > 0) && blk.stage == len(c.Layers)-1
+		if keep {
 			side := blk.side / blk.stride
 			dst = kernel.NewMap(blk.out(), l.capacity, side, side)
 			l.blocks = append(l.blocks, dst)
@@ -138,9 +142,24 @@ func (l *lane) declareBack(c Config, blocks []bottleneck, keepBlocks bool) error
 		if m, err = l.declareBlock(n, blk, &buf, m, dst, counted, counted); err != nil {
 			return err
 		}
+		if keep {
+			kept = append(kept, m)
+		}
 	}
-	if err := l.declarePool(n, m); err != nil {
+	if l.pool, err = l.declarePool(n, "visual.attnpool", m); err != nil {
 		return err
+	}
+	if o.AllAttention {
+		if err := l.declareAllAttention(n, &l.pool); err != nil {
+			return err
+		}
+	}
+	for _, i := range o.Lenses {
+		p, err := l.declarePool(n, fmt.Sprintf("lens%d", i), kept[i])
+		if err != nil {
+			return err
+		}
+		l.lenses = append(l.lenses, p)
 	}
 	n.compile()
 	l.back = n
@@ -241,11 +260,21 @@ func (l *lane) deliver(out Output, start int) {
 			copy(dst[start*each:(start+l.count)*each], src)
 		}
 	}
-	give(out.Features, l.pool.features)
-	give(out.Scores, l.pool.scores)
-	give(out.Attention, l.pool.attention)
-	give(out.Tokens, l.pool.tokens)
+	pooled := func(out Output, p poolBuffers) {
+		give(out.Features, p.features)
+		give(out.Scores, p.scores)
+		give(out.Attention, p.attention)
+		give(out.Tokens, p.tokens)
+	}
+	pooled(out, l.pool)
+	for i, lens := range out.Lenses {
+		pooled(lens, l.lenses[i])
+	}
+	give(out.AllAttention, l.pool.all)
 	for i, dst := range out.Blocks {
+		if dst == nil {
+			continue
+		}
 		m := l.blocks[i]
 		m.Slice(0, l.count).Rows(dst[start*m.H*m.W*m.C:])
 	}

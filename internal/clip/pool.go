@@ -70,10 +70,14 @@ type poolBuffers struct {
 	query     []float32 // [B,C]
 	folded    []float32 // [B,H,C], W_K^hᵀ q^h
 	values    []float32 // [B,C], the heads' outputs before c_proj
+
+	token         value     // tokens, in the graph
+	all           []float32 // [B,H,T,T], where every token's attention is wanted
+	queries, keys []float32 // [T,C], of one picture
 }
 
-// declarePool declares the attention pool on the last map: tokens, the class
-// token's attention, scores, features.
+// declarePool declares the attention pool on a map of the last stage: tokens,
+// the class token's attention, scores, features.
 //
 // Only the class token's output is needed, so keys are never projected:
 //
@@ -81,10 +85,10 @@ type poolBuffers struct {
 //
 // and neither are values: with s[h] = Σ_t a[h,t] x[t] a head's output is
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
-func (l *lane) declarePool(n *network, m mapValue) error {
+func (l *lane) declarePool(n *network, name string, m mapValue) (poolBuffers, error) {
 	c := l.tower.config
 	tokens, heads, neurons, capacity := c.Tokens(), c.Heads(), c.Neurons(), l.capacity
-	l.pool = poolBuffers{
+	p := poolBuffers{
 		tokens:    kernel.Alloc(capacity * tokens * neurons),
 		attention: make([]float32, capacity*heads*tokens),
 		scores:    kernel.Alloc(capacity * heads * neurons),
@@ -97,29 +101,64 @@ func (l *lane) declarePool(n *network, m mapValue) error {
 	attentionShape := tensor.Shape{capacity, heads, tokens}
 	scoreShape := tensor.Shape{capacity, heads, neurons}
 
-	x, err := n.apply("visual.attnpool.tokens", l.pool.tokens, tokenShape, []tensor.Shape{mapShape(m.m)}, func() {
-		kernel.Tokens(l.pool.tokens, m.m.Slice(0, l.count), l.tower.attend.position, l.team)
+	x, err := n.apply(name+".tokens", p.tokens, tokenShape, []tensor.Shape{mapShape(m.m)}, func() {
+		kernel.Tokens(p.tokens, m.m.Slice(0, l.count), l.tower.attend.position, l.team)
 	}, m.value)
 	if err != nil {
-		return err
+		return p, err
 	}
-	a, err := n.apply("visual.attnpool.attention", l.pool.attention, attentionShape, []tensor.Shape{tokenShape}, l.attention, x)
+	p.token = x
+	a, err := n.apply(name+".attention", p.attention, attentionShape, []tensor.Shape{tokenShape}, func() { l.attention(p) }, x)
 	if err != nil {
-		return err
+		return p, err
 	}
-	s, err := n.apply("visual.attnpool.scores", l.pool.scores, scoreShape, []tensor.Shape{attentionShape, tokenShape}, l.scores, a, x)
+	s, err := n.apply(name+".scores", p.scores, scoreShape, []tensor.Shape{attentionShape, tokenShape}, func() { l.scores(p) }, a, x)
 	if err != nil {
-		return err
+		return p, err
 	}
-	_, err = n.apply("visual.attnpool.features", l.pool.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, func() {
-		l.tower.pool.Features(l.pool.features, l.pool.values, l.pool.scores, l.count, l.team)
-	}, s)
+	_, err = n.apply(name+".features", p.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, func() { l.features(p) }, s)
+	return p, err
+}
+
+// declareAllAttention declares the attention of every token, which scores do
+// not need: it projects all tokens to queries and keys.
+func (l *lane) declareAllAttention(n *network, p *poolBuffers) error {
+	c := l.tower.config
+	T, H, C := c.Tokens(), c.Heads(), c.Neurons()
+	p.all = make([]float32, l.capacity*H*T*T)
+	p.queries, p.keys = make([]float32, T*C), make([]float32, T*C)
+	_, err := n.apply("visual.attnpool.all_attention", p.all, tensor.Shape{l.capacity, H, T, T},
+		[]tensor.Shape{p.token.shape}, func() { l.allAttention(*p) }, p.token)
 	return err
 }
 
+// allAttention computes the attention rows of every token in every head,
+//
+//	a[h,i,·] = softmax over t of (W_Q^h x[i] + B_Q^h)·(W_K^h x[t])/√D
+//
+// picture by picture. The key bias adds q·B_K to a whole row, which the softmax
+// takes away again.
+func (l *lane) allAttention(p poolBuffers) {
+	c, w := l.tower.config, l.tower.attend
+	T, H, C, D := c.Tokens(), c.Heads(), c.Neurons(), HeadWidth
+	scale := float32(1 / math.Sqrt(float64(D)))
+	for b := range l.count {
+		x := p.tokens[b*T*C : (b+1)*T*C]
+		for t := range T {
+			copy(p.queries[t*C:(t+1)*C], w.queryBias)
+		}
+		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.query, C, 1, p.queries, C, l.team)
+		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.key, C, 0, p.keys, C, l.team)
+		for h := range H {
+			kernel.Sgemm(false, true, T, T, D, scale, p.queries[h*D:], C, p.keys[h*D:], C, 0, p.all[(b*H+h)*T*T:], T, l.team)
+		}
+	}
+	kernel.Softmax(p.all, l.count*H*T, T)
+}
+
 // attention computes the class token's attention row in every head.
-func (l *lane) attention() {
-	c, w, p := l.tower.config, l.tower.attend, l.pool
+func (l *lane) attention(p poolBuffers) {
+	c, w := l.tower.config, l.tower.attend
 	T, H, C, D := c.Tokens(), c.Heads(), c.Neurons(), HeadWidth
 	for b := range l.count {
 		copy(p.query[b*C:(b+1)*C], w.queryBias)
@@ -140,10 +179,15 @@ func (l *lane) attention() {
 }
 
 // scores computes s[h,n] = Σ_t a[h,t]·x[t,n].
-func (l *lane) scores() {
-	c, p := l.tower.config, l.pool
+func (l *lane) scores(p poolBuffers) {
+	c := l.tower.config
 	T, H, C := c.Tokens(), c.Heads(), c.Neurons()
 	for b := range l.count {
 		kernel.Sgemm(false, false, H, C, T, 1, p.attention[b*H*T:], T, p.tokens[b*T*C:], C, 0, p.scores[b*H*C:], C, l.team)
 	}
+}
+
+// features computes the image features of the scores.
+func (l *lane) features(p poolBuffers) {
+	l.tower.pool.Features(p.features, p.values, p.scores, l.count, l.team)
 }

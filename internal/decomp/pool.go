@@ -28,14 +28,16 @@ type Pool struct {
 	Out   []float32 // W_O, [O,H,D]
 	Bias  []float32 // b, [H,O]
 
-	constant []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
+	constant  []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
+	valueBias []float32 // B_V, [C]; nil when built from slices
+	outBias   []float32 // B_O, [O]; nil when built from slices
 }
 
 // NewPool builds a Pool from an attention pool's weights: value [C,C] and
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
-// keeps value and out.
+// keeps them.
 func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
-	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out}
+	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
 	C, O, D := p.Neurons, p.OutDim, p.width()
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
@@ -108,10 +110,41 @@ func (p *Pool) AllDirections(team par.Team) []float32 {
 //
 // through the heads' outputs, which it writes to values [B,C].
 func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team) {
-	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	p.headOutputs(values, scores, images, team)
+	p.project(dst, values, images, team)
+}
+
+// FeaturesOfMass is Features for attention rows that do not sum to one: mass
+// [B,H] has their sums. Such a head passes on only that share of its value bias,
+//
+//	feature = Σ_h W_O^h (W_V^h s[h] + mass[h]·B_V^h) + B_O
+//
+// It needs a Pool of NewPool.
+func (p *Pool) FeaturesOfMass(dst, values, scores, mass []float32, images int, team par.Team) {
+	if p.valueBias == nil {
+		panic("decomp: a pool from slices has no value bias")
+	}
+	p.headOutputs(values, scores, images, team)
+	C, D := p.Neurons, p.width()
+	for b := range images {
+		for c := range C {
+			values[b*C+c] += (mass[b*p.Heads+c/D] - 1) * p.valueBias[c]
+		}
+	}
+	p.project(dst, values, images, team)
+}
+
+// headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
+func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) {
+	H, C, D := p.Heads, p.Neurons, p.width()
 	for h := range H {
 		kernel.Sgemm(false, true, images, D, C, 1, scores[h*C:], H*C, p.Value[h*D*C:], C, 0, values[h*D:], C, team)
 	}
+}
+
+// project writes W_O values + const to dst [B,O].
+func (p *Pool) project(dst, values []float32, images int, team par.Team) {
+	C, O := p.Neurons, p.OutDim
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}

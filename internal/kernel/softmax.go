@@ -16,34 +16,37 @@ func Softmax(x []float32, rows, cols int) {
 		return
 	}
 	f := activeFamily()
+	l := new(softmaxLanes)
 	for r := range rows {
-		f.softmax(x[r*cols:][:cols])
+		f.softmax(x[r*cols:][:cols], l)
 	}
 }
 
+// softmaxLanes are the partial results of a row, and its last values.
+type softmaxLanes struct{ top, sum, rest [Lanes]float32 }
+
 // softmax handles one row: whole groups of Lanes in place, the rest in a group
 // filled up with -Inf, which adds nothing.
-func (f *family) softmax(x []float32) {
-	var top, sum, rest [Lanes]float32
+func (f *family) softmax(x []float32, l *softmaxLanes) {
 	low := float32(math.Inf(-1))
-	for l := range top {
-		top[l], rest[l] = low, low
+	for i := range Lanes {
+		l.top[i], l.sum[i], l.rest[i] = low, 0, low
 	}
 	whole := len(x) &^ (Lanes - 1)
-	copy(rest[:], x[whole:])
-	f.maxLanes(&x[0], whole, &top[0])
-	f.maxLanes(&rest[0], Lanes, &top[0])
-	shift := top[0]
-	for _, v := range top[1:] {
+	copy(l.rest[:], x[whole:])
+	f.maxLanes(&x[0], whole, &l.top[0])
+	f.maxLanes(&l.rest[0], Lanes, &l.top[0])
+	shift := l.top[0]
+	for _, v := range l.top[1:] {
 		shift = max(shift, v)
 	}
-	f.expLanes(&x[0], whole, shift, &sum[0])
-	f.expLanes(&rest[0], Lanes, shift, &sum[0])
+	f.expLanes(&x[0], whole, shift, &l.sum[0])
+	f.expLanes(&l.rest[0], Lanes, shift, &l.sum[0])
 	total := float32(0)
-	for _, v := range sum {
+	for _, v := range l.sum {
 		total += v
 	}
 	f.scale(&x[0], whole, 1/total)
-	f.scale(&rest[0], Lanes, 1/total)
-	copy(x[whole:], rest[:])
+	f.scale(&l.rest[0], Lanes, 1/total)
+	copy(x[whole:], l.rest[:])
 }

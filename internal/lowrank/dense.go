@@ -71,6 +71,7 @@ func (d *dense) solve(r *Result, u int, rows []float32, opt Options) *UnitError 
 		d.squares[b] = squaredDistance(d.row(rows, b, u), d.mean)
 	}
 	selected := d.selector.top(d.squares, r.Kept)
+	putImages(r, u, selected)
 	putNorms(r.Norms[u*r.Kept:(u+1)*r.Kept], d.squares, selected)
 	for i, b := range selected {
 		to := d.top.Data[i*d.width : (i+1)*d.width]

@@ -43,6 +43,7 @@ type Result struct {
 	Direction []float32 // [U,O], unit vectors; zero where State is Null
 	Mean      []float32 // [U,O], mean contribution, bias included
 	Norms     []float32 // [U,k], norms of the selected centred contributions, ascending
+	Images    []int32   // [U,k], the selected images, ascending
 	State     []State   // [U]
 	ScoreMean []float32 // [U], mean score; from Pairs only
 }
@@ -56,6 +57,7 @@ func NewResult(units, outDim, images, topK int) *Result {
 		Direction: make([]float32, units*outDim),
 		Mean:      make([]float32, units*outDim),
 		Norms:     make([]float32, units*kept),
+		Images:    make([]int32, units*kept),
 		State:     make([]State, units),
 		ScoreMean: make([]float32, units),
 	}
@@ -117,7 +119,7 @@ func (r *Result) check(images, topK int) {
 		panic("lowrank: result for another number of images")
 	}
 	if len(r.Direction) != r.Units*r.OutDim || len(r.Mean) != len(r.Direction) ||
-		len(r.Norms) != r.Units*r.Kept || len(r.State) != r.Units || len(r.ScoreMean) != r.Units {
+		len(r.Norms) != r.Units*r.Kept || len(r.Images) != len(r.Norms) || len(r.State) != r.Units || len(r.ScoreMean) != r.Units {
 		panic("lowrank: result of wrong size")
 	}
 }
@@ -171,6 +173,14 @@ func orient(projections []float64, topK int) (sign float64, state State) {
 		return -1, Open
 	}
 	return 1, Open
+}
+
+// putImages writes the selected images of unit u.
+func putImages(r *Result, u int, selected []int) {
+	to := r.Images[u*r.Kept : (u+1)*r.Kept]
+	for i, b := range selected {
+		to[i] = int32(b)
+	}
 }
 
 // putNorms writes the square roots of the selected squares in ascending order.

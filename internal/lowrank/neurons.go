@@ -135,6 +135,7 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 		n.squares[b] = math.Max(sum, 0) // rounding may leave a zero norm below zero
 	}
 	selected := n.selector.top(n.squares, r.Kept)
+	putImages(r, u, selected)
 	putNorms(r.Norms[u*r.Kept:(u+1)*r.Kept], n.squares, selected)
 	for i, b := range selected {
 		copy(n.dTop.Data[i*n.heads:(i+1)*n.heads], n.d.Data[b*n.heads:])

@@ -55,7 +55,7 @@ func Pairs(r *Result, s Scores, head int, directions, bias []float32, topK int, 
 	}
 	return forUnits(r.Units, pairGroup, team, func() func(lo, hi int) *UnitError {
 		scores := make([]float32, pairGroup*s.Images)
-		p := pair{deviations: make([]float64, s.Images), sizes: make([]float64, s.Images)}
+		var p pair
 		return func(lo, hi int) *UnitError {
 			s.gather(scores, s.Images, head, lo, hi)
 			for u := lo; u < hi; u++ {
@@ -71,7 +71,7 @@ func Pairs(r *Result, s Scores, head int, directions, bias []float32, topK int, 
 
 // pair is scratch memory for one pair.
 type pair struct {
-	deviations, sizes []float64 // [B], s - mean s and its absolute value
+	deviations, sizes []float64 // s - mean s and its absolute value, of every image
 	projections       []float64
 	selector          selector
 }
@@ -81,7 +81,12 @@ func (p *pair) solve(r *Result, u int, scores, v, bias []float32, topK int) *Uni
 	for _, s := range scores {
 		sum += float64(s)
 	}
-	mean := sum / float64(len(scores))
+	return p.finish(r, u, scores, sum/float64(len(scores)), v, bias, topK)
+}
+
+// finish computes unit u from the mean of its scores and those of the images
+// among which the selected ones are.
+func (p *pair) finish(r *Result, u int, scores []float32, mean float64, v, bias []float32, topK int) *UnitError {
 	if !isFinite(mean) {
 		return &UnitError{u, reasonScores}
 	}
@@ -93,11 +98,13 @@ func (p *pair) solve(r *Result, u int, scores, v, bias []float32, topK int) *Uni
 		return &UnitError{u, reasonDirections}
 	}
 	length := math.Sqrt(square)
-	for b, s := range scores {
+	p.deviations, p.sizes = p.deviations[:0], p.sizes[:0]
+	for _, s := range scores {
 		d := float64(s) - mean
-		p.deviations[b], p.sizes[b] = d, math.Abs(d)
+		p.deviations, p.sizes = append(p.deviations, d), append(p.sizes, math.Abs(d))
 	}
 	selected := p.selector.top(p.sizes, r.Kept)
+	putImages(r, u, selected)
 	p.projections = p.projections[:0]
 	for _, b := range selected {
 		p.projections = append(p.projections, p.deviations[b])

@@ -32,12 +32,29 @@ func openContributions(o SVDOptions) (contributions, error) {
 	if o.Shape != nil {
 		return nil, fmt.Errorf("%s: --shape is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
 	}
-	s, err := openScores(o.CollectPath)
+	a, err := cache.Open(o.CollectPath)
+	if err != nil {
+		return nil, uncollected(err, o.CollectPath)
+	}
+	if a.Manifest.Kind == kindStatistics {
+		if o.Neurons {
+			return nil, fmt.Errorf("%s: %w", o.CollectPath, errPairsOnly)
+		}
+		s, err := openStatistics(a)
+		if err != nil {
+			return nil, err
+		}
+		return &summed{s}, nil
+	}
+	s, err := scoresOf(a)
 	if err != nil {
 		return nil, err
 	}
 	return &factored{s, o.Neurons}, nil
 }
+
+// errPairsOnly is why statistics tell nothing of neurons.
+var errPairsOnly = errors.New("statistics of pairs, which say nothing of sums over heads: neurons (--mode n) need scores, collect without --stats-only")
 
 // svdOrigin is the origin of what SVD makes of an artefact; parent is nil for
 // a file of another program.

@@ -20,12 +20,17 @@ type scores struct {
 	images int
 }
 
-// openScores opens a folder that Collect wrote.
+// openScores opens a folder of scores that Collect wrote.
 func openScores(path string) (*scores, error) {
 	a, err := cache.Open(path)
 	if err != nil {
 		return nil, uncollected(err, path)
 	}
+	return scoresOf(a)
+}
+
+// scoresOf opens the scores of a folder.
+func scoresOf(a *cache.Artefact) (*scores, error) {
 	if err := a.Require(cache.Manifest{Kind: kindScores}); err != nil {
 		return nil, err
 	}
@@ -37,7 +42,7 @@ func openScores(path string) (*scores, error) {
 	if s.file, err = npy.Open(main); err != nil {
 		return nil, err
 	}
-	if s.pool, err = s.readPool(); err != nil {
+	if s.pool, err = readPool(s.Artefact); err != nil {
 		s.file.Close()
 		return nil, err
 	}
@@ -83,9 +88,9 @@ func imageNames(a *cache.Artefact) ([]string, error) {
 }
 
 // readPool reads what contributions are made of besides scores.
-func (s *scores) readPool() (*decomp.Pool, error) {
+func readPool(a *cache.Artefact) (*decomp.Pool, error) {
 	read := func(name string, rank int) ([]float32, []int, error) {
-		path, err := s.Payload(name)
+		path, err := a.Payload(name)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -112,7 +117,7 @@ func (s *scores) readPool() (*decomp.Pool, error) {
 	}
 	heads, neurons, outDim := v[0], v[2], o[0]
 	if heads < 1 || v[0]*v[1] != neurons || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
-		return nil, fmt.Errorf("%s: directions of shapes %s, %s and bias of %s do not fit together", filepath.Clean(s.Path()),
+		return nil, fmt.Errorf("%s: directions of shapes %s, %s and bias of %s do not fit together", filepath.Clean(a.Path()),
 			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
 	}
 	return decomp.PoolFromSlices(heads, neurons, outDim, value, out, bias), nil

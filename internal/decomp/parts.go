@@ -1,0 +1,56 @@
+package decomp
+
+import (
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// This file splits the image feature by heads alone and by tokens alone.
+
+// HeadContributions writes the sum over neurons of one image's contributions,
+//
+//	Σ_n r[h,n] = W_O^h W_V^h s[h] + C·b[h]
+//
+// to dst [H,O]. scores is [H,C].
+func (p *Pool) HeadContributions(dst, scores []float32, team par.Team) {
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	for i, b := range p.Bias {
+		dst[i] = b * float32(C)
+	}
+	value := make([]float32, D)
+	for h := range H {
+		kernel.Sgemm(false, true, 1, D, C, 1, scores[h*C:], C, p.Value[h*D*C:], C, 0, value, D, team)
+		kernel.Sgemm(false, true, 1, O, D, 1, value, D, p.Out[h*D:], C, 1, dst[h*O:], O, team)
+	}
+}
+
+// TokenContributions writes what each token adds to one image's feature,
+//
+//	y[t] = Σ_h a[h,t]·W_O^h (W_V^h x[t] + B_V^h) + B_O/T
+//
+// to dst [T,O]; their sum is the feature. attention is the class token's,
+// [H,T], and tokens x are [T,C]. It needs a Pool of NewPool.
+func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Team) {
+	if p.valueBias == nil {
+		panic("decomp: a pool from slices has no value bias")
+	}
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	T := len(tokens) / C
+	values := make([]float32, T*C)
+	for t := range T {
+		copy(values[t*C:(t+1)*C], p.valueBias)
+		for o, b := range p.outBias {
+			dst[t*O+o] = b / float32(T)
+		}
+	}
+	kernel.Sgemm(false, true, T, C, C, 1, tokens, C, p.Value, C, 1, values, C, team)
+	for t := range T {
+		for h := range H {
+			a := attention[h*T+t]
+			for d := range D {
+				values[t*C+h*D+d] *= a
+			}
+		}
+	}
+	kernel.Sgemm(false, true, T, O, C, 1, values, C, p.Out, C, 1, dst, O, team)
+}

@@ -1,0 +1,162 @@
+package decomp
+
+import (
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Reconstruction puts features together from principal directions: of each
+// unit's centred contribution only the projections on its directions p are left,
+//
+//	feature = Σ_u ( mean[u] + Σ_p ((r[u] - mean[u])·p[u]) p[u] )
+//
+// As r is linear in the scores, this is a fixed vector plus the scores times
+// a fixed matrix. Units are pairs, or neurons summed over heads.
+type Reconstruction struct {
+	pool     *Pool
+	constant []float64 // Σ_u mean[u] + Σ_p ((bias[u] - mean[u])·p[u]) p[u], [O]
+
+	// Pairs: Σ_p (v·p) p, [H,C,O].
+	matrix []float32
+	// Neurons, for each direction: v[h,n]·p[n], [H,C], and p, [C,O].
+	gains, directions [][]float32
+}
+
+// NewReconstruction starts a reconstruction, whose heads or neurons AddHead or
+// AddNeurons brings.
+func (p *Pool) NewReconstruction() *Reconstruction {
+	return &Reconstruction{pool: p, constant: make([]float64, p.OutDim)}
+}
+
+// AddHead brings the pairs of one head: their means [C,O], and one [C,O] for
+// each direction.
+func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float32, team par.Team) {
+	p := r.pool
+	C, O := p.Neurons, p.OutDim
+	if r.matrix == nil {
+		r.matrix = make([]float32, p.Heads*C*O)
+	}
+	v := make([]float32, C*O)
+	p.Directions(v, head, 0, C, team)
+	dst := r.matrix[head*C*O : (head+1)*C*O]
+	team.For(C, func(lo, hi, _ int) {
+		for u := lo * O; u < hi*O; u += O {
+			for _, d := range directions {
+				g := float32(dot(v[u:u+O], d[u:u+O]))
+				for o, x := range d[u : u+O] {
+					dst[u+o] += g * x
+				}
+			}
+		}
+	})
+	r.addConstant(means, p.Bias[head*O:(head+1)*O], directions, team)
+}
+
+// AddNeurons brings all neurons: their means [C,O], and one [C,O] for each
+// direction, which it keeps.
+func (r *Reconstruction) AddNeurons(means []float32, directions [][]float32, team par.Team) {
+	p := r.pool
+	H, C, O := p.Heads, p.Neurons, p.OutDim
+	r.directions = directions
+	for range directions {
+		r.gains = append(r.gains, make([]float32, H*C))
+	}
+	v := make([]float32, C*O)
+	bias := make([]float32, O)
+	for h := range H {
+		p.Directions(v, h, 0, C, team)
+		team.For(C, func(lo, hi, _ int) {
+			for n := lo; n < hi; n++ {
+				for k, d := range directions {
+					r.gains[k][h*C+n] = float32(dot(v[n*O:(n+1)*O], d[n*O:(n+1)*O]))
+				}
+			}
+		})
+		for o := range bias {
+			bias[o] += p.Bias[h*O+o]
+		}
+	}
+	r.addConstant(means, bias, directions, team)
+}
+
+// addConstant adds what does not depend on the picture, for units [U,O] that
+// share a bias.
+func (r *Reconstruction) addConstant(means, bias []float32, directions [][]float32, team par.Team) {
+	O := r.pool.OutDim
+	sum := sumUnits(len(means)/O, O, team, func(sum []float64, u int) {
+		project(sum, bias, means[u*O:(u+1)*O], directions, u*O)
+	})
+	for o := range sum {
+		r.constant[o] += sum[o]
+	}
+}
+
+// project adds to sum what is left of a contribution: its mean, and the
+// projections of the rest on the directions, which begin at offset at.
+func project(sum []float64, contribution, mean []float32, directions [][]float32, at int) {
+	O := len(sum)
+	for _, d := range directions {
+		d = d[at : at+O]
+		c := 0.0
+		for o := range d {
+			c += (float64(contribution[o]) - float64(mean[o])) * float64(d[o])
+		}
+		for o := range d {
+			sum[o] += c * float64(d[o])
+		}
+	}
+	for o := range sum {
+		sum[o] += float64(mean[o])
+	}
+}
+
+// Features writes the reconstructed features of scores [B,H,C] to dst [B,O].
+// It writes coefficients of neurons to scratch [B,C].
+func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, team par.Team) {
+	H, C, O := r.pool.Heads, r.pool.Neurons, r.pool.OutDim
+	clear(dst[:images*O])
+	if r.matrix != nil {
+		for h := range H {
+			kernel.Sgemm(false, false, images, O, C, 1, scores[h*C:], H*C, r.matrix[h*C*O:], O, 1, dst, O, team)
+		}
+	}
+	for k, d := range r.directions {
+		team.For(images, func(lo, hi, _ int) {
+			for b := lo; b < hi; b++ {
+				c := scratch[b*C : (b+1)*C]
+				clear(c)
+				for h := range H {
+					s, g := scores[(b*H+h)*C:(b*H+h+1)*C], r.gains[k][h*C:(h+1)*C]
+					for n := range c {
+						c[n] += s[n] * g[n]
+					}
+				}
+			}
+		})
+		kernel.Sgemm(false, false, images, O, C, 1, scratch, C, d, O, 1, dst, O, team)
+	}
+	for i := range dst[:images*O] {
+		dst[i] = float32(float64(dst[i]) + r.constant[i%O])
+	}
+}
+
+// DenseReconstruction writes the reconstructed feature of one picture to dst
+// [O], from its contributions written out, its units' means, and one tensor
+// for each direction, all of one shape [U,O].
+func DenseReconstruction(dst, contributions, means []float32, directions [][]float32, team par.Team) {
+	O := len(dst)
+	sum := sumUnits(len(means)/O, O, team, func(sum []float64, u int) {
+		project(sum, contributions[u*O:(u+1)*O], means[u*O:(u+1)*O], directions, u*O)
+	})
+	for o := range dst {
+		dst[o] = float32(sum[o])
+	}
+}
+
+func dot(x, y []float32) float64 {
+	sum := 0.0
+	for i := range x {
+		sum += float64(x[i]) * float64(y[i])
+	}
+	return sum
+}

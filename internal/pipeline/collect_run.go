@@ -1,0 +1,113 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// run sends pictures through the tower and hands over the values of every
+// chunk of them, with the number of pictures that have some and those that
+// could not be read.
+func (c *collector) run(ctx context.Context, items []dataset.Item, chunk int, done func(values []float32, images int, skipped []Skipped) error) error {
+	if len(items) == 0 {
+		return nil
+	}
+	o := c.options
+	batch := min(o.BatchSize, chunk)
+	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads}
+	c.mode.tower(&options)
+	tower, err := clip.NewImageTower(c.model.Checkpoint, options)
+	if err != nil {
+		return err
+	}
+	c.tower, c.batch = tower, make([]float32, 0, batch*tower.PictureLen())
+	progress := c.say.Progress()
+	progress.Start(int64(len(items)), ui.Images, "collect")
+	defer progress.Done()
+
+	// The decoder does not see the interrupt, so that a chunk can be finished.
+	pictures := newDecoder(context.WithoutCancel(ctx), items, tower.Config().ImageSize, o.Threads, 2*batch, o.Images)
+	defer pictures.close()
+	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
+	each := c.mode.values()
+	values := make([]float32, min(chunk, len(items))*each)
+	for len(items) > 0 {
+		if err := ctx.Err(); err != nil {
+			return hinted{err, "what is finished is kept: run the same command again to go on"}
+		}
+		n := min(chunk, len(items))
+		images, skipped, err := c.chunk(pictures, n, values, func() { progress.Add(1) })
+		if err != nil {
+			return err
+		}
+		if err := done(values[:images*each], images, skipped); err != nil {
+			return err
+		}
+		items = items[n:]
+	}
+	return nil
+}
+
+// chunk fills values with those of the next n pictures.
+func (c *collector) chunk(pictures *decoder, n int, values []float32, progress func()) (images int, skipped []Skipped, err error) {
+	each := c.mode.values()
+	var names []string // of the pictures in the batch
+	flush := func() error {
+		if len(names) == 0 {
+			return nil
+		}
+		dst := values[images*each:][:len(names)*each]
+		if err := c.mode.compute(dst, c.tower, c.batch); err != nil {
+			return err
+		}
+		for i, x := range dst {
+			if x-x != 0 {
+				return fmt.Errorf("%s: %s is %g: the model overflows on this picture", names[i/each], c.mode.label(i%each), x)
+			}
+		}
+		images += len(names)
+		names, c.batch = names[:0], c.batch[:0]
+		return nil
+	}
+	for range n {
+		p, ok := pictures.next()
+		if !ok {
+			return 0, nil, errors.New("the pictures ended early")
+		}
+		if p.err != nil {
+			pictures.release(p)
+			if c.options.Strict {
+				return 0, nil, p.err
+			}
+			c.say.Warn("skipped: %v", p.err)
+			skipped = append(skipped, Skipped{Name: p.item.Name, Reason: reason(p.err, p.item.Path)})
+		} else {
+			c.batch = append(c.batch, p.pixels...)
+			pictures.release(p)
+			names = append(names, p.item.Name)
+			if len(c.batch) == cap(c.batch) {
+				if err := flush(); err != nil {
+					return 0, nil, err
+				}
+			}
+		}
+		progress()
+	}
+	return images, skipped, flush()
+}
+
+// reason is an error without the path that it begins with, so that artefacts
+// do not depend on where the pictures lie.
+func reason(err error, path string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
+}
+
+// pairName labels pair h*C+n, such as h12n624.
+func pairName(pair, neurons int) string { return fmt.Sprintf("h%dn%d", pair/neurons, pair%neurons) }

@@ -1,0 +1,166 @@
+// Package plot draws the program's figures, as PNG or SVG.
+//
+// Curves are told apart by colour, marker and dash, in colours that people see
+// alike whatever their colour vision (Okabe and Ito's), and are named in a
+// legend. The same figure gives the same bytes.
+package plot
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A Figure is curves over common axes.
+type Figure struct {
+	Title, X, Y string // of the figure and its axes, with their units
+	Curves      []Curve
+	Level       Level      // a horizontal line; none if it has no name
+	YRange      [2]float64 // what the vertical axis shows at least
+}
+
+// A Curve is points joined by straight lines, by ascending x.
+type Curve struct {
+	Name string
+	X, Y []float64
+}
+
+// A Level is a value that curves are compared with.
+type Level struct {
+	Name string
+	Y    float64
+}
+
+// A Format is a kind of picture file.
+type Format string
+
+// The formats.
+const (
+	PNG Format = "png"
+	SVG Format = "svg"
+)
+
+// FormatOf returns the format that a path's extension names.
+func FormatOf(path string) (Format, error) {
+	switch f := Format(strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")); f {
+	case PNG, SVG:
+		return f, nil
+	}
+	return "", fmt.Errorf("%s: want a .png or .svg file", path)
+}
+
+// Figures are this large on paper; a PNG has 96 pixels an inch of it, and an
+// ordinary page takes the size as it is.
+const (
+	width  = 6.5 * vg.Inch
+	height = 4.2 * vg.Inch
+)
+
+// styles are the curves' in their order, then from the first again.
+var styles = []struct {
+	colour color.NRGBA
+	marker draw.GlyphDrawer
+	dashes []vg.Length
+}{
+	{color.NRGBA{0x00, 0x72, 0xb2, 0xff}, draw.CircleGlyph{}, nil},                                       // blue
+	{color.NRGBA{0xd5, 0x5e, 0x00, 0xff}, draw.BoxGlyph{}, []vg.Length{vg.Points(7), vg.Points(3)}},      // vermilion
+	{color.NRGBA{0x00, 0x9e, 0x73, 0xff}, draw.TriangleGlyph{}, []vg.Length{vg.Points(2), vg.Points(3)}}, // bluish green
+	{color.NRGBA{0xcc, 0x79, 0xa7, 0xff}, draw.PyramidGlyph{}, nil},                                      // reddish purple
+}
+
+var (
+	grey      = color.NRGBA{0x59, 0x59, 0x59, 0xff}
+	faintGrey = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
+)
+
+// Write draws f to w. It fails where a curve has no points, or one that is not
+// finite.
+func Write(w io.Writer, f Figure, format Format) error {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = f.Title, f.X, f.Y
+	p.Title.Padding = vg.Points(8)
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font.Size = vg.Points(11)
+		axis.Label.Padding = vg.Points(4)
+		axis.Tick.Label.Font.Size = vg.Points(10)
+	}
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
+	p.Legend.ThumbnailWidth = vg.Points(36)
+	p.Legend.Padding = vg.Points(3)
+	p.Legend.Left = true // low values come last, so the lower left is free
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(6)
+
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
+	p.Add(grid)
+	low, high := math.Inf(1), math.Inf(-1)
+	for i, c := range f.Curves {
+		line, points, err := newCurve(c, i)
+		if err != nil {
+			return err
+		}
+		low, high = min(low, line.XYs[0].X), max(high, line.XYs[len(c.X)-1].X)
+		p.Add(line, points)
+		p.Legend.Add(c.Name, line, points)
+	}
+	if f.Level.Name != "" {
+		level, err := newLevel(f.Level, low, high)
+		if err != nil {
+			return err
+		}
+		p.Add(level)
+		p.Legend.Add(f.Level.Name, level)
+	}
+	if f.YRange != [2]float64{} {
+		p.Y.Min, p.Y.Max = min(p.Y.Min, f.YRange[0]), max(p.Y.Max, f.YRange[1])
+	}
+	to, err := p.WriterTo(width, height, string(format))
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", f.Title, err)
+	}
+	_, err = to.WriteTo(w)
+	return err
+}
+
+func newCurve(c Curve, i int) (*plotter.Line, *plotter.Scatter, error) {
+	if len(c.X) != len(c.Y) {
+		panic("plot: a curve's points lack a coordinate")
+	}
+	if len(c.X) == 0 {
+		return nil, nil, fmt.Errorf("draw %s: no points", c.Name)
+	}
+	xys := make(plotter.XYs, len(c.X))
+	for j := range xys {
+		xys[j].X, xys[j].Y = c.X[j], c.Y[j]
+	}
+	line, points, err := plotter.NewLinePoints(xys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("draw %s: %w", c.Name, err)
+	}
+	s := styles[i%len(styles)]
+	line.Color, line.Width, line.Dashes = s.colour, vg.Points(1.8), s.dashes
+	points.Color, points.Shape, points.Radius = s.colour, s.marker, vg.Points(3.5)
+	return line, points, nil
+}
+
+// newLevel draws over the curves' width, or a little where they are one point.
+func newLevel(l Level, low, high float64) (*plotter.Line, error) {
+	if !(low < high) {
+		low, high = low-1, high+1
+	}
+	line, err := plotter.NewLine(plotter.XYs{{X: low, Y: l.Y}, {X: high, Y: l.Y}})
+	if err != nil {
+		return nil, fmt.Errorf("draw %s: %w", l.Name, err)
+	}
+	line.Color, line.Width, line.Dashes = grey, vg.Points(1.2), []vg.Length{vg.Points(4), vg.Points(4)}
+	return line, nil
+}

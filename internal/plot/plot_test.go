@@ -1,0 +1,110 @@
+package plot
+
+import (
+	"bytes"
+	"encoding/xml"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"strings"
+	"testing"
+)
+
+func sample() Figure {
+	return Figure{
+		Title: "Mean-ablation", X: "percentile (%)", Y: "top-1 accuracy (%)", YRange: [2]float64{0, 100},
+		Curves: []Curve{
+			{"pairs", []float64{0, 50, 80, 90, 95}, []float64{70, 69, 65, 52, 31}},
+			{"neurons", []float64{0, 50, 80, 90, 95}, []float64{70, 60, 45, 20, 4}},
+		},
+		Level: Level{"untouched", 70},
+	}
+}
+
+func TestWritePNG(t *testing.T) {
+	var first, second bytes.Buffer
+	for _, b := range []*bytes.Buffer{&first, &second} {
+		if err := Write(b, sample(), PNG); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(first.Bytes(), second.Bytes()) {
+		t.Error("the same figure gave other bytes")
+	}
+	m, err := png.Decode(&first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Bounds().Dx() < 600 || m.Bounds().Dy() < 400 {
+		t.Errorf("picture of %v", m.Bounds())
+	}
+	for i := range sample().Curves {
+		if n := count(m, styles[i].colour); n < 200 {
+			t.Errorf("curve %d: %d pixels of its colour", i, n)
+		}
+	}
+}
+
+// count is how many pixels of a picture have a colour.
+func count(m image.Image, c color.Color) int {
+	n := 0
+	r, g, b, _ := c.RGBA()
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			if r2, g2, b2, _ := m.At(x, y).RGBA(); r == r2 && g == g2 && b == b2 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestWriteSVG(t *testing.T) {
+	var b bytes.Buffer
+	if err := Write(&b, sample(), SVG); err != nil {
+		t.Fatal(err)
+	}
+	text := b.String()
+	for _, want := range []string{"pairs", "neurons", "untouched", "percentile (%)", "#0072B2", "#D55E00"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the drawing lacks %q", want)
+		}
+	}
+	for d := xml.NewDecoder(&b); ; {
+		if _, err := d.Token(); err == io.EOF {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestOnePoint holds that a curve of one percentile can be drawn.
+func TestOnePoint(t *testing.T) {
+	f := sample()
+	f.Curves = []Curve{{"pairs", []float64{90}, []float64{52}}}
+	if err := Write(io.Discard, f, PNG); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWriteRefuses(t *testing.T) {
+	for name, c := range map[string]Curve{"no points": {Name: "none"}, "NaN": {"bad", []float64{1}, []float64{math.NaN()}}} {
+		f := sample()
+		f.Curves = append(f.Curves, c)
+		if err := Write(io.Discard, f, SVG); err == nil || !strings.Contains(err.Error(), c.Name) {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+func TestFormatOf(t *testing.T) {
+	for path, want := range map[string]Format{"a.png": PNG, "b/c.SVG": SVG, "a.pdf": "", "png": "", "": ""} {
+		got, err := FormatOf(path)
+		if got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: %q, %v; want %q", path, got, err, want)
+		}
+	}
+}
