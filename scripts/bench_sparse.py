@@ -2,7 +2,7 @@
 """Compares our matching pursuit with scikit-learn's SparseCoder, called as the
 reference calls it (16 signals a call), on the same signals in one run.
 
-    bench_sparse.py [--words 30000] [--dims 768] [--atoms 64] [--signals 8192]
+    bench_sparse.py [--words 30000] [--dims 768] [--atoms 64] [--signals 12288]
                     [--calls 1] [--engine gram|sweep] [--dictionary FILE.npy]
                     [--directions FILE.npy]
 
@@ -14,7 +14,7 @@ divided by its columns' norms, as the reference does.
 Prints both times per signal, their ratio, what the whole of RN50x16 (147,456
 pairs) would take us, our peak memory, and how far the codes agree. Of
 scikit-learn, only --calls calls are made: one at 30,000 words computes a
-matrix of 3.6 GB, copies it for every signal, and takes a minute. It needs 12 GB
+matrix of 3.6 GB, copies it for every signal, and takes minutes. It needs 12 GB
 then. OMP_NUM_THREADS says how many threads it may use. Needs Go, numpy and
 scikit-learn.
 """
@@ -68,7 +68,7 @@ def main():
     parser.add_argument("--words", type=int, default=30000)
     parser.add_argument("--dims", type=int, default=768)
     parser.add_argument("--atoms", type=int, default=64)
-    parser.add_argument("--signals", type=int, default=8192)
+    parser.add_argument("--signals", type=int, default=12288)
     parser.add_argument("--calls", type=int, default=1)
     parser.add_argument("--engine", choices=["gram", "sweep"], default="")
     parser.add_argument("--dictionary")

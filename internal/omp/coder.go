@@ -12,7 +12,7 @@ import (
 // It is not for use by several goroutines at once.
 //
 // At 30,000 words of 768 dimensions, 64 atoms, and enough signals to be worth a
-// Gram matrix, it takes 3.3 GB besides the dictionary, the signals and the
+// Gram matrix, it takes 2.8 GB besides the dictionary, the signals and the
 // codes; otherwise less than 0.2 GB.
 type Coder struct {
 	d      *Dictionary
