@@ -22,7 +22,9 @@ const (
 // r. Centred, a neuron's contribution is Σ_h (s[h] - mean s[h])·v[h]: a row
 // of H deviations d times V [H,O]. With G = V Vᵀ [H,H], its squared norm is
 // d G dᵀ, the Gram matrix of the selected rows A is D G Dᵀ, and the right
-// singular vector that belongs to the left one u is (uᵀ D) V, normalised.
+// singular vector that belongs to the left one u is (uᵀ D) V, normalised. When
+// more images than there are heads are selected, the smaller problem of side H
+// takes the place of the Gram matrix of side k; see crossed.
 //
 // Shapes: directions v [H,U,O] of those neurons, bias [O] the sum of all
 // heads' b. It fails with a *UnitError when a score or direction is not
@@ -70,17 +72,24 @@ type neuron struct {
 	dTop, dgTop   blas64.General // [k,H], the selected rows
 	product       blas64.General // [k,k]
 	gram          *gram
+	crossed       *crossed  // instead of product and gram when k > H
 	w, x          []float64 // [H], [O]
 }
 
 func newNeuron(images, heads, outDim, kept int) *neuron {
-	return &neuron{
+	n := &neuron{
 		images: images, heads: heads,
 		means: make([]float64, heads), d: general(images, heads), v: general(heads, outDim), metric: general(heads, heads),
 		dg: general(images, heads), squares: make([]float64, images),
-		dTop: general(kept, heads), dgTop: general(kept, heads), product: general(kept, kept), gram: newGram(kept),
+		dTop: general(kept, heads), dgTop: general(kept, heads),
 		w: make([]float64, heads), x: make([]float64, outDim),
 	}
+	if kept > heads {
+		n.crossed = newCrossed(kept, heads)
+	} else {
+		n.product, n.gram = general(kept, kept), newGram(kept)
+	}
+	return n
 }
 
 func general(rows, cols int) blas64.General {
@@ -141,11 +150,9 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 		copy(n.dTop.Data[i*n.heads:(i+1)*n.heads], n.d.Data[b*n.heads:])
 		copy(n.dgTop.Data[i*n.heads:(i+1)*n.heads], n.dg.Data[b*n.heads:])
 	}
-	blas64.Gemm(blas.NoTrans, blas.Trans, 1, n.dgTop, n.dTop, 0, n.product)
-	n.gram.set(n.product)
 
 	direction := r.Direction[u*r.OutDim : (u+1)*r.OutDim]
-	left, ok := n.gram.solve(opt.Index)
+	left, ok := n.left(opt.Index)
 	switch {
 	case !ok:
 		return &UnitError{u, reasonEigen}
@@ -153,7 +160,6 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 		clear(direction)
 		r.State[u] = Null
 	default:
-		blas64.Gemv(blas.Trans, 1, n.dTop, vector(left), 0, vector(n.w))
 		blas64.Gemv(blas.Trans, 1, n.v, vector(n.w), 0, vector(n.x))
 		var sign float64
 		sign, r.State[u] = orient(left, opt.TopK)
@@ -166,6 +172,23 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 		mean[o] = float32(x + float64(bias[o]))
 	}
 	return nil
+}
+
+// left returns the selected rows' projections on the direction of the given
+// number, up to a positive factor, and leaves the direction's coordinates in V
+// in w. It returns nil when the direction is null; ok is false when an
+// iteration did not converge.
+func (n *neuron) left(index int) (projections []float64, ok bool) {
+	if n.crossed != nil {
+		return n.crossed.solve(n, index)
+	}
+	blas64.Gemm(blas.NoTrans, blas.Trans, 1, n.dgTop, n.dTop, 0, n.product)
+	n.gram.set(n.product)
+	left, ok := n.gram.solve(index)
+	if left != nil {
+		blas64.Gemv(blas.Trans, 1, n.dTop, vector(left), 0, vector(n.w))
+	}
+	return left, ok
 }
 
 func vector(x []float64) blas64.Vector { return blas64.Vector{N: len(x), Inc: 1, Data: x} }

@@ -41,8 +41,8 @@ const pairGroup = 64
 //	mean      = (mean s)·v + b
 //	norms     = |s - mean s|·|v|
 //
-// and further directions are null. Where the scores do not vary the direction
-// is +v/|v|, with the sign Open; where v is zero, zero and Null.
+// and further directions are null. Where the scores do not vary, or v is zero,
+// there is no direction: it is zero, and Null.
 //
 // Shapes: directions v [C,O] and bias b [O], of this head. r has C units. It
 // fails with a *UnitError when a score or direction is not finite, and panics
@@ -117,7 +117,7 @@ func (p *pair) finish(r *Result, u int, scores []float32, mean float64, v, bias 
 	slices.Sort(norms)
 	sign, state := orient(p.projections, topK)
 	scale := sign / length
-	if length == 0 {
+	if length == 0 || sumSquares(p.deviations) == 0 {
 		scale, state = 0, Null
 	}
 	direction, means := r.Direction[u*r.OutDim:(u+1)*r.OutDim], r.Mean[u*r.OutDim:(u+1)*r.OutDim]
