@@ -232,7 +232,7 @@ func TestCrashInRestart(t *testing.T) {
 // TestCrashInSave replaces a saved artefact and crashes.
 func TestCrashInSave(t *testing.T) {
 	write := func(d disk, text string) error {
-		_, err := save(d, "/d/pcs.npy", Manifest{Kind: text, Shape: []int{4}}, func(w io.Writer) error {
+		_, err := save(d, "/d/pcs.npy", Manifest{Kind: "text", Shape: []int{4}, Origin: Origin{Mode: text}}, func(w io.Writer) error {
 			_, err := io.WriteString(w, text)
 			return err
 		})
@@ -262,8 +262,8 @@ func TestCrashInSave(t *testing.T) {
 					if damage, _ := a.Verify(context.Background(), nil); damage != nil {
 						t.Errorf("crash at %d, seed %d: %v", at, seed, damage)
 					}
-					if text := m.snapshot()["/d/pcs.npy"]; text != a.Manifest.Kind {
-						t.Errorf("crash at %d: manifest of %q beside %q", at, a.Manifest.Kind, text)
+					if text := m.snapshot()["/d/pcs.npy"]; text != a.Manifest.Origin.Mode {
+						t.Errorf("crash at %d: manifest of %q beside %q", at, a.Manifest.Origin.Mode, text)
 					}
 				case !errors.Is(err, ErrMissing) && !errors.Is(err, ErrNoManifest):
 					t.Errorf("crash at %d, seed %d: %v", at, seed, err)

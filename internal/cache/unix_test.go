@@ -3,6 +3,7 @@
 package cache
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,7 +35,19 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
 		t.Errorf("the link became a file (%v)", err)
 	}
-	hash, err := Save(link, Manifest{Shape: []int{}}, text("three"))
+	if _, err := Save(link, Manifest{Shape: []int{}}, text("three")); !errors.Is(err, ErrExists) {
+		t.Errorf("error %v, want the file behind the link kept", err)
+	}
+	if err := os.Remove(link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Save(filepath.Join(dir, "saved"), Manifest{Shape: []int{}}, text("three")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("saved", link); err != nil {
+		t.Fatal(err)
+	}
+	hash, err := Save(link, Manifest{Shape: []int{}}, text("four"))
 	if err != nil {
 		t.Fatal(err)
 	}
