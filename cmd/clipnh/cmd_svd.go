@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -89,10 +90,18 @@ func (o *svdOptions) validate() error {
 	case o.pc < 0 || o.pc >= o.topK:
 		return fmt.Errorf("--pc-idx %d: want 0 to --top-k-pca less one, %d", o.pc, o.topK-1)
 	}
+	seen := map[string]bool{}
 	for _, path := range []string{o.outPath, o.meanPath, o.normPath} {
-		if path != "" && !strings.HasSuffix(path, ".npy") {
+		if path == "" {
+			continue
+		}
+		if !strings.HasSuffix(path, ".npy") {
 			return fmt.Errorf("%s: want a .npy file", path)
 		}
+		if seen[filepath.Clean(path)] {
+			return fmt.Errorf("%s: given for two results, want a file for each", path)
+		}
+		seen[filepath.Clean(path)] = true
 	}
 	_, err := parseShape(o.shape)
 	return err

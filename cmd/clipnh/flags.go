@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,10 +28,14 @@ func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 
 // noArgs refuses positional arguments.
 func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	if len(args) == 0 {
+		return nil
 	}
-	return nil
+	err := usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	if _, notBool := strconv.ParseBool(args[0]); notBool == nil {
+		return hinted{err, fmt.Sprintf("a switch takes its value after =, as in --flag=%s", strings.ToLower(args[0]))}
+	}
+	return err
 }
 
 // flagError says in our words what is wrong with a flag of cmd, and which flag

@@ -121,18 +121,18 @@ func readLine(lines *bufio.Reader) (line string, more bool, err error) {
 func addMerge(merges map[pair]int32, known map[string]int32, line string) error {
 	left, right, ok := strings.Cut(line, " ")
 	if !ok || strings.Contains(right, " ") {
-		return fmt.Errorf("%q, want two tokens with a blank between", line)
+		return fmt.Errorf("%.60q, want two tokens with a blank between", line)
 	}
 	var p pair
 	if p.left, ok = known[left]; !ok {
-		return fmt.Errorf("%q: token %q is not known by then", line, left)
+		return fmt.Errorf("%.60q: token %.40q is not known by then", line, left)
 	}
 	if p.right, ok = known[right]; !ok {
-		return fmt.Errorf("%q: token %q is not known by then", line, right)
+		return fmt.Errorf("%.60q: token %.40q is not known by then", line, right)
 	}
 	joined := left + right
 	if contains(known, joined) {
-		return fmt.Errorf("%q: token %q is known already", line, joined)
+		return fmt.Errorf("%.60q: token %.40q is known already", line, joined)
 	}
 	id := int32(2*alphabet + len(merges))
 	merges[p], known[joined] = id, id

@@ -81,7 +81,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 		}
 	}
 	if w.release, err = d.lock(at.lock); err != nil {
-		return nil, fmt.Errorf("collect %s: %w", path, err)
+		return nil, busy(fmt.Errorf("%s: %w", path, err))
 	}
 	defer func() {
 		if err != nil {
@@ -157,23 +157,23 @@ func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []
 	}
 	number := len(w.chunks)
 	if number == w.Chunks() {
-		return fmt.Errorf("collect %s: all %d chunks are there already", w.at.path, number)
+		return fmt.Errorf("%s: all %d chunks are there already", w.at.path, number)
 	}
 	inputs := chunkInputs(w.plan, number)
 	if len(skipped) > inputs {
-		return fmt.Errorf("collect %s: chunk %d: %d inputs skipped of %d", w.at.path, number, len(skipped), inputs)
+		return fmt.Errorf("%s: chunk %d: %d inputs skipped of %d", w.at.path, number, len(skipped), inputs)
 	}
 	left := (inputs - len(skipped)) * w.row
 	offset, sum := w.payloadSize, crc32.New(castagnoli)
 	var refused error // of put, should fill not pass it on
 	err := fill(func(values []float32) error {
 		if left -= len(values); left < 0 {
-			refused = fmt.Errorf("collect %s: chunk %d: more values than %d rows of %d", w.at.path, number, inputs-len(skipped), w.row)
+			refused = fmt.Errorf("%s: chunk %d: more values than %d rows of %d", w.at.path, number, inputs-len(skipped), w.row)
 		}
 		const block = blockSize / 4
 		for lo := 0; lo < len(values) && refused == nil; lo += block {
 			if err := w.encode(values[lo:min(lo+block, len(values))]); err != nil {
-				refused = fmt.Errorf("collect %s: chunk %d: %w", w.at.path, number, err)
+				refused = fmt.Errorf("%s: chunk %d: %w", w.at.path, number, err)
 				break
 			}
 			sum.Write(w.buf)
@@ -191,7 +191,7 @@ func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []
 		return err
 	}
 	if left > 0 {
-		return fmt.Errorf("collect %s: chunk %d: %d values less than %d rows of %d", w.at.path, number, left, inputs-len(skipped), w.row)
+		return fmt.Errorf("%s: chunk %d: %d values less than %d rows of %d", w.at.path, number, left, inputs-len(skipped), w.row)
 	}
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
@@ -227,7 +227,7 @@ func (w *ChunkWriter) encode(values []float32) (err error) {
 // failed remembers a failed write, after which nothing more is written: what
 // the disk holds is known again only when it is read anew.
 func (w *ChunkWriter) failed(err error) error {
-	w.err = hinted{fmt.Errorf("collect %s: %w", w.at.path, err), goOn}
+	w.err = hinted{fmt.Errorf("%s: %w", w.at.path, err), goOn}
 	return w.err
 }
 
@@ -241,11 +241,11 @@ func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
 		reserved = append(reserved, w.at.file(p))
 	}
 	if !w.at.folder || !isName(name) || strings.HasSuffix(name, tmpSuffix) {
-		return fmt.Errorf("collect %s: no place for a file %q", w.at.path, name)
+		return fmt.Errorf("%s: no place for a file %q", w.at.path, name)
 	}
 	for _, taken := range reserved {
 		if path == taken {
-			return fmt.Errorf("collect %s: the name %q is taken", w.at.path, name)
+			return fmt.Errorf("%s: the name %q is taken", w.at.path, name)
 		}
 	}
 	p, err := writeAtomic(w.disk, path, write)
@@ -264,7 +264,7 @@ func (w *ChunkWriter) Finish() (string, error) {
 		return "", w.err
 	}
 	if w.Done() < w.Chunks() {
-		return "", fmt.Errorf("collect %s: %d of %d chunks are done", w.at.path, w.Done(), w.Chunks())
+		return "", fmt.Errorf("%s: %d of %d chunks are done", w.at.path, w.Done(), w.Chunks())
 	}
 	hash, err := w.finish()
 	if err != nil {
@@ -328,7 +328,7 @@ func (w *ChunkWriter) closeFiles() error {
 // called again, and after Finish.
 func (w *ChunkWriter) Close() error {
 	if w.err == nil {
-		w.err = fmt.Errorf("collect %s: the writer is closed", w.at.path)
+		w.err = fmt.Errorf("%s: the writer is closed", w.at.path)
 	}
 	err := w.closeFiles()
 	if w.release != nil {

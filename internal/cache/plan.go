@@ -50,7 +50,7 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 		m.Payloads[0].Header = int64(len(npy.AppendHeader(nil, p.DType, m.Shape)))
 	}
 	if err != nil {
-		return m, fmt.Errorf("collect %s: %w", at.path, err)
+		return m, fmt.Errorf("%s: %w", at.path, err)
 	}
 	return m, nil
 }

@@ -31,7 +31,7 @@ func (w *ChunkWriter) finished() error {
 	case wrong != nil:
 		return &MismatchError{w.at.path, wrong, startOver}
 	}
-	return fmt.Errorf("collect %s: %w", w.at.path, ErrComplete)
+	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
 }
 
 // clear removes an artefact, finished or not. The journal of the new one goes
@@ -136,7 +136,7 @@ func (w *ChunkWriter) vacant() error {
 	}
 	if found != "" {
 		return hinted{
-			fmt.Errorf("collect %s: %w: %s, and neither a manifest nor a journal says that it is ours", w.at.path, ErrExists, found),
+			fmt.Errorf("%s: %w: %s, and neither a manifest nor a journal says that it is ours", w.at.path, ErrExists, found),
 			"give another path, or remove it yourself",
 		}
 	}

@@ -129,10 +129,18 @@ func replace(d disk, at layout) error {
 func locked(d disk, path, lock string, work func() error) error {
 	release, err := d.lock(lock)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return busy(fmt.Errorf("write %s: %w", path, err))
 	}
 	defer release()
 	return work()
+}
+
+// busy adds advice to the error of a lock that another holds.
+func busy(err error) error {
+	if errors.Is(err, ErrLocked) {
+		return hinted{err, "another clipnh is writing it: wait until it is done, or give another path"}
+	}
+	return err
 }
 
 // writeAtomic is WriteFile for a caller that holds the lock.

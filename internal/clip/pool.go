@@ -32,7 +32,7 @@ func (ck *Checkpoint) Pool() (*decomp.Pool, error) { return readPool(ck, new(rea
 // softmax takes away again.
 type attentionWeights struct {
 	position  []float32 // [T,C]
-	query     []float32 // W_Q, [C,C]
+	query     []float32 // W_Qᵀ, [C,C]: a product with a single row reads it faster so
 	queryBias []float32 // [C]
 	key       []float32 // W_K, [C,C]
 }
@@ -45,6 +45,9 @@ func readAttentionWeights(ck *Checkpoint, r *reader) (attentionWeights, error) {
 		"visual.attnpool.q_proj.bias":          &w.queryBias,
 		"visual.attnpool.k_proj.weight":        &w.key,
 	})
+	if err == nil {
+		w.query = transposed(w.query, ck.Config.Neurons(), ck.Config.Neurons())
+	}
 	return w, err
 }
 
@@ -147,7 +150,7 @@ func (l *lane) allAttention(p poolBuffers) {
 		for t := range T {
 			copy(p.queries[t*C:(t+1)*C], w.queryBias)
 		}
-		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.query, C, 1, p.queries, C, l.team)
+		kernel.Sgemm(false, false, T, C, C, 1, x, C, w.query, C, 1, p.queries, C, l.team)
 		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.key, C, 0, p.keys, C, l.team)
 		for h := range H {
 			kernel.Sgemm(false, true, T, T, D, scale, p.queries[h*D:], C, p.keys[h*D:], C, 0, p.all[(b*H+h)*T*T:], T, l.team)
@@ -165,7 +168,7 @@ func (l *lane) attention(p poolBuffers) {
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	// q = (x[0] W_Qᵀ + B_Q)/√D, the class tokens being T*C apart.
-	kernel.Sgemm(false, true, l.count, C, C, 1, p.tokens, T*C, w.query, C, 1, p.query, C, l.team)
+	kernel.Sgemm(false, false, l.count, C, C, 1, p.tokens, T*C, w.query, C, 1, p.query, C, l.team)
 	for i := range p.query[:l.count*C] {
 		p.query[i] *= scale
 	}

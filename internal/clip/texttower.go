@@ -112,11 +112,7 @@ func linear(in, out int, weights, bias []float32, activation kernel.Activation) 
 
 func transposed(w []float32, rows, cols int) []float32 {
 	t := make([]float32, len(w))
-	for i := range rows {
-		for j := range cols {
-			t[j*rows+i] = w[i*cols+j]
-		}
-	}
+	kernel.Transpose(t, w, rows, cols)
 	return t
 }
 

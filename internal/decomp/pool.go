@@ -28,6 +28,10 @@ type Pool struct {
 	Out   []float32 // W_O, [O,H,D]
 	Bias  []float32 // b, [H,O]
 
+	// The weights as Features reads them fastest, above all for a single image.
+	valueAcross []float32 // [H,C,D]
+	outAcross   []float32 // [C,O]
+
 	constant  []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
 	valueBias []float32 // B_V, [C]; nil when built from slices
 	outBias   []float32 // B_O, [O]; nil when built from slices
@@ -39,6 +43,7 @@ type Pool struct {
 func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
+	p.turn()
 	C, O, D := p.Neurons, p.OutDim, p.width()
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
@@ -61,6 +66,7 @@ func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
 	p.check()
+	p.turn()
 	if len(bias) != heads*outDim {
 		panic("decomp: bias is not [H,O]")
 	}
@@ -82,6 +88,16 @@ func (p *Pool) check() {
 	if len(p.Value) != p.Neurons*p.Neurons || len(p.Out) != p.OutDim*p.Neurons {
 		panic("decomp: weights are not [C,C] and [O,C]")
 	}
+}
+
+// turn fills in the transposed weights.
+func (p *Pool) turn() {
+	C, D := p.Neurons, p.width()
+	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
+	for h := range p.Heads {
+		kernel.Transpose(p.valueAcross[h*C*D:(h+1)*C*D], p.Value[h*C*D:(h+1)*C*D], D, C)
+	}
+	kernel.Transpose(p.outAcross, p.Out, p.OutDim, C)
 }
 
 // width is D, the channels of a head.
@@ -138,7 +154,7 @@ func (p *Pool) FeaturesOfMass(dst, values, scores, mass []float32, images int, t
 func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.width()
 	for h := range H {
-		kernel.Sgemm(false, true, images, D, C, 1, scores[h*C:], H*C, p.Value[h*D*C:], C, 0, values[h*D:], C, team)
+		kernel.Sgemm(false, false, images, D, C, 1, scores[h*C:], H*C, p.valueAcross[h*C*D:], D, 0, values[h*D:], C, team)
 	}
 }
 
@@ -148,7 +164,7 @@ func (p *Pool) project(dst, values []float32, images int, team par.Team) {
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}
-	kernel.Sgemm(false, true, images, O, C, 1, values, C, p.Out, C, 1, dst, O, team)
+	kernel.Sgemm(false, false, images, O, C, 1, values, C, p.outAcross, O, 1, dst, O, team)
 }
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].

@@ -105,6 +105,12 @@ func Decode(b []byte, o Options) (*RGB, error) {
 
 // ReadFile reads an image file. Errors name it.
 func ReadFile(path string, o Options) (*RGB, error) {
+	// A pipe among the pictures would be waited for without end.
+	if info, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("read image: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read image: %s: not a regular file", path)
+	}
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read image: %w", err)

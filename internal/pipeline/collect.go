@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -21,16 +22,17 @@ type CollectOptions struct {
 	Stride    int // every Stride-th picture
 	BatchSize int
 	Threads   int
-	Mode      string // one of Modes
-	Lens      int    // the block of the last stage that ModeLens looks at
-	Mean      bool   // only the mean over the pictures
-	StatsOnly bool   // features, and sums and extremes of scores
-	TopK      int    // of which StatsOnly keeps the largest and the smallest
-	SavePath  string // .dat or .npy: one tensor, contributions written out; else a folder, scores
-	Half      bool   // a folder's rows as float16
-	Expand    bool   // directions beside the weight slices
-	Strict    bool   // stop at a picture that cannot be read
-	Restart   bool   // do away with what lies at SavePath
+	Mode      string           // one of Modes
+	Precision kernel.Precision // of the products in the tower
+	Lens      int              // the block of the last stage that ModeLens looks at
+	Mean      bool             // only the mean over the pictures
+	StatsOnly bool             // features, and sums and extremes of scores
+	TopK      int              // of which StatsOnly keeps the largest and the smallest
+	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores
+	Half      bool             // a folder's rows as float16
+	Expand    bool             // directions beside the weight slices
+	Strict    bool             // stop at a picture that cannot be read
+	Restart   bool             // do away with what lies at SavePath
 	Images    imageprep.Options
 }
 
@@ -42,6 +44,8 @@ type CollectResult struct {
 	Images   int       `json:"images"` // with a row
 	Skipped  []Skipped `json:"skipped"`
 	Complete bool      `json:"already_complete"` // nothing was left to do
+	// Precision says that the tower computed in reduced precision; empty for float32.
+	Precision string `json:"precision,omitempty"`
 }
 
 // Skipped is a picture that could not be read, and why.
@@ -87,10 +91,23 @@ func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResul
 		return nil, err
 	}
 	c := &collector{options: o, say: say, data: data, model: m, mode: mode}
+	collect := c.chunks
 	if o.Mean {
-		return c.mean(ctx)
+		collect = c.mean
 	}
-	return c.chunks(ctx)
+	result, err := collect(ctx)
+	if err == nil {
+		result.Precision = c.precision()
+	}
+	return result, err
+}
+
+// precision labels products that are not float32's; it is empty for those.
+func (c *collector) precision() string {
+	if c.options.Precision == kernel.BFloat16 {
+		return "bf16, reduced"
+	}
+	return ""
 }
 
 // collector is a Collect under way.
@@ -110,7 +127,10 @@ func (c *collector) origin() cache.Origin {
 		Model: c.model.Config.Name(), Weights: c.model.sha256,
 		Dataset: c.data.Kind, Images: c.data.Fingerprint(), Stride: c.options.Stride,
 		Preprocessing: imageprep.Version, Mode: c.options.Mode,
-		Parameters: map[string]any{"exif": c.options.Images.EXIF, "batch": c.plannedAs()},
+		Parameters: map[string]any{"exif": c.options.Images.EXIF, "max_pixels": c.options.Images.MaxPixels, "batch_size": c.plannedAs()},
+	}
+	if p := c.precision(); p != "" {
+		origin.Parameters["precision"] = p
 	}
 	if c.options.StatsOnly {
 		origin.Parameters["top_k"] = c.options.TopK
@@ -125,9 +145,9 @@ func (c *collector) origin() cache.Origin {
 // clip.ImageOptions.
 func (c *collector) plannedAs() string {
 	if c.options.BatchSize == 1 {
-		return "single"
+		return "1"
 	}
-	return "many"
+	return "2 or more"
 }
 
 // chunks collects a row per picture.
@@ -210,7 +230,20 @@ func (c *collector) complete(result *CollectResult) (*CollectResult, error) {
 	if c.options.StatsOnly {
 		err = c.removeState() // of a run that died before it did so
 	}
-	return result, err
+	return result, errors.Join(err, c.recall(result.Skipped))
+}
+
+// recall names the pictures that were skipped when an artefact was made. To a
+// strict run they are an error, as they would have been then.
+func (c *collector) recall(skipped []Skipped) error {
+	if c.options.Strict && len(skipped) > 0 {
+		err := fmt.Errorf("%s: made without %s: %s", c.options.SavePath, skipped[0].Name, skipped[0].Reason)
+		return hinted{err, "when it can be read, start over with --restart"}
+	}
+	for _, s := range skipped {
+		c.say.Warn("skipped: %s: %s", s.Name, s.Reason)
+	}
+	return nil
 }
 
 // room says how large a dense tensor will be, and fails when the disk has no

@@ -21,7 +21,7 @@ func (c *collector) run(ctx context.Context, items []dataset.Item, chunk int, do
 	}
 	o := c.options
 	batch := min(o.BatchSize, chunk)
-	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads}
+	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads, Precision: o.Precision}
 	c.mode.tower(&options)
 	tower, err := clip.NewImageTower(c.model.Checkpoint, options)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -19,6 +20,7 @@ type contributions interface {
 	images() int
 	units() []int // [H,C] for pairs, [C] for neurons
 	outDim() int
+	rank() int // of a unit's centred contributions, at most
 	origin(SVDOptions) cache.Origin
 	// solve hands over the results of all units in order, in groups.
 	solve(ctx context.Context, o SVDOptions, done func(first int, r *lowrank.Result) error) error
@@ -35,6 +37,9 @@ func openContributions(o SVDOptions) (contributions, error) {
 	a, err := cache.Open(o.CollectPath)
 	if err != nil {
 		return nil, uncollected(err, o.CollectPath)
+	}
+	if err := sound(a); err != nil {
+		return nil, err
 	}
 	if a.Manifest.Kind == kindStatistics {
 		if o.Neurons {
@@ -80,6 +85,7 @@ type factored struct {
 
 func (f *factored) images() int                      { return f.scores.images }
 func (f *factored) outDim() int                      { return f.pool.OutDim }
+func (f *factored) rank() int                        { return f.pool.Heads }
 func (f *factored) origin(o SVDOptions) cache.Origin { return svdOrigin(o, f.Artefact) }
 
 func (f *factored) units() []int {
@@ -214,6 +220,10 @@ func (d *writtenOut) check(o SVDOptions) error {
 		want, rank = "[B,C,O] for --mode n", 3
 	}
 	if len(got) != rank || product(got) == 0 {
+		folder := filepath.Dir(d.path)
+		if _, err := os.Stat(filepath.Join(folder, "manifest.json")); err == nil && filepath.Base(d.path) == scoresFile {
+			return hinted{fmt.Errorf("%s: scores, want the folder that they are in", d.path), fmt.Sprintf("give %s", folder)}
+		}
 		return fmt.Errorf("%s: shape %s, want %s", d.path, npy.ShapeString(got), want)
 	}
 	if o.Shape != nil && !slices.Equal(got, o.Shape) {
@@ -225,6 +235,7 @@ func (d *writtenOut) check(o SVDOptions) error {
 func (d *writtenOut) shape() []int                     { return d.file.Header.Shape }
 func (d *writtenOut) images() int                      { return d.shape()[0] }
 func (d *writtenOut) outDim() int                      { return d.shape()[len(d.shape())-1] }
+func (d *writtenOut) rank() int                        { return min(d.images(), d.outDim()) }
 func (d *writtenOut) units() []int                     { return d.shape()[1 : len(d.shape())-1] }
 func (d *writtenOut) origin(o SVDOptions) cache.Origin { return svdOrigin(o, d.parent) }
 func (d *writtenOut) close() error                     { return d.file.Close() }

@@ -63,7 +63,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	result.Images, result.Skipped, result.Shape = state.Images, append(result.Skipped, state.Skipped...), row.shape
+	result.Images, result.Skipped, result.Shape = state.Images, append(result.Skipped, state.Skipped...), c.meanShape()
 	if IsDense(o.SavePath) {
 		err = c.saveMean(origin, row, mean, state)
 	} else {
@@ -98,7 +98,7 @@ func (c *collector) meanComplete(result *CollectResult) (*CollectResult, error) 
 		return nil, err
 	}
 	result.Complete = true
-	result.Shape = c.mode.row().shape
+	result.Shape = c.meanShape()
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
 	if !IsDense(c.options.SavePath) {
 		// The manifest of a folder speaks of its one row; the names tell more.
@@ -113,7 +113,7 @@ func (c *collector) meanComplete(result *CollectResult) (*CollectResult, error) 
 		}
 	}
 	result.Images = len(c.data.Items) - len(result.Skipped)
-	return result, c.removeState()
+	return result, errors.Join(c.removeState(), c.recall(result.Skipped))
 }
 
 // sumUp adds what is missing to sum and keeps state on disk.
@@ -165,4 +165,14 @@ func (c *collector) saveMean(origin cache.Origin, row row, mean []float32, state
 		return npy.WriteFloat32(w, row.shape, mean)
 	})
 	return err
+}
+
+// meanShape is the shape of the file that holds the mean: a row, which in a
+// folder is the only one of a first axis.
+func (c *collector) meanShape() []int {
+	row := c.mode.row().shape
+	if IsDense(c.options.SavePath) {
+		return row
+	}
+	return append([]int{1}, row...)
 }

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -67,7 +69,15 @@ func makeFolders(paths ...string) error {
 		if path == "" {
 			continue
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		dir := filepath.Dir(path)
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return err
+		}
+		probe, err := os.CreateTemp(dir, ".clipnh-*.tmp")
+		if err != nil {
+			return fmt.Errorf("%s: cannot be written: %w", path, errors.Unwrap(err))
+		}
+		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 			return err
 		}
 	}

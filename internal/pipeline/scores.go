@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -31,8 +32,12 @@ func openScores(path string) (*scores, error) {
 
 // scoresOf opens the scores of a folder.
 func scoresOf(a *cache.Artefact) (*scores, error) {
-	if err := a.Require(cache.Manifest{Kind: kindScores}); err != nil {
-		return nil, err
+	if kind := a.Manifest.Kind; kind != kindScores {
+		err := fmt.Errorf("%s: %w: it holds %s, want the scores of every picture", a.Path(), cache.ErrStale, kind)
+		if kind == kindMeanScores {
+			return nil, hinted{err, "collect without --mean"}
+		}
+		return nil, hinted{err, "give a folder that \"clipnh collect\" wrote"}
 	}
 	s := &scores{Artefact: a}
 	main, err := a.Payload("")
@@ -53,6 +58,20 @@ func scoresOf(a *cache.Artefact) (*scores, error) {
 	}
 	s.images = shape[0]
 	return s, nil
+}
+
+// sound reads an artefact and compares it with its checksums.
+func sound(a *cache.Artefact) error {
+	damage, err := a.Verify(context.Background(), nil)
+	if err != nil || len(damage) == 0 {
+		return err
+	}
+	d := damage[0]
+	err = fmt.Errorf("%s: %w", d.File, d.Err)
+	if d.Chunk >= 0 {
+		err = fmt.Errorf("%s: chunk %d: %w", d.File, d.Chunk, d.Err)
+	}
+	return hinted{err, "make it again: clipnh collect with --restart"}
 }
 
 // uncollected adds to the error of an artefact that is not there how it is

@@ -262,6 +262,7 @@ type summed struct{ *statistics }
 
 func (s *summed) images() int                      { return s.Images }
 func (s *summed) outDim() int                      { return s.pool.OutDim }
+func (s *summed) rank() int                        { return 1 }
 func (s *summed) units() []int                     { return []int{s.pool.Heads, s.pool.Neurons} }
 func (s *summed) origin(o SVDOptions) cache.Origin { return svdOrigin(o, s.Artefact) }
 func (s *summed) close() error                     { return nil }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 
@@ -52,9 +53,15 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 		return nil, err
 	}
 	defer src.close()
-	if src.images() < enoughImages*o.TopK {
-		say.Warn("%s: %d images for --top-k-pca %d: signs are a matter of chance below %d images, take more or a smaller --top-k-pca",
-			o.CollectPath, src.images(), o.TopK, enoughImages*o.TopK)
+	switch {
+	case src.images() == 0:
+		return nil, fmt.Errorf("%s: no pictures in it", o.CollectPath)
+	case o.PC > 0 && o.PC >= src.rank():
+		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no --pc-idx %d", o.CollectPath, src.rank(), o.PC)
+	}
+	if o.OutPath != "" && src.images() < enoughImages*o.TopK {
+		say.Warn("%s: %s for --top-k-pca %d: signs are a matter of chance below %d images, take more or a smaller --top-k-pca",
+			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
 	}
 	axes, units := []string{"H", "C"}, src.units()
 	result := &SVDResult{Unit: "pair", Units: product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
