@@ -2,7 +2,7 @@ package kernel
 
 import "testing"
 
-func TestTranspose(t *testing.T) {
+func TestTransposeMatrix(t *testing.T) {
 	for rows := range 35 {
 		for columns := range 35 {
 			src := make([]float32, rows*columns)
