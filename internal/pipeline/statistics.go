@@ -34,6 +34,9 @@ func (s statisticsMode) expander() (func(row, values []float32), error) {
 	if err != nil {
 		return nil, err
 	}
+	// As whoever reads stored scores has it, whose constant is rounded once more:
+	// so that the features are the same.
+	pool = decomp.PoolFromSlices(pool.Heads, pool.Neurons, pool.OutDim, pool.Value, pool.Out, pool.Bias)
 	values := make([]float32, s.config.Neurons())
 	return func(row, scores []float32) { pool.Features(row, values, scores, 1, s.team) }, nil
 }
