@@ -56,7 +56,7 @@ type UnitScore struct {
 }
 
 // histogramBins is how many bins the figure has.
-const histogramBins = 60
+const histogramBins = 40
 
 // Polysemanticity measures, for every pair or neuron, how unlike each other the
 // images are that it is strongest on. Of the k images of largest centred norm,

@@ -50,8 +50,15 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = h.Title, h.X, "share (%)"
 	p.Title.Padding = vg.Points(8)
-	p.Legend.Top = true
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(-8), vg.Points(-6)
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font.Size, axis.Tick.Label.Font.Size = vg.Points(11), vg.Points(10)
+		axis.Label.Padding = vg.Points(4)
+	}
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(36), vg.Points(3)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(-6)
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
 	p.Add(grid)
