@@ -61,10 +61,8 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 	team, c := par.NewTeam(o.Threads), m.Config
 	blocks := c.Layers[len(c.Layers)-1]
 	s := scoresMode{c, nil}
-	if o.StatsOnly {
-		if err := o.checkStats(); err != nil {
-			return nil, err
-		}
+	if err := o.CheckStats(); err != nil {
+		return nil, err
 	}
 	switch {
 	case meansOnly(o.Mode) && !o.Mean:

@@ -54,10 +54,12 @@ func (e extremeSums) arrays() []any {
 	return []any{e.Sum, e.Largest.Scores, e.Largest.Images, e.Smallest.Scores, e.Smallest.Images}
 }
 
-// checkStats returns an error when o asks for statistics in a way that there
+// CheckStats returns an error when o asks for statistics in a way that there
 // is not.
-func (o CollectOptions) checkStats() error {
+func (o CollectOptions) CheckStats() error {
 	switch {
+	case !o.StatsOnly:
+		return nil
 	case o.Mode != ModePairs && o.Mode != ModeLens:
 		return fmt.Errorf("--stats-only is for pairs, --mode %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
 	case o.Mean:
