@@ -178,17 +178,22 @@ func (o *collectOptions) validate() error {
 	if o.expand && !pipeline.KeepsScores(o.mode) {
 		return fmt.Errorf("--expand is for scores, not for --mode %s", o.mode)
 	}
-	return nil
+	return o.pipeline(1).CheckStats()
+}
+
+// pipeline returns the options of the stage.
+func (o *collectOptions) pipeline(threads int) pipeline.CollectOptions {
+	return pipeline.CollectOptions{
+		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
+		BatchSize: o.batch, Threads: threads, Mode: o.mode, Lens: o.lens, Mean: o.mean,
+		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],
+		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
+		Strict: o.strict, Restart: o.restart, Images: o.images,
+	}
 }
 
 func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) error {
-	result, err := pipeline.Collect(ctx, pipeline.CollectOptions{
-		Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
-		BatchSize: opts.batch, Threads: g.workers(), Mode: opts.mode, Lens: opts.lens, Mean: opts.mean,
-		StatsOnly: opts.stats, TopK: opts.topK, Precision: precisions[opts.precision],
-		SavePath: opts.savePath, Half: opts.dtype == npy.Float16.String(), Expand: opts.expand,
-		Strict: opts.strict, Restart: opts.restart, Images: opts.images,
-	}, g.printer)
+	result, err := pipeline.Collect(ctx, opts.pipeline(g.workers()), g.printer)
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,8 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newSVDCommand(g),
+			newPolysemanticityCommand(g),
+			newRegistersCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),

@@ -7,8 +7,9 @@ import "github.com/clipnh/clipnh/internal/par"
 func (t *ImageTower) Position() []float32 { return t.attend.position }
 
 // Attend runs the attention pool alone on tokens [B,T,C], position embedding
-// added, and fills out, whose Blocks, Lenses and AllAttention must be empty. On the tokens that a Run
-// gave, it gives that Run's attention, scores and features to the last bit.
+// added, and fills out, whose Blocks, Lenses and AllAttention must be empty. On
+// the tokens that a Run gave, it gives that Run's attention, scores and features
+// to the last bit.
 func (t *ImageTower) Attend(tokens []float32, out Output) {
 	each := t.config.Tokens() * t.config.Neurons()
 	n := len(tokens) / each

@@ -109,5 +109,8 @@ func reason(err error, path string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
 }
 
+// neuronName labels a neuron, such as n624.
+func neuronName(neuron int) string { return fmt.Sprintf("n%d", neuron) }
+
 // pairName labels pair h*C+n, such as h12n624.
 func pairName(pair, neurons int) string { return fmt.Sprintf("h%dn%d", pair/neurons, pair%neurons) }

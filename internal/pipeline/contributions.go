@@ -165,7 +165,7 @@ func nameUnit(err error, path string, first, neurons int, perNeuron bool) error 
 	}
 	label := pairName(first+failed.Unit, neurons)
 	if perNeuron {
-		label = fmt.Sprintf("n%d", first+failed.Unit)
+		label = neuronName(first + failed.Unit)
 	}
 	return fmt.Errorf("%s: %s: %s", path, label, failed.Reason)
 }

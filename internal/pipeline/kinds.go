@@ -15,7 +15,11 @@ const (
 	kindActivations     = "activations"      // tokens before the positional embedding, [B,C,T]
 	kindMeanActivations = "mean activations" // their mean, [C,T]
 	kindLayer4          = "layer4"           // mean norms, [2,blocks,T]: of maps, of token contributions
+	kindSinkDrops       = "sink drops"       // of attention without each neuron, [B,C]
+	kindMeanSinkDrops   = "mean sink drops"  // their mean, [C]
+	kindSinkChanges     = "sink changes"     // mean, of pairs' norms without the sink, [H,C]
 	kindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
+	kindPolysemanticity = "polysemanticity"  // of units, [H,C] or [C]
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
 )
 

@@ -22,7 +22,7 @@ const (
 var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4}
 
 // meansOnly reports whether a mode is defined as a mean over pictures.
-func meansOnly(mode string) bool { return mode == ModeLayer4 }
+func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
 
 // KeepsScores reports whether the folders of a mode hold scores.
 func KeepsScores(mode string) bool {
@@ -61,10 +61,8 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 	team, c := par.NewTeam(o.Threads), m.Config
 	blocks := c.Layers[len(c.Layers)-1]
 	s := scoresMode{c, nil}
-	if o.StatsOnly {
-		if err := o.checkStats(); err != nil {
-			return nil, err
-		}
+	if err := o.CheckStats(); err != nil {
+		return nil, err
 	}
 	switch {
 	case meansOnly(o.Mode) && !o.Mean:
@@ -75,6 +73,10 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 		return activationsMode{c}, nil
 	case o.Mode == ModeLayer4:
 		return layer4Mode{c, blocks, team}, nil
+	case o.Mode == modeSinkDrops:
+		return &sinkDropsMode{config: c}, nil
+	case o.Mode == modeSinkChanges:
+		return &sinkChangesMode{scoresMode: s, team: team}, nil
 	case o.Mode == ModeHeads:
 		return headsMode{s, m, team}, nil
 	case o.Mode == ModeLens:

@@ -62,7 +62,7 @@ func (a activationsMode) tower(o *clip.ImageOptions) { o.KeepBlocks = true }
 func (a activationsMode) values() int                { return a.config.Neurons() * a.config.Tokens() }
 
 func (a activationsMode) label(i int) string {
-	return fmt.Sprintf("activation of n%d at token %d", i/a.config.Tokens(), i%a.config.Tokens())
+	return fmt.Sprintf("activation of %s at token %d", neuronName(i/a.config.Tokens()), i%a.config.Tokens())
 }
 
 func (a activationsMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {

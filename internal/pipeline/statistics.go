@@ -34,6 +34,9 @@ func (s statisticsMode) expander() (func(row, values []float32), error) {
 	if err != nil {
 		return nil, err
 	}
+	// As whoever reads stored scores has it, whose constant is rounded once more:
+	// so that the features are the same.
+	pool = decomp.PoolFromSlices(pool.Heads, pool.Neurons, pool.OutDim, pool.Value, pool.Out, pool.Bias)
 	values := make([]float32, s.config.Neurons())
 	return func(row, scores []float32) { pool.Features(row, values, scores, 1, s.team) }, nil
 }
@@ -51,10 +54,12 @@ func (e extremeSums) arrays() []any {
 	return []any{e.Sum, e.Largest.Scores, e.Largest.Images, e.Smallest.Scores, e.Smallest.Images}
 }
 
-// checkStats returns an error when o asks for statistics in a way that there
+// CheckStats returns an error when o asks for statistics in a way that there
 // is not.
-func (o CollectOptions) checkStats() error {
+func (o CollectOptions) CheckStats() error {
 	switch {
+	case !o.StatsOnly:
+		return nil
 	case o.Mode != ModePairs && o.Mode != ModeLens:
 		return fmt.Errorf("--stats-only is for pairs, --mode %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
 	case o.Mean:

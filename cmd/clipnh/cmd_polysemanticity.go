@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const polysemanticityHelp = `
+Measures how many things a neuron, or a neuron-head pair, stands for: how unlike each
+other the pictures are that it is strongest on. Per unit, of the --top-images pictures
+of largest centred norm, with image embeddings of length one, it is the sum of squared
+distances to their mean: 0 when all are alike, at most --top-images.
+
+Reads a folder of scores that collect wrote, from which the image features follow; or,
+for pairs (--mode nh), one of collect --stats-only, which gives the same.
+
+Writes, where the paths are given:
+  --scores-save-path    float32 .npy with manifest, [H,C] of pairs or [C] of neurons;
+                        with --mode both, NAME.npy stands for NAME_nh.npy and NAME_n.npy
+  --plot                a histogram of what --mode asks for, .png or .svg
+and names the --list lowest and highest units.`
+
+func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
+	var opts polysemanticityOptions
+	cmd := &cobra.Command{
+		Use:   "polysemanticity --collect-save-path PATH",
+		Short: "Measure how unlike each other a unit's strongest pictures are",
+		Long:  polysemanticityHelp,
+		Example: "clipnh polysemanticity --collect-save-path caches/photos \\\n" +
+			"  --scores-save-path caches/poly.npy --plot poly.png",
+		Args:        noArgs,
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runPolysemanticity(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// polysemanticityOptions is everything the polysemanticity command can be told.
+type polysemanticityOptions struct {
+	collectPath, scoresPath, plotPath string
+	mode                              string
+	topImages, list                   int
+}
+
+func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
+	fs.StringVar(&o.mode, "mode", "both", "`MODE` nh for neuron-head pairs, n for neurons, or both")
+	fs.IntVar(&o.topImages, "top-images", 10, "take the `K` pictures of largest centred norm")
+	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
+	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")
+	fs.IntVar(&o.list, "list", 10, "name the `N` lowest and the N highest units")
+}
+
+func (o *polysemanticityOptions) validate() error {
+	if err := require("--collect-save-path", o.collectPath); err != nil {
+		return err
+	}
+	switch {
+	case o.mode != "nh" && o.mode != "n" && o.mode != "both":
+		return fmt.Errorf("--mode %q: want nh, n or both", o.mode)
+	case o.topImages < 1:
+		return fmt.Errorf("--top-images %d: want 1 or more", o.topImages)
+	case o.list < 0:
+		return fmt.Errorf("--list %d: want 0 or more", o.list)
+	case o.scoresPath != "" && !strings.HasSuffix(o.scoresPath, ".npy"):
+		return fmt.Errorf("%s: want a .npy file", o.scoresPath)
+	}
+	if o.plotPath == "" {
+		return nil
+	}
+	_, err := plot.FormatOf(o.plotPath)
+	return err
+}
+
+func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
+	o := pipeline.PolysemanticityOptions{
+		CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
+		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath,
+	}
+	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
+		o.PairsPath, o.NeuronsPath = name+"_nh.npy", name+"_n.npy"
+	}
+	result, err := pipeline.Polysemanticity(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("mean"), ui.Right("median"), ui.Left("wrote"))
+	for _, p := range result.Units {
+		t.Row(p.Unit, fmt.Sprint(p.Count), fmt.Sprint(result.Images), fmt.Sprintf("%.4f", p.Mean), fmt.Sprintf("%.4f", p.Median), p.Path)
+	}
+	if err := g.printer.Table(t); err != nil || opts.list == 0 {
+		return err
+	}
+	t = ui.NewTable(ui.Left("unit"), ui.Left("lowest"), ui.Right("score"), ui.Left("highest"), ui.Right("score"))
+	for _, p := range result.Units {
+		for i, low := range p.Lowest {
+			high := p.Highest[i]
+			t.Row(p.Unit, low.Name, fmt.Sprintf("%.4f", low.Score), high.Name, fmt.Sprintf("%.4f", high.Score))
+		}
+	}
+	return g.printer.Table(t)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const registersHelp = `
+The last token of these encoders is an attention sink: the class token attends to it
+whatever the picture shows. This command finds what feeds the sink, or what feeds on
+it.
+
+With --mode activations: by how much the class token's attention to the last token,
+averaged over heads, falls when the activations of a neuron are set to zero before the
+position embedding is added; for every picture and every neuron.
+With --mode contributions: by how much the norm of a pair's contribution changes, on
+average over the pictures, when that attention is set to zero after the softmax.
+
+Reads a checkpoint (--model) and pictures (--data-path), as collect does.
+
+Writes, at --diff-save-path, a float32 .npy with manifest: the drops, [B,C], or the mean
+changes, [H,C]; and names the --list units of largest mean absolute value. A run that was
+interrupted or killed goes on when the same command is given again.`
+
+func newRegistersCommand(g *globalOptions) *cobra.Command {
+	var opts registersOptions
+	cmd := &cobra.Command{
+		Use:   "registers --model FILE --data-path DIR --diff-save-path FILE",
+		Short: "Find the neurons and pairs that feed the attention sink",
+		Long:  registersHelp,
+		Example: "clipnh registers --model RN50x16.pt --dataset images --data-path photos \\\n" +
+			"  --diff-save-path caches/sink.npy",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runRegisters(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// registersOptions is everything the registers command can be told.
+type registersOptions struct {
+	model, dataset, dataPath, diffPath string
+	mode                               string
+	stride, batch, list                int
+	strict, restart                    bool
+	images                             imageprep.Options
+}
+
+func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.model)
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images\n(every picture below the folder, in name order)")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.StringVar(&o.diffPath, "diff-save-path", "", "`FILE` for the differences, .npy")
+	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 11th)")
+	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and\nmay differ from more in the last digit")
+	fs.IntVar(&o.list, "list", 50, "name the `N` units of largest mean absolute value")
+	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --diff-save-path and start over")
+	pictureFlags(fs, &o.images)
+}
+
+func (o *registersOptions) validate() error {
+	err := require("--model", o.model, "--data-path", o.dataPath, "--diff-save-path", o.diffPath)
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.mode != "activations" && o.mode != "contributions":
+		return fmt.Errorf("--mode %q: want activations or contributions", o.mode)
+	case !strings.HasSuffix(o.diffPath, ".npy"):
+		return fmt.Errorf("%s: want a .npy file", o.diffPath)
+	case o.stride < 1:
+		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
+	case o.batch < 1:
+		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.list < 0:
+		return fmt.Errorf("--list %d: want 0 or more", o.list)
+	case o.images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	}
+	return nil
+}
+
+func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) error {
+	result, err := pipeline.Registers(ctx, pipeline.RegistersOptions{
+		Collect: pipeline.CollectOptions{
+			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
+			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
+			Strict: opts.strict, Restart: opts.restart, Images: opts.images,
+		},
+		Contributions: opts.mode == "contributions", List: opts.list,
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if result.Complete {
+		g.printer.Note("%s is complete already", result.Path)
+	}
+	if err := printRegisters(result, g); err != nil {
+		return err
+	}
+	if n := len(result.Skipped); n > 0 {
+		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
+	}
+	return nil
+}
+
+func printRegisters(result *pipeline.RegistersResult, g *globalOptions) error {
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("images"), ui.Right("skipped"))
+	t.Row(result.Path, result.Kind, npy.ShapeString(result.Shape), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
+	if err := g.printer.Table(t); err != nil || len(result.Units) == 0 {
+		return err
+	}
+	t = ui.NewTable(ui.Left(result.Unit), ui.Right("mean absolute"), ui.Right("mean"))
+	for _, u := range result.Units {
+		t.Row(u.Name, fmt.Sprintf("%.3g", u.Size), fmt.Sprintf("%.3g", u.Mean))
+	}
+	return g.printer.Table(t)
+}

@@ -1,0 +1,124 @@
+package clip
+
+import (
+	"math"
+
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// SinkProbe finds out how much each neuron has to do with the attention sink,
+// the last token. It is not safe for concurrent use.
+type SinkProbe struct {
+	tower    *ImageTower
+	diagonal []float32 // (W_Q^h e_n)·(W_K^h e_n)/√D, [H,C]
+
+	query  []float32   // [C]
+	folded []float32   // [H,C]
+	logits []float32   // [H,T]
+	keys   []float32   // [T,C]
+	acts   []float32   // [C,T]
+	drops  []float32   // [H,C]
+	rows   [][]float32 // [C,T], one for each worker
+}
+
+// NewSinkProbe returns a probe of the tower's attention pool.
+func (t *ImageTower) NewSinkProbe() *SinkProbe {
+	c, w := t.config, t.attend
+	H, C, T, D := c.Heads(), c.Neurons(), c.Tokens(), HeadWidth
+	p := &SinkProbe{
+		tower: t, diagonal: make([]float32, H*C), query: make([]float32, C), folded: make([]float32, H*C),
+		logits: make([]float32, H*T), keys: make([]float32, T*C), acts: make([]float32, C*T), drops: make([]float32, H*C),
+		rows: make([][]float32, t.all.Size()),
+	}
+	for h := range H {
+		sum := make([]float64, C)
+		for d := range D {
+			k := w.key[(h*D+d)*C : (h*D+d+1)*C]
+			for n := range sum {
+				sum[n] += float64(w.query[n*C+h*D+d]) * float64(k[n])
+			}
+		}
+		for n, x := range sum {
+			p.diagonal[h*C+n] = float32(x / math.Sqrt(float64(D)))
+		}
+	}
+	return p
+}
+
+// Drops writes to dst [C], for each neuron, by how much the class token's
+// attention to the last token, averaged over heads, falls when the neuron's
+// activations are set to zero before the position embedding. tokens are one
+// picture's, [T,C], embedding added.
+//
+// With z the activations, zeroing neuron n takes z[m,n]·e_n from token m, the
+// class token included. Logits are bilinear in the class token and token m, so
+// that with scaled queries q^h = (W_Q^h x[0] + B_Q^h)/√D the new ones are
+//
+//	l'[h,n,m] = l[h,m] - z[m,n]·u[h,n] - z[0,n]·A[h,n,m] + z[0,n]·z[m,n]·d[h,n]
+//
+//	l[h,m]   = q^h · W_K^h x[m]
+//	u[h,n]   = q^h · W_K^h e_n
+//	A[h,n,m] = W_Q^h e_n · W_K^h x[m]/√D
+//	d[h,n]   = W_Q^h e_n · W_K^h e_n/√D
+//
+// up to terms that are the same for all m. A is one product of W_Q^hᵀ with the
+// keys for each head; so all neurons together cost 2·T·C² multiply-adds and
+// H·C softmax rows, in place of C runs of the pool.
+func (p *SinkProbe) Drops(dst, tokens []float32) {
+	c, w, team := p.tower.config, p.tower.attend, p.tower.all
+	H, C, T, D := c.Heads(), c.Neurons(), c.Tokens(), HeadWidth
+	if len(dst) != C || len(tokens) != T*C {
+		panic("clip: tokens are not [T,C] or drops not [C]")
+	}
+	scale := float32(1 / math.Sqrt(float64(D)))
+	copy(p.query, w.queryBias)
+	kernel.Sgemm(false, false, 1, C, C, 1, tokens, C, w.query, C, 1, p.query, C, team)
+	for i := range p.query {
+		p.query[i] *= scale
+	}
+	for h := range H {
+		kernel.Sgemm(false, false, 1, C, D, 1, p.query[h*D:], C, w.key[h*D*C:], C, 0, p.folded[h*C:], C, team)
+	}
+	kernel.Sgemm(false, true, H, T, C, 1, p.folded, C, tokens, C, 0, p.logits, T, team)
+	kernel.Sgemm(false, true, T, C, C, 1, tokens, C, w.key, C, 0, p.keys, C, team)
+	for m := range T {
+		for n := range C {
+			p.acts[n*T+m] = tokens[m*C+n] - w.position[m*C+n]
+		}
+	}
+	team.For(H, func(lo, hi, worker int) {
+		if p.rows[worker] == nil {
+			p.rows[worker] = make([]float32, (C+1)*T)
+		}
+		for h := lo; h < hi; h++ {
+			p.head(h, p.rows[worker])
+		}
+	})
+	clear(dst)
+	for i, x := range p.drops { // in the order of heads, whoever computed them
+		dst[i%C] += x / float32(H)
+	}
+}
+
+// head fills in one head's drops. rows has space for the attention rows of all
+// neurons and, last, the one where none is zeroed.
+func (p *SinkProbe) head(h int, rows []float32) {
+	c, w := p.tower.config, p.tower.attend
+	C, T, D := c.Neurons(), c.Tokens(), HeadWidth
+	scale := float32(1 / math.Sqrt(float64(D)))
+	l := p.logits[h*T : (h+1)*T]
+	kernel.Sgemm(false, true, C, T, D, scale, w.query[h*D:], C, p.keys[h*D:], C, 0, rows, T, par.Team{})
+	for n := range C {
+		row, z := rows[n*T:(n+1)*T], p.acts[n*T:(n+1)*T]
+		z0, u, d := z[0], p.folded[h*C+n], p.diagonal[h*C+n]
+		for m, a := range row {
+			row[m] = l[m] - z[m]*u - z0*(a-z[m]*d)
+		}
+	}
+	copy(rows[C*T:], l)
+	kernel.Softmax(rows, C+1, T)
+	for n := range C {
+		p.drops[h*C+n] = rows[(C+1)*T-1] - rows[(n+1)*T-1]
+	}
+}

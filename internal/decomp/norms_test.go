@@ -1,0 +1,54 @@
+package decomp_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+func TestNorms(t *testing.T) {
+	n, s := goldenPool(t).NewNorms(par.NewTeam(2)), read(t, "s.npy")
+	pairs := len(read(t, "poly_nh.npy"))
+	got := make([]float32, len(s))
+	for i, x := range s {
+		got[i] = float32(n.Of(i%pairs, float64(x), 1))
+	}
+	far(t, "norms", got, read(t, "raw_norms_nh.npy"), rounding)
+}
+
+// TestNormsOfShares compares with contributions written out, where biases are as
+// large as scores and heads pass on a share of their attention.
+func TestNormsOfShares(t *testing.T) {
+	const H, C, O = 2, 6, 4
+	const D = C / H
+	random := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int, scale float64) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(scale * random.NormFloat64())
+		}
+		return x
+	}
+	value, valueBias, out, outBias := draw(C*C, 1), draw(C, C), draw(O*C, 1), draw(O, C*H)
+	p := decomp.NewPool(H, value, valueBias, out, outBias)
+	n := p.NewNorms(par.NewTeam(1))
+	var got, want []float32
+	for pair := range H * C {
+		h, neuron := pair/C, pair%C
+		for _, share := range []float64{1, 0.7, 0} {
+			s, square := random.NormFloat64(), 0.0
+			for o := range O {
+				r := float64(outBias[o]) / (C * H)
+				for d := h * D; d < (h+1)*D; d++ {
+					r += float64(out[o*C+d]) * (s*float64(value[d*C+neuron]) + share*float64(valueBias[d])/C)
+				}
+				square += r * r
+			}
+			got, want = append(got, float32(n.Of(pair, s, share))), append(want, float32(math.Sqrt(square)))
+		}
+	}
+	far(t, "norms of shares", got, want, weightsOnly)
+}

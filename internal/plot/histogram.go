@@ -1,0 +1,104 @@
+package plot
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// A Histogram shows how several samples are spread, one over the other, in bins
+// of equal width that they share. Heights are percent of the sample, so that
+// samples of different sizes can be compared.
+type Histogram struct {
+	Title, X string
+	Samples  []Sample
+	Bins     int
+}
+
+// A Sample is numbers of one kind.
+type Sample struct {
+	Name   string
+	Values []float64
+}
+
+// WriteHistogram draws h to w. It fails where a sample is empty or has a number
+// that is not finite.
+func WriteHistogram(w io.Writer, h Histogram, format Format) error {
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, s := range h.Samples {
+		if len(s.Values) == 0 {
+			return fmt.Errorf("draw %s: no values", s.Name)
+		}
+		for _, x := range s.Values {
+			if x-x != 0 {
+				return fmt.Errorf("draw %s: value %g, want finite ones", s.Name, x)
+			}
+			low, high = min(low, x), max(high, x)
+		}
+	}
+	if len(h.Samples) == 0 || h.Bins < 1 {
+		return errors.New("draw histogram: nothing to draw")
+	}
+	if low == high {
+		low, high = low-0.5, high+0.5
+	}
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = h.Title, h.X, "share (%)"
+	p.Title.Padding = vg.Points(8)
+	p.Title.TextStyle.Font.Size = vg.Points(13)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		axis.Label.TextStyle.Font.Size, axis.Tick.Label.Font.Size = vg.Points(11), vg.Points(10)
+		axis.Label.Padding = vg.Points(4)
+	}
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(36), vg.Points(3)
+	p.Legend.Top, p.Legend.Left = true, true
+	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(-6)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
+	p.Add(grid)
+	for i, s := range h.Samples {
+		line, err := plotter.NewLine(outline(shares(s.Values, low, high, h.Bins), low, high))
+		if err != nil {
+			return fmt.Errorf("draw %s: %w", s.Name, err)
+		}
+		style := styles[i%len(styles)]
+		fill := style.colour
+		fill.A = 0x40 // the samples behind are seen through it
+		line.Color, line.Width, line.Dashes, line.FillColor = style.colour, vg.Points(1.5), style.dashes, fill
+		p.Add(line)
+		p.Legend.Add(s.Name, line)
+	}
+	p.Y.Min = 0
+	to, err := p.WriterTo(width, height, string(format))
+	if err != nil {
+		return fmt.Errorf("draw %s: %w", h.Title, err)
+	}
+	_, err = to.WriteTo(w)
+	return err
+}
+
+// shares returns the percentage of values in each of n bins from low to high,
+// the last of which includes its upper end.
+func shares(values []float64, low, high float64, n int) []float64 {
+	share := make([]float64, n)
+	for _, x := range values {
+		share[min(int(float64(n)*(x-low)/(high-low)), n-1)] += 100 / float64(len(values))
+	}
+	return share
+}
+
+// outline goes around the bars from the ground to the ground.
+func outline(bars []float64, low, high float64) plotter.XYs {
+	at := func(i int) float64 { return low + (high-low)*float64(i)/float64(len(bars)) }
+	line := plotter.XYs{{X: low}}
+	for i, y := range bars {
+		line = append(line, plotter.XY{X: at(i), Y: y}, plotter.XY{X: at(i + 1), Y: y})
+	}
+	return append(line, plotter.XY{X: high})
+}
