@@ -17,6 +17,8 @@ const (
 	kindLayer4          = "layer4"           // mean norms, [2,blocks,T]: of maps, of token contributions
 	kindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
+	kindMask            = "mask"             // bool, which units are kept, [H,C] or [C]
+	kindFeatures        = "features"         // of pictures, not normalised, [B,O], or [V,B,O] of several variants
 )
 
 // The files of a folder that Collect writes.
