@@ -30,6 +30,9 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newSVDCommand(g),
+			newReconstructCommand(g),
+			newMaskCommand(g),
+			newAblateCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
