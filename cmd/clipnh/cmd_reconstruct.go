@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
@@ -60,7 +61,7 @@ func (o *reconstructOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.means, "means-path", "", "`FILE` of mean contributions, .npy")
 	fs.StringVar(&o.decomposition, "decomposition-save-path", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
 	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes are over, .npy or .pt")
-	fs.StringVar(&o.scale, "normalize", pipeline.NormalizeColumns, "make unit vectors of the dictionary's `AXIS` columns (as the reference does),\nrows, or none")
+	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "make unit vectors of the dictionary's `AXIS` columns (as the reference does),\nrows, or none")
 	o.evaluateOptions.addFlags(fs)
 }
 
@@ -77,16 +78,21 @@ func (o *reconstructOptions) validate() error {
 		return errors.New("--pcs-paths has an empty path")
 	case o.decomposition != "" && !strings.HasSuffix(o.decomposition, ".npz"):
 		return fmt.Errorf("%s: want a .npz file", o.decomposition)
-	case o.scale != pipeline.NormalizeColumns && o.scale != pipeline.NormalizeRows && o.scale != pipeline.NormalizeNone:
-		return fmt.Errorf("--normalize %q: want columns, rows or none", o.scale)
+	}
+	if _, err := omp.ParseNormalization(o.scale); err != nil {
+		return fmt.Errorf("--normalize: %w", err)
 	}
 	return o.evaluateOptions.validate()
 }
 
 func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptions) error {
+	by, err := omp.ParseNormalization(opts.scale)
+	if err != nil {
+		return usageError{err}
+	}
 	result, err := pipeline.Reconstruct(ctx, pipeline.ReconstructOptions{
 		PictureOptions: opts.pictures(), Means: opts.means, PCs: opts.pcs,
-		Codes: opts.decomposition, Texts: opts.texts, Normalize: opts.scale,
+		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -20,8 +21,8 @@ type ReconstructOptions struct {
 
 	// Instead of PCs: sparse codes over texts, .npz [units,texts].
 	Codes     string
-	Texts     string // embeddings of the texts, [texts,O]
-	Normalize string // of the dictionary: NormalizeColumns, NormalizeRows or NormalizeNone
+	Texts     string            // embeddings of the texts, [texts,O]
+	Normalize omp.Normalization // of the dictionary
 
 	ClassesPath  string // class embeddings
 	FeaturesPath string // .npy; may be empty
@@ -75,14 +76,14 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*Reco
 type reconstruction struct {
 	src        *source
 	means      *tensorFile
-	directions []directions
+	directions []unitDirections
 	sparse     bool
 	team       par.Team
 	null       int
 }
 
-// directions are one of each unit, [U,O], read in pieces.
-type directions interface {
+// unitDirections are one of each unit, [U,O], read in pieces.
+type unitDirections interface {
 	// read fills dst with those of the units from first on.
 	read(dst []float32, first int) error
 	close() error

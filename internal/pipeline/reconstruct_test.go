@@ -7,11 +7,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -52,9 +52,9 @@ func TestReconstructGolden(t *testing.T) {
 		{"reconstruct_n_pc0", ReconstructOptions{Means: testutil.Golden("means_n.npy"), PCs: in("pc0_n")}, neurons},
 		{"reconstruct_n_pc0_pc1", ReconstructOptions{Means: testutil.Golden("means_n.npy"), PCs: in("pc0_n", "pc1_n")}, neurons},
 		{"reconstruct_nh_sparse", ReconstructOptions{Means: testutil.Golden("means_nh.npy"), Codes: testutil.Golden("codes_nh_ref.npz"),
-			Texts: testutil.Golden("text/words.npy"), Normalize: NormalizeColumns}, pairs},
+			Texts: testutil.Golden("text/words.npy"), Normalize: omp.Columns}, pairs},
 		{"reconstruct_n_sparse", ReconstructOptions{Means: testutil.Golden("means_n.npy"), Codes: testutil.Golden("codes_n_ref.npz"),
-			Texts: testutil.Golden("text/words.npy"), Normalize: NormalizeColumns}, neurons},
+			Texts: testutil.Golden("text/words.npy"), Normalize: omp.Columns}, neurons},
 	} {
 		for name, source := range test.sources {
 			t.Run(test.golden+" from "+name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestReconstructAccuracy(t *testing.T) {
 	for golden, o := range map[string]ReconstructOptions{
 		"reconstruct_nh_pc0":    {Means: "means_nh.npy", PCs: []string{testutil.Golden("pc0_nh.npy")}},
 		"reconstruct_n_pc0_pc1": {Means: "means_n.npy", PCs: []string{testutil.Golden("pc0_n.npy"), testutil.Golden("pc1_n.npy")}},
-		"reconstruct_n_sparse":  {Means: "means_n.npy", Codes: testutil.Golden("codes_n_ref.npz"), Texts: testutil.Golden("text/words.npy"), Normalize: NormalizeColumns},
+		"reconstruct_n_sparse":  {Means: "means_n.npy", Codes: testutil.Golden("codes_n_ref.npz"), Texts: testutil.Golden("text/words.npy"), Normalize: omp.Columns},
 	} {
 		o.PictureOptions, o.Means, o.ClassesPath = scores, testutil.Golden(o.Means), testutil.Golden("text/zeroshot.npy")
 		_, r := goldenReconstruction(t, o)
@@ -127,39 +127,18 @@ func TestReconstructSameBytes(t *testing.T) {
 	}
 }
 
-// TestNormalizeDictionary checks each way on its own terms.
-func TestNormalizeDictionary(t *testing.T) {
-	const M, O = 4, 3
-	raw := []float32{1, 2, 5, 3, 2, 1, -1, 2, 4, 2, 2, 2} // the second column is its mean everywhere
-	for how, sums := range map[string][]float64{NormalizeColumns: {1, 0, 1}, NormalizeRows: nil, NormalizeNone: {8.75, 0, 10}} {
-		rows := slices.Clone(raw)
-		normalizeDictionary(rows, O, how)
-		for o := range O {
-			mean, square := 0.0, 0.0
-			for i := range M {
-				mean += float64(rows[i*O+o]) / M
-				square += float64(rows[i*O+o]) * float64(rows[i*O+o])
-			}
-			if sums != nil && (math.Abs(mean) > 1e-6 || math.Abs(square-sums[o]) > 1e-5) {
-				t.Errorf("%s: column %d: mean %g, sum of squares %g, want 0, %g", how, o, mean, square, sums[o])
-			}
-		}
-		for i := range M {
-			if n := norm(rows[i*O : (i+1)*O]); how == NormalizeRows && math.Abs(n-1) > 1e-6 {
-				t.Errorf("%s: row %d has norm %g", how, i, n)
-			}
-		}
-	}
-}
-
 // TestReconstructNull holds that a unit without a code keeps its mean, where the
 // reference has NaN.
 func TestReconstructNull(t *testing.T) {
 	dir := t.TempDir()
 	codes, means := filepath.Join(dir, "codes.npz"), testutil.Golden("means_n.npy")
-	writeCodes(t, codes, "csr", []int64{256, 300}, make([]int64, 257), nil, nil)
+	var b bytes.Buffer
+	w := npy.NewArchiveWriter(&b, true)
+	if err := errors.Join(w.WriteSparse(&npy.Sparse{Rows: 256, Cols: 300, ByRow: true, Starts: make([]int32, 257)}), w.Close(), os.WriteFile(codes, b.Bytes(), 0o666)); err != nil {
+		t.Fatal(err)
+	}
 	path, r := goldenReconstruction(t, ReconstructOptions{
-		PictureOptions: fromScores(t), Means: means, Codes: codes, Texts: testutil.Golden("text/words_fp16.pt"), Normalize: NormalizeRows,
+		PictureOptions: fromScores(t), Means: means, Codes: codes, Texts: testutil.Golden("text/words_fp16.pt"), Normalize: omp.Rows,
 	})
 	if r.Null != 256 {
 		t.Errorf("%d directions are zero, want 256", r.Null)
@@ -177,121 +156,23 @@ func TestReconstructNull(t *testing.T) {
 	}
 }
 
-func writeCodes(t testing.TB, path, format string, shape, start, index []int64, value []float32) {
-	t.Helper()
-	if err := os.WriteFile(path, codesArchive(t, format, shape, start, index, value), 0o666); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// codesArchive is a sparse matrix as scipy writes it.
-func codesArchive(t testing.TB, format string, shape, start, index []int64, value []float32) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := npy.NewArchiveWriter(&b, false)
-	put := func(name string, write func(to *bytes.Buffer) error) {
-		var entry bytes.Buffer
-		if err := write(&entry); err != nil {
-			t.Fatal(err)
-		}
-		to, err := w.Create(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := to.Write(entry.Bytes()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ints := func(x []int64) func(*bytes.Buffer) error {
-		return func(to *bytes.Buffer) error { return npy.Write(to, []int{len(x)}, x) }
-	}
-	put("indices", ints(index))
-	put("indptr", ints(start))
-	put("shape", ints(shape))
-	put("data", func(to *bytes.Buffer) error { return npy.Write(to, []int{len(value)}, value) })
-	put("format", func(to *bytes.Buffer) error {
-		to.Write(npy.AppendHeader(nil, npy.DType{Kind: 'S', Size: len(format)}, nil))
-		_, err := to.WriteString(format)
-		return err
-	})
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-// TestReadSparse holds that rows and columns give the same matrix, and that what
-// is not one is refused.
-func TestReadSparse(t *testing.T) {
-	read := func(raw []byte, units, texts int) (*codes, error) {
-		a, err := npy.NewArchive(bytes.NewReader(raw), int64(len(raw)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := &codes{texts: []float32{1, 0, 0, 1, 3, 4}, outDim: 2, workers: par.NewTeam(2)}
-		return c, c.readSparse(a, units, texts)
-	}
+// TestCodedDirections holds that directions are products of codes and texts, for
+// any run of units.
+func TestCodedDirections(t *testing.T) {
 	// [[0 2 0] [0 0 0] [1 0 5] [0 0 1]]
-	byRows := codesArchive(t, "csr", []int64{4, 3}, []int64{0, 1, 1, 3, 4}, []int64{1, 2, 0, 2}, []float32{2, 5, 1, 1})
-	byColumns := codesArchive(t, "csc", []int64{4, 3}, []int64{0, 1, 2, 4}, []int64{2, 0, 2, 3}, []float32{1, 2, 5, 1})
+	c := &codedDirections{
+		codes: &npy.Sparse{Rows: 4, Cols: 3, ByRow: true, Starts: []int32{0, 1, 1, 3, 4}, Indices: []int32{1, 2, 0, 2}, Data: []float32{2, 5, 1, 1}},
+		texts: []float32{1, 0, 0, 1, 3, 4}, team: par.NewTeam(2),
+	}
 	n := float32(math.Hypot(16, 20))
 	want := []float32{0, 1, 0, 0, 16 / n, 20 / n, 0.6, 0.8}
-	for name, raw := range map[string][]byte{"csr": byRows, "csc": byColumns} {
-		c, err := read(raw, 4, 3)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		got := make([]float32, 8)
-		if err := errors.Join(c.read(got[:4], 0), c.read(got[4:], 2)); err != nil {
-			t.Fatal(err)
-		}
-		if err := testutil.Far(got, want, 1e-6); err != nil {
-			t.Errorf("%s: %v: %v", name, err, got)
-		}
+	got := make([]float32, 8)
+	if err := errors.Join(c.read(got[:4], 0), c.read(got[4:], 2)); err != nil {
+		t.Fatal(err)
 	}
-	for name, test := range map[string]struct {
-		raw  []byte
-		want string
-	}{
-		"other shape":    {codesArchive(t, "csr", []int64{3, 4}, []int64{0, 0, 0, 0}, nil, nil), "shape [3 4]"},
-		"other format":   {codesArchive(t, "coo", []int64{4, 3}, []int64{0, 0, 0, 0, 0}, nil, nil), `"coo"`},
-		"short indptr":   {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 0}, nil, nil), "indptr"},
-		"long indptr":    {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 0, 0, 0, 2}, []int64{1}, []float32{1}), "indptr"},
-		"indptr back":    {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 2, 1, 1, 1}, []int64{1}, []float32{1}), "descends"},
-		"index too high": {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 1, 1, 1, 1}, []int64{3}, []float32{1}), "index 3"},
-		"negative index": {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 1, 1, 1, 1}, []int64{-1}, []float32{1}), "index -1"},
-		"fewer values":   {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 1, 1, 1, 1}, []int64{1}, nil), "entries"},
-		"not a number":   {codesArchive(t, "csr", []int64{4, 3}, []int64{0, 1, 1, 1, 1}, []int64{1}, []float32{float32(math.NaN())}), "NaN"},
-	} {
-		if _, err := read(test.raw, 4, 3); err == nil || !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%s: error %v, want one that says %q", name, err, test.want)
-		}
+	if err := testutil.Far(got, want, 1e-6); err != nil {
+		t.Errorf("%v: %v", err, got)
 	}
-}
-
-// FuzzReadSparse holds that no archive makes the reader or what follows panic.
-func FuzzReadSparse(f *testing.F) {
-	f.Add(codesArchive(f, "csr", []int64{4, 3}, []int64{0, 1, 1, 3, 4}, []int64{1, 2, 0, 2}, []float32{2, 5, 1, 1}))
-	f.Add(codesArchive(f, "csc", []int64{4, 3}, []int64{0, 1, 2, 4}, []int64{2, 0, 2, 3}, []float32{1, 2, 5, 1}))
-	for _, name := range []string{"interop/csc.npz", "interop/csr.npz"} {
-		raw, err := os.ReadFile(testutil.Golden(name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(raw)
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		a, err := npy.NewArchive(bytes.NewReader(raw), int64(len(raw)))
-		if err != nil {
-			return
-		}
-		c := &codes{texts: make([]float32, 3*2), outDim: 2, workers: par.NewTeam(1)}
-		if c.readSparse(a, 4, 3) == nil {
-			if err := c.read(make([]float32, 4*2), 0); err != nil {
-				t.Error(err)
-			}
-		}
-	})
 }
 
 func TestReconstructRefuses(t *testing.T) {
@@ -304,8 +185,8 @@ func TestReconstructRefuses(t *testing.T) {
 		"second PC's shape":  {ReconstructOptions{Means: "means_n.npy", PCs: []string{"pc0_n.npy", "pc0_nh.npy"}}, "pc0_nh.npy: shape"},
 		"means of something": {ReconstructOptions{Means: "s.npy", PCs: []string{"pc0_nh.npy"}}, "s.npy: shape 48x4x256"},
 		"no such means":      {ReconstructOptions{Means: "nowhere.npy", PCs: []string{"pc0_nh.npy"}}, "nowhere.npy"},
-		"codes of neurons":   {ReconstructOptions{Means: "means_nh.npy", Codes: "codes_n_ref.npz", Texts: "text/words.npy"}, "shape [256 300], want [1024 300]"},
-		"other texts":        {ReconstructOptions{Means: "means_n.npy", Codes: "codes_n_ref.npz", Texts: "text/zeroshot.npy"}, "want [256 10]"},
+		"codes of neurons":   {ReconstructOptions{Means: "means_nh.npy", Codes: "codes_n_ref.npz", Texts: "text/words.npy"}, "shape 256x300, want 1024x300"},
+		"other texts":        {ReconstructOptions{Means: "means_n.npy", Codes: "codes_n_ref.npz", Texts: "text/zeroshot.npy"}, "want 256x10"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := test.o
@@ -319,7 +200,7 @@ func TestReconstructRefuses(t *testing.T) {
 			for i := range o.PCs {
 				o.PCs[i] = golden(o.PCs[i])
 			}
-			o.PictureOptions, o.FeaturesPath, o.Normalize, o.Threads = scores, filepath.Join(t.TempDir(), "f.npy"), NormalizeColumns, 1
+			o.PictureOptions, o.FeaturesPath, o.Normalize, o.Threads = scores, filepath.Join(t.TempDir(), "f.npy"), omp.Columns, 1
 			_, err := Reconstruct(context.Background(), o, silent())
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
