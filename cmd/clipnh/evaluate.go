@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -30,6 +31,7 @@ type evaluateOptions struct {
 	dataset, dataPath string
 	stride, batch     int
 	strict            bool
+	precision         string
 	images            imageprep.Options
 	classes, features string
 }
@@ -44,6 +46,7 @@ func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O] (of several variants [V,B,O])")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
 	pictureFlags(fs, &o.images)
 }
@@ -66,7 +69,7 @@ func (o *evaluateOptions) validate() error {
 		return errors.New("nothing to do: want --imagenet-zeroshot-path and --data-path for accuracies, or --features-save-path")
 	}
 	_, err := parseShape(o.shape)
-	return err
+	return errors.Join(err, checkPrecision(o.precision))
 }
 
 // pictures are the options as the stages take them; validate has passed.
@@ -76,7 +79,7 @@ func (o *evaluateOptions) pictures() pipeline.PictureOptions {
 		panic("evaluate: options were not validated")
 	}
 	return pipeline.PictureOptions{
-		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
+		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
 		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 	}
 }
@@ -84,31 +87,37 @@ func (o *evaluateOptions) pictures() pipeline.PictureOptions {
 // printEvaluation prints the untouched model and what was done to it, or where
 // there are no accuracies what was written.
 func printEvaluation(p *ui.Printer, e *pipeline.Evaluation) error {
+	columns := []ui.Column{ui.Left("variant")}
+	keeping := slices.ContainsFunc(e.Variants, func(v pipeline.Evaluated) bool { return v.Units > 0 })
+	if keeping {
+		columns = append(columns, ui.Right("percentile"), ui.Right("kept"), ui.Right("kept %"))
+	}
+	describe := func(v pipeline.Evaluated) []string {
+		cells := []string{v.Variant}
+		if !keeping {
+			return cells
+		}
+		percentile, kept, share := "", "", ""
+		if v.Percentile != nil {
+			percentile = fmt.Sprint(*v.Percentile)
+		}
+		if v.Units > 0 {
+			kept, share = fmt.Sprintf("%d of %d", v.Kept, v.Units), fmt.Sprintf("%.2f", 100*v.KeptShare)
+		}
+		return append(cells, percentile, kept, share)
+	}
 	if !e.Labelled {
-		t := ui.NewTable(ui.Left("variant"), ui.Right("percentile"), ui.Right("kept"), ui.Right("kept %"), ui.Right("images"), ui.Left("features"))
+		t := ui.NewTable(append(columns, ui.Right("images"), ui.Left("features"))...)
 		for _, v := range e.Variants {
-			t.Row(append(describeVariant(v), fmt.Sprint(e.Images), e.FeaturesPath)...)
+			t.Row(append(describe(v), fmt.Sprint(e.Images), e.FeaturesPath)...)
 		}
 		return p.Table(t)
 	}
-	t := ui.NewTable(ui.Left("variant"), ui.Right("percentile"), ui.Right("kept"), ui.Right("kept %"),
-		ui.Right("top-1 %"), ui.Right("top-5 %"), ui.Right("correct"), ui.Right("images"))
+	t := ui.NewTable(append(columns, ui.Right("top-1 %"), ui.Right("top-5 %"), ui.Right("correct"), ui.Right("images"))...)
 	for _, v := range append([]pipeline.Evaluated{e.Baseline}, e.Variants...) {
-		t.Row(append(describeVariant(v), fmt.Sprintf("%.2f", 100*v.Top1), fmt.Sprintf("%.2f", 100*v.Top5), fmt.Sprint(v.Correct), fmt.Sprint(e.Images))...)
+		t.Row(append(describe(v), fmt.Sprintf("%.2f", 100*v.Top1), fmt.Sprintf("%.2f", 100*v.Top5), fmt.Sprint(v.Correct), fmt.Sprint(e.Images))...)
 	}
 	return p.Table(t)
-}
-
-// describeVariant is a variant's name, percentile, and what it keeps.
-func describeVariant(v pipeline.Evaluated) []string {
-	cells := []string{v.Variant, "", "", ""}
-	if v.Percentile != nil {
-		cells[1] = fmt.Sprint(*v.Percentile)
-	}
-	if v.Units > 0 {
-		cells[2], cells[3] = fmt.Sprintf("%d of %d", v.Kept, v.Units), fmt.Sprintf("%.2f", 100*v.KeptShare)
-	}
-	return cells
 }
 
 // skippedPictures is the error of an evaluation that lacks some pictures.

@@ -207,7 +207,7 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 
 // readMask reads which units are kept.
 func readMask(path string, units []int, weights string) ([]bool, error) {
-	if err := requireModel(path, weights); err != nil {
+	if err := requireModel(path, "mask --mask-save-path", weights); err != nil {
 		return nil, err
 	}
 	a, err := npy.ReadFile(path)
@@ -239,7 +239,7 @@ func openMeans(src *source, mode string, paths []string) (*tensorFile, error) {
 	var wrong error
 	for _, want := range wanted {
 		for _, path := range paths {
-			t, err := openTensor(path, cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
+			t, err := openTensor(path, "svd --mean-save-path", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
 			if err != nil {
 				return nil, err
 			}

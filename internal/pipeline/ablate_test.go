@@ -358,6 +358,24 @@ func writeFewClasses(t testing.TB, path string) {
 	}
 }
 
+// TestAblateUnknownModel holds that a mask made from another program's norms can
+// be used with any model's scores.
+func TestAblateUnknownModel(t *testing.T) {
+	dir := t.TempDir()
+	mask := filepath.Join(dir, "mask.npy")
+	if _, err := Mask(context.Background(), MaskOptions{Norms: testutil.Golden("norms_nh.npy"), Mode: AblatePairs, TopImages: 20, Percentile: 90, SavePath: mask}); err != nil {
+		t.Fatal(err)
+	}
+	o := AblateOptions{
+		PictureOptions: fromModel(t), Modes: []string{AblatePairs}, MaskPath: mask, Means: []string{testutil.Golden("means_nh.npy")},
+		FeaturesPath: filepath.Join(dir, "f.npy"), Threads: 2,
+	}
+	if _, err := Ablate(context.Background(), o, silent()); err != nil {
+		t.Fatal(err)
+	}
+	checkFeatures(t, o.FeaturesPath, "out/ablate_neur_head_reprs.npy")
+}
+
 // TestAblateOtherModel holds that artefacts of another model are refused.
 func TestAblateOtherModel(t *testing.T) {
 	dir := t.TempDir()

@@ -20,10 +20,11 @@ type codedDirections struct {
 // openCodes reads sparse codes of a number of units, and the embeddings that
 // they are over.
 func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, weights string, team par.Team) (*codedDirections, error) {
-	for _, p := range []string{path, textsPath} {
-		if err := requireModel(p, weights); err != nil {
-			return nil, err
-		}
+	if err := requireModel(path, "", weights); err != nil {
+		return nil, err
+	}
+	if err := requireModel(textsPath, "embed --embeddings-save-path", weights); err != nil {
+		return nil, err
 	}
 	texts, shape, err := readTensor(textsPath)
 	if err != nil {

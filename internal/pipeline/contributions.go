@@ -36,7 +36,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	}
 	a, err := cache.Open(o.CollectPath)
 	if err != nil {
-		return nil, uncollected(err, o.CollectPath)
+		return nil, unmade(err, o.CollectPath, "collect --save-path")
 	}
 	if err := sound(a); err != nil {
 		return nil, err
@@ -196,7 +196,7 @@ func openWrittenOut(path string, given []int) (*writtenOut, error) {
 	a, err := cache.Open(path)
 	foreign := errors.Is(err, cache.ErrNoManifest)
 	if err != nil && !foreign {
-		return nil, uncollected(err, path)
+		return nil, unmade(err, path, "collect --save-path")
 	}
 	shape := given
 	if foreign {

@@ -171,6 +171,59 @@ func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 	}
 }
 
+// TestEvaluateDenseLabels holds that the rows of dense contributions get the
+// labels of their pictures, skipped ones left out, and only of those pictures.
+func TestEvaluateDenseLabels(t *testing.T) {
+	data := labelledFolder(t)
+	broken := filepath.Join(data.Path, "val", "c3", "00000.png")
+	if err := os.WriteFile(broken, []byte("not a picture"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	c := goldenImages(t, "reprs.npy")
+	c.Data = data
+	dense := collect(t, c).Path
+	raw, err := npy.Open(dense)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]float32, raw.Count())
+	if err := raw.ReadFloat32(all, 0); err != nil {
+		t.Fatal(err)
+	}
+	raw.Close()
+	foreign := filepath.Join(t.TempDir(), "reprs.dat")
+	if err := os.WriteFile(foreign, npy.AppendFloat32(nil, all), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	run := func(pictures PictureOptions) (*ReconstructResult, error) {
+		pictures.Data = data
+		return Reconstruct(context.Background(), ReconstructOptions{
+			PictureOptions: pictures, Means: testutil.Golden("means_nh.npy"), PCs: []string{testutil.Golden("pc0_nh.npy")},
+			ClassesPath: testutil.Golden("text/zeroshot.npy"), Threads: 2,
+		}, silent())
+	}
+	r, err := run(PictureOptions{ScoresPath: dense})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := readAccuracy(t, "reconstruct_nh_pc0"); r.Images != want.Images || r.Variants[0].Correct != want.Correct || r.Baseline.Correct != want.Correct {
+		t.Errorf("%d images, %+v, want %d correct", r.Images, r.Variants[0], want.Correct)
+	}
+	// Without a manifest nothing says that a picture was skipped.
+	if _, err := run(PictureOptions{ScoresPath: foreign, Shape: raw.Shape}); err == nil || !strings.Contains(err.Error(), "48 rows") {
+		t.Errorf("error %v, want one about the number of rows", err)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run(PictureOptions{ScoresPath: dense}); err == nil || !strings.Contains(err.Error(), "images") {
+		t.Errorf("error %v, want one about the images", err)
+	}
+	if r, err = run(PictureOptions{ScoresPath: foreign, Shape: raw.Shape}); err != nil || r.Variants[0].Correct != readAccuracy(t, "reconstruct_nh_pc0").Correct {
+		t.Errorf("foreign file: %+v, %v", r, err)
+	}
+}
+
 // TestEvaluateSkips holds that a picture that cannot be read is named, and that
 // Strict stops at it.
 func TestEvaluateSkips(t *testing.T) {

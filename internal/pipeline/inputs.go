@@ -20,16 +20,17 @@ type tensorFile struct {
 }
 
 // openTensor opens a .npy file. Where a manifest lies beside it, the fields of
-// want that are not zero must be the manifest's.
-func openTensor(path string, want cache.Manifest) (*tensorFile, error) {
+// want that are not zero must be the manifest's; see requireOf. flag is that of
+// the command that makes such files, for advice where there is none.
+func openTensor(path, flag string, want cache.Manifest) (*tensorFile, error) {
 	t := &tensorFile{path: path}
 	a, err := cache.Open(path)
 	switch {
 	case errors.Is(err, cache.ErrNoManifest):
 	case err != nil:
-		return nil, err
+		return nil, unmade(err, path, flag)
 	default:
-		if err := a.Require(want); err != nil {
+		if err := requireOf(a, want); err != nil {
 			return nil, err
 		}
 		t.hash = a.Hash()
@@ -43,16 +44,35 @@ func openTensor(path string, want cache.Manifest) (*tensorFile, error) {
 	return t, err
 }
 
+// unmade adds to the error of an artefact that is missing the command that makes
+// it, if there is a flag to make it with, unless the error knows better.
+func unmade(err error, path, flag string) error {
+	var hint interface{ Hint() string }
+	if flag == "" || !errors.Is(err, cache.ErrMissing) || errors.As(err, &hint) {
+		return err
+	}
+	return hinted{err, fmt.Sprintf("run \"clipnh %s %s\" first", flag, path)}
+}
+
+// requireOf is a.Require, but that an artefact made from files of another
+// program, which does not know its model, is taken to be of any.
+func requireOf(a *cache.Artefact, want cache.Manifest) error {
+	if a.Manifest.Origin.Weights == "" {
+		want.Origin.Weights = ""
+	}
+	return a.Require(want)
+}
+
 // requireModel fails where a file's manifest says that it is of another model.
-func requireModel(path, weights string) error {
+func requireModel(path, flag, weights string) error {
 	a, err := cache.Open(path)
 	if errors.Is(err, cache.ErrNoManifest) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return unmade(err, path, flag)
 	}
-	return a.Require(cache.Manifest{Origin: cache.Origin{Weights: weights}})
+	return requireOf(a, cache.Manifest{Origin: cache.Origin{Weights: weights}})
 }
 
 func (t *tensorFile) close() error {

@@ -79,7 +79,7 @@ type strengths struct {
 // Where norms have a manifest, and weights is not empty, they must be of that
 // model.
 func readStrengths(path, mode string, topImages int, weights string) (*strengths, error) {
-	t, err := openTensor(path, cache.Manifest{Kind: kindNorms, Origin: cache.Origin{Weights: weights}})
+	t, err := openTensor(path, "svd --norm-save-path", cache.Manifest{Kind: kindNorms, Origin: cache.Origin{Weights: weights}})
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func openReconstruction(src *source, o ReconstructOptions) (*reconstruction, err
 	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
 	made := cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}
 	var err error
-	if r.means, err = openTensor(o.Means, made); err != nil {
+	if r.means, err = openTensor(o.Means, "svd --mean-save-path", made); err != nil {
 		return nil, err
 	}
 	if err = r.open(o, made); err != nil {
@@ -132,7 +132,7 @@ func (r *reconstruction) open(o ReconstructOptions, made cache.Manifest) error {
 	}
 	made.Kind = kindDirections
 	for _, path := range o.PCs {
-		t, err := openTensor(path, made)
+		t, err := openTensor(path, "svd --out-save-path", made)
 		if err != nil {
 			return err
 		}

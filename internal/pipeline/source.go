@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -23,6 +24,7 @@ type PictureOptions struct {
 	BatchSize int
 	Images    imageprep.Options
 	Strict    bool
+	Precision kernel.Precision // of the products in the tower
 
 	// Data are the pictures, or what collected ones have their labels from;
 	// without a path these have none.
@@ -87,6 +89,10 @@ const batchImages = 128
 func openScoresSource(ctx context.Context, o PictureOptions) (*source, error) {
 	s, err := openScores(o.ScoresPath)
 	if err != nil {
+		return nil, err
+	}
+	if err := sound(s.Artefact); err != nil {
+		s.close()
 		return nil, err
 	}
 	names, err := imageNames(s.Artefact)
@@ -252,17 +258,21 @@ func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Rep
 	}
 	// Planned for more than one picture, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: threads})
+	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: threads, Precision: o.Precision})
 	if err != nil {
 		m.Close()
 		return nil, err
 	}
 	c := tower.Config()
+	parameters := map[string]any{"exif": o.Images.EXIF, "max_pixels": o.Images.MaxPixels}
+	if o.Precision == kernel.BFloat16 {
+		parameters["precision"] = "bf16, reduced"
+	}
 	src := &source{
 		images: len(data.Items), heads: c.Heads(), neurons: c.Neurons(), outDim: c.OutDim, labelled: len(data.Classes) > 0,
 		origin: cache.Origin{
 			Model: c.Name(), Weights: m.sha256, Dataset: data.Kind, Images: data.Fingerprint(), Stride: o.Stride,
-			Preprocessing: imageprep.Version, Parameters: map[string]any{"exif": o.Images.EXIF},
+			Preprocessing: imageprep.Version, Parameters: parameters,
 		},
 		pool: tower.Pool(), tower: tower, close: m.Close,
 	}
