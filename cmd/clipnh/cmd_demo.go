@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -74,6 +73,14 @@ var demoSteps = []struct{ why, args string }{
 		"collect --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --save-path {}/caches/val"},
 	{"The direction that each pair writes to:",
 		"svd --collect-save-path {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
+	{"And of each neuron, summed over heads:",
+		"svd --mode n --collect-save-path {}/caches/test --out-save-path {}/caches/pc0_n.npy --mean-save-path {}/caches/means_n.npy --norm-save-path {}/caches/norms_n.npy"},
+	{"How much of the model are these directions?",
+		"reconstruct --pcs-paths {}/caches/pc0.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy"},
+	{"How few pairs, or neurons, can do its work?",
+		"ablate --percentile 0,80,90,95,98,99 --neuron-head-norms-path {}/caches/norms.npy --neurons-norms-path {}/caches/norms_n.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy --plot {}/ablation.png"},
+	{"The strongest tenth of the pairs, for later use:",
+		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
 }
 
 // demoConcepts are the words whose strongest pairs the demo shows, beside
@@ -144,9 +151,18 @@ func shellLine(args []string) string {
 
 // demoResult is what the demo found, beside what was expected.
 type demoResult struct {
-	ZeroShot         pipeline.Accuracy `json:"zero_shot"`
-	ExpectedZeroShot float64           `json:"expected_top1"`
-	Concepts         []demoConcept     `json:"concepts"`
+	ZeroShot         demoAccuracy   `json:"zero_shot"`
+	ExpectedZeroShot float64        `json:"expected_top1"`
+	Concepts         []demoConcept  `json:"concepts"`
+	Reconstruction   []demoVariant  `json:"reconstruction"`
+	Ablation         []demoAblation `json:"ablation"`
+}
+
+// demoAccuracy is how often zero-shot classification is right.
+type demoAccuracy struct {
+	Images int     `json:"images"`
+	Top1   float64 `json:"top1"` // share of the images, 0 to 1
+	Top5   float64 `json:"top5"`
 }
 
 // demoConcept is the pairs that stand closest to a word.
@@ -162,11 +178,6 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 		return nil, err
 	}
 	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	accuracy, err := pipeline.ZeroShot(ctx, in("caches/val"), in("caches/classes.npy"),
-		dataset.Options{Kind: dataset.ImageNetVal, Path: in(demo.ImageNet)}, threads)
-	if err != nil {
-		return nil, err
-	}
 	words, err := textlist.ReadFile(in(demo.Words))
 	if err != nil {
 		return nil, err
@@ -175,7 +186,10 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 	if err != nil {
 		return nil, err
 	}
-	result := &demoResult{ZeroShot: *accuracy, ExpectedZeroShot: expected.ZeroShotTop1}
+	result := &demoResult{ExpectedZeroShot: expected.ZeroShotTop1}
+	if err := result.evaluate(ctx, in, expected, threads); err != nil {
+		return nil, err
+	}
 	of := map[string][]demo.Pair{"yellow": expected.Golden.TopPairsForYellow, "convertible": expected.Golden.TopPairsForConvertible}
 	for _, word := range demoConcepts {
 		at := slices.Index(words, word)
@@ -208,5 +222,5 @@ func (r *demoResult) print(p *ui.Printer) error {
 			return err
 		}
 	}
-	return nil
+	return r.printEvaluations(p)
 }

@@ -26,6 +26,7 @@ func TestDemo(t *testing.T) {
 		if got.ZeroShot.Images != 400 || got.ZeroShot.Top1 != got.ExpectedZeroShot {
 			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
 		}
+		checkDemoEvaluations(t, &got)
 		if len(got.Concepts) != len(demoConcepts) {
 			t.Errorf("%s time: %d concepts", time, len(got.Concepts))
 		}
@@ -38,6 +39,34 @@ func TestDemo(t *testing.T) {
 					t.Errorf("%s time: %s: pair %d is %+v, want %+v", time, c.Word, i, pair, want)
 				}
 			}
+		}
+	}
+}
+
+// checkDemoEvaluations holds that accuracies are those that PyTorch measured, that
+// reconstruction from pairs is the model, and that where pairs and neurons differ
+// much it is the pairs that keep more.
+func checkDemoEvaluations(t *testing.T, got *demoResult) {
+	t.Helper()
+	if len(got.Reconstruction) != 2 || got.Reconstruction[0].Top1 != got.ZeroShot.Top1 {
+		t.Errorf("reconstruction %+v, want pairs as the model, %+v", got.Reconstruction, got.ZeroShot)
+	}
+	for _, v := range got.Reconstruction {
+		if v.Top1 != v.Expected {
+			t.Errorf("%s: top-1 %g, want %g", v.Variant, v.Top1, v.Expected)
+		}
+	}
+	if len(got.Ablation) != len(demoPercentiles) {
+		t.Errorf("%d points of the ablation curve", len(got.Ablation))
+	}
+	for _, a := range got.Ablation {
+		// One picture of 400, for weights rounded to fp16.
+		const tolerance = 1.0 / 400
+		if math.Abs(a.Pairs-a.ExpectedPairs) > tolerance || math.Abs(a.Neurons-a.ExpectedNeurons) > tolerance {
+			t.Errorf("ablation %+v", a)
+		}
+		if a.Percentile <= 98 && a.Pairs < a.Neurons {
+			t.Errorf("ablation %+v: pairs are below neurons", a)
 		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 // otherNames are names that the reference has for flags of ours besides the
 // ones that we took over.
 var otherNames = map[string]string{
-	"num-top-norms": "top-images",     // polysemanticity.py
-	"norm-out-path": "norm-save-path", // svd_over_dataset.py; its README has ours
+	"num-top-norms":     "top-images",     // polysemanticity.py
+	"norm-out-path":     "norm-save-path", // svd_over_dataset.py; its README has ours
+	"neuron-norms-path": "neurons-norms-path",
 }
 
 // dashes makes --top_k_pca the same flag as --top-k-pca.

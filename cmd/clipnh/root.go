@@ -32,6 +32,9 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSVDCommand(g),
 			newPolysemanticityCommand(g),
 			newRegistersCommand(g),
+			newReconstructCommand(g),
+			newMaskCommand(g),
+			newAblateCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),

@@ -56,12 +56,15 @@ func (p *Pool) AblatedFeatures(dst, values, masked, scores []float32, images int
 		p.Features(dst, values, scores, images, team)
 		return
 	}
-	O, row := p.OutDim, p.Heads*p.Neurons
-	team.For(images, func(lo, hi, _ int) {
-		for i := lo * row; i < hi*row; i++ {
-			masked[i] = 0
-			if a.kept[i%row%len(a.kept)] {
-				masked[i] = scores[i]
+	O, runs := p.OutDim, images*p.Heads*p.Neurons/len(a.kept) // of the units, one after another
+	team.For(runs, func(lo, hi, _ int) {
+		for r := lo; r < hi; r++ {
+			from, to := scores[r*len(a.kept):], masked[r*len(a.kept):]
+			for u, keep := range a.kept {
+				to[u] = 0
+				if keep {
+					to[u] = from[u]
+				}
 			}
 		}
 	})

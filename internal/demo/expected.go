@@ -9,12 +9,25 @@ import (
 //go:embed expected.json
 var expectedJSON []byte
 
-// Expectation is the part of expected.json that concerns embed, collect and svd.
+// Expectation is the part of expected.json that concerns embed, collect, svd,
+// ablate and reconstruct.
 // It was measured by scripts/demo/evaluate.py on the model's weights with every
 // floating tensor in fp16. Embeddings are rounded to 4 decimals, and to 5 where
 // they are normalised.
 type Expectation struct {
 	ZeroShotTop1 float64 `json:"zero_shot_top1"` // share of imagenet/val, 0..1
+
+	// Top-1 accuracy on imagenet/val when only the strongest pairs, or neurons, keep
+	// their contributions and the others take their mean on imagenet/test. Keys are
+	// "top 20%", "top 10%", "top 5%", "top 2%" and "top 1%".
+	AblationPairs   map[string]float64 `json:"ablation_neuron_heads"`
+	AblationNeurons map[string]float64 `json:"ablation_neurons"`
+
+	// The same with features put together from PC0.
+	Reconstruction struct {
+		Pairs   float64 `json:"neuron_heads"`
+		Neurons float64 `json:"neurons"`
+	} `json:"reconstruction_pc0"`
 
 	Golden struct {
 		Texts  map[string]TextValues  `json:"texts"`

@@ -36,7 +36,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	}
 	a, err := cache.Open(o.CollectPath)
 	if err != nil {
-		return nil, uncollected(err, o.CollectPath)
+		return nil, unmade(err, o.CollectPath, "collect --save-path")
 	}
 	if err := sound(a); err != nil {
 		return nil, err
@@ -177,16 +177,28 @@ type writtenOut struct {
 	parent *cache.Artefact // nil for a file without manifest
 }
 
-// openDense opens a dense file. Its shape is its header's or manifest's, or,
-// for a .dat of another program, the one given.
+// openDense opens a dense file whose units are those that o asks for.
 func openDense(o SVDOptions) (*writtenOut, error) {
-	path := o.CollectPath
+	d, err := openWrittenOut(o.CollectPath, o.Shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(o); err != nil {
+		d.file.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openWrittenOut opens a dense file. Its shape is its header's or manifest's,
+// or, for a .dat of another program, the one given.
+func openWrittenOut(path string, given []int) (*writtenOut, error) {
 	a, err := cache.Open(path)
 	foreign := errors.Is(err, cache.ErrNoManifest)
 	if err != nil && !foreign {
-		return nil, uncollected(err, path)
+		return nil, unmade(err, path, "collect --save-path")
 	}
-	shape := o.Shape
+	shape := given
 	if foreign {
 		a = nil
 		if filepath.Ext(path) == ".dat" && shape == nil {
@@ -207,9 +219,9 @@ func openDense(o SVDOptions) (*writtenOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.check(o); err != nil {
+	if got := d.shape(); given != nil && !slices.Equal(got, given) {
 		d.file.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: shape %s, but --shape says %s", path, npy.ShapeString(got), npy.ShapeString(given))
 	}
 	return d, nil
 }
@@ -225,9 +237,6 @@ func (d *writtenOut) check(o SVDOptions) error {
 			return hinted{fmt.Errorf("%s: scores, want the folder that they are in", d.path), fmt.Sprintf("give %s", folder)}
 		}
 		return fmt.Errorf("%s: shape %s, want %s", d.path, npy.ShapeString(got), want)
-	}
-	if o.Shape != nil && !slices.Equal(got, o.Shape) {
-		return fmt.Errorf("%s: shape %s, but --shape says %s", d.path, npy.ShapeString(got), npy.ShapeString(o.Shape))
 	}
 	return nil
 }

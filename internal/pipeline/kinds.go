@@ -21,6 +21,8 @@ const (
 	kindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
 	kindPolysemanticity = "polysemanticity"  // of units, [H,C] or [C]
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
+	kindMask            = "mask"             // bool, which units are kept, [H,C] or [C]
+	kindFeatures        = "features"         // of pictures, not normalised, [B,O], or [V,B,O] of several variants
 )
 
 // The files of a folder that Collect writes.

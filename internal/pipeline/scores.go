@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -25,7 +24,7 @@ type scores struct {
 func openScores(path string) (*scores, error) {
 	a, err := cache.Open(path)
 	if err != nil {
-		return nil, uncollected(err, path)
+		return nil, unmade(err, path, "collect --save-path")
 	}
 	return scoresOf(a)
 }
@@ -72,16 +71,6 @@ func sound(a *cache.Artefact) error {
 		err = fmt.Errorf("%s: chunk %d: %w", d.File, d.Chunk, d.Err)
 	}
 	return hinted{err, "make it again: clipnh collect with --restart"}
-}
-
-// uncollected adds to the error of an artefact that is not there how it is
-// made, unless the error knows better.
-func uncollected(err error, path string) error {
-	var hint interface{ Hint() string }
-	if !errors.Is(err, cache.ErrMissing) || errors.As(err, &hint) {
-		return err
-	}
-	return hinted{err, fmt.Sprintf("run \"clipnh collect --save-path %s\" first", path)}
 }
 
 // hinted is an error with advice.

@@ -51,7 +51,8 @@ func goldenScores(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(w.Append(s, nil), addPool(w, tinyPool(t), false, par.NewTeam(1))); err != nil {
+	names, _ := labelledNames(t)
+	if err := errors.Join(w.Append(s, nil), addPool(w, tinyPool(t), false, par.NewTeam(1)), addNames(w, names, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

@@ -11,12 +11,15 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
 )
 
 // A Figure is curves over common axes.
@@ -57,11 +60,12 @@ func FormatOf(path string) (Format, error) {
 	return "", fmt.Errorf("%s: want a .png or .svg file", path)
 }
 
-// Figures are this large on paper; a PNG has 96 pixels an inch of it, and an
-// ordinary page takes the size as it is.
+// Figures are this large on paper, the width of an ordinary page's text.
 const (
 	width  = 6.5 * vg.Inch
 	height = 4.2 * vg.Inch
+
+	pixelsPerInch = 192 // of a PNG: sharp on a dense screen, or printed
 )
 
 // styles are the curves' in their order, then from the first again.
@@ -87,13 +91,14 @@ func Write(w io.Writer, f Figure, format Format) error {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = f.Title, f.X, f.Y
 	p.Title.Padding = vg.Points(8)
-	p.Title.TextStyle.Font.Size = vg.Points(13)
+	setFont(&p.Title.TextStyle, 13)
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font.Size = vg.Points(11)
+		setFont(&axis.Label.TextStyle, 11)
+		setFont(&axis.Tick.Label, 10)
 		axis.Label.Padding = vg.Points(4)
-		axis.Tick.Label.Font.Size = vg.Points(10)
+		axis.Tick.Marker = roundTicks{}
 	}
-	p.Legend.TextStyle.Font.Size = vg.Points(10)
+	setFont(&p.Legend.TextStyle, 10)
 	p.Legend.ThumbnailWidth = vg.Points(36)
 	p.Legend.Padding = vg.Points(3)
 	p.Legend.Left = true // low values come last, so the lower left is free
@@ -123,12 +128,41 @@ func Write(w io.Writer, f Figure, format Format) error {
 	if f.YRange != [2]float64{} {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, f.YRange[0]), max(p.Y.Max, f.YRange[1])
 	}
-	to, err := p.WriterTo(width, height, string(format))
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", f.Title, err)
+	if format == SVG {
+		to, err := p.WriterTo(width, height, string(format))
+		if err != nil {
+			return fmt.Errorf("draw %s: %w", f.Title, err)
+		}
+		_, err = to.WriteTo(w)
+		return err
 	}
-	_, err = to.WriteTo(w)
+	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pixelsPerInch))
+	p.Draw(draw.New(canvas))
+	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 	return err
+}
+
+func setFont(s *text.Style, points float64) {
+	s.Font.Variant, s.Font.Size = "Sans", vg.Points(points)
+}
+
+// roundTicks labels an axis at some five multiples of 1, 2 or 5 times a power of
+// ten.
+type roundTicks struct{}
+
+func (roundTicks) Ticks(low, high float64) []plot.Tick {
+	step := math.Pow(10, math.Floor(math.Log10((high-low)/2)))
+	for _, times := range []float64{1, 2, 5} {
+		if wider := times * step; (high-low)/wider <= 6 {
+			step = wider
+			break
+		}
+	}
+	var ticks []plot.Tick
+	for i := math.Ceil(low / step); i*step <= high; i++ {
+		ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
+	}
+	return ticks
 }
 
 func newCurve(c Curve, i int) (*plotter.Line, *plotter.Scatter, error) {

@@ -85,8 +85,11 @@ func TestWriteSVG(t *testing.T) {
 func TestOnePoint(t *testing.T) {
 	f := sample()
 	f.Curves = []Curve{{"pairs", []float64{90}, []float64{52}}}
-	if err := Write(io.Discard, f, PNG); err != nil {
-		t.Error(err)
+	for _, level := range []Level{f.Level, {}} {
+		f.Level = level
+		if err := Write(io.Discard, f, PNG); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -105,6 +108,24 @@ func TestFormatOf(t *testing.T) {
 		got, err := FormatOf(path)
 		if got != want || (err != nil) != (want == "") {
 			t.Errorf("%q: %q, %v; want %q", path, got, err, want)
+		}
+	}
+}
+
+func TestRoundTicks(t *testing.T) {
+	for _, test := range []struct {
+		low, high float64
+		want      string
+	}{
+		{0, 99, "0 20 40 60 80"}, {0, 100, "0 20 40 60 80 100"}, {80, 99, "80 85 90 95"}, {0, 1, "0 0.2 0.4 0.6 0.8 1"},
+		{-3, 7, "-2 0 2 4 6"}, {0.13, 0.17, "0.13 0.14 0.15 0.16 0.17"},
+	} {
+		var labels []string
+		for _, tick := range (roundTicks{}).Ticks(test.low, test.high) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != test.want {
+			t.Errorf("%g to %g: %s, want %s", test.low, test.high, got, test.want)
 		}
 	}
 }

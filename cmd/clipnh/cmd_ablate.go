@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/plot"
+)
+
+const ablateHelp = `
+Takes parts of the model out and tells how well it still classifies. Modes:
+  neur_head_reprs        contributions of neuron-head pairs become their means
+  neur_reprs             the same of neurons, whose contributions are summed over heads
+  neur_acts              activations of neurons become their means, before attention
+  zero_sink              the class token's attention to the last token becomes zero
+  zero_register_neurons  activations of the --top-k-sink-neurons neurons become zero
+                         without which attention to the last token drops most
+The first three keep some units and take out the others. Which are kept, a mask says
+(--replace-index-path, True for kept), or, for a whole curve in one pass, their
+strengths do: --percentile 0,50,80,90,95 keeps those at or above each percentile, as
+mask would, for every mode whose norms are given. The last three work on tokens, and
+need the model and the pictures.
+` + evaluateHelp + `
+
+Reads also --means-path, one or several, told apart by shape: [H,C,O] of pairs, which
+also serves neurons; [C,O] of neurons; [C,T] of activations. Writes features if
+--features-save-path is given, and draws accuracy over percentiles with --plot.`
+
+func newAblateCommand(g *globalOptions) *cobra.Command {
+	var opts ablateOptions
+	cmd := &cobra.Command{
+		Use:   "ablate --means-path FILE --percentile P,...",
+		Short: "Classify with pairs, neurons or the attention sink taken out",
+		Long:  ablateHelp,
+		Example: "clipnh ablate --scores caches/val --data-path imagenet \\\n" +
+			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
+			"  --neuron-head-norms-path caches/norms.npy --neurons-norms-path caches/norms_n.npy \\\n" +
+			"  --percentile 0,50,80,90,95 --plot ablation.png",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runAblate(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// ablateOptions is everything the ablate command can be told.
+type ablateOptions struct {
+	evaluateOptions
+	normsOptions
+	modes, means []string
+	mask         string
+	percentiles  []float64
+	plot         string
+	sinkDiffs    string
+	topSink      int
+}
+
+func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` of the above; if not given, those whose norms are given,\nor else neur_head_reprs")
+	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
+	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of what is kept, .npy, bool [H,C] or [C]")
+	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "`P,...` keep units at or above each percentile, 0 to 100, instead of a mask")
+	o.normsOptions.addFlags(fs)
+	fs.StringVar(&o.plot, "plot", "", "`FILE` for a drawing of the accuracy over percentiles, .png or .svg")
+	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of how much attention to the last token drops without each neuron,\n.npy, [B,C]")
+	fs.IntVar(&o.topSink, "top-k-sink-neurons", 18, "zero the `K` neurons of largest drop")
+	o.evaluateOptions.addFlags(fs)
+}
+
+// chosenModes are the modes asked for, or implied.
+func (o *ablateOptions) chosenModes() []string {
+	if len(o.modes) > 0 {
+		return o.modes
+	}
+	var modes []string
+	given := o.paths()
+	for _, mode := range pipeline.AblateModes() {
+		if given[mode] != "" {
+			modes = append(modes, mode)
+		}
+	}
+	if modes == nil {
+		return []string{pipeline.AblatePairs}
+	}
+	return modes
+}
+
+// validate covers what flags mean together; the stage checks what files hold.
+func (o *ablateOptions) validate() error {
+	modes, given := o.chosenModes(), o.paths()
+	choosing := 0 // modes that keep some units
+	for i, mode := range modes {
+		if !slices.Contains(pipeline.AblateModes(), mode) {
+			return fmt.Errorf("--mode %q: want %s", mode, strings.Join(pipeline.AblateModes(), ", "))
+		}
+		if slices.Contains(modes[:i], mode) {
+			return fmt.Errorf("--mode %s is given twice", mode)
+		}
+		if mode == pipeline.AblateSink {
+			continue
+		}
+		if mode == pipeline.AblateSinkRegisters {
+			if o.sinkDiffs == "" {
+				return fmt.Errorf("--mode %s: --neurons-sink-diffs-path is missing", mode)
+			}
+			continue
+		}
+		choosing++
+		if len(o.means) == 0 {
+			return fmt.Errorf("--mode %s: --means-path is missing", mode)
+		}
+		if len(o.percentiles) > 0 && given[mode] == "" {
+			return fmt.Errorf("--mode %s: --percentile wants the norms of its units", mode)
+		}
+	}
+	switch {
+	case choosing > 0 && (o.mask == "") == (len(o.percentiles) == 0):
+		return errors.New("want one of --replace-index-path and --percentile")
+	case choosing == 0 && (o.mask != "" || len(o.percentiles) > 0):
+		return fmt.Errorf("--mode %s keeps all units: no --replace-index-path or --percentile", strings.Join(modes, ","))
+	case choosing > 1 && o.mask != "":
+		return errors.New("--replace-index-path is for one mode")
+	case o.plot != "" && len(o.percentiles) == 0:
+		return errors.New("--plot draws accuracy over percentiles: want --percentile")
+	case o.topSink < 1:
+		return fmt.Errorf("--top-k-sink-neurons %d: want 1 or more", o.topSink)
+	}
+	for _, p := range o.percentiles {
+		if err := checkPercentile(p); err != nil {
+			return err
+		}
+	}
+	if o.plot != "" {
+		if _, err := plot.FormatOf(o.plot); err != nil {
+			return fmt.Errorf("--plot %w", err)
+		}
+	}
+	if err := o.normsOptions.validate(); err != nil {
+		return err
+	}
+	return o.evaluateOptions.validate()
+}
+
+func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
+	result, err := pipeline.Ablate(ctx, pipeline.AblateOptions{
+		PictureOptions: opts.pictures(), Modes: opts.chosenModes(),
+		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
+		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
+		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printEvaluation(g.printer, &result.Evaluation)
+	}
+	return errors.Join(err, skippedPictures(&result.Evaluation))
+}

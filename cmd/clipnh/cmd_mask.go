@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const maskHelp = `
+Says which units are the strongest: a unit's strength is the mean of its --top-images
+largest norms, and those at or above --percentile of all strengths are kept (NumPy's
+percentile, linear between neighbours). What is not kept is for ablate to take out.
+
+Reads the norms that svd wrote, or the reference: [H,C,K] of pairs
+(--neuron-head-norms-path), or [C,K] of neurons (--neurons-norms-path) or of
+activations (--neuron-acts-norms-path). Writes bool, [H,C] or [C], True for kept, to
+--mask-save-path, .npy, with a manifest.`
+
+func newMaskCommand(g *globalOptions) *cobra.Command {
+	var opts maskOptions
+	cmd := &cobra.Command{
+		Use:   "mask --neuron-head-norms-path FILE --mask-save-path FILE",
+		Short: "Mark the pairs or neurons of largest norms",
+		Long:  maskHelp,
+		Example: "clipnh mask --neuron-head-norms-path caches/norms.npy --percentile 80 \\\n" +
+			"  --mask-save-path caches/mask.npy",
+		Args:        noArgs,
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runMask(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// normsOptions is what commands are told that rank units by their norms.
+type normsOptions struct {
+	pairs, neurons, activations string // paths of norms
+	topImages                   int
+}
+
+func (o *normsOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.pairs, "neuron-head-norms-path", "", "`FILE` of pairs' norms, .npy")
+	fs.StringVar(&o.neurons, "neurons-norms-path", "", "`FILE` of neurons' norms, .npy")
+	fs.StringVar(&o.activations, "neuron-acts-norms-path", "", "`FILE` of activations' norms, .npy")
+	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms, or of all there are")
+}
+
+// paths are the norms that were given, by mode.
+func (o *normsOptions) paths() map[string]string {
+	given := map[string]string{}
+	for mode, path := range map[string]string{
+		pipeline.AblatePairs: o.pairs, pipeline.AblateNeurons: o.neurons, pipeline.AblateActivations: o.activations,
+	} {
+		if path != "" {
+			given[mode] = path
+		}
+	}
+	return given
+}
+
+func (o *normsOptions) validate() error {
+	if o.topImages < 1 {
+		return fmt.Errorf("--top-images %d: want 1 or more", o.topImages)
+	}
+	return nil
+}
+
+func checkPercentile(p float64) error {
+	if !(p >= 0 && p <= 100) {
+		return fmt.Errorf("--percentile %g: want 0 to 100", p)
+	}
+	return nil
+}
+
+// maskOptions is everything the mask command can be told.
+type maskOptions struct {
+	normsOptions
+	mode, save string
+	percentile float64
+}
+
+func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts; that of the norms if not given")
+	o.normsOptions.addFlags(fs)
+	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
+	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
+}
+
+func (o *maskOptions) validate() error {
+	if err := require("--mask-save-path", o.save); err != nil {
+		return err
+	}
+	if !strings.HasSuffix(o.save, ".npy") {
+		return fmt.Errorf("%s: want a .npy file", o.save)
+	}
+	if _, _, err := o.chosen(); err != nil {
+		return err
+	}
+	return errors.Join(checkPercentile(o.percentile), o.normsOptions.validate())
+}
+
+// chosen returns the mode, and the norms for it.
+func (o *maskOptions) chosen() (mode, path string, err error) {
+	given := o.paths()
+	if o.mode != "" {
+		if given[o.mode] == "" {
+			return "", "", fmt.Errorf("--mode %q: want the norms of one of neur_head_reprs, neur_reprs and neur_acts", o.mode)
+		}
+		return o.mode, given[o.mode], nil
+	}
+	if len(given) != 1 {
+		return "", "", errors.New("want one of --neuron-head-norms-path, --neurons-norms-path and --neuron-acts-norms-path, or --mode")
+	}
+	for m, p := range given {
+		mode, path = m, p
+	}
+	return mode, path, nil
+}
+
+func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
+	mode, path, err := opts.chosen()
+	if err != nil {
+		return usageError{err}
+	}
+	result, err := pipeline.Mask(ctx, pipeline.MaskOptions{
+		Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
+	})
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Left("mode"), ui.Right("percentile"), ui.Right("threshold"), ui.Right("kept"), ui.Right("kept %"))
+	t.Row(result.Path, result.Mode, fmt.Sprint(result.Percentile), fmt.Sprintf("%.6g", result.Threshold),
+		fmt.Sprintf("%d of %d", result.Kept, result.Units), fmt.Sprintf("%.2f", 100*result.KeptShare))
+	return g.printer.Table(t)
+}

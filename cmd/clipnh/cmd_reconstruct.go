@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/pipeline"
+)
+
+const reconstructHelp = `
+Puts image features together from the principal directions of neuron-head pairs, or of
+neurons, and tells how well they still classify: each unit's centred contribution is
+projected on its directions, its mean is added back, and all units are summed.
+Several --pcs-paths add up. Directions can also be those that sparse codes over texts
+stand for (--decomposition-save-path, .npz of scipy's, csr or csc): code times
+dictionary, made unit vectors. The dictionary is --text-descs-embeddings-path less its
+mean over the texts, then normalised as --normalize says.
+` + evaluateHelp + `
+
+Reads also, as svd wrote them or the reference, --means-path and --pcs-paths: [H,C,O]
+of pairs or [C,O] of neurons. Writes features if --features-save-path is given.`
+
+func newReconstructCommand(g *globalOptions) *cobra.Command {
+	var opts reconstructOptions
+	cmd := &cobra.Command{
+		Use:   "reconstruct --pcs-paths FILE,... --means-path FILE",
+		Short: "Classify by features put together from principal directions",
+		Long:  reconstructHelp,
+		Example: "clipnh reconstruct --scores caches/val --data-path imagenet \\\n" +
+			"  --imagenet-zeroshot-path caches/classes.npy \\\n" +
+			"  --pcs-paths caches/pc0.npy --means-path caches/means.npy",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runReconstruct(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// reconstructOptions is everything the reconstruct command can be told.
+type reconstructOptions struct {
+	evaluateOptions
+	pcs                                []string
+	means, texts, decomposition, scale string
+}
+
+func (o *reconstructOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&o.pcs, "pcs-paths", nil, "`FILE,...` of principal directions, .npy; may be repeated")
+	fs.StringVar(&o.means, "means-path", "", "`FILE` of mean contributions, .npy")
+	fs.StringVar(&o.decomposition, "decomposition-save-path", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
+	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes are over, .npy or .pt")
+	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "make unit vectors of the dictionary's `AXIS` columns (as the reference does),\nrows, or none")
+	o.evaluateOptions.addFlags(fs)
+}
+
+func (o *reconstructOptions) validate() error {
+	if err := require("--means-path", o.means); err != nil {
+		return err
+	}
+	switch {
+	case (len(o.pcs) > 0) == (o.decomposition != ""):
+		return errors.New("want one of --pcs-paths and --decomposition-save-path")
+	case (o.texts != "") != (o.decomposition != ""):
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path go together")
+	case slices.Contains(o.pcs, ""):
+		return errors.New("--pcs-paths has an empty path")
+	case o.decomposition != "" && !strings.HasSuffix(o.decomposition, ".npz"):
+		return fmt.Errorf("%s: want a .npz file", o.decomposition)
+	}
+	if _, err := omp.ParseNormalization(o.scale); err != nil {
+		return fmt.Errorf("--normalize: %w", err)
+	}
+	return o.evaluateOptions.validate()
+}
+
+func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptions) error {
+	by, err := omp.ParseNormalization(opts.scale)
+	if err != nil {
+		return usageError{err}
+	}
+	result, err := pipeline.Reconstruct(ctx, pipeline.ReconstructOptions{
+		PictureOptions: opts.pictures(), Means: opts.means, PCs: opts.pcs,
+		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
+		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if result.Null > 0 {
+		g.printer.Note("%d of the directions are zero: their units keep their means only", result.Null)
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printEvaluation(g.printer, &result.Evaluation)
+	}
+	return errors.Join(err, skippedPictures(&result.Evaluation))
+}

@@ -1,0 +1,279 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/plot"
+)
+
+// What can be ablated, by the reference's names.
+const (
+	AblatePairs         = "neur_head_reprs"       // contributions of pairs that are not kept become their mean
+	AblateNeurons       = "neur_reprs"            // the same of neurons, summed over heads
+	AblateActivations   = "neur_acts"             // activations of neurons that are not kept become their mean
+	AblateSink          = "zero_sink"             // the class token's attention to the last token becomes zero
+	AblateSinkRegisters = "zero_register_neurons" // activations of the neurons that feed it become zero
+)
+
+// AblateModes are all of them.
+func AblateModes() []string {
+	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
+}
+
+// masked reports whether a mode keeps some units and takes means of the others.
+func masked(mode string) bool { return mode != AblateSink && mode != AblateSinkRegisters }
+
+// AblateOptions says what to ablate, and of which pictures.
+type AblateOptions struct {
+	PictureOptions
+	Modes []string
+
+	// What is kept: a mask .npy, bool [H,C] or [C], or else the units at or above
+	// each percentile of their strength; see MaskOptions.
+	MaskPath    string
+	Percentiles []float64
+	Norms       map[string]string // by mode, .npy
+	TopImages   int
+
+	// Means are .npy files for the modes that need some, told apart by shape:
+	// [H,C,O] of pairs, which also serve neurons; [C,O] of neurons; [C,T]
+	// of activations.
+	Means []string
+
+	SinkDiffs string // .npy [B,C], the drop of attention to the sink without a neuron
+	TopSink   int    // so many neurons of largest mean drop are zeroed
+
+	ClassesPath  string // class embeddings
+	FeaturesPath string // .npy; may be empty
+	PlotPath     string // .png or .svg, accuracy over percentiles; may be empty
+	Threads      int
+}
+
+// AblateResult is what came of every ablation.
+type AblateResult struct {
+	Evaluation
+	PlotPath string `json:"plot_path,omitempty"`
+}
+
+// Ablate measures zero-shot accuracy with parts of the model taken out, beside
+// the untouched model's on the same pictures, all in one pass.
+func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, error) {
+	if err := makeFolders(o.FeaturesPath, o.PlotPath); err != nil {
+		return nil, err
+	}
+	var format plot.Format
+	if o.PlotPath != "" {
+		var err error
+		if format, err = plot.FormatOf(o.PlotPath); err != nil {
+			return nil, err
+		}
+	}
+	src, err := openSource(ctx, o.PictureOptions, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	if o.PlotPath != "" && (o.ClassesPath == "" || !src.labelled) {
+		return nil, errors.New("--plot draws accuracies: want labelled pictures and --imagenet-zeroshot-path")
+	}
+	origin := src.origin
+	origin.Mode = "ablate"
+	var variants []variant
+	for _, mode := range o.Modes {
+		v, err := ablations(src, mode, o)
+		if err != nil {
+			return nil, err
+		}
+		variants = append(variants, v...)
+	}
+	e, err := evaluate(ctx, src, variants, evaluateOptions{"ablate", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	if err != nil {
+		return nil, err
+	}
+	result := &AblateResult{Evaluation: *e, PlotPath: o.PlotPath}
+	if o.PlotPath == "" {
+		return result, nil
+	}
+	return result, cache.WriteFile(o.PlotPath, func(w io.Writer) error { return plot.Write(w, ablationFigure(e), format) })
+}
+
+// ablations are the variants of one mode.
+func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
+	if src.tower == nil && mode != AblatePairs && mode != AblateNeurons {
+		return nil, fmt.Errorf("--mode %s works on tokens, which collected scores do not have: want --model and --data-path instead", mode)
+	}
+	switch mode {
+	case AblateSink:
+		return []variant{{Evaluated: Evaluated{Variant: mode}, features: src.zeroSink}}, nil
+	case AblateSinkRegisters:
+		return zeroRegisters(src, o)
+	}
+	if mode == AblatePairs && src.heads == 0 {
+		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for --mode %s", o.ScoresPath, mode)
+	}
+	units := []int{src.neurons}
+	if mode == AblatePairs {
+		units = []int{src.heads, src.neurons}
+	}
+	chosen, err := chooseUnits(src, mode, units, o)
+	if err != nil {
+		return nil, err
+	}
+	means, err := openMeans(src, mode, o.Means)
+	if err != nil {
+		return nil, err
+	}
+	defer means.close()
+	if mode == AblateActivations {
+		return src.meanActivations(chosen, means)
+	}
+	ablations := make([]*decomp.Ablation, len(chosen))
+	for i := range chosen {
+		ablations[i] = decomp.NewAblation(chosen[i].keep, src.outDim)
+	}
+	err = means.readRows(func(first int, rows []float32) error {
+		par.NewTeam(o.Threads).For(len(ablations), func(lo, hi, _ int) {
+			for _, a := range ablations[lo:hi] {
+				a.AddMeans(first, rows)
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var variants []variant
+	for i, a := range ablations {
+		variants = append(variants, variant{chosen[i].Evaluated, func(dst []float32, b batch, w *workspace) error {
+			if b.dense != nil {
+				a.DenseFeature(dst, b.dense, w.team)
+			} else {
+				src.pool.AblatedFeatures(dst, w.values, w.scores, b.scores, len(b.names), a, w.team)
+			}
+			return nil
+		}})
+	}
+	return variants, nil
+}
+
+// chosenUnits are the units that a variant keeps.
+type chosenUnits struct {
+	Evaluated
+	keep []bool
+}
+
+// chooseUnits returns what the mask or each percentile keeps.
+func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chosenUnits, error) {
+	choose := func(keep []bool, percentile *float64) chosenUnits {
+		n := countTrue(keep)
+		return chosenUnits{Evaluated{
+			Variant: mode, Percentile: percentile, Kept: n, Units: len(keep), KeptShare: float64(n) / float64(len(keep)),
+		}, keep}
+	}
+	if o.MaskPath != "" {
+		keep, err := readMask(o.MaskPath, units, src.origin.Weights)
+		if err != nil {
+			return nil, err
+		}
+		return []chosenUnits{choose(keep, nil)}, nil
+	}
+	path := o.Norms[mode]
+	if path == "" {
+		return nil, fmt.Errorf("--mode %s: --percentile needs the norms of its units", mode)
+	}
+	s, err := readStrengths(path, mode, o.TopImages, src.origin.Weights)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(s.shape, units) {
+		return nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units))
+	}
+	var chosen []chosenUnits
+	for _, p := range o.Percentiles {
+		keep, _ := s.keep(p)
+		chosen = append(chosen, choose(keep, &p))
+	}
+	return chosen, nil
+}
+
+// readMask reads which units are kept.
+func readMask(path string, units []int, weights string) ([]bool, error) {
+	if err := requireModel(path, "mask --mask-save-path", weights); err != nil {
+		return nil, err
+	}
+	a, err := npy.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := a.Bool()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if !slices.Equal(a.Shape, units) {
+		return nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(a.Shape), npy.ShapeString(units))
+	}
+	return keep, nil
+}
+
+// openMeans opens the first file of a shape that a mode can use.
+func openMeans(src *source, mode string, paths []string) (*tensorFile, error) {
+	wanted := [][]int{{src.neurons, src.outDim}, {src.heads, src.neurons, src.outDim}}
+	switch mode {
+	case AblatePairs:
+		wanted = wanted[1:]
+	case AblateActivations:
+		wanted = [][]int{{src.neurons, src.tower.Config().Tokens()}}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("--mode %s needs --means-path", mode)
+	}
+	var wrong error
+	for _, want := range wanted {
+		for _, path := range paths {
+			t, err := openTensor(path, "svd --mean-save-path", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
+			if err != nil {
+				return nil, err
+			}
+			if slices.Equal(t.shape, want) {
+				return t, nil
+			}
+			t.close()
+			if wrong == nil {
+				wrong = t.wrongShape(npy.ShapeString(want) + " for --mode " + mode)
+			}
+		}
+	}
+	return nil, wrong
+}
+
+// ablationFigure draws accuracy over percentiles, a curve for each mode.
+func ablationFigure(e *Evaluation) plot.Figure {
+	f := plot.Figure{
+		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
+		X:     "units taken out: those below this percentile of strength (%)",
+		Y:     "top-1 accuracy (%)",
+		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},
+	}
+	names := map[string]string{AblatePairs: "neuron-head pairs", AblateNeurons: "neurons", AblateActivations: "activations"}
+	for _, mode := range AblateModes() {
+		c := plot.Curve{Name: names[mode]}
+		points := slices.DeleteFunc(slices.Clone(e.Variants), func(v Evaluated) bool { return v.Variant != mode || v.Percentile == nil })
+		slices.SortStableFunc(points, func(a, b Evaluated) int { return cmp.Compare(*a.Percentile, *b.Percentile) })
+		for _, v := range points {
+			c.X, c.Y = append(c.X, *v.Percentile), append(c.Y, 100*v.Top1)
+		}
+		if len(c.X) > 0 {
+			f.Curves = append(f.Curves, c)
+		}
+	}
+	return f
+}

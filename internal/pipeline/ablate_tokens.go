@@ -1,0 +1,115 @@
+package pipeline
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+)
+
+// The ablations of tokens and attention, which only a model has. Tokens are
+// [T,C], the class token first: it is a token like the others here, and the mean
+// of the picture's activations before anything is replaced.
+
+// zeroSink are the features with the class token's attention to the last token
+// set to zero after the softmax.
+func (s *source) zeroSink(dst []float32, b batch, w *workspace) error {
+	c := s.tower.Config()
+	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
+	for i := range b.names {
+		s.pool.WithoutLast(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
+			b.attention[i*H*T:(i+1)*H*T], b.tokens[i*T*C:(i+1)*T*C], w.team)
+	}
+	s.pool.FeaturesOfMass(dst, w.values, w.scores, w.mass, len(b.names), w.team)
+	return nil
+}
+
+// replaced returns the features with the activations of some neurons replaced by
+// values [T,C], which the attention sees too. Activations are tokens before
+// the position embedding.
+func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b batch, w *workspace) error {
+	position := s.tower.Position()
+	return func(dst []float32, b batch, w *workspace) error {
+		tokens := w.tokens[:len(b.tokens)]
+		for i, x := range b.tokens {
+			if at := i % len(position); gone[at%len(gone)] {
+				x = values[at] + position[at]
+			}
+			tokens[i] = x
+		}
+		s.tower.Attend(tokens, clip.Output{Features: dst})
+		return nil
+	}
+}
+
+// meanActivations are variants that replace activations by their means [C,T].
+func (s *source) meanActivations(chosen []chosenUnits, means *tensorFile) ([]variant, error) {
+	C, T := s.neurons, s.tower.Config().Tokens()
+	m := make([]float32, C*T)
+	if err := means.read(m, 0); err != nil {
+		return nil, err
+	}
+	values := make([]float32, T*C)
+	for n := range C {
+		for t := range T {
+			values[t*C+n] = m[n*T+t]
+		}
+	}
+	var variants []variant
+	for _, c := range chosen {
+		gone := make([]bool, C)
+		for n, keep := range c.keep {
+			gone[n] = !keep
+		}
+		variants = append(variants, variant{c.Evaluated, s.replaced(gone, values)})
+	}
+	return variants, nil
+}
+
+// zeroRegisters is the variant that zeroes the activations of the neurons
+// without which attention to the sink drops most, on average over [B,C].
+func zeroRegisters(src *source, o AblateOptions) ([]variant, error) {
+	if o.SinkDiffs == "" {
+		return nil, errors.New("--mode " + AblateSinkRegisters + " needs --neurons-sink-diffs-path")
+	}
+	t, err := openTensor(o.SinkDiffs, "", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
+	if err != nil {
+		return nil, err
+	}
+	defer t.close()
+	C := src.neurons
+	if len(t.shape) != 2 || t.shape[0] < 1 || t.shape[1] != C {
+		return nil, t.wrongShape(fmt.Sprintf("[B,%d]", C))
+	}
+	if o.TopSink > C {
+		return nil, fmt.Errorf("--top-k-sink-neurons %d: the model has %d neurons", o.TopSink, C)
+	}
+	sum := make([]float64, C)
+	err = t.readRows(func(_ int, rows []float32) error {
+		for i, x := range rows {
+			if x-x != 0 {
+				return fmt.Errorf("%s: a drop of %g, want finite ones", o.SinkDiffs, x)
+			}
+			sum[i%C] += float64(x)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	order := make([]int, C)
+	for n := range order {
+		order[n] = n
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(sum[b], sum[a]) })
+	gone := make([]bool, C)
+	for _, n := range order[:o.TopSink] {
+		gone[n] = true
+	}
+	kept := C - o.TopSink
+	e := Evaluated{Variant: AblateSinkRegisters, Kept: kept, Units: C, KeptShare: float64(kept) / float64(C)}
+	return []variant{{e, src.replaced(gone, make([]float32, len(src.tower.Position())))}}, nil
+}

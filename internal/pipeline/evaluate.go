@@ -1,0 +1,240 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Evaluated is what came of one variant of the model: how often zero-shot
+// classification is right, where pictures have labels and classes were given.
+type Evaluated struct {
+	Variant    string   `json:"variant"` // "untouched", or what was done to it
+	Percentile *float64 `json:"percentile,omitempty"`
+	Kept       int      `json:"kept,omitempty"` // units that keep their contribution
+	Units      int      `json:"units,omitempty"`
+	KeptShare  float64  `json:"kept_share,omitempty"` // 0 to 1
+
+	Top1        float64 `json:"top1"` // share of the images, 0 to 1
+	Top5        float64 `json:"top5"`
+	Correct     int     `json:"correct"` // images
+	CorrectTop5 int     `json:"correct_top5"`
+	Predictions []int   `json:"predictions,omitempty"` // class of every image
+}
+
+// Evaluation is what came of all variants on the same pictures.
+type Evaluation struct {
+	Images       int         `json:"images"` // that were evaluated
+	Skipped      []Skipped   `json:"skipped"`
+	Labelled     bool        `json:"labelled"` // else accuracies mean nothing
+	Baseline     Evaluated   `json:"baseline"` // the untouched model
+	Variants     []Evaluated `json:"variants"`
+	FeaturesPath string      `json:"features_path,omitempty"`
+}
+
+// A variant makes features of a batch in its own way.
+type variant struct {
+	Evaluated
+	// features writes [B,O].
+	features func(dst []float32, b batch, w *workspace) error
+}
+
+// workspace is memory that variants share.
+type workspace struct {
+	team   par.Team
+	values []float32 // [B,C]
+	scores []float32 // [B,H,C]
+	tokens []float32 // [B,T,C], of a model only
+	mass   []float32 // [B,H]
+}
+
+// evaluateOptions are what every evaluation is told.
+type evaluateOptions struct {
+	stage        string // in progress and manifests
+	classesPath  string // class embeddings; empty: no accuracy
+	featuresPath string // of what the variants' features are written to; may be empty
+	origin       cache.Origin
+	threads      int
+}
+
+var errNothingToDo = errors.New("pictures without labels, or no class embeddings, give features only: want --features-save-path")
+
+// evaluate runs all variants, and the untouched model, over the pictures of a
+// source in one pass.
+func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOptions, say Reporter) (*Evaluation, error) {
+	var judge *classifier
+	if o.classesPath != "" && src.labelled {
+		var err error
+		if err = requireModel(o.classesPath, "embed --embeddings-save-path", src.origin.Weights); err != nil {
+			return nil, err
+		}
+		if judge, err = newClassifier(o.classesPath, src.outDim); err != nil {
+			return nil, err
+		}
+	} else if o.featuresPath == "" {
+		return nil, errNothingToDo
+	} else if o.classesPath != "" {
+		say.Note("the pictures have no labels: features only, no accuracy")
+	}
+	all := append([]variant{{Evaluated: Evaluated{Variant: "untouched"}, features: src.untouched}}, variants...)
+	team := par.NewTeam(o.threads)
+	kept := make([][]float32, len(all)) // features, if wanted
+	w := &workspace{team: team}
+	images := 0
+
+	progress := say.Progress()
+	progress.Start(int64(src.images), ui.Images, o.stage)
+	defer progress.Done()
+	err := src.each(ctx, func(b batch) error {
+		n := len(b.names)
+		w.fit(n, src)
+		features := make([]float32, n*src.outDim)
+		for i := range all {
+			v := &all[i]
+			if err := v.features(features, b, w); err != nil {
+				return err
+			}
+			for j, x := range features {
+				if x-x != 0 {
+					return fmt.Errorf("%s: %s: feature is %g, want a finite one (see the inputs)", b.names[j/src.outDim], v.Variant, x)
+				}
+			}
+			if judge != nil {
+				if err := judge.count(&v.Evaluated, features, b.labels, team); err != nil {
+					return err
+				}
+			}
+			if o.featuresPath != "" && i > 0 {
+				kept[i] = append(kept[i], features...)
+			}
+		}
+		images += n
+		progress.Add(int64(n))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if images == 0 {
+		return nil, errors.New("none of the pictures could be read")
+	}
+	e := &Evaluation{Images: images, Skipped: append([]Skipped{}, src.skipped...), Labelled: judge != nil, Variants: []Evaluated{}, FeaturesPath: o.featuresPath}
+	for i := range all {
+		v := all[i].Evaluated
+		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)
+		if i == 0 {
+			e.Baseline = v
+		} else {
+			e.Variants = append(e.Variants, v)
+		}
+	}
+	if o.featuresPath == "" {
+		return e, nil
+	}
+	return e, saveFeatures(kept[1:], images, src, o)
+}
+
+// untouched are the features of the model as it is.
+func (s *source) untouched(dst []float32, b batch, w *workspace) error {
+	if b.dense != nil {
+		everything := make([]bool, s.neurons)
+		for n := range everything {
+			everything[n] = true
+		}
+		decomp.NewAblation(everything, s.outDim).DenseFeature(dst, b.dense, w.team)
+		return nil
+	}
+	s.pool.Features(dst, w.values, b.scores, len(b.names), w.team)
+	return nil
+}
+
+// fit makes room for a batch of n pictures.
+func (w *workspace) fit(n int, src *source) {
+	if src.pool == nil || len(w.values) >= n*src.neurons {
+		return
+	}
+	w.values = make([]float32, n*src.neurons)
+	w.scores = make([]float32, n*src.heads*src.neurons)
+	w.mass = make([]float32, n*src.heads)
+	if src.tower != nil {
+		w.tokens = make([]float32, n*src.tower.Config().Tokens()*src.neurons)
+	}
+}
+
+// saveFeatures writes the features of every variant, [B,O] of one and [V,B,O]
+// of several.
+func saveFeatures(features [][]float32, images int, src *source, o evaluateOptions) error {
+	axes, shape := []string{"B", "O"}, []int{images, src.outDim}
+	if len(features) > 1 {
+		axes, shape = append([]string{"V"}, axes...), append([]int{len(features)}, shape...)
+	}
+	out := newOutput(kindFeatures, o.featuresPath, axes, shape, o.origin)
+	out.manifest.Inputs, out.manifest.Skipped = src.images, src.skipped
+	return saveTogether([]output{out}, func(w []io.Writer) error {
+		for _, f := range features {
+			if err := put(w[0], f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// classifier sends features to the class whose embedding has the largest
+// cosine with them.
+type classifier struct {
+	path    string
+	classes []float32 // [classes,O], unit vectors
+	number  int
+	logits  []float32
+}
+
+func newClassifier(path string, outDim int) (*classifier, error) {
+	classes, err := readEmbeddings(path, outDim)
+	if err != nil {
+		return nil, err
+	}
+	return &classifier{path: path, classes: classes, number: len(classes) / outDim}, nil
+}
+
+// count adds to e what comes of features [B,O].
+func (c *classifier) count(e *Evaluated, features []float32, labels []int, team par.Team) error {
+	n := len(labels)
+	outDim := len(c.classes) / c.number
+	if len(c.logits) < n*c.number {
+		c.logits = make([]float32, n*c.number)
+	}
+	kernel.Sgemm(false, true, n, c.number, outDim, 1, features, outDim, c.classes, outDim, 0, c.logits, c.number, team)
+	for i, label := range labels {
+		if label == dataset.Unlabelled || label >= c.number {
+			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)
+		}
+		row := c.logits[i*c.number : (i+1)*c.number]
+		// A picture's place among the classes; ties count against it.
+		place, best := 0, 0
+		for class, x := range row {
+			if class != label && !(x < row[label]) {
+				place++
+			}
+			if x > row[best] {
+				best = class
+			}
+		}
+		if place < 1 {
+			e.Correct++
+		}
+		if place < 5 {
+			e.CorrectTop5++
+		}
+		e.Predictions = append(e.Predictions, best)
+	}
+	return nil
+}

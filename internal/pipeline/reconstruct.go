@@ -1,0 +1,244 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// ReconstructOptions says what to put features together from.
+type ReconstructOptions struct {
+	PictureOptions
+
+	Means string   // .npy [H,C,O] of pairs or [C,O] of neurons; its shape says which units are meant
+	PCs   []string // .npy of the same shape; their projections add up
+
+	// Instead of PCs: sparse codes over texts, .npz [units,texts].
+	Codes     string
+	Texts     string            // embeddings of the texts, [texts,O]
+	Normalize omp.Normalization // of the dictionary
+
+	ClassesPath  string // class embeddings
+	FeaturesPath string // .npy; may be empty
+	Threads      int
+}
+
+// ReconstructResult is what came of the reconstruction, its only variant.
+type ReconstructResult struct {
+	Evaluation
+	Unit       string `json:"unit"`       // pair or neuron
+	Directions int    `json:"directions"` // for each unit
+	Null       int    `json:"null"`       // directions that are zero, whose units keep their mean only
+}
+
+// Reconstruct measures zero-shot accuracy with features put together from the
+// principal directions of pairs or neurons, beside the untouched model's on the
+// same pictures.
+func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*ReconstructResult, error) {
+	if err := makeFolders(o.FeaturesPath); err != nil {
+		return nil, err
+	}
+	src, err := openSource(ctx, o.PictureOptions, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	r, err := openReconstruction(src, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	features, err := r.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	origin := src.origin
+	origin.Mode = "reconstruct"
+	v := variant{Evaluated{Variant: r.name()}, features}
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{"reconstruct", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	if err != nil {
+		return nil, err
+	}
+	unit := "pair"
+	if r.perNeuron() {
+		unit = "neuron"
+	}
+	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, nil
+}
+
+// reconstruction is what a Reconstruct works with.
+type reconstruction struct {
+	src        *source
+	means      *tensorFile
+	directions []unitDirections
+	sparse     bool
+	team       par.Team
+	null       int
+}
+
+// unitDirections are one of each unit, [U,O], read in pieces.
+type unitDirections interface {
+	// read fills dst with those of the units from first on.
+	read(dst []float32, first int) error
+	close() error
+}
+
+// storedDirections are those of a file.
+type storedDirections struct{ *tensorFile }
+
+func (d storedDirections) read(dst []float32, first int) error {
+	return d.tensorFile.read(dst, first*d.shape[len(d.shape)-1])
+}
+
+func (d storedDirections) close() error { return d.tensorFile.close() }
+
+func openReconstruction(src *source, o ReconstructOptions) (*reconstruction, error) {
+	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
+	made := cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}
+	var err error
+	if r.means, err = openTensor(o.Means, "svd --mean-save-path", made); err != nil {
+		return nil, err
+	}
+	if err = r.open(o, made); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *reconstruction) open(o ReconstructOptions, made cache.Manifest) error {
+	neurons := []int{r.src.neurons, r.src.outDim}
+	pairs := append([]int{r.src.heads}, neurons...)
+	switch shape := r.means.shape; {
+	case slices.Equal(shape, neurons), slices.Equal(shape, pairs) && r.src.heads > 0:
+	case r.src.heads == 0:
+		return r.means.wrongShape(npy.ShapeString(neurons) + ", as contributions are summed over heads")
+	default:
+		return r.means.wrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
+	}
+	if r.sparse {
+		d, err := openCodes(o.Codes, o.Texts, o.Normalize, product(r.means.shape)/r.src.outDim, r.src.outDim, r.src.origin.Weights, r.team)
+		if err != nil {
+			return err
+		}
+		r.directions = append(r.directions, d)
+		return nil
+	}
+	made.Kind = kindDirections
+	for _, path := range o.PCs {
+		t, err := openTensor(path, "svd --out-save-path", made)
+		if err != nil {
+			return err
+		}
+		r.directions = append(r.directions, storedDirections{t})
+		if !slices.Equal(t.shape, r.means.shape) {
+			return t.wrongShape(npy.ShapeString(r.means.shape) + " as the means have it")
+		}
+	}
+	return nil
+}
+
+func (r *reconstruction) close() {
+	r.means.close()
+	for _, d := range r.directions {
+		d.close()
+	}
+}
+
+func (r *reconstruction) perNeuron() bool { return len(r.means.shape) == 2 }
+
+func (r *reconstruction) name() string {
+	of := "pairs"
+	if r.perNeuron() {
+		of = "neurons"
+	}
+	if r.sparse {
+		return of + " from sparse codes"
+	}
+	if n := len(r.directions); n > 1 {
+		return fmt.Sprintf("%s from %d PCs", of, n)
+	}
+	return of + " from one PC"
+}
+
+// features returns the variant's features, after reading what they are made
+// of. The memory it takes is that of one direction for each unit where units
+// are pairs, and of all directions where they are neurons or contributions
+// are written out.
+func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b batch, w *workspace) error, error) {
+	C := r.src.neurons
+	if r.src.pool == nil {
+		means, all, err := r.read(0, product(r.means.shape)/r.src.outDim)
+		if err != nil {
+			return nil, err
+		}
+		return r.dense(means, all), nil
+	}
+	f := r.src.pool.NewReconstruction()
+	if r.perNeuron() {
+		means, all, err := r.read(0, C)
+		if err != nil {
+			return nil, err
+		}
+		f.AddNeurons(means, all, r.team)
+	} else {
+		for h := range r.src.heads {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			means, all, err := r.read(h*C, C)
+			if err != nil {
+				return nil, err
+			}
+			f.AddHead(h, means, all, r.team)
+		}
+	}
+	return func(dst []float32, b batch, w *workspace) error {
+		f.Features(dst, w.values, b.scores, len(b.names), w.team)
+		return nil
+	}, nil
+}
+
+// read returns means and directions of n units from first on.
+func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
+	O := r.src.outDim
+	means = make([]float32, n*O)
+	if err := r.means.read(means, first*O); err != nil {
+		return nil, nil, err
+	}
+	for _, d := range r.directions {
+		rows := make([]float32, n*O)
+		if err := d.read(rows, first); err != nil {
+			return nil, nil, err
+		}
+		for u := range n {
+			if norm(rows[u*O:(u+1)*O]) == 0 {
+				r.null++
+			}
+		}
+		all = append(all, rows)
+	}
+	return means, all, nil
+}
+
+// dense reconstructs contributions that are written out, first summing pairs'
+// over heads if units are neurons.
+func (r *reconstruction) dense(means []float32, all [][]float32) func(dst []float32, b batch, w *workspace) error {
+	return func(dst []float32, b batch, w *workspace) error {
+		units := b.dense
+		if r.perNeuron() && r.src.heads > 1 {
+			units = make([]float32, len(means))
+			for i, x := range b.dense {
+				units[i%len(units)] += x
+			}
+		}
+		decomp.DenseReconstruction(dst, units, means, all, w.team)
+		return nil
+	}
+}
