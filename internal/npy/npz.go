@@ -84,13 +84,22 @@ func (a *Archive) Names() []string { return a.names }
 // is never larger than MaxEntry, nor than 1032 times (deflated) or once
 // (stored) the file; reading takes up to three times the array.
 func (a *Archive) Read(name string) (*Array, error) {
+	array, err := a.entry(name)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", a.path, err)
+	}
+	return array, nil
+}
+
+// entry is Read for callers that name the archive themselves.
+func (a *Archive) entry(name string) (*Array, error) {
 	f := a.byName[name]
 	if f == nil {
-		return nil, fmt.Errorf("read %s: no array %q among %.200q", a.path, name, a.names)
+		return nil, fmt.Errorf("no array %q among %.200q", name, a.names)
 	}
 	array, err := readEntry(f)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: array %q: %w", a.path, name, err)
+		return nil, fmt.Errorf("array %q: %w", name, err)
 	}
 	return array, nil
 }

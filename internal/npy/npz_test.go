@@ -46,66 +46,6 @@ func TestReadNumPyArchives(t *testing.T) {
 	}
 }
 
-// TestReadSciPySparse expands the sparse matrices and compares them with their
-// values, which takes every array of the archive.
-func TestReadSciPySparse(t *testing.T) {
-	all := readWanted(t)
-	for _, name := range []string{"csc.npz", "csr.npz", "csc_f8_stored.npz", "csr_empty.npz"} {
-		t.Run(name, func(t *testing.T) {
-			var want wanted
-			if err := json.Unmarshal(all[name], &want); err != nil {
-				t.Fatal(err)
-			}
-			a, err := OpenArchive(testutil.Golden("interop/" + name))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer a.Close()
-			ints := map[string][]int64{}
-			for _, key := range []string{"indices", "indptr", "shape"} {
-				array, err := a.Read(key)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if ints[key], err = array.Int64(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			format, err := a.Read("format")
-			if err != nil {
-				t.Fatal(err)
-			}
-			kind, err := format.Strings()
-			if err != nil || len(kind) != 1 || kind[0] != name[:3] {
-				t.Fatalf("format %q, want %q (%v)", kind, name[:3], err)
-			}
-			array, err := a.Read("data")
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := array.Float64()
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := make([]float64, len(want.Values))
-			columns := int(ints["shape"][1])
-			for major := range len(ints["indptr"]) - 1 {
-				for at := ints["indptr"][major]; at < ints["indptr"][major+1]; at++ {
-					minor := int(ints["indices"][at])
-					if kind[0] == "csr" {
-						got[major*columns+minor] = data[at]
-					} else {
-						got[minor*columns+major] = data[at]
-					}
-				}
-			}
-			if !slices.Equal(got, want.Values) {
-				t.Errorf("got %v, want %v", got, want.Values)
-			}
-		})
-	}
-}
-
 func writeArchive(t testing.TB, deflate bool) []byte {
 	t.Helper()
 	var buf bytes.Buffer
