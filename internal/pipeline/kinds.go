@@ -17,6 +17,9 @@ const (
 	kindLayer4          = "layer4"           // mean norms, [2,blocks,T]: of maps, of token contributions
 	kindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
+	kindCodes           = "codes"            // of directions over words, a sparse matrix [U,M] and what goes with it
+	kindUnfinished      = "coded units"      // of codes under way, [U,V]
+	kindDescriptions    = "descriptions"     // codes as JSON
 )
 
 // The files of a folder that Collect writes.
