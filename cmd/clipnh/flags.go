@@ -14,7 +14,8 @@ import (
 // otherNames are names that the reference has for flags of ours besides the
 // ones that we took over.
 var otherNames = map[string]string{
-	"norm-out-path": "norm-save-path", // svd_over_dataset.py; its README has ours
+	"norm-out-path":             "norm-save-path",             // svd_over_dataset.py; its README has ours
+	"text-desc-embeddings-path": "text-descs-embeddings-path", // its README; sparse_decomposition.py has ours
 }
 
 // dashes makes --top_k_pca the same flag as --top-k-pca.

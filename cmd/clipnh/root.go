@@ -30,6 +30,8 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newSVDCommand(g),
+			newSparseCommand(g),
+			newDescribeCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
