@@ -34,7 +34,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 		Long:  describeHelp,
 		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy\n" +
-			"clipnh describe n624 --decomposition-save-path caches/decomposition.npz --text-descs-list-path 30k.txt",
+			"clipnh describe n624 --decomposition-save-path caches/codes.npz --text-descs-list-path 30k.txt",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usageError{errors.New("no units, want at least one, such as h12n624 or n624")}

@@ -41,12 +41,12 @@ outputs, and the same command goes on.`
 func newSparseCommand(g *globalOptions) *cobra.Command {
 	var opts sparseOptions
 	cmd := &cobra.Command{
-		Use:   "sparse --pcs-path FILE --text-descs-embeddings-path FILE --text-descs-list-path FILE",
+		Use:   "sparse --pcs-path FILE --text-descs-list-path FILE --descriptions-save-path FILE",
 		Short: "Write each direction as a short sum of words",
 		Long:  sparseHelp,
 		Example: "clipnh sparse --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
-			"  --descriptions-save-path caches/text_descs.json --decomposition-save-path caches/decomposition.npz",
+			"  --descriptions-save-path caches/text_descs.json --decomposition-save-path caches/codes.npz",
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {

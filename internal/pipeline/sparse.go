@@ -387,7 +387,7 @@ func (s *sparse) reasons(r *SparseResult) string {
 	var parts []string
 	for _, m := range meaning {
 		if n := r.Stops[m.stop.String()]; n > 0 {
-			parts = append(parts, fmt.Sprintf("of %d %s", n, m.text))
+			parts = append(parts, fmt.Sprintf("%d because %s", n, m.text))
 		}
 	}
 	return strings.Join(parts, ", ")
