@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,17 +51,24 @@ func treeHash(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
-// manyDirections writes the golden directions of pairs twenty times over, which
-// is more than one batch.
+// manyDirections writes the golden directions of pairs twenty times over, longer
+// each time, which are several batches and no two alike.
 func manyDirections(t *testing.T) string {
 	t.Helper()
-	data, shape, err := npy.ReadFloat32(testutil.Golden("pc0_nh.npy"))
+	const times = 20
+	golden, shape, err := npy.ReadFloat32(testutil.Golden("pc0_nh.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	var data []float32
+	for i := range times {
+		for _, x := range golden {
+			data = append(data, x*(1+float32(i)/16))
+		}
+	}
 	path := filepath.Join(t.TempDir(), "pcs.npy")
 	err = cache.WriteFile(path, func(w io.Writer) error {
-		return npy.WriteFloat32(w, []int{20 * shape[0], shape[1], shape[2]}, slices.Repeat(data, 20))
+		return npy.WriteFloat32(w, []int{times * shape[0], shape[1], shape[2]}, data)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -235,16 +235,23 @@ func TestSparseUnits(t *testing.T) {
 	}
 }
 
-// manyDirections repeats the golden directions, so that there are several batches.
+// manyDirections repeats the golden directions, longer each time, so that there
+// are several batches and no two are alike.
 func manyDirections(t testing.TB, times int) string {
 	t.Helper()
-	data, shape := readGolden(t, "pc0_nh.npy")
+	golden, shape := readGolden(t, "pc0_nh.npy")
+	var data []float32
+	for i := range times {
+		for _, x := range golden {
+			data = append(data, x*(1+float32(i)/16))
+		}
+	}
 	path := filepath.Join(t.TempDir(), "pcs.npy")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(npy.WriteFloat32(f, []int{times * shape[0], shape[1], shape[2]}, slices.Repeat(data, times)), f.Close()); err != nil {
+	if err := errors.Join(npy.WriteFloat32(f, []int{times * shape[0], shape[1], shape[2]}, data), f.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -384,6 +391,16 @@ func TestSparseStops(t *testing.T) {
 	}
 	if text := descriptions(t, filepath.Join(dir, "texts.json")); len(text["5"]) != 0 || len(text["6"]) > shape[1] {
 		t.Errorf("unit 5 has %d words, unit 6 %d", len(text["5"]), len(text["6"]))
+	}
+	// Coded at once, codes do not go through the work of an unfinished run.
+	o.Units = []string{"n6", "n255"}
+	fresh, err := Describe(context.Background(), DescribeOptions{CodingOptions: o})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := Describe(context.Background(), DescribeOptions{CodingOptions: o, DecompositionPath: filepath.Join(dir, "codes.npz")})
+	if err != nil || !reflect.DeepEqual(kept, fresh) {
+		t.Errorf("kept as %+v, %v; coded as %+v", kept, err, fresh)
 	}
 }
 
