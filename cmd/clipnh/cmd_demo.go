@@ -59,7 +59,8 @@ func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
 
 func (o *demoOptions) validate() error { return require("--dir", o.dir) }
 
-// demoSteps are the commands of the demo, with {} for its folder.
+// demoSteps are the commands of the demo, with {} for its folder and {WORD} for
+// the pair that is expected to stand closest to one of demoConcepts.
 var demoSteps = []struct{ why, args string }{
 	{"What is in the checkpoint?",
 		"info --model {}/tiny-clip.pt"},
@@ -81,11 +82,18 @@ var demoSteps = []struct{ why, args string }{
 		"ablate --percentile 0,80,90,95,98,99 --neuron-head-norms-path {}/caches/norms.npy --neurons-norms-path {}/caches/norms_n.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy --plot {}/ablation.png"},
 	{"The strongest tenth of the pairs, for later use:",
 		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
+	{"Every direction as a sum of eight words, and what that says of the pairs that stand closest to two words:",
+		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
+	{"",
+		"describe {yellow} {convertible} --text-descs-list-path {}/words.txt --decomposition-save-path {}/caches/codes.npz"},
 }
 
 // demoConcepts are the words whose strongest pairs the demo shows, beside
 // expected.json's.
 var demoConcepts = []string{"yellow", "convertible"}
+
+// demoComponents is --num-components of the demo.
+const demoComponents = 8
 
 func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	laid, err := demo.Layout(opts.dir)
@@ -93,10 +101,14 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 		return err
 	}
 	g.printer.Note("%s: %d files of the example written, %d there already", opts.dir, laid.Written, laid.Kept)
+	places, err := demoPlaces(opts.dir)
+	if err != nil {
+		return err
+	}
 	for _, step := range demoSteps {
 		args := strings.Fields(step.args)
 		for i := range args {
-			args[i] = strings.ReplaceAll(args[i], "{}", opts.dir)
+			args[i] = places.Replace(args[i])
 		}
 		if err := runDemoStep(ctx, step.why, args, g); err != nil {
 			return err
@@ -110,6 +122,25 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 		return g.printer.JSON(result)
 	}
 	return result.print(g.printer)
+}
+
+// demoPlaces fills in the places of demoSteps.
+func demoPlaces(dir string) (*strings.Replacer, error) {
+	expected, err := demo.Expected()
+	if err != nil {
+		return nil, err
+	}
+	places := []string{"{}", dir}
+	for word, pairs := range expectedPairs(expected) {
+		places = append(places, "{"+word+"}", fmt.Sprintf("h%dn%d", pairs[0].Head, pairs[0].Neuron))
+	}
+	return strings.NewReplacer(places...), nil
+}
+
+// expectedPairs are the pairs that are expected to stand closest to each of
+// demoConcepts, best first.
+func expectedPairs(e *demo.Expectation) map[string][]demo.Pair {
+	return map[string][]demo.Pair{"yellow": e.Golden.TopPairsForYellow, "convertible": e.Golden.TopPairsForConvertible}
 }
 
 // runDemoStep prints a command line and runs it through the same code as the
@@ -170,6 +201,7 @@ type demoConcept struct {
 	Word     string          `json:"word"`
 	Pairs    []pipeline.Pair `json:"pairs"`
 	Expected []demo.Pair     `json:"expected"`
+	Terms    []pipeline.Term `json:"terms"` // the first pair's direction as a sum of words
 }
 
 func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, error) {
@@ -190,13 +222,19 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 	if err := result.evaluate(ctx, in, expected, threads); err != nil {
 		return nil, err
 	}
-	of := map[string][]demo.Pair{"yellow": expected.Golden.TopPairsForYellow, "convertible": expected.Golden.TopPairsForConvertible}
 	for _, word := range demoConcepts {
 		at := slices.Index(words, word)
 		if at < 0 {
 			return nil, fmt.Errorf("%s: no line %q", in(demo.Words), word)
 		}
-		result.Concepts = append(result.Concepts, demoConcept{word, pairs[at], of[word][:len(pairs[at])]})
+		described, err := pipeline.Describe(ctx, pipeline.DescribeOptions{
+			CodingOptions:     pipeline.CodingOptions{Words: words, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
+			DecompositionPath: in("caches/codes.npz"),
+		})
+		if err != nil {
+			return nil, err
+		}
+		result.Concepts = append(result.Concepts, demoConcept{word, pairs[at], expectedPairs(expected)[word][:len(pairs[at])], described[0].Terms})
 	}
 	return result, nil
 }

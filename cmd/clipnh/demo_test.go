@@ -39,6 +39,10 @@ func TestDemo(t *testing.T) {
 					t.Errorf("%s time: %s: pair %d is %+v, want %+v", time, c.Word, i, pair, want)
 				}
 			}
+			// The words that describe a pair must say what it stands for.
+			if len(c.Terms) != demoComponents || c.Terms[0].Coefficient <= 0 || !strings.Contains(c.Terms[0].Word, c.Word) {
+				t.Errorf("%s time: %s: its strongest pair is made of %+v", time, c.Word, c.Terms)
+			}
 		}
 	}
 }

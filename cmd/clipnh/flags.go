@@ -14,9 +14,10 @@ import (
 // otherNames are names that the reference has for flags of ours besides the
 // ones that we took over.
 var otherNames = map[string]string{
-	"num-top-norms":     "top-images",     // polysemanticity.py
-	"norm-out-path":     "norm-save-path", // svd_over_dataset.py; its README has ours
-	"neuron-norms-path": "neurons-norms-path",
+	"num-top-norms":             "top-images",     // polysemanticity.py
+	"norm-out-path":             "norm-save-path", // svd_over_dataset.py; its README has ours
+	"neuron-norms-path":         "neurons-norms-path",
+	"text-desc-embeddings-path": "text-descs-embeddings-path", // the README; sparse_decomposition.py has ours
 }
 
 // dashes makes --top_k_pca the same flag as --top-k-pca.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -16,6 +17,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // program returns the program as another process, started by the test.
@@ -46,27 +51,63 @@ func treeHash(t *testing.T, dir string) string {
 	return fmt.Sprintf("%x", sum.Sum(nil))
 }
 
-// TestKilledCollect kills collections at random moments, by a signal that the
-// program can catch or by one that it cannot, and gives the same command again
-// until it is done: the bytes are those of an undisturbed run, each time with
-// another number of threads.
-func TestKilledCollect(t *testing.T) {
+// manyDirections writes the golden directions of pairs twenty times over, longer
+// each time, which are several batches and no two alike.
+func manyDirections(t *testing.T) string {
+	t.Helper()
+	const times = 20
+	golden, shape, err := npy.ReadFloat32(testutil.Golden("pc0_nh.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var data []float32
+	for i := range times {
+		for _, x := range golden {
+			data = append(data, x*(1+float32(i)/16))
+		}
+	}
+	path := filepath.Join(t.TempDir(), "pcs.npy")
+	err = cache.WriteFile(path, func(w io.Writer) error {
+		return npy.WriteFloat32(w, []int{times * shape[0], shape[1], shape[2]}, data)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestKilled kills commands at random moments, by a signal that the program can
+// catch or by one that it cannot, and gives the same command again until it is
+// done: the bytes are those of an undisturbed run, each time with another number
+// of threads.
+func TestKilled(t *testing.T) {
 	assets := filepath.Join("..", "..", "internal", "demo", "assets")
-	collect := func(path string, threads int, extra ...string) []string {
-		return append([]string{"collect", "--model", filepath.Join(assets, "tiny-clip.pt"), "--dataset", "imagenet_test",
-			"--data-path", filepath.Join(assets, "imagenet"), "--save-path", path, "--threads", fmt.Sprint(threads), "--quiet"}, extra...)
+	collect := func(file string, extra ...string) func(dir string) []string {
+		return func(dir string) []string {
+			return append([]string{"collect", "--model", filepath.Join(assets, "tiny-clip.pt"), "--dataset", "imagenet_test",
+				"--data-path", filepath.Join(assets, "imagenet"), "--save-path", filepath.Join(dir, file)}, extra...)
+		}
+	}
+	pcs := manyDirections(t)
+	sparse := func(dir string) []string {
+		return []string{"sparse", "--pcs-path", pcs, "--text-descs-embeddings-path", testutil.Golden("text/words.npy"),
+			"--text-descs-list-path", testutil.Golden("text/words.txt"), "--num-components", "8",
+			"--descriptions-save-path", filepath.Join(dir, "texts.json"), "--decomposition-save-path", filepath.Join(dir, "codes.npz")}
 	}
 	for _, test := range []struct {
-		name  string
-		file  string
-		extra []string
+		name string
+		args func(dir string) []string
 	}{
-		{"scores", "scores", nil},
-		{"mean", "mean", []string{"--mean"}},
-		{"statistics", "statistics", []string{"--stats-only", "--top-k", "5"}},
-		{"activations", "acts.npy", []string{"--mode", "neuron_acts", "--sample-stride", "3"}},
-		{"dense", "neurons.dat", []string{"--mode", "neurons", "--sample-stride", "3"}},
+		{"collect scores", collect("scores")},
+		{"collect mean", collect("mean", "--mean")},
+		{"collect statistics", collect("statistics", "--stats-only", "--top-k", "5")},
+		{"collect activations", collect("acts.npy", "--mode", "neuron_acts", "--sample-stride", "3")},
+		{"collect dense", collect("neurons.dat", "--mode", "neurons", "--sample-stride", "3")},
+		{"sparse", sparse},
 	} {
+		command := func(dir string, threads int) []string {
+			return append(test.args(dir), "--threads", fmt.Sprint(threads), "--quiet")
+		}
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
 			whole := filepath.Join(dir, "whole")
@@ -74,7 +115,7 @@ func TestKilledCollect(t *testing.T) {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			if out, err := program(collect(filepath.Join(whole, test.file), 2, test.extra...)...).CombinedOutput(); err != nil {
+			if out, err := program(command(whole, 2)...).CombinedOutput(); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
 			took := time.Since(start)
@@ -91,7 +132,7 @@ func TestKilledCollect(t *testing.T) {
 					if attempt == 20 {
 						t.Fatal("20 runs did not finish what one does")
 					}
-					cmd := program(collect(filepath.Join(cut, test.file), 1+random.IntN(4), test.extra...)...)
+					cmd := program(command(cut, 1+random.IntN(4))...)
 					var said bytes.Buffer
 					cmd.Stderr = &said
 					if err := cmd.Start(); err != nil {

@@ -30,6 +30,8 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newSVDCommand(g),
+			newSparseCommand(g),
+			newDescribeCommand(g),
 			newPolysemanticityCommand(g),
 			newRegistersCommand(g),
 			newReconstructCommand(g),

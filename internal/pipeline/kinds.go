@@ -23,6 +23,9 @@ const (
 	kindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
 	kindMask            = "mask"             // bool, which units are kept, [H,C] or [C]
 	kindFeatures        = "features"         // of pictures, not normalised, [B,O], or [V,B,O] of several variants
+	kindCodes           = "codes"            // of directions over words, a sparse matrix [U,M] and what goes with it
+	kindUnfinished      = "coded units"      // of codes under way, [U,V]
+	kindDescriptions    = "descriptions"     // codes as JSON
 )
 
 // The files of a folder that Collect writes.

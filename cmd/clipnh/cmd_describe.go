@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const describeHelp = `
+Prints which words the principal directions of a few units are made of, and how much of
+each: h12n624 is the pair of head 12 and neuron 624; n624 is a neuron, or, where
+directions are of pairs, all pairs of that neuron. The residual is the norm of what the
+words leave of the direction, whose own norm is 1.
+
+Reads what sparse reads, and codes the units as it does, at once. Or reads what sparse
+wrote (--decomposition-save-path) and prints the --num-components largest
+coefficients; a residual is then printed only where these are all. A decomposition by
+the reference's code needs --pcs-path beside it, to know heads from neurons.
+
+Writes to standard output.`
+
+func newDescribeCommand(g *globalOptions) *cobra.Command {
+	var opts describeOptions
+	cmd := &cobra.Command{
+		Use:   "describe UNIT... --text-descs-list-path FILE",
+		Short: "Print the words that a few directions are made of",
+		Long:  describeHelp,
+		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
+			"  --text-descs-embeddings-path caches/30k_embed.npy\n" +
+			"clipnh describe n624 --decomposition-save-path caches/codes.npz --text-descs-list-path 30k.txt",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("no units, want at least one, such as h12n624 or n624")}
+			}
+			return nil
+		},
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.units = splitUnits(strings.Join(args, " "))
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runDescribe(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// describeOptions is everything the describe command can be told.
+type describeOptions struct {
+	codingOptions
+	units             []string
+	decompositionPath string
+}
+
+func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
+	o.codingOptions.addFlags(fs, 8)
+	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of coding, .npz")
+}
+
+func (o *describeOptions) validate() error {
+	if len(o.units) == 0 {
+		return errors.New("no units, want at least one, such as h12n624 or n624")
+	}
+	needed := []string{"--text-descs-list-path", o.wordsPath}
+	if o.decompositionPath == "" {
+		needed = append(needed, "--pcs-path", o.pcsPath, "--text-descs-embeddings-path", o.embeddingsPath)
+	}
+	if err := require(needed...); err != nil {
+		return err
+	}
+	return o.codingOptions.validate()
+}
+
+func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) error {
+	coding, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	coding.Units = opts.units
+	all, err := pipeline.Describe(ctx, pipeline.DescribeOptions{CodingOptions: coding, DecompositionPath: opts.decompositionPath})
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(all)
+	}
+	t := ui.NewTable(ui.Left("unit"), ui.Right("residual"), ui.Right("coefficient"), ui.Left("word"))
+	for _, d := range all {
+		unit, residual := d.Unit, ""
+		if d.Residual != nil {
+			residual = fmt.Sprintf("%.4f", *d.Residual)
+		}
+		if len(d.Terms) == 0 {
+			t.Row(unit, residual, "", "")
+		}
+		for _, term := range d.Terms {
+			t.Row(unit, residual, fmt.Sprintf("%.4f", term.Coefficient), term.Word)
+			unit, residual = "", ""
+		}
+	}
+	return g.printer.Table(t)
+}

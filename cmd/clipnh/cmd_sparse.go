@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const sparseHelp = `
+Writes the principal direction of each neuron-head pair, or neuron, as a sum of at most
+--num-components words: orthogonal matching pursuit over the words' embeddings, with
+the rules of scikit-learn's orthogonal_mp_gram. From the embeddings their mean is taken,
+then with --normalize columns each dimension is divided by its norm over the words,
+which is what the paper's code does; with rows each word by its norm; with none both
+are left out.
+
+A code may end early: when nothing is left that a word describes (weak), when the best
+word was taken before (repeated), or when it is a mixture of those taken (dependent).
+
+Reads principal directions (--pcs-path, what svd wrote, [H,C,O] or [C,O]), a list of
+words, one a line, and their embeddings, .npy or .pt, which embed makes
+(--use-templates=false --lines WORDS). Both must have the same number of words.
+
+Writes, each with a manifest (.json), for whichever of these paths are given:
+  --descriptions-save-path   {"unit": [[word index, coefficient, word], ...], ...}, JSON by
+                             descending size of coefficient; the unit of pair h,n is h*C+n
+  --decomposition-save-path  codes as a matrix [units, words] that scipy.sparse.load_npz
+                             reads, .npz; for units that --units leaves out, zeros
+
+A run can be interrupted or killed: finished batches of 8192 units are kept beside the
+outputs, and the same command goes on.`
+
+func newSparseCommand(g *globalOptions) *cobra.Command {
+	var opts sparseOptions
+	cmd := &cobra.Command{
+		Use:   "sparse --pcs-path FILE --text-descs-list-path FILE --descriptions-save-path FILE",
+		Short: "Write each direction as a short sum of words",
+		Long:  sparseHelp,
+		Example: "clipnh sparse --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
+			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
+			"  --descriptions-save-path caches/text_descs.json --decomposition-save-path caches/codes.npz",
+		Args:        noArgs,
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runSparse(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// sparseOptions is everything the sparse command can be told.
+type sparseOptions struct {
+	codingOptions
+	units                               string
+	descriptionsPath, decompositionPath string
+	restart                             bool
+}
+
+func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
+	o.codingOptions.addFlags(fs, 64)
+	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 is all pairs of a neuron (default all)")
+	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
+	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
+	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at the paths to write")
+}
+
+func (o *sparseOptions) validate() error {
+	if err := require("--pcs-path", o.pcsPath, "--text-descs-embeddings-path", o.embeddingsPath, "--text-descs-list-path", o.wordsPath); err != nil {
+		return err
+	}
+	switch {
+	case o.descriptionsPath == "" && o.decompositionPath == "":
+		return errors.New("nothing to write: want --descriptions-save-path or --decomposition-save-path (describe prints the words of a few units)")
+	case o.descriptionsPath != "" && !strings.HasSuffix(o.descriptionsPath, ".json"):
+		return fmt.Errorf("--descriptions-save-path %s: want a .json file", o.descriptionsPath)
+	case o.decompositionPath != "" && !strings.HasSuffix(o.decompositionPath, ".npz"):
+		return fmt.Errorf("--decomposition-save-path %s: want a .npz file", o.decompositionPath)
+	}
+	return o.codingOptions.validate()
+}
+
+func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error {
+	coding, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	coding.Units = splitUnits(opts.units)
+	result, err := pipeline.Sparse(ctx, pipeline.SparseOptions{
+		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if result.Complete {
+		g.printer.Note("%s is complete already", strings.Join(result.Paths, " "))
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("words"), ui.Right("components"), ui.Right("ended early"), ui.Right("mean residual"), ui.Left("wrote"))
+	early, residual := "", ""
+	if result.Residual != nil {
+		early, residual = fmt.Sprint(result.Units-result.Stops[omp.Full.String()]), fmt.Sprintf("%.4f", *result.Residual)
+	}
+	t.Row(result.Unit, fmt.Sprint(result.Units), fmt.Sprint(result.Words), fmt.Sprint(result.Components), early, residual, strings.Join(result.Paths, " "))
+	return g.printer.Table(t)
+}
+
+// codingOptions are what sparse and describe have in common.
+type codingOptions struct {
+	pcsPath, embeddingsPath, wordsPath string
+	components                         int
+	normalize                          string
+}
+
+func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int) {
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions, .npy")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one a line")
+	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of the words' embeddings, .npy or .pt")
+	fs.IntVar(&o.components, "num-components", components, "use at most `K` words for a unit")
+	fs.StringVar(&o.normalize, "normalize", "columns", "`HOW` to prepare the embeddings: columns, rows or none")
+}
+
+func (o *codingOptions) validate() error {
+	if o.components < 1 {
+		return fmt.Errorf("--num-components %d: want 1 or more", o.components)
+	}
+	if _, err := omp.ParseNormalization(o.normalize); err != nil {
+		return fmt.Errorf("--normalize %q: want columns, rows or none", o.normalize)
+	}
+	return nil
+}
+
+// pipeline reads the words.
+func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, error) {
+	normalize, err := omp.ParseNormalization(o.normalize)
+	if err != nil {
+		return pipeline.CodingOptions{}, usageError{err}
+	}
+	words, err := readTexts(o.wordsPath)
+	return pipeline.CodingOptions{
+		PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: words, WordsPath: o.wordsPath,
+		Normalize: normalize, Components: o.components, Threads: g.workers(),
+	}, err
+}
+
+// splitUnits cuts names of units at commas and blanks.
+func splitUnits(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+}
