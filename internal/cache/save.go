@@ -67,6 +67,16 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 	return artefactHash, err
 }
 
+// CanSave returns the ErrExists that Save would end with for what lies at path, so
+// that long work is not done in vain.
+func CanSave(path, kind string) error {
+	path, err := target(path)
+	if err != nil {
+		return err
+	}
+	return replaceable(osDisk{}, fileLayout(path), kind)
+}
+
 // replaceable returns ErrExists unless at holds nothing, an artefact of the
 // given kind, or what a run left that died while replacing it: the payload
 // without a manifest, but with the new manifest's temporary file.

@@ -155,10 +155,14 @@ func openOurs(path, kind string) (*cache.Artefact, error) {
 	return a, a.Require(cache.Manifest{Kind: kind})
 }
 
-// addParent adds to an origin what was read: an artefact, or, where a is nil, a
-// file of another program, which its bytes name.
+// addParent adds to an origin what was read: an artefact, whose bytes are
+// compared with its checksums, or, where a is nil, a file of another program, which
+// its bytes name.
 func addParent(o *cache.Origin, role, path string, a *cache.Artefact) error {
 	if a != nil {
+		if err := sound(a); err != nil {
+			return hinted{err, "make it again"}
+		}
 		o.Parents[role] = a.Hash()
 		return nil
 	}

@@ -134,32 +134,33 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 	return result, s.removeWork()
 }
 
-// there reports whether an output is there already. One that was made from
-// something else is ErrStale, and a file of another program ErrExists.
+// there reports whether an output is there already, and need not be made. One
+// that was made from something else is ErrStale, unless it was given up when the
+// work began that is to be gone on with.
 func (s *sparse) there(path, kind string) (bool, error) {
 	if path == "" {
 		return false, nil
 	}
-	a, err := cache.Open(path)
-	switch {
-	case errors.Is(err, cache.ErrMissing):
+	if err := cache.CanSave(path, kind); err != nil {
+		return false, err
+	}
+	if s.options.Restart {
 		return false, nil
-	case errors.Is(err, cache.ErrNoManifest):
-		// It is ours if a run was killed before it wrote the manifest.
-		if _, err := os.Stat(s.workPath()); err == nil {
-			return false, nil
-		}
-		return false, hinted{fmt.Errorf("%s: %w, and no manifest says that it is ours", path, cache.ErrExists), "give another path, or remove it yourself"}
-	case s.options.Restart:
-		// What follows may be interrupted and go on without --restart.
-		return false, errors.Join(removeIfThere(path+".json"), removeIfThere(path))
-	case err == nil:
+	}
+	a, err := cache.Open(path)
+	if errors.Is(err, cache.ErrMissing) || errors.Is(err, cache.ErrNoManifest) {
+		return false, nil
+	}
+	if err == nil {
 		err = a.Require(cache.Manifest{Kind: kind, Origin: s.origin})
 	}
-	if err != nil {
-		return false, hinted{err, "give another path, or start over with --restart"}
+	if err == nil {
+		return true, nil
 	}
-	return true, nil
+	if _, e := os.Stat(s.workPath()); e == nil {
+		return false, nil
+	}
+	return false, hinted{err, "give another path, or start over with --restart"}
 }
 
 // The work of an unfinished run is an artefact of its own in a folder beside the
@@ -330,22 +331,23 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	return codes, nil
 }
 
-// removeWork takes away what was needed to go on. The manifest goes last but for
-// the folder: without it, the rest would be nobody's.
+// removeWork takes away the finished work of these outputs. Its manifest goes
+// last but for the folder: without it, the rest would be nobody's.
 func (s *sparse) removeWork() error {
 	path := s.workPath()
-	for _, name := range []string{workFile, "manifest.json", ""} {
-		if err := removeIfThere(filepath.Join(path, name)); err != nil {
+	a, err := cache.Open(path)
+	if err == nil {
+		err = a.Require(cache.Manifest{Kind: kindUnfinished, Origin: s.origin})
+	}
+	if err != nil && !errors.Is(err, cache.ErrDamaged) {
+		return nil // there is none, or it is that of other outputs
+	}
+	for _, name := range []string{workFile, "manifest.json"} {
+		if err := os.Remove(filepath.Join(path, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	return nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
+	os.Remove(path) // stays where other things lie in it
 	return nil
 }
 

@@ -279,6 +279,19 @@ func TestSparseGoesOn(t *testing.T) {
 	if _, err := Sparse(context.Background(), sparseInto(cut, other), silent()); !errors.Is(err, cache.ErrStale) {
 		t.Errorf("with another normalization: %v, want stale", err)
 	}
+	// Nor is it taken away with outputs that are there.
+	some := sparseInto(t.TempDir(), other)
+	some.Units = []string{"h0n0"}
+	runSparse(t, some)
+	for name, data := range files(t, filepath.Dir(some.DecompositionPath)) {
+		if err := os.WriteFile(filepath.Join(cut, name), []byte(data), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	some.DecompositionPath, some.DescriptionsPath = sparseInto(cut, other).DecompositionPath, sparseInto(cut, other).DescriptionsPath
+	if result := runSparse(t, some); !result.Complete {
+		t.Errorf("result %+v, want it complete", result)
+	}
 	o.Threads = 1
 	say, said := heard()
 	got, err := Sparse(context.Background(), sparseInto(cut, o), say)
@@ -326,7 +339,8 @@ func TestSparseThere(t *testing.T) {
 	if _, err := Sparse(context.Background(), o, silent()); !errors.Is(err, cache.ErrExists) {
 		t.Errorf("over a file of another program: %v, want that it exists", err)
 	}
-	if err := os.Mkdir(filepath.Join(dir, "codes.npz.work"), 0o777); err != nil {
+	// A run that died while it replaced them leaves the new manifest beside.
+	if err := os.WriteFile(filepath.Join(dir, "codes.npz.json.tmp"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	if runSparse(t, o); !reflect.DeepEqual(files(t, dir), want) {
