@@ -56,7 +56,7 @@ func newRegistersCommand(g *globalOptions) *cobra.Command {
 // registersOptions is everything the registers command can be told.
 type registersOptions struct {
 	model, dataset, dataPath, diffPath string
-	mode                               string
+	mode, precision                    string
 	stride, batch, list                int
 	strict, restart                    bool
 	images                             imageprep.Options
@@ -70,6 +70,7 @@ func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 11th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and\nmay differ from more in the last digit")
+	precisionFlag(fs, &o.precision)
 	fs.IntVar(&o.list, "list", 50, "name the `N` units of largest mean absolute value")
 	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
 	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --diff-save-path and start over")
@@ -95,7 +96,7 @@ func (o *registersOptions) validate() error {
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
-	return nil
+	return checkPrecision(o.precision)
 }
 
 func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) error {
@@ -103,7 +104,8 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 		Collect: pipeline.CollectOptions{
 			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
-			Strict: opts.strict, Restart: opts.restart, Images: opts.images,
+			Precision: precisions[opts.precision],
+			Strict:    opts.strict, Restart: opts.restart, Images: opts.images,
 		},
 		Contributions: opts.mode == "contributions", List: opts.list,
 	}, g.printer)
