@@ -69,13 +69,13 @@ type ablateOptions struct {
 }
 
 func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` of the above; if not given, those whose norms are given,\nor else neur_head_reprs")
+	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` of the above; if not given, those whose norms are given, or else neur_head_reprs")
 	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
 	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of what is kept, .npy, bool [H,C] or [C]")
 	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "`P,...` keep units at or above each percentile, 0 to 100, instead of a mask")
 	o.normsOptions.addFlags(fs)
 	fs.StringVar(&o.plot, "plot", "", "`FILE` for a drawing of the accuracy over percentiles, .png or .svg")
-	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of how much attention to the last token drops without each neuron,\n.npy, [B,C]")
+	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of how much attention to the last token drops without each neuron, .npy, [B,C]")
 	fs.IntVar(&o.topSink, "top-k-sink-neurons", 18, "zero the `K` neurons of largest drop")
 	o.evaluateOptions.addFlags(fs)
 }

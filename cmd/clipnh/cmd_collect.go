@@ -95,13 +95,13 @@ type collectOptions struct {
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images\n(every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns,\nneuron_acts, neurons+heads_lens, layer4")
+	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
 	fs.IntVar(&o.lens, "lens-idx", 0, "the `BLOCK` of layer4 whose map neurons+heads_lens looks at, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 5th)")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and\nmay differ from more in the last digit")
+	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and may differ from more in the last digit")
 	fs.BoolVar(&o.mean, "mean", false, "keep the mean over the pictures only")
 	fs.BoolVar(&o.stats, "stats-only", false, "keep sums and the most extreme scores of every pair in place of scores")
 	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, keep the `K` largest and the K smallest scores of a pair")
@@ -118,7 +118,7 @@ var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kern
 
 // precisionFlag adds the flag of every command that runs the image tower.
 func precisionFlag(fs *pflag.FlagSet, precision *string) {
-	fs.StringVar(precision, "precision", "f32", "compute the convolutions in `P` f32, or bf16: reduced precision, faster,\noff by about a percent of the largest score; needs AVX512-BF16")
+	fs.StringVar(precision, "precision", "f32", "compute the convolutions in `P` f32, or bf16: reduced precision, faster, off by about a percent of the largest score; needs AVX512-BF16")
 }
 
 // checkPrecision refuses a precision that is unknown or not to be had here.

@@ -82,6 +82,10 @@ var demoSteps = []struct{ why, args string }{
 		"ablate --percentile 0,80,90,95,98,99 --neuron-head-norms-path {}/caches/norms.npy --neurons-norms-path {}/caches/norms_n.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy --plot {}/ablation.png"},
 	{"The strongest tenth of the pairs, for later use:",
 		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
+	{"How many things does a pair stand for, and how many a neuron?",
+		"polysemanticity --collect-save-path {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
+	{"Which neurons does the class token's attention to the last location hang on?",
+		"registers --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --sample-stride 10 --diff-save-path {}/caches/sink.npy --list 3"},
 	{"Every direction as a sum of eight words, and what that says of the pairs that stand closest to two words:",
 		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
 	{"",
@@ -121,7 +125,10 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	return result.print(g.printer)
+	if err := result.print(g.printer); err != nil {
+		return err
+	}
+	return g.printer.Text(fmt.Sprintf("Pictures: %s and %s.\n", filepath.Join(opts.dir, "ablation.png"), filepath.Join(opts.dir, "polysemanticity.png")))
 }
 
 // demoPlaces fills in the places of demoSteps.
