@@ -33,7 +33,9 @@ Writes, each with a manifest (.json), for whichever of these paths are given:
   --descriptions-save-path   {"unit": [[word index, coefficient, word], ...], ...}, JSON by
                              descending size of coefficient; the unit of pair h,n is h*C+n
   --decomposition-save-path  codes as a matrix [units, words] that scipy.sparse.load_npz
-                             reads, .npz; for units that --units leaves out, zeros
+                             reads, .npz; for units that --units leaves out, zeros. Beside
+                             it lie residuals [units], and stops: 0 not early, 1 weak,
+                             2 repeated, 3 dependent, -1 left out
 
 A run can be interrupted or killed: finished batches of 8192 units are kept beside the
 outputs, and the same command goes on.`
