@@ -5,7 +5,10 @@
 // every size of team.
 package par
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // Team is a number of workers that share loops. The zero value is one worker.
 type Team struct{ n int }
@@ -23,20 +26,20 @@ func (t Team) Size() int { return max(t.n, 1) }
 // the calling goroutine.
 func (t Team) For(n int, body func(lo, hi, worker int)) {
 	workers := min(t.Size(), n)
-	if workers <= 1 {
-		if n > 0 {
-			body(0, n, 0)
+	switch {
+	case n <= 0:
+	case workers == 1:
+		body(0, n, 0)
+	case workers <= runtime.GOMAXPROCS(0):
+		together(n, workers, body)
+	default:
+		// More workers than processors must not spin: they would keep each
+		// other from running.
+		var wg sync.WaitGroup
+		for w := 1; w < workers; w++ {
+			wg.Go(func() { body(n*w/workers, n*(w+1)/workers, w) })
 		}
-		return
+		body(0, n/workers, 0)
+		wg.Wait()
 	}
-	var wg sync.WaitGroup
-	for w := 1; w < workers; w++ {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			body(n*w/workers, n*(w+1)/workers, w)
-		}()
-	}
-	body(0, n/workers, 0)
-	wg.Wait()
 }
