@@ -40,62 +40,12 @@ func (c *Codes) Code(i int) (support []int32, coefficients []float32) {
 	return c.Support[i*c.Atoms:][:n], c.Coefficients[i*c.Atoms:][:n]
 }
 
-// Ranked is code i by descending absolute coefficient; equal ones in the order
-// chosen.
-func (c *Codes) Ranked(i int) (words []int32, coefficients []float32) {
-	support, values := c.Code(i)
-	order := make([]int, len(support))
-	for j := range order {
-		order[j] = j
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(math.Abs(float64(values[b])), math.Abs(float64(values[a])))
-	})
-	for _, j := range order {
-		words, coefficients = append(words, support[j]), append(coefficients, values[j])
-	}
-	return words, coefficients
-}
-
-// Sparse is a matrix [signals, words] compressed along one axis, as SciPy's
-// csc_matrix and csr_matrix have it.
+// Sparse is a matrix [signals, words] compressed by rows, as SciPy's csr_matrix
+// has it.
 type Sparse struct {
 	Data    []float32
-	Indices []int32 // along the other axis, ascending within each slice
-	Starts  []int32 // of the slices; one more than there are
-}
-
-// CSC compresses the codes of batches, one below the other, by columns: there is
-// a slice for each word.
-func CSC(batches ...*Codes) Sparse {
-	words := 0
-	if len(batches) > 0 {
-		words = batches[0].Words
-	}
-	m := newSparse(batches, words)
-	for _, c := range batches {
-		for i := range c.Count {
-			support, _ := c.Code(i)
-			for _, w := range support {
-				m.Starts[w+1]++
-			}
-		}
-	}
-	for w := range words {
-		m.Starts[w+1] += m.Starts[w]
-	}
-	next, row := slices.Clone(m.Starts), int32(0)
-	for _, c := range batches {
-		for i := range c.Count {
-			support, values := c.Code(i)
-			for j, w := range support {
-				m.Indices[next[w]], m.Data[next[w]] = row, values[j]
-				next[w]++
-			}
-			row++
-		}
-	}
-	return m
+	Indices []int32 // words, ascending within each row
+	Starts  []int32 // of the rows; one more than there are
 }
 
 // CSR compresses the codes of batches, one below the other, by rows: there is a

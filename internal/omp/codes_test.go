@@ -2,7 +2,6 @@ package omp
 
 import (
 	"reflect"
-	"slices"
 	"testing"
 )
 
@@ -25,12 +24,6 @@ func TestCodes(t *testing.T) {
 	if !reflect.DeepEqual(a, want) {
 		t.Errorf("codes %+v, want %+v", a, want)
 	}
-	if words, coefficients := a.Ranked(0); !slices.Equal(words, []int32{0, 4, 2}) || !slices.Equal(coefficients, []float32{-2, 0.5, 0.5}) {
-		t.Errorf("ranked %v %v, want [0 4 2] [-2 0.5 0.5]", words, coefficients)
-	}
-	if words, coefficients := a.Ranked(1); len(words) != 0 || len(coefficients) != 0 {
-		t.Errorf("ranked %v %v of an empty code", words, coefficients)
-	}
 }
 
 func TestCompress(t *testing.T) {
@@ -39,9 +32,6 @@ func TestCompress(t *testing.T) {
 		name      string
 		got, want Sparse
 	}{
-		{"CSC", CSC(a, b), Sparse{
-			Data: []float32{-2, 8, 0.5, 7, 0.5}, Indices: []int32{0, 2, 0, 2, 0}, Starts: []int32{0, 1, 2, 4, 4, 5},
-		}},
 		{"CSR", CSR(a, b), Sparse{
 			Data: []float32{-2, 0.5, 0.5, 8, 7}, Indices: []int32{0, 2, 4, 1, 2}, Starts: []int32{0, 3, 3, 5},
 		}},

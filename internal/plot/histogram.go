@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 
-	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 )
@@ -47,21 +46,8 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 	if low == high {
 		low, high = low-0.5, high+0.5
 	}
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = h.Title, h.X, "share (%)"
-	p.Title.Padding = vg.Points(8)
-	p.Title.TextStyle.Font.Size = vg.Points(13)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		axis.Label.TextStyle.Font.Size, axis.Tick.Label.Font.Size = vg.Points(11), vg.Points(10)
-		axis.Label.Padding = vg.Points(4)
-	}
-	p.Legend.TextStyle.Font.Size = vg.Points(10)
-	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(36), vg.Points(3)
-	p.Legend.Top, p.Legend.Left = true, true
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(-6)
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
-	p.Add(grid)
+	p := frame(h.Title, h.X, "share (%)")
+	p.Legend.Top, p.Legend.YOffs = true, vg.Points(-6)
 	for i, s := range h.Samples {
 		line, err := plotter.NewLine(outline(shares(s.Values, low, high, h.Bins), low, high))
 		if err != nil {
@@ -75,12 +61,7 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 		p.Legend.Add(s.Name, line)
 	}
 	p.Y.Min = 0
-	to, err := p.WriterTo(width, height, string(format))
-	if err != nil {
-		return fmt.Errorf("draw %s: %w", h.Title, err)
-	}
-	_, err = to.WriteTo(w)
-	return err
+	return encode(w, p, format)
 }
 
 // shares returns the percentage of values in each of n bins from low to high,

@@ -88,25 +88,8 @@ var (
 // Write draws f to w. It fails where a curve has no points, or one that is not
 // finite.
 func Write(w io.Writer, f Figure, format Format) error {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = f.Title, f.X, f.Y
-	p.Title.Padding = vg.Points(8)
-	setFont(&p.Title.TextStyle, 13)
-	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
-		setFont(&axis.Label.TextStyle, 11)
-		setFont(&axis.Tick.Label, 10)
-		axis.Label.Padding = vg.Points(4)
-		axis.Tick.Marker = roundTicks{}
-	}
-	setFont(&p.Legend.TextStyle, 10)
-	p.Legend.ThumbnailWidth = vg.Points(36)
-	p.Legend.Padding = vg.Points(3)
-	p.Legend.Left = true // low values come last, so the lower left is free
-	p.Legend.XOffs, p.Legend.YOffs = vg.Points(8), vg.Points(6)
-
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
-	p.Add(grid)
+	p := frame(f.Title, f.X, f.Y)
+	p.Legend.YOffs = vg.Points(6) // low values come last, so the lower left is free
 	low, high := math.Inf(1), math.Inf(-1)
 	for i, c := range f.Curves {
 		line, points, err := newCurve(c, i)
@@ -128,10 +111,38 @@ func Write(w io.Writer, f Figure, format Format) error {
 	if f.YRange != [2]float64{} {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, f.YRange[0]), max(p.Y.Max, f.YRange[1])
 	}
+	return encode(w, p, format)
+}
+
+// frame returns a plot without data in the style that all figures share: title,
+// axes, grid, and a legend on the left.
+func frame(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Title.Padding = vg.Points(8)
+	setFont(&p.Title.TextStyle, 13)
+	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
+		setFont(&axis.Label.TextStyle, 11)
+		setFont(&axis.Tick.Label, 10)
+		axis.Label.Padding = vg.Points(4)
+		axis.Tick.Marker = roundTicks{}
+	}
+	setFont(&p.Legend.TextStyle, 10)
+	p.Legend.ThumbnailWidth = vg.Points(36)
+	p.Legend.Padding = vg.Points(3)
+	p.Legend.Left, p.Legend.XOffs = true, vg.Points(8)
+	grid := plotter.NewGrid()
+	grid.Vertical.Color, grid.Horizontal.Color = faintGrey, faintGrey
+	p.Add(grid)
+	return p
+}
+
+// encode writes p as a picture file.
+func encode(w io.Writer, p *plot.Plot, format Format) error {
 	if format == SVG {
 		to, err := p.WriterTo(width, height, string(format))
 		if err != nil {
-			return fmt.Errorf("draw %s: %w", f.Title, err)
+			return fmt.Errorf("draw %s: %w", p.Title.Text, err)
 		}
 		_, err = to.WriteTo(w)
 		return err
