@@ -39,6 +39,9 @@ func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, err
 	if err := makeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
+	if err := cache.CanSave(o.SavePath, kindEmbeddings); err != nil {
+		return nil, err
+	}
 	m, err := openModel(ctx, o.Model)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,14 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 	if err := makeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
 		return nil, err
 	}
+	for _, wanted := range []struct{ path, kind string }{{o.OutPath, kindDirections}, {o.MeanPath, kindMeans}, {o.NormPath, kindNorms}} {
+		if wanted.path == "" {
+			continue
+		}
+		if err := cache.CanSave(wanted.path, wanted.kind); err != nil {
+			return nil, err
+		}
+	}
 	src, err := openContributions(o)
 	if err != nil {
 		return nil, err
