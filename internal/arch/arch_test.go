@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"configs":            {"internal/textlist"},
 	"internal/bpe":       {},
 	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"internal/textlist"},
+	"internal/dataset":   {"configs", "internal/imageprep", "internal/textlist"},
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
 	"internal/imageprep": {"internal/jpeg"},
@@ -92,7 +92,7 @@ var importers = map[string][]string{
 	"golang.org/x/text":                 {"internal/bpe"},
 	"gonum.org/v1/gonum":                {"internal/kernel/blas", "internal/lowrank", "internal/omp"},
 	"gonum.org/v1/plot":                 {"internal/plot"},
-	"gopkg.in/yaml.v3":                  {"configs"},
+	"go.yaml.in/yaml/v3":                {"configs"},
 	"gorgonia.org/gorgonia":             {"internal/clip"},
 	"gorgonia.org/tensor":               {"internal/clip", "internal/kernel/blas"},
 }

@@ -129,17 +129,26 @@ func (d *Dataset) Stride(k int) *Dataset {
 // told), a newline. It does not depend on where the folder lies, nor on labels.
 // Each call asks for all sizes again.
 func (d *Dataset) Fingerprint() string {
+	return fingerprint(func(add func(name, path string)) {
+		for _, item := range d.Items {
+			add(item.Name, item.Path)
+		}
+	})
+}
+
+// fingerprint hashes the names and sizes of the files that each adds.
+func fingerprint(each func(add func(name, path string))) string {
 	sum := sha256.New()
 	var line []byte
-	for _, item := range d.Items {
-		line = append(append(line[:0], item.Name...), 0)
-		if info, err := os.Stat(item.Path); err == nil {
+	each(func(name, path string) {
+		line = append(append(line[:0], name...), 0)
+		if info, err := os.Stat(path); err == nil {
 			line = strconv.AppendInt(line, info.Size(), 10)
 		} else {
 			line = append(line, '?')
 		}
 		sum.Write(append(line, '\n'))
-	}
+	})
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

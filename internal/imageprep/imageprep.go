@@ -105,21 +105,26 @@ func Decode(b []byte, o Options) (*RGB, error) {
 
 // ReadFile reads an image file. Errors name it.
 func ReadFile(path string, o Options) (*RGB, error) {
+	return readAs("image", path, o, Decode)
+}
+
+// readAs reads what a file holds. Errors name what and the file.
+func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
 	// A pipe among the pictures would be waited for without end.
 	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("read image: %w", err)
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read image: %s: not a regular file", path)
+		return nil, fmt.Errorf("read %s: %s: not a regular file", what, path)
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read image: %w", err)
+		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
-	img, err := Decode(b, o)
+	read, err := decode(b, o)
 	if err != nil {
-		return nil, fmt.Errorf("read image: %s: %w", path, err)
+		return nil, fmt.Errorf("read %s: %s: %w", what, path, err)
 	}
-	return img, nil
+	return read, nil
 }
 
 // Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It

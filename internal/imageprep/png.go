@@ -135,21 +135,38 @@ var (
 
 // pixels inflates, unfilters and converts the pixel data.
 func (f *pngFile) pixels() (*RGB, error) {
+	packed, err := f.packed()
+	if err != nil {
+		return nil, err
+	}
+	out := newRGB(f.w, f.h)
+	err = f.rows(packed, func(row []byte, w, at, dx int) { f.convert(out, row, w, at, dx) })
+	return out, err
+}
+
+// packed returns the deflated pixel data, if the pixels can be in it.
+func (f *pngFile) packed() ([]byte, error) {
 	packed := bytes.Join(f.data, nil)
 	bits := f.depth * pngChannels[f.kind]
 	if raw := int64(f.w) * int64(bits) / 8 * int64(f.h); raw > mostInflated*int64(len(packed)) {
 		return nil, fmt.Errorf("%d bytes of data for %dx%d pixels: %w", len(packed), f.w, f.h, errTruncatedFile)
 	}
+	return packed, nil
+}
+
+// rows inflates and unfilters the pixel data, and calls visit for each row of
+// samples: w pixels, which lie at, at+dx, ... in row-major order.
+func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) error {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
-	out := newRGB(f.w, f.h)
 	passes := wholePass
 	if f.interlaced {
 		passes = adam7
 	}
+	bits := f.depth * pngChannels[f.kind]
 	for _, p := range passes {
 		w, h := (f.w-p.x+p.dx-1)/p.dx, (f.h-p.y+p.dy-1)/p.dy
 		if w <= 0 || h <= 0 {
@@ -159,16 +176,16 @@ func (f *pngFile) pixels() (*RGB, error) {
 		row, above := make([]byte, 1+(w*bits+7)/8), make([]byte, 1+(w*bits+7)/8)
 		for y := range h {
 			if _, err := io.ReadFull(r, row); err != nil {
-				return nil, fmt.Errorf("pixel data ends at row %d of %d: %w", y, h, err)
+				return fmt.Errorf("pixel data ends at row %d of %d: %w", y, h, err)
 			}
 			if err := unfilter(row, above, step); err != nil {
-				return nil, fmt.Errorf("row %d: %w", y, err)
+				return fmt.Errorf("row %d: %w", y, err)
 			}
-			f.convert(out, row[1:], w, (p.y+y*p.dy)*f.w+p.x, p.dx)
+			visit(row[1:], w, (p.y+y*p.dy)*f.w+p.x, p.dx)
 			row, above = above, row
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // unfilter undoes a row's filter, which its first byte names; step is the

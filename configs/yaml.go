@@ -1,0 +1,111 @@
+package configs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	maxConfig = 1 << 20 // bytes of a config; COCO-Stuff's takes 8 kB
+	maxNested = 16      // lists and mappings within each other
+)
+
+// parseSegmentation reads a config with defaults for the keys that it lacks.
+func parseSegmentation(data []byte) (*Segmentation, error) {
+	if err := checkYAML(data); err != nil {
+		return nil, err
+	}
+	s := &Segmentation{
+		LongerSide: 2048,
+		LogitScale: 40,
+		Pairs:      20000,
+		Block:      -1,
+		Sink:       true,
+		Layout:     Layout{ImageSuffix: ".jpg", IgnoreIndex: 255},
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(s); err != nil {
+		return nil, oneLine(err)
+	}
+	for i := range s.Layout.Labels {
+		if source := &s.Layout.Labels[i]; source.Folder != "" && source.Suffix == "" {
+			source.Suffix = ".png"
+		}
+	}
+	return s, nil
+}
+
+// checkYAML refuses what is not one document of plain values: aliases can make
+// gigabytes of a page.
+func checkYAML(data []byte) error {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
+		return errors.New("empty, want a config")
+	} else if err != nil {
+		return oneLine(err)
+	}
+	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return errors.New("more than one document, want one")
+	}
+	return plain(&doc, 0)
+}
+
+func plain(n *yaml.Node, depth int) error {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		return fmt.Errorf("line %d: anchor or alias, want plain values", n.Line)
+	}
+	if depth > maxNested {
+		return fmt.Errorf("line %d: more than %d lists and mappings within each other", n.Line, maxNested)
+	}
+	for _, inner := range n.Content {
+		if err := plain(inner, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// UnmarshalYAML reads a class from a list of words or from a line of them.
+func (c *Class) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.SequenceNode {
+		var err error
+		if *c, err = parseClass(n.Value); err != nil {
+			err = fmt.Errorf("line %d: %w", n.Line, err)
+		}
+		return err
+	}
+	*c = nil
+	for _, word := range n.Content {
+		name := strings.TrimSpace(word.Value)
+		if word.Kind != yaml.ScalarNode || name == "" {
+			return fmt.Errorf("line %d: want a word", word.Line)
+		}
+		*c = append(*c, name)
+	}
+	if len(*c) == 0 {
+		return fmt.Errorf("line %d: class without a word", n.Line)
+	}
+	return nil
+}
+
+// oneLine makes a line of the parser's message, without its name and that of
+// our types.
+func oneLine(err error) error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	message = strings.TrimPrefix(message, "unmarshal errors:\n")
+	var parts []string
+	for line := range strings.SplitSeq(message, "\n") {
+		line, _, _ = strings.Cut(line, " in type configs.")
+		line = strings.Replace(line, "field ", "unknown key ", 1)
+		line = strings.TrimSuffix(line, " not found")
+		parts = append(parts, strings.TrimSpace(line))
+	}
+	return errors.New(strings.Join(parts, "; "))
+}

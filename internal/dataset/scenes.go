@@ -1,0 +1,145 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/imageprep"
+)
+
+// A Scene is a picture whose pixels have classes.
+type Scene struct {
+	Path   string // of the picture, as the system writes it
+	Name   string // of the picture, below the folder of pictures, with slashes; unique
+	Labels string // the file that holds the label map, its own or that of all scenes
+}
+
+// Scenes is a segmentation data set: pictures in a fixed order, that of its
+// list, or of the names' bytes where it has none.
+type Scenes struct {
+	Root   string // the folder of the data set
+	Items  []Scene
+	Source string // which of the layout's label maps were found, in words
+	// Missing are the files that the data set lacks, pictures or label maps, in
+	// order. Their scenes are not among the items.
+	Missing []string
+
+	codes *codes
+	marks *annotations // nil: each scene has its own file
+}
+
+// SceneOptions say where a segmentation data set lies and how it is laid out.
+type SceneOptions struct {
+	Path    string         // its root, the folder that the layout's paths are below
+	Layout  configs.Layout // folders, suffixes and labels
+	Classes int            // number of classes
+}
+
+// OpenScenes lists the scenes of a segmentation data set, at least one. It opens
+// no picture. Errors may have a method Hint.
+func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
+	if err := checkFolder(o.Path); err != nil {
+		return nil, err
+	}
+	o.Path = filepath.Clean(o.Path)
+	if _, err := o.stat(o.Layout.Images); err != nil {
+		return nil, err
+	}
+	source, err := o.findSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scenes{Root: o.Path, codes: newCodes(o.Layout, source, o.Classes)}
+	if source.Annotation != "" {
+		s.Source = "annotations " + source.Annotation
+		if s.marks, err = readAnnotations(ctx, o.below(source.Annotation), source.IDs); err != nil {
+			return nil, err
+		}
+	} else {
+		s.Source = fmt.Sprintf("label maps %s/*%s", source.Folder, source.Suffix)
+	}
+	names, err := o.names(ctx, source, s.marks)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		scene := Scene{Name: name + o.Layout.ImageSuffix}
+		scene.Path = o.below(o.Layout.Images + "/" + scene.Name)
+		there := isFile(scene.Path)
+		if !there {
+			s.Missing = append(s.Missing, scene.Path)
+		}
+		if s.marks != nil {
+			scene.Labels = s.marks.path
+			if !s.marks.has(scene.Name) {
+				return nil, fmt.Errorf("%s: no picture %s, which %s lists", s.marks.path, scene.Name, o.Layout.List)
+			}
+		} else if scene.Labels = o.below(source.Folder + "/" + name + source.Suffix); !isFile(scene.Labels) {
+			s.Missing = append(s.Missing, scene.Labels)
+			there = false
+		}
+		if there {
+			s.Items = append(s.Items, scene)
+		}
+	}
+	if len(s.Items) == 0 {
+		return nil, o.wrong(fmt.Errorf("%s: none of %d scenes is there, %s is the first file missing", o.Path, len(names), s.Missing[0]))
+	}
+	return s, nil
+}
+
+// ReadLabels reads the label map of scene i: the class of each pixel, from 0, or
+// Ignore. A number that the data set's convention does not know is an error.
+func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, error) {
+	scene := s.Items[i]
+	var labels *imageprep.Labels
+	var err error
+	if s.marks != nil {
+		labels, err = s.marks.labels(scene.Name, o)
+	} else {
+		labels, err = imageprep.ReadLabels(scene.Labels, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.codes.apply(labels); err != nil {
+		return nil, fmt.Errorf("read label map: %s: %w", scene.Labels, err)
+	}
+	return labels, nil
+}
+
+// Fingerprint is the SHA-256, in hex, of the names and sizes of pictures and
+// label files in order, as that of a Dataset.
+func (s *Scenes) Fingerprint() string {
+	above := len(join(s.Root, ""))
+	return fingerprint(func(add func(name, path string)) {
+		for _, scene := range s.Items {
+			add(scene.Name, scene.Path)
+			add(filepath.ToSlash(scene.Labels[above:]), scene.Labels)
+		}
+	})
+}
+
+func (o *SceneOptions) below(name string) string { return join(o.Path, filepath.FromSlash(name)) }
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
+// stat looks for something that the layout needs.
+func (o *SceneOptions) stat(name string) (fs.FileInfo, error) {
+	info, err := os.Stat(o.below(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, o.wrong(fmt.Errorf("%s: no %s in it", o.Path, name))
+	}
+	return info, err
+}
