@@ -9,15 +9,16 @@ import (
 	"testing"
 )
 
-// TestSweep compares with Pillow on pictures that scripts/image_sweep.py wrote:
-// a few of each kind in testdata/sweep, thousands in the folder that
-// CLIPNH_IMAGE_SWEEP names.
+// TestSweep compares with Pillow on pictures that scripts/image_sweep.py wrote,
+// and with OpenCV on those of scripts/linear_sweep.py: a few of each kind in
+// testdata, thousands in the folder that CLIPNH_IMAGE_SWEEP names.
 func TestSweep(t *testing.T) {
 	t.Run("few", func(t *testing.T) { compareSweep(t, filepath.Join("testdata", "sweep")) })
+	t.Run("linear", func(t *testing.T) { compareSweep(t, filepath.Join("testdata", "linear")) })
 	t.Run("many", func(t *testing.T) {
 		dir := os.Getenv("CLIPNH_IMAGE_SWEEP")
 		if dir == "" {
-			t.Skip("CLIPNH_IMAGE_SWEEP names no folder; scripts/image_sweep.py makes one")
+			t.Skip("CLIPNH_IMAGE_SWEEP names no folder; scripts/image_sweep.py and linear_sweep.py make one")
 		}
 		compareSweep(t, dir)
 	})
@@ -37,7 +38,7 @@ func compareSweep(t *testing.T, dir string) {
 		name := strings.TrimSuffix(path, ".want")
 		how := filepath.Ext(name)
 		switch how {
-		case ".exif", ".bicubic", ".bilinear", ".crop":
+		case ".exif", ".bicubic", ".bilinear", ".crop", ".linear":
 			name = strings.TrimSuffix(name, how)
 		}
 		header, pix, _ := bytes.Cut(want, []byte("\n"))
@@ -62,6 +63,8 @@ func compareSweep(t *testing.T, dir string) {
 			img = Resize(img, w, h, Bicubic)
 		case ".bilinear":
 			img = Resize(img, w, h, Bilinear)
+		case ".linear":
+			img = ResizeLinear(img, w, h)
 		}
 		result := &RGB{Pix: pix, W: w, H: h}
 		if how == ".crop" {
