@@ -1,22 +1,142 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
-// annotations is a file of masks in the form of PASCAL in Detail.
-type annotations struct{ path string }
-
-var errNotYet = errors.New("annotations are not read yet")
-
-func readAnnotations(_ context.Context, _ string, _ []int) (*annotations, error) {
-	return nil, errNotYet
+// annotations is an index of a file in the form of PASCAL in Detail, as
+// trainval_merged.json of PASCAL Context:
+//
+//	{"images": [{"image_id", "file_name", "height", "width", "phase"}, ...],
+//	 "annos_segmentation": [{"image_id", "category_id", "segmentation": {"size", "counts"}}, ...],
+//	 ...}
+//
+// The file has hundreds of megabytes. It is read once from end to end, a value
+// at a time, to find where the masks of each picture are; a label map is made
+// of them when it is asked for. Memory is that of the index, at most the size
+// of the file and usually a hundredth of it, and of a value of at most
+// maxValue bytes.
+type annotations struct {
+	path     string
+	size     int64 // of the file, and when it was changed, as it was indexed
+	changed  time.Time
+	pictures map[string]*marked // by file name
 }
-func (a *annotations) has(string) bool                        { return false }
-func (a *annotations) names(string, string) ([]string, error) { return nil, errNotYet }
-func (a *annotations) labels(string, imageprep.Options) (*imageprep.Labels, error) {
-	return nil, errNotYet
+
+// A marked is a picture with its masks, later ones above.
+type marked struct {
+	w, h  int
+	phase string
+	masks []mask
+}
+
+// A mask is where the file holds one.
+type mask struct {
+	at       int64
+	length   int
+	category uint16
+}
+
+// readAnnotations makes the index of a file's masks of the categories ids.
+func readAnnotations(ctx context.Context, path string, ids []int) (*annotations, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	a := &annotations{path: path, size: info.Size(), changed: info.ModTime()}
+	r := newIndexer(ctx, file, ids)
+	if a.pictures, err = r.index(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s: byte %d: %w", path, r.json.InputOffset(), err)
+	}
+	return a, nil
+}
+
+// has tells whether the file lists a picture.
+func (a *annotations) has(name string) bool { return a.pictures[name] != nil }
+
+// names returns the sorted names of the pictures of a phase, without suffix.
+func (a *annotations) names(phase, suffix string) ([]string, error) {
+	var names, phases []string
+	for _, name := range slices.Sorted(maps.Keys(a.pictures)) {
+		m := a.pictures[name]
+		if !slices.Contains(phases, m.phase) && len(phases) < 5 {
+			phases = append(phases, m.phase)
+		}
+		if m.phase != phase && phase != "" {
+			continue
+		}
+		short, ok := strings.CutSuffix(name, suffix)
+		if !ok {
+			return nil, fmt.Errorf("%s: picture %q, want names ending in %s", a.path, name, suffix)
+		}
+		names = append(names, short)
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: none of %d pictures is of phase %q; there are %q", a.path, len(a.pictures), phase, phases)
+	}
+	return names, nil
+}
+
+// labels makes the label map of a picture, of ids of categories, 0 where there
+// is no mask.
+func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Labels, error) {
+	fail := func(err error) error { return fmt.Errorf("read label map: %s: %s: %w", a.path, name, err) }
+	file, err := os.Open(a.path)
+	if err != nil {
+		return nil, fmt.Errorf("read label map: %w", err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read label map: %w", err)
+	}
+	if info.Size() != a.size || !info.ModTime().Equal(a.changed) {
+		return nil, fail(errors.New("the file was changed after it was listed"))
+	}
+	m := a.pictures[name]
+	labels, err := imageprep.NewLabels(m.w, m.h, o)
+	if err != nil {
+		return nil, fail(err)
+	}
+	for _, where := range m.masks {
+		text := make([]byte, where.length)
+		if _, err := file.ReadAt(text, where.at); err != nil {
+			return nil, fail(err)
+		}
+		var found struct {
+			Segmentation rle `json:"segmentation"`
+		}
+		if err := json.Unmarshal(bytes.TrimLeft(text, ", \t\r\n"), &found); err != nil {
+			return nil, fail(err)
+		}
+		mask := &found.Segmentation
+		if mask.Size != [2]int{m.h, m.w} {
+			err = fmt.Errorf("mask of size %v, want %v", mask.Size, [2]int{m.h, m.w})
+		} else {
+			err = mask.paint(labels.Pix, where.category)
+		}
+		if err != nil {
+			return nil, fail(fmt.Errorf("mask at byte %d: %w", where.at, err))
+		}
+	}
+	return labels, nil
 }

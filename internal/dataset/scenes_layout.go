@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -85,7 +86,7 @@ func readNames(list, suffix string) ([]string, error) {
 	lines := make(map[string]int, len(names))
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
-		if !filepath.IsLocal(filepath.FromSlash(name)) || path.Clean(name) != name {
+		if !isSceneName(name) {
 			return nil, fmt.Errorf("%s: line %d: %q, want the name of a picture", list, i+1, name)
 		}
 		if first, ok := lines[name]; ok {
@@ -95,6 +96,13 @@ func readNames(list, suffix string) ([]string, error) {
 		names[i] = name
 	}
 	return names, nil
+}
+
+// isSceneName tells whether a list may name a picture so: by a path that does
+// not lead out of its folder, in one line of text.
+func isSceneName(name string) bool {
+	return filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name &&
+		!strings.ContainsAny(name, "\r\n") && utf8.ValidString(name)
 }
 
 // wrong adds to the error of a layout what it should be, and where it is.

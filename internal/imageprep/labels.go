@@ -11,6 +11,15 @@ type Labels struct {
 	W, H int
 }
 
+// NewLabels returns a label map of w x h zeros, if pictures of that size may be
+// read.
+func NewLabels(w, h int, o Options) (*Labels, error) {
+	if err := o.check(w, h); err != nil {
+		return nil, err
+	}
+	return &Labels{Pix: make([]uint16, w*h), W: w, H: h}, nil
+}
+
 // ReadLabels reads a label map from a PNG file: the index of a picture with a
 // palette, whatever its colours, or the grey value as stored, of 1 to 16 bits.
 // A file of another kind is an error with a method Hint. Memory is two bytes a
