@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-//go:embed RN*.json imagenet_*.txt pascal_context_59.txt cls_*.txt *.yaml
+//go:embed RN*.json imagenet_*.txt pascal_context_59.txt cls_demo.txt coco_stuff.txt *.yaml
 var files embed.FS
 
 // ImageNetClasses returns the names of ImageNet's 1000 classes in index order
