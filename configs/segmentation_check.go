@@ -112,6 +112,9 @@ func (s *Segmentation) checkClasses() error {
 	}
 	whose := map[string]int{}
 	for i, class := range s.Classes {
+		if len(class) == 0 { // as the parser makes of nothing behind a dash
+			return fmt.Errorf("class %d (from 0) has no word", i)
+		}
 		for _, word := range class {
 			if first, ok := whose[word]; ok {
 				return fmt.Errorf("%q stands for class %d and for class %d (from 0), want one", word, first, i)

@@ -186,6 +186,7 @@ func TestReadSegmentationRefuses(t *testing.T) {
 		{"an empty word", swap("dog, puppy", "dog,"), `line 6: "dog,", want a name, or words with a comma between each two`},
 		{"a mapping as class", swap("[sky, cloud]", "{a: b}"), `line 6: "", want a name, or words with a comma between each two`},
 		{"no word", swap("[sky, cloud]", "[]"), "line 6: class without a word"},
+		{"nothing as class", swap("[cat,", "[cat, null,"), "class 1 (from 0) has no word"},
 		{"a list of lists", swap("[sky, cloud]", "[[a]]"), "line 6: want a word"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// maxValue is how many bytes an image, an annotation or another member of a
+// maxValue is about how many bytes an image, an annotation or another member of a
 // list in the file may take: many times what a mask of a large picture does.
 const maxValue = 16 << 20
 
