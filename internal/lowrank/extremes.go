@@ -80,19 +80,20 @@ func (t *Tail) insert(p, keep, seen, image int, score float32) {
 }
 
 // Merge adds the statistics of further images, whose numbers follow those of e's.
-// The bits are those of statistics that saw all images one after the other.
+// The bits are those of statistics that saw all images one after the other. It
+// panics unless other kept as many as e does, or all it saw.
 func (e *Extremes) Merge(other *Extremes, team par.Team) {
-	if other.Pairs != e.Pairs || other.Keep != e.Keep || e.Images > math.MaxInt32-other.Images {
+	if other.Pairs != e.Pairs || !other.Complete(e.Keep) || e.Images > math.MaxInt32-other.Images {
 		panic("lowrank: statistics of other sizes")
 	}
 	e.Sum.Merge(other.Sum)
-	n := min(other.Keep, other.Images)
+	n := min(e.Keep, other.Images)
 	team.For(e.Pairs, func(lo, hi, _ int) {
 		for p := lo; p < hi; p++ {
-			for i := p * e.Keep; i < p*e.Keep+n; i++ {
-				seen := e.Images + i - p*e.Keep
-				e.Largest.insert(p, e.Keep, seen, e.Images+int(other.Largest.Images[i]), other.Largest.Scores[i])
-				e.Smallest.insert(p, e.Keep, seen, e.Images+int(other.Smallest.Images[i]), other.Smallest.Scores[i])
+			for i := range n {
+				at := p*other.Keep + i
+				e.Largest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Largest.Images[at]), other.Largest.Scores[at])
+				e.Smallest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Smallest.Images[at]), other.Smallest.Scores[at])
 			}
 		}
 	})

@@ -98,7 +98,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 		next = w.Done()
 	}
 	saved := state.Done
-	err = c.run(ctx, c.data.Items[min(next*plan.ChunkInputs, plan.Inputs):], plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
+	err = c.run(ctx, c.items[min(next*plan.ChunkInputs, plan.Inputs):], plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
 		if next == w.Done() {
 			if err := add(values, images, skipped); err != nil {
 				return err
@@ -121,7 +121,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	if err != nil {
 		return err
 	}
-	if state.Images == 0 {
+	if state.Images == 0 && c.options.Shard.whole() {
 		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, state.Inputs)
 	}
 	return addStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
