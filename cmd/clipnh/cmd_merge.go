@@ -32,6 +32,7 @@ func newMergeCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh collect --shard 1/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
 			"clipnh collect --shard 2/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
 			"clipnh merge --save-path caches/photos",
+		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.shards = args
