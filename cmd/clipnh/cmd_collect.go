@@ -59,6 +59,10 @@ scores (sums.npy) and its --top-k largest and smallest with their pictures
 polysemanticity --mode nh compute the same as from scores. Memory does not depend on
 the number of pictures; the disk takes 3 KiB a picture for RN50x16 in place of 576.
 
+With --shard 3/16 only the third of sixteen parts of the pictures is collected, to
+PATH.3-of-16, so that many machines can share the work; clipnh merge puts the parts
+together, to the bytes of a run that was not cut.
+
 A picture that cannot be read is skipped and named (--strict stops instead). A run
 that was interrupted or killed goes on when the same command is given again.`
 
@@ -86,7 +90,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
 	model, dataset, dataPath, savePath   string
-	mode, dtype, precision               string
+	mode, dtype, precision, shard        string
 	lens, stride, batch                  int
 	topK                                 int
 	mean, stats, expand, strict, restart bool
@@ -108,6 +112,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dtype, "dtype", "float32", "store a folder's rows as `TYPE` float32, or float16 in half the space")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.expand, "expand", false, "write the directions [H,C,O] out beside the weight slices")
+	fs.StringVar(&o.shard, "shard", "", "collect part `N/OF` of the pictures only, to PATH.N-of-OF, which merge puts together")
 	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
 	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
 	pictureFlags(fs, &o.images)
@@ -167,6 +172,9 @@ func (o *collectOptions) validate() error {
 	if err := checkPrecision(o.precision); err != nil {
 		return err
 	}
+	if _, err := o.part(); err != nil {
+		return err
+	}
 	switch ext := strings.ToLower(filepath.Ext(o.savePath)); {
 	case pipeline.IsDense(o.savePath):
 	case slices.Contains([]string{".dat", ".npy", ".npz", ".pt", ".pth", ".json", ".csv", ".txt"}, ext):
@@ -181,9 +189,26 @@ func (o *collectOptions) validate() error {
 	return o.pipeline(1).CheckStats()
 }
 
+// part is the shard asked for.
+func (o *collectOptions) part() (pipeline.Shard, error) {
+	if o.shard == "" {
+		return pipeline.Shard{}, nil
+	}
+	if o.mean {
+		return pipeline.Shard{}, errors.New("--shard is for rows and statistics of pictures, not for --mean: want --stats-only")
+	}
+	s, err := pipeline.ParseShard(o.shard)
+	if err != nil {
+		err = fmt.Errorf("--shard %w", err)
+	}
+	return s, err
+}
+
 // pipeline returns the options of the stage.
 func (o *collectOptions) pipeline(threads int) pipeline.CollectOptions {
+	shard, _ := o.part() // validated
 	return pipeline.CollectOptions{
+		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: threads, Mode: o.mode, Lens: o.lens, Mean: o.mean,
 		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],

@@ -29,6 +29,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 		{"THE PIPELINE", []*cobra.Command{
 			newEmbedCommand(g),
 			newCollectCommand(g),
+			newMergeCommand(g),
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),

@@ -15,7 +15,7 @@ type Extremes struct {
 	Pairs, Keep int // P = H*C, k
 	Images      int // B, seen so far
 
-	Sum      []float64 // [P], of the scores, added in the order of the images
+	Sum      Sums // [P], of the scores
 	Largest  Tail
 	Smallest Tail
 }
@@ -37,7 +37,7 @@ func NewExtremes(pairs, keep int) *Extremes {
 	tail := func(sign float32) Tail {
 		return Tail{make([]float32, pairs*keep), make([]int32, pairs*keep), sign}
 	}
-	return &Extremes{Pairs: pairs, Keep: keep, Sum: make([]float64, pairs), Largest: tail(1), Smallest: tail(-1)}
+	return &Extremes{Pairs: pairs, Keep: keep, Sum: NewSums(pairs), Largest: tail(1), Smallest: tail(-1)}
 }
 
 // Add adds the scores of further images, [b,P].
@@ -52,9 +52,9 @@ func (e *Extremes) Add(scores []float32, team par.Team) {
 			for b := range images {
 				for p := lo; p < min(lo+pairGroup, e.Pairs); p++ {
 					s := scores[b*e.Pairs+p]
-					e.Sum[p] += float64(s)
-					e.Largest.add(p, e.Keep, e.Images+b, s)
-					e.Smallest.add(p, e.Keep, e.Images+b, s)
+					e.Sum.Add(p, s)
+					e.Largest.insert(p, e.Keep, e.Images+b, e.Images+b, s)
+					e.Smallest.insert(p, e.Keep, e.Images+b, e.Images+b, s)
 				}
 			}
 		}
@@ -62,9 +62,9 @@ func (e *Extremes) Add(scores []float32, team par.Team) {
 	e.Images += images
 }
 
-// add puts a score in its place among those of pair p, if it has one; seen
-// images came before.
-func (t *Tail) add(p, keep, seen int, score float32) {
+// insert puts the score of an image in its place among those of pair p, if it has
+// one; seen scores came before, of earlier images.
+func (t *Tail) insert(p, keep, seen, image int, score float32) {
 	n := min(seen, keep)
 	row, images := t.Scores[p*keep:(p+1)*keep], t.Images[p*keep:(p+1)*keep]
 	if n == keep {
@@ -76,7 +76,28 @@ func (t *Tail) add(p, keep, seen int, score float32) {
 	for ; n > 0 && t.sign*score > t.sign*row[n-1]; n-- {
 		row[n], images[n] = row[n-1], images[n-1]
 	}
-	row[n], images[n] = score, int32(seen)
+	row[n], images[n] = score, int32(image)
+}
+
+// Merge adds the statistics of further images, whose numbers follow those of e's.
+// The bits are those of statistics that saw all images one after the other. It
+// panics unless other kept as many as e does, or all it saw.
+func (e *Extremes) Merge(other *Extremes, team par.Team) {
+	if other.Pairs != e.Pairs || !other.Complete(e.Keep) || e.Images > math.MaxInt32-other.Images {
+		panic("lowrank: statistics of other sizes")
+	}
+	e.Sum.Merge(other.Sum)
+	n := min(e.Keep, other.Images)
+	team.For(e.Pairs, func(lo, hi, _ int) {
+		for p := lo; p < hi; p++ {
+			for i := range n {
+				at := p*other.Keep + i
+				e.Largest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Largest.Images[at]), other.Largest.Scores[at])
+				e.Smallest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Smallest.Images[at]), other.Smallest.Scores[at])
+			}
+		}
+	})
+	e.Images += other.Images
 }
 
 // Complete reports whether the k images of largest centred norm are known.
@@ -133,7 +154,7 @@ func (e *Extremes) PairsOf(r *Result, head int, directions, bias []float32, topK
 			for u := lo; u < hi; u++ {
 				e.candidates(first+u, &c)
 				v := directions[u*r.OutDim : (u+1)*r.OutDim]
-				if err := p.finish(r, u, c.scores, e.Sum[first+u]/float64(e.Images), v, bias, topK); err != nil {
+				if err := p.finish(r, u, c.scores, e.Sum.Of(first+u)/float64(e.Images), v, bias, topK); err != nil {
 					return err
 				}
 				selected := r.Images[u*r.Kept : (u+1)*r.Kept]

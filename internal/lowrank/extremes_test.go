@@ -1,6 +1,8 @@
 package lowrank
 
 import (
+	"math"
+	"math/big"
 	"math/rand/v2"
 	"reflect"
 	"testing"
@@ -82,4 +84,65 @@ func BenchmarkExtremes(b *testing.B) {
 		e.Add(scores, par.NewTeam(2))
 	}
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N*images), "ms/image")
+}
+
+// TestMerge holds that statistics of parts of the images, merged, have the bits
+// of those of all of them, for scores of very different sizes.
+func TestMerge(t *testing.T) {
+	const pairs, images = 70, 90
+	random := rand.New(rand.NewPCG(3, 4))
+	scores := make([]float32, pairs*images)
+	for i := range scores {
+		scores[i] = float32(random.NormFloat64() * math.Pow(10, float64(random.IntN(9)-6)))
+		if i%7 == 0 {
+			scores[i] = float32(random.IntN(3)) // equals
+		}
+	}
+	for _, keep := range []int{1, 10, 40, 200} {
+		all := NewExtremes(pairs, keep)
+		all.Add(scores, par.NewTeam(1))
+		for _, cuts := range [][]int{{90}, {1, 89}, {30, 60}, {30, 30, 30}, {5, 6, 7, 8, 64}} {
+			merged := NewExtremes(pairs, keep)
+			first := 0
+			for _, n := range cuts {
+				part := NewExtremes(pairs, keep)
+				part.Add(scores[first*pairs:(first+n)*pairs], par.NewTeam(2))
+				merged.Merge(part, par.NewTeam(2))
+				first += n
+			}
+			if !reflect.DeepEqual(merged, all) {
+				t.Errorf("the %d most extreme of parts of %v images differ from those of all", keep, cuts)
+			}
+		}
+	}
+}
+
+// TestSums holds that sums do not depend on the order, that they are as close to
+// the true sum as float64 allows, and that what cannot be summed shows.
+func TestSums(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for _, size := range []float64{1e-8, 1e-3, 1, 700} {
+		values := make([]float32, 10000)
+		exact := new(big.Float).SetPrec(300)
+		for i := range values {
+			values[i] = float32(size * (random.NormFloat64() + 0.3))
+			exact.Add(exact, big.NewFloat(float64(values[i])))
+		}
+		want, _ := exact.Float64()
+		got := sumOf(values)
+		if math.Abs(got-want) > float64(len(values))*0x1p-53+1e-15*math.Abs(want) {
+			t.Errorf("values about %g: sum %g, want %g", size, got, want)
+		}
+		for range 5 {
+			random.Shuffle(len(values), func(i, j int) { values[i], values[j] = values[j], values[i] })
+			if again := sumOf(values); again != got {
+				t.Errorf("values about %g: sum %g in another order, %g before", size, again, got)
+			}
+		}
+	}
+	for _, odd := range []float32{float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1))} {
+		if sum := sumOf([]float32{1, odd, 2}); isFinite(sum) {
+			t.Errorf("sum with %g is %g", odd, sum)
+		}
+	}
 }

@@ -77,11 +77,7 @@ type pair struct {
 }
 
 func (p *pair) solve(r *Result, u int, scores, v, bias []float32, topK int) *UnitError {
-	sum := 0.0
-	for _, s := range scores {
-		sum += float64(s)
-	}
-	return p.finish(r, u, scores, sum/float64(len(scores)), v, bias, topK)
+	return p.finish(r, u, scores, sumOf(scores)/float64(len(scores)), v, bias, topK)
 }
 
 // finish computes unit u from the mean of its scores and those of the images

@@ -19,7 +19,8 @@ import (
 type CollectOptions struct {
 	Model     string
 	Data      dataset.Options
-	Stride    int // every Stride-th picture
+	Stride    int   // every Stride-th picture
+	Shard     Shard // of these; the zero Shard is all
 	BatchSize int
 	Threads   int
 	Mode      string           // one of Modes
@@ -28,7 +29,7 @@ type CollectOptions struct {
 	Mean      bool             // only the mean over the pictures
 	StatsOnly bool             // features, and sums and extremes of scores
 	TopK      int              // of which StatsOnly keeps the largest and the smallest
-	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores
+	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
 	Half      bool             // a folder's rows as float16
 	Expand    bool             // directions beside the weight slices
 	Strict    bool             // stop at a picture that cannot be read
@@ -90,7 +91,8 @@ func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResul
 	if err != nil {
 		return nil, err
 	}
-	c := &collector{options: o, say: say, data: data, model: m, mode: mode}
+	o.SavePath = o.Shard.Path(o.SavePath)
+	c := &collector{options: o, say: say, data: data, items: data.Items, model: m, mode: mode}
 	collect := c.chunks
 	if o.Mean {
 		collect = c.mean
@@ -115,6 +117,7 @@ type collector struct {
 	options CollectOptions
 	say     Reporter
 	data    *dataset.Dataset
+	items   []dataset.Item // of data, those of the shard
 	model   *model
 	mode    mode
 	tower   *clip.ImageTower // once there is something to do
@@ -169,6 +172,11 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if IsDense(o.SavePath) {
 		plan.Payload = ""
 	}
+	lo, hi, err := o.Shard.narrow(&plan)
+	if err != nil {
+		return nil, err
+	}
+	c.items = c.data.Items[lo:hi]
 	result := &CollectResult{Path: o.SavePath, Kind: plan.Kind, Skipped: []Skipped{}}
 	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
@@ -193,7 +201,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if err := collect(ctx, w, plan); err != nil {
 		return nil, err
 	}
-	if w.Rows() == 0 {
+	if w.Rows() == 0 && o.Shard.whole() {
 		return nil, c.unreadable()
 	}
 	if !IsDense(o.SavePath) {
@@ -214,7 +222,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 
 // unreadable is the error of a collection without a single row.
 func (c *collector) unreadable() error {
-	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.data.Items))))
+	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.items))))
 	return hinted{err, "when they can be, start over with --restart"}
 }
 
@@ -249,8 +257,8 @@ func (c *collector) recall(skipped []Skipped) error {
 // room says how large a dense tensor will be, and fails when the disk has no
 // room for what is left of it.
 func (c *collector) room(rowBytes int64, rows int) error {
-	total := rowBytes * int64(len(c.data.Items))
-	c.say.Note("%s: the dense tensor of %d images takes %s", c.options.SavePath, len(c.data.Items), ui.FormatBytes(total))
+	total := rowBytes * int64(len(c.items))
+	c.say.Note("%s: the dense tensor of %d images takes %s", c.options.SavePath, len(c.items), ui.FormatBytes(total))
 	free, err := cache.Free(filepath.Dir(c.options.SavePath))
 	if err != nil {
 		return err
@@ -269,7 +277,7 @@ func (c *collector) room(rowBytes int64, rows int) error {
 // collect appends the chunks that are missing. An interrupt lets the chunk in
 // hand finish.
 func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-	items := c.data.Items[min(w.Done()*plan.ChunkInputs, len(c.data.Items)):]
+	items := c.items[min(w.Done()*plan.ChunkInputs, len(c.items)):]
 	if len(items) == 0 {
 		return nil
 	}

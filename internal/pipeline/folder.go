@@ -23,7 +23,7 @@ func (c *collector) addFiles(w *cache.ChunkWriter, skipped []Skipped) error {
 			return err
 		}
 	}
-	return addNames(w, c.data.Items, skipped)
+	return addNames(w, c.items, skipped)
 }
 
 // addPool adds what contributions are made of besides scores.

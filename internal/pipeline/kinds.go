@@ -32,6 +32,7 @@ const (
 const (
 	featuresFile       = "features.npy"        // [B,O], beside statistics
 	sumsFile           = "sums.npy"            // Σ_b s, [H,C] float64
+	sumsLowFile        = "sums.low.npy"        // what sums.npy leaves of them, to be added; see lowrank.Sums
 	largestFile        = "largest.npy"         // the largest s, [H,C,K], descending
 	largestImagesFile  = "largest.images.npy"  // the rows of features that they are of
 	smallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending

@@ -106,19 +106,19 @@ func (c *collector) meanComplete(result *CollectResult) (*CollectResult, error) 
 		if err != nil {
 			return nil, err
 		}
-		for _, item := range c.data.Items {
+		for _, item := range c.items {
 			if _, there := slices.BinarySearch(names, item.Name); !there {
 				result.Skipped = append(result.Skipped, Skipped{Name: item.Name, Reason: "not among the images of the mean"})
 			}
 		}
 	}
-	result.Images = len(c.data.Items) - len(result.Skipped)
+	result.Images = len(c.items) - len(result.Skipped)
 	return result, errors.Join(c.removeState(), c.recall(result.Skipped))
 }
 
 // sumUp adds what is missing to sum and keeps state on disk.
 func (c *collector) sumUp(ctx context.Context, state *sumState, sum valueSums) error {
-	return c.run(ctx, c.data.Items[state.Done:], chunkOf(c.mode.values()), func(values []float32, images int, skipped []Skipped) error {
+	return c.run(ctx, c.items[state.Done:], chunkOf(c.mode.values()), func(values []float32, images int, skipped []Skipped) error {
 		sum.add(values)
 		state.add(images, skipped)
 		return c.saveState(state, sum)

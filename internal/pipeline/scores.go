@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -33,8 +34,11 @@ func openScores(path string) (*scores, error) {
 func scoresOf(a *cache.Artefact) (*scores, error) {
 	if kind := a.Manifest.Kind; kind != kindScores {
 		err := fmt.Errorf("%s: %w: it holds %s, want the scores of every picture", a.Path(), cache.ErrStale, kind)
-		if kind == kindMeanScores {
+		switch {
+		case kind == kindMeanScores:
 			return nil, hinted{err, "collect without --mean"}
+		case strings.HasPrefix(kind, kindPrefix):
+			return nil, hinted{err, "put the shards together first: clipnh merge"}
 		}
 		return nil, hinted{err, "give a folder that \"clipnh collect\" wrote"}
 	}

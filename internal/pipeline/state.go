@@ -107,7 +107,7 @@ func cut[T any](a []T, do func(block any) error) error {
 
 // resumeSums fills s with what an earlier run left, if it left anything.
 func (c *collector) resumeSums(origin cache.Origin, s sums) (*sumState, error) {
-	fresh := &sumState{Origin: origin, Inputs: len(c.data.Items), Skipped: []Skipped{}}
+	fresh := &sumState{Origin: origin, Inputs: len(c.items), Skipped: []Skipped{}}
 	if c.options.Restart {
 		return fresh, nil
 	}

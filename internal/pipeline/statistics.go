@@ -51,7 +51,7 @@ func (e extremeSums) add(values []float32) { e.Add(values, e.team) }
 func (e extremeSums) resumed(images int)   { e.Images = images }
 
 func (e extremeSums) arrays() []any {
-	return []any{e.Sum, e.Largest.Scores, e.Largest.Images, e.Smallest.Scores, e.Smallest.Images}
+	return []any{e.Sum.High, e.Sum.Low, e.Largest.Scores, e.Largest.Images, e.Smallest.Scores, e.Smallest.Images}
 }
 
 // CheckStats returns an error when o asks for statistics in a way that there
@@ -98,7 +98,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 		next = w.Done()
 	}
 	saved := state.Done
-	err = c.run(ctx, c.data.Items[min(next*plan.ChunkInputs, plan.Inputs):], plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
+	err = c.run(ctx, c.items[min(next*plan.ChunkInputs, plan.Inputs):], plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
 		if next == w.Done() {
 			if err := add(values, images, skipped); err != nil {
 				return err
@@ -121,7 +121,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	if err != nil {
 		return err
 	}
-	if state.Images == 0 {
+	if state.Images == 0 && c.options.Shard.whole() {
 		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, state.Inputs)
 	}
 	return addStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
@@ -132,7 +132,8 @@ func addStatistics(w *cache.ChunkWriter, e *lowrank.Extremes, heads, neurons int
 	kept := min(e.Keep, e.Images)
 	tail := []int{heads, neurons, kept}
 	return errors.Join(
-		w.AddFile(sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum) }),
+		w.AddFile(sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }),
+		w.AddFile(sumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }),
 		w.AddFile(largestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Largest.Scores, e.Keep, kept)) }),
 		w.AddFile(largestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Largest.Images, e.Keep, kept)) }),
 		w.AddFile(smallestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Smallest.Scores, e.Keep, kept)) }),
@@ -167,10 +168,6 @@ func openStatistics(a *cache.Artefact) (*statistics, error) {
 	}
 	s := &statistics{Artefact: a, pool: pool}
 	images := a.Manifest.Shape[0]
-	sums, err := s.array(sumsFile, []int{pool.Heads, pool.Neurons})
-	if err != nil {
-		return nil, err
-	}
 	largest, err := s.array(largestFile, []int{pool.Heads, pool.Neurons, -1})
 	if err != nil {
 		return nil, err
@@ -180,7 +177,7 @@ func openStatistics(a *cache.Artefact) (*statistics, error) {
 		return nil, fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", a.Path(), shape[2], images)
 	}
 	e := &lowrank.Extremes{Pairs: pool.Heads * pool.Neurons, Keep: shape[2], Images: images}
-	if e.Sum, err = sums.Float64(); err != nil {
+	if e.Sum, err = s.sums(); err != nil {
 		return nil, err
 	}
 	if e.Largest.Scores, err = largest.Float32(); err != nil {
@@ -201,6 +198,30 @@ func openStatistics(a *cache.Artefact) (*statistics, error) {
 	}
 	s.Extremes = e
 	return s, nil
+}
+
+// sums reads the sums of scores. Those of older artefacts have one part.
+func (s *statistics) sums() (lowrank.Sums, error) {
+	units := s.pool.Heads * s.pool.Neurons
+	sums := lowrank.NewSums(units)
+	for _, part := range []struct {
+		file string
+		into []float64
+	}{{sumsFile, sums.High}, {sumsLowFile, sums.Low}} {
+		a, err := s.array(part.file, []int{s.pool.Heads, s.pool.Neurons})
+		if part.file == sumsLowFile && errors.Is(err, cache.ErrMissing) {
+			break
+		}
+		if err != nil {
+			return sums, err
+		}
+		values, err := a.Float64()
+		if err != nil {
+			return sums, err
+		}
+		copy(part.into, values)
+	}
+	return sums, nil
 }
 
 // array reads a payload that must have a shape; -1 is any length.

@@ -17,6 +17,7 @@ var (
 	Texts   = Unit{"text", "texts", "text"}
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Neurons = Unit{"neuron", "neurons", "neuron"}
+	Chunks  = Unit{"chunk", "chunks", "chunk"} // of a collection's pictures
 	Bytes   = Unit{"byte", "bytes", "B"}
 )
 

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const mergeHelp = `
+Puts together the parts of a collection that collect --shard made, on one machine or
+on many. What comes out has the bytes of a collection that was made as a whole, with
+--stats-only too. Parts that are missing, unfinished, damaged, given twice or made from
+something else are refused, and named.
+
+Reads the shards that are named, in any order, or else those that lie beside
+--save-path: for caches/val these are caches/val.1-of-16 and so on. Writes --save-path
+and leaves the shards as they are. A run that was interrupted or killed goes on when
+the same command is given again.`
+
+func newMergeCommand(g *globalOptions) *cobra.Command {
+	var opts mergeOptions
+	cmd := &cobra.Command{
+		Use:   "merge --save-path PATH [SHARD...]",
+		Short: "Put together what many machines collected",
+		Long:  mergeHelp,
+		Example: "clipnh collect --shard 1/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
+			"clipnh collect --shard 2/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
+			"clipnh merge --save-path caches/photos",
+		Args:        cobra.ArbitraryArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.shards = args
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runMerge(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// mergeOptions is everything the merge command can be told.
+type mergeOptions struct {
+	shards   []string
+	savePath string
+	restart  bool
+}
+
+func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the whole, as it was given to collect")
+	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
+}
+
+func (o *mergeOptions) validate() error { return require("--save-path", o.savePath) }
+
+func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
+	result, err := pipeline.Merge(ctx, pipeline.MergeOptions{
+		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if result.Complete {
+		g.printer.Note("%s is complete already", result.Path)
+	}
+	if err := printMerge(result, g); err != nil {
+		return err
+	}
+	if n := len(result.Skipped); n > 0 {
+		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
+	}
+	return nil
+}
+
+func printMerge(result *pipeline.MergeResult, g *globalOptions) error {
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("shards"), ui.Right("images"), ui.Right("skipped"))
+	t.Row(result.Path, result.Kind, npy.ShapeString(result.Shape), fmt.Sprint(result.Shards), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
+	return g.printer.Table(t)
+}

@@ -1,0 +1,142 @@
+package pipeline
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+)
+
+// A part is an open shard.
+type part struct {
+	*cache.Artefact
+	shard Shard
+}
+
+// shardsBeside returns the paths of what lies beside path and has the name of a
+// shard of it.
+func shardsBeside(path string) ([]string, error) {
+	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")
+	dir, prefix := filepath.Split(before)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		middle, ok := strings.CutPrefix(e.Name(), prefix)
+		if ok {
+			middle, ok = strings.CutSuffix(middle, after)
+		}
+		if _, err := ParseShard(strings.Replace(middle, "-of-", "/", 1)); ok && err == nil {
+			found = append(found, dir+e.Name())
+		}
+	}
+	if len(found) == 0 {
+		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
+		return nil, hinted{err, "run \"clipnh collect --shard 1/16\" and so on first, or name the shards"}
+	}
+	return found, nil
+}
+
+// openShards opens all shards of one collection and returns them in their order.
+func openShards(of string, paths []string) ([]part, error) {
+	var all []part // by number
+	first := 0
+	for i, path := range paths {
+		a, err := cache.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		p, err := newPart(a)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			all, first = make([]part, p.shard.Of), p.shard.Number-1
+		} else if err := p.fits(all[first]); err != nil {
+			return nil, err
+		}
+		if there := all[p.shard.Number-1]; there.Artefact != nil {
+			return nil, fmt.Errorf("%s: shard %s again, which %s is too", path, p.shard, there.Path())
+		}
+		all[p.shard.Number-1] = p
+	}
+	var missing []string
+	for i, p := range all {
+		if p.Artefact == nil {
+			missing = append(missing, strconv.Itoa(i+1))
+		}
+	}
+	if missing != nil {
+		const shown = 8
+		numbers := strings.Join(missing[:min(len(missing), shown)], ", ")
+		if more := len(missing) - shown; more > 0 {
+			numbers += fmt.Sprintf(" and %d more", more)
+		}
+		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
+		return nil, hinted{err, fmt.Sprintf("run the command that makes them again with --shard %s/%d and so on", missing[0], len(all))}
+	}
+	return all, nil
+}
+
+// newPart reads which shard an artefact is.
+func newPart(a *cache.Artefact) (part, error) {
+	m := a.Manifest
+	if !strings.HasPrefix(m.Kind, kindPrefix) {
+		err := fmt.Errorf("%s: %w: it holds %s, want a shard of a collection", a.Path(), cache.ErrStale, m.Kind)
+		return part{}, hinted{err, "give what \"clipnh collect --shard N/OF\" wrote"}
+	}
+	s, err := ParseShard(fmt.Sprint(m.Origin.Parameters[shardParameter]))
+	if err != nil {
+		return part{}, fmt.Errorf("%s: shard %w", a.Path(), err)
+	}
+	p := part{a, s}
+	lo, hi, err := s.cut(p.inputsInAll(), max(m.ChunkInputs, 1))
+	if err != nil || m.Inputs != hi-lo || m.Payloads[0].Chunks == nil {
+		return part{}, fmt.Errorf("%s: %w: %d pictures of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.inputsInAll(), m.ChunkInputs, s)
+	}
+	return p, nil
+}
+
+// inputsInAll is how many pictures all shards have.
+func (p part) inputsInAll() int {
+	n, err := strconv.Atoi(fmt.Sprint(p.Manifest.Origin.Parameters[inputsParameter]))
+	if err != nil {
+		return 0 // which no shard is cut from
+	}
+	return n
+}
+
+// fits returns an error (ErrStale) unless p and other are of one collection.
+func (p part) fits(other part) error {
+	if p.shard.Of != other.shard.Of {
+		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
+	}
+	// Both ways, as a field that is not there is not asked for.
+	if err := p.Require(other.common()); err != nil {
+		return err
+	}
+	return other.Require(p.common())
+}
+
+// common is what all shards of a collection agree in.
+func (p part) common() cache.Manifest {
+	m := p.Manifest
+	origin := m.Origin
+	origin.Parameters = without(origin.Parameters, shardParameter)
+	return cache.Manifest{Kind: m.Kind, Axes: m.Axes, DType: m.DType, ChunkInputs: m.ChunkInputs, Origin: origin}
+}
+
+// without returns a copy of parameters that lacks some.
+func without(parameters map[string]any, names ...string) map[string]any {
+	rest := maps.Clone(parameters)
+	for _, name := range names {
+		delete(rest, name)
+	}
+	return rest
+}

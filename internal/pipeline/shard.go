@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+)
+
+// A Shard is one of several parts of a collection, which machines make
+// independently and Merge puts together. The zero Shard is the whole.
+type Shard struct {
+	Number, Of int // Number from 1 on
+}
+
+// ParseShard reads "3/16", the third of sixteen.
+func ParseShard(s string) (Shard, error) {
+	wrong := fmt.Errorf("%q: want N/OF, such as 3/16, the third of sixteen parts", s)
+	number, of, ok := strings.Cut(s, "/")
+	if !ok {
+		return Shard{}, wrong
+	}
+	var sh Shard
+	var err error
+	if sh.Number, err = strconv.Atoi(number); err != nil {
+		return Shard{}, wrong
+	}
+	if sh.Of, err = strconv.Atoi(of); err != nil || sh.Number < 1 || sh.Number > sh.Of {
+		return Shard{}, wrong
+	}
+	return sh, nil
+}
+
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
+
+// whole reports whether s is all of a collection.
+func (s Shard) whole() bool { return s.Of == 0 }
+
+// Path is where a shard lies of what is to be at path: the number goes before the
+// extension, if that is a file's.
+func (s Shard) Path(path string) string {
+	if s.whole() {
+		return path
+	}
+	return s.named(path, strconv.Itoa(s.Number), strconv.Itoa(s.Of))
+}
+
+func (s Shard) named(path, number, of string) string {
+	path = filepath.Clean(path)
+	ext := filepath.Ext(path)
+	if !isFile(path) {
+		ext = ""
+	}
+	return fmt.Sprintf("%s.%s-of-%s%s", strings.TrimSuffix(path, ext), number, of, ext)
+}
+
+// isFile reports whether an artefact at path is a file and not a folder.
+func isFile(path string) bool { return IsDense(path) || filepath.Ext(path) == ".json" }
+
+// cut returns the first of a shard's inputs and the one behind its last. Shards
+// are of whole chunks, as even as these allow.
+func (s Shard) cut(inputs, chunk int) (lo, hi int, err error) {
+	if s.whole() {
+		return 0, inputs, nil
+	}
+	chunks := (inputs + chunk - 1) / chunk
+	if s.Of > chunks {
+		return 0, 0, fmt.Errorf("--shard %s: %d pictures are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
+	}
+	// In 64 bits, whatever the platform's.
+	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }
+	return at(s.Number-1) * chunk, min(at(s.Number)*chunk, inputs), nil
+}
+
+// The parameters by which a shard's manifest differs from the whole's.
+const (
+	shardParameter  = "shard"
+	inputsParameter = "inputs_in_all"
+)
+
+// kindPrefix tells a shard from the whole, so that only Merge reads it.
+const kindPrefix = "shard of "
+
+// narrow makes a plan of all inputs that of the shard, and returns where its
+// inputs begin and end.
+func (s Shard) narrow(plan *cache.Plan) (lo, hi int, err error) {
+	lo, hi, err = s.cut(plan.Inputs, plan.ChunkInputs)
+	if err != nil || s.whole() {
+		return lo, hi, err
+	}
+	plan.Origin.Parameters[shardParameter] = s.String()
+	plan.Origin.Parameters[inputsParameter] = plan.Inputs
+	plan.Kind = kindPrefix + plan.Kind
+	plan.Inputs = hi - lo
+	return lo, hi, nil
+}
