@@ -1,6 +1,7 @@
 // Package configs holds facts about published models and data sets: the shapes
 // of OpenAI's CLIP-ResNets, the class names and prompt templates of CLIP's
-// zero-shot protocol. They are the files beside this one, embedded.
+// zero-shot protocol, the layouts and settings of segmentation data sets. They
+// are the files beside this one, embedded.
 package configs
 
 import (

@@ -15,8 +15,15 @@ import (
 )
 
 // A Segmentation is how a segmentation data set is laid out and what is fixed
-// when a method is measured on it. The figures of the files here are those of
-// METHOD.md, section "segment".
+// when a method is measured on it.
+//
+// Sources of the files beside this one: sides, window, stride, scale and
+// thresholds are what the method's published code fixes for each data set
+// (configs/cfg_*.py; context59's shorter side is 512 in the paper, 384 there).
+// Folders, suffixes, the meaning of the numbers, and names in the order of the
+// labels are the data sets' own documentation, as mmsegmentation reads them. The
+// words for backgrounds are ours. The demo's figures are those that were chosen
+// for its model on other scenes.
 type Segmentation struct {
 	Name string `yaml:"-"` // as it was asked for, a file without its folder and ending
 

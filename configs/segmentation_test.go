@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What METHOD.md's table says of each config, written by hand.
+// The table of data sets and settings, written by hand.
 func TestSegmentations(t *testing.T) {
 	type facts struct {
 		Classes, ShorterSide int
@@ -88,6 +88,17 @@ func TestSegmentationClasses(t *testing.T) {
 	s, _ := ReadSegmentation("demo")
 	if got := []string(s.Classes[1]); !slices.Equal(got, []string{"convertible", "cabriolet", "open car", "convertible car"}) {
 		t.Errorf("words of the demo's class 1: %q", got)
+	}
+}
+
+// The demo's own list of classes is the config's.
+func TestDemoClasses(t *testing.T) {
+	own, err := os.ReadFile(filepath.Join("..", "internal", "demo", "assets", "cls_demo.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(own) != string(read("cls_demo.txt")) {
+		t.Error("cls_demo.txt differs from the demo's")
 	}
 }
 

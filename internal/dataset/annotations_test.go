@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -173,16 +174,15 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add([]byte(`{"images":[],"x":{"a":[1,{"b":null}]},"annos_segmentation":[]}`))
 	f.Add([]byte(`{"a":[[[[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		path := filepath.Join(t.TempDir(), "detail.json")
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		a, err := readAnnotations(t.Context(), path, detailIDs)
-		if err != nil {
+		if _, err := newIndexer(t.Context(), bytes.NewReader(data), detailIDs).index(); err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("error of more than a line: %q", err)
 			}
 			return
+		}
+		a, err := readAnnotations(t.Context(), annotationFile(t, string(data)), detailIDs)
+		if err != nil {
+			t.Fatal(err)
 		}
 		for name := range a.pictures {
 			labels, err := a.labels(name, imageprep.Options{MaxPixels: 1 << 16})
