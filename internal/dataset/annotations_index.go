@@ -66,7 +66,11 @@ func (x *indexer) token(want json.Delim) (json.Token, error) {
 		return nil, cutShort(err)
 	}
 	if d, ok := t.(json.Delim); want != 0 && (!ok || d != want) {
-		return nil, fmt.Errorf("%v, want %v", t, want)
+		found := fmt.Sprint(t)
+		if text, ok := t.(string); ok {
+			found = fmt.Sprintf("%.40q", text)
+		}
+		return nil, fmt.Errorf("%s, want %v", found, want)
 	}
 	return t, nil
 }
