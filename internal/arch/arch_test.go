@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"configs":            {"internal/textlist"},
 	"internal/bpe":       {},
 	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"configs", "internal/imageprep", "internal/textlist"},
+	"internal/dataset":   {"configs", "internal/imageprep", "internal/matfile", "internal/textlist"},
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
 	"internal/imageprep": {"internal/jpeg"},
@@ -61,6 +61,7 @@ var allowed = map[string][]string{
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/npy"},
 	"internal/jpeg":     {},
+	"internal/matfile":  {},
 	"internal/npy":      {},
 	"internal/ptfile":   {},
 	"internal/textlist": {},
