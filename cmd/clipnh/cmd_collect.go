@@ -99,7 +99,7 @@ type collectOptions struct {
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")

@@ -64,7 +64,7 @@ type registersOptions struct {
 
 func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.diffPath, "diff-save-path", "", "`FILE` for the differences, .npy")
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")

@@ -50,6 +50,8 @@ const (
 	ImageNetTest = "imagenet_test"
 	ImageNetVal  = "imagenet_val"
 	Images       = "images"
+	Cars         = "cars"
+	CarsTest     = "cars_test"
 )
 
 var kinds = []struct {
@@ -59,6 +61,8 @@ var kinds = []struct {
 	{ImageNetTest, readImageNetTest},
 	{ImageNetVal, readImageNetVal},
 	{Images, readImages},
+	{Cars, readCarsTrain},
+	{CarsTest, readCarsTest},
 }
 
 // Kinds returns the names of all kinds.

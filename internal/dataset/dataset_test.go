@@ -184,7 +184,7 @@ func TestOpenErrors(t *testing.T) {
 		files             map[string]string
 		err, hint         string // DIR stands for the folder
 	}{
-		{name: "kind", kind: "imagenet", err: `dataset "imagenet", want one of imagenet_test, imagenet_val, images`},
+		{name: "kind", kind: "imagenet", err: `dataset "imagenet", want one of imagenet_test, imagenet_val, images, cars, cars_test`},
 		{name: "missing", kind: Images, below: "no", err: "stat DIR/no: no such file or directory"},
 		{name: "a file", kind: Images, below: "a.zip", files: pictures("a.zip"), err: "DIR/a.zip: a file, want a folder of pictures"},
 		{

@@ -1,0 +1,362 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/matfile"
+)
+
+// Stanford Cars is a folder of
+//
+//	devkit/cars_meta.mat          class_names, "Audi S5 Convertible 2012"
+//	devkit/cars_train_annos.mat   annotations with fname, class (from 1) and a box
+//	devkit/cars_test_annos.mat    the same without class
+//	cars_train/, cars_test/       the pictures
+//
+// or a folder with that as stanford_cars. The last word of a class's name is the
+// year. A table of refined labels gives the colours of the cars, as
+// image,Class with Class = <class from 1>_<colour from 0>.
+
+// yellowColour is the only colour whose number in the table is known for sure.
+const yellowColour = 9
+
+// carsFolder returns the folder that the devkit lies in.
+func carsFolder(dir string) string {
+	if _, err := os.Stat(join(dir, "devkit")); err == nil {
+		return dir
+	}
+	return splitFolder(dir, "stanford_cars")
+}
+
+// A CarAnnotation is what the devkit says of a picture.
+type CarAnnotation struct {
+	File  string
+	Class int    // from 0; Unlabelled in the test set
+	Box   [4]int // left, top, right, bottom, in pixels from 1
+}
+
+// ReadCarClasses reads the names of the classes from cars_meta.mat.
+func ReadCarClasses(path string) ([]string, error) {
+	f, err := matfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	v, err := f.Variable("class_names")
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, v.Len())
+	for i := range names {
+		cell, err := v.Cell(i)
+		if err == nil {
+			names[i], err = cell.Text()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: class_names: %d: %w", path, i+1, err)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: class_names: a %v array, want the names of classes", path, v)
+	}
+	return names, nil
+}
+
+// ReadCarAnnotations reads cars_train_annos.mat, of which every picture has one
+// of so many classes, or cars_test_annos.mat, which has none.
+func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
+	f, err := matfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	v, err := f.Variable("annotations")
+	if err != nil {
+		return nil, err
+	}
+	if len(v.Fields()) == 0 {
+		return nil, fmt.Errorf("%s: annotations: a %v array, want structs with a field fname", path, v)
+	}
+	list := make([]CarAnnotation, v.Len())
+	seen := map[string]int{}
+	for i := range list {
+		if err := list[i].read(v, i, classes); err != nil {
+			return nil, fmt.Errorf("%s: annotations: %d: %w", path, i+1, err)
+		}
+		if first, twice := seen[list[i].File]; twice {
+			return nil, fmt.Errorf("%s: annotations: %d: picture %.200q is there already, as %d", path, i+1, list[i].File, first+1)
+		}
+		seen[list[i].File] = i
+	}
+	return list, nil
+}
+
+func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
+	name, err := v.Field(i, "fname")
+	if err == nil {
+		c.File, err = name.Text()
+	}
+	if err == nil && c.File == "" {
+		err = errors.New("empty")
+	}
+	if err != nil {
+		return fmt.Errorf("fname: %w", err)
+	}
+	number := func(field string) (int, error) {
+		a, err := v.Field(i, field)
+		if err != nil {
+			return 0, err
+		}
+		n, err := a.Int64()
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", field, err)
+		}
+		return int(n), nil
+	}
+	for at, side := range []string{"bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"} {
+		if c.Box[at], err = number(side); err != nil {
+			return err
+		}
+	}
+	c.Class = Unlabelled
+	if slices.Contains(v.Fields(), "class") {
+		n, err := number("class")
+		if err != nil {
+			return err
+		}
+		if n < 1 || n > classes {
+			return fmt.Errorf("class: %d, want 1 to %d", n, classes)
+		}
+		c.Class = n - 1
+	}
+	return nil
+}
+
+// readCarsTrain lists the pictures of cars_train, with the devkit's classes.
+func readCarsTrain(ctx context.Context, dir string) (*Dataset, error) {
+	base := carsFolder(dir)
+	d, err := carPictures(ctx, base, "cars_train")
+	if err != nil {
+		return nil, err
+	}
+	classes, err := ReadCarClasses(join(base, "devkit/cars_meta.mat"))
+	if err != nil {
+		return nil, notCars(err)
+	}
+	list, err := ReadCarAnnotations(join(base, "devkit/cars_train_annos.mat"), len(classes))
+	if err != nil {
+		return nil, notCars(err)
+	}
+	labels := make(map[string]int, len(list))
+	for _, a := range list {
+		labels[a.File] = a.Class
+	}
+	d.Classes = classes
+	for i := range d.Items {
+		if label, ok := labels[d.Items[i].Name]; ok {
+			d.Items[i].Label = label
+		}
+	}
+	return d, nil
+}
+
+// readCarsTest lists the pictures of cars_test, which have no labels.
+func readCarsTest(ctx context.Context, dir string) (*Dataset, error) {
+	return carPictures(ctx, carsFolder(dir), "cars_test")
+}
+
+func carPictures(ctx context.Context, base, split string) (*Dataset, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	root := join(base, split)
+	f := &finder{ctx: ctx}
+	if err := f.find(root, nil); err != nil {
+		return nil, notCars(err)
+	}
+	if len(f.pictures) == 0 {
+		return nil, f.noPictures(root)
+	}
+	list, err := items(root, f.pictures, Unlabelled)
+	return &Dataset{Root: root, Items: list}, err
+}
+
+// notCars adds to the error of a file that is missing what the folder should be.
+func notCars(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return hinted{err, "give the folder of Stanford Cars, with devkit and cars_train in it"}
+}
+
+// CarOptions say where the labels of cars are.
+type CarOptions struct {
+	Root    string   // the folder of the data set
+	CSV     string   // table of refined labels; empty: classes of the devkit, no colours
+	Colours []string // names of the table's colours in order; empty: yellow is the one that is known
+	Labels  []string // questions: colours, or words of classes' names
+}
+
+// ReadCars reads the labels of Stanford Cars' training set: the year as a group,
+// and the answers to questions. A question that is the name of a colour asks for
+// the car's; another one whether the class's name has its words, whatever their
+// case. Questions that no colour and no class answers are left out of Names.
+//
+// With a table of refined labels, cars are those of the table, and their classes
+// its own.
+func ReadCars(o CarOptions) (*Labels, error) {
+	base := carsFolder(o.Root)
+	names, err := ReadCarClasses(join(base, "devkit/cars_meta.mat"))
+	if err != nil {
+		return nil, notCars(err)
+	}
+	c := &carTable{names: names, years: make([]string, len(names))}
+	for i, name := range names {
+		words := strings.Fields(name)
+		if len(words) == 0 || strings.Trim(words[len(words)-1], "0123456789") != "" {
+			return nil, fmt.Errorf("%s: class_names: %d: %.80q, want a name that ends in the year", join(base, "devkit/cars_meta.mat"), i+1, name)
+		}
+		c.years[i] = words[len(words)-1]
+	}
+	annotated := join(base, "devkit/cars_train_annos.mat")
+	list, err := ReadCarAnnotations(annotated, len(names))
+	switch {
+	case o.CSV != "" && errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, notCars(err)
+	}
+	l := &Labels{Path: annotated, Grouping: "year"}
+	colours := map[string]int{}
+	if o.CSV == "" {
+		for _, a := range list {
+			if a.Class == Unlabelled {
+				return nil, fmt.Errorf("%s: annotations: %s has no class", annotated, a.File)
+			}
+			c.cars = append(c.cars, car{a.File, a.Class, -1})
+		}
+	} else {
+		l.Path = o.CSV
+		if err := c.readColours(o.CSV); err != nil {
+			return nil, err
+		}
+		l.Differing = c.differing(list)
+		colours["yellow"] = yellowColour
+		for i, name := range o.Colours {
+			colours[strings.ToLower(name)] = i
+		}
+	}
+	c.answer(l, o.Labels, colours)
+	return l, nil
+}
+
+// carTable is cars under way to labels.
+type carTable struct {
+	names, years []string // of the classes
+	cars         []car
+}
+
+type car struct {
+	image         string
+	class, colour int // from 0
+}
+
+func (c *carTable) readColours(path string) error {
+	seen := map[string]int{}
+	err := readTableFile(path, []string{"image", "Class"}, make([]bool, 2), func(line int, fields []string) error {
+		image := strings.Clone(fields[0])
+		if err := onlyRow(seen, image, line); err != nil {
+			return err
+		}
+		class, colour, err := parseRefined(fields[1], len(c.names))
+		if err != nil {
+			return err
+		}
+		c.cars = append(c.cars, car{image, class, colour})
+		return nil
+	})
+	if err == nil && len(c.cars) == 0 {
+		err = fmt.Errorf("%s: no rows, want one for each car", path)
+	}
+	return err
+}
+
+// parseRefined reads <class from 1>_<colour from 0>.
+func parseRefined(text string, classes int) (class, colour int, err error) {
+	first, second, _ := strings.Cut(text, "_")
+	class, err = strconv.Atoi(first)
+	if err == nil {
+		colour, err = strconv.Atoi(second)
+	}
+	if err != nil || colour < 0 {
+		return 0, 0, fmt.Errorf("Class %.60q, want the numbers of class and colour, as 12_9", text)
+	}
+	if class < 1 || class > classes {
+		return 0, 0, fmt.Errorf("Class %.60q: class %d, want 1 to %d", text, class, classes)
+	}
+	return class - 1, colour, nil
+}
+
+// differing counts the cars that the devkit gives another class.
+func (c *carTable) differing(list []CarAnnotation) int {
+	devkit := make(map[string]int, len(list))
+	for _, a := range list {
+		devkit[a.File] = a.Class
+	}
+	n := 0
+	for _, car := range c.cars {
+		if class, ok := devkit[car.image]; ok && class != Unlabelled && class != car.class {
+			n++
+		}
+	}
+	return n
+}
+
+// answer fills in the labels.
+func (c *carTable) answer(l *Labels, questions []string, colours map[string]int) {
+	type question struct {
+		colour int
+		of     []bool // by class
+	}
+	var asked []question
+	for _, name := range questions {
+		q := question{colour: -1}
+		if colour, ok := colours[strings.ToLower(strings.TrimSpace(name))]; ok {
+			q.colour = colour
+		} else if q.of = classesWith(c.names, name); !slices.Contains(q.of, true) {
+			continue
+		}
+		asked = append(asked, q)
+		l.Names = append(l.Names, name)
+	}
+	for _, car := range c.cars {
+		k := Labelled{Image: car.image, Group: c.years[car.class], Answers: make([]Answer, len(asked))}
+		for i, q := range asked {
+			if q.colour >= 0 && car.colour == q.colour || q.colour < 0 && q.of[car.class] {
+				k.Answers[i] = Yes
+			}
+		}
+		l.Known = append(l.Known, k)
+	}
+}
+
+// classesWith says of each class whether its name has the words of text, one
+// after the other.
+func classesWith(names []string, text string) []bool {
+	words := strings.Fields(strings.ToLower(text))
+	has := make([]bool, len(names))
+	if len(words) == 0 {
+		return has
+	}
+	for i, name := range names {
+		of := strings.Fields(strings.ToLower(name))
+		for at := 0; at+len(words) <= len(of) && !has[i]; at++ {
+			has[i] = slices.Equal(of[at:at+len(words)], words)
+		}
+	}
+	return has
+}

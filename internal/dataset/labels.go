@@ -1,0 +1,193 @@
+package dataset
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+)
+
+// Labels are what is known of pictures besides the pictures: which group each
+// belongs to, such as a year, and the answers to some yes-or-no questions.
+type Labels struct {
+	Path     string   // of the file they are from
+	Grouping string   // what groups are: "year"
+	Names    []string // of the questions that there are answers to
+	Known    []Labelled
+
+	// Differing is how many cars have another class in the devkit than in the table
+	// of colours, whose class counts.
+	Differing int
+}
+
+// Labelled is what is known of a picture.
+type Labelled struct {
+	Image   string   // the name of its file
+	Group   string   // empty where it has none
+	Answers []Answer // to Labels.Names
+}
+
+// An Answer is yes, no, or not known.
+type Answer int8
+
+// The answers.
+const (
+	No Answer = iota
+	Yes
+	Unknown
+)
+
+// TableOptions say what a table of labels has where.
+type TableOptions struct {
+	Path          string
+	Image, Group  string          // columns; Group may be empty
+	Labels        []string        // columns
+	LabelOptional map[string]bool // those of Labels that need not be there
+}
+
+// ReadTable reads labels from a table of comma-separated values, one row a picture:
+//
+//	image,year,yellow
+//	00001.jpg,1991,1
+//	00002.jpg,2012,0
+//
+// An answer is 1, true or yes; 0, false or no; or unknown: empty, or nan. Two
+// rows of one picture are an error. Memory stays below a hundred times the file's
+// size, no row taking less than two bytes.
+func ReadTable(o TableOptions) (*Labels, error) {
+	f, err := os.Open(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l, err := readLabels(f, o)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Path, err)
+	}
+	return l, nil
+}
+
+func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
+	wanted, optional := []string{o.Image}, []bool{false}
+	if o.Group != "" {
+		wanted, optional = append(wanted, o.Group), append(optional, false)
+	}
+	first := len(wanted)
+	for _, name := range o.Labels {
+		wanted, optional = append(wanted, name), append(optional, o.LabelOptional[name])
+	}
+	l := &Labels{Path: o.Path, Grouping: o.Group, Names: o.Labels}
+	seen := map[string]int{}
+	err := readTable(r, wanted, optional, func(line int, fields []string) error {
+		k := Labelled{Image: strings.Clone(fields[0]), Answers: make([]Answer, len(o.Labels))}
+		if err := onlyRow(seen, k.Image, line); err != nil {
+			return err
+		}
+		if o.Group != "" {
+			k.Group = strings.Clone(fields[1])
+		}
+		for i, text := range fields[first:] {
+			answer, ok := answers[strings.ToLower(text)]
+			if !ok {
+				return fmt.Errorf("column %q: %.60q, want 1 or 0, true or false, yes or no", o.Labels[i], text)
+			}
+			k.Answers[i] = answer
+		}
+		l.Known = append(l.Known, k)
+		return nil
+	})
+	if err == nil && len(l.Known) == 0 {
+		err = fmt.Errorf("no rows, want one for each picture")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.withoutUnanswered(), nil
+}
+
+var answers = map[string]Answer{
+	"1": Yes, "1.0": Yes, "true": Yes, "yes": Yes, "t": Yes, "y": Yes,
+	"0": No, "0.0": No, "false": No, "no": No, "f": No, "n": No,
+	"": Unknown, "nan": Unknown, "na": Unknown,
+}
+
+// onlyRow checks that a picture has a name and no other row.
+func onlyRow(seen map[string]int, image string, line int) error {
+	if image == "" {
+		return fmt.Errorf("no name of a picture")
+	}
+	if first, twice := seen[image]; twice {
+		return fmt.Errorf("picture %.200q has a row already, in line %d", image, first)
+	}
+	seen[image] = line
+	return nil
+}
+
+// withoutUnanswered drops the questions that no picture has an answer to, as
+// those of optional columns that are not there.
+func (l *Labels) withoutUnanswered() *Labels {
+	var kept []int
+	for i := range l.Names {
+		for _, k := range l.Known {
+			if k.Answers[i] != Unknown {
+				kept = append(kept, i)
+				break
+			}
+		}
+	}
+	if len(kept) == len(l.Names) {
+		return l
+	}
+	names := make([]string, len(kept))
+	for j, i := range kept {
+		names[j] = l.Names[i]
+	}
+	for at, k := range l.Known {
+		for j, i := range kept {
+			k.Answers[j] = k.Answers[i]
+		}
+		l.Known[at].Answers = k.Answers[:len(kept)]
+	}
+	l.Names = names
+	return l
+}
+
+// Join returns, for each picture, which of Known tells of it, or -1. A picture is
+// known by its name, or, where folders differ, by the name of its file, which no
+// other may share then.
+func (l *Labels) Join(pictures []string) ([]int, error) {
+	const several = -2
+	whole, file := make(map[string]int, len(l.Known)), make(map[string]int, len(l.Known))
+	for i, k := range l.Known {
+		whole[k.Image] = i
+		if base := path.Base(k.Image); hasKey(file, base) {
+			file[base] = several
+		} else {
+			file[base] = i
+		}
+	}
+	joined, taken := make([]int, len(pictures)), make(map[int]string, len(pictures))
+	for i, name := range pictures {
+		at, ok := whole[name]
+		if !ok {
+			if at, ok = file[path.Base(name)]; ok && at == several {
+				return nil, fmt.Errorf("%s: several rows are of a file %s, want picture %s itself", l.Path, path.Base(name), name)
+			}
+		}
+		if !ok {
+			joined[i] = -1
+			continue
+		}
+		if other, twice := taken[at]; twice {
+			return nil, fmt.Errorf("%s: the row of %s is that of two pictures, %s and %s", l.Path, l.Known[at].Image, other, name)
+		}
+		joined[i], taken[at] = at, name
+	}
+	return joined, nil
+}
+
+func hasKey(m map[string]int, key string) bool {
+	_, ok := m[key]
+	return ok
+}
