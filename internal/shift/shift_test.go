@@ -1,0 +1,180 @@
+package shift
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// statisticsRounding is that of the incomplete beta function, whose exponent is
+// some hundreds: a p-value keeps that many digits less than a float64.
+const statisticsRounding = 1e-11
+
+func near(got, want, tolerance float64) bool {
+	return got == want || math.Abs(got-want) <= tolerance*max(math.Abs(got), math.Abs(want))
+}
+
+// TestAgainstSciPy compares with testdata/make_statistics.py.
+func TestAgainstSciPy(t *testing.T) {
+	data, err := os.ReadFile("testdata/statistics.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want struct {
+		Cases []struct {
+			Values []float64
+			Labels []bool
+			R, P   float64
+			Log10P *float64 `json:"log10_p"`
+		}
+		X, Y    []float64
+		Pearson float64
+	}
+	if err := json.Unmarshal(data, &want); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range want.Cases {
+		got := PointBiserial(c.Values, c.Labels)
+		if got.N != len(c.Values) || !near(got.R, c.R, 1e-13) || !near(got.P, c.P, 10*statisticsRounding*max(1, -got.Log10P)) {
+			t.Errorf("n %d: %+v, want r %g, p %g", len(c.Values), got, c.R, c.P)
+		}
+		if c.Log10P != nil && !near(got.Log10P, *c.Log10P, statisticsRounding) {
+			t.Errorf("n %d: log10 p %.17g, want %.17g", len(c.Values), got.Log10P, *c.Log10P)
+		}
+	}
+	if got := Pearson(want.X, want.Y); !near(got, want.Pearson, 1e-13) {
+		t.Errorf("Pearson %g, want %g", got, want.Pearson)
+	}
+}
+
+// TestByHand checks what can be worked out on paper: values 1, 2, 3, 6 with labels
+// on the last two have means 1.5 and 4.5, r = 3/(2·sqrt(14/4)), and two degrees
+// of freedom, where the two tails are 1 - |r|.
+func TestByHand(t *testing.T) {
+	r := 1.5 / math.Sqrt(3.5)
+	got := PointBiserial([]float64{1, 2, 3, 6}, []bool{false, false, true, true})
+	if !near(got.R, r, 1e-14) || !near(got.P, 1-r, 1e-13) || !near(got.Log10P, math.Log10(1-r), 1e-13) {
+		t.Errorf("%+v, want r %g, p %g", got, r, 1-r)
+	}
+	perfect := PointBiserial([]float64{0, 0, 5, 5}, []bool{false, false, true, true})
+	if !near(perfect.R, 1, 1e-15) || perfect.P > 1e-7 {
+		t.Errorf("a perfect one: %+v", perfect)
+	}
+}
+
+func TestUndefined(t *testing.T) {
+	for name, c := range map[string]Correlation{
+		"none":         PointBiserial(nil, nil),
+		"one":          PointBiserial([]float64{1}, []bool{true}),
+		"equal labels": PointBiserial([]float64{1, 2, 3}, []bool{true, true, true}),
+		"equal values": PointBiserial([]float64{.1, .1, .1}, []bool{true, false, true}),
+	} {
+		if !math.IsNaN(c.R) || !math.IsNaN(c.P) || !math.IsNaN(c.Log10P) {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if c := PointBiserial([]float64{1, 2}, []bool{true, false}); !near(c.R, -1, 1e-15) || !math.IsNaN(c.P) {
+		t.Errorf("two: %+v", c)
+	}
+}
+
+// TestLogTailMeets holds that the series and the incomplete beta function agree
+// where both have digits.
+func TestLogTailMeets(t *testing.T) {
+	for _, n := range []int{5, 50, 500, 5000} {
+		for _, r := range []float64{0.3, 0.6, 0.9} {
+			p, log10 := significance(r, n)
+			if p < 1e-250 {
+				continue
+			}
+			if got := logTail(float64(n-2)/2, (1-r)*(1+r)) / math.Ln10; !near(got, log10, 1e-10) {
+				t.Errorf("n %d, r %g: series %.15g, function %.15g", n, r, got, log10)
+			}
+		}
+	}
+}
+
+func TestSum(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	const K, O = 5, 7
+	v, b, scores := make([]float32, K*O), make([]float32, K*O), make([]float32, 20)
+	for _, x := range [][]float32{v, b, scores} {
+		for i := range x {
+			x[i] = float32(random.NormFloat64())
+		}
+	}
+	pairs := []int{3, 17, 0, 9, 4}
+	want := 0.0
+	for o := range O {
+		sum := 0.0
+		for k, p := range pairs {
+			sum += float64(scores[p])*float64(v[k*O+o]) + float64(b[k*O+o])
+		}
+		want += sum * sum
+	}
+	if got := NewSum(pairs, v, b).Norm(scores); !near(got, math.Sqrt(want), 1e-13) {
+		t.Errorf("length %g, want %g", got, math.Sqrt(want))
+	}
+}
+
+// TestDifference has means 2 and 5, and squares 2 and 8 about them: a pooled
+// standard deviation of sqrt(10/4).
+func TestDifference(t *testing.T) {
+	team := par.NewTeam(2)
+	ref, now := NewMoments(2), NewMoments(2)
+	ref.Add([]float32{1, 7, 2, 7}, team)
+	ref.Add([]float32{3, 7}, team)
+	now.Add([]float32{3, 7, 5, 7, 7, 7}, team)
+	if got, want := Difference(ref, now, 0), 3/math.Sqrt(2.5); !near(got, want, 1e-14) || ref.N != 3 || ref.Mean(0) != 2 {
+		t.Errorf("difference %g, want %g", got, want)
+	}
+	if got := Difference(ref, now, 1); got != 0 {
+		t.Errorf("constants: %g", got)
+	}
+	fixed := NewMoments(2)
+	fixed.Add([]float32{1, 8}, team)
+	fixed.Add([]float32{1, 8}, team)
+	if got := Difference(ref, fixed, 1); !math.IsInf(got, 1) {
+		t.Errorf("constants that moved: %g", got)
+	}
+}
+
+// TestBootstrap holds that intervals depend on the seed only, lie about the
+// difference, and have the width that large samples make them have.
+func TestBootstrap(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	const n = 400
+	ref, now := [][]float32{make([]float32, n), make([]float32, n)}, [][]float32{make([]float32, n), make([]float32, n)}
+	for i := range n {
+		ref[0][i], now[0][i] = float32(random.NormFloat64()), float32(random.NormFloat64()+1)
+		ref[1][i], now[1][i] = 3, 3
+	}
+	o := BootstrapOptions{Replicates: 500, Seed: 3, Confidence: 0.95}
+	got := Bootstrap(ref, now, o, par.NewTeam(1))
+	for _, workers := range []int{2, 3, 64} {
+		if again := Bootstrap(ref, now, o, par.NewTeam(workers)); !slices.Equal(again, got) {
+			t.Errorf("%d workers: %v, want %v", workers, again, got)
+		}
+	}
+	other := o
+	other.Seed = 4
+	if again := Bootstrap(ref, now, other, par.NewTeam(1)); slices.Equal(again, got) {
+		t.Error("another seed gives the same")
+	}
+	// The difference of two means of n has a standard error of about sqrt(2/n + d²/4n).
+	width := got[0].High - got[0].Low
+	if want := 2 * 1.96 * math.Sqrt(2.25/n); width < 0.8*want || width > 1.2*want {
+		t.Errorf("width %g, want about %g", width, want)
+	}
+	if got[0].Low > 1 || got[0].High < 1 {
+		t.Errorf("interval %v does not hold 1", got[0])
+	}
+	if got[1] != (Interval{}) {
+		t.Errorf("constants: %v", got[1])
+	}
+}
