@@ -20,6 +20,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // A Figure is curves over common axes.
@@ -139,16 +140,21 @@ func frame(title, x, y string) *plot.Plot {
 
 // encode writes p as a picture file.
 func encode(w io.Writer, p *plot.Plot, format Format) error {
+	return encodeDrawing(w, p.Title.Text, width, height, format, p.Draw)
+}
+
+// encodeDrawing writes what paint draws as a picture file.
+func encodeDrawing(w io.Writer, title string, wide, tall vg.Length, format Format, paint func(draw.Canvas)) error {
 	if format == SVG {
-		to, err := p.WriterTo(width, height, string(format))
-		if err != nil {
-			return fmt.Errorf("draw %s: %w", p.Title.Text, err)
+		canvas := vgsvg.New(wide, tall)
+		paint(draw.New(canvas))
+		if _, err := canvas.WriteTo(w); err != nil {
+			return fmt.Errorf("draw %s: %w", title, err)
 		}
-		_, err = to.WriteTo(w)
-		return err
+		return nil
 	}
-	canvas := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(pixelsPerInch))
-	p.Draw(draw.New(canvas))
+	canvas := vgimg.NewWith(vgimg.UseWH(wide, tall), vgimg.UseDPI(pixelsPerInch))
+	paint(draw.New(canvas))
 	_, err := vgimg.PngCanvas{Canvas: canvas}.WriteTo(w)
 	return err
 }
@@ -163,7 +169,7 @@ type roundTicks struct{}
 
 func (roundTicks) Ticks(low, high float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/2)))
-	for _, times := range []float64{1, 2, 5} {
+	for _, times := range []float64{0.5, 1, 2, 5} {
 		if wider := times * step; (high-low)/wider <= 6 {
 			step = wider
 			break
@@ -171,7 +177,8 @@ func (roundTicks) Ticks(low, high float64) []plot.Tick {
 	}
 	var ticks []plot.Tick
 	for i := math.Ceil(low / step); i*step <= high; i++ {
-		ticks = append(ticks, plot.Tick{Value: i * step, Label: strconv.FormatFloat(i*step, 'g', 6, 64)})
+		at := i*step + 0 // not minus zero
+		ticks = append(ticks, plot.Tick{Value: at, Label: strconv.FormatFloat(at, 'g', 6, 64)})
 	}
 	return ticks
 }
