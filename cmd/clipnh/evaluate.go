@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -26,29 +25,14 @@ beside, on the same pictures. Without labels there are features only.`
 
 // evaluateOptions is what commands are told that evaluate a changed model.
 type evaluateOptions struct {
-	scores, shape     string
-	model             string
-	dataset, dataPath string
-	stride, batch     int
-	strict            bool
-	precision         string
-	images            imageprep.Options
+	sourceOptions
 	classes, features string
 }
 
 func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
-	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
-	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetVal, "layout of --data-path: `KIND` imagenet_val (labelled: a folder for each class),\nimagenet_test, cars, cars_test or images")
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	o.sourceOptions.addFlags(fs, dataset.ImageNetVal)
 	fs.StringVar(&o.classes, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
 	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O] (of several variants [V,B,O])")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
-	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
-	pictureFlags(fs, &o.images)
 }
 
 func (o *evaluateOptions) validate() error {
@@ -57,31 +41,12 @@ func (o *evaluateOptions) validate() error {
 		return errors.New("want one of --scores and --model")
 	case o.model != "" && o.dataPath == "":
 		return require("--data-path", "")
-	case o.stride < 1:
-		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
-	case o.images.MaxPixels < 1:
-		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	case o.features != "" && !strings.HasSuffix(o.features, ".npy"):
 		return fmt.Errorf("%s: want a .npy file", o.features)
 	case o.features == "" && (o.classes == "" || o.dataPath == ""):
 		return errors.New("nothing to do: want --imagenet-zeroshot-path and --data-path for accuracies, or --features-save-path")
 	}
-	_, err := parseShape(o.shape)
-	return errors.Join(err, checkPrecision(o.precision))
-}
-
-// pictures are the options as the stages take them; validate has passed.
-func (o *evaluateOptions) pictures() pipeline.PictureOptions {
-	shape, err := parseShape(o.shape)
-	if err != nil {
-		panic("evaluate: options were not validated")
-	}
-	return pipeline.PictureOptions{
-		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
-		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
-	}
+	return o.sourceOptions.validate()
 }
 
 // printEvaluation prints the untouched model and what was done to it, or where

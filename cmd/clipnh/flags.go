@@ -17,6 +17,8 @@ var otherNames = map[string]string{
 	"num-top-norms":             "top-images",     // polysemanticity.py
 	"norm-out-path":             "norm-save-path", // svd_over_dataset.py; its README has ours
 	"neuron-norms-path":         "neurons-norms-path",
+	"cars-root":                 "data-path",                  // distribution_shift.py
+	"refined-cars-csv":          "colours-csv",                // distribution_shift.py
 	"text-desc-embeddings-path": "text-descs-embeddings-path", // the README; sparse_decomposition.py has ours
 }
 

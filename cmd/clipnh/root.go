@@ -38,6 +38,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newReconstructCommand(g),
 			newMaskCommand(g),
 			newAblateCommand(g),
+			newShiftCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),

@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const shiftHelp = `
+Follows concepts through a collection of pictures: how much yellow is there in cars of
+each year? For a text, the --k pairs are taken whose principal direction is closest to
+its embedding. Their ratio in a picture is the length of the sum of their contributions
+over that of all, the picture's feature. Its mean by group (such as the year) stands
+beside the true share of the label; by picture, ratio and label are correlated
+(point-biserial r, with the two-sided p of Student's t).
+
+Concepts are --concepts yellow,convertible, --text "any text" (may be repeated), or a
+list, --concepts-path. They are embedded with --model, --vocab and --templates; or
+their embeddings, which embed wrote, are rows of --text-embeddings-path (of the texts
+in --lines, if given, else of the concepts in their order). Texts are not centred.
+
+Pictures come from what collect wrote (--scores), or a --model and --data-path. Labels:
+  --dataset cars   Stanford Cars, below --data-path: devkit's classes, whose last word
+                   is the year; --colours-csv, the refined table, gives colours. A
+                   concept that is a colour (number 9 is yellow; --colour-names names
+                   others) has that as its label, another the classes whose name
+                   has its words
+  --labels-csv     any table: image, a --group-column, and a column of 0 and 1 for
+                   each concept, of its name or as --label-column yellow=is_yellow
+Rows are joined to pictures by file name. A concept without label gets means only.
+
+--watch REF compares --scores with a reference collection of the same model instead:
+which concepts, and which pairs, moved most? Each is ranked by the difference of means
+in pooled standard deviations, with a bootstrap interval (95 %). --fail-above 0.5 makes
+the command fail, after it printed its result, when a concept moved more than that.
+
+Writes, where the paths are given: --save-path, JSON, by concept as the reference has it
+(correlation, p_value, heads, neurons, per_year, and ratio and label by picture), or what
+--watch found; --plot, two curves for each concept over the groups.`
+
+func newShiftCommand(g *globalOptions) *cobra.Command {
+	var opts shiftOptions
+	cmd := &cobra.Command{
+		Use:   "shift --concepts TEXT,... --pcs-path FILE --scores PATH",
+		Short: "Follow concepts through years, or watch a collection for shifts",
+		Long:  shiftHelp,
+		Example: "clipnh shift --concepts yellow,convertible --pcs-path caches/pc0.npy --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --dataset cars --data-path cars \\\n" +
+			"  --colours-csv cars_refined/refined_train.csv --plot shift.png\n" +
+			"clipnh shift --watch caches/june --scores caches/july --concepts-path words.txt \\\n" +
+			"  --text-embeddings-path caches/words.npy --pcs-path caches/pc0.npy --fail-above 0.5",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if opts.colours != "" && !cmd.Flags().Changed("dataset") {
+				opts.dataset = dataset.Cars // nothing else has such a table
+			}
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			if opts.watch != "" {
+				return runWatch(cmd.Context(), opts, g)
+			}
+			return runShift(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// shiftOptions is everything the shift command can be told.
+type shiftOptions struct {
+	concepts, texts    []string
+	conceptsPath       string
+	k                  int
+	pcsPath            string
+	vocab, templates   string
+	useTemplates       bool
+	embeddings, lines  string
+	sourceOptions      // dataset says where labels are from, too
+	colours            string
+	colourNames        []string
+	labels             string
+	imageColumn        string
+	group              string
+	labelColumns       []string
+	savePath, plotPath string
+	watch              string
+	list, bootstrap    int
+	seed               uint64
+	failAbove          float64
+}
+
+func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringSliceVar(&o.concepts, "concepts", nil, "`TEXT,...` to follow")
+	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, which may have commas; may be repeated")
+	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one a line")
+	fs.IntVar(&o.k, "k", 5, "take the `K` pairs closest to a concept")
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions of pairs, .npy")
+	vocabFlag(fs, &o.vocab)
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the text (default CLIP's 80)")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringVar(&o.embeddings, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of the texts that --text-embeddings-path has rows of, one a line")
+	fs.StringVar(&o.colours, "colours-csv", "", "`FILE` of Stanford Cars' refined labels, a table of image and Class")
+	fs.StringSliceVar(&o.colourNames, "colour-names", nil, "`NAME,...` of the table's colours 0, 1, ... (default yellow for 9)")
+	fs.StringVar(&o.labels, "labels-csv", "", "`FILE` of labels, a table with a row for each picture")
+	fs.StringVar(&o.imageColumn, "image-column", "image", "`NAME` of the column of picture names in --labels-csv")
+	fs.StringVar(&o.group, "group-column", "", "`NAME` of the column to group by, as year")
+	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of labels, or NAME for the only concept; of cars, NAME is a colour or words of a class")
+	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the result, .json")
+	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the figure, .png or .svg")
+	fs.StringVar(&o.watch, "watch", "", "`REF` collection to compare --scores with")
+	fs.IntVar(&o.list, "list", 20, "with --watch, name the `N` concepts and the N pairs that moved most")
+	fs.IntVar(&o.bootstrap, "bootstrap", 1000, "with --watch, draw `N` replicates for intervals of what is named; 0: no intervals")
+	fs.Uint64Var(&o.seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
+	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail when a concept moved more than `X` standard deviations (default never)")
+	fs.Lookup("fail-above").DefValue = ""
+	o.sourceOptions.addFlags(fs, dataset.Images)
+}
+
+func (o *shiftOptions) validate() error {
+	if err := require("--pcs-path", o.pcsPath); err != nil {
+		return err
+	}
+	if len(o.concepts)+len(o.texts) == 0 && o.conceptsPath == "" && o.dataset != dataset.Cars {
+		return errors.New("nothing to follow: want --concepts, --text or --concepts-path")
+	}
+	switch {
+	case o.k < 1:
+		return fmt.Errorf("--k %d: want 1 or more", o.k)
+	case o.embeddings == "" && (o.model == "" || o.vocab == ""):
+		return errors.New("concepts have no embeddings: want --model and --vocab, or --text-embeddings-path")
+	case o.embeddings != "" && (o.vocab != "" || o.templates != ""):
+		return errors.New("--text-embeddings-path and --vocab or --templates: want one of them")
+	case o.embeddings == "" && o.lines != "":
+		return errors.New("--lines are the texts of --text-embeddings-path, which is missing")
+	case !o.useTemplates && o.templates != "":
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case slices.Contains(o.texts, "") || slices.Contains(o.concepts, ""):
+		return errors.New("an empty concept, want a text")
+	}
+	if o.watch != "" {
+		return o.validateWatch()
+	}
+	if !math.IsInf(o.failAbove, 1) {
+		return errors.New("--fail-above is for --watch")
+	}
+	return o.validateShift()
+}
+
+func (o *shiftOptions) validateWatch() error {
+	switch {
+	case o.scores == "":
+		return errors.New("--watch compares --scores with a reference: --scores is missing")
+	case o.labels != "" || o.colours != "" || o.group != "" || len(o.labelColumns) > 0 || o.plotPath != "":
+		return errors.New("--watch takes no labels and draws no figure: no --labels-csv, --colours-csv, --group-column, --label-column or --plot")
+	case o.list < 1:
+		return fmt.Errorf("--list %d: want 1 or more", o.list)
+	case o.bootstrap < 0:
+		return fmt.Errorf("--bootstrap %d: want 0 or more", o.bootstrap)
+	case !(o.failAbove >= 0):
+		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
+	}
+	return nil
+}
+
+func (o *shiftOptions) validateShift() error {
+	cars := o.dataset == dataset.Cars
+	switch {
+	case o.scores == "" && o.model == "":
+		return errors.New("want pictures: --scores, or --model and --data-path")
+	case (o.scores == "" || cars) && o.dataPath == "":
+		return require("--data-path", "")
+	case o.colours != "" && !cars:
+		return errors.New("--colours-csv is for --dataset cars")
+	case cars && o.labels != "":
+		return errors.New("--labels-csv and --dataset cars: want labels from one of them (pictures of cars are --dataset images too)")
+	case len(o.colourNames) > 0 && o.colours == "":
+		return errors.New("--colour-names are those of --colours-csv, which is missing")
+	case o.labels == "" && o.group != "":
+		return errors.New("--group-column is one of --labels-csv, which is missing")
+	case o.labels == "" && !cars && len(o.labelColumns) > 0:
+		return errors.New("--label-column wants --labels-csv, or --dataset cars")
+	case o.plotPath != "" && o.group == "" && !cars:
+		return errors.New("--plot draws means by group: want --labels-csv and --group-column, or --dataset cars")
+	}
+	if o.plotPath != "" {
+		if _, err := plot.FormatOf(o.plotPath); err != nil {
+			return fmt.Errorf("--plot %w", err)
+		}
+	}
+	return o.sourceOptions.validate()
+}
+
+// conceptOptions reads the concepts and what they are embedded with.
+func (o *shiftOptions) conceptOptions() (pipeline.ConceptOptions, error) {
+	c := pipeline.ConceptOptions{
+		Concepts: append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
+		Model: o.model, Vocab: o.vocab, EmbeddingsPath: o.embeddings, TextsPath: o.lines,
+	}
+	var err error
+	if o.conceptsPath != "" {
+		lines, err := readTexts(o.conceptsPath)
+		if err != nil {
+			return c, err
+		}
+		c.Concepts = append(c.Concepts, lines...)
+	}
+	if len(c.Concepts) == 0 {
+		c.Concepts = []string{"yellow", "convertible"} // the reference's, of cars
+	}
+	seen := make(map[string]bool, len(c.Concepts))
+	for _, text := range c.Concepts {
+		if seen[text] {
+			return c, usageError{fmt.Errorf("concept %q is given twice", text)}
+		}
+		seen[text] = true
+	}
+	switch {
+	case o.lines != "":
+		c.Texts, err = readTexts(o.lines)
+	case o.embeddings == "":
+		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
+		c.Templates, err = e.prompts()
+	}
+	return c, err
+}
+
+// questions are the labels that concepts are compared with, and which of them
+// were asked for.
+func (o *shiftOptions) questions(concepts []string) (questions []string, asked map[string]bool, err error) {
+	questions, asked = slices.Clone(concepts), map[string]bool{}
+	for _, column := range o.labelColumns {
+		concept, name, mapped := strings.Cut(column, "=")
+		if !mapped {
+			name = concept
+			if len(concepts) == 1 {
+				concept = concepts[0]
+			}
+		}
+		at := slices.Index(concepts, concept)
+		if at < 0 || name == "" {
+			return nil, nil, usageError{fmt.Errorf("--label-column %q: %q is no concept, want CONCEPT=NAME", column, concept)}
+		}
+		if asked[questions[at]] {
+			return nil, nil, usageError{fmt.Errorf("--label-column: concept %q has two", concept)}
+		}
+		questions[at], asked[name] = name, true
+	}
+	return questions, asked, nil
+}
+
+// reader returns what reads the labels, nil if there are none.
+func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() (*dataset.Labels, error) {
+	distinct := slices.Compact(slices.Sorted(slices.Values(questions)))
+	optional := make(map[string]bool, len(distinct))
+	for _, name := range distinct {
+		optional[name] = !asked[name]
+	}
+	switch {
+	case o.labels != "":
+		return func() (*dataset.Labels, error) {
+			return dataset.ReadTable(dataset.TableOptions{Path: o.labels, Image: o.imageColumn, Group: o.group, Labels: distinct, LabelOptional: optional})
+		}
+	case o.dataset == dataset.Cars:
+		return func() (*dataset.Labels, error) {
+			l, err := dataset.ReadCars(dataset.CarOptions{Root: o.dataPath, CSV: o.colours, Colours: o.colourNames, Labels: distinct})
+			if err != nil {
+				return nil, err
+			}
+			for name := range asked {
+				if !slices.Contains(l.Names, name) {
+					return nil, fmt.Errorf("--label-column: no colour that is known, and no class, has the words %q", name)
+				}
+			}
+			return l, nil
+		}
+	}
+	return nil
+}
+
+func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
+	concepts, err := opts.conceptOptions()
+	if err != nil {
+		return err
+	}
+	questions, asked, err := opts.questions(concepts.Concepts)
+	if err != nil {
+		return err
+	}
+	o := pipeline.ShiftOptions{
+		PictureOptions: opts.pictures(), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
+		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(),
+	}
+	if opts.scores != "" {
+		o.PictureOptions.Model = "" // which embeds texts only
+		if !pipeline.IsDense(opts.scores) {
+			o.Data.Path = "" // what collect wrote knows the pictures' names
+		}
+	}
+	result, err := pipeline.Shift(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printShift(g.printer, result)
+	}
+	if n := len(result.Skipped); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images))
+	}
+	return err
+}

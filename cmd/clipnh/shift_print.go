@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// printShift prints a line for each concept, and one for each of its groups.
+func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
+	labelled := false
+	for _, c := range r.Concepts {
+		labelled = labelled || c.Measured != nil
+	}
+	columns := []ui.Column{ui.Left("concept"), ui.Right("images"), ui.Right("mean ratio")}
+	if labelled {
+		columns = append(columns, ui.Right("with label"), ui.Right("r"), ui.Right("p"))
+		if r.Grouping != "" {
+			columns = append(columns, ui.Right("r by "+r.Grouping))
+		}
+	}
+	t := ui.NewTable(append(columns, ui.Left("pairs"))...)
+	for _, c := range r.Concepts {
+		cells := []string{c.Concept, fmt.Sprint(c.Images), ratioText(c.MeanRatio)}
+		if labelled {
+			m, with := c.Measured, "no label"
+			if m != nil {
+				with = fmt.Sprint(c.Positive)
+			} else {
+				m = &pipeline.Correlation{}
+			}
+			cells = append(cells, with, correlationText(m.R), pText(m.P, m.Log10P))
+			if r.Grouping != "" {
+				cells = append(cells, correlationText(m.Groups))
+			}
+		}
+		t.Row(append(cells, pairNames(c.Pairs))...)
+	}
+	if err := p.Table(t); err != nil || r.Grouping == "" {
+		return err
+	}
+	t = ui.NewTable(ui.Left("concept"), ui.Left(r.Grouping), ui.Right("images"), ui.Right("mean ratio"), ui.Right("true share %"))
+	for _, c := range r.Concepts {
+		for _, g := range c.Groups {
+			share := "-"
+			if g.Fraction != nil {
+				share = fmt.Sprintf("%.1f", 100**g.Fraction)
+			}
+			t.Row(c.Concept, g.Group, fmt.Sprint(g.Images), ratioText(g.MeanRatio), share)
+		}
+	}
+	if err := p.Text("\n"); err != nil {
+		return err
+	}
+	return p.Table(t)
+}
+
+func ratioText(x float64) string { return fmt.Sprintf("%.4f", x) }
+
+func correlationText(r *float64) string {
+	if r == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.4f", *r)
+}
+
+// pText writes a p-value, however small.
+func pText(p, log10 *float64) string {
+	switch {
+	case p == nil:
+		return "-"
+	case *p > 1e-300:
+		return fmt.Sprintf("%.3g", *p)
+	case log10 == nil:
+		return "0"
+	}
+	exponent := math.Floor(*log10)
+	return fmt.Sprintf("%.2fe%.0f", math.Pow(10, *log10-exponent), exponent)
+}
+
+// pairNames names the pairs of a concept, the first few where there are many.
+func pairNames(pairs []pipeline.Pair) string {
+	const most = 5
+	var names []string
+	for _, p := range pairs[:min(len(pairs), most)] {
+		names = append(names, p.Name())
+	}
+	if more := len(pairs) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, " ")
+}
+
+func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
+	concepts, err := opts.conceptOptions()
+	if err != nil {
+		return err
+	}
+	result, err := pipeline.Watch(ctx, pipeline.WatchOptions{
+		ConceptOptions: concepts, Reference: opts.watch, Scores: opts.scores,
+		List: opts.list, Bootstrap: opts.bootstrap, Seed: opts.seed, SavePath: opts.savePath, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printWatch(g.printer, result)
+	}
+	if err != nil {
+		return err
+	}
+	if most := result.Concepts[0]; most.Size() > opts.failAbove {
+		return fmt.Errorf("concept %q moved by %s standard deviations, more than --fail-above %g", most.Name, movedText(most), opts.failAbove)
+	}
+	return nil
+}
+
+// printWatch prints what moved most, concepts and then pairs.
+func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
+	for i, moved := range [][]pipeline.Moved{r.Concepts, r.Pairs} {
+		title, digits := fmt.Sprintf("concept (%d watched)", r.WatchedConcepts), "ratio"
+		if i == 1 {
+			title, digits = fmt.Sprintf("pair (%d watched)", r.WatchedPairs), "score"
+			if err := p.Text("\n"); err != nil {
+				return err
+			}
+		}
+		columns := []ui.Column{ui.Left(title), ui.Right("moved by (sd)"), ui.Left("95 %"), ui.Right("mean " + digits), ui.Right("in the reference")}
+		if i == 0 {
+			columns = append(columns, ui.Left("pairs"))
+		}
+		t := ui.NewTable(columns...)
+		for _, m := range moved {
+			cells := []string{m.Name, movedText(m), intervalText(m, r.Bootstrap), figureText(m.Mean), figureText(m.ReferenceMean)}
+			if i == 0 {
+				cells = append(cells, pairNames(m.Pairs))
+			}
+			t.Row(cells...)
+		}
+		if err := p.Table(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func figureText(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
+
+// movedText writes a difference with its sign.
+func movedText(m pipeline.Moved) string {
+	if m.Difference == nil {
+		return fmt.Sprintf("%+.2f", math.Copysign(math.Inf(1), m.Mean-m.ReferenceMean))
+	}
+	return fmt.Sprintf("%+.2f", *m.Difference)
+}
+
+func intervalText(m pipeline.Moved, replicates int) string {
+	switch {
+	case replicates == 0:
+		return "-"
+	case m.Low == nil || m.High == nil:
+		return "unbounded"
+	}
+	return fmt.Sprintf("%+.2f to %+.2f", *m.Low, *m.High)
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline"
+)
+
+// sourceOptions say where pictures, and what the model says about them, come
+// from: what collect wrote, or a model and the pictures.
+type sourceOptions struct {
+	scores, shape     string
+	model             string
+	dataset, dataPath string
+	stride, batch     int
+	strict            bool
+	precision         string
+	images            imageprep.Options
+}
+
+func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
+	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+	modelFlag(fs, &o.model)
+	fs.StringVar(&o.dataset, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: a folder for each class),\nimagenet_test, cars, cars_test or images")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
+	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	pictureFlags(fs, &o.images)
+}
+
+func (o *sourceOptions) validate() error {
+	switch {
+	case o.stride < 1:
+		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
+	case o.batch < 1:
+		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	}
+	_, err := parseShape(o.shape)
+	return errors.Join(err, checkPrecision(o.precision))
+}
+
+// pictures are the options as the stages take them; validate has passed.
+func (o *sourceOptions) pictures() pipeline.PictureOptions {
+	shape, err := parseShape(o.shape)
+	if err != nil {
+		panic("options were not validated")
+	}
+	return pipeline.PictureOptions{
+		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
+		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
+	}
+}

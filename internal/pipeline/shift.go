@@ -1,0 +1,347 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/shift"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// ShiftOptions say which concepts to follow through which pictures.
+type ShiftOptions struct {
+	PictureOptions
+	ConceptOptions
+
+	// Questions are the label that each concept is compared with; empty where there
+	// is none.
+	Questions []string
+	// ReadLabels reads the labels of pictures; nil: all pictures, without labels.
+	ReadLabels func() (*dataset.Labels, error)
+
+	SavePath string // JSON; may be empty
+	PlotPath string // .png or .svg; may be empty
+	Threads  int
+}
+
+// ShiftResult is how concepts run through groups of pictures, such as years.
+type ShiftResult struct {
+	Images   int            `json:"images"` // that have a ratio
+	K        int            `json:"k"`      // pairs that stand for a concept
+	Grouping string         `json:"grouping,omitempty"`
+	Concepts []ShiftConcept `json:"concepts"`
+	Skipped  []Skipped      `json:"skipped"`
+	Path     string         `json:"path,omitempty"`
+	Plot     string         `json:"plot,omitempty"`
+
+	images []shiftImage
+}
+
+// ShiftConcept is a concept's ratio beside its label. Correlations are left out
+// where there is no label, and null where they are not defined, as of labels that
+// are all the same.
+type ShiftConcept struct {
+	Concept   string       `json:"concept"`
+	Pairs     []Pair       `json:"pairs"`
+	Label     string       `json:"label,omitempty"` // it is compared with; empty: none
+	Images    int          `json:"images"`          // with a label, or of all where there is none
+	Positive  int          `json:"positive"`        // images with the label
+	MeanRatio float64      `json:"mean_ratio"`
+	Measured  *Correlation `json:"correlation,omitempty"`
+	Groups    []ShiftGroup `json:"groups,omitempty"`
+}
+
+// Correlation is that of ratio and label, by picture (point-biserial) and of
+// the groups' means and shares.
+type Correlation struct {
+	R      *float64 `json:"point_biserial"`
+	P      *float64 `json:"p_value"` // two-sided; 0 where it is below 1e-323
+	Log10P *float64 `json:"log10_p_value"`
+	Groups *float64 `json:"groups_pearson"`
+}
+
+// ShiftGroup is the pictures of a group.
+type ShiftGroup struct {
+	Group     string   `json:"group"`
+	Images    int      `json:"images"`
+	MeanRatio float64  `json:"mean_ratio"`
+	Fraction  *float64 `json:"fraction,omitempty"` // share with the label, 0 to 1
+}
+
+// shiftImage is a picture with its ratios [concepts] and what is known of it.
+type shiftImage struct {
+	name    string
+	ratios  []float64
+	group   string
+	answers []dataset.Answer // [concepts]
+}
+
+// Shift measures the ratio of every concept in every picture, averages it by
+// group, and correlates it with the label, where there is one.
+func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, error) {
+	if err := makeFolders(o.SavePath, o.PlotPath); err != nil {
+		return nil, err
+	}
+	var labels *dataset.Labels
+	if o.ReadLabels != nil {
+		var err error
+		if labels, err = o.ReadLabels(); err != nil {
+			return nil, err
+		}
+	}
+	src, err := openSource(ctx, o.PictureOptions, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	if src.heads == 0 {
+		return nil, fmt.Errorf("%s: contributions summed over heads, want those of pairs, [B,H,C,O]", o.ScoresPath)
+	}
+	concepts, err := openConcepts(ctx, o.ConceptOptions, src, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	result := &ShiftResult{K: o.K, Path: o.SavePath, Plot: o.PlotPath}
+	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say); err != nil {
+		return nil, err
+	}
+	result.Skipped = append([]Skipped{}, src.skipped...)
+	asked := make([]string, len(concepts))
+	if labels != nil {
+		result.Grouping = labels.Grouping
+		if asked, err = result.join(labels, o, say); err != nil {
+			return nil, err
+		}
+	}
+	result.Images = len(result.images)
+	for i, c := range concepts {
+		result.Concepts = append(result.Concepts, result.concept(i, c, asked[i]))
+	}
+	result.remark(say)
+	return result, result.write(o)
+}
+
+// conceptRatios measures all pictures of a source.
+func conceptRatios(ctx context.Context, src *source, concepts []concept, threads int, say Reporter) ([]shiftImage, error) {
+	meter := newRatioMeter(src, concepts, threads)
+	progress := say.Progress()
+	progress.Start(int64(src.images), ui.Images, "shift")
+	defer progress.Done()
+	var images []shiftImage
+	err := src.each(ctx, func(b batch) error {
+		all := make([]float64, len(b.names)*len(concepts))
+		if err := meter.measure(all, b); err != nil {
+			return err
+		}
+		for i, name := range b.names {
+			images = append(images, shiftImage{name: name, ratios: all[i*len(concepts) : (i+1)*len(concepts)]})
+		}
+		progress.Add(int64(len(b.names)))
+		return nil
+	})
+	if err == nil && len(images) == 0 {
+		err = errors.New("none of the pictures could be read")
+	}
+	return images, err
+}
+
+// join keeps the pictures that labels tell of, and what they tell. It returns the
+// label of each concept, empty where there is none.
+func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter) ([]string, error) {
+	asked, at := make([]string, len(o.Concepts)), make([]int, len(o.Concepts))
+	for i, question := range o.Questions {
+		if at[i] = slices.Index(labels.Names, question); at[i] >= 0 && question != "" {
+			asked[i] = question
+		} else {
+			say.Warn("%s: no label for %q: ratios and means only", labels.Path, o.Concepts[i])
+		}
+	}
+	names := make([]string, len(r.images))
+	for i, image := range r.images {
+		names[i] = image.name
+	}
+	known, err := labels.Join(names)
+	if err != nil {
+		return nil, err
+	}
+	var kept []shiftImage
+	for i, image := range r.images {
+		if known[i] < 0 {
+			continue
+		}
+		k := labels.Known[known[i]]
+		image.group, image.answers = k.Group, make([]dataset.Answer, len(asked))
+		for c := range asked {
+			image.answers[c] = dataset.Unknown
+			if asked[c] != "" {
+				image.answers[c] = k.Answers[at[c]]
+			}
+		}
+		kept = append(kept, image)
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d pictures: it has %s, they are such as %s",
+			labels.Path, len(labels.Known), len(names), labels.Known[0].Image, path.Base(names[0]))
+	}
+	if n := len(names) - len(kept); n > 0 {
+		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))
+	}
+	if n := len(labels.Known) - len(kept); n > 0 {
+		say.Note("%s: %d of %d rows without a picture", labels.Path, n, len(labels.Known))
+	}
+	if labels.Differing > 0 {
+		say.Warn("%s: the class of %s is not the devkit's; the table's counts", labels.Path, ui.Images.Count(int64(labels.Differing)))
+	}
+	r.images = kept
+	return asked, nil
+}
+
+// concept sums up concept number i.
+func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
+	c := ShiftConcept{Concept: of.text, Pairs: of.pairs, Label: label}
+	var ratios []float64
+	var shown []bool
+	var groups []string
+	for _, image := range r.images {
+		if label != "" && image.answers[i] == dataset.Unknown {
+			continue
+		}
+		ratios, groups = append(ratios, image.ratios[i]), append(groups, image.group)
+		shown = append(shown, label != "" && image.answers[i] == dataset.Yes)
+	}
+	c.Images, c.Positive, c.MeanRatio = len(ratios), countTrue(shown), average(ratios)
+	if r.Grouping != "" {
+		for _, g := range shift.ByGroup(groups, ratios, shown) {
+			group := ShiftGroup{Group: g.Name, Images: g.N, MeanRatio: g.Mean}
+			if label != "" {
+				group.Fraction = &g.Share
+			}
+			c.Groups = append(c.Groups, group)
+		}
+	}
+	if label == "" {
+		return c
+	}
+	whole := shift.PointBiserial(ratios, shown)
+	var means, shares []float64
+	for _, g := range c.Groups {
+		means, shares = append(means, g.MeanRatio), append(shares, *g.Fraction)
+	}
+	c.Measured = &Correlation{defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(shift.Pearson(means, shares))}
+	return c
+}
+
+// defined is x, or nil where it is no number that JSON has.
+func defined(x float64) *float64 {
+	if x-x != 0 {
+		return nil
+	}
+	return &x
+}
+
+// average is the mean, 0 of none.
+func average(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / max(float64(len(x)), 1)
+}
+
+// fewImages is how many images make a group's mean a matter of chance.
+const fewImages = 10
+
+// remark says what is to be kept in mind about the result.
+func (r *ShiftResult) remark(say Reporter) {
+	few := map[string]bool{}
+	groups := 0
+	for _, c := range r.Concepts {
+		groups = max(groups, len(c.Groups))
+		for _, g := range c.Groups {
+			if g.Images < fewImages {
+				few[g.Group] = true
+			}
+		}
+		if c.Label != "" && c.Measured.R == nil {
+			say.Warn("%q: no correlation: %s, %d with the label", c.Concept, ui.Images.Count(int64(c.Images)), c.Positive)
+		}
+	}
+	if len(few) > 0 {
+		say.Note("%d of %d groups by %s have fewer than %d images: their means are rough", len(few), groups, r.Grouping, fewImages)
+	}
+}
+
+// write writes what was asked for.
+func (r *ShiftResult) write(o ShiftOptions) error {
+	if o.SavePath != "" {
+		if err := cache.WriteFile(o.SavePath, r.writeJSON); err != nil {
+			return err
+		}
+	}
+	if o.PlotPath == "" {
+		return nil
+	}
+	format, err := plot.FormatOf(o.PlotPath)
+	if err != nil {
+		return err
+	}
+	return cache.WriteFile(o.PlotPath, func(w io.Writer) error { return plot.WritePanels(w, r.figure(), format) })
+}
+
+// figure draws two curves for each concept: its mean ratio by group, and the true
+// share of its label.
+func (r *ShiftResult) figure() plot.Panels {
+	var keys []string
+	for _, c := range r.Concepts {
+		for _, g := range c.Groups {
+			keys = append(keys, g.Group)
+		}
+	}
+	keys, numbers := shift.SortGroups(keys)
+	f := plot.Panels{
+		Title: "Concepts by " + r.Grouping, X: r.Grouping, Left: "mean ratio", Right: "true share (%)", At: numbers,
+		NoteMeaning: fmt.Sprintf("small figures: images, where fewer than %d", fewImages),
+	}
+	if numbers == nil {
+		f.Names = keys
+		for i := range keys {
+			f.At = append(f.At, float64(i))
+		}
+	}
+	for _, c := range r.Concepts {
+		p := plot.Panel{Title: c.title(), Left: gaps(len(keys)), Notes: make([]string, len(keys))}
+		if c.Label != "" {
+			p.Right = gaps(len(keys))
+		}
+		for _, g := range c.Groups {
+			at := slices.Index(keys, g.Group)
+			p.Left[at] = g.MeanRatio
+			if p.Right != nil {
+				p.Right[at] = 100 * *g.Fraction
+			}
+			if g.Images < fewImages {
+				p.Notes[at] = fmt.Sprint(g.Images)
+			}
+		}
+		f.Panels = append(f.Panels, p)
+	}
+	return f
+}
+
+// title says in short what a panel shows.
+func (c ShiftConcept) title() string {
+	if c.Measured == nil || c.Measured.R == nil {
+		return fmt.Sprintf("%s: %s", c.Concept, ui.Images.Count(int64(c.Images)))
+	}
+	return fmt.Sprintf("%s: r = %.2f over %s", c.Concept, *c.Measured.R, ui.Images.Count(int64(c.Images)))
+}
+
+func gaps(n int) []float64 { return slices.Repeat([]float64{math.NaN()}, n) }
