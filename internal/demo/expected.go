@@ -10,7 +10,7 @@ import (
 var expectedJSON []byte
 
 // Expectation is the part of expected.json that concerns embed, collect, svd,
-// ablate and reconstruct.
+// ablate, reconstruct and shift.
 // It was measured by scripts/demo/evaluate.py on the model's weights with every
 // floating tensor in fp16. Embeddings are rounded to 4 decimals, and to 5 where
 // they are normalised.
@@ -28,6 +28,10 @@ type Expectation struct {
 		Pairs   float64 `json:"neuron_heads"`
 		Neurons float64 `json:"neurons"`
 	} `json:"reconstruction_pc0"`
+
+	// Shift is the correlation of concepts' ratios with their labels on the cars, by
+	// concept and pairs, as "yellow k=5"; see ShiftOf.
+	Shift map[string]ShiftValues `json:"shift"`
 
 	Golden struct {
 		Texts  map[string]TextValues  `json:"texts"`
@@ -47,6 +51,20 @@ type Expectation struct {
 		TopPairsForYellow      []Pair `json:"top_pairs_for_yellow"`
 		TopPairsForConvertible []Pair `json:"top_pairs_for_convertible"`
 	} `json:"golden"`
+}
+
+// ShiftValues are how a concept's ratio goes with its label.
+type ShiftValues struct {
+	R      float64 `json:"point_biserial"` // by picture
+	P      float64 `json:"p_value"`        // 0 below 1e-323
+	Yearly float64 `json:"yearly_pearson"` // of the years' means and shares
+}
+
+// ShiftOf returns what is expected of a concept's k closest pairs, the text not
+// centred.
+func (e *Expectation) ShiftOf(concept string, k int) (ShiftValues, bool) {
+	v, ok := e.Shift[fmt.Sprintf("%s k=%d", concept, k)]
+	return v, ok
 }
 
 // TextValues are what the tokenizer and the text tower make of a text.

@@ -85,17 +85,9 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 		return nil, err
 	}
 	w := &watcher{o: o, concepts: concepts, pairs: now.heads * now.neurons, neurons: now.neurons, team: par.NewTeam(o.Threads)}
-	progress := say.Progress()
-	passes := 1
-	if o.Bootstrap > 0 && o.List > 0 {
-		passes = 2
-	}
-	progress.Start(int64(passes*(ref.images+now.images)), ui.Images, "watch")
-	defer progress.Done()
-	for side, src := range []*source{ref, now} {
-		if err := w.sum(ctx, side, src, progress); err != nil {
-			return nil, err
-		}
+	both := []*source{ref, now}
+	if err := w.pass(ctx, both, "watch", say, w.sum); err != nil {
+		return nil, err
 	}
 	result := &WatchResult{
 		Reference: o.Reference, ReferenceImages: ref.images, Scores: o.Scores, Images: now.images, K: o.K,
@@ -103,11 +95,9 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 	}
 	result.Concepts, w.listed[0] = rank(w.ofConcepts, len(concepts), o.List)
 	result.Pairs, w.listed[1] = rank(w.ofPairs, w.pairs, o.List)
-	if passes == 2 {
-		for side, src := range []*source{ref, now} {
-			if err := w.gather(ctx, side, src, progress); err != nil {
-				return nil, err
-			}
+	if o.Bootstrap > 0 {
+		if err := w.pass(ctx, both, "watch, for intervals", say, w.gather); err != nil {
+			return nil, err
 		}
 		w.bound(result)
 	}
@@ -174,6 +164,19 @@ type watcher struct {
 	ofConcepts, ofPairs [2]*shift.Moments
 	listed              [2][]int       // concepts and pairs that moved most
 	values              [2][][]float32 // of what is listed, concepts first, by picture
+}
+
+// pass reads both sides.
+func (w *watcher) pass(ctx context.Context, both []*source, label string, say Reporter, read func(context.Context, int, *source, ui.Progress) error) error {
+	progress := say.Progress()
+	progress.Start(int64(both[0].images+both[1].images), ui.Images, label)
+	defer progress.Done()
+	for side, src := range both {
+		if err := read(ctx, side, src, progress); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sum adds up what all pictures of a side have.
