@@ -42,8 +42,9 @@ Rows are joined to pictures by file name. A concept without label gets means onl
 
 --watch REF compares --scores with a reference collection of the same model instead:
 which concepts, and which pairs, moved most? Each is ranked by the difference of means
-in pooled standard deviations, with a bootstrap interval (95 %). --fail-above 0.5 makes
-the command fail, after it printed its result, when a concept moved more than that.
+in pooled standard deviations, with a bootstrap interval (95 %). Of many concepts some
+move by chance: the intervals are those of each alone. --fail-above 0.5 makes the command
+fail, after it printed its result, when a concept moved more than that.
 
 Writes, where the paths are given: --save-path, JSON, by concept as the reference has it
 (correlation, p_value, heads, neurons, per_year, and ratio and label by picture), or what
@@ -126,7 +127,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.bootstrap, "bootstrap", 1000, "with --watch, draw `N` replicates for intervals of what is named; 0: no intervals")
 	fs.Uint64Var(&o.seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
 	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail when a concept moved more than `X` standard deviations (default never)")
-	fs.Lookup("fail-above").DefValue = ""
+	fs.Lookup("fail-above").DefValue = "0" // which help does not print
 	o.sourceOptions.addFlags(fs, dataset.Images)
 }
 

@@ -30,7 +30,7 @@ func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
 		if labelled {
 			m, with := c.Measured, "no label"
 			if m != nil {
-				with = fmt.Sprint(c.Positive)
+				with = fmt.Sprint(m.Positive)
 			} else {
 				m = &pipeline.Correlation{}
 			}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -53,7 +54,6 @@ type ShiftConcept struct {
 	Pairs     []Pair       `json:"pairs"`
 	Label     string       `json:"label,omitempty"` // it is compared with; empty: none
 	Images    int          `json:"images"`          // with a label, or of all where there is none
-	Positive  int          `json:"positive"`        // images with the label
 	MeanRatio float64      `json:"mean_ratio"`
 	Measured  *Correlation `json:"correlation,omitempty"`
 	Groups    []ShiftGroup `json:"groups,omitempty"`
@@ -62,10 +62,11 @@ type ShiftConcept struct {
 // Correlation is that of ratio and label, by picture (point-biserial) and of
 // the groups' means and shares.
 type Correlation struct {
-	R      *float64 `json:"point_biserial"`
-	P      *float64 `json:"p_value"` // two-sided; 0 where it is below 1e-323
-	Log10P *float64 `json:"log10_p_value"`
-	Groups *float64 `json:"groups_pearson"`
+	Positive int      `json:"positive"` // images with the label
+	R        *float64 `json:"point_biserial"`
+	P        *float64 `json:"p_value"` // two-sided; 0 where it is below 1e-323
+	Log10P   *float64 `json:"log10_p_value"`
+	Groups   *float64 `json:"groups_pearson"`
 }
 
 // ShiftGroup is the pictures of a group.
@@ -87,6 +88,9 @@ type shiftImage struct {
 // Shift measures the ratio of every concept in every picture, averages it by
 // group, and correlates it with the label, where there is one.
 func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, error) {
+	if n := len(o.Concepts); o.PlotPath != "" && n > mostPanels {
+		return nil, fmt.Errorf("%s: %d concepts, want at most %d in a figure", o.PlotPath, n, mostPanels)
+	}
 	if err := makeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
@@ -157,12 +161,20 @@ func conceptRatios(ctx context.Context, src *source, concepts []concept, threads
 // label of each concept, empty where there is none.
 func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter) ([]string, error) {
 	asked, at := make([]string, len(o.Concepts)), make([]int, len(o.Concepts))
+	var without []string
 	for i, question := range o.Questions {
 		if at[i] = slices.Index(labels.Names, question); at[i] >= 0 && question != "" {
 			asked[i] = question
 		} else {
-			say.Warn("%s: no label for %q: ratios and means only", labels.Path, o.Concepts[i])
+			without = append(without, fmt.Sprintf("%q", o.Concepts[i]))
 		}
+	}
+	const shown = 5
+	if more := len(without) - shown; more > 0 {
+		without = append(without[:shown], fmt.Sprintf("%d more", more))
+	}
+	if len(without) > 0 {
+		say.Warn("%s: no label for %s: ratios and means only", labels.Path, strings.Join(without, ", "))
 	}
 	names := make([]string, len(r.images))
 	for i, image := range r.images {
@@ -217,7 +229,7 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 		ratios, groups = append(ratios, image.ratios[i]), append(groups, image.group)
 		shown = append(shown, label != "" && image.answers[i] == dataset.Yes)
 	}
-	c.Images, c.Positive, c.MeanRatio = len(ratios), countTrue(shown), average(ratios)
+	c.Images, c.MeanRatio = len(ratios), average(ratios)
 	if r.Grouping != "" {
 		for _, g := range shift.ByGroup(groups, ratios, shown) {
 			group := ShiftGroup{Group: g.Name, Images: g.N, MeanRatio: g.Mean}
@@ -235,7 +247,7 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 	for _, g := range c.Groups {
 		means, shares = append(means, g.MeanRatio), append(shares, *g.Fraction)
 	}
-	c.Measured = &Correlation{defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(shift.Pearson(means, shares))}
+	c.Measured = &Correlation{countTrue(shown), defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(shift.Pearson(means, shares))}
 	return c
 }
 
@@ -256,6 +268,9 @@ func average(x []float64) float64 {
 	return sum / max(float64(len(x)), 1)
 }
 
+// mostPanels is how many concepts a figure has room for.
+const mostPanels = 12
+
 // fewImages is how many images make a group's mean a matter of chance.
 const fewImages = 10
 
@@ -271,7 +286,7 @@ func (r *ShiftResult) remark(say Reporter) {
 			}
 		}
 		if c.Label != "" && c.Measured.R == nil {
-			say.Warn("%q: no correlation: %s, %d with the label", c.Concept, ui.Images.Count(int64(c.Images)), c.Positive)
+			say.Warn("%q: no correlation: %s, %d with the label", c.Concept, ui.Images.Count(int64(c.Images)), c.Measured.Positive)
 		}
 	}
 	if len(few) > 0 {

@@ -16,8 +16,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -200,7 +198,7 @@ func TestShiftLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	yellow, convertible := r.Concepts[0], r.Concepts[1]
-	if r.Images != 4 || yellow.Images != 3 || yellow.Positive != 2 || len(yellow.Groups) != 2 || yellow.Groups[0].Group != "a" || yellow.Groups[0].Images != 1 {
+	if r.Images != 4 || yellow.Images != 3 || yellow.Measured.Positive != 2 || len(yellow.Groups) != 2 || yellow.Groups[0].Group != "a" || yellow.Groups[0].Images != 1 {
 		t.Errorf("yellow: %+v", yellow)
 	}
 	if yellow.Measured == nil || yellow.Measured.R == nil || yellow.Measured.Groups == nil {
@@ -233,6 +231,7 @@ func TestShiftRefuses(t *testing.T) {
 			o.EmbeddingsPath, o.TextsPath = words, "words.txt"
 			o.Texts, _ = textlist.ReadFile(testutil.Golden("text/words.txt"))
 		},
+		"13 concepts, want at most 12 in a figure": func(o *ShiftOptions) { o.Concepts, o.PlotPath = make([]string, 13), "shift.png" },
 		"missing": func(o *ShiftOptions) { o.PCsPath = "nowhere.npy" },
 	} {
 		o := goldenShift(t)
@@ -302,24 +301,9 @@ func TestShiftDemo(t *testing.T) {
 // shiftedScores writes golden scores, some of them changed, as another folder.
 func shiftedScores(t *testing.T, weights string, change func(scores []float32)) string {
 	t.Helper()
-	s, shape := readGolden(t, "s.npy")
+	s, _ := readGolden(t, "s.npy")
 	change(s)
-	path := filepath.Join(t.TempDir(), "scores")
-	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: kindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: cache.Origin{Weights: weights},
-		Inputs: shape[0], ChunkInputs: shape[0], Payload: scoresFile,
-	}, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	names, _ := labelledNames(t)
-	if err := errors.Join(w.Append(s, nil), addPool(w, tinyPool(t), false, par.NewTeam(1)), addNames(w, names, nil)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.Finish(); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return scoresFolder(t, s, cache.Origin{Weights: weights})
 }
 
 func TestWatch(t *testing.T) {

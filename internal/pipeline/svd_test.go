@@ -42,10 +42,17 @@ func tinyPool(t testing.TB) *decomp.Pool {
 // goldenScores writes the golden scores as a folder, as collect would.
 func goldenScores(t testing.TB) string {
 	t.Helper()
-	s, shape := readGolden(t, "s.npy")
+	s, _ := readGolden(t, "s.npy")
+	return scoresFolder(t, s, cache.Origin{})
+}
+
+// scoresFolder writes scores of the golden pictures and model as a folder.
+func scoresFolder(t testing.TB, s []float32, origin cache.Origin) string {
+	t.Helper()
+	_, shape := readGolden(t, "s.npy")
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: kindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32,
+		Kind: kindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
 		Inputs: shape[0], ChunkInputs: shape[0], Payload: scoresFile,
 	}, false)
 	if err != nil {
