@@ -39,8 +39,9 @@ type Panel struct {
 
 const (
 	panelHeight   = 2.3 * vg.Inch
-	headHeight    = 70 // points, of title and legend
-	rightAxis     = 54 // points, for the second axis and its label
+	slantedHeight = 0.9 * vg.Inch // besides, where names are slanted
+	headHeight    = 70            // points, of title and legend
+	rightAxis     = 54            // points, for the second axis and its label
 	mostNameRunes = 14
 )
 
@@ -62,7 +63,11 @@ func WritePanels(w io.Writer, f Panels, format Format) error {
 		}
 		plots[i], axes[i] = []*plot.Plot{p}, axis
 	}
-	tall := vg.Points(headHeight) + vg.Length(len(f.Panels))*panelHeight
+	each := panelHeight
+	if f.slanted() {
+		each += slantedHeight
+	}
+	tall := vg.Points(headHeight) + vg.Length(len(f.Panels))*each
 	return encodeDrawing(w, f.Title, width, tall, format, func(c draw.Canvas) {
 		f.head(draw.Crop(c, 0, 0, tall-vg.Points(headHeight), 0))
 		below := draw.Crop(c, 0, -vg.Points(rightAxis), 0, -vg.Points(headHeight))
@@ -175,7 +180,7 @@ func span(values []float64) (low, high float64, err error) {
 		room := max(math.Abs(low)/2, 1e-3)
 		low, high = low-room, high+room
 	}
-	return low - 0.2*(high-low), high + 0.1*(high-low), nil
+	return low - 0.22*(high-low), high + 0.1*(high-low), nil
 }
 
 // places sets the horizontal axis, which all panels share.
@@ -186,18 +191,31 @@ func (f Panels) places(p *plot.Plot) {
 	if f.Names == nil {
 		return
 	}
-	ticks, letters := make(plot.ConstantTicks, len(f.Names)), 0
+	ticks := make(plot.ConstantTicks, len(f.Names))
 	for i, name := range f.Names {
-		if runes := []rune(name); len(runes) > mostNameRunes {
-			name = string(runes[:mostNameRunes-1]) + "…"
-		}
-		letters += len([]rune(name)) + 2
-		ticks[i] = plot.Tick{Value: float64(i), Label: name}
+		ticks[i] = plot.Tick{Value: float64(i), Label: shorten(name)}
 	}
 	p.X.Tick.Marker = ticks
-	if letters > 70 { // they would touch
-		p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/4, draw.XRight, draw.YCenter
+	if f.slanted() {
+		label := &p.X.Tick.Label
+		label.Rotation, label.XAlign, label.YAlign = math.Pi/4, draw.XRight-0.1, draw.YCenter
 	}
+}
+
+// slanted says whether names would touch if they were written level.
+func (f Panels) slanted() bool {
+	letters := 0
+	for _, name := range f.Names {
+		letters += len([]rune(shorten(name))) + 2
+	}
+	return letters > 70
+}
+
+func shorten(name string) string {
+	if runes := []rune(name); len(runes) > mostNameRunes {
+		return string(runes[:mostNameRunes-1]) + "…"
+	}
+	return name
 }
 
 func (f Panels) notes(p *plot.Plot, panel Panel, low float64) error {
