@@ -16,7 +16,7 @@ import (
 // Stanford Cars is a folder of
 //
 //	devkit/cars_meta.mat          class_names, "Audi S5 Convertible 2012"
-//	devkit/cars_train_annos.mat   annotations with fname, class (from 1) and a box
+//	devkit/cars_train_annos.mat   annotations with fname, class (from 1), and a box
 //	devkit/cars_test_annos.mat    the same without class
 //	cars_train/, cars_test/       the pictures
 //
@@ -38,8 +38,7 @@ func carsFolder(dir string) string {
 // A CarAnnotation is what the devkit says of a picture.
 type CarAnnotation struct {
 	File  string
-	Class int    // from 0; Unlabelled in the test set
-	Box   [4]int // left, top, right, bottom, in pixels from 1
+	Class int // from 0; Unlabelled in the test set
 }
 
 // ReadCarClasses reads the names of the classes from cars_meta.mat.
@@ -107,33 +106,22 @@ func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
 	if err != nil {
 		return fmt.Errorf("fname: %w", err)
 	}
-	number := func(field string) (int, error) {
-		a, err := v.Field(i, field)
-		if err != nil {
-			return 0, err
-		}
-		n, err := a.Int64()
-		if err != nil {
-			return 0, fmt.Errorf("%s: %w", field, err)
-		}
-		return int(n), nil
-	}
-	for at, side := range []string{"bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"} {
-		if c.Box[at], err = number(side); err != nil {
-			return err
-		}
-	}
 	c.Class = Unlabelled
-	if slices.Contains(v.Fields(), "class") {
-		n, err := number("class")
-		if err != nil {
-			return err
-		}
-		if n < 1 || n > classes {
-			return fmt.Errorf("class: %d, want 1 to %d", n, classes)
-		}
-		c.Class = n - 1
+	if !slices.Contains(v.Fields(), "class") {
+		return nil
 	}
+	a, err := v.Field(i, "class")
+	if err != nil {
+		return err
+	}
+	n, err := a.Int64()
+	switch {
+	case err != nil:
+		return fmt.Errorf("class: %w", err)
+	case n < 1 || n > int64(classes):
+		return fmt.Errorf("class: %d, want 1 to %d", n, classes)
+	}
+	c.Class = int(n - 1)
 	return nil
 }
 

@@ -99,7 +99,9 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 		if err := w.pass(ctx, both, "watch, for intervals", say, w.gather); err != nil {
 			return nil, err
 		}
-		w.bound(result)
+		if err := w.bound(ctx, result); err != nil {
+			return nil, err
+		}
 	}
 	w.describe(result)
 	if o.SavePath == "" {
@@ -255,8 +257,12 @@ func (w *watcher) gather(ctx context.Context, side int, src *source, progress ui
 }
 
 // bound adds the intervals.
-func (w *watcher) bound(r *WatchResult) {
-	intervals := shift.Bootstrap(w.values[0], w.values[1], shift.BootstrapOptions{Replicates: w.o.Bootstrap, Seed: w.o.Seed, Confidence: confidence}, w.team)
+func (w *watcher) bound(ctx context.Context, r *WatchResult) error {
+	o := shift.BootstrapOptions{Replicates: w.o.Bootstrap, Seed: w.o.Seed, Confidence: confidence}
+	intervals, err := shift.Bootstrap(ctx, w.values[0], w.values[1], o, w.team)
+	if err != nil {
+		return err
+	}
 	for i, interval := range intervals {
 		m := &r.Pairs
 		if i < len(r.Concepts) {
@@ -266,6 +272,7 @@ func (w *watcher) bound(r *WatchResult) {
 		}
 		(*m)[i].Low, (*m)[i].High = defined(interval.Low), defined(interval.High)
 	}
+	return nil
 }
 
 // describe names what is listed.

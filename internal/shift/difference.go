@@ -1,6 +1,7 @@
 package shift
 
 import (
+	"context"
 	"math"
 	"math/bits"
 	"math/rand/v2"
@@ -86,13 +87,14 @@ type BootstrapOptions struct {
 // of which ref and now have the values in every picture, [quantities][B]. Pictures
 // of both sides are drawn again with replacement, the same for all quantities,
 // and the interval is between the percentiles of what comes out. The result
-// depends on the seed, and not on the team.
-func Bootstrap(ref, now [][]float32, o BootstrapOptions, team par.Team) []Interval {
+// depends on the seed, and not on the team. The error is that of ctx, if it ends
+// before.
+func Bootstrap(ctx context.Context, ref, now [][]float32, o BootstrapOptions, team par.Team) ([]Interval, error) {
 	if len(ref) != len(now) {
 		panic("shift: two sides of different quantities")
 	}
 	if len(ref) == 0 || o.Replicates < 1 {
-		return nil
+		return nil, nil
 	}
 	found := make([]float64, len(ref)*o.Replicates)
 	about := make([]float64, len(ref))
@@ -101,7 +103,7 @@ func Bootstrap(ref, now [][]float32, o BootstrapOptions, team par.Team) []Interv
 	}
 	team.For(o.Replicates, func(lo, hi, _ int) {
 		weights := [2][]float64{make([]float64, len(ref[0])), make([]float64, len(now[0]))}
-		for r := lo; r < hi; r++ {
+		for r := lo; r < hi && ctx.Err() == nil; r++ {
 			random := rand.NewPCG(o.Seed, uint64(r))
 			draw(weights[0], random)
 			draw(weights[1], random)
@@ -112,6 +114,9 @@ func Bootstrap(ref, now [][]float32, o BootstrapOptions, team par.Team) []Interv
 			}
 		}
 	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	intervals := make([]Interval, len(ref))
 	tail := (1 - o.Confidence) / 2
 	for u := range intervals {
@@ -119,7 +124,7 @@ func Bootstrap(ref, now [][]float32, o BootstrapOptions, team par.Team) []Interv
 		slices.Sort(all)
 		intervals[u] = Interval{quantile(all, tail), quantile(all, 1-tail)}
 	}
-	return intervals
+	return intervals, nil
 }
 
 // draw makes weights how often each of as many pictures is drawn.

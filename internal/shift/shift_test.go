@@ -1,7 +1,9 @@
 package shift
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -155,15 +157,23 @@ func TestBootstrap(t *testing.T) {
 		ref[1][i], now[1][i] = 3, 3
 	}
 	o := BootstrapOptions{Replicates: 500, Seed: 3, Confidence: 0.95}
-	got := Bootstrap(ref, now, o, par.NewTeam(1))
+	bootstrap := func(o BootstrapOptions, workers int) []Interval {
+		t.Helper()
+		intervals, err := Bootstrap(t.Context(), ref, now, o, par.NewTeam(workers))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return intervals
+	}
+	got := bootstrap(o, 1)
 	for _, workers := range []int{2, 3, 64} {
-		if again := Bootstrap(ref, now, o, par.NewTeam(workers)); !slices.Equal(again, got) {
+		if again := bootstrap(o, workers); !slices.Equal(again, got) {
 			t.Errorf("%d workers: %v, want %v", workers, again, got)
 		}
 	}
 	other := o
 	other.Seed = 4
-	if again := Bootstrap(ref, now, other, par.NewTeam(1)); slices.Equal(again, got) {
+	if again := bootstrap(other, 1); slices.Equal(again, got) {
 		t.Error("another seed gives the same")
 	}
 	// The difference of two means of n has a standard error of about sqrt(2/n + d²/4n).
@@ -176,5 +186,10 @@ func TestBootstrap(t *testing.T) {
 	}
 	if got[1] != (Interval{}) {
 		t.Errorf("constants: %v", got[1])
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Bootstrap(ended, ref, now, o, par.NewTeam(2)); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: error %v", err)
 	}
 }
