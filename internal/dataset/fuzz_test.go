@@ -1,10 +1,9 @@
 package dataset
 
 import (
+	"os"
 	"strings"
 	"testing"
-
-	"os"
 
 	"github.com/clipnh/clipnh/internal/testutil"
 )

@@ -67,7 +67,7 @@ func (a *Array) Len() int {
 	return n
 }
 
-// shape writes the dimensions and the class: "7x3 double".
+// String writes the dimensions and the class: "7x3 double".
 func (a *Array) String() string {
 	var b strings.Builder
 	for i, d := range a.Dims {
