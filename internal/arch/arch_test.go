@@ -33,7 +33,7 @@ const (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/clipnh": {
-		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
+		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
 		"internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/lowrank", "internal/npy",
 		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/textlist", "internal/ui",
 	},
@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 
 	// Domain: knows CLIP and the paper.
 	"configs":            {"internal/textlist"},
+	"internal/asset":     {"configs", "internal/cache", "internal/download"},
 	"internal/bpe":       {},
 	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
 	"internal/dataset":   {"configs", "internal/imageprep", "internal/textlist"},
@@ -60,6 +61,7 @@ var allowed = map[string][]string{
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/npy"},
+	"internal/download": {"internal/cache", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/npy":      {},
 	"internal/ptfile":   {},
