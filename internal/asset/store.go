@@ -25,7 +25,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
@@ -165,6 +164,24 @@ func (s *Store) Locate(ctx context.Context, a configs.Asset) (string, error) {
 	return path, nil
 }
 
+// Resolve returns the file that value means where one of a kind is wanted: a path
+// that exists means itself, and else the name of an asset means what Locate returns.
+// Anything else is returned as it is, and known is false.
+func (s *Store) Resolve(ctx context.Context, kind, value string) (path string, known bool, err error) {
+	if _, err := os.Lstat(value); err == nil {
+		return value, true, nil
+	}
+	a, known := s.Find(value)
+	switch {
+	case !known:
+		return value, false, nil
+	case a.Kind != kind:
+		return "", true, fmt.Errorf("%s is %s, want %s", a.Name, a.Kind, kind)
+	}
+	path, err = s.Locate(ctx, a)
+	return path, true, err
+}
+
 // check is what PATH.checked holds: of what file the checksum was found right.
 type check struct {
 	SHA256   string `json:"sha256"`
@@ -247,21 +264,15 @@ func (s *Store) create() error {
 		return err
 	}
 	tag := filepath.Join(s.Dir, "CACHEDIR.TAG")
-	if _, err := os.Stat(tag); !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if _, err := os.Stat(tag); err != nil {
+		// A courtesy to backup programs: that the folder cannot be written shows
+		// soon enough where something is fetched.
+		cache.WriteFile(tag, func(w io.Writer) error {
+			_, err := io.WriteString(w, cacheTag)
+			return err
+		})
 	}
-	err := cache.WriteFile(tag, func(w io.Writer) error {
-		_, err := io.WriteString(w, cacheTag)
-		return err
-	})
-	if errors.Is(err, cache.ErrLocked) || readOnly(err) {
-		return nil // another run writes it, or it cannot be: it is a courtesy
-	}
-	return err
-}
-
-func readOnly(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || runtime.GOOS != "windows" && errors.Is(err, errReadOnly)
+	return nil
 }
 
 // hinted is an error with advice.
