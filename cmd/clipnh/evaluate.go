@@ -41,6 +41,7 @@ func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetVal, "layout of --data-path: `KIND` imagenet_val (labelled: a folder for each class),\nimagenet_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.classes, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
 	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O] (of several variants [V,B,O])")

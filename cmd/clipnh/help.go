@@ -22,6 +22,7 @@ const exitAnnotation = "exit"
 func exitStatus(codes ...int) map[string]string {
 	codes = append(codes, exitDone, exitFailed, exitUsage)
 	slices.Sort(codes)
+	codes = slices.Compact(codes)
 	var words []string
 	for _, c := range codes {
 		words = append(words, strconv.Itoa(c))
@@ -58,18 +59,25 @@ func helpText(cmd *cobra.Command) string {
 	}
 	fmt.Fprintf(&b, "%s.\n\n%s\n", cmd.Short, strings.Trim(cmd.Long, "\n"))
 	if cmd.HasSubCommands() {
-		section("USAGE", cmd.Name()+" COMMAND [flags]\n"+cmd.Name()+" help COMMAND")
+		below := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()) // " data", nothing for the root
+		section("USAGE", cmd.CommandPath()+" COMMAND [flags]\n"+cmd.Root().Name()+" help"+below+" COMMAND")
 		for _, group := range cmd.Groups() {
 			section(group.Title, commandList(cmd, group.ID))
 		}
+		section("COMMANDS", commandList(cmd, ""))
 	} else {
-		section("USAGE", cmd.Parent().Name()+" "+cmd.Use+" [flags]")
+		section("USAGE", usageLine(cmd))
 	}
 	section("EXAMPLE", cmd.Example)
 	section("FLAGS", flagList(ownFlags(cmd)))
 	section("GLOBAL FLAGS", flagList(cmd.Root().PersistentFlags()))
 	section("EXIT STATUS", exitList(cmd))
 	return b.String()
+}
+
+// usageLine shows how a command is called.
+func usageLine(cmd *cobra.Command) string {
+	return cmd.Parent().CommandPath() + " " + cmd.Use + " [flags]"
 }
 
 // commandList gives a line to each command of a group, in the order in which

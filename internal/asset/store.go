@@ -176,7 +176,7 @@ func (s *Store) Resolve(ctx context.Context, kind, value string) (path string, k
 	case !known:
 		return value, false, nil
 	case a.Kind != kind:
-		return "", true, fmt.Errorf("%s is %s, want %s", a.Name, a.Kind, kind)
+		return "", true, fmt.Errorf("%s is of kind %s, want %s", a.Name, a.Kind, kind)
 	}
 	path, err = s.Locate(ctx, a)
 	return path, true, err

@@ -128,7 +128,7 @@ func TestResolve(t *testing.T) {
 	if path, known, err := s.Resolve(ctx, configs.AssetModel, "RN50.pt"); path != "RN50.pt" || known || err != nil {
 		t.Errorf("a file that is not there: %s, %v, %v", path, known, err)
 	}
-	if _, _, err := s.Resolve(ctx, configs.AssetModel, "two"); err == nil || err.Error() != "two is words, want model" {
+	if _, _, err := s.Resolve(ctx, configs.AssetModel, "two"); err == nil || err.Error() != "two is of kind words, want model" {
 		t.Errorf("another kind: %v", err)
 	}
 	if _, known, err := s.Resolve(ctx, configs.AssetWords, "two"); !known || !errors.Is(err, cache.ErrMissing) {
