@@ -25,6 +25,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 		{"START HERE", []*cobra.Command{
 			newDemoCommand(g),
 			newFetchCommand(g),
+			newDataCommand(g),
 			newInfoCommand(g),
 		}},
 		{"THE PIPELINE", []*cobra.Command{

@@ -34,7 +34,7 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/lowrank", "internal/npy",
+		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/npy",
 		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/textlist", "internal/ui",
 	},
 
@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
 	"internal/imageprep": {"internal/jpeg"},
+	"internal/layout":    {"internal/dataset", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},
