@@ -19,8 +19,8 @@ import (
 const fetchHelp = `
 Downloads published files by name into a folder of your own, where the other commands
 find them: --model RN50x16 is then the same as the path of its file, and --vocab need
-not be given. Without a name it lists what there is, and what is there already. Of a
-kind model are OpenAI's ResNets and those of open_clip (yfcc15m, cc12m); vocab is the
+not be given. Without a name it lists what there is, and what is there already. Models
+are OpenAI's ResNets and those that open_clip trained on yfcc15m and cc12m; vocab is the
 merges file of their tokenizer, words the word list of the paper.
 
 A file gets its name only when it is whole and its SHA-256 is that of the table. A

@@ -57,41 +57,28 @@ func helpText(cmd *cobra.Command) string {
 			b.WriteString(strings.TrimRight("  "+line, " \n") + "\n")
 		}
 	}
+	m := newManual(cmd)
 	fmt.Fprintf(&b, "%s.\n\n%s\n", cmd.Short, strings.Trim(cmd.Long, "\n"))
-	if cmd.HasSubCommands() {
-		below := strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()) // " data", nothing for the root
-		section("USAGE", cmd.CommandPath()+" COMMAND [flags]\n"+cmd.Root().Name()+" help"+below+" COMMAND")
-		for _, group := range cmd.Groups() {
-			section(group.Title, commandList(cmd, group.ID))
-		}
-		section("COMMANDS", commandList(cmd, ""))
-	} else {
-		section("USAGE", usageLine(cmd))
+	section("USAGE", strings.Join(m.usage, "\n"))
+	for _, group := range m.commands {
+		section(group.title, commandList(cmd, group.commands))
 	}
 	section("EXAMPLE", cmd.Example)
 	section("FLAGS", flagList(ownFlags(cmd)))
 	section("GLOBAL FLAGS", flagList(cmd.Root().PersistentFlags()))
-	section("EXIT STATUS", exitList(cmd))
+	section("EXIT STATUS", exitList(m.exits))
 	return b.String()
 }
 
-// usageLine shows how a command is called.
-func usageLine(cmd *cobra.Command) string {
-	return cmd.Parent().CommandPath() + " " + cmd.Use + " [flags]"
-}
-
-// commandList gives a line to each command of a group, in the order in which
-// they were added.
-func commandList(cmd *cobra.Command, group string) string {
+// commandList gives a line to each of some commands below cmd.
+func commandList(cmd *cobra.Command, some []*cobra.Command) string {
 	width := 0
 	for _, c := range cmd.Commands() {
 		width = max(width, len(c.Name()))
 	}
 	var b strings.Builder
-	for _, c := range cmd.Commands() {
-		if c.GroupID == group && c.IsAvailableCommand() {
-			fmt.Fprintf(&b, "%-*s  %s\n", width, c.Name(), c.Short)
-		}
+	for _, c := range some {
+		fmt.Fprintf(&b, "%-*s  %s\n", width, c.Name(), c.Short)
 	}
 	return b.String()
 }
@@ -118,13 +105,10 @@ func flagList(fs *pflag.FlagSet) string {
 	return b.String()
 }
 
-func exitList(cmd *cobra.Command) string {
+func exitList(exits []exitMeaning) string {
 	var b strings.Builder
-	codes := exitCodesOf(cmd)
-	for _, e := range exitMeanings {
-		if slices.Contains(codes, e.code) {
-			fmt.Fprintf(&b, "%3d  %s\n", e.code, e.meaning)
-		}
+	for _, e := range exits {
+		fmt.Fprintf(&b, "%3d  %s\n", e.code, e.meaning)
 	}
 	return b.String()
 }

@@ -44,6 +44,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
 			newCompletionCommand(g),
+			newDocsCommand(g),
 		}},
 	}
 }
