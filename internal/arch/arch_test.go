@@ -54,7 +54,7 @@ var allowed = map[string][]string{
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
 	"internal/imageprep": {"internal/jpeg"},
-	"internal/layout":    {"internal/dataset", "internal/textlist"},
+	"internal/layout":    {"configs", "internal/dataset", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},

@@ -73,11 +73,11 @@ func kinds() []kind {
 				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
 				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",
 			},
-			lines("clipnh shift --help"), cars,
+			runCars, cars,
 		},
 	}
 	for _, s := range sceneKinds {
-		all = append(all, kind{s.name, s.about, s.get, lines("clipnh segment --help"), s.parts})
+		all = append(all, kind{s.name, s.about, s.get, s.runs(), s.parts})
 	}
 	return all
 }
@@ -131,10 +131,7 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &Report{Kind: k.name, Path: root, OK: true, Parts: parts}
-		for _, p := range parts {
-			r.OK = r.OK && len(p.Problems) == 0
-		}
+		r := &Report{Kind: k.name, Path: root, OK: ok(parts), Parts: parts}
 		if !r.OK {
 			r.Get = k.get
 			return r, nil
@@ -145,6 +142,16 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 		return r, nil
 	}
 	return nil, fmt.Errorf("data set %q, want one of %s", name, strings.Join(Kinds(), ", "))
+}
+
+// ok reports whether no part has a problem.
+func ok(parts []Part) bool {
+	for _, p := range parts {
+		if len(p.Problems) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // quoted returns a path as one word of a shell.

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"image"
-	"image/color"
 	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/configs"
 )
 
 // copyDemo copies a folder or file of the demo's data, so that a test can spoil it; of
@@ -99,19 +100,19 @@ var spoilt = []struct {
 }{
 	{"context", "context", "VOC2010", func(*testing.T, string) {}, ""},
 	{"no picture of a scene", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "JPEGImages", "2010_000001.jpg") },
-		"1 of 40 scenes have no picture: 2010_000001.jpg"},
+		"pictures that are wanted are missing: "},
 	{"no label map of a scene", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "SegmentationClassContext", "2010_000001.png") },
-		"1 of 40 scenes have no label map: 2010_000001.png"},
-	{"no list", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "ImageSets") }, "val.txt: no such file"},
+		"label maps that are wanted are missing: "},
+	{"no list", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "ImageSets") }, "there is no "},
 	{"label map in colour", "context", "VOC2010", func(t *testing.T, dir string) {
 		write(t, picture(t, image.NewNRGBA(image.Rect(0, 0, 224, 224))), dir, "SegmentationClassContext", "2010_000001.png")
-	}, "in colour, want a label for each pixel"},
+	}, "2010_000001.png"},
 	{"label map of another size", "context", "VOC2010", func(t *testing.T, dir string) {
 		write(t, picture(t, image.NewGray(image.Rect(0, 0, 7, 8))), dir, "SegmentationClassContext", "2010_000001.png")
-	}, "2010_000001.png: 7x8 pixels, its picture has"},
+	}, "2010_000001.png: 7x8 pixels, the picture 2010_000001.jpg has"},
 	{"no label map but a file", "context", "VOC2010", func(t *testing.T, dir string) {
 		write(t, "no picture", dir, "SegmentationClassContext", "2010_000001.png")
-	}, "2010_000001.png: image: unknown format"},
+	}, "2010_000001.png"},
 	{"cars", "cars", "stanford_cars", func(*testing.T, string) {}, ""},
 	{"no devkit", "cars", "stanford_cars", func(t *testing.T, dir string) { remove(t, dir, "devkit") }, "cars_meta.mat: no such file"},
 	{"another MATLAB", "cars", "stanford_cars", func(t *testing.T, dir string) {
@@ -177,22 +178,34 @@ func names(t *testing.T, dir string) string {
 	return all.String()
 }
 
-// Every kind of scenes is found where its own table says that it lies.
+// Every kind of scenes is found where its config says that it lies, in each form of
+// label maps that are files.
 func TestCheckScenes(t *testing.T) {
-	grey := picture(t, image.NewGray(image.Rect(0, 0, 4, 3)))
-	indexed := picture(t, image.NewPaletted(image.Rect(0, 0, 4, 3), color.Palette{color.Black, color.White}))
+	img := image.NewGray(image.Rect(0, 0, 4, 3))
+	for i := range img.Pix {
+		img.Pix[i] = 8 // a label in every convention
+	}
+	grey := picture(t, img)
 	for _, s := range sceneKinds {
-		for _, end := range s.labelEnds {
+		config, err := configs.ReadSegmentation(s.config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := config.Layout
+		for _, source := range l.Labels {
+			if source.Annotation != "" {
+				continue
+			}
 			dir := t.TempDir()
 			for _, scene := range []string{"a", "b"} {
 				if s.name == "cityscapes" {
 					scene = "ulm/" + scene
 				}
-				write(t, grey, dir, s.images, scene+s.imageEnd)
-				write(t, indexed, dir, s.labels, scene+end)
+				write(t, grey, dir, l.Images, scene+l.ImageSuffix)
+				write(t, grey, dir, source.Folder, scene+source.Suffix)
 			}
-			if s.list != "" {
-				write(t, "a\nb\n", dir, s.list)
+			if l.List != "" {
+				write(t, "a\nb\n", dir, l.List)
 			}
 			r := check(t, s.name, dir, "")
 			if r.Parts[0].Count != 2 || r.Parts[1].Count != 2 {
@@ -232,4 +245,22 @@ func TestQuoted(t *testing.T) {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
+}
+
+func FuzzReadColours(f *testing.F) {
+	for _, seed := range []string{"image,Class\n00001.jpg,1_6\n", "image,Class\n\"a\nb\",999_9\n", "image\n", "image,Class\n,\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var p Part
+		readColours(bytes.NewReader(data), "table.csv", []string{"00001.jpg"}, &p)
+		if p.Count > bytes.Count(data, []byte(","))+1 {
+			t.Errorf("%d rows of %d bytes", p.Count, len(data))
+		}
+		for _, line := range append(p.Problems, p.Notes...) {
+			if strings.Contains(line, "\n") {
+				t.Errorf("%q is more than a line", line)
+			}
+		}
+	})
 }
