@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -36,7 +37,7 @@ func newVersionCommand(g *globalOptions) *cobra.Command {
 func runVersion(g *globalOptions) error {
 	b := currentBuild()
 	b.CPU = cpu.Active().String()
-	if cpu.BFloat16() {
+	if kernel.HasBFloat16() {
 		b.CPU += " with bf16"
 	}
 	if g.json {
