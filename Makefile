@@ -6,7 +6,7 @@ PKGS ?= ./...
 # What "make test-noasm" tests without assembly; everything is built that way.
 NOASM_PKGS ?= ./internal/kernel/... ./internal/omp/...
 # What "make race" tests: where goroutines share something, and tests are short.
-RACE_PKGS ?= ./internal/cache/... ./internal/npy/... ./internal/par/... ./internal/ui/...
+RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./internal/par/... ./internal/ui/...
 FUZZTIME ?= 30s
 BENCH ?= .
 
@@ -15,7 +15,7 @@ BENCH ?= .
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo check ci
+.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -25,6 +25,17 @@ build: ## build bin/clipnh
 
 install: ## install clipnh into Go's bin folder
 	$(GO) install $(VCS) -trimpath ./cmd/clipnh
+
+PREFIX ?= /usr/local
+install-man: docs ## install the man pages below PREFIX
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+
+docs: build ## write docs/commands, a page for each command, and man pages into man
+	./bin/clipnh docs --markdown-path docs/commands --man-path man
+
+docs-check: build ## fail if a page of docs/commands is not what the program says
+	./bin/clipnh docs --check --markdown-path docs/commands
 
 test: ## run the tests
 	$(GO) test $(PKGS)
@@ -87,7 +98,7 @@ generate: ## fail if the generator of the assembly would change a file
 	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
-check: fmt vet tidy generate test-noasm arm64 ## everything that is checked besides the tests
+check: fmt vet tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
 
 ci: ## what continuous integration runs
 	.ci/run

@@ -70,6 +70,7 @@ type ablateOptions struct {
 
 func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` of the above; if not given, those whose norms are given, or else neur_head_reprs")
+	choices(fs, "mode", pipeline.AblateModes()...)
 	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
 	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of what is kept, .npy, bool [H,C] or [C]")
 	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "`P,...` keep units at or above each percentile, 0 to 100, instead of a mask")

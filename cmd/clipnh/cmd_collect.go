@@ -100,9 +100,11 @@ type collectOptions struct {
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
+	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
+	choices(fs, "mode", pipeline.Modes...)
 	fs.IntVar(&o.lens, "lens-idx", 0, "the `BLOCK` of layer4 whose map neurons+heads_lens looks at, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 5th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and may differ from more in the last digit")
@@ -110,6 +112,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.stats, "stats-only", false, "keep sums and the most extreme scores of every pair in place of scores")
 	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, keep the `K` largest and the K smallest scores of a pair")
 	fs.StringVar(&o.dtype, "dtype", "float32", "store a folder's rows as `TYPE` float32, or float16 in half the space")
+	choices(fs, "dtype", npy.Float32.String(), npy.Float16.String())
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.expand, "expand", false, "write the directions [H,C,O] out beside the weight slices")
 	fs.StringVar(&o.shard, "shard", "", "collect part `N/OF` of the pictures only, to PATH.N-of-OF, which merge puts together")
@@ -124,6 +127,7 @@ var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kern
 // precisionFlag adds the flag of every command that runs the image tower.
 func precisionFlag(fs *pflag.FlagSet, precision *string) {
 	fs.StringVar(precision, "precision", "f32", "compute the convolutions in `P` f32, or bf16: reduced precision, faster, off by about a percent of the largest score; needs AVX512-BF16")
+	choices(fs, "precision", "f32", "bf16")
 }
 
 // checkPrecision refuses a precision that is unknown or not to be had here.

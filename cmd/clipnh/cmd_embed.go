@@ -25,7 +25,7 @@ Reads a checkpoint (--model), the merges file of its tokenizer (--vocab; OpenAI'
 bpe_simple_vocab_16e6.txt.gz), and a list of texts, one a line, or one of:
   IN   the 1000 ImageNet classes, as curated for CLIP
   PC   the 59 classes of PASCAL Context
-  30k  a word list, which --lines names
+  30k  the word list of the paper ("clipnh fetch words"), or that of --lines
 Of a list whose lines are FOLDER<TAB>NAME, as a dataset's classes.txt, the names count.
 Templates are the 80 of CLIP's zero-shot protocol, or those of --templates.
 
@@ -64,15 +64,12 @@ func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
 	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --lines is given)")
-	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one a line")
+	choices(fs, "classnames", "IN", "PC", "30k")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one a line, or the name of a fetched list, such as words")
+	takesAsset(fs, "lines", configs.AssetWords)
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.savePath, "embeddings-save-path", "", "`FILE` to write, .npy or .pt")
-}
-
-// vocabFlag adds --vocab, which every command that reads texts has.
-func vocabFlag(fs *pflag.FlagSet, vocab *string) {
-	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz")
 }
 
 func (o *embedOptions) validate() error {
@@ -92,9 +89,6 @@ func (o *embedOptions) validate() error {
 	default:
 		return fmt.Errorf("--classnames %q: want IN, PC or 30k", o.classnames)
 	}
-	if o.classnames == "30k" && o.lines == "" {
-		return errors.New("--classnames 30k: want --lines with the word list's file, which clipnh does not carry")
-	}
 	if !o.useTemplates && o.templates != "" {
 		return errors.New("--templates and --use-templates=false: want one of them")
 	}
@@ -102,7 +96,7 @@ func (o *embedOptions) validate() error {
 }
 
 func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
-	texts, err := opts.texts()
+	texts, err := opts.texts(ctx)
 	if err != nil {
 		return err
 	}
@@ -125,10 +119,16 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-func (o *embedOptions) texts() ([]string, error) {
+func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
 	switch {
 	case o.lines != "":
 		return readTexts(o.lines)
+	case o.classnames == "30k":
+		path, err := locate(ctx, "words")
+		if err != nil {
+			return nil, fmt.Errorf("--classnames 30k: %w", err)
+		}
+		return readTexts(path)
 	case o.classnames == "PC":
 		return configs.PascalContext59(), nil
 	}

@@ -10,16 +10,19 @@ command, the list of commands. Reads nothing.`
 
 func newHelpCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{
-		Use:         "help [COMMAND]",
+		Use:         "help [COMMAND...]",
 		Short:       "Print the help of a command",
 		Long:        helpHelp,
 		Example:     "clipnh help version",
-		Args:        cobra.MaximumNArgs(1),
+		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			about, _, err := cmd.Root().Find(args)
+			about, rest, err := cmd.Root().Find(args)
 			if err != nil {
 				return cobraUsageError(cmd.Root(), err)
+			}
+			if len(rest) > 0 {
+				return unknownCommand(about, rest[0])
 			}
 			return g.printer.Text(helpText(about))
 		},

@@ -108,12 +108,6 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-// modelFlag adds --model, which most commands have; the reference calls it
-// --model-name.
-func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights")
-}
-
 // require refuses flags that were left empty, given by name and value in
 // turn.
 func require(flags ...string) error {
@@ -123,11 +117,18 @@ func require(flags ...string) error {
 			missing = append(missing, flags[i])
 		}
 	}
-	switch len(missing) {
-	case 0:
+	if len(missing) == 0 {
 		return nil
-	case 1:
-		return fmt.Errorf("%s is missing", missing[0])
 	}
-	return fmt.Errorf("%s are missing", strings.Join(missing, ", "))
+	return missingFlags(missing)
+}
+
+// missingFlags is the error of flags that a command needs and that were not given.
+type missingFlags []string
+
+func (m missingFlags) Error() string {
+	if len(m) == 1 {
+		return m[0] + " is missing"
+	}
+	return strings.Join(m, ", ") + " are missing"
 }

@@ -93,6 +93,7 @@ type maskOptions struct {
 
 func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts; that of the norms if not given")
+	choices(fs, "mode", pipeline.AblatePairs, pipeline.AblateNeurons, pipeline.AblateActivations)
 	o.normsOptions.addFlags(fs)
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
 	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")

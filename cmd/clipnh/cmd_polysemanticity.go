@@ -59,6 +59,7 @@ type polysemanticityOptions struct {
 func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "both", "`MODE` nh for neuron-head pairs, n for neurons, or both")
+	choices(fs, "mode", "nh", "n", "both")
 	fs.IntVar(&o.topImages, "top-images", 10, "take the `K` pictures of largest centred norm")
 	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")

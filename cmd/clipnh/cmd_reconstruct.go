@@ -62,6 +62,7 @@ func (o *reconstructOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.decomposition, "decomposition-save-path", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
 	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes are over, .npy or .pt")
 	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "make unit vectors of the dictionary's `AXIS` columns (as the reference does), rows, or none")
+	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
 	o.evaluateOptions.addFlags(fs)
 }
 

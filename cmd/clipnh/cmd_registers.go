@@ -65,9 +65,11 @@ type registersOptions struct {
 func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
+	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.StringVar(&o.diffPath, "diff-save-path", "", "`FILE` for the differences, .npy")
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
+	choices(fs, "mode", "activations", "contributions")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 11th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and may differ from more in the last digit")
 	precisionFlag(fs, &o.precision)

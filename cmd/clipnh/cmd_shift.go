@@ -62,7 +62,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			"clipnh shift --watch caches/june --scores caches/july --concepts-path words.txt \\\n" +
 			"  --text-embeddings-path caches/words.npy --pcs-path caches/pc0.npy --fail-above 0.5",
 		Args:        noArgs,
-		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		Annotations: reporting(exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.colours != "" && !cmd.Flags().Changed("dataset") {
 				opts.dataset = dataset.Cars // nothing else has such a table

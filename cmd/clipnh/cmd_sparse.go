@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -129,10 +130,12 @@ type codingOptions struct {
 
 func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int) {
 	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions, .npy")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one a line")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one a line, or the name of a fetched list, such as words")
+	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of the words' embeddings, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words for a unit")
 	fs.StringVar(&o.normalize, "normalize", "columns", "`HOW` to prepare the embeddings: columns, rows or none")
+	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
 }
 
 func (o *codingOptions) validate() error {

@@ -66,6 +66,7 @@ type svdOptions struct {
 func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "nh", "`MODE` nh for neuron-head pairs, n for neurons")
+	choices(fs, "mode", "nh", "n")
 	fs.IntVar(&o.topK, "top-k-pca", 50, "take the `K` pictures of largest centred norm")
 	fs.IntVar(&o.pc, "pc-idx", 0, "keep right singular vector `I`, 0 the first; pairs have no other")
 	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal directions, .npy")

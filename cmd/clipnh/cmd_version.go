@@ -1,19 +1,24 @@
 package main
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const versionHelp = `
 Reads what the Go toolchain stored in the program when it was built. Writes the
 version, the revision of the source and whether it had uncommitted changes, the
-Go release, and the platform to standard output. What the toolchain did not store
-is left out.`
+Go release, and the platform to standard output, and the level of vector instructions
+that is used on this machine (generic, avx2, avx512; CLIPNH_CPU chooses a lower one).
+What the toolchain did not store is left out. With --json the modules that the program
+is built from are listed, with their checksums.`
 
 func newVersionCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{
@@ -30,15 +35,24 @@ func newVersionCommand(g *globalOptions) *cobra.Command {
 }
 
 func runVersion(g *globalOptions) error {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = new(debug.BuildInfo)
+	b := currentBuild()
+	b.CPU = cpu.Active().String()
+	if kernel.HasBFloat16() {
+		b.CPU += " with bf16"
 	}
-	b := describeBuild(info)
 	if g.json {
 		return g.printer.JSON(b)
 	}
 	return g.printer.Table(b.table())
+}
+
+// currentBuild is what is known about this program.
+func currentBuild() build {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = new(debug.BuildInfo)
+	}
+	return describeBuild(info)
 }
 
 // build is what the toolchain stored about this program; a field that it did
@@ -51,6 +65,16 @@ type build struct {
 	Go       string `json:"go,omitempty"`
 	Platform string `json:"platform,omitempty"` // linux/amd64, GOAMD64=v1
 	Tags     string `json:"tags,omitempty"`     // build tags
+	CPU      string `json:"cpu,omitempty"`      // level of vector instructions here
+
+	Modules []module `json:"modules,omitempty"`
+}
+
+// module is another module that the program is built from.
+type module struct {
+	Path    string `json:"path"`
+	Version string `json:"version"`
+	Sum     string `json:"sum,omitempty"` // as in go.sum
 }
 
 func describeBuild(info *debug.BuildInfo) build {
@@ -69,6 +93,12 @@ func describeBuild(info *debug.BuildInfo) build {
 	if b.Version == "" {
 		b.Version = "(devel)"
 	}
+	for _, m := range info.Deps {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		b.Modules = append(b.Modules, module{m.Path, m.Version, m.Sum})
+	}
 	if set["GOOS"] != "" {
 		b.Platform = set["GOOS"] + "/" + set["GOARCH"]
 	}
@@ -84,6 +114,10 @@ func (b build) table() *ui.Table {
 	if b.Modified {
 		revision += ", modified"
 	}
+	modules := ""
+	if n := len(b.Modules); n > 0 {
+		modules = fmt.Sprintf("%d (--json lists them)", n)
+	}
 	t := ui.NewTable(ui.Left(""), ui.Left(""))
 	for _, row := range [][2]string{
 		{"clipnh", b.Version},
@@ -92,6 +126,8 @@ func (b build) table() *ui.Table {
 		{"go", b.Go},
 		{"platform", b.Platform},
 		{"tags", b.Tags},
+		{"cpu", b.CPU},
+		{"modules", modules},
 	} {
 		if row[1] != "" {
 			t.Row(row[0], row[1])

@@ -20,21 +20,29 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// everyCommand returns the root and all commands below it.
+// everyCommand returns the root and all commands below it, at any depth.
 func everyCommand() []*cobra.Command {
 	root := newRootCommand(new(globalOptions))
 	root.InitDefaultHelpCmd()
-	return append([]*cobra.Command{root}, root.Commands()...)
+	return withCommandsBelow(root)
+}
+
+func withCommandsBelow(cmd *cobra.Command) []*cobra.Command {
+	all := []*cobra.Command{cmd}
+	for _, below := range cmd.Commands() {
+		all = append(all, withCommandsBelow(below)...)
+	}
+	return all
 }
 
 func TestEveryCommand(t *testing.T) {
 	seen := map[string]bool{}
 	for _, cmd := range everyCommand() {
-		t.Run(cmd.Name(), func(t *testing.T) {
-			if seen[cmd.Name()] {
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			if seen[cmd.CommandPath()] {
 				t.Error("a second command of this name")
 			}
-			seen[cmd.Name()] = true
+			seen[cmd.CommandPath()] = true
 			if err := cmd.ParseFlags([]string{"--help"}); err != nil { // panics on clashes of shorthands
 				t.Error(err)
 			}
@@ -242,6 +250,10 @@ func TestDescribeBuild(t *testing.T) {
 	full := &debug.BuildInfo{
 		GoVersion: "go1.26.0",
 		Main:      debug.Module{Version: "v0.2.0"},
+		Deps: []*debug.Module{
+			{Path: "a.example/a", Version: "v1.0.0", Sum: "h1:a"},
+			{Path: "a.example/b", Version: "v1.0.0", Replace: &debug.Module{Path: "../b"}},
+		},
 		Settings: []debug.BuildSetting{
 			{Key: "-tags", Value: "noasm"}, {Key: "GOARCH", Value: "arm64"}, {Key: "GOOS", Value: "darwin"}, {Key: "GOARM64", Value: "v8.0"},
 			{Key: "vcs.revision", Value: "7471af7d"}, {Key: "vcs.time", Value: "2025-11-23T13:54:04Z"}, {Key: "vcs.modified", Value: "true"},
@@ -258,7 +270,8 @@ func TestDescribeBuild(t *testing.T) {
 			"of        2025-11-23T13:54:04Z\n" +
 			"go        go1.26.0\n" +
 			"platform  darwin/arm64, GOARM64=v8.0\n" +
-			"tags      noasm\n"},
+			"tags      noasm\n" +
+			"modules   2 (--json lists them)\n"},
 		{"nothing", new(debug.BuildInfo), "clipnh  (devel)\n"},
 	}
 	for _, tt := range tests {

@@ -90,7 +90,7 @@ func (e hinted) Hint() string  { return e.hint }
 // need not.
 func report(p *ui.Printer, cmd *cobra.Command, err error) int {
 	if cmd.HasParent() {
-		err = fmt.Errorf("%s: %w", cmd.Name(), err)
+		err = fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
 	}
 	code := exitFailed
 	for _, row := range exitCodes {
@@ -131,9 +131,10 @@ func cobraUsageError(root *cobra.Command, err error) error {
 	return unknownCommand(root, name)
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
+// unknownCommand is the error of a name that no command below parent has.
+func unknownCommand(parent *cobra.Command, name string) error {
 	err := usageError{fmt.Errorf("unknown command %q", name)}
-	if meant := root.SuggestionsFor(name); len(meant) > 0 {
+	if meant := parent.SuggestionsFor(name); len(meant) > 0 {
 		return hinted{err, didYouMean(meant)}
 	}
 	return err

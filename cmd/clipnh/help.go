@@ -17,11 +17,22 @@ const helpWidth = 100
 // exitAnnotation is where a command keeps its exit codes.
 const exitAnnotation = "exit"
 
+// reportAnnotation marks a command whose result is printed though it ends with
+// exitFailed, as that is part of the result.
+const reportAnnotation = "report"
+
+// reporting marks a command so.
+func reporting(annotations map[string]string) map[string]string {
+	annotations[reportAnnotation] = "true"
+	return annotations
+}
+
 // exitStatus is the annotation of a command that ends with 0, 1, 2, or one of
 // codes.
 func exitStatus(codes ...int) map[string]string {
 	codes = append(codes, exitDone, exitFailed, exitUsage)
 	slices.Sort(codes)
+	codes = slices.Compact(codes)
 	var words []string
 	for _, c := range codes {
 		words = append(words, strconv.Itoa(c))
@@ -56,34 +67,28 @@ func helpText(cmd *cobra.Command) string {
 			b.WriteString(strings.TrimRight("  "+line, " \n") + "\n")
 		}
 	}
+	m := newManual(cmd)
 	fmt.Fprintf(&b, "%s.\n\n%s\n", cmd.Short, strings.Trim(cmd.Long, "\n"))
-	if cmd.HasSubCommands() {
-		section("USAGE", cmd.Name()+" COMMAND [flags]\n"+cmd.Name()+" help COMMAND")
-		for _, group := range cmd.Groups() {
-			section(group.Title, commandList(cmd, group.ID))
-		}
-	} else {
-		section("USAGE", cmd.Parent().Name()+" "+cmd.Use+" [flags]")
+	section("USAGE", strings.Join(m.usage, "\n"))
+	for _, group := range m.commands {
+		section(group.title, commandList(cmd, group.commands))
 	}
 	section("EXAMPLE", cmd.Example)
 	section("FLAGS", flagList(ownFlags(cmd)))
 	section("GLOBAL FLAGS", flagList(cmd.Root().PersistentFlags()))
-	section("EXIT STATUS", exitList(cmd))
+	section("EXIT STATUS", exitList(m.exits))
 	return b.String()
 }
 
-// commandList gives a line to each command of a group, in the order in which
-// they were added.
-func commandList(cmd *cobra.Command, group string) string {
+// commandList gives a line to each of some commands below cmd.
+func commandList(cmd *cobra.Command, some []*cobra.Command) string {
 	width := 0
 	for _, c := range cmd.Commands() {
 		width = max(width, len(c.Name()))
 	}
 	var b strings.Builder
-	for _, c := range cmd.Commands() {
-		if c.GroupID == group && c.IsAvailableCommand() {
-			fmt.Fprintf(&b, "%-*s  %s\n", width, c.Name(), c.Short)
-		}
+	for _, c := range some {
+		fmt.Fprintf(&b, "%-*s  %s\n", width, c.Name(), c.Short)
 	}
 	return b.String()
 }
@@ -110,13 +115,10 @@ func flagList(fs *pflag.FlagSet) string {
 	return b.String()
 }
 
-func exitList(cmd *cobra.Command) string {
+func exitList(exits []exitMeaning) string {
 	var b strings.Builder
-	codes := exitCodesOf(cmd)
-	for _, e := range exitMeanings {
-		if slices.Contains(codes, e.code) {
-			fmt.Fprintf(&b, "%3d  %s\n", e.code, e.meaning)
-		}
+	for _, e := range exits {
+		fmt.Fprintf(&b, "%3d  %s\n", e.code, e.meaning)
 	}
 	return b.String()
 }

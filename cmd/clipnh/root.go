@@ -24,6 +24,8 @@ func commandGroups(g *globalOptions) []commandGroup {
 	return []commandGroup{
 		{"START HERE", []*cobra.Command{
 			newDemoCommand(g),
+			newFetchCommand(g),
+			newDataCommand(g),
 			newInfoCommand(g),
 		}},
 		{"THE PIPELINE", []*cobra.Command{
@@ -42,6 +44,8 @@ func commandGroups(g *globalOptions) []commandGroup {
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
+			newCompletionCommand(g),
+			newDocsCommand(g),
 		}},
 	}
 }
@@ -113,8 +117,10 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.IntVar(&g.threads, "threads", 0, "share the work among `N` threads; 0 is all cores")
 	global.BoolP("help", "h", false, "print the help of the command")
 
+	completeFlags(global, root)
+
 	help := newHelpCommand(g)
-	help.RunE = g.prepared(help.RunE)
+	g.adopt(help)
 	root.SetHelpCommand(help)
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) { g.helpErr = g.printer.Text(helpText(cmd)) })
 	root.SetFlagErrorFunc(flagError)
@@ -123,8 +129,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 		root.AddGroup(&cobra.Group{ID: group.title, Title: group.title})
 		for _, cmd := range group.commands {
 			cmd.GroupID = group.title
-			cmd.RunE = g.prepared(cmd.RunE)
-			cmd.Flags().SortFlags = false // help shows them in the order of the options
+			g.adopt(cmd)
 			root.AddCommand(cmd)
 		}
 	}
@@ -132,7 +137,21 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	return root
 }
 
-// prepared returns run with the global options checked and applied before it.
+// adopt gives a command, and those below it, what all commands have.
+func (g *globalOptions) adopt(cmd *cobra.Command) {
+	cmd.RunE = g.prepared(cmd.RunE)
+	cmd.Flags().SortFlags = false // help shows them in the order of the options
+	if takesAssets(cmd) {
+		cmd.Annotations = exitStatus(append(exitCodesOf(cmd), exitMissing)...)
+	}
+	completeFlags(cmd.Flags(), cmd)
+	for _, below := range cmd.Commands() {
+		g.adopt(below)
+	}
+}
+
+// prepared returns run with the global options checked and applied before it, and
+// names of assets turned into paths.
 func (g *globalOptions) prepared(run runE) runE {
 	return func(cmd *cobra.Command, args []string) error {
 		g.running = true
@@ -144,7 +163,10 @@ func (g *globalOptions) prepared(run runE) runE {
 		}
 		g.printer.SetQuiet(g.quiet)
 		blas.Use(par.NewTeam(g.workers()))
-		return run(cmd, args)
+		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
+			return err
+		}
+		return adviseFetch(run(cmd, args), cmd.Flags())
 	}
 }
 

@@ -28,6 +28,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: a folder for each class),\nimagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")

@@ -33,8 +33,8 @@ const (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/clipnh": {
-		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/lowrank", "internal/npy",
+		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
+		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/npy",
 		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/textlist", "internal/ui",
 	},
 
@@ -47,12 +47,14 @@ var allowed = map[string][]string{
 
 	// Domain: knows CLIP and the paper.
 	"configs":            {"internal/textlist"},
+	"internal/asset":     {"configs", "internal/cache", "internal/download"},
 	"internal/bpe":       {},
 	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
 	"internal/dataset":   {"configs", "internal/imageprep", "internal/matfile", "internal/textlist"},
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
 	"internal/imageprep": {"internal/jpeg"},
+	"internal/layout":    {"configs", "internal/dataset", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},
@@ -61,6 +63,7 @@ var allowed = map[string][]string{
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/npy"},
+	"internal/download": {"internal/cache", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/matfile":  {},
 	"internal/npy":      {},

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+const dataHelp = `
+Data sets are not downloaded by clipnh: most want a registration, or are no longer where
+they were. These commands say whether a folder is as the others want it, and prepare
+one. They never move, change or remove anything.`
+
+func newDataCommand(g *globalOptions) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "data",
+		Short:       "Check the folder of a data set, or make a subset of it",
+		Long:        dataHelp,
+		Example:     "clipnh data check imagenet_test datasets/imagenet",
+		Annotations: exitStatus(),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return unknownCommand(cmd, args[0])
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return g.printer.Text(helpText(cmd))
+		},
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(newDataCheckCommand(g), newDataSubsetCommand(g))
+	return cmd
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clipnh/clipnh/internal/layout"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const dataCheckHelp = `
+Says whether a folder has the layout of a data set: which parts are there and how much is
+in them, beside the counts of the published set; what is missing or wrong, and where to
+get it; and, if all is well, what to run. Names, sizes and the heads of some files are
+read, not whole pictures. Ends with 1 if something is missing or wrong; the report is on
+standard output all the same.
+
+Data sets:
+`
+
+func dataCheckLong() string {
+	var b strings.Builder
+	b.WriteString(dataCheckHelp)
+	about := layout.About()
+	for i, name := range layout.Kinds() {
+		fmt.Fprintf(&b, "  %-14s  %s\n", name, about[i])
+	}
+	return b.String()
+}
+
+func newDataCheckCommand(g *globalOptions) *cobra.Command {
+	return &cobra.Command{
+		Use:         "check DATASET PATH",
+		Short:       "Say whether a folder has the layout of a data set",
+		Long:        dataCheckLong(),
+		Example:     "clipnh data check context VOCdevkit/VOC2010",
+		Annotations: reporting(exitStatus(exitInterrupted)),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError{errors.New("want a data set and a folder")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runDataCheck(cmd.Context(), args[0], args[1], g)
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return layout.Kinds(), cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+}
+
+func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) error {
+	if !slices.Contains(layout.Kinds(), kind) {
+		return usageError{fmt.Errorf("data set %q: want one of %s", kind, strings.Join(layout.Kinds(), ", "))}
+	}
+	r, err := layout.Check(ctx, kind, path)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(r)
+	} else {
+		err = printLayout(r, g)
+	}
+	if err != nil {
+		return err
+	}
+	if !r.OK {
+		return fmt.Errorf("%s: not laid out as %s", r.Path, r.Kind)
+	}
+	return nil
+}
+
+// printLayout prints the parts, then what is wrong and what is to be known, then
+// where to get it or what to run.
+func printLayout(r *layout.Report, g *globalOptions) error {
+	t := ui.NewTable(ui.Left("part"), ui.Right("found"), ui.Left(""), ui.Right("published"), ui.Left("state"))
+	remarks := ui.NewTable(ui.Left(""))
+	section := func(title string, lines []string) {
+		if len(lines) > 0 {
+			remarks.Row("")
+			remarks.Row(title)
+		}
+		for _, line := range lines {
+			remarks.Row("  " + line)
+		}
+	}
+	var wrong, notes []string
+	for _, p := range r.Parts {
+		state, published := "ok", ""
+		if len(p.Problems) > 0 {
+			state = "wrong"
+			if p.Count == 0 {
+				state = "missing"
+			}
+		}
+		if p.Published > 0 {
+			published = fmt.Sprint(p.Published)
+		}
+		t.Row(p.Name, fmt.Sprint(p.Count), p.Unit, published, state)
+		wrong, notes = append(wrong, p.Problems...), append(notes, p.Notes...)
+	}
+	section("What is wrong:", wrong)
+	section("What to know:", notes)
+	section("Where to get it:", r.Get)
+	section("What to run:", r.Run)
+	if err := g.printer.Table(t); err != nil {
+		return err
+	}
+	return g.printer.Table(remarks)
+}

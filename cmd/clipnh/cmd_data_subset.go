@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const dataSubsetHelp = `
+Makes a folder of links to every k-th picture of a data set, in the order of their names
+and under these names: with the test split of ImageNet, 5,000 of its 100,000 pictures,
+every 20th. Give --number for how many, --sample-stride for k, or both; without
+--sample-stride k is the largest that gives the number.
+
+Writes links into --save-path: symbolic ones with absolute paths or, with --link hard,
+hard ones, which stay when the pictures are removed but need the same file system.
+Nothing is ever removed or replaced. If the folder holds anything else, nothing is done;
+run again, it makes what is missing. Only data sets without labels have subsets here: of
+a folder of classes some would be lost, and with them the places of all others.`
+
+func newDataSubsetCommand(g *globalOptions) *cobra.Command {
+	var opts subsetOptions
+	cmd := &cobra.Command{
+		Use:         "subset --data-path DIR --save-path DIR",
+		Short:       "Make a folder of links to every k-th picture",
+		Long:        dataSubsetHelp,
+		Example:     "clipnh data subset --data-path datasets/imagenet --save-path datasets/imagenet_5000",
+		Args:        noArgs,
+		Annotations: exitStatus(exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(cmd.Flags()); err != nil {
+				return usageError{err}
+			}
+			return runDataSubset(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// subsetOptions is everything the data subset command can be told.
+type subsetOptions struct {
+	dataset, dataPath, savePath, link string
+	number, stride                    int
+}
+
+// defaultSubset is how many pictures of ImageNet's test split the paper takes.
+const defaultSubset = 5000
+
+func (o *subsetOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, or images (every picture below the folder)")
+	choices(fs, "dataset", dataset.ImageNetTest, dataset.Images)
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.StringVar(&o.savePath, "save-path", "", "`DIR` for the links, outside --data-path")
+	fs.IntVar(&o.number, "number", defaultSubset, "link `N` pictures; 0 for all that --sample-stride gives")
+	fs.IntVar(&o.stride, "sample-stride", 0, "take every `K`-th picture in name order; 0 for the largest that gives --number")
+	fs.StringVar(&o.link, "link", "symbolic", "`TYPE` of the links: symbolic or hard")
+	choices(fs, "link", "symbolic", "hard")
+}
+
+func (o *subsetOptions) validate(fs *pflag.FlagSet) error {
+	if err := require("--data-path", o.dataPath, "--save-path", o.savePath); err != nil {
+		return err
+	}
+	if o.stride > 0 && !fs.Changed("number") {
+		o.number = 0
+	}
+	switch {
+	case o.dataset != dataset.ImageNetTest && o.dataset != dataset.Images:
+		return fmt.Errorf("--dataset %q: want %s or %s", o.dataset, dataset.ImageNetTest, dataset.Images)
+	case o.number < 0:
+		return fmt.Errorf("--number %d: want 1 or more, or 0", o.number)
+	case o.stride < 0:
+		return fmt.Errorf("--sample-stride %d: want 1 or more, or 0", o.stride)
+	case o.number == 0 && o.stride == 0:
+		return errors.New("--number 0: want --sample-stride with it")
+	case o.link != "symbolic" && o.link != "hard":
+		return fmt.Errorf("--link %q: want symbolic or hard", o.link)
+	}
+	return nil
+}
+
+func runDataSubset(ctx context.Context, opts subsetOptions, g *globalOptions) error {
+	r, err := pipeline.Subset(ctx, pipeline.SubsetOptions{
+		Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Number: opts.number, Stride: opts.stride,
+		Hard: opts.link == "hard", SavePath: opts.savePath,
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(r)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Right("images"), ui.Right("of"), ui.Right("one in"), ui.Right("made now"))
+	t.Row(r.Path, fmt.Sprint(r.Images), fmt.Sprint(r.Of), fmt.Sprint(r.Stride), fmt.Sprint(r.Made))
+	return g.printer.Table(t)
+}

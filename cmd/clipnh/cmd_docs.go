@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const docsHelp = `
+Writes a page for each command, made from what its help is made from: Markdown into
+--markdown-path, man pages into --man-path. With --check it writes nothing, and ends with
+1 if a page there is not as it would be written, or belongs to no command.`
+
+func newDocsCommand(g *globalOptions) *cobra.Command {
+	var opts docsOptions
+	cmd := &cobra.Command{
+		Use:         "docs",
+		Short:       "Write the pages of the documentation that are about commands",
+		Long:        docsHelp,
+		Example:     "clipnh docs --markdown-path docs/commands --man-path man",
+		Hidden:      true, // for those who build the program
+		Args:        noArgs,
+		Annotations: exitStatus(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runDocs(cmd.Root(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// docsOptions is everything the docs command can be told.
+type docsOptions struct {
+	markdownPath, manPath string
+	check                 bool
+}
+
+func (o *docsOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.markdownPath, "markdown-path", "", "`DIR` for Markdown")
+	fs.StringVar(&o.manPath, "man-path", "", "`DIR` for man pages")
+	fs.BoolVar(&o.check, "check", false, "compare with what is there, and write nothing")
+}
+
+func (o *docsOptions) validate() error {
+	if o.markdownPath == "" && o.manPath == "" {
+		return errors.New("want --markdown-path or --man-path")
+	}
+	return nil
+}
+
+func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
+	written := []docsWritten{}
+	for _, out := range []struct {
+		dir   string
+		pages []page
+	}{
+		{opts.markdownPath, pages(root, markdownName, markdown)},
+		{opts.manPath, pages(root, roffName, roff)},
+	} {
+		if out.dir == "" {
+			continue
+		}
+		do := writePages
+		if opts.check {
+			do = checkPages
+		}
+		if err := do(out.dir, out.pages); err != nil {
+			return err
+		}
+		written = append(written, docsWritten{out.dir, len(out.pages)})
+	}
+	if g.json {
+		return g.printer.JSON(written)
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Right("pages"))
+	for _, w := range written {
+		t.Row(w.Path, fmt.Sprint(w.Pages))
+	}
+	return g.printer.Table(t)
+}
+
+// docsWritten is a folder of pages that were written, or compared.
+type docsWritten struct {
+	Path  string `json:"path"`
+	Pages int    `json:"pages"`
+}
+
+func writePages(dir string, all []page) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for _, p := range all {
+		err := cache.WriteFile(filepath.Join(dir, p.name), func(w io.Writer) error {
+			_, err := io.WriteString(w, p.text)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkPages compares the pages in dir with all.
+func checkPages(dir string, all []page) error {
+	var wrong []string
+	ours := map[string]bool{}
+	for _, p := range all {
+		ours[p.name] = true
+		there, err := os.ReadFile(filepath.Join(dir, p.name))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			wrong = append(wrong, p.name+" is missing")
+		case err != nil:
+			return err
+		case !bytes.Equal(there, []byte(p.text)):
+			wrong = append(wrong, p.name+" is not what the program says now")
+		}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, e := range entries {
+		if !ours[e.Name()] {
+			wrong = append(wrong, e.Name()+" belongs to no command")
+		}
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return hinted{
+		fmt.Errorf("%s: %s", dir, strings.Join(wrong, ", ")),
+		"run \"make docs\" and commit what it writes; remove a page that belongs to no command",
+	}
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// This file says how words are completed in a shell. Values of flags follow from
+// what help shows for them: a `FILE` is completed by files, a `DIR` by folders, and
+// what is neither by nothing, unless the flag is marked as having a fixed set of
+// values (choices) or as naming assets (takesAsset).
+
+// choicesAnnotation is where a flag keeps the values that it may have.
+const choicesAnnotation = "choices"
+
+// choices marks a flag that has a fixed set of values.
+func choices(fs *pflag.FlagSet, flag string, values ...string) {
+	annotate(fs, flag, choicesAnnotation, values...)
+}
+
+// completeFlags sets up the completion of flags of a command.
+func completeFlags(fs *pflag.FlagSet, cmd *cobra.Command) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if err := cmd.RegisterFlagCompletionFunc(f.Name, completionOf(f)); err != nil {
+			panic(err) // registered twice
+		}
+	})
+}
+
+func completionOf(f *pflag.Flag) cobra.CompletionFunc {
+	if values := f.Annotations[choicesAnnotation]; values != nil {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	if kind := annotation(f, assetAnnotation); kind != "" {
+		return completeAssets(kind)
+	}
+	switch placeholder, _ := pflag.UnquoteUsage(f); placeholder {
+	case "FILE", "PATH":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
+	case "DIR":
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	}
+	return cobra.NoFileCompletions
+}
+
+// completeAssets completes names of assets of a kind, or of every kind, and files
+// where the word begins as no name does and a file may be meant.
+func completeAssets(kind string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+		directive := cobra.ShellCompDirectiveDefault
+		if kind == "" {
+			directive = cobra.ShellCompDirectiveNoFileComp
+		}
+		store, err := openStore()
+		if err != nil {
+			return nil, directive
+		}
+		var names []string
+		for _, a := range store.Assets() {
+			if (kind == "" || a.Kind == kind) && strings.HasPrefix(a.Name, word) {
+				names = append(names, cobra.CompletionWithDesc(a.Name, a.File))
+			}
+		}
+		return names, directive
+	}
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/asset"
+)
+
+// This file lets flags take the name of a fetched file in place of a path. A
+// command only marks such a flag (takesAsset); the value is a path by the time the
+// command runs.
+
+// The annotations of flags.
+const (
+	assetAnnotation   = "asset"   // the kind of the asset that the flag may name
+	defaultAnnotation = "default" // the asset taken when the flag is not given
+)
+
+// takesAsset marks a flag whose value may be the name of a fetched asset of a
+// kind.
+func takesAsset(fs *pflag.FlagSet, flag, kind string) {
+	annotate(fs, flag, assetAnnotation, kind)
+}
+
+// defaultsToAsset marks a flag that an asset is taken for, if it has been fetched,
+// when the flag is not given.
+func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
+	annotate(fs, flag, defaultAnnotation, name)
+}
+
+func annotate(fs *pflag.FlagSet, flag, key string, values ...string) {
+	if err := fs.SetAnnotation(flag, key, values); err != nil {
+		panic(err) // no such flag
+	}
+}
+
+// annotation returns the value of a flag's annotation that has one value.
+func annotation(f *pflag.Flag, key string) string {
+	if values := f.Annotations[key]; len(values) == 1 {
+		return values[0]
+	}
+	return ""
+}
+
+// takesAssets reports whether a flag of cmd may name an asset.
+func takesAssets(cmd *cobra.Command) bool {
+	takes := false
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { takes = takes || annotation(f, assetAnnotation) != "" })
+	return takes
+}
+
+// openStore opens the user's store of assets.
+func openStore() (*asset.Store, error) {
+	home, err := asset.Home()
+	if err != nil {
+		return nil, err
+	}
+	return asset.Open(home)
+}
+
+// locate returns the path of a fetched asset.
+func locate(ctx context.Context, name string) (string, error) {
+	store, err := openStore()
+	if err != nil {
+		return "", err
+	}
+	a, ok := store.Find(name)
+	if !ok {
+		panic("no such asset")
+	}
+	return store.Locate(ctx, a)
+}
+
+// resolveAssets gives flags that name an asset its path.
+func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
+	var failed error
+	flags.VisitAll(func(f *pflag.Flag) {
+		kind, value := annotation(f, assetAnnotation), f.Value.String()
+		if failed != nil || kind == "" {
+			return
+		}
+		var path string
+		if value == "" {
+			path, failed = fallback(ctx, f)
+		} else {
+			path, failed = resolveAsset(ctx, f.Name, kind, value)
+		}
+		if failed == nil && path != value {
+			failed = f.Value.Set(path)
+		}
+	})
+	return failed
+}
+
+func resolveAsset(ctx context.Context, flag, kind, value string) (string, error) {
+	if _, err := os.Lstat(value); err == nil {
+		return value, nil // whatever state the store is in
+	}
+	store, err := openStore()
+	if err != nil {
+		return "", err
+	}
+	path, known, err := store.Resolve(ctx, kind, value)
+	if err != nil {
+		return "", fmt.Errorf("--%s %s: %w", flag, value, err)
+	}
+	if !known && !strings.ContainsAny(value, `./\`) {
+		if meant := similarAssets(store, kind, value); len(meant) > 0 {
+			return "", hinted{usageError{fmt.Errorf("--%s %s: no such file, and nothing known by that name", flag, value)}, didYouMean(meant)}
+		}
+	}
+	return path, nil
+}
+
+// fallback returns the path of what is taken for a flag that is not given, or
+// nothing.
+func fallback(ctx context.Context, f *pflag.Flag) (string, error) {
+	name := annotation(f, defaultAnnotation)
+	if name == "" || f.Changed {
+		return "", nil
+	}
+	store, err := openStore()
+	if err != nil {
+		return "", err
+	}
+	a, _ := store.Find(name)
+	if state, _ := store.State(a); state != asset.Present {
+		return "", nil
+	}
+	path, err := store.Locate(ctx, a)
+	if err != nil {
+		return "", fmt.Errorf("--%s: %w", f.Name, err)
+	}
+	return path, nil
+}
+
+// similarAssets returns the names of a kind that name may have been meant for, those
+// fewest edits away if these are few; of every kind if kind is empty.
+func similarAssets(store *asset.Store, kind, name string) []string {
+	const most = 2 // edits
+	nearest := most
+	var near []string
+	for _, a := range store.Assets() {
+		if kind != "" && a.Kind != kind {
+			continue
+		}
+		switch d := edits(strings.ToLower(a.Name), strings.ToLower(name)); {
+		case d < nearest:
+			near, nearest = nil, d
+			fallthrough
+		case d == nearest:
+			near = append(near, a.Name)
+		}
+	}
+	return near
+}
+
+// adviseFetch adds to an error that a flag is missing what to fetch for it.
+func adviseFetch(err error, flags *pflag.FlagSet) error {
+	var missing missingFlags
+	if !errors.As(err, &missing) {
+		return err
+	}
+	flags.VisitAll(func(f *pflag.Flag) {
+		if name := annotation(f, defaultAnnotation); name != "" && slices.Contains(missing, "--"+f.Name) {
+			err = hinted{err, fmt.Sprintf("run %q, and --%s need not be given", "clipnh fetch "+name, f.Name)}
+		}
+	})
+	return err
+}
+
+// modelFlag adds --model, which most commands have; the reference calls it
+// --model-name.
+func modelFlag(fs *pflag.FlagSet, model *string) {
+	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights, or the name of fetched ones, such as RN50x16")
+	takesAsset(fs, "model", configs.AssetModel)
+}
+
+// vocabFlag adds --vocab, which every command that reads texts has.
+func vocabFlag(fs *pflag.FlagSet, vocab *string) {
+	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz (default what \"clipnh fetch vocab\" brought)")
+	takesAsset(fs, "vocab", configs.AssetVocab)
+	defaultsToAsset(fs, "vocab", "vocab")
+}

@@ -1,0 +1,99 @@
+package configs
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestAssets(t *testing.T) {
+	named := map[string]Asset{}
+	for _, a := range Assets() {
+		named[a.Name] = a
+		if a.Licence == "" || a.Source == "" || !strings.HasPrefix(a.URL, "https://") || !strings.HasSuffix(a.URL, "/"+a.File) {
+			t.Errorf("%s: %+v: want a licence, a source and an https URL that ends in the file's name", a.Name, a)
+		}
+		switch {
+		case strings.Contains(a.URL, "openaipublic"): // the folder is the hash
+			if !strings.Contains(a.URL, "/"+a.SHA256+"/") {
+				t.Errorf("%s: SHA-256 %s is not in %s", a.Name, a.SHA256, a.URL)
+			}
+		case strings.Contains(a.URL, "open_clip"): // the file's name ends in the hash's beginning
+			if !strings.HasSuffix(a.File, "-"+a.SHA256[:8]+".pt") {
+				t.Errorf("%s: SHA-256 %s does not begin as %s ends", a.Name, a.SHA256, a.File)
+			}
+		}
+	}
+	for _, m := range Models() {
+		if a, ok := named[m.Name]; !ok || a.Kind != AssetModel {
+			t.Errorf("%s has a configuration and no weights: %+v", m.Name, a)
+		}
+	}
+	for name, kind := range map[string]string{"vocab": AssetVocab, "words": AssetWords, "RN50-cc12m": AssetModel, "RN101-yfcc15m": AssetModel} {
+		if named[name].Kind != kind {
+			t.Errorf("%s: %+v, want kind %s", name, named[name], kind)
+		}
+	}
+}
+
+func TestParseAssetsRefuses(t *testing.T) {
+	good := Asset{Name: "a", Kind: AssetModel, File: "a.pt", URL: "https://files.example/a.pt", SHA256: strings.Repeat("0a", 32)}
+	table := func(change func(*Asset)) string {
+		bad := good
+		change(&bad)
+		data, err := json.Marshal([]Asset{{Name: "b", Kind: AssetWords, File: "b.txt", URL: "http://files.example/b", SHA256: strings.Repeat("1", 64)}, bad})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	if all, err := ParseAssets([]byte(table(func(*Asset) {}))); err != nil || !reflect.DeepEqual(all[1], good) {
+		t.Errorf("a good table gave %+v, %v", all, err)
+	}
+	for name, tt := range map[string]struct{ table, want string }{
+		"not JSON":          {"names", "byte 0: invalid character"},
+		"cut off":           {`[{"name": "a"`, "unexpected EOF"},
+		"not an array":      {`{"name": "a"}`, "cannot unmarshal object"},
+		"two documents":     {"[] []", "text behind the table"},
+		"unknown field":     {`[{"path": "a"}]`, `unknown field "path"`},
+		"too large":         {strings.Repeat(" ", MaxAssetsTable+1), "want at most"},
+		"name with a slash": {table(func(a *Asset) { a.Name = "a/b" }), `entry 2: name "a/b"`},
+		"name twice":        {table(func(a *Asset) { a.Name = "B" }), "entry 2: name b is listed twice"},
+		"file twice":        {table(func(a *Asset) { a.File = "b.TXT" }), "entry 2: file b.txt is listed twice"},
+		"unknown kind":      {table(func(a *Asset) { a.Kind = "data" }), `kind "data": want model, vocab, words`},
+		"file above":        {table(func(a *Asset) { a.File = "../a.pt" }), `file "../a.pt"`},
+		"hidden file":       {table(func(a *Asset) { a.File = ".a" }), `file ".a"`},
+		"short hash":        {table(func(a *Asset) { a.SHA256 = "455df137" }), `sha256 "455df137"`},
+		"capital hash":      {table(func(a *Asset) { a.SHA256 = strings.Repeat("A", 64) }), "want 64 hex digits"},
+		"negative size":     {table(func(a *Asset) { a.Size = -1 }), "size -1"},
+		"file URL":          {table(func(a *Asset) { a.URL = "file:///etc/passwd" }), "want http or https"},
+		"no host":           {table(func(a *Asset) { a.URL = "https:a" }), "want http or https"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := ParseAssets([]byte(tt.table)); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParseAssets(f *testing.F) {
+	f.Add(assetsTable)
+	f.Add([]byte("[]"))
+	f.Add([]byte(`[{"name": "a", "kind": "model", "file": "../../a", "url": "http://[::1]:80/a", "size": 1e3, "sha256": ""}]`))
+	f.Add([]byte(`[{"name": "a", "size": 9223372036854775808}]`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all, err := ParseAssets(data)
+		if err != nil {
+			return
+		}
+		again, err := json.Marshal(all)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if same, err := ParseAssets(again); err != nil || len(all) > 0 && !reflect.DeepEqual(same, all) {
+			t.Fatalf("written and read again: %+v, %v, want %+v", same, err, all)
+		}
+	})
+}

@@ -1,0 +1,177 @@
+package layout
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	carsPictures = 8144 // of the train split
+	carsClasses  = 196
+	maxRows      = 1 << 20 // of the colour table
+	maxTable     = 64 << 20
+)
+
+const coloursFile = "refined_train.csv"
+
+// carsRoot is the folder that the devkit lies in, which may be one above.
+func carsRoot(root string) string {
+	if below := filepath.Join(root, "stanford_cars"); !isFolder(filepath.Join(root, "devkit")) && isFolder(below) {
+		return below
+	}
+	return root
+}
+
+// cars checks the train split of Stanford Cars and its table of refined colours,
+// which may lie in the folder, beside it, or in cars_refined beside it.
+func cars(ctx context.Context, root string) ([]Part, error) {
+	root = carsRoot(root)
+	pictures := Part{Name: "cars_train", Unit: "pictures", Published: carsPictures}
+	names, err := list(ctx, filepath.Join(root, "cars_train"), isPicture)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	pictures.Count = len(names)
+	if len(names) == 0 {
+		pictures.problem("no pictures in %s", filepath.Join(root, "cars_train"))
+	}
+	parts := []Part{pictures}
+	for _, file := range []string{"devkit/cars_meta.mat", "devkit/cars_train_annos.mat"} {
+		p := Part{Name: file, Unit: "bytes"}
+		if err := checkMAT(filepath.Join(root, filepath.FromSlash(file)), &p); err != nil {
+			p.problem("%v", err)
+		}
+		parts = append(parts, p)
+	}
+	return append(parts, colours(root, names)), nil
+}
+
+// runCars is what to run; the last part is the table of colours.
+func runCars(parts []Part) []string {
+	return []string{
+		"clipnh collect --model RN50x16 --dataset cars --data-path {} --save-path caches/cars",
+		"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path {} --colours-csv " +
+			quoted(parts[len(parts)-1].Name),
+	}
+}
+
+// checkMAT looks at the head of a MATLAB 5 file: 116 bytes of text, 8 of no
+// concern, version 0x0100, and the letters MI in the file's byte order.
+func checkMAT(path string, p *Part) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	p.Count = int(info.Size())
+	head := make([]byte, 128)
+	if _, err := io.ReadFull(file, head); err != nil {
+		return fmt.Errorf("%s: %d bytes, want the head of a MATLAB 5 file", path, info.Size())
+	}
+	if tail := string(head[124:]); !bytes.HasPrefix(head, []byte("MATLAB 5.0")) || tail != "\x00\x01IM" && tail != "\x01\x00MI" {
+		return fmt.Errorf("%s: begins with %q, want a MATLAB 5 file", path, head[:16])
+	}
+	return nil
+}
+
+var carColour = regexp.MustCompile(`^([0-9]{1,3})_[0-9]{1,2}$`)
+
+// colours checks the table of refined colours against the pictures.
+func colours(root string, pictures []string) Part {
+	p := Part{Name: coloursFile, Unit: "rows"}
+	for _, path := range []string{filepath.Join(root, coloursFile), filepath.Join(root, "..", coloursFile), filepath.Join(root, "..", "cars_refined", coloursFile)} {
+		if file, err := os.Open(path); err == nil {
+			defer file.Close()
+			p.Name = path
+			readColours(file, path, pictures, &p)
+			return p
+		}
+	}
+	p.problem("neither in %s nor beside it", root)
+	return p
+}
+
+// readColours checks a table of colours: rows of a picture's name and a CLASS_COLOUR.
+func readColours(file io.Reader, path string, pictures []string, p *Part) {
+	reader := csv.NewReader(io.LimitReader(file, maxTable))
+	head, err := reader.Read()
+	if err != nil || len(head) != 2 || head[0] != "image" || head[1] != "Class" {
+		p.problem("%s: begins with %q, %v, want the columns image,Class", path, head, err)
+		return
+	}
+	there := map[string]bool{}
+	for _, name := range pictures {
+		there[name] = true
+	}
+	joined, unknown := 0, []string{}
+	for {
+		row, err := reader.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil || p.Count == maxRows {
+			p.problem("%s: row %d: %v", path, p.Count+1, err)
+			return
+		}
+		p.Count++
+		m := carColour.FindStringSubmatch(row[1])
+		class := 0
+		if m != nil {
+			class, _ = strconv.Atoi(m[1])
+		}
+		if class < 1 || class > carsClasses {
+			p.problem("%s: row %d: Class %q, want CLASS_COLOUR with a class of 1 to %d", path, p.Count, row[1], carsClasses)
+			return
+		}
+		if there[row[0]] {
+			joined++
+			delete(there, row[0])
+		} else {
+			unknown = append(unknown, strconv.Quote(row[0]))
+		}
+	}
+	if len(unknown) > 0 {
+		p.note("%d rows of pictures that are not in cars_train: %s", len(unknown), some(unknown))
+	}
+	if n := len(pictures) - joined; n > 0 {
+		p.note("%d pictures have no row, and are left out where colours count", n)
+	}
+	if joined == 0 && len(pictures) > 0 {
+		p.problem("no row names a picture of cars_train")
+	}
+}
+
+// list returns the names of the files in dir that are wanted; names that begin with a
+// dot are passed over.
+func list(ctx context.Context, dir string, wanted func(name string) bool) (names []string, err error) {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !e.IsDir() && e.Name()[0] != '.' && wanted(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, errors.Join(err, ctx.Err())
+}
+
+// isPicture tells by the extension.
+func isPicture(name string) bool {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".jpg", ".jpeg", ".png":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,130 @@
+package layout
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+)
+
+var getImageNet = []string{
+	"https://image-net.org/download-images.php (free after registration), ILSVRC2012",
+	"test: ILSVRC2012_img_test_v10102019.tar, unpacked as it is",
+	"val: ILSVRC2012_img_val.tar, each picture moved into the folder of its class (n01440764 and so on)",
+}
+
+// runTest is what to run on the test split: all of it is more than is needed.
+func runTest(parts []Part) []string {
+	if parts[0].Count > subsetPictures {
+		return []string{
+			"clipnh data subset --data-path {} --save-path imagenet_5000",
+			"clipnh collect --model RN50x16 --dataset imagenet_test --data-path imagenet_5000 --sample-stride 5 --save-path caches/reprs",
+		}
+	}
+	return []string{"clipnh collect --model RN50x16 --dataset imagenet_test --data-path {} --save-path caches/reprs"}
+}
+
+func runVal([]Part) []string {
+	return []string{"clipnh collect --model RN50x16 --dataset imagenet_val --data-path {} --save-path caches/val"}
+}
+
+const (
+	testPictures   = 100000
+	subsetPictures = 5000 // that the paper takes of them
+	valPictures    = 50000
+	valClasses     = 1000
+)
+
+// imageNet checks both splits, each of which must have its folder.
+func imageNet(ctx context.Context, root string) ([]Part, error) {
+	test, err := imageNetTest(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	val, err := imageNetVal(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	parts := []Part{test, val}
+	for i, name := range []string{"test", "val"} {
+		if p := &parts[i]; p.Name != name || p.Count == 0 {
+			*p = Part{Name: name, Unit: p.Unit, Published: p.Published, Problems: p.Problems}
+			if dir := filepath.Join(root, name); !isFolder(dir) {
+				p.Problems = nil
+				p.problem("there is no %s", dir)
+			}
+		}
+	}
+	return parts, nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// readable opens a data set as collect would; what is wrong with it goes into the
+// part.
+func readable(ctx context.Context, kind, root string, p *Part) (*dataset.Dataset, error) {
+	d, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: root})
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		p.problem("%v", err)
+		var h interface{ Hint() string }
+		if errors.As(err, &h) {
+			p.note("%s", h.Hint())
+		}
+		return nil, nil
+	}
+	p.Count = len(d.Items)
+	if d.Root == root { // the split's own folder was given
+		p.Name = "."
+	}
+	return d, nil
+}
+
+func imageNetTest(ctx context.Context, root string) (Part, error) {
+	p := Part{Name: "test", Unit: "pictures", Published: testPictures}
+	_, err := readable(ctx, dataset.ImageNetTest, root, &p)
+	return p, err
+}
+
+var wordNetID = regexp.MustCompile(`^n[0-9]{8}$`)
+
+// imageNetVal also looks at what labels are told by: with all 1000 folders they are
+// ImageNet's, with some of them only a file classes.txt can say.
+func imageNetVal(ctx context.Context, root string) (Part, error) {
+	p := Part{Name: "val", Unit: "pictures", Published: valPictures}
+	d, err := readable(ctx, dataset.ImageNetVal, root, &p)
+	if d == nil {
+		return p, err
+	}
+	p.note("%d classes, the published split has %d", len(d.Classes), valClasses)
+	folders, err := os.ReadDir(d.Root)
+	if err != nil {
+		return p, err
+	}
+	var strange []string
+	for _, f := range folders {
+		if f.IsDir() && !wordNetID.MatchString(f.Name()) && f.Name()[0] != '.' {
+			strange = append(strange, f.Name())
+		}
+	}
+	table := filepath.Join(filepath.Dir(d.Root), "classes.txt")
+	if _, err := os.Stat(table); err == nil {
+		p.note("the classes' order and names are those of %s", table)
+		return p, nil
+	}
+	switch {
+	case len(strange) > 0:
+		p.note("labels are the folders' places in sorted order; these are no WordNet ids: %s", some(strange))
+	case len(d.Classes) != valClasses:
+		p.problem("%d of %d folders of classes and no classes.txt: labels would not be ImageNet's", len(d.Classes), valClasses)
+	}
+	return p, nil
+}

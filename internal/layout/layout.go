@@ -1,0 +1,172 @@
+// Package layout says whether a folder holds a data set as the commands want it:
+// which of its parts are there, how much is in them, what is wrong, and where the
+// data set is to be had.
+//
+// A kind is a data set with a layout: folders and files at fixed places below a
+// root. A part is one of these. What a check reads is names, sizes and the heads of some
+// files, never whole pictures, so that it takes seconds; a picture damaged further in
+// shows when it is used.
+package layout
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// A Part is a folder or file of a layout.
+type Part struct {
+	Name      string   `json:"name"` // below the root, with slashes
+	Unit      string   `json:"unit"` // what Count counts, many of them
+	Count     int      `json:"count"`
+	Published int      `json:"published,omitempty"` // what the published data set has
+	Problems  []string `json:"problems,omitempty"`  // none: the part is as it should be
+	Notes     []string `json:"notes,omitempty"`
+}
+
+func (p *Part) problem(format string, args ...any) {
+	p.Problems = append(p.Problems, fmt.Sprintf(format, args...))
+}
+
+func (p *Part) note(format string, args ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// A Report is what was found.
+type Report struct {
+	Kind  string   `json:"dataset"`
+	Path  string   `json:"path"`
+	OK    bool     `json:"ok"` // no part has a problem
+	Parts []Part   `json:"parts"`
+	Get   []string `json:"get,omitempty"` // where the data set is to be had
+	Run   []string `json:"run,omitempty"` // command lines that use it
+}
+
+// kind is a data set whose layout is known.
+type kind struct {
+	name  string
+	about string
+	get   []string
+	run   func(parts []Part) []string // {} for the path
+	parts func(ctx context.Context, root string) ([]Part, error)
+}
+
+func kinds() []kind {
+	all := []kind{
+		{
+			"imagenet", "both splits of ImageNet below",
+			getImageNet, func(parts []Part) []string { return append(runTest(parts[:1]), runVal(parts[1:])...) }, imageNet,
+		},
+		{
+			"imagenet_test", "ImageNet's test split: pictures in test, or in the folder",
+			getImageNet, runTest, single(imageNetTest),
+		},
+		{
+			"imagenet_val", "ImageNet's validation split: folders of classes in val, or in the folder",
+			getImageNet, runVal, single(imageNetVal),
+		},
+		{
+			"cars", "Stanford Cars: pictures, devkit, and the table of refined colours",
+			[]string{
+				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
+				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",
+			},
+			runCars, cars,
+		},
+	}
+	for _, s := range sceneKinds {
+		all = append(all, kind{s.name, s.about, s.get, s.runs(), s.parts})
+	}
+	return all
+}
+
+// lines are what to run whatever was found.
+func lines(all ...string) func([]Part) []string {
+	return func([]Part) []string { return all }
+}
+
+func single(check func(context.Context, string) (Part, error)) func(context.Context, string) ([]Part, error) {
+	return func(ctx context.Context, root string) ([]Part, error) {
+		part, err := check(ctx, root)
+		return []Part{part}, err
+	}
+}
+
+// Kinds returns the names of the data sets whose layout is known.
+func Kinds() []string {
+	var names []string
+	for _, k := range kinds() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// About returns a line on each of Kinds, in their order.
+func About() []string {
+	var about []string
+	for _, k := range kinds() {
+		about = append(about, k.about)
+	}
+	return about
+}
+
+// Check looks at the folder at path for the layout of a kind. That the layout is not
+// there is no error but in the report.
+func Check(ctx context.Context, name, path string) (*Report, error) {
+	for _, k := range kinds() {
+		if k.name != name {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			return nil, fmt.Errorf("%s: a file, want the folder of the data set", path)
+		}
+		root := filepath.Clean(path)
+		parts, err := k.parts(ctx, root)
+		if err != nil {
+			return nil, err
+		}
+		r := &Report{Kind: k.name, Path: root, OK: ok(parts), Parts: parts}
+		if !r.OK {
+			r.Get = k.get
+			return r, nil
+		}
+		for _, line := range k.run(parts) {
+			r.Run = append(r.Run, strings.ReplaceAll(line, "{}", quoted(root)))
+		}
+		return r, nil
+	}
+	return nil, fmt.Errorf("data set %q, want one of %s", name, strings.Join(Kinds(), ", "))
+}
+
+// ok reports whether no part has a problem.
+func ok(parts []Part) bool {
+	for _, p := range parts {
+		if len(p.Problems) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// quoted returns a path as one word of a shell.
+func quoted(path string) string {
+	if strings.ContainsAny(path, " \t\"'$&()*;<>?[]`{|}~#!\\") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
+// some names the first few of many, for a message.
+func some(names []string) string {
+	const most = 3
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
