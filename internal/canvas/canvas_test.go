@@ -132,7 +132,7 @@ func TestCut(t *testing.T) {
 		t.Errorf("cut to %q without need", got)
 	}
 	got := f.CutMiddle(long, 150)
-	if !strings.HasPrefix(got, "n0001") || !strings.HasSuffix(got, "3.JPEG") || !strings.Contains(got, "…") {
+	if !strings.HasPrefix(got, "n000") || !strings.HasSuffix(got, "0123.JPEG") || !strings.Contains(got, "…") {
 		t.Errorf("cut to %q, want both ends", got)
 	}
 	if got := f.Cut(long, 150); !strings.HasPrefix(got, "n00017_gr") || !strings.HasSuffix(got, "…") {
@@ -140,6 +140,25 @@ func TestCut(t *testing.T) {
 	}
 	if got := f.Cut(strings.Repeat("x", 1<<20), 150); f.Width(got) > 150 {
 		t.Error("a very long text was not cut")
+	}
+}
+
+func TestWrap(t *testing.T) {
+	f := NewFont(16)
+	text := "The pictures of largest norm, and averyveryveryverylongwordthatfitsnowhere beside  them."
+	for _, width := range []int{60, 150, 400, 2000} {
+		lines := f.Wrap(text, width)
+		for _, line := range lines {
+			if f.Width(line) > width {
+				t.Errorf("width %d: %q is %d wide", width, line, f.Width(line))
+			}
+		}
+		if joined := strings.Join(lines, " "); width == 2000 && (len(lines) != 1 || joined != strings.Join(strings.Fields(text), " ")) {
+			t.Errorf("wrapped to %q", lines)
+		}
+	}
+	if lines := f.Wrap(text, 150); len(lines) < 3 || lines[0] != "The pictures of" {
+		t.Errorf("wrapped to %q", lines)
 	}
 }
 

@@ -3,6 +3,7 @@ package canvas
 import (
 	"image"
 	"image/color"
+	"strings"
 	"sync"
 
 	"codeberg.org/go-fonts/liberation/liberationsansbold"
@@ -77,12 +78,28 @@ func (f *Font) Cut(text string, width int) string {
 	})
 }
 
-// CutMiddle is Cut, but for names that differ at their ends, as those of files
-// do: it leaves out their middle.
+// CutMiddle is Cut, but for names that differ towards their ends, as those of
+// files do: it leaves out their middle, and keeps twice as much of the end as of
+// the beginning.
 func (f *Font) CutMiddle(text string, width int) string {
 	return f.shorten(text, width, func(letters []rune, keep int) string {
-		return string(letters[:(keep+1)/2]) + ellipsis + string(letters[len(letters)-keep/2:])
+		begin := keep / 3
+		return string(letters[:begin]) + ellipsis + string(letters[len(letters)-keep+begin:])
 	})
+}
+
+// Wrap breaks a text at blanks into lines that are no wider than a number of
+// pixels. Words that are lose their ends.
+func (f *Font) Wrap(text string, width int) []string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		if last := len(lines) - 1; last >= 0 && f.Width(lines[last]+" "+word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, f.Cut(word, width))
+		}
+	}
+	return lines
 }
 
 // shorten keeps as many letters as fit. Where not even the ellipsis does,

@@ -34,9 +34,16 @@ var viridis = [...][3]uint8{
 // The weight of a heat's colour over the picture, at its low and its high end:
 // what is hot must be seen, what is cold may be looked through.
 const (
-	coldWeight = 0.55
-	hotWeight  = 0.75
+	coldWeight = 0.3
+	hotWeight  = 0.85
 )
+
+// over lays the colour of a share over a shade of grey.
+func over(grey, share float64) color.NRGBA {
+	c, weight := Colour(share), coldWeight+(hotWeight-coldWeight)*share
+	mixed := func(channel uint8) uint8 { return uint8(float64(channel)*weight + grey*(1-weight) + 0.5) }
+	return color.NRGBA{mixed(c.R), mixed(c.G), mixed(c.B), 0xff}
+}
 
 // Over returns p in shades of grey under the colours of h. Values between the
 // centres of locations are interpolated linearly.
@@ -55,11 +62,8 @@ func (h Heat) Over(p Picture) Picture {
 				share = min(max((value-h.Low)/(h.High-h.Low), 0), 1)
 			}
 			at := 3 * (y*p.W + x)
-			hue, weight := Colour(share), coldWeight+(hotWeight-coldWeight)*share
-			grey := luma(p.Pix[at:])
-			for i, c := range [3]uint8{hue.R, hue.G, hue.B} {
-				out.Pix[at+i] = uint8(float64(c)*weight + grey*(1-weight) + 0.5)
-			}
+			c := over(luma(p.Pix[at:]), share)
+			out.Pix[at], out.Pix[at+1], out.Pix[at+2] = c.R, c.G, c.B
 		}
 	}
 	return out
@@ -91,12 +95,12 @@ func between(locations, n int) []place {
 	return places
 }
 
-// Bar draws the colours of a Heat from low on the left to high on the right,
-// with what their ends stand for below. Its height is BarHeight.
+// Bar draws the colours of a Heat over grey from low on the left to high on the
+// right, with what their ends stand for below. Its height is BarHeight.
 func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
 	for x := range width {
 		share := float64(x) / math.Max(1, float64(width-1))
-		c.Fill(image.Rect(at.X+x, at.Y, at.X+x+1, at.Y+barThickness), Colour(share))
+		c.Fill(image.Rect(at.X+x, at.Y, at.X+x+1, at.Y+barThickness), over(barGrey, share))
 	}
 	y := at.Y + barThickness + barGap
 	c.Text(f, image.Pt(at.X, y), low, Ink)
@@ -106,4 +110,4 @@ func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
 // BarHeight is the height of what Bar draws.
 func BarHeight(f *Font) int { return barThickness + barGap + f.Height() }
 
-const barThickness, barGap = 14, 4
+const barThickness, barGap, barGrey = 14, 4, 150

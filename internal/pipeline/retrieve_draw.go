@@ -3,11 +3,13 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
@@ -71,15 +73,31 @@ func (o RetrieveOptions) draw(ctx context.Context, src *source, result *Retrieve
 		}
 	}
 	progress := say.Progress()
-	progress.Start(int64(len(result.Neurons)), ui.Neurons, "sheets")
+	total := 0
+	for _, n := range result.Neurons {
+		total += len(n.images())
+	}
+	progress.Start(int64(total), ui.Images, "sheets")
 	defer progress.Done()
 	for i := range result.Neurons {
-		if err := d.neuron(ctx, &result.Neurons[i], result.Images); err != nil {
+		if err := d.neuron(ctx, &result.Neurons[i], result.Images, progress); err != nil {
 			return d.skipped, err
 		}
-		progress.Add(1)
 	}
 	return d.skipped, nil
+}
+
+// images are the pictures that the neuron or one of its pairs is strongest on,
+// ascending.
+func (n *RetrievedNeuron) images() []int {
+	var images []int
+	for _, u := range n.Units {
+		for _, t := range u.Top {
+			images = append(images, t.Image)
+		}
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
 }
 
 // locate finds the files of the pictures by their names.
@@ -120,12 +138,9 @@ func (d *drawing) locate(ctx context.Context, result *RetrieveResult) error {
 const drawGroup = 16
 
 // neuron makes the pictures of one neuron.
-func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int) error {
+func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int, progress ui.Progress) error {
 	onSheet := n.Units[:min(1+d.SheetHeads, len(n.Units))]
-	uses := map[int][]*Retrieved{} // by picture
-	written := map[string][]string{}
-	sheet := map[int]*shown{}
-	var images []int
+	uses, sheet := map[int][]*Retrieved{}, map[int]*shown{} // by picture
 	for i := range n.Units {
 		u := &n.Units[i]
 		folder := unitFolder(d.SaveDir, n.index, u.head)
@@ -134,50 +149,47 @@ func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int) error 
 		}
 		for j := range u.Top {
 			t := &u.Top[j]
-			if uses[t.Image] == nil {
-				images = append(images, t.Image)
-			}
-			uses[t.Image] = append(uses[t.Image], t)
 			t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank, t.Image))
-			written[folder] = append(written[folder], t.Path)
-			if i < len(onSheet) && sheet[t.Image] == nil {
+			uses[t.Image] = append(uses[t.Image], t)
+			if i < len(onSheet) {
 				sheet[t.Image] = &shown{}
 			}
 		}
 	}
-	slices.Sort(images)
-	for group := range slices.Chunk(images, drawGroup) {
-		if err := ctx.Err(); err != nil {
+	for group := range slices.Chunk(n.images(), drawGroup) {
+		if err := d.group(ctx, group, uses, sheet, n.index); err != nil {
 			return err
 		}
-		if err := d.group(group, uses, sheet, n.index); err != nil {
-			return err
-		}
-	}
-	for i := range n.Units {
-		for j := range n.Units[i].Top {
-			if t := &n.Units[i].Top[j]; d.failed[t.Name] {
-				folder := filepath.Dir(t.Path)
-				written[folder] = slices.DeleteFunc(written[folder], func(path string) bool { return path == t.Path })
-				t.Path = ""
-			}
-		}
+		progress.Add(int64(len(group)))
 	}
 	folder := neuronFolder(d.SaveDir, n.index)
 	n.Sheet = filepath.Join(folder, sheetFile)
-	written[folder] = append(written[folder], n.Sheet)
 	if err := saveCanvas(n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
 		return err
 	}
 	if d.tower != nil {
 		n.Heat = filepath.Join(folder, heatFile)
-		written[folder] = append(written[folder], n.Heat)
 		if err := saveCanvas(n.Heat, heatSheet(n.Neuron, onSheet, sheet, d.tower.Config().Grid())); err != nil {
 			return err
 		}
 	}
-	for folder, paths := range written {
-		if err := removeOlder(folder, paths); err != nil {
+	return d.tidy(n)
+}
+
+// tidy removes what an earlier run left in the neuron's folders, and takes back
+// the paths of pictures that could not be read.
+func (d *drawing) tidy(n *RetrievedNeuron) error {
+	for i := range n.Units {
+		u := &n.Units[i]
+		written := []string{n.Sheet, n.Heat}
+		for j := range u.Top {
+			if t := &u.Top[j]; d.failed[t.Name] {
+				t.Path = ""
+			} else {
+				written = append(written, t.Path)
+			}
+		}
+		if err := removeOlder(unitFolder(d.SaveDir, n.index, u.head), written); err != nil {
 			return err
 		}
 	}
@@ -189,10 +201,10 @@ func saveCanvas(path string, c *canvas.Canvas) error {
 }
 
 // group reads some pictures, copies them, and fills in those on the sheet.
-func (d *drawing) group(images []int, uses map[int][]*Retrieved, sheet map[int]*shown, neuron int) error {
-	errs := make([]error, len(images)) // of writing
+func (d *drawing) group(ctx context.Context, images []int, uses map[int][]*Retrieved, sheet map[int]*shown, neuron int) error {
 	read := make([]shown, len(images))
-	pixels := make([][]float32, len(images)) // for the tower
+	files := make([]bytes.Buffer, len(images)) // the copies
+	pixels := make([][]float32, len(images))   // for the tower
 	d.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			use := uses[images[i]]
@@ -208,11 +220,14 @@ func (d *drawing) group(images []int, uses map[int][]*Retrieved, sheet map[int]*
 					imageprep.PreprocessRGB(pixels[i], img, d.tower.Config().ImageSize)
 				}
 			}
-			errs[i] = d.copies(img, use)
+			read[i].err = d.encode(&files[i], img)
 		}
 	})
+	if err := writeCopies(images, files, uses); err != nil {
+		return err
+	}
 	for i, image := range images {
-		if err := errs[i]; err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := read[i].err; err != nil {
@@ -246,26 +261,40 @@ func (d *drawing) skip(name string, err error) error {
 	return nil
 }
 
-// copies writes a picture to each of the places where it is wanted.
-func (d *drawing) copies(img *imageprep.RGB, use []*Retrieved) error {
+// encode writes a picture as copies have it.
+func (d *drawing) encode(to io.Writer, img *imageprep.RGB) error {
 	if long := max(img.W, img.H); d.CopySide > 0 && long > d.CopySide {
 		w, h := max(1, img.W*d.CopySide/long), max(1, img.H*d.CopySide/long)
 		img = imageprep.Resize(img, w, h, imageprep.Bicubic)
 	}
-	var file bytes.Buffer
-	if err := asPicture(img).WritePNG(&file, retrieveMaker); err != nil {
-		return err
-	}
-	for _, t := range use {
-		err := cache.WriteFile(t.Path, func(w io.Writer) error {
-			_, err := w.Write(file.Bytes())
-			return err
-		})
-		if err != nil {
-			return err
+	return asPicture(img).WritePNG(to, retrieveMaker)
+}
+
+// writeCopies writes the files of some pictures, empty ones aside, to the places
+// where they are wanted. It writes many at a time: for a single one, the disk
+// takes as long to say that it is safe as for all of them.
+func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Retrieved) error {
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var errs []error
+	for i, image := range images {
+		if files[i].Len() == 0 {
+			continue
+		}
+		for _, t := range uses[image] {
+			wg.Go(func() {
+				err := cache.WriteFile(t.Path, func(w io.Writer) error {
+					_, err := w.Write(files[i].Bytes())
+					return err
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
 		}
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 func asPicture(img *imageprep.RGB) canvas.Picture {

@@ -15,6 +15,7 @@ const (
 	cellGap   = 12
 	margin    = 36
 	headWidth = 300 // of what is said of a unit, on the left
+	textWidth = 1300
 )
 
 // fonts are those of a sheet.
@@ -29,25 +30,24 @@ type grid struct {
 	fonts
 	*canvas.Canvas
 	side, row, top int // of a cell's picture; of a row; where the first begins
-	cells          int // in a row
 }
 
-// newGrid returns a sheet with its title, and lines that explain it below, to the
-// right of which is room for a bar of colours.
-func newGrid(title string, lines []string, units []RetrievedUnit, side, row int) *grid {
+// newGrid returns a sheet with its title and a text that explains it.
+func newGrid(title, text string, units []RetrievedUnit, side, row int) *grid {
 	g := &grid{fonts: newFonts(), side: side, row: row}
+	cells := 3 // so that there is room for the text
 	for _, u := range units {
-		g.cells = max(g.cells, len(u.Top))
+		cells = max(cells, len(u.Top))
 	}
-	g.cells = max(g.cells, 3) // so that there is room for the title
-	g.top = margin + g.title.Height() + 10 + len(lines)*(g.text.Height()+4) + 20
-	width := 2*margin + headWidth + g.cells*(side+cellGap)
-	g.Canvas = canvas.New(width, g.top+len(units)*row+margin-cellGap, canvas.White)
-	room := width - 2*margin
-	g.Text(g.title, image.Pt(margin, margin), g.title.Cut(title, room), canvas.Ink)
-	for i, line := range lines {
-		y := margin + g.title.Height() + 10 + i*(g.text.Height()+4)
-		g.Text(g.text, image.Pt(margin, y), g.text.Cut(line, room), canvas.Grey)
+	width := 2*margin + headWidth + cells*(side+cellGap) - cellGap
+	lines := g.text.Wrap(text, min(width-2*margin, textWidth))
+	y := margin + g.title.Height() + 10
+	g.top = y + len(lines)*(g.text.Height()+4) + 20 + cellGap
+	g.Canvas = canvas.New(width, g.top+len(units)*row+margin-2*cellGap, canvas.White)
+	g.Text(g.title, image.Pt(margin, margin), title, canvas.Ink)
+	for _, line := range lines {
+		g.Text(g.text, image.Pt(margin, y), line, canvas.Grey)
+		y += g.text.Height() + 4
 	}
 	return g
 }
@@ -120,10 +120,12 @@ func normCaption(t Retrieved) string { return fmt.Sprintf("norm %.4g", t.Norm) }
 func contactSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown, of int) *canvas.Canvas {
 	f := newFonts()
 	row := thumbSide + 5 + 2*(f.small.Height()+1) + 2*cellGap
-	g := newGrid(neuron+": what it is strongest on", []string{
-		fmt.Sprintf("The pictures, of %d, to which each unit contributes most: largest norms of its contribution, bias share included.", of),
-		"Words, where given, are those that the unit's direction is made of, with their coefficients.",
-	}, units, thumbSide, row)
+	text := fmt.Sprintf("Of %d pictures those that each unit contributes most to, by the norm of its contribution, bias share included. "+
+		"Pictures are shown as the model sees them.", of)
+	if slices.ContainsFunc(units, func(u RetrievedUnit) bool { return len(u.Words) > 0 }) {
+		text += " Words are what a unit's direction is made of, with their coefficients."
+	}
+	g := newGrid(neuron+": strongest pictures", text, units, thumbSide, row)
 	lines := (row - cellGap - f.unit.Height() - f.text.Height() - 12) / (f.text.Height() + 2)
 	for i, u := range units {
 		g.head(i, u, lines)
@@ -145,10 +147,9 @@ func heatSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown, lo
 	f := newFonts()
 	const lineGap = 6
 	block := heatSide + 5 + f.small.Height() + 8 + len(heatLines)*(heatSide+lineGap) + 2*cellGap
-	g := newGrid(neuron+": where it looks", []string{
-		"Below each picture: the neuron's activation, the head's attention (in the neuron's own row the mean over heads), and their",
-		"product, which summed up is the score but for the position embedding. Colours of a line: from 0 to its 99th percentile.",
-	}, units, heatSide, block)
+	g := newGrid(neuron+": heat maps", "Below each picture, over its locations: the neuron's activation; the attention of the head, or for the neuron "+
+		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "+
+		"The colours of a line reach from 0 to its 99th percentile.", units, heatSide, block)
 	for i, u := range units {
 		g.head(i, u, 3)
 		var maps [3][][]float32 // of each line, by picture
@@ -163,6 +164,10 @@ func heatSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown, lo
 				maps[line], all[line] = append(maps[line], values), append(all[line], values...)
 			}
 		}
+		var high [3]float64
+		for line, values := range all {
+			high[line] = percentile99(values)
+		}
 		for j, t := range u.Top {
 			s, box := pictures[t.Image], g.cell(i, j)
 			g.picture(box, s.crop, s.err)
@@ -170,24 +175,24 @@ func heatSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown, lo
 			box = box.Add(image.Pt(0, heatSide+5+g.small.Height()+8))
 			for line := range heatLines {
 				if s.err == nil {
-					heat := canvas.Heat{Values: maps[line][j], W: locations, H: locations, High: percentile99(all[line])}
+					heat := canvas.Heat{Values: maps[line][j], W: locations, H: locations, High: high[line]}
 					g.Place(heat.Over(s.crop), box)
 				}
 				box = box.Add(image.Pt(0, heatSide+lineGap))
 			}
 		}
-		g.heatHeads(i, all, lineGap)
+		g.heatHeads(i, high, lineGap)
 	}
 	return g.Canvas
 }
 
 // heatHeads names the lines of heat maps, and what their colours stand for.
-func (g *grid) heatHeads(unit int, all [3][]float32, lineGap int) {
+func (g *grid) heatHeads(unit int, high [3]float64, lineGap int) {
 	y := g.at(unit).Y + heatSide + 5 + g.small.Height() + 8
 	for line, name := range heatLines {
 		at := image.Pt(margin, y+(heatSide-g.text.Height()-8-canvas.BarHeight(g.small))/2)
 		g.Text(g.text, at, name, canvas.Ink)
-		g.Bar(g.small, at.Add(image.Pt(0, g.text.Height()+8)), headWidth-100, "0", fmt.Sprintf("%.3g", percentile99(all[line])))
+		g.Bar(g.small, at.Add(image.Pt(0, g.text.Height()+8)), headWidth-100, "0", fmt.Sprintf("%.3g", high[line]))
 		y += heatSide + lineGap
 	}
 }
