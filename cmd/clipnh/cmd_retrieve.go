@@ -255,7 +255,7 @@ func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.
 				words[i] = term.Word
 			}
 			for _, r := range u.Top {
-				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%.4g", r.Norm)}
+				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
 				if len(opts.decompositions) > 0 {
 					row = append(row, strings.Join(words, ", "))
 				}

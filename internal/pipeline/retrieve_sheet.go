@@ -113,7 +113,7 @@ func (g *grid) caption(box image.Rectangle, lines ...string) {
 	}
 }
 
-func normCaption(t Retrieved) string { return fmt.Sprintf("norm %.4g", t.Norm) }
+func normCaption(t Retrieved) string { return fmt.Sprintf("norm %#.4g", t.Norm) }
 
 // contactSheet draws the strongest pictures of a neuron, and below them those of
 // its strongest pairs.
