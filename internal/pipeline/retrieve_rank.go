@@ -88,7 +88,7 @@ func (r *ranking) addNeuron(i int, b batch) error {
 				}
 				return fmt.Errorf("%s: the norm of %s is %g, want a finite one", name, unit, norm)
 			}
-			r.top.Add(r.first[i]+j, r.keep, r.seen+at, float32(norm))
+			r.top.Insert(r.first[i]+j, r.keep, r.seen+at, r.seen+at, float32(norm))
 		}
 	}
 	return nil
