@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // goldenRetrieval is retrieval.json: rows, best first.
@@ -322,9 +323,6 @@ func TestRetrieveSkips(t *testing.T) {
 	if len(result.Skipped) != 1 || result.Skipped[0].Name != "00000.png" || result.Images != 6 {
 		t.Errorf("of %d images skipped %+v", result.Images, result.Skipped)
 	}
-	whole := goldenPictures()
-	whole.Data.Path = testutil.Golden("dataset")
-
 	gone := o
 	gone.ScoresPath = filepath.Join(t.TempDir(), "scores")
 	collected := goldenImages(t, "scores")
@@ -446,7 +444,11 @@ func TestHeatMaps(t *testing.T) {
 // TestRetrieveWords puts words beside units, also where some have no code.
 func TestRetrieveWords(t *testing.T) {
 	o := RetrieveOptions{PictureOptions: PictureOptions{ScoresPath: goldenScores(t)}, Neurons: []int{37}, Top: 2, Threads: 1}
-	o.Words, o.Components = goldenWords(t), 3
+	words, err := textlist.ReadFile(testutil.Golden("text/words.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Words, o.Components = words, 3
 	o.DecompositionPaths = []string{testutil.Golden("codes_nh_ref.npz"), testutil.Golden("codes_n_ref.npz")}
 	for _, u := range retrieve(t, o).Neurons[0].Units {
 		shape := unitShape{4, 256}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -76,12 +75,8 @@ func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error)
 // strongestPairs is StrongestPairs for texts' embeddings of the directions' O
 // dimensions from anywhere.
 func strongestPairs(pcsPath string, k, threads int, textsOf func(out int) ([]float32, error)) ([][]Pair, error) {
-	a, err := cache.Open(pcsPath)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Require(cache.Manifest{Kind: kindDirections}); err != nil {
-		return nil, err
+	if _, err := openOurs(pcsPath, kindDirections); err != nil {
+		return nil, undirected(err, pcsPath)
 	}
 	pcs, shape, err := npy.ReadFloat32(pcsPath)
 	if err != nil {
