@@ -11,11 +11,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline"
-	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -41,8 +39,9 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
                         strongest pairs, with names, norms, and the words of their
                         directions where sparse wrote these (--decomposition-save-path;
                         given twice, one of pairs and one of neurons)
-  624/heat.png          with a --model, where on them the neuron is active, where the
-                        head attends, and the product of both
+  624/heat.png          with a --model, where on its pictures the neuron is active, where
+                        heads attend, and the product; for the pairs on the sheet
+                        624/624_21/heat.png and so on
 Copies of an earlier run in these folders are replaced; other files never are. A
 picture that cannot be read is skipped and named (--strict stops instead).`
 
@@ -200,12 +199,9 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, 
 			return p, err
 		}
 	}
-	switch {
-	case len(o.texts) == 0 || !o.useTemplates:
-	case o.templates != "":
-		p.Templates, err = textlist.ReadTemplates(o.templates)
-	default:
-		p.Templates, err = textlist.ParseTemplates(configs.ImageNetTemplates())
+	if len(o.texts) > 0 {
+		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+		p.Templates, err = prompts.prompts()
 	}
 	return p, err
 }
@@ -275,7 +271,7 @@ func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.
 	}
 	t = ui.NewTable(ui.Left("neuron"), ui.Left("sheet"), ui.Left("heat maps"))
 	for _, n := range result.Neurons {
-		t.Row(n.Neuron, n.Sheet, n.Heat)
+		t.Row(n.Neuron, n.Sheet, n.Units[0].Heat)
 	}
 	return errors.Join(p.Text("\n"), p.Table(t))
 }

@@ -52,7 +52,6 @@ type RetrievedNeuron struct {
 	Neuron string          `json:"neuron"` // such as n624
 	Units  []RetrievedUnit `json:"units"`  // the neuron, then its pairs, the strongest first
 	Sheet  string          `json:"sheet,omitempty"`
-	Heat   string          `json:"heat,omitempty"`
 
 	index int
 }
@@ -62,6 +61,7 @@ type RetrievedUnit struct {
 	Unit  string      `json:"unit"` // such as n624 or h12n624
 	Words []Term      `json:"words,omitempty"`
 	Top   []Retrieved `json:"top"` // by descending norm
+	Heat  string      `json:"heat,omitempty"`
 
 	head int // wholeNeuron for all of them
 }

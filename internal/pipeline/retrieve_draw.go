@@ -42,10 +42,10 @@ type shown struct {
 }
 
 // draw writes, for every neuron, copies of the pictures that it and its pairs
-// are strongest on, a sheet with the neuron's pictures and below them those of
-// its strongest pairs, and, where there is a model, another with heat maps over
-// them. It completes result with their paths, and returns the pictures that
-// could not be read.
+// are strongest on, and a sheet with the neuron's pictures and below them those
+// of its strongest pairs; where there is a model, also one with heat maps for
+// each of these units. It completes result with their paths, and returns the
+// pictures that could not be read.
 func (o RetrieveOptions) draw(ctx context.Context, src *source, result *RetrieveResult, say Reporter) ([]Skipped, error) {
 	d := &drawing{RetrieveOptions: o, say: say, team: par.NewTeam(o.Threads), tower: src.tower, failed: map[string]bool{}}
 	if err := d.locate(ctx, result); err != nil {
@@ -167,9 +167,13 @@ func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int, progre
 	if err := saveCanvas(n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
 		return err
 	}
-	if d.tower != nil {
-		n.Heat = filepath.Join(folder, heatFile)
-		if err := saveCanvas(n.Heat, heatSheet(n.Neuron, onSheet, sheet, d.tower.Config().Grid())); err != nil {
+	for i := range onSheet {
+		u := &onSheet[i]
+		if d.tower == nil {
+			break
+		}
+		u.Heat = filepath.Join(unitFolder(d.SaveDir, n.index, u.head), heatFile)
+		if err := saveCanvas(u.Heat, heatSheet(*u, sheet, d.tower.Config().Grid())); err != nil {
 			return err
 		}
 	}
@@ -181,7 +185,7 @@ func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int, progre
 func (d *drawing) tidy(n *RetrievedNeuron) error {
 	for i := range n.Units {
 		u := &n.Units[i]
-		written := []string{n.Sheet, n.Heat}
+		written := []string{n.Sheet, u.Heat}
 		for j := range u.Top {
 			if t := &u.Top[j]; d.failed[t.Name] {
 				t.Path = ""

@@ -14,9 +14,10 @@ import (
 	"github.com/clipnh/clipnh/internal/canvas"
 )
 
-// The files below a neuron's folder, DIR/624, are copies of its strongest
-// pictures, RANK_ROW.png, those of its pairs' in a folder 624_HEAD each, and the
-// sheets. Each says who made it, so that nothing else is ever replaced.
+// The files in a neuron's folder, DIR/624, are copies of its strongest pictures,
+// RANK_ROW.png, their heat maps, and the sheet; its pairs have folders of their
+// own below, 624_HEAD. Each file says who made it, so that nothing else is ever
+// replaced.
 const (
 	retrieveMaker = "clipnh retrieve"
 	sheetFile     = "sheet.png"

@@ -11,11 +11,10 @@ import (
 // Measures of sheets, in pixels.
 const (
 	thumbSide = 208 // of a picture on a sheet
-	heatSide  = 136 // of one under a heat map, which is coarse
 	cellGap   = 12
 	margin    = 36
 	headWidth = 300 // of what is said of a unit, on the left
-	textWidth = 1300
+	textWidth = 1600
 )
 
 // fonts are those of a sheet.
@@ -29,17 +28,17 @@ func newFonts() fonts {
 type grid struct {
 	fonts
 	*canvas.Canvas
-	side, row, top int // of a cell's picture; of a row; where the first begins
+	row, top int // height of a row; where the first begins
 }
 
 // newGrid returns a sheet with its title and a text that explains it.
-func newGrid(title, text string, units []RetrievedUnit, side, row int) *grid {
-	g := &grid{fonts: newFonts(), side: side, row: row}
+func newGrid(title, text string, units []RetrievedUnit, row int) *grid {
+	g := &grid{fonts: newFonts(), row: row}
 	cells := 3 // so that there is room for the text
 	for _, u := range units {
 		cells = max(cells, len(u.Top))
 	}
-	width := 2*margin + headWidth + cells*(side+cellGap) - cellGap
+	width := 2*margin + headWidth + cells*(thumbSide+cellGap) - cellGap
 	lines := g.text.Wrap(text, min(width-2*margin, textWidth))
 	y := margin + g.title.Height() + 10
 	g.top = y + len(lines)*(g.text.Height()+4) + 20 + cellGap
@@ -57,21 +56,14 @@ func (g *grid) at(unit int) image.Point { return image.Pt(margin, g.top+unit*g.r
 
 // cell is where a picture lies.
 func (g *grid) cell(unit, picture int) image.Rectangle {
-	p := g.at(unit).Add(image.Pt(headWidth+picture*(g.side+cellGap), 0))
-	return image.Rectangle{p, p.Add(image.Pt(g.side, g.side))}
+	p := g.at(unit).Add(image.Pt(headWidth+picture*(thumbSide+cellGap), 0))
+	return image.Rectangle{p, p.Add(image.Pt(thumbSide, thumbSide))}
 }
 
 // head says which unit a row is of, and the words of its direction in so many
 // lines.
 func (g *grid) head(unit int, u RetrievedUnit, lines int) {
 	at, room := g.at(unit), headWidth-24
-	if u.head == wholeNeuron {
-		// The neuron stands apart from its pairs.
-		ground := image.Rect(0, at.Y-cellGap, g.Bounds().Max.X, at.Y+g.row-cellGap)
-		g.Fill(ground, canvas.Shaded)
-	} else {
-		g.Fill(image.Rect(margin, at.Y-cellGap, g.Bounds().Max.X-margin, at.Y-cellGap+1), canvas.Faint)
-	}
 	name, kind := u.Unit, "neuron, sum over heads"
 	if u.head != wholeNeuron {
 		kind = fmt.Sprintf("pair with head %d", u.head)
@@ -125,9 +117,15 @@ func contactSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown,
 	if slices.ContainsFunc(units, func(u RetrievedUnit) bool { return len(u.Words) > 0 }) {
 		text += " Words are what a unit's direction is made of, with their coefficients."
 	}
-	g := newGrid(neuron+": strongest pictures", text, units, thumbSide, row)
+	g := newGrid(neuron+": strongest pictures", text, units, row)
 	lines := (row - cellGap - f.unit.Height() - f.text.Height() - 12) / (f.text.Height() + 2)
 	for i, u := range units {
+		y := g.at(i).Y - cellGap
+		if u.head == wholeNeuron { // stands apart from its pairs
+			g.Fill(image.Rect(0, y, g.Bounds().Max.X, y+row), canvas.Shaded)
+		} else {
+			g.Fill(image.Rect(margin, y, g.Bounds().Max.X-margin, y+1), canvas.Faint)
+		}
 		g.head(i, u, lines)
 		for j, t := range u.Top {
 			box := g.cell(i, j)
@@ -141,60 +139,47 @@ func contactSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown,
 // heatLines are the maps of a heat sheet, in the order of shown.maps.
 var heatLines = [3]string{"activation", "attention", "product"}
 
-// heatSheet draws, below each picture of a contact sheet, where the unit's
-// activation, attention and their product are.
-func heatSheet(neuron string, units []RetrievedUnit, pictures map[int]*shown, locations int) *canvas.Canvas {
+// heatSheet draws a unit's strongest pictures, and below each where on it the
+// activation, the attention and their product are.
+func heatSheet(u RetrievedUnit, pictures map[int]*shown, locations int) *canvas.Canvas {
+	const lineGap = 8
 	f := newFonts()
-	const lineGap = 6
-	block := heatSide + 5 + f.small.Height() + 8 + len(heatLines)*(heatSide+lineGap) + 2*cellGap
-	g := newGrid(neuron+": heat maps", "Below each picture, over its locations: the neuron's activation; the attention of the head, or for the neuron "+
+	below := 5 + f.small.Height() + 1 + 8 // a picture: its caption
+	row := thumbSide + below + len(heatLines)*(thumbSide+lineGap) + 2*cellGap
+	g := newGrid(u.Unit+": heat maps", "Below each picture, over its locations: the neuron's activation; the attention of the head, or for a neuron "+
 		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "+
-		"The colours of a line reach from 0 to its 99th percentile.", units, heatSide, block)
-	for i, u := range units {
-		g.head(i, u, 3)
-		var maps [3][][]float32 // of each line, by picture
-		var all [3][]float32
-		for _, t := range u.Top {
-			s := pictures[t.Image]
-			var of [3][]float32
-			if s.err == nil {
-				of = s.maps(u.head)
-			}
-			for line, values := range of {
-				maps[line], all[line] = append(maps[line], values), append(all[line], values...)
-			}
+		"The colours of a line reach from 0 to its 99th percentile.", []RetrievedUnit{u}, row)
+	g.head(0, u, 5)
+	var lines [3][][]float32 // by picture; empty where it could not be read
+	for _, t := range u.Top {
+		var maps [3][]float32
+		if s := pictures[t.Image]; s.err == nil {
+			maps = s.maps(u.head)
 		}
-		var high [3]float64
-		for line, values := range all {
-			high[line] = percentile99(values)
+		for line, values := range maps {
+			lines[line] = append(lines[line], values)
 		}
-		for j, t := range u.Top {
-			s, box := pictures[t.Image], g.cell(i, j)
-			g.picture(box, s.crop, s.err)
-			g.caption(box, g.small.CutMiddle(t.Name, heatSide))
-			box = box.Add(image.Pt(0, heatSide+5+g.small.Height()+8))
-			for line := range heatLines {
-				if s.err == nil {
-					heat := canvas.Heat{Values: maps[line][j], W: locations, H: locations, High: high[line]}
-					g.Place(heat.Over(s.crop), box)
-				}
-				box = box.Add(image.Pt(0, heatSide+lineGap))
+	}
+	for j, t := range u.Top {
+		s, box := pictures[t.Image], g.cell(0, j)
+		g.picture(box, s.crop, s.err)
+		g.caption(box, g.small.CutMiddle(t.Name, thumbSide))
+	}
+	for line, name := range heatLines {
+		y := thumbSide + below + line*(thumbSide+lineGap)
+		high := percentile99(slices.Concat(lines[line]...))
+		for j, values := range lines[line] {
+			if values == nil {
+				continue
 			}
+			heat := canvas.Heat{Values: values, W: locations, H: locations, High: high}
+			g.Place(heat.Over(pictures[u.Top[j].Image].crop), g.cell(0, j).Add(image.Pt(0, y)))
 		}
-		g.heatHeads(i, high, lineGap)
+		at := g.at(0).Add(image.Pt(0, y+(thumbSide-g.text.Height()-8-canvas.BarHeight(g.small))/2))
+		g.Text(g.text, at, name, canvas.Ink)
+		g.Bar(g.small, at.Add(image.Pt(0, g.text.Height()+8)), headWidth-80, "0", fmt.Sprintf("%.3g", high))
 	}
 	return g.Canvas
-}
-
-// heatHeads names the lines of heat maps, and what their colours stand for.
-func (g *grid) heatHeads(unit int, high [3]float64, lineGap int) {
-	y := g.at(unit).Y + heatSide + 5 + g.small.Height() + 8
-	for line, name := range heatLines {
-		at := image.Pt(margin, y+(heatSide-g.text.Height()-8-canvas.BarHeight(g.small))/2)
-		g.Text(g.text, at, name, canvas.Ink)
-		g.Bar(g.small, at.Add(image.Pt(0, g.text.Height()+8)), headWidth-100, "0", fmt.Sprintf("%.3g", high[line]))
-		y += heatSide + lineGap
-	}
 }
 
 // percentile99 is the value that one of a hundred exceeds: a location that draws

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"image/png"
 	"io/fs"
 	"math"
@@ -233,7 +234,10 @@ func TestRetrieveDraws(t *testing.T) {
 	n := retrieve(t, o).Neurons[0]
 	files := retrievedFiles(t, dir)
 	want := map[string]bool{"37/sheet.png": true, "37/heat.png": true}
-	for _, u := range n.Units {
+	for i, u := range n.Units {
+		if i == 1 { // the stronger pair
+			want[fmt.Sprintf("37/37_%d/heat.png", u.head)] = true
+		}
 		for _, r := range u.Top {
 			rel, err := filepath.Rel(dir, r.Path)
 			if err != nil {
@@ -253,7 +257,7 @@ func TestRetrieveDraws(t *testing.T) {
 			}
 		}
 	}
-	if !want["37/0_23.png"] || !want["37/37_1/1_29.png"] || len(want) != 2+3*3 || len(files) != len(want) {
+	if !want["37/0_23.png"] || !want["37/37_1/1_29.png"] || len(want) != 3+3*3 || len(files) != len(want) {
 		t.Errorf("files %v", want)
 	}
 	for name := range files {
@@ -261,8 +265,8 @@ func TestRetrieveDraws(t *testing.T) {
 			t.Errorf("%s was not to be written", name)
 		}
 	}
-	if n.Sheet != filepath.Join(dir, "37", "sheet.png") || n.Heat != filepath.Join(dir, "37", "heat.png") {
-		t.Errorf("sheets %s and %s", n.Sheet, n.Heat)
+	if n.Sheet != filepath.Join(dir, "37", "sheet.png") || n.Units[0].Heat != filepath.Join(dir, "37", "heat.png") || n.Units[2].Heat != "" {
+		t.Errorf("sheets %s and %s", n.Sheet, n.Units[0].Heat)
 	}
 
 	save := filepath.Join(t.TempDir(), "scores")
@@ -291,8 +295,8 @@ func TestRetrieveReplaces(t *testing.T) {
 	o.ScoresPath, o.Model = goldenScores(t), "" // no heat maps
 	n := retrieve(t, o).Neurons[0]
 	files := retrievedFiles(t, dir)
-	if len(files) != 2+2+2 || n.Heat != "" || files["37/notes.txt"] != "mine" {
-		t.Errorf("%d files, heat %q", len(files), n.Heat)
+	if len(files) != 2+2+2 || n.Units[0].Heat != "" || files["37/notes.txt"] != "mine" {
+		t.Errorf("%d files, heat %q", len(files), n.Units[0].Heat)
 	}
 
 	foreign := filepath.Join(dir, "37", "37_1", "4_40.png")
@@ -343,7 +347,7 @@ func TestRetrieveSkips(t *testing.T) {
 			}
 		}
 	}
-	if _, err := os.Stat(result.Neurons[0].Heat); err != nil {
+	if _, err := os.Stat(result.Neurons[0].Units[0].Heat); err != nil {
 		t.Error(err)
 	}
 	gone.Strict = true
@@ -498,7 +502,7 @@ func TestSheetsFit(t *testing.T) {
 			units = append(units, u)
 		}
 		for name, c := range map[string]*canvas.Canvas{
-			"contact": contactSheet("n123456", units, pictures, 1000000), "heat": heatSheet("n123456", units, pictures, 2),
+			"contact": contactSheet("n123456", units, pictures, 1000000), "heat": heatSheet(units[count%3], pictures, 2),
 		} {
 			var b bytes.Buffer
 			if err := c.WritePNG(&b, "test"); err != nil {
