@@ -167,17 +167,25 @@ func (d *drawing) neuron(ctx context.Context, n *RetrievedNeuron, of int, progre
 	if err := saveCanvas(n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
 		return err
 	}
-	for i := range onSheet {
-		u := &onSheet[i]
-		if d.tower == nil {
-			break
-		}
-		u.Heat = filepath.Join(unitFolder(d.SaveDir, n.index, u.head), heatFile)
-		if err := saveCanvas(u.Heat, heatSheet(*u, sheet, d.tower.Config().Grid())); err != nil {
+	if d.tower != nil {
+		if err := d.heatSheets(onSheet, n.index, sheet); err != nil {
 			return err
 		}
 	}
 	return d.tidy(n)
+}
+
+// heatSheets draws one for each of some units.
+func (d *drawing) heatSheets(units []RetrievedUnit, neuron int, pictures map[int]*shown) error {
+	errs := make([]error, len(units))
+	d.team.For(len(units), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			u := &units[i]
+			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
+			errs[i] = saveCanvas(u.Heat, heatSheet(*u, pictures, d.tower.Config().Grid()))
+		}
+	})
+	return errors.Join(errs...)
 }
 
 // tidy removes what an earlier run left in the neuron's folders, and takes back
