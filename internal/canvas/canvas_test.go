@@ -317,6 +317,22 @@ func TestMakerOfOthers(t *testing.T) {
 	}
 }
 
+func FuzzMaker(f *testing.F) {
+	var ours bytes.Buffer
+	if err := stripes(2, 2).WritePNG(&ours, "x"); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(ours.Bytes())
+	f.Add(ours.Bytes()[:headerSize+6])
+	f.Add([]byte(signature))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		maker, err := Maker(bytes.NewReader(file))
+		if err != nil || len(maker) > mostMaker || !bytes.Contains(file, []byte(maker)) {
+			t.Errorf("made by %q, %v", maker, err)
+		}
+	})
+}
+
 type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
