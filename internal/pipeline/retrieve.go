@@ -74,7 +74,7 @@ type Retrieved struct {
 	Rank  int     `json:"rank"`  // from 0
 	Image int     `json:"image"` // its row in the scores: its place among the pictures that could be read
 	Name  string  `json:"name"`
-	Norm  float64 `json:"norm"` // of the contribution, uncentred
+	Norm  float32 `json:"norm"` // of the contribution, uncentred
 	Path  string  `json:"path,omitempty"`
 }
 

@@ -145,7 +145,7 @@ func (r *ranking) unit(u int, name string, head int) RetrievedUnit {
 	for rank := range min(r.keep, r.seen) {
 		at := u*r.keep + rank
 		image := int(r.top.Images[at])
-		unit.Top = append(unit.Top, Retrieved{Rank: rank, Image: image, Name: r.names[image], Norm: float64(r.top.Scores[at])})
+		unit.Top = append(unit.Top, Retrieved{Rank: rank, Image: image, Name: r.names[image], Norm: r.top.Scores[at]})
 	}
 	return unit
 }

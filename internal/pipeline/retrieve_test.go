@@ -81,7 +81,7 @@ func TestRetrieve(t *testing.T) {
 					}
 					continue
 				}
-				largest := math.Inf(1)
+				largest := float32(math.MaxFloat32)
 				for _, u := range n.Units[1:] {
 					if got := rows(u); !slices.Equal(got, want.Heads[u.head]) {
 						t.Errorf("%s: %v, want %v", u.Unit, got, want.Heads[u.head])
@@ -112,7 +112,7 @@ func TestRetrieveNorms(t *testing.T) {
 				t.Fatalf("%s: %d pictures, want all %d", u.Unit, len(u.Top), shape[0])
 			}
 			for _, r := range u.Top {
-				got = append(got, float32(r.Norm))
+				got = append(got, r.Norm)
 				if u.head == wholeNeuron {
 					want = append(want, sums[r.Image*C+n.index])
 				} else {
