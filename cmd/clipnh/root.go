@@ -35,6 +35,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),
+			newRetrieveCommand(g),
 			newPolysemanticityCommand(g),
 			newRegistersCommand(g),
 			newReconstructCommand(g),

@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 
 	// The stages.
 	"internal/pipeline": {
-		"configs", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
+		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
 		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile", "internal/shift", "internal/textlist",
 		"internal/ui",
 	},
@@ -71,6 +71,7 @@ var allowed = map[string][]string{
 	"internal/textlist": {},
 
 	// Base.
+	"internal/canvas":      {},
 	"internal/kernel":      {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/blas": {"internal/kernel", "internal/par"},
 	"internal/kernel/cpu":  {},
@@ -86,12 +87,13 @@ var allowed = map[string][]string{
 // of it whose path begins so. Tests may too, as they compare with other
 // implementations.
 var importers = map[string][]string{
+	"codeberg.org/go-fonts/liberation":  {"internal/canvas"},
 	"github.com/chewxy/hm":              {"internal/clip"},
 	"github.com/nlpodyssey/gopickle":    {"internal/ptfile"},
 	"github.com/schollz/progressbar/v3": {"internal/ui"},
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},
-	"golang.org/x/image":                {"internal/imageprep"},
+	"golang.org/x/image":                {"internal/canvas", "internal/imageprep"},
 	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/npy", "internal/pipeline"},
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},

@@ -1,10 +1,6 @@
 package decomp
 
-import (
-	"math"
-
-	"github.com/clipnh/clipnh/internal/par"
-)
+import "github.com/clipnh/clipnh/internal/par"
 
 // Norms gives the lengths of pairs' contributions without writing them out. A
 // head that passes on a share g of its attention (1 but for ablations) makes
@@ -64,5 +60,5 @@ func (p *Pool) NewNorms(team par.Team) *Norms {
 func (n *Norms) Of(pair int, s, share float64) float64 {
 	h := pair / n.neurons
 	square := s*s*n.vv[pair] + 2*s*(share*n.vb[pair]+n.vo[pair]) + share*share*n.bb[h] + 2*share*n.bo[h] + n.oo
-	return math.Sqrt(max(square, 0)) // rounding may leave a zero length below zero
+	return root(square)
 }

@@ -19,6 +19,32 @@ func TestNorms(t *testing.T) {
 	far(t, "norms", got, read(t, "raw_norms_nh.npy"), rounding)
 }
 
+// TestNeuronNorms compares a neuron's norms with the goldens, of pairs and summed
+// over heads, from a model's pool and from the slices that artefacts keep.
+func TestNeuronNorms(t *testing.T) {
+	whole, s := goldenPool(t), read(t, "s.npy")
+	H, C, O := whole.Heads, whole.Neurons, whole.OutDim
+	wantPairs, wantSums := read(t, "raw_norms_nh.npy"), read(t, "raw_norms_n.npy")
+	for name, pool := range map[string]*decomp.Pool{
+		"pool": whole, "slices": decomp.PoolFromSlices(H, C, O, whole.Value, whole.Out, whole.Bias),
+	} {
+		pairs, sums := make([]float32, len(wantPairs)), make([]float32, len(wantSums))
+		scores := make([]float32, H)
+		for n := range C {
+			norms := pool.NeuronNorms(n, par.NewTeam(2))
+			for b := range len(s) / (H * C) {
+				for h := range H {
+					scores[h] = s[(b*H+h)*C+n]
+					pairs[(b*H+h)*C+n] = float32(norms.Pair(h, scores[h]))
+				}
+				sums[b*C+n] = float32(norms.Sum(scores))
+			}
+		}
+		far(t, name+" pairs", pairs, wantPairs, rounding)
+		far(t, name+" neurons", sums, wantSums, rounding)
+	}
+}
+
 // TestNormsOfShares compares with contributions written out, where biases are as
 // large as scores and heads pass on a share of their attention.
 func TestNormsOfShares(t *testing.T) {

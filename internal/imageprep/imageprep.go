@@ -140,8 +140,12 @@ func Preprocess(dst []float32, path string, size int, o Options) error {
 
 // PreprocessRGB runs the chain after decoding: resize, crop, normalise. It
 // writes [3,size,size] to dst and panics if that has another length.
-func PreprocessRGB(dst []float32, img *RGB, size int) {
+func PreprocessRGB(dst []float32, img *RGB, size int) { Normalize(dst, Square(img, size)) }
+
+// Square returns the middle of a picture, size x size, once its shorter side is
+// that long. It resizes no more of the picture than that.
+func Square(img *RGB, size int) *RGB {
 	w, h := ShorterSide(img.W, img.H, size)
 	left, top := centre(w, size), centre(h, size)
-	Normalize(dst, resample(img, w, h, left, top, left+size, top+size, Bicubic))
+	return resample(img, w, h, left, top, left+size, top+size, Bicubic)
 }

@@ -34,10 +34,14 @@ func NewExtremes(pairs, keep int) *Extremes {
 	if pairs < 1 || keep < 1 {
 		panic("lowrank: empty statistics")
 	}
-	tail := func(sign float32) Tail {
-		return Tail{make([]float32, pairs*keep), make([]int32, pairs*keep), sign}
-	}
-	return &Extremes{Pairs: pairs, Keep: keep, Sum: NewSums(pairs), Largest: tail(1), Smallest: tail(-1)}
+	largest, smallest := NewTail(pairs, keep), NewTail(pairs, keep)
+	smallest.sign = -1
+	return &Extremes{Pairs: pairs, Keep: keep, Sum: NewSums(pairs), Largest: largest, Smallest: smallest}
+}
+
+// NewTail returns room for the keep largest numbers of each of some units.
+func NewTail(units, keep int) Tail {
+	return Tail{make([]float32, units*keep), make([]int32, units*keep), 1}
 }
 
 // Add adds the scores of further images, [b,P].
@@ -53,8 +57,8 @@ func (e *Extremes) Add(scores []float32, team par.Team) {
 				for p := lo; p < min(lo+pairGroup, e.Pairs); p++ {
 					s := scores[b*e.Pairs+p]
 					e.Sum.Add(p, s)
-					e.Largest.insert(p, e.Keep, e.Images+b, e.Images+b, s)
-					e.Smallest.insert(p, e.Keep, e.Images+b, e.Images+b, s)
+					e.Largest.Insert(p, e.Keep, e.Images+b, e.Images+b, s)
+					e.Smallest.Insert(p, e.Keep, e.Images+b, e.Images+b, s)
 				}
 			}
 		}
@@ -62,9 +66,9 @@ func (e *Extremes) Add(scores []float32, team par.Team) {
 	e.Images += images
 }
 
-// insert puts the score of an image in its place among those of pair p, if it has
+// Insert puts the score of an image in its place among those of pair p, if it has
 // one; seen scores came before, of earlier images.
-func (t *Tail) insert(p, keep, seen, image int, score float32) {
+func (t *Tail) Insert(p, keep, seen, image int, score float32) {
 	n := min(seen, keep)
 	row, images := t.Scores[p*keep:(p+1)*keep], t.Images[p*keep:(p+1)*keep]
 	if n == keep {
@@ -92,8 +96,8 @@ func (e *Extremes) Merge(other *Extremes, team par.Team) {
 		for p := lo; p < hi; p++ {
 			for i := range n {
 				at := p*other.Keep + i
-				e.Largest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Largest.Images[at]), other.Largest.Scores[at])
-				e.Smallest.insert(p, e.Keep, e.Images+i, e.Images+int(other.Smallest.Images[at]), other.Smallest.Scores[at])
+				e.Largest.Insert(p, e.Keep, e.Images+i, e.Images+int(other.Largest.Images[at]), other.Largest.Scores[at])
+				e.Smallest.Insert(p, e.Keep, e.Images+i, e.Images+int(other.Smallest.Images[at]), other.Smallest.Scores[at])
 			}
 		}
 	})

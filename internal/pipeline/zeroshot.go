@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -70,12 +69,14 @@ func (p Pair) Name() string { return fmt.Sprintf("h%dn%d", p.Head, p.Neuron) }
 // direction [H,C,O] has the largest product with its embedding, best first;
 // both are unit vectors.
 func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error) {
-	a, err := cache.Open(pcsPath)
-	if err != nil {
-		return nil, err
-	}
-	if err := a.Require(cache.Manifest{Kind: kindDirections}); err != nil {
-		return nil, err
+	return strongestPairs(pcsPath, k, threads, func(out int) ([]float32, error) { return readEmbeddings(textsPath, out) })
+}
+
+// strongestPairs is StrongestPairs for texts' embeddings of the directions' O
+// dimensions from anywhere.
+func strongestPairs(pcsPath string, k, threads int, textsOf func(out int) ([]float32, error)) ([][]Pair, error) {
+	if _, err := openOurs(pcsPath, kindDirections); err != nil {
+		return nil, undirected(err, pcsPath)
 	}
 	pcs, shape, err := npy.ReadFloat32(pcsPath)
 	if err != nil {
@@ -85,7 +86,7 @@ func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error)
 		return nil, fmt.Errorf("%s: shape %s, want [H,C,O]", pcsPath, npy.ShapeString(shape))
 	}
 	neurons, out := shape[1], shape[2]
-	texts, err := readEmbeddings(textsPath, out)
+	texts, err := textsOf(out)
 	if err != nil {
 		return nil, err
 	}

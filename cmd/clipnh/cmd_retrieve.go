@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const retrieveHelp = `
+Finds the pictures that a neuron, and each of its neuron-head pairs, contributes to
+most: a neuron may stand for butterflies, and its pair with head 21 for butterfly
+costumes. Pictures are ordered by the norm of the unit's contribution, uncentred, its
+bias share included; a neuron's contribution is the sum over heads.
+
+Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs beside
+their neuron (--pairs h21n624,h3n7), or those whose principal direction (--pcs-path,
+which svd wrote) is closest to a text (--text "butterfly costume", --model, --vocab).
+These may be given together.
+
+Reads scores that collect wrote (--scores; or dense .dat or .npy contributions,
+clipnh's or the reference's), or a checkpoint and pictures (--model, --data-path).
+With --save-dir and --scores, the pictures are found by name below --data-path.
+
+Writes, below --save-dir, for neuron 624 and its pair with head 21:
+  624/0_123.png         the picture of rank 0, the 123rd of those that could be read
+  624/624_21/0_57.png   the same of the pair
+  624/sheet.png         all of them at a glance: the neuron, then its --heads
+                        strongest pairs, with names, norms, and the words of their
+                        directions where sparse wrote these (--decomposition-save-path;
+                        given twice, one of pairs and one of neurons)
+  624/heat.png          with a --model, where on its pictures the neuron is active, where
+                        heads attend, and the product; for the pairs on the sheet
+                        624/624_21/heat.png and so on
+Copies of an earlier run in these folders are replaced; other files never are. A
+picture that cannot be read is skipped and named (--strict stops instead).`
+
+func newRetrieveCommand(g *globalOptions) *cobra.Command {
+	var opts retrieveOptions
+	cmd := &cobra.Command{
+		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path DIR --save-dir DIR",
+		Short: "Show the pictures that neurons and pairs are strongest on",
+		Long:  retrieveHelp,
+		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images --data-path photos \\\n" +
+			"  --model RN50x16.pt --save-dir retrieved\n" +
+			"clipnh retrieve --text \"butterfly costume\" --pcs-path caches/pc0.npy --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --scores caches/photos",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runRetrieve(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// retrieveOptions is everything the retrieve command can be told.
+type retrieveOptions struct {
+	neurons, pairs            string
+	texts                     []string
+	textPairs                 int
+	pcsPath, vocab, templates string
+	useTemplates              bool
+
+	scores, shape, model, precision string
+	dataset, dataPath               string
+	stride, batch                   int
+	strict                          bool
+	images                          imageprep.Options
+
+	top, heads, copySide int
+	saveDir              string
+	decompositions       []string
+	wordsPath            string
+	words                int
+}
+
+func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
+	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
+	fs.StringArrayVar(&o.texts, "text", nil, "the pairs closest to a `TEXT`; may be given several times")
+	fs.IntVar(&o.textPairs, "text-pairs", 5, "take the `N` pairs closest to a text")
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions of pairs, .npy, for --text")
+	vocabFlag(fs, &o.vocab)
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one a line, {} for the text (default CLIP's 80)")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+	modelFlag(fs, &o.model)
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
+	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.IntVar(&o.top, "top", 10, "show the `N` pictures of largest norm")
+	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` to write copies of the pictures and sheets below")
+	fs.IntVar(&o.heads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json lists, and --save-dir copies, all")
+	fs.IntVar(&o.copySide, "copy-side", 0, "shrink copies to at most `N` pixels a side; 0 leaves them as they are")
+	fs.StringArrayVar(&o.decompositions, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the codes' words, one a line")
+	fs.IntVar(&o.words, "num-components", 5, "show the `K` words of largest coefficient")
+	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	pictureFlags(fs, &o.images)
+}
+
+func (o *retrieveOptions) validate() error {
+	if _, err := parseNeurons(o.neurons); err != nil {
+		return err
+	}
+	if o.neurons == "" && o.pairs == "" && len(o.texts) == 0 {
+		return errors.New("nothing to look for: want --neur-idxs, --pairs or --text")
+	}
+	if o.scores == "" && o.model == "" {
+		return errors.New("want --scores, or --model and --data-path")
+	}
+	if o.scores == "" || o.saveDir != "" {
+		if err := require("--data-path", o.dataPath); err != nil {
+			return err
+		}
+	}
+	if len(o.texts) > 0 {
+		if err := require("--model", o.model, "--pcs-path", o.pcsPath, "--vocab", o.vocab); err != nil {
+			return fmt.Errorf("--text: %w", err)
+		}
+	}
+	if (len(o.decompositions) > 0) != (o.wordsPath != "") {
+		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	}
+	switch {
+	case !o.useTemplates && o.templates != "":
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case !slices.Contains(dataset.Kinds(), o.dataset):
+		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
+	case slices.Contains(o.texts, ""):
+		return errors.New("--text: an empty one")
+	case o.images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	}
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{
+		{"text-pairs", o.textPairs, 1}, {"sample-stride", o.stride, 1}, {"batch-size", o.batch, 1}, {"top", o.top, 1},
+		{"heads", o.heads, 0}, {"copy-side", o.copySide, 0}, {"num-components", o.words, 1},
+	} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
+		}
+	}
+	_, err := parseShape(o.shape)
+	return errors.Join(err, checkPrecision(o.precision))
+}
+
+// parseNeurons reads 624,1300.
+func parseNeurons(list string) ([]int, error) {
+	var neurons []int
+	for _, word := range splitUnits(list) {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("--neur-idxs %q: want whole numbers, such as 624,1300", list)
+		}
+		neurons = append(neurons, n)
+	}
+	return neurons, nil
+}
+
+// pipeline reads what the flags name.
+func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, error) {
+	neurons, err := parseNeurons(o.neurons)
+	shape, shapeErr := parseShape(o.shape)
+	if err := errors.Join(err, shapeErr); err != nil {
+		return pipeline.RetrieveOptions{}, usageError{err}
+	}
+	p := pipeline.RetrieveOptions{
+		PictureOptions: pipeline.PictureOptions{
+			ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
+			Precision: precisions[o.precision], Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
+		},
+		Neurons: neurons, Pairs: splitUnits(o.pairs), Texts: o.texts, TextPairs: o.textPairs, PCsPath: o.pcsPath, Vocab: o.vocab,
+		Top: o.top, SaveDir: o.saveDir, CopySide: o.copySide, SheetHeads: o.heads, Threads: g.workers(),
+		WordsOptions: pipeline.WordsOptions{DecompositionPaths: o.decompositions, Components: o.words},
+	}
+	if o.wordsPath != "" {
+		if p.Words, err = readTexts(o.wordsPath); err != nil {
+			return p, err
+		}
+	}
+	if len(o.texts) > 0 {
+		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+		p.Templates, err = prompts.prompts()
+	}
+	return p, err
+}
+
+func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) error {
+	o, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	result, err := pipeline.Retrieve(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printRetrieve(result, opts, g.printer)
+	}
+	if n := len(result.Skipped); err == nil && n > 0 {
+		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	}
+	return err
+}
+
+func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.Printer) error {
+	if len(result.Found) > 0 {
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
+		for _, f := range result.Found {
+			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine))
+		}
+		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
+			return err
+		}
+	}
+	columns := []ui.Column{ui.Left("unit"), ui.Right("rank"), ui.Right("image"), ui.Left("picture"), ui.Right("norm")}
+	if len(opts.decompositions) > 0 {
+		columns = append(columns, ui.Left("words of the unit"))
+	}
+	t := ui.NewTable(columns...)
+	left := 0
+	for _, n := range result.Neurons {
+		shown := n.Units[:min(1+opts.heads, len(n.Units))]
+		left += len(n.Units) - len(shown)
+		for _, u := range shown {
+			unit, words := u.Unit, make([]string, len(u.Words))
+			for i, term := range u.Words {
+				words[i] = term.Word
+			}
+			for _, r := range u.Top {
+				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
+				if len(opts.decompositions) > 0 {
+					row = append(row, strings.Join(words, ", "))
+				}
+				t.Row(row...)
+				unit, words = "", nil
+			}
+		}
+	}
+	if err := p.Table(t); err != nil {
+		return err
+	}
+	if left > 0 {
+		p.Note("%s less strong are not listed: --heads or --json lists them", ui.Pairs.Count(int64(left)))
+	}
+	if opts.saveDir == "" {
+		return nil
+	}
+	t = ui.NewTable(ui.Left("neuron"), ui.Left("sheet"), ui.Left("heat maps"))
+	for _, n := range result.Neurons {
+		t.Row(n.Neuron, n.Sheet, n.Units[0].Heat)
+	}
+	return errors.Join(p.Text("\n"), p.Table(t))
+}

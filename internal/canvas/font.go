@@ -1,0 +1,119 @@
+package canvas
+
+import (
+	"image"
+	"image/color"
+	"strings"
+	"sync"
+
+	"codeberg.org/go-fonts/liberation/liberationsansbold"
+	"codeberg.org/go-fonts/liberation/liberationsansregular"
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+)
+
+// A Font is Liberation Sans in one size. It may be used by one goroutine at a
+// time.
+type Font struct {
+	face    font.Face
+	metrics font.Metrics
+}
+
+var regular, bold = parsed(liberationsansregular.TTF), parsed(liberationsansbold.TTF)
+
+func parsed(ttf []byte) func() *opentype.Font {
+	return sync.OnceValue(func() *opentype.Font {
+		f, err := opentype.Parse(ttf)
+		if err != nil {
+			panic("canvas: " + err.Error()) // a part of the program
+		}
+		return f
+	})
+}
+
+// NewFont returns letters of so many pixels to the em.
+func NewFont(size float64) *Font { return newFont(regular(), size) }
+
+// NewBold returns heavy letters of so many pixels to the em.
+func NewBold(size float64) *Font { return newFont(bold(), size) }
+
+func newFont(of *opentype.Font, size float64) *Font {
+	face, err := opentype.NewFace(of, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingNone})
+	if err != nil {
+		panic("canvas: " + err.Error())
+	}
+	return &Font{face, face.Metrics()}
+}
+
+// Height is that of a line, in pixels: from the top of the highest letter to
+// the foot of the lowest.
+func (f *Font) Height() int { return f.metrics.Ascent.Ceil() + f.metrics.Descent.Ceil() }
+
+// Width is that of a text, in pixels, rounded up.
+func (f *Font) Width(text string) int { return font.MeasureString(f.face, text).Ceil() }
+
+// Text draws a line of text whose upper left corner is at a point.
+func (c *Canvas) Text(f *Font, at image.Point, text string, with color.NRGBA) {
+	d := font.Drawer{
+		Dst: c.img, Src: image.NewUniform(with), Face: f.face,
+		Dot: fixed.Point26_6{X: fixed.I(at.X), Y: fixed.I(at.Y + f.metrics.Ascent.Ceil())},
+	}
+	d.DrawString(text)
+}
+
+// TextCentred draws a line of text in the middle of a box's width, at its top.
+func (c *Canvas) TextCentred(f *Font, box image.Rectangle, text string, with color.NRGBA) {
+	c.Text(f, image.Pt(box.Min.X+(box.Dx()-f.Width(text))/2, box.Min.Y), text, with)
+}
+
+// ellipsis stands for what is left out of a text.
+const ellipsis = "…"
+
+// Cut returns a text that is no wider than a number of pixels: if need be,
+// without its end.
+func (f *Font) Cut(text string, width int) string {
+	return f.shorten(text, width, func(letters []rune, keep int) string {
+		return string(letters[:keep]) + ellipsis
+	})
+}
+
+// CutMiddle is Cut, but for names that differ towards their ends, as those of
+// files do: it leaves out their middle, and keeps twice as much of the end as of
+// the beginning.
+func (f *Font) CutMiddle(text string, width int) string {
+	return f.shorten(text, width, func(letters []rune, keep int) string {
+		begin := keep / 3
+		return string(letters[:begin]) + ellipsis + string(letters[len(letters)-keep+begin:])
+	})
+}
+
+// Wrap breaks a text at blanks into lines that are no wider than a number of
+// pixels. Words that are lose their ends.
+func (f *Font) Wrap(text string, width int) []string {
+	var lines []string
+	for _, word := range strings.Fields(text) {
+		if last := len(lines) - 1; last >= 0 && f.Width(lines[last]+" "+word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, f.Cut(word, width))
+		}
+	}
+	return lines
+}
+
+// shorten keeps as many letters as fit. Where not even the ellipsis does,
+// nothing is left.
+func (f *Font) shorten(text string, width int, keeping func(letters []rune, keep int) string) string {
+	const most = 1 << 10 // letters of a line that anybody reads
+	letters := []rune(text)
+	if len(letters) <= most && f.Width(text) <= width {
+		return text
+	}
+	for keep := min(len(letters)-1, most); keep >= 0; keep-- {
+		if short := keeping(letters, keep); f.Width(short) <= width {
+			return short
+		}
+	}
+	return ""
+}

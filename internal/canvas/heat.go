@@ -1,0 +1,113 @@
+package canvas
+
+import (
+	"image"
+	"image/color"
+	"math"
+)
+
+// A Heat is numbers at the locations of a grid that covers a picture.
+type Heat struct {
+	Values    []float32 // [H,W]
+	W, H      int
+	Low, High float64 // what the ends of the colours stand for
+}
+
+// Colour is that of a share of the way from Low to High, from 0 to 1: viridis,
+// whose lightness rises evenly, so that it can be read without seeing hue.
+func Colour(share float64) color.NRGBA {
+	last := float64(len(viridis) - 1)
+	at := min(max(share, 0), 1) * last
+	i := min(int(at), len(viridis)-2)
+	part := at - float64(i)
+	mixed := func(channel int) uint8 {
+		return uint8(float64(viridis[i][channel])*(1-part) + float64(viridis[i+1][channel])*part + 0.5)
+	}
+	return color.NRGBA{mixed(0), mixed(1), mixed(2), 0xff}
+}
+
+// viridis is the colour map of that name at equal distances.
+var viridis = [...][3]uint8{
+	{68, 1, 84}, {71, 44, 122}, {59, 81, 139}, {44, 113, 142}, {33, 144, 141}, {39, 173, 129}, {92, 200, 99}, {170, 220, 50}, {253, 231, 37},
+}
+
+// The weight of a heat's colour over the picture, at its low and its high end:
+// what is hot must be seen, what is cold may be looked through.
+const (
+	coldWeight = 0.3
+	hotWeight  = 0.85
+)
+
+// over lays the colour of a share over a shade of grey.
+func over(grey, share float64) color.NRGBA {
+	c, weight := Colour(share), coldWeight+(hotWeight-coldWeight)*share
+	mixed := func(channel uint8) uint8 { return uint8(float64(channel)*weight + grey*(1-weight) + 0.5) }
+	return color.NRGBA{mixed(c.R), mixed(c.G), mixed(c.B), 0xff}
+}
+
+// Over returns p in shades of grey under the colours of h. Values between the
+// centres of locations are interpolated linearly.
+func (h Heat) Over(p Picture) Picture {
+	if len(h.Values) != h.W*h.H || h.W < 1 || h.H < 1 {
+		panic("canvas: a heat's values are not [H,W]")
+	}
+	out := Picture{make([]byte, len(p.Pix)), p.W, p.H}
+	across, down := between(h.W, p.W), between(h.H, p.H)
+	for y, v := range down {
+		upper, lower := h.Values[v.from*h.W:][:h.W], h.Values[v.to*h.W:][:h.W]
+		for x, u := range across {
+			value := v.mix(u.mix(float64(upper[u.from]), float64(upper[u.to])), u.mix(float64(lower[u.from]), float64(lower[u.to])))
+			share := 0.0
+			if h.High > h.Low {
+				share = min(max((value-h.Low)/(h.High-h.Low), 0), 1)
+			}
+			at := 3 * (y*p.W + x)
+			c := over(luma(p.Pix[at:]), share)
+			out.Pix[at], out.Pix[at+1], out.Pix[at+2] = c.R, c.G, c.B
+		}
+	}
+	return out
+}
+
+// luma is the lightness of a pixel as old televisions show it.
+func luma(pixel []byte) float64 {
+	return 0.299*float64(pixel[0]) + 0.587*float64(pixel[1]) + 0.114*float64(pixel[2])
+}
+
+// A place lies between two locations.
+type place struct {
+	from, to int
+	part     float64 // of the way
+}
+
+func (p place) mix(from, to float64) float64 { return from*(1-p.part) + to*p.part }
+
+// between returns where the centres of n pixels lie among those of some
+// locations over the same length. Beyond the outer ones nothing changes.
+func between(locations, n int) []place {
+	places := make([]place, n)
+	for i := range places {
+		at := (float64(i)+0.5)*float64(locations)/float64(n) - 0.5
+		at = min(max(at, 0), float64(locations-1))
+		from := int(at)
+		places[i] = place{from, min(from+1, locations-1), at - float64(from)}
+	}
+	return places
+}
+
+// Bar draws the colours of a Heat over grey from low on the left to high on the
+// right, with what their ends stand for below. Its height is BarHeight.
+func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
+	for x := range width {
+		share := float64(x) / math.Max(1, float64(width-1))
+		c.Fill(image.Rect(at.X+x, at.Y, at.X+x+1, at.Y+barThickness), over(barGrey, share))
+	}
+	y := at.Y + barThickness + barGap
+	c.Text(f, image.Pt(at.X, y), low, Ink)
+	c.Text(f, image.Pt(at.X+width-f.Width(high), y), high, Ink)
+}
+
+// BarHeight is the height of what Bar draws.
+func BarHeight(f *Font) int { return barThickness + barGap + f.Height() }
+
+const barThickness, barGap, barGrey = 14, 4, 150

@@ -1,0 +1,69 @@
+package canvas
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"image"
+	"image/png"
+	"io"
+)
+
+// A PNG file begins with a signature and the header's chunk; what names its
+// maker follows, a tEXt chunk of this keyword.
+const (
+	signature  = "\x89PNG\r\n\x1a\n"
+	headerSize = len(signature) + 4 + 4 + 13 + 4
+	keyword    = "Software\x00"
+	mostMaker  = 80 // bytes
+)
+
+// WritePNG writes the canvas as a PNG file that names its maker.
+func (c *Canvas) WritePNG(w io.Writer, maker string) error { return writePNG(w, c.img, maker) }
+
+// WritePNG writes the picture as a PNG file that names its maker.
+func (p Picture) WritePNG(w io.Writer, maker string) error { return writePNG(w, p.image(), maker) }
+
+func writePNG(w io.Writer, m image.Image, maker string) error {
+	if len(maker) > mostMaker {
+		panic("canvas: a maker's name of more than 80 bytes")
+	}
+	var b bytes.Buffer
+	// A fifth of the default's time, for files a sixth larger.
+	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m); err != nil {
+		return err
+	}
+	file := b.Bytes()
+	if _, err := w.Write(file[:headerSize]); err != nil {
+		return err
+	}
+	body := append([]byte("tEXt"+keyword), maker...)
+	chunk := binary.BigEndian.AppendUint32(nil, uint32(len(body)-4))
+	chunk = append(chunk, body...)
+	chunk = binary.BigEndian.AppendUint32(chunk, crc32.ChecksumIEEE(body))
+	if _, err := w.Write(chunk); err != nil {
+		return err
+	}
+	_, err := w.Write(file[headerSize:])
+	return err
+}
+
+// Maker returns who made a PNG file, as WritePNG wrote it; nobody where it does
+// not say, or is no PNG file. It reads no more than the beginning.
+func Maker(file io.Reader) (string, error) {
+	begin := make([]byte, headerSize+4+4+len(keyword)+mostMaker)
+	n, err := io.ReadFull(file, begin)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return "", err
+	}
+	begin = begin[:n]
+	if n < headerSize+4 || !bytes.HasPrefix(begin, []byte(signature)) {
+		return "", nil
+	}
+	size := binary.BigEndian.Uint32(begin[headerSize:])
+	maker, found := bytes.CutPrefix(begin[headerSize+4:], []byte("tEXt"+keyword))
+	if !found || size < uint32(len(keyword)) || int64(size)-int64(len(keyword)) > int64(len(maker)) {
+		return "", nil
+	}
+	return string(maker[:int(size)-len(keyword)]), nil
+}
