@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -143,7 +144,7 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 	cmd.RunE = g.prepared(cmd.RunE)
 	cmd.Flags().SortFlags = false // help shows them in the order of the options
 	if takesAssets(cmd) {
-		cmd.Annotations = exitStatus(append(exitCodesOf(cmd), exitMissing)...)
+		maps.Copy(cmd.Annotations, exitStatus(append(exitCodesOf(cmd), exitMissing)...))
 	}
 	completeFlags(cmd.Flags(), cmd)
 	for _, below := range cmd.Commands() {
