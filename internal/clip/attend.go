@@ -7,7 +7,7 @@ import "github.com/clipnh/clipnh/internal/par"
 func (t *ImageTower) Position() []float32 { return t.attend.position }
 
 // Attend runs the attention pool alone on tokens [B,T,C], position embedding
-// added, and fills out, whose Blocks, Lenses and AllAttention must be empty. On
+// added, and fills the first three fields of out; the others must be empty. On
 // the tokens that a Run gave, it gives that Run's attention, scores and features
 // to the last bit.
 func (t *ImageTower) Attend(tokens []float32, out Output) {
@@ -16,7 +16,7 @@ func (t *ImageTower) Attend(tokens []float32, out Output) {
 	if len(tokens) != n*each {
 		panic("clip: tokens are not [B,T,C]")
 	}
-	if len(out.Blocks) > 0 || len(out.Lenses) > 0 || out.AllAttention != nil {
+	if len(out.Blocks) > 0 || len(out.Lenses) > 0 || out.AllAttention != nil || out.TokenValues != nil || out.SelfSelf != nil {
 		panic("clip: the pool alone gives attention, scores and features")
 	}
 	// attend cannot fail: it runs no network.

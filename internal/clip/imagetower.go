@@ -31,6 +31,8 @@ type ImageOptions struct {
 	// AllAttention computes the attention rows of all tokens, for
 	// Output.AllAttention.
 	AllAttention bool
+	// TokenValues and SelfSelf compute what Output says of them.
+	TokenValues, SelfSelf bool
 }
 
 // ImageTower is the ModifiedResNet of a checkpoint with its attention pool,
@@ -41,6 +43,7 @@ type ImageTower struct {
 	layers imageLayers
 	pool   *decomp.Pool
 	attend attentionWeights
+	values *kernel.Conv // W_V and B_V packed, where tokens' values are wanted
 	lanes  []*lane
 	all    par.Team
 }
@@ -60,6 +63,16 @@ type Output struct {
 	// AllAttention is the attention of every token, [B,H,T,T]; row 0 is
 	// Attention up to rounding. It needs ImageOptions.AllAttention.
 	AllAttention []float32
+	// TokenValues has the value of every token, W_V x[t] + B_V with channels
+	// h*D+d, [B,T,C]; it needs ImageOptions.TokenValues.
+	TokenValues []float32
+	// SelfSelf has the heads' outputs of every token, [B,T,C], were queries to
+	// attend to queries and keys to keys,
+	//
+	//	y[t,h] = Σ_u (softmax_u(q[t]·q[u]/√D) + softmax_u(k[t]·k[u]/√D)) · value[u,h]
+	//
+	// so that attention sums to two; it needs ImageOptions.SelfSelf.
+	SelfSelf []float32
 }
 
 // plannedBatch is what layers are planned for when a tower sees more than one
@@ -91,6 +104,11 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	}
 	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
 		return nil, err
+	}
+	if o.TokenValues || o.SelfSelf {
+		if t.values, err = readValues(ck, t.pool, &r); err != nil {
+			return nil, err
+		}
 	}
 	for _, i := range o.Lenses {
 		if last := len(ck.Config.Layers) - 1; i < 0 || i >= ck.Config.Layers[last] {

@@ -146,7 +146,7 @@ func (l *lane) declareBack(c Config, blocks []bottleneck, o ImageOptions) error 
 			kept = append(kept, m)
 		}
 	}
-	if l.pool, err = l.declarePool(n, "visual.attnpool", m); err != nil {
+	if l.pool, err = l.declarePool(n, "visual.attnpool", m, o); err != nil {
 		return err
 	}
 	if o.AllAttention {
@@ -155,7 +155,7 @@ func (l *lane) declareBack(c Config, blocks []bottleneck, o ImageOptions) error 
 		}
 	}
 	for _, i := range o.Lenses {
-		p, err := l.declarePool(n, fmt.Sprintf("lens%d", i), kept[i])
+		p, err := l.declarePool(n, fmt.Sprintf("lens%d", i), kept[i], o)
 		if err != nil {
 			return err
 		}
@@ -265,6 +265,8 @@ func (l *lane) deliver(out Output, start int) {
 		give(out.Scores, p.scores)
 		give(out.Attention, p.attention)
 		give(out.Tokens, p.tokens)
+		give(out.TokenValues, p.tokenValues)
+		give(out.SelfSelf, p.selfSelf)
 	}
 	pooled(out, l.pool)
 	for i, lens := range out.Lenses {

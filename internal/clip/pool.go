@@ -27,14 +27,15 @@ func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
 // building a tower.
 func (ck *Checkpoint) Pool() (*decomp.Pool, error) { return readPool(ck, new(reader)) }
 
-// attentionWeights are what the class token's attention is made of. The key
-// bias is left out: it adds the same to every logit of a row, which the
-// softmax takes away again.
+// attentionWeights are what attention is made of. The key bias is for SelfSelf
+// alone: where queries attend to keys it adds the same to every logit of a row,
+// which the softmax takes away again.
 type attentionWeights struct {
 	position  []float32 // [T,C]
 	query     []float32 // W_Qᵀ, [C,C]: a product with a single row reads it faster so
 	queryBias []float32 // [C]
 	key       []float32 // W_K, [C,C]
+	keyBias   []float32 // [C]
 }
 
 func readAttentionWeights(ck *Checkpoint, r *reader) (attentionWeights, error) {
@@ -44,6 +45,7 @@ func readAttentionWeights(ck *Checkpoint, r *reader) (attentionWeights, error) {
 		"visual.attnpool.q_proj.weight":        &w.query,
 		"visual.attnpool.q_proj.bias":          &w.queryBias,
 		"visual.attnpool.k_proj.weight":        &w.key,
+		"visual.attnpool.k_proj.bias":          &w.keyBias,
 	})
 	if err == nil {
 		w.query = transposed(w.query, ck.Config.Neurons(), ck.Config.Neurons())
@@ -77,6 +79,8 @@ type poolBuffers struct {
 	token         value     // tokens, in the graph
 	all           []float32 // [B,H,T,T], where every token's attention is wanted
 	queries, keys []float32 // [T,C], of one picture
+	tokenValues   []float32 // [B,T,C]
+	selfSelf      []float32 // [B,T,C]
 }
 
 // declarePool declares the attention pool on a map of the last stage: tokens,
@@ -88,7 +92,7 @@ type poolBuffers struct {
 //
 // and neither are values: with s[h] = Σ_t a[h,t] x[t] a head's output is
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
-func (l *lane) declarePool(n *network, name string, m mapValue) (poolBuffers, error) {
+func (l *lane) declarePool(n *network, name string, m mapValue, o ImageOptions) (poolBuffers, error) {
 	c := l.tower.config
 	tokens, heads, neurons, capacity := c.Tokens(), c.Heads(), c.Neurons(), l.capacity
 	p := poolBuffers{
@@ -120,6 +124,9 @@ func (l *lane) declarePool(n *network, name string, m mapValue) (poolBuffers, er
 		return p, err
 	}
 	_, err = n.apply(name+".features", p.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, func() { l.features(p) }, s)
+	if err == nil && (o.TokenValues || o.SelfSelf) {
+		err = l.declareTokenOutputs(n, name, &p, o.SelfSelf)
+	}
 	return p, err
 }
 
@@ -147,16 +154,23 @@ func (l *lane) allAttention(p poolBuffers) {
 	scale := float32(1 / math.Sqrt(float64(D)))
 	for b := range l.count {
 		x := p.tokens[b*T*C : (b+1)*T*C]
-		for t := range T {
-			copy(p.queries[t*C:(t+1)*C], w.queryBias)
-		}
-		kernel.Sgemm(false, false, T, C, C, 1, x, C, w.query, C, 1, p.queries, C, l.team)
+		l.queries(p.queries, x)
 		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.key, C, 0, p.keys, C, l.team)
 		for h := range H {
 			kernel.Sgemm(false, true, T, T, D, scale, p.queries[h*D:], C, p.keys[h*D:], C, 0, p.all[(b*H+h)*T*T:], T, l.team)
 		}
 	}
 	kernel.Softmax(p.all, l.count*H*T, T)
+}
+
+// queries projects the tokens x [T,C] of a picture to queries, [T,C].
+func (l *lane) queries(dst, x []float32) {
+	C, w := l.tower.config.Neurons(), l.tower.attend
+	T := len(x) / C
+	for t := range T {
+		copy(dst[t*C:(t+1)*C], w.queryBias)
+	}
+	kernel.Sgemm(false, false, T, C, C, 1, x, C, w.query, C, 1, dst, C, l.team)
 }
 
 // attention computes the class token's attention row in every head.

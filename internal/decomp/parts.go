@@ -54,3 +54,27 @@ func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Tea
 	}
 	kernel.Sgemm(false, true, T, O, C, 1, values, C, p.Out, C, 1, dst, O, team)
 }
+
+// Outputs writes what the pool returns where its heads give y, rows [n,C],
+//
+//	W_O y + B_O
+//
+// to dst [n,O]. It needs a Pool of NewPool.
+func (p *Pool) Outputs(dst, y []float32, team par.Team) {
+	C, O := p.Neurons, p.OutDim
+	bias := p.OutBias()
+	n := len(y) / C
+	for i := range n {
+		copy(dst[i*O:(i+1)*O], bias)
+	}
+	kernel.Sgemm(false, false, n, O, C, 1, y, C, p.outAcross, O, 1, dst, O, team)
+}
+
+// OutBias is B_O, [O]. It is the pool's own and must not be written to. It
+// needs a Pool of NewPool.
+func (p *Pool) OutBias() []float32 {
+	if p.outBias == nil {
+		panic("decomp: a pool from slices has no output bias")
+	}
+	return p.outBias
+}
