@@ -57,6 +57,7 @@ var allowed = map[string][]string{
 	"internal/layout":    {"configs", "internal/dataset", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
+	"internal/segment": {"internal/decomp", "internal/kernel", "internal/par"},
 	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},
 	"internal/omp":     {"internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/par"},
 	"internal/shift":   {"internal/par"},
