@@ -4,14 +4,14 @@ import "github.com/clipnh/clipnh/internal/par"
 
 // Position returns the attention pool's position embedding, [T,C], row 0 being
 // the class token's. It is the tower's own and must not be written to.
-func (t *ImageTower) Position() []float32 { return t.attend.position }
+func (t *ImageTower) Position() []float32 { return t.position }
 
 // Attend runs the attention pool alone on tokens [B,T,C], position embedding
 // added, and fills the first three fields of out; the others must be empty. On
 // the tokens that a Run gave, it gives that Run's attention, scores and features
 // to the last bit.
 func (t *ImageTower) Attend(tokens []float32, out Output) {
-	each := t.config.Tokens() * t.config.Neurons()
+	each := t.Tokens() * t.config.Neurons()
 	n := len(tokens) / each
 	if len(tokens) != n*each {
 		panic("clip: tokens are not [B,T,C]")
@@ -29,7 +29,7 @@ func (t *ImageTower) Attend(tokens []float32, out Output) {
 // attend runs the attention pool on images lo to hi of tokens.
 func (l *lane) attend(tokens []float32, lo, hi int, out Output, team par.Team) {
 	l.team = team
-	each := l.tower.config.Tokens() * l.tower.config.Neurons()
+	each := l.tower.Tokens() * l.tower.config.Neurons()
 	for start := lo; start < hi; start += l.capacity {
 		l.count = min(l.capacity, hi-start)
 		copy(l.pool.tokens, tokens[start*each:(start+l.count)*each])

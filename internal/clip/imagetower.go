@@ -39,13 +39,16 @@ type ImageOptions struct {
 // packed for this machine. It is not safe for concurrent use: it
 // spreads each call over its threads itself.
 type ImageTower struct {
-	config Config
-	layers imageLayers
-	pool   *decomp.Pool
-	attend attentionWeights
-	values *kernel.Conv // W_V and B_V packed, where tokens' values are wanted
-	lanes  []*lane
-	all    par.Team
+	config   Config
+	options  ImageOptions
+	h, w     int // of pictures, in pixels
+	layers   imageLayers
+	pool     *decomp.Pool
+	attend   attentionWeights
+	position []float32    // [T,C], embedding of the tokens of h x w pixels
+	values   *kernel.Conv // W_V and B_V packed, where tokens' values are wanted
+	lanes    []*lane
+	all      par.Team
 }
 
 // Output receives what a run computes; a nil slice is not wanted.
@@ -93,7 +96,8 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	if o.Batch > 1 {
 		as.images = plannedBatch
 	}
-	t := &ImageTower{config: ck.Config, all: par.NewTeam(o.Threads)}
+	side := ck.Config.ImageSize
+	t := &ImageTower{config: ck.Config, options: o, h: side, w: side, all: par.NewTeam(o.Threads)}
 	var err error
 	var r reader
 	if t.layers, err = readImageLayers(ck, &r, as); err != nil {
@@ -115,15 +119,22 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 			return nil, fmt.Errorf("image tower: block %d of the last stage, want 0 to %d", i, ck.Config.Layers[last]-1)
 		}
 	}
+	t.position = t.attend.position
+	return t, t.addLanes()
+}
+
+// addLanes makes the lanes for pictures of the tower's size.
+func (t *ImageTower) addLanes() error {
+	o := t.options
 	threads := min(o.Threads, o.Batch)
 	for range threads {
 		l, err := newLane(t, (o.Batch+threads-1)/threads, o)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		t.lanes = append(t.lanes, l)
 	}
-	return t, nil
+	return nil
 }
 
 // Config returns the sizes of the tower.
@@ -132,8 +143,9 @@ func (t *ImageTower) Config() Config { return t.config }
 // Pool returns the weights that turn scores into contributions.
 func (t *ImageTower) Pool() *decomp.Pool { return t.pool }
 
-// PictureLen is the number of floats of one normalised picture, 3*S*S.
-func (t *ImageTower) PictureLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
+// PictureLen is the number of floats of one normalised picture, 3*S*S, or 3*h*w
+// of a tower of another size.
+func (t *ImageTower) PictureLen() int { return 3 * t.h * t.w }
 
 // Run sends pictures [B,3,S,S] through the tower and fills out. Any B is
 // allowed. What it computes for a picture depends neither on the pictures
@@ -215,10 +227,10 @@ func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error)
 			images = as.images
 		}
 		packed := bottleneck{block: b}
-		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, b.side, images); err != nil {
+		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, c.ImageSize/b.scale, images); err != nil {
 			return l, err
 		}
-		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, b.side, images); err != nil {
+		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, c.ImageSize/b.scale, images); err != nil {
 			return l, err
 		}
 		if packed.conv3, err = readExpansion(ck, r, b, images, as.precision); err != nil {
@@ -236,7 +248,7 @@ func readExpansion(ck *Checkpoint, r *reader, b block, images int, precision ker
 	if err != nil {
 		return nil, err
 	}
-	side := b.side / b.stride
+	side := ck.Config.ImageSize / (b.scale * b.stride)
 	spec := kernel.ConvSpec{
 		In: []int{b.planes}, Out: b.out(), Kernel: 1, H: side, W: side, Images: images, Activation: kernel.ReLU,
 		Precision: precision,

@@ -84,7 +84,7 @@ type block struct {
 	in     int    // channels that enter
 	planes int    // channels of the 3x3 convolution
 	stride int    // 1, or 2 in the first block of stages 1 to 3
-	side   int    // height and width of the map that enters
+	scale  int    // pixels of the picture, along a side, to one of the map that enters
 }
 
 func (b block) out() int       { return 4 * b.planes }
@@ -92,15 +92,15 @@ func (b block) projects() bool { return b.stride > 1 || b.in != b.out() }
 
 func (c Config) blocks() []block {
 	var list []block
-	in, side := c.Width, c.ImageSize/4
+	in, scale := c.Width, 4
 	for stage, n := range c.Layers {
 		for i := range n {
-			b := block{fmt.Sprintf("visual.layer%d.%d", stage+1, i), stage, in, c.Width << stage, 1, side}
+			b := block{fmt.Sprintf("visual.layer%d.%d", stage+1, i), stage, in, c.Width << stage, 1, scale}
 			if stage > 0 && i == 0 {
 				b.stride = 2
 			}
 			list = append(list, b)
-			in, side = b.out(), side/b.stride
+			in, scale = b.out(), scale*b.stride
 		}
 	}
 	return list

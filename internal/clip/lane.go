@@ -52,7 +52,7 @@ func newLane(t *ImageTower, capacity int, o ImageOptions) (*lane, error) {
 	c, blocks := t.config, t.layers.blocks
 	split := slices.IndexFunc(blocks, func(b bottleneck) bool { return b.stage >= frontStages })
 	first := blocks[split]
-	l.between = kernel.NewMap(first.in, capacity, first.side, first.side)
+	l.between = kernel.NewMap(first.in, capacity, t.h/first.scale, t.w/first.scale)
 	if err := l.declareFront(c, blocks[:split]); err != nil {
 		return nil, err
 	}
@@ -84,34 +84,34 @@ func applyMap(n *network, name string, dst kernel.Map, run func(), in ...mapValu
 
 func (l *lane) declareFront(c Config, blocks []bottleneck) error {
 	layers, n := l.tower.layers, newNetwork()
-	size, half, quarter := c.ImageSize, c.ImageSize/2, c.ImageSize/4
-	l.picture = make([]float32, 3*size*size)
-	x := n.input("picture", l.picture, 3, size, size)
+	h, w := l.tower.h, l.tower.w
+	l.picture = make([]float32, 3*h*w)
+	x := n.input("picture", l.picture, 3, h, w)
 
-	a := kernel.NewMap(c.Width/2, 1, half, half)
-	v, err := n.apply("visual.conv1", a.Data, mapShape(a), []tensor.Shape{{3, size, size}}, func() {
+	a := kernel.NewMap(c.Width/2, 1, h/2, w/2)
+	v, err := n.apply("visual.conv1", a.Data, mapShape(a), []tensor.Shape{{3, h, w}}, func() {
 		layers.stem.Run(a, l.picture, &l.scratch, l.team)
 	}, x)
 	if err != nil {
 		return err
 	}
-	b := kernel.NewMap(c.Width/2, 1, half, half)
+	b := kernel.NewMap(c.Width/2, 1, h/2, w/2)
 	m, err := applyMap(n, "visual.conv2", b, func() { layers.conv2.Run(b, nil, &l.scratch, l.team, a) }, mapValue{v, a})
 	if err != nil {
 		return err
 	}
-	wide := kernel.NewMap(c.Width, 1, half, half)
+	wide := kernel.NewMap(c.Width, 1, h/2, w/2)
 	if m, err = applyMap(n, "visual.conv3", wide, func() { layers.conv3.Run(wide, nil, &l.scratch, l.team, b) }, m); err != nil {
 		return err
 	}
-	buf := newBuffers(blocks, 1)
-	pooled := kernel.MapOn(buf.out[0], c.Width, 1, quarter, quarter)
+	buf := newBuffers(blocks, 1, h, w)
+	pooled := kernel.MapOn(buf.out[0], c.Width, 1, h/4, w/4)
 	if m, err = applyMap(n, "visual.avgpool", pooled, func() { kernel.AvgPool2(pooled, wide, l.team) }, m); err != nil {
 		return err
 	}
 	one := func(m kernel.Map) kernel.Map { return m }
 	for i, blk := range blocks {
-		dst, view := buf.next(blk, 1), one
+		dst, view := buf.next(blk, m.m), one
 		if i == len(blocks)-1 {
 			dst, view = l.between, func(m kernel.Map) kernel.Map { return m.Slice(l.slot, 1) }
 		}
@@ -127,16 +127,15 @@ func (l *lane) declareFront(c Config, blocks []bottleneck) error {
 func (l *lane) declareBack(c Config, blocks []bottleneck, o ImageOptions) error {
 	n := newNetwork()
 	m := mapValue{n.input("layer2", l.between.Data, mapShape(l.between)...), l.between}
-	buf := newBuffers(blocks, l.capacity)
+	buf := newBuffers(blocks, l.capacity, l.tower.h, l.tower.w)
 	counted := func(m kernel.Map) kernel.Map { return m.Slice(0, l.count) }
 	var err error
 	var kept []mapValue // the last stage's maps
 	for _, blk := range blocks {
-		dst := buf.next(blk, l.capacity)
+		dst := buf.next(blk, m.m)
 		keep := (o.KeepBlocks || len(o.Lenses) > 0) && blk.stage == len(c.Layers)-1
 		if keep {
-			side := blk.side / blk.stride
-			dst = kernel.NewMap(blk.out(), l.capacity, side, side)
+			dst = kernel.NewMap(blk.out(), l.capacity, dst.H, dst.W)
 			l.blocks = append(l.blocks, dst)
 		}
 		if m, err = l.declareBlock(n, blk, &buf, m, dst, counted, counted); err != nil {
@@ -169,9 +168,9 @@ func (l *lane) declareBack(c Config, blocks []bottleneck, o ImageOptions) error 
 // declareBlock declares one bottleneck from x to dst. Maps hold the lane's
 // capacity; in and out cut them to the pictures of a run.
 func (l *lane) declareBlock(n *network, b bottleneck, buf *buffers, x mapValue, dst kernel.Map, in, out func(kernel.Map) kernel.Map) (mapValue, error) {
-	images, side, half := x.m.Images, b.side, b.side/b.stride
-	h1 := kernel.MapOn(buf.narrow1, b.planes, images, side, side)
-	h2 := kernel.MapOn(buf.narrow2, b.planes, images, side, side)
+	images, h, w := x.m.Images, x.m.H, x.m.W
+	h1 := kernel.MapOn(buf.narrow1, b.planes, images, h, w)
+	h2 := kernel.MapOn(buf.narrow2, b.planes, images, h, w)
 	v, err := applyMap(n, b.name+".conv1", h1, func() { b.conv1.Run(in(h1), nil, &l.scratch, l.team, in(x.m)) }, x)
 	if err != nil {
 		return v, err
@@ -182,11 +181,11 @@ func (l *lane) declareBlock(n *network, b bottleneck, buf *buffers, x mapValue, 
 	}
 	shortcut := x
 	if b.stride > 1 {
-		p := kernel.MapOn(buf.pooled, b.planes, images, half, half)
+		p := kernel.MapOn(buf.pooled, b.planes, images, h/2, w/2)
 		if v, err = applyMap(n, b.name+".avgpool", p, func() { kernel.AvgPool2(in(p), in(h2), l.team) }, v); err != nil {
 			return v, err
 		}
-		s := kernel.MapOn(buf.pooled2, b.in, images, half, half)
+		s := kernel.MapOn(buf.pooled2, b.in, images, h/2, w/2)
 		if shortcut, err = applyMap(n, b.name+".downsample.-1", s, func() { kernel.AvgPool2(in(s), in(x.m), l.team) }, x); err != nil {
 			return v, err
 		}
@@ -202,11 +201,13 @@ func (l *lane) declareBlock(n *network, b bottleneck, buf *buffers, x mapValue, 
 	return applyMap(n, b.name+".conv3", dst, run, v, shortcut)
 }
 
-// newBuffers allocates for the largest map of each role.
-func newBuffers(blocks []bottleneck, images int) buffers {
+// newBuffers allocates for the largest map of each role, of pictures of h x w
+// pixels.
+func newBuffers(blocks []bottleneck, images, h, w int) buffers {
 	var wide, narrow, pooled, pooled2 int
 	for _, b := range blocks {
-		before, after := images*b.side*b.side, images*(b.side/b.stride)*(b.side/b.stride)
+		before := images * (h / b.scale) * (w / b.scale)
+		after := before / (b.stride * b.stride)
 		wide = max(wide, kernel.MapLen(b.in, before), kernel.MapLen(b.out(), after))
 		narrow = max(narrow, kernel.MapLen(b.planes, before))
 		if b.stride > 1 {
@@ -221,14 +222,13 @@ func newBuffers(blocks []bottleneck, images int) buffers {
 	}
 }
 
-// next returns the map that a block's output goes to: over its input, which
+// next returns the map that a block's output for the map in goes to: over in, which
 // no one else reads, or to the other buffer when the two differ in size.
-func (buf *buffers) next(b bottleneck, images int) kernel.Map {
+func (buf *buffers) next(b bottleneck, in kernel.Map) kernel.Map {
 	if b.projects() {
 		buf.current = 1 - buf.current
 	}
-	side := b.side / b.stride
-	return kernel.MapOn(buf.out[buf.current], b.out(), images, side, side)
+	return kernel.MapOn(buf.out[buf.current], b.out(), in.Images, in.H/b.stride, in.W/b.stride)
 }
 
 // run sends pictures lo to hi of a call through the tower.

@@ -94,7 +94,7 @@ type poolBuffers struct {
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
 func (l *lane) declarePool(n *network, name string, m mapValue, o ImageOptions) (poolBuffers, error) {
 	c := l.tower.config
-	tokens, heads, neurons, capacity := c.Tokens(), c.Heads(), c.Neurons(), l.capacity
+	tokens, heads, neurons, capacity := l.tower.Tokens(), c.Heads(), c.Neurons(), l.capacity
 	p := poolBuffers{
 		tokens:    kernel.Alloc(capacity * tokens * neurons),
 		attention: make([]float32, capacity*heads*tokens),
@@ -109,7 +109,7 @@ func (l *lane) declarePool(n *network, name string, m mapValue, o ImageOptions) 
 	scoreShape := tensor.Shape{capacity, heads, neurons}
 
 	x, err := n.apply(name+".tokens", p.tokens, tokenShape, []tensor.Shape{mapShape(m.m)}, func() {
-		kernel.Tokens(p.tokens, m.m.Slice(0, l.count), l.tower.attend.position, l.team)
+		kernel.Tokens(p.tokens, m.m.Slice(0, l.count), l.tower.position, l.team)
 	}, m.value)
 	if err != nil {
 		return p, err
@@ -134,7 +134,7 @@ func (l *lane) declarePool(n *network, name string, m mapValue, o ImageOptions) 
 // not need: it projects all tokens to queries and keys.
 func (l *lane) declareAllAttention(n *network, p *poolBuffers) error {
 	c := l.tower.config
-	T, H, C := c.Tokens(), c.Heads(), c.Neurons()
+	T, H, C := l.tower.Tokens(), c.Heads(), c.Neurons()
 	p.all = make([]float32, l.capacity*H*T*T)
 	p.queries, p.keys = make([]float32, T*C), make([]float32, T*C)
 	_, err := n.apply("visual.attnpool.all_attention", p.all, tensor.Shape{l.capacity, H, T, T},
@@ -150,7 +150,7 @@ func (l *lane) declareAllAttention(n *network, p *poolBuffers) error {
 // takes away again.
 func (l *lane) allAttention(p poolBuffers) {
 	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := c.Tokens(), c.Heads(), c.Neurons(), HeadWidth
+	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
 	for b := range l.count {
 		x := p.tokens[b*T*C : (b+1)*T*C]
@@ -176,7 +176,7 @@ func (l *lane) queries(dst, x []float32) {
 // attention computes the class token's attention row in every head.
 func (l *lane) attention(p poolBuffers) {
 	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := c.Tokens(), c.Heads(), c.Neurons(), HeadWidth
+	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
 	for b := range l.count {
 		copy(p.query[b*C:(b+1)*C], w.queryBias)
 	}
@@ -198,7 +198,7 @@ func (l *lane) attention(p poolBuffers) {
 // scores computes s[h,n] = Σ_t a[h,t]·x[t,n].
 func (l *lane) scores(p poolBuffers) {
 	c := l.tower.config
-	T, H, C := c.Tokens(), c.Heads(), c.Neurons()
+	T, H, C := l.tower.Tokens(), c.Heads(), c.Neurons()
 	for b := range l.count {
 		kernel.Sgemm(false, false, H, C, T, 1, p.attention[b*H*T:], T, p.tokens[b*T*C:], C, 0, p.scores[b*H*C:], C, l.team)
 	}

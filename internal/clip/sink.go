@@ -25,7 +25,7 @@ type SinkProbe struct {
 // NewSinkProbe returns a probe of the tower's attention pool.
 func (t *ImageTower) NewSinkProbe() *SinkProbe {
 	c, w := t.config, t.attend
-	H, C, T, D := c.Heads(), c.Neurons(), c.Tokens(), HeadWidth
+	H, C, T, D := c.Heads(), c.Neurons(), t.Tokens(), HeadWidth
 	p := &SinkProbe{
 		tower: t, diagonal: make([]float32, H*C), query: make([]float32, C), folded: make([]float32, H*C),
 		logits: make([]float32, H*T), keys: make([]float32, T*C), acts: make([]float32, C*T), drops: make([]float32, H*C),
@@ -67,7 +67,7 @@ func (t *ImageTower) NewSinkProbe() *SinkProbe {
 // H·C softmax rows, in place of C runs of the pool.
 func (p *SinkProbe) Drops(dst, tokens []float32) {
 	c, w, team := p.tower.config, p.tower.attend, p.tower.all
-	H, C, T, D := c.Heads(), c.Neurons(), c.Tokens(), HeadWidth
+	H, C, T, D := c.Heads(), c.Neurons(), p.tower.Tokens(), HeadWidth
 	if len(dst) != C || len(tokens) != T*C {
 		panic("clip: tokens are not [T,C] or drops not [C]")
 	}
@@ -84,7 +84,7 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 	kernel.Sgemm(false, true, T, C, C, 1, tokens, C, w.key, C, 0, p.keys, C, team)
 	for m := range T {
 		for n := range C {
-			p.acts[n*T+m] = tokens[m*C+n] - w.position[m*C+n]
+			p.acts[n*T+m] = tokens[m*C+n] - p.tower.position[m*C+n]
 		}
 	}
 	team.For(H, func(lo, hi, worker int) {
@@ -105,7 +105,7 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 // neurons and, last, the one where none is zeroed.
 func (p *SinkProbe) head(h int, rows []float32) {
 	c, w := p.tower.config, p.tower.attend
-	C, T, D := c.Neurons(), c.Tokens(), HeadWidth
+	C, T, D := c.Neurons(), p.tower.Tokens(), HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
 	l := p.logits[h*T : (h+1)*T]
 	kernel.Sgemm(false, true, C, T, D, scale, w.query[h*D:], C, p.keys[h*D:], C, 0, rows, T, par.Team{})

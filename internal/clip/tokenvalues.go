@@ -27,7 +27,7 @@ func readValues(ck *Checkpoint, pool *decomp.Pool, r *reader) (*kernel.Conv, err
 // declareTokenOutputs declares the values of all tokens of a pool and, if so
 // asked, their outputs under attention among likes.
 func (l *lane) declareTokenOutputs(n *network, name string, p *poolBuffers, selfSelf bool) error {
-	C, H, T := l.tower.config.Neurons(), l.tower.config.Heads(), l.tower.config.Tokens()
+	C, H, T := l.tower.config.Neurons(), l.tower.config.Heads(), l.tower.Tokens()
 	shape := tensor.Shape{l.capacity, T, C}
 	p.tokenValues = kernel.Alloc(l.capacity * T * C)
 	tokens, values := kernel.NewMap(C, l.capacity, 1, T), kernel.NewMap(C, l.capacity, 1, T)
@@ -53,7 +53,7 @@ func (l *lane) declareTokenOutputs(n *network, name string, p *poolBuffers, self
 // [H,T,T].
 func (l *lane) selfSelf(p poolBuffers, rows []float32) {
 	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := c.Tokens(), c.Heads(), c.Neurons(), HeadWidth
+	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
 	for b := range l.count {
 		x := p.tokens[b*T*C : (b+1)*T*C]

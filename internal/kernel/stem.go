@@ -18,8 +18,9 @@ type Stem struct {
 // stemTaps is the number of inputs of a stem's output: 3 colours of 3x3.
 const stemTaps = 3 * 3 * 3
 
-// NewStem packs weights [out][3][3][3] and bias [out] for images of h by w
-// pixels, both even. The slices are read during the call only.
+// NewStem packs weights [out][3][3][3] and bias [out]. h and w, both even, are
+// the size of images that FLOPs is about; Run takes other sizes too. The slices are
+// read during the call only.
 func NewStem(out, h, w int, weights, bias []float32) *Stem {
 	if out < 1 || h < 2 || w < 2 || h%2 != 0 || w%2 != 0 {
 		panic("kernel: bad stem shape")
@@ -52,13 +53,14 @@ func (s *Stem) WeightBytes() int64 { return int64(len(s.weights.data)+len(s.bias
 // stay in the first-level cache.
 const stemPixels = 112
 
-// Run computes dst [B] of h/2 by w/2 pixels from images [B][3][h][w].
+// Run computes dst [B] of h/2 by w/2 pixels from images [B][3][h][w]; dst gives
+// the size.
 func (s *Stem) Run(dst Map, images []float32, scratch *Scratch, team par.Team) {
 	dst.check()
-	if dst.C != s.out || 2*dst.H != s.h || 2*dst.W != s.w {
+	if dst.C != s.out {
 		panic("kernel: stem output does not fit")
 	}
-	if len(images) < dst.Images*3*s.h*s.w {
+	if len(images) < 4*3*dst.Pixels() {
 		panic("kernel: short images")
 	}
 	if dst.Pixels() == 0 {
@@ -88,7 +90,7 @@ func (s *Stem) rows(area *workArea, sources []unsafe.Pointer, dst Map, images []
 		img, y := r/dst.H, r%dst.H
 		for x := 0; x < dst.W; x += stemPixels {
 			n := min(stemPixels, dst.W-x)
-			s.gather(area.buf, images[img*3*s.h*s.w:], y, x, n)
+			gather(area.buf, images[img*4*3*dst.H*dst.W:], 2*dst.H, 2*dst.W, y, x, n)
 			first := *out
 			first.c = unsafe.Add(out.c, (r*dst.W+x)*laneBytes)
 			s.family.product(&area.tile, sources, &s.weights, &first, 0, 0, n, 0, s.weights.nBlocks)
@@ -96,21 +98,22 @@ func (s *Stem) rows(area *workArea, sources []unsafe.Pointer, dst Map, images []
 	}
 }
 
-// gather lays the inputs of n output pixels of row y, from x on, in buf:
+// gather lays the inputs of n output pixels of row y, from x on, of an image of
+// height by width pixels in buf:
 // input k = (colour, dy, dx) of pixel p at [k/Lanes][p][k%Lanes]. The lanes
 // beyond the last input are zero.
-func (s *Stem) gather(buf, image []float32, y, x, n int) {
+func gather(buf, image []float32, height, width, y, x, n int) {
 	for k := range stemTaps {
 		c, dy, dx := k/9, k/3%3-1, k%3-1
 		d := buf[k/Lanes*stemPixels*Lanes+k%Lanes:]
 		sy := 2*y + dy
-		if sy < 0 || sy >= s.h {
+		if sy < 0 || sy >= height {
 			for p := range n {
 				d[p*Lanes] = 0
 			}
 			continue
 		}
-		row := image[(c*s.h+sy)*s.w:][:s.w]
+		row := image[(c*height+sy)*width:][:width]
 		p := 0
 		if 2*x+dx < 0 {
 			d[0] = 0
