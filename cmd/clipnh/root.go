@@ -42,6 +42,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newReconstructCommand(g),
 			newMaskCommand(g),
 			newAblateCommand(g),
+			newSegmentCommand(g),
 			newShiftCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{

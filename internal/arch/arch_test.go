@@ -35,14 +35,14 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
 		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/npy",
-		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/textlist", "internal/ui",
+		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/segment", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
 		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
-		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile", "internal/shift", "internal/textlist",
-		"internal/ui",
+		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile",
+		"internal/segment", "internal/shift", "internal/textlist", "internal/ui",
 	},
 
 	// Domain: knows CLIP and the paper.

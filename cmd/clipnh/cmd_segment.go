@@ -1,0 +1,316 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+const segmentHelp = `
+Gives every pixel of a picture one of several classes, without training. Each word of
+a class takes the --k neuron-head pairs whose direction (--pcs-path) is closest to its
+embedding, less the mean of all words'. At each location of the last map, a pair counts
+by the neuron's activation times the cosine between the word and what the head adds to
+the image feature there. Windows slide over the picture; their logits are stretched to
+pixels and averaged.
+
+Classes, sizes and thresholds come from --config, which is one of those that clipnh
+carries or a YAML file, or from flags, which count more. --classes takes names with
+commas between, a|b for a class of several words, or a file of lines "name, word, ...".
+
+Methods are pairs (as above), heads and neurons (the two factors alone, of the same
+pairs), values (every token's value, as MaskCLIP) and self-self (queries attend to
+queries, keys to keys). Several share one pass over the pictures.
+
+Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or ready
+embeddings (--text-embeddings-path), directions that svd wrote, and one picture
+(--image) or a data set with label maps (--data-path, as the config lays it out).
+
+Prints, of a picture, the share of each class; of a data set, the intersection over
+union (IoU) of each class, its mean over the classes that occur (mIoU), and the
+share of the pixels that are right. --show-dir draws the labels over the pictures,
+beside the true ones; --save-dir keeps them as PNG files of class numbers, from 0.`
+
+func newSegmentCommand(g *globalOptions) *cobra.Command {
+	var opts segmentOptions
+	cmd := &cobra.Command{
+		Use:   "segment --model FILE --vocab FILE --pcs-path FILE (--image FILE --classes NAMES | --data-path DIR --config NAME)",
+		Short: "Label every pixel with one of several texts",
+		Long:  segmentHelp,
+		Example: "clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --pcs-path caches/pc0.npy --image photo.jpg --classes \"dog,grass,sky\"\n" +
+			"clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --pcs-path caches/pc0.npy --config context59 --data-path VOC2010",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runSegment(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// segmentOptions is everything the segment command can be told.
+type segmentOptions struct {
+	given func(flag string) bool
+
+	config, classes             string
+	model, vocab, pcs           string
+	texts, templates            string
+	image, dataPath             string
+	methods                     []string
+	k, conv, sim                int
+	crop, stride, short, long   int
+	scale, probThd, areaThd     float64
+	noSink, synonyms            bool
+	resize                      string
+	pamrSteps                   int
+	pamrDilations               []int
+	limit                       int
+	showDir, saveDir, precision string
+	strict                      bool
+	images                      imageprep.Options
+}
+
+func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.model)
+	vocabFlag(fs, &o.vocab)
+	fs.StringVar(&o.pcs, "pcs-path", "", "`FILE` of directions of pairs that svd wrote, .npy, [H,C,O]")
+	fs.StringVar(&o.image, "image", "", "`FILE` of one picture")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of a data set, the root of its config's paths")
+	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file like theirs")
+	fs.StringVar(&o.classes, "classes", "", "`NAMES` of the classes, instead of the config's, or a file of them")
+	fs.BoolVar(&o.synonyms, "synonyms", true, "take all words of a class; =false takes its first only")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the word")
+	fs.StringVar(&o.texts, "text-embeddings-path", "", "`FILE` of the words' embeddings instead of --vocab, .npy or .pt")
+	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
+	fs.IntVar(&o.k, "k", 20000, "take the `K` closest pairs of each word")
+	fs.IntVar(&o.conv, "conv-map-idx", -1, "take neurons' maps from block `N` of the last stage; -1 is the last block")
+	fs.IntVar(&o.sim, "sim-map-idx", -1, "run the attention pool on block `N` of the last stage")
+	fs.IntVar(&o.short, "short-side", 0, "scale pictures so that their shorter side has `N` pixels; 0 is the model's image side")
+	fs.IntVar(&o.long, "long-side", 2048, "but let the longer side have `N` pixels at most; 0 is no bound")
+	fs.IntVar(&o.crop, "slide-crop", 0, "side of the windows, `N` pixels; 0 is the model's image side")
+	fs.IntVar(&o.stride, "slide-stride", 0, "from window to window, `N` pixels; 0 is half a window")
+	fs.StringVar(&o.resize, "resize", "opencv", "scale pictures as `LIBRARY` opencv or pillow does, bilinear; pillow's is antialiased")
+	fs.BoolVar(&o.noSink, "no-sink", false, "leave the last location as it is; else its neighbours stand in for it")
+	fs.Float64Var(&o.scale, "logit-scale", 40, "multiply logits by `X` before the softmax")
+	fs.Float64Var(&o.probThd, "prob-thd", 0, "pixels whose best class is less likely than `P` become the first class")
+	fs.Float64Var(&o.areaThd, "area-thd", 0, "drop classes with no more than the share `S` of the pixels that are not of the first class")
+	fs.IntVar(&o.pamrSteps, "pamr-steps", 0, "refine logits along colours `N` times (PAMR)")
+	fs.IntSliceVar(&o.pamrDilations, "pamr-dilations", []int{8, 16}, "with neighbours at `D,...` pixels")
+	fs.IntVar(&o.limit, "limit", 0, "stop after `N` scenes of a data set; 0 takes all")
+	fs.StringVar(&o.showDir, "show-dir", "", "`DIR` for drawings of the labels over the pictures")
+	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
+	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	pictureFlags(fs, &o.images)
+}
+
+func (o *segmentOptions) validate() error {
+	if err := require("--model", o.model); err != nil {
+		return err
+	}
+	pairs := false
+	for i, name := range o.methods {
+		method, err := segment.ParseMethod(name)
+		if err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+		if slices.Contains(o.methods[:i], name) {
+			return fmt.Errorf("--method %s is given twice", name)
+		}
+		pairs = pairs || method.UsesPairs()
+	}
+	switch {
+	case (o.image == "") == (o.dataPath == ""):
+		return errors.New("want one of --image and --data-path")
+	case o.dataPath != "" && o.config == "":
+		return errors.New("--data-path: want --config, which says how the data set is laid out")
+	case o.classes == "" && o.config == "":
+		return errors.New("--image: want --classes or --config")
+	case len(o.methods) == 0:
+		return errors.New("--method: want at least one")
+	case pairs && o.pcs == "":
+		return errors.New("--pcs-path is missing")
+	case o.texts == "" && o.vocab == "":
+		return errors.New("want --vocab, or ready embeddings as --text-embeddings-path")
+	case o.texts != "" && (o.vocab != "" || o.templates != ""):
+		return errors.New("--text-embeddings-path is instead of --vocab and --templates")
+	case o.resize != "opencv" && o.resize != "pillow":
+		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
+	case o.images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	}
+	return errors.Join(o.validateNumbers(), checkPrecision(o.precision))
+}
+
+// Bounds of what sizes and neighbours may be, in pixels.
+const (
+	maxSegmentSide = 1 << 13
+	maxDilation    = 1 << 8
+)
+
+func (o *segmentOptions) validateNumbers() error {
+	for _, n := range []struct {
+		flag        string
+		value, from int
+	}{
+		{"--short-side", o.short, 0}, {"--long-side", o.long, 0}, {"--slide-crop", o.crop, 0}, {"--slide-stride", o.stride, 0},
+	} {
+		if n.value < n.from || n.value > maxSegmentSide {
+			return fmt.Errorf("%s %d: want %d to %d", n.flag, n.value, n.from, maxSegmentSide)
+		}
+	}
+	for _, d := range o.pamrDilations {
+		if d < 1 || d > maxDilation {
+			return fmt.Errorf("--pamr-dilations %d: want 1 to %d", d, maxDilation)
+		}
+	}
+	switch {
+	case o.k < 1:
+		return fmt.Errorf("--k %d: want 1 or more", o.k)
+	case !(o.scale > 0 && o.scale < 1e6):
+		return fmt.Errorf("--logit-scale %v: want more than 0, at most a million", o.scale)
+	case !(o.probThd >= 0 && o.probThd < 1):
+		return fmt.Errorf("--prob-thd %v: want 0 or more and less than 1", o.probThd)
+	case !(o.areaThd >= 0 && o.areaThd < 1):
+		return fmt.Errorf("--area-thd %v: want 0 or more and less than 1", o.areaThd)
+	case o.pamrSteps < 0:
+		return fmt.Errorf("--pamr-steps %d: want 0 or more", o.pamrSteps)
+	case o.limit < 0:
+		return fmt.Errorf("--limit %d: want 0 or more", o.limit)
+	case o.limit > 0 && o.image != "":
+		return errors.New("--limit is for --data-path")
+	}
+	return nil
+}
+
+func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) error {
+	setup, err := opts.setup()
+	if err != nil {
+		return err
+	}
+	templates, err := (&embedOptions{useTemplates: true, templates: opts.templates}).prompts()
+	if err != nil {
+		return err
+	}
+	o := pipeline.SegmentOptions{
+		Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
+		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
+		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
+		Pillow: opts.resize == "pillow", PAMR: segment.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},
+		ShowDir: opts.showDir, SaveDir: opts.saveDir,
+		Precision: precisions[opts.precision], Images: opts.images, Strict: opts.strict, Threads: g.workers(),
+	}
+	for _, name := range opts.methods {
+		method, err := segment.ParseMethod(name)
+		if err != nil {
+			panic("segment: options were not validated")
+		}
+		o.Methods = append(o.Methods, method)
+	}
+	result, err := pipeline.Segment(ctx, o, g.printer)
+	if err != nil {
+		if result != nil && result.Images > 0 {
+			g.printer.Note("%s", soFar(result))
+		}
+		return err
+	}
+	return printSegmentation(result, g)
+}
+
+// setup is the config, or what stands for one, with the flags that were given.
+func (o *segmentOptions) setup() (*configs.Segmentation, error) {
+	setup := &configs.Segmentation{Sink: true}
+	set := func(flag string) bool { return o.config == "" || o.given(flag) }
+	if o.config != "" {
+		var err error
+		if setup, err = configs.ReadSegmentation(o.config); err != nil {
+			return nil, err
+		}
+	}
+	if o.classes != "" {
+		classes, err := parseClasses(o.classes)
+		if err != nil {
+			return nil, err
+		}
+		if o.dataPath != "" && len(classes) != len(setup.Classes) {
+			return nil, fmt.Errorf("--classes: %d, but the labels of %s are %d", len(classes), o.config, len(setup.Classes))
+		}
+		setup.Classes = classes
+	}
+	for flag, field := range map[string]*int{
+		"short-side": &setup.ShorterSide, "long-side": &setup.LongerSide, "slide-crop": &setup.SlideCrop,
+		"slide-stride": &setup.SlideStride, "k": &setup.Pairs, "conv-map-idx": &setup.Block,
+	} {
+		if set(flag) {
+			*field = map[string]int{
+				"short-side": o.short, "long-side": o.long, "slide-crop": o.crop, "slide-stride": o.stride, "k": o.k, "conv-map-idx": o.conv,
+			}[flag]
+		}
+	}
+	if set("logit-scale") {
+		setup.LogitScale = o.scale
+	}
+	if set("prob-thd") {
+		setup.ProbThd = o.probThd
+	}
+	if set("area-thd") {
+		setup.AreaThd = o.areaThd
+	}
+	if set("no-sink") {
+		setup.Sink = !o.noSink
+	}
+	return setup, nil
+}
+
+// parseClasses reads the classes of --classes: names with commas between them
+// and | between words of one, or a file with a class a line and commas between
+// words.
+func parseClasses(given string) ([]configs.Class, error) {
+	lines, err := textlist.ReadFile(given)
+	separator, isFile := ",", err == nil
+	if !isFile {
+		lines, separator = strings.Split(given, ","), "|"
+	}
+	var classes []configs.Class
+	whose := map[string]string{}
+	for _, line := range lines {
+		var class configs.Class
+		for word := range strings.SplitSeq(line, separator) {
+			if word = strings.TrimSpace(word); word == "" {
+				return nil, fmt.Errorf("--classes: %q lacks a word", line)
+			}
+			class = append(class, word)
+			if other, twice := whose[word]; twice {
+				return nil, fmt.Errorf("--classes: %q stands for %q and %q, want one", word, other, class[0])
+			}
+			whose[word] = class[0]
+		}
+		classes = append(classes, class)
+	}
+	if len(classes) < 2 {
+		err := fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
+		if isFile {
+			return nil, err
+		}
+		return nil, hinted{err, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
+	}
+	return classes, nil
+}

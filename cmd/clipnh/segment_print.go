@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// printSegmentation prints what came of a segmentation, and returns the error of
+// one that lacks some pictures.
+func printSegmentation(r *pipeline.SegmentResult, g *globalOptions) error {
+	var err error
+	switch {
+	case g.json:
+		err = g.printer.JSON(r)
+	case len(r.Shares) > 0:
+		err = printShares(r, g.printer)
+	default:
+		err = printScores(r, g.printer)
+	}
+	if n := len(r.Skipped); n > 0 && err == nil {
+		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), r.Scenes)
+	}
+	return err
+}
+
+// printShares prints the classes of one picture, a column for each method.
+func printShares(r *pipeline.SegmentResult, p *ui.Printer) error {
+	columns := []ui.Column{ui.Left("class")}
+	share := make([]map[string]float64, len(r.Shares))
+	var order []string
+	seen := map[string]bool{}
+	for i, s := range r.Shares {
+		columns = append(columns, ui.Right(s.Method+" %"))
+		share[i] = map[string]float64{}
+		for _, c := range s.Classes {
+			share[i][c.Name] = c.Share
+			if !seen[c.Name] {
+				seen[c.Name] = true
+				order = append(order, c.Name)
+			}
+		}
+	}
+	t := ui.NewTable(columns...)
+	for _, name := range order {
+		row := []string{name}
+		for i := range r.Shares {
+			row = append(row, fmt.Sprintf("%.1f", 100*share[i][name]))
+		}
+		t.Row(row...)
+	}
+	return p.Table(t)
+}
+
+// printScores prints the IoU of each class and the means, a column for each
+// method.
+func printScores(r *pipeline.SegmentResult, p *ui.Printer) error {
+	columns := []ui.Column{ui.Left("class"), ui.Right("true pixels %")}
+	total := int64(0)
+	for _, c := range r.Methods[0].Classes {
+		total += c.Pixels
+	}
+	for _, m := range r.Methods {
+		columns = append(columns, ui.Right(m.Method+" IoU %"))
+	}
+	t := ui.NewTable(columns...)
+	for i, c := range r.Methods[0].Classes {
+		row := []string{c.Name, fmt.Sprintf("%.2f", 100*float64(c.Pixels)/float64(max(total, 1)))}
+		for _, m := range r.Methods {
+			row = append(row, percent(m.Classes[i].IoU))
+		}
+		t.Row(row...)
+	}
+	if err := p.Table(t); err != nil {
+		return err
+	}
+	if err := p.Text("\n"); err != nil {
+		return err
+	}
+	t = ui.NewTable(ui.Left("method"), ui.Right("mIoU %"), ui.Right("pixel accuracy %"), ui.Right("mean accuracy %"), ui.Right("images"), ui.Right("skipped"))
+	for _, m := range r.Methods {
+		t.Row(m.Method, percent(m.MIoU), percent(m.PixelAccuracy), percent(m.MeanAccuracy), fmt.Sprint(r.Images), fmt.Sprint(len(r.Skipped)))
+	}
+	return p.Table(t)
+}
+
+// percent writes a share, or a dash where there is none.
+func percent(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", 100**v)
+}
+
+// soFar says in a line what an interrupted segmentation had found.
+func soFar(r *pipeline.SegmentResult) string {
+	var means []string
+	for _, m := range r.Methods {
+		means = append(means, fmt.Sprintf("%s %s %%", m.Method, percent(m.MIoU)))
+	}
+	line := fmt.Sprintf("%d of %s done, which the same command does again", r.Images, ui.Images.Count(int64(r.Scenes)))
+	if means != nil {
+		line += "; mIoU over these: " + strings.Join(means, ", ")
+	}
+	return line
+}
