@@ -45,7 +45,7 @@ beside the true ones; --save-dir keeps them as PNG files of class numbers, from 
 func newSegmentCommand(g *globalOptions) *cobra.Command {
 	var opts segmentOptions
 	cmd := &cobra.Command{
-		Use:   "segment --model FILE --vocab FILE --pcs-path FILE (--image FILE --classes NAMES | --data-path DIR --config NAME)",
+		Use:   "segment --model FILE --vocab FILE --pcs-path FILE --image FILE --classes NAMES",
 		Short: "Label every pixel with one of several texts",
 		Long:  segmentHelp,
 		Example: "clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
