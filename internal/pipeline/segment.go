@@ -117,7 +117,12 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])
 	}
-	s, err := newSegmenter(ctx, &o, result, say)
+	m, err := openModel(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	s, err := newSegmenter(ctx, &o, m, result, say)
 	if err != nil {
 		return nil, err
 	}
@@ -173,13 +178,8 @@ type segmenter struct {
 	stride  int
 }
 
-// newSegmenter reads the model, embeds the words and chooses their pairs.
-func newSegmenter(ctx context.Context, o *SegmentOptions, result *SegmentResult, say Reporter) (*segmenter, error) {
-	m, err := openModel(ctx, o.Model)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
+// newSegmenter embeds the words, chooses their pairs and packs the tower.
+func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *SegmentResult, say Reporter) (*segmenter, error) {
 	s := &segmenter{o: o, result: result, say: say, team: par.NewTeam(o.Threads)}
 	side := m.Config.ImageSize
 	s.shorter, s.crop = o.Setup.ShorterSide, o.Setup.SlideCrop
