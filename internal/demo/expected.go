@@ -10,7 +10,7 @@ import (
 var expectedJSON []byte
 
 // Expectation is the part of expected.json that concerns embed, collect, svd,
-// ablate, reconstruct and shift.
+// ablate, reconstruct, segment and shift.
 // It was measured by scripts/demo/evaluate.py on the model's weights with every
 // floating tensor in fp16. Embeddings are rounded to 4 decimals, and to 5 where
 // they are normalised.
@@ -28,6 +28,21 @@ type Expectation struct {
 		Pairs   float64 `json:"neuron_heads"`
 		Neurons float64 `json:"neurons"`
 	} `json:"reconstruction_pc0"`
+
+	// Segmentation of the scenes, last location left alone. Pictures were scaled by
+	// Pillow's bilinear filter.
+	Segmentation struct {
+		Chosen struct {
+			K     int `json:"k"`     // pairs of each class
+			Short int `json:"short"` // shorter side, in pixels
+			Block int `json:"block"` // of the last stage, whose maps the neurons give
+		} `json:"chosen"`
+		// By method: "values_only", "self_self", and for the chosen k "product k=100",
+		// "head_only k=100" and "neuron_only k=100" with the first word of each class;
+		// then with every word.
+		Measured map[string]Segmented `json:"measured chosen"`
+		Synonyms map[string]Segmented `json:"measured synonyms"`
+	} `json:"segmentation"`
 
 	// Shift is the correlation of concepts' ratios with their labels on the cars, by
 	// concept and pairs, as "yellow k=5"; see ShiftOf.
@@ -51,6 +66,12 @@ type Expectation struct {
 		TopPairsForYellow      []Pair `json:"top_pairs_for_yellow"`
 		TopPairsForConvertible []Pair `json:"top_pairs_for_convertible"`
 	} `json:"golden"`
+}
+
+// Segmented is how good a method of segmentation is, 0 to 1.
+type Segmented struct {
+	MIoU          float64 `json:"mIoU"`
+	PixelAccuracy float64 `json:"pixel_acc"`
 }
 
 // ShiftValues are how a concept's ratio goes with its label.
