@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/color"
 	"math"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -113,6 +115,9 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	if err != nil {
 		return nil, err
 	}
+	if err := o.canDraw(scenes); err != nil {
+		return nil, err
+	}
 	result := &SegmentResult{Config: o.Setup.Name, Scenes: len(scenes), Skipped: []Skipped{}, Sizes: []WindowSize{}}
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])
@@ -176,6 +181,7 @@ type segmenter struct {
 	shorter int   // side to which pictures are scaled
 	crop    int
 	stride  int
+	colours []color.NRGBA // of the classes in drawings
 }
 
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
@@ -194,6 +200,9 @@ func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *Segm
 	}
 	if s.stride > s.crop {
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+	}
+	if o.ShowDir != "" {
+		s.colours = canvas.Palette(len(o.Setup.Classes))
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
@@ -230,6 +239,13 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 		}
 		given[i] = make([]uint16, pixels)
 		f.Labels(given[i], options, s.team)
+	}
+	if s.o.ShowDir != "" || s.o.SaveDir != "" {
+		files, err := s.draw(sc, given)
+		s.result.Files = append(s.result.Files, files...)
+		if err != nil {
+			return err
+		}
 	}
 	t.add(given, sc)
 	return nil

@@ -175,7 +175,7 @@ func scenes(t *testing.T) (dir string, setup *configs.Segmentation) {
 		"images/a.png": "seg/slide.png", "labels/a.png": "seg/truth.png",
 		"images/b.png": "seg/truth.png", "labels/b.png": "seg/truth.png",
 	} {
-		copyFile(t, testutil.Golden(from), filepath.Join(dir, to))
+		copyTo(t, testutil.Golden(from), filepath.Join(dir, to))
 	}
 	o := goldenSegmentation()
 	setup = o.Setup
@@ -185,7 +185,7 @@ func scenes(t *testing.T) (dir string, setup *configs.Segmentation) {
 	return dir, setup
 }
 
-func copyFile(t *testing.T, from, to string) {
+func copyTo(t *testing.T, from, to string) {
 	t.Helper()
 	data, err := os.ReadFile(from)
 	if err == nil {
@@ -214,7 +214,7 @@ func TestSegmentSkips(t *testing.T) {
 		t.Errorf("strict: error %v", err)
 	}
 	o.Strict = false
-	copyFile(t, testutil.Golden("seg/truth.png"), filepath.Join(o.DataPath, "images", "a.png"))
+	copyTo(t, testutil.Golden("seg/truth.png"), filepath.Join(o.DataPath, "images", "a.png"))
 	ctx, cancel := context.WithCancel(context.Background())
 	r, err = Segment(ctx, o, &interrupting{Reporter: silent(), after: 1, cancel: cancel})
 	if !errors.Is(err, context.Canceled) || r == nil || r.Images != 1 || r.Methods[0].MIoU == nil {

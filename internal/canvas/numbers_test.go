@@ -1,0 +1,32 @@
+package canvas
+
+import (
+	"bytes"
+	"image/png"
+	"testing"
+)
+
+func TestWriteNumbers(t *testing.T) {
+	for _, numbers := range [][]uint16{{0, 1, 2, 255, 7, 9}, {0, 256, 65535, 3, 4, 5}} {
+		var b bytes.Buffer
+		if err := WriteNumbers(&b, numbers, 3, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if maker, err := Maker(bytes.NewReader(b.Bytes())); err != nil || maker != "test" {
+			t.Errorf("maker %q, %v", maker, err)
+		}
+		img, err := png.Decode(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range numbers {
+			got, _, _, _ := img.At(i%3, i/3).RGBA()
+			if numbers[2] < 256 {
+				got >>= 8
+			}
+			if got != uint32(want) {
+				t.Errorf("pixel %d is %d, want %d", i, got, want)
+			}
+		}
+	}
+}
