@@ -284,11 +284,18 @@ func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 // and | between words of one, or a file with a class a line and commas between
 // words.
 func parseClasses(given string) ([]configs.Class, error) {
-	lines, err := textlist.ReadFile(given)
-	separator, isFile := ",", err == nil
-	if !isFile {
-		lines, separator = strings.Split(given, ","), "|"
+	if lines, err := textlist.ReadFile(given); err == nil {
+		return splitClasses(lines, ",")
 	}
+	classes, err := splitClasses(strings.Split(given, ","), "|")
+	if err != nil {
+		return nil, hinted{usageError{err}, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
+	}
+	return classes, nil
+}
+
+// splitClasses splits the words of classes, each of which stands for one.
+func splitClasses(lines []string, separator string) ([]configs.Class, error) {
 	var classes []configs.Class
 	whose := map[string]string{}
 	for _, line := range lines {
@@ -306,11 +313,7 @@ func parseClasses(given string) ([]configs.Class, error) {
 		classes = append(classes, class)
 	}
 	if len(classes) < 2 {
-		err := fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
-		if isFile {
-			return nil, err
-		}
-		return nil, hinted{err, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
+		return nil, fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
 	}
 	return classes, nil
 }

@@ -153,7 +153,7 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 		switch {
 		case errors.Is(err, context.Canceled):
 			return tally.finish(), err
-		case err != nil && (o.Strict || sc.err == nil):
+		case err != nil && (o.Strict || o.Image != "" || sc.err == nil):
 			return nil, err
 		case err != nil:
 			say.Warn("skipped: %v", err)

@@ -157,7 +157,7 @@ func TestSegmentMistakes(t *testing.T) {
 		{"directions of neurons", "want [4,256,32]", func(o *SegmentOptions) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
 		{"embeddings of other words", "want 7, one for each word", func(o *SegmentOptions) { o.MainWords = true }},
 		{"gaps", "windows of 64 pixels every 65 leave gaps", func(o *SegmentOptions) { o.Setup.SlideStride = 65 }},
-		{"no picture", "none of the pictures", func(o *SegmentOptions) { o.Image = testutil.Golden("manifest.json") }},
+		{"no picture", "manifest.json: unknown format", func(o *SegmentOptions) { o.Image = testutil.Golden("manifest.json") }},
 	} {
 		o := goldenSegmentation()
 		c.change(&o)
