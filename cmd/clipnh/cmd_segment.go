@@ -14,7 +14,6 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/segment"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 const segmentHelp = `
@@ -167,14 +166,14 @@ const (
 )
 
 func (o *segmentOptions) validateNumbers() error {
-	for _, n := range []struct {
-		flag        string
-		value, from int
+	for _, side := range []struct {
+		flag   string
+		pixels int
 	}{
-		{"--short-side", o.short, 0}, {"--long-side", o.long, 0}, {"--slide-crop", o.crop, 0}, {"--slide-stride", o.stride, 0},
+		{"--short-side", o.short}, {"--long-side", o.long}, {"--slide-crop", o.crop}, {"--slide-stride", o.stride},
 	} {
-		if n.value < n.from || n.value > maxSegmentSide {
-			return fmt.Errorf("%s %d: want %d to %d", n.flag, n.value, n.from, maxSegmentSide)
+		if side.pixels < 0 || side.pixels > maxSegmentSide {
+			return fmt.Errorf("%s %d: want 0 to %d", side.flag, side.pixels, maxSegmentSide)
 		}
 	}
 	for _, d := range o.pamrDilations {
@@ -233,87 +232,4 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		return err
 	}
 	return printSegmentation(result, g)
-}
-
-// setup is the config, or what stands for one, with the flags that were given.
-func (o *segmentOptions) setup() (*configs.Segmentation, error) {
-	setup := &configs.Segmentation{Sink: true}
-	set := func(flag string) bool { return o.config == "" || o.given(flag) }
-	if o.config != "" {
-		var err error
-		if setup, err = configs.ReadSegmentation(o.config); err != nil {
-			return nil, err
-		}
-	}
-	if o.classes != "" {
-		classes, err := parseClasses(o.classes)
-		if err != nil {
-			return nil, err
-		}
-		if o.dataPath != "" && len(classes) != len(setup.Classes) {
-			return nil, fmt.Errorf("--classes: %d, but the labels of %s are %d", len(classes), o.config, len(setup.Classes))
-		}
-		setup.Classes = classes
-	}
-	for flag, field := range map[string]*int{
-		"short-side": &setup.ShorterSide, "long-side": &setup.LongerSide, "slide-crop": &setup.SlideCrop,
-		"slide-stride": &setup.SlideStride, "k": &setup.Pairs, "conv-map-idx": &setup.Block,
-	} {
-		if set(flag) {
-			*field = map[string]int{
-				"short-side": o.short, "long-side": o.long, "slide-crop": o.crop, "slide-stride": o.stride, "k": o.k, "conv-map-idx": o.conv,
-			}[flag]
-		}
-	}
-	if set("logit-scale") {
-		setup.LogitScale = o.scale
-	}
-	if set("prob-thd") {
-		setup.ProbThd = o.probThd
-	}
-	if set("area-thd") {
-		setup.AreaThd = o.areaThd
-	}
-	if set("no-sink") {
-		setup.Sink = !o.noSink
-	}
-	return setup, nil
-}
-
-// parseClasses reads the classes of --classes: names with commas between them
-// and | between words of one, or a file with a class a line and commas between
-// words.
-func parseClasses(given string) ([]configs.Class, error) {
-	if lines, err := textlist.ReadFile(given); err == nil {
-		return splitClasses(lines, ",")
-	}
-	classes, err := splitClasses(strings.Split(given, ","), "|")
-	if err != nil {
-		return nil, hinted{usageError{err}, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
-	}
-	return classes, nil
-}
-
-// splitClasses splits the words of classes, each of which stands for one.
-func splitClasses(lines []string, separator string) ([]configs.Class, error) {
-	var classes []configs.Class
-	whose := map[string]string{}
-	for _, line := range lines {
-		var class configs.Class
-		for word := range strings.SplitSeq(line, separator) {
-			if word = strings.TrimSpace(word); word == "" {
-				return nil, fmt.Errorf("--classes: %q lacks a word", line)
-			}
-			class = append(class, word)
-			if other, twice := whose[word]; twice {
-				return nil, fmt.Errorf("--classes: %q stands for %q and %q, want one", word, other, class[0])
-			}
-			whose[word] = class[0]
-		}
-		classes = append(classes, class)
-	}
-	if len(classes) < 2 {
-		return nil, fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
-	}
-	return classes, nil
 }

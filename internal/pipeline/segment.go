@@ -111,14 +111,18 @@ type ClassShare struct {
 // segment. When it is interrupted, it returns what came of the scenes before, with
 // the context's error.
 func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResult, error) {
-	scenes, err := o.scenes(ctx)
+	scenes, missing, err := o.scenes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := o.canDraw(scenes); err != nil {
 		return nil, err
 	}
-	result := &SegmentResult{Config: o.Setup.Name, Scenes: len(scenes), Skipped: []Skipped{}, Sizes: []WindowSize{}}
+	result := &SegmentResult{Config: o.Setup.Name, Scenes: len(scenes) + len(missing), Skipped: []Skipped{}, Sizes: []WindowSize{}}
+	for _, path := range missing {
+		say.Warn("skipped: %s: missing", path)
+		result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: "missing"})
+	}
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])
 	}
@@ -324,25 +328,24 @@ func (s *segmenter) noteSize(t *sizedTower) {
 	}
 }
 
-// scenes lists what to segment.
-func (o *SegmentOptions) scenes(ctx context.Context) ([]sceneToRead, error) {
+// scenes lists what to segment, and the files that the data set lacks.
+func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, missing []string, err error) {
 	if o.Image != "" {
-		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil
+		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, nil
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	n := len(data.Items)
-	if o.Limit > 0 {
-		n = min(n, o.Limit)
+	n, missing := len(data.Items), data.Missing
+	if o.Limit > 0 && o.Limit < n {
+		n, missing = o.Limit, nil // which were asked for no one can say
 	}
-	scenes := make([]sceneToRead, n)
 	for i, item := range data.Items[:n] {
-		scenes[i] = sceneToRead{name: item.Name, path: item.Path}
-		scenes[i].read = func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
+		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
+		scenes = append(scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
 	}
-	return scenes, nil
+	return scenes, missing, nil
 }
 
 // orNil returns a pointer to v, nil if it is NaN.

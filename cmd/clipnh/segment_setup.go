@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+// setup is the config, or what stands for one, with the flags that were given.
+func (o *segmentOptions) setup() (*configs.Segmentation, error) {
+	setup := &configs.Segmentation{Sink: true}
+	set := func(flag string) bool { return o.config == "" || o.given(flag) }
+	if o.config != "" {
+		var err error
+		if setup, err = configs.ReadSegmentation(o.config); err != nil {
+			return nil, err
+		}
+	}
+	if o.classes != "" {
+		classes, err := parseClasses(o.classes)
+		if err != nil {
+			return nil, err
+		}
+		if o.dataPath != "" && len(classes) != len(setup.Classes) {
+			return nil, fmt.Errorf("--classes: %d, but the labels of %s are %d", len(classes), o.config, len(setup.Classes))
+		}
+		setup.Classes = classes
+	}
+	override(&setup.ShorterSide, o.short, set("short-side"))
+	override(&setup.LongerSide, o.long, set("long-side"))
+	override(&setup.SlideCrop, o.crop, set("slide-crop"))
+	override(&setup.SlideStride, o.stride, set("slide-stride"))
+	override(&setup.Pairs, o.k, set("k"))
+	override(&setup.Block, o.conv, set("conv-map-idx"))
+	override(&setup.LogitScale, o.scale, set("logit-scale"))
+	override(&setup.ProbThd, o.probThd, set("prob-thd"))
+	override(&setup.AreaThd, o.areaThd, set("area-thd"))
+	override(&setup.Sink, !o.noSink, set("no-sink"))
+	return setup, nil
+}
+
+// override puts a flag's value in the place of a config's.
+func override[T any](field *T, value T, set bool) {
+	if set {
+		*field = value
+	}
+}
+
+// parseClasses reads the classes of --classes: names with commas between them
+// and | between words of one, or a file with a class a line and commas between
+// words.
+func parseClasses(given string) ([]configs.Class, error) {
+	if lines, err := textlist.ReadFile(given); err == nil {
+		return splitClasses(lines, ",")
+	}
+	classes, err := splitClasses(strings.Split(given, ","), "|")
+	if err != nil {
+		return nil, hinted{usageError{err}, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
+	}
+	return classes, nil
+}
+
+// splitClasses splits the words of classes, each of which stands for one.
+func splitClasses(lines []string, separator string) ([]configs.Class, error) {
+	var classes []configs.Class
+	whose := map[string]string{}
+	for _, line := range lines {
+		var class configs.Class
+		for word := range strings.SplitSeq(line, separator) {
+			if word = strings.TrimSpace(word); word == "" {
+				return nil, fmt.Errorf("--classes: %q lacks a word", line)
+			}
+			class = append(class, word)
+			if other, twice := whose[word]; twice {
+				return nil, fmt.Errorf("--classes: %q stands for %q and %q, want one", word, other, class[0])
+			}
+			whose[word] = class[0]
+		}
+		classes = append(classes, class)
+	}
+	if len(classes) < 2 {
+		return nil, fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
+	}
+	return classes, nil
+}
