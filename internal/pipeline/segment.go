@@ -238,6 +238,9 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 		Class: s.class, LogitScale: s.o.Setup.LogitScale, ProbThd: s.o.Setup.ProbThd, AreaThd: s.o.Setup.AreaThd,
 	}
 	for i, f := range fields {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if s.o.PAMR.Steps > 0 {
 			s.o.PAMR.Refine(f, sc.picture.Pix, s.team)
 		}
