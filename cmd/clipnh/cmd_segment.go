@@ -148,9 +148,9 @@ func (o *segmentOptions) validate() error {
 	case pairs && o.pcs == "":
 		return errors.New("--pcs-path is missing")
 	case o.texts == "" && o.vocab == "":
-		return errors.New("want --vocab, or ready embeddings as --text-embeddings-path")
-	case o.texts != "" && (o.vocab != "" || o.templates != ""):
-		return errors.New("--text-embeddings-path is instead of --vocab and --templates")
+		return require("--vocab", "")
+	case o.texts != "" && o.templates != "":
+		return errors.New("--text-embeddings-path is instead of --templates")
 	case o.resize != "opencv" && o.resize != "pillow":
 		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
 	case o.images.MaxPixels < 1:
