@@ -160,7 +160,7 @@ func runDemoStep(ctx context.Context, why string, args []string, g *globalOption
 		if why != "" {
 			why = "\n" + why + "\n"
 		}
-		if err := g.printer.Text(why + "$ clipnh " + shellLine(args) + "\n"); err != nil {
+		if err := g.printer.Text(why + "$ clipnh " + ui.ShellLine(args) + "\n"); err != nil {
 			return err
 		}
 	}
@@ -174,17 +174,6 @@ func runDemoStep(ctx context.Context, why string, args []string, g *globalOption
 		return fmt.Errorf("%s: %w", cmd.Name(), err)
 	}
 	return nil
-}
-
-// shellLine writes arguments as a shell reads them.
-func shellLine(args []string) string {
-	words := slices.Clone(args)
-	for i, w := range words {
-		if strings.ContainsAny(w, " \t\n'\"\\$`&|;<>()*?[]#~!{}") {
-			words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
 }
 
 // demoResult is what the demo found, beside what was expected.

@@ -74,22 +74,3 @@ func checkDemoEvaluations(t *testing.T, got *demoResult) {
 		}
 	}
 }
-
-// TestDemoShowsCommands holds that the demo prints command lines that a shell
-// would take.
-func TestDemoShowsCommands(t *testing.T) {
-	for want, args := range map[string][]string{
-		"collect --save-path demo/caches": {"collect", "--save-path", "demo/caches"},
-		"info --model 'my demo/a.pt'":     {"info", "--model", "my demo/a.pt"},
-		`info --model 'it'\''s.pt'`:       {"info", "--model", "it's.pt"},
-	} {
-		if got := shellLine(args); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-	for _, step := range demoSteps {
-		if words := strings.Fields(step.args); len(words) < 3 {
-			t.Errorf("step %q", step.args)
-		}
-	}
-}

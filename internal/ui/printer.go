@@ -47,6 +47,12 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 	return &Printer{out: out, err: err, terminal: isTerminal(err), now: now}
 }
 
+// WithOutput returns a Printer whose results go to out and whose messages go where
+// p's do. The two must not be used at the same time.
+func (p *Printer) WithOutput(out io.Writer) *Printer {
+	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet}
+}
+
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
