@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
 		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/npy",
-		"internal/omp", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/segment", "internal/textlist", "internal/ui",
+		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/segment", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 	"internal/jpeg":     {},
 	"internal/matfile":  {},
 	"internal/npy":      {},
+	"internal/paper":    {"internal/cache", "internal/ui"},
 	"internal/ptfile":   {},
 	"internal/textlist": {},
 

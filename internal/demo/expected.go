@@ -74,6 +74,17 @@ type Segmented struct {
 	PixelAccuracy float64 `json:"pixel_acc"`
 }
 
+// SegmentedBy returns what is expected of a method, by its name as the program has
+// it, with the first word of each class.
+func (e *Expectation) SegmentedBy(method string) (Segmented, bool) {
+	name := map[string]string{
+		"pairs": fmt.Sprintf("product k=%d", e.Segmentation.Chosen.K), "heads": fmt.Sprintf("head_only k=%d", e.Segmentation.Chosen.K),
+		"neurons": fmt.Sprintf("neuron_only k=%d", e.Segmentation.Chosen.K), "values": "values_only", "self-self": "self_self",
+	}[method]
+	s, ok := e.Segmentation.Measured[name]
+	return s, ok
+}
+
 // ShiftValues are how a concept's ratio goes with its label.
 type ShiftValues struct {
 	R      float64 `json:"point_biserial"` // by picture

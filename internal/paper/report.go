@@ -1,0 +1,149 @@
+package paper
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// A Row is a figure.
+type Row struct {
+	Result  string  `json:"result"`  // which of the paper's results
+	Setting string  `json:"setting"` // what was measured
+	Value   float64 `json:"value"`
+	Unit    string  `json:"unit"` // %, r, ...
+	// Published is the paper's figure, of RN50x16 on real data; nil where it
+	// gives none.
+	Published *float64 `json:"published,omitempty"`
+	// Expected is what another implementation measured on the same data.
+	Expected *float64 `json:"expected,omitempty"`
+	Step     string   `json:"step"` // whose record the value is from
+}
+
+// A Picture is a drawing among the results.
+type Picture struct {
+	Result string `json:"result"`
+	Title  string `json:"title"`
+	Path   string `json:"path"` // relative to the report
+}
+
+// A Missing result could not be had.
+type Missing struct {
+	Result string `json:"result"`
+	Why    string `json:"why"`
+}
+
+// A Report is the rows with what is needed to get them again.
+type Report struct {
+	Program  string    `json:"program"` // the build that wrote the report
+	Model    string    `json:"model"`
+	Weights  string    `json:"weights_sha256"`
+	Data     string    `json:"data"`
+	Rows     []Row     `json:"rows"`
+	Pictures []Picture `json:"pictures"`
+	Missing  []Missing `json:"missing"`
+	Steps    []Record  `json:"steps"` // in the order of the work, without their results
+}
+
+// Save writes report.json and report.md to dir.
+func (r *Report) Save(dir string) error {
+	err := cache.WriteFile(filepath.Join(dir, "report.json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	})
+	if err != nil {
+		return err
+	}
+	return cache.WriteFile(filepath.Join(dir, "report.md"), func(w io.Writer) error {
+		_, err := io.WriteString(w, r.markdown())
+		return err
+	})
+}
+
+func (r *Report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# The paper's results, measured\n\nModel %s (SHA-256 %.12s), data %s. The published figures are the paper's, of RN50x16 on real data.\n", r.Model, r.Weights, r.Data)
+	result := ""
+	expected := false
+	for _, row := range r.Rows {
+		expected = expected || row.Expected != nil
+	}
+	for _, row := range r.Rows {
+		if row.Result != result {
+			result = row.Result
+			fmt.Fprintf(&b, "\n## %s\n\n| | here | published |", result)
+			if expected {
+				b.WriteString(" expected on this data |")
+			}
+			b.WriteString("\n|---|---:|---:|")
+			if expected {
+				b.WriteString("---:|")
+			}
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s |", row.Setting, Figure(&row.Value, row.Unit), Figure(row.Published, row.Unit))
+		if expected {
+			fmt.Fprintf(&b, " %s |", Figure(row.Expected, row.Unit))
+		}
+		b.WriteString("\n")
+		if r.lastOf(row) {
+			for _, p := range r.Pictures {
+				if p.Result == result {
+					fmt.Fprintf(&b, "\n![%s](%s)\n", p.Title, strings.ReplaceAll(p.Path, " ", "%20"))
+				}
+			}
+		}
+	}
+	if len(r.Missing) > 0 {
+		b.WriteString("\n## Not measured\n\n")
+		for _, m := range r.Missing {
+			fmt.Fprintf(&b, "- %s: %s\n", m.Result, m.Why)
+		}
+	}
+	b.WriteString("\n## How\n")
+	for _, s := range r.Steps {
+		fmt.Fprintf(&b, "\n**%s**, %s s, by %s\n\n    clipnh %s\n", s.Step, strconv.FormatFloat(s.Seconds, 'f', 1, 64), s.Program, ui.ShellLine(s.Args))
+		for _, path := range slices.Sorted(maps.Keys(s.Outputs)) {
+			fmt.Fprintf(&b, "    # %.12s %s\n", s.Outputs[path], path)
+		}
+		if s.Skipped != "" {
+			fmt.Fprintf(&b, "\n%s\n", s.Skipped)
+		}
+	}
+	return b.String()
+}
+
+// lastOf reports whether row is the last of its result.
+func (r *Report) lastOf(row Row) bool {
+	last := Row{}
+	for _, other := range r.Rows {
+		if other.Result == row.Result {
+			last = other
+		}
+	}
+	return last.Setting == row.Setting
+}
+
+// Figure writes a value with its unit, or nothing for nil.
+func Figure(v *float64, unit string) string {
+	if v == nil {
+		return ""
+	}
+	switch unit {
+	case "%":
+		return strconv.FormatFloat(*v, 'f', 1, 64) + " %"
+	case "":
+		return strconv.FormatFloat(*v, 'f', 3, 64)
+	}
+	return strconv.FormatFloat(*v, 'f', 3, 64) + " " + unit
+}
