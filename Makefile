@@ -14,8 +14,15 @@ BENCH ?= .
 # refuses to read the folder, as one of another user, the build would fail.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
+# The paper's results: a target paper-NAME for each. On the example, or with MODEL,
+# VOCAB, WORDS and DATA on real data, from and to PAPER.
+PAPER ?= paper
+PAPER_RESULTS := baseline reconstruction ablation sparse polysemanticity subconcept segmentation shift
+PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),--vocab '$(VOCAB)') \
+	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
+
 .DEFAULT_GOAL := build
-.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo check ci
+.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -90,6 +97,12 @@ bench-peers: ## compare with ONNX Runtime and PyTorch; ARGS="--help" explains
 
 demo: build ## run the main job on the example that the program carries
 	./bin/clipnh demo
+
+paper: build ## measure the paper's results; MODEL= VOCAB= WORDS= DATA= for real data
+	./bin/clipnh paper $(PAPER_FLAGS)
+
+$(PAPER_RESULTS:%=paper-%): paper-%: build # one of them
+	./bin/clipnh paper $* $(PAPER_FLAGS)
 
 # The generator is a module of its own, so that its packages are not the program's.
 generate: ## fail if the generator of the assembly would change a file

@@ -109,6 +109,18 @@ func describeBuild(info *debug.BuildInfo) build {
 	return b
 }
 
+// name is the build in a few words.
+func (b build) name() string {
+	words := []string{"clipnh", b.Version}
+	if b.Revision != "" {
+		words = append(words, b.Revision[:min(12, len(b.Revision))])
+	}
+	if b.Modified {
+		words = append(words, "modified")
+	}
+	return strings.Join(words, " ")
+}
+
 func (b build) table() *ui.Table {
 	revision := b.Revision
 	if b.Modified {

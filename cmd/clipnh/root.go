@@ -25,6 +25,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 	return []commandGroup{
 		{"START HERE", []*cobra.Command{
 			newDemoCommand(g),
+			newPaperCommand(g),
 			newFetchCommand(g),
 			newDataCommand(g),
 			newInfoCommand(g),

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/paper"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const paperHelp = `
+Measures what the paper reports, and sets it beside the published figures. Results:
+%s
+With none named, all. Without --model and --data-path it works on the example that the
+program carries, in a minute or two; on real data some results take hours.
+
+Reads, below --data-path, imagenet/test and imagenet/val, VOC2010, stanford_cars and
+refined_train.csv, each for the results that need it; a result whose data is not there
+is left out, and said to be. Runs other commands of clipnh, and keeps below --dir what
+they write, and what each printed. Writes report.md and report.json there: the figures,
+the command lines, the hashes of the artefacts and the time that each took. A command is
+not run again unless what it reads has changed.`
+
+func newPaperCommand(g *globalOptions) *cobra.Command {
+	var opts paperOptions
+	var list strings.Builder
+	var names []string
+	for _, r := range paperResults() {
+		fmt.Fprintf(&list, "  %-16s%s\n", r.name, strings.ToLower(r.title[:1])+r.title[1:])
+		names = append(names, r.name)
+	}
+	cmd := &cobra.Command{
+		Use:   "paper [RESULT...]",
+		Short: "Measure the paper's results and report them",
+		Long:  fmt.Sprintf(paperHelp, list.String()),
+		Example: "clipnh paper --dir paper\n" +
+			"clipnh paper baseline ablation --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --words 30k.txt --data-path data --dir paper",
+		Args:        cobra.ArbitraryArgs,
+		ValidArgs:   names,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.results = args
+			if err := opts.validate(names); err != nil {
+				return usageError{err}
+			}
+			return runPaper(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// paperOptions is everything the paper command can be told.
+type paperOptions struct {
+	results []string
+	dir     string
+	paperSources
+}
+
+func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.dir, "dir", "paper", "`DIR` for artefacts, drawings and the report")
+	modelFlag(fs, &o.model)
+	vocabFlag(fs, &o.vocab)
+	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe directions with, one a line")
+	fs.StringVar(&o.data, "data-path", "", "`DIR` of the data sets")
+	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th picture of imagenet/test, as the reference does")
+	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th picture of imagenet/val, whose scores are kept: 590 KB each for RN50x16")
+	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons to show the pictures of")
+}
+
+func (o *paperOptions) validate(names []string) error {
+	for _, r := range o.results {
+		if !slices.Contains(names, r) {
+			return fmt.Errorf("result %q: want %s", r, strings.Join(names, ", "))
+		}
+	}
+	if err := require("--dir", o.dir); err != nil {
+		return err
+	}
+	if o.onDemo() {
+		return nil
+	}
+	switch {
+	case o.stride < 1:
+		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
+	case o.valStride < 1:
+		return fmt.Errorf("--val-stride %d: want 1 or more", o.valStride)
+	}
+	return require("--model", o.model, "--vocab", o.vocab, "--words", o.words, "--data-path", o.data)
+}
+
+// onDemo reports whether the example is asked for.
+func (o *paperOptions) onDemo() bool {
+	return o.model == "" && o.vocab == "" && o.words == "" && o.data == ""
+}
+
+// sources returns where the inputs lie, those of the example laid out.
+func (o *paperOptions) sources() (paperSources, error) {
+	if !o.onDemo() {
+		return o.paperSources, nil
+	}
+	dir := filepath.Join(o.dir, "demo")
+	if _, err := demo.Layout(dir); err != nil {
+		return paperSources{}, err
+	}
+	return paperSources{
+		model: filepath.Join(dir, demo.Model), vocab: filepath.Join(dir, demo.Vocabulary), words: filepath.Join(dir, demo.Words),
+		data: dir, stride: 1, valStride: 1, neurons: "498",
+	}, nil
+}
+
+func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
+	src, err := opts.sources()
+	if err != nil {
+		return err
+	}
+	model, err := pipeline.Info(ctx, src.model)
+	if err != nil {
+		return err
+	}
+	report := &paper.Report{
+		Program: currentBuild().name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
+		Rows: []paper.Row{}, Pictures: []paper.Picture{}, Missing: []paper.Missing{},
+	}
+	plan := newPaperPlan(opts.dir, src, opts.onDemo())
+	runner := &paper.Runner{
+		Dir: opts.dir, Program: report.Program, Now: time.Now, Exec: g.execute,
+		Skipped: func(err error) bool { return errors.Is(err, errSkipped) },
+	}
+	executed := 0
+	all := map[string]*paper.Record{}
+	say := func(step string, ran bool, rec *paper.Record) {
+		if all[step] != nil {
+			return
+		}
+		all[step] = rec
+		if ran {
+			executed++
+			g.printer.Note("%s: %.1f s", step, rec.Seconds)
+		}
+	}
+	for _, result := range paperResults() {
+		if len(opts.results) > 0 && !slices.Contains(opts.results, result.name) {
+			continue
+		}
+		needed := plan.needed(result.steps)
+		if path := plan.lacking(needed); path != "" {
+			report.Missing = append(report.Missing, paper.Missing{Result: result.title, Why: path + " is not there"})
+			g.printer.Warn("%s: left out, as %s is not there", result.name, path)
+			continue
+		}
+		records, err := plan.run(ctx, runner, result, say)
+		if err != nil {
+			return err
+		}
+		rows, err := result.rows(plan, records)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			row.Result = result.title
+			report.Rows = append(report.Rows, row)
+		}
+		if result.pictures != nil {
+			pictures, err := result.pictures(records)
+			if err != nil {
+				return err
+			}
+			for _, p := range pictures {
+				if p.Path, err = filepath.Rel(opts.dir, p.Path); err != nil {
+					return err
+				}
+				p.Path, p.Result = filepath.ToSlash(p.Path), result.title
+				report.Pictures = append(report.Pictures, p)
+			}
+		}
+		for _, name := range needed {
+			if !slices.ContainsFunc(report.Steps, func(r paper.Record) bool { return r.Step == name }) {
+				rec := *records[name]
+				rec.Result = nil
+				report.Steps = append(report.Steps, rec)
+			}
+		}
+	}
+	if executed == 0 {
+		g.printer.Note("nothing to do: all %d steps are up to date", len(all))
+	}
+	if err := report.Save(opts.dir); err != nil {
+		return err
+	}
+	if err := printPaper(report, g); err != nil {
+		return err
+	}
+	if n := len(report.Missing); n > 0 {
+		return fmt.Errorf("%w %d of the results, whose data is not there", errSkipped, n)
+	}
+	return nil
+}
+
+// execute runs a command line with --json, as if it had been typed, and returns
+// what it prints. What it says on the way goes where this command's does.
+func (g *globalOptions) execute(ctx context.Context, args []string) ([]byte, error) {
+	var out bytes.Buffer
+	inner := &globalOptions{printer: g.printer.WithOutput(&out)}
+	root := newRootCommand(inner)
+	given := append(slices.Clone(args), "--json", fmt.Sprintf("--threads=%d", g.threads))
+	if g.quiet {
+		given = append(given, "--quiet")
+	}
+	root.SetArgs(given)
+	cmd, failed := root.ExecuteContextC(ctx)
+	if failed != nil {
+		failed = fmt.Errorf("%s: %w", cmd.Name(), failed)
+	}
+	return out.Bytes(), failed
+}
+
+func printPaper(report *paper.Report, g *globalOptions) error {
+	if g.json {
+		return g.printer.JSON(report)
+	}
+	t := ui.NewTable(ui.Left("result"), ui.Left(""), ui.Right("here"), ui.Right("published"), ui.Right("expected"))
+	result := ""
+	for _, row := range report.Rows {
+		name := row.Result
+		if name == result {
+			name = ""
+		}
+		result = row.Result
+		t.Row(name, row.Setting, paper.Figure(&row.Value, row.Unit), paper.Figure(row.Published, row.Unit), paper.Figure(row.Expected, row.Unit))
+	}
+	return g.printer.Table(t)
+}
