@@ -140,8 +140,20 @@ func FuzzReadMerges(f *testing.F) {
 	f.Add([]byte("a b\n"))
 	f.Add(compressed(f, "#version: 1\na b\nb a\nab ba\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		tokenizer, err := Read(bytes.NewReader(data))
+		var tokenizer *Tokenizer
+		var err error
+		got := testutil.Allocated(func() { tokenizer, err = Read(bytes.NewReader(data)) })
+		most := int64(128 << 20) // what Read promises of any file
+		if !bytes.HasPrefix(data, []byte{0x1f, 0x8b}) {
+			most = 64*int64(len(data)) + testutil.Slack // and of one that is not compressed
+		}
+		if got > most {
+			t.Errorf("%d bytes allocated for a file of %d, want at most %d", got, len(data), most)
+		}
 		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		if merges := tokenizer.Vocab() - 2*alphabet - 2; merges < 1 || merges > maxMerges || merges != len(tokenizer.merges) {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // files returns the contents of all files below dir by relative path.
@@ -598,6 +599,13 @@ func TestListHash(t *testing.T) {
 	}
 }
 
+// What reading a manifest or journal may allocate in all for each of its bytes.
+// A journal's lines have a decoder each, whose buffer does not outlive the line.
+const (
+	manifestFactor = 64
+	journalFactor  = 128
+)
+
 func FuzzManifest(f *testing.F) {
 	sum := strings.Repeat("0", 64)
 	for _, m := range []Manifest{
@@ -614,8 +622,15 @@ func FuzzManifest(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodeManifest(data)
+		var m *Manifest
+		var err error
+		if wasteful := testutil.Bounded(len(data), manifestFactor, func() { m, err = decodeManifest(data) }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		written, err := m.encode()
@@ -664,8 +679,14 @@ func FuzzJournal(f *testing.F) {
 			summed = append(summed, line...)
 		}
 		for _, data := range [][]byte{data, summed} {
-			j, err := parseJournal(data)
+			var j *journal
+			if wasteful := testutil.Bounded(len(data), journalFactor, func() { j, err = parseJournal(data) }); wasteful != nil {
+				t.Error(wasteful)
+			}
 			if err != nil {
+				if bad := testutil.Line(err); bad != nil {
+					t.Error(bad)
+				}
 				continue
 			}
 			if len(j.chunks) > chunkCount(j.plan) || len(j.ends) != len(j.chunks) {

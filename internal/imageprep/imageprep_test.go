@@ -256,10 +256,15 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte, exif bool) {
 		const most = 1 << 16
-		img, err := Decode(data, Options{EXIF: exif, MaxPixels: most})
+		var img *RGB
+		var err error
+		got := testutil.Allocated(func() { img, err = Decode(data, Options{EXIF: exif, MaxPixels: most}) })
+		if limit := mostAllocated(most, len(data)); got > limit {
+			t.Errorf("%d bytes allocated for a file of %d, want at most %d", got, len(data), limit)
+		}
 		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("error of several lines: %q", err)
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
 			}
 			return
 		}
@@ -292,3 +297,14 @@ func BenchmarkPreprocess(b *testing.B) {
 		}
 	})
 }
+
+// mostAllocated is what decoding a file of so many bytes may take when it may
+// have so many pixels: the package's promise, and as JPEG's blocks go beyond
+// the picture's edges, what they may, at most 31 samples each way.
+func mostAllocated(pixels, size int) int64 {
+	const edge = 32 * 2 * 65536
+	return int64(decodeFactor)*int64(pixels+edge) + 8*int64(size) + testutil.Slack
+}
+
+// decodeFactor is how many bytes a pixel may take.
+const decodeFactor = 24

@@ -192,8 +192,15 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, configErr := DecodeConfig(data)
-		img, err := Decode(data)
+		var img *Image
+		var err error
+		if wasteful := testutil.Bounded(len(data), blocksPerByte*512, func() { img, err = Decode(data) }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err, "jpeg: "); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		if configErr != nil {

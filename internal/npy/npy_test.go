@@ -410,6 +410,14 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// What reading an array may allocate, in bytes for each byte of the file: the
+// package's promises.
+const (
+	parseFactor = 4
+	textFactor  = 32
+	floatFactor = 8
+)
+
 func FuzzParse(f *testing.F) {
 	paths, err := filepath.Glob(testutil.Golden("interop/*.npy"))
 	if err != nil || len(paths) == 0 {
@@ -424,14 +432,28 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(withHeader("{'descr': '<U2', 'fortran_order': True, 'shape': (2, 2)}", 32))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := Parse(data)
+		var a *Array
+		var err error
+		if wasteful := testutil.Bounded(len(data), parseFactor, func() { a, err = Parse(data) }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
-		if texts, err := a.Strings(); err == nil && len(texts) != a.Count() {
+		var texts []string
+		var values []float32
+		if wasteful := testutil.Bounded(len(data), textFactor, func() { texts, err = a.Strings() }); wasteful != nil {
+			t.Error(wasteful)
+		}
+		if err == nil && len(texts) != a.Count() {
 			t.Fatalf("%d texts, want %d", len(texts), a.Count())
 		}
-		values, err := a.Float32()
+		if wasteful := testutil.Bounded(len(data), floatFactor, func() { values, err = a.Float32() }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
 			return
 		}

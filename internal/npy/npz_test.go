@@ -188,6 +188,14 @@ func TestArchiveRefuses(t *testing.T) {
 	}
 }
 
+// What an archive may allocate in all: for its directory, in bytes for each
+// byte of the file, and for an array, in bytes for each of the array's. Growing
+// buffers that are thrown away count, so these are above what is held at once.
+const (
+	directoryFactor = 20
+	entryFactor     = 8
+)
+
 func FuzzArchive(f *testing.F) {
 	paths, err := filepath.Glob(testutil.Golden("interop/*.npz"))
 	if err != nil || len(paths) == 0 {
@@ -201,13 +209,29 @@ func FuzzArchive(f *testing.F) {
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := NewArchive(bytes.NewReader(data), int64(len(data)))
+		var a *Archive
+		var err error
+		if wasteful := testutil.Bounded(len(data), directoryFactor, func() {
+			a, err = NewArchive(bytes.NewReader(data), int64(len(data)))
+		}); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		for _, name := range a.Names() {
-			array, err := a.Read(name)
+			var array *Array
+			claimed := min(a.byName[name].UncompressedSize64, maxDeflate*uint64(len(data)))
+			if wasteful := testutil.Bounded(int(claimed), entryFactor, func() { array, err = a.Read(name) }); wasteful != nil {
+				t.Error(wasteful)
+			}
 			if err != nil {
+				if bad := testutil.Line(err, "archive: "); bad != nil {
+					t.Error(bad)
+				}
 				continue
 			}
 			if array.Bytes() > maxDeflate*int64(len(data)) {

@@ -146,6 +146,10 @@ func TestReadSparseRefuses(t *testing.T) {
 	}
 }
 
+// sparseFactor is what reading a matrix may allocate in all for each byte of
+// its arrays.
+const sparseFactor = 24
+
 func FuzzReadSparse(f *testing.F) {
 	for _, name := range []string{"csc.npz", "csr.npz", "csc_f8_stored.npz", "csr_empty.npz", "savez.npz"} {
 		data, err := os.ReadFile(testutil.Golden("interop/" + name))
@@ -160,8 +164,18 @@ func FuzzReadSparse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m, err := a.ReadSparse()
+		claimed := uint64(0)
+		for _, entry := range a.byName {
+			claimed += min(entry.UncompressedSize64, maxDeflate*uint64(len(data)))
+		}
+		var m *Sparse
+		if wasteful := testutil.Bounded(int(claimed), sparseFactor, func() { m, err = a.ReadSparse() }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err, "archive: sparse matrix: "); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		for _, turned := range []*Sparse{m.Rowwise(), m.Columnwise()} {

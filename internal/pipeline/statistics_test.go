@@ -182,6 +182,10 @@ func TestStatisticsRefuse(t *testing.T) {
 	}
 }
 
+// stateFactor is what reading a state may allocate in all for each byte of the
+// file.
+const stateFactor = 64
+
 func FuzzReadState(f *testing.F) {
 	whole := []byte("{\"origin\":{},\"inputs\":2,\"done\":1,\"images\":1,\"skipped\":[]}\n01234567012345670123012301230123")
 	f.Add(whole)
@@ -190,7 +194,18 @@ func FuzzReadState(f *testing.F) {
 	f.Add([]byte("no line"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fresh := &sumState{Inputs: 2}
-		found, err := readState(bytes.NewReader(data), fresh, make(valueSums, 4))
+		var found *sumState
+		var err error
+		if wasteful := testutil.Bounded(len(data), stateFactor, func() {
+			found, err = readState(bytes.NewReader(data), fresh, make(valueSums, 4))
+		}); wasteful != nil {
+			t.Error(wasteful)
+		}
+		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
+		}
 		if err == nil && (found.Done > 2 || found.Images > found.Done) {
 			t.Errorf("accepted %+v", found)
 		}

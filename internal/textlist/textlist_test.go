@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 func TestRead(t *testing.T) {
@@ -118,13 +120,24 @@ func TestReadTemplates(t *testing.T) {
 	}
 }
 
+// readFactor is what reading a list may allocate in all for each of its bytes.
+// Buffers outgrown on the way count, so it is above what is held at once.
+const readFactor = 16
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("cat\r\ndog  \n\n"))
 	f.Add([]byte("\xef\xbb\xbfcat\n\ndog"))
 	f.Add([]byte("\xff\xfec\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		texts, err := Read(bytes.NewReader(data))
+		var texts []string
+		var err error
+		if wasteful := testutil.Bounded(len(data), readFactor, func() { texts, err = Read(bytes.NewReader(data)) }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
+			}
 			return
 		}
 		again, err := Read(strings.NewReader(strings.Join(texts, "\n")))
