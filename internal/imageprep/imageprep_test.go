@@ -258,9 +258,10 @@ func FuzzDecode(f *testing.F) {
 		const most = 1 << 16
 		var img *RGB
 		var err error
-		got := testutil.Allocated(func() { img, err = Decode(data, Options{EXIF: exif, MaxPixels: most}) })
-		if limit := mostAllocated(most, len(data)); got > limit {
-			t.Errorf("%d bytes allocated for a file of %d, want at most %d", got, len(data), limit)
+		if wasteful := testutil.Within(mostAllocated(most, len(data)), func() {
+			img, err = Decode(data, Options{EXIF: exif, MaxPixels: most})
+		}); wasteful != nil {
+			t.Errorf("file of %d bytes: %v", len(data), wasteful)
 		}
 		if err != nil {
 			if bad := testutil.Line(err); bad != nil {
@@ -299,12 +300,9 @@ func BenchmarkPreprocess(b *testing.B) {
 }
 
 // mostAllocated is what decoding a file of so many bytes may take when it may
-// have so many pixels: the package's promise, and as JPEG's blocks go beyond
-// the picture's edges, what they may, at most 31 samples each way.
+// have so many pixels: the package's promise. JPEG's blocks go beyond the
+// picture's edges, by at most 31 samples each way.
 func mostAllocated(pixels, size int) int64 {
 	const edge = 32 * 2 * 65536
-	return int64(decodeFactor)*int64(pixels+edge) + 8*int64(size) + testutil.Slack
+	return int64(pixelBytes)*int64(pixels+edge) + 8*int64(size) + testutil.Slack
 }
-
-// decodeFactor is how many bytes a pixel may take.
-const decodeFactor = 24
