@@ -48,7 +48,7 @@ func compareSweep(t *testing.T, dir string) {
 			if err == nil {
 				t.Errorf("%s: no error, want one as Pillow's: %s", name, header)
 			}
-		case errors.Is(err, errIncomplete) && strings.HasSuffix(name, "_damaged.jpg"):
+		case errors.Is(err, errIncomplete) && strings.Contains(name, "_damaged"):
 			incomplete++ // the one case where we refuse what Pillow reads
 		case err != nil:
 			t.Errorf("%s: %v", name, err)

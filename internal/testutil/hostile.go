@@ -54,7 +54,7 @@ func Bounded(size, factor int, f func()) error {
 // Line returns an error unless the message of err is one short printable line
 // that contains each of the parts.
 func Line(err error, parts ...string) error {
-	const longest = 1000
+	const longest = 2000
 	if err == nil {
 		return fmt.Errorf("no error")
 	}

@@ -146,3 +146,25 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseTemplates(f *testing.F) {
+	f.Add("a photo of a {}.")
+	f.Add("{}{}")
+	f.Add("\x1b {")
+	f.Fuzz(func(t *testing.T, prompt string) {
+		var templates []Template
+		var err error
+		if wasteful := testutil.Bounded(len(prompt), readFactor, func() { templates, err = ParseTemplates([]string{prompt}) }); wasteful != nil {
+			t.Error(wasteful)
+		}
+		if err != nil {
+			if bad := testutil.Line(err, "line 1: "); bad != nil {
+				t.Error(bad)
+			}
+			return
+		}
+		if got := templates[0].Fill(slot); got != prompt {
+			t.Errorf("filled with its own place it is %q, want %q", got, prompt)
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package clip
+
+import (
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// inferFactor is what reading the sizes off a checkpoint may allocate in all for
+// each byte of its tensors' names.
+const inferFactor = 256
+
+// FuzzInfer takes a tensor from the golden model, adds another one, and has the
+// sizes read off what there is.
+func FuzzInfer(f *testing.F) {
+	file, err := ptfile.Open(testutil.Golden("model/tiny_sd_fp32.pt"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	sound := file.Tensors()
+	if err := file.Close(); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(-1, "logit_scale", []byte{}, uint8(ptfile.Float32))
+	for i, t := range sound {
+		if i%16 != 0 {
+			continue
+		}
+		var shape []byte
+		for _, d := range t.Shape {
+			shape = append(shape, byte(d), byte(d>>8))
+		}
+		f.Add(i, t.Name, shape, uint8(ptfile.Float16))
+		f.Add(i, "module."+t.Name, append(shape, 1, 0), uint8(t.DType))
+		f.Add(-1, "state_dict."+t.Name, shape, uint8(ptfile.Int64))
+	}
+	f.Add(-1, "visual.layer1.1.conv1.weight", []byte{255, 255, 255, 255}, uint8(ptfile.Float32))
+	f.Add(-1, "visual.class_embedding", []byte{}, uint8(ptfile.Float32))
+	f.Fuzz(func(t *testing.T, drop int, name string, shape []byte, dtype uint8) {
+		var tensors []ptfile.Tensor
+		size := len(name)
+		for i, tensor := range sound {
+			if i != drop {
+				tensors = append(tensors, tensor)
+				size += len(tensor.Name)
+			}
+		}
+		added := ptfile.Tensor{Name: name, DType: ptfile.DType(dtype), Shape: make([]int, len(shape)/2)}
+		for i := range added.Shape {
+			added.Shape[i] = int(shape[2*i]) | int(shape[2*i+1])<<8
+			if shape[2*i+1] == 255 { // so that large ones are met too
+				added.Shape[i] <<= shape[2*i] % 48
+			}
+		}
+		tensors = append(tensors, added)
+		var c Config
+		var err error
+		if wasteful := testutil.Bounded(size, inferFactor, func() {
+			var byName map[string]ptfile.Tensor
+			if byName, err = canonical(tensors); err == nil {
+				c, err = infer(byName)
+			}
+		}); wasteful != nil {
+			t.Error(wasteful)
+		}
+		if err == nil {
+			if err := c.validate(); err != nil {
+				t.Errorf("sizes that cannot be: %v", err)
+			}
+			return
+		}
+		for _, r := range name {
+			if r < ' ' || r > '~' {
+				return // ptfile lets no such name in
+			}
+		}
+		if bad := testutil.Line(err); bad != nil {
+			t.Error(bad)
+		}
+	})
+}
