@@ -76,9 +76,6 @@ func (f *webpFile) picture(admit admission) (*RGB, error) {
 			return nil, err
 		}
 		w, h = head.Width, head.Height
-		if err := fits(w, h, (w+15)/16*((h+15)/16), 8, len(f.frame)); err != nil {
-			return nil, err
-		}
 	} else {
 		c, err := vp8l.DecodeConfig(bytes.NewReader(f.frame))
 		if err != nil {
@@ -94,6 +91,13 @@ func (f *webpFile) picture(admit admission) (*RGB, error) {
 	}
 	if err := admit(f.canvasW, f.canvasH); err != nil {
 		return nil, err
+	}
+	// A lossy frame spends more than a bit on each block of 16x16 pixels; a
+	// lossless one may spend nothing on any pixel.
+	if f.kind == "VP8 " {
+		if err := fits(w, h, (w+15)/16*((h+15)/16), 8, len(f.frame)); err != nil {
+			return nil, err
+		}
 	}
 	if f.x+w > f.canvasW || f.y+h > f.canvasH {
 		return nil, fmt.Errorf("frame of %dx%d at %d,%d, want it inside the canvas of %dx%d", w, h, f.x, f.y, f.canvasW, f.canvasH)
