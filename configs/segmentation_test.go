@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // The table of data sets and settings, written by hand.
@@ -250,6 +252,10 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 	}
 }
 
+// parseFactor is what parsing a config may allocate in all for each of its
+// bytes, of which there are at most maxConfig.
+const parseFactor = 512
+
 // No config takes long, much memory, or passes the checks with what none can be.
 func FuzzParseSegmentation(f *testing.F) {
 	f.Add([]byte(good))
@@ -261,10 +267,14 @@ func FuzzParseSegmentation(f *testing.F) {
 		f.Add(read(name + configExt))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := parseSegmentation(data)
+		var s *Segmentation
+		var err error
+		if wasteful := testutil.Bounded(len(data), parseFactor, func() { s, err = parseSegmentation(data) }); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("error of more than a line: %q", err)
+			if bad := testutil.Line(err); bad != nil {
+				t.Error(bad)
 			}
 			return
 		}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -96,7 +98,7 @@ func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // oneLine makes a line of the parser's message, without its name and that of
-// our types.
+// our types. The parser tells of every mistake, and quotes what a file holds.
 func oneLine(err error) error {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	message = strings.TrimPrefix(message, "unmarshal errors:\n")
@@ -107,5 +109,15 @@ func oneLine(err error) error {
 		line = strings.TrimSuffix(line, " not found")
 		parts = append(parts, strings.TrimSpace(line))
 	}
-	return errors.New(strings.Join(parts, "; "))
+	const most = 3
+	if more := len(parts) - most; more > 0 {
+		parts = append(parts[:most], fmt.Sprintf("and %d more", more))
+	}
+	line := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.Join(parts, "; "))
+	return fmt.Errorf("%.400s", line)
 }

@@ -277,6 +277,20 @@ func checkDecoded(t *testing.T, data []byte, exif bool) {
 	if img.W < 1 || img.H < 1 || img.W*img.H > most || len(img.Pix) != 3*img.W*img.H {
 		t.Fatalf("%dx%d pixels in %d bytes", img.W, img.H, len(img.Pix))
 	}
+	var labels *Labels
+	if wasteful := testutil.Within(mostAllocated(most, len(data)), func() {
+		labels, err = DecodeLabels(data, Options{MaxPixels: most})
+	}); wasteful != nil {
+		t.Errorf("label map of %d bytes: %v", len(data), wasteful)
+	}
+	if err == nil && (labels.W != img.W || labels.H != img.H || len(labels.Pix) != img.W*img.H) && !exif {
+		t.Errorf("label map of %dx%d in %d values, picture of %dx%d", labels.W, labels.H, len(labels.Pix), img.W, img.H)
+	}
+	if err != nil {
+		if bad := testutil.Line(err); bad != nil {
+			t.Error(bad)
+		}
+	}
 }
 
 func BenchmarkPreprocess(b *testing.B) {
