@@ -114,6 +114,8 @@ func hostileZips() []hostile {
 		{"name with backslash", zipFile(pkl, zero, entry{name: `a\b`}), "is named"},
 		{"name with newline", zipFile(pkl, zero, entry{name: "a\nb"}), `is named "a\nb"`},
 		{"name of bytes", zipFile(pkl, zero, entry{name: "a\xff"}), "is named"},
+		{"long name", zipFile(pkl, zero, entry{name: strings.Repeat("a/", 10_000) + "a"}), "of at most 512 bytes"},
+		{"long local name", with(func(_, z *entry) { z.localName = strings.Repeat("\x01", 30_000) }), "the header at byte"},
 		{"duplicate name", zipFile(pkl, zero, zero), "two entries are named x/data/0"},
 		{"two pickles", zipFile(pkl, zero, entry{name: "y/data.pkl"}), "two pickles, x/data.pkl and y/data.pkl"},
 
@@ -216,6 +218,8 @@ func hostilePickles() []hostile {
 		{"reference to a module", strings.Replace(reference(float32s, "0", 6), "storage", "modules", 1) + ".", "want (\"storage\", class, key"},
 		{"reference by five things", "(NNNNNtQ.", "reference by (<nil>"},
 		{"part of a storage", strings.Replace(reference(float32s, "0", 6), "tQ", ")tQ", 1) + ".", "is part of another one"},
+		{"storage with a newline", reference(float32s, "a\nb", 6) + ".", `storage "a\nb": not printable`},
+		{"storage of a long name", reference(float32s, strings.Repeat("k", 513), 6) + ".", "more than 512 bytes"},
 		{"negative storage", strings.Replace(whole, pickleInt(6), "J\xff\xff\xff\xff", 1) + ".", `storage "0" of -1 elements`},
 		{"storage of 2^62 elements", reference(float32s, "0", 1<<62) + ".", `storage "0" of 4611686018427387904 elements`},
 		{"storage of two types", "(" + reference(float32s, "0", 6) + reference("ctorch\nHalfStorage\n", "0", 6) + "t.",
