@@ -29,9 +29,10 @@ func decodeJPEG(b []byte, admit admission) (*RGB, []byte, error) {
 			out.set(i, v, v, v)
 		}
 	case 4:
-		out = newRGB(img.Width, img.Height)
+		// In place: what is written has been read.
+		out.Pix = img.Pix[:3*img.Width*img.Height]
 		for i := range img.Width * img.Height {
-			p := img.Pix[4*i : 4*i+4]
+			p := [4]byte(img.Pix[4*i:])
 			out.set(i, paper(p[0], p[3]), paper(p[1], p[3]), paper(p[2], p[3]))
 		}
 	}
