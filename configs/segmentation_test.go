@@ -268,14 +268,10 @@ func FuzzParseSegmentation(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var s *Segmentation
-		var err error
-		if wasteful := testutil.Bounded(len(data), parseFactor, func() { s, err = parseSegmentation(data) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			s, err = parseSegmentation(data)
+			return err
+		}) {
 			return
 		}
 		if s.check() != nil {

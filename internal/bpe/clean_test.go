@@ -103,7 +103,7 @@ func FuzzEncode(f *testing.F) {
 			t.Fatalf("%q cleaned is %q, not UTF-8", text, cleaned)
 		}
 		var whole []int32
-		if wasteful := testutil.Bounded(len(text)+len(cleaned), encodeFactor, func() {
+		if wasteful := testutil.Within(testutil.Multiple(len(text)+len(cleaned), encodeFactor), func() {
 			whole = tokenizer.Encode(text, len(cleaned)+2)
 		}); wasteful != nil {
 			t.Error(wasteful)

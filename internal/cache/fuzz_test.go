@@ -33,14 +33,10 @@ func FuzzManifest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var m *Manifest
-		var err error
-		if wasteful := testutil.Bounded(len(data), manifestFactor, func() { m, err = decodeManifest(data) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), manifestFactor), func() (err error) {
+			m, err = decodeManifest(data)
+			return err
+		}) {
 			return
 		}
 		written, err := m.encode()
@@ -90,13 +86,10 @@ func FuzzJournal(f *testing.F) {
 		}
 		for _, data := range [][]byte{data, summed} {
 			var j *journal
-			if wasteful := testutil.Bounded(len(data), journalFactor, func() { j, err = parseJournal(data) }); wasteful != nil {
-				t.Error(wasteful)
-			}
-			if err != nil {
-				if bad := testutil.Line(err); bad != nil {
-					t.Error(bad)
-				}
+			if !testutil.Parsed(t, testutil.Multiple(len(data), journalFactor), func() (err error) {
+				j, err = parseJournal(data)
+				return err
+			}) {
 				continue
 			}
 			if len(j.chunks) > chunkCount(j.plan) || len(j.ends) != len(j.chunks) {

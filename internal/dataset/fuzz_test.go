@@ -20,14 +20,10 @@ func FuzzParseClasses(f *testing.F) {
 		lines := strings.Split(table, "\n")
 		var labels map[string]int
 		var names []string
-		var err error
-		if wasteful := testutil.Bounded(len(table), classesFactor, func() { labels, names, err = parseClasses(lines) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err, "line "); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(table), classesFactor), func() (err error) {
+			labels, names, err = parseClasses(lines)
+			return err
+		}, "line ") {
 			return
 		}
 		if len(labels) != len(lines) || len(names) != len(lines) {

@@ -158,12 +158,11 @@ func TestHugeHeaders(t *testing.T) {
 		"progressive":      resized(t, "08_progressive_420.jpg", 65500),
 	} {
 		t.Run(name, func(t *testing.T) {
-			var err error
-			if wasteful := testutil.Bounded(len(file), 8, func() { _, err = Decode(file, Options{}) }); wasteful != nil {
-				t.Error(wasteful)
-			}
-			if bad := testutil.Line(err, " pixels, want "); bad != nil {
-				t.Error(bad)
+			if testutil.Parsed(t, testutil.Multiple(len(file), 8), func() error {
+				_, err := Decode(file, Options{})
+				return err
+			}, " pixels, want ") {
+				t.Error("no error")
 			}
 		})
 	}
@@ -181,12 +180,11 @@ func TestClaimsBeyondTheData(t *testing.T) {
 		"progressive": resized(t, "08_progressive_420.jpg", 13000),
 	} {
 		t.Run(name, func(t *testing.T) {
-			var err error
-			if wasteful := testutil.Bounded(len(file), 8, func() { _, err = Decode(file, Options{}) }); wasteful != nil {
-				t.Error(wasteful)
-			}
-			if bad := testutil.Line(err, "13000x13000 pixels", "truncated"); bad != nil {
-				t.Error(bad)
+			if testutil.Parsed(t, testutil.Multiple(len(file), 8), func() error {
+				_, err := Decode(file, Options{})
+				return err
+			}, "13000x13000 pixels", "truncated") {
+				t.Error("no error")
 			}
 		})
 	}
@@ -217,25 +215,18 @@ func TestBombs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var img *RGB
-			var err error
-			if wasteful := testutil.Within(mostAllocated(side*side, len(test.file)), func() {
+			decode := func() (err error) {
 				img, err = Decode(test.file, Options{MaxPixels: side * side})
-			}); wasteful != nil {
-				t.Error(wasteful)
+				return err
 			}
-			t.Logf("%d bytes of file, %d bytes allocated", len(test.file), testutil.Allocated(func() {
-				Decode(test.file, Options{MaxPixels: side * side})
-			}))
-			switch {
-			case test.want != "":
-				if bad := testutil.Line(err, test.want); bad != nil {
-					t.Error(bad)
-				}
-			case err != nil:
-				t.Error(err)
-			case img.W*img.H > side*side:
+			good := testutil.Parsed(t, mostAllocated(side*side, len(test.file)), decode, test.want)
+			if good != (test.want == "") {
+				t.Errorf("decoded: %t, want the error %q", good, test.want)
+			}
+			if good && img.W*img.H > side*side {
 				t.Errorf("%dx%d pixels", img.W, img.H)
 			}
+			t.Logf("%d bytes of file, %d bytes allocated", len(test.file), testutil.Allocated(func() { decode() }))
 		})
 	}
 }

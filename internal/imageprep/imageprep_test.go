@@ -262,34 +262,21 @@ func FuzzDecode(f *testing.F) {
 func checkDecoded(t *testing.T, data []byte, exif bool) {
 	const most = 1 << 16
 	var img *RGB
-	var err error
-	if wasteful := testutil.Within(mostAllocated(most, len(data)), func() {
+	if !testutil.Parsed(t, mostAllocated(most, len(data)), func() (err error) {
 		img, err = Decode(data, Options{EXIF: exif, MaxPixels: most})
-	}); wasteful != nil {
-		t.Errorf("file of %d bytes: %v", len(data), wasteful)
-	}
-	if err != nil {
-		if bad := testutil.Line(err); bad != nil {
-			t.Error(bad)
-		}
+		return err
+	}) {
 		return
 	}
 	if img.W < 1 || img.H < 1 || img.W*img.H > most || len(img.Pix) != 3*img.W*img.H {
 		t.Fatalf("%dx%d pixels in %d bytes", img.W, img.H, len(img.Pix))
 	}
 	var labels *Labels
-	if wasteful := testutil.Within(mostAllocated(most, len(data)), func() {
+	if testutil.Parsed(t, mostAllocated(most, len(data)), func() (err error) {
 		labels, err = DecodeLabels(data, Options{MaxPixels: most})
-	}); wasteful != nil {
-		t.Errorf("label map of %d bytes: %v", len(data), wasteful)
-	}
-	if err == nil && (labels.W != img.W || labels.H != img.H || len(labels.Pix) != img.W*img.H) && !exif {
+		return err
+	}) && !exif && (labels.W != img.W || labels.H != img.H || len(labels.Pix) != img.W*img.H) {
 		t.Errorf("label map of %dx%d in %d values, picture of %dx%d", labels.W, labels.H, len(labels.Pix), img.W, img.H)
-	}
-	if err != nil {
-		if bad := testutil.Line(err); bad != nil {
-			t.Error(bad)
-		}
 	}
 }
 

@@ -195,14 +195,10 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, configErr := DecodeConfig(data)
 		var img *Image
-		var err error
-		if wasteful := testutil.Bounded(len(data), blocksPerByte*512, func() { img, err = Decode(data) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err, "jpeg: "); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), blocksPerByte*512), func() (err error) {
+			img, err = Decode(data)
+			return err
+		}, "jpeg: ") {
 			return
 		}
 		if configErr != nil {

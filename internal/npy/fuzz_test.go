@@ -35,28 +35,24 @@ func FuzzParse(f *testing.F) {
 	f.Add(withHeader("{'descr': '<U2', 'fortran_order': True, 'shape': (2, 2)}", 32))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a *Array
-		var err error
-		if wasteful := testutil.Bounded(len(data), parseFactor, func() { a, err = Parse(data) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			a, err = Parse(data)
+			return err
+		}) {
 			return
 		}
 		var texts []string
 		var values []float32
-		if wasteful := testutil.Bounded(len(data), textFactor, func() { texts, err = a.Strings() }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err == nil && len(texts) != a.Count() {
+		if testutil.Parsed(t, testutil.Multiple(len(data), textFactor), func() (err error) {
+			texts, err = a.Strings()
+			return err
+		}) && len(texts) != a.Count() {
 			t.Fatalf("%d texts, want %d", len(texts), a.Count())
 		}
-		if wasteful := testutil.Bounded(len(data), floatFactor, func() { values, err = a.Float32() }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
+		if !testutil.Parsed(t, testutil.Multiple(len(data), floatFactor), func() (err error) {
+			values, err = a.Float32()
+			return err
+		}) {
 			return
 		}
 		if len(values) != a.Count() {
@@ -99,16 +95,10 @@ func FuzzArchive(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a *Archive
-		var err error
-		if wasteful := testutil.Bounded(len(data), directoryFactor, func() {
+		if !testutil.Parsed(t, testutil.Multiple(len(data), directoryFactor), func() (err error) {
 			a, err = NewArchive(bytes.NewReader(data), int64(len(data)))
-		}); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
+			return err
+		}) {
 			return
 		}
 		for _, name := range a.Names() {
@@ -121,15 +111,11 @@ func FuzzArchive(f *testing.F) {
 // package's promises, and writes and reads it again.
 func checkEntry(t *testing.T, a *Archive, name string, size int) {
 	var array *Array
-	var err error
 	claimed := min(a.byName[name].UncompressedSize64, maxDeflate*uint64(size))
-	if wasteful := testutil.Bounded(int(claimed), entryFactor, func() { array, err = a.Read(name) }); wasteful != nil {
-		t.Error(wasteful)
-	}
-	if err != nil {
-		if bad := testutil.Line(err, "archive: "); bad != nil {
-			t.Error(bad)
-		}
+	if !testutil.Parsed(t, testutil.Multiple(int(claimed), entryFactor), func() (err error) {
+		array, err = a.Read(name)
+		return err
+	}, "archive: ") {
 		return
 	}
 	if array.Bytes() > maxDeflate*int64(size) {
@@ -203,9 +189,6 @@ func FuzzEntry(f *testing.F) {
 		}
 		a, err := NewArchive(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
 		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
 			return
 		}
 		for _, name := range a.Names() {
@@ -242,13 +225,10 @@ func checkSparse(t *testing.T, data []byte) {
 		claimed += min(entry.UncompressedSize64, maxDeflate*uint64(len(data)))
 	}
 	var m *Sparse
-	if wasteful := testutil.Bounded(int(claimed), sparseFactor, func() { m, err = a.ReadSparse() }); wasteful != nil {
-		t.Error(wasteful)
-	}
-	if err != nil {
-		if bad := testutil.Line(err, "archive: sparse matrix: "); bad != nil {
-			t.Error(bad)
-		}
+	if !testutil.Parsed(t, testutil.Multiple(int(claimed), sparseFactor), func() (err error) {
+		m, err = a.ReadSparse()
+		return err
+	}, "archive: sparse matrix: ") {
 		return
 	}
 	if max(m.Rows, m.Cols) > 1<<12 { // turning takes memory for every row or column

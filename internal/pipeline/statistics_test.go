@@ -195,18 +195,10 @@ func FuzzReadState(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fresh := &sumState{Inputs: 2}
 		var found *sumState
-		var err error
-		if wasteful := testutil.Bounded(len(data), stateFactor, func() {
+		if testutil.Parsed(t, testutil.Multiple(len(data), stateFactor), func() (err error) {
 			found, err = readState(bytes.NewReader(data), fresh, make(valueSums, 4))
-		}); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
-		}
-		if err == nil && (found.Done > 2 || found.Images > found.Done) {
+			return err
+		}) && (found.Done > 2 || found.Images > found.Done) {
 			t.Errorf("accepted %+v", found)
 		}
 	})

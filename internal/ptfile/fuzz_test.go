@@ -18,16 +18,10 @@ const maxRead = 3 << 20
 // no larger than the file, reads that end.
 func checkParsed(t *testing.T, file []byte) {
 	var f *File
-	var err error
-	if wasteful := testutil.Bounded(len(file), memoryFactor, func() {
+	if !testutil.Parsed(t, testutil.Multiple(len(file), memoryFactor), func() (err error) {
 		f, err = parse(bytes.NewReader(file), int64(len(file)), "fuzz.pt")
-	}); wasteful != nil {
-		t.Error(wasteful)
-	}
-	if err != nil {
-		if bad := testutil.Line(err, "fuzz.pt: "); bad != nil {
-			t.Error(bad)
-		}
+		return err
+	}, "fuzz.pt: ") {
 		return
 	}
 	const most = 200 // tensors read: many may share one storage
@@ -43,14 +37,7 @@ func checkParsed(t *testing.T, file []byte) {
 			continue
 		}
 		dst := make([]float32, n)
-		if wasteful := testutil.Bounded(maxRead, 1, func() { err = f.Float32(tensor, dst) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err, "fuzz.pt: "); bad != nil {
-				t.Error(bad)
-			}
-		}
+		testutil.Parsed(t, maxRead, func() error { return f.Float32(tensor, dst) }, "fuzz.pt: ")
 	}
 }
 

@@ -35,11 +35,11 @@ func TestHostile(t *testing.T) {
 		for _, tc := range cases {
 			t.Run(kind+"/"+tc.name, func(t *testing.T) {
 				var err error
-				if wasteful := testutil.Bounded(len(tc.file), memoryFactor, func() { err = readAll(tc.file) }); wasteful != nil {
-					t.Error(wasteful)
-				}
-				if bad := testutil.Line(err, tc.want); bad != nil {
-					t.Fatal(bad)
+				if testutil.Parsed(t, testutil.Multiple(len(tc.file), memoryFactor), func() error {
+					err = readAll(tc.file)
+					return err
+				}, tc.want) {
+					t.Fatal("no error")
 				}
 				if msg := err.Error(); !strings.HasPrefix(msg, "file.pt: ") || len(msg) > longest {
 					t.Errorf("error %q, want the file first and at most %d bytes", msg, longest)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"strings"
+	"testing"
 	"unicode"
 )
 
@@ -42,13 +43,25 @@ func Within(most int64, f func()) error {
 	return nil
 }
 
-// Bounded is Within for input of the given size, of which f may allocate factor
+// Multiple is how much may be allocated for input of the given size: factor
 // bytes for each byte, and Slack.
-func Bounded(size, factor int, f func()) error {
-	if err := Within(int64(size)*int64(factor)+Slack, f); err != nil {
-		return fmt.Errorf("%w: %d for each byte of %d, and %d", err, factor, size, Slack)
+func Multiple(size, factor int) int64 { return int64(size)*int64(factor) + Slack }
+
+// Parsed runs parse, which may allocate so many bytes in all, and returns
+// whether there was no error. An error must be a line that contains the parts.
+// It fails t when any of this does not hold. Parse may run twice.
+func Parsed(t testing.TB, most int64, parse func() error, parts ...string) bool {
+	t.Helper()
+	var err error
+	if wasteful := Within(most, func() { err = parse() }); wasteful != nil {
+		t.Error(wasteful)
 	}
-	return nil
+	if err != nil {
+		if bad := Line(err, parts...); bad != nil {
+			t.Error(bad)
+		}
+	}
+	return err == nil
 }
 
 // Line returns an error unless the message of err is one short printable line

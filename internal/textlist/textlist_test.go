@@ -130,14 +130,10 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte("\xff\xfec\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var texts []string
-		var err error
-		if wasteful := testutil.Bounded(len(data), readFactor, func() { texts, err = Read(bytes.NewReader(data)) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), readFactor), func() (err error) {
+			texts, err = Read(bytes.NewReader(data))
+			return err
+		}) {
 			return
 		}
 		again, err := Read(strings.NewReader(strings.Join(texts, "\n")))
@@ -153,14 +149,10 @@ func FuzzParseTemplates(f *testing.F) {
 	f.Add("\x1b {")
 	f.Fuzz(func(t *testing.T, prompt string) {
 		var templates []Template
-		var err error
-		if wasteful := testutil.Bounded(len(prompt), readFactor, func() { templates, err = ParseTemplates([]string{prompt}) }); wasteful != nil {
-			t.Error(wasteful)
-		}
-		if err != nil {
-			if bad := testutil.Line(err, "line 1: "); bad != nil {
-				t.Error(bad)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(prompt), readFactor), func() (err error) {
+			templates, err = ParseTemplates([]string{prompt})
+			return err
+		}, "line 1: ") {
 			return
 		}
 		if got := templates[0].Fill(slot); got != prompt {
