@@ -4,9 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
-	"compress/zlib"
 	"encoding/binary"
-	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,13 +35,13 @@ func hostileFolder(t *testing.T) string {
 		"scores/manifest.json":   []byte("{\"format\": \"clipnh\", \"version\": 1, \"shape\": [1, 2"),
 		"newer/manifest.json":    []byte(`{"format": "clipnh", "version": 99, "shape": []}`),
 		"escape/manifest.json":   []byte(`{"format": "clipnh", "version": 1, "kind": "scores", "shape": [1], "payloads": [{"file": "../../etc/passwd", "bytes": 1, "sha256": "00"}]}`),
-		"pictures/a-65535.png":   pngOf(65535, 65535, nil),
+		"pictures/a-65535.png":   pngOf(65535, nil),
 		"pictures/b-65535.jpg":   jpegOf(t, 65535),
 		"pictures/c-65535.gif":   []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\xff\xff\xff\xff\x00\x08\x00;"),
 		"pictures/d-16384.webp":  []byte("RIFF\x11\x00\x00\x00WEBPVP8L\x05\x00\x00\x00\x2f\xff\xff\xff\x0f\x00"),
-		"pictures/e-promise.png": pngOf(13000, 13000, zlibOf(t, make([]byte, 1<<10))),
+		"pictures/e-promise.png": pngOf(13000, testutil.Zlib(t, make([]byte, 1<<10))),
 		"pictures/f-half.jpg":    cutInHalf(t, "images/02_rgb_444_64x64.jpg"),
-		"pictures/g-bomb.png":    pngOf(4, 4, zlibOf(t, make([]byte, 32<<20))),
+		"pictures/g-bomb.png":    pngOf(4, testutil.Zlib(t, make([]byte, 32<<20))),
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
@@ -131,33 +129,9 @@ func gzipOf(t *testing.T, text string) []byte {
 	return b.Bytes()
 }
 
-func zlibOf(t *testing.T, raw []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	w := zlib.NewWriter(&b)
-	if _, err := w.Write(raw); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // pngOf is a PNG file of 8-bit RGB that claims a size.
-func pngOf(w, h uint32, packed []byte) []byte {
-	file := []byte("\x89PNG\r\n\x1a\n")
-	chunk := func(name string, body []byte) {
-		file = binary.BigEndian.AppendUint32(file, uint32(len(body)))
-		at := len(file)
-		file = append(append(file, name...), body...)
-		file = binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(file[at:]))
-	}
-	header := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
-	chunk("IHDR", append(header, 8, 2, 0, 0, 0))
-	chunk("IDAT", packed)
-	chunk("IEND", nil)
-	return file
+func pngOf(side uint32, packed []byte) []byte {
+	return testutil.PNG{W: side, H: side, Depth: 8, Kind: 2}.File(packed)
 }
 
 // jpegOf is a golden JPEG file whose frame claims a size.

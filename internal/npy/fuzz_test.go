@@ -4,8 +4,6 @@ import (
 	"archive/zip"
 	"bytes"
 	"hash/crc32"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -21,17 +19,7 @@ const (
 )
 
 func FuzzParse(f *testing.F) {
-	paths, err := filepath.Glob(testutil.Golden("interop/*.npy"))
-	if err != nil || len(paths) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
+	testutil.Seed(f, "interop/*.npy")
 	f.Add(withHeader("{'descr': '<U2', 'fortran_order': True, 'shape': (2, 2)}", 32))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a *Array
@@ -82,17 +70,7 @@ const (
 )
 
 func FuzzArchive(f *testing.F) {
-	paths, err := filepath.Glob(testutil.Golden("interop/*.npz"))
-	if err != nil || len(paths) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
+	testutil.Seed(f, "interop/*.npz")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a *Archive
 		if !testutil.Parsed(t, testutil.Multiple(len(data), directoryFactor), func() (err error) {
@@ -202,13 +180,7 @@ func FuzzEntry(f *testing.F) {
 const sparseFactor = 24
 
 func FuzzReadSparse(f *testing.F) {
-	for _, name := range []string{"csc.npz", "csr.npz", "csc_f8_stored.npz", "csr_empty.npz", "savez.npz"} {
-		data, err := os.ReadFile(testutil.Golden("interop/" + name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
+	testutil.Seed(f, "interop/*.npz")
 	f.Add(writeSparse(f, smallSparse()))
 	f.Fuzz(checkSparse)
 }

@@ -2,8 +2,6 @@ package ptfile
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -47,17 +45,7 @@ const maxSeed = 32 << 10
 // FuzzOpen parses whole files. Its seeds are the small files of torch itself
 // among the goldens, hand-made ones of every form, and all hostile ones.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob(testutil.Golden("interop/*.pt"))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, path := range files {
-		seed, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(seed)
-	}
+	testutil.Seed(f, "interop/*.pt")
 	pkl := entry{name: "x/data.pkl", data: proto2 + whole + "."}
 	zero := entry{name: "x/data/0", data: sixFloats}
 	wide := zero

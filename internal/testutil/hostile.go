@@ -2,6 +2,8 @@ package testutil
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -84,4 +86,20 @@ func Line(err error, parts ...string) error {
 		}
 	}
 	return nil
+}
+
+// Seed gives a fuzz target the golden files that match a pattern, at least one.
+func Seed(f *testing.F, pattern string) {
+	f.Helper()
+	paths, err := filepath.Glob(Golden(pattern))
+	if err != nil || len(paths) == 0 {
+		f.Fatalf("no golden files %s (%v)", pattern, err)
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
 }
