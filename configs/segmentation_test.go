@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -288,4 +289,34 @@ func FuzzParseSegmentation(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Configs as long as they may be, of what costs most for a byte.
+func TestParseSegmentationMemory(t *testing.T) {
+	const n = 50_000
+	for name, text := range map[string]string{
+		"classes":    "classes:\n" + strings.Repeat("- a\n", n),
+		"one line":   "classes: [" + strings.Repeat("a,", n) + "a]",
+		"nothing":    "classes: [" + strings.Repeat("[],", n) + "[]]",
+		"maps":       "classes: [" + strings.Repeat("{},", n) + "{}]",
+		"many keys":  manyKeys(n),
+		"ids":        "data: {labels: [{ids: [" + strings.Repeat("1,", n) + "1]}]}",
+		"documents":  strings.Repeat("---\n", n),
+		"deep":       strings.Repeat("[", n),
+		"deep block": strings.Repeat("- ", n) + "a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			parse := func() error { _, err := parseSegmentation([]byte(text)); return err }
+			testutil.Parsed(t, testutil.Multiple(len(text), parseFactor), parse)
+			t.Logf("%.1f bytes allocated for each of %d", float64(testutil.Allocated(func() { parse() }))/float64(len(text)), len(text))
+		})
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d:\n", i)
+	}
+	return b.String()
 }

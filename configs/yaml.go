@@ -15,6 +15,7 @@ import (
 const (
 	maxConfig = 1 << 20 // bytes of a config; COCO-Stuff's takes 8 kB
 	maxNested = 16      // lists and mappings within each other
+	maxKeys   = 64      // of a mapping; the parser compares each with each
 )
 
 // parseSegmentation reads a config with defaults for the keys that it lacks.
@@ -65,6 +66,9 @@ func plain(n *yaml.Node, depth int) error {
 	}
 	if depth > maxNested {
 		return fmt.Errorf("line %d: more than %d lists and mappings within each other", n.Line, maxNested)
+	}
+	if n.Kind == yaml.MappingNode && len(n.Content)/2 > maxKeys {
+		return fmt.Errorf("line %d: %d keys, want at most %d", n.Line, len(n.Content)/2, maxKeys)
 	}
 	for _, inner := range n.Content {
 		if err := plain(inner, depth+1); err != nil {

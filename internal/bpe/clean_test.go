@@ -85,7 +85,7 @@ func TestCutWord(t *testing.T) {
 
 // encodeFactor is what making tokens of a text may allocate in all for each of
 // its bytes.
-const encodeFactor = 256
+const encodeFactor = 512
 
 func FuzzEncode(f *testing.F) {
 	for _, text := range []string{

@@ -12,7 +12,7 @@ import (
 // What reading a manifest or journal may allocate in all for each of its bytes.
 // A journal's lines have a decoder each, whose buffer does not outlive the line.
 const (
-	manifestFactor = 64
+	manifestFactor = 160
 	journalFactor  = 128
 )
 

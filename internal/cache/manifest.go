@@ -100,8 +100,8 @@ func (m Manifest) encode() ([]byte, error) {
 }
 
 // decodeManifest reads a manifest of any version from minVersion to Version
-// and checks that it makes sense. It takes at most some twenty times the
-// memory of data.
+// and checks that it makes sense. It holds at most some fifty times the memory
+// of data, and allocates 160 times in all, for lists of empty objects.
 func decodeManifest(data []byte) (*Manifest, error) {
 	if err := checkVersion(data, Format); err != nil {
 		return nil, err

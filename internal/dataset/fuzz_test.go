@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -35,4 +36,27 @@ func FuzzParseClasses(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestMemory reads a table of many classes, and annotations of many pictures and
+// masks.
+func TestMemory(t *testing.T) {
+	const n = 20_000
+	var table, images, masks strings.Builder
+	for i := range n {
+		fmt.Fprintf(&table, "%d\tx\n", i)
+		fmt.Fprintf(&images, `,{"image_id":%d,"file_name":"%d","height":1,"width":1}`, i, i)
+		fmt.Fprintf(&masks, `,{"image_id":%d,"category_id":2,"segmentation":0}`, i)
+	}
+	lines := strings.Split(strings.TrimSuffix(table.String(), "\n"), "\n")
+	if !testutil.Parsed(t, testutil.Multiple(table.Len(), classesFactor), func() error { _, _, err := parseClasses(lines); return err }) {
+		t.Error("the table was not read")
+	}
+	file := fmt.Sprintf(`{"images":[%s],"annos_segmentation":[%s]}`, images.String()[1:], masks.String()[1:])
+	if !testutil.Parsed(t, testutil.Multiple(len(file), indexFactor), func() error {
+		_, err := newIndexer(t.Context(), strings.NewReader(file), detailIDs).index()
+		return err
+	}) {
+		t.Error("the annotations were not read")
+	}
 }

@@ -203,3 +203,12 @@ func FuzzReadState(f *testing.F) {
 		}
 	})
 }
+
+func TestReadStateMemory(t *testing.T) {
+	const n = 50_000
+	data := []byte(`{"inputs":2,"skipped":[` + strings.Repeat("{},", n) + "{}]}\n")
+	testutil.Parsed(t, testutil.Multiple(len(data), stateFactor), func() error {
+		_, err := readState(bytes.NewReader(data), &sumState{Inputs: 2}, make(valueSums, 4))
+		return err
+	})
+}
