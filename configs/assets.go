@@ -105,19 +105,19 @@ func ParseAssets(data []byte) ([]Asset, error) {
 func (a Asset) check() error {
 	switch {
 	case !assetName.MatchString(a.Name):
-		return fmt.Errorf("name %q: want letters, digits, dots, dashes or underscores", a.Name)
+		return fmt.Errorf("name %.80q: want letters, digits, dots, dashes or underscores", a.Name)
 	case !slices.Contains(AssetKinds(), a.Kind):
-		return fmt.Errorf("%s: kind %q: want %s", a.Name, a.Kind, strings.Join(AssetKinds(), ", "))
+		return fmt.Errorf("%s: kind %.80q: want %s", a.Name, a.Kind, strings.Join(AssetKinds(), ", "))
 	case !assetFile.MatchString(a.File):
-		return fmt.Errorf("%s: file %q: want a file name of letters, digits, dots, dashes or underscores", a.Name, a.File)
+		return fmt.Errorf("%s: file %.80q: want a file name of letters, digits, dots, dashes or underscores", a.Name, a.File)
 	case !sha256Hex.MatchString(a.SHA256):
-		return fmt.Errorf("%s: sha256 %q: want 64 hex digits in small letters", a.Name, a.SHA256)
+		return fmt.Errorf("%s: sha256 %.80q: want 64 hex digits in small letters", a.Name, a.SHA256)
 	case a.Size < 0 || a.Size > maxAssetSize:
 		return fmt.Errorf("%s: size %d: want bytes, at most %d", a.Name, a.Size, int64(maxAssetSize))
 	}
 	u, err := url.Parse(a.URL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
-		return fmt.Errorf("%s: url %q: want http or https", a.Name, a.URL)
+		return fmt.Errorf("%s: url %.200q: want http or https", a.Name, a.URL)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 func TestAssets(t *testing.T) {
@@ -78,14 +80,21 @@ func TestParseAssetsRefuses(t *testing.T) {
 	}
 }
 
+// assetsFactor is what reading a table of assets may allocate in all for each of
+// its bytes; empty objects cost most.
+const assetsFactor = 256
+
 func FuzzParseAssets(f *testing.F) {
 	f.Add(assetsTable)
 	f.Add([]byte("[]"))
 	f.Add([]byte(`[{"name": "a", "kind": "model", "file": "../../a", "url": "http://[::1]:80/a", "size": 1e3, "sha256": ""}]`))
 	f.Add([]byte(`[{"name": "a", "size": 9223372036854775808}]`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		all, err := ParseAssets(data)
-		if err != nil {
+		var all []Asset
+		if !testutil.Parsed(t, testutil.Multiple(len(data), assetsFactor), func() (err error) {
+			all, err = ParseAssets(data)
+			return err
+		}) {
 			return
 		}
 		again, err := json.Marshal(all)

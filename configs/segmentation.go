@@ -175,7 +175,7 @@ func parseClass(line string) (Class, error) {
 	var class Class
 	for word := range strings.SplitSeq(line, ",") {
 		if word = strings.TrimSpace(word); word == "" {
-			return nil, fmt.Errorf("%q, want a name, or words with a comma between each two", line)
+			return nil, fmt.Errorf("%.80q, want a name, or words with a comma between each two", line)
 		}
 		class = append(class, word)
 	}

@@ -1,12 +1,15 @@
 package configs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // The table of data sets and settings, written by hand.
@@ -250,6 +253,10 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 	}
 }
 
+// parseFactor is what parsing a config may allocate in all for each of its
+// bytes, of which there are at most maxConfig.
+const parseFactor = 512
+
 // No config takes long, much memory, or passes the checks with what none can be.
 func FuzzParseSegmentation(f *testing.F) {
 	f.Add([]byte(good))
@@ -261,11 +268,11 @@ func FuzzParseSegmentation(f *testing.F) {
 		f.Add(read(name + configExt))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := parseSegmentation(data)
-		if err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("error of more than a line: %q", err)
-			}
+		var s *Segmentation
+		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
+			s, err = parseSegmentation(data)
+			return err
+		}) {
 			return
 		}
 		if s.check() != nil {
@@ -282,4 +289,34 @@ func FuzzParseSegmentation(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Configs as long as they may be, of what costs most for a byte.
+func TestParseSegmentationMemory(t *testing.T) {
+	const n = 50_000
+	for name, text := range map[string]string{
+		"classes":    "classes:\n" + strings.Repeat("- a\n", n),
+		"one line":   "classes: [" + strings.Repeat("a,", n) + "a]",
+		"nothing":    "classes: [" + strings.Repeat("[],", n) + "[]]",
+		"maps":       "classes: [" + strings.Repeat("{},", n) + "{}]",
+		"many keys":  manyKeys(n),
+		"ids":        "data: {labels: [{ids: [" + strings.Repeat("1,", n) + "1]}]}",
+		"documents":  strings.Repeat("---\n", n),
+		"deep":       strings.Repeat("[", n),
+		"deep block": strings.Repeat("- ", n) + "a",
+	} {
+		t.Run(name, func(t *testing.T) {
+			parse := func() error { _, err := parseSegmentation([]byte(text)); return err }
+			testutil.Parsed(t, testutil.Multiple(len(text), parseFactor), parse)
+			t.Logf("%.1f bytes allocated for each of %d", float64(testutil.Allocated(func() { parse() }))/float64(len(text)), len(text))
+		})
+	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "%d:\n", i)
+	}
+	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -13,6 +15,7 @@ import (
 const (
 	maxConfig = 1 << 20 // bytes of a config; COCO-Stuff's takes 8 kB
 	maxNested = 16      // lists and mappings within each other
+	maxKeys   = 64      // of a mapping; the parser compares each with each
 )
 
 // parseSegmentation reads a config with defaults for the keys that it lacks.
@@ -64,6 +67,9 @@ func plain(n *yaml.Node, depth int) error {
 	if depth > maxNested {
 		return fmt.Errorf("line %d: more than %d lists and mappings within each other", n.Line, maxNested)
 	}
+	if n.Kind == yaml.MappingNode && len(n.Content)/2 > maxKeys {
+		return fmt.Errorf("line %d: %d keys, want at most %d", n.Line, len(n.Content)/2, maxKeys)
+	}
 	for _, inner := range n.Content {
 		if err := plain(inner, depth+1); err != nil {
 			return err
@@ -96,7 +102,7 @@ func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // oneLine makes a line of the parser's message, without its name and that of
-// our types.
+// our types. The parser tells of every mistake, and quotes what a file holds.
 func oneLine(err error) error {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	message = strings.TrimPrefix(message, "unmarshal errors:\n")
@@ -107,5 +113,15 @@ func oneLine(err error) error {
 		line = strings.TrimSuffix(line, " not found")
 		parts = append(parts, strings.TrimSpace(line))
 	}
-	return errors.New(strings.Join(parts, "; "))
+	const most = 3
+	if more := len(parts) - most; more > 0 {
+		parts = append(parts[:most], fmt.Sprintf("and %d more", more))
+	}
+	line := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.Join(parts, "; "))
+	return fmt.Errorf("%.400s", line)
 }

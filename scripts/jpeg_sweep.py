@@ -4,18 +4,26 @@
     jpeg_sweep.py [--few] [--seed N] DIR
     CLIPNH_JPEG_SWEEP=DIR go test -v -run Sweep ./internal/jpeg
 
+    jpeg_sweep.py --photos DIR
+    CLIPNH_JPEG_PHOTOS=DIR go test -run '^$' -bench Decode ./internal/jpeg
+
 --few writes small pictures, a few of each kind: internal/jpeg/testdata/sweep.
+--photos writes pictures of 3 and 12 megapixels only, to measure with.
 
 Beside every NAME.jpg stands NAME.want: a line "MODE WIDTH HEIGHT" and the raw
 samples in Pillow's own mode (L, RGB, CMYK), or a line "error MESSAGE" where
 Pillow refuses the file. Most files are Pillow's own; those with sampling
 factors, scans and markers that Pillow does not write come from the small
-encoder below, with random coefficients. Needs Pillow and numpy.
+encoder below, with random coefficients. Where libjpeg's jpegtran is there, it
+makes progressive files of those, with restart markers, and arithmetic-coded
+ones, which we must refuse though Pillow may read them. Needs Pillow and numpy.
 """
 import argparse
 import io
 import os
+import shutil
 import struct
+import subprocess
 import warnings
 
 import numpy as np
@@ -268,19 +276,56 @@ def from_encoder(folder, rng, count, side):
         data = encode(rng, w, h, f, ids, scans, interval, markers, rng.random() < 0.2)
         name = "enc_%04d_%dx%d_%s" % (n, w, h, "_".join("%d%d" % p for p in f))
         write(folder, name, data)
+        transcode(folder, name, n, data)
         if rng.random() < 0.3:
             write(folder, name + "_damaged", damage(rng, data))
+
+
+def transcode(folder, name, n, data):
+    """Writes one file that jpegtran makes of data; which kind goes round with n. No random
+    number is drawn, so that the other files do not depend on whether jpegtran is there."""
+    if not shutil.which("jpegtran"):
+        return
+    kinds = {
+        "prog": ["-progressive"],
+        "prog_restart": ["-progressive", "-restart", "%dB" % (1 + n % 7)],
+        "restart": ["-optimize", "-restart", "1"],
+        "arithmetic": ["-arithmetic"],
+        "arithmetic_prog": ["-arithmetic", "-progressive"],
+    }
+    kind = ["prog", "prog_restart", "restart", "prog", "arithmetic", "prog_restart", "arithmetic_prog"][n % 7]
+    made = subprocess.run(["jpegtran", "-copy", "all"] + kinds[kind], input=data, capture_output=True)
+    if made.returncode == 0:  # it refuses a component that never comes
+        write(folder, name + "_" + kind, made.stdout)
+
+
+def photos(folder, rng):
+    for w, h in ((2048, 1536), (4000, 3000)):
+        a = np.zeros((h, w, 3))
+        for octave in range(9):  # detail of every scale, as landscapes have it
+            n = 4 << octave
+            for c in range(3):
+                noise = Image.fromarray((rng.random((max(2, n * h // w), n)) * 255).astype("uint8"))
+                a[..., c] += (np.asarray(noise.resize((w, h), Image.BICUBIC)) - 128.0) * 0.7 ** octave * (1 if c == 0 else 0.3)
+        a[..., 1:] += a[..., :1] * 0.7
+        im = Image.fromarray(np.clip(a * 0.6 + 128, 0, 255).astype("uint8"))
+        for name, options in (("420", dict(subsampling=2)), ("444", dict(subsampling=0)),
+                              ("420_prog", dict(subsampling=2, progressive=True)), ("444_prog", dict(subsampling=0, progressive=True))):
+            im.save(os.path.join(folder, "photo_%dx%d_%s.jpg" % (w, h, name)), quality=88, **options)
 
 
 def main():
     args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     args.add_argument("dir")
     args.add_argument("--few", action="store_true")
+    args.add_argument("--photos", action="store_true")
     args.add_argument("--seed", type=int, default=0)
     args = args.parse_args()
     rng = np.random.default_rng(args.seed)
     os.makedirs(args.dir, exist_ok=True)
-    if args.few:
+    if args.photos:
+        photos(args.dir, rng)
+    elif args.few:
         from_pillow(args.dir, rng, [(1, 1), (2, 9), (5, 3), (16, 17), (17, 8), (33, 18)])
         from_encoder(args.dir, rng, len(LAYOUTS), 24)
     else:

@@ -35,10 +35,11 @@ var update = flag.Bool("update", false, "rewrite what the scripts in testdata/sc
 //	absent PATH   it is not
 //
 // Commands run in process, in a folder that all of a script shares, which holds
-// links to the demo's files (demo) and the golden ones (golden). In
-// expected output <*> stands for any part of a line, a line <...> for any number
-// of lines, and $WORK, as in command lines, for the folder; $SERVER for the URL of a
-// server of the folder's files. Fetched files are kept in home.
+// links to the demo's files (demo), the golden ones (golden) and files that no one
+// should trust (hostile). In expected output <*> stands for any part of a line, a
+// line <...> for any number of lines, and $WORK, as in command lines, for the
+// folder; $SERVER for the URL of a server of the folder's files. Fetched files
+// are kept in home.
 type script struct {
 	comment string
 	steps   []step
@@ -176,16 +177,17 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scripts: %v", err)
 	}
+	hostile := hostileFolder(t)
 	for _, file := range files {
 		file, err := filepath.Abs(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file) })
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) { runScript(t, file, hostile) })
 	}
 }
 
-func runScript(t *testing.T, file string) {
+func runScript(t *testing.T, file, hostile string) {
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +196,7 @@ func runScript(t *testing.T, file string) {
 	if err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-	links := map[string]string{"demo": filepath.Join("..", "..", "internal", "demo", "assets"), "golden": testutil.Golden("")}
+	links := map[string]string{"demo": filepath.Join("..", "..", "internal", "demo", "assets"), "golden": testutil.Golden(""), "hostile": hostile}
 	for name, path := range links {
 		if links[name], err = filepath.Abs(path); err != nil {
 			t.Fatal(err)

@@ -83,6 +83,10 @@ func TestCutWord(t *testing.T) {
 	}
 }
 
+// encodeFactor is what making tokens of a text may allocate in all for each of
+// its bytes.
+const encodeFactor = 512
+
 func FuzzEncode(f *testing.F) {
 	for _, text := range []string{
 		"a photo of a cat.", "&amp;amp;#39;<", "schÃ¶n â€œquotesâ€\u009d", "ΟΔΟΣ İ ﬅ", "\x1b[31m\xff\x00", startText + endText, "''s '",
@@ -98,7 +102,12 @@ func FuzzEncode(f *testing.F) {
 		if !utf8.ValidString(cleaned) {
 			t.Fatalf("%q cleaned is %q, not UTF-8", text, cleaned)
 		}
-		whole := tokenizer.Encode(text, len(cleaned)+2)
+		var whole []int32
+		if wasteful := testutil.Within(testutil.Multiple(len(text)+len(cleaned), encodeFactor), func() {
+			whole = tokenizer.Encode(text, len(cleaned)+2)
+		}); wasteful != nil {
+			t.Error(wasteful)
+		}
 		if whole[0] != tokenizer.start || whole[len(whole)-1] != tokenizer.end {
 			t.Fatalf("%q: ids %v lack an end", text, whole)
 		}

@@ -3,7 +3,6 @@ package cache
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -596,88 +595,4 @@ func TestListHash(t *testing.T) {
 	if ListHash([]string{"ab", "c"}) == ListHash([]string{"a", "bc"}) || ListHash(nil) == ListHash([]string{""}) {
 		t.Error("different lists have one hash")
 	}
-}
-
-func FuzzManifest(f *testing.F) {
-	sum := strings.Repeat("0", 64)
-	for _, m := range []Manifest{
-		{Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: sum}}},
-		{Kind: "scores", Shape: []int{3, 2}, DType: "float16", Inputs: 4, ChunkInputs: 2, Skipped: []Skipped{{"a", "b"}}, Payloads: []Payload{
-			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000"}, {1, "ffffffff"}}}, {File: "images.txt", SHA256: sum},
-		}},
-	} {
-		m.Format, m.Version = Format, Version
-		data, err := m.encode()
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := decodeManifest(data)
-		if err != nil {
-			return
-		}
-		written, err := m.encode()
-		if err != nil {
-			t.Fatal(err)
-		}
-		again, err := decodeManifest(written)
-		if err != nil {
-			t.Fatalf("%v in what was written:\n%s", err, written)
-		}
-		twice, err := again.encode()
-		if err != nil || !bytes.Equal(written, twice) {
-			t.Fatalf("write, read, write gives other bytes (%v)", err)
-		}
-		if d, err := differences(m, again); err != nil || d != nil {
-			t.Fatalf("a manifest differs from itself: %v %v", d, err)
-		}
-	})
-}
-
-func FuzzJournal(f *testing.F) {
-	plan, err := testPlan("scores.npy").manifest(folderLayout("x", "scores.npy"))
-	if err != nil {
-		f.Fatal(err)
-	}
-	var seed []byte
-	for _, v := range []any{
-		journalHead{journalFormat, Version, plan},
-		journalChunk{Chunk{3, "00000000"}, nil},
-		journalChunk{Chunk{2, "12345678"}, []Skipped{{"a.png", "empty"}}},
-	} {
-		line, err := journalLine(v)
-		if err != nil {
-			f.Fatal(err)
-		}
-		seed = append(seed, line...)
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		// Lines with right checksums are what gets far into the parser.
-		var summed []byte
-		for line := range bytes.Lines(data) {
-			if _, _, ok := cutLine(line); !ok && json.Valid(bytes.TrimSpace(line)) {
-				line, _ = journalLine(json.RawMessage(bytes.TrimSpace(line)))
-			}
-			summed = append(summed, line...)
-		}
-		for _, data := range [][]byte{data, summed} {
-			j, err := parseJournal(data)
-			if err != nil {
-				continue
-			}
-			if len(j.chunks) > chunkCount(j.plan) || len(j.ends) != len(j.chunks) {
-				t.Fatalf("%d chunks of %d", len(j.chunks), chunkCount(j.plan))
-			}
-			at := j.start
-			for _, end := range j.ends {
-				if end <= at || end > int64(len(data)) {
-					t.Fatalf("lines end at %v in %d bytes", j.ends, len(data))
-				}
-				at = end
-			}
-		}
-	})
 }

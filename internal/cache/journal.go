@@ -53,8 +53,8 @@ type journal struct {
 	start  int64   // where the head's line ends
 }
 
-// parseJournal reads a journal as far as it is whole. It takes at most some
-// twenty times the memory of data.
+// parseJournal reads a journal as far as it is whole. Its memory is bounded as
+// decodeManifest's.
 func parseJournal(data []byte) (*journal, error) {
 	text, rest, ok := cutLine(data)
 	if !ok {

@@ -100,8 +100,8 @@ func (m Manifest) encode() ([]byte, error) {
 }
 
 // decodeManifest reads a manifest of any version from minVersion to Version
-// and checks that it makes sense. It takes at most some twenty times the
-// memory of data.
+// and checks that it makes sense. It holds at most some fifty times the memory
+// of data, and allocates 160 times in all, for lists of empty objects.
 func decodeManifest(data []byte) (*Manifest, error) {
 	if err := checkVersion(data, Format); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func checkVersion(data []byte, format string) error {
 		Version int
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return err
+		return placed(err)
 	}
 	switch {
 	case head.Format != format:
@@ -148,12 +148,25 @@ func strict(data []byte, v any) error {
 	d.DisallowUnknownFields()
 	d.UseNumber() // so that a parameter read is the parameter written
 	if err := d.Decode(v); err != nil {
-		return err
+		return placed(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
-		return errors.New("text after the end")
+		return fmt.Errorf("byte %d: text after the end", d.InputOffset())
 	}
 	return nil
+}
+
+// placed says where in its text a decoder of JSON failed, if the error knows.
+func placed(err error) error {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("byte %d: %w", syntax.Offset, err)
+	case errors.As(err, &kind):
+		return fmt.Errorf("byte %d: %w", kind.Offset, err)
+	}
+	return err
 }
 
 func (m *Manifest) check() error {

@@ -179,10 +179,10 @@ func (x *indexer) image() error {
 		return errors.New("an image without image_id, file_name, width or height")
 	}
 	if !isSceneName(v.Name) {
-		return fmt.Errorf("%q, want the name of a picture", v.Name)
+		return fmt.Errorf("%.80q, want the name of a picture", v.Name)
 	}
 	if _, twice := x.names[v.Name]; twice || x.images[*v.ID] != nil {
-		return fmt.Errorf("image %d, %s, is listed twice", *v.ID, v.Name)
+		return fmt.Errorf("image %d, %.80q, is listed twice", *v.ID, v.Name)
 	}
 	x.names[v.Name] = *v.ID
 	x.images[*v.ID] = &marked{w: v.Width, h: v.Height, phase: v.Phase}

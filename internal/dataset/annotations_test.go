@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // detail is a small file in the form of trainval_merged.json: the members that
@@ -102,8 +103,8 @@ func TestAnnotationsRefuse(t *testing.T) {
 		{"no name", swap(`"file_name": "b.jpg", `, ""), "an image without image_id, file_name, width or height"},
 		{"no width", swap(`"width": 3, `, ""), "an image without image_id, file_name, width or height"},
 		{"a name that leads out", swap("b.jpg", "../b.jpg"), `"../b.jpg", want the name of a picture`},
-		{"a name twice", swap("b.jpg", "a.jpg"), "image 2008000001, a.jpg, is listed twice"},
-		{"an image twice", swap("2008000002", "2008000001"), "image 2008000001, a.jpg, is listed twice"},
+		{"a name twice", swap("b.jpg", "a.jpg"), `image 2008000001, "a.jpg", is listed twice`},
+		{"an image twice", swap("2008000002", "2008000001"), `image 2008000001, "a.jpg", is listed twice`},
 		{"no category", swap(`"category_id": 2, `, ""), "an annotation without image_id, category_id or segmentation"},
 		{"no mask", swap(`"segmentation": {"size": [2, 3], "counts": "042"}, `, ""), "an annotation without image_id, category_id or segmentation"},
 		{"an image not listed", swap(`"image_id": 2008000001, "category_id": 2`, `"image_id": 5, "category_id": 2`), "annotations of image 5, which is not listed"},
@@ -168,6 +169,10 @@ func TestAnnotationsMemory(t *testing.T) {
 	}
 }
 
+// indexFactor is what indexing annotations, or making a label map of them, may
+// allocate in all for each byte of the file.
+const indexFactor = 64
+
 // Files of any content are read or refused, and what is read stays so.
 func FuzzAnnotations(f *testing.F) {
 	f.Add([]byte(detail))
@@ -175,19 +180,23 @@ func FuzzAnnotations(f *testing.F) {
 	f.Add([]byte(`{"images":[],"x":{"a":[1,{"b":null}]},"annos_segmentation":[]}`))
 	f.Add([]byte(`{"a":[[[[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if _, err := newIndexer(t.Context(), bytes.NewReader(data), detailIDs).index(); err != nil {
-			if strings.Contains(err.Error(), "\n") {
-				t.Errorf("error of more than a line: %q", err)
-			}
+		if !testutil.Parsed(t, testutil.Multiple(len(data), indexFactor), func() error {
+			_, err := newIndexer(t.Context(), bytes.NewReader(data), detailIDs).index()
+			return err
+		}) {
 			return
 		}
-		a, err := readAnnotations(t.Context(), annotationFile(t, string(data)), detailIDs)
+		path := annotationFile(t, string(data))
+		a, err := readAnnotations(t.Context(), path, detailIDs)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name := range a.pictures {
-			labels, err := a.labels(name, imageprep.Options{MaxPixels: 1 << 16})
-			if err != nil {
+			var labels *imageprep.Labels
+			if !testutil.Parsed(t, testutil.Multiple(len(data)+2*1<<16, indexFactor), func() (err error) {
+				labels, err = a.labels(name, imageprep.Options{MaxPixels: 1 << 16})
+				return err
+			}, "read label map: "+path+": ") {
 				continue
 			}
 			for _, v := range labels.Pix {

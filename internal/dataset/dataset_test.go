@@ -223,7 +223,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "classes.txt repeats", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG"), "classes.txt", "n01\ta\nn01\tb\n"),
-			err: "DIR/classes.txt: line 2: folder n01 is listed already, in line 1",
+			err: "DIR/classes.txt: line 2: folder \"n01\" is listed already, in line 1",
 		},
 		{
 			name: "classes.txt lacks a folder", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n01\ta\n"),

@@ -126,22 +126,32 @@ func classLabels(dir, root string, folders []string) (labels map[string]int, nam
 	if err != nil {
 		return nil, nil, err
 	}
-	labels = make(map[string]int, len(lines))
-	for i, line := range lines {
-		folder, name, ok := strings.Cut(line, "\t")
-		if !ok || folder == "" || name == "" {
-			return nil, nil, fmt.Errorf("%s: line %d: %q, want a folder, a tab and the name of the class", table, i+1, line)
-		}
-		if first, ok := labels[folder]; ok {
-			return nil, nil, fmt.Errorf("%s: line %d: folder %s is listed already, in line %d", table, i+1, folder, first+1)
-		}
-		labels[folder] = i
-		names = append(names, name)
+	labels, names, err = parseClasses(lines)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", table, err)
 	}
 	for _, folder := range folders {
 		if _, ok := labels[folder]; !ok {
 			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, folder, table)
 		}
+	}
+	return labels, names, nil
+}
+
+// parseClasses reads the lines of a classes.txt: a folder, a tab, and the name
+// of the class. A folder's label is its place.
+func parseClasses(lines []string) (labels map[string]int, names []string, err error) {
+	labels = make(map[string]int, len(lines))
+	for i, line := range lines {
+		folder, name, ok := strings.Cut(line, "\t")
+		if !ok || folder == "" || name == "" {
+			return nil, nil, fmt.Errorf("line %d: %.80q, want a folder, a tab and the name of the class", i+1, line)
+		}
+		if first, ok := labels[folder]; ok {
+			return nil, nil, fmt.Errorf("line %d: folder %.80q is listed already, in line %d", i+1, folder, first+1)
+		}
+		labels[folder] = i
+		names = append(names, name)
 	}
 	return labels, names, nil
 }

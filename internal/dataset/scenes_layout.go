@@ -87,10 +87,10 @@ func readNames(list, suffix string) ([]string, error) {
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
 		if !isSceneName(name) {
-			return nil, fmt.Errorf("%s: line %d: %q, want the name of a picture", list, i+1, name)
+			return nil, fmt.Errorf("%s: line %d: %.80q, want the name of a picture", list, i+1, name)
 		}
 		if first, ok := lines[name]; ok {
-			return nil, fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, name, first)
+			return nil, fmt.Errorf("%s: line %d: %.80q is listed already, in line %d", list, i+1, name, first)
 		}
 		lines[name] = i + 1
 		names[i] = name

@@ -308,7 +308,7 @@ func TestOpenScenesRefuses(t *testing.T) {
 		{"no list", mineFiles("lists/all.txt", "gone"), "", "ROOT: no lists/all.txt in it", hint},
 		{"none of the list", mineFiles("lists/all.txt", "x\ny\n"), "", "ROOT: none of 2 scenes is there, ROOT/photos/x.jpg is the first file missing", hint},
 		{"an empty list", mineFiles("lists/all.txt", ""), "", "ROOT/lists/all.txt: no lines, want at least one", ""},
-		{"a name twice", mineFiles("lists/all.txt", "a\nsub/b\na.jpg\n"), "", "ROOT/lists/all.txt: line 3: a is listed already, in line 1", ""},
+		{"a name twice", mineFiles("lists/all.txt", "a\nsub/b\na.jpg\n"), "", "ROOT/lists/all.txt: line 3: \"a\" is listed already, in line 1", ""},
 		{"a name that leads out", mineFiles("lists/all.txt", "a\n../b\n"), "", `ROOT/lists/all.txt: line 2: "../b", want the name of a picture`, ""},
 		{"an absolute name", mineFiles("lists/all.txt", "/etc/a\n"), "", `ROOT/lists/all.txt: line 1: "/etc/a", want the name of a picture`, ""},
 		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder of pictures", ""},

@@ -118,7 +118,11 @@ func findColumns(head, wanted []string, optional []bool) ([]int, error) {
 		case at[i] >= 0 && slices.Contains(names[at[i]+1:], name):
 			return nil, fmt.Errorf("line 1: column %q is there twice", name)
 		case at[i] < 0 && !optional[i]:
-			err := fmt.Errorf("line 1: no column %q, there are %.300q", name, names)
+			const shown = 8
+			err := fmt.Errorf("line 1: no column %q, there are %.40q", name, names[:min(len(names), shown)])
+			if more := len(names) - shown; more > 0 {
+				err = fmt.Errorf("%w and %d more", err, more)
+			}
 			if len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
 				return nil, hinted{err, "columns are separated by commas: write the file again with commas"}
 			}

@@ -3,19 +3,18 @@ package imageprep
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"image"
 
 	"github.com/clipnh/clipnh/internal/jpeg"
 	"golang.org/x/image/bmp"
 )
 
-func decodeJPEG(b []byte, o Options) (*RGB, []byte, error) {
+func decodeJPEG(b []byte, admit admission) (*RGB, []byte, error) {
 	c, err := jpeg.DecodeConfig(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.check(c.Width, c.Height); err != nil {
+	if err := admit(c.Width, c.Height); err != nil {
 		return nil, nil, err
 	}
 	img, err := jpeg.Decode(b)
@@ -30,9 +29,10 @@ func decodeJPEG(b []byte, o Options) (*RGB, []byte, error) {
 			out.set(i, v, v, v)
 		}
 	case 4:
-		out = newRGB(img.Width, img.Height)
+		// In place: what is written has been read.
+		out.Pix = img.Pix[:3*img.Width*img.Height]
 		for i := range img.Width * img.Height {
-			p := img.Pix[4*i : 4*i+4]
+			p := [4]byte(img.Pix[4*i:])
 			out.set(i, paper(p[0], p[3]), paper(p[1], p[3]), paper(p[2], p[3]))
 		}
 	}
@@ -49,16 +49,16 @@ func paper(ink, black byte) byte {
 
 // decodeBMP reads what golang.org/x/image/bmp does: uncompressed files of 1 to
 // 8 bits with a palette, 24 and 32 bits.
-func decodeBMP(b []byte, o Options) (*RGB, []byte, error) {
+func decodeBMP(b []byte, admit admission) (*RGB, []byte, error) {
 	c, err := bmp.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.check(c.Width, c.Height); err != nil {
+	if err := admit(c.Width, c.Height); err != nil {
 		return nil, nil, err
 	}
-	if c.Width*c.Height/8 > len(b) {
-		return nil, nil, fmt.Errorf("%d bytes for %dx%d pixels, less than a bit for each", len(b), c.Width, c.Height)
+	if err := fits(c.Width, c.Height, c.Width*c.Height, 8, len(b)); err != nil {
+		return nil, nil, err
 	}
 	img, err := bmp.Decode(bytes.NewReader(b))
 	if err != nil {

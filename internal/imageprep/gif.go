@@ -12,8 +12,8 @@ import (
 // decodeGIF reads the first frame as Pillow shows it: on a canvas that is the
 // logical screen, grown to hold the frame, filled with the frame's transparent
 // colour if it has one, else with colour 0.
-func decodeGIF(b []byte, o Options) (*RGB, []byte, error) {
-	img, err := firstFrame(&gifReader{b: b}, o)
+func decodeGIF(b []byte, admit admission) (*RGB, []byte, error) {
+	img, err := firstFrame(&gifReader{b: b}, admit)
 	return img, nil, err
 }
 
@@ -62,7 +62,7 @@ func (r *gifReader) palette(flags byte) palette {
 var errTruncatedFile = errors.New("file is truncated")
 
 // firstFrame reads up to the first frame's pixels.
-func firstFrame(r *gifReader, o Options) (*RGB, error) {
+func firstFrame(r *gifReader, admit admission) (*RGB, error) {
 	screen := r.take(13)
 	if screen == nil {
 		return nil, errTruncatedFile
@@ -99,7 +99,7 @@ func firstFrame(r *gifReader, o Options) (*RGB, error) {
 			}
 			at := func(i int) int { return int(binary.LittleEndian.Uint16(d[i:])) }
 			f := gifFrame{x: at(0), y: at(2), w: at(4), h: at(6), interlaced: d[8]&0x40 != 0}
-			return f.draw(r, max(w, f.x+f.w), max(h, f.y+f.h), &colours, fill, o)
+			return f.draw(r, max(w, f.x+f.w), max(h, f.y+f.h), &colours, fill, admit)
 		}
 	}
 }
@@ -110,6 +110,10 @@ type gifFrame struct {
 	interlaced bool
 }
 
+// mostExpanded is how many pixels a byte of codes can become: a code of the
+// widest kind, 12 bits, stands for at most 2^12 of them.
+const mostExpanded = 1 << 12 * 8 / 12
+
 // gifPass is every step-th row from first.
 type gifPass struct{ first, step int }
 
@@ -117,8 +121,8 @@ type gifPass struct{ first, step int }
 var gifPasses = []gifPass{{0, 8}, {4, 8}, {2, 4}, {1, 2}}
 
 // draw decodes the frame's pixels onto a canvas of w x h.
-func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, o Options) (*RGB, error) {
-	if err := o.check(w, h); err != nil {
+func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, admit admission) (*RGB, error) {
+	if err := admit(w, h); err != nil {
 		return nil, err
 	}
 	if f.w == 0 || f.h == 0 {
@@ -134,6 +138,9 @@ func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, o O
 	var packed []byte
 	for b := r.block(); b != nil; b = r.block() {
 		packed = append(packed, b...)
+	}
+	if err := fits(f.w, f.h, f.w*f.h, mostExpanded, len(packed)); err != nil {
+		return nil, err
 	}
 	codes := lzw.NewReader(bytes.NewReader(packed), lzw.LSB, int(bits[0]))
 	defer codes.Close()

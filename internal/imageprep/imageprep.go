@@ -11,8 +11,10 @@
 // channels lose their low byte, 16-bit grey is cut at 255.
 //
 // The size in a file's header is held to Options.MaxPixels before anything of
-// that size is allocated; decoding takes at most about twenty bytes per pixel
-// beside the file. All functions may be called from many goroutines at once.
+// that size is allocated, and in formats where a byte can only make so many
+// pixels to the file's length too. Decoding takes at most pixelBytes per pixel
+// beside twice the file, and pictures of more than largePixels are decoded one
+// at a time. All functions may be called from many goroutines at once.
 package imageprep
 
 import (
@@ -44,27 +46,13 @@ type Options struct {
 	MaxPixels int  // refuse larger pictures; 0 stands for DefaultMaxPixels
 }
 
-// check refuses a picture of more pixels than allowed, or of none.
-func (o Options) check(w, h int) error {
-	limit := o.MaxPixels
-	if limit <= 0 {
-		limit = DefaultMaxPixels
-	}
-	if w <= 0 || h <= 0 {
-		return fmt.Errorf("%dx%d pixels, want at least one", w, h)
-	}
-	if w > limit/h {
-		return fmt.Errorf("%dx%d pixels, want at most %d in all", w, h, limit)
-	}
-	return nil
-}
-
 // format is a kind of file: how it begins, and how it is read.
 type format struct {
 	name   string
 	begins func(b []byte) bool
-	// decode returns the picture, and the body of its EXIF record, if any.
-	decode func(b []byte, o Options) (*RGB, []byte, error)
+	// decode returns the picture, and the body of its EXIF record, if any. It
+	// has the picture's size admitted before it allocates anything of it.
+	decode func(b []byte, admit admission) (*RGB, []byte, error)
 }
 
 func prefix(s string) func([]byte) bool {
@@ -88,7 +76,7 @@ func Decode(b []byte, o Options) (*RGB, error) {
 		if !f.begins(b) {
 			continue
 		}
-		img, exif, err := f.decode(b, o)
+		img, exif, err := f.admitted(b, o)
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), f.name+": ") {
 				err = fmt.Errorf("%s: %w", f.name, err)

@@ -42,12 +42,12 @@ type pngFile struct {
 }
 
 // decodePNG reads the image that is not animated. Transparency is read over.
-func decodePNG(b []byte, o Options) (*RGB, []byte, error) {
+func decodePNG(b []byte, admit admission) (*RGB, []byte, error) {
 	f, err := parsePNG(b)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := o.check(f.w, f.h); err != nil {
+	if err := admit(f.w, f.h); err != nil {
 		return nil, nil, err
 	}
 	img, err := f.pixels()
@@ -148,8 +148,8 @@ func (f *pngFile) pixels() (*RGB, error) {
 func (f *pngFile) packed() ([]byte, error) {
 	packed := bytes.Join(f.data, nil)
 	bits := f.depth * pngChannels[f.kind]
-	if raw := int64(f.w) * int64(bits) / 8 * int64(f.h); raw > mostInflated*int64(len(packed)) {
-		return nil, fmt.Errorf("%d bytes of data for %dx%d pixels: %w", len(packed), f.w, f.h, errTruncatedFile)
+	if err := fits(f.w, f.h, f.w*bits/8*f.h, mostInflated, len(packed)); err != nil {
+		return nil, err
 	}
 	return packed, nil
 }

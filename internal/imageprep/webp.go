@@ -22,12 +22,12 @@ type webpFile struct {
 
 // decodeWebP reads a still picture, or an animation's first frame on its
 // canvas of black. Transparency is read over.
-func decodeWebP(b []byte, o Options) (*RGB, []byte, error) {
+func decodeWebP(b []byte, admit admission) (*RGB, []byte, error) {
 	f := new(webpFile)
 	if err := f.parse(b[12:], 0); err != nil {
 		return nil, nil, err
 	}
-	img, err := f.picture(o)
+	img, err := f.picture(admit)
 	return img, f.exif, err
 }
 
@@ -66,7 +66,7 @@ func (f *webpFile) parse(b []byte, depth int) error {
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // picture decodes the frame and puts it on the canvas.
-func (f *webpFile) picture(o Options) (*RGB, error) {
+func (f *webpFile) picture(admit admission) (*RGB, error) {
 	lossy := vp8.NewDecoder()
 	var w, h int
 	if f.kind == "VP8 " {
@@ -86,11 +86,18 @@ func (f *webpFile) picture(o Options) (*RGB, error) {
 	if f.canvasW == 0 {
 		f.canvasW, f.canvasH = w, h
 	}
-	if err := o.check(w, h); err != nil {
+	if err := admit(w, h); err != nil {
 		return nil, err
 	}
-	if err := o.check(f.canvasW, f.canvasH); err != nil {
+	if err := admit(f.canvasW, f.canvasH); err != nil {
 		return nil, err
+	}
+	// A lossy frame spends more than a bit on each block of 16x16 pixels; a
+	// lossless one may spend nothing on any pixel.
+	if f.kind == "VP8 " {
+		if err := fits(w, h, (w+15)/16*((h+15)/16), 8, len(f.frame)); err != nil {
+			return nil, err
+		}
 	}
 	if f.x+w > f.canvasW || f.y+h > f.canvasH {
 		return nil, fmt.Errorf("frame of %dx%d at %d,%d, want it inside the canvas of %dx%d", w, h, f.x, f.y, f.canvasW, f.canvasH)

@@ -134,7 +134,7 @@ const prefetch = 8
 // blocksPerByte bounds a frame by the file's length: a block takes at least a bit.
 const blocksPerByte = 8
 
-// allocate lays the components out and allocates their planes, and, for a
+// allocate lays the components out and allocates their planes, or, for a
 // progressive frame, their coefficients.
 func (d *decoder) allocate() error {
 	blocks := 0
@@ -148,16 +148,20 @@ func (d *decoder) allocate() error {
 	for i := range d.comps {
 		c := &d.comps[i]
 		c.stride = d.mcusX * c.h * 8
-		c.plane = make([]byte, c.stride*d.mcusY*c.v*8)
 		if d.progressive {
 			c.coef = make([]block, d.mcusX*c.h*d.mcusY*c.v)
-			continue
+			continue // the plane comes when the coefficients are complete
 		}
+		c.allocatePlane(d)
 		if !d.singleScan() {
 			c.grey()
 		}
 	}
 	return nil
+}
+
+func (c *component) allocatePlane(d *decoder) {
+	c.plane = make([]byte, c.stride*d.mcusY*c.v*8)
 }
 
 // singleScan reports whether the first scan is the whole image.

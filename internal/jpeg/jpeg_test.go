@@ -7,8 +7,10 @@ import (
 	"image/draw"
 	"image/jpeg"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -192,8 +194,11 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, configErr := DecodeConfig(data)
-		img, err := Decode(data)
-		if err != nil {
+		var img *Image
+		if !testutil.Parsed(t, testutil.Multiple(len(data), blocksPerByte*512), func() (err error) {
+			img, err = Decode(data)
+			return err
+		}, "jpeg: ") {
 			return
 		}
 		if configErr != nil {
@@ -229,43 +234,52 @@ func photo(b *testing.B) []byte {
 }
 
 // BenchmarkDecode compares with the standard library, whose result is still
-// subsampled YCbCr, and with what it takes to make RGB of that.
+// subsampled YCbCr, and with what it takes to make RGB of that. Photographs are
+// those in the folder that CLIPNH_JPEG_PHOTOS names; scripts/jpeg_sweep.py
+// makes some.
 func BenchmarkDecode(b *testing.B) {
 	files := goldens(b)
-	for _, input := range []struct {
-		name string
-		data []byte
-	}{
-		{"500x375", photo(b)},
-		{"small", files["01_rgb_420_odd"]},
-		{"progressive", files["08_progressive_420"]},
-		{"grey", files["04_grey"]},
-	} {
-		b.Run(input.name+"/this", func(b *testing.B) {
-			b.SetBytes(int64(len(input.data)))
-			for b.Loop() {
-				if _, err := Decode(input.data); err != nil {
-					b.Fatal(err)
-				}
+	inputs := map[string][]byte{
+		"500x375": photo(b), "small": files["01_rgb_420_odd"], "progressive": files["08_progressive_420"], "grey": files["04_grey"],
+	}
+	if dir := os.Getenv("CLIPNH_JPEG_PHOTOS"); dir != "" {
+		paths, err := filepath.Glob(filepath.Join(dir, "*.jpg"))
+		if err != nil || len(paths) == 0 {
+			b.Fatalf("%s: no .jpg files (%v)", dir, err)
+		}
+		for _, path := range paths {
+			data, err := os.ReadFile(path)
+			if err != nil {
+				b.Fatal(err)
 			}
-		})
-		b.Run(input.name+"/standard", func(b *testing.B) {
-			b.SetBytes(int64(len(input.data)))
-			for b.Loop() {
-				if _, err := jpeg.Decode(bytes.NewReader(input.data)); err != nil {
-					b.Fatal(err)
+			inputs[strings.TrimSuffix(filepath.Base(path), ".jpg")] = data
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(inputs)) {
+		data := inputs[name]
+		decoders := []struct {
+			name   string
+			decode func() error
+		}{
+			{"this", func() error { _, err := Decode(data); return err }},
+			{"standard", func() error { _, err := jpeg.Decode(bytes.NewReader(data)); return err }},
+			{"standardToRGB", func() error {
+				img, err := jpeg.Decode(bytes.NewReader(data))
+				if err == nil {
+					draw.Draw(image.NewRGBA(img.Bounds()), img.Bounds(), img, image.Point{}, draw.Src)
 				}
-			}
-		})
-		b.Run(input.name+"/standardToRGB", func(b *testing.B) {
-			b.SetBytes(int64(len(input.data)))
-			for b.Loop() {
-				img, err := jpeg.Decode(bytes.NewReader(input.data))
-				if err != nil {
-					b.Fatal(err)
+				return err
+			}},
+		}
+		for _, d := range decoders {
+			b.Run(name+"/"+d.name, func(b *testing.B) {
+				b.SetBytes(int64(len(data)))
+				for b.Loop() {
+					if err := d.decode(); err != nil {
+						b.Fatal(err)
+					}
 				}
-				draw.Draw(image.NewRGBA(img.Bounds()), img.Bounds(), img, image.Point{}, draw.Src)
-			}
-		})
+			})
+		}
 	}
 }

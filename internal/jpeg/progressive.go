@@ -205,10 +205,12 @@ func (r *bitReader) correct(b *block, k, se, run int, plus int16) int {
 	return k
 }
 
-// reconstruct transforms all blocks of a progressive frame.
+// reconstruct transforms all blocks of a progressive frame. It lets go of each
+// component's coefficients as soon as it has the samples.
 func (d *decoder) reconstruct() {
 	for i := range d.comps {
 		c := &d.comps[i]
+		c.allocatePlane(d)
 		if c.quant == nil {
 			c.grey() // no scan brought it
 			continue
@@ -225,5 +227,6 @@ func (d *decoder) reconstruct() {
 			}
 			inverseDCT(c.plane[at/across*8*c.stride+at%across*8:], c.stride, &b)
 		}
+		c.coef = nil
 	}
 }

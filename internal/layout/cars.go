@@ -110,7 +110,7 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 	reader := csv.NewReader(io.LimitReader(file, maxTable))
 	head, err := reader.Read()
 	if err != nil || len(head) != 2 || head[0] != "image" || head[1] != "Class" {
-		p.problem("%s: begins with %q, %v, want the columns image,Class", path, head, err)
+		p.problem("%s: begins with %.40q, %v, want the columns image,Class", path, head[:min(len(head), 4)], err)
 		return
 	}
 	there := map[string]bool{}
@@ -134,14 +134,14 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 			class, _ = strconv.Atoi(m[1])
 		}
 		if class < 1 || class > carsClasses {
-			p.problem("%s: row %d: Class %q, want CLASS_COLOUR with a class of 1 to %d", path, p.Count, row[1], carsClasses)
+			p.problem("%s: row %d: Class %.40q, want CLASS_COLOUR with a class of 1 to %d", path, p.Count, row[1], carsClasses)
 			return
 		}
 		if there[row[0]] {
 			joined++
 			delete(there, row[0])
 		} else {
-			unknown = append(unknown, strconv.Quote(row[0]))
+			unknown = append(unknown, fmt.Sprintf("%.80q", row[0]))
 		}
 	}
 	if len(unknown) > 0 {

@@ -105,8 +105,8 @@ func (a *Array) Bool() ([]bool, error) {
 }
 
 // Strings returns the elements of a text array (S or U) in row-major order,
-// without the zero characters that fill them up. An element takes at most 24
-// times its stored size.
+// without the zero characters that fill them up. It takes at most 24 bytes for
+// each stored one, and 16 more in Fortran order.
 func (a *Array) Strings() ([]string, error) {
 	size := a.DType.Size
 	if a.DType.Kind != 'S' && a.DType.Kind != 'U' {

@@ -95,7 +95,8 @@ func (a *Archive) Read(name string) (*Array, error) {
 func (a *Archive) entry(name string) (*Array, error) {
 	f := a.byName[name]
 	if f == nil {
-		return nil, fmt.Errorf("no array %q among %.200q", name, a.names)
+		const shown = 8
+		return nil, fmt.Errorf("no array %.60q among %d: %.60q", name, len(a.names), a.names[:min(len(a.names), shown)])
 	}
 	array, err := readEntry(f)
 	if err != nil {

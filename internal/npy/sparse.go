@@ -25,7 +25,8 @@ func (m *Sparse) Slice(i int) (indices []int32, data []float32) {
 }
 
 // Rowwise is the matrix compressed by rows, and Columnwise by columns. One that is
-// so already is returned as it is; else indices ascend within a slice.
+// so already is returned as it is; else indices ascend within a slice, and it
+// takes the memory of the matrix again and four bytes for each new slice twice.
 func (m *Sparse) Rowwise() *Sparse {
 	if m.ByRow {
 		return m

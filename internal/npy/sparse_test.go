@@ -3,7 +3,6 @@ package npy
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -144,38 +143,4 @@ func TestReadSparseRefuses(t *testing.T) {
 	if _, err := a.ReadSparse(); err == nil || !strings.Contains(err.Error(), `no array "format"`) {
 		t.Errorf("error %v of an archive without a matrix", err)
 	}
-}
-
-func FuzzReadSparse(f *testing.F) {
-	for _, name := range []string{"csc.npz", "csr.npz", "csc_f8_stored.npz", "csr_empty.npz", "savez.npz"} {
-		data, err := os.ReadFile(testutil.Golden("interop/" + name))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
-	}
-	f.Add(writeSparse(f, smallSparse()))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		a, err := NewArchive(bytes.NewReader(data), int64(len(data)))
-		if err != nil {
-			return
-		}
-		m, err := a.ReadSparse()
-		if err != nil {
-			return
-		}
-		for _, turned := range []*Sparse{m.Rowwise(), m.Columnwise()} {
-			if err := turned.check(); err != nil {
-				t.Errorf("by rows is %t: %v", turned.ByRow, err)
-			}
-		}
-		written := writeSparse(t, m)
-		b, err := NewArchive(bytes.NewReader(written), int64(len(written)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if again, err := b.ReadSparse(); err != nil || len(again.Data) != len(m.Data) || !slices.Equal(again.Indices, m.Indices) || !slices.Equal(again.Starts, m.Starts) {
-			t.Errorf("read again: %v", err)
-		}
-	})
 }

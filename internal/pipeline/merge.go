@@ -121,7 +121,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []part, say Re
 			return err
 		}
 		row, start, skipped := int64(product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
-		values := make([]float32, min(1<<20, int64(p.Manifest.ChunkInputs)*row))
+		values := make([]float32, min(1<<20, int64(p.Manifest.Shape[0])*row))
 		for i, c := range chunks {
 			inputs := min(p.Manifest.ChunkInputs, p.Manifest.Inputs-i*p.Manifest.ChunkInputs)
 			gone := inputs - c.Rows

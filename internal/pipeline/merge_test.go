@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -194,6 +195,24 @@ func TestMergeRefusals(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o666); err != nil {
 		t.Fatal(err)
 	}
+	// A manifest that claims to be of so many shards that no memory holds them.
+	endless := shard("e", 1, 2, nil)
+	path = filepath.Join(endless, "manifest.json")
+	if content, err = os.ReadFile(path); err != nil {
+		t.Fatal(err)
+	}
+	var claims cache.Manifest
+	if err := json.Unmarshal(content, &claims); err != nil {
+		t.Fatal(err)
+	}
+	claims.Origin.Parameters[shardParameter] = "1/1099511627776"
+	claims.Origin.Parameters[inputsParameter] = claims.Inputs << 40
+	if content, err = json.Marshal(claims); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
 	whole := o
 	whole.SavePath = filepath.Join(dir, "whole")
 	collect(t, whole)
@@ -212,6 +231,7 @@ func TestMergeRefusals(t *testing.T) {
 		{"of other pictures", []string{one, strided}, cache.ErrStale, "sample stride"},
 		{"not a shard", []string{one, whole.SavePath}, cache.ErrStale, "it holds scores"},
 		{"damaged", []string{one, damaged}, cache.ErrDamaged, "chunk"},
+		{"of too many", []string{endless}, nil, "shard \"1/1099511627776\": want N/OF"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Merge(context.Background(), MergeOptions{SavePath: filepath.Join(t.TempDir(), "m"), Shards: tt.shards, Threads: 1}, silent())
@@ -232,7 +252,7 @@ func TestParseShard(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", s, got, err, want)
 		}
 	}
-	for _, s := range []string{"", "3", "0/4", "5/4", "-1/4", "1/0", "a/4", "1/4/5", "1/"} {
+	for _, s := range []string{"", "3", "0/4", "5/4", "-1/4", "1/0", "a/4", "1/4/5", "1/", "1/65537"} {
 		if got, err := ParseShard(s); err == nil {
 			t.Errorf("%q: %v, want an error", s, got)
 		}

@@ -15,9 +15,12 @@ type Shard struct {
 	Number, Of int // Number from 1 on
 }
 
+// maxShards bounds what a manifest may claim, which Merge takes memory for.
+const maxShards = 1 << 16
+
 // ParseShard reads "3/16", the third of sixteen.
 func ParseShard(s string) (Shard, error) {
-	wrong := fmt.Errorf("%q: want N/OF, such as 3/16, the third of sixteen parts", s)
+	wrong := fmt.Errorf("%.40q: want N/OF, such as 3/16, the third of sixteen parts, and at most %d", s, maxShards)
 	number, of, ok := strings.Cut(s, "/")
 	if !ok {
 		return Shard{}, wrong
@@ -27,7 +30,7 @@ func ParseShard(s string) (Shard, error) {
 	if sh.Number, err = strconv.Atoi(number); err != nil {
 		return Shard{}, wrong
 	}
-	if sh.Of, err = strconv.Atoi(of); err != nil || sh.Number < 1 || sh.Number > sh.Of {
+	if sh.Of, err = strconv.Atoi(of); err != nil || sh.Number < 1 || sh.Number > sh.Of || sh.Of > maxShards {
 		return Shard{}, wrong
 	}
 	return sh, nil

@@ -132,7 +132,7 @@ func (c *collector) resumeSums(origin cache.Origin, s sums) (*sumState, error) {
 
 // readState reads a state that must be of the collection of fresh.
 func readState(from io.Reader, fresh *sumState, s sums) (*sumState, error) {
-	r := bufio.NewReaderSize(from, 1<<20)
+	r := bufio.NewReaderSize(from, 1<<16)
 	line, err := readLine(r)
 	if err != nil {
 		return nil, err

@@ -182,6 +182,10 @@ func TestStatisticsRefuse(t *testing.T) {
 	}
 }
 
+// stateFactor is what reading a state may allocate in all for each byte of the
+// file.
+const stateFactor = 64
+
 func FuzzReadState(f *testing.F) {
 	whole := []byte("{\"origin\":{},\"inputs\":2,\"done\":1,\"images\":1,\"skipped\":[]}\n01234567012345670123012301230123")
 	f.Add(whole)
@@ -190,9 +194,21 @@ func FuzzReadState(f *testing.F) {
 	f.Add([]byte("no line"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		fresh := &sumState{Inputs: 2}
-		found, err := readState(bytes.NewReader(data), fresh, make(valueSums, 4))
-		if err == nil && (found.Done > 2 || found.Images > found.Done) {
+		var found *sumState
+		if testutil.Parsed(t, testutil.Multiple(len(data), stateFactor), func() (err error) {
+			found, err = readState(bytes.NewReader(data), fresh, make(valueSums, 4))
+			return err
+		}) && (found.Done > 2 || found.Images > found.Done) {
 			t.Errorf("accepted %+v", found)
 		}
+	})
+}
+
+func TestReadStateMemory(t *testing.T) {
+	const n = 50_000
+	data := []byte(`{"inputs":2,"skipped":[` + strings.Repeat("{},", n) + "{}]}\n")
+	testutil.Parsed(t, testutil.Multiple(len(data), stateFactor), func() error {
+		_, err := readState(bytes.NewReader(data), &sumState{Inputs: 2}, make(valueSums, 4))
+		return err
 	})
 }

@@ -2,21 +2,24 @@ package ptfile
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
+// maxRead is the package's promise of what a read takes beside its destination.
+const maxRead = 3 << 20
+
 // checkParsed opens fuzzed bytes and holds what comes out to the package's
-// promises: distinct names, tensors no larger than the file, reads that end.
+// promises: memory in proportion, errors of one line, distinct names, tensors
+// no larger than the file, reads that end.
 func checkParsed(t *testing.T, file []byte) {
-	f, err := parse(bytes.NewReader(file), int64(len(file)), "fuzz.pt")
-	if err != nil {
-		if !printable(err.Error()) {
-			t.Errorf("error %q is no line", err)
-		}
+	var f *File
+	if !testutil.Parsed(t, testutil.Multiple(len(file), memoryFactor), func() (err error) {
+		f, err = parse(bytes.NewReader(file), int64(len(file)), "fuzz.pt")
+		return err
+	}, "fuzz.pt: ") {
 		return
 	}
 	const most = 200 // tensors read: many may share one storage
@@ -31,26 +34,18 @@ func checkParsed(t *testing.T, file []byte) {
 		if i >= most {
 			continue
 		}
-		if err := f.Float32(tensor, make([]float32, n)); err != nil && !printable(err.Error()) {
-			t.Errorf("error %q is no line", err)
-		}
+		dst := make([]float32, n)
+		testutil.Parsed(t, maxRead, func() error { return f.Float32(tensor, dst) }, "fuzz.pt: ")
 	}
 }
 
+// maxSeed is the longest seed, in bytes: mutating long ones takes long.
+const maxSeed = 32 << 10
+
 // FuzzOpen parses whole files. Its seeds are the small files of torch itself
-// among the goldens and hand-made ones of every form.
+// among the goldens, hand-made ones of every form, and all hostile ones.
 func FuzzOpen(f *testing.F) {
-	files, err := filepath.Glob(testutil.Golden("interop/*.pt"))
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no seeds: %v", err)
-	}
-	for _, path := range files {
-		seed, err := os.ReadFile(path)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(seed)
-	}
+	testutil.Seed(f, "interop/*.pt")
 	pkl := entry{name: "x/data.pkl", data: proto2 + whole + "."}
 	zero := entry{name: "x/data/0", data: sixFloats}
 	wide := zero
@@ -59,6 +54,13 @@ func FuzzOpen(f *testing.F) {
 	f.Add([]byte(zipFile(entry{name: "m/data.pkl", data: proto2 + "c__torch__\nRoot\n)\x81" + dict("block", someModule+"("+pickleString("w")+whole+"ub") + "b."},
 		entry{name: "m/data/0", data: sixFloats}, entry{name: "m/constants.pkl"})))
 	f.Add([]byte(legacyOf(whole, "]("+pickleString("0")+"e", legacyStorage(6, sixFloats))))
+	for _, cases := range hostiles() {
+		for _, tc := range cases {
+			if len(tc.file) <= maxSeed {
+				f.Add([]byte(tc.file))
+			}
+		}
+	}
 	f.Fuzz(checkParsed)
 }
 
@@ -96,6 +98,11 @@ func FuzzPickle(f *testing.F) {
 	} {
 		f.Add([]byte(pickle))
 	}
+	for _, tc := range hostilePickles() {
+		if len(tc.file) <= maxSeed {
+			f.Add([]byte(tc.file))
+		}
+	}
 	f.Fuzz(func(t *testing.T, pickle []byte) {
 		checkParsed(t, []byte(zipFile(
 			entry{name: "x/data.pkl", data: string(pickle)},
@@ -111,6 +118,12 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(`{"w":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}`, sixFloats)
 	f.Add(`{"__metadata__":{"format":"pt"},"a":{"dtype":"F16","shape":[],"data_offsets":[0,2]},"b":{"data_offsets":[2,4],"shape":[2,1],"dtype":"BOOL"}}  `, "\x00\x3c\x01\x00")
 	f.Add(`{"e":{"dtype":"I64","shape":[3,0],"data_offsets":[0,0]}}`, "")
+	for _, tc := range hostileSafetensors() {
+		if header := tc.file[8:]; len(header) <= maxSeed {
+			end := strings.LastIndex(header, "}") + 1
+			f.Add(header[:end], header[end:])
+		}
+	}
 	f.Fuzz(func(t *testing.T, header, data string) {
 		checkParsed(t, []byte(safetensorsOf(header, data)))
 	})

@@ -4,30 +4,48 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // hostile is a file and what the error about it must say.
 type hostile struct{ name, file, want string }
 
-// testHostile opens each file and reads what it has. There must be an error of
-// one short line that names the file.
-func testHostile(t *testing.T, cases []hostile) {
-	t.Helper()
+// hostiles lists all of them by kind.
+func hostiles() map[string][]hostile {
+	return map[string][]hostile{
+		"content": hostileContents(), "zip": hostileZips(), "pickle": archived(hostilePickles()), "tensor": hostileTensors(),
+		"script": hostileScripts(), "legacy": hostileLegacies(), "safetensors": hostileSafetensors(),
+	}
+}
+
+// archived puts pickles into archives.
+func archived(cases []hostile) []hostile {
+	for i := range cases {
+		cases[i].file = archiveOf(cases[i].file)
+	}
+	return cases
+}
+
+// TestHostile opens each file and reads what it has. There must be an error of
+// one short line that names the file and the place.
+func TestHostile(t *testing.T) {
 	const longest = 400
-	for _, tc := range cases {
-		t.Run(tc.name, func(t *testing.T) {
-			err := readAll(tc.file)
-			if err == nil {
-				t.Fatal("no error")
-			}
-			msg := err.Error()
-			if !strings.HasPrefix(msg, "file.pt: ") || !strings.Contains(msg, tc.want) {
-				t.Errorf("error %q, want %q", msg, tc.want)
-			}
-			if len(msg) > longest || !printable(msg) {
-				t.Errorf("error %q is no short line", msg)
-			}
-		})
+	for kind, cases := range hostiles() {
+		for _, tc := range cases {
+			t.Run(kind+"/"+tc.name, func(t *testing.T) {
+				var err error
+				if testutil.Parsed(t, testutil.Multiple(len(tc.file), memoryFactor), func() error {
+					err = readAll(tc.file)
+					return err
+				}, tc.want) {
+					t.Fatal("no error")
+				}
+				if msg := err.Error(); !strings.HasPrefix(msg, "file.pt: ") || len(msg) > longest {
+					t.Errorf("error %q, want the file first and at most %d bytes", msg, longest)
+				}
+			})
+		}
 	}
 }
 
@@ -48,17 +66,17 @@ func readAll(file string) error {
 	return err
 }
 
-func TestHostileContent(t *testing.T) {
-	testHostile(t, []hostile{
+func hostileContents() []hostile {
+	return []hostile{
 		{"empty", "", "the file is empty"},
 		{"text", "version https://git-lfs", `neither a torch nor a safetensors file: it begins with "version https://"`},
 		{"short", "P", "neither a torch nor a safetensors file"},
 		{"other pickle", proto2 + "K\x01.", "a pickle without torch's magic number"},
 		{"other zip", zipFile(entry{name: "a.npy"}), "a zip file without data.pkl"},
-	})
+	}
 }
 
-func TestHostileZip(t *testing.T) {
+func hostileZips() []hostile {
 	pkl := entry{name: "x/data.pkl", data: proto2 + whole + "."}
 	zero := entry{name: "x/data/0", data: sixFloats}
 	good := zipFile(pkl, zero)
@@ -73,7 +91,7 @@ func TestHostileZip(t *testing.T) {
 	}
 	// Places in good, from its end.
 	const end, locator, end64 = endSize, endSize + locator64Size, endSize + locator64Size + end64Size
-	testHostile(t, []hostile{
+	return []hostile{
 		{"only a signature", localSignature, "zip file without end record"},
 		{"cut short", good[:len(good)-1], "zip file without end record"},
 		{"cut in the directory", good[:len(good)-end64-1] + good[len(good)-end:], "which ends beyond byte"},
@@ -96,6 +114,8 @@ func TestHostileZip(t *testing.T) {
 		{"name with backslash", zipFile(pkl, zero, entry{name: `a\b`}), "is named"},
 		{"name with newline", zipFile(pkl, zero, entry{name: "a\nb"}), `is named "a\nb"`},
 		{"name of bytes", zipFile(pkl, zero, entry{name: "a\xff"}), "is named"},
+		{"long name", zipFile(pkl, zero, entry{name: strings.Repeat("a/", 10_000) + "a"}), "of at most 512 bytes"},
+		{"long local name", with(func(_, z *entry) { z.localName = strings.Repeat("\x01", 30_000) }), "the header at byte"},
 		{"duplicate name", zipFile(pkl, zero, zero), "two entries are named x/data/0"},
 		{"two pickles", zipFile(pkl, zero, entry{name: "y/data.pkl"}), "two pickles, x/data.pkl and y/data.pkl"},
 
@@ -116,7 +136,7 @@ func TestHostileZip(t *testing.T) {
 		{"zip64 field cut", with(func(_, z *entry) { z.wide, z.noWideEnd = true, true }), "no zip64 field, though a size needs it"},
 		{"big-endian", zipFile(pkl, zero, entry{name: "x/byteorder", data: "big"}), `record x/byteorder: "big", want "little"`},
 		{"long byteorder", zipFile(pkl, zero, entry{name: "x/byteorder", data: strings.Repeat("l", 99)}), "99 bytes, want at most 16"},
-	})
+	}
 }
 
 // overlapping is an archive whose storage 0 holds the local record of storage
@@ -134,7 +154,8 @@ func overlapping() string {
 		entry{name: "x/data/1", data: floats(1), header: -size})
 }
 
-func TestHostilePickle(t *testing.T) {
+// hostilePickles has pickles instead of files.
+func hostilePickles() []hostile {
 	deep := strings.Repeat("]", 200) + whole + strings.Repeat("a", 200)
 	bomb := whole + "q\x00" + strings.Repeat("\x85q\x00h\x00h\x00\x86q\x00", 15)
 	longKey := strings.Repeat("k", 900)
@@ -197,6 +218,8 @@ func TestHostilePickle(t *testing.T) {
 		{"reference to a module", strings.Replace(reference(float32s, "0", 6), "storage", "modules", 1) + ".", "want (\"storage\", class, key"},
 		{"reference by five things", "(NNNNNtQ.", "reference by (<nil>"},
 		{"part of a storage", strings.Replace(reference(float32s, "0", 6), "tQ", ")tQ", 1) + ".", "is part of another one"},
+		{"storage with a newline", reference(float32s, "a\nb", 6) + ".", `storage "a\nb": not printable`},
+		{"storage of a long name", reference(float32s, strings.Repeat("k", 513), 6) + ".", "more than 512 bytes"},
 		{"negative storage", strings.Replace(whole, pickleInt(6), "J\xff\xff\xff\xff", 1) + ".", `storage "0" of -1 elements`},
 		{"storage of 2^62 elements", reference(float32s, "0", 1<<62) + ".", `storage "0" of 4611686018427387904 elements`},
 		{"storage of two types", "(" + reference(float32s, "0", 6) + reference("ctorch\nHalfStorage\n", "0", 6) + "t.",
@@ -207,20 +230,17 @@ func TestHostilePickle(t *testing.T) {
 		{"tensor of little", rebuild + "(NtR.", "tensor of 1 arguments"},
 		{"tensor of nothing", rebuild + "(NNNNtR.", "tensor of (<nil>, <nil>, <nil>, <nil>)"},
 	}
-	for i := range cases {
-		cases[i].file = archiveOf(cases[i].file)
-	}
-	testHostile(t, cases)
+	return cases
 }
 
-func TestHostileTensor(t *testing.T) {
+func hostileTensors() []hostile {
 	minus := "J\xff\xff\xff\xff"
 	huge := pickleInt(1 << 62)
 	over := func(offset, shape, strides string) string {
 		return archiveOf(dict("w", tensorOf(reference(float32s, "0", 6), offset, shape, strides)) + ".")
 	}
 	ints := func(list ...int) string { return pickleTuple(list) }
-	testHostile(t, []hostile{
+	return []hostile{
 		{"negative dimension", over("K\x00", "("+minus+"t", ints(1)), "w: dimension 0 is -1"},
 		{"huge dimension", over("K\x00", "("+huge+"t", ints(0)), "w: dimension 0 is 4611686018427387904"},
 		{"product overflows", over("K\x00", ints(1<<31-1, 1<<31-1, 1<<31-1), ints(1, 1, 1)), "w: shape"},
@@ -238,27 +258,27 @@ func TestHostileTensor(t *testing.T) {
 		{"65 dimensions", over("K\x00", ints(make([]int, 65)...), ints(make([]int, 65)...)), "two tuples of at most 64 integers"},
 		{"dimension of 2^80", over("K\x00", "(\x8a\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01t", ints(1)), "two tuples of at most 64 integers"},
 		{"dimension True", over("K\x00", "(\x88t", ints(1)), "two tuples of at most 64 integers"},
-	})
+	}
 }
 
-func TestHostileScript(t *testing.T) {
+func hostileScripts() []hostile {
 	script := func(pickle string) string {
 		return zipFile(entry{name: "x/data.pkl", data: pickle}, entry{name: "x/data/0", data: sixFloats}, entry{name: "x/constants.pkl"})
 	}
-	testHostile(t, []hostile{
+	return []hostile{
 		{"module of arguments", script("c__torch__\nM\n(Nt\x81."), "module made of 1 arguments"},
 		{"state of no dict", script("c__torch__\nM\n)\x81" + whole + "b."), "module with a state of type *ptfile.view"},
 		{"module within itself", script("c__torch__\nM\n)\x81q\x00}" + pickleString("m") + "h\x00sb."), "nest deeper than 100"},
 		{"no tensors", script("c__torch__\nM\n)\x81."), "torchscript file without tensors"},
 		{"like torch's module", script("c__torch__x\nM\n)\x81."), `names "__torch__x.M"`},
-	})
+	}
 }
 
-func TestHostileLegacy(t *testing.T) {
+func hostileLegacies() []hostile {
 	key := "](" + pickleString("0") + "e"
 	data := legacyStorage(6, sixFloats)
 	good := legacyOf(whole, key, data)
-	testHostile(t, []hostile{
+	return []hostile{
 		{"only the first byte", "\x80", "the magic number, the pickle at byte 0: "},
 		{"other magic number", strings.Replace(good, "\x50\x19", "\x50\x18", 1), "without torch's magic number"},
 		{"other protocol", strings.Replace(good, "M\xe9\x03", "M\xe8\x03", 1), "a protocol version other than 1001"},
@@ -276,5 +296,5 @@ func TestHostileLegacy(t *testing.T) {
 		{"cut in a count", good[:len(good)-30], "the file ends at byte"},
 		{"cut in the keys", good[:len(good)-34], "the storage keys, the pickle at byte"},
 		{"bytes left over", good + "x", "1 bytes after the last storage"},
-	})
+	}
 }

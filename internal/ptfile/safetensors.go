@@ -209,13 +209,13 @@ func (p *headerParser) add(name string, dtype DType, dims []int64, begin, end in
 	count, shape := int64(1), make([]int, len(dims))
 	for i, d := range dims {
 		if d > math.MaxInt32 || d > 0 && count > p.size/d {
-			return fmt.Errorf("shape %v is larger than the file", dims)
+			return fmt.Errorf("shape %s is larger than the file", brackets(dims))
 		}
 		shape[i] = int(d)
 		count *= d
 	}
 	if want := count * int64(dtype.Size()); end-begin != want {
-		return fmt.Errorf("%d bytes, want %d for shape %v of %s", end-begin, want, dims, dtype)
+		return fmt.Errorf("%d bytes, want %d for shape %s of %s", end-begin, want, brackets(dims), dtype)
 	}
 	v := &view{
 		store:   &storage{dtype: dtype, elements: int(count), at: p.base + begin},

@@ -200,6 +200,9 @@ func (u *unpickler) persistent(id any) (any, error) {
 	if len(t) == 6 && t[5] != nil {
 		return nil, fmt.Errorf("storage %q is part of another one, which torch stopped writing in 2017", key)
 	}
+	if len(key) > maxRecord || !printable(key) {
+		return nil, fmt.Errorf("storage %.40q: not printable, or more than %d bytes", key, maxRecord)
+	}
 	d := DType(class)
 	if n < 0 || n > math.MaxInt64/d.Size() {
 		return nil, fmt.Errorf("storage %q of %d elements", key, n)

@@ -58,11 +58,11 @@ func (v *view) check() error {
 		return nil
 	}
 	beyond := func() error {
-		return fmt.Errorf("shape %v, strides %v, offset %d reach beyond the storage of %d elements",
-			v.shape, v.strides, v.offset, v.store.elements)
+		return fmt.Errorf("shape %s, strides %s, offset %d reach beyond the storage of %d elements",
+			brackets(v.shape), brackets(v.strides), v.offset, v.store.elements)
 	}
 	twice := func() error {
-		return fmt.Errorf("shape %v with strides %v meets an element twice", v.shape, v.strides)
+		return fmt.Errorf("shape %s with strides %s meets an element twice", brackets(v.shape), brackets(v.strides))
 	}
 	room := v.store.elements - v.offset - 1 // elements after the first
 	if room < 0 {
@@ -88,6 +88,15 @@ func (v *view) check() error {
 		span += a.stride * (a.size - 1)
 	}
 	return nil
+}
+
+// brackets writes numbers as [2 3], the first few of many.
+func brackets[T any](list []T) string {
+	const most = 8
+	if len(list) > most {
+		return fmt.Sprintf("%v...", list[:most])
+	}
+	return fmt.Sprint(list)
 }
 
 // axis is a dimension as a walk through the storage meets it.

@@ -30,6 +30,9 @@ const (
 // maxDirectory bounds the zip directory: RN50x64's has 0.2 MiB.
 const maxDirectory = 64 << 20
 
+// maxRecord bounds a record's name, in bytes; torch's have some hundred.
+const maxRecord = 512
+
 // zipRecord is an entry of a zip directory.
 type zipRecord struct {
 	name   string
@@ -73,7 +76,7 @@ func readArchive(r io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("zip directory: entry %d at byte %d: %w", i, place, err)
 		}
 		if !cleanName(rec.name) {
-			return nil, fmt.Errorf("zip directory: entry %d is named %q, want a clean relative path", i, rec.name)
+			return nil, fmt.Errorf("zip directory: entry %d is named %.60q, want a clean relative path of at most %d bytes", i, rec.name, maxRecord)
 		}
 		if _, twice := a.records[rec.name]; twice {
 			return nil, fmt.Errorf("zip directory: two entries are named %s", rec.name)
@@ -199,7 +202,7 @@ func (rec *zipRecord) widen(extra []byte) error {
 // an entry for a folder ends in a slash.
 func cleanName(name string) bool {
 	trimmed := strings.TrimSuffix(name, "/")
-	return printable(name) && !strings.ContainsAny(name, `\:`) && !path.IsAbs(name) &&
+	return len(name) <= maxRecord && printable(name) && !strings.ContainsAny(name, `\:`) && !path.IsAbs(name) &&
 		trimmed != "" && path.Clean(trimmed) == trimmed && trimmed != ".." && !strings.HasPrefix(trimmed, "../")
 }
 
@@ -245,7 +248,7 @@ func (a *archive) locate(name string) (rec zipRecord, at int64, err error) {
 		return fail("%w", err)
 	}
 	if string(local) != name {
-		return fail("the header at byte %d names %q", rec.header, local)
+		return fail("the header at byte %d names %.60q", rec.header, local)
 	}
 	return rec, at, nil
 }

@@ -15,7 +15,7 @@ type Template struct{ before, after string }
 func ParseTemplate(prompt string) (Template, error) {
 	before, after, found := strings.Cut(prompt, slot)
 	if !found || strings.Contains(after, slot) {
-		return Template{}, fmt.Errorf("template %q: %d times %s, want it once",
+		return Template{}, fmt.Errorf("template %.60q: %d times %s, want it once",
 			prompt, strings.Count(prompt, slot), slot)
 	}
 	return Template{before, after}, nil

@@ -45,7 +45,9 @@ func read(r io.Reader, most int64) ([]string, error) {
 	if text == "" {
 		return nil, errors.New("no lines, want at least one")
 	}
-	texts := make([]string, 0, strings.Count(text, "\n")+1)
+	// A list with more lines has a blank one, where the loop ends.
+	lines := min(strings.Count(text, "\n"), len(text)/2) + 1
+	texts := make([]string, 0, lines)
 	for line := range strings.SplitSeq(text, "\n") {
 		line = strings.TrimRight(line, " \t\r")
 		if err := check(line); err != nil {

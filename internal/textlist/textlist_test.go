@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 func TestRead(t *testing.T) {
@@ -118,18 +120,43 @@ func TestReadTemplates(t *testing.T) {
 	}
 }
 
+// readFactor is what reading a list may allocate in all for each of its bytes.
+// Buffers outgrown on the way count, so it is above what is held at once.
+const readFactor = 16
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte("cat\r\ndog  \n\n"))
 	f.Add([]byte("\xef\xbb\xbfcat\n\ndog"))
 	f.Add([]byte("\xff\xfec\x00"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		texts, err := Read(bytes.NewReader(data))
-		if err != nil {
+		var texts []string
+		if !testutil.Parsed(t, testutil.Multiple(len(data), readFactor), func() (err error) {
+			texts, err = Read(bytes.NewReader(data))
+			return err
+		}) {
 			return
 		}
 		again, err := Read(strings.NewReader(strings.Join(texts, "\n")))
 		if err != nil || !slices.Equal(again, texts) {
 			t.Fatalf("read again: %q, %v, want %q", again, err, texts)
+		}
+	})
+}
+
+func FuzzParseTemplates(f *testing.F) {
+	f.Add("a photo of a {}.")
+	f.Add("{}{}")
+	f.Add("\x1b {")
+	f.Fuzz(func(t *testing.T, prompt string) {
+		var templates []Template
+		if !testutil.Parsed(t, testutil.Multiple(len(prompt), readFactor), func() (err error) {
+			templates, err = ParseTemplates([]string{prompt})
+			return err
+		}, "line 1: ") {
+			return
+		}
+		if got := templates[0].Fill(slot); got != prompt {
+			t.Errorf("filled with its own place it is %q, want %q", got, prompt)
 		}
 	})
 }

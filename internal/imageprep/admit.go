@@ -1,0 +1,67 @@
+package imageprep
+
+import (
+	"fmt"
+	"sync"
+)
+
+const (
+	// pixelBytes is the most that a format takes for a pixel: a progressive JPEG
+	// of four inks, its coefficients, its planes, and the picture twice.
+	pixelBytes = 20
+
+	// largePixels is how many pixels make a picture large. Cameras make few such.
+	largePixels = 1 << 25
+)
+
+// large is held while a large picture is decoded, so that a folder of bombs
+// takes no more memory than one of them, whatever the number of workers.
+var large sync.Mutex
+
+// admission refuses a picture whose header claims too much.
+type admission func(w, h int) error
+
+// admitted decodes b within the bounds of o.
+func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
+	held := false
+	defer func() {
+		if held {
+			large.Unlock()
+		}
+	}()
+	return f.decode(b, func(w, h int) error {
+		if err := o.check(w, h); err != nil {
+			return err
+		}
+		if w*h > largePixels && !held {
+			large.Lock()
+			held = true
+		}
+		return nil
+	})
+}
+
+// check refuses a picture of more pixels than allowed, or of none.
+func (o Options) check(w, h int) error {
+	limit := o.MaxPixels
+	if limit <= 0 {
+		limit = DefaultMaxPixels
+	}
+	if w <= 0 || h <= 0 {
+		return fmt.Errorf("%dx%d pixels, want at least one", w, h)
+	}
+	if w > limit/h {
+		return fmt.Errorf("%dx%d pixels, want at most %d in all", w, h, limit)
+	}
+	return nil
+}
+
+// fits refuses a picture of w x h pixels whose units, bytes or blocks or the
+// pixels themselves, are more than its size bytes of data can make: one makes
+// perByte of them at most.
+func fits(w, h, units, perByte, size int) error {
+	if units/perByte > size {
+		return fmt.Errorf("%d bytes of data for %dx%d pixels: %w", size, w, h, errTruncatedFile)
+	}
+	return nil
+}
