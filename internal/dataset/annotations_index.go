@@ -84,9 +84,14 @@ func (x *indexer) decode(v any) error {
 	return cutShort(x.json.Decode(v))
 }
 
+// cutShort names an early end, and shortens an error that quotes a long value.
 func cutShort(err error) error {
+	const most = 300 // bytes
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
+	}
+	if err != nil && len(err.Error()) > most {
+		return fmt.Errorf("%.*s...", most, err)
 	}
 	return err
 }
