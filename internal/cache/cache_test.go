@@ -184,7 +184,8 @@ func TestResumeFromAnyLength(t *testing.T) {
 func appendSome(t *testing.T, w *ChunkWriter, j job, n int) {
 	t.Helper()
 	for range n {
-		if err := w.Append(j.chunk(w.Done())); err != nil {
+		rows, skipped := j.chunk(w.Done())
+		if err := w.AppendInputs(j.sums(w.Done()), skipped, func(put func([]float32) error) error { return put(rows) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -487,17 +488,22 @@ func TestSaveAndRequire(t *testing.T) {
 
 func TestManifestVersions(t *testing.T) {
 	m := Manifest{Format: Format, Version: Version, Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: strings.Repeat("0", 64)}}}
+	m, err := m.sealed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	good, err := m.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"good", "", "", ""},
-		{"newer", `"version": 1`, `"version": 2`, "unsupported version 2, want 1 to 1"},
-		{"newer, with new fields", `"version": 1`, `"version": 2, "colour": 3`, "unsupported version 2"},
-		{"older", `"version": 1`, `"version": 0`, "unsupported version 0"},
+		{"newer", `"version": 2`, `"version": 3`, "unsupported version 3, want 1 to 2"},
+		{"newer, with new fields", `"version": 2`, `"version": 3, "colour": 3`, "unsupported version 3"},
+		{"older", `"version": 2`, `"version": 0`, "unsupported version 0"},
 		{"other format", `"clipnh"`, `"else"`, `format "else"`},
-		{"unknown field", `"version": 1`, `"version": 1, "colour": 3`, "unknown field"},
+		{"unknown field", `"version": 2`, `"version": 2, "colour": 3`, "unknown field"},
+		{"other kind", `"means"`, `"norms"`, "the manifest's CRC-32C is not the one in it"},
 		{"path out of the folder", `"bytes": 4`, `"file": "../x", "bytes": 4`, "bad file name"},
 		{"no checksum", strings.Repeat("0", 64), "00", "bad sha256"},
 		{"negative size", `"bytes": 4`, `"bytes": -4`, "negative size"},
@@ -603,15 +609,22 @@ func FuzzManifest(f *testing.F) {
 	for _, m := range []Manifest{
 		{Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: sum}}},
 		{Kind: "scores", Shape: []int{3, 2}, DType: "float16", Inputs: 4, ChunkInputs: 2, Skipped: []Skipped{{"a", "b"}}, Payloads: []Payload{
-			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000"}, {1, "ffffffff"}}}, {File: "images.txt", SHA256: sum},
+			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000", ""}, {1, "ffffffff", "0123456789abcdef"}}}, {File: "images.txt", SHA256: sum},
 		}},
 	} {
-		m.Format, m.Version = Format, Version
-		data, err := m.encode()
-		if err != nil {
-			f.Fatal(err)
+		// Version 1 has no checksum to guess.
+		for version := 1; version <= Version; version++ {
+			m.Format, m.Version = Format, version
+			sealed, err := m.sealed()
+			if err != nil {
+				f.Fatal(err)
+			}
+			data, err := sealed.encode()
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
 		}
-		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		m, err := decodeManifest(data)
@@ -644,8 +657,8 @@ func FuzzJournal(f *testing.F) {
 	var seed []byte
 	for _, v := range []any{
 		journalHead{journalFormat, Version, plan},
-		journalChunk{Chunk{3, "00000000"}, nil},
-		journalChunk{Chunk{2, "12345678"}, []Skipped{{"a.png", "empty"}}},
+		journalChunk{Chunk{Rows: 3, CRC: "00000000"}, nil},
+		journalChunk{Chunk{Rows: 2, CRC: "12345678"}, []Skipped{{"a.png", "empty"}}},
 	} {
 		line, err := journalLine(v)
 		if err != nil {
