@@ -114,10 +114,10 @@ func (u *Unfinished) header() int64 {
 	return u.Plan.Payloads[0].Header
 }
 
-// Lock takes path, of which nothing need be there, for the writer of something
+// LockArtefact takes path, of which nothing need be there, for the writer of something
 // that several calls of this package make: another that asks for it is told
 // ErrLocked until release is called.
-func Lock(path string) (release func(), err error) {
+func LockArtefact(path string) (release func(), err error) {
 	release, err = lockFile(path + lockSuffix)
 	if err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", filepath.Clean(path), err))
