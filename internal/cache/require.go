@@ -63,7 +63,7 @@ func (a *Artefact) Match(want Manifest) error {
 	if wrong == nil {
 		return nil
 	}
-	return &MismatchError{a.at.path, wrong, "make it again for these inputs, or use the inputs it was made with"}
+	return &MismatchError{a.at.path, wrong, "make it again for these inputs, or use the inputs it was made with; --force reads it all the same"}
 }
 
 // RequireParent checks that the artefact was made from parent in the given

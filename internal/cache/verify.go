@@ -107,16 +107,16 @@ func (a *Artefact) verify(ctx context.Context, p Payload, f diskFile, progress f
 		}
 		offset += size
 	}
-	if err := a.verifyHeader(ctx, p, f); err != nil {
+	if err := a.verifyHeader(ctx, p, f, progress); err != nil {
 		found = append(found, Damage{Chunk: -1, Err: err})
 	}
 	return found, nil
 }
 
 // verifyHeader compares what precedes a collection's rows with the manifest.
-func (a *Artefact) verifyHeader(ctx context.Context, p Payload, f io.ReaderAt) error {
+func (a *Artefact) verifyHeader(ctx context.Context, p Payload, f io.ReaderAt, progress func(int64)) error {
 	var header bytes.Buffer
-	if err := sumRange(ctx, &header, f, 0, p.Header, nil); err != nil {
+	if err := sumRange(ctx, &header, f, 0, p.Header, progress); err != nil {
 		return err
 	}
 	if want, err := a.Manifest.header(p.Header); err != nil || !bytes.Equal(want, header.Bytes()) {

@@ -74,25 +74,18 @@ func IsDense(path string) bool {
 // out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
 // kept, and the bytes in the end are those of an undisturbed run.
 func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResult, error) {
-	data, err := dataset.Open(ctx, o.Data)
-	if err != nil {
-		return nil, err
-	}
-	data = data.Stride(o.Stride)
-	m, err := openModel(ctx, o.Model)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
-		return nil, err
-	}
-	mode, err := newMode(o, m)
-	if err != nil {
+	if err := o.CheckStats(); err != nil {
 		return nil, err
 	}
 	o.SavePath = o.Shard.Path(o.SavePath)
-	c := newCollector(o, say, data, m, mode)
+	c, err := openCollector(ctx, o, say)
+	if err != nil {
+		return nil, err
+	}
+	defer c.model.Close()
+	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
+		return nil, err
+	}
 	collect := c.chunks
 	if o.Mean {
 		collect = c.mean
@@ -127,9 +120,26 @@ type collector struct {
 	images string  // the fingerprint that they make
 }
 
-func newCollector(o CollectOptions, say Reporter, data *dataset.Dataset, m *model, mode mode) *collector {
+// openCollector lists the pictures and opens the model, which the caller closes.
+func openCollector(ctx context.Context, o CollectOptions, say Reporter) (*collector, error) {
+	data, err := dataset.Open(ctx, o.Data)
+	if err != nil {
+		return nil, err
+	}
+	data = data.Stride(o.Stride)
+	m, err := openModel(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := newMode(o, m)
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
 	sizes := data.Sizes()
-	return &collector{options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes)}
+	return &collector{
+		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
+	}, nil
 }
 
 // origin says what the collection is made from.

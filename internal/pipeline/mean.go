@@ -3,8 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"io"
-	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -167,12 +165,7 @@ func (c *collector) saveMean(origin cache.Origin, row row, mean []float32, state
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
 		Origin: origin, Inputs: state.Inputs, Skipped: state.Skipped,
 	}
-	_, err := cache.Save(c.options.SavePath, m, func(w io.Writer) error {
-		if filepath.Ext(c.options.SavePath) == ".dat" {
-			return put(w, mean)
-		}
-		return npy.WriteFloat32(w, row.shape, mean)
-	})
+	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
 	return err
 }
 
