@@ -389,7 +389,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var read int64
-	if _, err := a.Verify(ctx, func(n int64) { read += n }); err != nil || read != 10*6*4+int64(len("names\n")) {
+	if _, err := a.Verify(ctx, func(n int64) { read += n }); err != nil || read != 128+10*6*4+int64(len("names\n")) {
 		t.Errorf("verify read %d bytes (%v)", read, err)
 	}
 	cancel()
