@@ -50,11 +50,11 @@ func (v *verifying) repair(ctx context.Context, f *found) error {
 		return err
 	}
 	defer r.Close()
-	if !r.Damaged() {
-		return nil // numbers that are not finite were written so
-	}
-	if err := (&repairing{c, r}).run(ctx); err != nil {
-		return err
+	// Numbers that are not finite were written so; and another may have been faster.
+	if r.Damaged() {
+		if err := (&repairing{c, r}).run(ctx); err != nil {
+			return err
+		}
 	}
 	if err := r.Close(); err != nil {
 		return err
