@@ -15,7 +15,7 @@ BENCH ?= .
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo check ci
+.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz faults generate bench bench-peers golden demo check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -73,6 +73,12 @@ fuzz: ## run every fuzz target for FUZZTIME
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 		done; \
 	done
+
+# Hundreds of kills, full disks and lost pictures; as root it also mounts file
+# systems in memory. The last line counts what was done.
+faults: ## run the fault tests in their long form, some minutes on an idle machine
+	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
+		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|PicturesChange|TwoWriters|LockedOut|Threads|Load'
 
 bench: ## run the benchmarks; BENCH=regexp picks some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)

@@ -25,7 +25,7 @@ func TestFileSizeLimit(t *testing.T) {
 			for _, content := range want.files {
 				largest = max(largest, len(content))
 			}
-			for range thorough(1, 15) {
+			for range thorough(1, 10) {
 				dir, limit := job.begin(t), random.IntN(largest)
 				when := fmt.Sprintf("files of %d bytes at most", limit)
 				end := job.start(t, dir, 1+random.IntN(3), fmt.Sprintf("%s=%d", limitEnv, limit)).wait(t)
@@ -64,7 +64,7 @@ func TestFullDisk(t *testing.T) {
 			for _, content := range want.files {
 				total += len(content) + os.Getpagesize()
 			}
-			for range thorough(1, 10) {
+			for range thorough(1, 6) {
 				t.Run("", func(t *testing.T) {
 					dir := t.TempDir()
 					// The size is in pages, of which the folder takes one.

@@ -74,7 +74,7 @@ func TestPicturesChange(t *testing.T) {
 			}},
 		} {
 			t.Run(job.name+" of a picture that "+fault.name, func(t *testing.T) {
-				for range thorough(1, 4) {
+				for range thorough(1, 2) {
 					for attempt := 0; ; attempt++ {
 						if attempt == 30 {
 							t.Fatal("30 runs were done before the picture was changed")
@@ -123,7 +123,7 @@ func TestTwoWriters(t *testing.T) {
 		t.Run(job.name, func(t *testing.T) {
 			want := job.undisturbed(t)
 			locked := 0
-			for range thorough(1, 10) {
+			for range thorough(1, 4) {
 				dir := job.begin(t)
 				first := job.start(t, dir, 1)
 				done := make(chan bool)

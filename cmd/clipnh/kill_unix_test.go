@@ -19,7 +19,7 @@ func TestKilled(t *testing.T) {
 		t.Run(job.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(i)))
 			want := job.undisturbed(t)
-			for kills := 0; kills < thorough(1, 30); {
+			for kills := 0; kills < thorough(1, 24); {
 				dir := job.begin(t)
 				for attempt := 0; ; attempt++ {
 					if attempt == 40 {
