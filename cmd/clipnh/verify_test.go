@@ -81,6 +81,8 @@ var collectionsToRepair = []struct {
 	{"mean scores", "means", []string{"collect", "--mean", "--save-path"}},
 	{"mean contributions", "means.npy", []string{"collect", "--mean", "--save-path"}},
 	{"layer4", "layer4", []string{"collect", "--mode", "layer4", "--mean", "--save-path"}},
+	{"a shard", "third.2-of-2", []string{"collect", "--shard", "2/2", "--save-path"}},
+	{"a shard of statistics", "statistics.1-of-2", []string{"collect", "--shard", "1/2", "--stats-only", "--save-path"}},
 	{"sink drops", "drops.npy", []string{"registers", "--diff-save-path"}},
 	{"sink changes", "changes.npy", []string{"registers", "--mode", "contributions", "--diff-save-path"}},
 }
@@ -107,7 +109,11 @@ func TestVerifyAndRepair(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, c.path)
-			must(t, exitDone, slices.Concat(c.args, []string{path, "--dataset", "images", "--quiet"}, goldenModel())...)
+			save := path
+			if base, _, shard := strings.Cut(path, "-of-"); shard {
+				save = strings.TrimSuffix(base, filepath.Ext(base)) // the command adds which it is
+			}
+			must(t, exitDone, slices.Concat(c.args, []string{save, "--dataset", "images", "--quiet"}, goldenModel())...)
 			want := filesBelow(t, dir)
 			must(t, exitDone, "verify", path, "--quiet")
 			rng := rand.New(rand.NewPCG(1, uint64(i)))

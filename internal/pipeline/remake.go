@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 )
@@ -17,7 +19,28 @@ var collections = map[string]bool{
 // isCollection reports whether an artefact was collected from pictures. Means of
 // contributions are written by Collect and by SVD.
 func isCollection(m cache.Manifest) bool {
-	return collections[m.Kind] || m.Kind == kindMeans && m.Origin.Images != ""
+	return collections[wholeKind(m)] || m.Kind == kindMeans && m.Origin.Images != ""
+}
+
+// wholeKind is the kind of what m describes, or of what it is a shard of.
+func wholeKind(m cache.Manifest) string { return strings.TrimPrefix(m.Kind, kindPrefix) }
+
+// shardOf returns where a collection's pictures begin and end among those that its
+// data set has.
+func shardOf(m cache.Manifest) (lo, hi int, err error) {
+	text := m.Origin.Parameters[shardParameter]
+	if text == nil {
+		return 0, m.Inputs, nil
+	}
+	s, err := ParseShard(fmt.Sprint(text))
+	if err != nil {
+		return 0, 0, err
+	}
+	inputs, err := strconv.Atoi(fmt.Sprint(m.Origin.Parameters[inputsParameter]))
+	if err != nil {
+		return 0, 0, err
+	}
+	return s.cut(inputs, max(m.ChunkInputs, 1))
 }
 
 // makers are the flags of the commands that make the other kinds.
@@ -43,7 +66,11 @@ func remake(a *cache.Artefact) string {
 		if m.Kind == kindSinkDrops || m.Kind == kindSinkChanges {
 			command = "registers --diff-save-path"
 		}
-		return fmt.Sprintf("run \"clipnh verify --repair --model FILE --data-path DIR %s\", or make it again: \"clipnh %s %s --restart\"", path, command, path)
+		again := fmt.Sprintf("clipnh %s %s --restart", command, path)
+		if s, err := ParseShard(fmt.Sprint(m.Origin.Parameters[shardParameter])); err == nil {
+			again = fmt.Sprintf("clipnh collect --shard %s --restart", s)
+		}
+		return fmt.Sprintf("run \"clipnh verify --repair --model FILE --data-path DIR %s\", or make it again: %q", path, again)
 	case m.Kind == kindUnfinished:
 		return "run the sparse command that was at work again, with --restart"
 	case m.Kind == kindFeatures:

@@ -115,7 +115,10 @@ func (v *verifying) comparePictures(ctx context.Context, f *found) error {
 		return nil
 	}
 	f.Pictures = notChecked // until one is
-	first := 0
+	first, _, err := shardOf(m)
+	if err != nil {
+		return err
+	}
 	for i, c := range m.Payloads[0].Chunks {
 		sums := c.InputSums()
 		if sums == nil {

@@ -37,7 +37,7 @@ func (v *verifying) repair(ctx context.Context, f *found) error {
 	}
 	defer c.model.Close()
 	origin := c.origin()
-	for _, kept := range []string{"mean", "expand"} { // how rows are written, not what from
+	for _, kept := range []string{"mean", "expand", shardParameter, inputsParameter} { // how rows are written, and which
 		if value, there := f.artefact.Manifest.Origin.Parameters[kept]; there {
 			origin.Parameters[kept] = value
 		}
@@ -45,6 +45,11 @@ func (v *verifying) repair(ctx context.Context, f *found) error {
 	if err := f.artefact.Match(cache.Manifest{Origin: origin}); err != nil {
 		return hinted{err, "repair with the model and the pictures that it was made from"}
 	}
+	lo, hi, err := o.Shard.cut(len(c.data.Items), f.artefact.Manifest.ChunkInputs)
+	if err != nil {
+		return err
+	}
+	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
 	r, err := cache.OpenRepair(ctx, f.path, nil)
 	if err != nil {
 		return err
@@ -83,11 +88,17 @@ func (v *verifying) collectOptions(path string, m cache.Manifest) (CollectOption
 	o := CollectOptions{
 		Model: v.Model, Data: dataset.Options{Kind: m.Origin.Dataset, Path: v.DataPath}, Stride: max(m.Origin.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: m.Origin.Mode, Lens: number("lens_idx"), Mean: yes("mean"),
-		StatsOnly: m.Kind == kindStatistics, TopK: number("top_k"), SavePath: path, Half: m.DType == npy.Float16.String(),
+		StatsOnly: wholeKind(m) == kindStatistics, TopK: number("top_k"), SavePath: path, Half: m.DType == npy.Float16.String(),
 		Expand: yes("expand"), Images: imageprep.Options{EXIF: yes("exif"), MaxPixels: number("max_pixels")},
 	}
 	if v.DataKind != "" {
 		o.Data.Kind = v.DataKind
+	}
+	if sh := m.Origin.Parameters[shardParameter]; sh != nil {
+		var err error
+		if o.Shard, err = ParseShard(fmt.Sprint(sh)); err != nil {
+			return o, fmt.Errorf("%s: shard %w", path, err)
+		}
 	}
 	if m.Origin.Parameters["batch_size"] == "1" {
 		o.BatchSize = 1
@@ -140,7 +151,7 @@ func (r *repairing) run(ctx context.Context) error {
 // statistics reports whether sums or extremes are damaged, to which every picture
 // has added something.
 func (r *repairing) statistics() bool {
-	return slices.ContainsFunc([]string{sumsFile, largestFile, largestImagesFile, smallestFile, smallestImagesFile}, func(name string) bool {
+	return slices.ContainsFunc([]string{sumsFile, sumsLowFile, largestFile, largestImagesFile, smallestFile, smallestImagesFile}, func(name string) bool {
 		return slices.Contains(r.Files, name)
 	})
 }
@@ -175,7 +186,7 @@ func (r *repairing) each(ctx context.Context, chunks []int, also func(collected)
 	m := r.Manifest
 	var numbers []int
 	for _, c := range chunks {
-		for i := c * m.ChunkInputs; i < min((c+1)*m.ChunkInputs, len(r.data.Items)); i++ {
+		for i := c * m.ChunkInputs; i < min((c+1)*m.ChunkInputs, len(r.items)); i++ {
 			numbers = append(numbers, i)
 		}
 	}
@@ -184,7 +195,7 @@ func (r *repairing) each(ctx context.Context, chunks []int, also func(collected)
 		chunks = chunks[1:]
 		for i, was := range m.Payloads[0].Chunks[number].InputSums() {
 			if now := chunk.sums[i]; now != was {
-				return changedPicture(r.data.Items[number*m.ChunkInputs+i], was, now)
+				return changedPicture(r.items[number*m.ChunkInputs+i], was, now)
 			}
 		}
 		also(chunk)
@@ -224,7 +235,7 @@ func (r *repairing) mean(ctx context.Context) error {
 	if len(r.Chunks) > 0 {
 		err = r.RestoreChunk(0, func(put func([]float32) error) error { return put(mean) })
 	}
-	return errors.Join(err, addNames(r, r.data.Items, state.Skipped))
+	return errors.Join(err, addNames(r, r.items, state.Skipped))
 }
 
 // meanFile writes a mean that is a file of its own.
