@@ -171,10 +171,10 @@ func TestLockedOut(t *testing.T) {
 			var held []func()
 			for name := range job.undisturbed(t).files {
 				path := filepath.Join(dir, name)
+				if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+					t.Fatal(err)
+				}
 				if filepath.Base(name) == "manifest.json" {
-					if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-						t.Fatal(err)
-					}
 					path = filepath.Join(filepath.Dir(path), "") + string(filepath.Separator)
 				}
 				release, err := cache.Lock(path)

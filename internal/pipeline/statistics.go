@@ -137,14 +137,22 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 func addStatistics(w fileAdder, e *lowrank.Extremes, heads, neurons int) error {
 	kept := min(e.Keep, e.Images)
 	tail := []int{heads, neurons, kept}
-	return errors.Join(
-		w.AddFile(sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }),
-		w.AddFile(sumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }),
-		w.AddFile(largestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Largest.Scores, e.Keep, kept)) }),
-		w.AddFile(largestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Largest.Images, e.Keep, kept)) }),
-		w.AddFile(smallestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Smallest.Scores, e.Keep, kept)) }),
-		w.AddFile(smallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Smallest.Images, e.Keep, kept)) }),
-	)
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }},
+		{sumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }},
+		{largestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Largest.Scores, e.Keep, kept)) }},
+		{largestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Largest.Images, e.Keep, kept)) }},
+		{smallestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Smallest.Scores, e.Keep, kept)) }},
+		{smallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Smallest.Images, e.Keep, kept)) }},
+	} {
+		if err := w.AddFile(f.name, f.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // used returns the first n of every row of a.
