@@ -48,7 +48,7 @@ func newVerifyCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh verify caches\n" +
 			"clipnh verify caches/photos --repair --model RN50x16.pt --data-path photos",
 		Args:        cobra.ArbitraryArgs,
-		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		Annotations: reporting(exitStatus(exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := opts.validate(args); err != nil {
 				return usageError{err}

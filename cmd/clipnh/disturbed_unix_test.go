@@ -177,7 +177,7 @@ func TestLockedOut(t *testing.T) {
 				if filepath.Base(name) == "manifest.json" {
 					path = filepath.Join(filepath.Dir(path), "") + string(filepath.Separator)
 				}
-				release, err := cache.Lock(path)
+				release, err := cache.LockArtefact(path)
 				if err != nil {
 					t.Fatal(err)
 				}
