@@ -22,7 +22,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -80,6 +80,12 @@ fuzz: ## run every fuzz target for FUZZTIME
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file); \
 		done; \
 	done
+
+# Hundreds of kills, full disks and lost pictures; as root it also mounts file
+# systems in memory. The last line counts what was done.
+faults: ## run the fault tests in their long form, some minutes on an idle machine
+	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
+		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|PicturesChange|TwoWriters|LockedOut|Threads|Load'
 
 bench: ## run the benchmarks; BENCH=regexp picks some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)

@@ -17,8 +17,8 @@ const helpWidth = 100
 // exitAnnotation is where a command keeps its exit codes.
 const exitAnnotation = "exit"
 
-// reportAnnotation marks a command whose result is printed though it ends with
-// exitFailed, as that is part of the result.
+// reportAnnotation marks a command whose result is printed though it does not end
+// with exitDone, as that is part of the result.
 const reportAnnotation = "report"
 
 // reporting marks a command so.

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"sync"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/blas"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/par"
@@ -46,6 +48,9 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSegmentCommand(g),
 			newShiftCommand(g),
 		}},
+		{"WHAT LIES ON DISK", []*cobra.Command{
+			newVerifyCommand(g),
+		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
 			newVersionCommand(g),
 			newCompletionCommand(g),
@@ -69,6 +74,7 @@ type globalOptions struct {
 	quiet   bool // no notes, no progress
 	json    bool // the result as JSON
 	threads int  // 0 is all cores
+	force   bool // artefacts made from something else are used all the same
 
 	printer *ui.Printer
 	running bool  // a command's RunE was reached
@@ -119,6 +125,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.BoolVar(&g.quiet, "quiet", false, "print no notes and no progress, only warnings and errors")
 	global.BoolVar(&g.json, "json", false, "print the result as one JSON document")
 	global.IntVar(&g.threads, "threads", 0, "share the work among `N` threads; 0 is all cores")
+	global.BoolVar(&g.force, "force", false, "read artefacts that were made from something else (model, order, mode, parents), and warn")
 	global.BoolP("help", "h", false, "print the help of the command")
 
 	completeFlags(global, root)
@@ -166,11 +173,27 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		g.printer.SetQuiet(g.quiet)
+		cache.Tolerate(g.tolerate())
 		blas.Use(par.NewTeam(g.workers()))
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
 		return adviseFetch(run(cmd, args), cmd.Flags())
+	}
+}
+
+// tolerate returns what is asked about artefacts that were made from something
+// else: nil without --force; with it, each is named once and used.
+func (g *globalOptions) tolerate() func(*cache.MismatchError) bool {
+	if !g.force {
+		return nil
+	}
+	var told sync.Map
+	return func(e *cache.MismatchError) bool {
+		if _, before := told.LoadOrStore(e.Error(), true); !before {
+			g.printer.Warn("%v (used all the same: --force)", e)
+		}
+		return true
 	}
 }
 

@@ -277,7 +277,7 @@ func (p *step) run(t *testing.T, names map[string]string) {
 	if err != nil {
 		cmd = root
 	}
-	report := code == exitFailed && cmd.Annotations[reportAnnotation] != ""
+	report := code != exitUsage && cmd.Annotations[reportAnnotation] != ""
 	if code != exitDone && code != exitSkipped && !report && stdout.Len() > 0 {
 		t.Errorf("%s\nfailed, yet standard output has %q", line, stdout.String())
 	}

@@ -21,10 +21,13 @@ const programEnv = "CLIPNH_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) != "" {
+		limitFileSize()
 		os.Exit(run(interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
 	if os.Getenv(signalledEnv) == "" {
-		os.Exit(m.Run())
+		code := m.Run()
+		endFaults(os.Stdout)
+		os.Exit(code)
 	}
 	ctx := interruptible()
 	fmt.Println("ready")

@@ -1,13 +1,10 @@
 package cache
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,15 +25,44 @@ type Artefact struct {
 // Verify only. The manifest of a file that path links to is looked for beside
 // that file.
 func Open(path string) (*Artefact, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() {
-		if path, err = followLink(path); err != nil {
-			return nil, err
-		}
+	path, err := followed(path)
+	if err != nil {
+		return nil, err
 	}
 	return openArtefact(osDisk{}, path)
 }
 
+// followed is the path of the file that path links to, and path itself where it
+// is a folder or nothing is there.
+func followed(path string) (string, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return followLink(path)
+	}
+	return path, nil
+}
+
 func openArtefact(d disk, path string) (*Artefact, error) {
+	a, err := readArtefact(d, path)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range a.Manifest.Payloads {
+		info, err := d.stat(a.at.file(p))
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open %s: %w: its manifest is there, the file is not", a.at.file(p), ErrDamaged)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() != p.Bytes {
+			return nil, fmt.Errorf("open %s: %w: %d bytes, want %d", a.at.file(p), ErrDamaged, info.Size(), p.Bytes)
+		}
+	}
+	return a, nil
+}
+
+// readArtefact reads a manifest and does not look for the payloads.
+func readArtefact(d disk, path string) (*Artefact, error) {
 	at := fileLayout(path)
 	info, err := d.stat(path)
 	switch {
@@ -59,16 +85,6 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	for _, p := range m.Payloads {
 		if at.folder == (p.File == "") {
 			return nil, fmt.Errorf("read %s: manifest of another form of artefact", at.manifest)
-		}
-		info, err := d.stat(at.file(p))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("open %s: %w: its manifest is there, the file is not", at.file(p), ErrDamaged)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if info.Size() != p.Bytes {
-			return nil, fmt.Errorf("open %s: %w: %d bytes, want %d", at.file(p), ErrDamaged, info.Size(), p.Bytes)
 		}
 	}
 	sum := sha256.Sum256(data)
@@ -119,140 +135,4 @@ func (a *Artefact) Payload(name string) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("open %s: payload %s: %w", a.at.path, name, ErrMissing)
-}
-
-// Require compares the fields of want that are not zero with the artefact's,
-// and returns a *MismatchError (ErrStale) when they differ. Kind and origin
-// are what a reader usually sets.
-func (a *Artefact) Require(want Manifest) error {
-	fields, err := flatten(want)
-	if err != nil {
-		return err
-	}
-	all, err := differences(a.Manifest, want)
-	if err != nil {
-		return err
-	}
-	// Numbers, lists and names that want leaves at zero are not asked for.
-	zero, err := flatten(Manifest{})
-	if err != nil {
-		return err
-	}
-	var wrong []Difference
-	for _, d := range all {
-		value, asked := fields[d.Field]
-		if asked && value != zero[d.Field] {
-			wrong = append(wrong, d)
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return &MismatchError{a.at.path, wrong, "make it again for these inputs, or use the inputs it was made with"}
-}
-
-// RequireParent checks that the artefact was made from parent in the given
-// role, and returns a *MismatchError (ErrStale) otherwise.
-func (a *Artefact) RequireParent(role string, parent *Artefact) error {
-	return a.Require(Manifest{Origin: Origin{Parents: map[string]string{role: parent.hash}}})
-}
-
-// Damage is a place where the bytes on disk are not those that were written.
-type Damage struct {
-	File  string // path
-	Chunk int    // of a collection; -1 when the whole file is meant
-	Err   error  // wraps ErrDamaged, or is the error of reading
-}
-
-// Verify reads every payload and compares it with its checksums. It returns
-// the damage found; an error only when ctx ended. progress is called with the
-// number of bytes read since its last call.
-func (a *Artefact) Verify(ctx context.Context, progress func(bytes int64)) ([]Damage, error) {
-	var found []Damage
-	for _, p := range a.Manifest.Payloads {
-		path := a.at.file(p)
-		f, err := a.disk.open(path, forReading)
-		if err != nil {
-			found = append(found, Damage{path, -1, err})
-			continue
-		}
-		damage, err := a.verify(ctx, p, f, progress)
-		f.Close()
-		for i := range damage {
-			damage[i].File = path
-		}
-		found = append(found, damage...)
-		if err != nil {
-			return found, err
-		}
-	}
-	return found, nil
-}
-
-func (a *Artefact) verify(ctx context.Context, p Payload, f diskFile, progress func(int64)) ([]Damage, error) {
-	if p.Chunks == nil {
-		sum := sha256.New()
-		err := sumRange(ctx, sum, f, 0, p.Bytes, progress)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err == nil && hex.EncodeToString(sum.Sum(nil)) != p.SHA256 {
-			err = fmt.Errorf("%w: its SHA-256 is not the manifest's", ErrDamaged)
-		}
-		if err != nil {
-			return []Damage{{Chunk: -1, Err: err}}, nil
-		}
-		return nil, nil
-	}
-	row, err := a.Manifest.rowBytes()
-	if err != nil {
-		return nil, err
-	}
-	var found []Damage
-	offset := p.Header
-	for i, c := range p.Chunks {
-		size := int64(c.Rows) * row
-		sum := crc32.New(castagnoli)
-		err := sumRange(ctx, sum, f, offset, size, progress)
-		if ctx.Err() != nil {
-			return found, ctx.Err()
-		}
-		if err == nil && crcText(sum.Sum32()) != c.CRC {
-			err = fmt.Errorf("%w: its CRC-32C is not the manifest's", ErrDamaged)
-		}
-		if err != nil {
-			found = append(found, Damage{Chunk: i, Err: err})
-		}
-		offset += size
-	}
-	header := make([]byte, p.Header)
-	if _, err := f.ReadAt(header, 0); p.Header > 0 && err != nil {
-		found = append(found, Damage{Chunk: -1, Err: err})
-	} else if want, err := a.Manifest.header(p.Header); err != nil || string(want) != string(header) {
-		found = append(found, Damage{Chunk: -1, Err: fmt.Errorf("%w: its header is not the manifest's", ErrDamaged)})
-	}
-	return found, nil
-}
-
-// sumRange feeds size bytes of f from offset on to sum.
-func sumRange(ctx context.Context, sum io.Writer, f io.ReaderAt, offset, size int64, progress func(int64)) error {
-	buf := make([]byte, min(size, blockSize))
-	for size > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(size, int64(len(buf)))
-		if _, err := f.ReadAt(buf[:n], offset); err != nil {
-			if err == io.EOF {
-				err = fmt.Errorf("%w: the file is too short", ErrDamaged)
-			}
-			return err
-		}
-		sum.Write(buf[:n])
-		offset, size = offset+n, size-n
-		if progress != nil {
-			progress(n)
-		}
-	}
-	return nil
 }

@@ -183,7 +183,8 @@ func TestResumeFromAnyLength(t *testing.T) {
 func appendSome(t *testing.T, w *ChunkWriter, j job, n int) {
 	t.Helper()
 	for range n {
-		if err := w.Append(j.chunk(w.Done())); err != nil {
+		rows, skipped := j.chunk(w.Done())
+		if err := w.AppendInputs(j.sums(w.Done()), skipped, func(put func([]float32) error) error { return put(rows) }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -387,7 +388,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var read int64
-	if _, err := a.Verify(ctx, func(n int64) { read += n }); err != nil || read != 10*6*4+int64(len("names\n")) {
+	if _, err := a.Verify(ctx, func(n int64) { read += n }); err != nil || read != 128+10*6*4+int64(len("names\n")) {
 		t.Errorf("verify read %d bytes (%v)", read, err)
 	}
 	cancel()
@@ -486,17 +487,22 @@ func TestSaveAndRequire(t *testing.T) {
 
 func TestManifestVersions(t *testing.T) {
 	m := Manifest{Format: Format, Version: Version, Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: strings.Repeat("0", 64)}}}
+	m, err := m.sealed()
+	if err != nil {
+		t.Fatal(err)
+	}
 	good, err := m.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"good", "", "", ""},
-		{"newer", `"version": 1`, `"version": 2`, "unsupported version 2, want 1 to 1"},
-		{"newer, with new fields", `"version": 1`, `"version": 2, "colour": 3`, "unsupported version 2"},
-		{"older", `"version": 1`, `"version": 0`, "unsupported version 0"},
+		{"newer", `"version": 2`, `"version": 3`, "unsupported version 3, want 1 to 2"},
+		{"newer, with new fields", `"version": 2`, `"version": 3, "colour": 3`, "unsupported version 3"},
+		{"older", `"version": 2`, `"version": 0`, "unsupported version 0"},
 		{"other format", `"clipnh"`, `"else"`, `format "else"`},
-		{"unknown field", `"version": 1`, `"version": 1, "colour": 3`, "unknown field"},
+		{"unknown field", `"version": 2`, `"version": 2, "colour": 3`, "unknown field"},
+		{"other kind", `"means"`, `"norms"`, "the manifest's CRC-32C is not the one in it"},
 		{"path out of the folder", `"bytes": 4`, `"file": "../x", "bytes": 4`, "bad file name"},
 		{"no checksum", strings.Repeat("0", 64), "00", "bad sha256"},
 		{"negative size", `"bytes": 4`, `"bytes": -4`, "negative size"},

@@ -152,6 +152,12 @@ func (w *ChunkWriter) Append(rows []float32, skipped []Skipped) error {
 // hands over their values in order, in pieces of any size. When fill fails the
 // chunk is not added, and can be tried again.
 func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []float32) error) error) error {
+	return w.AppendInputs(nil, skipped, fill)
+}
+
+// AppendInputs is AppendFunc for a chunk of which the CRC-32C of each input's
+// bytes is known, as by SumOf, that of the skipped ones included.
+func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(put func(values []float32) error) error) error {
 	if w.err != nil {
 		return w.err
 	}
@@ -162,6 +168,9 @@ func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []
 	inputs := chunkInputs(w.plan, number)
 	if len(skipped) > inputs {
 		return fmt.Errorf("%s: chunk %d: %d inputs skipped of %d", w.at.path, number, len(skipped), inputs)
+	}
+	if sums != nil && len(sums) != inputs {
+		return fmt.Errorf("%s: chunk %d: checksums of %d inputs, want %d", w.at.path, number, len(sums), inputs)
 	}
 	left := (inputs - len(skipped)) * w.row
 	offset, sum := w.payloadSize, crc32.New(castagnoli)
@@ -196,7 +205,10 @@ func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
 	}
-	c := journalChunk{Chunk{inputs - len(skipped), crcText(sum.Sum32())}, skipped}
+	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32())}, skipped}
+	if w.plan.Version > 1 {
+		c.Inputs = inputsText(sums)
+	}
 	line, err := journalLine(c)
 	if err != nil {
 		return err

@@ -54,6 +54,15 @@ func (j job) chunk(number int) (rows []float32, skipped []Skipped) {
 	return rows, skipped
 }
 
+// sums are checksums of a chunk's inputs.
+func (j job) sums(number int) []uint32 {
+	var sums []uint32
+	for i := number * j.plan.ChunkInputs; i < min((number+1)*j.plan.ChunkInputs, j.plan.Inputs); i++ {
+		sums = append(sums, uint32(i+1)*0x01234567)
+	}
+	return sums
+}
+
 // run does the job from wherever it is.
 func (j job) run(d disk) error {
 	w, err := openChunks(d, j.path, j.plan, j.restart)
@@ -65,7 +74,8 @@ func (j job) run(d disk) error {
 	}
 	defer w.Close()
 	for w.Done() < w.Chunks() {
-		if err := w.Append(j.chunk(w.Done())); err != nil {
+		rows, skipped := j.chunk(w.Done())
+		if err := w.AppendInputs(j.sums(w.Done()), skipped, func(put func([]float32) error) error { return put(rows) }); err != nil {
 			return err
 		}
 		if j.appended != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -46,44 +47,50 @@ func fixtureJob(dir string) job {
 	return j
 }
 
-// TestFixture reads what the first writer of version 1 left, goes on with what
-// it had begun, and writes the same bytes as it did. For a new version it
-// keeps the old folder for reading, and gets a second one.
+// TestFixture reads what the first writer of each version left, goes on with what
+// it had begun, and writes the same bytes as it did. A new version keeps the old
+// folders for reading, and gets another.
 func TestFixture(t *testing.T) {
-	const fixture = "testdata/v1"
+	newest := fmt.Sprint("testdata/v", Version)
 	if *update {
-		if err := os.RemoveAll(fixture); err != nil {
+		if err := os.RemoveAll(newest); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.MkdirAll(fixture, 0o777); err != nil {
+		if err := os.MkdirAll(newest, 0o777); err != nil {
 			t.Fatal(err)
 		}
-		makeFixture(t, fixture)
+		makeFixture(t, newest)
 	}
-	for _, name := range []string{"scores", "means.npy"} {
-		a, err := Open(filepath.Join(fixture, name))
-		if err != nil {
+	for version := minVersion; version <= Version; version++ {
+		fixture := fmt.Sprint("testdata/v", version)
+		for _, name := range []string{"scores", "means.npy"} {
+			a, err := Open(filepath.Join(fixture, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
+				t.Errorf("%s: %v %v", name, damage, err)
+			}
+		}
+		dir := t.TempDir()
+		if err := os.CopyFS(dir, os.DirFS(fixture)); err != nil {
 			t.Fatal(err)
 		}
-		if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
-			t.Errorf("%s: %v %v", name, damage, err)
+		whole, interrupted := fixtureJob(dir), fixtureJob(dir)
+		if err := whole.run(osDisk{}); err != nil {
+			t.Errorf("version %d: a finished collection is not complete: %v", version, err)
 		}
+		interrupted.path = filepath.Join(dir, "interrupted")
+		if _, err := Open(interrupted.path); !errors.Is(err, ErrMissing) {
+			t.Errorf("open the interrupted artefact: %v", err)
+		}
+		if err := interrupted.run(osDisk{}); err != nil {
+			t.Fatal(err)
+		}
+		sameFiles(t, files(t, interrupted.path), files(t, filepath.Join(fixture, "scores")))
+		sameFiles(t, files(t, whole.path), files(t, filepath.Join(fixture, "scores")))
 	}
-	dir := t.TempDir()
-	if err := os.CopyFS(dir, os.DirFS(fixture)); err != nil {
-		t.Fatal(err)
-	}
-	interrupted := fixtureJob(dir)
-	interrupted.path = filepath.Join(dir, "interrupted")
-	if _, err := Open(interrupted.path); !errors.Is(err, ErrMissing) {
-		t.Errorf("open the interrupted artefact: %v", err)
-	}
-	if err := interrupted.run(osDisk{}); err != nil {
-		t.Fatal(err)
-	}
-	sameFiles(t, files(t, interrupted.path), files(t, filepath.Join(fixture, "scores")))
-
 	fresh := t.TempDir()
 	makeFixture(t, fresh)
-	sameFiles(t, files(t, fresh), files(t, fixture))
+	sameFiles(t, files(t, fresh), files(t, newest))
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"path/filepath"
@@ -19,7 +20,8 @@ const (
 	Format = "clipnh"
 
 	// Version is written; minVersion to Version are read.
-	Version    = 1
+	// Version 1 has no checksums of inputs, nor of the manifest itself.
+	Version    = 2
 	minVersion = 1
 
 	// maxManifest bounds a manifest or journal: over a million chunks.
@@ -49,6 +51,8 @@ type Manifest struct {
 	Skipped     []Skipped `json:"skipped,omitempty"`
 
 	Payloads []Payload `json:"payloads,omitempty"` // the main one first
+
+	CRC string `json:"manifest_crc32c,omitempty"` // of the manifest as it is without this field
 }
 
 // Origin is what an artefact was made from. Parameters are JSON scalars; a
@@ -85,6 +89,11 @@ type Payload struct {
 type Chunk struct {
 	Rows int    `json:"rows"`
 	CRC  string `json:"crc32c"` // of the rows' bytes
+
+	// Inputs has the CRC-32C of the bytes of each of the chunk's inputs, those
+	// that gave no row included, eight digits one after the other. It is empty
+	// where they are not known.
+	Inputs string `json:"inputs_crc32c,omitempty"`
 }
 
 // encode returns m's bytes on disk, the same for equal manifests.
@@ -113,7 +122,43 @@ func decodeManifest(data []byte) (*Manifest, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
+	if err := m.checkCRC(); err != nil {
+		return nil, err
+	}
 	return &m, nil
+}
+
+// asRead returns m as its reader will have it: JSON has no text that is not
+// UTF-8, and reading it must give the checksum that is written.
+func (m Manifest) asRead() (Manifest, error) {
+	data, err := m.encode()
+	if err != nil {
+		return m, err
+	}
+	var again Manifest
+	err = strict(data, &again)
+	return again, err
+}
+
+// sealed returns m with the checksum of the rest of it.
+func (m Manifest) sealed() (Manifest, error) {
+	m.CRC = ""
+	if m.Version < 2 {
+		return m, nil
+	}
+	data, err := m.encode()
+	m.CRC = crcText(crc32.Checksum(data, castagnoli))
+	return m, err
+}
+
+// checkCRC returns ErrDamaged unless m, as read, has the checksum it was written
+// with.
+func (m *Manifest) checkCRC() error {
+	sealed, err := m.sealed()
+	if err == nil && sealed.CRC != m.CRC {
+		err = fmt.Errorf("%w: the manifest's CRC-32C is not the one in it", ErrDamaged)
+	}
+	return err
 }
 
 // checkVersion reads the two fields that every version has.
@@ -199,6 +244,9 @@ func (m *Manifest) check() error {
 			if c.Rows < 0 || c.Rows > m.Shape[0]-rows || !isHex(c.CRC, 4) {
 				return fmt.Errorf("chunk %d: %d rows, crc32c %.20q", i, c.Rows, c.CRC)
 			}
+			if !c.inputsFit(*m, i) {
+				return fmt.Errorf("chunk %d: bad checksums of inputs", i)
+			}
 			rows += c.Rows
 		}
 		if rows != m.Shape[0] || rows > 0 && row > (math.MaxInt64-main.Header)/int64(rows) || main.Bytes != main.Header+int64(rows)*row {
@@ -239,4 +287,13 @@ func isName(s string) bool {
 func isHex(s string, size int) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == size
+}
+
+// inputsFit says whether c, chunk number i of m, has checksums of all its inputs
+// or of none.
+func (c Chunk) inputsFit(m Manifest, i int) bool {
+	if c.Inputs == "" {
+		return true
+	}
+	return m.ChunkInputs > 0 && i < chunkCount(m) && isHex(c.Inputs, 4*chunkInputs(m, i))
 }

@@ -42,9 +42,12 @@ func (e *MismatchError) Is(target error) bool { return target == ErrStale }
 // Hint is what can be done about the error.
 func (e *MismatchError) Hint() string { return e.hint }
 
-// name is a field as a person says it: origin.sample_stride is sample stride.
+// name is a field as a person says it: origin.sample_stride is sample stride, and
+// origin.parents.embeddings is embeddings.
 func name(field string) string {
-	field = strings.TrimPrefix(strings.TrimPrefix(field, "origin."), "parameters.")
+	for _, group := range []string{"origin.", "parameters.", "parents."} {
+		field = strings.TrimPrefix(field, group)
+	}
 	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
 }
 

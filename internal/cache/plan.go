@@ -57,7 +57,7 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 
 // plan returns the fingerprint of a finished artefact: what its Plan was.
 func (m Manifest) plan() Manifest {
-	m.Skipped = nil
+	m.Skipped, m.CRC = nil, ""
 	m.Shape = slices.Clone(m.Shape)
 	if len(m.Shape) > 0 {
 		m.Shape[0] = 0

@@ -24,7 +24,7 @@ func (w *ChunkWriter) finished() error {
 	if err != nil {
 		return hinted{err, startOver}
 	}
-	wrong, err := differences(a.Manifest.plan(), w.plan)
+	wrong, err := differences(a.Manifest.plan(), w.planOf(a.Manifest.Version))
 	switch {
 	case err != nil:
 		return err
@@ -32,6 +32,13 @@ func (w *ChunkWriter) finished() error {
 		return &MismatchError{w.at.path, wrong, startOver}
 	}
 	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
+}
+
+// planOf is the plan in an older version, which what was begun in it keeps.
+func (w *ChunkWriter) planOf(version int) Manifest {
+	p := w.plan
+	p.Version = version
+	return p
 }
 
 // clear removes an artefact, finished or not. The journal of the new one goes
@@ -97,6 +104,7 @@ func (w *ChunkWriter) begin() error {
 	if err != nil {
 		return hinted{fmt.Errorf("read %s: %w", w.at.journal, err), startOver}
 	}
+	w.plan = w.planOf(j.plan.Version)
 	wrong, err := differences(j.plan, w.plan)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func WriteFile(path string, write func(io.Writer) error) error {
 }
 
 // Save writes an artefact of one file and its manifest, path + ".json". The
-// fields Format, Version and Payloads of m are filled in here. Save returns
+// fields Format, Version, Payloads and CRC of m are filled in here. Save returns
 // the artefact's Hash.
 //
 // An older artefact of the same kind is replaced, once write has returned nil:
@@ -223,8 +223,18 @@ func writeManifest(d disk, path string, m Manifest) (string, error) {
 
 // writeManifestTemporary writes the file that is to become a manifest.
 func writeManifestTemporary(d disk, path string, m Manifest) (Payload, error) {
-	m.Format, m.Version = Format, Version
+	m.Format = Format
+	if m.Version == 0 {
+		m.Version = Version
+	}
 	if err := m.check(); err != nil {
+		return Payload{}, fmt.Errorf("write %s: %w", path, err)
+	}
+	m, err := m.asRead()
+	if err == nil {
+		m, err = m.sealed()
+	}
+	if err != nil {
 		return Payload{}, fmt.Errorf("write %s: %w", path, err)
 	}
 	data, err := m.encode()

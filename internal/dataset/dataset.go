@@ -17,13 +17,10 @@ package dataset
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 )
 
@@ -126,34 +123,6 @@ func (d *Dataset) Stride(k int) *Dataset {
 		strided.Items = append(strided.Items, d.Items[i])
 	}
 	return &strided
-}
-
-// Fingerprint is the SHA-256 of the pictures' names and sizes in order, in hex:
-// each name, a zero byte, the size of its file in bytes ("?" where it cannot be
-// told), a newline. It does not depend on where the folder lies, nor on labels.
-// Each call asks for all sizes again.
-func (d *Dataset) Fingerprint() string {
-	return fingerprint(func(add func(name, path string)) {
-		for _, item := range d.Items {
-			add(item.Name, item.Path)
-		}
-	})
-}
-
-// fingerprint hashes the names and sizes of the files that each adds.
-func fingerprint(each func(add func(name, path string))) string {
-	sum := sha256.New()
-	var line []byte
-	each(func(name, path string) {
-		line = append(append(line[:0], name...), 0)
-		if info, err := os.Stat(path); err == nil {
-			line = strconv.AppendInt(line, info.Size(), 10)
-		} else {
-			line = append(line, '?')
-		}
-		sum.Write(append(line, '\n'))
-	})
-	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // hinted is an error with advice.

@@ -96,8 +96,19 @@ func ReadFile(path string, o Options) (*RGB, error) {
 	return readAs("image", path, o, Decode)
 }
 
+// Load reads an image file's bytes. Errors name it.
+func Load(path string) ([]byte, error) { return load("image", path) }
+
 // readAs reads what a file holds. Errors name what and the file.
 func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
+	b, err := load(what, path)
+	if err != nil {
+		return nil, err
+	}
+	return decodeAs(what, path, b, o, decode)
+}
+
+func load(what, path string) ([]byte, error) {
 	// A pipe among the pictures would be waited for without end.
 	if info, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
@@ -108,6 +119,10 @@ func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
+	return b, nil
+}
+
+func decodeAs[T any](what, path string, b []byte, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
 	read, err := decode(b, o)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %s: %w", what, path, err)
@@ -118,7 +133,16 @@ func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*
 // Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It
 // resizes no more of the picture than the crop keeps. Errors name the file.
 func Preprocess(dst []float32, path string, size int, o Options) error {
-	img, err := ReadFile(path, o)
+	b, err := Load(path)
+	if err != nil {
+		return err
+	}
+	return PreprocessBytes(dst, b, path, size, o)
+}
+
+// PreprocessBytes is Preprocess for the bytes that Load read from a file.
+func PreprocessBytes(dst []float32, b []byte, path string, size int, o Options) error {
+	img, err := decodeAs("image", path, b, o, Decode)
 	if err != nil {
 		return err
 	}

@@ -180,7 +180,7 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 		}, keep}
 	}
 	if o.MaskPath != "" {
-		keep, err := readMask(o.MaskPath, units, src.origin.Weights)
+		keep, err := readMask(o.MaskPath, mode, units, src.origin.Weights)
 		if err != nil {
 			return nil, err
 		}
@@ -206,9 +206,15 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 }
 
 // readMask reads which units are kept.
-func readMask(path string, units []int, weights string) ([]bool, error) {
-	if err := requireModel(path, "mask --mask-save-path", weights); err != nil {
+func readMask(path, mode string, units []int, weights string) ([]bool, error) {
+	made, err := requireModel(path, "mask --mask-save-path", kindMask, weights)
+	if err != nil {
 		return nil, err
+	}
+	if made != nil {
+		if err := made.Require(cache.Manifest{Origin: cache.Origin{Mode: mode}}); err != nil {
+			return nil, err
+		}
 	}
 	a, err := npy.ReadFile(path)
 	if err != nil {
@@ -226,12 +232,12 @@ func readMask(path string, units []int, weights string) ([]bool, error) {
 
 // openMeans opens the first file of a shape that a mode can use.
 func openMeans(src *source, mode string, paths []string) (*tensorFile, error) {
-	wanted := [][]int{{src.neurons, src.outDim}, {src.heads, src.neurons, src.outDim}}
+	wanted, kind := [][]int{{src.neurons, src.outDim}, {src.heads, src.neurons, src.outDim}}, kindMeans
 	switch mode {
 	case AblatePairs:
 		wanted = wanted[1:]
 	case AblateActivations:
-		wanted = [][]int{{src.neurons, src.tower.Config().Tokens()}}
+		wanted, kind = [][]int{{src.neurons, src.tower.Config().Tokens()}}, kindMeanActivations
 	}
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("--mode %s needs --means-path", mode)
@@ -239,11 +245,11 @@ func openMeans(src *source, mode string, paths []string) (*tensorFile, error) {
 	var wrong error
 	for _, want := range wanted {
 		for _, path := range paths {
-			t, err := openTensor(path, "svd --mean-save-path", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
+			t, err := openTensorOf(path, "svd --mean-save-path", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}, kindMeans, kindMeanActivations)
 			if err != nil {
 				return nil, err
 			}
-			if slices.Equal(t.shape, want) {
+			if slices.Equal(t.shape, want) && (t.from == nil || t.made.Kind == kind) {
 				return t, nil
 			}
 			t.close()

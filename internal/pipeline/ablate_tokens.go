@@ -75,7 +75,7 @@ func zeroRegisters(src *source, o AblateOptions) ([]variant, error) {
 	if o.SinkDiffs == "" {
 		return nil, errors.New("--mode " + AblateSinkRegisters + " needs --neurons-sink-diffs-path")
 	}
-	t, err := openTensor(o.SinkDiffs, "", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}})
+	t, err := openTensor(o.SinkDiffs, "registers --diff-save-path", cache.Manifest{Kind: kindSinkDrops, Origin: cache.Origin{Weights: src.origin.Weights}})
 	if err != nil {
 		return nil, err
 	}

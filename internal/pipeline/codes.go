@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -20,11 +21,22 @@ type codedDirections struct {
 // openCodes reads sparse codes of a number of units, and the embeddings that
 // they are over.
 func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, weights string, team par.Team) (*codedDirections, error) {
-	if err := requireModel(path, "", weights); err != nil {
+	codes, err := requireModel(path, "sparse --decomposition-save-path", kindCodes, weights)
+	if err != nil {
 		return nil, err
 	}
-	if err := requireModel(textsPath, "embed --embeddings-save-path", weights); err != nil {
+	words, err := requireModel(textsPath, "embed --embeddings-save-path", kindEmbeddings, weights)
+	if err != nil {
 		return nil, err
+	}
+	if codes != nil {
+		want := cache.Manifest{Origin: cache.Origin{Parameters: map[string]any{"normalize": by.String()}}}
+		if words != nil {
+			want.Origin.Parents = map[string]string{"embeddings": words.Hash()}
+		}
+		if err := codes.Require(want); err != nil {
+			return nil, err
+		}
 	}
 	texts, shape, err := readTensor(textsPath)
 	if err != nil {
@@ -32,6 +44,9 @@ func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, 
 	}
 	if len(shape) != 2 || shape[0] < 1 || shape[1] != outDim {
 		return nil, fmt.Errorf("%s: shape %s, want [texts,%d]", textsPath, npy.ShapeString(shape), outDim)
+	}
+	if i := notFinite(texts); i >= 0 {
+		return nil, notFiniteAt(textsPath, i, shape, texts[i])
 	}
 	omp.Normalize(texts, shape[0], outDim, by)
 	a, err := npy.OpenArchive(path)
@@ -42,6 +57,9 @@ func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, 
 	m, err := a.ReadSparse()
 	if err != nil {
 		return nil, err
+	}
+	if i := notFinite(m.Data); i >= 0 {
+		return nil, fmt.Errorf("%s: coefficient %d is %g, want finite ones", path, i, m.Data[i])
 	}
 	if m.Rows != units || m.Cols != shape[0] {
 		return nil, fmt.Errorf("%s: shape %dx%d, want %dx%d: a row for each unit of the means, a column for each text", path, m.Rows, m.Cols, units, shape[0])

@@ -142,8 +142,8 @@ func madeFromWords(a *cache.Artefact, words []string) error {
 	return a.Require(cache.Manifest{Origin: cache.Origin{Parameters: map[string]any{"texts_sha256": cache.ListHash(words)}}})
 }
 
-// openOurs opens the manifest of an artefact of a kind. It returns nil for a file
-// of another program.
+// openOurs opens the manifest of an artefact of a kind, and compares its bytes
+// with its checksums. It returns nil for a file of another program.
 func openOurs(path, kind string) (*cache.Artefact, error) {
 	a, err := cache.Open(path)
 	if errors.Is(err, cache.ErrNoManifest) {
@@ -152,31 +152,36 @@ func openOurs(path, kind string) (*cache.Artefact, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a, a.Require(cache.Manifest{Kind: kind})
+	if err := a.Require(cache.Manifest{Kind: kind}); err != nil {
+		return nil, err
+	}
+	return a, sound(a)
 }
 
-// addParent adds to an origin what was read: an artefact, whose bytes are
-// compared with its checksums, or, where a is nil, a file of another program, which
+// addParent adds to an origin what was read: an artefact, or, where a is nil, a file of another program, which
 // its bytes name.
 func addParent(o *cache.Origin, role, path string, a *cache.Artefact) error {
 	if a != nil {
-		if err := sound(a); err != nil {
-			return hinted{err, "make it again"}
-		}
 		o.Parents[role] = a.Hash()
 		return nil
 	}
+	sum, err := fileHash(path)
+	o.Parameters[role+"_sha256"] = sum
+	return err
+}
+
+// fileHash is the SHA-256 of a file.
+func fileHash(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	if _, err := io.Copy(sum, f); err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return "", fmt.Errorf("read %s: %w", path, err)
 	}
-	o.Parameters[role+"_sha256"] = hex.EncodeToString(sum.Sum(nil))
-	return nil
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // coder prepares the dictionary. The embeddings become its atoms, so that it can

@@ -74,25 +74,18 @@ func IsDense(path string) bool {
 // out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
 // kept, and the bytes in the end are those of an undisturbed run.
 func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResult, error) {
-	data, err := dataset.Open(ctx, o.Data)
-	if err != nil {
-		return nil, err
-	}
-	data = data.Stride(o.Stride)
-	m, err := openModel(ctx, o.Model)
-	if err != nil {
-		return nil, err
-	}
-	defer m.Close()
-	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
-		return nil, err
-	}
-	mode, err := newMode(o, m)
-	if err != nil {
+	if err := o.CheckStats(); err != nil {
 		return nil, err
 	}
 	o.SavePath = o.Shard.Path(o.SavePath)
-	c := &collector{options: o, say: say, data: data, items: data.Items, model: m, mode: mode}
+	c, err := openCollector(ctx, o, say)
+	if err != nil {
+		return nil, err
+	}
+	defer c.model.Close()
+	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
+		return nil, err
+	}
 	collect := c.chunks
 	if o.Mean {
 		collect = c.mean
@@ -122,13 +115,38 @@ type collector struct {
 	mode    mode
 	tower   *clip.ImageTower // once there is something to do
 	batch   []float32        // pictures of a run of the tower
+
+	sizes  []int64 // of the pictures' files when the collection began
+	images string  // the fingerprint that they make
+}
+
+// openCollector lists the pictures and opens the model, which the caller closes.
+func openCollector(ctx context.Context, o CollectOptions, say Reporter) (*collector, error) {
+	data, err := dataset.Open(ctx, o.Data)
+	if err != nil {
+		return nil, err
+	}
+	data = data.Stride(o.Stride)
+	m, err := openModel(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := newMode(o, m)
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	sizes := data.Sizes()
+	return &collector{
+		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
+	}, nil
 }
 
 // origin says what the collection is made from.
 func (c *collector) origin() cache.Origin {
 	origin := cache.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.sha256,
-		Dataset: c.data.Kind, Images: c.data.Fingerprint(), Stride: c.options.Stride,
+		Dataset: c.data.Kind, Images: c.images, Stride: c.options.Stride,
 		Preprocessing: imageprep.Version, Mode: c.options.Mode,
 		Parameters: map[string]any{"exif": c.options.Images.EXIF, "max_pixels": c.options.Images.MaxPixels, "batch_size": c.plannedAs()},
 	}
@@ -176,7 +194,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.items = c.data.Items[lo:hi]
+	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
 	result := &CollectResult{Path: o.SavePath, Kind: plan.Kind, Skipped: []Skipped{}}
 	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
@@ -193,6 +211,9 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	}
 	if w.Done() > 0 {
 		c.say.Note("%s: going on after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
+		if err := c.unchanged(ctx, w.InputSums()); err != nil {
+			return nil, err
+		}
 	}
 	collect := c.collect
 	if o.StatsOnly {
@@ -277,36 +298,51 @@ func (c *collector) room(rowBytes int64, rows int) error {
 // collect appends the chunks that are missing. An interrupt lets the chunk in
 // hand finish.
 func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-	items := c.items[min(w.Done()*plan.ChunkInputs, len(c.items)):]
-	if len(items) == 0 {
+	pictures := c.from(w.Done() * plan.ChunkInputs)
+	if len(pictures) == 0 {
 		return nil
 	}
 	add, err := c.appender(w, plan)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, items, plan.ChunkInputs, add)
+	return c.run(ctx, pictures, plan.ChunkInputs, add)
+}
+
+// from returns the numbers of the pictures from one on.
+func (c *collector) from(first int) []int {
+	var rest []int
+	for i := first; i < len(c.items); i++ {
+		rest = append(rest, i)
+	}
+	return rest
 }
 
 // appender returns what appends the rows of a chunk of values.
-func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(values []float32, images int, skipped []Skipped) error, error) {
+func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collected) error, error) {
+	rows, err := c.rows()
+	return func(chunk collected) error { return w.AppendInputs(chunk.sums, chunk.skipped, rows(chunk)) }, err
+}
+
+// rows returns what writes the rows of a chunk of values.
+func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
 	expand, err := c.mode.expander()
 	if err != nil {
 		return nil, err
 	}
-	row, each := make([]float32, product(plan.Row)), c.mode.values()
-	return func(values []float32, images int, skipped []Skipped) error {
-		if expand == nil {
-			return w.Append(values, skipped)
-		}
-		return w.AppendFunc(skipped, func(write func([]float32) error) error {
-			for i := range images {
-				expand(row, values[i*each:(i+1)*each])
+	row, each := make([]float32, product(c.mode.row().shape)), c.mode.values()
+	return func(chunk collected) func(write func([]float32) error) error {
+		return func(write func([]float32) error) error {
+			if expand == nil {
+				return write(chunk.values)
+			}
+			for i := range chunk.images {
+				expand(row, chunk.values[i*each:(i+1)*each])
 				if err := write(row); err != nil {
 					return err
 				}
 			}
 			return nil
-		})
+		}
 	}, nil
 }

@@ -12,12 +12,23 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// run sends pictures through the tower and hands over the values of every
-// chunk of them, with the number of pictures that have some and those that
-// could not be read.
-func (c *collector) run(ctx context.Context, items []dataset.Item, chunk int, done func(values []float32, images int, skipped []Skipped) error) error {
-	if len(items) == 0 {
+// collected is what a chunk of pictures gave.
+type collected struct {
+	values  []float32
+	images  int       // that have values
+	skipped []Skipped // that could not be decoded
+	sums    []uint32  // of the files of all of them, see cache.SumOf
+}
+
+// run sends pictures, by their numbers, through the tower and hands over what
+// every chunk of them gave. The next chunk overwrites its values.
+func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func(collected) error) error {
+	if len(numbers) == 0 {
 		return nil
+	}
+	items := make([]dataset.Item, len(numbers))
+	for i, n := range numbers {
+		items[i] = c.items[n]
 	}
 	o := c.options
 	batch := min(o.BatchSize, chunk)
@@ -43,27 +54,29 @@ func (c *collector) run(ctx context.Context, items []dataset.Item, chunk int, do
 			return hinted{err, "what is finished is kept: run the same command again to go on"}
 		}
 		n := min(chunk, len(items))
-		images, skipped, err := c.chunk(pictures, n, values, func() { progress.Add(1) })
+		of, err := c.chunk(pictures, numbers[:n], values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
-		if err := done(values[:images*each], images, skipped); err != nil {
+		of.values = values[:of.images*each]
+		if err := done(of); err != nil {
 			return err
 		}
-		items = items[n:]
+		items, numbers = items[n:], numbers[n:]
 	}
 	return nil
 }
 
-// chunk fills values with those of the next n pictures.
-func (c *collector) chunk(pictures *decoder, n int, values []float32, progress func()) (images int, skipped []Skipped, err error) {
+// chunk fills values with those of the next pictures, of which it is given the
+// numbers.
+func (c *collector) chunk(pictures *decoder, numbers []int, values []float32, progress func()) (of collected, err error) {
 	each := c.mode.values()
 	var names []string // of the pictures in the batch
 	flush := func() error {
 		if len(names) == 0 {
 			return nil
 		}
-		dst := values[images*each:][:len(names)*each]
+		dst := values[of.images*each:][:len(names)*each]
 		if err := c.mode.compute(dst, c.tower, c.batch); err != nil {
 			return err
 		}
@@ -72,35 +85,40 @@ func (c *collector) chunk(pictures *decoder, n int, values []float32, progress f
 				return fmt.Errorf("%s: %s is %g: the model overflows on this picture", names[i/each], c.mode.label(i%each), x)
 			}
 		}
-		images += len(names)
+		of.images += len(names)
 		names, c.batch = names[:0], c.batch[:0]
 		return nil
 	}
-	for range n {
+	for _, number := range numbers {
 		p, ok := pictures.next()
 		if !ok {
-			return 0, nil, errors.New("the pictures ended early")
+			return of, errors.New("the pictures ended early")
 		}
+		if err := c.asListed(p, number); err != nil {
+			pictures.release(p)
+			return of, err
+		}
+		of.sums = append(of.sums, p.sum)
 		if p.err != nil {
 			pictures.release(p)
 			if c.options.Strict {
-				return 0, nil, p.err
+				return of, p.err
 			}
 			c.say.Warn("skipped: %v", p.err)
-			skipped = append(skipped, Skipped{Name: p.item.Name, Reason: reason(p.err, p.item.Path)})
+			of.skipped = append(of.skipped, Skipped{Name: p.item.Name, Reason: reason(p.err, p.item.Path)})
 		} else {
 			c.batch = append(c.batch, p.pixels...)
 			pictures.release(p)
 			names = append(names, p.item.Name)
 			if len(c.batch) == cap(c.batch) {
 				if err := flush(); err != nil {
-					return 0, nil, err
+					return of, err
 				}
 			}
 		}
 		progress()
 	}
-	return images, skipped, flush()
+	return of, flush()
 }
 
 // reason is an error without the path that it begins with, so that artefacts

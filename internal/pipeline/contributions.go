@@ -208,6 +208,9 @@ func openWrittenOut(path string, given []int) (*writtenOut, error) {
 		if err := a.Require(cache.Manifest{Kind: kindDense}); err != nil {
 			return nil, err
 		}
+		if err := sound(a); err != nil {
+			return nil, err
+		}
 		shape = a.Manifest.Shape
 	}
 	d := &writtenOut{path: path, parent: a}

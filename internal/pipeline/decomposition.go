@@ -115,6 +115,9 @@ func readDecomposition(path string) (*decomposition, error) {
 	if d.residuals, err = residuals.Float32(); err != nil {
 		return nil, fmt.Errorf("%s: residuals: %w", path, err)
 	}
+	if i := notFinite(d.residuals); i >= 0 {
+		return nil, fmt.Errorf("%s: residual of unit %d is %g, want finite ones", path, i, d.residuals[i])
+	}
 	stops, err := a.Read("stops")
 	if err != nil {
 		return nil, err

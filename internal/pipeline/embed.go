@@ -51,21 +51,27 @@ func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, err
 	if err != nil {
 		return nil, err
 	}
-	progress := say.Progress()
-	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
-	defer progress.Done()
-	rows, err := e.embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+	vocab, err := fileHash(o.Vocab)
 	if err != nil {
 		return nil, err
 	}
+	progress := say.Progress()
+	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
+	defer progress.Done()
 	manifest := cache.Manifest{
 		Kind: kindEmbeddings, Axes: []string{"M", "O"}, Shape: []int{len(o.Texts), m.Config.OutDim}, DType: "float32",
 		Origin: cache.Origin{
 			Model: m.Config.Name(), Weights: m.sha256,
-			Parameters: map[string]any{"texts_sha256": cache.ListHash(o.Texts), "templates_sha256": templatesHash(o.Templates)},
+			Parameters: map[string]any{"texts_sha256": cache.ListHash(o.Texts), "templates_sha256": templatesHash(o.Templates), "vocab_sha256": vocab},
 		},
 	}
+	// The file is locked while they are computed, so that the work of a second
+	// writer is not done in vain.
 	_, err = cache.Save(o.SavePath, manifest, func(w io.Writer) error {
+		rows, err := e.embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+		if err != nil {
+			return err
+		}
 		if filepath.Ext(o.SavePath) == ".pt" {
 			return ptfile.WriteTensor(w, manifest.Shape, rows)
 		}

@@ -73,7 +73,7 @@ func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOp
 	var judge *classifier
 	if o.classesPath != "" && src.labelled {
 		var err error
-		if err = requireModel(o.classesPath, "embed --embeddings-save-path", src.origin.Weights); err != nil {
+		if _, err = requireModel(o.classesPath, "embed --embeddings-save-path", kindEmbeddings, src.origin.Weights); err != nil {
 			return nil, err
 		}
 		if judge, err = newClassifier(o.classesPath, src.outDim); err != nil {

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"io"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -12,8 +11,14 @@ import (
 
 // This file writes what lies in an artefact's folder beside its rows.
 
+// fileAdder takes the files beside the rows: a *cache.ChunkWriter, or a
+// *cache.Repair, which writes damaged ones only.
+type fileAdder interface {
+	AddFile(name string, write func(io.Writer) error) error
+}
+
 // addFiles adds what lies beside the rows of the pictures that were not skipped.
-func (c *collector) addFiles(w *cache.ChunkWriter, skipped []Skipped) error {
+func (c *collector) addFiles(w fileAdder, skipped []Skipped) error {
 	if c.mode.row().factored {
 		pool, err := c.model.Pool()
 		if err != nil {
@@ -27,7 +32,7 @@ func (c *collector) addFiles(w *cache.ChunkWriter, skipped []Skipped) error {
 }
 
 // addPool adds what contributions are made of besides scores.
-func addPool(w *cache.ChunkWriter, p *decomp.Pool, expand bool, team par.Team) error {
+func addPool(w fileAdder, p *decomp.Pool, expand bool, team par.Team) error {
 	H, C, O := p.Heads, p.Neurons, p.OutDim
 	files := []struct {
 		name  string
@@ -52,7 +57,7 @@ func addPool(w *cache.ChunkWriter, p *decomp.Pool, expand bool, team par.Team) e
 }
 
 // addNames adds the names of the pictures that have a row, one a line.
-func addNames(w *cache.ChunkWriter, items []dataset.Item, skipped []Skipped) error {
+func addNames(w fileAdder, items []dataset.Item, skipped []Skipped) error {
 	gone := make(map[string]bool, len(skipped))
 	for _, s := range skipped {
 		gone[s.Name] = true

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -13,16 +14,24 @@ import (
 type tensorFile struct {
 	path  string
 	shape []int
-	hash  string // of the artefact; empty for a file without manifest
+	hash  string          // of the artefact; empty for a file without manifest
+	made  cache.Manifest  // the artefact's; zero for a file without manifest
+	from  *cache.Artefact // nil for a file without manifest
 
 	file *npy.File
 	data []float32 // instead of file, of what cannot be read in pieces
 }
 
 // openTensor opens a .npy file. Where a manifest lies beside it, the fields of
-// want that are not zero must be the manifest's; see requireOf. flag is that of
-// the command that makes such files, for advice where there is none.
+// want that are not zero must be the manifest's; see requireOf; and its bytes are
+// compared with its checksums. flag is that of the command that makes such files,
+// for advice where there is none.
 func openTensor(path, flag string, want cache.Manifest) (*tensorFile, error) {
+	return openTensorOf(path, flag, want)
+}
+
+// openTensorOf is openTensor for files of one of several kinds.
+func openTensorOf(path, flag string, want cache.Manifest, kinds ...string) (*tensorFile, error) {
 	t := &tensorFile{path: path}
 	a, err := cache.Open(path)
 	switch {
@@ -30,10 +39,16 @@ func openTensor(path, flag string, want cache.Manifest) (*tensorFile, error) {
 	case err != nil:
 		return nil, unmade(err, path, flag)
 	default:
+		if want.Kind == "" && len(kinds) > 0 && !slices.Contains(kinds, a.Manifest.Kind) {
+			want.Kind = kinds[0] // which it is not
+		}
 		if err := requireOf(a, want); err != nil {
 			return nil, err
 		}
-		t.hash = a.Hash()
+		if err := sound(a); err != nil {
+			return nil, err
+		}
+		t.hash, t.made, t.from = a.Hash(), a.Manifest, a
 	}
 	if f, err := npy.Open(path); err == nil {
 		t.file, t.shape = f, f.Shape
@@ -63,16 +78,21 @@ func requireOf(a *cache.Artefact, want cache.Manifest) error {
 	return a.Require(want)
 }
 
-// requireModel fails where a file's manifest says that it is of another model.
-func requireModel(path, flag, weights string) error {
+// requireModel fails where a file's manifest says that it is of another model or
+// kind, or its bytes are not those that the manifest has the checksums of. It
+// returns the artefact, nil for a file without manifest.
+func requireModel(path, flag, kind, weights string) (*cache.Artefact, error) {
 	a, err := cache.Open(path)
 	if errors.Is(err, cache.ErrNoManifest) {
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return unmade(err, path, flag)
+		return nil, unmade(err, path, flag)
 	}
-	return requireOf(a, cache.Manifest{Origin: cache.Origin{Weights: weights}})
+	if err := requireOf(a, cache.Manifest{Kind: kind, Origin: cache.Origin{Weights: weights}}); err != nil {
+		return nil, err
+	}
+	return a, sound(a)
 }
 
 func (t *tensorFile) close() error {
@@ -82,12 +102,17 @@ func (t *tensorFile) close() error {
 	return t.file.Close()
 }
 
-// read fills dst with the elements from number start on.
+// read fills dst with the elements from number start on, and checks that they
+// are finite.
 func (t *tensorFile) read(dst []float32, start int) error {
-	if t.file != nil {
-		return t.file.ReadFloat32(dst, int64(start))
+	if t.file == nil {
+		copy(dst, t.data[start:])
+	} else if err := t.file.ReadFloat32(dst, int64(start)); err != nil {
+		return err
 	}
-	copy(dst, t.data[start:])
+	if i := notFinite(dst); i >= 0 {
+		return notFiniteAt(t.path, start+i, t.shape, dst[i])
+	}
 	return nil
 }
 

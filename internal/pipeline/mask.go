@@ -79,7 +79,14 @@ type strengths struct {
 // Where norms have a manifest, and weights is not empty, they must be of that
 // model.
 func readStrengths(path, mode string, topImages int, weights string) (*strengths, error) {
-	t, err := openTensor(path, "svd --norm-save-path", cache.Manifest{Kind: kindNorms, Origin: cache.Origin{Weights: weights}})
+	made := cache.Origin{Weights: weights}
+	switch mode { // as svd calls it
+	case AblatePairs:
+		made.Mode = "nh"
+	case AblateNeurons:
+		made.Mode = "n"
+	}
+	t, err := openTensor(path, "svd --norm-save-path", cache.Manifest{Kind: kindNorms, Origin: made})
 	if err != nil {
 		return nil, err
 	}

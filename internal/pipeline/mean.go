@@ -3,8 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"io"
-	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -25,6 +23,12 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 		Origin: origin, Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
 	if IsDense(o.SavePath) {
+		// Its file is written at the end, and locked only then.
+		release, err := cache.LockArtefact(c.statePath() + ".run")
+		if err != nil {
+			return nil, err
+		}
+		defer release()
 		there, err := c.denseMeanThere(origin)
 		if err != nil {
 			return nil, err
@@ -52,6 +56,9 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 	}
 	if state.Done > 0 {
 		c.say.Note("%s: going on after %d of %d images", o.SavePath, state.Done, state.Inputs)
+		if err := c.sumUnchanged(ctx, state); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.sumUp(ctx, state, sum); err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func (c *collector) denseMeanThere(origin cache.Origin) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, a.Require(cache.Manifest{Kind: c.mode.row().meanKind, Origin: origin})
+	return true, a.Match(cache.Manifest{Kind: c.mode.row().meanKind, Origin: origin})
 }
 
 // meanComplete describes the mean that is already there. The run that finished
@@ -118,9 +125,9 @@ func (c *collector) meanComplete(result *CollectResult) (*CollectResult, error) 
 
 // sumUp adds what is missing to sum and keeps state on disk.
 func (c *collector) sumUp(ctx context.Context, state *sumState, sum valueSums) error {
-	return c.run(ctx, c.items[state.Done:], chunkOf(c.mode.values()), func(values []float32, images int, skipped []Skipped) error {
-		sum.add(values)
-		state.add(images, skipped)
+	return c.run(ctx, c.from(state.Done), chunkOf(c.mode.values()), func(chunk collected) error {
+		sum.add(chunk.values)
+		state.add(chunk)
 		return c.saveState(state, sum)
 	})
 }
@@ -158,12 +165,7 @@ func (c *collector) saveMean(origin cache.Origin, row row, mean []float32, state
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
 		Origin: origin, Inputs: state.Inputs, Skipped: state.Skipped,
 	}
-	_, err := cache.Save(c.options.SavePath, m, func(w io.Writer) error {
-		if filepath.Ext(c.options.SavePath) == ".dat" {
-			return put(w, mean)
-		}
-		return npy.WriteFloat32(w, row.shape, mean)
-	})
+	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
 	return err
 }
 

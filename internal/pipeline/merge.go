@@ -132,7 +132,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []part, say Re
 			if number >= w.Done() {
 				err := ctx.Err()
 				if err == nil {
-					err = w.AppendFunc(skipped[:gone], func(put func([]float32) error) error {
+					err = w.AppendInputs(c.InputSums(), skipped[:gone], func(put func([]float32) error) error {
 						return readValues(f, start, int64(c.Rows)*row, values, put)
 					})
 				}

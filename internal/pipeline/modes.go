@@ -61,9 +61,6 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 	team, c := par.NewTeam(o.Threads), m.Config
 	blocks := c.Layers[len(c.Layers)-1]
 	s := scoresMode{c, nil}
-	if err := o.CheckStats(); err != nil {
-		return nil, err
-	}
 	switch {
 	case meansOnly(o.Mode) && !o.Mean:
 		return nil, fmt.Errorf("--mode %s is a mean over the pictures: want --mean with it", o.Mode)

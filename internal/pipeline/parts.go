@@ -118,10 +118,10 @@ func (p part) fits(other part) error {
 		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
 	}
 	// Both ways, as a field that is not there is not asked for.
-	if err := p.Require(other.common()); err != nil {
+	if err := p.Match(other.common()); err != nil {
 		return err
 	}
-	return other.Require(p.common())
+	return other.Match(p.common())
 }
 
 // common is what all shards of a collection agree in.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
@@ -13,6 +14,21 @@ type decoded struct {
 	item   dataset.Item
 	pixels []float32 // [3,S,S], normalised; the receiver gives it back
 	err    error
+
+	loaded bool   // its file could be read, whatever is in it
+	size   int64  // of the file, bytes
+	sum    uint32 // of the file, see cache.SumOf
+}
+
+// decode reads and decodes the picture.
+func (p *decoded) decode(side int, o imageprep.Options) {
+	b, err := imageprep.Load(p.item.Path)
+	if err != nil {
+		p.err = err
+		return
+	}
+	p.loaded, p.size, p.sum = true, int64(len(b)), cache.SumOf(b)
+	p.err = imageprep.PreprocessBytes(p.pixels, b, p.item.Path, side, o)
 }
 
 // decoder reads pictures ahead of whoever needs them, several at a time, and
@@ -57,7 +73,7 @@ func newDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 		d.wg.Go(func() {
 			for j := range jobs {
 				if j.err = ctx.Err(); j.err == nil {
-					j.err = imageprep.Preprocess(j.pixels, j.item.Path, side, o)
+					j.decode(side, o)
 				}
 				j.to <- j.decoded
 			}

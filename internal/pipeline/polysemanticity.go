@@ -141,7 +141,7 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 		embeddings = make([]float32, images*out)
 		row, values := make([]float32, s.pool.Heads*s.pool.Neurons), make([]float32, s.pool.Neurons)
 		for b := range images {
-			if err := s.file.ReadFloat32(row, int64(b)*int64(len(row))); err != nil {
+			if err := s.read(row, b); err != nil {
 				return nil, 0, err
 			}
 			s.pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))

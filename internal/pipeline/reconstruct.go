@@ -102,7 +102,7 @@ func openReconstruction(src *source, o ReconstructOptions) (*reconstruction, err
 	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
 	made := cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}
 	var err error
-	if r.means, err = openTensor(o.Means, "svd --mean-save-path", made); err != nil {
+	if r.means, err = openTensorOf(o.Means, "svd --mean-save-path", made, kindMeans); err != nil {
 		return nil, err
 	}
 	if err = r.open(o, made); err != nil {
@@ -139,6 +139,13 @@ func (r *reconstruction) open(o ReconstructOptions, made cache.Manifest) error {
 		r.directions = append(r.directions, storedDirections{t})
 		if !slices.Equal(t.shape, r.means.shape) {
 			return t.wrongShape(npy.ShapeString(r.means.shape) + " as the means have it")
+		}
+		// Projections are of contributions less their mean: of the same ones.
+		if from := r.means.made.Origin.Parents["contributions"]; from != "" && t.from != nil {
+			of := cache.Manifest{Origin: cache.Origin{Parents: map[string]string{"contributions": from}}}
+			if err := t.from.Require(of); err != nil {
+				return fmt.Errorf("%w, those of %s", err, o.Means)
+			}
 		}
 	}
 	return nil

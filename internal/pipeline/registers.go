@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -47,6 +48,15 @@ func Registers(ctx context.Context, o RegistersOptions, say Reporter) (*Register
 	var err error
 	if result.CollectResult, err = Collect(ctx, o.Collect, say); err != nil {
 		return nil, err
+	}
+	if result.Complete {
+		a, err := cache.Open(o.Collect.SavePath)
+		if err == nil {
+			err = sound(a)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	f, err := npy.Open(o.Collect.SavePath)
 	if err != nil {

@@ -150,7 +150,7 @@ func (o RetrieveOptions) find(ctx context.Context, weights string) ([]FoundPair,
 	if err := sameWeights(o.Model, m.sha256, o.ScoresPath, weights); err != nil {
 		return nil, err
 	}
-	if err := requireModel(o.PCsPath, "svd --out-save-path", m.sha256); err != nil {
+	if _, err := requireModel(o.PCsPath, "svd --out-save-path", kindDirections, m.sha256); err != nil {
 		return nil, err
 	}
 	encoder, err := newTextEncoder(m.Checkpoint, o.Vocab, o.Threads)

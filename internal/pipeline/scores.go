@@ -74,7 +74,7 @@ func sound(a *cache.Artefact) error {
 	if d.Chunk >= 0 {
 		err = fmt.Errorf("%s: chunk %d: %w", d.File, d.Chunk, d.Err)
 	}
-	return hinted{err, "make it again: clipnh collect with --restart"}
+	return hinted{err, remake(a)}
 }
 
 // hinted is an error with advice.
@@ -106,7 +106,7 @@ func readPool(a *cache.Artefact) (*decomp.Pool, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		data, shape, err := npy.ReadFloat32(path)
+		data, shape, err := readFinite(path)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -140,13 +140,18 @@ func readPool(a *cache.Artefact) (*decomp.Pool, error) {
 func (s *scores) readAll() ([]float32, error) {
 	each := s.pool.Heads * s.pool.Neurons
 	all := make([]float32, s.images*each)
-	if err := s.file.ReadFloat32(all, 0); err != nil {
-		return nil, err
+	return all, s.read(all, 0)
+}
+
+// read fills rows with those of the images from first on, and checks that they are
+// finite.
+func (s *scores) read(rows []float32, first int) error {
+	each := s.pool.Heads * s.pool.Neurons
+	if err := s.file.ReadFloat32(rows, int64(first)*int64(each)); err != nil {
+		return err
 	}
-	for i, x := range all {
-		if x-x != 0 {
-			return nil, fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), i/each, pairName(i%each, s.pool.Neurons), x)
-		}
+	if i := notFinite(rows); i >= 0 {
+		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, pairName(i%each, s.pool.Neurons), rows[i])
 	}
-	return all, nil
+	return nil
 }

@@ -28,7 +28,7 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 func (s *segmenter) texts(ctx context.Context, m *model, words []string) ([]float32, error) {
 	O := m.Config.OutDim
 	if path := s.o.TextsPath; path != "" {
-		if err := requireModel(path, "embed --embeddings-save-path", m.sha256); err != nil {
+		if _, err := requireModel(path, "embed --embeddings-save-path", kindEmbeddings, m.sha256); err != nil {
 			return nil, err
 		}
 		rows, err := readEmbeddings(path, O)

@@ -123,7 +123,7 @@ func openScoresSource(ctx context.Context, o PictureOptions) (*source, error) {
 			if labels != nil {
 				b.labels = labels[lo:hi]
 			}
-			if err := s.file.ReadFloat32(b.scores, int64(lo)*int64(row)); err != nil {
+			if err := s.read(b.scores, lo); err != nil {
 				return err
 			}
 			if err := do(b); err != nil {
@@ -195,6 +195,9 @@ func openDenseSource(ctx context.Context, o PictureOptions) (*source, error) {
 			}
 			if err := d.file.ReadFloat32(row, int64(i)*int64(len(row))); err != nil {
 				return err
+			}
+			if e := notFinite(row); e >= 0 {
+				return fmt.Errorf("%s: contribution at %s of image %d is %g, want a finite one", d.path, indexText(e, shape[1:]), i, row[e])
 			}
 			b := batch{names: names[i : i+1], dense: row}
 			if labels != nil {

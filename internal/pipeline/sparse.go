@@ -152,7 +152,7 @@ func (s *sparse) there(path, kind string) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		err = a.Require(cache.Manifest{Kind: kind, Origin: s.origin})
+		err = a.Match(cache.Manifest{Kind: kind, Origin: s.origin})
 	}
 	if err == nil {
 		return true, nil
@@ -291,6 +291,9 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sound(a); err != nil {
+		return nil, hinted{err, "start over with --restart"}
+	}
 	path, err := a.Payload("")
 	if err != nil {
 		return nil, err
@@ -337,7 +340,7 @@ func (s *sparse) removeWork() error {
 	path := s.workPath()
 	a, err := cache.Open(path)
 	if err == nil {
-		err = a.Require(cache.Manifest{Kind: kindUnfinished, Origin: s.origin})
+		err = a.Match(cache.Manifest{Kind: kindUnfinished, Origin: s.origin})
 	}
 	if err != nil && !errors.Is(err, cache.ErrDamaged) {
 		return nil // there is none, or it is that of other outputs

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -30,19 +31,23 @@ type sums interface {
 //
 //	a line of JSON
 //	the arrays' elements, little-endian
+//	the CRC-32C of all this, little-endian
 type sumState struct {
 	Origin  cache.Origin `json:"origin"`
 	Inputs  int          `json:"inputs"`  // pictures in all
 	Done    int          `json:"done"`    // pictures that were looked at
 	Images  int          `json:"images"`  // of them, those that have values
 	Skipped []Skipped    `json:"skipped"` // and the others
+	// Pictures is the CRC-32C of the checksums of their files; see cache.SumOf.
+	Pictures uint32 `json:"pictures_crc32c"`
 }
 
 // add counts a chunk.
-func (s *sumState) add(images int, skipped []Skipped) {
-	s.Done += images + len(skipped)
-	s.Images += images
-	s.Skipped = append(s.Skipped, skipped...)
+func (s *sumState) add(chunk collected) {
+	s.Done += chunk.images + len(chunk.skipped)
+	s.Images += chunk.images
+	s.Skipped = append(s.Skipped, chunk.skipped...)
+	s.Pictures = addSums(s.Pictures, chunk.sums)
 }
 
 // maxState bounds the line of a state that may be damaged.
@@ -60,19 +65,27 @@ func (c *collector) removeState() error {
 
 // saveState writes the state with its sums, wholly or not at all.
 func (c *collector) saveState(state *sumState, s sums) error {
-	return cache.WriteFile(c.statePath(), func(w io.Writer) error {
+	return cache.WriteFile(c.statePath(), func(to io.Writer) error {
+		sum := crc32.New(stateTable)
+		w := io.MultiWriter(to, sum)
 		if err := json.NewEncoder(w).Encode(state); err != nil {
 			return err
 		}
-		return eachBlock(s, func(block any) error {
+		err := eachBlock(s, func(block any) error {
 			raw, err := binary.Append(nil, binary.LittleEndian, block)
 			if err == nil {
 				_, err = w.Write(raw)
 			}
 			return err
 		})
+		if err != nil {
+			return err
+		}
+		return binary.Write(to, binary.LittleEndian, sum.Sum32())
 	})
 }
+
+var stateTable = crc32.MakeTable(crc32.Castagnoli)
 
 // eachBlock hands over the elements of sums in pieces of moderate size.
 func eachBlock(s sums, do func(block any) error) error {
@@ -132,6 +145,7 @@ func (c *collector) resumeSums(origin cache.Origin, s sums) (*sumState, error) {
 
 // readState reads a state that must be of the collection of fresh.
 func readState(from io.Reader, fresh *sumState, s sums) (*sumState, error) {
+	sum := crc32.New(stateTable)
 	r := bufio.NewReaderSize(from, 1<<16)
 	line, err := readLine(r)
 	if err != nil {
@@ -148,9 +162,17 @@ func readState(from io.Reader, fresh *sumState, s sums) (*sumState, error) {
 	if found.Done < 0 || found.Done > found.Inputs || found.Images != found.Done-len(found.Skipped) {
 		return nil, fmt.Errorf("%d images and %d skipped of %d, %d in all: cannot be", found.Images, len(found.Skipped), found.Done, found.Inputs)
 	}
-	err = eachBlock(s, func(block any) error { return binary.Read(r, binary.LittleEndian, block) })
+	sum.Write(line)
+	err = eachBlock(s, func(block any) error { return binary.Read(io.TeeReader(r, sum), binary.LittleEndian, block) })
 	if err != nil {
 		return nil, err
+	}
+	var written uint32
+	if err := binary.Read(r, binary.LittleEndian, &written); err != nil {
+		return nil, err
+	}
+	if written != sum.Sum32() {
+		return nil, fmt.Errorf("%w: its CRC-32C is not the one in it", cache.ErrDamaged)
 	}
 	if _, err := r.ReadByte(); err != io.EOF {
 		return nil, errors.New("bytes after the end")

@@ -97,16 +97,22 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	if state.Done == plan.Inputs {
 		next = w.Done()
 	}
+	// The rows' pictures were compared already.
+	if of := w.InputSums(); len(of) < state.Done || addSums(0, of[:state.Done]) != state.Pictures {
+		if err := c.sumUnchanged(ctx, state); err != nil {
+			return err
+		}
+	}
 	saved := state.Done
-	err = c.run(ctx, c.items[min(next*plan.ChunkInputs, plan.Inputs):], plan.ChunkInputs, func(values []float32, images int, skipped []Skipped) error {
+	err = c.run(ctx, c.from(next*plan.ChunkInputs), plan.ChunkInputs, func(chunk collected) error {
 		if next == w.Done() {
-			if err := add(values, images, skipped); err != nil {
+			if err := add(chunk); err != nil {
 				return err
 			}
 		}
 		if next*plan.ChunkInputs >= state.Done {
-			sum.add(values)
-			state.add(images, skipped)
+			sum.add(chunk.values)
+			state.add(chunk)
 		}
 		next++
 		if state.Done >= saved+stateChunks*plan.ChunkInputs {
@@ -128,17 +134,25 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 }
 
 // addStatistics adds sums and extremes to a folder.
-func addStatistics(w *cache.ChunkWriter, e *lowrank.Extremes, heads, neurons int) error {
+func addStatistics(w fileAdder, e *lowrank.Extremes, heads, neurons int) error {
 	kept := min(e.Keep, e.Images)
 	tail := []int{heads, neurons, kept}
-	return errors.Join(
-		w.AddFile(sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }),
-		w.AddFile(sumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }),
-		w.AddFile(largestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Largest.Scores, e.Keep, kept)) }),
-		w.AddFile(largestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Largest.Images, e.Keep, kept)) }),
-		w.AddFile(smallestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Smallest.Scores, e.Keep, kept)) }),
-		w.AddFile(smallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Smallest.Images, e.Keep, kept)) }),
-	)
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{sumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }},
+		{sumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }},
+		{largestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Largest.Scores, e.Keep, kept)) }},
+		{largestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Largest.Images, e.Keep, kept)) }},
+		{smallestFile, func(to io.Writer) error { return npy.WriteFloat32(to, tail, used(e.Smallest.Scores, e.Keep, kept)) }},
+		{smallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, used(e.Smallest.Images, e.Keep, kept)) }},
+	} {
+		if err := w.AddFile(f.name, f.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // used returns the first n of every row of a.
@@ -234,6 +248,9 @@ func (s *statistics) array(name string, shape []int) (*npy.Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := finiteArray(path, a); err != nil {
+		return nil, err
+	}
 	got := a.Header.Shape
 	fits := slices.EqualFunc(got, shape, func(g, w int) bool { return g == w || w < 0 })
 	if !fits {
@@ -268,7 +285,7 @@ func (s *statistics) features() ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	features, shape, err := npy.ReadFloat32(path)
+	features, shape, err := readFinite(path)
 	if err == nil && !slices.Equal(shape, []int{s.Images, s.pool.OutDim}) {
 		err = fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(shape), s.Images, s.pool.OutDim)
 	}

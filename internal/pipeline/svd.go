@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
@@ -32,9 +33,22 @@ type SVDResult struct {
 	Images    int      `json:"images"`
 	TopK      int      `json:"top_k_pca"`
 	PC        int      `json:"pc_idx"`
-	Undecided int      `json:"signs_undecided"` // units that the sign rule leaves open
-	Null      int      `json:"null"`            // units without this principal direction
+	Undecided int      `json:"signs_undecided"`      // units that the sign rule leaves open
+	Null      int      `json:"null"`                 // units without this principal direction
+	NullUnits []string `json:"null_units,omitempty"` // the first of them, such as h12n624
 	Paths     []string `json:"paths"`
+}
+
+// mostNullNamed bounds SVDResult.NullUnits.
+const mostNullNamed = 100
+
+// nameNull names the units of r that have no direction.
+func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unitShape) {
+	for u, state := range r.State {
+		if state == lowrank.Null && len(s.NullUnits) < mostNullNamed {
+			s.NullUnits = append(s.NullUnits, units.name(first+u))
+		}
+	}
 }
 
 // enoughImages is how many times --top-k-pca pictures the sign rule wants
@@ -96,6 +110,7 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
 			result.Undecided += r.Count(lowrank.Open)
 			result.Null += r.Count(lowrank.Null)
+			result.nameNull(r, first, units)
 			progress.Add(int64(r.Units))
 			return errors.Join(put(w[0], r.Direction), put(w[1], r.Mean), put(w[2], r.Norms))
 		})
@@ -103,5 +118,18 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	if result.Null > 0 {
+		say.Note("%d of %d %ss have no such direction, as their contributions do not vary: %s", result.Null, result.Units, result.Unit, someOf(result.NullUnits, result.Null))
+	}
 	return result, nil
+}
+
+// someOf lists a few names of so many.
+func someOf(names []string, of int) string {
+	const few = 5
+	text := strings.Join(names[:min(few, len(names))], ", ")
+	if of > few {
+		text += ", ..."
+	}
+	return text
 }

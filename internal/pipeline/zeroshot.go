@@ -69,6 +69,17 @@ func (p Pair) Name() string { return fmt.Sprintf("h%dn%d", p.Head, p.Neuron) }
 // direction [H,C,O] has the largest product with its embedding, best first;
 // both are unit vectors.
 func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error) {
+	a, err := requireModel(pcsPath, "svd --out-save-path", kindDirections, "")
+	if err != nil {
+		return nil, err
+	}
+	weights := ""
+	if a != nil {
+		weights = a.Manifest.Origin.Weights
+	}
+	if _, err := requireModel(textsPath, "embed --embeddings-save-path", kindEmbeddings, weights); err != nil {
+		return nil, err
+	}
 	return strongestPairs(pcsPath, k, threads, func(out int) ([]float32, error) { return readEmbeddings(textsPath, out) })
 }
 
@@ -78,7 +89,7 @@ func strongestPairs(pcsPath string, k, threads int, textsOf func(out int) ([]flo
 	if _, err := openOurs(pcsPath, kindDirections); err != nil {
 		return nil, undirected(err, pcsPath)
 	}
-	pcs, shape, err := npy.ReadFloat32(pcsPath)
+	pcs, shape, err := readFinite(pcsPath)
 	if err != nil {
 		return nil, err
 	}

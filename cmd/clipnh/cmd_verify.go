@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const verifyHelp = `
+Reads everything that artefacts consist of and says what is wrong with them. A PATH is
+an artefact (a folder that collect wrote, a file with its manifest), a collection that
+is not finished, or a folder of all these, such as caches.
+
+  damaged   bytes are not those that were written (checksums), a file is cut short or
+            gone, or numbers are NaN or infinite
+  missing   nothing is there, or a collection is not finished
+  stale     made from an artefact of which there is another version among the paths,
+            or from pictures that have changed since (with --data-path)
+  unknown   no manifest says what is right: another program's file
+  sound     none of these
+
+What an artefact was made from is looked for among the paths; what is not there is "not
+checked". With --data-path the pictures of collections are compared too, each file with
+the checksum that it had when it was read.
+
+With --repair, damaged parts of what collect and registers wrote are computed again from
+--model and --data-path, which must be those that it was made from. Only bytes that have
+the manifest's checksums are written, the rest is not touched, and a repair that was
+interrupted or killed goes on when the same command is given again. For other artefacts
+the command that makes them again is named.`
+
+func newVerifyCommand(g *globalOptions) *cobra.Command {
+	var opts verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify PATH...",
+		Short: "Check that artefacts are whole and of one piece, and repair them",
+		Long:  verifyHelp,
+		Example: "clipnh verify caches\n" +
+			"clipnh verify caches/photos --repair --model RN50x16.pt --data-path photos",
+		Args:        cobra.ArbitraryArgs,
+		Annotations: reporting(exitStatus(exitMissing, exitStale, exitInterrupted)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := opts.validate(args); err != nil {
+				return usageError{err}
+			}
+			return runVerify(cmd.Context(), opts, args, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// verifyOptions is everything the verify command can be told besides paths.
+type verifyOptions struct {
+	model, dataset, dataPath string
+	batch                    int
+	repair                   bool
+}
+
+func (o *verifyOptions) addFlags(fs *pflag.FlagSet) {
+	fs.BoolVar(&o.repair, "repair", false, "compute damaged parts of collections again")
+	modelFlag(fs, &o.model)
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures that collections were made from")
+	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images; that of the collection if not given")
+	fs.IntVar(&o.batch, "batch-size", 8, "with --repair, send `N` pictures at a time through the tower")
+}
+
+func (o *verifyOptions) validate(paths []string) error {
+	switch {
+	case len(paths) == 0:
+		return errors.New("no PATH, want artefacts or folders of them")
+	case o.repair && (o.model == "" || o.dataPath == ""):
+		return errors.New("--repair computes again: want --model and --data-path with it")
+	case !o.repair && o.model != "":
+		return errors.New("--model is for --repair: want both, or neither")
+	case o.dataset != "" && !slices.Contains(dataset.Kinds(), o.dataset):
+		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
+	case o.batch < 1:
+		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	}
+	return nil
+}
+
+func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {
+	result, err := pipeline.Verify(ctx, pipeline.VerifyOptions{
+		Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
+		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Threads: g.workers(),
+	}, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printVerify(result, g)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(result)
+}
+
+func printVerify(result *pipeline.VerifyResult, g *globalOptions) error {
+	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Right("size"), ui.Left("state"), ui.Left("made from"), ui.Left("pictures"))
+	for _, a := range result.Artefacts {
+		var from []string
+		for _, p := range a.Parents {
+			from = append(from, p.Role+" "+p.State)
+		}
+		t.Row(a.Path, a.Kind, ui.FormatBytes(a.Bytes), a.State, strings.Join(from, ", "), a.Pictures)
+	}
+	for _, a := range result.Artefacts {
+		for _, p := range a.Repaired {
+			g.printer.Note("%s, repaired", problemText(p))
+		}
+		for _, p := range a.Problems {
+			if a.State == pipeline.StateUnknown {
+				g.printer.Note("%s", problemText(p))
+			} else {
+				g.printer.Warn("%s", problemText(p))
+			}
+		}
+		if a.Hint != "" {
+			g.printer.Hint(a.Hint)
+		}
+	}
+	return g.printer.Table(t)
+}
+
+func problemText(p pipeline.Problem) string {
+	text := p.Text
+	if p.Chunk != nil {
+		text = fmt.Sprintf("chunk %d: %s", *p.Chunk, text)
+	}
+	if strings.Contains(text, p.File) {
+		return text
+	}
+	return p.File + ": " + text
+}
+
+// verdict is the error of artefacts that are not as they should be.
+func verdict(result *pipeline.VerifyResult) error {
+	for _, bad := range []struct {
+		state string
+		err   error
+	}{
+		{pipeline.StateDamaged, cache.ErrDamaged}, {pipeline.StateMissing, cache.ErrMissing}, {pipeline.StateStale, cache.ErrStale},
+	} {
+		if n := result.Counts[bad.state]; n > 0 {
+			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)
+		}
+	}
+	return nil
+}

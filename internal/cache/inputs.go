@@ -1,0 +1,50 @@
+package cache
+
+import (
+	"hash/crc32"
+	"strconv"
+	"strings"
+)
+
+// SumOf is the CRC-32C of an input's bytes.
+func SumOf(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
+
+// SumText is a checksum as manifests have it.
+func SumText(sum uint32) string { return crcText(sum) }
+
+// inputsText is a chunk's Inputs.
+func inputsText(sums []uint32) string {
+	var b strings.Builder
+	for _, sum := range sums {
+		b.WriteString(crcText(sum))
+	}
+	return b.String()
+}
+
+// InputSums returns the checksums of the chunk's inputs; nil where they are not
+// known.
+func (c Chunk) InputSums() []uint32 {
+	var sums []uint32
+	for rest := c.Inputs; len(rest) >= 8; rest = rest[8:] {
+		sum, err := strconv.ParseUint(rest[:8], 16, 32)
+		if err != nil {
+			return nil // checked when it was read
+		}
+		sums = append(sums, uint32(sum))
+	}
+	return sums
+}
+
+// InputSums returns the checksums of the inputs of the finished chunks, in order,
+// up to the first chunk of which they are not known.
+func (w *ChunkWriter) InputSums() []uint32 {
+	var sums []uint32
+	for _, c := range w.chunks {
+		of := c.InputSums()
+		if of == nil {
+			break
+		}
+		sums = append(sums, of...)
+	}
+	return sums
+}

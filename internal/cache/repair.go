@@ -1,0 +1,229 @@
+package cache
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/npy"
+)
+
+// Repair puts back what is damaged in a finished artefact, from the work done
+// again. Nothing is written but bytes that have the manifest's checksums, and the
+// manifest is never touched, so that a Repair that ends early, however it ends,
+// leaves each chunk and file as damaged as it was or repaired, and another can go
+// on. While it is at work the artefact is locked.
+//
+// A Repair is for one goroutine.
+type Repair struct {
+	*Artefact
+	Chunks []int    // damaged, of the main payload, ascending
+	Files  []string // payloads with a checksum of their own that are damaged, by name; the empty name is an artefact's only file
+	Header bool     // what precedes the rows, or the length, is damaged
+
+	release func()
+	payload diskFile // the main one, once it is written to
+}
+
+// OpenRepair reads the artefact at path and finds out what is damaged. It fails
+// with ErrLocked when a writer is at work, and as Inspect does.
+func OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
+	path, err := followed(path)
+	if err != nil {
+		return nil, err
+	}
+	return openRepair(ctx, osDisk{}, path, progress)
+}
+
+func openRepair(ctx context.Context, d disk, path string, progress func(bytes int64)) (_ *Repair, err error) {
+	a, err := readArtefact(d, path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Repair{Artefact: a}
+	if r.release, err = d.lock(a.at.lock); err != nil {
+		return nil, busy(fmt.Errorf("%s: %w", path, err))
+	}
+	defer func() {
+		if err != nil {
+			r.Close()
+		}
+	}()
+	damage, err := a.Verify(ctx, progress)
+	if err != nil {
+		return nil, err
+	}
+	main := a.Manifest.Payloads[0]
+	for _, x := range damage {
+		switch {
+		case !errors.Is(x.Err, ErrDamaged):
+			return nil, fmt.Errorf("%s: %w", x.File, x.Err) // not to be read, which writing may not mend
+		case x.Chunk >= 0:
+			r.Chunks = append(r.Chunks, x.Chunk)
+		case x.File == a.at.file(main) && main.Chunks != nil:
+			r.Header = true
+		default:
+			name := ""
+			if a.at.folder {
+				name = filepath.Base(x.File)
+			}
+			if !slices.Contains(r.Files, name) {
+				r.Files = append(r.Files, name)
+			}
+		}
+	}
+	if there, err := anyExists(d, a.at.file(main)); err != nil {
+		return nil, err
+	} else if !there && main.Chunks != nil {
+		for i := range main.Chunks {
+			r.Chunks = append(r.Chunks, i)
+		}
+	}
+	return r, nil
+}
+
+// Damaged reports whether anything is.
+func (r *Repair) Damaged() bool { return len(r.Chunks)+len(r.Files) > 0 || r.Header }
+
+// open opens the main payload for writing, in its full length.
+func (r *Repair) open() error {
+	if r.payload != nil {
+		return nil
+	}
+	main := r.Manifest.Payloads[0]
+	path := r.at.file(main)
+	f, err := r.disk.open(path, forUpdate)
+	if errors.Is(err, fs.ErrNotExist) {
+		f, err = r.disk.open(path, forWriting)
+	}
+	if err != nil {
+		return err
+	}
+	r.payload = f
+	info, err := f.Stat()
+	if err == nil && info.Size() != main.Bytes {
+		err = f.Truncate(main.Bytes)
+	}
+	return err
+}
+
+// RestoreHeader writes what precedes the rows of the main payload, and gives it
+// its length.
+func (r *Repair) RestoreHeader() error {
+	main := r.Manifest.Payloads[0]
+	header, err := r.Manifest.header(main.Header)
+	if err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if _, err := r.payload.WriteAt(header, 0); err != nil {
+		return err
+	}
+	if err := errors.Join(r.payload.Sync(), r.disk.syncDir(r.at.dir)); err != nil {
+		return err
+	}
+	r.Header = false
+	return nil
+}
+
+// RestoreChunk writes a chunk, whose values fill hands over as in AppendFunc. It
+// fails with ErrStale, and writes nothing, unless they are the bytes that the
+// chunk had when it was collected. The chunk is in memory.
+func (r *Repair) RestoreChunk(number int, fill func(put func(values []float32) error) error) error {
+	main := r.Manifest.Payloads[0]
+	row, err := r.Manifest.rowBytes()
+	if err != nil {
+		return err
+	}
+	c, size, offset := main.Chunks[number], int64(main.Chunks[number].Rows)*row, main.Header
+	for _, before := range main.Chunks[:number] {
+		offset += int64(before.Rows) * row
+	}
+	data := make([]byte, 0, size)
+	err = fill(func(values []float32) error {
+		if r.Manifest.DType == npy.Float16.String() {
+			data, err = npy.AppendFloat16(data, values)
+			return err
+		}
+		data = npy.AppendFloat32(data, values)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if int64(len(data)) != size || crcText(crc32.Checksum(data, castagnoli)) != c.CRC {
+		return r.other(fmt.Sprintf("chunk %d", number), fmt.Sprintf("%d rows of CRC-32C %s", c.Rows, c.CRC),
+			fmt.Sprintf("%d rows of %s", int64(len(data))/max(row, 1), crcText(crc32.Checksum(data, castagnoli))))
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if _, err := r.payload.WriteAt(data, offset); err != nil {
+		return err
+	}
+	if err := r.payload.Sync(); err != nil {
+		return err
+	}
+	r.Chunks = slices.DeleteFunc(r.Chunks, func(i int) bool { return i == number })
+	return nil
+}
+
+// AddFile writes a payload again if it is damaged, and leaves it alone if not. It
+// fails with ErrStale, and changes nothing, unless the bytes are those it had.
+func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
+	if !slices.Contains(r.Files, name) {
+		return nil
+	}
+	at := slices.IndexFunc(r.Manifest.Payloads, func(p Payload) bool { return p.File == name })
+	if at < 0 {
+		return fmt.Errorf("%s: no payload %q", r.at.path, name)
+	}
+	want := r.Manifest.Payloads[at]
+	path := r.at.file(want)
+	// Summed up first: what is wrong is not to take the damaged file's place.
+	sum := sha256.New()
+	buffered := bufio.NewWriter(sum)
+	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
+		return err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != want.SHA256 {
+		return r.other(filepath.Base(path), "SHA-256 "+want.SHA256[:12], got[:12])
+	}
+	if _, err := writeAtomic(r.disk, path, write); err != nil {
+		return err
+	}
+	r.Files = slices.DeleteFunc(r.Files, func(f string) bool { return f == name })
+	return nil
+}
+
+// other says that the work done again gave something else than the first time.
+func (r *Repair) other(what, made, this string) error {
+	return hinted{
+		fmt.Errorf("%s: %s: %w: made as %s, done again %s; nothing was written", r.at.path, what, ErrStale, made, this),
+		"the last digits depend on the kind of processor: repair on one like that it was made on, or make it again with --restart",
+	}
+}
+
+// Close ends the repair. It may be called again.
+func (r *Repair) Close() error {
+	var err error
+	if r.payload != nil {
+		err = r.payload.Close()
+		r.payload = nil
+	}
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
+	return err
+}

@@ -1,0 +1,126 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// Unfinished is a collection that a ChunkWriter has begun and not finished.
+type Unfinished struct {
+	Plan   Manifest
+	Chunks []Chunk // those that are finished
+	Of     int     // chunks in all
+
+	disk disk
+	at   layout
+}
+
+// InspectUnfinished reads the journal of a collection that is not finished. It
+// fails with ErrMissing where there is none.
+func InspectUnfinished(path string) (*Unfinished, error) {
+	path, err := followed(path)
+	if err != nil {
+		return nil, err
+	}
+	d, at := osDisk{}, fileLayout(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		at = folderLayout(path, "")
+	}
+	data, err := readAll(d, at.journal, maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open %s: %w", path, ErrMissing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	j, err := parseJournal(data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", at.journal, err)
+	}
+	if at.folder {
+		if len(j.plan.Payloads) == 0 || !isName(j.plan.Payloads[0].File) {
+			return nil, fmt.Errorf("read %s: %w: no payload in its plan", at.journal, ErrDamaged)
+		}
+		at = folderLayout(path, j.plan.Payloads[0].File)
+	}
+	u := &Unfinished{Plan: j.plan, Of: chunkCount(j.plan), disk: d, at: at}
+	for _, c := range j.chunks {
+		u.Chunks = append(u.Chunks, c.Chunk)
+	}
+	return u, nil
+}
+
+// Size is how many bytes Verify reads.
+func (u *Unfinished) Size() int64 {
+	row, err := u.Plan.rowBytes()
+	if err != nil {
+		return 0 // checked when the journal was read
+	}
+	size := int64(0)
+	for _, c := range u.Chunks {
+		size += int64(c.Rows) * row
+	}
+	return size
+}
+
+// Verify reads the finished chunks as Artefact.Verify does. The next ChunkWriter
+// collects damaged ones again, and those after them.
+func (u *Unfinished) Verify(ctx context.Context, progress func(bytes int64)) ([]Damage, error) {
+	path := u.at.partial
+	f, err := u.disk.open(path, forReading)
+	if errors.Is(err, fs.ErrNotExist) { // the writer died between its new name and the manifest
+		path = u.at.payload
+		f, err = u.disk.open(path, forReading)
+	}
+	if err != nil {
+		if len(u.Chunks) == 0 && errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return []Damage{{u.at.partial, -1, fmt.Errorf("%w: %w", ErrDamaged, err)}}, nil
+	}
+	defer f.Close()
+	row, err := u.Plan.rowBytes()
+	if err != nil {
+		return nil, err
+	}
+	var found []Damage
+	offset := u.header()
+	for i, c := range u.Chunks {
+		size, sum := int64(c.Rows)*row, crc32.New(castagnoli)
+		err := sumRange(ctx, sum, f, offset, size, progress)
+		if ctx.Err() != nil {
+			return found, ctx.Err()
+		}
+		if err == nil && crcText(sum.Sum32()) != c.CRC {
+			err = fmt.Errorf("%w: its CRC-32C is not the journal's", ErrDamaged)
+		}
+		if err != nil {
+			found = append(found, Damage{path, i, err})
+		}
+		offset += size
+	}
+	return found, nil
+}
+
+func (u *Unfinished) header() int64 {
+	if len(u.Plan.Payloads) == 0 {
+		return 0
+	}
+	return u.Plan.Payloads[0].Header
+}
+
+// LockArtefact takes path, of which nothing need be there, for the writer of something
+// that several calls of this package make: another that asks for it is told
+// ErrLocked until release is called.
+func LockArtefact(path string) (release func(), err error) {
+	release, err = lockFile(path + lockSuffix)
+	if err != nil {
+		return nil, busy(fmt.Errorf("%s: %w", filepath.Clean(path), err))
+	}
+	return release, nil
+}

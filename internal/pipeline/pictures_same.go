@@ -1,0 +1,106 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// This file notices pictures that are not what they were: while a collection is
+// under way, and between a run and the one that goes on with it.
+
+const putBack = "finished chunks are kept: put the picture back and run the same command again, or start over with --restart"
+
+// asListed returns an error unless the file of a picture is as long as it was when
+// the collection began. One that could not be opened then is skipped like one that
+// cannot be decoded; what could be then, and cannot now, is not: the next run
+// would not know.
+func (c *collector) asListed(p decoded, number int) error {
+	was := c.sizes[number]
+	switch {
+	case p.loaded && p.size == was, !p.loaded && was < 0:
+		return nil
+	case !p.loaded:
+		return hinted{fmt.Errorf("%w; it could be read when the run began", p.err), putBack}
+	case was < 0:
+		return hinted{fmt.Errorf("%s: it could not be read when the run began, and can be now", p.item.Path), putBack}
+	}
+	return hinted{fmt.Errorf("%s: changed while the run was under way: %d bytes, %d when it began", p.item.Path, p.size, was), putBack}
+}
+
+// unchanged reads the first pictures of the collection, those that an earlier run
+// has collected, and fails with ErrStale where one is not the file that it was.
+func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
+	now, err := c.sumsNow(ctx, len(sums))
+	if err != nil {
+		return err
+	}
+	for i, was := range sums {
+		if now[i] != was {
+			return changedPicture(c.items[i], was, now[i])
+		}
+	}
+	return nil
+}
+
+func changedPicture(item dataset.Item, was, now uint32) error {
+	return hinted{
+		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
+		"its bytes have changed: put the picture back, or start over with --restart",
+	}
+}
+
+// sumUnchanged is unchanged for what has only one checksum of all pictures.
+func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
+	now, err := c.sumsNow(ctx, state.Done)
+	if err != nil {
+		return err
+	}
+	if got := addSums(0, now); got != state.Pictures {
+		return hinted{
+			fmt.Errorf("%s: %w: the first %s were collected with CRC-32C %s, these are %s", c.data.Root, cache.ErrStale,
+				ui.Images.Count(int64(state.Done)), cache.SumText(state.Pictures), cache.SumText(got)),
+			"some picture's bytes have changed: put it back, or start over with --restart",
+		}
+	}
+	return nil
+}
+
+// addSums adds files' checksums to one of the files before them.
+func addSums(sum uint32, of []uint32) uint32 {
+	for _, s := range of {
+		sum = crc32.Update(sum, stateTable, binary.LittleEndian.AppendUint32(nil, s))
+	}
+	return sum
+}
+
+// sumsNow returns the checksums of the first n pictures' files; that of one that
+// cannot be read is that of no bytes.
+func (c *collector) sumsNow(ctx context.Context, n int) ([]uint32, error) {
+	return pictureSums(ctx, c.items[:n], c.options.Threads, c.say.Progress())
+}
+
+func pictureSums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	progress.Start(int64(len(items)), ui.Images, "compare pictures")
+	defer progress.Done()
+	sums := make([]uint32, len(items))
+	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			if b, err := imageprep.Load(items[i].Path); err == nil {
+				sums[i] = cache.SumOf(b)
+			}
+			progress.Add(1)
+		}
+	})
+	return sums, ctx.Err()
+}

@@ -1,0 +1,249 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// repair computes what is damaged in a collection again. Nothing is written but
+// the bytes that were there; see cache.Repair.
+func (v *verifying) repair(ctx context.Context, f *found) error {
+	if f.artefact == nil || f.State != StateDamaged || !isCollection(f.artefact.Manifest) {
+		return nil
+	}
+	if v.Model == "" || v.DataPath == "" {
+		return fmt.Errorf("%s: to compute it again, want --model and --data-path", f.path)
+	}
+	o, err := v.collectOptions(f.path, f.artefact.Manifest)
+	if err != nil {
+		return err
+	}
+	c, err := openCollector(ctx, o, v.say)
+	if err != nil {
+		return err
+	}
+	defer c.model.Close()
+	origin := c.origin()
+	for _, kept := range []string{"mean", "expand", shardParameter, inputsParameter} { // how rows are written, and which
+		if value, there := f.artefact.Manifest.Origin.Parameters[kept]; there {
+			origin.Parameters[kept] = value
+		}
+	}
+	if err := f.artefact.Match(cache.Manifest{Origin: origin}); err != nil {
+		return hinted{err, "repair with the model and the pictures that it was made from"}
+	}
+	lo, hi, err := o.Shard.cut(len(c.data.Items), f.artefact.Manifest.ChunkInputs)
+	if err != nil {
+		return err
+	}
+	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
+	r, err := cache.OpenRepair(ctx, f.path, nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	// Numbers that are not finite were written so; and another may have been faster.
+	if r.Damaged() {
+		if err := (&repairing{c, r}).run(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.Close(); err != nil {
+		return err
+	}
+	was := *f.Verified
+	*f.Verified = Verified{Path: f.path, State: StateSound, Problems: []Problem{}, Parents: was.Parents, Pictures: was.Pictures, Repaired: was.Problems}
+	if err := v.contents(ctx, f); err != nil {
+		return err
+	}
+	if f.State == StateSound {
+		f.State = StateRepaired
+	}
+	return nil
+}
+
+// collectOptions are those that a collection was made with.
+func (v *verifying) collectOptions(path string, m cache.Manifest) (CollectOptions, error) {
+	number := func(name string) int {
+		n, err := strconv.Atoi(fmt.Sprint(m.Origin.Parameters[name]))
+		if err != nil {
+			return 0
+		}
+		return n
+	}
+	yes := func(name string) bool { return m.Origin.Parameters[name] == true }
+	o := CollectOptions{
+		Model: v.Model, Data: dataset.Options{Kind: m.Origin.Dataset, Path: v.DataPath}, Stride: max(m.Origin.Stride, 1),
+		BatchSize: v.BatchSize, Threads: v.Threads, Mode: m.Origin.Mode, Lens: number("lens_idx"), Mean: yes("mean"),
+		StatsOnly: wholeKind(m) == kindStatistics, TopK: number("top_k"), SavePath: path, Half: m.DType == npy.Float16.String(),
+		Expand: yes("expand"), Images: imageprep.Options{EXIF: yes("exif"), MaxPixels: number("max_pixels")},
+	}
+	if v.DataKind != "" {
+		o.Data.Kind = v.DataKind
+	}
+	if sh := m.Origin.Parameters[shardParameter]; sh != nil {
+		var err error
+		if o.Shard, err = ParseShard(fmt.Sprint(sh)); err != nil {
+			return o, fmt.Errorf("%s: shard %w", path, err)
+		}
+	}
+	if m.Origin.Parameters["batch_size"] == "1" {
+		o.BatchSize = 1
+	}
+	if m.Origin.Parameters["precision"] != nil {
+		o.Precision = kernel.BFloat16
+		if !kernel.HasBFloat16() {
+			return o, fmt.Errorf("%s: made with bf16 products, which this processor does not have", path)
+		}
+	}
+	return o, nil
+}
+
+// repairing is a repair under way.
+type repairing struct {
+	*collector
+	*cache.Repair
+}
+
+func (r *repairing) run(ctx context.Context) error {
+	m := r.Manifest
+	var err error
+	switch {
+	case r.options.Mean:
+		err = r.mean(ctx)
+	case r.statistics():
+		err = r.everything(ctx)
+	default:
+		err = r.rows(ctx, slices.Clone(r.Chunks))
+	}
+	if err != nil {
+		return err
+	}
+	if m.Payloads[0].File != "" {
+		if err := r.addFiles(r, m.Skipped); err != nil {
+			return err
+		}
+	}
+	if r.Header {
+		if err := r.RestoreHeader(); err != nil {
+			return err
+		}
+	}
+	if r.Damaged() {
+		return fmt.Errorf("%s: chunks %v and files %q cannot be computed again", r.Path(), r.Chunks, r.Files)
+	}
+	return nil
+}
+
+// statistics reports whether sums or extremes are damaged, to which every picture
+// has added something.
+func (r *repairing) statistics() bool {
+	return slices.ContainsFunc([]string{sumsFile, sumsLowFile, largestFile, largestImagesFile, smallestFile, smallestImagesFile}, func(name string) bool {
+		return slices.Contains(r.Files, name)
+	})
+}
+
+// rows computes chunks again.
+func (r *repairing) rows(ctx context.Context, chunks []int) error {
+	return r.each(ctx, chunks, func(collected) {})
+}
+
+// everything computes all chunks again, and the statistics of all pictures.
+func (r *repairing) everything(ctx context.Context) error {
+	config := r.model.Config
+	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), r.options.TopK)
+	all := make([]int, len(r.Manifest.Payloads[0].Chunks))
+	for i := range all {
+		all[i] = i
+	}
+	sum := extremeSums{e, par.NewTeam(r.options.Threads)}
+	if err := r.each(ctx, all, func(chunk collected) { sum.add(chunk.values) }); err != nil {
+		return err
+	}
+	return addStatistics(r, e, config.Heads(), config.Neurons())
+}
+
+// each computes chunks again, writes those that are damaged, and hands over what
+// they gave.
+func (r *repairing) each(ctx context.Context, chunks []int, also func(collected)) error {
+	rows, err := r.collector.rows()
+	if err != nil {
+		return err
+	}
+	m := r.Manifest
+	var numbers []int
+	for _, c := range chunks {
+		for i := c * m.ChunkInputs; i < min((c+1)*m.ChunkInputs, len(r.items)); i++ {
+			numbers = append(numbers, i)
+		}
+	}
+	return r.collector.run(ctx, numbers, m.ChunkInputs, func(chunk collected) error {
+		number := chunks[0]
+		chunks = chunks[1:]
+		for i, was := range m.Payloads[0].Chunks[number].InputSums() {
+			if now := chunk.sums[i]; now != was {
+				return changedPicture(r.items[number*m.ChunkInputs+i], was, now)
+			}
+		}
+		also(chunk)
+		if !slices.Contains(r.Chunks, number) {
+			return nil
+		}
+		return r.RestoreChunk(number, rows(chunk))
+	})
+}
+
+// mean computes a mean again, unless only files beside it are damaged that come
+// from the model alone.
+func (r *repairing) mean(ctx context.Context) error {
+	single := r.Manifest.Payloads[0].File == ""
+	if len(r.Chunks) == 0 && !single && !slices.Contains(r.Files, imagesFile) {
+		return nil
+	}
+	sum, state := make(valueSums, r.mode.values()), &sumState{}
+	err := r.collector.run(ctx, r.from(0), chunkOf(r.mode.values()), func(chunk collected) error {
+		sum.add(chunk.values)
+		state.add(chunk)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if state.Images == 0 {
+		return r.unreadable()
+	}
+	mean, err := r.expandMean(sum.mean(state.Images))
+	if err != nil {
+		return err
+	}
+	if single {
+		return r.AddFile("", r.meanFile(mean))
+	}
+	if len(r.Chunks) > 0 {
+		err = r.RestoreChunk(0, func(put func([]float32) error) error { return put(mean) })
+	}
+	return errors.Join(err, addNames(r, r.items, state.Skipped))
+}
+
+// meanFile writes a mean that is a file of its own.
+func (c *collector) meanFile(mean []float32) func(io.Writer) error {
+	return func(w io.Writer) error {
+		if filepath.Ext(c.options.SavePath) == ".dat" {
+			return put(w, mean)
+		}
+		return npy.WriteFloat32(w, c.mode.row().shape, mean)
+	}
+}
