@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -90,7 +91,21 @@ var demoSteps = []struct{ why, args string }{
 		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
 	{"",
 		"describe {yellow} {convertible} --text-descs-list-path {}/words.txt --decomposition-save-path {}/caches/codes.npz"},
+	{"Which pictures is a neuron strong on, and which each of its pairs?",
+		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --decomposition-save-path {}/caches/codes.npz --text-descs-list-path {}/words.txt"},
+	{"Where in a scene are its things? Pairs, and what they are made of, against two other ways:",
+		demoSegment},
+	{"Do a concept's pairs follow it through the years?",
+		demoShift},
+	{"Is all of this sound, and made from what it says?",
+		"verify {}/caches"},
 }
+
+// The steps whose results are set beside the expected ones.
+const (
+	demoSegment = "segment --config demo --data-path {}/VOC2010 --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --pcs-path {}/caches/pc0.npy --method pairs,heads,neurons,values,self-self --synonyms=false --resize pillow --show-dir {}/segmented"
+	demoShift   = "shift --concepts yellow,convertible --pcs-path {}/caches/pc0.npy --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --dataset cars --data-path {}/stanford_cars --colours-csv {}/refined_train.csv --plot {}/shift.png"
+)
 
 // demoConcepts are the words whose strongest pairs the demo shows, beside
 // expected.json's.
@@ -109,17 +124,21 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	kept := map[string][]byte{} // what steps printed with --json
 	for _, step := range demoSteps {
 		args := strings.Fields(step.args)
 		for i := range args {
 			args[i] = places.Replace(args[i])
 		}
-		if err := runDemoStep(ctx, step.why, args, g); err != nil {
+		if kept[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], g); err != nil {
 			return err
 		}
 	}
 	result, err := demoFindings(ctx, opts.dir, g.workers())
 	if err != nil {
+		return err
+	}
+	if err := result.setBeside(kept); err != nil {
 		return err
 	}
 	if g.json {
@@ -128,7 +147,22 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if err := result.print(g.printer); err != nil {
 		return err
 	}
-	return g.printer.Text(fmt.Sprintf("Pictures: %s and %s.\n", filepath.Join(opts.dir, "ablation.png"), filepath.Join(opts.dir, "polysemanticity.png")))
+	var b strings.Builder
+	b.WriteString("Pictures to look at:\n")
+	for _, p := range demoPictures {
+		fmt.Fprintf(&b, "  %-*s  %s\n", len(opts.dir)+26, filepath.Join(opts.dir, filepath.FromSlash(p.path)), p.what)
+	}
+	return g.printer.Text(b.String())
+}
+
+// demoPictures are what the steps drew.
+var demoPictures = []struct{ path, what string }{
+	{"ablation.png", "accuracy, the fewer pairs or neurons are kept"},
+	{"polysemanticity.png", "how unlike a unit's strongest pictures are"},
+	{"retrieved/498/sheet.png", "the pictures of neuron 498 and of its strongest pairs"},
+	{"retrieved/498/heat.png", "where in them the neuron is active, and attended to"},
+	{"segmented/", "scenes with the classes of every method, and the true ones"},
+	{"shift.png", "two concepts over the years, beside their true shares"},
 }
 
 // demoPlaces fills in the places of demoSteps.
@@ -151,29 +185,44 @@ func expectedPairs(e *demo.Expectation) map[string][]demo.Pair {
 }
 
 // runDemoStep prints a command line and runs it through the same code as the
-// program does. With --json, standard output is kept for the findings.
-func runDemoStep(ctx context.Context, why string, args []string, g *globalOptions) error {
-	inner := &globalOptions{printer: g.printer, quiet: g.quiet, threads: g.threads}
+// program does. With --json, standard output is kept for the findings. A step that
+// has a printer is run with --json: what it says is printed by that, and returned.
+func runDemoStep(ctx context.Context, why string, args []string, print func([]byte, *ui.Printer) error, g *globalOptions) ([]byte, error) {
+	to := g.printer
 	if g.json {
-		inner.printer = ui.NewPrinter(io.Discard, io.Discard, time.Now)
+		to = ui.NewPrinter(io.Discard, io.Discard, time.Now)
 	} else {
 		if why != "" {
 			why = "\n" + why + "\n"
 		}
 		if err := g.printer.Text(why + "$ clipnh " + ui.ShellLine(args) + "\n"); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	root := newRootCommand(inner)
+	if print == nil {
+		return nil, g.typed(ctx, args, to)
+	}
+	var out bytes.Buffer
+	if err := g.typed(ctx, append(slices.Clone(args), "--json"), to.WithOutput(&out)); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), print(out.Bytes(), to)
+}
+
+// typed runs a command line as if it had been typed, with the global options of
+// this run.
+func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer) error {
+	root := newRootCommand(&globalOptions{printer: to})
 	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
 	if g.quiet {
 		given = append(given, "--quiet")
 	}
 	root.SetArgs(given)
-	if cmd, err := root.ExecuteContextC(ctx); err != nil {
-		return fmt.Errorf("%s: %w", cmd.Name(), err)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", cmd.Name(), err)
 	}
-	return nil
+	return err
 }
 
 // demoResult is what the demo found, beside what was expected.
@@ -183,6 +232,8 @@ type demoResult struct {
 	Concepts         []demoConcept  `json:"concepts"`
 	Reconstruction   []demoVariant  `json:"reconstruction"`
 	Ablation         []demoAblation `json:"ablation"`
+	Segmentation     []demoFigure   `json:"segmentation"` // mIoU by method, 0 to 1
+	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
 }
 
 // demoAccuracy is how often zero-shot classification is right.

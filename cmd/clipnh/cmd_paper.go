@@ -213,18 +213,8 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 // what it prints. What it says on the way goes where this command's does.
 func (g *globalOptions) execute(ctx context.Context, args []string) ([]byte, error) {
 	var out bytes.Buffer
-	inner := &globalOptions{printer: g.printer.WithOutput(&out)}
-	root := newRootCommand(inner)
-	given := append(slices.Clone(args), "--json", fmt.Sprintf("--threads=%d", g.threads))
-	if g.quiet {
-		given = append(given, "--quiet")
-	}
-	root.SetArgs(given)
-	cmd, failed := root.ExecuteContextC(ctx)
-	if failed != nil {
-		failed = fmt.Errorf("%s: %w", cmd.Name(), failed)
-	}
-	return out.Bytes(), failed
+	err := g.typed(ctx, append(slices.Clone(args), "--json"), g.printer.WithOutput(&out))
+	return out.Bytes(), err
 }
 
 func printPaper(report *paper.Report, g *globalOptions) error {

@@ -94,5 +94,8 @@ func (r *demoResult) printEvaluations(p *ui.Printer) error {
 	if err := p.Table(t); err != nil {
 		return err
 	}
-	return p.Text("\n")
+	if err := p.Text("\n"); err != nil {
+		return err
+	}
+	return r.printPictures(p)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,6 +28,21 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
 		}
 		checkDemoEvaluations(t, &got)
+		// Measured on weights rounded to fp16, and with other signs of some pairs.
+		const tolerance = 1e-3
+		for _, f := range append(got.Segmentation, got.Shift...) {
+			if math.Abs(f.Value-f.Expected) > tolerance {
+				t.Errorf("%s time: %s: %g, want %g", time, f.Name, f.Value, f.Expected)
+			}
+		}
+		if len(got.Segmentation) != 5 || len(got.Shift) != 2 {
+			t.Errorf("%s time: segmentation %v, shift %v", time, got.Segmentation, got.Shift)
+		}
+		for _, p := range demoPictures {
+			if _, err := os.Stat(filepath.Join(dir, p.path)); err != nil {
+				t.Errorf("%s time: %v", time, err)
+			}
+		}
 		if len(got.Concepts) != len(demoConcepts) {
 			t.Errorf("%s time: %d concepts", time, len(got.Concepts))
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +42,8 @@ func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
 		}
 		t.Row(append(cells, pairNames(c.Pairs))...)
 	}
-	if err := p.Table(t); err != nil || r.Grouping == "" {
+	grouped := slices.ContainsFunc(r.Concepts, func(c pipeline.ShiftConcept) bool { return len(c.Groups) > 0 })
+	if err := p.Table(t); err != nil || !grouped {
 		return err
 	}
 	t = ui.NewTable(ui.Left("concept"), ui.Left(r.Grouping), ui.Right("images"), ui.Right("mean ratio"), ui.Right("true share %"))

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// A demoFigure is a figure beside the expected one.
+type demoFigure struct {
+	Name     string  `json:"name"`
+	Value    float64 `json:"value"`
+	Expected float64 `json:"expected"`
+}
+
+// demoPrinters print what the steps found that are set beside the expected.
+var demoPrinters = map[string]func([]byte, *ui.Printer) error{
+	demoSegment: func(raw []byte, p *ui.Printer) error {
+		var r pipeline.SegmentResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return err
+		}
+		return printScores(&r, p)
+	},
+	demoShift: func(raw []byte, p *ui.Printer) error {
+		var r pipeline.ShiftResult
+		if err := json.Unmarshal(raw, &r); err != nil {
+			return err
+		}
+		for i := range r.Concepts {
+			r.Concepts[i].Groups = nil // the figure has them
+		}
+		return printShift(p, &r)
+	},
+}
+
+// setBeside fills in what segment and shift found, from what they printed with
+// --json, and what is expected.
+func (r *demoResult) setBeside(kept map[string][]byte) error {
+	expected, err := demo.Expected()
+	if err != nil {
+		return err
+	}
+	var segmented pipeline.SegmentResult
+	var shifted pipeline.ShiftResult
+	if err := errors.Join(json.Unmarshal(kept[demoSegment], &segmented), json.Unmarshal(kept[demoShift], &shifted)); err != nil {
+		return err
+	}
+	for _, m := range segmented.Methods {
+		want, ok := expected.SegmentedBy(m.Method)
+		if !ok || m.MIoU == nil {
+			return fmt.Errorf("segment: no mIoU of %s, or none expected", m.Method)
+		}
+		r.Segmentation = append(r.Segmentation, demoFigure{m.Method, *m.MIoU, want.MIoU})
+	}
+	for _, c := range shifted.Concepts {
+		want, ok := expected.ShiftOf(c.Concept, shifted.K)
+		if !ok || c.Measured == nil || c.Measured.R == nil {
+			return fmt.Errorf("shift: no correlation of %s, or none expected", c.Concept)
+		}
+		r.Shift = append(r.Shift, demoFigure{c.Concept, *c.Measured.R, want.R})
+	}
+	return nil
+}
+
+// printPictures prints what segment and shift found beside what was expected.
+func (r *demoResult) printPictures(p *ui.Printer) error {
+	if err := p.Text("Scenes segmented, and concepts followed through the years:\n\n"); err != nil {
+		return err
+	}
+	t := ui.NewTable(ui.Left("method"), ui.Right("mIoU %"), ui.Right("expected %"))
+	for _, f := range r.Segmentation {
+		t.Row(f.Name, fmt.Sprintf("%.2f", 100*f.Value), fmt.Sprintf("%.2f", 100*f.Expected))
+	}
+	if err := p.Table(t); err != nil {
+		return err
+	}
+	if err := p.Text("\n"); err != nil {
+		return err
+	}
+	t = ui.NewTable(ui.Left("concept"), ui.Right("r with its label"), ui.Right("expected"))
+	for _, f := range r.Shift {
+		t.Row(f.Name, fmt.Sprintf("%.4f", f.Value), fmt.Sprintf("%.4f", f.Expected))
+	}
+	if err := p.Table(t); err != nil {
+		return err
+	}
+	return p.Text("\n")
+}
