@@ -6,16 +6,12 @@ package main
 
 // scriptNames are the reference's scripts by the command that does the same.
 var scriptNames = map[string]string{
-	"embed":    "text_set_projection",
-	"collect":  "collection",
-	"svd":      "svd_over_dataset",
-	"sparse":   "sparse_decomposition",
-	"mask":     "get_masks",
-	"ablate":   "ablation",
-	"retrieve": "subconcept",
-	"segment":  "eval",
-	"shift":    "distribution_shift",
-
+	"embed":     "text_set_projection",
+	"collect":   "collection",
+	"svd":       "svd_over_dataset",
+	"sparse":    "sparse_decomposition",
+	"mask":      "get_masks",
+	"ablate":    "ablation",
 	"registers": "find_registers",
 }
 
