@@ -13,6 +13,8 @@ var scriptNames = map[string]string{
 	"mask":      "get_masks",
 	"ablate":    "ablation",
 	"registers": "find_registers",
+	"retrieve":  "subconcept",
+	"shift":     "distribution_shift",
 }
 
 // scriptFlags are flags of the reference that have nothing to say here, and why.

@@ -33,7 +33,7 @@ const blockIndent = "    "
 // parseTutorial finds the commands of a tutorial's blocks.
 func parseTutorial(lines []string) []shown {
 	var all []shown
-	inside := false // a block that has a command
+	inside, blank := false, 0 // in a block that has a command; behind blank lines
 	for i := 0; i < len(lines); i++ {
 		text, block := strings.CutPrefix(lines[i], blockIndent)
 		command, isCommand := strings.CutPrefix(text, "$ ")
@@ -44,11 +44,14 @@ func parseTutorial(lines []string) []shown {
 				command = strings.TrimSuffix(command, `\`) + strings.TrimPrefix(strings.TrimSpace(lines[i]), "> ")
 			}
 			all = append(all, shown{line: command, at: i + 1, end: i + 1})
-			inside = true
+			inside, blank = true, 0
 		case block && inside:
 			last := &all[len(all)-1]
+			last.output = append(last.output, make([]string, blank)...)
 			last.output = append(last.output, text)
-			last.end = i + 1
+			last.end, blank = i+1, 0
+		case lines[i] == "" && inside:
+			blank++
 		default:
 			inside = false
 		}
@@ -142,8 +145,8 @@ func listFolder(dir string) (string, error) {
 	return b.String(), err
 }
 
-// sameOutput compares lines. Numbers may differ by a few units of the last digit
-// that is printed, as processors round differently.
+// sameOutput compares lines. Numbers with decimals may differ by a few units of the
+// last digit that is printed, or by half a percent, as processors round differently.
 func sameOutput(got, want []string) error {
 	for i, line := range want {
 		if line == "..." {
@@ -171,11 +174,11 @@ func sameLine(got, want string) bool {
 		if g == w {
 			return true
 		}
-		const units = 3 // of the last digit
+		const units, share = 3, 0.005 // of the last digit; of the number
 		x, err := strconv.ParseFloat(g, 64)
 		y, errWant := strconv.ParseFloat(w, 64)
 		_, decimals, point := strings.Cut(w, ".")
-		return err == nil && errWant == nil && point && math.Abs(x-y) <= (units+0.5)*math.Pow10(-len(decimals))
+		return err == nil && errWant == nil && point && math.Abs(x-y) <= max((units+0.5)*math.Pow10(-len(decimals)), share*math.Abs(y))
 	})
 }
 
@@ -200,8 +203,8 @@ func TestSameOutput(t *testing.T) {
 }
 
 func TestParseTutorial(t *testing.T) {
-	got := parseTutorial(strings.Split("text\n\n    $ clipnh a \\\n        --b\n    out\n\n    no output\n\n    $ ls x\n    $ ls y\n", "\n"))
-	if len(got) != 3 || got[0].line != "clipnh a --b" || !slices.Equal(got[0].output, []string{"out"}) || got[1].output != nil || got[2].line != "ls y" {
+	got := parseTutorial(strings.Split("text\n\n    $ clipnh a \\\n        --b\n    out\n\n    more\n\nno output\n\n    $ ls x\n    $ ls y\n", "\n"))
+	if len(got) != 3 || got[0].line != "clipnh a --b" || !slices.Equal(got[0].output, []string{"out", "", "more"}) || got[1].output != nil || got[2].line != "ls y" {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -34,7 +34,10 @@ func readDoc(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestNamedFilesExist looks at every path in code spans.
+// link is a link or picture within the repository.
+var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
+
+// TestNamedFilesExist looks at every path in code spans, and at every link.
 func TestNamedFilesExist(t *testing.T) {
 	docs, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
 	if err != nil || len(docs) == 0 {
@@ -51,6 +54,11 @@ func TestNamedFilesExist(t *testing.T) {
 			}
 			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
 				t.Errorf("%s: %s: no such file", name, m[1])
+			}
+		}
+		for _, m := range link.FindAllStringSubmatch(readDoc(t, name), -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.Dir(name), m[1])); err != nil {
+				t.Errorf("%s: a link to %s: no such file", name, m[1])
 			}
 		}
 	}
