@@ -64,6 +64,16 @@ func TestNamedFilesExist(t *testing.T) {
 	}
 }
 
+// TestEveryPackageIsNamed holds that ARCHITECTURE.md has a place for every package.
+func TestEveryPackageIsNamed(t *testing.T) {
+	doc := readDoc(t, "ARCHITECTURE.md")
+	for dir := range allowed {
+		if !strings.Contains(doc, "`"+dir+"`") && !strings.HasPrefix(dir, "internal/kernel/") {
+			t.Errorf("ARCHITECTURE.md does not name %s", dir)
+		}
+	}
+}
+
 // declared returns the functions of a file, methods as Type.Method.
 func declared(t *testing.T, name string) map[string]bool {
 	t.Helper()
