@@ -14,6 +14,7 @@ var scriptNames = map[string]string{
 	"ablate":    "ablation",
 	"registers": "find_registers",
 	"retrieve":  "subconcept",
+	"segment":   "eval",
 	"shift":     "distribution_shift",
 }
 
