@@ -27,12 +27,13 @@ printed and run as if it had been typed, and at the end what came out is set bes
 what an independent PyTorch implementation measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a second
-run keeps what is there.`
+run keeps what is there. With --files-only it stops once the example is laid out, for
+commands of your own; docs/tutorial.md goes through some.`
 
 func newDemoCommand(g *globalOptions) *cobra.Command {
 	var opts demoOptions
 	cmd := &cobra.Command{
-		Use:         "demo [--dir DIR]",
+		Use:         "demo [--dir DIR] [--files-only]",
 		Short:       "Run the main job on a small example, in seconds",
 		Long:        demoHelp,
 		Example:     "clipnh demo --dir clipnh-demo",
@@ -51,11 +52,13 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 
 // demoOptions is everything the demo command can be told.
 type demoOptions struct {
-	dir string
+	dir       string
+	filesOnly bool
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dir, "dir", "clipnh-demo", "`DIR` to lay the example out in")
+	fs.BoolVar(&o.filesOnly, "files-only", false, "lay the example out and stop")
 }
 
 func (o *demoOptions) validate() error { return require("--dir", o.dir) }
@@ -119,6 +122,9 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	if opts.filesOnly {
+		return printLaid(opts.dir, laid, g)
+	}
 	g.printer.Note("%s: %d files of the example written, %d there already", opts.dir, laid.Written, laid.Kept)
 	places, err := demoPlaces(opts.dir)
 	if err != nil {
@@ -163,6 +169,21 @@ var demoPictures = []struct{ path, what string }{
 	{"retrieved/498/heat.png", "where in them the neuron is active, and attended to"},
 	{"segmented/", "scenes with the classes of every method, and the true ones"},
 	{"shift.png", "two concepts over the years, beside their true shares"},
+}
+
+// printLaid prints what --files-only did.
+func printLaid(dir string, laid demo.Laid, g *globalOptions) error {
+	if g.json {
+		return g.printer.JSON(struct {
+			Path    string `json:"path"`
+			Written int    `json:"written"` // files
+			Kept    int    `json:"kept"`
+			Bytes   int64  `json:"bytes"` // of both
+		}{dir, laid.Written, laid.Kept, laid.Bytes})
+	}
+	t := ui.NewTable(ui.Left("path"), ui.Right("files written"), ui.Right("there already"), ui.Right("size"))
+	t.Row(dir, fmt.Sprint(laid.Written), fmt.Sprint(laid.Kept), ui.FormatBytes(laid.Bytes))
+	return g.printer.Table(t)
 }
 
 // demoPlaces fills in the places of demoSteps.

@@ -14,6 +14,7 @@ import (
 // otherNames are names that the reference has for flags of ours besides the
 // ones that we took over.
 var otherNames = map[string]string{
+	"model-name":                "model",          // every script
 	"num-top-norms":             "top-images",     // polysemanticity.py
 	"norm-out-path":             "norm-save-path", // svd_over_dataset.py; its README has ours
 	"neuron-norms-path":         "neurons-norms-path",
@@ -56,6 +57,9 @@ func flagError(cmd *cobra.Command, err error) error {
 			name, given = short, "-"+short // perhaps -model for --model
 		}
 		err := usageError{fmt.Errorf("unknown flag %s", given)}
+		if why, ok := scriptFlags[strings.ReplaceAll(name, "_", "-")]; ok {
+			return hinted{err, why}
+		}
 		if meant := similarFlags(cmd.Flags(), name); len(meant) > 0 {
 			return hinted{err, didYouMean(meant)}
 		}

@@ -141,6 +141,9 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 		for _, cmd := range group.commands {
 			cmd.GroupID = group.title
 			g.adopt(cmd)
+			if script, ok := scriptNames[cmd.Name()]; ok {
+				cmd.Aliases = append(cmd.Aliases, script)
+			}
 			root.AddCommand(cmd)
 		}
 	}

@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""Runs the readers of docs/formats.md on what clipnh writes.
+
+    make build && scripts/check_formats.py [bin/clipnh]
+
+In an empty folder it runs the commands of docs/tutorial.md, then the shell block of
+docs/formats.md, and then every Python block of it. It wants NumPy, SciPy and torch
+(Debian's python3-numpy, python3-scipy and python3-torch), and is not part of the
+tests, which need no Python.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+
+
+def read(name):
+    with open(os.path.join(ROOT, "docs", name), encoding="utf-8") as f:
+        return f.read()
+
+
+def tutorial_commands():
+    """Those that reach their end: one of the tutorial's is there to be refused."""
+    text = re.sub(r"\\\n +", "", read("tutorial.md"))
+    for command, output in re.findall(r"^    \$ (clipnh .*)\n(.*)", text, re.M):
+        if not output.startswith("    error:"):
+            yield command
+
+
+def blocks(language):
+    """The text of each block, after as many empty lines as precede it in the file."""
+    text = read("formats.md")
+    for found in re.finditer(r"^```%s\n(.*?)^```$" % language, text, re.M | re.S):
+        yield text.count("\n", 0, found.start(1)), found.group(1)
+
+
+def main():
+    program = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "bin", "clipnh"))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.mkdir("path")
+        os.symlink(program, "path/clipnh")
+        os.environ["PATH"] = os.path.abspath("path") + os.pathsep + os.environ["PATH"]
+        for command in [*tutorial_commands(), *(text for _, text in blocks("sh"))]:
+            done = subprocess.run(["sh", "-e", "-c", command], capture_output=True, text=True)
+            if done.returncode != 0:
+                sys.exit("%s\n%s" % (command, done.stderr))
+        count = 0
+        for line, text in blocks("python"):
+            print("docs/formats.md:%d" % (line + 1))
+            exec(compile("\n" * line + text, "docs/formats.md", "exec"), {})
+            count += 1
+        print("%d readers ran" % count)
+
+
+main()
