@@ -208,7 +208,7 @@ func expectedPairs(e *demo.Expectation) map[string][]demo.Pair {
 // runDemoStep prints a command line and runs it through the same code as the
 // program does. With --json, standard output is kept for the findings. A step that
 // has a printer is run with --json: what it says is printed by that, and returned.
-func runDemoStep(ctx context.Context, why string, args []string, print func([]byte, *ui.Printer) error, g *globalOptions) ([]byte, error) {
+func runDemoStep(ctx context.Context, why string, args []string, show func([]byte, *ui.Printer) error, g *globalOptions) ([]byte, error) {
 	to := g.printer
 	if g.json {
 		to = ui.NewPrinter(io.Discard, io.Discard, time.Now)
@@ -220,14 +220,14 @@ func runDemoStep(ctx context.Context, why string, args []string, print func([]by
 			return nil, err
 		}
 	}
-	if print == nil {
+	if show == nil {
 		return nil, g.typed(ctx, args, to)
 	}
 	var out bytes.Buffer
 	if err := g.typed(ctx, append(slices.Clone(args), "--json"), to.WithOutput(&out)); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), print(out.Bytes(), to)
+	return out.Bytes(), show(out.Bytes(), to)
 }
 
 // typed runs a command line as if it had been typed, with the global options of
