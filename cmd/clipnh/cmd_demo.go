@@ -282,7 +282,7 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := pipeline.StrongestPairs(in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
+	pairs, err := pipeline.StrongestPairs(ctx, in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
 	if err != nil {
 		return nil, err
 	}

@@ -51,9 +51,6 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source, threads in
 	}
 	weights := src.origin.Weights
 	if pcs.artefact != nil {
-		if err := sound(pcs.artefact); err != nil {
-			return nil, hinted{err, "make it again with clipnh svd"}
-		}
 		if err := requireOf(pcs.artefact, cache.Manifest{Origin: cache.Origin{Weights: weights}}); err != nil {
 			return nil, err
 		}
@@ -90,9 +87,6 @@ func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error
 		listed, from = o.Concepts, "the concepts"
 	}
 	if a != nil {
-		if err := sound(a); err != nil {
-			return nil, hinted{err, "make it again with clipnh embed"}
-		}
 		if err := requireOf(a, cache.Manifest{Origin: cache.Origin{Weights: weights}}); err != nil {
 			return nil, err
 		}

@@ -161,7 +161,7 @@ func (o RetrieveOptions) find(ctx context.Context, weights string) ([]FoundPair,
 	if err != nil {
 		return nil, err
 	}
-	strongest, err := strongestPairs(o.PCsPath, o.TextPairs, o.Threads, func(out int) ([]float32, error) {
+	strongest, err := strongestPairs(ctx, o.PCsPath, o.TextPairs, o.Threads, func(out int) ([]float32, error) {
 		if out != m.Config.OutDim {
 			return nil, fmt.Errorf("%s: directions of %d dimensions, but %s has %d", o.PCsPath, out, o.Model, m.Config.OutDim)
 		}

@@ -1,13 +1,12 @@
 package pipeline
 
 import (
-	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -68,7 +67,7 @@ func (p Pair) Name() string { return fmt.Sprintf("h%dn%d", p.Head, p.Neuron) }
 // StrongestPairs returns, for every text, the k pairs whose principal
 // direction [H,C,O] has the largest product with its embedding, best first;
 // both are unit vectors.
-func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error) {
+func StrongestPairs(ctx context.Context, pcsPath, textsPath string, k, threads int) ([][]Pair, error) {
 	a, err := requireModel(pcsPath, "svd --out-save-path", kindDirections, "")
 	if err != nil {
 		return nil, err
@@ -80,41 +79,23 @@ func StrongestPairs(pcsPath, textsPath string, k, threads int) ([][]Pair, error)
 	if _, err := requireModel(textsPath, "embed --embeddings-save-path", kindEmbeddings, weights); err != nil {
 		return nil, err
 	}
-	return strongestPairs(pcsPath, k, threads, func(out int) ([]float32, error) { return readEmbeddings(textsPath, out) })
+	return strongestPairs(ctx, pcsPath, k, threads, func(out int) ([]float32, error) { return readEmbeddings(textsPath, out) })
 }
 
 // strongestPairs is StrongestPairs for texts' embeddings of the directions' O
 // dimensions from anywhere.
-func strongestPairs(pcsPath string, k, threads int, textsOf func(out int) ([]float32, error)) ([][]Pair, error) {
-	if _, err := openOurs(pcsPath, kindDirections); err != nil {
-		return nil, undirected(err, pcsPath)
-	}
-	pcs, shape, err := readFinite(pcsPath)
+func strongestPairs(ctx context.Context, pcsPath string, k, threads int, textsOf func(out int) ([]float32, error)) ([][]Pair, error) {
+	pcs, err := openDirections(pcsPath)
 	if err != nil {
 		return nil, err
 	}
-	if len(shape) != 3 {
-		return nil, fmt.Errorf("%s: shape %s, want [H,C,O]", pcsPath, npy.ShapeString(shape))
+	defer pcs.close()
+	if !pcs.units.pairs() {
+		return nil, fmt.Errorf("%s: shape %s, want [H,C,O]", pcsPath, npy.ShapeString(append(slices.Clone(pcs.units), pcs.outDim)))
 	}
-	neurons, out := shape[1], shape[2]
-	texts, err := textsOf(out)
+	texts, err := textsOf(pcs.outDim)
 	if err != nil {
 		return nil, err
 	}
-	pairs, count := shape[0]*neurons, len(texts)/out
-	products := make([]float32, count*pairs)
-	kernel.Sgemm(false, true, count, pairs, out, 1, texts, out, pcs, out, 0, products, pairs, par.NewTeam(threads))
-	strongest := make([][]Pair, count)
-	for i := range strongest {
-		row := products[i*pairs : (i+1)*pairs]
-		order := make([]int, pairs)
-		for j := range order {
-			order[j] = j
-		}
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(row[b], row[a]) })
-		for _, j := range order[:min(k, pairs)] {
-			strongest[i] = append(strongest[i], Pair{j / neurons, j % neurons, float64(row[j])})
-		}
-	}
-	return strongest, nil
+	return topPairs(ctx, pcs, texts, k, par.NewTeam(threads))
 }
