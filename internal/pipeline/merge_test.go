@@ -206,6 +206,7 @@ func TestMergeRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	claims.Origin.Parameters[shardParameter] = "1/1099511627776"
+	claims.Version, claims.CRC = 1, "" // which has no checksum of its own
 	claims.Origin.Parameters[inputsParameter] = claims.Inputs << 40
 	if content, err = json.Marshal(claims); err != nil {
 		t.Fatal(err)
