@@ -45,7 +45,7 @@ docs-check: build ## fail if a page of docs/commands is not what the program say
 	./bin/clipnh docs --check --markdown-path docs/commands
 
 test: ## run the tests
-	$(GO) test $(PKGS)
+	$(GO) test -timeout 30m $(PKGS)
 
 test-noasm: ## build everything without assembly, and test the kernels so
 	$(GO) build $(VCS) -tags noasm $(PKGS)

@@ -102,6 +102,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
+	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
 	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
