@@ -9,25 +9,29 @@ import (
 
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const mergeHelp = `
-Puts together the parts of a collection that collect --shard made, on one machine or
-on many. What comes out has the bytes of a collection that was made as a whole, with
---stats-only too. Parts that are missing, unfinished, damaged, given twice or made from
-something else are refused, and named.
+Puts together the parts that collect, segment or shift made with --shard, on one
+machine or on many. What comes out has the bytes of a run that was not cut, with
+collect --stats-only too. Parts that are missing, unfinished, damaged, given twice or
+made from something else are refused, and named.
 
 Reads the shards that are named, in any order, or else those that lie beside
---save-path: for caches/val these are caches/val.1-of-16 and so on. Writes --save-path
-and leaves the shards as they are. A run that was interrupted or killed goes on when
-the same command is given again.`
+--save-path: for caches/val these are caches/val.1-of-16 and so on, for seg.json
+seg.1-of-16.json. Writes --save-path and leaves the shards as they are. A run that was
+interrupted or killed goes on when the same command is given again.
+
+Prints what was put together; of parts of segment the table of classes and methods, of
+parts of shift that of concepts, as those commands do.`
 
 func newMergeCommand(g *globalOptions) *cobra.Command {
 	var opts mergeOptions
 	cmd := &cobra.Command{
 		Use:   "merge --save-path PATH [SHARD...]",
-		Short: "Put together what many machines collected",
+		Short: "Put together what many machines made",
 		Long:  mergeHelp,
 		Example: "clipnh collect --shard 1/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
 			"clipnh collect --shard 2/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
@@ -50,19 +54,28 @@ func newMergeCommand(g *globalOptions) *cobra.Command {
 type mergeOptions struct {
 	shards   []string
 	savePath string
+	plotPath string
 	restart  bool
 }
 
 func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the whole, as it was given to collect")
+	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the whole, as it was given with --shard")
+	fs.StringVar(&o.plotPath, "plot", "", "of parts of shift, `FILE` for the figure, .png or .svg")
 	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
 }
 
-func (o *mergeOptions) validate() error { return require("--save-path", o.savePath) }
+func (o *mergeOptions) validate() error {
+	if o.plotPath != "" {
+		if _, err := plot.FormatOf(o.plotPath); err != nil {
+			return fmt.Errorf("--plot %w", err)
+		}
+	}
+	return require("--save-path", o.savePath)
+}
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	result, err := pipeline.Merge(ctx, pipeline.MergeOptions{
-		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Threads: g.workers(),
+		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err
@@ -85,5 +98,14 @@ func printMerge(result *pipeline.MergeResult, g *globalOptions) error {
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("shards"), ui.Right("images"), ui.Right("skipped"))
 	t.Row(result.Path, result.Kind, npy.ShapeString(result.Shape), fmt.Sprint(result.Shards), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
-	return g.printer.Table(t)
+	if err := g.printer.Table(t); err != nil || result.Segmentation == nil && result.Shift == nil {
+		return err
+	}
+	if err := g.printer.Text("\n"); err != nil {
+		return err
+	}
+	if result.Shift != nil {
+		return printShift(g.printer, result.Shift)
+	}
+	return printScores(result.Segmentation, g.printer)
 }

@@ -39,7 +39,14 @@ embeddings (--text-embeddings-path), directions that svd wrote, and one picture
 Prints, of a picture, the share of each class; of a data set, the intersection over
 union (IoU) of each class, its mean over the classes that occur (mIoU), and the
 share of the pixels that are right. --show-dir draws the labels over the pictures,
-beside the true ones; --save-dir keeps them as PNG files of class numbers, from 0.`
+beside the true ones; --save-dir keeps them as PNG files of class numbers, from 0.
+
+Writes, of a data set, at --save-path: JSON of how many pixels of each true class each
+method gave each label ("confusion"), and the measures that follow from it. A run that
+was interrupted or killed then goes on when the same command is given again, unless it
+draws or keeps labels. With --shard 3/16 only the third of sixteen parts of the scenes
+is segmented, to FILE.3-of-16.json, so that many machines can share the work; clipnh
+merge adds the parts up, to the bytes of a run that was not cut, and prints the table.`
 
 func newSegmentCommand(g *globalOptions) *cobra.Command {
 	var opts segmentOptions
@@ -83,7 +90,8 @@ type segmentOptions struct {
 	pamrDilations               []int
 	limit                       int
 	showDir, saveDir, precision string
-	strict                      bool
+	savePath, shard             string
+	strict, restart             bool
 	images                      imageprep.Options
 }
 
@@ -118,6 +126,9 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.limit, "limit", 0, "stop after `N` scenes of a data set; 0 takes all")
 	fs.StringVar(&o.showDir, "show-dir", "", "`DIR` for drawings of the labels over the pictures")
 	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
+	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the counts of a data set's pixels, .json")
+	fs.StringVar(&o.shard, "shard", "", "segment part `N/OF` of the scenes only, to PATH.N-of-OF.json, which merge puts together")
+	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
 	pictureFlags(fs, &o.images)
@@ -158,7 +169,21 @@ func (o *segmentOptions) validate() error {
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
+	if _, err := o.part(); err != nil {
+		return err
+	}
 	return errors.Join(o.validateNumbers(), checkPrecision(o.precision))
+}
+
+// part is the shard asked for.
+func (o *segmentOptions) part() (pipeline.Shard, error) {
+	switch {
+	case o.savePath != "" && o.dataPath == "":
+		return pipeline.Shard{}, errors.New("--save-path is for --data-path: the counts compare labels with true ones")
+	case o.restart && o.savePath == "":
+		return pipeline.Shard{}, errors.New("--restart is for --save-path, which is missing")
+	}
+	return parsePart(o.shard, o.savePath)
 }
 
 // Bounds of what sizes and neighbours may be, in pixels.
@@ -211,12 +236,13 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	shard, _ := opts.part() // validated
 	o := pipeline.SegmentOptions{
 		Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
 		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
 		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
 		Pillow: opts.resize == "pillow", PAMR: segment.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},
-		ShowDir: opts.showDir, SaveDir: opts.saveDir,
+		ShowDir: opts.showDir, SaveDir: opts.saveDir, SavePath: opts.savePath, Shard: shard, Restart: opts.restart,
 		Precision: precisions[opts.precision], Images: opts.images, Strict: opts.strict, Threads: g.workers(),
 	}
 	for _, name := range opts.methods {
@@ -232,6 +258,9 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 			g.printer.Note("%s", soFar(result))
 		}
 		return err
+	}
+	if result.Complete {
+		g.printer.Note("%s is complete already", result.Path)
 	}
 	return printSegmentation(result, g)
 }

@@ -48,7 +48,13 @@ fail, after it printed its result, when a concept moved more than that.
 
 Writes, where the paths are given: --save-path, JSON, by concept as the reference has it
 (correlation, p_value, heads, neurons, per_year, and ratio and label by picture), or what
---watch found; --plot, two curves for each concept over the groups.`
+--watch found; --plot, two curves for each concept over the groups.
+
+With --shard 3/16 only the third of sixteen parts of a --model's pictures is measured,
+to FILE.3-of-16.json, so that many machines can share the work; clipnh merge makes of
+the parts the file of a run that was not cut (its --plot the figure). A part that was
+interrupted or killed goes on when the same command is given again. Where scores were
+collected in parts and merged, --scores needs none: shift is done in seconds.`
 
 func newShiftCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
@@ -101,6 +107,8 @@ type shiftOptions struct {
 	list, bootstrap    int
 	seed               uint64
 	failAbove          float64
+	shard              string
+	restart            bool
 }
 
 func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
@@ -121,6 +129,8 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.group, "group-column", "", "`NAME` of the column to group by, as year")
 	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of labels, or NAME for the only concept; of cars, NAME is a colour or words of a class")
 	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the result, .json")
+	fs.StringVar(&o.shard, "shard", "", "measure part `N/OF` of a model's pictures only, to PATH.N-of-OF.json, which merge puts together")
+	fs.BoolVar(&o.restart, "restart", false, "with --shard, do away with what lies at its path and start over")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	fs.StringVar(&o.watch, "watch", "", "`REF` collection to compare --scores with")
 	fs.IntVar(&o.list, "list", 20, "with --watch, name the `N` concepts and the N pairs that moved most")
@@ -152,6 +162,9 @@ func (o *shiftOptions) validate() error {
 	case slices.Contains(o.texts, "") || slices.Contains(o.concepts, ""):
 		return errors.New("an empty concept, want a text")
 	}
+	if err := o.validatePart(); err != nil {
+		return err
+	}
 	if o.watch != "" {
 		return o.validateWatch()
 	}
@@ -159,6 +172,21 @@ func (o *shiftOptions) validate() error {
 		return errors.New("--fail-above is for --watch")
 	}
 	return o.validateShift()
+}
+
+func (o *shiftOptions) validatePart() error {
+	switch {
+	case o.shard == "" && o.restart:
+		return errors.New("--restart is for --shard, which is missing")
+	case o.shard == "":
+		return nil
+	case o.watch != "" || o.scores != "":
+		return errors.New("--shard is for pictures of a --model: what collect --shard wrote is merged before --scores reads it")
+	case o.plotPath != "":
+		return errors.New("--plot draws all pictures: want it of merge, not with --shard")
+	}
+	_, err := parsePart(o.shard, o.savePath)
+	return err
 }
 
 func (o *shiftOptions) validateWatch() error {
@@ -301,9 +329,10 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	shard, _ := parsePart(opts.shard, opts.savePath) // validated
 	o := pipeline.ShiftOptions{
 		PictureOptions: opts.pictures(), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
-		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(),
+		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(), Shard: shard, Restart: opts.restart,
 	}
 	if opts.scores != "" {
 		o.PictureOptions.Model = "" // which embeds texts only
@@ -314,6 +343,9 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	result, err := pipeline.Shift(ctx, o, g.printer)
 	if err != nil {
 		return err
+	}
+	if result.Complete {
+		g.printer.Note("%s is complete already", result.Path)
 	}
 	if g.json {
 		err = g.printer.JSON(result)

@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 // otherNames are names that the reference has for flags of ours besides the
@@ -140,4 +143,22 @@ func edits(a, b string) int {
 		}
 	}
 	return row[len(b)]
+}
+
+// parsePart is the shard of --shard, of what is to be at --save-path, a JSON file.
+func parsePart(shard, savePath string) (pipeline.Shard, error) {
+	if savePath != "" && filepath.Ext(savePath) != ".json" {
+		return pipeline.Shard{}, fmt.Errorf("--save-path %s: want a file that ends in .json", savePath)
+	}
+	if shard == "" {
+		return pipeline.Shard{}, nil
+	}
+	if savePath == "" {
+		return pipeline.Shard{}, errors.New("--shard is a part of what --save-path is to be, which is missing")
+	}
+	s, err := pipeline.ParseShard(shard)
+	if err != nil {
+		err = fmt.Errorf("--shard %w", err)
+	}
+	return s, err
 }

@@ -100,7 +100,12 @@ func soFar(r *pipeline.SegmentResult) string {
 	for _, m := range r.Methods {
 		means = append(means, fmt.Sprintf("%s %s %%", m.Method, percent(m.MIoU)))
 	}
-	line := fmt.Sprintf("%d of %s done, which the same command does again", r.Images, ui.Images.Count(int64(r.Scenes)))
+	line := fmt.Sprintf("%d of %s done", r.Images, ui.Images.Count(int64(r.Scenes)))
+	if r.Path != "" && len(r.Files) == 0 {
+		line += ", from where the same command goes on"
+	} else {
+		line += ", which the same command does again"
+	}
 	if means != nil {
 		line += "; mIoU over these: " + strings.Join(means, ", ")
 	}

@@ -26,6 +26,8 @@ const (
 	kindCodes           = "codes"            // of directions over words, a sparse matrix [U,M] and what goes with it
 	kindUnfinished      = "coded units"      // of codes under way, [U,V]
 	kindDescriptions    = "descriptions"     // codes as JSON
+	kindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
+	kindRatios          = "concept ratios"   // of B pictures as JSON; of shards only
 )
 
 // The files of a folder that Collect writes.

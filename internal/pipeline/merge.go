@@ -22,6 +22,7 @@ type MergeOptions struct {
 	SavePath string
 	Shards   []string // paths; none stands for those that lie beside SavePath
 	Restart  bool     // do away with what lies at SavePath
+	PlotPath string   // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
 
@@ -34,12 +35,16 @@ type MergeResult struct {
 	Images   int       `json:"images"` // with a row
 	Skipped  []Skipped `json:"skipped"`
 	Complete bool      `json:"already_complete"` // nothing was left to do
+
+	// What came of shards of Segment and of Shift.
+	Segmentation *SegmentResult `json:"segmentation,omitempty"`
+	Shift        *ShiftResult   `json:"shift,omitempty"`
 }
 
-// Merge puts the shards of a collection together. The bytes are those of a
-// collection that was made as a whole. All shards must be there, finished and of
-// one collection. Merge can be interrupted and started again; it reads shards
-// and leaves them as they are.
+// Merge puts the shards of a collection, a segmentation or a shift together. The
+// bytes are those of what is made as a whole. All shards must be there, finished
+// and of one run. Merge can be interrupted and started again; it reads shards and
+// leaves them as they are.
 func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, error) {
 	paths := o.Shards
 	if len(paths) == 0 {
@@ -52,8 +57,21 @@ func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, err
 	if err != nil {
 		return nil, err
 	}
-	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
+	if err := makeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
 		return nil, err
+	}
+	kind := wholeKind(shards[0].Manifest)
+	if o.PlotPath != "" && kind != kindRatios {
+		return nil, fmt.Errorf("%s: the shards are of %s, want those of shift to draw", o.PlotPath, kind)
+	}
+	if isFile(o.SavePath) != (shards[0].Manifest.Payloads[0].File == "") || isResult(kind) != isJSON(o.SavePath) {
+		return nil, fmt.Errorf("%s: the shards are %s, want a path of the same form", o.SavePath, shards[0].Path())
+	}
+	switch kind {
+	case kindSegmentation:
+		return mergeSegmentation(o, shards, say)
+	case kindRatios:
+		return mergeShift(o, shards, say)
 	}
 	return mergeCollection(ctx, o, shards, say)
 }
@@ -69,9 +87,6 @@ func mergeCollection(ctx context.Context, o MergeOptions, shards []part, say Rep
 		plan.DType = npy.Float16
 	}
 	plan.Origin.Parameters = without(plan.Origin.Parameters, shardParameter, inputsParameter)
-	if (plan.Payload == "") != isFile(o.SavePath) {
-		return nil, fmt.Errorf("%s: the shards are %s, want a path of the same form", o.SavePath, shards[0].Path())
-	}
 	result := &MergeResult{Path: o.SavePath, Kind: plan.Kind, Shards: len(shards), Skipped: []Skipped{}}
 	for _, p := range shards {
 		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)

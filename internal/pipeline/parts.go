@@ -38,12 +38,12 @@ func shardsBeside(path string) ([]string, error) {
 	}
 	if len(found) == 0 {
 		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
-		return nil, hinted{err, "run \"clipnh collect --shard 1/16\" and so on first, or name the shards"}
+		return nil, hinted{err, "run the command that makes them, such as collect, with --shard 1/16 and so on first, or name the shards"}
 	}
 	return found, nil
 }
 
-// openShards opens all shards of one collection and returns them in their order.
+// openShards opens all shards of one collection or result and returns them in their order.
 func openShards(of string, paths []string) ([]part, error) {
 	var all []part // by number
 	first := 0
@@ -88,8 +88,8 @@ func openShards(of string, paths []string) ([]part, error) {
 func newPart(a *cache.Artefact) (part, error) {
 	m := a.Manifest
 	if !strings.HasPrefix(m.Kind, kindPrefix) {
-		err := fmt.Errorf("%s: %w: it holds %s, want a shard of a collection", a.Path(), cache.ErrStale, m.Kind)
-		return part{}, hinted{err, "give what \"clipnh collect --shard N/OF\" wrote"}
+		err := fmt.Errorf("%s: %w: it holds %s, want a shard", a.Path(), cache.ErrStale, m.Kind)
+		return part{}, hinted{err, "give what collect, segment or shift wrote with --shard N/OF"}
 	}
 	s, err := ParseShard(fmt.Sprint(m.Origin.Parameters[shardParameter]))
 	if err != nil {
@@ -97,7 +97,7 @@ func newPart(a *cache.Artefact) (part, error) {
 	}
 	p := part{a, s}
 	lo, hi, err := s.cut(p.inputsInAll(), max(m.ChunkInputs, 1))
-	if err != nil || m.Inputs != hi-lo || m.Payloads[0].Chunks == nil {
+	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != isResult(wholeKind(m)) {
 		return part{}, fmt.Errorf("%s: %w: %d pictures of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.inputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil

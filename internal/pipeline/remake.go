@@ -54,6 +54,8 @@ var makers = map[string]string{
 	kindCodes:           "sparse --restart --decomposition-save-path",
 	kindDescriptions:    "sparse --restart --descriptions-save-path",
 	kindUnfinished:      "sparse",
+	kindSegmentation:    "segment --restart --save-path",
+	kindRatios:          "shift --restart --save-path",
 }
 
 // remake is how a damaged artefact is to be had again.
@@ -75,6 +77,11 @@ func remake(a *cache.Artefact) string {
 		return "run the sparse command that was at work again, with --restart"
 	case m.Kind == kindFeatures:
 		return fmt.Sprintf("make it again: \"clipnh %s --features-save-path %s\"", m.Origin.Mode, path)
+	case isResult(wholeKind(m)):
+		if s, err := ParseShard(fmt.Sprint(m.Origin.Parameters[shardParameter])); err == nil {
+			return fmt.Sprintf("make it again: \"clipnh %s\" with --shard %s", strings.TrimSuffix(makers[wholeKind(m)], " --save-path"), s)
+		}
+		return fmt.Sprintf("make it again: \"clipnh %s %s\"", makers[m.Kind], path)
 	case known:
 		return fmt.Sprintf("make it again: \"clipnh %s %s\"", flag, path)
 	}

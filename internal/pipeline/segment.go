@@ -10,13 +10,11 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/canvas"
-	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/segment"
 	"github.com/clipnh/clipnh/internal/textlist"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // SegmentOptions says what to segment, and how.
@@ -46,6 +44,10 @@ type SegmentOptions struct {
 	ShowDir string // folder for drawings; may be empty
 	SaveDir string // folder for label maps; may be empty
 
+	SavePath string // JSON of the counts, of a data set; may be empty
+	Shard    Shard  // only a part of the scenes, to a path of its own
+	Restart  bool   // do away with what lies at SavePath
+
 	Precision kernel.Precision
 	Images    imageprep.Options
 	Strict    bool
@@ -66,6 +68,9 @@ type SegmentResult struct {
 	Files   []string        `json:"files,omitempty"`   // that were drawn or saved
 	Methods []SegmentScores `json:"methods,omitempty"` // of a data set
 	Shares  []SegmentShares `json:"shares,omitempty"`  // of a picture
+
+	Path     string `json:"path,omitempty"` // where the counts are
+	Complete bool   `json:"already_complete,omitempty"`
 }
 
 // WindowSize is a size that windows had, in pixels, after padding.
@@ -109,69 +114,72 @@ type ClassShare struct {
 // Segment labels every pixel of a picture, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns what came of the scenes before, with
-// the context's error.
+// the context's error; with a SavePath, and no drawings, it goes on from there.
 func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResult, error) {
-	scenes, missing, err := o.scenes(ctx)
+	scenes, missing, list, err := o.scenes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.canDraw(scenes); err != nil {
+	if err := makeFolders(o.SavePath); err != nil {
 		return nil, err
-	}
-	result := &SegmentResult{Config: o.Setup.Name, Scenes: len(scenes) + len(missing), Skipped: []Skipped{}, Sizes: []WindowSize{}}
-	for _, path := range missing {
-		say.Warn("skipped: %s: missing", path)
-		result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: "missing"})
-	}
-	for _, c := range o.Setup.Classes {
-		result.Classes = append(result.Classes, c[0])
 	}
 	m, err := openModel(ctx, o.Model)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
+	result := &SegmentResult{Config: o.Setup.Name, Skipped: []Skipped{}, Sizes: []WindowSize{}}
+	for _, c := range o.Setup.Classes {
+		result.Classes = append(result.Classes, c[0])
+	}
+	tally := newTally(o.methodNames(), result)
+	result.Scenes = len(scenes) + len(missing)
+	var file *resultFile
+	done := 0
+	if o.SavePath != "" {
+		if file, done, err = o.earlier(m, list, &scenes, &missing, tally, say); err != nil {
+			return nil, err
+		}
+		defer file.release()
+		if result.Complete {
+			return tally.finish(), o.recall(result, say)
+		}
+	}
+	if err := o.canDraw(scenes); err != nil {
+		return nil, err
+	}
+	if done == 0 {
+		for _, path := range missing {
+			say.Warn("skipped: %s: missing", path)
+			result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: "missing"})
+		}
+	}
 	s, err := newSegmenter(ctx, &o, m, result, say)
 	if err != nil {
 		return nil, err
 	}
-	tally := newTally(&o, result)
-	progress := say.Progress()
-	progress.Start(int64(len(scenes)), ui.Images, "segment")
-	defer progress.Done()
-
-	reader := readScenes(ctx, scenes, &o, s.shorter)
-	defer reader.close()
-	for range scenes {
-		sc, ok := reader.next()
-		if err := ctx.Err(); err != nil {
-			return tally.finish(), err
+	err = s.scenes(ctx, scenes[done:], func(n int, must bool) error {
+		if file == nil {
+			return nil
 		}
-		if !ok {
-			return nil, errors.New("the pictures ended early")
-		}
-		err := sc.err
-		if err == nil {
-			err = s.scene(ctx, sc, tally)
-		}
-		switch {
-		case errors.Is(err, context.Canceled):
-			return tally.finish(), err
-		case err != nil && (o.Strict || o.Image != "" || sc.err == nil):
+		return file.save(done+n, func() any { return tally.save() }, must)
+	}, tally)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return tally.finish(), err
+	case err != nil:
+		return nil, err
+	case result.Images == 0 && o.Shard.whole():
+		return nil, errNoneSegmented
+	case file != nil:
+		if err := file.finish(tally.save()); err != nil {
 			return nil, err
-		case err != nil:
-			say.Warn("skipped: %v", err)
-			result.Skipped = append(result.Skipped, Skipped{Name: sc.name, Reason: reason(err, sc.path)})
-		default:
-			result.Images++
 		}
-		progress.Add(1)
-	}
-	if result.Images == 0 {
-		return nil, errors.New("none of the pictures could be segmented")
 	}
 	return tally.finish(), nil
 }
+
+var errNoneSegmented = errors.New("none of the pictures could be segmented")
 
 // segmenter labels pictures.
 type segmenter struct {
@@ -329,26 +337,6 @@ func (s *segmenter) noteSize(t *sizedTower) {
 	if size.Interpolated {
 		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
 	}
-}
-
-// scenes lists what to segment, and the files that the data set lacks.
-func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, missing []string, err error) {
-	if o.Image != "" {
-		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, nil
-	}
-	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
-	if err != nil {
-		return nil, nil, err
-	}
-	n, missing := len(data.Items), data.Missing
-	if o.Limit > 0 && o.Limit < n {
-		n, missing = o.Limit, nil // which were asked for no one can say
-	}
-	for i, item := range data.Items[:n] {
-		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
-		scenes = append(scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
-	}
-	return scenes, missing, nil
 }
 
 // orNil returns a pointer to v, nil if it is NaN.

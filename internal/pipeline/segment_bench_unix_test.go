@@ -70,13 +70,13 @@ func BenchmarkSegment(b *testing.B) {
 	for _, methods := range [][]segment.Method{{segment.ByPairs}, {segment.ByPairs, segment.ByHeads, segment.ByNeurons}, {segment.ByValues}} {
 		b.Run(fmt.Sprint(methods), func(b *testing.B) {
 			o := &SegmentOptions{PCsPath: pcs, TextsPath: texts, Setup: setup, SimBlock: -1, Methods: methods, Threads: threads, Image: path}
-			result := &SegmentResult{}
+			result := &SegmentResult{Classes: make([]string, len(setup.Classes))}
 			s, err := newSegmenter(ctx, o, m, result, silent())
 			if err != nil {
 				b.Fatal(err)
 			}
 			sc := &sceneToRead{scaled: img, width: img.W, height: img.H}
-			t := newTally(o, result)
+			t := newTally(o.methodNames(), result)
 			picture := make([]float32, bare.PictureLen())
 			features := make([]float32, m.Config.OutDim)
 			var wall, cpu []float64

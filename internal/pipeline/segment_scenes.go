@@ -2,10 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // sceneToRead is a picture to segment, and what was read of it.
@@ -18,6 +22,30 @@ type sceneToRead struct {
 	width, height int            // of the picture as it is
 	truth         []uint16       // [height,width], nil if there is none
 	err           error
+}
+
+// scenes lists what to segment, and the files that the data set lacks. list is
+// the fingerprint of what it has.
+func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, missing []string, list string, err error) {
+	if o.Image != "" {
+		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, "", nil
+	}
+	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if o.SavePath != "" {
+		list = data.Fingerprint()
+	}
+	n, missing := len(data.Items), data.Missing
+	if o.Limit > 0 && o.Limit < n {
+		n, missing = o.Limit, nil // which were asked for no one can say
+	}
+	for i, item := range data.Items[:n] {
+		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
+		scenes = append(scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
+	}
+	return scenes, missing, list, nil
 }
 
 // sceneReader reads scenes ahead of whoever needs them, in their order.
@@ -103,4 +131,44 @@ func scaledSize(w, h, shorter, longer int) (int, int) {
 	}
 	side := func(n int) int { return max(int(math.Floor(float64(n)*factor+0.5)), 1) }
 	return side(w), side(h)
+}
+
+// scenes segments scenes. It calls kept after each, with how many are done, and
+// when it is interrupted, which must be kept.
+func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(n int, must bool) error, t *tally) error {
+	progress := s.say.Progress()
+	progress.Start(int64(len(scenes)), ui.Images, "segment")
+	defer progress.Done()
+	reader := readScenes(ctx, scenes, s.o, s.shorter)
+	defer reader.close()
+	for n := range scenes {
+		windows := s.result.Windows
+		sc, ok := reader.next()
+		err := ctx.Err()
+		if err == nil && !ok {
+			return errors.New("the pictures ended early")
+		}
+		if err == nil {
+			if err = sc.err; err == nil {
+				err = s.scene(ctx, sc, t)
+			}
+		}
+		switch {
+		case errors.Is(err, context.Canceled):
+			s.result.Windows = windows // those of this scene do not count
+			return errors.Join(err, kept(n, true))
+		case err != nil && (s.o.Strict || s.o.Image != "" || sc.err == nil):
+			return err
+		case err != nil:
+			s.say.Warn("skipped: %v", err)
+			s.result.Skipped = append(s.result.Skipped, Skipped{Name: sc.name, Reason: reason(err, sc.path)})
+		default:
+			s.result.Images++
+		}
+		if err := kept(n+1, false); err != nil {
+			return err
+		}
+		progress.Add(1)
+	}
+	return nil
 }

@@ -9,23 +9,25 @@ import (
 
 // tally counts labels, picture by picture.
 type tally struct {
-	o         *SegmentOptions
+	methods   []string
 	result    *SegmentResult
 	confusion []*segment.Confusion // of each method, where there is a truth
 	pixels    []int64              // of each class of each method, [methods,classes]
 }
 
-func newTally(o *SegmentOptions, result *SegmentResult) *tally {
-	t := &tally{o: o, result: result, pixels: make([]int64, len(o.Methods)*len(o.Setup.Classes))}
-	for range o.Methods {
-		t.confusion = append(t.confusion, segment.NewConfusion(len(o.Setup.Classes)))
+// newTally counts for the classes of a result.
+func newTally(methods []string, result *SegmentResult) *tally {
+	classes := len(result.Classes)
+	t := &tally{methods: methods, result: result, pixels: make([]int64, len(methods)*classes)}
+	for range methods {
+		t.confusion = append(t.confusion, segment.NewConfusion(classes))
 	}
 	return t
 }
 
 // add takes the labels that each method gave a scene.
 func (t *tally) add(given [][]uint16, sc *sceneToRead) {
-	classes := len(t.o.Setup.Classes)
+	classes := len(t.result.Classes)
 	for m, labels := range given {
 		if sc.truth != nil {
 			t.confusion[m].Add(labels, sc.truth)
@@ -39,14 +41,14 @@ func (t *tally) add(given [][]uint16, sc *sceneToRead) {
 
 // finish fills in the result.
 func (t *tally) finish() *SegmentResult {
-	for m, method := range t.o.Methods {
-		if t.o.Image != "" {
-			t.result.Shares = append(t.result.Shares, SegmentShares{method.String(), t.shares(m)})
+	for m, method := range t.methods {
+		if shares := t.shares(m); shares != nil {
+			t.result.Shares = append(t.result.Shares, SegmentShares{method, shares})
 			continue
 		}
 		s := t.confusion[m].Scores()
 		scores := SegmentScores{
-			Method: method.String(), MIoU: orNil(s.MIoU), PixelAccuracy: orNil(s.PixelAccuracy), MeanAccuracy: orNil(s.MeanAccuracy),
+			Method: method, MIoU: orNil(s.MIoU), PixelAccuracy: orNil(s.PixelAccuracy), MeanAccuracy: orNil(s.MeanAccuracy),
 		}
 		for c, name := range t.result.Classes {
 			scores.Classes = append(scores.Classes, ClassScore{name, s.Pixels[c], orNil(s.IoU[c]), orNil(s.Accuracy[c])})
@@ -56,8 +58,10 @@ func (t *tally) finish() *SegmentResult {
 	return t.result
 }
 
+// shares is how much of a picture without truth each class has, nil where there
+// is none.
 func (t *tally) shares(method int) []ClassShare {
-	classes := len(t.o.Setup.Classes)
+	classes := len(t.result.Classes)
 	counts := t.pixels[method*classes : (method+1)*classes]
 	total := int64(0)
 	for _, n := range counts {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -61,13 +62,14 @@ func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float
 	return rows, nil
 }
 
+// usesPairs reports whether any method does.
+func (o *SegmentOptions) usesPairs() bool {
+	return slices.ContainsFunc(o.Methods, segment.Method.UsesPairs)
+}
+
 // pairs chooses the pairs of each query; nil if no method uses them.
 func (s *segmenter) pairs(m *model, text []float32) (*segment.Pairs, error) {
-	used := false
-	for _, method := range s.o.Methods {
-		used = used || method.UsesPairs()
-	}
-	if !used {
+	if !s.o.usesPairs() {
 		return nil, nil
 	}
 	t, err := openTensor(s.o.PCsPath, "svd --out-save-path", cache.Manifest{Kind: kindDirections, Origin: cache.Origin{Weights: m.sha256}})

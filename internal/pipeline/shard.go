@@ -9,7 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
-// A Shard is one of several parts of a collection, which machines make
+// A Shard is one of several parts of a collection or a result, which machines make
 // independently and Merge puts together. The zero Shard is the whole.
 type Shard struct {
 	Number, Of int // Number from 1 on
@@ -60,7 +60,9 @@ func (s Shard) named(path, number, of string) string {
 }
 
 // isFile reports whether an artefact at path is a file and not a folder.
-func isFile(path string) bool { return IsDense(path) || filepath.Ext(path) == ".json" }
+func isFile(path string) bool { return IsDense(path) || isJSON(path) }
+
+func isJSON(path string) bool { return filepath.Ext(path) == ".json" }
 
 // cut returns the first of a shard's inputs and the one behind its last. Shards
 // are of whole chunks, as even as these allow.
@@ -69,6 +71,9 @@ func (s Shard) cut(inputs, chunk int) (lo, hi int, err error) {
 		return 0, inputs, nil
 	}
 	chunks := (inputs + chunk - 1) / chunk
+	if s.Of > chunks && chunk == 1 {
+		return 0, 0, fmt.Errorf("--shard %s: %d pictures, want at most as many shards", s, inputs)
+	}
 	if s.Of > chunks {
 		return 0, 0, fmt.Errorf("--shard %s: %d pictures are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
 	}

@@ -31,6 +31,11 @@ type ShiftOptions struct {
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
 	Threads  int
+
+	// Shard measures only a part of a model's pictures, to a path of its own. What
+	// it takes from the whole's is not JSON for people; Merge makes that of all.
+	Shard   Shard
+	Restart bool // do away with what lies at the shard's path
 }
 
 // ShiftResult is how concepts run through groups of pictures, such as years.
@@ -42,6 +47,7 @@ type ShiftResult struct {
 	Skipped  []Skipped      `json:"skipped"`
 	Path     string         `json:"path,omitempty"`
 	Plot     string         `json:"plot,omitempty"`
+	Complete bool           `json:"already_complete,omitempty"` // of a shard
 
 	images []shiftImage
 }
@@ -88,8 +94,8 @@ type shiftImage struct {
 // Shift measures the ratio of every concept in every picture, averages it by
 // group, and correlates it with the label, where there is one.
 func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, error) {
-	if n := len(o.Concepts); o.PlotPath != "" && n > mostPanels {
-		return nil, fmt.Errorf("%s: %d concepts, want at most %d in a figure", o.PlotPath, n, mostPanels)
+	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
+		return nil, err
 	}
 	if err := makeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
@@ -114,8 +120,14 @@ func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, err
 		return nil, err
 	}
 	result := &ShiftResult{K: o.K, Path: o.SavePath, Plot: o.PlotPath}
-	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say); err != nil {
+	if !o.Shard.whole() {
+		return result, result.shard(ctx, o, src, concepts, labels, say)
+	}
+	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say, nil); err != nil {
 		return nil, err
+	}
+	if len(result.images) == 0 {
+		return nil, errNoneRead
 	}
 	result.Skipped = append([]Skipped{}, src.skipped...)
 	asked := make([]string, len(concepts))
@@ -125,16 +137,24 @@ func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, err
 			return nil, err
 		}
 	}
-	result.Images = len(result.images)
-	for i, c := range concepts {
-		result.Concepts = append(result.Concepts, result.concept(i, c, asked[i]))
-	}
+	result.sumUp(concepts, asked)
 	result.remark(say)
 	return result, result.write(o)
 }
 
-// conceptRatios measures all pictures of a source.
-func conceptRatios(ctx context.Context, src *source, concepts []concept, threads int, say Reporter) ([]shiftImage, error) {
+// sumUp sums up the pictures, by concepts and the labels that they have.
+func (r *ShiftResult) sumUp(concepts []concept, labels []string) {
+	r.Images = len(r.images)
+	for i, c := range concepts {
+		r.Concepts = append(r.Concepts, r.concept(i, c, labels[i]))
+	}
+}
+
+var errNoneRead = errors.New("none of the pictures could be read")
+
+// conceptRatios measures all pictures of a source. It calls kept, if it is not nil,
+// with those measured so far.
+func conceptRatios(ctx context.Context, src *source, concepts []concept, threads int, say Reporter, kept func([]shiftImage) error) ([]shiftImage, error) {
 	meter := newRatioMeter(src, concepts, threads)
 	progress := say.Progress()
 	progress.Start(int64(src.images), ui.Images, "shift")
@@ -149,11 +169,11 @@ func conceptRatios(ctx context.Context, src *source, concepts []concept, threads
 			images = append(images, shiftImage{name: name, ratios: all[i*len(concepts) : (i+1)*len(concepts)]})
 		}
 		progress.Add(int64(len(b.names)))
-		return nil
+		if kept == nil {
+			return nil
+		}
+		return kept(images)
 	})
-	if err == nil && len(images) == 0 {
-		err = errors.New("none of the pictures could be read")
-	}
 	return images, err
 }
 
@@ -184,7 +204,7 @@ func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter)
 	if err != nil {
 		return nil, err
 	}
-	var kept []shiftImage
+	kept := []shiftImage{}
 	for i, image := range r.images {
 		if known[i] < 0 {
 			continue
@@ -198,6 +218,10 @@ func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter)
 			}
 		}
 		kept = append(kept, image)
+	}
+	if !o.Shard.whole() {
+		r.images = kept
+		return asked, nil
 	}
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d pictures: it has %s, they are such as %s",
@@ -270,6 +294,15 @@ func average(x []float64) float64 {
 
 // mostPanels is how many concepts a figure has room for.
 const mostPanels = 12
+
+// fitsFigure returns an error if there are too many concepts for the figure, if one
+// is to be drawn.
+func fitsFigure(path string, concepts int) error {
+	if path != "" && concepts > mostPanels {
+		return fmt.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
+	}
+	return nil
+}
 
 // fewImages is how many images make a group's mean a matter of chance.
 const fewImages = 10

@@ -53,6 +53,7 @@ type source struct {
 
 	pool    *decomp.Pool     // nil of a dense file
 	tower   *clip.ImageTower // of a model only
+	items   []dataset.Item   // its pictures
 	skipped []Skipped        // known after each
 
 	each  func(ctx context.Context, do func(batch) error) error
@@ -277,10 +278,10 @@ func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Rep
 			Model: c.Name(), Weights: m.sha256, Dataset: data.Kind, Images: data.Fingerprint(), Stride: o.Stride,
 			Preprocessing: imageprep.Version, Parameters: parameters,
 		},
-		pool: tower.Pool(), tower: tower, close: m.Close,
+		pool: tower.Pool(), tower: tower, items: data.Items, close: m.Close,
 	}
 	src.each = func(ctx context.Context, do func(batch) error) error {
-		return src.runTower(ctx, o, data.Items, threads, say, do)
+		return src.runTower(ctx, o, src.items, threads, say, do)
 	}
 	return src, nil
 }

@@ -1,0 +1,237 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+)
+
+// savedSegmentation is the JSON that Segment writes of a data set: of all its
+// scenes or of a shard's.
+type savedSegmentation struct {
+	Config  string           `json:"config,omitempty"`
+	Images  int              `json:"images"` // that were segmented
+	Scenes  int              `json:"scenes"` // that were to be
+	Skipped []Skipped        `json:"skipped"`
+	Classes []string         `json:"classes"`
+	Queries int              `json:"queries"`
+	K       int              `json:"k,omitempty"`
+	Windows int              `json:"windows"`
+	Sizes   []WindowSize     `json:"window_sizes"`
+	Methods []savedConfusion `json:"methods"`
+}
+
+// savedConfusion counts the pixels of each true class that a method gave each
+// label, and measures that follow from it, of which readers make nothing.
+type savedConfusion struct {
+	Method        string    `json:"method"`
+	MIoU          *float64  `json:"miou"`
+	PixelAccuracy *float64  `json:"pixel_accuracy"`
+	MeanAccuracy  *float64  `json:"mean_accuracy"`
+	Confusion     [][]int64 `json:"confusion"` // [true, given]
+}
+
+// origin says what the scenes are segmented with.
+func (o *SegmentOptions) origin(m *model, scenes string) (cache.Origin, error) {
+	words, class := queries(o.Setup.Classes, o.MainWords)
+	of := make([]string, len(words)) // the name of each word's class
+	for i, c := range class {
+		of[i] = o.Setup.Classes[c][0]
+	}
+	parameters := map[string]any{
+		"limit": o.Limit, "exif": o.Images.EXIF, "max_pixels": o.Images.MaxPixels,
+		"shorter_side": o.Setup.ShorterSide, "longer_side": o.Setup.LongerSide, "resize": "opencv",
+		"slide_crop": o.Setup.SlideCrop, "slide_stride": o.Setup.SlideStride,
+		"words_sha256": cache.ListHash(words), "classes_sha256": cache.ListHash(of), "layout_sha256": cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+		"logit_scale": o.Setup.LogitScale, "prob_thd": o.Setup.ProbThd, "area_thd": o.Setup.AreaThd, "sink": o.Setup.Sink,
+		"block": o.Setup.Block, "sim_block": o.SimBlock, "pamr_steps": o.PAMR.Steps,
+	}
+	if o.Pillow {
+		parameters["resize"] = "pillow"
+	}
+	if o.PAMR.Steps > 0 {
+		parameters["pamr_dilations"] = fmt.Sprint(o.PAMR.Dilations)
+	}
+	if o.Precision == kernel.BFloat16 {
+		parameters["precision"] = "bf16, reduced"
+	}
+	origin := cache.Origin{
+		Model: m.Config.Name(), Weights: m.sha256, Dataset: o.Setup.Name, Images: scenes, Preprocessing: imageprep.Version,
+		Mode: strings.Join(o.methodNames(), ","), Parameters: parameters, Parents: map[string]string{},
+	}
+	if o.usesPairs() {
+		parameters["k"] = o.Setup.Pairs
+		if err := addRead(&origin, "directions", o.PCsPath, kindDirections); err != nil {
+			return origin, err
+		}
+	}
+	if o.TextsPath != "" {
+		return origin, addRead(&origin, "embeddings", o.TextsPath, kindEmbeddings)
+	}
+	parameters["templates_sha256"] = templatesHash(o.Templates)
+	vocab, err := fileHash(o.Vocab)
+	parameters["vocab_sha256"] = vocab
+	return origin, err
+}
+
+// addRead adds to an origin a file of a kind that is to be read.
+func addRead(origin *cache.Origin, role, path, kind string) error {
+	a, err := openOurs(path, kind)
+	if err != nil {
+		return unmade(err, path, makers[kind])
+	}
+	return addParent(origin, role, path, a)
+}
+
+func (o *SegmentOptions) methodNames() []string {
+	var names []string
+	for _, m := range o.Methods {
+		names = append(names, m.String())
+	}
+	return names
+}
+
+// earlier cuts the scenes down to those of the shard, plans the file of their
+// counts, which the caller releases, and adds to the tally what an earlier run
+// counted. It returns of how many scenes that is. Drawings are all made anew.
+func (o *SegmentOptions) earlier(m *model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say Reporter) (*resultFile, int, error) {
+	origin, err := o.origin(m, list)
+	if err != nil {
+		return nil, 0, err
+	}
+	file, lo, hi, err := o.Shard.result(o.SavePath, kindSegmentation, origin, len(*scenes))
+	if err != nil {
+		return nil, 0, err
+	}
+	if *scenes = (*scenes)[lo:hi]; lo > 0 {
+		*missing = nil // which are the first shard's
+	}
+	t.result.Path, t.result.Scenes = file.path, len(*scenes)+len(*missing)
+	var saved savedSegmentation
+	done, err := file.open(&saved, o.Restart, say)
+	if anew := o.ShowDir != "" || o.SaveDir != ""; err != nil || anew || done == 0 {
+		return file, 0, err
+	}
+	t.result.Complete = file.complete
+	if err := t.addSaved(&saved); err != nil {
+		file.release()
+		return nil, 0, fmt.Errorf("%s: %w: %w", file.path, cache.ErrDamaged, err)
+	}
+	return file, done, nil
+}
+
+// recall names the scenes that were skipped when the counts were made. To a
+// strict run they are an error, as they would have been then.
+func (o *SegmentOptions) recall(r *SegmentResult, say Reporter) error {
+	for _, s := range r.Skipped {
+		if o.Strict && s.Reason != "missing" {
+			return hinted{fmt.Errorf("%s: made without %s: %s", r.Path, s.Name, s.Reason), "when it can be read, start over with --restart"}
+		}
+		say.Warn("skipped: %s: %s", s.Name, s.Reason)
+	}
+	return nil
+}
+
+// save is what has been counted, as it is written.
+func (t *tally) save() *savedSegmentation {
+	r := t.result
+	s := &savedSegmentation{
+		Config: r.Config, Images: r.Images, Scenes: r.Scenes, Skipped: r.Skipped, Classes: r.Classes,
+		Queries: r.Queries, K: r.K, Windows: r.Windows, Sizes: r.Sizes,
+	}
+	for i, name := range t.methods {
+		c := t.confusion[i]
+		scores := c.Scores()
+		m := savedConfusion{Method: name, MIoU: orNil(scores.MIoU), PixelAccuracy: orNil(scores.PixelAccuracy), MeanAccuracy: orNil(scores.MeanAccuracy)}
+		for row := range slices.Chunk(c.Counts, c.Classes) {
+			m.Confusion = append(m.Confusion, row)
+		}
+		s.Methods = append(s.Methods, m)
+	}
+	return s
+}
+
+// mostPixels bounds a count of pixels, so that many can be added.
+const mostPixels = 1 << 52
+
+// addSaved adds what was counted before, or by another shard, to a tally of the same
+// methods and classes.
+func (t *tally) addSaved(s *savedSegmentation) error {
+	r := t.result
+	if len(s.Methods) != len(t.methods) || !slices.Equal(s.Classes, r.Classes) {
+		return fmt.Errorf("%d methods and %d classes, want the %d and %d asked for", len(s.Methods), len(s.Classes), len(t.methods), len(r.Classes))
+	}
+	if s.Images < 0 || s.Scenes < s.Images+len(s.Skipped) || s.Windows < 0 {
+		return fmt.Errorf("%d images and %d skipped of %d: cannot be", s.Images, len(s.Skipped), s.Scenes)
+	}
+	for i, m := range s.Methods {
+		if m.Method != t.methods[i] || len(m.Confusion) != len(r.Classes) {
+			return fmt.Errorf("method %q of %d classes, want %s of %d", m.Method, len(m.Confusion), t.methods[i], len(r.Classes))
+		}
+		for c, row := range m.Confusion {
+			if len(row) != len(r.Classes) {
+				return fmt.Errorf("method %s: %d labels given to class %d, want %d", m.Method, len(row), c, len(r.Classes))
+			}
+			for label, n := range row {
+				if n < 0 || n > mostPixels {
+					return fmt.Errorf("method %s: %d pixels of class %d, want 0 to %d", m.Method, n, c, int64(mostPixels))
+				}
+				t.confusion[i].Counts[c*len(row)+label] += n
+			}
+		}
+	}
+	r.Images += s.Images
+	r.Skipped = append(r.Skipped, s.Skipped...)
+	r.Windows += s.Windows
+	r.Queries, r.K = s.Queries, s.K
+	for _, size := range s.Sizes {
+		if !slices.Contains(r.Sizes, size) {
+			r.Sizes = append(r.Sizes, size)
+		}
+	}
+	return nil
+}
+
+// mergeSegmentation adds up the counts of shards.
+func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
+	var all *tally
+	for _, p := range shards {
+		var s savedSegmentation
+		if err := readResult(p.Artefact, &s); err != nil {
+			return nil, err
+		}
+		if all == nil {
+			methods := strings.Split(p.Manifest.Origin.Mode, ",")
+			all = newTally(methods, &SegmentResult{Config: s.Config, Classes: s.Classes, Skipped: []Skipped{}, Sizes: []WindowSize{}, Path: o.SavePath})
+		}
+		all.result.Scenes += s.Scenes
+		if err := all.addSaved(&s); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", p.Path(), cache.ErrDamaged, err)
+		}
+	}
+	if all.result.Images == 0 {
+		return nil, fmt.Errorf("%s: %w by any shard", o.SavePath, errNoneSegmented)
+	}
+	file, err := wholeOf(shards, o.SavePath)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := file.open(&savedSegmentation{}, o.Restart, say); err != nil {
+		return nil, err
+	}
+	defer file.release()
+	if !file.complete {
+		if err := file.finish(all.save()); err != nil {
+			return nil, err
+		}
+	}
+	r := all.finish()
+	return &MergeResult{
+		Path: o.SavePath, Kind: kindSegmentation, Shape: file.plan.Shape, Shards: len(shards),
+		Images: r.Images, Skipped: r.Skipped, Complete: file.complete, Segmentation: r,
+	}, nil
+}

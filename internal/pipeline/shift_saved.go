@@ -1,0 +1,231 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+)
+
+// savedRatios is the JSON that Shift writes of a shard's pictures, in their order:
+// what the whole's is made of.
+type savedRatios struct {
+	K        int            `json:"k"`
+	Grouping string         `json:"grouping,omitempty"`
+	Concepts []savedConcept `json:"concepts"`
+	Images   []savedRatio   `json:"images"`
+	Skipped  []Skipped      `json:"skipped"`
+}
+
+type savedConcept struct {
+	Concept string `json:"concept"`
+	Pairs   []Pair `json:"pairs"`
+	Label   string `json:"label,omitempty"`
+}
+
+type savedRatio struct {
+	Name    string           `json:"name"`
+	Ratios  []float64        `json:"ratios"` // [concepts]
+	Group   string           `json:"group,omitempty"`
+	Answers []dataset.Answer `json:"answers,omitempty"` // [concepts], where there are labels
+}
+
+// shard measures a shard's pictures and keeps what Merge needs of them.
+func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, concepts []concept, labels *dataset.Labels, say Reporter) error {
+	origin, err := o.origin(src, labels)
+	if err != nil {
+		return err
+	}
+	file, lo, hi, err := o.Shard.result(o.SavePath, kindRatios, origin, len(src.items))
+	if err != nil {
+		return err
+	}
+	if labels != nil {
+		// Rows of two pictures are found though they be in two shards.
+		names := make([]string, len(src.items))
+		for i, item := range src.items {
+			names[i] = item.Name
+		}
+		if _, err := labels.Join(names); err != nil {
+			return err
+		}
+	}
+	saved := &savedRatios{}
+	done, err := file.open(saved, o.Restart, say)
+	if err != nil {
+		return err
+	}
+	defer file.release()
+	r.Path, r.Complete = file.path, file.complete
+	asked := make([]string, len(concepts))
+	if file.complete {
+		if len(saved.Concepts) != len(concepts) {
+			return file.unusable(errors.New("other concepts"))
+		}
+		for i, c := range saved.Concepts {
+			asked[i] = c.Label
+		}
+		r.Grouping, r.Skipped, r.images = saved.Grouping, saved.Skipped, saved.shiftImages()
+		r.sumUp(concepts, asked)
+		return o.recall(r, say)
+	}
+	src.items = src.items[lo+done : hi]
+	src.images, src.skipped = len(src.items), saved.Skipped
+	earlier := saved.shiftImages()
+	skipped := len(src.skipped) // among the pictures before the next batch
+	keep := func(images []shiftImage, must bool) error {
+		return file.save(len(earlier)+len(images)+skipped, func() any {
+			return r.save(concepts, asked, slices.Concat(earlier, images), src.skipped[:skipped])
+		}, must)
+	}
+	var images []shiftImage
+	if len(src.items) > 0 {
+		images, err = conceptRatios(ctx, src, concepts, o.Threads, say, func(images []shiftImage) error {
+			skipped = len(src.skipped)
+			return keep(images, false)
+		})
+	}
+	if errors.Is(err, context.Canceled) && len(images) > 0 {
+		return errors.Join(err, keep(images, true))
+	}
+	if err != nil {
+		return err
+	}
+	r.images = append(earlier, images...)
+	r.Skipped = append([]Skipped{}, src.skipped...)
+	if labels != nil {
+		r.Grouping = labels.Grouping
+		if asked, err = r.join(labels, o, say); err != nil {
+			return err
+		}
+	}
+	if err := file.finish(r.save(concepts, asked, r.images, r.Skipped)); err != nil {
+		return err
+	}
+	r.sumUp(concepts, asked)
+	return nil
+}
+
+// origin says what ratios are measured with.
+func (o *ShiftOptions) origin(src *source, labels *dataset.Labels) (cache.Origin, error) {
+	origin := src.origin
+	origin.Parents = map[string]string{}
+	p := origin.Parameters
+	p["k"], p["concepts_sha256"] = o.K, cache.ListHash(o.Concepts)
+	if labels != nil {
+		known, err := json.Marshal([]any{labels.Grouping, labels.Names, labels.Known})
+		if err != nil {
+			return origin, err
+		}
+		p["labels_sha256"], p["questions_sha256"] = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
+	}
+	if err := addRead(&origin, "directions", o.PCsPath, kindDirections); err != nil {
+		return origin, err
+	}
+	if o.EmbeddingsPath != "" {
+		return origin, addRead(&origin, "embeddings", o.EmbeddingsPath, kindEmbeddings)
+	}
+	p["templates_sha256"] = templatesHash(o.Templates)
+	vocab, err := fileHash(o.Vocab)
+	p["vocab_sha256"] = vocab
+	return origin, err
+}
+
+// recall names the pictures that were skipped when a shard was made.
+func (o *ShiftOptions) recall(r *ShiftResult, say Reporter) error {
+	for _, s := range r.Skipped {
+		if o.Strict {
+			return hinted{fmt.Errorf("%s: made without %s: %s", r.Path, s.Name, s.Reason), "when it can be read, start over with --restart"}
+		}
+		say.Warn("skipped: %s: %s", s.Name, s.Reason)
+	}
+	return nil
+}
+
+// save is what is known of pictures, as it is written.
+func (r *ShiftResult) save(concepts []concept, labels []string, images []shiftImage, skipped []Skipped) *savedRatios {
+	s := &savedRatios{K: r.K, Grouping: r.Grouping, Images: make([]savedRatio, len(images)), Skipped: append([]Skipped{}, skipped...)}
+	for i, c := range concepts {
+		s.Concepts = append(s.Concepts, savedConcept{c.text, c.pairs, labels[i]})
+	}
+	for i, image := range images {
+		s.Images[i] = savedRatio{image.name, image.ratios, image.group, image.answers}
+	}
+	return s
+}
+
+func (s *savedRatios) shiftImages() []shiftImage {
+	var images []shiftImage
+	for _, i := range s.Images {
+		images = append(images, shiftImage{i.Name, i.Ratios, i.Group, i.Answers})
+	}
+	return images
+}
+
+// check returns an error unless s is of these concepts, a value for each in every
+// picture.
+func (s *savedRatios) check(first *savedRatios) error {
+	if len(s.Concepts) != len(first.Concepts) || s.K != first.K || s.Grouping != first.Grouping {
+		return fmt.Errorf("%d concepts of %d pairs by %q, want %d of %d by %q", len(s.Concepts), s.K, s.Grouping, len(first.Concepts), first.K, first.Grouping)
+	}
+	labelled := false
+	for i, c := range s.Concepts {
+		if c.Concept != first.Concepts[i].Concept || c.Label != first.Concepts[i].Label {
+			return fmt.Errorf("concept %q with label %q, want %q with %q", c.Concept, c.Label, first.Concepts[i].Concept, first.Concepts[i].Label)
+		}
+		labelled = labelled || c.Label != ""
+	}
+	for _, i := range s.Images {
+		if len(i.Ratios) != len(s.Concepts) || labelled && len(i.Answers) != len(s.Concepts) {
+			return fmt.Errorf("%s: %d ratios and %d answers, want those of %d concepts", i.Name, len(i.Ratios), len(i.Answers), len(s.Concepts))
+		}
+	}
+	return nil
+}
+
+// mergeShift makes of shards' ratios what a run that was not cut makes of all.
+func mergeShift(o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
+	var first *savedRatios
+	r := &ShiftResult{Path: o.SavePath, Plot: o.PlotPath, Skipped: []Skipped{}}
+	for _, p := range shards {
+		s := &savedRatios{}
+		if err := readResult(p.Artefact, s); err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = s
+		}
+		if err := s.check(first); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", p.Path(), cache.ErrDamaged, err)
+		}
+		r.images = append(r.images, s.shiftImages()...)
+		r.Skipped = append(r.Skipped, s.Skipped...)
+	}
+	if len(r.images) == 0 {
+		return nil, fmt.Errorf("%s: none of %d pictures could be read and has a label in any shard", o.SavePath, shards[0].inputsInAll())
+	}
+	if err := fitsFigure(o.PlotPath, len(first.Concepts)); err != nil {
+		return nil, err
+	}
+	if o.PlotPath != "" && first.Grouping == "" {
+		return nil, fmt.Errorf("%s: the shards have no groups to draw means of", o.PlotPath)
+	}
+	r.K, r.Grouping = first.K, first.Grouping
+	concepts, labels := make([]concept, len(first.Concepts)), make([]string, len(first.Concepts))
+	for i, c := range first.Concepts {
+		concepts[i], labels[i] = concept{c.Concept, c.Pairs}, c.Label
+	}
+	r.sumUp(concepts, labels)
+	r.remark(say)
+	if err := r.write(ShiftOptions{SavePath: o.SavePath, PlotPath: o.PlotPath}); err != nil {
+		return nil, err
+	}
+	return &MergeResult{
+		Path: o.SavePath, Kind: kindRatios, Shape: []int{r.Images, len(concepts)}, Shards: len(shards),
+		Images: r.Images, Skipped: r.Skipped, Shift: r,
+	}, nil
+}
