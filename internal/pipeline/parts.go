@@ -118,10 +118,14 @@ func (p part) fits(other part) error {
 		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
 	}
 	// Both ways, as a field that is not there is not asked for.
-	if err := p.Match(other.common()); err != nil {
-		return err
+	err := p.Match(other.common())
+	if err == nil {
+		err = other.Match(p.common())
 	}
-	return other.Match(p.common())
+	if err == nil {
+		return nil
+	}
+	return hinted{fmt.Errorf("%s and %s are not of one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with"}
 }
 
 // common is what all shards of a collection agree in.
