@@ -81,11 +81,11 @@ fuzz: ## run every fuzz target for FUZZTIME
 		done; \
 	done
 
-# Hundreds of kills, full disks and lost pictures; as root it also mounts file
+# Hundreds of kills, of shards side by side too, full disks and lost pictures; as root it also mounts file
 # systems in memory. The last line counts what was done.
 faults: ## run the fault tests in their long form, some minutes on an idle machine
 	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
-		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|PicturesChange|TwoWriters|LockedOut|Threads|Load'
+		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|PicturesChange|TwoWriters|LockedOut|Threads|Load|Shards'
 
 bench: ## run the benchmarks; BENCH=regexp picks some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
