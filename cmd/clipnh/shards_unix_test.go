@@ -89,7 +89,7 @@ func TestShards(t *testing.T) {
 	for i, job := range shardJobs(t) {
 		t.Run(job.name, func(t *testing.T) {
 			want := job.whole().undisturbed(t)
-			for round := range thorough(1, 12) {
+			for round := range thorough(1, 16) {
 				shards, merged := t.TempDir(), t.TempDir()
 				kills := job.untilDone(t, shards, want.took, uint64(i), uint64(round))
 				if t.Failed() {

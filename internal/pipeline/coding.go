@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // CodingOptions says which directions are to be written as sums of which words.
@@ -167,6 +168,27 @@ func addParent(o *cache.Origin, role, path string, a *cache.Artefact) error {
 	}
 	sum, err := fileHash(path)
 	o.Parameters[role+"_sha256"] = sum
+	return err
+}
+
+// addRead adds to an origin a file of a kind that is to be read.
+func addRead(o *cache.Origin, role, path, kind string) error {
+	a, err := openOurs(path, kind)
+	if err != nil {
+		return unmade(err, path, makers[kind])
+	}
+	return addParent(o, role, path, a)
+}
+
+// addTexts adds to an origin what texts are embedded by: the embeddings, if their
+// path is given, or else a tokenizer and templates.
+func addTexts(o *cache.Origin, embeddings, vocab string, templates []textlist.Template) error {
+	if embeddings != "" {
+		return addRead(o, "embeddings", embeddings, kindEmbeddings)
+	}
+	o.Parameters["templates_sha256"] = templatesHash(templates)
+	sum, err := fileHash(vocab)
+	o.Parameters["vocab_sha256"] = sum
 	return err
 }
 

@@ -262,15 +262,21 @@ func (c *collector) complete(result *CollectResult) (*CollectResult, error) {
 	return result, errors.Join(err, c.recall(result.Skipped))
 }
 
-// recall names the pictures that were skipped when an artefact was made. To a
-// strict run they are an error, as they would have been then.
+// recall names the pictures that were skipped when the artefact was made.
 func (c *collector) recall(skipped []Skipped) error {
-	if c.options.Strict && len(skipped) > 0 {
-		err := fmt.Errorf("%s: made without %s: %s", c.options.SavePath, skipped[0].Name, skipped[0].Reason)
-		return hinted{err, "when it can be read, start over with --restart"}
-	}
+	return recall(c.options.SavePath, skipped, c.options.Strict, c.say)
+}
+
+// recall names the pictures that were skipped when what is at path was made. To a
+// strict run those that could not be read are an error, as they would have been
+// then.
+func recall(path string, skipped []Skipped, strict bool, say Reporter) error {
 	for _, s := range skipped {
-		c.say.Warn("skipped: %s: %s", s.Name, s.Reason)
+		if strict && s.Reason != missingScene {
+			err := fmt.Errorf("%s: made without %s: %s", path, s.Name, s.Reason)
+			return hinted{err, "when it can be read, start over with --restart"}
+		}
+		say.Warn("skipped: %s: %s", s.Name, s.Reason)
 	}
 	return nil
 }

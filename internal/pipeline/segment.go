@@ -142,7 +142,10 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 		}
 		defer file.release()
 		if result.Complete {
-			return tally.finish(), o.recall(result, say)
+			if err := recall(result.Path, result.Skipped, o.Strict, say); err != nil {
+				return nil, err
+			}
+			return tally.finish(), nil
 		}
 	}
 	if err := o.canDraw(scenes); err != nil {
@@ -150,8 +153,8 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	}
 	if done == 0 {
 		for _, path := range missing {
-			say.Warn("skipped: %s: missing", path)
-			result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: "missing"})
+			say.Warn("skipped: %s: %s", path, missingScene)
+			result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: missingScene})
 		}
 	}
 	s, err := newSegmenter(ctx, &o, m, result, say)
@@ -178,6 +181,9 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	}
 	return tally.finish(), nil
 }
+
+// missingScene is why a scene that a data set lists and lacks is skipped.
+const missingScene = "missing"
 
 var errNoneSegmented = errors.New("none of the pictures could be segmented")
 

@@ -69,22 +69,7 @@ func (o *SegmentOptions) origin(m *model, scenes string) (cache.Origin, error) {
 			return origin, err
 		}
 	}
-	if o.TextsPath != "" {
-		return origin, addRead(&origin, "embeddings", o.TextsPath, kindEmbeddings)
-	}
-	parameters["templates_sha256"] = templatesHash(o.Templates)
-	vocab, err := fileHash(o.Vocab)
-	parameters["vocab_sha256"] = vocab
-	return origin, err
-}
-
-// addRead adds to an origin a file of a kind that is to be read.
-func addRead(origin *cache.Origin, role, path, kind string) error {
-	a, err := openOurs(path, kind)
-	if err != nil {
-		return unmade(err, path, makers[kind])
-	}
-	return addParent(origin, role, path, a)
+	return origin, addTexts(&origin, o.TextsPath, o.Vocab, o.Templates)
 }
 
 func (o *SegmentOptions) methodNames() []string {
@@ -122,18 +107,6 @@ func (o *SegmentOptions) earlier(m *model, list string, scenes *[]sceneToRead, m
 		return nil, 0, fmt.Errorf("%s: %w: %w", file.path, cache.ErrDamaged, err)
 	}
 	return file, done, nil
-}
-
-// recall names the scenes that were skipped when the counts were made. To a
-// strict run they are an error, as they would have been then.
-func (o *SegmentOptions) recall(r *SegmentResult, say Reporter) error {
-	for _, s := range r.Skipped {
-		if o.Strict && s.Reason != "missing" {
-			return hinted{fmt.Errorf("%s: made without %s: %s", r.Path, s.Name, s.Reason), "when it can be read, start over with --restart"}
-		}
-		say.Warn("skipped: %s: %s", s.Name, s.Reason)
-	}
-	return nil
 }
 
 // save is what has been counted, as it is written.

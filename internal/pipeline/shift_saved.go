@@ -71,7 +71,7 @@ func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, co
 		}
 		r.Grouping, r.Skipped, r.images = saved.Grouping, saved.Skipped, saved.shiftImages()
 		r.sumUp(concepts, asked)
-		return o.recall(r, say)
+		return recall(r.Path, r.Skipped, o.Strict, say)
 	}
 	src.items = src.items[lo+done : hi]
 	src.images, src.skipped = len(src.items), saved.Skipped
@@ -126,24 +126,7 @@ func (o *ShiftOptions) origin(src *source, labels *dataset.Labels) (cache.Origin
 	if err := addRead(&origin, "directions", o.PCsPath, kindDirections); err != nil {
 		return origin, err
 	}
-	if o.EmbeddingsPath != "" {
-		return origin, addRead(&origin, "embeddings", o.EmbeddingsPath, kindEmbeddings)
-	}
-	p["templates_sha256"] = templatesHash(o.Templates)
-	vocab, err := fileHash(o.Vocab)
-	p["vocab_sha256"] = vocab
-	return origin, err
-}
-
-// recall names the pictures that were skipped when a shard was made.
-func (o *ShiftOptions) recall(r *ShiftResult, say Reporter) error {
-	for _, s := range r.Skipped {
-		if o.Strict {
-			return hinted{fmt.Errorf("%s: made without %s: %s", r.Path, s.Name, s.Reason), "when it can be read, start over with --restart"}
-		}
-		say.Warn("skipped: %s: %s", s.Name, s.Reason)
-	}
-	return nil
+	return origin, addTexts(&origin, o.EmbeddingsPath, o.Vocab, o.Templates)
 }
 
 // save is what is known of pictures, as it is written.
