@@ -159,7 +159,7 @@ func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 		case !ok:
 			failure = fmt.Errorf("tensor %s is missing", name)
 		case len(t.Shape) != rank:
-			failure = fmt.Errorf("%s: shape %v, want %d dimensions", name, t.Shape, rank)
+			failure = fmt.Errorf("%s: shape %s, want %d dimensions", name, shapeText(t.Shape), rank)
 		default:
 			return t.Shape[axis]
 		}
@@ -228,7 +228,7 @@ func (c Config) check(tensors map[string]ptfile.Tensor) error {
 			return fmt.Errorf("tensor %s is missing, want shape %v", p.name, p.shape)
 		}
 		if !slices.Equal(t.Shape, p.shape) {
-			return fmt.Errorf("%s: shape %v, want %v", p.name, t.Shape, p.shape)
+			return fmt.Errorf("%s: shape %s, want %v", p.name, shapeText(t.Shape), p.shape)
 		}
 		switch t.DType {
 		case ptfile.Float16, ptfile.BFloat16, ptfile.Float32, ptfile.Float64:
@@ -255,4 +255,13 @@ func andMore(n int) string {
 		return ""
 	}
 	return fmt.Sprintf(" (and %d more)", n)
+}
+
+// shapeText writes a shape of a file's, which may have any number of dimensions.
+func shapeText(shape []int) string {
+	const most = 8
+	if len(shape) <= most {
+		return fmt.Sprint(shape)
+	}
+	return fmt.Sprintf("%v and %d more", shape[:most], len(shape)-most)
 }

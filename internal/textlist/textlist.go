@@ -40,7 +40,7 @@ func read(r io.Reader, most int64) ([]string, error) {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, errors.New("text is UTF-16, want UTF-8")
 	}
-	text := strings.TrimPrefix(string(data), "\ufeff")
+	text := strings.TrimLeft(string(data), "\ufeff") // one mark, or those of lists put together
 	text = strings.TrimRight(text, " \t\r\n")
 	if text == "" {
 		return nil, errors.New("no lines, want at least one")
