@@ -70,12 +70,8 @@ func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, 
 	if err := makeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err
 	}
-	var format plot.Format
-	if o.PlotPath != "" {
-		var err error
-		if format, err = plot.FormatOf(o.PlotPath); err != nil {
-			return nil, err
-		}
+	if err := canDraw(o.PlotPath); err != nil {
+		return nil, err
 	}
 	src, err := openSource(ctx, o.PictureOptions, o.Threads, say)
 	if err != nil {
@@ -103,7 +99,7 @@ func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, 
 	if o.PlotPath == "" {
 		return result, nil
 	}
-	return result, cache.WriteFile(o.PlotPath, func(w io.Writer) error { return plot.Write(w, ablationFigure(e), format) })
+	return result, drawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
 }
 
 // ablations are the variants of one mode.

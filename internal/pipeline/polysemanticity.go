@@ -69,6 +69,9 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter
 	if err := makeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
+	if err := canDraw(o.PlotPath); err != nil {
+		return nil, err
+	}
 	a, err := cache.Open(o.CollectPath)
 	if err != nil {
 		return nil, err
@@ -111,12 +114,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter
 	if o.PlotPath == "" {
 		return result, nil
 	}
-	format, err := plot.FormatOf(o.PlotPath)
-	if err != nil {
-		return nil, err
-	}
-	err = cache.WriteFile(o.PlotPath, func(w io.Writer) error { return plot.WriteHistogram(w, figure, format) })
-	return result, err
+	return result, drawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, figure, format) })
 }
 
 // embeddingsOf returns the unit image embeddings of a folder's pictures, [B,O].

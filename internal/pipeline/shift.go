@@ -100,6 +100,12 @@ func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, err
 	if err := makeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
+	if err := canWriteJSON(o.SavePath, "a result of shift", isSavedShift); err != nil {
+		return nil, err
+	}
+	if err := canDraw(o.PlotPath); err != nil {
+		return nil, err
+	}
 	var labels *dataset.Labels
 	if o.ReadLabels != nil {
 		var err error
@@ -337,11 +343,7 @@ func (r *ShiftResult) write(o ShiftOptions) error {
 	if o.PlotPath == "" {
 		return nil
 	}
-	format, err := plot.FormatOf(o.PlotPath)
-	if err != nil {
-		return err
-	}
-	return cache.WriteFile(o.PlotPath, func(w io.Writer) error { return plot.WritePanels(w, r.figure(), format) })
+	return drawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
 }
 
 // figure draws two curves for each concept: its mean ratio by group, and the true

@@ -34,6 +34,16 @@ type savedGroup struct {
 	MeanRatio float64  `json:"mean_ratio"`
 }
 
+// isSavedShift says whether a document of these first keys is what Shift writes,
+// or the reference: a concept, and what was measured of it.
+func isSavedShift(_, measure string) bool {
+	switch measure {
+	case "correlation", "groups_correlation", "heads":
+		return true
+	}
+	return false
+}
+
 // writeJSON writes every concept by its text, keys in order.
 func (r *ShiftResult) writeJSON(w io.Writer) error {
 	all := make(map[string]json.RawMessage, len(r.Concepts))

@@ -74,6 +74,10 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 	if err := makeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
+	isWatch := func(first, second string) bool { return first == "reference" && second == "" }
+	if err := canWriteJSON(o.SavePath, "a result of shift --watch", isWatch); err != nil {
+		return nil, err
+	}
 	ref, now, err := openBoth(ctx, o, say)
 	if err != nil {
 		return nil, err
