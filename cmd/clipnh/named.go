@@ -133,7 +133,7 @@ func fallback(ctx context.Context, f *pflag.Flag) (string, error) {
 		return "", err
 	}
 	a, _ := store.Find(name)
-	if state, _ := store.State(a); state != asset.Present {
+	if state, _ := store.State(a); state == asset.Absent || state == asset.Partial {
 		return "", nil
 	}
 	path, err := store.Locate(ctx, a)

@@ -122,12 +122,16 @@ type State string
 const (
 	Absent  State = "absent"
 	Partial State = "partial" // a part has arrived
+	Damaged State = "damaged" // it is there, of another size than published
 	Present State = "present" // it is there; whether it is whole shows when it is used
 )
 
 // State returns how much of an asset there is, and its bytes on disk.
 func (s *Store) State(a configs.Asset) (State, int64) {
 	if info, err := os.Stat(s.Path(a)); err == nil {
+		if a.Size != 0 && info.Size() != a.Size {
+			return Damaged, info.Size()
+		}
 		return Present, info.Size()
 	}
 	if info, err := os.Stat(s.Path(a) + ".partial"); err == nil {

@@ -167,6 +167,11 @@ func TestFetch(t *testing.T) {
 	if state, n := s.State(a); state != Present || n != a.Size {
 		t.Errorf("%s, %d bytes", state, n)
 	}
+	longer := a
+	longer.Size++
+	if state, n := s.State(longer); state != Damaged || n != a.Size {
+		t.Errorf("cut short: %s, %d bytes", state, n)
+	}
 	if c := readCheck(s.Path(a)); c.SHA256 != a.SHA256 {
 		t.Errorf("wrote down %+v", c)
 	}
