@@ -51,7 +51,7 @@ func newPaperCommand(g *globalOptions) *cobra.Command {
 		ValidArgs:   names,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			opts.results = args
+			opts.results, opts.given = args, cmd.Flags().Changed
 			if err := opts.validate(names); err != nil {
 				return usageError{err}
 			}
@@ -64,6 +64,7 @@ func newPaperCommand(g *globalOptions) *cobra.Command {
 
 // paperOptions is everything the paper command can be told.
 type paperOptions struct {
+	given   func(flag string) bool
 	results []string
 	dir     string
 	paperSources
@@ -89,8 +90,16 @@ func (o *paperOptions) validate(names []string) error {
 	if err := require("--dir", o.dir); err != nil {
 		return err
 	}
+	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs"} {
+		if o.onDemo() && o.given(flag) {
+			return fmt.Errorf("--%s is for a --model and --data-path: the example has its own", flag)
+		}
+	}
 	if o.onDemo() {
 		return nil
+	}
+	if _, err := parseNeurons(o.neurons); err != nil {
+		return err
 	}
 	switch {
 	case o.stride < 1:

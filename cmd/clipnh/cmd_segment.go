@@ -135,9 +135,6 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *segmentOptions) validate() error {
-	if err := require("--model", o.model); err != nil {
-		return err
-	}
 	pairs := false
 	for i, name := range o.methods {
 		method, err := segment.ParseMethod(name)
@@ -149,6 +146,16 @@ func (o *segmentOptions) validate() error {
 		}
 		pairs = pairs || method.UsesPairs()
 	}
+	needed := []string{"--model", o.model}
+	if pairs {
+		needed = append(needed, "--pcs-path", o.pcs)
+	}
+	if o.texts == "" {
+		needed = append(needed, "--vocab", o.vocab)
+	}
+	if err := require(needed...); err != nil {
+		return err
+	}
 	switch {
 	case (o.image == "") == (o.dataPath == ""):
 		return errors.New("want one of --image and --data-path")
@@ -158,10 +165,6 @@ func (o *segmentOptions) validate() error {
 		return errors.New("--image: want --classes or --config")
 	case len(o.methods) == 0:
 		return errors.New("--method: want at least one")
-	case pairs && o.pcs == "":
-		return errors.New("--pcs-path is missing")
-	case o.texts == "" && o.vocab == "":
-		return require("--vocab", "")
 	case o.texts != "" && o.templates != "":
 		return errors.New("--text-embeddings-path is instead of --templates")
 	case o.resize != "opencv" && o.resize != "pillow":

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -39,6 +41,8 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 
 func (o *sourceOptions) validate() error {
 	switch {
+	case !slices.Contains(dataset.Kinds(), o.dataset):
+		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case o.stride < 1:
 		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
 	case o.batch < 1:

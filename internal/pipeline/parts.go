@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -23,7 +25,7 @@ func shardsBeside(path string) ([]string, error) {
 	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")
 	dir, prefix := filepath.Split(before)
 	entries, err := os.ReadDir(filepath.Clean(dir))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var found []string

@@ -110,7 +110,12 @@ func Retrieve(ctx context.Context, o RetrieveOptions, say Reporter) (*RetrieveRe
 	if err != nil {
 		return nil, err
 	}
-	if o.SaveDir != "" {
+	var d *drawing
+	if o.SaveDir != "" { // what is wrong with its inputs is known before the scores are read
+		if d, err = o.newDrawing(ctx, src, say); err != nil {
+			return nil, err
+		}
+		defer d.close()
 		if err := canRetrieveInto(o.SaveDir, asked); err != nil {
 			return nil, err
 		}
@@ -128,10 +133,10 @@ func Retrieve(ctx context.Context, o RetrieveOptions, say Reporter) (*RetrieveRe
 			u.Words = words.of(u.head, n.index)
 		}
 	}
-	if o.SaveDir == "" {
+	if d == nil {
 		return result, nil
 	}
-	skipped, err := o.draw(ctx, src, result, say)
+	skipped, err := d.draw(ctx, result)
 	result.Skipped = append(result.Skipped, skipped...)
 	return result, err
 }

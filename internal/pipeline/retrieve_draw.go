@@ -25,8 +25,10 @@ type drawing struct {
 	RetrieveOptions
 	say   Reporter
 	team  par.Team
+	data  *dataset.Dataset
 	paths map[string]string // of pictures' files, by name
 	tower *clip.ImageTower  // nil: no heat maps
+	model *model            // of a tower that is not the source's, or nil
 
 	failed  map[string]bool // pictures that could not be read
 	skipped []Skipped
@@ -41,38 +43,60 @@ type shown struct {
 	attention  []float32 // of every head, [H,T-1]
 }
 
+// newDrawing opens the pictures and, where the source has no tower and there is a
+// model, its tower.
+func (o RetrieveOptions) newDrawing(ctx context.Context, src *source, say Reporter) (d *drawing, err error) {
+	d = &drawing{RetrieveOptions: o, say: say, team: par.NewTeam(o.Threads), tower: src.tower, failed: map[string]bool{}}
+	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
+		return nil, err
+	}
+	if d.tower != nil || o.Model == "" {
+		return d, nil
+	}
+	if d.model, err = openModel(ctx, o.Model); err != nil {
+		return nil, err
+	}
+	if err = d.openTower(src); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openTower makes the tower of the model, which must be that of the scores.
+func (d *drawing) openTower(src *source) (err error) {
+	m := d.model
+	if err := sameWeights(d.Model, m.sha256, d.ScoresPath, src.origin.Weights); err != nil {
+		return err
+	}
+	if c := m.Config; c.Neurons() != src.neurons || src.heads != 0 && c.Heads() != src.heads {
+		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, c.Heads(), c.Neurons(), d.ScoresPath, src.heads, src.neurons)
+	}
+	// Planned as for collecting, so that its maps are those of the scores.
+	options := clip.ImageOptions{Batch: max(d.BatchSize, 2), Threads: d.Threads, Precision: d.Precision}
+	d.tower, err = clip.NewImageTower(m.Checkpoint, options)
+	return err
+}
+
+func (d *drawing) close() {
+	if d.model != nil {
+		d.model.Close()
+	}
+}
+
 // draw writes, for every neuron, copies of the pictures that it and its pairs
 // are strongest on, and a sheet with the neuron's pictures and below them those
 // of its strongest pairs; where there is a model, also one with heat maps for
 // each of these units. It completes result with their paths, and returns the
 // pictures that could not be read.
-func (o RetrieveOptions) draw(ctx context.Context, src *source, result *RetrieveResult, say Reporter) ([]Skipped, error) {
-	d := &drawing{RetrieveOptions: o, say: say, team: par.NewTeam(o.Threads), tower: src.tower, failed: map[string]bool{}}
-	if err := d.locate(ctx, result); err != nil {
+func (d *drawing) draw(ctx context.Context, result *RetrieveResult) ([]Skipped, error) {
+	if err := d.locate(result); err != nil {
 		return nil, err
 	}
-	switch {
-	case d.tower == nil && o.Model == "":
-		say.Note("heat maps are left out: they need --model")
-	case d.tower == nil:
-		m, err := openModel(ctx, o.Model)
-		if err != nil {
-			return nil, err
-		}
-		defer m.Close()
-		if err := sameWeights(o.Model, m.sha256, o.ScoresPath, src.origin.Weights); err != nil {
-			return nil, err
-		}
-		if c := m.Config; c.Neurons() != src.neurons || src.heads != 0 && c.Heads() != src.heads {
-			return nil, fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", o.Model, c.Heads(), c.Neurons(), o.ScoresPath, src.heads, src.neurons)
-		}
-		// Planned as for collecting, so that its maps are those of the scores.
-		options := clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: o.Threads, Precision: o.Precision}
-		if d.tower, err = clip.NewImageTower(m.Checkpoint, options); err != nil {
-			return nil, err
-		}
+	if d.tower == nil {
+		d.say.Note("heat maps are left out: they need --model")
 	}
-	progress := say.Progress()
+	progress := d.say.Progress()
 	total := 0
 	for _, n := range result.Neurons {
 		total += len(n.images())
@@ -101,13 +125,9 @@ func (n *RetrievedNeuron) images() []int {
 }
 
 // locate finds the files of the pictures by their names.
-func (d *drawing) locate(ctx context.Context, result *RetrieveResult) error {
-	data, err := dataset.Open(ctx, d.Data)
-	if err != nil {
-		return err
-	}
+func (d *drawing) locate(result *RetrieveResult) error {
 	d.paths = map[string]string{}
-	for _, item := range data.Items {
+	for _, item := range d.data.Items {
 		d.paths[item.Name] = item.Path
 	}
 	for _, n := range result.Neurons {
@@ -128,7 +148,7 @@ func (d *drawing) locate(ctx context.Context, result *RetrieveResult) error {
 		return err
 	}
 	from := a.Manifest.Origin
-	if from.Images != "" && data.Stride(max(from.Stride, 1)).Fingerprint() != from.Images {
+	if from.Images != "" && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.Images {
 		d.say.Warn("%s: not quite the pictures that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
 	}
 	return nil

@@ -224,11 +224,18 @@ func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *Segm
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
+	directions, err := o.directions(m) // before the texts, which take longer
+	if err != nil {
+		return nil, err
+	}
+	if directions != nil {
+		defer directions.close()
+	}
 	text, err := s.texts(ctx, m, words)
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := s.pairs(m, text)
+	pairs, err := s.pairs(m, directions, text)
 	if err != nil {
 		return nil, err
 	}

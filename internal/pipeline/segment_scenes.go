@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -28,6 +29,9 @@ type sceneToRead struct {
 // the fingerprint of what it has.
 func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, missing []string, list string, err error) {
 	if o.Image != "" {
+		if _, err := os.Stat(o.Image); err != nil {
+			return nil, nil, "", err
+		}
 		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, "", nil
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})

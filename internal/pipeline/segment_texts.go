@@ -67,22 +67,32 @@ func (o *SegmentOptions) usesPairs() bool {
 	return slices.ContainsFunc(o.Methods, segment.Method.UsesPairs)
 }
 
-// pairs chooses the pairs of each query; nil if no method uses them.
-func (s *segmenter) pairs(m *model, text []float32) (*segment.Pairs, error) {
-	if !s.o.usesPairs() {
+// directions opens the directions of the model's pairs; nil if no method takes
+// pairs.
+func (o *SegmentOptions) directions(m *model) (*tensorFile, error) {
+	if !o.usesPairs() {
 		return nil, nil
 	}
-	t, err := openTensor(s.o.PCsPath, "svd --out-save-path", cache.Manifest{Kind: kindDirections, Origin: cache.Origin{Weights: m.sha256}})
+	t, err := openTensor(o.PCsPath, "svd --out-save-path", cache.Manifest{Kind: kindDirections, Origin: cache.Origin{Weights: m.sha256}})
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
 	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
-	if len(t.shape) != 3 || t.shape[0] != H || t.shape[1] != C || t.shape[2] != O {
+	if !slices.Equal(t.shape, []int{H, C, O}) {
+		t.close()
 		return nil, t.wrongShape(fmt.Sprintf("[%d,%d,%d], a direction for every pair of the model", H, C, O))
 	}
+	return t, nil
+}
+
+// pairs chooses the pairs of each query; nil if no method uses them.
+func (s *segmenter) pairs(m *model, t *tensorFile, text []float32) (*segment.Pairs, error) {
+	if t == nil {
+		return nil, nil
+	}
+	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
 	choice := segment.NewChoice(text, O, H*C)
-	err = t.readRows(func(first int, rows []float32) error {
+	err := t.readRows(func(first int, rows []float32) error {
 		if i := unsound(rows); i >= 0 {
 			return fmt.Errorf("%s: direction of %s has a %g, want finite numbers", t.path, pairName(first+i/O, C), rows[i])
 		}

@@ -97,6 +97,11 @@ type found struct {
 // where that is asked for.
 func Verify(ctx context.Context, o VerifyOptions, say Reporter) (*VerifyResult, error) {
 	v := &verifying{VerifyOptions: o, say: say, result: &VerifyResult{Counts: map[string]int{}}, pictures: map[string]*pictureSet{}}
+	if o.DataPath != "" {
+		if _, err := os.Stat(o.DataPath); err != nil {
+			return nil, err // not staleness: nothing can be compared
+		}
+	}
 	for _, path := range o.Paths {
 		if err := v.find(ctx, path); err != nil {
 			return nil, err
