@@ -131,6 +131,9 @@ func (o *paperOptions) sources() (paperSources, error) {
 }
 
 func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
+	if err := paper.CanSave(opts.dir); err != nil {
+		return hinted{err, "give another --dir"}
+	}
 	src, err := opts.sources()
 	if err != nil {
 		return err

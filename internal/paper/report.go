@@ -2,9 +2,12 @@ package paper
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -53,6 +56,33 @@ type Report struct {
 	Steps    []Record  `json:"steps"` // in the order of the work, without their results
 }
 
+// The first bytes of the two files of a report.
+const (
+	jsonBegin     = "{\n  \"program\": "
+	markdownBegin = "# The paper's results, measured\n"
+)
+
+// CanSave returns cache.ErrExists if a report.json or report.md in dir is not one
+// that Save wrote.
+func CanSave(dir string) error {
+	for _, file := range []struct{ name, begin string }{{"report.json", jsonBegin}, {"report.md", markdownBegin}} {
+		path := filepath.Join(dir, file.name)
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		head := make([]byte, len(file.begin))
+		if _, err := io.ReadFull(f, head); err != nil || string(head) != file.begin {
+			return fmt.Errorf("%s: %w, and is not a report of clipnh", path, cache.ErrExists)
+		}
+	}
+	return nil
+}
+
 // Save writes report.json and report.md to dir.
 func (r *Report) Save(dir string) error {
 	err := cache.WriteFile(filepath.Join(dir, "report.json"), func(w io.Writer) error {
@@ -72,7 +102,7 @@ func (r *Report) Save(dir string) error {
 
 func (r *Report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# The paper's results, measured\n\nModel %s (SHA-256 %.12s), data %s. The published figures are the paper's, of RN50x16 on real data.\n", r.Model, r.Weights, r.Data)
+	fmt.Fprintf(&b, markdownBegin+"\nModel %s (SHA-256 %.12s), data %s. The published figures are the paper's, of RN50x16 on real data.\n", r.Model, r.Weights, r.Data)
 	result := ""
 	expected := false
 	for _, row := range r.Rows {
