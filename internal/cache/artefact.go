@@ -49,16 +49,22 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	for _, p := range a.Manifest.Payloads {
 		info, err := d.stat(a.at.file(p))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("open %s: %w: its manifest is there, the file is not", a.at.file(p), ErrDamaged)
+			return nil, a.incomplete(fmt.Errorf("open %s: %w: its manifest is there, the file is not", a.at.file(p), ErrDamaged))
 		}
 		if err != nil {
 			return nil, err
 		}
 		if info.Size() != p.Bytes {
-			return nil, fmt.Errorf("open %s: %w: %d bytes, want %d", a.at.file(p), ErrDamaged, info.Size(), p.Bytes)
+			return nil, a.incomplete(fmt.Errorf("open %s: %w: %d bytes, want %d", a.at.file(p), ErrDamaged, info.Size(), p.Bytes))
 		}
 	}
 	return a, nil
+}
+
+// incomplete adds to the error of a file that is cut short or gone what says how to
+// mend it.
+func (a *Artefact) incomplete(err error) error {
+	return hinted{err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path)}
 }
 
 // readArtefact reads a manifest and does not look for the payloads.

@@ -45,16 +45,16 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source, threads in
 		return nil, err
 	}
 	defer pcs.close()
-	if want := (unitShape{src.heads, src.neurons}); !slices.Equal(pcs.units, want) || pcs.outDim != src.outDim {
-		shape := append(slices.Clone(pcs.units), pcs.outDim)
-		return nil, fmt.Errorf("%s: shape %s, want [%d,%d,%d] as the contributions have it", o.PCsPath, npy.ShapeString(shape), src.heads, src.neurons, src.outDim)
-	}
 	weights := src.origin.Weights
 	if pcs.artefact != nil {
 		if err := requireOf(pcs.artefact, cache.Manifest{Origin: cache.Origin{Weights: weights}}); err != nil {
 			return nil, err
 		}
 		weights = cmp.Or(weights, pcs.artefact.Manifest.Origin.Weights)
+	}
+	if want := (unitShape{src.heads, src.neurons}); !slices.Equal(pcs.units, want) || pcs.outDim != src.outDim {
+		shape := append(slices.Clone(pcs.units), pcs.outDim)
+		return nil, fmt.Errorf("%s: shape %s, want [%d,%d,%d] as the contributions have it", o.PCsPath, npy.ShapeString(shape), src.heads, src.neurons, src.outDim)
 	}
 	var texts []float32
 	if o.EmbeddingsPath != "" {
