@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
@@ -13,6 +16,9 @@ func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 	setup := &configs.Segmentation{Sink: true}
 	set := func(flag string) bool { return o.config == "" || o.given(flag) }
 	if o.config != "" {
+		if filepath.Ext(o.config) == "" && !slices.Contains(configs.Segmentations(), o.config) {
+			return nil, usageError{fmt.Errorf("--config %q: want the path of a .yaml file or one of %s", o.config, strings.Join(configs.Segmentations(), ", "))}
+		}
 		var err error
 		if setup, err = configs.ReadSegmentation(o.config); err != nil {
 			return nil, err
@@ -52,8 +58,12 @@ func override[T any](field *T, value T, set bool) {
 // and | between words of one, or a file with a class a line and commas between
 // words.
 func parseClasses(given string) ([]configs.Class, error) {
-	if lines, err := textlist.ReadFile(given); err == nil {
+	lines, err := textlist.ReadFile(given)
+	if err == nil {
 		return splitClasses(lines, ",")
+	}
+	if _, missing := os.Stat(given); missing == nil || filepath.Ext(given) == ".txt" {
+		return nil, err // a file was meant
 	}
 	classes, err := splitClasses(strings.Split(given, ","), "|")
 	if err != nil {

@@ -128,7 +128,8 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights string, thread
 	}
 	defer m.Close()
 	if weights != "" && m.sha256 != weights {
-		return nil, fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.sha256, weights)
+		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.sha256, weights)
+		return nil, hinted{err, "give the --model that they were made with"}
 	}
 	e, err := newTextEncoder(m.Checkpoint, o.Vocab, threads)
 	if err != nil {

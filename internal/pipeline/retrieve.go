@@ -190,7 +190,8 @@ func sameWeights(model, weights, scoresPath, of string) error {
 	if of == "" || of == weights {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
+	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
+	return hinted{err, "give the --model that it was made with"}
 }
 
 // askedNeuron is a neuron and which of its pairs are wanted.
