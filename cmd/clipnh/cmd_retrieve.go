@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +123,11 @@ func (o *retrieveOptions) validate() error {
 	if _, err := parseNeurons(o.neurons); err != nil {
 		return err
 	}
+	for _, name := range splitUnits(o.pairs) {
+		if !pairName.MatchString(name) {
+			return fmt.Errorf("--pairs %q: want pairs, such as h21n624,h3n7", name)
+		}
+	}
 	if o.neurons == "" && o.pairs == "" && len(o.texts) == 0 {
 		return errors.New("nothing to look for: want --neur-idxs, --pairs or --text")
 	}
@@ -165,6 +171,9 @@ func (o *retrieveOptions) validate() error {
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
 }
+
+// pairName is how a pair, or all pairs of a neuron, is written.
+var pairName = regexp.MustCompile(`^(h\d+)?n\d+$`)
 
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {
