@@ -17,9 +17,9 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/heat"
 )
 
 // BenchmarkSegment times what segmentation adds to its tower passes: a picture of

@@ -12,7 +12,7 @@ type tally struct {
 	methods   []string
 	result    *SegmentResult
 	confusion []*heat.Confusion // of each method, where there is a truth
-	pixels    []int64              // of each class of each method, [methods,classes]
+	pixels    []int64           // of each class of each method, [methods,classes]
 }
 
 // newTally counts for the classes of a result.
