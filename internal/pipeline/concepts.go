@@ -177,7 +177,7 @@ func topPairs(ctx context.Context, pcs *directions, texts []float32, k int, team
 				return nil, err
 			}
 			to := min(from+textsPerBlock, M)
-			kernel.Sgemm(false, true, to-from, n, O, 1, texts[from*O:], O, rows, O, 0, products, n, team)
+			kernel.Sgemm(1, kernel.Dense(texts[from*O:], to-from, O), kernel.Dense(rows, n, O).T(), 0, kernel.Dense(products, to-from, n), team)
 			team.For(to-from, func(first, last, _ int) {
 				for i := first; i < last; i++ {
 					best[from+i] = keepBest(best[from+i], products[i*n:(i+1)*n], lo, neurons, min(k, pairs))
