@@ -134,7 +134,7 @@ func (c *Components) Nearest(ctx context.Context, texts []float32, k int, team p
 				return nil, err
 			}
 			to := min(from+textsPerBlock, M)
-			kernel.Sgemm(false, true, to-from, n, O, 1, texts[from*O:], O, rows, O, 0, products, n, team)
+			kernel.Sgemm(1, kernel.Dense(texts[from*O:], to-from, O), kernel.Dense(rows, n, O).T(), 0, kernel.Dense(products, to-from, n), team)
 			team.For(to-from, func(first, last, _ int) {
 				for i := first; i < last; i++ {
 					best[from+i] = keepNearest(best[from+i], products[i*n:(i+1)*n], lo, k)

@@ -211,7 +211,8 @@ func (c *classifier) count(e *Evaluated, features []float32, labels []int, team 
 	if len(c.logits) < n*c.number {
 		c.logits = make([]float32, n*c.number)
 	}
-	kernel.Sgemm(false, true, n, c.number, outDim, 1, features, outDim, c.classes, outDim, 0, c.logits, c.number, team)
+	kernel.Sgemm(1, kernel.Dense(features, n, outDim), kernel.Dense(c.classes, c.number, outDim).T(),
+		0, kernel.Dense(c.logits, n, c.number), team)
 	for i, label := range labels {
 		if label == dataset.Unlabelled || label >= c.number {
 			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)
