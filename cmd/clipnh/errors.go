@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -23,20 +24,15 @@ const (
 	exitInterrupted = 130
 )
 
-type exitMeaning struct {
-	code    int
-	meaning string
-}
-
 // exitMeanings is what help says about the exit codes.
-var exitMeanings = []exitMeaning{
-	{exitDone, "done"},
-	{exitFailed, "failed"},
-	{exitUsage, "wrong usage"},
-	{exitSkipped, "done, but some inputs were skipped"},
-	{exitMissing, "an artefact that it needs is missing"},
-	{exitStale, "an artefact is stale, or of another version"},
-	{exitInterrupted, "interrupted"},
+var exitMeanings = []manual.Exit{
+	{Status: exitDone, Meaning: "done"},
+	{Status: exitFailed, Meaning: "failed"},
+	{Status: exitUsage, Meaning: "wrong usage"},
+	{Status: exitSkipped, Meaning: "done, but some inputs were skipped"},
+	{Status: exitMissing, Meaning: "an artefact that it needs is missing"},
+	{Status: exitStale, Meaning: "an artefact is stale, or of another version"},
+	{Status: exitInterrupted, Meaning: "interrupted"},
 }
 
 // exitCodes maps errors to exit codes by the sentinels that they wrap. The
