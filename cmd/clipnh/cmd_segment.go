@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline"
-	"github.com/clipnh/clipnh/internal/segment"
 )
 
 const segmentHelp = `
@@ -107,7 +107,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the word")
 	fs.StringVar(&o.texts, "text-embeddings-path", "", "`FILE` of the words' embeddings instead of --vocab, .npy or .pt")
 	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
-	choices(fs, "method", segment.Methods...)
+	choices(fs, "method", heat.Methods...)
 	fs.IntVar(&o.k, "k", 20000, "take the `K` closest pairs of each word")
 	fs.IntVar(&o.conv, "conv-map-idx", -1, "take neurons' maps from block `N` of the last stage; -1 is the last block")
 	fs.IntVar(&o.sim, "sim-map-idx", -1, "run the attention pool on block `N` of the last stage")
@@ -137,7 +137,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 func (o *segmentOptions) validate() error {
 	pairs := false
 	for i, name := range o.methods {
-		method, err := segment.ParseMethod(name)
+		method, err := heat.ParseMethod(name)
 		if err != nil {
 			return fmt.Errorf("--%w", err)
 		}
@@ -244,12 +244,12 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
 		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
 		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
-		Pillow: opts.resize == "pillow", PAMR: segment.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},
+		Pillow: opts.resize == "pillow", PAMR: heat.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},
 		ShowDir: opts.showDir, SaveDir: opts.saveDir, SavePath: opts.savePath, Shard: shard, Restart: opts.restart,
 		Precision: precisions[opts.precision], Images: opts.images, Strict: opts.strict, Threads: g.workers(),
 	}
 	for _, name := range opts.methods {
-		method, err := segment.ParseMethod(name)
+		method, err := heat.ParseMethod(name)
 		if err != nil {
 			panic("segment: options were not validated")
 		}

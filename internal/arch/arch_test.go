@@ -35,14 +35,14 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
 		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/manual", "internal/npy",
-		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/segment", "internal/textlist", "internal/ui",
+		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/heat", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
 		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/imageprep",
 		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile",
-		"internal/segment", "internal/shift", "internal/textlist", "internal/ui",
+		"internal/heat", "internal/trend", "internal/textlist", "internal/ui",
 	},
 
 	// Domain: knows CLIP and the paper.
@@ -57,10 +57,10 @@ var allowed = map[string][]string{
 	"internal/layout":    {"configs", "internal/dataset", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
-	"internal/segment": {"internal/decomp", "internal/kernel", "internal/par"},
+	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
 	"internal/lowrank": {"internal/kernel", "internal/kernel/blas", "internal/par"},
 	"internal/omp":     {"internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/par"},
-	"internal/shift":   {"internal/par"},
+	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/npy"},
@@ -100,7 +100,7 @@ var importers = map[string][]string{
 	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/npy", "internal/pipeline"},
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},
-	"gonum.org/v1/gonum":                {"internal/kernel/blas", "internal/lowrank", "internal/omp", "internal/shift"},
+	"gonum.org/v1/gonum":                {"internal/kernel/blas", "internal/lowrank", "internal/omp", "internal/trend"},
 	"gonum.org/v1/plot":                 {"internal/plot"},
 	"go.yaml.in/yaml/v3":                {"configs"},
 	"gorgonia.org/gorgonia":             {"internal/clip"},
@@ -313,7 +313,7 @@ func TestViolations(t *testing.T) {
 		{"testutil outside tests", "internal/npy/a.go", `import "` + module + `internal/testutil"`, "imports internal/testutil; internal/npy may import nothing"},
 		{"sole importer", "internal/ui/a.go", `import "github.com/schollz/progressbar/v3"`, ""},
 		{"other importer", "internal/clip/a.go", `import "github.com/schollz/progressbar/v3"`, "imports github.com/schollz/progressbar/v3; only internal/ui may"},
-		{"package of a module", "internal/clip/a.go", `import "gonum.org/v1/gonum/mat"`, "imports gonum.org/v1/gonum/mat; only internal/kernel/blas, internal/lowrank, internal/omp, internal/shift may"},
+		{"package of a module", "internal/clip/a.go", `import "gonum.org/v1/gonum/mat"`, "imports gonum.org/v1/gonum/mat; only internal/kernel/blas, internal/lowrank, internal/omp, internal/trend may"},
 		{"in a test", "internal/clip/a_test.go", `import "gonum.org/v1/gonum/mat"`, ""},
 		{"similar path", "internal/ui/a.go", `import "golang.org/x/terminal"`, "golang.org/x/terminal, which has no row"},
 		{"standard library", "internal/bpe/a.go", `import "container/heap"`, ""},

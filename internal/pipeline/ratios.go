@@ -4,7 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/shift"
+	"github.com/clipnh/clipnh/internal/trend"
 )
 
 // ratioMeter measures the ratio of every concept in pictures.
@@ -12,7 +12,7 @@ type ratioMeter struct {
 	src  *source
 	team par.Team
 	all  []concept
-	sums []*shift.Sum // of a source with scores
+	sums []*trend.Sum // of a source with scores
 
 	features, values []float32 // scratch
 }
@@ -23,7 +23,7 @@ func newRatioMeter(src *source, all []concept, threads int) *ratioMeter {
 		return m
 	}
 	O := src.outDim
-	m.sums = make([]*shift.Sum, len(all))
+	m.sums = make([]*trend.Sum, len(all))
 	m.team.For(len(all), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			pairs := all[i].pairs
@@ -33,7 +33,7 @@ func newRatioMeter(src *source, all []concept, threads int) *ratioMeter {
 				src.pool.Directions(v[k*O:(k+1)*O], p.Head, p.Neuron, p.Neuron+1, par.NewTeam(1))
 				b = append(b, src.pool.Bias[p.Head*O:(p.Head+1)*O]...)
 			}
-			m.sums[i] = shift.NewSum(units, v, b)
+			m.sums[i] = trend.NewSum(units, v, b)
 		}
 	})
 	return m

@@ -11,7 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -20,7 +20,7 @@ import (
 func fewScenes(t *testing.T) SegmentOptions {
 	t.Helper()
 	o := demoSegmentation(t, "")
-	o.Methods = []segment.Method{segment.ByValues, segment.BySelfSelf}
+	o.Methods = []heat.Method{heat.ByValues, heat.BySelfSelf}
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS(o.DataPath)); err != nil {
 		t.Fatal(err)

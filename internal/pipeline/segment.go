@@ -10,10 +10,10 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/segment"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -38,9 +38,9 @@ type SegmentOptions struct {
 	DataPath string // instead: a data set
 	Limit    int    // scenes at most; 0 for all
 
-	Methods []segment.Method
+	Methods []heat.Method
 	Pillow  bool // scale pictures as Pillow's bilinear filter does, not as OpenCV's
-	PAMR    segment.PAMR
+	PAMR    heat.PAMR
 	ShowDir string // folder for drawings; may be empty
 	SaveDir string // folder for label maps; may be empty
 
@@ -193,7 +193,7 @@ type segmenter struct {
 	result  *SegmentResult
 	say     Reporter
 	towers  *towers
-	heat    *segment.Heat
+	heat    *heat.Mapper
 	team    par.Team
 	class   []int // [P], the class of each query
 	shorter int   // side to which pictures are scaled
@@ -242,8 +242,8 @@ func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *Segm
 	if s.towers, err = newTowers(m, o); err != nil {
 		return nil, err
 	}
-	options := segment.HeatOptions{Methods: o.Methods, Sink: o.Setup.Sink}
-	s.heat = segment.NewHeat(s.towers.packed.Pool(), text, pairs, options, s.team)
+	options := heat.Options{Methods: o.Methods, Sink: o.Setup.Sink}
+	s.heat = heat.NewMapper(s.towers.packed.Pool(), text, pairs, options, s.team)
 	return s, nil
 }
 
@@ -255,7 +255,7 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 	}
 	pixels := sc.width * sc.height
 	given := make([][]uint16, len(fields))
-	options := segment.LabelOptions{
+	options := heat.LabelOptions{
 		Class: s.class, LogitScale: s.o.Setup.LogitScale, ProbThd: s.o.Setup.ProbThd, AreaThd: s.o.Setup.AreaThd,
 	}
 	for i, f := range fields {
@@ -281,12 +281,12 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 
 // fields sends the windows of a picture through the tower and returns what each
 // method makes of them.
-func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*segment.Field, error) {
+func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
 	w, h := sc.scaled.W, sc.scaled.H
-	down, across := segment.NewAxis(h, s.crop, s.stride), segment.NewAxis(w, s.crop, s.stride)
-	fields := make([]*segment.Field, len(s.o.Methods))
+	down, across := heat.NewAxis(h, s.crop, s.stride), heat.NewAxis(w, s.crop, s.stride)
+	fields := make([]*heat.Field, len(s.o.Methods))
 	for i := range fields {
-		fields[i] = segment.NewField(len(s.class), down, across, sc.height, sc.width)
+		fields[i] = heat.NewField(len(s.class), down, across, sc.height, sc.width)
 	}
 	tower, err := s.towers.of(down.Padded, across.Padded)
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/segment"
 )
 
 // BenchmarkSegment times what segmentation adds to its tower passes: a picture of
@@ -67,7 +67,7 @@ func BenchmarkSegment(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for _, methods := range [][]segment.Method{{segment.ByPairs}, {segment.ByPairs, segment.ByHeads, segment.ByNeurons}, {segment.ByValues}} {
+	for _, methods := range [][]heat.Method{{heat.ByPairs}, {heat.ByPairs, heat.ByHeads, heat.ByNeurons}, {heat.ByValues}} {
 		b.Run(fmt.Sprint(methods), func(b *testing.B) {
 			o := &SegmentOptions{PCsPath: pcs, TextsPath: texts, Setup: setup, SimBlock: -1, Methods: methods, Threads: threads, Image: path}
 			result := &SegmentResult{Classes: make([]string, len(setup.Classes))}

@@ -4,15 +4,15 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/heat"
 )
 
 // tally counts labels, picture by picture.
 type tally struct {
 	methods   []string
 	result    *SegmentResult
-	confusion []*segment.Confusion // of each method, where there is a truth
-	pixels    []int64              // of each class of each method, [methods,classes]
+	confusion []*heat.Confusion // of each method, where there is a truth
+	pixels    []int64           // of each class of each method, [methods,classes]
 }
 
 // newTally counts for the classes of a result.
@@ -20,7 +20,7 @@ func newTally(methods []string, result *SegmentResult) *tally {
 	classes := len(result.Classes)
 	t := &tally{methods: methods, result: result, pixels: make([]int64, len(methods)*classes)}
 	for range methods {
-		t.confusion = append(t.confusion, segment.NewConfusion(classes))
+		t.confusion = append(t.confusion, heat.NewConfusion(classes))
 	}
 	return t
 }

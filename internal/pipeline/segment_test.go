@@ -13,7 +13,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -50,7 +50,7 @@ func demoSegmentation(t *testing.T, pcs string) SegmentOptions {
 	return SegmentOptions{
 		Model: filepath.Join(demoAssets, demo.Model), Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates,
 		PCsPath: pcs, Setup: setup, SimBlock: -1, MainWords: true, DataPath: filepath.Join(demoAssets, demo.PascalContext),
-		Methods: []segment.Method{segment.ByPairs, segment.ByHeads, segment.ByNeurons, segment.ByValues, segment.BySelfSelf},
+		Methods: []heat.Method{heat.ByPairs, heat.ByHeads, heat.ByNeurons, heat.ByValues, heat.BySelfSelf},
 		Pillow:  true, Threads: 2,
 	}
 }
@@ -105,7 +105,7 @@ func goldenSegmentation() SegmentOptions {
 	return SegmentOptions{
 		Model: tinyModel(), PCsPath: testutil.Golden("pc0_nh.npy"), TextsPath: testutil.Golden("text/seg_embeddings.npy"),
 		Setup:    &configs.Segmentation{Classes: classes, LogitScale: 40, Pairs: 50, Block: -1, Sink: true},
-		SimBlock: -1, Image: testutil.Golden("seg/slide.png"), Methods: []segment.Method{segment.ByPairs}, Threads: 2,
+		SimBlock: -1, Image: testutil.Golden("seg/slide.png"), Methods: []heat.Method{heat.ByPairs}, Threads: 2,
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -56,7 +56,7 @@ func (s *segmenter) texts(ctx context.Context, m *model, words []string) ([]floa
 }
 
 func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float32, error) {
-	if err := segment.Centre(rows, outDim); err != nil {
+	if err := heat.Centre(rows, outDim); err != nil {
 		return nil, fmt.Errorf("%d words: %w; want two or more different ones", len(words), err)
 	}
 	return rows, nil
@@ -64,7 +64,7 @@ func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float
 
 // usesPairs reports whether any method does.
 func (o *SegmentOptions) usesPairs() bool {
-	return slices.ContainsFunc(o.Methods, segment.Method.UsesPairs)
+	return slices.ContainsFunc(o.Methods, heat.Method.UsesPairs)
 }
 
 // directions opens the directions of the model's pairs; nil if no method takes
@@ -86,12 +86,12 @@ func (o *SegmentOptions) directions(m *model) (*tensorFile, error) {
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.
-func (s *segmenter) pairs(m *model, t *tensorFile, text []float32) (*segment.Pairs, error) {
+func (s *segmenter) pairs(m *model, t *tensorFile, text []float32) (*heat.Pairs, error) {
 	if t == nil {
 		return nil, nil
 	}
 	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
-	choice := segment.NewChoice(text, O, H*C)
+	choice := heat.NewChoice(text, O, H*C)
 	err := t.readRows(func(first int, rows []float32) error {
 		if i := unsound(rows); i >= 0 {
 			return fmt.Errorf("%s: direction of %s has a %g, want finite numbers", t.path, pairName(first+i/O, C), rows[i])

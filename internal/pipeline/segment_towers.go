@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
-	"github.com/clipnh/clipnh/internal/segment"
+	"github.com/clipnh/clipnh/internal/heat"
 )
 
 // towers are image towers for windows of several sizes that share their weights.
@@ -39,11 +39,11 @@ func newTowers(m *model, o *SegmentOptions) (*towers, error) {
 	t.needs = clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision}
 	for _, method := range o.Methods {
 		switch method {
-		case segment.ByPairs:
+		case heat.ByPairs:
 			t.blocks, t.needs.TokenValues = true, true
-		case segment.ByNeurons:
+		case heat.ByNeurons:
 			t.blocks = true
-		case segment.BySelfSelf:
+		case heat.BySelfSelf:
 			t.needs.SelfSelf = true
 		default:
 			t.needs.TokenValues = true
@@ -74,7 +74,7 @@ type sizedTower struct {
 	*clip.ImageTower
 	picture []float32 // [3,h,w], normalised
 	out     clip.Output
-	window  segment.Window // on the memory of out
+	window  heat.Window // on the memory of out
 }
 
 // of returns the tower for windows of h x w pixels. Its picture is zero where the

@@ -13,7 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/plot"
-	"github.com/clipnh/clipnh/internal/shift"
+	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -261,7 +261,7 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 	}
 	c.Images, c.MeanRatio = len(ratios), average(ratios)
 	if r.Grouping != "" {
-		for _, g := range shift.ByGroup(groups, ratios, shown) {
+		for _, g := range trend.ByGroup(groups, ratios, shown) {
 			group := ShiftGroup{Group: g.Name, Images: g.N, MeanRatio: g.Mean}
 			if label != "" {
 				group.Fraction = &g.Share
@@ -272,12 +272,12 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 	if label == "" {
 		return c
 	}
-	whole := shift.PointBiserial(ratios, shown)
+	whole := trend.PointBiserial(ratios, shown)
 	var means, shares []float64
 	for _, g := range c.Groups {
 		means, shares = append(means, g.MeanRatio), append(shares, *g.Fraction)
 	}
-	c.Measured = &Correlation{countTrue(shown), defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(shift.Pearson(means, shares))}
+	c.Measured = &Correlation{countTrue(shown), defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(trend.Pearson(means, shares))}
 	return c
 }
 
@@ -355,7 +355,7 @@ func (r *ShiftResult) figure() plot.Panels {
 			keys = append(keys, g.Group)
 		}
 	}
-	keys, numbers := shift.SortGroups(keys)
+	keys, numbers := trend.SortGroups(keys)
 	f := plot.Panels{
 		Title: "Concepts by " + r.Grouping, X: r.Grouping, Left: "mean ratio", Right: "true share (%)", At: numbers,
 		NoteMeaning: fmt.Sprintf("small figures: images, where fewer than %d", fewImages),

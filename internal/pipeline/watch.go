@@ -11,7 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/shift"
+	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -167,7 +167,7 @@ type watcher struct {
 	pairs, neurons int
 	team           par.Team
 
-	ofConcepts, ofPairs [2]*shift.Moments
+	ofConcepts, ofPairs [2]*trend.Moments
 	listed              [2][]int       // concepts and pairs that moved most
 	values              [2][][]float32 // of what is listed, concepts first, by picture
 }
@@ -187,7 +187,7 @@ func (w *watcher) pass(ctx context.Context, both []*source, label string, say Re
 
 // sum adds up what all pictures of a side have.
 func (w *watcher) sum(ctx context.Context, side int, src *source, progress ui.Progress) error {
-	w.ofConcepts[side], w.ofPairs[side] = shift.NewMoments(len(w.concepts)), shift.NewMoments(w.pairs)
+	w.ofConcepts[side], w.ofPairs[side] = trend.NewMoments(len(w.concepts)), trend.NewMoments(w.pairs)
 	return w.each(ctx, src, w.concepts, progress, func(scores, ratios []float32) {
 		w.ofPairs[side].Add(scores, w.team)
 		w.ofConcepts[side].Add(ratios, w.team)
@@ -222,10 +222,10 @@ func (w *watcher) each(ctx context.Context, src *source, concepts []concept, pro
 
 // rank returns the k of n quantities that moved most, and their numbers; of equal
 // ones the first comes first.
-func rank(of [2]*shift.Moments, n, k int) ([]Moved, []int) {
+func rank(of [2]*trend.Moments, n, k int) ([]Moved, []int) {
 	all, order := make([]Moved, n), make([]int, n)
 	for i := range all {
-		d := shift.Difference(of[0], of[1], i)
+		d := trend.Difference(of[0], of[1], i)
 		all[i] = Moved{ReferenceMean: of[0].Mean(i), Mean: of[1].Mean(i), Difference: defined(d), size: math.Abs(d)}
 		order[i] = i
 	}
@@ -262,8 +262,8 @@ func (w *watcher) gather(ctx context.Context, side int, src *source, progress ui
 
 // bound adds the intervals.
 func (w *watcher) bound(ctx context.Context, r *WatchResult) error {
-	o := shift.BootstrapOptions{Replicates: w.o.Bootstrap, Seed: w.o.Seed, Confidence: confidence}
-	intervals, err := shift.Bootstrap(ctx, w.values[0], w.values[1], o, w.team)
+	o := trend.BootstrapOptions{Replicates: w.o.Bootstrap, Seed: w.o.Seed, Confidence: confidence}
+	intervals, err := trend.Bootstrap(ctx, w.values[0], w.values[1], o, w.team)
 	if err != nil {
 		return err
 	}

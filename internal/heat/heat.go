@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"fmt"
@@ -49,8 +49,8 @@ type Window struct {
 	SelfSelf   []float32 // [T,C], heads' outputs under attention among likes
 }
 
-// HeatOptions says what a Heat is to compute.
-type HeatOptions struct {
+// Options says what a Heat is to compute.
+type Options struct {
 	Methods []Method
 	// Sink replaces the last location, an attention sink in the published
 	// models, by the mean of its west, north and north-west ones, in neuron maps and
@@ -58,12 +58,12 @@ type HeatOptions struct {
 	Sink bool
 }
 
-// Heat computes patch logits. It is not safe for concurrent use.
-type Heat struct {
+// Mapper computes patch logits. It is not safe for concurrent use.
+type Mapper struct {
 	pool    *decomp.Pool
 	text    []float32 // [P,O]
 	queries int
-	options HeatOptions
+	options Options
 
 	products, neurons *kernel.Conv // sums over the chosen pairs: [P·H,C] and [P,C]
 	counts            []float32    // chosen pairs of each head, over K, [H,P]
@@ -88,10 +88,10 @@ type Heat struct {
 	byPixels []float32 // [T-1,P]
 }
 
-// NewHeat prepares the methods for unit vectors text [P,O]. pairs may be nil if
+// NewMapper prepares the methods for unit vectors text [P,O]. pairs may be nil if
 // no method uses them. pool is one of NewPool.
-func NewHeat(pool *decomp.Pool, text []float32, pairs *Pairs, o HeatOptions, team par.Team) *Heat {
-	h := &Heat{pool: pool, text: text, queries: len(text) / pool.OutDim, options: o}
+func NewMapper(pool *decomp.Pool, text []float32, pairs *Pairs, o Options, team par.Team) *Mapper {
+	h := &Mapper{pool: pool, text: text, queries: len(text) / pool.OutDim, options: o}
 	P, H, C := h.queries, pool.Heads, pool.Neurons
 	conv := func(out int, weights []float32) *kernel.Conv {
 		spec := kernel.ConvSpec{In: []int{C}, Out: out, Kernel: 1, H: 1, W: 1, Images: 1}
@@ -128,7 +128,7 @@ func NewHeat(pool *decomp.Pool, text []float32, pairs *Pairs, o HeatOptions, tea
 }
 
 // prepareCosines fills in what depends on the weights and the texts only.
-func (h *Heat) prepareCosines(team par.Team) {
+func (h *Mapper) prepareCosines(team par.Team) {
 	if h.across != nil {
 		return
 	}
@@ -162,7 +162,7 @@ func dot(a, b []float32) float64 {
 
 // Logits writes the patch logits of a window to dst, [P,T-1] for each of the
 // methods, in their order.
-func (h *Heat) Logits(dst [][]float32, w *Window, team par.Team) {
+func (h *Mapper) Logits(dst [][]float32, w *Window, team par.Team) {
 	cells := w.Rows * w.Cols
 	h.check(dst, w)
 	if h.across != nil {
@@ -193,14 +193,14 @@ func (h *Heat) Logits(dst [][]float32, w *Window, team par.Team) {
 	}
 }
 
-func (h *Heat) check(dst [][]float32, w *Window) {
+func (h *Mapper) check(dst [][]float32, w *Window) {
 	H, C, T := h.pool.Heads, h.pool.Neurons, w.Rows*w.Cols+1
 	if len(dst) != len(h.options.Methods) {
-		panic("segment: one destination for each method")
+		panic("heat: one destination for each method")
 	}
 	for i, m := range h.options.Methods {
 		if len(dst[i]) != h.queries*(T-1) {
-			panic("segment: logits are not [P,T-1]")
+			panic("heat: logits are not [P,T-1]")
 		}
 		ok := true
 		switch m {
@@ -216,13 +216,13 @@ func (h *Heat) check(dst [][]float32, w *Window) {
 			ok = len(w.SelfSelf) == T*C
 		}
 		if !ok {
-			panic("segment: the window lacks what a method needs")
+			panic("heat: the window lacks what a method needs")
 		}
 	}
 }
 
 // calm replaces the last of rows [T-1,C] as HeatOptions.Sink says.
-func (h *Heat) calm(rows []float32, w *Window) {
+func (h *Mapper) calm(rows []float32, w *Window) {
 	if !h.options.Sink || w.Rows < 2 || w.Cols < 2 {
 		return
 	}
@@ -241,7 +241,7 @@ func (h *Heat) calm(rows []float32, w *Window) {
 //
 // with every text. With g = a·v, numerators are g·(W_O^hᵀ text) + β·text, and
 // squared norms gᵀ(W_O^hᵀ W_O^h)g + 2 g·(W_O^hᵀ β) + |β|²: D wide, never O wide.
-func (h *Heat) cosine(w *Window, team par.Team) {
+func (h *Mapper) cosine(w *Window, team par.Team) {
 	H, C, P := h.pool.Heads, h.pool.Neurons, h.queries
 	D, cells := C/H, w.Rows*w.Cols
 	T := cells + 1
@@ -279,7 +279,7 @@ func (h *Heat) cosine(w *Window, team par.Team) {
 const tiny = 1e-12
 
 // norm returns |W_O^h g + part·B_O|; turned is the Gram matrix times g.
-func (h *Heat) norm(g, turned []float32, head int, part float64) float64 {
+func (h *Mapper) norm(g, turned []float32, head int, part float64) float64 {
 	C, D := h.pool.Neurons, len(g)
 	square, cross, bias := dot(g, turned), 2*part*dot(g, h.biasSide[head*D:(head+1)*D]), part*part*h.biasNorm
 	sum := square + cross + bias
@@ -299,7 +299,7 @@ func (h *Heat) norm(g, turned []float32, head int, part float64) float64 {
 
 // project writes the products of h.acts with packed weights to dst, a row for
 // each location.
-func (h *Heat) project(dst []float32, conv *kernel.Conv, cells int, team par.Team) {
+func (h *Mapper) project(dst []float32, conv *kernel.Conv, cells int, team par.Team) {
 	out := conv.Spec().Out
 	h.in, h.out = grown(h.in, kernel.MapLen(h.pool.Neurons, cells)), grown(h.out, kernel.MapLen(out, cells))
 	from, to := kernel.MapOn(h.in, h.pool.Neurons, 1, 1, cells), kernel.MapOn(h.out, out, 1, 1, cells)
@@ -310,7 +310,7 @@ func (h *Heat) project(dst []float32, conv *kernel.Conv, cells int, team par.Tea
 
 // byProducts computes the mean over a query's pairs (h,n) of Z[m,n]·cos[m,h],
 // by first summing Z over the neurons of each head.
-func (h *Heat) byProducts(cells int, team par.Team) {
+func (h *Mapper) byProducts(cells int, team par.Team) {
 	H, P := h.pool.Heads, h.queries
 	h.sums = grown(h.sums, cells*H*P)
 	h.project(h.sums, h.products, cells, team)
@@ -332,7 +332,7 @@ func (h *Heat) byProducts(cells int, team par.Team) {
 }
 
 // byHeads computes the mean over a query's pairs of cos[m,h].
-func (h *Heat) byHeads(cells int) {
+func (h *Mapper) byHeads(cells int) {
 	H, P := h.pool.Heads, h.queries
 	clear(h.byPixels)
 	for m := range cells {
@@ -347,7 +347,7 @@ func (h *Heat) byHeads(cells int) {
 }
 
 // byOutputs compares what tokens [T,C] become in the output projection.
-func (h *Heat) byOutputs(tokens []float32, cells int, team par.Team) {
+func (h *Mapper) byOutputs(tokens []float32, cells int, team par.Team) {
 	C, O, P := h.pool.Neurons, h.pool.OutDim, h.queries
 	h.outputs = grown(h.outputs, cells*O)
 	h.pool.Outputs(h.outputs, tokens[C:], team)

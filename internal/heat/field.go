@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"github.com/clipnh/clipnh/internal/kernel"

@@ -1,4 +1,4 @@
-package shift
+package trend
 
 import (
 	"math"
@@ -20,7 +20,7 @@ type Correlation struct {
 // fewer than three values.
 func PointBiserial(values []float64, labels []bool) Correlation {
 	if len(values) != len(labels) {
-		panic("shift: values and labels differ in number")
+		panic("trend: values and labels differ in number")
 	}
 	numbers := make([]float64, len(labels))
 	for i, label := range labels {
@@ -37,7 +37,7 @@ func PointBiserial(values []float64, labels []bool) Correlation {
 // throughout, or there are fewer than two.
 func Pearson(x, y []float64) float64 {
 	if len(x) != len(y) {
-		panic("shift: two lists differ in number")
+		panic("trend: two lists differ in number")
 	}
 	mx, my := mean(x), mean(y)
 	var xx, yy, xy float64

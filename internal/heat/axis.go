@@ -1,4 +1,4 @@
-package segment
+package heat
 
 // cellPixels is the side of a location of the tower's last map, in pixels.
 const cellPixels = 32

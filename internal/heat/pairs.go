@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"fmt"
@@ -70,7 +70,7 @@ func (c *Choice) Add(first int, directions []float32, team par.Team) {
 // number of units, and no score may be NaN.
 func (c *Choice) Best(k int, team par.Team) *Pairs {
 	if k < 1 || k > c.units {
-		panic("segment: no such number of pairs")
+		panic("heat: no such number of pairs")
 	}
 	pairs := &Pairs{K: k, Index: make([]int32, c.queries*k), Score: make([]float32, c.queries*k)}
 	team.For(c.queries, func(lo, hi, _ int) {

@@ -1,4 +1,4 @@
-package shift
+package trend
 
 import (
 	"cmp"
@@ -18,7 +18,7 @@ type Group struct {
 // order of SortGroups. Pictures of the empty group belong to none.
 func ByGroup(groups []string, values []float64, labels []bool) []Group {
 	if len(groups) != len(values) || len(groups) != len(labels) {
-		panic("shift: groups, values and labels differ in number")
+		panic("trend: groups, values and labels differ in number")
 	}
 	sums := map[string]*Group{}
 	for i, name := range groups {

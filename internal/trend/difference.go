@@ -1,4 +1,4 @@
-package shift
+package trend
 
 import (
 	"context"
@@ -91,7 +91,7 @@ type BootstrapOptions struct {
 // before.
 func Bootstrap(ctx context.Context, ref, now [][]float32, o BootstrapOptions, team par.Team) ([]Interval, error) {
 	if len(ref) != len(now) {
-		panic("shift: two sides of different quantities")
+		panic("trend: two sides of different quantities")
 	}
 	if len(ref) == 0 || o.Replicates < 1 {
 		return nil, nil

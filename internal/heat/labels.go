@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"sync"
@@ -33,7 +33,7 @@ func (o LabelOptions) classes() int {
 // best class is the lowest of the largest probability.
 func (f *Field) Labels(dst []uint16, o LabelOptions, team par.Team) {
 	if len(dst) != f.Rows*f.Cols || len(o.Class) != f.Queries {
-		panic("segment: labels are not [Rows,Cols] or classes not [P]")
+		panic("heat: labels are not [Rows,Cols] or classes not [P]")
 	}
 	// The class of the largest probability is that of the largest logit.
 	f.bands(1, team, func(y, n int, logits []float32) { best(dst[y*f.Cols:][:n*f.Cols], logits, o.Class) })

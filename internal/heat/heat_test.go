@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"math"
@@ -65,7 +65,7 @@ func TestHeat(t *testing.T) {
 	choice.Add(0, random(r, H*C*O), par.Team{})
 	pairs := choice.Best(K, par.Team{})
 	for _, sink := range []bool{true, false} {
-		heat := NewHeat(pool, text, pairs, HeatOptions{Methods: allMethods[:3], Sink: sink}, par.NewTeam(2))
+		heat := NewMapper(pool, text, pairs, Options{Methods: allMethods[:3], Sink: sink}, par.NewTeam(2))
 		for _, shape := range [][2]int{{2, 2}, {3, 4}, {1, 5}, {4, 1}, {1, 1}} {
 			rows, cols := shape[0], shape[1]
 			cells, T := rows*cols, rows*cols+1
@@ -141,7 +141,7 @@ func TestNormCancels(t *testing.T) {
 	pool := decomp.NewPool(H, identity, make([]float32, C), identity, outBias)
 	text := []float32{1, 0, 0, 0, 0, 1, 0, 0}
 	pairs := &Pairs{K: 1, Index: []int32{0, 1}, Score: []float32{1, 1}}
-	heat := NewHeat(pool, text, pairs, HeatOptions{Methods: []Method{ByHeads}}, par.Team{})
+	heat := NewMapper(pool, text, pairs, Options{Methods: []Method{ByHeads}}, par.Team{})
 	const near = 1 + 0x1p-20
 	w := &Window{Rows: 1, Cols: 1, Attention: []float32{0, 1}, Values: []float32{0, 0, 0, 0, near, 1, 1, 1}} // β is -1 each
 	got := make([]float32, P)

@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import "math"
 
@@ -18,7 +18,7 @@ func NewConfusion(classes int) *Confusion {
 // labels are classes.
 func (c *Confusion) Add(given, truth []uint16) {
 	if len(given) != len(truth) {
-		panic("segment: labels and truth differ in size")
+		panic("heat: labels and truth differ in size")
 	}
 	for i, t := range truth {
 		if int(t) < c.Classes {

@@ -1,4 +1,4 @@
-// Package segment labels the pixels of pictures with texts, without training.
+// Package heat labels the pixels of pictures with texts, without training.
 //
 // A query is a text; a class has one or more queries. The text embeddings of the
 // queries, less their mean, choose the neuron-head pairs whose principal
@@ -14,4 +14,4 @@
 // Axis letters: P queries, H heads, C neurons, D = C/H, O the joint image-text
 // dimension, T tokens (1 + locations), K pairs of a query.
 // Source: arXiv:2509.19943, and the literature that single functions name.
-package segment
+package heat

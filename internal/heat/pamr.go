@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"math"
@@ -29,7 +29,7 @@ type PAMR struct {
 // field holds the logits of all pixels.
 func (p PAMR) Refine(f *Field, pix []byte, team par.Team) {
 	if len(pix) != 3*f.Rows*f.Cols {
-		panic("segment: the picture is not [Rows,Cols,3]")
+		panic("heat: the picture is not [Rows,Cols,3]")
 	}
 	if p.Steps < 1 || len(p.Dilations) == 0 {
 		return

@@ -1,4 +1,4 @@
-package segment
+package heat
 
 import (
 	"encoding/json"
@@ -124,14 +124,14 @@ var allMethods = []Method{ByPairs, ByHeads, ByNeurons, ByValues, BySelfSelf}
 // goldenTower runs windows of the golden model through Heat.
 type goldenTower struct {
 	tower    *clip.ImageTower
-	heat     *Heat
+	heat     *Mapper
 	conv     int // block whose map counts
 	lens     bool
 	queries  int
-	settings HeatOptions
+	settings Options
 }
 
-func newGoldenTower(t *testing.T, o HeatOptions, conv, lens int) *goldenTower {
+func newGoldenTower(t *testing.T, o Options, conv, lens int) *goldenTower {
 	t.Helper()
 	ck, err := clip.Open(testutil.Golden("model/tiny_sd_fp32.pt"))
 	if err != nil {
@@ -147,7 +147,7 @@ func newGoldenTower(t *testing.T, o HeatOptions, conv, lens int) *goldenTower {
 		t.Fatal(err)
 	}
 	text, O := goldenText(t)
-	heat := NewHeat(tower.Pool(), text, goldenPairs(t, text, O), o, par.NewTeam(2))
+	heat := NewMapper(tower.Pool(), text, goldenPairs(t, text, O), o, par.NewTeam(2))
 	return &goldenTower{tower, heat, conv, lens >= 0, len(text) / O, o}
 }
 
@@ -185,7 +185,7 @@ func TestPatchLogits(t *testing.T) {
 		{1, -1, []string{"logits_product", "logits_head", "logits_neuron", "logits_values_only", "logits_self_self"}},
 		{0, 1, []string{"logits_product_maps_0_1"}},
 	} {
-		g := newGoldenTower(t, HeatOptions{Methods: allMethods[:len(c.files)], Sink: true}, c.conv, c.sim)
+		g := newGoldenTower(t, Options{Methods: allMethods[:len(c.files)], Sink: true}, c.conv, c.sim)
 		got := make([][]float32, len(c.files))
 		for i := range shape[0] {
 			for j, logits := range g.logits(t, pictures[i*each:(i+1)*each], par.NewTeam(1+i%3)) {
@@ -209,7 +209,7 @@ func slide(t *testing.T) *Field {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := newGoldenTower(t, HeatOptions{Methods: []Method{ByPairs}, Sink: true}, 1, -1)
+	g := newGoldenTower(t, Options{Methods: []Method{ByPairs}, Sink: true}, 1, -1)
 	down, across := NewAxis(img.H, p.Crop, p.Stride), NewAxis(img.W, p.Crop, p.Stride)
 	f := NewField(g.queries, down, across, p.Size[0], p.Size[1])
 	window := make([]float32, 3*p.Crop*p.Crop)

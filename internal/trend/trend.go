@@ -1,4 +1,4 @@
-// Package shift measures concepts in collections of pictures.
+// Package trend measures concepts in collections of pictures.
 //
 // A concept is a text, and what stands for it in the model is the few
 // neuron-head pairs whose directions are closest to the text's embedding. Its
@@ -13,7 +13,7 @@
 // far apart ratios, or the scores of pairs, lie on average, in standard deviations.
 //
 // Axis letters: K pairs of a concept, O the joint image-text dimension.
-package shift
+package trend
 
 import "math"
 
@@ -35,7 +35,7 @@ type Sum struct {
 func NewSum(pairs []int, v, b []float32) *Sum {
 	K := len(pairs)
 	if K == 0 || len(v)%K != 0 || len(b) != len(v) {
-		panic("shift: directions are not [K,O]")
+		panic("trend: directions are not [K,O]")
 	}
 	O := len(v) / K
 	s := &Sum{Pairs: pairs, gram: make([]float64, K*K), cross: make([]float64, K)}
