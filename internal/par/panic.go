@@ -32,7 +32,7 @@ func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Trace
 func (p *Panic) Trace() string {
 	var b strings.Builder
 	for _, f := range p.Stack {
-		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		fmt.Fprintf(&b, "%s\n    %s:%d\n", f.Function, f.File, f.Line)
 	}
 	return b.String()
 }
@@ -101,11 +101,13 @@ type Group struct {
 
 // Go runs f in a new goroutine.
 func (g *Group) Go(f func()) {
-	g.running.Go(func() {
+	g.running.Add(1)
+	go func() {
+		defer g.running.Done()
 		if p := Catch(f); p != nil {
 			g.failed.CompareAndSwap(nil, p)
 		}
-	})
+	}()
 }
 
 // Wait waits for all goroutines to end. It panics with a *Panic if one of them did.
