@@ -167,7 +167,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, err bytes.Buffer
-			code := report(ui.NewPrinter(&out, &err, time.Now), cmd, tt.err)
+			code := newFailure(cmd, tt.err).print(ui.NewPrinter(&out, &err, time.Now), false)
 			if code != tt.code || err.String() != tt.want {
 				t.Errorf("code %d, %q; want %d, %q", code, err.String(), tt.code, tt.want)
 			}
