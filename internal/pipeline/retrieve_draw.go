@@ -308,7 +308,7 @@ func (d *drawing) encode(to io.Writer, img *imageprep.RGB) error {
 // where they are wanted. It writes many at a time: for a single one, the disk
 // takes as long to say that it is safe as for all of them.
 func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Retrieved) error {
-	var wg sync.WaitGroup
+	var wg par.Group
 	var mu sync.Mutex
 	var errs []error
 	for i, image := range images {

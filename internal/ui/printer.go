@@ -9,7 +9,7 @@
 // and time left; elsewhere nothing shows until the closing line, which gives
 // count, time and rate. Stages that nobody watches get Discard.
 //
-// Messages may hold names from files of strangers, so what could steer a
+// Messages and JSON may hold names from untrusted files, so what could steer a
 // terminal is printed as an escape.
 package ui
 
@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -98,6 +99,32 @@ func (p *Printer) Hint(text string) {
 	}
 }
 
+// ErrorJSON says why the run failed as one JSON document on one line.
+func (p *Printer) ErrorJSON(v any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line, err := encodeJSON(v, "")
+	if err != nil {
+		p.say("error: ", fmt.Sprintf("%v; the error itself was %v", err, v))
+		return
+	}
+	p.say("", string(line))
+}
+
+// Fault says that the program itself is at fault, with the program's name before it.
+func (p *Printer) Fault(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("clipnh: ", text)
+}
+
+// Trace prints text for developers.
+func (p *Printer) Trace(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("", text)
+}
+
 // say prints a labelled message with p.mu held, continuation lines indented
 // below the first. A bar is taken away first; the next Add draws it again.
 // Standard error is where failures are told, so a failure to write to it has
@@ -121,14 +148,11 @@ func (p *Printer) Text(text string) error { return p.result([]byte(text)) }
 // JSON writes v to standard output as one indented document. It writes nothing
 // when v cannot be encoded, as a NaN cannot.
 func (p *Printer) JSON(v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
+	doc, err := encodeJSON(v, "  ")
+	if err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
-	return p.result(b.Bytes())
+	return p.result(doc)
 }
 
 // Table writes t to standard output.
@@ -147,6 +171,40 @@ func (p *Printer) result(b []byte) error {
 	}
 	return nil
 }
+
+// encodeJSON encodes v as a document that ends in a newline; with an indent, on many
+// lines. Runes that do not print, such as the controls U+0080 to U+009F and marks that
+// turn the direction of text, are \u escapes, so that a terminal does not act on them.
+// Bytes that are not UTF-8 become U+FFFD, since JSON cannot hold them.
+func encodeJSON(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	if bytes.IndexFunc(b.Bytes(), hidden) < 0 {
+		return b.Bytes(), nil
+	}
+	var escaped []byte
+	for _, r := range b.String() {
+		switch {
+		case !hidden(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, hi, lo)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		}
+	}
+	return escaped, nil
+}
+
+// hidden reports whether r, of a JSON document, does not print. The newlines of the
+// document's layout do not count; those of its strings are escapes already.
+func hidden(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // printable returns s with every rune that does not print, and every byte that
 // is not UTF-8, as an escape of Go's.
