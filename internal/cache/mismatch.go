@@ -12,6 +12,7 @@ import (
 type MismatchError struct {
 	Path        string
 	Differences []Difference // at least one
+	Asked       bool         // OnMismatch can decide about it
 	hint        string
 }
 

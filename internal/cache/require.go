@@ -40,20 +40,18 @@ func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
 		}
 		wrong = append(wrong, Difference{f.Field, got, string(text)})
 	}
-	return a.mismatch(on, wrong)
-}
-
-func (a *Artefact) mismatch(on OnMismatch, wrong []Difference) error {
 	if wrong == nil {
 		return nil
 	}
 	sortDifferences(wrong)
-	e := &MismatchError{a.at.path, wrong, "make it again for these inputs, or use the inputs that it was made with"}
+	e := &MismatchError{a.at.path, wrong, true, remake}
 	if on == nil {
 		return e
 	}
 	return on(e)
 }
+
+const remake = "make it again for these inputs, or use the inputs that it was made with"
 
 // IsOf returns a *MismatchError (ErrStale) unless the artefact is of a kind and
 // its whole origin is o, compared both ways.
@@ -73,8 +71,8 @@ func (a *Artefact) Agrees(other *Artefact, common func(Manifest) Manifest) error
 
 func (a *Artefact) compare(made, this any) error {
 	wrong, err := differences(made, this)
-	if err != nil {
+	if err != nil || wrong == nil {
 		return err
 	}
-	return a.mismatch(nil, wrong)
+	return &MismatchError{a.at.path, wrong, false, remake}
 }

@@ -33,7 +33,7 @@ func (w *ChunkWriter) finished() error {
 	case err != nil:
 		return err
 	case wrong != nil:
-		return &MismatchError{w.at.path, wrong, startOver}
+		return &MismatchError{w.at.path, wrong, false, startOver}
 	}
 	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
 }
@@ -108,7 +108,7 @@ func (w *ChunkWriter) begin() error {
 		return err
 	}
 	if wrong != nil {
-		return &MismatchError{w.at.path, wrong, startOver}
+		return &MismatchError{w.at.path, wrong, false, startOver}
 	}
 	if j.plan.Version < Version {
 		if j, err = w.upgrade(data, j); err != nil {
