@@ -24,14 +24,6 @@ func (s unitShape) kind() string {
 	return "neuron"
 }
 
-// axes are the letters of the shape.
-func (s unitShape) axes() []string {
-	if s.pairs() {
-		return []string{"H", "C"}
-	}
-	return []string{"C"}
-}
-
 // name labels a unit: h12n624, or n624.
 func (s unitShape) name(unit int) string {
 	if s.pairs() {
