@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -66,19 +60,21 @@ func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
 	written := []docsWritten{}
 	for _, out := range []struct {
 		dir   string
-		pages []page
+		pages []manual.File
 	}{
-		{opts.markdownPath, pages(root, markdownName, markdown)},
-		{opts.manPath, pages(root, roffName, roff)},
+		{opts.markdownPath, pages(root, manual.Markdown)},
+		{opts.manPath, pages(root, manual.Roff)},
 	} {
 		if out.dir == "" {
 			continue
 		}
-		do := writePages
+		do := manual.Write
 		if opts.check {
-			do = checkPages
+			do = manual.Check
 		}
-		if err := do(out.dir, out.pages); err != nil {
+		if err := do(out.dir, out.pages); errors.Is(err, manual.ErrOutdated) {
+			return hinted{err, "run \"make docs\" and commit what it writes; remove a page that belongs to no command"}
+		} else if err != nil {
 			return err
 		}
 		written = append(written, docsWritten{out.dir, len(out.pages)})
@@ -97,54 +93,4 @@ func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
 type docsWritten struct {
 	Path  string `json:"path"`
 	Pages int    `json:"pages"`
-}
-
-func writePages(dir string, all []page) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
-	for _, p := range all {
-		err := cache.WriteFile(filepath.Join(dir, p.name), func(w io.Writer) error {
-			_, err := io.WriteString(w, p.text)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// checkPages compares the pages in dir with all.
-func checkPages(dir string, all []page) error {
-	var wrong []string
-	ours := map[string]bool{}
-	for _, p := range all {
-		ours[p.name] = true
-		there, err := os.ReadFile(filepath.Join(dir, p.name))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			wrong = append(wrong, p.name+" is missing")
-		case err != nil:
-			return err
-		case !bytes.Equal(there, []byte(p.text)):
-			wrong = append(wrong, p.name+" is not what the program says now")
-		}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, e := range entries {
-		if !ours[e.Name()] {
-			wrong = append(wrong, e.Name()+" belongs to no command")
-		}
-	}
-	if len(wrong) == 0 {
-		return nil
-	}
-	return hinted{
-		fmt.Errorf("%s: %s", dir, strings.Join(wrong, ", ")),
-		"run \"make docs\" and commit what it writes; remove a page that belongs to no command",
-	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -64,7 +65,7 @@ func TestEveryCommand(t *testing.T) {
 				}
 			}
 			for _, code := range exitCodesOf(cmd) {
-				if !slices.ContainsFunc(exitMeanings, func(m exitMeaning) bool { return m.code == code }) {
+				if !slices.ContainsFunc(exitMeanings, func(e manual.Exit) bool { return e.Status == code }) {
 					t.Errorf("exit code %d has no meaning", code)
 				}
 			}
@@ -166,7 +167,7 @@ func TestReport(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out, err bytes.Buffer
-			code := report(ui.NewPrinter(&out, &err, time.Now), cmd, tt.err)
+			code := newFailure(cmd, tt.err).print(ui.NewPrinter(&out, &err, time.Now), false)
 			if code != tt.code || err.String() != tt.want {
 				t.Errorf("code %d, %q; want %d, %q", code, err.String(), tt.code, tt.want)
 			}

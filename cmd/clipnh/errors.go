@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -20,38 +24,47 @@ const (
 	exitSkipped     = 3
 	exitMissing     = 10
 	exitStale       = 11
+	exitInternal    = 70
 	exitInterrupted = 130
 )
 
-type exitMeaning struct {
-	code    int
-	meaning string
-}
-
 // exitMeanings is what help says about the exit codes.
-var exitMeanings = []exitMeaning{
-	{exitDone, "done"},
-	{exitFailed, "failed"},
-	{exitUsage, "wrong usage"},
-	{exitSkipped, "done, but some inputs were skipped"},
-	{exitMissing, "an artefact that it needs is missing"},
-	{exitStale, "an artefact is stale, or of another version"},
-	{exitInterrupted, "interrupted"},
+var exitMeanings = []manual.Exit{
+	{Status: exitDone, Meaning: "done"},
+	{Status: exitFailed, Meaning: "failed"},
+	{Status: exitUsage, Meaning: "wrong usage"},
+	{Status: exitSkipped, Meaning: "done, but some inputs were skipped"},
+	{Status: exitMissing, Meaning: "an artefact that it needs is missing"},
+	{Status: exitStale, Meaning: "an artefact is stale, or of another version"},
+	{Status: exitInternal, Meaning: "internal error, a fault of the program"},
+	{Status: exitInterrupted, Meaning: "interrupted"},
 }
 
-// exitCodes maps errors to exit codes by the sentinels that they wrap. The
-// first row that matches counts; no match means exitFailed.
-var exitCodes = []struct {
+// kinds maps errors to exit codes, and to the kind that --json names, by the sentinels
+// that they wrap. The first row that matches counts; no match is a kindFailed, with
+// exitFailed.
+var kinds = []struct {
 	sentinel error
 	code     int
+	kind     string
 }{
-	{errUsage, exitUsage},
-	{context.Canceled, exitInterrupted},
-	{errSkipped, exitSkipped},
-	{cache.ErrMissing, exitMissing},
-	{cache.ErrStale, exitStale},
-	{cache.ErrVersion, exitStale},
+	{errUsage, exitUsage, "usage"},
+	{context.Canceled, exitInterrupted, "interrupted"},
+	{errSkipped, exitSkipped, "skipped"},
+	{cache.ErrMissing, exitMissing, "missing"},
+	{cache.ErrStale, exitStale, "stale"},
+	{cache.ErrVersion, exitStale, "version"},
+	{cache.ErrDamaged, exitFailed, "damaged"},
+	{cache.ErrLocked, exitFailed, "locked"},
+	{cache.ErrExists, exitFailed, "exists"},
+	{fs.ErrNotExist, exitFailed, "not_found"},
 }
+
+// The kinds that no sentinel stands for.
+const (
+	kindFailed   = "failed"
+	kindInternal = "internal"
+)
 
 // errSkipped is wrapped by what a command returns when it has printed its result
 // and named in warnings the inputs that are missing from it:
@@ -85,36 +98,86 @@ func (e hinted) Error() string { return e.err.Error() }
 func (e hinted) Unwrap() error { return e.err }
 func (e hinted) Hint() string  { return e.hint }
 
-// report prints err, which cmd ended with, and returns the exit code. It is the
-// only place where errors are printed, and it names the command, so that errors
+// A failure is what is printed about an error that a command ended with.
+type failure struct {
+	Message string `json:"message"` // begins with the command's name
+	Status  int    `json:"status"`
+	Kind    string `json:"kind"`           // of kinds, or kindFailed, kindInternal
+	Path    string `json:"path,omitempty"` // of the file or folder at fault, if the error knows it
+	Hint    string `json:"hint,omitempty"` // one or more lines
+}
+
+// newFailure describes err, which cmd ended with. It names the command, so that errors
 // need not.
-func report(p *ui.Printer, cmd *cobra.Command, err error) int {
+func newFailure(cmd *cobra.Command, err error) failure {
 	if cmd.HasParent() {
 		err = fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
 	}
-	code := exitFailed
-	for _, row := range exitCodes {
+	f := failure{Message: err.Error(), Status: exitFailed, Kind: kindFailed, Path: pathOf(err)}
+	for _, row := range kinds {
 		if errors.Is(err, row.sentinel) {
-			code = row.code
+			f.Status, f.Kind = row.code, row.kind
 			break
 		}
 	}
-	switch code {
-	case exitSkipped:
-		p.Warn("%v", err)
-	case exitInterrupted:
-		p.Error(errors.New(strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted")))
-	default:
-		p.Error(err)
+	if f.Status == exitInterrupted {
+		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
+	err = withRecipe(err)
+	var hints []string
 	var h hinter
 	if errors.As(err, &h) {
-		p.Hint(h.Hint())
+		hints = append(hints, h.Hint())
 	}
-	if code == exitUsage {
-		p.Hint(fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
+	var mismatch *cache.MismatchError
+	if errors.As(err, &mismatch) && mismatch.Asked {
+		hints = append(hints, "{force} reads it all the same")
 	}
-	return code
+	if f.Status == exitUsage {
+		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
+	}
+	f.Hint = strings.Join(hints, "\n")
+	return f
+}
+
+// pathOf returns the path that err is about, as far as its type says; empty if it does
+// not.
+func pathOf(err error) string {
+	var mismatch *cache.MismatchError
+	var unusable *artefact.Error
+	var file *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &mismatch):
+		return mismatch.Path
+	case errors.As(err, &unusable):
+		return unusable.Path
+	case errors.As(err, &file):
+		return file.Path
+	case errors.As(err, &link):
+		return link.New
+	}
+	return ""
+}
+
+// print prints f, as one JSON document or as text, and returns the exit code. It is the
+// only place where errors are printed.
+func (f failure) print(p *ui.Printer, asJSON bool) int {
+	switch {
+	case asJSON:
+		f.Message, f.Hint = p.Spelled(f.Message), p.Spelled(f.Hint)
+		p.ErrorJSON(map[string]failure{"error": f})
+		return f.Status
+	case f.Kind == kindInternal:
+		p.Fault(fmt.Sprintf("%s (%s)", f.Message, f.Hint))
+		return f.Status
+	case f.Status == exitSkipped:
+		p.Warn("%s", f.Message)
+	default:
+		p.Error(errors.New(f.Message))
+	}
+	p.Hint(f.Hint)
+	return f.Status
 }
 
 // cobraUsageError makes a usageError of what cobra returns before a command

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/manual"
 )
 
 // helpWidth is where the descriptions of flags are wrapped. It does not follow
@@ -67,28 +69,28 @@ func helpText(cmd *cobra.Command) string {
 			b.WriteString(strings.TrimRight("  "+line, " \n") + "\n")
 		}
 	}
-	m := newManual(cmd)
+	m := manualOf(cmd)
 	fmt.Fprintf(&b, "%s.\n\n%s\n", cmd.Short, strings.Trim(cmd.Long, "\n"))
-	section("USAGE", strings.Join(m.usage, "\n"))
-	for _, group := range m.commands {
-		section(group.title, commandList(cmd, group.commands))
+	section("USAGE", strings.Join(m.Usage, "\n"))
+	for _, group := range m.Groups {
+		section(group.Title, commandList(cmd, group.Commands))
 	}
 	section("EXAMPLE", cmd.Example)
 	section("FLAGS", flagList(ownFlags(cmd)))
 	section("GLOBAL FLAGS", flagList(cmd.Root().PersistentFlags()))
-	section("EXIT STATUS", exitList(m.exits))
+	section("EXIT STATUS", exitList(m.Exits))
 	return b.String()
 }
 
 // commandList gives a line to each of some commands below cmd.
-func commandList(cmd *cobra.Command, some []*cobra.Command) string {
+func commandList(cmd *cobra.Command, some []manual.Entry) string {
 	width := 0
 	for _, c := range cmd.Commands() {
 		width = max(width, len(c.Name()))
 	}
 	var b strings.Builder
-	for _, c := range some {
-		fmt.Fprintf(&b, "%-*s  %s\n", width, c.Name(), c.Short)
+	for _, e := range some {
+		fmt.Fprintf(&b, "%-*s  %s\n", width, e.Path[strings.LastIndexByte(e.Path, ' ')+1:], e.Short)
 	}
 	return b.String()
 }
@@ -115,10 +117,10 @@ func flagList(fs *pflag.FlagSet) string {
 	return b.String()
 }
 
-func exitList(exits []exitMeaning) string {
+func exitList(exits []manual.Exit) string {
 	var b strings.Builder
 	for _, e := range exits {
-		fmt.Fprintf(&b, "%3d  %s\n", e.code, e.meaning)
+		fmt.Fprintf(&b, "%3d  %s\n", e.Status, e.Meaning)
 	}
 	return b.String()
 }

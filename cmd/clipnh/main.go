@@ -10,9 +10,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
+
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -34,10 +39,21 @@ func interruptible() context.Context {
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	g := &globalOptions{printer: ui.NewPrinter(stdout, stderr, time.Now)}
 	root := newRootCommand(g)
-	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	g.printer.SetSpelling(spelling(root))
+	return execute(ctx, g, root, args)
+}
+
+// execute is run for a given root.
+func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []string) (code int) {
+	defer func() {
+		if v := recover(); v != nil {
+			code = reportPanic(g.printer, par.Recovered(v), g.json || !g.running && asksForJSON(args))
+		}
+	}()
+	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = g.helpErr
@@ -45,8 +61,28 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitDone
 	}
-	if !g.running && g.helpErr == nil {
+	if g.running {
+		return newFailure(cmd, err).print(g.printer, g.json)
+	}
+	if g.helpErr == nil {
 		err = cobraUsageError(root, err)
 	}
-	return report(g.printer, cmd, err)
+	// Flags after a wrong one were not looked at.
+	return newFailure(cmd, err).print(g.printer, asksForJSON(args))
+}
+
+// asksForJSON reports whether --json is among args; the last of several counts.
+func asksForJSON(args []string) bool {
+	asked := false
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if arg == "--json" {
+			asked = true
+		} else if value, ok := strings.CutPrefix(arg, "--json="); ok {
+			asked, _ = strconv.ParseBool(value)
+		}
+	}
+	return asked
 }

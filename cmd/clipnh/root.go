@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/blas"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
@@ -176,7 +177,6 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		g.printer.SetQuiet(g.quiet)
-		cache.Tolerate(g.tolerate())
 		blas.Use(par.NewTeam(g.workers()))
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
@@ -185,19 +185,19 @@ func (g *globalOptions) prepared(run runE) runE {
 	}
 }
 
-// tolerate returns what is asked about artefacts that were made from something
-// else: nil without --force; with it, each is named once and used.
-func (g *globalOptions) tolerate() func(*cache.MismatchError) bool {
+// artefacts opens what a command reads. Artefacts that were made from something
+// else are refused, or with --force named once each and used.
+func (g *globalOptions) artefacts() artefact.Reader {
 	if !g.force {
-		return nil
+		return artefact.Reader{}
 	}
 	var told sync.Map
-	return func(e *cache.MismatchError) bool {
+	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
 		if _, before := told.LoadOrStore(e.Error(), true); !before {
 			g.printer.Warn("%v (used all the same: --force)", e)
 		}
-		return true
-	}
+		return nil
+	}}
 }
 
 type runE = func(*cobra.Command, []string) error

@@ -34,7 +34,7 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/npy",
+		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/manual", "internal/npy",
 		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/heat", "internal/textlist", "internal/ui",
 	},
 
@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"internal/cache":    {"internal/npy"},
 	"internal/download": {"internal/cache", "internal/ui"},
 	"internal/jpeg":     {},
+	"internal/manual":   {"internal/cache"},
 	"internal/matfile":  {},
 	"internal/npy":      {"internal/float16"},
 	"internal/paper":    {"internal/cache", "internal/ui"},

@@ -3,7 +3,6 @@ package clip
 import (
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -165,13 +164,13 @@ func (t *ImageTower) share(n int, work func(l *lane, lo, hi int, team par.Team) 
 		return work(t.lanes[0], 0, n, t.all)
 	}
 	errs := make([]error, len(t.lanes))
-	var wg sync.WaitGroup
+	var running par.Group
 	for w, l := range t.lanes {
-		wg.Go(func() {
+		running.Go(func() {
 			errs[w] = work(l, n*w/len(t.lanes), n*(w+1)/len(t.lanes), par.NewTeam(1))
 		})
 	}
-	wg.Wait()
+	running.Wait()
 	return errors.Join(errs...)
 }
 

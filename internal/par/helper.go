@@ -50,6 +50,7 @@ func (s *sleeper) rouse() {
 type loop struct {
 	body    func(lo, hi, worker int)
 	pending atomic.Int32 // helpers that are not done
+	failed  atomic.Pointer[Panic]
 	caller  sleeper
 }
 
@@ -57,6 +58,16 @@ type loop struct {
 type share struct {
 	*loop
 	lo, hi, worker int
+}
+
+// run runs the body, and keeps its panic for the caller.
+func (s *share) run() {
+	defer func() {
+		if v := recover(); v != nil {
+			s.failed.CompareAndSwap(nil, Recovered(v))
+		}
+	}()
+	s.body(s.lo, s.hi, s.worker)
 }
 
 // helper is a goroutine that runs shares of loops.
@@ -89,7 +100,7 @@ func (h *helper) run() {
 	for {
 		h.until(func() bool { return h.next.Load() != nil })
 		s := h.next.Swap(nil)
-		s.body(s.lo, s.hi, s.worker)
+		s.run()
 		idle.Lock()
 		idle.helpers = append(idle.helpers, h)
 		idle.Unlock()
@@ -110,4 +121,5 @@ func together(n, workers int, body func(lo, hi, worker int)) {
 	}
 	body(0, n/workers, 0)
 	l.caller.until(func() bool { return l.pending.Load() == 0 })
+	l.failed.Load().Rethrow()
 }

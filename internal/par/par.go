@@ -5,10 +5,7 @@
 // every size of team.
 package par
 
-import (
-	"runtime"
-	"sync"
-)
+import "runtime"
 
 // Team is a number of workers that share loops. The zero value is one worker.
 type Team struct{ n int }
@@ -24,6 +21,9 @@ func (t Team) Size() int { return max(t.n, 1) }
 // than n leaves workers idle. worker is below Size and no two running bodies
 // share one, so that it can index scratch memory. A team of one runs body on
 // the calling goroutine.
+//
+// When a worker panics, For panics with a *Panic after the others are done. A panic of
+// the calling goroutine's own share is not held up.
 func (t Team) For(n int, body func(lo, hi, worker int)) {
 	workers := min(t.Size(), n)
 	switch {
@@ -35,11 +35,11 @@ func (t Team) For(n int, body func(lo, hi, worker int)) {
 	default:
 		// More workers than processors must not spin: they would keep each
 		// other from running.
-		var wg sync.WaitGroup
+		var others Group
 		for w := 1; w < workers; w++ {
-			wg.Go(func() { body(n*w/workers, n*(w+1)/workers, w) })
+			others.Go(func() { body(n*w/workers, n*(w+1)/workers, w) })
 		}
 		body(0, n/workers, 0)
-		wg.Wait()
+		others.Wait()
 	}
 }

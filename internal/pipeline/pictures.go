@@ -2,11 +2,11 @@ package pipeline
 
 import (
 	"context"
-	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 // decoded is a picture on its way to the tower.
@@ -14,6 +14,7 @@ type decoded struct {
 	item   dataset.Item
 	pixels []float32 // [3,S,S], normalised; the receiver gives it back
 	err    error
+	panic  *par.Panic // of the decoding, nil unless there is a fault in it
 
 	loaded bool   // its file could be read, whatever is in it
 	size   int64  // of the file, bytes
@@ -38,7 +39,7 @@ type decoder struct {
 	order chan chan decoded
 	free  chan []float32
 	stop  context.CancelFunc
-	wg    sync.WaitGroup
+	wg    par.Group
 }
 
 func newDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead int, o imageprep.Options) *decoder {
@@ -73,7 +74,7 @@ func newDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 		d.wg.Go(func() {
 			for j := range jobs {
 				if j.err = ctx.Err(); j.err == nil {
-					j.decode(side, o)
+					j.panic = par.Catch(func() { j.decode(side, o) })
 				}
 				j.to <- j.decoded
 			}
@@ -89,7 +90,9 @@ func (d *decoder) next() (p decoded, ok bool) {
 	if !ok {
 		return decoded{}, false
 	}
-	return <-to, true
+	p = <-to
+	p.panic.Rethrow()
+	return p, true
 }
 
 // release gives a picture's memory back.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -23,6 +24,7 @@ type sceneToRead struct {
 	width, height int            // of the picture as it is
 	truth         []uint16       // [height,width], nil if there is none
 	err           error
+	panic         *par.Panic // of the reading, nil unless there is a fault in it
 }
 
 // scenes lists what to segment, and the files that the data set lacks. list is
@@ -71,7 +73,7 @@ func readScenes(ctx context.Context, scenes []sceneToRead, o *SegmentOptions, sh
 		for i := range scenes {
 			s := scenes[i]
 			if s.err = ctx.Err(); s.err == nil {
-				s.err = s.open(o, shorter)
+				s.panic = par.Catch(func() { s.err = s.open(o, shorter) })
 			}
 			select {
 			case r.scenes <- &s:
@@ -86,7 +88,9 @@ func readScenes(ctx context.Context, scenes []sceneToRead, o *SegmentOptions, sh
 // next returns the next scene; ok is false after the last one or when the
 // context was cancelled.
 func (r *sceneReader) next() (s *sceneToRead, ok bool) {
-	s, ok = <-r.scenes
+	if s, ok = <-r.scenes; ok {
+		s.panic.Rethrow()
+	}
 	return s, ok
 }
 

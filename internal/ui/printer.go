@@ -9,7 +9,7 @@
 // and time left; elsewhere nothing shows until the closing line, which gives
 // count, time and rate. Stages that nobody watches get Discard.
 //
-// Messages may hold names from files of strangers, so what could steer a
+// Messages and JSON may hold names from untrusted files, so what could steer a
 // terminal is printed as an escape.
 package ui
 
@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/term"
@@ -38,7 +39,8 @@ type Printer struct {
 
 	mu    sync.Mutex // held for every write to err
 	quiet bool
-	bar   *task // drawn on the last line of err, or nil
+	spell func(string) string // of messages, or nil
+	bar   *task               // drawn on the last line of err, or nil
 }
 
 // NewPrinter returns a Printer whose results go to out and whose messages go to
@@ -50,7 +52,7 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's do. The two must not be used at the same time.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -66,12 +68,28 @@ func (p *Printer) SetQuiet(quiet bool) {
 	p.quiet = quiet
 }
 
+// SetSpelling has spell rewrite the text of notes, warnings, errors and hints, as
+// to spell options as flags.
+func (p *Printer) SetSpelling(spell func(string) string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spell = spell
+}
+
+// Spelled is text as messages have it.
+func (p *Printer) Spelled(text string) string {
+	if p.spell == nil {
+		return text
+	}
+	return p.spell(text)
+}
+
 // Note says something that is good to know; a quiet Printer does not print it.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.quiet {
-		p.say("note: ", fmt.Sprintf(format, args...))
+		p.say("note: ", p.Spelled(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -79,23 +97,49 @@ func (p *Printer) Note(format string, args ...any) {
 func (p *Printer) Warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.say("warning: ", fmt.Sprintf(format, args...))
+	p.say("warning: ", p.Spelled(fmt.Sprintf(format, args...)))
 }
 
 // Error says why the run failed.
 func (p *Printer) Error(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.say("error: ", err.Error())
+	p.say("error: ", p.Spelled(err.Error()))
 }
 
 // Hint gives advice; each line of text becomes a hint of its own.
 func (p *Printer) Hint(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(p.Spelled(text)) {
 		p.say("hint: ", line)
 	}
+}
+
+// ErrorJSON says why the run failed as one JSON document on one line.
+func (p *Printer) ErrorJSON(v any) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	line, err := encodeJSON(v, "")
+	if err != nil {
+		p.say("error: ", fmt.Sprintf("%v; the error itself was %v", err, v))
+		return
+	}
+	p.say("", string(line))
+}
+
+// Fault says that the program itself is at fault, with the program's name before it.
+func (p *Printer) Fault(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("clipnh: ", text)
+}
+
+// Trace prints text for developers.
+func (p *Printer) Trace(text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.say("", text)
 }
 
 // say prints a labelled message with p.mu held, continuation lines indented
@@ -121,14 +165,11 @@ func (p *Printer) Text(text string) error { return p.result([]byte(text)) }
 // JSON writes v to standard output as one indented document. It writes nothing
 // when v cannot be encoded, as a NaN cannot.
 func (p *Printer) JSON(v any) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
+	doc, err := encodeJSON(v, "  ")
+	if err != nil {
 		return fmt.Errorf("print result: %w", err)
 	}
-	return p.result(b.Bytes())
+	return p.result(doc)
 }
 
 // Table writes t to standard output.
@@ -147,6 +188,40 @@ func (p *Printer) result(b []byte) error {
 	}
 	return nil
 }
+
+// encodeJSON encodes v as a document that ends in a newline; with an indent, on many
+// lines. Runes that do not print, such as the controls U+0080 to U+009F and marks that
+// turn the direction of text, are \u escapes, so that a terminal does not act on them.
+// Bytes that are not UTF-8 become U+FFFD, since JSON cannot hold them.
+func encodeJSON(v any, indent string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	if bytes.IndexFunc(b.Bytes(), hidden) < 0 {
+		return b.Bytes(), nil
+	}
+	var escaped []byte
+	for _, r := range b.String() {
+		switch {
+		case !hidden(r):
+			escaped = utf8.AppendRune(escaped, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, hi, lo)
+		default:
+			escaped = fmt.Appendf(escaped, `\u%04x`, r)
+		}
+	}
+	return escaped, nil
+}
+
+// hidden reports whether r, of a JSON document, does not print. The newlines of the
+// document's layout do not count; those of its strings are escapes already.
+func hidden(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
 // printable returns s with every rune that does not print, and every byte that
 // is not UTF-8, as an escape of Go's.

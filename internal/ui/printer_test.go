@@ -38,6 +38,13 @@ func TestMessages(t *testing.T) {
 		{"hints", false, func(p *Printer) { p.Hint("run this\nor that") }, "hint: run this\nhint: or that\n"},
 		{"escape codes in a name", false, func(p *Printer) { p.Warn("%s: cut short", "\x1b[2Ja\xff\r.jpg") },
 			"warning: \\x1b[2Ja\\xff\\r.jpg: cut short\n"},
+		{"fault", true, func(p *Printer) { p.Fault("internal error") }, "clipnh: internal error\n"},
+		{"trace", true, func(p *Printer) { p.Trace("a\n    b\n") }, "a\n    b\n"},
+		{"error as JSON", true, func(p *Printer) {
+			p.ErrorJSON(map[string]any{"message": "a<b\n\x1b\u009b\u202e\xff\ufffd\U000e0001é", "status": 1})
+		},
+			`{"message":"a<b\n\u001b\u009b\u202e\ufffd�\udb40\udc01é","status":1}` + "\n"},
+		{"no error as JSON", false, func(p *Printer) { p.ErrorJSON(math.NaN()) }, "error: json: unsupported value: NaN; the error itself was NaN\n"},
 		{"other scripts", false, func(p *Printer) { p.Note("名前 %s", "é – 日") }, "note: 名前 é – 日\n"},
 	}
 	for _, tt := range tests {
@@ -128,6 +135,10 @@ func TestJSON(t *testing.T) {
 	}
 	if want := "{\n  \"top1\": 0.7,\n  \"word\": \"a<b\"\n}\n"; out.String() != want {
 		t.Errorf("got %q, want %q", out, want)
+	}
+	out.Reset()
+	if err := p.JSON("\u0085 a\x7f\u2028"); err != nil || out.String() != `"\u0085 a\u007f\u2028"`+"\n" {
+		t.Errorf("got %q, %v", out, err)
 	}
 	out.Reset()
 	if err := p.JSON(math.NaN()); err == nil {

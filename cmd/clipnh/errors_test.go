@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// TestFailure holds what --json says about errors, beyond what TestReport holds of
+// their text.
+func TestFailure(t *testing.T) {
+	root := newRootCommand(new(globalOptions))
+	cmd := &cobra.Command{Use: "svd"}
+	root.AddCommand(cmd)
+	open := &fs.PathError{Op: "open", Path: "a.npy", Err: fs.ErrNotExist}
+	for _, tt := range []struct {
+		name string
+		err  error
+		want failure
+	}{
+		{"failed", errors.New("no scores"), failure{"svd: no scores", exitFailed, "failed", "", ""}},
+		{"hint and usage", hinted{usageError{errors.New("--mode x")}, "did you mean \"n\"?"},
+			failure{"svd: --mode x", exitUsage, "usage", "", "did you mean \"n\"?\nrun \"clipnh svd --help\""}},
+		{"no file", fmt.Errorf("scores: %w", open), failure{"svd: scores: open a.npy: file does not exist", exitFailed, "not_found", "a.npy", ""}},
+		{"missing, of a file", fmt.Errorf("%w: %w", cache.ErrMissing, open),
+			failure{"svd: missing: open a.npy: file does not exist", exitMissing, "missing", "a.npy", ""}},
+		{"rename", &os.LinkError{Op: "rename", Old: "a.tmp", New: "a", Err: errors.New("no space")}, failure{"svd: rename a.tmp a: no space", exitFailed, "failed", "a", ""}},
+		{"stale", &cache.MismatchError{Path: "four", Differences: []cache.Difference{{Field: "origin.mode", Made: `"n"`, This: `"nh"`}}},
+			failure{"svd: four: made with mode n, this is nh", exitStale, "stale", "four", ""}},
+		{"version", cache.ErrVersion, failure{"svd: unsupported version", exitStale, "version", "", ""}},
+		{"damaged", cache.ErrDamaged, failure{"svd: damaged", exitFailed, "damaged", "", ""}},
+		{"locked", cache.ErrLocked, failure{"svd: locked by another writer", exitFailed, "locked", "", ""}},
+		{"exists", cache.ErrExists, failure{"svd: already exists", exitFailed, "exists", "", ""}},
+		{"interrupted", context.Canceled, failure{"svd: interrupted", exitInterrupted, "interrupted", "", ""}},
+	} {
+		if got := newFailure(cmd, tt.err); got != tt.want {
+			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestInterruptedAsJSON is the script test of the status that no script can have.
+func TestInterruptedAsJSON(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var stdout, stderr bytes.Buffer
+	code := run(ctx, []string{"collect", "--json", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images",
+		"--data-path", testutil.Golden("dataset"), "--save-path", t.TempDir() + "/out"}, strings.NewReader(""), &stdout, &stderr)
+	lines := strings.Split(strings.TrimSuffix(stderr.String(), "\n"), "\n")
+	var doc struct{ Error failure }
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &doc); err != nil {
+		t.Fatalf("%v: %q", err, stderr.String())
+	}
+	if e := doc.Error; code != exitInterrupted || stdout.Len() > 0 || e.Status != exitInterrupted || e.Kind != "interrupted" || !strings.HasSuffix(e.Message, "interrupted") {
+		t.Errorf("code %d, %q, %+v", code, stdout.String(), e)
+	}
+}
+
+func TestAsksForJSON(t *testing.T) {
+	for line, want := range map[string]bool{
+		"svd": false, "svd --json": true, "--json svd": true, "svd --json=true": true, "svd --json=false": false,
+		"svd --json --json=0": false, "merge -- --json": false, "svd --json-lines": false, "svd --json=maybe": false,
+	} {
+		if got := asksForJSON(strings.Fields(line)); got != want {
+			t.Errorf("%s: %v", line, got)
+		}
+	}
+}

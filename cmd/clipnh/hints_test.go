@@ -1,0 +1,85 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+)
+
+// TestRecipes holds that every kind of artefact has a recipe, that there are no others,
+// and that the commands have the flags.
+func TestRecipes(t *testing.T) {
+	for kind, r := range recipes {
+		line := r.command + " x"
+		if r.restart {
+			line += " --restart"
+		}
+		cmd, rest, err := newRootCommand(new(globalOptions)).Find(strings.Fields(line))
+		if err == nil {
+			err = cmd.ParseFlags(rest)
+		}
+		if err != nil {
+			t.Errorf("%s: %q: %v", kind, line, err)
+		} else if r.restart != (cmd.Flags().Lookup("restart") != nil) {
+			t.Errorf("%s: %s: restart is %v", kind, cmd.Name(), r.restart)
+		}
+	}
+	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/artefact/kind.go", nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := 0
+	ast.Inspect(f, func(n ast.Node) bool {
+		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "Kind") {
+			kinds++
+			kind, _ := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
+			if _, ok := recipes[kind]; !ok {
+				t.Errorf("no recipe for %q", kind)
+			}
+		}
+		return true
+	})
+	if kinds != len(recipes) {
+		t.Errorf("%d kinds, but %d recipes", kinds, len(recipes))
+	}
+}
+
+func TestWithRecipe(t *testing.T) {
+	missing, damaged := fmt.Errorf("p: %w", cache.ErrMissing), fmt.Errorf("p: %w", cache.ErrDamaged)
+	for _, tt := range []struct {
+		err        error
+		kind, hint string
+	}{
+		{missing, artefact.KindComponents, `run "clipnh svd --out-save-path p" first`},
+		{missing, artefact.KindScores, `run "clipnh collect --save-path p" first`},
+		{damaged, artefact.KindComponents, `make it again: "clipnh svd --out-save-path p"`},
+		{damaged, artefact.KindCodes, `make it again: "clipnh sparse --decomposition-save-path p --restart"`},
+		{damaged, artefact.KindHeads, `run "clipnh verify --repair --model FILE --data-path DIR p", or make it again: "clipnh collect --mode heads --save-path p --restart"`},
+		{missing, "unheard of", ""},
+		{errors.New("p: empty"), artefact.KindScores, ""},
+		{cache.ErrLocked, artefact.KindScores, ""},
+		{hinted{missing, "look elsewhere"}, artefact.KindScores, "look elsewhere"},
+	} {
+		of := &artefact.Error{Kind: tt.kind, Path: "p", Err: tt.err}
+		if errors.Is(tt.err, cache.ErrDamaged) {
+			of.Damaged = &cache.Manifest{Kind: tt.kind}
+		}
+		got := withRecipe(of)
+		var h hinter
+		hint := ""
+		if errors.As(got, &h) {
+			hint = h.Hint()
+		}
+		if hint != tt.hint || got.Error() != tt.err.Error() || errors.Is(got, cache.ErrMissing) != errors.Is(tt.err, cache.ErrMissing) {
+			t.Errorf("%s: %v: hint %q, want %q", tt.kind, tt.err, hint, tt.hint)
+		}
+	}
+}
