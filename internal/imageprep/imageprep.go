@@ -130,17 +130,9 @@ func decodeAs[T any](what, path string, b []byte, o Options, decode func([]byte,
 	return read, nil
 }
 
-// Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It
-// resizes no more of the picture than the crop keeps. Errors name the file.
-func Preprocess(dst []float32, path string, size int, o Options) error {
-	b, err := Load(path)
-	if err != nil {
-		return err
-	}
-	return PreprocessBytes(dst, b, path, size, o)
-}
-
-// PreprocessBytes is Preprocess for the bytes that Load read from a file.
+// PreprocessBytes runs the whole chain on the bytes that Load read from a file
+// and writes [3,size,size] to dst. It resizes no more of the picture than the
+// crop keeps. Errors name the file.
 func PreprocessBytes(dst []float32, b []byte, path string, size int, o Options) error {
 	img, err := decodeAs("image", path, b, o, Decode)
 	if err != nil {

@@ -31,52 +31,6 @@ func TestShorterSide(t *testing.T) {
 	}
 }
 
-// TestCenterCrop gives every pixel its own place as colour, and wants to see
-// where it went; 0, 0 is the padding.
-func TestCenterCrop(t *testing.T) {
-	type at struct{ x, y byte }
-	tests := []struct {
-		name       string
-		srcW, srcH int
-		w, h       int
-		first      at // wanted at the upper left, counted from 1, 1
-		last       at // wanted at the lower right
-	}{
-		{"even", 6, 4, 2, 2, at{3, 2}, at{4, 3}},
-		{"half to even, down", 7, 5, 2, 4, at{3, 1}, at{4, 4}}, // 2.5 to 2, 0.5 to 0
-		{"half to even, up", 5, 9, 2, 2, at{3, 5}, at{4, 6}},   // 1.5 to 2, 3.5 to 4
-		{"as it is", 3, 2, 3, 2, at{1, 1}, at{3, 2}},
-		{"padded across", 3, 4, 6, 2, at{0, 0}, at{0, 0}}, // 1 left, 2 right
-		{"padded by one", 3, 4, 4, 2, at{1, 2}, at{0, 0}}, // on the right
-		{"padded both ways", 2, 2, 4, 4, at{0, 0}, at{0, 0}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			src := newRGB(test.srcW, test.srcH)
-			for i := range test.srcW * test.srcH {
-				src.set(i, byte(1+i%test.srcW), byte(1+i/test.srcW), 0)
-			}
-			got := CenterCrop(src, test.w, test.h)
-			if got.W != test.w || got.H != test.h {
-				t.Fatalf("%dx%d pixels, want %dx%d", got.W, got.H, test.w, test.h)
-			}
-			n := len(got.Pix)
-			if first, last := (at{got.Pix[0], got.Pix[1]}), (at{got.Pix[n-3], got.Pix[n-2]}); first != test.first || last != test.last {
-				t.Errorf("from %v to %v, want %v to %v", first, last, test.first, test.last)
-			}
-		})
-	}
-	t.Run("padding", func(t *testing.T) {
-		src := newRGB(1, 1)
-		src.set(0, 9, 9, 9)
-		want := newRGB(2, 4)
-		want.set(2, 9, 9, 9) // one row of padding above, two below, a column on the right
-		if err := differ(CenterCrop(src, 2, 4), want); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // TestWrongName reads a PNG file by the name of a JPEG file.
 func TestWrongName(t *testing.T) {
 	data, err := os.ReadFile(testutil.Golden("images/00_rgb.png"))
@@ -194,7 +148,7 @@ func TestRefusals(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.data), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			err := Preprocess(make([]float32, 3*side*side), path, side, Options{})
+			err := preprocess(make([]float32, 3*side*side), path)
 			want := "read image: " + path + ": " + test.want
 			if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got error %v, want one line beginning %s", err, want)
@@ -227,7 +181,7 @@ func TestConcurrent(t *testing.T) {
 			n := 3 * side * side
 			got := make([]float32, n)
 			for i, path := range paths {
-				err := Preprocess(got, path, side, Options{})
+				err := preprocess(got, path)
 				if err == nil {
 					err = sameBits(got, want[i*n:(i+1)*n])
 				}
@@ -297,7 +251,7 @@ func BenchmarkPreprocess(b *testing.B) {
 	b.Run("file="+filepath.Base(path)+"/size=64", func(b *testing.B) {
 		dst := make([]float32, 3*side*side)
 		for b.Loop() {
-			if err := Preprocess(dst, path, side, Options{}); err != nil {
+			if err := preprocess(dst, path); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -1,6 +1,5 @@
 // Package kernel holds the float32 arithmetic of the towers: convolutions,
-// pooling, normalisation, softmax, matrix products and conversions from and
-// to 16-bit floats.
+// pooling, normalisation, softmax and matrix products.
 //
 // A Map is a batch of feature maps whose channels are cut in blocks of Lanes;
 // a pixel is one position of one image (or one text token), and holds Lanes

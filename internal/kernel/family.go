@@ -22,14 +22,11 @@ type family struct {
 	// where the compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
 	// The rest works on n values, n a multiple of Lanes.
-	quickGELU         func(x *float32, n int)
-	maxLanes          func(x *float32, n int, lanes *float32)
-	expLanes          func(x *float32, n int, shift float32, lanes *float32)
-	scale             func(x *float32, n int, by float32)
-	poolRow           func(dst, top, bottom *float32, pixels int)
-	float16ToFloat32  func(dst *float32, src *byte, n int)
-	bfloat16ToFloat32 func(dst *float32, src *byte, n int)
-	float32ToFloat16  func(dst *byte, src *float32, n int)
+	quickGELU func(x *float32, n int)
+	maxLanes  func(x *float32, n int, lanes *float32)
+	expLanes  func(x *float32, n int, shift float32, lanes *float32)
+	scale     func(x *float32, n int, by float32)
+	poolRow   func(dst, top, bottom *float32, pixels int)
 }
 
 // maxWidth is the largest number of blocks in a panel.
@@ -46,14 +43,11 @@ var generic = family{
 	layerNorm:   layerNormRef,
 	transpose:   transposeRef,
 
-	quickGELU:         quickGELURef,
-	maxLanes:          maxLanesRef,
-	expLanes:          expLanesRef,
-	scale:             scaleRef,
-	poolRow:           poolRowRef,
-	float16ToFloat32:  float16ToFloat32Ref,
-	bfloat16ToFloat32: bfloat16ToFloat32Ref,
-	float32ToFloat16:  float32ToFloat16Ref,
+	quickGELU: quickGELURef,
+	maxLanes:  maxLanesRef,
+	expLanes:  expLanesRef,
+	scale:     scaleRef,
+	poolRow:   poolRowRef,
 }
 
 // activeFamily is the family of the level in use.

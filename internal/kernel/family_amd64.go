@@ -34,14 +34,11 @@ var avx2 = family{
 	layerNorm:   layerNormAVX2,
 	addRows:     addRowsAVX2,
 
-	quickGELU:         quickGELUAVX2,
-	maxLanes:          maxLanesAVX2,
-	expLanes:          expLanesAVX2,
-	scale:             scaleAVX2,
-	poolRow:           poolRowAVX2,
-	float16ToFloat32:  float16ToFloat32AVX2,
-	bfloat16ToFloat32: bfloat16ToFloat32AVX2,
-	float32ToFloat16:  float32ToFloat16AVX2,
+	quickGELU: quickGELUAVX2,
+	maxLanes:  maxLanesAVX2,
+	expLanes:  expLanesAVX2,
+	scale:     scaleAVX2,
+	poolRow:   poolRowAVX2,
 }
 
 // avx512 is the family with 512-bit vectors: a block is one of them.
@@ -57,12 +54,9 @@ var avx512 = family{
 	layerNorm:   layerNormAVX512,
 	addRows:     addRowsAVX512,
 
-	quickGELU:         quickGELUAVX512,
-	maxLanes:          maxLanesAVX512,
-	expLanes:          expLanesAVX512,
-	scale:             scaleAVX512,
-	poolRow:           poolRowAVX512,
-	float16ToFloat32:  float16ToFloat32AVX512,
-	bfloat16ToFloat32: bfloat16ToFloat32AVX512,
-	float32ToFloat16:  float32ToFloat16AVX512,
+	quickGELU: quickGELUAVX512,
+	maxLanes:  maxLanesAVX512,
+	expLanes:  expLanesAVX512,
+	scale:     scaleAVX512,
+	poolRow:   poolRowAVX512,
 }

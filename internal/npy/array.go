@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/float16"
 )
 
 // Array is a whole array in memory, its elements as they were stored.
@@ -164,7 +166,7 @@ func convert[T float32 | float64 | int64](a *Array) ([]T, error) {
 	case Uint64:
 		at = func(i int) T { return T(order.Uint64(data[8*i:])) }
 	case Float16:
-		at = func(i int) T { return T(FromHalf(order.Uint16(data[2*i:]))) }
+		at = func(i int) T { return T(float16.FromBits(order.Uint16(data[2*i:]))) }
 	case Float32:
 		at = func(i int) T { return T(math.Float32frombits(order.Uint32(data[4*i:]))) }
 	case Float64:

@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/float16"
 )
 
 // File is an array of floats in row-major order that stays on disk. Several goroutines may read it at once.
@@ -101,11 +103,11 @@ func (f *File) ReadFloat32(dst []float32, start int64) error {
 	switch {
 	case size == 2 && f.BigEndian:
 		for i := range dst {
-			dst[i] = FromHalf(binary.BigEndian.Uint16(stored[2*i:]))
+			dst[i] = float16.FromBits(binary.BigEndian.Uint16(stored[2*i:]))
 		}
 	case size == 2:
 		for i := range dst {
-			dst[i] = FromHalf(binary.LittleEndian.Uint16(stored[2*i:]))
+			dst[i] = float16.FromBits(binary.LittleEndian.Uint16(stored[2*i:]))
 		}
 	case f.BigEndian:
 		for i := range dst {

@@ -363,7 +363,11 @@ func TestSparseHalf(t *testing.T) {
 	}
 	o := goldenCoding(t, "pc0_nh.npy")
 	o.EmbeddingsPath = filepath.Join(t.TempDir(), "words.npy")
-	err = cache.WriteFile(o.EmbeddingsPath, func(w io.Writer) error { return npy.WriteFloat16(w, []int{words.Texts, words.OutDim}, words.Rows) })
+	half, err := npy.AppendFloat16(npy.AppendHeader(nil, npy.Float16, []int{words.Texts, words.OutDim}), words.Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.WriteFile(o.EmbeddingsPath, half, 0o666)
 	if err != nil {
 		t.Fatal(err)
 	}

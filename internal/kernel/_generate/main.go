@@ -24,7 +24,6 @@ var sources = []struct {
 	{"matrix", matrices},
 	{"norm", norms},
 	{"pool", pools},
-	{"float16", halves},
 }
 
 func main() {

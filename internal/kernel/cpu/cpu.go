@@ -17,7 +17,7 @@ type Level int
 
 const (
 	Generic Level = iota // plain Go
-	AVX2                 // 256-bit vectors with fused multiply-add and half-float conversion
+	AVX2                 // 256-bit vectors with fused multiply-add
 	AVX512               // 512-bit vectors (F, BW, DQ, VL)
 )
 

@@ -8,8 +8,7 @@ import "golang.org/x/sys/cpu"
 const unsupported = "not supported by this processor"
 
 // best asks the processor, and through XGETBV the operating system, what may
-// be used. Every processor with AVX2 also converts half floats (F16C), which
-// has no flag of its own in x/sys/cpu.
+// be used.
 func best() Level {
 	x := &cpu.X86
 	switch {

@@ -1,9 +1,11 @@
-package npy
+// Package float16 converts between float32 and IEEE 754 binary16, half
+// precision: 1 sign bit, 5 bits of exponent biased by 15, 10 bits of fraction.
+package float16
 
 import "math"
 
-// FromHalf converts the bits of an IEEE 754 binary16 number, exactly.
-func FromHalf(h uint16) float32 {
+// FromBits is the number of the bits h. It is exact, and NaN keeps its payload.
+func FromBits(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	mantissa := uint32(h & 0x3ff)
 	switch exponent := uint32(h>>10) & 0x1f; exponent {
@@ -16,9 +18,10 @@ func FromHalf(h uint16) float32 {
 	}
 }
 
-// ToHalf rounds f to the nearest binary16 number, ties to even, and returns
-// its bits. A finite f of 65520 or more in size becomes infinite.
-func ToHalf(f float32) uint16 {
+// Bits rounds f to the nearest binary16 number, ties to even, and returns its
+// bits. A finite f of 65520 or more in size becomes infinite; NaN stays NaN,
+// and keeps its sign and the upper bits of its payload.
+func Bits(f float32) uint16 {
 	bits := math.Float32bits(f)
 	sign := uint16(bits>>16) & 0x8000
 	size := bits & 0x7fffffff
