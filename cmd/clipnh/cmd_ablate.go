@@ -162,7 +162,7 @@ func (o *ablateOptions) validate() error {
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
 	result, err := pipeline.Ablate(ctx, pipeline.AblateOptions{
-		PictureOptions: opts.pictures(), Modes: opts.chosenModes(),
+		PictureOptions: opts.pictures(g), Modes: opts.chosenModes(),
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),

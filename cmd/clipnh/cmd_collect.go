@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -184,11 +185,11 @@ func (o *collectOptions) validate() error {
 		return err
 	}
 	switch ext := strings.ToLower(filepath.Ext(o.savePath)); {
-	case pipeline.IsDense(o.savePath):
+	case artefact.IsDense(o.savePath):
 	case slices.Contains([]string{".dat", ".npy", ".npz", ".pt", ".pth", ".json", ".csv", ".txt"}, ext):
 		return fmt.Errorf("--save-path %s: want a folder, or a file that ends in .dat or .npy", o.savePath)
 	}
-	if pipeline.IsDense(o.savePath) && (o.dtype == npy.Float16.String() || o.expand) {
+	if artefact.IsDense(o.savePath) && (o.dtype == npy.Float16.String() || o.expand) {
 		return fmt.Errorf("--dtype float16 and --expand are for a folder of scores, not for %s", o.savePath)
 	}
 	if o.expand && !pipeline.KeepsScores(o.mode) {

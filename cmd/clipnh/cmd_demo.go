@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -269,7 +270,7 @@ type demoConcept struct {
 	Word     string          `json:"word"`
 	Pairs    []pipeline.Pair `json:"pairs"`
 	Expected []demo.Pair     `json:"expected"`
-	Terms    []pipeline.Term `json:"terms"` // the first pair's component as a sum of words
+	Terms    []artefact.Term `json:"terms"` // the first pair's component as a sum of words
 }
 
 func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, error) {
@@ -282,7 +283,7 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := pipeline.StrongestPairs(ctx, in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
+	pairs, err := pipeline.StrongestPairs(ctx, artefact.Reader{}, in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -78,7 +79,7 @@ func (o *embedOptions) validate() error {
 	if err != nil {
 		return err
 	}
-	if !pipeline.IsEmbeddings(o.savePath) {
+	if !artefact.IsEmbeddings(o.savePath) {
 		return fmt.Errorf("--embeddings-save-path %s: want a .npy or .pt file", o.savePath)
 	}
 	switch o.classnames {

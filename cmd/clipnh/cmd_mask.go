@@ -137,7 +137,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 		return usageError{err}
 	}
 	result, err := pipeline.Mask(ctx, pipeline.MaskOptions{
-		Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
+		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
 	})
 	if err != nil {
 		return err

@@ -92,7 +92,7 @@ func (o *polysemanticityOptions) validate() error {
 
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
 	o := pipeline.PolysemanticityOptions{
-		CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
+		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
 		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath,
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {

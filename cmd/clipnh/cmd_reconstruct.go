@@ -94,7 +94,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 		return usageError{err}
 	}
 	result, err := pipeline.Reconstruct(ctx, pipeline.ReconstructOptions{
-		PictureOptions: opts.pictures(), Means: opts.means, PCs: opts.pcs,
+		PictureOptions: opts.pictures(g), Means: opts.means, PCs: opts.pcs,
 		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
 	}, g.printer)

@@ -201,7 +201,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, 
 	}
 	p := pipeline.RetrieveOptions{
 		PictureOptions: pipeline.PictureOptions{
-			ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
+			Artefacts: g.artefacts(), ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
 			Precision: precisions[o.precision], Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		},
 		Neurons: neurons, Pairs: splitUnits(o.pairs), Texts: o.texts, TextPairs: o.textPairs, PCsPath: o.pcsPath, Vocab: o.vocab,

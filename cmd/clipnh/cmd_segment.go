@@ -245,7 +245,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	}
 	shard, _ := opts.part() // validated
 	o := pipeline.SegmentOptions{
-		Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
+		Artefacts: g.artefacts(), Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
 		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
 		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
 		Pillow: opts.resize == "pillow", PAMR: heat.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},

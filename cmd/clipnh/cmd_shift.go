@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/plot"
@@ -242,9 +243,10 @@ func (o *shiftOptions) validateShift() error {
 }
 
 // conceptOptions returns the concepts and how to embed them.
-func (o *shiftOptions) conceptOptions() (pipeline.ConceptOptions, error) {
+func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions, error) {
 	c := pipeline.ConceptOptions{
-		Concepts: append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
+		Artefacts: g.artefacts(),
+		Concepts:  append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
 		Model: o.model, Vocab: o.vocab, EmbeddingsPath: o.embeddings, TextsPath: o.lines,
 	}
 	var err error
@@ -329,7 +331,7 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 }
 
 func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
-	concepts, err := opts.conceptOptions()
+	concepts, err := opts.conceptOptions(g)
 	if err != nil {
 		return err
 	}
@@ -339,12 +341,12 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	shard, _ := parsePart(opts.shard, opts.savePath) // validated
 	o := pipeline.ShiftOptions{
-		PictureOptions: opts.pictures(), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
+		PictureOptions: opts.pictures(g), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
 		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(), Shard: shard, Restart: opts.restart,
 	}
 	if opts.scores != "" {
 		o.PictureOptions.Model = "" // it only embeds texts
-		if !pipeline.IsDense(opts.scores) {
+		if !artefact.IsDense(opts.scores) {
 			o.Data.Path = "" // what collect wrote has the names of the images
 		}
 	}

@@ -161,7 +161,7 @@ func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, erro
 	}
 	words, err := readTexts(o.wordsPath)
 	return pipeline.CodingOptions{
-		PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: words, WordsPath: o.wordsPath,
+		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: words, WordsPath: o.wordsPath,
 		Normalize: normalize, Components: o.components, Threads: g.workers(),
 	}, err
 }

@@ -137,7 +137,7 @@ func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
 		return usageError{err}
 	}
 	result, err := pipeline.SVD(ctx, pipeline.SVDOptions{
-		CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
+		Artefacts: g.artefacts(), CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
 		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {

@@ -94,7 +94,7 @@ func (o *verifyOptions) validate(paths []string) error {
 
 func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {
 	result, err := pipeline.Verify(ctx, pipeline.VerifyOptions{
-		Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
+		Remake: remakeHint, Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
 		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -122,10 +123,15 @@ func newFailure(cmd *cobra.Command, err error) failure {
 	if f.Status == exitInterrupted {
 		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
+	err = withRecipe(err)
 	var hints []string
 	var h hinter
 	if errors.As(err, &h) {
 		hints = append(hints, h.Hint())
+	}
+	var mismatch *cache.MismatchError
+	if errors.As(err, &mismatch) && mismatch.Asked {
+		hints = append(hints, "{force} reads it all the same")
 	}
 	if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
@@ -138,11 +144,14 @@ func newFailure(cmd *cobra.Command, err error) failure {
 // not.
 func pathOf(err error) string {
 	var mismatch *cache.MismatchError
+	var unusable *artefact.Error
 	var file *fs.PathError
 	var link *os.LinkError
 	switch {
 	case errors.As(err, &mismatch):
 		return mismatch.Path
+	case errors.As(err, &unusable):
+		return unusable.Path
 	case errors.As(err, &file):
 		return file.Path
 	case errors.As(err, &link):
@@ -156,6 +165,7 @@ func pathOf(err error) string {
 func (f failure) print(p *ui.Printer, asJSON bool) int {
 	switch {
 	case asJSON:
+		f.Message, f.Hint = p.Spelled(f.Message), p.Spelled(f.Hint)
 		p.ErrorJSON(map[string]failure{"error": f})
 		return f.Status
 	case f.Kind == kindInternal:

@@ -3,9 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // A recipe is the command that makes a kind of artefact.
@@ -15,72 +19,116 @@ type recipe struct {
 	repairable bool   // "clipnh verify --repair" can compute damaged parts again
 }
 
-// shardKind is what the kind of a shard begins with; the kind of the whole follows.
-const shardKind = "shard of "
-
 // recipes has a row for each kind of artefact.
 var recipes = map[string]recipe{
-	"embeddings":       {"embed --embeddings-save-path", false, false},
-	"scores":           {"collect --save-path", true, true},
-	"mean scores":      {"collect --mean --save-path", true, true},
-	"dense":            {"collect --save-path", true, true},
-	"statistics":       {"collect --stats-only --save-path", true, true},
-	"heads":            {"collect --mode heads --save-path", true, true},
-	"mean heads":       {"collect --mode heads --mean --save-path", true, true},
-	"attention":        {"collect --mode attns --save-path", true, true},
-	"mean attention":   {"collect --mode attns --mean --save-path", true, true},
-	"activations":      {"collect --mode neuron_acts --save-path", true, true},
-	"mean activations": {"collect --mode neuron_acts --mean --save-path", true, true},
-	"layer4":           {"collect --mode layer4 --mean --save-path", true, true},
-	"sink drops":       {"registers --diff-save-path", true, true},
-	"mean sink drops":  {"registers --diff-save-path", true, true},
-	"sink changes":     {"registers --mode contributions --diff-save-path", true, true},
-	"directions":       {"svd --out-save-path", false, false},
-	"means":            {"svd --mean-save-path", false, false},
-	"norms":            {"svd --norm-save-path", false, false},
-	"polysemanticity":  {"polysemanticity --scores-save-path", false, false},
-	"mask":             {"mask --mask-save-path", false, false},
-	"features":         {"reconstruct --features-save-path", false, false}, // or ablate
-	"codes":            {"sparse --decomposition-save-path", true, false},
-	"coded units":      {"sparse --decomposition-save-path", true, false}, // unfinished codes
-	"descriptions":     {"sparse --descriptions-save-path", true, false},
-	"segmentation":     {"segment --save-path", true, false},
-	"concept ratios":   {"shift --save-path", true, false}, // of shards only
+	artefact.KindEmbeddings:      {"embed --embeddings-save-path", false, false},
+	artefact.KindScores:          {"collect --save-path", true, true},
+	artefact.KindMeanScores:      {"collect --mean --save-path", true, true},
+	artefact.KindDense:           {"collect --save-path", true, true},
+	artefact.KindStatistics:      {"collect --stats-only --save-path", true, true},
+	artefact.KindHeads:           {"collect --mode heads --save-path", true, true},
+	artefact.KindMeanHeads:       {"collect --mode heads --mean --save-path", true, true},
+	artefact.KindAttention:       {"collect --mode attns --save-path", true, true},
+	artefact.KindMeanAttention:   {"collect --mode attns --mean --save-path", true, true},
+	artefact.KindActivations:     {"collect --mode neuron_acts --save-path", true, true},
+	artefact.KindMeanActivations: {"collect --mode neuron_acts --mean --save-path", true, true},
+	artefact.KindLayer4:          {"collect --mode layer4 --mean --save-path", true, true},
+	artefact.KindSinkDrops:       {"registers --diff-save-path", true, true},
+	artefact.KindMeanSinkDrops:   {"registers --diff-save-path", true, true},
+	artefact.KindSinkChanges:     {"registers --mode contributions --diff-save-path", true, true},
+	artefact.KindComponents:      {"svd --out-save-path", false, false},
+	artefact.KindMeans:           {"svd --mean-save-path", false, false},
+	artefact.KindNorms:           {"svd --norm-save-path", false, false},
+	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", false, false},
+	artefact.KindMask:            {"mask --mask-save-path", false, false},
+	artefact.KindFeatures:        {"reconstruct --features-save-path", false, false}, // or ablate
+	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
+	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false}, // unfinished codes
+	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
+	artefact.KindSegmentation:    {"segment --save-path", true, false},
+	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 }
 
-// withRecipe adds to an error about an artefact that is missing or damaged how to make
-// it, given its kind and path. Other errors, errors that have a hint and unknown kinds
-// are returned as they are.
-func withRecipe(err error, kind, path string) error {
-	missing := errors.Is(err, cache.ErrMissing)
+// withRecipe adds to an error about an artefact that is missing, damaged or of another
+// kind how to make it, unless the error has a hint.
+func withRecipe(err error) error {
+	var of *artefact.Error
 	var h hinter
-	if !missing && !errors.Is(err, cache.ErrDamaged) || errors.As(err, &h) {
+	if !errors.As(err, &of) || errors.As(err, &h) {
 		return err
 	}
-	whole, shard := strings.CutPrefix(kind, shardKind)
-	r, known := recipes[whole]
-	if !known {
-		return err
-	}
-	line := fmt.Sprintf("clipnh %s %s", r.command, path)
 	switch {
-	case shard:
-		// Its path is that of the whole with the shard at the end, which --save-path does
-		// not take.
-		name, _, _ := strings.Cut(r.command, " ")
-		if missing {
-			return hinted{err, fmt.Sprintf("run the \"clipnh %s --shard\" of this shard first", name)}
+	case of.Damaged != nil:
+		return hinted{err, remakeHint(of.Path, *of.Damaged)}
+	case errors.Is(err, cache.ErrMissing):
+		if r, known := recipes[of.Kind]; known {
+			return hinted{err, fmt.Sprintf("run %q first", r.line(of.Path))}
 		}
-		return hinted{err, fmt.Sprintf("run the \"clipnh %s --shard\" of this shard again, with --restart", name)}
-	case missing:
-		return hinted{err, fmt.Sprintf("run %q first", line)}
+	case artefact.IsShard(of.Kind):
+		return hinted{err, "put the shards together first: clipnh merge"}
+	case of.Kind == artefact.KindMeanScores:
+		return hinted{err, "collect without --mean"}
+	case of.Want != "":
+		if r, known := recipes[of.Want]; known {
+			return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)}
+		}
 	}
+	return err
+}
+
+// line is the command with the path of the artefact.
+func (r recipe) line(path string) string { return fmt.Sprintf("clipnh %s %s", r.command, path) }
+
+// remakeHint says how the artefact at a path, which has a manifest, is made again.
+func remakeHint(path string, m cache.Manifest) string {
+	r, known := recipes[artefact.WholeKind(m.Kind)]
+	if !known {
+		return "make it again with the command that wrote it"
+	}
+	if m.Kind == artefact.KindFeatures && m.Origin.Mode != "" {
+		r.command = m.Origin.Mode + " --features-save-path"
+	}
+	if m.Kind == artefact.KindUnfinishedCodes {
+		return "run the sparse command that was at work again, with --restart"
+	}
+	line := r.line(path)
 	if r.restart {
 		line += " --restart"
 	}
-	hint := fmt.Sprintf("make it again: %q", line)
-	if r.repairable {
-		hint = fmt.Sprintf("run %q, or %s", "clipnh verify --repair --model FILE --data-path DIR "+path, hint)
+	if s := m.Origin.Shard; s != nil {
+		name, _, _ := strings.Cut(r.command, " ")
+		line = fmt.Sprintf("clipnh %s --shard %d/%d --restart", name, s.Number, s.Of)
 	}
-	return hinted{err, hint}
+	if r.repairable || artefact.IsCollection(m) {
+		return fmt.Sprintf("run %q, or make it again: %q", "clipnh verify --repair --model FILE --data-path DIR "+path, line)
+	}
+	return fmt.Sprintf("make it again: %q", line)
+}
+
+// option finds the names of options in braces, as packages below the command line
+// have them in messages.
+var option = regexp.MustCompile(`\{([a-z][a-z0-9-]*)\}`)
+
+// spelling returns what spells options as the flags of the commands below root. What
+// is in braces and no flag's name stays as it is.
+func spelling(root *cobra.Command) func(string) string {
+	names := map[string]bool{}
+	var add func(cmd *cobra.Command)
+	add = func(cmd *cobra.Command) {
+		for _, fs := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+			fs.VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
+		}
+		for _, below := range cmd.Commands() {
+			add(below)
+		}
+	}
+	add(root)
+	return func(text string) string {
+		return option.ReplaceAllStringFunc(text, func(braced string) string {
+			if name := braced[1 : len(braced)-1]; names[name] {
+				return "--" + name
+			}
+			return braced
+		})
+	}
 }

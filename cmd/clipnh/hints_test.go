@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
@@ -31,13 +32,13 @@ func TestRecipes(t *testing.T) {
 			t.Errorf("%s: %s: restart is %v", kind, cmd.Name(), r.restart)
 		}
 	}
-	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/pipeline/kinds.go", nil, parser.SkipObjectResolution)
+	f, err := parser.ParseFile(token.NewFileSet(), "../../internal/artefact/kind.go", nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
 	kinds := 0
 	ast.Inspect(f, func(n ast.Node) bool {
-		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "kind") {
+		if v, ok := n.(*ast.ValueSpec); ok && strings.HasPrefix(v.Names[0].Name, "Kind") {
 			kinds++
 			kind, _ := strconv.Unquote(v.Values[0].(*ast.BasicLit).Value)
 			if _, ok := recipes[kind]; !ok {
@@ -57,19 +58,21 @@ func TestWithRecipe(t *testing.T) {
 		err        error
 		kind, hint string
 	}{
-		{missing, "directions", `run "clipnh svd --out-save-path p" first`},
-		{missing, "scores", `run "clipnh collect --save-path p" first`},
-		{damaged, "directions", `make it again: "clipnh svd --out-save-path p"`},
-		{damaged, "codes", `make it again: "clipnh sparse --decomposition-save-path p --restart"`},
-		{damaged, "heads", `run "clipnh verify --repair --model FILE --data-path DIR p", or make it again: "clipnh collect --mode heads --save-path p --restart"`},
-		{missing, "shard of scores", `run the "clipnh collect --shard" of this shard first`},
-		{damaged, "shard of segmentation", `run the "clipnh segment --shard" of this shard again, with --restart`},
+		{missing, artefact.KindComponents, `run "clipnh svd --out-save-path p" first`},
+		{missing, artefact.KindScores, `run "clipnh collect --save-path p" first`},
+		{damaged, artefact.KindComponents, `make it again: "clipnh svd --out-save-path p"`},
+		{damaged, artefact.KindCodes, `make it again: "clipnh sparse --decomposition-save-path p --restart"`},
+		{damaged, artefact.KindHeads, `run "clipnh verify --repair --model FILE --data-path DIR p", or make it again: "clipnh collect --mode heads --save-path p --restart"`},
 		{missing, "unheard of", ""},
-		{errors.New("p: empty"), "scores", ""},
-		{cache.ErrLocked, "scores", ""},
-		{fmt.Errorf("open: %w", hinted{missing, "look elsewhere"}), "scores", "look elsewhere"},
+		{errors.New("p: empty"), artefact.KindScores, ""},
+		{cache.ErrLocked, artefact.KindScores, ""},
+		{hinted{missing, "look elsewhere"}, artefact.KindScores, "look elsewhere"},
 	} {
-		got := withRecipe(tt.err, tt.kind, "p")
+		of := &artefact.Error{Kind: tt.kind, Path: "p", Err: tt.err}
+		if errors.Is(tt.err, cache.ErrDamaged) {
+			of.Damaged = &cache.Manifest{Kind: tt.kind}
+		}
+		got := withRecipe(of)
 		var h hinter
 		hint := ""
 		if errors.As(got, &h) {

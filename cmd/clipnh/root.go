@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/blas"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
@@ -177,7 +178,6 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		g.printer.SetQuiet(g.quiet)
-		cache.Tolerate(g.tolerate())
 		blas.Use(par.NewTeam(g.workers()))
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
@@ -186,19 +186,19 @@ func (g *globalOptions) prepared(run runE) runE {
 	}
 }
 
-// tolerate returns what decides about artefacts that were made from something else: nil
-// without --force; with it, each is used after one warning.
-func (g *globalOptions) tolerate() func(*cache.MismatchError) bool {
+// artefacts returns the reader of artefacts. Those that were made from something else are
+// refused; with --force they are used, each after one warning.
+func (g *globalOptions) artefacts() artefact.Reader {
 	if !g.force {
-		return nil
+		return artefact.Reader{}
 	}
 	var told sync.Map
-	return func(e *cache.MismatchError) bool {
+	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
 		if _, before := told.LoadOrStore(e.Error(), true); !before {
 			g.printer.Warn("%v (used anyway: --force)", e)
 		}
-		return true
-	}
+		return nil
+	}}
 }
 
 type runE = func(*cobra.Command, []string) error

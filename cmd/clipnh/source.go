@@ -55,12 +55,13 @@ func (o *sourceOptions) validate() error {
 }
 
 // pictures returns the options of the stages; validate has passed.
-func (o *sourceOptions) pictures() pipeline.PictureOptions {
+func (o *sourceOptions) pictures(g *globalOptions) pipeline.PictureOptions {
 	shape, err := parseShape(o.shape)
 	if err != nil {
 		panic("options were not validated")
 	}
 	return pipeline.PictureOptions{
+		Artefacts:  g.artefacts(),
 		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
 		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 	}

@@ -93,6 +93,7 @@ var importers = map[string][]string{
 	"codeberg.org/go-fonts/liberation":  {"internal/canvas"},
 	"github.com/chewxy/hm":              {"internal/clip"},
 	"github.com/nlpodyssey/gopickle":    {"internal/ptfile"},
+	"github.com/rivo/uniseg":            {"internal/ui"},
 	"github.com/schollz/progressbar/v3": {"internal/ui"},
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},

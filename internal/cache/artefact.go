@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // Artefact is a finished one, opened for reading.
@@ -64,7 +66,7 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 // incomplete adds to the error of a file that is cut short or gone what says how to
 // mend it.
 func (a *Artefact) incomplete(err error) error {
-	return hinted{err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path)}
+	return hint.With(err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path))
 }
 
 // readArtefact reads a manifest and does not look for the payloads.
@@ -105,10 +107,10 @@ func withoutManifest(d disk, at layout) error {
 		if err != nil {
 			return fmt.Errorf("read %s: %w", at.journal, err)
 		}
-		return hinted{
+		return hint.With(
 			fmt.Errorf("open %s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
 			"run the command that makes it again: it goes on from there",
-		}
+		)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -57,17 +57,6 @@ var (
 	ErrComplete = errors.New("already complete")
 )
 
-// hinted is an error with advice for the person who sees it.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-
-// Hint is what can be done about the error.
-func (h hinted) Hint() string { return h.hint }
-
 // ListHash returns the SHA-256 of a list of names in order, each followed by
 // a zero byte.
 func ListHash(names []string) string {

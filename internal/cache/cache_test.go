@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // files returns the contents of all files below dir by relative path.
@@ -44,7 +45,7 @@ func text(s string) func(io.Writer) error {
 }
 
 // hint returns the advice that comes with err.
-func hint(err error) string {
+func adviceOf(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
 		return h.Hint()
@@ -163,7 +164,7 @@ func TestResumeFromAnyLength(t *testing.T) {
 					}
 				case name == "journal" && errors.Is(err, ErrDamaged) && (how == "cut" || how == "flip"):
 					// Its first line is gone, and with it what was being done.
-					if hint(err) == "" {
+					if adviceOf(err) == "" {
 						t.Errorf("%v: no hint", err)
 					}
 					again.restart = true
@@ -195,7 +196,6 @@ func TestOpenChunksRefuses(t *testing.T) {
 	j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
 	other := func(change func(*Plan)) Plan {
 		p := j.plan
-		p.Origin.Parameters = map[string]any{"scale": 0.1, "top": 50, "mean": true}
 		change(&p)
 		return p
 	}
@@ -203,24 +203,25 @@ func TestOpenChunksRefuses(t *testing.T) {
 		plan Plan
 		want string
 	}{
-		{other(func(p *Plan) { p.Origin.Model = "RN101" }), "made with model RN50, this is RN101"},
-		{other(func(p *Plan) { p.Inputs = 11 }), "made with inputs 10, this is 11"},
-		{other(func(p *Plan) { p.ChunkInputs = 4 }), "made with chunk inputs 3, this is 4"},
-		{other(func(p *Plan) { p.DType = npy.Float16 }), "made with dtype float32, this is float16"},
-		{other(func(p *Plan) { p.Row = []int{2, 4} }), "made with shape [0,2,3], this is [0,2,4]"},
-		{other(func(p *Plan) { p.Origin.Parameters["top"] = 60 }), "made with top 50, this is 60"},
-		{other(func(p *Plan) { p.Origin.Stride = 5 }), "made with sample stride nothing, this is 5"},
+		{other(func(p *Plan) { p.Origin.Model = "RN101" }), "made with model RN50; this run uses RN101"},
+		{other(func(p *Plan) { p.Inputs = 11 }), "made with inputs 10; this run uses 11"},
+		{other(func(p *Plan) { p.ChunkInputs = 4 }), "made with chunk inputs 3; this run uses 4"},
+		{other(func(p *Plan) { p.DType = npy.Float16 }), "made with dtype float32; this run uses float16"},
+		{other(func(p *Plan) { p.Row = []int{2, 4} }), "made with shape [0,2,3]; this run uses [0,2,4]"},
+		{other(func(p *Plan) { p.Origin.SVD = &origin.SVD{TopK: 60} }), "made without pc idx; this run uses 0; also differing: top k pca"},
+		{other(func(p *Plan) { p.Origin.Precision = origin.BFloat16 }), "made without precision; this run uses bf16"},
+		{other(func(p *Plan) { p.Origin.Model = "" }), "made with model RN50; this run uses none"},
 		{other(func(p *Plan) {
 			p.Tool = "newer"
 			p.Origin.Weights = strings.Repeat("ab", 32)
-		}), "made with weights nothing, this is abababababab; also differing: tool"},
+		}), "made without weights; this run uses abababababab; also differing: tool"},
 	}
 	refuse := func(when string) {
 		t.Helper()
 		for _, tt := range tests {
 			_, err := OpenChunks(j.path, tt.plan, false)
 			var mismatch *MismatchError
-			if !errors.As(err, &mismatch) || !errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.want) || hint(err) == "" {
+			if !errors.As(err, &mismatch) || !errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.want) || adviceOf(err) == "" {
 				t.Errorf("%s: got %v, want %q", when, err, tt.want)
 			}
 		}
@@ -243,7 +244,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuse("unfinished")
-	if _, err := Open(j.path); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "1 of 4 chunks are done") || hint(err) == "" {
+	if _, err := Open(j.path); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "1 of 4 chunks are done") || adviceOf(err) == "" {
 		t.Errorf("open an unfinished artefact: %v", err)
 	}
 	if err := j.run(osDisk{}); err != nil {
@@ -265,7 +266,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		}
 	}
 	for _, restart := range []bool{false, true} {
-		if _, err := OpenChunks(foreign, j.plan, restart); !errors.Is(err, ErrExists) || hint(err) == "" {
+		if _, err := OpenChunks(foreign, j.plan, restart); !errors.Is(err, ErrExists) || adviceOf(err) == "" {
 			t.Errorf("a folder of other things: %v, want %v", err, ErrExists)
 		}
 		if _, err := OpenChunks(filepath.Join(dir, "dense.dat"), testPlan(""), restart); !errors.Is(err, ErrExists) {
@@ -281,7 +282,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		func(p *Plan) { p.DType = npy.Float64 },
 		func(p *Plan) { p.Axes = nil },
 		func(p *Plan) { p.Row = []int{1 << 31, 1 << 31} },
-		func(p *Plan) { p.Origin.Parameters["top"] = math.NaN() },
+		func(p *Plan) { p.Origin.Mask = &origin.Mask{Percentile: math.NaN()} },
 	} {
 		if w, err := OpenChunks(filepath.Join(dir, "new"), other(change), false); err == nil {
 			w.Close()
@@ -379,7 +380,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 		if _, err := Open(j.path); !errors.Is(err, ErrDamaged) {
 			t.Errorf("opened with a short %s: %v", tt.file, err)
 		}
-		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || hint(err) == "" {
+		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || adviceOf(err) == "" {
 			t.Errorf("went on with a short %s: %v", tt.file, err)
 		}
 		if err := os.WriteFile(path, whole, 0o666); err != nil {
@@ -406,7 +407,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 }
 
-func TestSaveAndRequire(t *testing.T) {
+func TestSaveAndExpect(t *testing.T) {
 	dir := t.TempDir()
 	parent := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
 	if err := parent.run(osDisk{}); err != nil {
@@ -418,7 +419,7 @@ func TestSaveAndRequire(t *testing.T) {
 	}
 	m := Manifest{
 		Kind: "directions", Tool: "test", Axes: []string{"H", "C", "O"}, Shape: []int{2, 3, 4}, DType: "float32",
-		Origin: Origin{Model: "RN50", Parents: map[string]string{"scores": scores.Hash()}, Parameters: map[string]any{"top_k_pca": 50}},
+		Origin: origin.Origin{Model: "RN50", Parents: map[string]string{"scores": scores.Hash()}, SVD: &origin.SVD{TopK: 50}},
 	}
 	path := filepath.Join(dir, "pcs.npy")
 	hash, err := Save(path, m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
@@ -447,27 +448,50 @@ func TestSaveAndRequire(t *testing.T) {
 		t.Errorf("saved twice: hash %s, want %s (%v)", again, hash, err)
 	}
 
-	if err := a.RequireParent("scores", scores); err != nil {
-		t.Error(err)
-	}
-	if err := a.RequireParent("scores", a); !errors.Is(err, ErrStale) {
-		t.Errorf("another parent: %v", err)
-	}
+	fact := func(field string, want any) Fact { return Fact{Field: field, Want: want} }
 	for _, tt := range []struct {
-		want  Manifest
+		facts []Fact
 		error string
 	}{
-		{Manifest{}, ""},
-		{m, ""},
-		{Manifest{Kind: "directions", Origin: Origin{Model: "RN50"}}, ""},
-		{Manifest{Kind: "means"}, "made with kind directions, this is means"},
-		{Manifest{Origin: Origin{Model: "RN101", Mode: "n"}}, "made with model RN50, this is RN101; also differing: mode"},
-		{Manifest{Shape: []int{2, 3, 5}}, "made with shape [2,3,4], this is [2,3,5]"},
-		{Manifest{Origin: Origin{Parameters: map[string]any{"top_k_pca": 20}}}, "made with top k pca 50, this is 20"},
+		{nil, ""},
+		{[]Fact{fact("origin.parents.scores", scores.Hash()), fact("origin.model", "RN50"), fact("origin.svd.top_k_pca", 50)}, ""},
+		{[]Fact{fact("origin.weights_sha256", ""), fact("origin.images.sample_stride", "")}, ""},
+		{[]Fact{fact("origin.parents.scores", a.Hash())}, "made with scores " + scores.Hash()[:12] + "; this run uses " + a.Hash()[:12]},
+		{[]Fact{fact("origin.mode", "n"), fact("origin.model", "RN101")}, "made with model RN50; this run uses RN101; also differing: mode"},
+		{[]Fact{fact("shape", []int{2, 3, 5})}, "made with shape [2,3,4]; this run uses [2,3,5]"},
+		{[]Fact{fact("origin.svd.top_k_pca", 20)}, "made with top k pca 50; this run uses 20"},
+		{[]Fact{fact("origin.model", "")}, "made with model RN50; this run uses none"},
+		{[]Fact{fact("origin.precision", "bf16")}, "made without precision; this run uses bf16"},
+		{[]Fact{{"origin.precision", "bf16", true}}, ""},
+		{[]Fact{{"origin.model", "RN101", true}}, "made with model RN50; this run uses RN101"},
 	} {
-		err := a.Require(tt.want)
+		err := a.Expect(nil, tt.facts...)
 		if tt.error == "" && err != nil || tt.error != "" && (!errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.error)) {
 			t.Errorf("got %v, want %q", err, tt.error)
+		}
+	}
+	var asked *MismatchError
+	tolerant := func(e *MismatchError) error { asked = e; return nil }
+	if err := a.Expect(tolerant, fact("origin.model", "RN101")); err != nil || asked == nil {
+		t.Errorf("a mismatch that is tolerated: %v, asked about %v", err, asked)
+	}
+
+	other := m.Origin
+	other.SVD = nil
+	if err := a.IsOf("directions", m.Origin); err != nil {
+		t.Error(err)
+	}
+	for _, tt := range []struct {
+		kind   string
+		origin origin.Origin
+		want   string
+	}{
+		{"means", m.Origin, "made with kind directions; this run uses means"},
+		{"directions", other, "made with pc idx 0; this run uses none; also differing: top k pca"},
+		{"directions", origin.Origin{Model: "RN50", SVD: m.Origin.SVD}, "this run uses none"},
+	} {
+		if err := a.IsOf(tt.kind, tt.origin); !errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.want) {
+			t.Errorf("got %v, want %q", err, tt.want)
 		}
 	}
 
@@ -497,11 +521,11 @@ func TestManifestVersions(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"good", "", "", ""},
-		{"newer", `"version": 2`, `"version": 3`, "unsupported version 3, want 1 to 2"},
-		{"newer, with new fields", `"version": 2`, `"version": 3, "colour": 3`, "unsupported version 3"},
-		{"older", `"version": 2`, `"version": 0`, "unsupported version 0"},
+		{"newer", `"version": 3`, `"version": 4`, "unsupported version 4, want 1 to 3"},
+		{"newer, with new fields", `"version": 3`, `"version": 4, "colour": 3`, "unsupported version 4"},
+		{"older", `"version": 3`, `"version": 0`, "unsupported version 0"},
 		{"other format", `"clipnh"`, `"else"`, `format "else"`},
-		{"unknown field", `"version": 2`, `"version": 2, "colour": 3`, "unknown field"},
+		{"unknown field", `"version": 3`, `"version": 3, "colour": 3`, "unknown field"},
 		{"other kind", `"means"`, `"norms"`, "the manifest's CRC-32C is not the one in it"},
 		{"path out of the folder", `"bytes": 4`, `"file": "../x", "bytes": 4`, "bad file name"},
 		{"no checksum", strings.Repeat("0", 64), "00", "bad sha256"},
@@ -513,7 +537,7 @@ func TestManifestVersions(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("%s: got %v, want %q", tt.name, err, tt.want)
 		}
-		if strings.Contains(tt.want, "version") && (!errors.Is(err, ErrVersion) || hint(err) == "") {
+		if strings.Contains(tt.want, "version") && (!errors.Is(err, ErrVersion) || adviceOf(err) == "") {
 			t.Errorf("%s: %v is not %v with a hint", tt.name, err, ErrVersion)
 		}
 	}

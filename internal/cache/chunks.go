@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -35,7 +36,7 @@ type ChunkWriter struct {
 }
 
 const (
-	startOver = "give another path, or start over with --restart"
+	startOver = "give another path, or discard what is there with {restart}"
 	goOn      = "finished chunks are kept: run the same command again to go on"
 )
 
@@ -205,10 +206,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
 	}
-	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32())}, skipped}
-	if w.plan.Version > 1 {
-		c.Inputs = inputsText(sums)
-	}
+	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Inputs: inputsText(sums)}, skipped}
 	line, err := journalLine(c)
 	if err != nil {
 		return err
@@ -239,7 +237,7 @@ func (w *ChunkWriter) encode(values []float32) (err error) {
 // failed remembers a failed write, after which nothing more is written: what
 // the disk holds is known again only when it is read anew.
 func (w *ChunkWriter) failed(err error) error {
-	w.err = hinted{fmt.Errorf("%s: %w", w.at.path, err), goOn}
+	w.err = hint.With(fmt.Errorf("%s: %w", w.at.path, err), goOn)
 	return w.err
 }
 
@@ -262,7 +260,7 @@ func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
 	}
 	p, err := writeAtomic(w.disk, path, write)
 	if err != nil {
-		return hinted{err, goOn}
+		return hint.With(err, goOn)
 	}
 	p.File = name
 	w.extra = append(w.extra, p)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // A job is a collection as a command would make it.
@@ -27,7 +28,7 @@ type job struct {
 func testPlan(payload string) Plan {
 	return Plan{
 		Kind: "scores", Tool: "test", Axes: []string{"B", "H", "C"}, Row: []int{2, 3}, DType: npy.Float32,
-		Origin:  Origin{Model: "RN50", Parameters: map[string]any{"scale": 0.1, "top": 50, "mean": true}},
+		Origin:  origin.Origin{Model: "RN50"},
 		Inputs:  10,
 		Payload: payload, ChunkInputs: 3,
 	}
@@ -242,7 +243,7 @@ func TestCrashInRestart(t *testing.T) {
 // TestCrashInSave replaces a saved artefact and crashes.
 func TestCrashInSave(t *testing.T) {
 	write := func(d disk, text string) error {
-		_, err := save(d, "/d/pcs.npy", Manifest{Kind: "text", Shape: []int{4}, Origin: Origin{Mode: text}}, func(w io.Writer) error {
+		_, err := save(d, "/d/pcs.npy", Manifest{Kind: "text", Shape: []int{4}, Origin: origin.Origin{Mode: text}}, func(w io.Writer) error {
 			_, err := io.WriteString(w, text)
 			return err
 		})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata")
@@ -22,10 +23,7 @@ func makeFixture(t *testing.T, dir string) {
 	if err := j.run(osDisk{}); err != nil {
 		t.Fatal(err)
 	}
-	m := Manifest{Kind: "means", Tool: "test", Axes: []string{"C"}, Shape: []int{2}, DType: "float64", Origin: Origin{
-		Model: "RN50", Weights: ListHash(nil), Dataset: "images", Images: ListHash([]string{"a.png"}), Stride: 2,
-		Preprocessing: "1", Mode: "nh", Parameters: map[string]any{"top": 50}, Parents: map[string]string{"scores": ListHash(nil)},
-	}}
+	m := Manifest{Kind: "means", Tool: "test", Axes: []string{"C"}, Shape: []int{2}, DType: "float64", Origin: fixtureOrigin()}
 	_, err := Save(filepath.Join(dir, "means.npy"), m, text("\x00\x01\x02"))
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +38,15 @@ func makeFixture(t *testing.T, dir string) {
 	}
 }
 
+// fixtureOrigin is that of the means in every version.
+func fixtureOrigin() origin.Origin {
+	return origin.Origin{
+		Model: "RN50", Weights: ListHash(nil), Block: origin.LastBlock, Precision: origin.Float32, Mode: "nh",
+		Images:  &origin.Images{Dataset: "images", SHA256: ListHash([]string{"a.png"}), Stride: 2, Preprocessing: "1"},
+		Parents: map[string]string{"scores": ListHash(nil)},
+	}
+}
+
 func fixtureJob(dir string) job {
 	j := jobs[0]
 	j.path = filepath.Join(dir, "scores")
@@ -47,9 +54,9 @@ func fixtureJob(dir string) job {
 	return j
 }
 
-// TestFixture reads what the first writer of each version left, goes on with what
-// it had begun, and writes the same bytes as it did. A new version keeps the old
-// folders for reading, and gets another.
+// TestFixture reads what the first writer of each version left, resumes what it
+// had begun, and writes the same bytes as it did, the manifest aside. A new version
+// keeps the old folders for reading, and gets another.
 func TestFixture(t *testing.T) {
 	newest := fmt.Sprint("testdata/v", Version)
 	if *update {
@@ -71,6 +78,14 @@ func TestFixture(t *testing.T) {
 			if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
 				t.Errorf("%s: %v %v", name, damage, err)
 			}
+			if a.Manifest.Version != version {
+				t.Errorf("%s: version %d", name, a.Manifest.Version)
+			}
+			if name == "means.npy" {
+				if err := a.IsOf("means", fixtureOrigin()); err != nil {
+					t.Errorf("version %d: %v", version, err)
+				}
+			}
 		}
 		dir := t.TempDir()
 		if err := os.CopyFS(dir, os.DirFS(fixture)); err != nil {
@@ -87,8 +102,14 @@ func TestFixture(t *testing.T) {
 		if err := interrupted.run(osDisk{}); err != nil {
 			t.Fatal(err)
 		}
-		sameFiles(t, files(t, interrupted.path), files(t, filepath.Join(fixture, "scores")))
-		sameFiles(t, files(t, whole.path), files(t, filepath.Join(fixture, "scores")))
+		first, resumed := files(t, filepath.Join(fixture, "scores")), files(t, interrupted.path)
+		sameFiles(t, files(t, whole.path), first)
+		delete(first, "manifest.json")
+		delete(resumed, "manifest.json")
+		sameFiles(t, resumed, first)
+		if a, err := Open(interrupted.path); err != nil || a.Manifest.Version != Version {
+			t.Errorf("what was resumed is not of the newest version: %v", err)
+		}
 	}
 	fresh := t.TempDir()
 	makeFixture(t, fresh)

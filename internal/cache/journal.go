@@ -61,11 +61,8 @@ func parseJournal(data []byte) (*journal, error) {
 		// The head was synced before the journal had its name.
 		return nil, fmt.Errorf("%w: bad first line", ErrDamaged)
 	}
-	if err := checkVersion(text, journalFormat); err != nil {
-		return nil, err
-	}
-	var head journalHead
-	if err := strict(text, &head); err != nil {
+	head, err := decodeHead(text)
+	if err != nil {
 		return nil, err
 	}
 	j := &journal{plan: head.Plan, start: int64(len(data) - len(rest))}

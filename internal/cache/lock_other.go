@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // lockFile takes path as a lock by creating it. Where there is no flock, a
@@ -14,7 +16,7 @@ import (
 func lockFile(path string) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, hinted{ErrLocked, fmt.Sprintf("if no other run is at work, remove %s", path)}
+		return nil, hint.With(ErrLocked, fmt.Sprintf("if no other run is at work, remove %s", path))
 	}
 	if err != nil {
 		return nil, err

@@ -12,7 +12,9 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 const (
@@ -20,16 +22,17 @@ const (
 	Format = "clipnh"
 
 	// Version is written; minVersion to Version are read.
-	// Version 1 has no checksums of inputs, nor of the manifest itself.
-	Version    = 2
+	// Version 1 has no checksums of inputs, nor of the manifest itself. Versions 1
+	// and 2 have an origin.Legacy.
+	Version    = 3
 	minVersion = 1
 
 	// maxManifest bounds a manifest or journal: over a million chunks.
 	maxManifest = 256 << 20
 )
 
-// Manifest describes an artefact. Its JSON form is what lies on disk; fields
-// that are zero are left out of it.
+// Manifest describes an artefact. Its JSON form is what is on disk; fields
+// of its own that are zero are left out of it, those of its origin are not.
 type Manifest struct {
 	Format  string `json:"format"`         // Format
 	Version int    `json:"version"`        // of the manifest and the payloads' layout
@@ -42,7 +45,7 @@ type Manifest struct {
 	Shape []int    `json:"shape"`
 	DType string   `json:"dtype,omitempty"`
 
-	Origin Origin `json:"origin"`
+	Origin origin.Origin `json:"origin"`
 
 	// Of a collection: how many inputs were asked for, how many make a chunk,
 	// and those that gave no row.
@@ -53,21 +56,6 @@ type Manifest struct {
 	Payloads []Payload `json:"payloads,omitempty"` // the main one first
 
 	CRC string `json:"manifest_crc32c,omitempty"` // of the manifest as it is without this field
-}
-
-// Origin is what an artefact was made from. Parameters are JSON scalars; a
-// number that was read is a json.Number. Paths do not belong here: the same
-// work in another folder has the same origin.
-type Origin struct {
-	Model         string            `json:"model,omitempty"`          // the architecture's name
-	Weights       string            `json:"weights_sha256,omitempty"` // of the checkpoint file
-	Dataset       string            `json:"dataset,omitempty"`        // its kind
-	Images        string            `json:"images_sha256,omitempty"`  // ListHash of the inputs' names
-	Stride        int               `json:"sample_stride,omitempty"`
-	Preprocessing string            `json:"preprocessing,omitempty"` // version of the image pipeline
-	Mode          string            `json:"mode,omitempty"`
-	Parameters    map[string]any    `json:"parameters,omitempty"`
-	Parents       map[string]string `json:"parents,omitempty"` // role of an artefact read: its Hash
 }
 
 // Skipped is an input that gave no row, by name, without its folder, and why.
@@ -97,12 +85,14 @@ type Chunk struct {
 }
 
 // encode returns m's bytes on disk, the same for equal manifests.
-func (m Manifest) encode() ([]byte, error) {
+func (m Manifest) encode() ([]byte, error) { return encode(m) }
+
+func encode(manifest any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(m); err != nil {
+	if err := e.Encode(manifest); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
 	return b.Bytes(), nil
@@ -112,8 +102,12 @@ func (m Manifest) encode() ([]byte, error) {
 // and checks that it makes sense. It holds at most some fifty times the memory
 // of data, and allocates 160 times in all, for lists of empty objects.
 func decodeManifest(data []byte) (*Manifest, error) {
-	if err := checkVersion(data, Format); err != nil {
+	version, err := checkVersion(data, Format)
+	if err != nil {
 		return nil, err
+	}
+	if version <= lastLegacy {
+		return decodeLegacy(data)
 	}
 	var m Manifest
 	if err := strict(data, &m); err != nil {
@@ -122,10 +116,7 @@ func decodeManifest(data []byte) (*Manifest, error) {
 	if err := m.check(); err != nil {
 		return nil, err
 	}
-	if err := m.checkCRC(); err != nil {
-		return nil, err
-	}
-	return &m, nil
+	return &m, m.checkCRC()
 }
 
 // asRead returns m as its reader will have it: JSON has no text that is not
@@ -143,9 +134,6 @@ func (m Manifest) asRead() (Manifest, error) {
 // sealed returns m with the checksum of the rest of it.
 func (m Manifest) sealed() (Manifest, error) {
 	m.CRC = ""
-	if m.Version < 2 {
-		return m, nil
-	}
 	data, err := m.encode()
 	m.CRC = crcText(crc32.Checksum(data, castagnoli))
 	return m, err
@@ -156,35 +144,38 @@ func (m Manifest) sealed() (Manifest, error) {
 func (m *Manifest) checkCRC() error {
 	sealed, err := m.sealed()
 	if err == nil && sealed.CRC != m.CRC {
-		err = fmt.Errorf("%w: the manifest's CRC-32C is not the one in it", ErrDamaged)
+		err = errManifestCRC
 	}
 	return err
 }
 
-// checkVersion reads the two fields that every version has.
-func checkVersion(data []byte, format string) error {
+var errManifestCRC = fmt.Errorf("%w: the manifest's CRC-32C is not the one in it", ErrDamaged)
+
+// checkVersion reads the two fields that every version has, and returns the
+// version.
+func checkVersion(data []byte, format string) (int, error) {
 	var head struct {
 		Format  string
 		Version int
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return placed(err)
+		return 0, placed(err)
 	}
 	switch {
 	case head.Format != format:
-		return fmt.Errorf("format %.40q, want %q", head.Format, format)
+		return 0, fmt.Errorf("format %.40q, want %q", head.Format, format)
 	case head.Version > Version:
-		return hinted{
+		return 0, hint.With(
 			fmt.Errorf("%w %d, want %d to %d", ErrVersion, head.Version, minVersion, Version),
 			"a newer clipnh wrote it: update this one, or make the artefact again",
-		}
+		)
 	case head.Version < minVersion:
-		return hinted{
+		return 0, hint.With(
 			fmt.Errorf("%w %d, want %d to %d", ErrVersion, head.Version, minVersion, Version),
 			"an older clipnh wrote it: make the artefact again",
-		}
+		)
 	}
-	return nil
+	return head.Version, nil
 }
 
 // strict decodes one JSON value that has no fields but those of v.

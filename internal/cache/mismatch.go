@@ -12,6 +12,7 @@ import (
 type MismatchError struct {
 	Path        string
 	Differences []Difference // at least one
+	Asked       bool         // OnMismatch can decide about it
 	hint        string
 }
 
@@ -25,7 +26,7 @@ type Difference struct {
 
 func (e *MismatchError) Error() string {
 	d := e.Differences[0]
-	text := fmt.Sprintf("%s: made with %s %s, this is %s", e.Path, name(d.Field), brief(d.Made), brief(d.This))
+	text := e.Path + ": " + d.text()
 	if len(e.Differences) > 1 {
 		var more []string
 		for _, d := range e.Differences[1:] {
@@ -36,18 +37,30 @@ func (e *MismatchError) Error() string {
 	return text
 }
 
+// text says how the two sides differ.
+func (d Difference) text() string {
+	switch {
+	case isEmpty(d.Made):
+		return fmt.Sprintf("made without %s; this run uses %s", name(d.Field), brief(d.This))
+	case isEmpty(d.This):
+		return fmt.Sprintf("made with %s %s; this run uses none", name(d.Field), brief(d.Made))
+	}
+	return fmt.Sprintf("made with %s %s; this run uses %s", name(d.Field), brief(d.Made), brief(d.This))
+}
+
+// isEmpty reports whether one side of a difference has nothing.
+func isEmpty(value string) bool { return value == "" || value == `""` || value == "null" }
+
 // Is makes every mismatch ErrStale.
 func (e *MismatchError) Is(target error) bool { return target == ErrStale }
 
 // Hint is what can be done about the error.
 func (e *MismatchError) Hint() string { return e.hint }
 
-// name is a field as a person says it: origin.sample_stride is sample stride, and
-// origin.parents.embeddings is embeddings.
+// name is a field as a person says it: origin.images.sample_stride is sample
+// stride, and origin.parents.embeddings is embeddings.
 func name(field string) string {
-	for _, group := range []string{"origin.", "parameters.", "parents."} {
-		field = strings.TrimPrefix(field, group)
-	}
+	field = field[strings.LastIndexByte(field, '.')+1:]
 	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
 }
 
@@ -56,8 +69,6 @@ func brief(value string) string {
 	const hash, most = 64, 60
 	text := strings.Trim(value, `"`)
 	switch {
-	case value == "":
-		return "nothing"
 	case len(text) == hash && isHex(text, hash/2):
 		return text[:12]
 	case len(text) > most:
@@ -88,21 +99,28 @@ func differences(made, this any) ([]Difference, error) {
 			out = append(out, Difference{field, "", value})
 		}
 	}
-	// What a person most likely changed by mistake is named first.
-	order := []string{"kind", "origin.model", "origin.weights_sha256", "origin.dataset", "origin.mode", "origin.sample_stride", "origin.images_sha256"}
+	sortDifferences(out)
+	return out, nil
+}
+
+// sortDifferences puts first what a person most likely changed by mistake.
+func sortDifferences(all []Difference) {
+	order := []string{
+		"kind", "origin.model", "origin.weights_sha256", "origin.images.dataset", "origin.mode", "origin.images.sample_stride",
+		"origin.precision", "origin.images.images_sha256",
+	}
 	rank := func(d Difference) int {
 		if at := slices.Index(order, d.Field); at >= 0 {
 			return at
 		}
 		return len(order)
 	}
-	slices.SortFunc(out, func(x, y Difference) int {
+	slices.SortFunc(all, func(x, y Difference) int {
 		if rank(x) != rank(y) {
 			return rank(x) - rank(y)
 		}
 		return strings.Compare(x.Field, y.Field)
 	})
-	return out, nil
 }
 
 // flatten maps the path of every value that is no object, as in origin.model,

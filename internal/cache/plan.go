@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // Plan is what a ChunkWriter is to collect. Equal plans give equal bytes, so
@@ -18,7 +19,7 @@ type Plan struct {
 	Axes   []string  // letters, that of the rows first
 	Row    []int     // shape of one row
 	DType  npy.DType // npy.Float32 or npy.Float16
-	Origin Origin
+	Origin origin.Origin
 
 	Inputs      int // at least one; each gives a row or is skipped
 	ChunkInputs int // per chunk; the last may have fewer

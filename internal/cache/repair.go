@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -208,10 +209,10 @@ func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 
 // other says that the work done again gave something else than the first time.
 func (r *Repair) other(what, made, this string) error {
-	return hinted{
+	return hint.With(
 		fmt.Errorf("%s: %s: %w: made as %s, done again %s; nothing was written", r.at.path, what, ErrStale, made, this),
-		"the last digits depend on the kind of processor: repair on one like that it was made on, or make it again with --restart",
-	}
+		"the last digits depend on the kind of processor: repair on one like that it was made on, or make it again with {restart}",
+	)
 }
 
 // Close ends the repair. It may be called again.

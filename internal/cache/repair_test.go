@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // repair does the whole work again and puts back what is damaged.
@@ -158,7 +160,7 @@ func TestRepairTakesOnlyTheSameBytes(t *testing.T) {
 // the one that was written, nor is one ever mistaken for damaged.
 func TestManifestOfOtherBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pcs.npy")
-	m := Manifest{Kind: "means", Shape: []int{2}, Origin: Origin{Parameters: map[string]any{"top": 50, "name": "a\xff\u2028<b>", "x": 0.1}},
+	m := Manifest{Kind: "means", Shape: []int{2}, Origin: origin.Origin{Mode: "a\xff\u2028<b>", Mask: &origin.Mask{Percentile: 0.1, TopImages: 50}},
 		Skipped: []Skipped{{"a.png", "begins \xfe"}}}
 	hash, err := Save(path, m, text("ab"))
 	if err != nil {
@@ -235,34 +237,5 @@ func TestInputSums(t *testing.T) {
 		if got := c.InputSums(); !slices.Equal(got, sums(i)) {
 			t.Errorf("chunk %d: checksums %v, want %v", i, got, sums(i))
 		}
-	}
-}
-
-// TestTolerate uses what was made from something else, but not another kind.
-func TestTolerate(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pcs.npy")
-	if _, err := Save(path, Manifest{Kind: "means", Shape: []int{2}, Origin: Origin{Model: "RN50"}}, text("ab")); err != nil {
-		t.Fatal(err)
-	}
-	a, err := Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	asked := ""
-	Tolerate(func(e *MismatchError) bool { asked = e.Error(); return true })
-	defer Tolerate(nil)
-	other := Manifest{Origin: Origin{Model: "RN101"}}
-	if err := a.Require(other); err != nil || !strings.Contains(asked, "made with model RN50, this is RN101") {
-		t.Errorf("tolerated: %v, asked %q", err, asked)
-	}
-	if err := a.Match(other); !errors.Is(err, ErrStale) {
-		t.Errorf("match: %v, want %v", err, ErrStale)
-	}
-	if err := a.Require(Manifest{Kind: "norms"}); !errors.Is(err, ErrStale) {
-		t.Errorf("another kind: %v, want %v", err, ErrStale)
-	}
-	Tolerate(nil)
-	if err := a.Require(other); !errors.Is(err, ErrStale) {
-		t.Errorf("not tolerated: %v, want %v", err, ErrStale)
 	}
 }

@@ -1,73 +1,78 @@
 package cache
 
 import (
-	"errors"
-	"slices"
-	"sync/atomic"
+	"encoding/json"
+
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// lenient is asked about artefacts that were made from something else; nil
-// stands for no.
-var lenient atomic.Pointer[func(*MismatchError) bool]
+// OnMismatch decides whether an artefact that was made from something else than
+// what is asked for is used all the same: it returns nil, or the error to fail
+// with. A nil OnMismatch fails with the mismatch itself.
+type OnMismatch func(*MismatchError) error
 
-// Tolerate has Require ask f whether an artefact that is read is to be used all the
-// same, until it is called again; nil ends it. It is of the whole process, as a
-// person asks for it once for a command. What is of another kind, damaged or of
-// another version is never asked about.
-func Tolerate(f func(*MismatchError) bool) {
-	if f == nil {
-		lenient.Store(nil)
-		return
-	}
-	lenient.Store(&f)
+// A Fact is a value that a reader expects an artefact to have.
+type Fact struct {
+	Field string // in the manifest's JSON, such as origin.weights_sha256
+	Want  any
+
+	// OrUnknown accepts an artefact in which the field is empty, as that of what
+	// was made from another program's files is.
+	OrUnknown bool
 }
 
-// Require compares the fields of want that are not zero with the artefact's,
-// and returns a *MismatchError (ErrStale) when they differ. Kind and origin
-// are what a reader usually sets. Where Tolerate allows it, a difference of
-// origin is no error.
-func (a *Artefact) Require(want Manifest) error {
-	err := a.Match(want)
-	var wrong *MismatchError
-	if f := lenient.Load(); f == nil || !errors.As(err, &wrong) || slices.ContainsFunc(wrong.Differences, ofKind) || !(*f)(wrong) {
-		return err
-	}
-	return nil
-}
-
-func ofKind(d Difference) bool { return d.Field == "kind" }
-
-// Match is Require for what is to be gone on with or left as it is, which
-// Tolerate is not about.
-func (a *Artefact) Match(want Manifest) error {
-	fields, err := flatten(want)
-	if err != nil {
-		return err
-	}
-	all, err := differences(a.Manifest, want)
-	if err != nil {
-		return err
-	}
-	// Numbers, lists and names that want leaves at zero are not asked for.
-	zero, err := flatten(Manifest{})
+// Expect compares facts with the artefact's, both ways: a fact that is empty
+// here and not there differs. Where one does, on decides.
+func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
+	made, err := flatten(a.Manifest)
 	if err != nil {
 		return err
 	}
 	var wrong []Difference
-	for _, d := range all {
-		value, asked := fields[d.Field]
-		if asked && value != zero[d.Field] {
-			wrong = append(wrong, d)
+	for _, f := range facts {
+		text, err := json.Marshal(f.Want)
+		if err != nil {
+			return err
 		}
+		got := made[f.Field]
+		if got == string(text) || isEmpty(got) && (f.OrUnknown || isEmpty(string(text))) {
+			continue
+		}
+		wrong = append(wrong, Difference{f.Field, got, string(text)})
 	}
 	if wrong == nil {
 		return nil
 	}
-	return &MismatchError{a.at.path, wrong, "make it again for these inputs, or use the inputs it was made with; --force reads it all the same"}
+	sortDifferences(wrong)
+	e := &MismatchError{a.at.path, wrong, true, remake}
+	if on == nil {
+		return e
+	}
+	return on(e)
 }
 
-// RequireParent checks that the artefact was made from parent in the given
-// role, and returns a *MismatchError (ErrStale) otherwise.
-func (a *Artefact) RequireParent(role string, parent *Artefact) error {
-	return a.Require(Manifest{Origin: Origin{Parents: map[string]string{role: parent.hash}}})
+const remake = "make it again for these inputs, or use the inputs that it was made with"
+
+// IsOf returns a *MismatchError (ErrStale) unless the artefact is of a kind and
+// its whole origin is o, compared both ways.
+func (a *Artefact) IsOf(kind string, o origin.Origin) error {
+	type compared struct {
+		Kind   string        `json:"kind"`
+		Origin origin.Origin `json:"origin"`
+	}
+	return a.compare(compared{a.Manifest.Kind, a.Manifest.Origin}, compared{kind, o})
+}
+
+// Agrees returns a *MismatchError (ErrStale) unless a and other have the same in
+// what common keeps of their manifests, compared both ways.
+func (a *Artefact) Agrees(other *Artefact, common func(Manifest) Manifest) error {
+	return a.compare(common(a.Manifest), common(other.Manifest))
+}
+
+func (a *Artefact) compare(made, this any) error {
+	wrong, err := differences(made, this)
+	if err != nil || wrong == nil {
+		return err
+	}
+	return &MismatchError{a.at.path, wrong, false, remake}
 }

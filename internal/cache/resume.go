@@ -8,10 +8,12 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// This file finds out what lies where a ChunkWriter is to begin, and goes on
-// from there.
+// This file finds out what is where a ChunkWriter is to begin, and resumes from
+// there.
 
 // finished returns nil when there is no finished artefact, ErrComplete when
 // there is that of the plan, and another error when there is another.
@@ -22,23 +24,18 @@ func (w *ChunkWriter) finished() error {
 	}
 	a, err := openArtefact(w.disk, w.at.path)
 	if err != nil {
-		return hinted{err, startOver}
+		return hint.With(err, startOver)
 	}
-	wrong, err := differences(a.Manifest.plan(), w.planOf(a.Manifest.Version))
+	made := a.Manifest.plan()
+	made.Version = w.plan.Version // of the manifest, not of what it describes
+	wrong, err := differences(made, w.plan)
 	switch {
 	case err != nil:
 		return err
 	case wrong != nil:
-		return &MismatchError{w.at.path, wrong, startOver}
+		return &MismatchError{w.at.path, wrong, false, startOver}
 	}
 	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
-}
-
-// planOf is the plan in an older version, which what was begun in it keeps.
-func (w *ChunkWriter) planOf(version int) Manifest {
-	p := w.plan
-	p.Version = version
-	return p
 }
 
 // clear removes an artefact, finished or not. The journal of the new one goes
@@ -102,20 +99,44 @@ func (w *ChunkWriter) begin() error {
 	}
 	j, err := parseJournal(data)
 	if err != nil {
-		return hinted{fmt.Errorf("read %s: %w", w.at.journal, err), startOver}
+		return hint.With(fmt.Errorf("read %s: %w", w.at.journal, err), startOver)
 	}
-	w.plan = w.planOf(j.plan.Version)
-	wrong, err := differences(j.plan, w.plan)
+	begun := j.plan
+	begun.Version = w.plan.Version
+	wrong, err := differences(begun, w.plan)
 	if err != nil {
 		return err
 	}
 	if wrong != nil {
-		return &MismatchError{w.at.path, wrong, startOver}
+		return &MismatchError{w.at.path, wrong, false, startOver}
+	}
+	if j.plan.Version < Version {
+		if j, err = w.upgrade(data, j); err != nil {
+			return err
+		}
 	}
 	if err := w.openPayload(); err != nil {
 		return err
 	}
 	return w.keep(j)
+}
+
+// upgrade replaces the journal of an older version, whose bytes are data, by one
+// with the same chunks, so that what is resumed here is finished here.
+func (w *ChunkWriter) upgrade(data []byte, j *journal) (*journal, error) {
+	head, err := journalLine(journalHead{journalFormat, Version, w.plan})
+	if err != nil {
+		return nil, err
+	}
+	data = append(head, data[j.start:]...)
+	_, err = writeAtomic(w.disk, w.at.journal, func(to io.Writer) error {
+		_, err := to.Write(data)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parseJournal(data)
 }
 
 // vacant returns ErrExists when something lies where the artefact is to be.
@@ -143,10 +164,10 @@ func (w *ChunkWriter) vacant() error {
 		}
 	}
 	if found != "" {
-		return hinted{
+		return hint.With(
 			fmt.Errorf("%s: %w: %s, and neither a manifest nor a journal says that it is ours", w.at.path, ErrExists, found),
 			"give another path, or remove it yourself",
-		}
+		)
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"hash"
 	"io"
 	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // WriteFile replaces the file at path by what write writes, wholly or not at
@@ -90,19 +92,19 @@ func replaceable(d disk, at layout, kind string) error {
 	case err == nil && a.Manifest.Kind == kind:
 		return nil
 	case err == nil:
-		return hinted{
+		return hint.With(
 			fmt.Errorf("write %s: %w: it holds %s, this would be %s", at.path, ErrExists, a.Manifest.Kind, kind),
 			"give another path, or remove it first",
-		}
+		)
 	case errors.Is(err, ErrNoManifest):
 		dying, err := anyExists(d, at.manifest+tmpSuffix)
 		if err != nil || dying {
 			return err
 		}
-		return hinted{
+		return hint.With(
 			fmt.Errorf("write %s: %w, and no manifest says that it is ours", at.path, ErrExists),
 			"give another path, or remove it first",
-		}
+		)
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrVersion):
 		return nil // a manifest is there, and what it describes is of no use
 	}
@@ -148,7 +150,7 @@ func locked(d disk, path, lock string, work func() error) error {
 // busy adds advice to the error of a lock that another holds.
 func busy(err error) error {
 	if errors.Is(err, ErrLocked) {
-		return hinted{err, "another clipnh is writing it: wait until it is done, or give another path"}
+		return hint.With(err, "another clipnh is writing it: wait until it is done, or give another path")
 	}
 	return err
 }

@@ -155,9 +155,10 @@ func (l *lane) allAttention(p poolBuffers) {
 	for b := range l.count {
 		x := p.tokens[b*T*C : (b+1)*T*C]
 		l.queries(p.queries, x)
-		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.key, C, 0, p.keys, C, l.team)
+		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.key, C, C).T(), 0, kernel.Dense(p.keys, T, C), l.team)
 		for h := range H {
-			kernel.Sgemm(false, true, T, T, D, scale, p.queries[h*D:], C, p.keys[h*D:], C, 0, p.all[(b*H+h)*T*T:], T, l.team)
+			kernel.Sgemm(scale, kernel.Strided(p.queries[h*D:], T, D, C), kernel.Strided(p.keys[h*D:], T, D, C).T(),
+				0, kernel.Dense(p.all[(b*H+h)*T*T:], T, T), l.team)
 		}
 	}
 	kernel.Softmax(p.all, l.count*H*T, T)
@@ -170,7 +171,7 @@ func (l *lane) queries(dst, x []float32) {
 	for t := range T {
 		copy(dst[t*C:(t+1)*C], w.queryBias)
 	}
-	kernel.Sgemm(false, false, T, C, C, 1, x, C, w.query, C, 1, dst, C, l.team)
+	kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.query, C, C), 1, kernel.Dense(dst, T, C), l.team)
 }
 
 // attention computes the class token's attention row in every head.
@@ -182,15 +183,17 @@ func (l *lane) attention(p poolBuffers) {
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	// q = (x[0] W_Qᵀ + B_Q)/√D, the class tokens being T*C apart.
-	kernel.Sgemm(false, false, l.count, C, C, 1, p.tokens, T*C, w.query, C, 1, p.query, C, l.team)
+	kernel.Sgemm(1, kernel.Strided(p.tokens, l.count, C, T*C), kernel.Dense(w.query, C, C), 1, kernel.Dense(p.query, l.count, C), l.team)
 	for i := range p.query[:l.count*C] {
 		p.query[i] *= scale
 	}
 	for h := range H {
-		kernel.Sgemm(false, false, l.count, C, D, 1, p.query[h*D:], C, w.key[h*D*C:], C, 0, p.folded[h*C:], H*C, l.team)
+		kernel.Sgemm(1, kernel.Strided(p.query[h*D:], l.count, D, C), kernel.Dense(w.key[h*D*C:], D, C),
+			0, kernel.Strided(p.folded[h*C:], l.count, C, H*C), l.team)
 	}
 	for b := range l.count {
-		kernel.Sgemm(false, true, H, T, C, 1, p.folded[b*H*C:], C, p.tokens[b*T*C:], C, 0, p.attention[b*H*T:], T, l.team)
+		kernel.Sgemm(1, kernel.Dense(p.folded[b*H*C:], H, C), kernel.Dense(p.tokens[b*T*C:], T, C).T(),
+			0, kernel.Dense(p.attention[b*H*T:], H, T), l.team)
 	}
 	kernel.Softmax(p.attention, l.count*H, T)
 }
@@ -200,7 +203,8 @@ func (l *lane) scores(p poolBuffers) {
 	c := l.tower.config
 	T, H, C := l.tower.Tokens(), c.Heads(), c.Neurons()
 	for b := range l.count {
-		kernel.Sgemm(false, false, H, C, T, 1, p.attention[b*H*T:], T, p.tokens[b*T*C:], C, 0, p.scores[b*H*C:], C, l.team)
+		kernel.Sgemm(1, kernel.Dense(p.attention[b*H*T:], H, T), kernel.Dense(p.tokens[b*T*C:], T, C),
+			0, kernel.Dense(p.scores[b*H*C:], H, C), l.team)
 	}
 }
 

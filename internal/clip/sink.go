@@ -73,15 +73,15 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	copy(p.query, w.queryBias)
-	kernel.Sgemm(false, false, 1, C, C, 1, tokens, C, w.query, C, 1, p.query, C, team)
+	kernel.Sgemm(1, kernel.Dense(tokens, 1, C), kernel.Dense(w.query, C, C), 1, kernel.Dense(p.query, 1, C), team)
 	for i := range p.query {
 		p.query[i] *= scale
 	}
 	for h := range H {
-		kernel.Sgemm(false, false, 1, C, D, 1, p.query[h*D:], C, w.key[h*D*C:], C, 0, p.folded[h*C:], C, team)
+		kernel.Sgemm(1, kernel.Strided(p.query[h*D:], 1, D, C), kernel.Dense(w.key[h*D*C:], D, C), 0, kernel.Dense(p.folded[h*C:], 1, C), team)
 	}
-	kernel.Sgemm(false, true, H, T, C, 1, p.folded, C, tokens, C, 0, p.logits, T, team)
-	kernel.Sgemm(false, true, T, C, C, 1, tokens, C, w.key, C, 0, p.keys, C, team)
+	kernel.Sgemm(1, kernel.Dense(p.folded, H, C), kernel.Dense(tokens, T, C).T(), 0, kernel.Dense(p.logits, H, T), team)
+	kernel.Sgemm(1, kernel.Dense(tokens, T, C), kernel.Dense(w.key, C, C).T(), 0, kernel.Dense(p.keys, T, C), team)
 	for m := range T {
 		for n := range C {
 			p.acts[n*T+m] = tokens[m*C+n] - p.tower.position[m*C+n]
@@ -108,7 +108,8 @@ func (p *SinkProbe) head(h int, rows []float32) {
 	C, T, D := c.Neurons(), p.tower.Tokens(), HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
 	l := p.logits[h*T : (h+1)*T]
-	kernel.Sgemm(false, true, C, T, D, scale, w.query[h*D:], C, p.keys[h*D:], C, 0, rows, T, par.Team{})
+	kernel.Sgemm(scale, kernel.Strided(w.query[h*D:], C, D, C), kernel.Strided(p.keys[h*D:], T, D, C).T(),
+		0, kernel.Dense(rows, C, T), par.Team{})
 	for n := range C {
 		row, z := rows[n*T:(n+1)*T], p.acts[n*T:(n+1)*T]
 		z0, u, d := z[0], p.folded[h*C+n], p.diagonal[h*C+n]

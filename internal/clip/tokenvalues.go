@@ -61,15 +61,17 @@ func (l *lane) selfSelf(p poolBuffers, rows []float32) {
 		for t := range T {
 			copy(p.keys[t*C:(t+1)*C], w.keyBias)
 		}
-		kernel.Sgemm(false, true, T, C, C, 1, x, C, w.key, C, 1, p.keys, C, l.team)
+		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.key, C, C).T(), 1, kernel.Dense(p.keys, T, C), l.team)
 		values, dst := p.tokenValues[b*T*C:(b+1)*T*C], p.selfSelf[b*T*C:(b+1)*T*C]
 		for i, likes := range [][]float32{p.queries, p.keys} {
 			for h := range H {
-				kernel.Sgemm(false, true, T, T, D, scale, likes[h*D:], C, likes[h*D:], C, 0, rows[h*T*T:], T, l.team)
+				kernel.Sgemm(scale, kernel.Strided(likes[h*D:], T, D, C), kernel.Strided(likes[h*D:], T, D, C).T(),
+					0, kernel.Dense(rows[h*T*T:], T, T), l.team)
 			}
 			l.team.For(H*T, func(lo, hi, _ int) { kernel.Softmax(rows[lo*T:hi*T], hi-lo, T) })
 			for h := range H {
-				kernel.Sgemm(false, false, T, D, T, 1, rows[h*T*T:], T, values[h*D:], C, float32(i), dst[h*D:], C, l.team)
+				kernel.Sgemm(1, kernel.Dense(rows[h*T*T:], T, T), kernel.Strided(values[h*D:], T, D, C),
+					float32(i), kernel.Strided(dst[h*D:], T, D, C), l.team)
 			}
 		}
 	}

@@ -138,7 +138,7 @@ func sumUnits(units, outDim int, team par.Team, add func(sum []float64, u int)) 
 func (p *Pool) WithoutLast(scores, mass, attention, tokens []float32, team par.Team) {
 	C := p.Neurons
 	T := len(tokens) / C
-	kernel.Sgemm(false, false, p.Heads, C, T-1, 1, attention, T, tokens, C, 0, scores, C, team)
+	kernel.Sgemm(1, kernel.Strided(attention, p.Heads, T-1, T), kernel.Dense(tokens, T-1, C), 0, kernel.Dense(scores, p.Heads, C), team)
 	for h := range p.Heads {
 		sum := 0.0
 		for _, a := range attention[h*T : (h+1)*T-1] {

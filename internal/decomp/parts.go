@@ -19,8 +19,8 @@ func (p *Pool) HeadContributions(dst, scores []float32, team par.Team) {
 	}
 	value := make([]float32, D)
 	for h := range H {
-		kernel.Sgemm(false, true, 1, D, C, 1, scores[h*C:], C, p.Value[h*D*C:], C, 0, value, D, team)
-		kernel.Sgemm(false, true, 1, O, D, 1, value, D, p.Out[h*D:], C, 1, dst[h*O:], O, team)
+		kernel.Sgemm(1, kernel.Dense(scores[h*C:], 1, C), kernel.Dense(p.Value[h*D*C:], D, C).T(), 0, kernel.Dense(value, 1, D), team)
+		kernel.Sgemm(1, kernel.Dense(value, 1, D), kernel.Strided(p.Out[h*D:], O, D, C).T(), 1, kernel.Dense(dst[h*O:], 1, O), team)
 	}
 }
 
@@ -43,7 +43,7 @@ func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Tea
 			dst[t*O+o] = b / float32(T)
 		}
 	}
-	kernel.Sgemm(false, true, T, C, C, 1, tokens, C, p.Value, C, 1, values, C, team)
+	kernel.Sgemm(1, kernel.Dense(tokens, T, C), kernel.Dense(p.Value, C, C).T(), 1, kernel.Dense(values, T, C), team)
 	for t := range T {
 		for h := range H {
 			a := attention[h*T+t]
@@ -52,7 +52,7 @@ func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Tea
 			}
 		}
 	}
-	kernel.Sgemm(false, true, T, O, C, 1, values, C, p.Out, C, 1, dst, O, team)
+	kernel.Sgemm(1, kernel.Dense(values, T, C), kernel.Dense(p.Out, O, C).T(), 1, kernel.Dense(dst, T, O), team)
 }
 
 // Outputs writes what the pool returns where its heads give y, rows [n,C],
@@ -67,7 +67,7 @@ func (p *Pool) Outputs(dst, y []float32, team par.Team) {
 	for i := range n {
 		copy(dst[i*O:(i+1)*O], bias)
 	}
-	kernel.Sgemm(false, false, n, O, C, 1, y, C, p.outAcross, O, 1, dst, O, team)
+	kernel.Sgemm(1, kernel.Dense(y, n, C), kernel.Dense(p.outAcross, C, O), 1, kernel.Dense(dst, n, O), team)
 }
 
 // OutBias is B_O, [O]. It is the pool's own and must not be written to. It

@@ -107,7 +107,8 @@ func (p *Pool) width() int { return p.Neurons / p.Heads }
 // lo to hi to dst [hi-lo,O].
 func (p *Pool) Directions(dst []float32, head, lo, hi int, team par.Team) {
 	C, O, D, n := p.Neurons, p.OutDim, p.width(), hi-lo
-	kernel.Sgemm(true, true, n, O, D, 1, p.Value[head*D*C+lo:], C, p.Out[head*D:], C, 0, dst[:n*O], O, team)
+	kernel.Sgemm(1, kernel.Strided(p.Value[head*D*C+lo:], D, n, C).T(), kernel.Strided(p.Out[head*D:], O, D, C).T(),
+		0, kernel.Dense(dst[:n*O], n, O), team)
 }
 
 // AllDirections returns v of every head, [H,C,O].
@@ -154,7 +155,8 @@ func (p *Pool) FeaturesOfMass(dst, values, scores, mass []float32, images int, t
 func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.width()
 	for h := range H {
-		kernel.Sgemm(false, false, images, D, C, 1, scores[h*C:], H*C, p.valueAcross[h*C*D:], D, 0, values[h*D:], C, team)
+		kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
+			0, kernel.Strided(values[h*D:], images, D, C), team)
 	}
 }
 
@@ -164,7 +166,7 @@ func (p *Pool) project(dst, values []float32, images int, team par.Team) {
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}
-	kernel.Sgemm(false, false, images, O, C, 1, values, C, p.outAcross, O, 1, dst, O, team)
+	kernel.Sgemm(1, kernel.Dense(values, images, C), kernel.Dense(p.outAcross, C, O), 1, kernel.Dense(dst, images, O), team)
 }
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].

@@ -117,7 +117,7 @@ func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, te
 	clear(dst[:images*O])
 	if r.matrix != nil {
 		for h := range H {
-			kernel.Sgemm(false, false, images, O, C, 1, scores[h*C:], H*C, r.matrix[h*C*O:], O, 1, dst, O, team)
+			kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(r.matrix[h*C*O:], C, O), 1, kernel.Dense(dst, images, O), team)
 		}
 	}
 	for k, d := range r.directions {
@@ -133,7 +133,7 @@ func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, te
 				}
 			}
 		})
-		kernel.Sgemm(false, false, images, O, C, 1, scratch, C, d, O, 1, dst, O, team)
+		kernel.Sgemm(1, kernel.Dense(scratch, images, C), kernel.Dense(d, C, O), 1, kernel.Dense(dst, images, O), team)
 	}
 	for i := range dst[:images*O] {
 		dst[i] = float32(float64(dst[i]) + r.constant[i%O])

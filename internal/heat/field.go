@@ -41,7 +41,8 @@ func (f *Field) Set(i, j, rows, cols int, logits []float32) {
 func (f *Field) stretch(team par.Team) {
 	if f.wide == nil && f.planes == nil {
 		f.wide = make([]float32, f.Queries*f.m*f.Cols)
-		kernel.Sgemm(false, true, f.Queries*f.m, f.Cols, f.n, 1, f.cells, f.n, f.across, f.n, 0, f.wide, f.Cols, team)
+		kernel.Sgemm(1, kernel.Dense(f.cells, f.Queries*f.m, f.n), kernel.Dense(f.across, f.Cols, f.n).T(),
+			0, kernel.Dense(f.wide, f.Queries*f.m, f.Cols), team)
 	}
 }
 
@@ -67,7 +68,8 @@ func (f *Field) bands(scale float32, team par.Team, do func(y, n int, logits []f
 					}
 					continue
 				}
-				kernel.Sgemm(false, false, n, f.Cols, f.m, scale, f.down[y*f.m:], f.m, f.wide[p*f.m*f.Cols:], f.Cols, 0, dst, f.Cols, par.Team{})
+				kernel.Sgemm(scale, kernel.Dense(f.down[y*f.m:], n, f.m), kernel.Dense(f.wide[p*f.m*f.Cols:], f.m, f.Cols),
+					0, kernel.Dense(dst, n, f.Cols), par.Team{})
 			}
 			do(y, n, band[:f.Queries*each])
 		}

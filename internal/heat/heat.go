@@ -135,10 +135,10 @@ func (h *Mapper) prepareCosines(team par.Team) {
 	H, C, O, P := h.pool.Heads, h.pool.Neurons, h.pool.OutDim, h.queries
 	D, out, bias := C/H, h.pool.Out, h.pool.OutBias()
 	h.across, h.gram, h.biasSide = make([]float32, P*C), make([]float32, C*D), make([]float32, C)
-	kernel.Sgemm(false, false, P, C, O, 1, h.text, O, out, C, 0, h.across, C, team)
-	kernel.Sgemm(false, false, 1, C, O, 1, bias, O, out, C, 0, h.biasSide, C, team)
+	kernel.Sgemm(1, kernel.Dense(h.text, P, O), kernel.Dense(out, O, C), 0, kernel.Dense(h.across, P, C), team)
+	kernel.Sgemm(1, kernel.Dense(bias, 1, O), kernel.Dense(out, O, C), 0, kernel.Dense(h.biasSide, 1, C), team)
 	for i := range H {
-		kernel.Sgemm(true, false, D, D, O, 1, out[i*D:], C, out[i*D:], C, 0, h.gram[i*D*D:], D, team)
+		kernel.Sgemm(1, kernel.Strided(out[i*D:], O, D, C).T(), kernel.Strided(out[i*D:], O, D, C), 0, kernel.Dense(h.gram[i*D*D:], D, D), team)
 		trace := 0.0
 		for d := range D {
 			trace += float64(h.gram[i*D*D+d*D+d])
@@ -261,8 +261,10 @@ func (h *Mapper) cosine(w *Window, team par.Team) {
 	part := 1 / (float64(T) * float64(H)) // β is this share of B_O
 	team.For(H, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			kernel.Sgemm(false, true, cells, P, D, 1, h.g[i*D:], C, h.across[i*D:], C, 0, h.cosines[i*P:], H*P, par.Team{})
-			kernel.Sgemm(false, false, cells, D, D, 1, h.g[i*D:], C, h.gram[i*D*D:], D, 0, h.turned[i*D:], C, par.Team{})
+			kernel.Sgemm(1, kernel.Strided(h.g[i*D:], cells, D, C), kernel.Strided(h.across[i*D:], P, D, C).T(),
+				0, kernel.Strided(h.cosines[i*P:], cells, P, H*P), par.Team{})
+			kernel.Sgemm(1, kernel.Strided(h.g[i*D:], cells, D, C), kernel.Dense(h.gram[i*D*D:], D, D),
+				0, kernel.Strided(h.turned[i*D:], cells, D, C), par.Team{})
 			for m := range cells {
 				g := h.g[m*C+i*D:][:D]
 				scale := 1 / h.norm(g, h.turned[m*C+i*D:][:D], i, part)
@@ -351,7 +353,7 @@ func (h *Mapper) byOutputs(tokens []float32, cells int, team par.Team) {
 	C, O, P := h.pool.Neurons, h.pool.OutDim, h.queries
 	h.outputs = grown(h.outputs, cells*O)
 	h.pool.Outputs(h.outputs, tokens[C:], team)
-	kernel.Sgemm(false, true, cells, P, O, 1, h.outputs, O, h.text, O, 0, h.byPixels, P, team)
+	kernel.Sgemm(1, kernel.Dense(h.outputs, cells, O), kernel.Dense(h.text, P, O).T(), 0, kernel.Dense(h.byPixels, cells, P), team)
 	for m := range cells {
 		y := h.outputs[m*O : (m+1)*O]
 		scale := 1 / math.Max(math.Sqrt(dot(y, y)), tiny)

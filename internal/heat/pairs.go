@@ -62,7 +62,8 @@ func NewChoice(text []float32, outDim, units int) *Choice {
 // Add takes the directions [n,O] of the units from number first on.
 func (c *Choice) Add(first int, directions []float32, team par.Team) {
 	n := len(directions) / c.outDim
-	kernel.Sgemm(false, true, c.queries, n, c.outDim, 1, c.text, c.outDim, directions, c.outDim, 0, c.scores[first:], c.units, team)
+	kernel.Sgemm(1, kernel.Dense(c.text, c.queries, c.outDim), kernel.Dense(directions, n, c.outDim).T(),
+		0, kernel.Strided(c.scores[first:], c.queries, n, c.units), team)
 }
 
 // Best returns the k units of largest score for each query, all of which were

@@ -123,7 +123,7 @@ func BenchmarkSgemm(b *testing.B) {
 					ldb = k
 				}
 				measure(b, 2*float64(m)*float64(n)*float64(k), func() {
-					Sgemm(false, trans, m, n, k, 1, x, k, y, ldb, 0, z, n, par.NewTeam(1))
+					Sgemm(1, Dense(x, m, k), Matrix{Data: y, Rows: k, Cols: n, Stride: ldb, Transposed: trans}, 0, Dense(z, m, n), par.NewTeam(1))
 				})
 			})
 		}

@@ -9,34 +9,37 @@ import (
 
 // Sgemm computes
 //
-//	C = alpha * op(A) * op(B) + beta * C
+//	C = alpha * A * B + beta * C
 //
-// on row-major matrices: op(A) is m x k, op(B) is k x n and C is m x n, where
-// op transposes if its flag is set; lda, ldb and ldc are the distances between
-// the rows of a, b and c as stored. With beta 0, C is written without being
-// read. Sums run over k in order, whatever m, n and the team are.
+// for A [M,K], B [K,N] and C [M,N]; A and B may be transposed, C may not. With
+// beta 0, C is written without being read. Sums run over K in order, whatever
+// M, N and the team are.
 //
-// Sgemm panics when a slice is too short or a distance too small. c must not
-// overlap a or b.
-func Sgemm(transA, transB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, team par.Team) {
-	checkMatrix(transA, m, k, a, lda)
-	checkMatrix(transB, k, n, b, ldb)
-	checkMatrix(false, m, n, c, ldc)
+// Sgemm panics when shapes do not match, a slice is too short or a stride too
+// small. C must not overlap A or B.
+func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
+	a.check()
+	b.check()
+	c.check()
+	m, n, k := c.Rows, c.Cols, a.Cols
+	if a.Rows != m || b.Rows != k || b.Cols != n {
+		panic("kernel: shapes of matrices do not match")
+	}
+	if c.Transposed {
+		panic("kernel: transposed result")
+	}
 	if m == 0 || n == 0 {
 		return
 	}
 	if alpha == 0 || k == 0 {
-		scaleRows(c, m, n, ldc, beta)
+		c.scale(beta)
 		return
 	}
-	g := sgemm{
-		family: activeFamily(), transA: transA, transB: transB, k: k,
-		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
-	}
+	g := sgemm{family: activeFamily(), k: k, alpha: alpha, a: a, b: b, beta: beta, c: c}
 	if 2*m*n*k < minParallelFLOPs {
 		team = par.Team{}
 	}
-	if m <= fewRows && !transB && n >= Lanes && g.family.addRows != nil {
+	if m <= fewRows && !b.Transposed && n >= Lanes && g.family.addRows != nil {
 		whole := n &^ (Lanes - 1)
 		team.For(whole/Lanes, func(lo, hi, _ int) { g.rows(m, lo*Lanes, hi*Lanes) })
 		if whole < n {
@@ -68,67 +71,33 @@ const fewRows = 4
 // adding up rows of B.
 func (g *sgemm) rows(m, n0, n1 int) {
 	const together = 16 // rows of B, which the next row of C finds in a cache
-	scaleRows(g.c[n0:], m, n1-n0, g.ldc, g.beta)
+	part := g.c.at(0, n0, m, n1-n0)
+	part.scale(g.beta)
 	var a [together]float32
 	for k := 0; k < g.k; k += together {
 		depth := min(together, g.k-k)
 		for i := range m {
 			for p := range depth {
-				at := i*g.lda + k + p
-				if g.transA {
-					at = (k+p)*g.lda + i
+				at := i*g.a.Stride + k + p
+				if g.a.Transposed {
+					at = (k+p)*g.a.Stride + i
 				}
-				a[p] = g.alpha * g.a[at]
+				a[p] = g.alpha * g.a.Data[at]
 			}
-			g.family.addRows(&g.c[i*g.ldc+n0], &a[0], &g.b[k*g.ldb+n0], g.ldb*4, depth, n1-n0)
-		}
-	}
-}
-
-// checkMatrix panics unless x holds op's rows x cols matrix.
-func checkMatrix(trans bool, rows, cols int, x []float32, ld int) {
-	if rows < 0 || cols < 0 {
-		panic("kernel: negative matrix size")
-	}
-	if trans {
-		rows, cols = cols, rows
-	}
-	if ld < max(cols, 1) {
-		panic("kernel: rows of a matrix overlap")
-	}
-	if rows > 0 && cols > 0 && len(x) < (rows-1)*ld+cols {
-		panic("kernel: short matrix")
-	}
-}
-
-// scaleRows multiplies C by beta; 0 clears it, whatever it held.
-func scaleRows(c []float32, m, n, ldc int, beta float32) {
-	if beta == 1 {
-		return
-	}
-	for i := range m {
-		row := c[i*ldc:][:n]
-		if beta == 0 {
-			clear(row)
-			continue
-		}
-		for j := range row {
-			row[j] *= beta
+			g.family.addRows(&g.c.Data[i*g.c.Stride+n0], &a[0], &g.b.Data[k*g.b.Stride+n0], g.b.Stride*4, depth, n1-n0)
 		}
 	}
 }
 
 // sgemm is one call's operands.
 type sgemm struct {
-	family         *family
-	transA, transB bool
-	k              int
-	alpha, beta    float32
-	a, b, c        []float32
-	lda, ldb, ldc  int
+	family      *family
+	k           int
+	alpha, beta float32
+	a, b, c     Matrix
 }
 
-// The blocks of op(A) and op(B) that are packed at a time: kPart rows of B by
+// The blocks of A and B that are packed at a time: kPart rows of B by
 // nPart columns stay in the last-level cache, mPart rows of A in the second.
 const (
 	kPart = 256
@@ -138,12 +107,12 @@ const (
 
 // sgemmArea is the memory of one worker.
 type sgemmArea struct {
-	tile    tileArgs
-	sources [kPart / Lanes]unsafe.Pointer
-	zero    [maxWidth * Lanes]float32
-	edge    [maxRows * maxWidth * Lanes]float32 // a tile that C has no room for
-	a, b    []float32
-	turned  []float32 // the transpose of a part of A
+	tile       tileArgs
+	sources    [kPart / Lanes]unsafe.Pointer
+	zero       [maxWidth * Lanes]float32
+	edge       [maxRows * maxWidth * Lanes]float32 // a tile that C has no room for
+	a, b       []float32
+	transposed []float32 // the transpose of a part of A
 }
 
 var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
@@ -162,7 +131,8 @@ func (g *sgemm) run(m0, m1, n0, n1 int) {
 	defer sgemmAreas.Put(area)
 	f := g.family
 	if g.beta != 0 {
-		scaleRows(g.c[m0*g.ldc+n0:], m1-m0, n1-n0, g.ldc, g.beta)
+		part := g.c.at(m0, n0, m1-m0, n1-n0)
+		part.scale(g.beta)
 	}
 	for n := n0; n < n1; n += nPart {
 		cols := min(nPart, n1-n)
@@ -205,27 +175,27 @@ func (g *sgemm) block(area *sgemmArea, p *packed, m, count, rows, n, cols int, f
 			t.rows = min(rows, count-i)
 			t.pixel = i * p.kBlocks * laneBytes
 			t.next, t.nextEnd = next+uintptr(bytes*i/count), next+uintptr(bytes*min(i+rows, count)/count)
-			c := g.c[(m+i)*g.ldc+n+nb*Lanes:]
+			c := g.c.Data[(m+i)*g.c.Stride+n+nb*Lanes:]
 			if wide == w*Lanes {
-				t.c, t.cPixel, t.cBlock = unsafe.Pointer(&c[0]), g.ldc*4, laneBytes
+				t.c, t.cPixel, t.cBlock = unsafe.Pointer(&c[0]), g.c.Stride*4, laneBytes
 				g.family.tiles[w][t.rows](t)
 				continue
 			}
 			t.c, t.cPixel, t.cBlock = unsafe.Pointer(&area.edge[0]), w*laneBytes, laneBytes
 			if !first {
 				for r := range t.rows {
-					copy(area.edge[r*w*Lanes:], c[r*g.ldc:][:wide])
+					copy(area.edge[r*w*Lanes:], c[r*g.c.Stride:][:wide])
 				}
 			}
 			g.family.tiles[w][t.rows](t)
 			for r := range t.rows {
-				copy(c[r*g.ldc:][:wide], area.edge[r*w*Lanes:])
+				copy(c[r*g.c.Stride:][:wide], area.edge[r*w*Lanes:])
 			}
 		}
 	}
 }
 
-// packB fills p with op(B)[k:k+depth, n:n+cols], with zeros around it.
+// packB fills p with B[k:k+depth, n:n+cols], with zeros around it.
 func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
 	for nb := 0; nb < p.nBlocks; nb += p.width {
 		w := min(p.width, p.nBlocks-nb) * Lanes
@@ -234,25 +204,25 @@ func (g *sgemm) packB(p *packed, k, depth, n, cols int) {
 		if wide < w || depth < p.kBlocks*Lanes {
 			clear(d)
 		}
-		if g.transB {
-			g.family.transposeAny(d, g.b[(n+nb*Lanes)*g.ldb+k:], w, g.ldb, wide, depth)
+		if g.b.Transposed {
+			g.family.transposeAny(d, g.b.Data[(n+nb*Lanes)*g.b.Stride+k:], w, g.b.Stride, wide, depth)
 			continue
 		}
 		for i := range depth {
-			copy(d[i*w:][:wide], g.b[(k+i)*g.ldb+n+nb*Lanes:])
+			copy(d[i*w:][:wide], g.b.Data[(k+i)*g.b.Stride+n+nb*Lanes:])
 		}
 	}
 }
 
-// packA fills d with alpha * op(A)[m:m+count, k:k+depth] as tiles of rows
+// packA fills d with alpha * A[m:m+count, k:k+depth] as tiles of rows
 // pixels: [tile][block of k][row][Lanes], with zeros after the last k.
 func (g *sgemm) packA(area *sgemmArea, d []float32, m, count, rows, k, depth int) {
-	src, ld := g.a, g.lda
+	src, ld := g.a.Data, g.a.Stride
 	first := m*ld + k
-	if g.transA {
-		area.turned = floats(area.turned, count*depth)
-		g.family.transposeAny(area.turned, g.a[k*g.lda+m:], depth, g.lda, depth, count)
-		src, ld, first = area.turned, depth, 0
+	if g.a.Transposed {
+		area.transposed = floats(area.transposed, count*depth)
+		g.family.transposeAny(area.transposed, g.a.Data[k*g.a.Stride+m:], depth, g.a.Stride, depth, count)
+		src, ld, first = area.transposed, depth, 0
 	}
 	kBlocks := blocksOf(depth)
 	for i := range count {

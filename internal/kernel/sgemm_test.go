@@ -60,7 +60,8 @@ func TestSgemm(t *testing.T) {
 						var first []float32
 						for team := 1; team <= 8; team++ {
 							c := append([]float32(nil), start...)
-							Sgemm(transA, transB, m, n, k, scale[0], a, lda, b, ldb, scale[1], c, ldc, par.NewTeam(team))
+							Sgemm(scale[0], Matrix{Data: a, Rows: m, Cols: k, Stride: lda, Transposed: transA}, Matrix{Data: b, Rows: k, Cols: n, Stride: ldb, Transposed: transB},
+								scale[1], Strided(c, m, n, ldc), par.NewTeam(team))
 							if first == nil {
 								first = c
 							}
@@ -86,12 +87,12 @@ func TestSgemmRows(t *testing.T) {
 		a, b, start := random(1, m*k, 1), random(2, k*n, 1), random(3, m*n, 1)
 		for _, beta := range []float32{0, 1, 0.5} {
 			all := append([]float32(nil), start...)
-			Sgemm(false, false, m, n, k, 0.7, a, k, b, n, beta, all, n, par.NewTeam(2))
+			Sgemm(0.7, Dense(a, m, k), Dense(b, k, n), beta, Dense(all, m, n), par.NewTeam(2))
 			for rows := 1; rows <= m; rows++ {
 				c := append([]float32(nil), start...)
 				for i := 0; i < m; i += rows {
 					r := min(rows, m-i)
-					Sgemm(false, false, r, n, k, 0.7, a[i*k:], k, b, n, beta, c[i*n:], n, par.NewTeam(3))
+					Sgemm(0.7, Dense(a[i*k:], r, k), Dense(b, k, n), beta, Dense(c[i*n:], r, n), par.NewTeam(3))
 				}
 				if !sameBits(c, all) {
 					t.Errorf("beta %g: %d rows at a time give other bytes than all", beta, rows)
@@ -114,7 +115,8 @@ func TestSgemmSmall(t *testing.T) {
 				c := random(uint64(k), m*ldc, 1)
 				want := append([]float32(nil), c...)
 				sgemmLoop(transA, transB, m, n, k, 1.5, a, lda, b, ldb, 1, want, ldc)
-				Sgemm(transA, transB, m, n, k, 1.5, a, lda, b, ldb, 1, c, ldc, par.NewTeam(1))
+				Sgemm(1.5, Matrix{Data: a, Rows: m, Cols: k, Stride: lda, Transposed: transA}, Matrix{Data: b, Rows: k, Cols: n, Stride: ldb, Transposed: transB},
+					1, Strided(c, m, n, ldc), par.NewTeam(1))
 				if e := relativeError(c, want); e > sgemmTolerance {
 					t.Errorf("%dx%dx%d trans %v %v: error %g", m, n, k, transA, transB, e)
 				}
@@ -133,7 +135,7 @@ func TestSgemmClears(t *testing.T) {
 				for i := range c {
 					c[i] = nan
 				}
-				Sgemm(false, false, m, 20, k, 1, make([]float32, m*5), 5, make([]float32, 100), 20, 0, c, 20, par.NewTeam(1))
+				Sgemm(1, Strided(make([]float32, m*5), m, k, 5), Dense(make([]float32, 100), k, 20), 0, Dense(c, m, 20), par.NewTeam(1))
 				for i, v := range c {
 					if v != 0 {
 						t.Fatalf("%d rows, depth %d: element %d is %g, want 0", m, k, i, v)

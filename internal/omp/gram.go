@@ -99,8 +99,8 @@ func (e *gram) multiply(ctx context.Context, team par.Team, n, depth int, left, 
 			columns := min(partColumns, words-first)
 			for row := 0; row < n && ctx.Err() == nil; row += partRows {
 				rows := min(partRows, n-row)
-				kernel.Sgemm(false, true, rows, columns, depth, 1, left[row*depth:], depth, right[first*depth:], depth,
-					0, part, columns, par.Team{})
+				kernel.Sgemm(1, kernel.Dense(left[row*depth:], rows, depth), kernel.Dense(right[first*depth:], columns, depth).T(),
+					0, kernel.Dense(part, rows, columns), par.Team{})
 				for r := range rows {
 					for p := range panelCount(columns) {
 						keep(row+r, first/panelWidth+p, part[r*columns:][p*panelWidth:min(columns, (p+1)*panelWidth)])
@@ -197,7 +197,8 @@ func (e *gram) factor(b *block) (right []float32, depth int) {
 		}
 	}
 	right = make([]float32, e.d.Words*depth)
-	kernel.Sgemm(false, false, e.d.Words, depth, O, 1, e.units, O, s.Basis, s.BasisStride, 0, right, depth, b.team)
+	kernel.Sgemm(1, kernel.Dense(e.units, e.d.Words, O), kernel.Strided(s.Basis, O, depth, s.BasisStride),
+		0, kernel.Dense(right, e.d.Words, depth), b.team)
 	return right, depth
 }
 

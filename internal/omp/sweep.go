@@ -72,8 +72,8 @@ func (e *sweep) screen(b *block) {
 		}
 		for first := lo; first < hi; first += sweepWords {
 			words := min(sweepWords, hi-first)
-			kernel.Sgemm(false, false, words, n, O, float32(e.d.scale), e.d.atoms[first*O:], O,
-				e.residuals, n, 0, area.correlations, n, par.Team{})
+			kernel.Sgemm(float32(e.d.scale), kernel.Dense(e.d.atoms[first*O:], words, O), kernel.Dense(e.residuals, O, n),
+				0, kernel.Dense(area.correlations, words, n), par.Team{})
 			for w := range words {
 				margin := float32(margin) * e.d.norms[first+w]
 				least := area.least[:n]

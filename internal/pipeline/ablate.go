@@ -8,11 +8,12 @@ import (
 	"io"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // What can be ablated, by the reference's names.
@@ -67,7 +68,7 @@ type AblateResult struct {
 // Ablate measures zero-shot accuracy with parts of the model taken out, beside
 // the untouched model's on the same pictures, all in one pass.
 func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, error) {
-	if err := makeFolders(o.FeaturesPath, o.PlotPath); err != nil {
+	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err
 	}
 	if err := canDraw(o.PlotPath); err != nil {
@@ -79,7 +80,7 @@ func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, 
 	}
 	defer src.close()
 	if o.PlotPath != "" && (o.ClassesPath == "" || !src.labelled) {
-		return nil, errors.New("--plot draws accuracies: want labelled pictures and --imagenet-zeroshot-path")
+		return nil, errors.New("{plot} draws accuracies: want labelled images and {imagenet-zeroshot-path}")
 	}
 	origin := src.origin
 	origin.Mode = "ablate"
@@ -91,7 +92,7 @@ func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, 
 		}
 		variants = append(variants, v...)
 	}
-	e, err := evaluate(ctx, src, variants, evaluateOptions{"ablate", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, 
 // ablations are the variants of one mode.
 func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
 	if src.tower == nil && mode != AblatePairs && mode != AblateNeurons {
-		return nil, fmt.Errorf("--mode %s works on tokens, which collected scores do not have: want --model and --data-path instead", mode)
+		return nil, fmt.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
 	switch mode {
 	case AblateSink:
@@ -114,21 +115,21 @@ func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
 		return zeroRegisters(src, o)
 	}
 	if mode == AblatePairs && src.heads == 0 {
-		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for --mode %s", o.ScoresPath, mode)
+		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
 	}
-	units := []int{src.neurons}
+	units := unit.Shape{src.neurons}
 	if mode == AblatePairs {
-		units = []int{src.heads, src.neurons}
+		units = unit.Shape{src.heads, src.neurons}
 	}
 	chosen, err := chooseUnits(src, mode, units, o)
 	if err != nil {
 		return nil, err
 	}
-	means, err := openMeans(src, mode, o.Means)
+	means, err := openMeans(src, mode, o)
 	if err != nil {
 		return nil, err
 	}
-	defer means.close()
+	defer means.Close()
 	if mode == AblateActivations {
 		return src.meanActivations(chosen, means)
 	}
@@ -136,7 +137,7 @@ func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
 	for i := range chosen {
 		ablations[i] = decomp.NewAblation(chosen[i].keep, src.outDim)
 	}
-	err = means.readRows(func(first int, rows []float32) error {
+	err = means.ReadRows(func(first int, rows []float32) error {
 		par.NewTeam(o.Threads).For(len(ablations), func(lo, hi, _ int) {
 			for _, a := range ablations[lo:hi] {
 				a.AddMeans(first, rows)
@@ -168,7 +169,7 @@ type chosenUnits struct {
 }
 
 // chooseUnits returns what the mask or each percentile keeps.
-func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chosenUnits, error) {
+func chooseUnits(src *source, mode string, units unit.Shape, o AblateOptions) ([]chosenUnits, error) {
 	choose := func(keep []bool, percentile *float64) chosenUnits {
 		n := countTrue(keep)
 		return chosenUnits{Evaluated{
@@ -176,7 +177,7 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 		}, keep}
 	}
 	if o.MaskPath != "" {
-		keep, err := readMask(o.MaskPath, mode, units, src.origin.Weights)
+		keep, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.origin).Mode(mode), units)
 		if err != nil {
 			return nil, err
 		}
@@ -184,9 +185,9 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 	}
 	path := o.Norms[mode]
 	if path == "" {
-		return nil, fmt.Errorf("--mode %s: --percentile needs the norms of its units", mode)
+		return nil, fmt.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
 	}
-	s, err := readStrengths(path, mode, o.TopImages, src.origin.Weights)
+	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.origin)
 	if err != nil {
 		return nil, err
 	}
@@ -201,56 +202,31 @@ func chooseUnits(src *source, mode string, units []int, o AblateOptions) ([]chos
 	return chosen, nil
 }
 
-// readMask reads which units are kept.
-func readMask(path, mode string, units []int, weights string) ([]bool, error) {
-	made, err := requireModel(path, "mask --mask-save-path", kindMask, weights)
-	if err != nil {
-		return nil, err
-	}
-	if made != nil {
-		if err := made.Require(cache.Manifest{Origin: cache.Origin{Mode: mode}}); err != nil {
-			return nil, err
-		}
-	}
-	a, err := npy.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	keep, err := a.Bool()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	if !slices.Equal(a.Shape, units) {
-		return nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(a.Shape), npy.ShapeString(units))
-	}
-	return keep, nil
-}
-
 // openMeans opens the first file of a shape that a mode can use.
-func openMeans(src *source, mode string, paths []string) (*tensorFile, error) {
-	wanted, kind := [][]int{{src.neurons, src.outDim}, {src.heads, src.neurons, src.outDim}}, kindMeans
+func openMeans(src *source, mode string, o AblateOptions) (*artefact.Tensor, error) {
+	wanted, kind := [][]int{{src.neurons, src.outDim}, {src.heads, src.neurons, src.outDim}}, artefact.KindMeans
 	switch mode {
 	case AblatePairs:
 		wanted = wanted[1:]
 	case AblateActivations:
-		wanted, kind = [][]int{{src.neurons, src.tower.Config().Tokens()}}, kindMeanActivations
+		wanted, kind = [][]int{{src.neurons, src.tower.Config().Tokens()}}, artefact.KindMeanActivations
 	}
-	if len(paths) == 0 {
-		return nil, fmt.Errorf("--mode %s needs --means-path", mode)
+	if len(o.Means) == 0 {
+		return nil, fmt.Errorf("{mode} %s needs {means-path}", mode)
 	}
 	var wrong error
 	for _, want := range wanted {
-		for _, path := range paths {
-			t, err := openTensorOf(path, "svd --mean-save-path", cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}, kindMeans, kindMeanActivations)
+		for _, path := range o.Means {
+			t, err := o.Artefacts.Tensor(path, artefact.Of(src.origin), artefact.KindMeans, artefact.KindMeanActivations)
 			if err != nil {
 				return nil, err
 			}
-			if slices.Equal(t.shape, want) && (t.from == nil || t.made.Kind == kind) {
+			if slices.Equal(t.Shape, want) && (t.Artefact == nil || t.Artefact.Manifest.Kind == kind) {
 				return t, nil
 			}
-			t.close()
+			t.Close()
 			if wrong == nil {
-				wrong = t.wrongShape(npy.ShapeString(want) + " for --mode " + mode)
+				wrong = t.WrongShape(npy.ShapeString(want) + " for {mode} " + mode)
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 )
 
@@ -46,10 +46,10 @@ func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b b
 }
 
 // meanActivations are variants that replace activations by their means [C,T].
-func (s *source) meanActivations(chosen []chosenUnits, means *tensorFile) ([]variant, error) {
+func (s *source) meanActivations(chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
 	C, T := s.neurons, s.tower.Config().Tokens()
 	m := make([]float32, C*T)
-	if err := means.read(m, 0); err != nil {
+	if err := means.Read(m, 0); err != nil {
 		return nil, err
 	}
 	values := make([]float32, T*C)
@@ -73,26 +73,23 @@ func (s *source) meanActivations(chosen []chosenUnits, means *tensorFile) ([]var
 // without which attention to the sink drops most, on average over [B,C].
 func zeroRegisters(src *source, o AblateOptions) ([]variant, error) {
 	if o.SinkDiffs == "" {
-		return nil, errors.New("--mode " + AblateSinkRegisters + " needs --neurons-sink-diffs-path")
+		return nil, errors.New("{mode} " + AblateSinkRegisters + " needs {neurons-sink-diffs-path}")
 	}
-	t, err := openTensor(o.SinkDiffs, "registers --diff-save-path", cache.Manifest{Kind: kindSinkDrops, Origin: cache.Origin{Weights: src.origin.Weights}})
+	t, err := o.Artefacts.Tensor(o.SinkDiffs, artefact.Of(src.origin), artefact.KindSinkDrops)
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
+	defer t.Close()
 	C := src.neurons
-	if len(t.shape) != 2 || t.shape[0] < 1 || t.shape[1] != C {
-		return nil, t.wrongShape(fmt.Sprintf("[B,%d]", C))
+	if len(t.Shape) != 2 || t.Shape[0] < 1 || t.Shape[1] != C {
+		return nil, t.WrongShape(fmt.Sprintf("[B,%d]", C))
 	}
 	if o.TopSink > C {
-		return nil, fmt.Errorf("--top-k-sink-neurons %d: the model has %d neurons", o.TopSink, C)
+		return nil, fmt.Errorf("{top-k-sink-neurons} %d: the model has %d neurons", o.TopSink, C)
 	}
 	sum := make([]float64, C)
-	err = t.readRows(func(_ int, rows []float32) error {
+	err = t.ReadRows(func(_ int, rows []float32) error {
 		for i, x := range rows {
-			if x-x != 0 {
-				return fmt.Errorf("%s: a drop of %g, want finite ones", o.SinkDiffs, x)
-			}
 			sum[i%C] += float64(x)
 		}
 		return nil

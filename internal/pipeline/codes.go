@@ -1,11 +1,10 @@
 package pipeline
 
 import (
-	"fmt"
-
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -20,51 +19,21 @@ type codedDirections struct {
 
 // openCodes reads sparse codes of a number of units, and the embeddings that
 // they are over.
-func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, weights string, team par.Team) (*codedDirections, error) {
-	codes, err := requireModel(path, "sparse --decomposition-save-path", kindCodes, weights)
+func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, units, outDim int, of origin.Origin, team par.Team) (*codedDirections, error) {
+	texts, err := r.Embeddings(textsPath, artefact.OfModel(of.Weights), outDim)
 	if err != nil {
 		return nil, err
 	}
-	words, err := requireModel(textsPath, "embed --embeddings-save-path", kindEmbeddings, weights)
+	facts := artefact.Of(of).Normalize(by.String())
+	if texts.Artefact != nil {
+		facts = facts.Parent("embeddings", texts.Artefact.Hash())
+	}
+	codes, err := r.Codes(path, facts)
 	if err != nil {
 		return nil, err
 	}
-	if codes != nil {
-		want := cache.Manifest{Origin: cache.Origin{Parameters: map[string]any{"normalize": by.String()}}}
-		if words != nil {
-			want.Origin.Parents = map[string]string{"embeddings": words.Hash()}
-		}
-		if err := codes.Require(want); err != nil {
-			return nil, err
-		}
-	}
-	texts, shape, err := readTensor(textsPath)
-	if err != nil {
-		return nil, err
-	}
-	if len(shape) != 2 || shape[0] < 1 || shape[1] != outDim {
-		return nil, fmt.Errorf("%s: shape %s, want [texts,%d]", textsPath, npy.ShapeString(shape), outDim)
-	}
-	if i := notFinite(texts); i >= 0 {
-		return nil, notFiniteAt(textsPath, i, shape, texts[i])
-	}
-	omp.Normalize(texts, shape[0], outDim, by)
-	a, err := npy.OpenArchive(path)
-	if err != nil {
-		return nil, err
-	}
-	defer a.Close()
-	m, err := a.ReadSparse()
-	if err != nil {
-		return nil, err
-	}
-	if i := notFinite(m.Data); i >= 0 {
-		return nil, fmt.Errorf("%s: coefficient %d is %g, want finite ones", path, i, m.Data[i])
-	}
-	if m.Rows != units || m.Cols != shape[0] {
-		return nil, fmt.Errorf("%s: shape %dx%d, want %dx%d: a row for each unit of the means, a column for each text", path, m.Rows, m.Cols, units, shape[0])
-	}
-	return &codedDirections{m.Rowwise(), texts, team}, nil
+	omp.Normalize(texts.Rows, texts.Texts, outDim, by)
+	return &codedDirections{codes.Rows, texts.Rows, team}, codes.Want(units, texts.Texts)
 }
 
 // read writes those of the units from first on to dst [U,O].

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -33,7 +37,7 @@ type CollectOptions struct {
 	Half      bool             // a folder's rows as float16
 	Expand    bool             // directions beside the weight slices
 	Strict    bool             // stop at a picture that cannot be read
-	Restart   bool             // do away with what lies at SavePath
+	Restart   bool             // discard what is at SavePath
 	Images    imageprep.Options
 }
 
@@ -83,7 +87,7 @@ func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResul
 		return nil, err
 	}
 	defer c.model.Close()
-	if err := makeFolders(filepath.Clean(o.SavePath)); err != nil {
+	if err := artefact.MakeFolders(filepath.Clean(o.SavePath)); err != nil {
 		return nil, err
 	}
 	collect := c.chunks
@@ -143,28 +147,25 @@ func openCollector(ctx context.Context, o CollectOptions, say Reporter) (*collec
 }
 
 // origin says what the collection is made from.
-func (c *collector) origin() cache.Origin {
-	origin := cache.Origin{
-		Model: c.model.Config.Name(), Weights: c.model.sha256,
-		Dataset: c.data.Kind, Images: c.images, Stride: c.options.Stride,
-		Preprocessing: imageprep.Version, Mode: c.options.Mode,
-		Parameters: map[string]any{"exif": c.options.Images.EXIF, "max_pixels": c.options.Images.MaxPixels, "batch_size": c.plannedAs()},
+func (c *collector) origin() origin.Origin {
+	o := c.options
+	from := origin.Origin{
+		Model: c.model.Config.Name(), Weights: c.model.sha256, Block: origin.LastBlock, Precision: precisionOf(o.Precision), Mode: o.Mode,
+		Images:  imagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
+		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
-	if p := c.precision(); p != "" {
-		origin.Parameters["precision"] = p
+	if o.StatsOnly {
+		from.Collect.TopK = o.TopK
 	}
-	if c.options.StatsOnly {
-		origin.Parameters["top_k"] = c.options.TopK
+	if o.Mode == ModeLens {
+		from.Block = strconv.Itoa(o.Lens)
 	}
-	if c.options.Mode == ModeLens {
-		origin.Parameters["lens_idx"] = c.options.Lens
-	}
-	return origin
+	return from
 }
 
-// plannedAs names what the batch size changes in the last bits; see
+// batchClass names what the batch size changes in the last bits; see
 // clip.ImageOptions.
-func (c *collector) plannedAs() string {
+func (c *collector) batchClass() string {
 	if c.options.BatchSize == 1 {
 		return "1"
 	}
@@ -175,22 +176,19 @@ func (c *collector) plannedAs() string {
 func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	o := c.options
 	row := c.mode.row()
-	bytes := 4 * int64(product(row.shape))
+	bytes := 4 * int64(artefact.Product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
-		ChunkInputs: chunkOf(max(c.mode.values(), product(row.shape))),
+		ChunkInputs: chunkOf(max(c.mode.values(), artefact.Product(row.shape))),
 	}
 	if o.Half {
 		plan.DType = npy.Float16
 	}
-	if o.Expand {
-		plan.Origin.Parameters["expand"] = true
-	}
-	if IsDense(o.SavePath) {
+	if artefact.IsDense(o.SavePath) {
 		plan.Payload = ""
 	}
-	lo, hi, err := o.Shard.narrow(&plan)
+	lo, hi, err := o.Shard.restrictPlan(&plan)
 	if err != nil {
 		return nil, err
 	}
@@ -204,13 +202,13 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 		return nil, err
 	}
 	defer w.Close()
-	if IsDense(o.SavePath) {
+	if artefact.IsDense(o.SavePath) {
 		if err := c.room(bytes, w.Rows()); err != nil {
 			return nil, err
 		}
 	}
 	if w.Done() > 0 {
-		c.say.Note("%s: going on after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
 		if err := c.unchanged(ctx, w.InputSums()); err != nil {
 			return nil, err
 		}
@@ -225,7 +223,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 	if w.Rows() == 0 && o.Shard.whole() {
 		return nil, c.unreadable()
 	}
-	if !IsDense(o.SavePath) {
+	if !artefact.IsDense(o.SavePath) {
 		if err := c.addFiles(w, w.Skipped()); err != nil {
 			return nil, err
 		}
@@ -244,7 +242,7 @@ func (c *collector) chunks(ctx context.Context) (*CollectResult, error) {
 // unreadable is the error of a collection without a single row.
 func (c *collector) unreadable() error {
 	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.items))))
-	return hinted{err, "when they can be, start over with --restart"}
+	return hint.With(err, "when they can be, discard what is there with {restart}")
 }
 
 // complete describes the artefact that is already there.
@@ -274,7 +272,7 @@ func recall(path string, skipped []Skipped, strict bool, say Reporter) error {
 	for _, s := range skipped {
 		if strict && s.Reason != missingScene {
 			err := fmt.Errorf("%s: made without %s: %s", path, s.Name, s.Reason)
-			return hinted{err, "when it can be read, start over with --restart"}
+			return hint.With(err, "when it can be read, discard what is there with {restart}")
 		}
 		say.Warn("skipped: %s: %s", s.Name, s.Reason)
 	}
@@ -295,7 +293,7 @@ func (c *collector) room(rowBytes int64, rows int) error {
 		return nil
 	}
 	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", c.options.SavePath, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
-	if c.mode.row().kind == kindDense {
+	if c.mode.row().kind == artefact.KindDense {
 		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
 	}
 	return err
@@ -336,7 +334,7 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 	if err != nil {
 		return nil, err
 	}
-	row, each := make([]float32, product(c.mode.row().shape)), c.mode.values()
+	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
 	return func(chunk collected) func(write func([]float32) error) error {
 		return func(write func([]float32) error) error {
 			if expand == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -51,7 +52,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	values := make([]float32, min(chunk, len(items))*each)
 	for len(items) > 0 {
 		if err := ctx.Err(); err != nil {
-			return hinted{err, "what is finished is kept: run the same command again to go on"}
+			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
 		of, err := c.chunk(pictures, numbers[:n], values, func() { progress.Add(1) })
@@ -126,9 +127,3 @@ func (c *collector) chunk(pictures *decoder, numbers []int, values []float32, pr
 func reason(err error, path string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
 }
-
-// neuronName labels a neuron, such as n624.
-func neuronName(neuron int) string { return fmt.Sprintf("n%d", neuron) }
-
-// pairName labels pair h*C+n, such as h12n624.
-func pairName(pair, neurons int) string { return fmt.Sprintf("h%dn%d", pair/neurons, pair%neurons) }

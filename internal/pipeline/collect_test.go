@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -55,7 +56,7 @@ func TestCollect(t *testing.T) {
 			if !slices.Equal(result.Shape, shape) || result.Images != shape[0] || len(result.Skipped) != 0 || result.Complete {
 				t.Errorf("result %+v, want shape %v", result, shape)
 			}
-			got, _ := readNPY(t, filepath.Join(o.SavePath, scoresFile))
+			got, _ := readNPY(t, filepath.Join(o.SavePath, artefact.ScoresFile))
 			if err := testutil.Far(got, want, rounding); err != nil {
 				t.Error(err)
 			}
@@ -70,7 +71,7 @@ func TestCollect(t *testing.T) {
 			if err := testutil.Far(features, wantFeatures, rounding); err != nil {
 				t.Errorf("features: %v", err)
 			}
-			names, err := imageNames(s.Artefact)
+			names, err := artefact.ImageNames(s.Artefact)
 			if err != nil || len(names) != shape[0] || names[0] != "00003.png" {
 				t.Errorf("names %v, %v", names, err)
 			}
@@ -86,12 +87,12 @@ func TestCollectHalfAndExpanded(t *testing.T) {
 	o.Half, o.Expand = true, true
 	collect(t, o)
 	want, _ := readGolden(t, "s.npy")
-	got, _ := readNPY(t, filepath.Join(o.SavePath, scoresFile))
+	got, _ := readNPY(t, filepath.Join(o.SavePath, artefact.ScoresFile))
 	if err := testutil.Far(got, want, 5e-4); err != nil { // half an ulp of float16
 		t.Error(err)
 	}
 	want, shape := readGolden(t, "v.npy")
-	got, gotShape := readNPY(t, filepath.Join(o.SavePath, directionsFile))
+	got, gotShape := readNPY(t, filepath.Join(o.SavePath, artefact.DirectionsFile))
 	if err := testutil.Far(got, want, 1e-5); err != nil || !slices.Equal(shape, gotShape) {
 		t.Errorf("directions %v: %v", gotShape, err)
 	}
@@ -175,7 +176,7 @@ func TestCollectMean(t *testing.T) {
 		}
 		path, want := o.SavePath, []float32(nil)
 		if test.golden == "" {
-			path = filepath.Join(path, scoresFile)
+			path = filepath.Join(path, artefact.ScoresFile)
 			s, shape := readGolden(t, "s.npy")
 			want = make([]float32, shape[1]*shape[2])
 			for i := range want {
@@ -250,8 +251,8 @@ func TestCollectSkips(t *testing.T) {
 		if !mean {
 			whole := goldenImages(t, "scores")
 			collect(t, whole)
-			want, shape := readNPY(t, filepath.Join(whole.SavePath, scoresFile))
-			got, _ := readNPY(t, filepath.Join(o.SavePath, scoresFile))
+			want, shape := readNPY(t, filepath.Join(whole.SavePath, artefact.ScoresFile))
+			got, _ := readNPY(t, filepath.Join(o.SavePath, artefact.ScoresFile))
 			row := shape[1] * shape[2]
 			left := slices.Concat(want[:3*row], want[4*row:40*row], want[41*row:])
 			if !slices.Equal(got, left) {
@@ -274,7 +275,7 @@ func TestCollectSameBytes(t *testing.T) {
 			o.Threads, o.BatchSize = threads, batch
 			collect(t, o)
 			got := map[string]string{}
-			for _, name := range []string{scoresFile, valueFile, outFile, biasFile, imagesFile, "manifest.json"} {
+			for _, name := range []string{artefact.ScoresFile, artefact.ValueFile, artefact.OutFile, artefact.BiasFile, artefact.ImagesFile, "manifest.json"} {
 				data, err := os.ReadFile(filepath.Join(o.SavePath, name))
 				if err != nil {
 					t.Fatal(err)
@@ -345,7 +346,7 @@ func TestCollectInterrupted(t *testing.T) {
 	collect(t, o)
 	whole := goldenImages(t, "scores")
 	collect(t, whole)
-	for _, name := range []string{scoresFile, "manifest.json"} {
+	for _, name := range []string{artefact.ScoresFile, "manifest.json"} {
 		got, err1 := os.ReadFile(filepath.Join(o.SavePath, name))
 		want, err2 := os.ReadFile(filepath.Join(whole.SavePath, name))
 		if err1 != nil || err2 != nil || !bytes.Equal(got, want) {

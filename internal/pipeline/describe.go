@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // DescribeOptions says which units to describe, those of Units. With a
@@ -17,11 +19,11 @@ type DescribeOptions struct {
 
 // Description is a unit's direction as a sum of words.
 type Description struct {
-	Unit     string   `json:"unit"`  // such as h12n624
-	Index    int      `json:"index"` // h*C+n, or n
-	Terms    []Term   `json:"terms"` // by descending absolute coefficient
-	Residual *float32 `json:"residual,omitempty"`
-	Stop     string   `json:"stop,omitempty"` // why the code ended, see omp.Stop
+	Unit     string          `json:"unit"`  // such as h12n624
+	Index    int             `json:"index"` // h*C+n, or n
+	Terms    []artefact.Term `json:"terms"` // by descending absolute coefficient
+	Residual *float32        `json:"residual,omitempty"`
+	Stop     string          `json:"stop,omitempty"` // why the code ended, see omp.Stop
 }
 
 // Describe returns the words and coefficients of units. Codes that are read have
@@ -36,7 +38,7 @@ func Describe(ctx context.Context, o DescribeOptions) ([]Description, error) {
 		return nil, err
 	}
 	defer c.close()
-	rows, err := c.pcs.read(c.units)
+	rows, err := c.pcs.Read(c.units)
 	if err != nil {
 		return nil, err
 	}
@@ -55,13 +57,13 @@ func Describe(ctx context.Context, o DescribeOptions) ([]Description, error) {
 	for i := range order {
 		order[i] = i
 	}
-	d := newDecomposition(codes, order, len(order))
-	return d.describe(c.pcs.units, c.units, order, o), nil
+	d := artefact.NewCodes(codes, order, len(order))
+	return o.describe(d, c.pcs.Units, c.units, order), nil
 }
 
 // read describes units by a finished decomposition.
 func (o DescribeOptions) read() ([]Description, error) {
-	d, err := readDecomposition(o.DecompositionPath)
+	d, err := o.Artefacts.Codes(o.DecompositionPath, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -69,69 +71,60 @@ func (o DescribeOptions) read() ([]Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.fits(o.DecompositionPath, product(shape), len(o.Words)); err != nil {
+	if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
 		return nil, err
 	}
-	units, err := shape.find(o.Units)
+	units, err := shape.Find(o.Units)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.DecompositionPath, err)
 	}
 	for _, u := range units {
-		if d.stops != nil && d.stops[u] == uncoded {
-			return nil, fmt.Errorf("%s: %s is not among the units that were coded", o.DecompositionPath, shape.name(u))
+		if !d.IsCoded(u) {
+			return nil, fmt.Errorf("%s: %s is not among the units that were coded", o.DecompositionPath, shape.Name(u))
 		}
 	}
-	return d.describe(shape, units, units, o), nil
+	return o.describe(d, shape, units, units), nil
 }
 
 // shape is what the rows of a decomposition are, after the principal directions
 // where these are given. What is given must be what the decomposition was made
 // from.
-func (o DescribeOptions) shape(d *decomposition) (unitShape, error) {
-	var shape unitShape
-	if d.artefact != nil {
-		if err := madeFromWords(d.artefact, o.Words); err != nil {
+func (o DescribeOptions) shape(d *artefact.Codes) (unit.Shape, error) {
+	var shape unit.Shape
+	if d.Artefact != nil {
+		if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Texts(o.Words)); err != nil {
 			return nil, err
 		}
-		shape = shapeOf(d.artefact.Manifest)
+		shape = d.Units()
 	}
 	if o.PCsPath != "" {
-		pcs, err := openDirections(o.PCsPath)
+		pcs, err := o.Artefacts.Components(o.PCsPath, nil)
 		if err != nil {
 			return nil, err
 		}
-		defer pcs.close()
-		if d.artefact != nil && pcs.artefact != nil {
-			if err := d.artefact.RequireParent("directions", pcs.artefact); err != nil {
+		defer pcs.Close()
+		if d.Artefact != nil && pcs.Artefact != nil {
+			if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Parent("components", pcs.Artefact.Hash())); err != nil {
 				return nil, err
 			}
 		}
-		shape = pcs.units
+		shape = pcs.Units
 	}
 	if shape == nil {
-		return nil, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want --pcs-path too", o.DecompositionPath, d.rows.Rows)
+		return nil, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
 	}
 	return shape, nil
 }
 
-// fits returns an error unless the decomposition has a row for each unit and a
-// column for each word.
-func (d *decomposition) fits(path string, units, words int) error {
-	if d.rows.Rows != units || d.rows.Cols != words {
-		return fmt.Errorf("%s: %d units over %d words, want %d over %d, as the directions and the word list have", path, d.rows.Rows, d.rows.Cols, units, words)
-	}
-	return nil
-}
-
 // describe describes units, whose codes are the given rows.
-func (d *decomposition) describe(shape unitShape, units, rows []int, o DescribeOptions) []Description {
+func (o DescribeOptions) describe(d *artefact.Codes, shape unit.Shape, units, rows []int) []Description {
 	all := make([]Description, len(units))
 	for i, u := range units {
-		terms := d.terms(rows[i], o.Words)
-		all[i] = Description{Unit: shape.name(u), Index: u, Terms: terms[:min(len(terms), o.Components)]}
+		terms := d.Terms(rows[i], o.Words)
+		all[i] = Description{Unit: shape.Name(u), Index: u, Terms: terms[:min(len(terms), o.Components)]}
 		// A residual is that of the whole code.
-		if d.stops != nil && len(all[i].Terms) == len(terms) {
-			all[i].Residual, all[i].Stop = &d.residuals[rows[i]], omp.Stop(d.stops[rows[i]]).String()
+		if d.Stops != nil && len(all[i].Terms) == len(terms) {
+			all[i].Residual, all[i].Stop = &d.Residuals[rows[i]], omp.Stop(d.Stops[rows[i]]).String()
 		}
 	}
 	return all

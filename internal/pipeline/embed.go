@@ -3,15 +3,13 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
-	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/bpe"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
-	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -36,10 +34,10 @@ type EmbedResult struct {
 // Embed writes one unit vector per text, [texts,O] float32: the mean over the
 // templates of the prompts' unit embeddings, made a unit vector again.
 func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, error) {
-	if err := makeFolders(o.SavePath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	if err := cache.CanSave(o.SavePath, kindEmbeddings); err != nil {
+	if err := cache.CanSave(o.SavePath, artefact.KindEmbeddings); err != nil {
 		return nil, err
 	}
 	m, err := openModel(ctx, o.Model)
@@ -51,43 +49,21 @@ func Embed(ctx context.Context, o EmbedOptions, say Reporter) (*EmbedResult, err
 	if err != nil {
 		return nil, err
 	}
-	vocab, err := fileHash(o.Vocab)
+	prompts, err := promptsOf(o.Vocab, o.Templates)
 	if err != nil {
 		return nil, err
 	}
 	progress := say.Progress()
 	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
 	defer progress.Done()
-	manifest := cache.Manifest{
-		Kind: kindEmbeddings, Axes: []string{"M", "O"}, Shape: []int{len(o.Texts), m.Config.OutDim}, DType: "float32",
-		Origin: cache.Origin{
-			Model: m.Config.Name(), Weights: m.sha256,
-			Parameters: map[string]any{"texts_sha256": cache.ListHash(o.Texts), "templates_sha256": templatesHash(o.Templates), "vocab_sha256": vocab},
-		},
-	}
-	// The file is locked while they are computed, so that the work of a second
-	// writer is not done in vain.
-	_, err = cache.Save(o.SavePath, manifest, func(w io.Writer) error {
-		rows, err := e.embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
-		if err != nil {
-			return err
-		}
-		if filepath.Ext(o.SavePath) == ".pt" {
-			return ptfile.WriteTensor(w, manifest.Shape, rows)
-		}
-		return npy.WriteFloat32(w, manifest.Shape, rows)
+	from := origin.Origin{Model: m.Config.Name(), Weights: m.sha256, Texts: cache.ListHash(o.Texts), Prompts: prompts}
+	err = artefact.SaveEmbeddings(o.SavePath, len(o.Texts), m.Config.OutDim, from, func() ([]float32, error) {
+		return e.embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim}, nil
-}
-
-// IsEmbeddings reports whether a path names a kind of file that embeddings
-// are kept in.
-func IsEmbeddings(path string) bool {
-	ext := filepath.Ext(path)
-	return ext == ".npy" || ext == ".pt"
 }
 
 func templatesHash(templates []textlist.Template) string {

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -58,14 +59,15 @@ type workspace struct {
 
 // evaluateOptions are what every evaluation is told.
 type evaluateOptions struct {
+	artefacts    artefact.Reader
 	stage        string // in progress and manifests
 	classesPath  string // class embeddings; empty: no accuracy
 	featuresPath string // of what the variants' features are written to; may be empty
-	origin       cache.Origin
+	origin       origin.Origin
 	threads      int
 }
 
-var errNothingToDo = errors.New("pictures without labels, or no class embeddings, give features only: want --features-save-path")
+var errNothingToDo = errors.New("pictures without labels, or no class embeddings, give features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the pictures of a
 // source in one pass.
@@ -73,10 +75,7 @@ func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOp
 	var judge *classifier
 	if o.classesPath != "" && src.labelled {
 		var err error
-		if _, err = requireModel(o.classesPath, "embed --embeddings-save-path", kindEmbeddings, src.origin.Weights); err != nil {
-			return nil, err
-		}
-		if judge, err = newClassifier(o.classesPath, src.outDim); err != nil {
+		if judge, err = newClassifier(o, src); err != nil {
 			return nil, err
 		}
 	} else if o.featuresPath == "" {
@@ -176,11 +175,11 @@ func saveFeatures(features [][]float32, images int, src *source, o evaluateOptio
 	if len(features) > 1 {
 		axes, shape = append([]string{"V"}, axes...), append([]int{len(features)}, shape...)
 	}
-	out := newOutput(kindFeatures, o.featuresPath, axes, shape, o.origin)
-	out.manifest.Inputs, out.manifest.Skipped = src.images, src.skipped
-	return saveTogether([]output{out}, func(w []io.Writer) error {
+	out := artefact.NewOutput(artefact.KindFeatures, o.featuresPath, axes, shape, o.origin)
+	out.Manifest.Inputs, out.Manifest.Skipped = src.images, src.skipped
+	return artefact.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
 		for _, f := range features {
-			if err := put(w[0], f); err != nil {
+			if err := artefact.Put(w[0], f); err != nil {
 				return err
 			}
 		}
@@ -197,12 +196,12 @@ type classifier struct {
 	logits  []float32
 }
 
-func newClassifier(path string, outDim int) (*classifier, error) {
-	classes, err := readEmbeddings(path, outDim)
+func newClassifier(o evaluateOptions, src *source) (*classifier, error) {
+	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.origin.Weights), src.outDim)
 	if err != nil {
 		return nil, err
 	}
-	return &classifier{path: path, classes: classes, number: len(classes) / outDim}, nil
+	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts}, nil
 }
 
 // count adds to e what comes of features [B,O].
@@ -212,7 +211,8 @@ func (c *classifier) count(e *Evaluated, features []float32, labels []int, team 
 	if len(c.logits) < n*c.number {
 		c.logits = make([]float32, n*c.number)
 	}
-	kernel.Sgemm(false, true, n, c.number, outDim, 1, features, outDim, c.classes, outDim, 0, c.logits, c.number, team)
+	kernel.Sgemm(1, kernel.Dense(features, n, outDim), kernel.Dense(c.classes, c.number, outDim).T(),
+		0, kernel.Dense(c.logits, n, c.number), team)
 	for i, label := range labels {
 		if label == dataset.Unlabelled || label >= c.number {
 			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/plot"
 )
 
@@ -121,7 +122,7 @@ func canReplace(path, what string, ours func(f *os.File) (bool, error)) error {
 		}
 	}
 	if !known {
-		return hinted{fmt.Errorf("%s: %w, and is not %s", path, cache.ErrExists, what), "give another path, or remove it first"}
+		return hint.With(fmt.Errorf("%s: %w, and is not %s", path, cache.ErrExists, what), "give another path, or remove it first")
 	}
 	return nil
 }

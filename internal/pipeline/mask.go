@@ -3,16 +3,18 @@ package pipeline
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // MaskOptions says which units to keep.
 type MaskOptions struct {
+	Artefacts  artefact.Reader
 	Norms      string // .npy [H,C,K] or [C,K], the strongest norms of every unit
 	Mode       string // what the norms are of: AblatePairs, AblateNeurons or AblateActivations
 	TopImages  int    // take the mean of this many of them, the largest
@@ -35,10 +37,10 @@ type MaskResult struct {
 // Mask writes which units are among the strongest, [H,C] or [C] bool: those
 // whose mean of the largest norms is at or above a percentile of all units'.
 func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
-	if err := makeFolders(o.SavePath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	s, err := readStrengths(o.Norms, o.Mode, o.TopImages, "")
+	s, err := readStrengths(o.Artefacts, o.Norms, o.Mode, o.TopImages, origin.Origin{})
 	if err != nil {
 		return nil, err
 	}
@@ -46,16 +48,12 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 		return nil, err
 	}
 	kept, threshold := s.keep(o.Percentile)
-	axes := []string{"H", "C"}[2-len(s.shape):]
-	origin := cache.Origin{
-		Model: s.origin.Model, Weights: s.origin.Weights, Mode: o.Mode,
-		Parameters: map[string]any{"percentile": o.Percentile, "top_images": s.top},
+	from := origin.Origin{}
+	if s.norms != nil {
+		from = s.norms.Manifest.Origin.Derived("norms", s.norms.Hash())
 	}
-	if s.hash != "" {
-		origin.Parents = map[string]string{"norms": s.hash}
-	}
-	m := cache.Manifest{Kind: kindMask, Axes: axes, Shape: s.shape, DType: npy.Bool.String(), Origin: origin}
-	if _, err := cache.Save(o.SavePath, m, func(w io.Writer) error { return npy.Write(w, s.shape, kept) }); err != nil {
+	from.Mode, from.Mask = o.Mode, &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
+	if err := artefact.SaveMask(o.SavePath, s.shape, kept, from); err != nil {
 		return nil, err
 	}
 	n := countTrue(kept)
@@ -67,49 +65,39 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 
 // strengths are how much units matter: the mean of each one's largest norms.
 type strengths struct {
-	shape  []int // [H,C] or [C]
+	shape  unit.Shape
 	values []float64
-	top    int // norms that the mean is over
-
-	hash   string // of the artefact; empty for a file without manifest
-	origin cache.Origin
+	top    int             // norms that the mean is over
+	norms  *cache.Artefact // nil for a file without manifest
 }
 
 // readStrengths reads norms and averages the topImages largest of each unit.
-// Where norms have a manifest, and weights is not empty, they must be of that
-// model.
-func readStrengths(path, mode string, topImages int, weights string) (*strengths, error) {
-	made := cache.Origin{Weights: weights}
+// Where norms have a manifest, they must belong to what has origin of.
+func readStrengths(r artefact.Reader, path, mode string, topImages int, of origin.Origin) (*strengths, error) {
+	facts := artefact.Of(of)
 	switch mode { // as svd calls it
 	case AblatePairs:
-		made.Mode = "nh"
+		facts = facts.Mode("nh")
 	case AblateNeurons:
-		made.Mode = "n"
+		facts = facts.Mode("n")
 	}
-	t, err := openTensor(path, "svd --norm-save-path", cache.Manifest{Kind: kindNorms, Origin: made})
+	t, err := r.Tensor(path, facts, artefact.KindNorms)
 	if err != nil {
 		return nil, err
 	}
-	defer t.close()
+	defer t.Close()
 	want, rank := "[C,K]", 2
 	if mode == AblatePairs {
 		want, rank = "[H,C,K]", 3
 	}
-	if len(t.shape) != rank || product(t.shape) == 0 {
-		return nil, t.wrongShape(want + " for mode " + mode)
+	if len(t.Shape) != rank || artefact.Product(t.Shape) == 0 {
+		return nil, t.WrongShape(want + " for mode " + mode)
 	}
-	s := &strengths{shape: t.shape[:rank-1], hash: t.hash}
-	if t.hash != "" {
-		a, err := cache.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		s.origin = a.Manifest.Origin
-	}
-	K := t.shape[rank-1]
+	s := &strengths{shape: unit.Shape(t.Shape[:rank-1]), norms: t.Artefact}
+	K := t.Shape[rank-1]
 	s.top = min(topImages, K)
 	sorted := make([]float64, K)
-	err = t.readRows(func(first int, rows []float32) error {
+	err = t.ReadRows(func(first int, rows []float32) error {
 		for ; len(rows) > 0; rows = rows[K:] {
 			for k, x := range rows[:K] {
 				if sorted[k] = float64(x); sorted[k]-sorted[k] != 0 || x < 0 {

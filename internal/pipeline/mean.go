@@ -5,8 +5,10 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // mean collects the mean over the pictures only. Its memory and disk do not
@@ -16,13 +18,12 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 	o := c.options
 	row := c.mode.row()
 	origin := c.origin()
-	origin.Parameters["mean"] = true
 	result := &CollectResult{Path: o.SavePath, Kind: row.meanKind, Skipped: []Skipped{}}
 	plan := cache.Plan{
 		Kind: row.meanKind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: origin, Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
-	if IsDense(o.SavePath) {
+	if artefact.IsDense(o.SavePath) {
 		// Its file is written at the end, and locked only then.
 		release, err := cache.LockArtefact(c.statePath() + ".run")
 		if err != nil {
@@ -38,7 +39,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 		}
 	}
 	var w *cache.ChunkWriter
-	if !IsDense(o.SavePath) {
+	if !artefact.IsDense(o.SavePath) {
 		var err error
 		w, err = cache.OpenChunks(o.SavePath, plan, o.Restart)
 		if errors.Is(err, cache.ErrComplete) {
@@ -55,7 +56,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 		return nil, err
 	}
 	if state.Done > 0 {
-		c.say.Note("%s: going on after %d of %d images", o.SavePath, state.Done, state.Inputs)
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, state.Inputs)
 		if err := c.sumUnchanged(ctx, state); err != nil {
 			return nil, err
 		}
@@ -71,7 +72,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 		return nil, err
 	}
 	result.Images, result.Skipped, result.Shape = state.Images, append(result.Skipped, state.Skipped...), c.meanShape()
-	if IsDense(o.SavePath) {
+	if artefact.IsDense(o.SavePath) {
 		err = c.saveMean(origin, row, mean, state)
 	} else {
 		err = c.finishMean(w, mean, state.Skipped)
@@ -83,7 +84,7 @@ func (c *collector) mean(ctx context.Context) (*CollectResult, error) {
 }
 
 // denseMeanThere reports whether the dense mean is there already.
-func (c *collector) denseMeanThere(origin cache.Origin) (bool, error) {
+func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 	if c.options.Restart {
 		return false, nil
 	}
@@ -94,7 +95,7 @@ func (c *collector) denseMeanThere(origin cache.Origin) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, a.Match(cache.Manifest{Kind: c.mode.row().meanKind, Origin: origin})
+	return true, a.IsOf(c.mode.row().meanKind, origin)
 }
 
 // meanComplete describes the mean that is already there. The run that finished
@@ -107,9 +108,9 @@ func (c *collector) meanComplete(result *CollectResult) (*CollectResult, error) 
 	result.Complete = true
 	result.Shape = c.meanShape()
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
-	if !IsDense(c.options.SavePath) {
+	if !artefact.IsDense(c.options.SavePath) {
 		// The manifest of a folder speaks of its one row; the names tell more.
-		names, err := imageNames(a)
+		names, err := artefact.ImageNames(a)
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +140,7 @@ func (c *collector) expandMean(mean []float32) ([]float32, error) {
 	if err != nil || expand == nil {
 		return mean, err
 	}
-	row := make([]float32, product(c.mode.row().shape))
+	row := make([]float32, artefact.Product(c.mode.row().shape))
 	expand(row, mean)
 	return row, nil
 }
@@ -160,7 +161,7 @@ func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, skipped []S
 }
 
 // saveMean writes the mean as a file.
-func (c *collector) saveMean(origin cache.Origin, row row, mean []float32, state *sumState) error {
+func (c *collector) saveMean(origin origin.Origin, row row, mean []float32, state *sumState) error {
 	m := cache.Manifest{
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
 		Origin: origin, Inputs: state.Inputs, Skipped: state.Skipped,
@@ -173,7 +174,7 @@ func (c *collector) saveMean(origin cache.Origin, row row, mean []float32, state
 // folder is the only one of a first axis.
 func (c *collector) meanShape() []int {
 	row := c.mode.row().shape
-	if IsDense(c.options.SavePath) {
+	if artefact.IsDense(c.options.SavePath) {
 		return row
 	}
 	return append([]int{1}, row...)

@@ -7,9 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -21,7 +20,7 @@ import (
 type MergeOptions struct {
 	SavePath string
 	Shards   []string // paths; none stands for those that lie beside SavePath
-	Restart  bool     // do away with what lies at SavePath
+	Restart  bool     // discard what is at SavePath
 	PlotPath string   // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
@@ -57,20 +56,20 @@ func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, err
 	if err != nil {
 		return nil, err
 	}
-	if err := makeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
+	if err := artefact.MakeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
 		return nil, err
 	}
-	kind := wholeKind(shards[0].Manifest)
-	if o.PlotPath != "" && kind != kindRatios {
+	kind := artefact.WholeKind(shards[0].Manifest.Kind)
+	if o.PlotPath != "" && kind != artefact.KindRatios {
 		return nil, fmt.Errorf("%s: the shards are of %s, want those of shift to draw", o.PlotPath, kind)
 	}
-	if isFile(o.SavePath) != (shards[0].Manifest.Payloads[0].File == "") || isResult(kind) != isJSON(o.SavePath) {
+	if isFile(o.SavePath) != (shards[0].Manifest.Payloads[0].File == "") || artefact.IsResult(kind) != isJSON(o.SavePath) {
 		return nil, fmt.Errorf("%s: the shards are %s, want a path of the same form", o.SavePath, shards[0].Path())
 	}
 	switch kind {
-	case kindSegmentation:
+	case artefact.KindSegmentation:
 		return mergeSegmentation(o, shards, say)
-	case kindRatios:
+	case artefact.KindRatios:
 		return mergeShift(o, shards, say)
 	}
 	return mergeCollection(ctx, o, shards, say)
@@ -80,13 +79,13 @@ func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, err
 func mergeCollection(ctx context.Context, o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
 	m := shards[0].Manifest
 	plan := cache.Plan{
-		Kind: strings.TrimPrefix(m.Kind, kindPrefix), Tool: m.Tool, Axes: m.Axes, Row: m.Shape[1:], DType: npy.Float32,
+		Kind: artefact.WholeKind(m.Kind), Tool: m.Tool, Axes: m.Axes, Row: m.Shape[1:], DType: npy.Float32,
 		Origin: m.Origin, Inputs: shards[0].inputsInAll(), ChunkInputs: m.ChunkInputs, Payload: m.Payloads[0].File,
 	}
 	if m.DType == npy.Float16.String() {
 		plan.DType = npy.Float16
 	}
-	plan.Origin.Parameters = without(plan.Origin.Parameters, shardParameter, inputsParameter)
+	plan.Origin.Shard = nil
 	result := &MergeResult{Path: o.SavePath, Kind: plan.Kind, Shards: len(shards), Skipped: []Skipped{}}
 	for _, p := range shards {
 		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)
@@ -128,14 +127,14 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []part, say Re
 			number += len(chunks)
 			continue
 		}
-		if err := sound(p.Artefact); err != nil {
+		if err := artefact.VerifyChecksums(p.Artefact); err != nil {
 			return err
 		}
 		f, err := p.open()
 		if err != nil {
 			return err
 		}
-		row, start, skipped := int64(product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
+		row, start, skipped := int64(artefact.Product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
 		values := make([]float32, min(1<<20, int64(p.Manifest.Shape[0])*row))
 		for i, c := range chunks {
 			inputs := min(p.Manifest.ChunkInputs, p.Manifest.Inputs-i*p.Manifest.ChunkInputs)
@@ -202,12 +201,12 @@ func mergeFiles(w *cache.ChunkWriter, shards []part, team par.Team) error {
 	for _, file := range shards[0].Manifest.Payloads[1:] {
 		var err error
 		switch file.File {
-		case imagesFile:
-			err = w.AddFile(imagesFile, func(to io.Writer) error { return eachShard(shards, imagesFile, to) })
-		case sumsFile:
+		case artefact.ImagesFile:
+			err = w.AddFile(artefact.ImagesFile, func(to io.Writer) error { return eachShard(shards, artefact.ImagesFile, to) })
+		case artefact.SumsFile:
 			err = mergeStatistics(w, shards, team)
-		case sumsLowFile, largestFile, largestImagesFile, smallestFile, smallestImagesFile:
-			// written with sumsFile
+		case artefact.SumsLowFile, artefact.LargestFile, artefact.LargestImagesFile, artefact.SmallestFile, artefact.SmallestImagesFile:
+			// written with artefact.SumsFile
 		default:
 			for _, p := range shards[1:] {
 				if !hasFile(p.Manifest, file) {
@@ -256,28 +255,31 @@ func mergeStatistics(w *cache.ChunkWriter, shards []part, team par.Team) error {
 	var all *lowrank.Extremes
 	var heads, neurons int
 	for _, p := range shards {
-		keep, err := strconv.Atoi(fmt.Sprint(p.Manifest.Origin.Parameters["top_k"]))
-		if err != nil || keep < 1 {
-			return fmt.Errorf("%s: top_k %v in its manifest, want 1 or more", p.Path(), p.Manifest.Origin.Parameters["top_k"])
+		keep := 0
+		if c := p.Manifest.Origin.Collect; c != nil {
+			keep = c.TopK
+		}
+		if keep < 1 {
+			return fmt.Errorf("%s: top_k %d in its manifest, want 1 or more", p.Path(), keep)
 		}
 		if p.Manifest.Shape[0] == 0 {
 			continue
 		}
-		s, err := openStatistics(p.Artefact)
+		s, err := artefact.StatisticsOf(p.Artefact)
 		if err != nil {
 			return err
 		}
 		if all == nil {
-			heads, neurons = s.pool.Heads, s.pool.Neurons
+			heads, neurons = s.Pool.Heads, s.Pool.Neurons
 			all = lowrank.NewExtremes(heads*neurons, keep)
 		}
 		if s.Pairs != all.Pairs {
 			return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), s.Pairs, all.Pairs, shards[0].Path())
 		}
-		if err := s.enough("top_k", keep); err != nil {
+		if err := s.WantTop("top_k", keep); err != nil {
 			return err
 		}
 		all.Merge(s.Extremes, team)
 	}
-	return addStatistics(w, all, heads, neurons)
+	return artefact.AddStatistics(w, all, heads, neurons)
 }

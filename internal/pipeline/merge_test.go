@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -53,7 +54,7 @@ func artefactFiles(t *testing.T, path string) map[string]string {
 		}
 		files[name] = string(content)
 	}
-	if IsDense(path) {
+	if artefact.IsDense(path) {
 		add("payload", path)
 		add("manifest", path+".json")
 		return files
@@ -186,7 +187,7 @@ func TestMergeRefusals(t *testing.T) {
 	other := shard("b", 2, 2, func(o *CollectOptions) { o.Model = testutil.Golden("model/tiny_sd_bf16.pt") })
 	strided := shard("c", 2, 2, func(o *CollectOptions) { o.Stride = 2 })
 	damaged := shard("d", 2, 2, nil)
-	path := filepath.Join(damaged, scoresFile)
+	path := filepath.Join(damaged, artefact.ScoresFile)
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

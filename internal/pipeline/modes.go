@@ -3,8 +3,10 @@ package pipeline
 import (
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // The modes of Collect, by the reference's names.
@@ -63,7 +65,7 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 	s := scoresMode{c, nil}
 	switch {
 	case meansOnly(o.Mode) && !o.Mean:
-		return nil, fmt.Errorf("--mode %s is a mean over the pictures: want --mean with it", o.Mode)
+		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.Mode)
 	case o.Mode == ModeAttention:
 		return attentionMode{c}, nil
 	case o.Mode == ModeActivations:
@@ -78,14 +80,14 @@ func newMode(o CollectOptions, m *model) (mode, error) {
 		return headsMode{s, m, team}, nil
 	case o.Mode == ModeLens:
 		if o.Lens < 0 || o.Lens >= blocks {
-			return nil, fmt.Errorf("--lens-idx %d: want a block of the last stage, 0 to %d", o.Lens, blocks-1)
+			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.Lens, blocks-1)
 		}
 		s.lens = []int{o.Lens}
 	}
 	if o.StatsOnly {
 		return statisticsMode{s, m, team}, nil
 	}
-	if !IsDense(o.SavePath) {
+	if !artefact.IsDense(o.SavePath) {
 		return s, nil
 	}
 	return contributionsMode{s, m, o.Mode == ModeNeurons, team}, nil
@@ -99,7 +101,7 @@ type scoresMode struct {
 
 func (s scoresMode) tower(o *clip.ImageOptions) { o.Lenses = s.lens }
 func (s scoresMode) values() int                { return s.config.Heads() * s.config.Neurons() }
-func (s scoresMode) label(i int) string         { return "score of " + pairName(i, s.config.Neurons()) }
+func (s scoresMode) label(i int) string         { return "score of " + unit.Pair(i, s.config.Neurons()) }
 
 func (s scoresMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
 	out := clip.Output{Scores: values}
@@ -111,7 +113,7 @@ func (s scoresMode) compute(values []float32, t *clip.ImageTower, pictures []flo
 
 func (s scoresMode) row() row {
 	return row{
-		kind: kindScores, meanKind: kindMeanScores, file: scoresFile,
+		kind: artefact.KindScores, meanKind: artefact.KindMeanScores, file: artefact.ScoresFile,
 		axes: []string{"H", "C"}, shape: []int{s.config.Heads(), s.config.Neurons()}, factored: true,
 	}
 }
@@ -129,7 +131,7 @@ type contributionsMode struct {
 
 func (c contributionsMode) row() row {
 	r := row{
-		kind: kindDense, meanKind: kindMeans,
+		kind: artefact.KindDense, meanKind: artefact.KindMeans,
 		axes: []string{"H", "C", "O"}, shape: []int{c.config.Heads(), c.config.Neurons(), c.config.OutDim},
 	}
 	if c.neurons {

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // headsMode keeps contributions summed over neurons.
@@ -17,7 +19,7 @@ type headsMode struct {
 
 func (h headsMode) row() row {
 	return row{
-		kind: kindHeads, meanKind: kindMeanHeads, file: headsFile,
+		kind: artefact.KindHeads, meanKind: artefact.KindMeanHeads, file: artefact.HeadsFile,
 		axes: []string{"H", "O"}, shape: []int{h.config.Heads(), h.config.OutDim},
 	}
 }
@@ -34,7 +36,7 @@ func (h headsMode) expander() (func(row, values []float32), error) {
 type attentionMode struct{ config clip.Config }
 
 func (a attentionMode) tower(o *clip.ImageOptions) { o.AllAttention = true }
-func (a attentionMode) values() int                { return product(a.row().shape) }
+func (a attentionMode) values() int                { return artefact.Product(a.row().shape) }
 
 func (a attentionMode) label(i int) string {
 	T := a.config.Tokens()
@@ -47,7 +49,7 @@ func (a attentionMode) compute(values []float32, t *clip.ImageTower, pictures []
 
 func (a attentionMode) row() row {
 	return row{
-		kind: kindAttention, meanKind: kindMeanAttention, file: attentionFile,
+		kind: artefact.KindAttention, meanKind: artefact.KindMeanAttention, file: artefact.AttentionFile,
 		axes: []string{"H", "T", "T"}, shape: []int{a.config.Heads(), a.config.Tokens(), a.config.Tokens()},
 	}
 }
@@ -62,7 +64,7 @@ func (a activationsMode) tower(o *clip.ImageOptions) { o.KeepBlocks = true }
 func (a activationsMode) values() int                { return a.config.Neurons() * a.config.Tokens() }
 
 func (a activationsMode) label(i int) string {
-	return fmt.Sprintf("activation of %s at token %d", neuronName(i/a.config.Tokens()), i%a.config.Tokens())
+	return fmt.Sprintf("activation of %s at token %d", unit.Neuron(i/a.config.Tokens()), i%a.config.Tokens())
 }
 
 func (a activationsMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
@@ -90,7 +92,7 @@ func (a activationsMode) compute(values []float32, t *clip.ImageTower, pictures 
 
 func (a activationsMode) row() row {
 	return row{
-		kind: kindActivations, meanKind: kindMeanActivations, file: activationsFile,
+		kind: artefact.KindActivations, meanKind: artefact.KindMeanActivations, file: artefact.ActivationsFile,
 		axes: []string{"C", "T"}, shape: []int{a.config.Neurons(), a.config.Tokens()},
 	}
 }
@@ -152,7 +154,7 @@ func (l layer4Mode) compute(values []float32, t *clip.ImageTower, pictures []flo
 
 func (l layer4Mode) row() row {
 	return row{
-		kind: kindLayer4, meanKind: kindLayer4, file: layer4File,
+		kind: artefact.KindLayer4, meanKind: artefact.KindLayer4, file: artefact.Layer4File,
 		axes: []string{"quantity", "block", "T"}, shape: []int{2, l.blocks, l.config.Tokens()},
 	}
 }

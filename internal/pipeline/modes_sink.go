@@ -3,9 +3,11 @@ package pipeline
 import (
 	"math"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // The modes of Collect that Registers runs.
@@ -23,7 +25,7 @@ type sinkDropsMode struct {
 
 func (s *sinkDropsMode) tower(*clip.ImageOptions) {}
 func (s *sinkDropsMode) values() int              { return s.config.Neurons() }
-func (s *sinkDropsMode) label(i int) string       { return "drop of " + neuronName(i) }
+func (s *sinkDropsMode) label(i int) string       { return "drop of " + unit.Neuron(i) }
 
 func (s *sinkDropsMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
 	if s.probe == nil {
@@ -41,7 +43,7 @@ func (s *sinkDropsMode) compute(values []float32, t *clip.ImageTower, pictures [
 }
 
 func (s *sinkDropsMode) row() row {
-	return row{kind: kindSinkDrops, meanKind: kindMeanSinkDrops, axes: []string{"C"}, shape: []int{s.config.Neurons()}}
+	return row{kind: artefact.KindSinkDrops, meanKind: artefact.KindMeanSinkDrops, axes: []string{"C"}, shape: []int{s.config.Neurons()}}
 }
 
 func (s *sinkDropsMode) expander() (func(row, values []float32), error) { return nil, nil }
@@ -58,7 +60,7 @@ type sinkChangesMode struct {
 }
 
 func (s *sinkChangesMode) label(i int) string {
-	return "change of " + pairName(i, s.config.Neurons())
+	return "change of " + unit.Pair(i, s.config.Neurons())
 }
 
 func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
@@ -86,7 +88,7 @@ func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, pictures
 
 func (s *sinkChangesMode) row() row {
 	return row{
-		kind: kindSinkChanges, meanKind: kindSinkChanges,
+		kind: artefact.KindSinkChanges, meanKind: artefact.KindSinkChanges,
 		axes: []string{"H", "C"}, shape: []int{s.config.Heads(), s.config.Neurons()},
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -35,15 +36,15 @@ func TestCollectModes(t *testing.T) {
 		file   string // in a folder
 		shape  []int
 	}{
-		{ModeHeads, false, "heads.npy", headsFile, []int{48, 4, 32}},
-		{ModeAttention, false, "attention.npy", attentionFile, []int{48, 4, 5, 5}},
-		{ModeAttention, true, "attention_mean.npy", attentionFile, []int{4, 5, 5}},
-		{ModeActivations, true, "means_acts.npy", activationsFile, []int{256, 5}},
-		{ModeLayer4, true, "layer4_norms.npy", layer4File, []int{2, 2, 5}},
-		{ModeLens, false, "s_block0.npy", scoresFile, []int{48, 4, 256}},
+		{ModeHeads, false, "heads.npy", artefact.HeadsFile, []int{48, 4, 32}},
+		{ModeAttention, false, "attention.npy", artefact.AttentionFile, []int{48, 4, 5, 5}},
+		{ModeAttention, true, "attention_mean.npy", artefact.AttentionFile, []int{4, 5, 5}},
+		{ModeActivations, true, "means_acts.npy", artefact.ActivationsFile, []int{256, 5}},
+		{ModeLayer4, true, "layer4_norms.npy", artefact.Layer4File, []int{2, 2, 5}},
+		{ModeLens, false, "s_block0.npy", artefact.ScoresFile, []int{48, 4, 256}},
 	} {
 		for _, save := range []string{"out.npy", "out.dat", "out"} {
-			dense := IsDense(save)
+			dense := artefact.IsDense(save)
 			if test.mode == ModeLens && dense {
 				continue // contributions: TestCollectLens
 			}
@@ -62,7 +63,7 @@ func TestCollectModes(t *testing.T) {
 				if !dense {
 					path = filepath.Join(path, test.file)
 				}
-				got := make([]float32, product(test.shape))
+				got := make([]float32, artefact.Product(test.shape))
 				if filepath.Ext(path) == ".dat" {
 					f, err := npy.OpenRaw(path, test.shape)
 					if err != nil {
@@ -98,7 +99,7 @@ func TestCollectActivations(t *testing.T) {
 	o := goldenImages(t, "acts")
 	o.Mode = ModeActivations
 	collect(t, o)
-	got, shape := readNPY(t, filepath.Join(o.SavePath, activationsFile))
+	got, shape := readNPY(t, filepath.Join(o.SavePath, artefact.ActivationsFile))
 	want, wantShape := readGolden(t, "means_acts.npy")
 	if !slices.Equal(shape[1:], wantShape) {
 		t.Fatalf("shape %v", shape)
@@ -143,8 +144,8 @@ func TestCollectLens(t *testing.T) {
 	collect(t, folder)
 	own := goldenImages(t, "own")
 	collect(t, own)
-	got, err1 := os.ReadFile(filepath.Join(folder.SavePath, scoresFile))
-	want, err2 := os.ReadFile(filepath.Join(own.SavePath, scoresFile))
+	got, err1 := os.ReadFile(filepath.Join(folder.SavePath, artefact.ScoresFile))
+	want, err2 := os.ReadFile(filepath.Join(own.SavePath, artefact.ScoresFile))
 	if err1 != nil || err2 != nil || string(got) != string(want) {
 		t.Errorf("the last block's scores are not the model's (%v, %v)", err1, err2)
 	}

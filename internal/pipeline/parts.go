@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // A part is an open shard.
@@ -40,7 +41,7 @@ func shardsBeside(path string) ([]string, error) {
 	}
 	if len(found) == 0 {
 		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
-		return nil, hinted{err, "run the command that makes them, such as collect, with --shard 1/16 and so on first, or name the shards"}
+		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
 	}
 	return found, nil
 }
@@ -81,7 +82,7 @@ func openShards(of string, paths []string) ([]part, error) {
 			numbers += fmt.Sprintf(" and %d more", more)
 		}
 		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
-		return nil, hinted{err, fmt.Sprintf("run the command that makes them again with --shard %s/%d and so on", missing[0], len(all))}
+		return nil, hint.With(err, fmt.Sprintf("run the command that makes them again with {shard} %s/%d and so on", missing[0], len(all)))
 	}
 	return all, nil
 }
@@ -89,17 +90,17 @@ func openShards(of string, paths []string) ([]part, error) {
 // newPart reads which shard an artefact is.
 func newPart(a *cache.Artefact) (part, error) {
 	m := a.Manifest
-	if !strings.HasPrefix(m.Kind, kindPrefix) {
+	if !artefact.IsShard(m.Kind) || m.Origin.Shard == nil {
 		err := fmt.Errorf("%s: %w: it holds %s, want a shard", a.Path(), cache.ErrStale, m.Kind)
-		return part{}, hinted{err, "give what collect, segment or shift wrote with --shard N/OF"}
+		return part{}, hint.With(err, "give what collect, segment or shift wrote with {shard} N/OF")
 	}
-	s, err := ParseShard(fmt.Sprint(m.Origin.Parameters[shardParameter]))
-	if err != nil {
-		return part{}, fmt.Errorf("%s: shard %w", a.Path(), err)
+	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	if err := s.check(); err != nil {
+		return part{}, fmt.Errorf("%s: %w: shard %w", a.Path(), cache.ErrDamaged, err)
 	}
 	p := part{a, s}
-	lo, hi, err := s.cut(p.inputsInAll(), max(m.ChunkInputs, 1))
-	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != isResult(wholeKind(m)) {
+	lo, hi, err := s.bounds(p.inputsInAll(), max(m.ChunkInputs, 1))
+	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
 		return part{}, fmt.Errorf("%s: %w: %d pictures of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.inputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
@@ -107,11 +108,7 @@ func newPart(a *cache.Artefact) (part, error) {
 
 // inputsInAll is how many pictures all shards have.
 func (p part) inputsInAll() int {
-	n, err := strconv.Atoi(fmt.Sprint(p.Manifest.Origin.Parameters[inputsParameter]))
-	if err != nil {
-		return 0 // which no shard is cut from
-	}
-	return n
+	return p.Manifest.Origin.Shard.Inputs
 }
 
 // fits returns an error (ErrStale) unless p and other are of one collection.
@@ -119,30 +116,29 @@ func (p part) fits(other part) error {
 	if p.shard.Of != other.shard.Of {
 		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
 	}
-	// Both ways, as a field that is not there is not asked for.
-	err := p.Match(other.common())
-	if err == nil {
-		err = other.Match(p.common())
-	}
+	err := p.Agrees(other.Artefact, common)
 	if err == nil {
 		return nil
 	}
-	return hinted{fmt.Errorf("%s and %s are not of one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with"}
+	return hint.With(fmt.Errorf("%s and %s do not belong to one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with")
 }
 
 // common is what all shards of a collection agree in.
-func (p part) common() cache.Manifest {
-	m := p.Manifest
-	origin := m.Origin
-	origin.Parameters = without(origin.Parameters, shardParameter)
-	return cache.Manifest{Kind: m.Kind, Axes: m.Axes, DType: m.DType, ChunkInputs: m.ChunkInputs, Origin: origin}
+func common(m cache.Manifest) cache.Manifest {
+	o := m.Origin
+	o.Shard = nil
+	return cache.Manifest{Kind: m.Kind, Axes: m.Axes, DType: m.DType, ChunkInputs: m.ChunkInputs, Origin: o}
 }
 
-// without returns a copy of parameters that lacks some.
-func without(parameters map[string]any, names ...string) map[string]any {
-	rest := maps.Clone(parameters)
-	for _, name := range names {
-		delete(rest, name)
+// shardOf returns where a collection's images begin and end among those that its
+// data set has.
+func shardOf(m cache.Manifest) (lo, hi int, err error) {
+	if m.Origin.Shard == nil {
+		return 0, m.Inputs, nil
 	}
-	return rest
+	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	if err := s.check(); err != nil {
+		return 0, 0, err
+	}
+	return s.bounds(m.Origin.Shard.Inputs, max(m.ChunkInputs, 1))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -16,7 +17,7 @@ import (
 // This file notices pictures that are not what they were: while a collection is
 // under way, and between a run and the one that goes on with it.
 
-const putBack = "finished chunks are kept: put the picture back and run the same command again, or start over with --restart"
+const putBack = "finished chunks are kept: restore the image and run the same command again, or discard what is there with {restart}"
 
 // asListed returns an error unless the file of a picture is as long as it was when
 // the collection began. One that could not be opened then is skipped like one that
@@ -28,11 +29,11 @@ func (c *collector) asListed(p decoded, number int) error {
 	case p.loaded && p.size == was, !p.loaded && was < 0:
 		return nil
 	case !p.loaded:
-		return hinted{fmt.Errorf("%w; it could be read when the run began", p.err), putBack}
+		return hint.With(fmt.Errorf("%w; it could be read when the run began", p.err), putBack)
 	case was < 0:
-		return hinted{fmt.Errorf("%s: it could not be read when the run began, and can be now", p.item.Path), putBack}
+		return hint.With(fmt.Errorf("%s: it could not be read when the run began, and can be now", p.item.Path), putBack)
 	}
-	return hinted{fmt.Errorf("%s: changed while the run was under way: %d bytes, %d when it began", p.item.Path, p.size, was), putBack}
+	return hint.With(fmt.Errorf("%s: changed while the run was under way: %d bytes, %d when it began", p.item.Path, p.size, was), putBack)
 }
 
 // unchanged reads the first pictures of the collection, those that an earlier run
@@ -51,10 +52,10 @@ func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
 }
 
 func changedPicture(item dataset.Item, was, now uint32) error {
-	return hinted{
+	return hint.With(
 		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
-		"its bytes have changed: put the picture back, or start over with --restart",
-	}
+		"its bytes have changed: restore the image, or discard what is there with {restart}",
+	)
 }
 
 // sumUnchanged is unchanged for what has only one checksum of all pictures.
@@ -64,11 +65,11 @@ func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 		return err
 	}
 	if got := addSums(0, now); got != state.Pictures {
-		return hinted{
+		return hint.With(
 			fmt.Errorf("%s: %w: the first %s were collected with CRC-32C %s, these are %s", c.data.Root, cache.ErrStale,
 				ui.Images.Count(int64(state.Done)), cache.SumText(state.Pictures), cache.SumText(got)),
-			"some picture's bytes have changed: put it back, or start over with --restart",
-		}
+			"the bytes of an image have changed: restore it, or discard what is there with {restart}",
+		)
 	}
 	return nil
 }

@@ -8,17 +8,20 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
-	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // PolysemanticityOptions says of which units to find out how many things they
 // stand for.
 type PolysemanticityOptions struct {
+	Artefacts   artefact.Reader
 	CollectPath string // a folder of scores, or of statistics for pairs
 	TopImages   int    // images of largest centred norm, per unit
 	PairsPath   string // .npy for the pairs' scores, with Pairs; may be empty
@@ -66,25 +69,25 @@ const histogramBins = 40
 //
 // from 0, when all are alike, to k. Image features follow from the scores.
 func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter) (*PolysemanticityResult, error) {
-	if err := makeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
+	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
 	if err := canDraw(o.PlotPath); err != nil {
 		return nil, err
 	}
-	a, err := cache.Open(o.CollectPath)
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
 	if err != nil {
 		return nil, err
 	}
-	if a.Manifest.Kind == kindStatistics && o.Neurons {
-		return nil, fmt.Errorf("%s: %w", o.CollectPath, errPairsOnly)
+	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
+		return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
 	}
 	embeddings, images, err := embeddingsOf(a, o.Threads)
 	if err != nil {
 		return nil, err
 	}
 	if images <= o.TopImages {
-		say.Warn("%s: %d images for --top-images %d: every unit has the same ones, take more or a smaller --top-images", o.CollectPath, images, o.TopImages)
+		say.Warn("%s: %d images for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, images, o.TopImages)
 	}
 	result := &PolysemanticityResult{Images: images, TopImages: o.TopImages, Plot: o.PlotPath}
 	figure := plot.Histogram{
@@ -104,9 +107,9 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter
 		figure.Samples = append(figure.Samples, plot.Sample{Name: kind.name, Values: scores})
 		p := summary(scores, o.List, func(u int) string {
 			if kind.neurons {
-				return neuronName(u)
+				return unit.Neuron(u)
 			}
-			return pairName(u, neurons)
+			return unit.Pair(u, neurons)
 		})
 		p.Unit, p.Path = kind.unit, kind.path
 		result.Units = append(result.Units, p)
@@ -120,29 +123,29 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter
 // embeddingsOf returns the unit image embeddings of a folder's pictures, [B,O].
 func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images int, err error) {
 	var out int
-	if a.Manifest.Kind == kindStatistics {
-		s, err := openStatistics(a)
+	if a.Manifest.Kind == artefact.KindStatistics {
+		s, err := artefact.StatisticsOf(a)
 		if err != nil {
 			return nil, 0, err
 		}
-		if embeddings, err = s.features(); err != nil {
+		if embeddings, err = s.Features(); err != nil {
 			return nil, 0, err
 		}
-		images, out = s.Images, s.pool.OutDim
+		images, out = s.Images, s.Pool.OutDim
 	} else {
-		s, err := scoresOf(a)
+		s, err := artefact.ScoresOf(a)
 		if err != nil {
 			return nil, 0, err
 		}
-		defer s.close()
-		images, out = s.images, s.pool.OutDim
+		defer s.Close()
+		images, out = s.Images, s.Pool.OutDim
 		embeddings = make([]float32, images*out)
-		row, values := make([]float32, s.pool.Heads*s.pool.Neurons), make([]float32, s.pool.Neurons)
+		row, values := make([]float32, s.Pool.Heads*s.Pool.Neurons), make([]float32, s.Pool.Neurons)
 		for b := range images {
-			if err := s.read(row, b); err != nil {
+			if err := s.Read(row, b); err != nil {
 				return nil, 0, err
 			}
-			s.pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
+			s.Pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
 		}
 	}
 	for b := range images {
@@ -161,14 +164,14 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 // polysemanticities computes the scores of all pairs or neurons and writes them
 // to path, if there is one. It returns the number of neurons besides.
 func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say Reporter) ([]float64, int, error) {
-	svd := SVDOptions{CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
+	svd := SVDOptions{Artefacts: o.Artefacts, CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
 	src, err := openContributions(svd)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer src.close()
 	if s, ok := src.(*summed); ok {
-		if err := s.enough("--top-images", o.TopImages); err != nil {
+		if err := s.WantTop("{top-images}", o.TopImages); err != nil {
 			return nil, 0, err
 		}
 	}
@@ -177,7 +180,7 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 		axes, mode, unit = axes[1:], "n", ui.Neurons
 	}
 	team, out := par.NewTeam(o.Threads), len(embeddings)/images
-	scores := make([]float64, product(shape))
+	scores := make([]float64, artefact.Product(shape))
 	progress := say.Progress()
 	progress.Start(int64(len(scores)), unit, "polysemanticity")
 	defer progress.Done()
@@ -195,16 +198,13 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 		return nil, 0, err
 	}
 	if path != "" {
-		origin := src.origin(svd)
-		origin.Mode, origin.Parameters = mode, map[string]any{"top_images": o.TopImages}
-		m := cache.Manifest{Kind: kindPolysemanticity, Axes: axes, Shape: shape, DType: npy.Float32.String(), Origin: origin}
-		_, err = cache.Save(path, m, func(w io.Writer) error {
-			rounded := make([]float32, len(scores))
-			for i, x := range scores {
-				rounded[i] = float32(x)
-			}
-			return npy.WriteFloat32(w, shape, rounded)
-		})
+		from := src.origin(svd)
+		from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+		rounded := make([]float32, len(scores))
+		for i, x := range scores {
+			rounded[i] = float32(x)
+		}
+		err = artefact.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
 	}
 	return scores, shape[len(shape)-1], err
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // clearOnly zeroes what the goldens leave open, in both.
@@ -46,9 +47,9 @@ func TestPolysemanticity(t *testing.T) {
 			if float32(p.Lowest[0].Score) != lowest || float32(p.Highest[0].Score) != slices.Max(got) || p.Lowest[1].Score < p.Lowest[0].Score {
 				t.Errorf("%s: lowest %v, highest %v, want %g first", test.golden, p.Lowest, p.Highest, lowest)
 			}
-			wantName := "n" + strings.TrimPrefix(pairName(slices.Index(got, lowest), 256), "h0n")
+			wantName := "n" + strings.TrimPrefix(unit.Pair(slices.Index(got, lowest), 256), "h0n")
 			if i == 0 {
-				wantName = pairName(slices.Index(got, lowest), 256)
+				wantName = unit.Pair(slices.Index(got, lowest), 256)
 			}
 			if p.Lowest[0].Name != wantName || len(p.Lowest) != 3 || p.Count != len(got) {
 				t.Errorf("%s: %+v, want %s first", test.golden, p, wantName)

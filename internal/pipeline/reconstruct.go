@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -41,7 +41,7 @@ type ReconstructResult struct {
 // principal directions of pairs or neurons, beside the untouched model's on the
 // same pictures.
 func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*ReconstructResult, error) {
-	if err := makeFolders(o.FeaturesPath); err != nil {
+	if err := artefact.MakeFolders(o.FeaturesPath); err != nil {
 		return nil, err
 	}
 	src, err := openSource(ctx, o.PictureOptions, o.Threads, say)
@@ -61,7 +61,7 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*Reco
 	origin := src.origin
 	origin.Mode = "reconstruct"
 	v := variant{Evaluated{Variant: r.name()}, features}
-	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{"reconstruct", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*Reco
 // reconstruction is what a Reconstruct works with.
 type reconstruction struct {
 	src        *source
-	means      *tensorFile
+	means      *artefact.Tensor
 	directions []unitDirections
 	sparse     bool
 	team       par.Team
@@ -89,76 +89,71 @@ type unitDirections interface {
 	close() error
 }
 
-// storedDirections are those of a file.
-type storedDirections struct{ *tensorFile }
+// storedComponents are those of a file.
+type storedComponents struct{ *artefact.Tensor }
 
-func (d storedDirections) read(dst []float32, first int) error {
-	return d.tensorFile.read(dst, first*d.shape[len(d.shape)-1])
+func (d storedComponents) read(dst []float32, first int) error {
+	return d.Read(dst, first*d.Shape[len(d.Shape)-1])
 }
 
-func (d storedDirections) close() error { return d.tensorFile.close() }
+func (d storedComponents) close() error { return d.Close() }
 
 func openReconstruction(src *source, o ReconstructOptions) (*reconstruction, error) {
 	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
-	made := cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}
 	var err error
-	if r.means, err = openTensorOf(o.Means, "svd --mean-save-path", made, kindMeans); err != nil {
+	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.origin), artefact.KindMeans); err != nil {
 		return nil, err
 	}
-	if err = r.open(o, made); err != nil {
+	if err = r.open(o); err != nil {
 		r.close()
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *reconstruction) open(o ReconstructOptions, made cache.Manifest) error {
+func (r *reconstruction) open(o ReconstructOptions) error {
 	neurons := []int{r.src.neurons, r.src.outDim}
 	pairs := append([]int{r.src.heads}, neurons...)
-	switch shape := r.means.shape; {
+	switch shape := r.means.Shape; {
 	case slices.Equal(shape, neurons), slices.Equal(shape, pairs) && r.src.heads > 0:
 	case r.src.heads == 0:
-		return r.means.wrongShape(npy.ShapeString(neurons) + ", as contributions are summed over heads")
+		return r.means.WrongShape(npy.ShapeString(neurons) + ", as contributions are summed over heads")
 	default:
-		return r.means.wrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
+		return r.means.WrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
 	}
 	if r.sparse {
-		d, err := openCodes(o.Codes, o.Texts, o.Normalize, product(r.means.shape)/r.src.outDim, r.src.outDim, r.src.origin.Weights, r.team)
+		d, err := openCodes(o.Artefacts, o.Codes, o.Texts, o.Normalize, artefact.Product(r.means.Shape)/r.src.outDim, r.src.outDim, r.src.origin, r.team)
 		if err != nil {
 			return err
 		}
 		r.directions = append(r.directions, d)
 		return nil
 	}
-	made.Kind = kindDirections
 	for _, path := range o.PCs {
-		t, err := openTensor(path, "svd --out-save-path", made)
+		t, err := o.Artefacts.Tensor(path, artefact.Of(r.src.origin), artefact.KindComponents)
 		if err != nil {
 			return err
 		}
-		r.directions = append(r.directions, storedDirections{t})
-		if !slices.Equal(t.shape, r.means.shape) {
-			return t.wrongShape(npy.ShapeString(r.means.shape) + " as the means have it")
+		r.directions = append(r.directions, storedComponents{t})
+		if err := t.WantShape(r.means.Shape, " as the means have it"); err != nil {
+			return err
 		}
 		// Projections are of contributions less their mean: of the same ones.
-		if from := r.means.made.Origin.Parents["contributions"]; from != "" && t.from != nil {
-			of := cache.Manifest{Origin: cache.Origin{Parents: map[string]string{"contributions": from}}}
-			if err := t.from.Require(of); err != nil {
-				return fmt.Errorf("%w, those of %s", err, o.Means)
-			}
+		if err := o.Artefacts.SameParent(t, r.means, "contributions"); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 func (r *reconstruction) close() {
-	r.means.close()
+	r.means.Close()
 	for _, d := range r.directions {
 		d.close()
 	}
 }
 
-func (r *reconstruction) perNeuron() bool { return len(r.means.shape) == 2 }
+func (r *reconstruction) perNeuron() bool { return len(r.means.Shape) == 2 }
 
 func (r *reconstruction) name() string {
 	of := "pairs"
@@ -181,7 +176,7 @@ func (r *reconstruction) name() string {
 func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b batch, w *workspace) error, error) {
 	C := r.src.neurons
 	if r.src.pool == nil {
-		means, all, err := r.read(0, product(r.means.shape)/r.src.outDim)
+		means, all, err := r.read(0, artefact.Product(r.means.Shape)/r.src.outDim)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +211,7 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b ba
 func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
 	O := r.src.outDim
 	means = make([]float32, n*O)
-	if err := r.means.read(means, first*O); err != nil {
+	if err := r.means.Read(means, first*O); err != nil {
 		return nil, nil, err
 	}
 	for _, d := range r.directions {

@@ -6,8 +6,10 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // RegistersOptions says of which pictures to find out what feeds the attention
@@ -52,7 +54,7 @@ func Registers(ctx context.Context, o RegistersOptions, say Reporter) (*Register
 	if result.Complete {
 		a, err := cache.Open(o.Collect.SavePath)
 		if err == nil {
-			err = sound(a)
+			err = artefact.VerifyChecksums(a)
 		}
 		if err != nil {
 			return nil, err
@@ -67,7 +69,7 @@ func Registers(ctx context.Context, o RegistersOptions, say Reporter) (*Register
 	neurons := shape[len(shape)-1]
 	row := make([]float32, neurons)
 	if o.Contributions {
-		row = make([]float32, product(shape))
+		row = make([]float32, artefact.Product(shape))
 	}
 	units := make([]RegisterUnit, len(row))
 	rows := f.Header.Count() / len(row)
@@ -81,9 +83,9 @@ func Registers(ctx context.Context, o RegistersOptions, say Reporter) (*Register
 		}
 	}
 	for u := range units {
-		units[u].Name = neuronName(u)
+		units[u].Name = unit.Neuron(u)
 		if o.Contributions {
-			units[u].Name = pairName(u, neurons)
+			units[u].Name = unit.Pair(u, neurons)
 		}
 	}
 	slices.SortStableFunc(units, func(a, b RegisterUnit) int { return cmp.Compare(b.Size, a.Size) })

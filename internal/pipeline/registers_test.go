@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // dropRounding is the goldens' tolerance for changes of attention and norms,
@@ -51,9 +52,9 @@ func TestRegisters(t *testing.T) {
 				largest, at = size, u
 			}
 		}
-		name := neuronName(at)
+		name := unit.Neuron(at)
 		if test.contributions {
-			name = pairName(at, 256)
+			name = unit.Pair(at, 256)
 		}
 		if result.Units[0].Name != name || result.Units[0].Size < result.Units[4].Size {
 			t.Errorf("%s: units %+v, want %s first", test.golden, result.Units, name)

@@ -11,7 +11,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // This file keeps results that are one JSON file, such as counts: artefacts of
@@ -19,7 +22,9 @@ import (
 // the first inputs, so that a run goes on after it was killed.
 
 // isResult reports whether artefacts of a kind are such results.
-func isResult(kind string) bool { return kind == kindSegmentation || kind == kindRatios }
+func isResult(kind string) bool {
+	return kind == artefact.KindSegmentation || kind == artefact.KindRatios
+}
 
 // A resultFile is the artefact that a run writes.
 type resultFile struct {
@@ -35,9 +40,9 @@ type resultFile struct {
 
 // result plans the artefact of a shard of a result, at path, and returns where
 // its inputs begin and end.
-func (s Shard) result(path, kind string, origin cache.Origin, inputs int) (f *resultFile, lo, hi int, err error) {
+func (s Shard) result(path, kind string, origin origin.Origin, inputs int) (f *resultFile, lo, hi int, err error) {
 	plan := cache.Plan{Kind: kind, Axes: []string{"B"}, Origin: origin, Inputs: inputs, ChunkInputs: 1}
-	if lo, hi, err = s.narrow(&plan); err != nil {
+	if lo, hi, err = s.restrictPlan(&plan); err != nil {
 		return nil, 0, 0, err
 	}
 	return &resultFile{path: s.Path(path), plan: cache.Manifest{
@@ -48,8 +53,8 @@ func (s Shard) result(path, kind string, origin cache.Origin, inputs int) (f *re
 // wholeOf plans the artefact that shards make up.
 func wholeOf(shards []part, path string) (*resultFile, error) {
 	m := shards[0].Manifest
-	m.Origin.Parameters = without(m.Origin.Parameters, shardParameter, inputsParameter)
-	f, _, _, err := Shard{}.result(path, wholeKind(m), m.Origin, shards[0].inputsInAll())
+	m.Origin.Shard = nil
+	f, _, _, err := Shard{}.result(path, artefact.WholeKind(m.Kind), m.Origin, shards[0].inputsInAll())
 	return f, err
 }
 
@@ -72,7 +77,7 @@ func (f *resultFile) open(into any, restart bool, say Reporter) (done int, err e
 		return f.plan.Inputs, nil
 	}
 	if done, err = f.resume(into); done > 0 {
-		say.Note("%s: going on after %d of %d images", f.path, done, f.plan.Inputs)
+		say.Note("%s: resuming after %d of %d images", f.path, done, f.plan.Inputs)
 	}
 	return done, err
 }
@@ -92,10 +97,10 @@ func (f *resultFile) there(into any, restart bool) (bool, error) {
 	case errors.Is(err, cache.ErrMissing), errors.Is(err, cache.ErrNoManifest):
 		return false, nil
 	case err == nil:
-		err = a.Match(f.plan)
+		err = a.IsOf(f.plan.Kind, f.plan.Origin)
 	}
 	if err != nil {
-		return false, hinted{err, "give another path, or start over with --restart"}
+		return false, hint.With(err, "give another path, or discard what is there with {restart}")
 	}
 	if err := readResult(a, into); err != nil {
 		return false, err
@@ -106,7 +111,7 @@ func (f *resultFile) there(into any, restart bool) (bool, error) {
 // readResult decodes the JSON of an artefact, whose bytes it compares with their
 // checksum.
 func readResult(a *cache.Artefact, into any) error {
-	if err := sound(a); err != nil {
+	if err := artefact.VerifyChecksums(a); err != nil {
 		return err
 	}
 	path, err := a.Payload("")
@@ -153,11 +158,11 @@ func encodeResult(w io.Writer, result any) error {
 // resultState begins the file that an unfinished run leaves: a line of it, and
 // behind that the result so far.
 type resultState struct {
-	Kind   string       `json:"kind"`
-	Origin cache.Origin `json:"origin"`
-	Inputs int          `json:"inputs"`
-	Done   int          `json:"done"`   // inputs that the result is of
-	CRC    uint32       `json:"crc32c"` // of what follows
+	Kind   string        `json:"kind"`
+	Origin origin.Origin `json:"origin"`
+	Inputs int           `json:"inputs"`
+	Done   int           `json:"done"`   // inputs that the result is of
+	CRC    uint32        `json:"crc32c"` // of what follows
 }
 
 func (f *resultFile) statePath() string { return f.path + stateEnd }
@@ -214,13 +219,13 @@ func (f *resultFile) resume(into any) (done int, err error) {
 	want := f.state(found.Done, result)
 	want.CRC = found.CRC
 	if got, _ := json.Marshal(found); !sameJSON(got, want) {
-		return 0, fmt.Errorf("%s: %w: it is of a run that was told something else; remove it, or start over with --restart", f.statePath(), cache.ErrStale)
+		return 0, fmt.Errorf("%s: %w: it belongs to a run with other options; remove it, or discard it with {restart}", f.statePath(), cache.ErrStale)
 	}
 	switch {
 	case crc32.Checksum(result, stateTable) != found.CRC:
 		return 0, f.unusable(fmt.Errorf("%w: its CRC-32C is not the one in it", cache.ErrDamaged))
 	case found.Done < 0 || found.Done > found.Inputs:
-		return 0, f.unusable(fmt.Errorf("%d of %d inputs done: cannot be", found.Done, found.Inputs))
+		return 0, f.unusable(fmt.Errorf("inconsistent counts: %d of %d inputs done", found.Done, found.Inputs))
 	}
 	if err := decodeResult(result, into); err != nil {
 		return 0, f.unusable(err)

@@ -6,8 +6,12 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // RetrieveOptions says of which units to find the strongest pictures, and what
@@ -58,10 +62,10 @@ type RetrievedNeuron struct {
 
 // RetrievedUnit is a neuron or pair and its strongest pictures.
 type RetrievedUnit struct {
-	Unit  string      `json:"unit"` // such as n624 or h12n624
-	Words []Term      `json:"words,omitempty"`
-	Top   []Retrieved `json:"top"` // by descending norm
-	Heat  string      `json:"heat,omitempty"`
+	Unit  string          `json:"unit"` // such as n624 or h12n624
+	Words []artefact.Term `json:"words,omitempty"`
+	Top   []Retrieved     `json:"top"` // by descending norm
+	Heat  string          `json:"heat,omitempty"`
 
 	head int // wholeNeuron for all of them
 }
@@ -89,7 +93,7 @@ func Retrieve(ctx context.Context, o RetrieveOptions, say Reporter) (*RetrieveRe
 	from := o.PictureOptions
 	if o.ScoresPath != "" {
 		from.Model = ""
-		if !IsDense(o.ScoresPath) {
+		if !artefact.IsDense(o.ScoresPath) {
 			from.Data.Path = "" // rows have names; labels are not needed
 		}
 	}
@@ -155,9 +159,11 @@ func (o RetrieveOptions) find(ctx context.Context, weights string) ([]FoundPair,
 	if err := sameWeights(o.Model, m.sha256, o.ScoresPath, weights); err != nil {
 		return nil, err
 	}
-	if _, err := requireModel(o.PCsPath, "svd --out-save-path", kindDirections, m.sha256); err != nil {
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.sha256), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	if err != nil {
 		return nil, err
 	}
+	defer pcs.Close()
 	encoder, err := newTextEncoder(m.Checkpoint, o.Vocab, o.Threads)
 	if err != nil {
 		return nil, err
@@ -166,18 +172,13 @@ func (o RetrieveOptions) find(ctx context.Context, weights string) ([]FoundPair,
 	if err != nil {
 		return nil, err
 	}
-	strongest, err := strongestPairs(ctx, o.PCsPath, o.TextPairs, o.Threads, func(out int) ([]float32, error) {
-		if out != m.Config.OutDim {
-			return nil, fmt.Errorf("%s: directions of %d dimensions, but %s has %d", o.PCsPath, out, o.Model, m.Config.OutDim)
-		}
-		return texts, nil
-	})
+	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs, par.NewTeam(o.Threads))
 	if err != nil {
 		return nil, err
 	}
 	var found []FoundPair
-	for i, pairs := range strongest {
-		for _, p := range pairs {
+	for i := range nearest {
+		for _, p := range pairsOf(nearest[i], m.Config.Neurons()) {
 			found = append(found, FoundPair{o.Texts[i], p.Name(), p.Cosine})
 		}
 	}
@@ -191,7 +192,7 @@ func sameWeights(model, weights, scoresPath, of string) error {
 		return nil
 	}
 	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
-	return hinted{err, "give the --model that it was made with"}
+	return hint.With(err, "give the {model} that it was made with")
 }
 
 // askedNeuron is a neuron and which of its pairs are wanted.
@@ -203,11 +204,11 @@ type askedNeuron struct {
 // asked returns the neurons in the order in which they are first named: by
 // number, in a pair, or by a text.
 func (o RetrieveOptions) asked(src *source, found []FoundPair) ([]askedNeuron, error) {
-	shape := unitShape{src.heads, src.neurons}
+	shape := unit.Shape{src.heads, src.neurons}
 	if src.heads == 0 { // summed over heads
-		shape = unitShape{src.neurons}
+		shape = unit.Shape{src.neurons}
 		if len(o.Pairs)+len(found) > 0 {
-			return nil, fmt.Errorf("%s: contributions summed over heads: want neurons, which --neur-idxs names, not pairs", o.ScoresPath)
+			return nil, fmt.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
 		}
 	}
 	var all []askedNeuron
@@ -235,7 +236,7 @@ func (o RetrieveOptions) asked(src *source, found []FoundPair) ([]askedNeuron, e
 	for _, f := range found {
 		names = append(names, f.Pair)
 	}
-	pairs, err := shape.find(names)
+	pairs, err := shape.Find(names)
 	if err != nil {
 		return nil, err
 	}

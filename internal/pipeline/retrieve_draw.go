@@ -11,10 +11,12 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -135,20 +137,20 @@ func (d *drawing) locate(result *RetrieveResult) error {
 			for _, t := range u.Top {
 				if d.paths[t.Name] == "" {
 					err := fmt.Errorf("%s: picture %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
-					return hinted{err, "give the --dataset and --data-path that the scores are of"}
+					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 				}
 			}
 		}
 	}
-	if d.ScoresPath == "" || IsDense(d.ScoresPath) {
+	if d.ScoresPath == "" || artefact.IsDense(d.ScoresPath) {
 		return nil
 	}
 	a, err := cache.Open(d.ScoresPath)
 	if err != nil {
 		return err
 	}
-	from := a.Manifest.Origin
-	if from.Images != "" && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.Images {
+	from := a.Manifest.Origin.Images
+	if from != nil && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
 		d.say.Warn("%s: not quite the pictures that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
 	}
 	return nil

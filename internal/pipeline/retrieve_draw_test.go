@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -271,7 +272,7 @@ func TestSheetsFit(t *testing.T) {
 		for head := wholeNeuron; head < 2; head++ {
 			u := RetrievedUnit{Unit: "h47n123456", head: head}
 			for i := range 9 {
-				u.Words = append(u.Words, Term{Word: long, Coefficient: float32(i) * -1000})
+				u.Words = append(u.Words, artefact.Term{Word: long, Coefficient: float32(i) * -1000})
 			}
 			for i := range count {
 				u.Top = append(u.Top, Retrieved{Rank: i, Image: i % 2, Name: long, Norm: 123456789})

@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // The files in a neuron's folder, DIR/624, are copies of its strongest pictures,
@@ -40,7 +42,7 @@ func unitFolder(dir string, neuron, head int) string {
 // canRetrieveInto fails where something that is not ours lies where copies or
 // sheets of the neurons would.
 func canRetrieveInto(dir string, asked []askedNeuron) error {
-	if err := makeFolders(filepath.Join(dir, sheetFile)); err != nil {
+	if err := artefact.MakeFolders(filepath.Join(dir, sheetFile)); err != nil {
 		return err
 	}
 	for _, a := range asked {
@@ -74,7 +76,7 @@ func ourPictures(folder string) ([]string, error) {
 			return nil, err
 		}
 		if maker != retrieveMaker {
-			return nil, hinted{fmt.Errorf("%s: %w, and clipnh retrieve did not make it", path, cache.ErrExists), "give another --save-dir"}
+			return nil, hint.With(fmt.Errorf("%s: %w, and clipnh retrieve did not make it", path, cache.ErrExists), "give another {save-dir}")
 		}
 		ours = append(ours, path)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // ranking finds the strongest pictures of units while it sees one picture after
@@ -82,11 +83,11 @@ func (r *ranking) addNeuron(i int, b batch) error {
 	for at, name := range b.names {
 		for j, norm := range r.normsOf(i, b, at) {
 			if norm-norm != 0 {
-				unit := neuronName(r.asked[i].index)
+				label := unit.Neuron(r.asked[i].index)
 				if j > 0 {
-					unit = pairName(r.asked[i].heads[j-1]*r.src.neurons+r.asked[i].index, r.src.neurons)
+					label = unit.Pair(r.asked[i].heads[j-1]*r.src.neurons+r.asked[i].index, r.src.neurons)
 				}
-				return fmt.Errorf("%s: the norm of %s is %g, want a finite one", name, unit, norm)
+				return fmt.Errorf("%s: the norm of %s is %g, want a finite one", name, label, norm)
 			}
 			r.top.Insert(r.first[i]+j, r.keep, r.seen+at, r.seen+at, float32(norm))
 		}
@@ -129,10 +130,10 @@ func (r *ranking) normsOf(i int, b batch, at int) []float64 {
 func (r *ranking) result() []RetrievedNeuron {
 	all := make([]RetrievedNeuron, len(r.asked))
 	for i, a := range r.asked {
-		n := RetrievedNeuron{Neuron: neuronName(a.index), index: a.index}
+		n := RetrievedNeuron{Neuron: unit.Neuron(a.index), index: a.index}
 		n.Units = append(n.Units, r.unit(r.first[i], n.Neuron, wholeNeuron))
 		for j, h := range a.heads {
-			n.Units = append(n.Units, r.unit(r.first[i]+1+j, pairName(h*r.src.neurons+a.index, r.src.neurons), h))
+			n.Units = append(n.Units, r.unit(r.first[i]+1+j, unit.Pair(h*r.src.neurons+a.index, r.src.neurons), h))
 		}
 		slices.SortStableFunc(n.Units[1:], func(a, b RetrievedUnit) int { return cmp.Compare(b.Top[0].Norm, a.Top[0].Norm) })
 		all[i] = n

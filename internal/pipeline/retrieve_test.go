@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // goldenRetrieval is retrieval.json: rows, best first.
@@ -69,7 +70,7 @@ func TestRetrieve(t *testing.T) {
 			for _, threads := range []int{1, 3} {
 				result := retrieve(t, RetrieveOptions{PictureOptions: from, Neurons: []int{want.Neuron, 0}, Top: 10, Threads: threads})
 				n := result.Neurons[0]
-				if result.Images != 48 || len(result.Neurons) != 2 || n.Neuron != neuronName(want.Neuron) {
+				if result.Images != 48 || len(result.Neurons) != 2 || n.Neuron != unit.Neuron(want.Neuron) {
 					t.Fatalf("of %d images %d neurons, first %s", result.Images, len(result.Neurons), n.Neuron)
 				}
 				if got := rows(n.Units[0]); !slices.Equal(got, want.Whole) {
@@ -209,16 +210,16 @@ func TestRetrieveWords(t *testing.T) {
 	o.Words, o.Components = words, 3
 	o.DecompositionPaths = []string{testutil.Golden("codes_nh_ref.npz"), testutil.Golden("codes_n_ref.npz")}
 	for _, u := range retrieve(t, o).Neurons[0].Units {
-		shape := unitShape{4, 256}
+		shape := unit.Shape{4, 256}
 		coded := DescribeOptions{CodingOptions: CodingOptions{Words: o.Words, Components: 3, Units: []string{u.Unit}, PCsPath: testutil.Golden("pc0_nh.npy")}, DecompositionPath: o.DecompositionPaths[0]}
 		if u.head == wholeNeuron {
-			coded.DecompositionPath, coded.PCsPath, shape = o.DecompositionPaths[1], testutil.Golden("pc0_n.npy"), unitShape{256}
+			coded.DecompositionPath, coded.PCsPath, shape = o.DecompositionPaths[1], testutil.Golden("pc0_n.npy"), unit.Shape{256}
 		}
 		want, err := Describe(context.Background(), coded)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want[0].Unit != shape.name(want[0].Index) || !slices.Equal(u.Words, want[0].Terms) {
+		if want[0].Unit != shape.Name(want[0].Index) || !slices.Equal(u.Words, want[0].Terms) {
 			t.Errorf("%s: %v, want %v", u.Unit, u.Words, want[0].Terms)
 		}
 	}

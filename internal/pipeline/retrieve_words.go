@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // WordsOptions says which words to put beside units: the largest of their codes.
@@ -18,37 +19,34 @@ type WordsOptions struct {
 // unitWords are the codes of units, by kind.
 type unitWords struct {
 	WordsOptions
-	pairs, neurons *decomposition // nil: no words
-	count          int            // C
+	pairs, neurons *artefact.Codes // nil: no words
+	count          int             // C
 }
 
 // openWords reads the codes, which must be of the source's model and units.
 func (o RetrieveOptions) openWords(src *source) (*unitWords, error) {
 	w := &unitWords{WordsOptions: o.WordsOptions, count: src.neurons}
 	for _, path := range o.DecompositionPaths {
-		d, err := readDecomposition(path)
+		d, err := o.Artefacts.Codes(path, nil)
 		if err != nil {
 			return nil, err
 		}
-		shape := unitShape{src.neurons}
-		if d.artefact != nil {
-			if err := madeFromWords(d.artefact, o.Words); err != nil {
+		shape := unit.Shape{src.neurons}
+		if d.Artefact != nil {
+			if err := o.Artefacts.Check(d.Artefact, artefact.Of(src.origin).Texts(o.Words)); err != nil {
 				return nil, err
 			}
-			if err := requireOf(d.artefact, cache.Manifest{Origin: cache.Origin{Weights: src.origin.Weights}}); err != nil {
-				return nil, err
-			}
-			shape = shapeOf(d.artefact.Manifest)
-		} else if d.rows.Rows != src.neurons {
-			shape = unitShape{src.heads, src.neurons}
+			shape = d.Units()
+		} else if d.Rows.Rows != src.neurons {
+			shape = unit.Shape{src.heads, src.neurons}
 		}
-		if !slices.Equal(shape, unitShape{src.heads, src.neurons}) && !slices.Equal(shape, unitShape{src.neurons}) {
+		if !slices.Equal(shape, unit.Shape{src.heads, src.neurons}) && !slices.Equal(shape, unit.Shape{src.neurons}) {
 			return nil, fmt.Errorf("%s: codes of units %s, want [%d,%d] or [%d]", path, npy.ShapeString(shape), src.heads, src.neurons, src.neurons)
 		}
-		if err := d.fits(path, product(shape), len(o.Words)); err != nil {
+		if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
 			return nil, err
 		}
-		if shape.pairs() {
+		if shape.IsPairs() {
 			w.pairs = d
 		} else {
 			w.neurons = d
@@ -58,14 +56,14 @@ func (o RetrieveOptions) openWords(src *source) (*unitWords, error) {
 }
 
 // of returns the words of a unit; none where its code is not known.
-func (w *unitWords) of(head, neuron int) []Term {
-	d, unit := w.pairs, head*w.count+neuron
+func (w *unitWords) of(head, neuron int) []artefact.Term {
+	d, u := w.pairs, head*w.count+neuron
 	if head == wholeNeuron {
-		d, unit = w.neurons, neuron
+		d, u = w.neurons, neuron
 	}
-	if d == nil || d.stops != nil && d.stops[unit] == uncoded {
+	if d == nil || !d.IsCoded(u) {
 		return nil
 	}
-	terms := d.terms(unit, w.Words)
+	terms := d.Terms(u, w.Words)
 	return terms[:min(len(terms), w.Components)]
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -19,8 +20,9 @@ import (
 
 // SegmentOptions says what to segment, and how.
 type SegmentOptions struct {
-	Model   string
-	PCsPath string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
+	Artefacts artefact.Reader
+	Model     string
+	PCsPath   string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
 
 	// Setup is the classes, sizes and thresholds. A ShorterSide or SlideCrop of 0
 	// is the model's image side, a SlideStride of 0 half a window, a LongerSide of
@@ -46,7 +48,7 @@ type SegmentOptions struct {
 
 	SavePath string // JSON of the counts, of a data set; may be empty
 	Shard    Shard  // only a part of the scenes, to a path of its own
-	Restart  bool   // do away with what lies at SavePath
+	Restart  bool   // discard what is at SavePath
 
 	Precision kernel.Precision
 	Images    imageprep.Options
@@ -120,7 +122,7 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	if err != nil {
 		return nil, err
 	}
-	if err := makeFolders(o.SavePath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
 	m, err := openModel(ctx, o.Model)
@@ -224,18 +226,18 @@ func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *Segm
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
-	directions, err := o.directions(m) // before the texts, which take longer
+	components, err := o.components(m) // before the texts, which take longer
 	if err != nil {
 		return nil, err
 	}
-	if directions != nil {
-		defer directions.close()
+	if components != nil {
+		defer components.Close()
 	}
 	text, err := s.texts(ctx, m, words)
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := s.pairs(m, directions, text)
+	pairs, err := s.pairs(m, components, text)
 	if err != nil {
 		return nil, err
 	}
@@ -315,7 +317,7 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 			}
 			s.heat.Logits(logits, &tower.window, s.team)
 			for m, f := range fields {
-				if k := unsound(logits[m]); k >= 0 {
+				if k := artefact.FirstNonFinite(logits[m]); k >= 0 {
 					return nil, fmt.Errorf("%s: method %v: logit is %g, want a finite one (see the inputs)", sc.path, s.o.Methods[m], logits[m][k])
 				}
 				f.Set(i, j, tower.window.Rows, tower.window.Cols, logits[m])
@@ -324,16 +326,6 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 		}
 	}
 	return fields, nil
-}
-
-// unsound returns the index of the first value that is not finite, -1 if none.
-func unsound(values []float32) int {
-	for i, x := range values {
-		if x-x != 0 {
-			return i
-		}
-	}
-	return -1
 }
 
 // noteSize says once of each size of windows that it is not the model's.

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // savedSegmentation is the JSON that Segment writes of a data set: of all its
@@ -36,40 +36,37 @@ type savedConfusion struct {
 }
 
 // origin says what the scenes are segmented with.
-func (o *SegmentOptions) origin(m *model, scenes string) (cache.Origin, error) {
+func (o *SegmentOptions) origin(m *model, scenes string) (origin.Origin, error) {
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	of := make([]string, len(words)) // the name of each word's class
 	for i, c := range class {
 		of[i] = o.Setup.Classes[c][0]
 	}
-	parameters := map[string]any{
-		"limit": o.Limit, "exif": o.Images.EXIF, "max_pixels": o.Images.MaxPixels,
-		"shorter_side": o.Setup.ShorterSide, "longer_side": o.Setup.LongerSide, "resize": "opencv",
-		"slide_crop": o.Setup.SlideCrop, "slide_stride": o.Setup.SlideStride,
-		"words_sha256": cache.ListHash(words), "classes_sha256": cache.ListHash(of), "layout_sha256": cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
-		"logit_scale": o.Setup.LogitScale, "prob_thd": o.Setup.ProbThd, "area_thd": o.Setup.AreaThd, "sink": o.Setup.Sink,
-		"block": o.Setup.Block, "sim_block": o.SimBlock, "pamr_steps": o.PAMR.Steps,
-	}
+	from := origin.Origin{
+		Model: m.Config.Name(), Weights: m.sha256, Precision: precisionOf(o.Precision), Texts: cache.ListHash(words),
+		Mode:   strings.Join(o.methodNames(), ","),
+		Images: imagesOrigin(o.Setup.Name, scenes, 0, o.Images),
+		Segment: &origin.Segment{
+			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
+			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
+			Classes: cache.ListHash(of), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+			LogitScale: o.Setup.LogitScale, ProbThd: o.Setup.ProbThd, AreaThd: o.Setup.AreaThd, Sink: o.Setup.Sink,
+			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
+		},
+	}.Own()
 	if o.Pillow {
-		parameters["resize"] = "pillow"
+		from.Segment.Resize = "pillow"
 	}
 	if o.PAMR.Steps > 0 {
-		parameters["pamr_dilations"] = fmt.Sprint(o.PAMR.Dilations)
-	}
-	if o.Precision == kernel.BFloat16 {
-		parameters["precision"] = "bf16, reduced"
-	}
-	origin := cache.Origin{
-		Model: m.Config.Name(), Weights: m.sha256, Dataset: o.Setup.Name, Images: scenes, Preprocessing: imageprep.Version,
-		Mode: strings.Join(o.methodNames(), ","), Parameters: parameters, Parents: map[string]string{},
+		from.Segment.PAMRDilations = fmt.Sprint(o.PAMR.Dilations)
 	}
 	if o.usesPairs() {
-		parameters["k"] = o.Setup.Pairs
-		if err := addRead(&origin, "directions", o.PCsPath, kindDirections); err != nil {
-			return origin, err
+		from.Segment.Pairs = o.Setup.Pairs
+		if err := addRead(&from, o.Artefacts, "components", o.PCsPath, artefact.KindComponents); err != nil {
+			return from, err
 		}
 	}
-	return origin, addTexts(&origin, o.TextsPath, o.Vocab, o.Templates)
+	return from, addTexts(&from, o.Artefacts, o.TextsPath, o.Vocab, o.Templates)
 }
 
 func (o *SegmentOptions) methodNames() []string {
@@ -88,7 +85,7 @@ func (o *SegmentOptions) earlier(m *model, list string, scenes *[]sceneToRead, m
 	if err != nil {
 		return nil, 0, err
 	}
-	file, lo, hi, err := o.Shard.result(o.SavePath, kindSegmentation, origin, len(*scenes))
+	file, lo, hi, err := o.Shard.result(o.SavePath, artefact.KindSegmentation, origin, len(*scenes))
 	if err != nil {
 		return nil, 0, err
 	}
@@ -139,7 +136,7 @@ func (t *tally) addSaved(s *savedSegmentation) error {
 		return fmt.Errorf("%d methods and %d classes, want the %d and %d asked for", len(s.Methods), len(s.Classes), len(t.methods), len(r.Classes))
 	}
 	if s.Images < 0 || s.Scenes < s.Images+len(s.Skipped) || s.Windows < 0 {
-		return fmt.Errorf("%d images and %d skipped of %d: cannot be", s.Images, len(s.Skipped), s.Scenes)
+		return fmt.Errorf("inconsistent counts: %d images and %d skipped of %d", s.Images, len(s.Skipped), s.Scenes)
 	}
 	for i, m := range s.Methods {
 		if m.Method != t.methods[i] || len(m.Confusion) != len(r.Classes) {
@@ -204,7 +201,7 @@ func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResul
 	}
 	r := all.finish()
 	return &MergeResult{
-		Path: o.SavePath, Kind: kindSegmentation, Shape: file.plan.Shape, Shards: len(shards),
+		Path: o.SavePath, Kind: artefact.KindSegmentation, Shape: file.plan.Shape, Shards: len(shards),
 		Images: r.Images, Skipped: r.Skipped, Complete: file.complete, Segmentation: r,
 	}, nil
 }

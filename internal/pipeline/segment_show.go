@@ -11,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // segmentMaker is what drawings and label maps say of who made them, so that no
@@ -55,7 +57,7 @@ func (o *SegmentOptions) canDraw(scenes []sceneToRead) error {
 	for _, p := range paths {
 		if dir := filepath.Dir(p); !folders[dir] {
 			folders[dir] = true
-			if err := makeFolders(p); err != nil {
+			if err := artefact.MakeFolders(p); err != nil {
 				return err
 			}
 		}
@@ -71,7 +73,7 @@ func (o *SegmentOptions) canDraw(scenes []sceneToRead) error {
 			return err
 		}
 		if maker != segmentMaker {
-			return hinted{fmt.Errorf("%s: %w, and clipnh segment did not make it", p, cache.ErrExists), "give another folder"}
+			return hint.With(fmt.Errorf("%s: %w, and clipnh segment did not make it", p, cache.ErrExists), "give another folder")
 		}
 	}
 	return nil

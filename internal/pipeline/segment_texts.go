@@ -6,9 +6,10 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/configs"
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // queries lists the words of classes, or only their first ones, and the class of
@@ -29,17 +30,14 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 func (s *segmenter) texts(ctx context.Context, m *model, words []string) ([]float32, error) {
 	O := m.Config.OutDim
 	if path := s.o.TextsPath; path != "" {
-		if _, err := requireModel(path, "embed --embeddings-save-path", kindEmbeddings, m.sha256); err != nil {
-			return nil, err
-		}
-		rows, err := readEmbeddings(path, O)
+		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.sha256), O)
 		if err != nil {
 			return nil, err
 		}
-		if got := len(rows) / O; got != len(words) {
-			return nil, fmt.Errorf("%s: %d rows, want %d, one for each word of the classes in their order", path, got, len(words))
+		if e.Texts != len(words) {
+			return nil, fmt.Errorf("%s: %d rows, want %d, one for each word of the classes in their order", path, e.Texts, len(words))
 		}
-		return s.centred(rows, words, O)
+		return s.centred(e.Rows, words, O)
 	}
 	e, err := newTextEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads)
 	if err != nil {
@@ -67,35 +65,22 @@ func (o *SegmentOptions) usesPairs() bool {
 	return slices.ContainsFunc(o.Methods, heat.Method.UsesPairs)
 }
 
-// directions opens the directions of the model's pairs; nil if no method takes
-// pairs.
-func (o *SegmentOptions) directions(m *model) (*tensorFile, error) {
+// components opens those of the model's pairs; nil if no method takes pairs.
+func (o *SegmentOptions) components(m *model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
-	t, err := openTensor(o.PCsPath, "svd --out-save-path", cache.Manifest{Kind: kindDirections, Origin: cache.Origin{Weights: m.sha256}})
-	if err != nil {
-		return nil, err
-	}
-	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
-	if !slices.Equal(t.shape, []int{H, C, O}) {
-		t.close()
-		return nil, t.wrongShape(fmt.Sprintf("[%d,%d,%d], a direction for every pair of the model", H, C, O))
-	}
-	return t, nil
+	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.sha256), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.
-func (s *segmenter) pairs(m *model, t *tensorFile, text []float32) (*heat.Pairs, error) {
-	if t == nil {
+func (s *segmenter) pairs(m *model, pcs *artefact.Components, text []float32) (*heat.Pairs, error) {
+	if pcs == nil {
 		return nil, nil
 	}
 	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
 	choice := heat.NewChoice(text, O, H*C)
-	err := t.readRows(func(first int, rows []float32) error {
-		if i := unsound(rows); i >= 0 {
-			return fmt.Errorf("%s: direction of %s has a %g, want finite numbers", t.path, pairName(first+i/O, C), rows[i])
-		}
+	err := pcs.ReadRows(func(first int, rows []float32) error {
 		choice.Add(first, rows, s.team)
 		return nil
 	})
@@ -104,7 +89,7 @@ func (s *segmenter) pairs(m *model, t *tensorFile, text []float32) (*heat.Pairs,
 	}
 	k := s.o.Setup.Pairs
 	if k > H*C {
-		s.say.Note("--k %d: the model has %d pairs, so each text takes all of them", k, H*C)
+		s.say.Note("{k} %d: the model has %d pairs, so each text takes all of them", k, H*C)
 		k = H * C
 	}
 	s.result.K = k

@@ -26,11 +26,11 @@ const maxSizes = 4
 func newTowers(m *model, o *SegmentOptions) (*towers, error) {
 	last := len(m.Config.Layers) - 1
 	blocks := m.Config.Layers[last]
-	conv, err := blockIndex("--conv-map-idx", o.Setup.Block, blocks)
+	conv, err := blockIndex("{conv-map-idx}", o.Setup.Block, blocks)
 	if err != nil {
 		return nil, err
 	}
-	sim, err := blockIndex("--sim-map-idx", o.SimBlock, blocks)
+	sim, err := blockIndex("{sim-map-idx}", o.SimBlock, blocks)
 	if err != nil {
 		return nil, err
 	}

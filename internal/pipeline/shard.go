@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // A Shard is one of several parts of a collection or a result, which machines make
@@ -36,6 +38,12 @@ func ParseShard(s string) (Shard, error) {
 	return sh, nil
 }
 
+// check returns an error unless s is one that ParseShard returns.
+func (s Shard) check() error {
+	_, err := ParseShard(s.String())
+	return err
+}
+
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
 
 // whole reports whether s is all of a collection.
@@ -60,47 +68,37 @@ func (s Shard) named(path, number, of string) string {
 }
 
 // isFile reports whether an artefact at path is a file and not a folder.
-func isFile(path string) bool { return IsDense(path) || isJSON(path) }
+func isFile(path string) bool { return artefact.IsDense(path) || isJSON(path) }
 
 func isJSON(path string) bool { return filepath.Ext(path) == ".json" }
 
-// cut returns the first of a shard's inputs and the one behind its last. Shards
+// bounds returns the first of a shard's inputs and the one behind its last. Shards
 // are of whole chunks, as even as these allow.
-func (s Shard) cut(inputs, chunk int) (lo, hi int, err error) {
+func (s Shard) bounds(inputs, chunk int) (lo, hi int, err error) {
 	if s.whole() {
 		return 0, inputs, nil
 	}
 	chunks := (inputs + chunk - 1) / chunk
 	if s.Of > chunks && chunk == 1 {
-		return 0, 0, fmt.Errorf("--shard %s: %d pictures, want at most as many shards", s, inputs)
+		return 0, 0, fmt.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
 	}
 	if s.Of > chunks {
-		return 0, 0, fmt.Errorf("--shard %s: %d pictures are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
+		return 0, 0, fmt.Errorf("{shard} %s: %d images are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
 	}
 	// In 64 bits, whatever the platform's.
 	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }
 	return at(s.Number-1) * chunk, min(at(s.Number)*chunk, inputs), nil
 }
 
-// The parameters by which a shard's manifest differs from the whole's.
-const (
-	shardParameter  = "shard"
-	inputsParameter = "inputs_in_all"
-)
-
-// kindPrefix tells a shard from the whole, so that only Merge reads it.
-const kindPrefix = "shard of "
-
-// narrow makes a plan of all inputs that of the shard, and returns where its
+// restrictPlan makes a plan of all inputs that of the shard, and returns where its
 // inputs begin and end.
-func (s Shard) narrow(plan *cache.Plan) (lo, hi int, err error) {
-	lo, hi, err = s.cut(plan.Inputs, plan.ChunkInputs)
+func (s Shard) restrictPlan(plan *cache.Plan) (lo, hi int, err error) {
+	lo, hi, err = s.bounds(plan.Inputs, plan.ChunkInputs)
 	if err != nil || s.whole() {
 		return lo, hi, err
 	}
-	plan.Origin.Parameters[shardParameter] = s.String()
-	plan.Origin.Parameters[inputsParameter] = plan.Inputs
-	plan.Kind = kindPrefix + plan.Kind
+	plan.Origin.Shard = &origin.Shard{Number: s.Number, Of: s.Of, Inputs: plan.Inputs}
+	plan.Kind = artefact.ShardKind(plan.Kind)
 	plan.Inputs = hi - lo
 	return lo, hi, nil
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/plot"
@@ -35,7 +36,7 @@ type ShiftOptions struct {
 	// Shard measures only a part of a model's pictures, to a path of its own. What
 	// it takes from the whole's is not JSON for people; Merge makes that of all.
 	Shard   Shard
-	Restart bool // do away with what lies at the shard's path
+	Restart bool // discard what is at the shard's path
 }
 
 // ShiftResult is how concepts run through groups of pictures, such as years.
@@ -97,7 +98,7 @@ func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, err
 	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
 		return nil, err
 	}
-	if err := makeFolders(o.SavePath, o.PlotPath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
 	if err := canWriteJSON(o.SavePath, "a result of shift", isSavedShift); err != nil {

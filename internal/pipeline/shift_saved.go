@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // savedRatios is the JSON that Shift writes of a shard's pictures, in their order:
@@ -40,7 +42,7 @@ func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, co
 	if err != nil {
 		return err
 	}
-	file, lo, hi, err := o.Shard.result(o.SavePath, kindRatios, origin, len(src.items))
+	file, lo, hi, err := o.Shard.result(o.SavePath, artefact.KindRatios, origin, len(src.items))
 	if err != nil {
 		return err
 	}
@@ -111,22 +113,21 @@ func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, co
 }
 
 // origin says what ratios are measured with.
-func (o *ShiftOptions) origin(src *source, labels *dataset.Labels) (cache.Origin, error) {
-	origin := src.origin
-	origin.Parents = map[string]string{}
-	p := origin.Parameters
-	p["k"], p["concepts_sha256"] = o.K, cache.ListHash(o.Concepts)
+func (o *ShiftOptions) origin(src *source, labels *dataset.Labels) (origin.Origin, error) {
+	from := src.origin.Own()
+	from.Texts, from.Shift = cache.ListHash(o.Concepts), &origin.Shift{Pairs: o.K}
 	if labels != nil {
 		known, err := json.Marshal([]any{labels.Grouping, labels.Names, labels.Known})
 		if err != nil {
-			return origin, err
+			return from, err
 		}
-		p["labels_sha256"], p["questions_sha256"] = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
+		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
 	}
-	if err := addRead(&origin, "directions", o.PCsPath, kindDirections); err != nil {
-		return origin, err
+	r := o.ConceptOptions.Artefacts
+	if err := addRead(&from, r, "components", o.PCsPath, artefact.KindComponents); err != nil {
+		return from, err
 	}
-	return origin, addTexts(&origin, o.EmbeddingsPath, o.Vocab, o.Templates)
+	return from, addTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
 }
 
 // save is what is known of pictures, as it is written.
@@ -208,7 +209,7 @@ func mergeShift(o MergeOptions, shards []part, say Reporter) (*MergeResult, erro
 		return nil, err
 	}
 	return &MergeResult{
-		Path: o.SavePath, Kind: kindRatios, Shape: []int{r.Images, len(concepts)}, Shards: len(shards),
+		Path: o.SavePath, Kind: artefact.KindRatios, Shape: []int{r.Images, len(concepts)}, Shards: len(shards),
 		Images: r.Images, Skipped: r.Skipped, Shift: r,
 	}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -303,7 +304,7 @@ func shiftedScores(t *testing.T, weights string, change func(scores []float32)) 
 	t.Helper()
 	s, _ := readGolden(t, "s.npy")
 	change(s)
-	return scoresFolder(t, s, cache.Origin{Weights: weights})
+	return scoresFolder(t, s, origin.Origin{Weights: weights})
 }
 
 func TestWatch(t *testing.T) {

@@ -5,18 +5,20 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // PictureOptions says which pictures to evaluate, and where what the model says
 // about them comes from: what Collect wrote, or the model itself.
 type PictureOptions struct {
+	Artefacts  artefact.Reader
 	ScoresPath string // a folder of scores, or a dense .dat or .npy
 	Shape      []int  // of a dense file that has no manifest
 
@@ -49,7 +51,9 @@ type source struct {
 	heads, neurons int // heads is 0 of a dense file that is summed over them
 	outDim         int
 	labelled       bool
-	origin         cache.Origin // for manifests: the model, and what was read
+	origin         origin.Origin // for manifests: the model, and what was read
+
+	artefact *cache.Artefact // of collected scores; else nil
 
 	pool    *decomp.Pool     // nil of a dense file
 	tower   *clip.ImageTower // of a model only
@@ -64,22 +68,21 @@ func openSource(ctx context.Context, o PictureOptions, threads int, say Reporter
 	switch {
 	case o.Model != "":
 		return openTowerSource(ctx, o, threads, say)
-	case IsDense(o.ScoresPath):
+	case artefact.IsDense(o.ScoresPath):
 		return openDenseSource(ctx, o)
 	case o.Shape != nil:
-		return nil, fmt.Errorf("%s: --shape is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
+		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
 	return openScoresSource(ctx, o)
 }
 
 // parentOrigin is the origin of what is made of a collection; a is nil for one
 // of another program.
-func parentOrigin(a *cache.Artefact) cache.Origin {
+func parentOrigin(a *cache.Artefact) origin.Origin {
 	if a == nil {
-		return cache.Origin{}
+		return origin.Origin{}
 	}
-	from := a.Manifest.Origin
-	return cache.Origin{Model: from.Model, Weights: from.Weights, Parents: map[string]string{"contributions": a.Hash()}}
+	return a.Manifest.Origin.Derived("contributions", a.Hash())
 }
 
 // batchImages is how many pictures' scores are in memory at a time: 76 MB for
@@ -88,43 +91,36 @@ const batchImages = 128
 
 // openScoresSource opens a folder that Collect wrote.
 func openScoresSource(ctx context.Context, o PictureOptions) (*source, error) {
-	s, err := openScores(o.ScoresPath)
+	s, err := o.Artefacts.Scores(o.ScoresPath, nil)
 	if err != nil {
 		return nil, err
 	}
-	if err := sound(s.Artefact); err != nil {
-		s.close()
-		return nil, err
-	}
-	names, err := imageNames(s.Artefact)
-	if err == nil && len(names) != s.images {
-		err = fmt.Errorf("%s: %d names in %s, want one for each of %d rows", s.Path(), len(names), imagesFile, s.images)
-	}
+	names, err := s.Names()
 	var labels []int
 	if err == nil && o.Data.Path != "" {
 		labels, err = dataLabels(ctx, o.Data, names, s.Path())
 	}
 	if err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	src := &source{
-		images: s.images, heads: s.pool.Heads, neurons: s.pool.Neurons, outDim: s.pool.OutDim,
-		labelled: labels != nil, origin: parentOrigin(s.Artefact), pool: s.pool, close: s.close,
+		artefact: s.Artefact, images: s.Images, heads: s.Pool.Heads, neurons: s.Pool.Neurons, outDim: s.Pool.OutDim,
+		labelled: labels != nil, origin: parentOrigin(s.Artefact), pool: s.Pool, close: s.Close,
 	}
 	src.each = func(ctx context.Context, do func(batch) error) error {
 		row := src.heads * src.neurons
-		scores := make([]float32, min(batchImages, s.images)*row)
-		for lo := 0; lo < s.images; lo += batchImages {
+		scores := make([]float32, min(batchImages, s.Images)*row)
+		for lo := 0; lo < s.Images; lo += batchImages {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			hi := min(lo+batchImages, s.images)
+			hi := min(lo+batchImages, s.Images)
 			b := batch{names: names[lo:hi], scores: scores[:(hi-lo)*row]}
 			if labels != nil {
 				b.labels = labels[lo:hi]
 			}
-			if err := s.read(b.scores, lo); err != nil {
+			if err := s.Read(b.scores, lo); err != nil {
 				return err
 			}
 			if err := do(b); err != nil {
@@ -163,14 +159,14 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of strin
 
 // openDenseSource opens contributions that are written out, [B,H,C,O] or [B,C,O].
 func openDenseSource(ctx context.Context, o PictureOptions) (*source, error) {
-	d, err := openDenseFile(o.ScoresPath, o.Shape)
+	d, err := o.Artefacts.Dense(o.ScoresPath, o.Shape, nil)
 	if err != nil {
 		return nil, err
 	}
-	shape := d.shape()
+	shape := d.Shape
 	src := &source{
 		images: shape[0], neurons: shape[len(shape)-2], outDim: shape[len(shape)-1],
-		origin: parentOrigin(d.parent), close: d.close,
+		origin: parentOrigin(d.Artefact), close: d.Close,
 	}
 	if len(shape) == 4 {
 		src.heads = shape[1]
@@ -184,21 +180,18 @@ func openDenseSource(ctx context.Context, o PictureOptions) (*source, error) {
 		names, labels, err = denseLabels(ctx, o, d)
 	}
 	if err != nil {
-		d.close()
+		d.Close()
 		return nil, err
 	}
 	src.labelled = labels != nil
 	src.each = func(ctx context.Context, do func(batch) error) error {
-		row := make([]float32, product(shape[1:]))
+		row := make([]float32, artefact.Product(shape[1:]))
 		for i := range src.images {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.file.ReadFloat32(row, int64(i)*int64(len(row))); err != nil {
+			if err := d.ReadImage(row, i); err != nil {
 				return err
-			}
-			if e := notFinite(row); e >= 0 {
-				return fmt.Errorf("%s: contribution at %s of image %d is %g, want a finite one", d.path, indexText(e, shape[1:]), i, row[e])
 			}
 			b := batch{names: names[i : i+1], dense: row}
 			if labels != nil {
@@ -215,23 +208,25 @@ func openDenseSource(ctx context.Context, o PictureOptions) (*source, error) {
 
 // denseLabels returns the names and labels of a dense file's rows, which are
 // the data set's pictures in their order, but for those that were skipped.
-func denseLabels(ctx context.Context, o PictureOptions, d *writtenOut) (names []string, labels []int, err error) {
+func denseLabels(ctx context.Context, o PictureOptions, d *artefact.Dense) (names []string, labels []int, err error) {
 	data, err := dataset.Open(ctx, o.Data)
 	if err != nil {
 		return nil, nil, err
 	}
 	stride, gone := o.Stride, map[string]bool{}
-	if d.parent != nil {
-		m := d.parent.Manifest
-		stride = m.Origin.Stride
+	if d.Artefact != nil {
+		m := d.Artefact.Manifest
+		if m.Origin.Images != nil {
+			stride = m.Origin.Images.Stride
+		}
 		for _, s := range m.Skipped {
 			gone[s.Name] = true
 		}
 	}
 	data = data.Stride(max(stride, 1))
-	if d.parent != nil {
-		// Rows have no names, so that only the very same pictures will do.
-		if err := d.parent.Require(cache.Manifest{Origin: cache.Origin{Images: data.Fingerprint()}}); err != nil {
+	if d.Artefact != nil {
+		// Rows have no names, so that only the very same images will do.
+		if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Images(data.Fingerprint())); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -240,8 +235,8 @@ func denseLabels(ctx context.Context, o PictureOptions, d *writtenOut) (names []
 			names, labels = append(names, item.Name), append(labels, item.Label)
 		}
 	}
-	if len(names) != d.images() {
-		return nil, nil, fmt.Errorf("%s: %d rows, but %s has %d pictures (every %d-th)", d.path, d.images(), o.Data.Path, len(names), stride)
+	if len(names) != d.Images() {
+		return nil, nil, fmt.Errorf("%s: %d rows, but %s has %d pictures (every %d-th)", d.Path, d.Images(), o.Data.Path, len(names), stride)
 	}
 	if len(data.Classes) == 0 {
 		labels = nil
@@ -268,15 +263,11 @@ func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Rep
 		return nil, err
 	}
 	c := tower.Config()
-	parameters := map[string]any{"exif": o.Images.EXIF, "max_pixels": o.Images.MaxPixels}
-	if o.Precision == kernel.BFloat16 {
-		parameters["precision"] = "bf16, reduced"
-	}
 	src := &source{
 		images: len(data.Items), heads: c.Heads(), neurons: c.Neurons(), outDim: c.OutDim, labelled: len(data.Classes) > 0,
-		origin: cache.Origin{
-			Model: c.Name(), Weights: m.sha256, Dataset: data.Kind, Images: data.Fingerprint(), Stride: o.Stride,
-			Preprocessing: imageprep.Version, Parameters: parameters,
+		origin: origin.Origin{
+			Model: c.Name(), Weights: m.sha256, Block: origin.LastBlock, Precision: precisionOf(o.Precision),
+			Images: imagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
 		},
 		pool: tower.Pool(), tower: tower, items: data.Items, close: m.Close,
 	}
@@ -344,17 +335,18 @@ func (s *source) runTower(ctx context.Context, o PictureOptions, items []dataset
 	return flush()
 }
 
-// openDenseFile opens a dense file of pairs or neurons. Its shape is its
-// header's or manifest's, or, for a .dat of another program, the one given.
-func openDenseFile(path string, shape []int) (*writtenOut, error) {
-	d, err := openWrittenOut(path, shape)
-	if err != nil {
-		return nil, err
+// imagesOrigin says which images were sent through a tower, and how they were
+// prepared.
+func imagesOrigin(dataset, fingerprint string, stride int, o imageprep.Options) *origin.Images {
+	return &origin.Images{
+		Dataset: dataset, SHA256: fingerprint, Stride: stride, Preprocessing: imageprep.Version, EXIF: o.EXIF, MaxPixels: o.MaxPixels,
 	}
-	got := d.shape()
-	if len(got) != 3 && len(got) != 4 || product(got) == 0 {
-		d.close()
-		return nil, fmt.Errorf("%s: shape %s, want [B,H,C,O] or [B,C,O]", path, npy.ShapeString(got))
+}
+
+// precisionOf names the precision of products in a tower.
+func precisionOf(p kernel.Precision) string {
+	if p == kernel.BFloat16 {
+		return origin.BFloat16
 	}
-	return d, nil
+	return origin.Float32
 }

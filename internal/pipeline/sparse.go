@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -12,9 +11,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -23,7 +25,7 @@ type SparseOptions struct {
 	CodingOptions
 	DescriptionsPath  string // JSON; one of the two may be empty
 	DecompositionPath string // .npz
-	Restart           bool   // do away with what lies there
+	Restart           bool   // discard what is there
 }
 
 // SparseResult is what Sparse wrote.
@@ -59,7 +61,7 @@ const mostStopsNamed = 100
 // kept beside the outputs, and the bytes in the end are those of an undisturbed
 // run.
 func Sparse(ctx context.Context, o SparseOptions, say Reporter) (*SparseResult, error) {
-	if err := makeFolders(o.DescriptionsPath, o.DecompositionPath); err != nil {
+	if err := artefact.MakeFolders(o.DescriptionsPath, o.DecompositionPath); err != nil {
 		return nil, err
 	}
 	c, err := openCoding(o.CodingOptions)
@@ -69,7 +71,7 @@ func Sparse(ctx context.Context, o SparseOptions, say Reporter) (*SparseResult, 
 	defer c.close()
 	slices.Sort(c.units)
 	if n := len(c.units) * c.Components; n > math.MaxInt32 {
-		return nil, fmt.Errorf("--num-components %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
+		return nil, fmt.Errorf("{num-components} %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
 	}
 	s := &sparse{options: o, say: say, coding: c}
 	if s.origin, err = c.origin(); err != nil {
@@ -83,33 +85,33 @@ type sparse struct {
 	options SparseOptions
 	say     Reporter
 	coding  *coding
-	origin  cache.Origin
+	origin  origin.Origin
 }
 
 func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 	o, c := s.options, s.coding
 	result := &SparseResult{
-		Unit: c.pcs.units.kind(), Units: len(c.units), Words: len(c.Words), Components: c.Components, Normalize: c.Normalize.String(),
+		Unit: c.pcs.Units.Kind(), Units: len(c.units), Words: len(c.Words), Components: c.Components, Normalize: c.Normalize.String(),
 	}
 	for _, path := range []string{o.DecompositionPath, o.DescriptionsPath} {
 		if path != "" {
 			result.Paths = append(result.Paths, path)
 		}
 	}
-	coded, err := s.there(o.DecompositionPath, kindCodes)
+	coded, err := s.there(o.DecompositionPath, artefact.KindCodes)
 	if err != nil {
 		return nil, err
 	}
-	described, err := s.there(o.DescriptionsPath, kindDescriptions)
+	described, err := s.there(o.DescriptionsPath, artefact.KindDescriptions)
 	if err != nil {
 		return nil, err
 	}
 	result.Complete = (coded || o.DecompositionPath == "") && (described || o.DescriptionsPath == "")
-	var d *decomposition
+	var d *artefact.Codes
 	switch {
 	case coded:
-		if d, err = readDecomposition(o.DecompositionPath); err == nil {
-			err = d.fits(o.DecompositionPath, product(c.pcs.units), len(c.Words))
+		if d, err = o.Artefacts.Codes(o.DecompositionPath, nil); err == nil {
+			err = d.Want(c.pcs.Units.Count(), len(c.Words))
 		}
 	case !result.Complete:
 		d, err = s.code(ctx)
@@ -118,13 +120,12 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 		return nil, err
 	}
 	if !coded && o.DecompositionPath != "" {
-		if err := d.save(o.DecompositionPath, s.origin); err != nil {
+		if err := d.Save(o.DecompositionPath, s.origin); err != nil {
 			return nil, err
 		}
 	}
 	if !described && o.DescriptionsPath != "" {
-		m := cache.Manifest{Kind: kindDescriptions, Axes: []string{"U"}, Shape: []int{len(c.units)}, Origin: s.origin}
-		if _, err := cache.Save(o.DescriptionsPath, m, func(w io.Writer) error { return d.writeDescriptions(w, c.Words) }); err != nil {
+		if err := d.SaveDescriptions(o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -152,7 +153,7 @@ func (s *sparse) there(path, kind string) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		err = a.Match(cache.Manifest{Kind: kind, Origin: s.origin})
+		err = a.IsOf(kind, s.origin)
 	}
 	if err == nil {
 		return true, nil
@@ -160,7 +161,7 @@ func (s *sparse) there(path, kind string) (bool, error) {
 	if _, e := os.Stat(s.workPath()); e == nil {
 		return false, nil
 	}
-	return false, hinted{err, "give another path, or start over with --restart"}
+	return false, hint.With(err, "give another path, or discard what is there with {restart}")
 }
 
 // The work of an unfinished run is an artefact of its own in a folder beside the
@@ -192,13 +193,13 @@ func (s *sparse) workPath() string {
 }
 
 // code codes all units, or those that an earlier run has left.
-func (s *sparse) code(ctx context.Context) (*decomposition, error) {
+func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	c := s.coding
 	if len(c.Words) > maxWords {
 		return nil, fmt.Errorf("%s: %d words, want at most %d", c.WordsPath, len(c.Words), maxWords)
 	}
 	w, err := cache.OpenChunks(s.workPath(), cache.Plan{
-		Kind: kindUnfinished, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
+		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
 		Origin: s.origin, Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
 	}, s.options.Restart)
 	switch {
@@ -218,7 +219,7 @@ func (s *sparse) code(ctx context.Context) (*decomposition, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDecomposition(codes, c.units, product(c.pcs.units)), nil
+	return artefact.NewCodes(codes, c.units, c.pcs.Units.Count()), nil
 }
 
 // fill appends the batches that are missing.
@@ -229,11 +230,11 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 		return nil
 	}
 	if w.Done() > 0 {
-		s.say.Note("%s: going on after %d of %d %ss", s.workPath(), len(c.units)-len(left), len(c.units), c.pcs.units.kind())
+		s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), len(c.units)-len(left), len(c.units), c.pcs.Units.Kind())
 	}
 	progress := s.say.Progress()
 	unit := ui.Neurons
-	if c.pcs.units.pairs() {
+	if c.pcs.Units.IsPairs() {
 		unit = ui.Pairs
 	}
 	progress.Start(int64(len(left)), unit, "sparse")
@@ -244,7 +245,7 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 	}
 	for len(left) > 0 {
 		batch := left[:min(workUnits, len(left))]
-		rows, err := c.pcs.read(batch)
+		rows, err := c.pcs.Read(batch)
 		if err != nil {
 			return err
 		}
@@ -255,10 +256,10 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 			told = done
 		})
 		if ctx.Err() != nil {
-			return hinted{ctx.Err(), "finished batches are kept: run the same command again to go on"}
+			return hint.With(ctx.Err(), "finished batches are kept: run the same command again to resume")
 		}
 		if err != nil {
-			return fmt.Errorf("%s: from %s on: %w", c.PCsPath, c.pcs.units.name(batch[0]), err)
+			return fmt.Errorf("%s: from %s on: %w", c.PCsPath, c.pcs.Units.Name(batch[0]), err)
 		}
 		if err := w.Append(workRows(codes), nil); err != nil {
 			return err
@@ -291,8 +292,8 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := sound(a); err != nil {
-		return nil, hinted{err, "start over with --restart"}
+	if err := artefact.VerifyChecksums(a); err != nil {
+		return nil, hint.With(err, "discard it with {restart}")
 	}
 	path, err := a.Payload("")
 	if err != nil {
@@ -340,7 +341,7 @@ func (s *sparse) removeWork() error {
 	path := s.workPath()
 	a, err := cache.Open(path)
 	if err == nil {
-		err = a.Match(cache.Manifest{Kind: kindUnfinished, Origin: s.origin})
+		err = a.IsOf(artefact.KindUnfinishedCodes, s.origin)
 	}
 	if err != nil && !errors.Is(err, cache.ErrDamaged) {
 		return nil // there is none, or it is that of other outputs
@@ -356,20 +357,20 @@ func (s *sparse) removeWork() error {
 
 // summarize says how the codes ended, and tells the reader of codes that ended
 // early.
-func (s *sparse) summarize(r *SparseResult, d *decomposition) {
+func (s *sparse) summarize(r *SparseResult, d *artefact.Codes) {
 	sum := 0.0
 	r.Stops = map[string]int{}
 	var early int
 	for _, u := range s.coding.units {
-		stop := omp.Stop(d.stops[u])
+		stop := omp.Stop(d.Stops[u])
 		r.Stops[stop.String()]++
-		sum += float64(d.residuals[u])
+		sum += float64(d.Residuals[u])
 		if stop == omp.Full {
 			continue
 		}
 		if early++; early <= mostStopsNamed {
-			words, _ := d.rows.Slice(u)
-			r.StoppedEarly = append(r.StoppedEarly, EarlyStop{s.coding.pcs.units.name(u), len(words), stop.String()})
+			words, _ := d.Rows.Slice(u)
+			r.StoppedEarly = append(r.StoppedEarly, EarlyStop{s.coding.pcs.Units.Name(u), len(words), stop.String()})
 		}
 	}
 	mean := sum / float64(len(s.coding.units))

@@ -14,11 +14,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // codeRounding is the goldens' tolerance for codes and residuals.
@@ -419,7 +422,7 @@ func TestSparseStops(t *testing.T) {
 }
 
 // saveRows writes rows as an artefact of embeddings or directions.
-func saveRows(t testing.TB, kind, name string, shape []int, rows []float32, origin cache.Origin) string {
+func saveRows(t testing.TB, kind, name string, shape []int, rows []float32, origin origin.Origin) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
 	_, err := cache.Save(path, cache.Manifest{Kind: kind, Shape: shape, Origin: origin}, func(w io.Writer) error {
@@ -435,14 +438,14 @@ func TestSparseRefuses(t *testing.T) {
 	good := goldenCoding(t, "pc0_nh.npy")
 	rows, shape := readGolden(t, "text/words.npy")
 	hash := cache.ListHash(good.Words)
-	embeddings := func(change func(rows []float32), origin cache.Origin) string {
+	embeddings := func(change func(rows []float32), origin origin.Origin) string {
 		copied := slices.Clone(rows)
 		change(copied)
-		return saveRows(t, kindEmbeddings, "words.npy", shape, copied, origin)
+		return saveRows(t, artefact.KindEmbeddings, "words.npy", shape, copied, origin)
 	}
 	same := func([]float32) {}
-	made := func(texts, weights string) cache.Origin {
-		return cache.Origin{Weights: weights, Parameters: map[string]any{"texts_sha256": texts}}
+	made := func(texts, weights string) origin.Origin {
+		return origin.Origin{Weights: weights, Parameters: map[string]any{"texts_sha256": texts}}
 	}
 	pcs, pcShape := readGolden(t, "pc0_n.npy")
 	for name, test := range map[string]struct {
@@ -452,16 +455,18 @@ func TestSparseRefuses(t *testing.T) {
 	}{
 		"too few words": {func(o *SparseOptions) { o.Words = o.Words[1:] }, "300 words, but " + good.WordsPath + " has 299", nil},
 		"other dimensions": {func(o *SparseOptions) {
-			o.EmbeddingsPath = saveRows(t, kindEmbeddings, "w.npy", []int{300, 16}, make([]float32, 4800), made(hash, ""))
+			o.EmbeddingsPath = saveRows(t, artefact.KindEmbeddings, "w.npy", []int{300, 16}, make([]float32, 4800), made(hash, ""))
 		}, "16 dimensions, but the directions of " + good.PCsPath + " have 32", nil},
 		"other words": {func(o *SparseOptions) { o.EmbeddingsPath = embeddings(same, made(strings.Repeat("0", 64), "")) }, "texts", cache.ErrStale},
 		"not embeddings": {func(o *SparseOptions) {
-			o.EmbeddingsPath = saveRows(t, kindMeans, "w.npy", shape, rows, cache.Origin{})
+			o.EmbeddingsPath = saveRows(t, artefact.KindMeans, "w.npy", shape, rows, origin.Origin{})
 		}, "kind", cache.ErrStale},
-		"not directions": {func(o *SparseOptions) { o.PCsPath = saveRows(t, kindMeans, "w.npy", pcShape, pcs, cache.Origin{}) }, "kind", cache.ErrStale},
+		"not directions": {func(o *SparseOptions) {
+			o.PCsPath = saveRows(t, artefact.KindMeans, "w.npy", pcShape, pcs, origin.Origin{})
+		}, "kind", cache.ErrStale},
 		"another model": {func(o *SparseOptions) {
 			o.EmbeddingsPath = embeddings(same, made(hash, strings.Repeat("1", 64)))
-			o.PCsPath = saveRows(t, kindDirections, "pcs.npy", pcShape, pcs, cache.Origin{Weights: strings.Repeat("2", 64)})
+			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, pcs, origin.Origin{Weights: strings.Repeat("2", 64)})
 		}, "weights 222222222222, this is 111111111111", cache.ErrStale},
 		"NaN in a word": {func(o *SparseOptions) {
 			o.EmbeddingsPath = embeddings(func(rows []float32) { rows[33] = float32(math.NaN()) }, made(hash, ""))
@@ -469,16 +474,16 @@ func TestSparseRefuses(t *testing.T) {
 		"NaN in a direction": {func(o *SparseOptions) {
 			bad := slices.Clone(pcs)
 			bad[64] = float32(math.Inf(1))
-			o.PCsPath = saveRows(t, kindDirections, "pcs.npy", pcShape, bad, cache.Origin{})
+			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, bad, origin.Origin{})
 		}, "direction of n2: element 0 is +Inf", nil},
 		"huge direction": {func(o *SparseOptions) {
 			bad := slices.Clone(pcs)
 			bad[64] = 1e20
-			o.PCsPath = saveRows(t, kindDirections, "pcs.npy", pcShape, bad, cache.Origin{})
+			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, bad, origin.Origin{})
 		}, "from n0 on: signal 2: norm", nil},
 		"nothing there": {func(o *SparseOptions) { o.PCsPath = "nowhere.npy" }, "missing", cache.ErrMissing},
 		"flat directions": {func(o *SparseOptions) {
-			o.PCsPath = saveRows(t, kindDirections, "p.npy", []int{8192}, pcs, cache.Origin{})
+			o.PCsPath = saveRows(t, artefact.KindComponents, "p.npy", []int{8192}, pcs, origin.Origin{})
 		}, "want [H,C,O] of pairs", nil},
 		"more words than are": {func(o *SparseOptions) { o.Components = 301 }, "300 words, want --num-components, 301", nil},
 		"head too large":      {func(o *SparseOptions) { o.Units = []string{"h4n0"} }, `unit "h4n0": want a pair, h0n0 to h3n255, or all pairs of a neuron, n0 to n255`, nil},
@@ -500,9 +505,9 @@ func TestSparseRefuses(t *testing.T) {
 }
 
 func TestUnits(t *testing.T) {
-	pairs, neurons := unitShape{4, 256}, unitShape{256}
+	pairs, neurons := unit.Shape{4, 256}, unit.Shape{256}
 	for _, test := range []struct {
-		shape unitShape
+		shape unit.Shape
 		names []string
 		want  []int // nil: refused
 	}{
@@ -519,24 +524,24 @@ func TestUnits(t *testing.T) {
 		{pairs, []string{"h99999999999999999999n0"}, nil},
 		{pairs, []string{"h0"}, nil},
 	} {
-		got, err := test.shape.find(test.names)
+		got, err := test.shape.Find(test.names)
 		if !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
 			t.Errorf("%v in %v: %v, %v; want %v", test.names, test.shape, got, err, test.want)
 		}
 	}
-	for _, s := range []unitShape{pairs, neurons} {
+	for _, s := range []unit.Shape{pairs, neurons} {
 		parameters := map[string]any{}
 		s.parameters(parameters)
-		if got := shapeOf(cache.Manifest{Origin: cache.Origin{Parameters: parameters}}); !slices.Equal(got, s) {
+		if got := shapeOf(cache.Manifest{Origin: origin.Origin{Parameters: parameters}}); !slices.Equal(got, s) {
 			t.Errorf("kept as %v, read as %v, want %v", parameters, got, s)
 		}
-		for _, u := range []int{0, product(s) - 1} {
+		for _, u := range []int{0, artefact.Product(s) - 1} {
 			if got, err := s.find([]string{s.name(u)}); err != nil || !slices.Equal(got, []int{u}) {
 				t.Errorf("%s names %v, want %d", s.name(u), got, u)
 			}
 		}
 	}
-	if got := shapeOf(cache.Manifest{Origin: cache.Origin{Parameters: map[string]any{"neurons": json.Number("x")}}}); got != nil {
+	if got := shapeOf(cache.Manifest{Origin: origin.Origin{Parameters: map[string]any{"neurons": json.Number("x")}}}); got != nil {
 		t.Errorf("shape %v of nonsense", got)
 	}
 }
@@ -601,7 +606,7 @@ func TestDescribe(t *testing.T) {
 		"other directions": {func(o *DescribeOptions) {
 			fromFile(o)
 			rows, shape := readGolden(t, "pc0_nh.npy")
-			o.PCsPath = saveRows(t, kindDirections, "pcs.npy", shape, rows, cache.Origin{})
+			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", shape, rows, origin.Origin{})
 		}, "directions"},
 	} {
 		if _, err := describe(test.change); err == nil || !strings.Contains(err.Error(), test.want) {
@@ -614,12 +619,12 @@ func TestDescribe(t *testing.T) {
 func TestDecompositionRefuses(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "codes.npz")
-	write := func(d *decomposition) {
-		if err := d.save(path, cache.Origin{}); err != nil {
+	write := func(d *artefact.Codes) {
+		if err := d.save(path, origin.Origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	whole := func() *decomposition {
+	whole := func() *artefact.Codes {
 		return &decomposition{
 			rows:      &npy.Sparse{Rows: 1, Cols: 2, ByRow: true, Data: []float32{3}, Indices: []int32{1}, Starts: []int32{0, 1}},
 			residuals: []float32{0.5}, stops: []int8{int8(omp.Weak)},
@@ -629,11 +634,11 @@ func TestDecompositionRefuses(t *testing.T) {
 	if d, err := readDecomposition(path); err != nil || d.stops[0] != int8(omp.Weak) || d.residuals[0] != 0.5 {
 		t.Fatalf("read %+v, %v", d, err)
 	}
-	for name, damage := range map[string]func(d *decomposition){
-		"coefficient not finite": func(d *decomposition) { d.rows.Data[0] = float32(math.NaN()) },
-		"stop of no name":        func(d *decomposition) { d.stops[0] = 9 },
-		"too few stops":          func(d *decomposition) { d.stops = nil },
-		"too many residuals":     func(d *decomposition) { d.residuals = []float32{1, 2} },
+	for name, damage := range map[string]func(d *artefact.Codes){
+		"coefficient not finite": func(d *artefact.Codes) { d.rows.Data[0] = float32(math.NaN()) },
+		"stop of no name":        func(d *artefact.Codes) { d.stops[0] = 9 },
+		"too few stops":          func(d *artefact.Codes) { d.stops = nil },
+		"too many residuals":     func(d *artefact.Codes) { d.residuals = []float32{1, 2} },
 	} {
 		d := whole()
 		damage(d)

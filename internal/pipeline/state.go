@@ -13,6 +13,7 @@ import (
 	"os"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // sums are what a collection that keeps no row per picture adds its values to.
@@ -33,11 +34,11 @@ type sums interface {
 //	the arrays' elements, little-endian
 //	the CRC-32C of all this, little-endian
 type sumState struct {
-	Origin  cache.Origin `json:"origin"`
-	Inputs  int          `json:"inputs"`  // pictures in all
-	Done    int          `json:"done"`    // pictures that were looked at
-	Images  int          `json:"images"`  // of them, those that have values
-	Skipped []Skipped    `json:"skipped"` // and the others
+	Origin  origin.Origin `json:"origin"`
+	Inputs  int           `json:"inputs"`  // pictures in all
+	Done    int           `json:"done"`    // pictures that were looked at
+	Images  int           `json:"images"`  // of them, those that have values
+	Skipped []Skipped     `json:"skipped"` // and the others
 	// Pictures is the CRC-32C of the checksums of their files; see cache.SumOf.
 	Pictures uint32 `json:"pictures_crc32c"`
 }
@@ -119,7 +120,7 @@ func cut[T any](a []T, do func(block any) error) error {
 }
 
 // resumeSums fills s with what an earlier run left, if it left anything.
-func (c *collector) resumeSums(origin cache.Origin, s sums) (*sumState, error) {
+func (c *collector) resumeSums(origin origin.Origin, s sums) (*sumState, error) {
 	fresh := &sumState{Origin: origin, Inputs: len(c.items), Skipped: []Skipped{}}
 	if c.options.Restart {
 		return fresh, nil
@@ -134,7 +135,7 @@ func (c *collector) resumeSums(origin cache.Origin, s sums) (*sumState, error) {
 	defer f.Close()
 	found, err := readState(f, fresh, s)
 	if errors.Is(err, cache.ErrStale) {
-		return nil, fmt.Errorf("%s: %w: it is of another collection; remove it, or start over with --restart", c.statePath(), err)
+		return nil, fmt.Errorf("%s: %w: it belongs to another collection; remove it, or discard it with {restart}", c.statePath(), err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w (remove it to start over)", c.statePath(), err)
@@ -160,7 +161,7 @@ func readState(from io.Reader, fresh *sumState, s sums) (*sumState, error) {
 		return nil, cache.ErrStale
 	}
 	if found.Done < 0 || found.Done > found.Inputs || found.Images != found.Done-len(found.Skipped) {
-		return nil, fmt.Errorf("%d images and %d skipped of %d, %d in all: cannot be", found.Images, len(found.Skipped), found.Done, found.Inputs)
+		return nil, fmt.Errorf("inconsistent counts: %d images and %d skipped of %d, %d in all", found.Images, len(found.Skipped), found.Done, found.Inputs)
 	}
 	sum.Write(line)
 	err = eachBlock(s, func(block any) error { return binary.Read(io.TeeReader(r, sum), binary.LittleEndian, block) })

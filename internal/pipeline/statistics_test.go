@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -46,7 +47,7 @@ func TestStatistics(t *testing.T) {
 	scores, o := goldenImages(t, "scores"), goldenStatistics(t)
 	collect(t, scores)
 	result := collect(t, o)
-	if result.Images != 48 || result.Kind != kindStatistics {
+	if result.Images != 48 || result.Kind != artefact.KindStatistics {
 		t.Errorf("result %+v", result)
 	}
 	for _, topK := range []int{5, 20} {
@@ -57,7 +58,7 @@ func TestStatistics(t *testing.T) {
 			}
 		}
 	}
-	got, _ := readNPY(t, filepath.Join(o.SavePath, featuresFile))
+	got, _ := readNPY(t, filepath.Join(o.SavePath, artefact.FeaturesFile))
 	want, _ := readGolden(t, "features.npy")
 	if err := testutil.Far(got, want, rounding); err != nil {
 		t.Error(err)
@@ -128,7 +129,7 @@ func TestStatisticsResume(t *testing.T) {
 		"as it was":  func(CollectOptions) error { return nil },
 		"state gone": func(o CollectOptions) error { return os.Remove(o.SavePath + ".sum") },
 		"features empty": func(o CollectOptions) error {
-			return os.Truncate(filepath.Join(o.SavePath, featuresFile+".partial"), 0)
+			return os.Truncate(filepath.Join(o.SavePath, artefact.FeaturesFile+".partial"), 0)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

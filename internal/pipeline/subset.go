@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -48,10 +49,10 @@ func Subset(ctx context.Context, o SubsetOptions, say Reporter) (*SubsetResult, 
 	items := d.Stride(r.Stride).Items
 	if o.Number > 0 {
 		if len(items) < o.Number {
-			return nil, hinted{
+			return nil, hint.With(
 				fmt.Errorf("%s: %s, of which one in %d makes %d, want %d", d.Root, ui.Images.Count(int64(len(d.Items))), r.Stride, len(items), o.Number),
-				"ask for fewer with --number, or for all that --sample-stride gives with --number 0",
-			}
+				"ask for fewer with {number}, or for all that {sample-stride} gives with {number} 0",
+			)
 		}
 		items = items[:o.Number]
 	}
@@ -167,10 +168,10 @@ func (l *links) onlyOurs(ctx context.Context, ours map[string]bool) error {
 			return fmt.Errorf("%s: a file, want a folder", l.dir)
 		}
 		if !d.IsDir() && !ours[filepath.ToSlash(rel)] {
-			return hinted{
+			return hint.With(
 				fmt.Errorf("%s: holds %s, which is no part of this subset", l.dir, rel),
-				"give another folder with --save-path",
-			}
+				"give another folder with {save-path}",
+			)
 		}
 		return nil
 	})
@@ -196,10 +197,10 @@ func (l *links) there(item dataset.Item) (bool, error) {
 		return false, err
 	}
 	if info.IsDir() || !os.SameFile(is, want) {
-		return false, hinted{
+		return false, hint.With(
 			fmt.Errorf("%s: something else is in the way, want a link to %s", path, item.Path),
-			"give another folder with --save-path, or remove it yourself",
-		}
+			"give another folder with {save-path}, or remove it yourself",
+		)
 	}
 	return true, nil
 }
@@ -221,7 +222,7 @@ func (l *links) make(item dataset.Item) error {
 			err = os.Link(file, path)
 		}
 		if err != nil {
-			return hinted{err, "hard links need both folders on one file system: use --link symbolic"}
+			return hint.With(err, "hard links need both folders on one file system: use {link} symbolic")
 		}
 		return nil
 	}

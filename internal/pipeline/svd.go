@@ -8,13 +8,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // SVDOptions says what to find the principal directions of.
 type SVDOptions struct {
+	Artefacts   artefact.Reader
 	CollectPath string // a folder of scores, or a dense .dat or .npy
 	Shape       []int  // of a dense file that has no manifest
 	Neurons     bool   // per neuron, summed over heads; else per pair
@@ -43,10 +47,10 @@ type SVDResult struct {
 const mostNullNamed = 100
 
 // nameNull names the units of r that have no direction.
-func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unitShape) {
+func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Shape) {
 	for u, state := range r.State {
 		if state == lowrank.Null && len(s.NullUnits) < mostNullNamed {
-			s.NullUnits = append(s.NullUnits, units.name(first+u))
+			s.NullUnits = append(s.NullUnits, units.Name(first+u))
 		}
 	}
 }
@@ -59,10 +63,10 @@ const enoughImages = 4
 // pair or neuron; see package lowrank. Outputs appear together, after all
 // units are done.
 func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
-	if err := makeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
+	if err := artefact.MakeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
 		return nil, err
 	}
-	for _, wanted := range []struct{ path, kind string }{{o.OutPath, kindDirections}, {o.MeanPath, kindMeans}, {o.NormPath, kindNorms}} {
+	for _, wanted := range []struct{ path, kind string }{{o.OutPath, artefact.KindComponents}, {o.MeanPath, artefact.KindMeans}, {o.NormPath, artefact.KindNorms}} {
 		if wanted.path == "" {
 			continue
 		}
@@ -79,14 +83,14 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 	case src.images() == 0:
 		return nil, fmt.Errorf("%s: no pictures in it", o.CollectPath)
 	case o.PC > 0 && o.PC >= src.rank():
-		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no --pc-idx %d", o.CollectPath, src.rank(), o.PC)
+		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
 	if o.OutPath != "" && src.images() < enoughImages*o.TopK {
-		say.Warn("%s: %s for --top-k-pca %d: signs are a matter of chance below %d images, take more or a smaller --top-k-pca",
+		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; take more, or a smaller {top-k-pca}",
 			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
 	}
 	axes, units := []string{"H", "C"}, src.units()
-	result := &SVDResult{Unit: "pair", Units: product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
+	result := &SVDResult{Unit: "pair", Units: artefact.Product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
 	unit := ui.Pairs
 	if o.Neurons {
 		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
@@ -95,24 +99,24 @@ func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
 	progress.Start(int64(result.Units), unit, "svd")
 	defer progress.Done()
 
-	add := func(kind, path, axis string, last int, origin cache.Origin) output {
+	add := func(kind, path, axis string, last int, origin origin.Origin) artefact.Output {
 		if path != "" {
 			result.Paths = append(result.Paths, path)
 		}
-		return newOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
+		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
 	}
 	origin := src.origin(o)
-	err = saveTogether([]output{
-		add(kindDirections, o.OutPath, "O", src.outDim(), origin),
-		add(kindMeans, o.MeanPath, "O", src.outDim(), origin),
-		add(kindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
+	err = artefact.SaveTogether([]artefact.Output{
+		add(artefact.KindComponents, o.OutPath, "O", src.outDim(), origin),
+		add(artefact.KindMeans, o.MeanPath, "O", src.outDim(), origin),
+		add(artefact.KindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
 	}, func(w []io.Writer) error {
 		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
 			result.Undecided += r.Count(lowrank.Open)
 			result.Null += r.Count(lowrank.Null)
 			result.nameNull(r, first, units)
 			progress.Add(int64(r.Units))
-			return errors.Join(put(w[0], r.Direction), put(w[1], r.Mean), put(w[2], r.Norms))
+			return errors.Join(artefact.Put(w[0], r.Direction), artefact.Put(w[1], r.Mean), artefact.Put(w[2], r.Norms))
 		})
 	})
 	if err != nil {

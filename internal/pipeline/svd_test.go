@@ -13,10 +13,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -43,23 +45,23 @@ func tinyPool(t testing.TB) *decomp.Pool {
 func goldenScores(t testing.TB) string {
 	t.Helper()
 	s, _ := readGolden(t, "s.npy")
-	return scoresFolder(t, s, cache.Origin{})
+	return scoresFolder(t, s, origin.Origin{})
 }
 
 // scoresFolder writes scores of the golden pictures and model as a folder.
-func scoresFolder(t testing.TB, s []float32, origin cache.Origin) string {
+func scoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	t.Helper()
 	_, shape := readGolden(t, "s.npy")
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: kindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
-		Inputs: shape[0], ChunkInputs: shape[0], Payload: scoresFile,
+		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
+		Inputs: shape[0], ChunkInputs: shape[0], Payload: artefact.ScoresFile,
 	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	names, _ := labelledNames(t)
-	if err := errors.Join(w.Append(s, nil), addPool(w, tinyPool(t), false, par.NewTeam(1)), addNames(w, names, nil)); err != nil {
+	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, tinyPool(t), false, par.NewTeam(1)), addNames(w, names, nil)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {
@@ -268,12 +270,12 @@ func TestSVDWarns(t *testing.T) {
 // TestSaveTogether holds that a failure in the middle leaves no file behind.
 func TestSaveTogether(t *testing.T) {
 	dir := t.TempDir()
-	outputs := []output{
-		newOutput(kindMeans, filepath.Join(dir, "a.npy"), []string{"C"}, []int{2}, cache.Origin{}),
-		newOutput(kindMeans, filepath.Join(dir, "b.npy"), []string{"C"}, []int{2}, cache.Origin{}),
+	outputs := []artefact.Output{
+		artefact.NewOutput(artefact.KindMeans, filepath.Join(dir, "a.npy"), []string{"C"}, []int{2}, origin.Origin{}),
+		artefact.NewOutput(artefact.KindMeans, filepath.Join(dir, "b.npy"), []string{"C"}, []int{2}, origin.Origin{}),
 	}
 	failure := errors.New("failed")
-	if err := saveTogether(outputs, func(w []io.Writer) error { return failure }); !errors.Is(err, failure) {
+	if err := artefact.SaveTogether(outputs, func(w []io.Writer) error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("error %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"))

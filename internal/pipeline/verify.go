@@ -21,6 +21,9 @@ type VerifyOptions struct {
 	// with them. Of Data, Kind may be empty, for that of the collection.
 	DataKind, DataPath string
 
+	// Remake says how an artefact with a manifest is made again.
+	Remake func(path string, m cache.Manifest) string
+
 	Repair    bool
 	Model     string // of the collections to repair
 	BatchSize int
@@ -280,7 +283,7 @@ func (v *verifying) payloads(ctx context.Context, f *found) error {
 		}
 	}
 	if f.State == StateDamaged {
-		f.Hint = remake(a)
+		f.Hint = v.Remake(a.Path(), a.Manifest)
 	}
 	return nil
 }
@@ -298,7 +301,7 @@ func (v *verifying) chunks(ctx context.Context, f *found) error {
 	u := f.unfinished
 	f.Kind, f.Bytes = u.Plan.Kind, u.Size()
 	f.wrong(StateMissing, f.path, -1, fmt.Sprintf("not finished, %d of %d chunks are done", len(u.Chunks), u.Of))
-	f.Hint = "run the command that makes it again: it goes on from there"
+	f.Hint = "run the command that makes it again: it resumes from there"
 	damage, err := u.Verify(ctx, v.read)
 	for _, d := range damage {
 		f.wrong(StateDamaged, d.File, d.Chunk, d.Err.Error())

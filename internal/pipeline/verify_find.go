@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // This file finds out which artefacts lie at or below a path.
@@ -114,9 +115,9 @@ func (v *verifying) add(path string) {
 	} else if !errors.Is(err, cache.ErrMissing) {
 		f.err = err
 	} else if exists(path+stateEnd) && errors.Is(f.err, cache.ErrMissing) {
-		f.err = hinted{
+		f.err = hint.With(
 			fmt.Errorf("open %s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+stateEnd),
-			"run the command that makes it again: it goes on from there",
-		}
+			"run the command that makes it again: it resumes from there",
+		)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 )
@@ -27,7 +28,7 @@ type finiteScan struct {
 // newFiniteScan returns a scan for a payload, or nil for one that has no floats
 // or not in rows of bytes.
 func newFiniteScan(m cache.Manifest, p cache.Payload, path string) *finiteScan {
-	s := &finiteScan{at: -1, infOK: m.Kind == kindLayer4, shape: m.Shape}
+	s := &finiteScan{at: -1, infOK: m.Kind == artefact.KindLayer4, shape: m.Shape}
 	switch {
 	case p.Chunks != nil || filepath.Ext(path) == ".dat":
 		s.dtype = npy.Float32
@@ -113,7 +114,7 @@ func (s *finiteScan) scan(b []byte) {
 }
 
 func (s *finiteScan) text() string {
-	return fmt.Sprintf("element %s is %g, want finite numbers", indexText(int(s.at), s.shape), s.value)
+	return fmt.Sprintf("element %s is %g, want finite numbers", artefact.Index(int(s.at), s.shape), s.value)
 }
 
 // finitePacked looks for numbers that are not finite in files that hold them
@@ -129,20 +130,14 @@ func finitePacked(path string) error {
 		for _, name := range a.Names() {
 			array, err := a.Read(name)
 			if err == nil {
-				err = finiteArray(name, array)
+				err = artefact.CheckArray(name, array)
 			}
 			if err != nil {
 				return err
 			}
 		}
 	case ".pt":
-		data, shape, err := readTensor(path)
-		if err != nil {
-			return err
-		}
-		if i := notFinite(data); i >= 0 {
-			return notFiniteAt(path, i, shape, data[i])
-		}
+		return artefact.CheckTensor(path)
 	}
 	return nil
 }

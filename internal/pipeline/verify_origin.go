@@ -7,8 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // This file compares artefacts with what they were made from.
@@ -21,17 +22,17 @@ const (
 
 // parentKinds are the kinds of artefact that are read in a role.
 var parentKinds = map[string][]string{
-	"contributions": {kindScores, kindDense, kindStatistics},
-	"directions":    {kindDirections},
-	"embeddings":    {kindEmbeddings},
-	"norms":         {kindNorms},
+	"contributions": {artefact.KindScores, artefact.KindDense, artefact.KindStatistics},
+	"components":    {artefact.KindComponents},
+	"embeddings":    {artefact.KindEmbeddings},
+	"norms":         {artefact.KindNorms},
 }
 
 // parents looks for the artefacts that f was made from among those that were
 // found, by their hashes. One that is not there, though others of its kind are,
 // was made again since, or belongs elsewhere.
 func (v *verifying) parents(f *found) {
-	var origin cache.Origin
+	var origin origin.Origin
 	switch {
 	case f.artefact != nil:
 		origin = f.artefact.Manifest.Origin
@@ -61,7 +62,7 @@ func (v *verifying) parents(f *found) {
 		if p.State == otherOne {
 			f.wrong(StateStale, f.path, -1, v.stale(p, origin.Parents[role]))
 			if f.Hint == "" && f.artefact != nil {
-				f.Hint = remake(f.artefact)
+				f.Hint = v.Remake(f.path, f.artefact.Manifest)
 			}
 		}
 	}
@@ -88,7 +89,7 @@ type pictureSet struct {
 // comparePictures compares the files of a collection's pictures with what they
 // were when they were collected.
 func (v *verifying) comparePictures(ctx context.Context, f *found) error {
-	if f.artefact == nil || f.artefact.Manifest.Origin.Images == "" {
+	if f.artefact == nil || f.artefact.Manifest.Origin.Images == nil {
 		return nil
 	}
 	m := f.artefact.Manifest
@@ -96,11 +97,12 @@ func (v *verifying) comparePictures(ctx context.Context, f *found) error {
 	if v.DataPath == "" {
 		return nil
 	}
-	kind := m.Origin.Dataset
+	from := m.Origin.Images
+	kind := from.Dataset
 	if v.DataKind != "" {
 		kind = v.DataKind
 	}
-	set, err := v.pictureSet(ctx, kind, m.Origin.Stride)
+	set, err := v.pictureSet(ctx, kind, from.Stride)
 	if err != nil {
 		return err
 	}
@@ -109,8 +111,8 @@ func (v *verifying) comparePictures(ctx context.Context, f *found) error {
 		f.wrong(StateStale, f.path, -1, set.err.Error())
 		return nil
 	}
-	err = f.artefact.Match(cache.Manifest{Origin: cache.Origin{Dataset: kind, Images: set.images}})
-	if err != nil {
+	facts := append(artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images))
+	if err = f.artefact.Expect(nil, facts...); err != nil {
 		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the pictures of %s", err, v.DataPath))
 		return nil
 	}

@@ -9,23 +9,26 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
 // repair computes what is damaged in a collection again. Nothing is written but
 // the bytes that were there; see cache.Repair.
 func (v *verifying) repair(ctx context.Context, f *found) error {
-	if f.artefact == nil || f.State != StateDamaged || !isCollection(f.artefact.Manifest) {
+	if f.artefact == nil || f.State != StateDamaged || !artefact.IsCollection(f.artefact.Manifest) {
 		return nil
 	}
 	if v.Model == "" || v.DataPath == "" {
-		return fmt.Errorf("%s: to compute it again, want --model and --data-path", f.path)
+		return fmt.Errorf("%s: to compute it again, want {model} and {data-path}", f.path)
 	}
 	o, err := v.collectOptions(f.path, f.artefact.Manifest)
 	if err != nil {
@@ -36,16 +39,12 @@ func (v *verifying) repair(ctx context.Context, f *found) error {
 		return err
 	}
 	defer c.model.Close()
-	origin := c.origin()
-	for _, kept := range []string{"mean", "expand", shardParameter, inputsParameter} { // how rows are written, and which
-		if value, there := f.artefact.Manifest.Origin.Parameters[kept]; there {
-			origin.Parameters[kept] = value
-		}
+	from := c.origin()
+	from.Shard = f.artefact.Manifest.Origin.Shard // which the options restrict the images to
+	if err := f.artefact.IsOf(f.artefact.Manifest.Kind, from); err != nil {
+		return hint.With(err, "repair with the model and the pictures that it was made from")
 	}
-	if err := f.artefact.Match(cache.Manifest{Origin: origin}); err != nil {
-		return hinted{err, "repair with the model and the pictures that it was made from"}
-	}
-	lo, hi, err := o.Shard.cut(len(c.data.Items), f.artefact.Manifest.ChunkInputs)
+	lo, hi, err := o.Shard.bounds(len(c.data.Items), f.artefact.Manifest.ChunkInputs)
 	if err != nil {
 		return err
 	}
@@ -77,33 +76,38 @@ func (v *verifying) repair(ctx context.Context, f *found) error {
 
 // collectOptions are those that a collection was made with.
 func (v *verifying) collectOptions(path string, m cache.Manifest) (CollectOptions, error) {
-	number := func(name string) int {
-		n, err := strconv.Atoi(fmt.Sprint(m.Origin.Parameters[name]))
-		if err != nil {
-			return 0
-		}
-		return n
+	from, images, collect := m.Origin, origin.Images{}, origin.Collect{}
+	if from.Images != nil {
+		images = *from.Images
 	}
-	yes := func(name string) bool { return m.Origin.Parameters[name] == true }
+	if from.Collect != nil {
+		collect = *from.Collect
+	}
 	o := CollectOptions{
-		Model: v.Model, Data: dataset.Options{Kind: m.Origin.Dataset, Path: v.DataPath}, Stride: max(m.Origin.Stride, 1),
-		BatchSize: v.BatchSize, Threads: v.Threads, Mode: m.Origin.Mode, Lens: number("lens_idx"), Mean: yes("mean"),
-		StatsOnly: wholeKind(m) == kindStatistics, TopK: number("top_k"), SavePath: path, Half: m.DType == npy.Float16.String(),
-		Expand: yes("expand"), Images: imageprep.Options{EXIF: yes("exif"), MaxPixels: number("max_pixels")},
+		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, Path: v.DataPath}, Stride: max(images.Stride, 1),
+		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
+		StatsOnly: artefact.WholeKind(m.Kind) == artefact.KindStatistics, TopK: collect.TopK, SavePath: path, Half: m.DType == npy.Float16.String(),
+		Expand: collect.Expand, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
+	}
+	if from.Block != origin.LastBlock && from.Mode == ModeLens {
+		var err error
+		if o.Lens, err = strconv.Atoi(from.Block); err != nil {
+			return o, fmt.Errorf("%s: block %.20q, want a number", path, from.Block)
+		}
 	}
 	if v.DataKind != "" {
 		o.Data.Kind = v.DataKind
 	}
-	if sh := m.Origin.Parameters[shardParameter]; sh != nil {
-		var err error
-		if o.Shard, err = ParseShard(fmt.Sprint(sh)); err != nil {
+	if sh := from.Shard; sh != nil {
+		o.Shard = Shard{sh.Number, sh.Of}
+		if err := o.Shard.check(); err != nil {
 			return o, fmt.Errorf("%s: shard %w", path, err)
 		}
 	}
-	if m.Origin.Parameters["batch_size"] == "1" {
+	if collect.Batch == "1" {
 		o.BatchSize = 1
 	}
-	if m.Origin.Parameters["precision"] != nil {
+	if from.Precision == origin.BFloat16 {
 		o.Precision = kernel.BFloat16
 		if !kernel.HasBFloat16() {
 			return o, fmt.Errorf("%s: made with bf16 products, which this processor does not have", path)
@@ -148,13 +152,9 @@ func (r *repairing) run(ctx context.Context) error {
 	return nil
 }
 
-// statistics reports whether sums or extremes are damaged, to which every picture
+// statistics reports whether sums or extremes are damaged, to which every image
 // has added something.
-func (r *repairing) statistics() bool {
-	return slices.ContainsFunc([]string{sumsFile, sumsLowFile, largestFile, largestImagesFile, smallestFile, smallestImagesFile}, func(name string) bool {
-		return slices.Contains(r.Files, name)
-	})
-}
+func (r *repairing) statistics() bool { return slices.ContainsFunc(r.Files, artefact.IsStatistics) }
 
 // rows computes chunks again.
 func (r *repairing) rows(ctx context.Context, chunks []int) error {
@@ -173,7 +173,7 @@ func (r *repairing) everything(ctx context.Context) error {
 	if err := r.each(ctx, all, func(chunk collected) { sum.add(chunk.values) }); err != nil {
 		return err
 	}
-	return addStatistics(r, e, config.Heads(), config.Neurons())
+	return artefact.AddStatistics(r, e, config.Heads(), config.Neurons())
 }
 
 // each computes chunks again, writes those that are damaged, and hands over what
@@ -210,7 +210,7 @@ func (r *repairing) each(ctx context.Context, chunks []int, also func(collected)
 // from the model alone.
 func (r *repairing) mean(ctx context.Context) error {
 	single := r.Manifest.Payloads[0].File == ""
-	if len(r.Chunks) == 0 && !single && !slices.Contains(r.Files, imagesFile) {
+	if len(r.Chunks) == 0 && !single && !slices.Contains(r.Files, artefact.ImagesFile) {
 		return nil
 	}
 	sum, state := make(valueSums, r.mode.values()), &sumState{}
@@ -242,7 +242,7 @@ func (r *repairing) mean(ctx context.Context) error {
 func (c *collector) meanFile(mean []float32) func(io.Writer) error {
 	return func(w io.Writer) error {
 		if filepath.Ext(c.options.SavePath) == ".dat" {
-			return put(w, mean)
+			return artefact.Put(w, mean)
 		}
 		return npy.WriteFloat32(w, c.mode.row().shape, mean)
 	}

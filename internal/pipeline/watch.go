@@ -9,10 +9,12 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // WatchOptions say which collections to compare, in which concepts.
@@ -71,7 +73,7 @@ func (m Moved) Size() float64 { return m.size }
 // are read picture by picture, twice, so that memory does not grow with their
 // size but for the values of what is listed.
 func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, error) {
-	if err := makeFolders(o.SavePath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
 	isWatch := func(first, second string) bool { return first == "reference" && second == "" }
@@ -122,28 +124,17 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 // openBoth opens the two collections, which must come from the same weights and
 // the same way of preparing pictures.
 func openBoth(ctx context.Context, o WatchOptions, say Reporter) (ref, now *source, err error) {
-	a, err := cache.Open(o.Scores)
+	now, err = openScoresSource(ctx, PictureOptions{ScoresPath: o.Scores, Artefacts: o.Artefacts})
 	if err != nil {
-		return nil, nil, unmade(err, o.Scores, "collect --save-path")
-	}
-	b, err := cache.Open(o.Reference)
-	if err != nil {
-		return nil, nil, unmade(err, o.Reference, "collect --save-path")
-	}
-	from := a.Manifest.Origin
-	if err := b.Require(cache.Manifest{Origin: cache.Origin{Weights: from.Weights, Model: from.Model, Preprocessing: from.Preprocessing, Mode: from.Mode}}); err != nil {
-		return nil, nil, fmt.Errorf("%w (%s)", err, o.Scores)
-	}
-	for _, name := range []string{"exif", "precision", "lens_idx"} {
-		if x, y := b.Manifest.Origin.Parameters[name], from.Parameters[name]; fmt.Sprint(x) != fmt.Sprint(y) {
-			say.Warn("%s was collected with another %s than %s: some of what moved may be due to that", o.Reference, name, o.Scores)
-		}
-	}
-	if ref, err = openScoresSource(ctx, PictureOptions{ScoresPath: o.Reference}); err != nil {
 		return nil, nil, err
 	}
-	if now, err = openScoresSource(ctx, PictureOptions{ScoresPath: o.Scores}); err != nil {
+	if ref, err = openScoresSource(ctx, PictureOptions{ScoresPath: o.Reference, Artefacts: o.Artefacts}); err != nil {
+		now.close()
+		return nil, nil, err
+	}
+	if err := comparable(o, ref.artefact, now.artefact, say); err != nil {
 		ref.close()
+		now.close()
 		return nil, nil, err
 	}
 	switch {
@@ -158,6 +149,29 @@ func openBoth(ctx context.Context, o WatchOptions, say Reporter) (ref, now *sour
 		return nil, nil, err
 	}
 	return ref, now, nil
+}
+
+// comparable returns an error unless two collections come from the same weights
+// and the same way of preparing images. It warns of what may have moved scores.
+func comparable(o WatchOptions, ref, now *cache.Artefact, say Reporter) error {
+	made, this := ref.Manifest.Origin, now.Manifest.Origin
+	facts := artefact.OfModel(this.Weights).Mode(this.Mode)
+	a, b := made.Images, this.Images
+	if b != nil {
+		facts = append(facts, cache.Fact{Field: "origin.images.preprocessing", Want: b.Preprocessing})
+	}
+	if err := o.Artefacts.Check(ref, facts); err != nil {
+		return fmt.Errorf("%w (%s)", err, o.Scores)
+	}
+	warn := func(name string, differs bool) {
+		if differs {
+			say.Warn("%s was collected with another %s than %s: some of what moved may be due to that", o.Reference, name, o.Scores)
+		}
+	}
+	warn("exif", a != nil && b != nil && a.EXIF != b.EXIF)
+	warn("precision", made.Precision != this.Precision)
+	warn("block", made.Block != this.Block)
+	return nil
 }
 
 // watcher is a Watch under way. Sides are 0, the reference, and 1.
@@ -203,7 +217,7 @@ func (w *watcher) each(ctx context.Context, src *source, concepts []concept, pro
 	return src.each(ctx, func(b batch) error {
 		for i, x := range b.scores {
 			if x-x != 0 {
-				return fmt.Errorf("%s: score of %s is %g, want a finite one", b.names[i/w.pairs], pairName(i%w.pairs, w.neurons), x)
+				return fmt.Errorf("%s: score of %s is %g, want a finite one", b.names[i/w.pairs], unit.Pair(i%w.pairs, w.neurons), x)
 			}
 		}
 		ratios = slices.Grow(ratios[:0], len(b.names)*len(concepts))[:len(b.names)*len(concepts)]
@@ -285,6 +299,6 @@ func (w *watcher) describe(r *WatchResult) {
 		r.Concepts[i].Name, r.Concepts[i].Pairs = w.concepts[c].text, w.concepts[c].pairs
 	}
 	for i, p := range w.listed[1] {
-		r.Pairs[i].Name = pairName(p, w.neurons)
+		r.Pairs[i].Name = unit.Pair(p, w.neurons)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat"
 )
 
 // A Correlation is Pearson's r of N pairs of numbers, and how likely one as far
@@ -39,17 +40,10 @@ func Pearson(x, y []float64) float64 {
 	if len(x) != len(y) {
 		panic("trend: two lists differ in number")
 	}
-	mx, my := mean(x), mean(y)
-	var xx, yy, xy float64
-	for i := range x {
-		dx, dy := x[i]-mx, y[i]-my
-		xx, yy, xy = xx+dx*dx, yy+dy*dy, xy+dx*dy
-	}
 	if constant(x) || constant(y) {
 		return math.NaN()
 	}
-	r := xy / math.Sqrt(xx) / math.Sqrt(yy)
-	return min(max(r, -1), 1)
+	return min(max(stat.Correlation(x, y, nil), -1), 1)
 }
 
 // constant tells equal values apart from those whose differences round away.
@@ -60,14 +54,6 @@ func constant(x []float64) bool {
 		}
 	}
 	return true
-}
-
-func mean(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v
-	}
-	return sum / float64(len(x))
 }
 
 // significance is P and Log10P of r. With t² = r²·(n-2)/(1-r²) Student's two tails

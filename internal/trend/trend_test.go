@@ -85,6 +85,15 @@ func TestUndefined(t *testing.T) {
 	}
 }
 
+// TestPearsonFarFromZero correlates values whose differences are small beside
+// their mean.
+func TestPearsonFarFromZero(t *testing.T) {
+	x, y := []float64{1e9 + 1, 1e9 + 2, 1e9 + 3, 1e9 + 5}, []float64{2, 1, 4, 3}
+	if got, want := Pearson(x, y), 3.5/math.Sqrt(8.75*5); !near(got, want, 1e-14) {
+		t.Errorf("got %.17g, want %.17g", got, want)
+	}
+}
+
 // TestLogTailMeets holds that the series and the incomplete beta function agree
 // where both have digits.
 func TestLogTailMeets(t *testing.T) {

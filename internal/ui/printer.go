@@ -39,7 +39,8 @@ type Printer struct {
 
 	mu    sync.Mutex // held for every write to err
 	quiet bool
-	bar   *task // drawn on the last line of err, or nil
+	spell func(string) string // of messages, or nil
+	bar   *task               // drawn on the last line of err, or nil
 }
 
 // NewPrinter returns a Printer whose results go to out and whose messages go to
@@ -51,7 +52,7 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's do. The two must not be used at the same time.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -67,12 +68,28 @@ func (p *Printer) SetQuiet(quiet bool) {
 	p.quiet = quiet
 }
 
+// SetSpelling has spell rewrite the text of notes, warnings, errors and hints, as
+// to spell options as flags.
+func (p *Printer) SetSpelling(spell func(string) string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spell = spell
+}
+
+// Spelled is text as messages have it.
+func (p *Printer) Spelled(text string) string {
+	if p.spell == nil {
+		return text
+	}
+	return p.spell(text)
+}
+
 // Note says something that is good to know; a quiet Printer does not print it.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.quiet {
-		p.say("note: ", fmt.Sprintf(format, args...))
+		p.say("note: ", p.Spelled(fmt.Sprintf(format, args...)))
 	}
 }
 
@@ -80,21 +97,21 @@ func (p *Printer) Note(format string, args ...any) {
 func (p *Printer) Warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.say("warning: ", fmt.Sprintf(format, args...))
+	p.say("warning: ", p.Spelled(fmt.Sprintf(format, args...)))
 }
 
 // Error says why the run failed.
 func (p *Printer) Error(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.say("error: ", err.Error())
+	p.say("error: ", p.Spelled(err.Error()))
 }
 
 // Hint gives advice; each line of text becomes a hint of its own.
 func (p *Printer) Hint(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(p.Spelled(text)) {
 		p.say("hint: ", line)
 	}
 }

@@ -83,6 +83,13 @@ func TestTable(t *testing.T) {
 			tb.Row("heads", "48")
 			return tb
 		}, "neurons  3072\nheads      48\n"},
+		{"columns of a terminal, not runes", func() *Table {
+			tb := NewTable(Left("name"), Right("n"))
+			tb.Row("蝶", "1")           // two columns wide
+			tb.Row("nai\u0308ve", "2") // with a combining mark
+			tb.Row("plain", "3")
+			return tb
+		}, "name   n\n蝶     1\nnai\u0308ve  2\nplain  3\n"},
 		{"runes, not bytes", func() *Table {
 			tb := NewTable(Left("name"), Right("n"))
 			tb.Row("naïve", "1")

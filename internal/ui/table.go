@@ -3,7 +3,8 @@ package ui
 import (
 	"bytes"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/rivo/uniseg"
 )
 
 // gap is what separates two columns.
@@ -44,7 +45,7 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// format lays the table out: a column is as wide as its widest cell in runes.
+// format lays the table out: a column is as wide as its widest cell on a terminal.
 func (t *Table) format() []byte {
 	rows := t.rows
 	head := make([]string, len(t.columns))
@@ -57,14 +58,14 @@ func (t *Table) format() []byte {
 	width := make([]int, len(t.columns))
 	for _, row := range rows {
 		for i, c := range row {
-			width[i] = max(width[i], utf8.RuneCountInString(c))
+			width[i] = max(width[i], uniseg.StringWidth(c))
 		}
 	}
 	var b bytes.Buffer
 	for _, row := range rows {
 		var line strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
+			pad := strings.Repeat(" ", width[i]-uniseg.StringWidth(c))
 			if i > 0 {
 				line.WriteString(gap)
 			}

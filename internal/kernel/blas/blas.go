@@ -36,7 +36,9 @@ func (i Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32,
 	if !knownA || !knownB {
 		panic("blas: illegal transpose")
 	}
-	kernel.Sgemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, i.Team)
+	A := kernel.Matrix{Data: a, Rows: m, Cols: k, Stride: lda, Transposed: transA}
+	B := kernel.Matrix{Data: b, Rows: k, Cols: n, Stride: ldb, Transposed: transB}
+	kernel.Sgemm(alpha, A, B, beta, kernel.Strided(c, m, n, ldc), i.Team)
 }
 
 // transposes reports whether t transposes a real matrix, and whether it is

@@ -1,0 +1,164 @@
+package artefact
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// Components are the principal components of units, unit vectors in a file, whose
+// rows are read as they are needed.
+type Components struct {
+	Path     string
+	Units    unit.Shape
+	OutDim   int
+	Artefact *cache.Artefact // nil for a file of another program
+
+	tensor *Tensor
+}
+
+// Components opens a file of components, [H,C,O] of pairs or [C,O] of neurons.
+func (r Reader) Components(path string, facts Facts) (*Components, error) {
+	t, err := r.Tensor(path, facts, KindComponents)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(t.Shape); n != 2 && n != 3 || Product(t.Shape) == 0 {
+		t.Close()
+		return nil, t.WrongShape("[H,C,O] of pairs or [C,O] of neurons")
+	}
+	last := len(t.Shape) - 1
+	return &Components{Path: path, Units: unit.Shape(slices.Clone(t.Shape[:last])), OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
+}
+
+// ComponentsOf opens components of these units, of O dimensions.
+func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim int) (*Components, error) {
+	c, err := r.Components(path, facts)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(c.Units, units) || c.OutDim != outDim {
+		c.Close()
+		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
+	}
+	return c, nil
+}
+
+// Close closes the file.
+func (c *Components) Close() error { return c.tensor.Close() }
+
+// Read returns the components of some units, [len(units),O].
+func (c *Components) Read(units []int) ([]float32, error) {
+	rows := make([]float32, len(units)*c.OutDim)
+	for lo := 0; lo < len(units); {
+		hi := lo + 1 // of a run of units that follow one another
+		for hi < len(units) && units[hi] == units[hi-1]+1 {
+			hi++
+		}
+		if err := c.ReadRange(rows[lo*c.OutDim:hi*c.OutDim], units[lo]); err != nil {
+			return nil, err
+		}
+		lo = hi
+	}
+	return rows, nil
+}
+
+// ReadRows hands over the components of all units in groups, in order.
+func (c *Components) ReadRows(do func(first int, rows []float32) error) error {
+	units := c.Units.Count()
+	group := max(1, min(units, blockElements/c.OutDim))
+	buf := make([]float32, group*c.OutDim)
+	for lo := 0; lo < units; lo += group {
+		rows := buf[:min(group, units-lo)*c.OutDim]
+		if err := c.ReadRange(rows, lo); err != nil {
+			return err
+		}
+		if err := do(lo, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReadRange fills rows [U,O] with the components of the units from first on.
+func (c *Components) ReadRange(rows []float32, first int) error {
+	t := c.tensor
+	if t.file == nil {
+		copy(rows, t.data[first*c.OutDim:])
+	} else if err := t.file.ReadFloat32(rows, int64(first)*int64(c.OutDim)); err != nil {
+		return err
+	}
+	if i := FirstNonFinite(rows); i >= 0 {
+		return fmt.Errorf("%s: component of %s: element %d is %g, want a finite number", c.Path, c.Units.Name(first+i/c.OutDim), i%c.OutDim, rows[i])
+	}
+	return nil
+}
+
+// A Near is a unit and the product of its component with a text's embedding,
+// which is the cosine as both are unit vectors.
+type Near struct {
+	Unit   int
+	Cosine float64
+}
+
+// textsPerBlock bounds the products of texts and components in memory: with the
+// rows that a block of components has, some 64 MiB.
+const textsPerBlock = 256
+
+// Nearest returns, for each of texts [M,O], the k units whose component has the
+// largest product with it, best first; of equal ones the first unit comes first.
+func (c *Components) Nearest(ctx context.Context, texts []float32, k int, team par.Team) ([][]Near, error) {
+	O, units := c.OutDim, c.Units.Count()
+	M, k := len(texts)/O, min(k, units)
+	rowsPerBlock := max(1, min(units, 1<<16, blockElements/O))
+	products := make([]float32, min(M, textsPerBlock)*rowsPerBlock)
+	block := make([]float32, rowsPerBlock*O)
+	best := make([][]Near, M)
+	for i := range best {
+		best[i] = make([]Near, 0, k+1)
+	}
+	for lo := 0; lo < units; lo += rowsPerBlock {
+		n := min(rowsPerBlock, units-lo)
+		rows := block[:n*O]
+		if err := c.ReadRange(rows, lo); err != nil {
+			return nil, err
+		}
+		for from := 0; from < M; from += textsPerBlock {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			to := min(from+textsPerBlock, M)
+			kernel.Sgemm(1, kernel.Dense(texts[from*O:], to-from, O), kernel.Dense(rows, n, O).T(), 0, kernel.Dense(products, to-from, n), team)
+			team.For(to-from, func(first, last, _ int) {
+				for i := first; i < last; i++ {
+					best[from+i] = keepNearest(best[from+i], products[i*n:(i+1)*n], lo, k)
+				}
+			})
+		}
+	}
+	return best, nil
+}
+
+// keepNearest merges the products of units, the first of number first, into the
+// k best.
+func keepNearest(best []Near, products []float32, first, k int) []Near {
+	for j, x := range products {
+		near := Near{first + j, float64(x)}
+		if len(best) == k && !(near.Cosine > best[k-1].Cosine) {
+			continue
+		}
+		at := len(best)
+		for at > 0 && near.Cosine > best[at-1].Cosine {
+			at--
+		}
+		best = slices.Insert(best, at, near)
+		best = best[:min(len(best), k)]
+	}
+	return best
+}

@@ -1,0 +1,144 @@
+package artefact
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ptfile"
+)
+
+// Embeddings are texts as vectors of the space that images and texts share.
+type Embeddings struct {
+	Path     string
+	Rows     []float32 // [M,O]
+	Texts    int       // M
+	OutDim   int       // O
+	Artefact *cache.Artefact
+}
+
+// Embeddings reads texts' embeddings, [M,O], from .npy or .pt, as they are: their
+// lengths may differ. outDim is the O wanted, 0 for any.
+func (r Reader) Embeddings(path string, facts Facts, outDim int) (*Embeddings, error) {
+	a, err := r.Open(path, facts, KindEmbeddings)
+	if err != nil {
+		return nil, err
+	}
+	rows, shape, err := readTensor(path)
+	if err != nil {
+		return nil, err
+	}
+	want := "[texts,dimensions]"
+	if outDim > 0 {
+		want = fmt.Sprintf("[texts,%d]", outDim)
+	}
+	if len(shape) != 2 || Product(shape) == 0 || outDim > 0 && shape[1] != outDim {
+		return nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(shape), want)
+	}
+	return &Embeddings{path, rows, shape[0], shape[1], a}, checkFinite(path, rows, shape)
+}
+
+// UnitEmbeddings is Embeddings with the rows as unit vectors, in case another
+// program wrote them otherwise.
+func (r Reader) UnitEmbeddings(path string, facts Facts, outDim int) (*Embeddings, error) {
+	e, err := r.Embeddings(path, facts, outDim)
+	if err != nil {
+		return nil, err
+	}
+	for i := range e.Texts {
+		row := e.Rows[i*e.OutDim : (i+1)*e.OutDim]
+		n := norm(row)
+		if !(n > 0) || math.IsInf(n, 1) {
+			return nil, fmt.Errorf("%s: row %d has no direction (it is zero)", path, i)
+		}
+		for o := range row {
+			row[o] = float32(float64(row[o]) / n)
+		}
+	}
+	return e, nil
+}
+
+// SaveEmbeddings writes embeddings [M,O] to .npy or .pt. compute is called while
+// the file is locked, so that a second writer does not do the same work.
+func SaveEmbeddings(path string, texts, outDim int, o origin.Origin, compute func() ([]float32, error)) error {
+	shape := []int{texts, outDim}
+	m := cache.Manifest{Kind: KindEmbeddings, Axes: []string{"M", "O"}, Shape: shape, DType: npy.Float32.String(), Origin: o}
+	_, err := cache.Save(path, m, func(w io.Writer) error {
+		rows, err := compute()
+		if err != nil {
+			return err
+		}
+		if filepath.Ext(path) == ".pt" {
+			return ptfile.WriteTensor(w, shape, rows)
+		}
+		return npy.WriteFloat32(w, shape, rows)
+	})
+	return err
+}
+
+// IsEmbeddings reports whether a path names a kind of file that embeddings are
+// kept in.
+func IsEmbeddings(path string) bool {
+	ext := filepath.Ext(path)
+	return ext == ".npy" || ext == ".pt"
+}
+
+// readTensor reads a whole tensor from .npy, or from a .pt of one tensor, told
+// apart by content.
+func readTensor(path string) ([]float32, []int, error) {
+	isNumPy, err := startsWith(path, "\x93NUMPY")
+	if err != nil {
+		return nil, nil, err
+	}
+	if isNumPy {
+		return npy.ReadFloat32(path)
+	}
+	f, err := ptfile.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	tensors := f.Tensors()
+	if len(tensors) != 1 {
+		return nil, nil, fmt.Errorf("%s: %d tensors, want one", path, len(tensors))
+	}
+	data := make([]float32, tensors[0].Len())
+	return data, tensors[0].Shape, f.Float32(tensors[0], data)
+}
+
+// CheckTensor returns an error unless all of a file of one tensor is finite.
+func CheckTensor(path string) error {
+	data, shape, err := readTensor(path)
+	if err != nil {
+		return err
+	}
+	return checkFinite(path, data, shape)
+}
+
+// startsWith reports whether a file begins with magic bytes.
+func startsWith(path, magic string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	got := make([]byte, len(magic))
+	if _, err := io.ReadFull(f, got); err != nil {
+		return false, nil // shorter than that, or not to be read, which its reader says
+	}
+	return string(got) == magic, nil
+}
+
+// norm is the Euclidean norm, summed in float64.
+func norm(x []float32) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}

@@ -1,0 +1,86 @@
+package artefact
+
+import "github.com/clipnh/clipnh/internal/cache"
+
+// The kinds of artefact in manifests.
+const (
+	KindEmbeddings      = "embeddings"       // [M,O], unit vectors of texts
+	KindScores          = "scores"           // a folder: s [B,H,C] and what weight products are made of
+	KindMeanScores      = "mean scores"      // the same with the mean of s, [H,C]
+	KindDense           = "dense"            // r [B,H,C,O], or summed over heads [B,C,O]
+	KindMeans           = "means"            // of r, [H,C,O] or [C,O]
+	KindComponents      = "components"       // principal components, [H,C,O] or [C,O]
+	KindHeads           = "heads"            // Σ_n r, [B,H,O]
+	KindMeanHeads       = "mean heads"       // its mean, [H,O]
+	KindAttention       = "attention"        // of every token, [B,H,T,T]
+	KindMeanAttention   = "mean attention"   // its mean, [H,T,T]
+	KindActivations     = "activations"      // tokens before the positional embedding, [B,C,T]
+	KindMeanActivations = "mean activations" // their mean, [C,T]
+	KindLayer4          = "layer4"           // mean norms, [2,blocks,T]: of maps, of token contributions
+	KindSinkDrops       = "sink drops"       // of attention without each neuron, [B,C]
+	KindMeanSinkDrops   = "mean sink drops"  // their mean, [C]
+	KindSinkChanges     = "sink changes"     // mean, of pairs' norms without the sink, [H,C]
+	KindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
+	KindPolysemanticity = "polysemanticity"  // of units, [H,C] or [C]
+	KindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
+	KindMask            = "mask"             // bool, which units are kept, [H,C] or [C]
+	KindFeatures        = "features"         // of images, not normalised, [B,O], or [V,B,O] of several variants
+	KindCodes           = "codes"            // of components over words, a sparse matrix [U,M] and what goes with it
+	KindUnfinishedCodes = "coded units"      // of codes under way, [U,V]
+	KindDescriptions    = "descriptions"     // codes as JSON
+	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
+	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
+)
+
+// The files of a folder of a collection.
+const (
+	FeaturesFile       = "features.npy"        // [B,O], beside statistics
+	SumsFile           = "sums.npy"            // Σ_b s, [H,C] float64
+	SumsLowFile        = "sums.low.npy"        // what sums.npy leaves of them, to be added; see lowrank.Sums
+	LargestFile        = "largest.npy"         // the largest s, [H,C,K], descending
+	LargestImagesFile  = "largest.images.npy"  // the rows of features that they are of
+	SmallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending
+	SmallestImagesFile = "smallest.images.npy" // the rows of features that they are of
+
+	HeadsFile       = "heads.npy"       // [B,H,O]
+	AttentionFile   = "attention.npy"   // [B,H,T,T]
+	ActivationsFile = "activations.npy" // [B,C,T]
+	Layer4File      = "layer4.npy"      // [1,2,blocks,T]
+
+	ScoresFile     = "scores.npy"           // s, [B,H,C]
+	ValueFile      = "directions.value.npy" // W_V, [H,D,C]
+	OutFile        = "directions.out.npy"   // W_O, [O,H,D]: v[h,n] = Σ_d W_O[:,h,d] W_V[h,d,n]
+	BiasFile       = "bias.npy"             // b, [H,O]
+	DirectionsFile = "directions.npy"       // v written out, [H,C,O]
+	ImagesFile     = "images.txt"           // names of the images, one a line
+)
+
+// statisticsFiles are the files that every image has added something to.
+var statisticsFiles = []string{SumsFile, SumsLowFile, LargestFile, LargestImagesFile, SmallestFile, SmallestImagesFile}
+
+// IsStatistics reports whether a file of a folder is one that every image has
+// added something to.
+func IsStatistics(name string) bool {
+	for _, file := range statisticsFiles {
+		if file == name {
+			return true
+		}
+	}
+	return false
+}
+
+// collections are the kinds that are collected from images, which can be repaired
+// chunk by chunk, or done again as a whole where they are means.
+var collections = map[string]bool{
+	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindLayer4: true,
+	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
+}
+
+// IsCollection reports whether an artefact was collected from images. Means of
+// contributions are written by collect and by svd.
+func IsCollection(m cache.Manifest) bool {
+	return collections[WholeKind(m.Kind)] || m.Kind == KindMeans && m.Origin.Images != nil
+}
+
+// IsResult reports whether artefacts of a kind are results in one JSON file.
+func IsResult(kind string) bool { return kind == KindSegmentation || kind == KindRatios }

@@ -1,0 +1,155 @@
+package artefact
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// A Reader opens artefacts. OnMismatch decides about those that were made from
+// something else than what is asked for; nil refuses them. An artefact of
+// another kind is always refused.
+type Reader struct {
+	OnMismatch cache.OnMismatch
+}
+
+// Facts are what an artefact is expected to have been made from.
+type Facts []cache.Fact
+
+// Of returns the facts by which an artefact belongs to what has origin o: the
+// weights, the block and the precision, as far as o knows them. An artefact that
+// does not know one of them, as of another program's files, is taken to agree.
+func Of(o origin.Origin) Facts {
+	var facts Facts
+	for _, f := range []cache.Fact{
+		{Field: "origin.weights_sha256", Want: o.Weights, OrUnknown: true},
+		{Field: "origin.block", Want: o.Block, OrUnknown: true},
+		{Field: "origin.precision", Want: o.Precision, OrUnknown: true},
+	} {
+		if f.Want != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts
+}
+
+// OfModel returns the fact that an artefact was made with these weights; none if
+// they are not known.
+func OfModel(weights string) Facts { return Of(origin.Origin{Weights: weights}) }
+
+// Mode adds the stage's mode.
+func (f Facts) Mode(mode string) Facts {
+	return append(slices.Clone(f), cache.Fact{Field: "origin.mode", Want: mode})
+}
+
+// Texts adds the texts, in their order.
+func (f Facts) Texts(texts []string) Facts {
+	return append(slices.Clone(f), cache.Fact{Field: "origin.texts_sha256", Want: cache.ListHash(texts)})
+}
+
+// Normalize adds how the dictionary of codes is normalised.
+func (f Facts) Normalize(how string) Facts {
+	return append(slices.Clone(f), cache.Fact{Field: "origin.code.normalize", Want: how})
+}
+
+// Parent adds the artefact that was read in a role; none if there is no hash.
+func (f Facts) Parent(role, hash string) Facts {
+	if hash == "" {
+		return f
+	}
+	return append(slices.Clone(f), cache.Fact{Field: "origin.parents." + role, Want: hash})
+}
+
+// Images adds the images that a collection was made from.
+func (f Facts) Images(fingerprint string) Facts {
+	return append(slices.Clone(f), cache.Fact{Field: "origin.images.images_sha256", Want: fingerprint})
+}
+
+// Open opens the artefact at path, which must be of one of some kinds, as facts
+// say, and have the bytes that its manifest has the checksums of. It returns nil
+// for a file without a manifest, which is another program's.
+func (r Reader) Open(path string, facts Facts, kinds ...string) (*cache.Artefact, error) {
+	a, err := cache.Open(path)
+	if errors.Is(err, cache.ErrNoManifest) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, missing(err, path, kinds[0])
+	}
+	if err := r.check(a, facts, kinds); err != nil {
+		return nil, err
+	}
+	return a, VerifyChecksums(a)
+}
+
+// Check compares facts with an open artefact's.
+func (r Reader) Check(a *cache.Artefact, facts Facts) error { return a.Expect(r.OnMismatch, facts...) }
+
+func (r Reader) check(a *cache.Artefact, facts Facts, kinds []string) error {
+	kind := a.Manifest.Kind
+	if slices.Contains(kinds, kind) {
+		return r.Check(a, facts)
+	}
+	if strings.HasPrefix(kind, shardPrefix) {
+		return &Error{Kind: kind, Path: a.Path(), Err: fmt.Errorf("%s: %w: it holds a %s, want %s", a.Path(), cache.ErrStale, kind, anyOf(kinds))}
+	}
+	return &Error{Kind: kind, Want: kinds[0], Path: a.Path(), Err: fmt.Errorf("%s: %w: it holds %s, want %s", a.Path(), cache.ErrStale, kind, anyOf(kinds))}
+}
+
+func anyOf(kinds []string) string { return strings.Join(kinds, " or ") }
+
+// shardPrefix tells the kind of a shard from that of the whole, so that only a
+// merge reads it.
+const shardPrefix = "shard of "
+
+// ShardKind is the kind of a shard of artefacts of a kind.
+func ShardKind(kind string) string { return shardPrefix + kind }
+
+// IsShard reports whether a kind is that of a shard.
+func IsShard(kind string) bool { return strings.HasPrefix(kind, shardPrefix) }
+
+// WholeKind is the kind of what a shard is of, and kind itself for other kinds.
+func WholeKind(kind string) string { return strings.TrimPrefix(kind, shardPrefix) }
+
+// An Error is about an artefact that is missing, damaged or of another kind.
+type Error struct {
+	Kind string // of what is, or should be, at Path
+	Want string // another kind that was wanted; empty where that is not the fault
+	Path string
+
+	Damaged *cache.Manifest // of a damaged one; else nil
+	Err     error
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// missing says of what kind the artefact is that is missing, unless the error
+// knows better what to do about it.
+func missing(err error, path, kind string) error {
+	var hint interface{ Hint() string }
+	if !errors.Is(err, cache.ErrMissing) || errors.As(err, &hint) {
+		return err
+	}
+	return &Error{Kind: kind, Path: path, Err: err}
+}
+
+// VerifyChecksums reads an artefact and compares its bytes with its checksums.
+func VerifyChecksums(a *cache.Artefact) error {
+	damage, err := a.Verify(context.Background(), nil)
+	if err != nil || len(damage) == 0 {
+		return err
+	}
+	d := damage[0]
+	err = fmt.Errorf("%s: %w", d.File, d.Err)
+	if d.Chunk >= 0 {
+		err = fmt.Errorf("%s: chunk %d: %w", d.File, d.Chunk, d.Err)
+	}
+	return &Error{Kind: a.Manifest.Kind, Path: a.Path(), Damaged: &a.Manifest, Err: err}
+}

@@ -1,0 +1,135 @@
+package artefact
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// Scores is an open folder of the scores of every image.
+type Scores struct {
+	*cache.Artefact
+	Pool   *decomp.Pool
+	Images int
+
+	file *npy.File // [B,H,C]
+}
+
+// Scores opens a folder of scores.
+func (r Reader) Scores(path string, facts Facts) (*Scores, error) {
+	a, err := r.Collection(path, facts, KindScores)
+	if err != nil {
+		return nil, err
+	}
+	return ScoresOf(a)
+}
+
+// Collection opens a folder of one of some kinds. A file without a manifest is
+// none.
+func (r Reader) Collection(path string, facts Facts, kinds ...string) (*cache.Artefact, error) {
+	a, err := r.Open(path, facts, kinds...)
+	if err == nil && a == nil {
+		err = &Error{Kind: kinds[0], Path: path, Err: fmt.Errorf("%s: %w: a file without a manifest, want a folder of %s", path, cache.ErrMissing, anyOf(kinds))}
+	}
+	return a, err
+}
+
+// ScoresOf returns the scores of an artefact of KindScores.
+func ScoresOf(a *cache.Artefact) (*Scores, error) {
+	s := &Scores{Artefact: a}
+	main, err := a.Payload("")
+	if err != nil {
+		return nil, err
+	}
+	if s.file, err = npy.Open(main); err != nil {
+		return nil, err
+	}
+	if s.Pool, err = readPool(a); err != nil {
+		s.file.Close()
+		return nil, err
+	}
+	shape := s.file.Header.Shape
+	if len(shape) != 3 || shape[1] != s.Pool.Heads || shape[2] != s.Pool.Neurons {
+		s.file.Close()
+		return nil, fmt.Errorf("%s: shape %s, want [B,%d,%d] as the weight products have it", main, npy.ShapeString(shape), s.Pool.Heads, s.Pool.Neurons)
+	}
+	s.Images = shape[0]
+	return s, nil
+}
+
+// Close closes the file.
+func (s *Scores) Close() error { return s.file.Close() }
+
+// Names returns the names of the images, one for each row.
+func (s *Scores) Names() ([]string, error) {
+	names, err := ImageNames(s.Artefact)
+	if err == nil && len(names) != s.Images {
+		err = fmt.Errorf("%s: %d names in %s, want one for each of %d rows", s.Path(), len(names), ImagesFile, s.Images)
+	}
+	return names, err
+}
+
+// ReadAll reads the scores of every image, [B,H,C].
+func (s *Scores) ReadAll() ([]float32, error) {
+	all := make([]float32, s.Images*s.Pool.Heads*s.Pool.Neurons)
+	return all, s.Read(all, 0)
+}
+
+// Read fills rows with those of the images from first on.
+func (s *Scores) Read(rows []float32, first int) error {
+	each := s.Pool.Heads * s.Pool.Neurons
+	if err := s.file.ReadFloat32(rows, int64(first)*int64(each)); err != nil {
+		return err
+	}
+	if i := FirstNonFinite(rows); i >= 0 {
+		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, unit.Pair(i%each, s.Pool.Neurons), rows[i])
+	}
+	return nil
+}
+
+// ImageNames returns the names of the images that a folder has rows of.
+func ImageNames(a *cache.Artefact) ([]string, error) {
+	path, err := a.Payload(ImagesFile)
+	if err != nil {
+		return nil, err
+	}
+	return textlist.ReadFile(path)
+}
+
+// readPool reads what contributions are made of besides scores.
+func readPool(a *cache.Artefact) (*decomp.Pool, error) {
+	read := func(name string, rank int) ([]float32, []int, error) {
+		path, err := a.Payload(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		data, shape, err := readFinite(path)
+		if err == nil && len(shape) != rank {
+			err = fmt.Errorf("%s: shape %s, want %d dimensions", path, npy.ShapeString(shape), rank)
+		}
+		return data, shape, err
+	}
+	value, v, err := read(ValueFile, 3)
+	if err != nil {
+		return nil, err
+	}
+	out, o, err := read(OutFile, 3)
+	if err != nil {
+		return nil, err
+	}
+	bias, b, err := read(BiasFile, 2)
+	if err != nil {
+		return nil, err
+	}
+	heads, neurons, outDim := v[0], v[2], o[0]
+	if heads < 1 || v[0]*v[1] != neurons || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
+		return nil, fmt.Errorf("%s: weight slices of shapes %s, %s and a bias of %s do not fit together", filepath.Clean(a.Path()),
+			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
+	}
+	return decomp.PoolFromSlices(heads, neurons, outDim, value, out, bias), nil
+}

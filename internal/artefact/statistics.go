@@ -1,0 +1,219 @@
+package artefact
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Statistics is an open folder of statistics of pairs: sums and extremes of their
+// scores, and the features of the images.
+type Statistics struct {
+	*cache.Artefact
+	*lowrank.Extremes
+	Pool *decomp.Pool
+}
+
+// ErrPairsOnly is why statistics tell nothing of neurons.
+var ErrPairsOnly = errors.New("statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}")
+
+// StatisticsOf returns the statistics of an artefact of KindStatistics.
+func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
+	pool, err := readPool(a)
+	if err != nil {
+		return nil, err
+	}
+	s := &Statistics{Artefact: a, Pool: pool}
+	images := a.Manifest.Shape[0]
+	largest, err := s.array(LargestFile, []int{pool.Heads, pool.Neurons, -1})
+	if err != nil {
+		return nil, err
+	}
+	shape := largest.Header.Shape
+	if images < 1 || shape[2] < 1 || shape[2] > images {
+		return nil, fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", a.Path(), shape[2], images)
+	}
+	e := &lowrank.Extremes{Pairs: pool.Heads * pool.Neurons, Keep: shape[2], Images: images}
+	if e.Sum, err = s.sums(); err != nil {
+		return nil, err
+	}
+	if e.Largest.Scores, err = largest.Float32(); err != nil {
+		return nil, err
+	}
+	smallest, err := s.array(SmallestFile, shape)
+	if err != nil {
+		return nil, err
+	}
+	if e.Smallest.Scores, err = smallest.Float32(); err != nil {
+		return nil, err
+	}
+	if e.Largest.Images, err = s.indices(LargestImagesFile, shape); err != nil {
+		return nil, err
+	}
+	if e.Smallest.Images, err = s.indices(SmallestImagesFile, shape); err != nil {
+		return nil, err
+	}
+	s.Extremes = e
+	return s, nil
+}
+
+// sums reads the sums of scores. Those of older artefacts have one part.
+func (s *Statistics) sums() (lowrank.Sums, error) {
+	sums := lowrank.NewSums(s.Pool.Heads * s.Pool.Neurons)
+	for _, part := range []struct {
+		file string
+		into []float64
+	}{{SumsFile, sums.High}, {SumsLowFile, sums.Low}} {
+		a, err := s.array(part.file, []int{s.Pool.Heads, s.Pool.Neurons})
+		if part.file == SumsLowFile && errors.Is(err, cache.ErrMissing) {
+			break
+		}
+		if err != nil {
+			return sums, err
+		}
+		values, err := a.Float64()
+		if err != nil {
+			return sums, err
+		}
+		copy(part.into, values)
+	}
+	return sums, nil
+}
+
+// array reads a payload that must have a shape; -1 is any length.
+func (s *Statistics) array(name string, shape []int) (*npy.Array, error) {
+	path, err := s.Payload(name)
+	if err != nil {
+		return nil, err
+	}
+	a, err := npy.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := CheckArray(path, a); err != nil {
+		return nil, err
+	}
+	got := a.Header.Shape
+	if !slices.EqualFunc(got, shape, func(g, w int) bool { return g == w || w < 0 }) {
+		return nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(got), npy.ShapeString(shape))
+	}
+	return a, nil
+}
+
+// indices reads a payload of image numbers.
+func (s *Statistics) indices(name string, shape []int) ([]int32, error) {
+	a, err := s.array(name, shape)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := a.Int64()
+	if err != nil {
+		return nil, err
+	}
+	indices := make([]int32, len(numbers))
+	for i, n := range numbers {
+		if n < 0 || n >= int64(s.Manifest.Shape[0]) {
+			return nil, fmt.Errorf("%s: %s: image %d of %d", s.Path(), name, n, s.Manifest.Shape[0])
+		}
+		indices[i] = int32(n)
+	}
+	return indices, nil
+}
+
+// Features reads the image features, [B,O].
+func (s *Statistics) Features() ([]float32, error) {
+	path, err := s.Payload("")
+	if err != nil {
+		return nil, err
+	}
+	features, shape, err := readFinite(path)
+	if err == nil && !slices.Equal(shape, []int{s.Images, s.Pool.OutDim}) {
+		err = fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(shape), s.Images, s.Pool.OutDim)
+	}
+	return features, err
+}
+
+// WantTop returns an error unless the top images are among those kept. option is
+// what asks for them.
+func (s *Statistics) WantTop(option string, top int) error {
+	if s.Complete(top) {
+		return nil
+	}
+	return fmt.Errorf("%s: %d largest and smallest scores of each pair are kept, %s %d wants as many: collect with {top-k} %d", s.Path(), s.Keep, option, top, top)
+}
+
+// A FileAdder takes the files beside the rows of a folder: a *cache.ChunkWriter,
+// or a *cache.Repair, which writes damaged ones only.
+type FileAdder interface {
+	AddFile(name string, write func(io.Writer) error) error
+}
+
+// AddStatistics adds sums and extremes to a folder.
+func AddStatistics(w FileAdder, e *lowrank.Extremes, heads, neurons int) error {
+	kept := min(e.Keep, e.Images)
+	tail := []int{heads, neurons, kept}
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{SumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }},
+		{SumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }},
+		{LargestFile, func(to io.Writer) error {
+			return npy.WriteFloat32(to, tail, firstColumns(e.Largest.Scores, e.Keep, kept))
+		}},
+		{LargestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, firstColumns(e.Largest.Images, e.Keep, kept)) }},
+		{SmallestFile, func(to io.Writer) error {
+			return npy.WriteFloat32(to, tail, firstColumns(e.Smallest.Scores, e.Keep, kept))
+		}},
+		{SmallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, firstColumns(e.Smallest.Images, e.Keep, kept)) }},
+	} {
+		if err := w.AddFile(f.name, f.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// firstColumns returns the first n of every row of a.
+func firstColumns[T any](a []T, row, n int) []T {
+	if n == row {
+		return a
+	}
+	var all []T
+	for ; len(a) > 0; a = a[row:] {
+		all = append(all, a[:n]...)
+	}
+	return all
+}
+
+// AddPool adds what contributions are made of besides scores, and, to expand
+// them, the weight products written out.
+func AddPool(w FileAdder, p *decomp.Pool, expand bool, team par.Team) error {
+	H, C, O := p.Heads, p.Neurons, p.OutDim
+	for _, f := range []struct {
+		name  string
+		shape []int
+		data  []float32
+	}{
+		{ValueFile, []int{H, C / H, C}, p.Value},
+		{OutFile, []int{O, H, C / H}, p.Out},
+		{BiasFile, []int{H, O}, p.Bias},
+	} {
+		if err := w.AddFile(f.name, func(to io.Writer) error { return npy.WriteFloat32(to, f.shape, f.data) }); err != nil {
+			return err
+		}
+	}
+	if !expand {
+		return nil
+	}
+	return w.AddFile(DirectionsFile, func(to io.Writer) error {
+		return npy.WriteFloat32(to, []int{H, C, O}, p.AllDirections(team))
+	})
+}

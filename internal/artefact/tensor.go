@@ -1,0 +1,113 @@
+package artefact
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// A Tensor is a .npy file of finite numbers that is read piece by piece, an
+// artefact or another program's.
+type Tensor struct {
+	Path     string
+	Shape    []int
+	Artefact *cache.Artefact // nil for a file without manifest
+
+	file *npy.File
+	data []float32 // instead of file, of what cannot be read in pieces
+}
+
+// Tensor opens a .npy file of one of some kinds; see Reader.Open.
+func (r Reader) Tensor(path string, facts Facts, kinds ...string) (*Tensor, error) {
+	t := &Tensor{Path: path}
+	var err error
+	if t.Artefact, err = r.Open(path, facts, kinds...); err != nil {
+		return nil, err
+	}
+	if f, err := npy.Open(path); err == nil {
+		t.file, t.Shape = f, f.Shape
+		return t, nil
+	}
+	// Integers, or axes in Fortran order; or broken, which this finds too.
+	t.data, t.Shape, err = npy.ReadFloat32(path)
+	return t, err
+}
+
+// Origin is the artefact's, and zero for a file without manifest.
+func (t *Tensor) Origin() origin.Origin {
+	if t.Artefact == nil {
+		return origin.Origin{}
+	}
+	return t.Artefact.Manifest.Origin
+}
+
+// Close closes the file.
+func (t *Tensor) Close() error {
+	if t.file == nil {
+		return nil
+	}
+	return t.file.Close()
+}
+
+// Read fills dst with the elements from number start on.
+func (t *Tensor) Read(dst []float32, start int) error {
+	if t.file == nil {
+		copy(dst, t.data[start:])
+	} else if err := t.file.ReadFloat32(dst, int64(start)); err != nil {
+		return err
+	}
+	if i := FirstNonFinite(dst); i >= 0 {
+		return NotFinite(t.Path, start+i, t.Shape, dst[i])
+	}
+	return nil
+}
+
+// blockElements is how many elements are in memory at a time.
+const blockElements = 16 << 20
+
+// ReadRows hands over the rows [U,O] of a tensor [...,O] in groups, in order.
+func (t *Tensor) ReadRows(do func(first int, rows []float32) error) error {
+	O := t.Shape[len(t.Shape)-1]
+	units := Product(t.Shape) / O
+	group := max(1, min(units, blockElements/O))
+	buf := make([]float32, group*O)
+	for lo := 0; lo < units; lo += group {
+		rows := buf[:min(group, units-lo)*O]
+		if err := t.Read(rows, lo*O); err != nil {
+			return err
+		}
+		if err := do(lo, rows); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// WantShape returns an error unless the tensor has a shape, which why explains.
+func (t *Tensor) WantShape(shape []int, why string) error {
+	if slices.Equal(t.Shape, shape) {
+		return nil
+	}
+	return t.WrongShape(npy.ShapeString(shape) + why)
+}
+
+// WrongShape is the error of a tensor that has not the shape wanted.
+func (t *Tensor) WrongShape(want string) error {
+	return fmt.Errorf("%s: shape %s, want %s", t.Path, npy.ShapeString(t.Shape), want)
+}
+
+// SameParent returns an error unless what two tensors were computed from is the
+// same artefact, as far as both know.
+func (r Reader) SameParent(t, other *Tensor, role string) error {
+	parent := other.Origin().Parents[role]
+	if t.Artefact == nil || parent == "" {
+		return nil
+	}
+	if err := r.Check(t.Artefact, Facts{}.Parent(role, parent)); err != nil {
+		return fmt.Errorf("%w, those of %s", err, other.Path)
+	}
+	return nil
+}

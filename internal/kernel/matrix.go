@@ -1,0 +1,72 @@
+package kernel
+
+// A Matrix is Rows x Cols values of a slice:
+//
+//	m[i,j] = Data[i*Stride+j]    or, if Transposed,
+//	m[i,j] = Data[j*Stride+i]
+//
+// so Stride is the distance between the rows, or the columns, that are
+// contiguous in Data. A Matrix refers to Data and copies nothing.
+type Matrix struct {
+	Data       []float32
+	Rows, Cols int
+	Stride     int
+	Transposed bool
+}
+
+// Dense is the matrix of the first rows*cols values of data, row after row.
+func Dense(data []float32, rows, cols int) Matrix {
+	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: max(cols, 1)}
+}
+
+// Strided is the rows x cols matrix whose row i begins at data[i*stride].
+func Strided(data []float32, rows, cols, stride int) Matrix {
+	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: stride}
+}
+
+// T is the transpose of m, of the same values.
+func (m Matrix) T() Matrix {
+	m.Rows, m.Cols, m.Transposed = m.Cols, m.Rows, !m.Transposed
+	return m
+}
+
+// at is the rows x cols part of m, which is not transposed, from (i, j) on.
+func (m *Matrix) at(i, j, rows, cols int) Matrix {
+	return Matrix{Data: m.Data[i*m.Stride+j:], Rows: rows, Cols: cols, Stride: m.Stride}
+}
+
+// check panics unless the values of m are within Data, and its contiguous rows
+// or columns do not overlap.
+func (m *Matrix) check() {
+	count, length := m.Rows, m.Cols
+	if m.Transposed {
+		count, length = length, count
+	}
+	if count < 0 || length < 0 {
+		panic("kernel: negative matrix size")
+	}
+	if m.Stride < max(length, 1) {
+		panic("kernel: rows of a matrix overlap")
+	}
+	if count > 0 && length > 0 && len(m.Data) < (count-1)*m.Stride+length {
+		panic("kernel: short matrix")
+	}
+}
+
+// scale multiplies m, which is not transposed, by f; 0 clears it, whatever it
+// held.
+func (m *Matrix) scale(f float32) {
+	if f == 1 {
+		return
+	}
+	for i := range m.Rows {
+		row := m.Data[i*m.Stride:][:m.Cols]
+		if f == 0 {
+			clear(row)
+			continue
+		}
+		for j := range row {
+			row[j] *= f
+		}
+	}
+}

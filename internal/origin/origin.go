@@ -1,0 +1,157 @@
+// Package origin says what an artefact was made from.
+//
+// An Origin is facts and groups. A fact, such as the weights, may be known of
+// artefacts of many kinds; a group holds what one stage was told, and is nil for
+// what other stages made. Every field of a group, and every fact, is always
+// written, so that two origins can be compared both ways: what one side lacks
+// and the other has is a difference too. Paths are no part of an origin: the same
+// work in another folder has the same origin.
+package origin
+
+import (
+	"encoding/json"
+	"maps"
+)
+
+// Origin is what an artefact was made from.
+type Origin struct {
+	// Facts; empty where they do not apply, or are not known, as of what was made
+	// from another program's file.
+	Model     string `json:"model"`          // the architecture's name
+	Weights   string `json:"weights_sha256"` // of the checkpoint
+	Block     string `json:"block"`          // of the last stage whose map is pooled: LastBlock or a number
+	Precision string `json:"precision"`      // of the products in the image tower: Float32 or BFloat16
+	Texts     string `json:"texts_sha256"`   // of the texts, in their order
+	Mode      string `json:"mode"`           // of the stage
+
+	Images          *Images          `json:"images,omitempty"`
+	Collect         *Collect         `json:"collect,omitempty"`
+	Shard           *Shard           `json:"shard,omitempty"`
+	SVD             *SVD             `json:"svd,omitempty"`
+	Polysemanticity *Polysemanticity `json:"polysemanticity,omitempty"`
+	Mask            *Mask            `json:"mask,omitempty"`
+	Prompts         *Prompts         `json:"prompts,omitempty"`
+	Code            *Code            `json:"code,omitempty"`
+	Segment         *Segment         `json:"segment,omitempty"`
+	Shift           *Shift           `json:"shift,omitempty"`
+
+	Parents map[string]string `json:"parents"` // by role, the hash of an artefact that was read
+	Files   map[string]string `json:"files"`   // by role, the SHA-256 of another program's file that was read
+}
+
+// Values of facts.
+const (
+	LastBlock = "last"
+	Float32   = "float32"
+	BFloat16  = "bf16"
+)
+
+// Images are the images that were sent through a tower.
+type Images struct {
+	Dataset       string `json:"dataset"`       // its kind
+	SHA256        string `json:"images_sha256"` // of the images' names and sizes
+	Stride        int    `json:"sample_stride"` // every Stride-th image
+	Preprocessing string `json:"preprocessing"` // version of the image pipeline
+	EXIF          bool   `json:"exif"`          // turned as EXIF says
+	MaxPixels     int    `json:"max_pixels"`    // larger images are skipped
+}
+
+// Collect is what a collection was told.
+type Collect struct {
+	Batch  string `json:"batch_size"` // what the batch size changes in the last bits: "1", or "2 or more"
+	Mean   bool   `json:"mean"`       // only the mean over the images
+	Expand bool   `json:"expand"`     // directions are written out beside the weight slices
+	TopK   int    `json:"top_k"`      // extremes that statistics keep; 0 for other kinds
+}
+
+// Shard is which part of a collection or result this is.
+type Shard struct {
+	Number int `json:"number"` // from 1
+	Of     int `json:"of"`
+	Inputs int `json:"inputs_in_all"` // images of all shards
+}
+
+// SVD is what components, means and norms were computed with.
+type SVD struct {
+	TopK int `json:"top_k_pca"`
+	PC   int `json:"pc_idx"`
+}
+
+// Polysemanticity is what inertias were computed with.
+type Polysemanticity struct {
+	TopImages int `json:"top_images"`
+}
+
+// Mask is what decided which units are kept.
+type Mask struct {
+	Percentile float64 `json:"percentile"`
+	TopImages  int     `json:"top_images"`
+}
+
+// Prompts is what texts were put into and split by before they were embedded.
+type Prompts struct {
+	Templates string `json:"templates_sha256"` // empty: the texts as they are
+	Vocab     string `json:"vocab_sha256"`
+}
+
+// Code is what sparse codes were computed with.
+type Code struct {
+	Components int    `json:"num_components"`
+	Normalize  string `json:"normalize"`
+	Units      string `json:"units"` // "all", or the names of those that were coded
+	Heads      int    `json:"heads"` // 0 for codes of neurons
+	Neurons    int    `json:"neurons"`
+}
+
+// Segment is what scenes were segmented with.
+type Segment struct {
+	Limit         int     `json:"limit"`
+	ShorterSide   int     `json:"shorter_side"`
+	LongerSide    int     `json:"longer_side"`
+	Resize        string  `json:"resize"`
+	SlideCrop     int     `json:"slide_crop"`
+	SlideStride   int     `json:"slide_stride"`
+	Classes       string  `json:"classes_sha256"`
+	Layout        string  `json:"layout_sha256"`
+	LogitScale    float64 `json:"logit_scale"`
+	ProbThd       float64 `json:"prob_thd"`
+	AreaThd       float64 `json:"area_thd"`
+	Sink          bool    `json:"sink"`
+	Block         int     `json:"conv_block"`
+	SimBlock      int     `json:"sim_block"`
+	PAMRSteps     int     `json:"pamr_steps"`
+	PAMRDilations string  `json:"pamr_dilations"`
+	Pairs         int     `json:"k"` // of each query; 0 where no method uses pairs
+}
+
+// Shift is what ratios of concepts were measured with.
+type Shift struct {
+	Pairs     int    `json:"k"`                // that stand for a concept
+	Labels    string `json:"labels_sha256"`    // empty: no labels
+	Questions string `json:"questions_sha256"` // which label each concept is compared with
+}
+
+// Derived returns the origin of what is computed from an artefact of origin o
+// and hash parent, read in a role: its facts of the model, and its parent.
+func (o Origin) Derived(role, parent string) Origin {
+	return Origin{
+		Model: o.Model, Weights: o.Weights, Block: o.Block, Precision: o.Precision,
+		Parents: map[string]string{role: parent}, Files: map[string]string{},
+	}
+}
+
+// Own returns o with maps of its own, so that adding a parent or a file to it
+// changes no other origin.
+func (o Origin) Own() Origin {
+	parents, files := map[string]string{}, map[string]string{}
+	maps.Copy(parents, o.Parents)
+	maps.Copy(files, o.Files)
+	o.Parents, o.Files = parents, files
+	return o
+}
+
+// MarshalJSON writes the maps also where they are nil.
+func (o Origin) MarshalJSON() ([]byte, error) {
+	type plain Origin
+	return json.Marshal(plain(o.Own()))
+}

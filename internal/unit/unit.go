@@ -1,0 +1,112 @@
+// Package unit names neurons and neuron-head pairs.
+//
+// A unit is a number below the product of a Shape: h*C+n of pairs, n of neurons.
+// People write it h12n624, or n624.
+package unit
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// Shape is what there are units of: [H,C] of pairs, [C] of neurons.
+type Shape []int
+
+// IsPairs reports whether units are pairs.
+func (s Shape) IsPairs() bool { return len(s) == 2 }
+
+// Neurons is C.
+func (s Shape) Neurons() int { return s[len(s)-1] }
+
+// Count is how many units there are.
+func (s Shape) Count() int {
+	n := 1
+	for _, d := range s {
+		n *= d
+	}
+	return n
+}
+
+// Kind is what a unit is called: pair or neuron.
+func (s Shape) Kind() string {
+	if s.IsPairs() {
+		return "pair"
+	}
+	return "neuron"
+}
+
+// Axes are the letters of the shape.
+func (s Shape) Axes() []string {
+	if s.IsPairs() {
+		return []string{"H", "C"}
+	}
+	return []string{"C"}
+}
+
+// Name labels a unit: h12n624, or n624.
+func (s Shape) Name(u int) string {
+	if s.IsPairs() {
+		return Pair(u, s.Neurons())
+	}
+	return Neuron(u)
+}
+
+// Neuron labels a neuron: n624.
+func Neuron(neuron int) string { return fmt.Sprintf("n%d", neuron) }
+
+// Pair labels pair h*C+n of C neurons: h12n624.
+func Pair(pair, neurons int) string { return fmt.Sprintf("h%dn%d", pair/neurons, pair%neurons) }
+
+var pattern = regexp.MustCompile(`^(?:h(\d+))?n(\d+)$`)
+
+// Find returns the units that names label, without repetition, in the order
+// given. The name of a neuron stands for all its pairs where there are pairs.
+func (s Shape) Find(names []string) ([]int, error) {
+	var units []int
+	seen := map[int]bool{}
+	for _, name := range names {
+		found, err := s.parse(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range found {
+			if !seen[u] {
+				seen[u] = true
+				units = append(units, u)
+			}
+		}
+	}
+	return units, nil
+}
+
+func (s Shape) parse(name string) ([]int, error) {
+	C := s.Neurons()
+	wrong := fmt.Errorf("unit %q: want a neuron, n0 to n%d", name, C-1)
+	if s.IsPairs() {
+		wrong = fmt.Errorf("unit %q: want a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", name, s[0]-1, C-1, C-1)
+	}
+	m := pattern.FindStringSubmatch(name)
+	if m == nil || m[1] != "" && !s.IsPairs() {
+		return nil, wrong
+	}
+	n, err := strconv.Atoi(m[2])
+	if err != nil || n >= C {
+		return nil, wrong
+	}
+	if !s.IsPairs() {
+		return []int{n}, nil
+	}
+	if m[1] == "" {
+		var units []int
+		for h := range s[0] {
+			units = append(units, h*C+n)
+		}
+		return units, nil
+	}
+	h, err := strconv.Atoi(m[1])
+	if err != nil || h >= s[0] {
+		return nil, wrong
+	}
+	return []int{h*C + n}, nil
+}
