@@ -131,7 +131,7 @@ func newFailure(cmd *cobra.Command, err error) failure {
 	}
 	var mismatch *cache.MismatchError
 	if errors.As(err, &mismatch) && mismatch.Asked {
-		hints = append(hints, "{force} reads it all the same")
+		hints = append(hints, "{force} uses it anyway")
 	}
 	if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
