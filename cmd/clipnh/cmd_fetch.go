@@ -150,7 +150,7 @@ type fetchedAsset struct {
 	SHA256 string `json:"sha256"`
 }
 
-// listedAsset is what is known of an asset.
+// listedAsset is an asset and the state of its file.
 type listedAsset struct {
 	configs.Asset
 	From  string      `json:"from"` // with --url or a mirror, not url

@@ -46,8 +46,8 @@ var (
 	paperPCs         = []int{1, 2, 4} // components of each neuron
 )
 
-// paperSegmentations are the methods, on the first word of each class, and two
-// strategies that go beyond them.
+// paperSegmentations are the methods of the paper, on the first word of each class, and
+// two variants that the paper does not have.
 var paperSegmentations = []struct{ step, flags, what string }{
 	{"segment", "--method pairs,neurons,heads,self-self,values --synonyms=false", ""},
 	{"segment by all words", "--method pairs", ", every word of a class"},
@@ -168,8 +168,7 @@ func joinNumbers(numbers []float64) string {
 	return strings.Join(words, ",")
 }
 
-// needed returns the names of the steps that some steps want done before, and
-// these, in the order of the work.
+// needed returns the names of some steps and of all that must run before them, in order.
 func (p *paperPlan) needed(names []string) []string {
 	var order []string
 	var visit func(name string)
@@ -188,7 +187,7 @@ func (p *paperPlan) needed(names []string) []string {
 	return order
 }
 
-// lacking returns the first of the data that steps need and that is not there.
+// lacking returns the first path that the steps read and that does not exist, or "".
 func (p *paperPlan) lacking(names []string) string {
 	for _, name := range names {
 		if path, needs := p.data[name]; needs {
