@@ -189,7 +189,7 @@ func newAttentionOp(t *ImageTower, capacity int) *attentionOp {
 
 func (o *attentionOp) form() form       { return matrixForm }
 func (o *attentionOp) overwrites() int  { return -1 }
-func (o *attentionOp) describe() string { return "softmax of the class token's query and all keys" }
+func (o *attentionOp) describe() string { return "softmax of query · keys" }
 
 func (o *attentionOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	err := wantShape(in[0], -1, o.t.config.Neurons())
@@ -226,7 +226,7 @@ type scoresOp struct{}
 
 func (scoresOp) form() form       { return matrixForm }
 func (scoresOp) overwrites() int  { return -1 }
-func (scoresOp) describe() string { return "attention times tokens" }
+func (scoresOp) describe() string { return "attention · tokens" }
 
 func (scoresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if err := wantShape(in[0], -1, -1); err != nil {
@@ -257,7 +257,7 @@ func newFeaturesOp(t *ImageTower, capacity int) featuresOp {
 
 func (o featuresOp) form() form       { return vectorForm }
 func (o featuresOp) overwrites() int  { return -1 }
-func (o featuresOp) describe() string { return "values and output projection" }
+func (o featuresOp) describe() string { return "value and output projections" }
 
 func (o featuresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if err := wantShape(in[0], o.t.config.Heads(), o.t.config.Neurons()); err != nil {

@@ -58,7 +58,7 @@ func newAllAttentionOp(t *ImageTower) *allAttentionOp {
 
 func (o *allAttentionOp) form() form       { return form{rank: 4} }
 func (o *allAttentionOp) overwrites() int  { return -1 }
-func (o *allAttentionOp) describe() string { return "softmax of all queries and keys" }
+func (o *allAttentionOp) describe() string { return "softmax of queries · keys" }
 
 func (o *allAttentionOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if err := wantShape(in[0], o.t.Tokens(), o.t.config.Neurons()); err != nil {
@@ -126,7 +126,7 @@ func newSelfSelfOp(t *ImageTower) *selfSelfOp {
 
 func (o *selfSelfOp) form() form       { return matrixForm }
 func (o *selfSelfOp) overwrites() int  { return -1 }
-func (o *selfSelfOp) describe() string { return "values mixed by query-query and key-key attention" }
+func (o *selfSelfOp) describe() string { return "query-query and key-key attention" }
 
 func (o *selfSelfOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	for _, shape := range in {
