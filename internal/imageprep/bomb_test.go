@@ -165,7 +165,7 @@ func TestBombs(t *testing.T) {
 		"png, 16 bits":     {testutil.PNG{W: side, H: side, Depth: 16, Kind: pngRGBA}.File(testutil.Zlib(t, make([]byte, side*(1+8*side)))), ""},
 		"png, 1 bit":       {testutil.PNG{W: side, H: side, Depth: 1, Kind: pngPalette, Palette: []byte{1, 2, 3}}.File(testutil.Zlib(t, make([]byte, side*(1+side/8)))), ""},
 		"png, stretched":   {testutil.PNG{W: side * side, H: 1, Depth: 1, Kind: pngGrey, Interlace: 1}.File(testutil.Zlib(t, make([]byte, 8+side*side/8))), ""},
-		"png that goes on": {testutil.PNG{W: 4, H: 4, Depth: 8, Kind: pngRGB}.File(testutil.Zlib(t, make([]byte, 16<<20))), ""},
+		"png that goes on": {testutil.PNG{W: 4, H: 4, Depth: 8, Kind: pngRGB}.File(testutil.Zlib(t, make([]byte, 16<<20))), "goes on for more than 1048576 bytes after the last row"},
 		"gif":              {gifOf(t, side, side, make([]byte, side*side)), ""},
 		"gif that goes on": {gifOf(t, 4, 4, make([]byte, 16<<20)), ""},
 		"gif's canvas":     {gifOf(t, side, 1, []byte{0}), ""},
@@ -173,8 +173,9 @@ func TestBombs(t *testing.T) {
 		"webp's canvas":    {riff("VP8X", extended(side), "VP8L", lossless(1)), ""},
 		"webp, lossy":      {riff("VP8 ", lossy(side)+strings.Repeat("\x00", side)), "EOF"},
 		"bmp, 1 bit":       {append(bmpOf(side, 1), make([]byte, side*side/8)...), ""},
-		"jpeg":             {append(resized(t, "02_rgb_444_64x64.jpg", side), make([]byte, 3*side*side/64/8)...), ""},
-		"progressive":      {append(resized(t, "08_progressive_420.jpg", side), make([]byte, 3*side*side/64/8)...), ""},
+		"jpeg":             {bytes.Replace(resized(t, "02_rgb_444_64x64.jpg", side), []byte("\xff\xd9"), make([]byte, 2*side*side), 1), ""},
+		"jpeg that ends":   {append(resized(t, "02_rgb_444_64x64.jpg", side), make([]byte, 3*side*side/64/8)...), "damaged scan: marker FFD9"},
+		"progressive":      {append(resized(t, "08_progressive_420.jpg", side), make([]byte, 3*side*side/64/8)...), "damaged scan: marker FF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var img *RGB

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -55,7 +56,8 @@ func decodePNG(b []byte, admit admission) (*RGB, []byte, error) {
 }
 
 // parsePNG reads all chunks up to IEND, or to the end of a file that lacks it.
-// The pixel data carries a checksum of its own, so that of IDAT is left alone.
+// The pixel data carries a checksum of its own, which rows compares, so that of
+// IDAT is left alone.
 func parsePNG(b []byte) (*pngFile, error) {
 	f := &pngFile{palette: greys}
 	b = b[len(pngMagic):]
@@ -155,7 +157,8 @@ func (f *pngFile) packed() ([]byte, error) {
 }
 
 // rows inflates and unfilters the pixel data, and calls visit for each row of
-// samples: w pixels, which lie at, at+dx, ... in row-major order.
+// samples: w pixels, which lie at, at+dx, ... in row-major order. It goes on to
+// the checksum behind the last row.
 func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) error {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -184,6 +187,26 @@ func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) err
 			visit(row[1:], w, (p.y+y*p.dy)*f.w+p.x, p.dx)
 			row, above = above, row
 		}
+	}
+	return checkEnd(r)
+}
+
+// mostSurplus is how many bytes checkEnd looks at.
+const mostSurplus = 1 << 20
+
+// checkEnd reads a zlib stream that has given all its pixels on to its checksum,
+// and refuses one that is wrong. Pillow stops at the last pixel, and sees damage
+// only where it breaks the stream's syntax before that. A stream that is cut
+// behind its pixels is good, as in Pillow.
+func checkEnd(r io.Reader) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(r, mostSurplus+1))
+	switch {
+	case n > mostSurplus:
+		return fmt.Errorf("pixel data goes on for more than %d bytes after the last row", mostSurplus)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	case err != nil:
+		return fmt.Errorf("pixel data: %w", err)
 	}
 	return nil
 }
