@@ -10,6 +10,13 @@ const (
 	// of four inks, its coefficients, its planes, and the picture twice.
 	pixelBytes = 20
 
+	// mostPixels is how many pixels a byte of a file may make in a picture of
+	// more than freePixels: as many as a byte of a PNG file with a bit a pixel.
+	// Formats whose canvas is larger than what is drawn, or that spend nothing
+	// on pixels of one colour, could ask for all memory in a few bytes.
+	mostPixels = 8 * mostInflated
+	freePixels = 1 << 24
+
 	// largePixels is how many pixels make a picture large. Cameras make few such.
 	largePixels = 1 << 25
 )
@@ -32,6 +39,11 @@ func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
 	return f.decode(b, func(w, h int) error {
 		if err := o.check(w, h); err != nil {
 			return err
+		}
+		if w*h > freePixels {
+			if err := fits(w, h, w*h, mostPixels, len(b)); err != nil {
+				return err
+			}
 		}
 		if w*h > largePixels && !held {
 			large.Lock()

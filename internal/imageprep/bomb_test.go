@@ -153,6 +153,35 @@ func TestClaimsBeyondTheData(t *testing.T) {
 	}
 }
 
+// TestFewBytes: a picture of more than freePixels needs some bytes, whatever its
+// format spends on a pixel.
+func TestFewBytes(t *testing.T) {
+	const side = 13000
+	canvas := []byte("GIF89a\xc8\x32\xc8\x32\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;") // 35 bytes: one pixel on 13000x13000
+	for name, file := range map[string][]byte{
+		"gif's canvas":   canvas,
+		"webp's canvas":  riff("VP8X", extended(side), "VP8L", lossless(1)),
+		"webp, lossless": riff("VP8L", lossless(side)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testutil.Parsed(t, testutil.Multiple(len(file), 8), func() error {
+				_, err := Decode(file, Options{})
+				return err
+			}, "bytes of data for 13000x13000 pixels", "truncated") {
+				t.Error("no error")
+			}
+		})
+	}
+	for name, file := range map[string][]byte{
+		"gif's canvas":   gifOf(t, 4000, 1, []byte{0}),
+		"webp, lossless": riff("VP8L", lossless(4000)),
+	} {
+		if _, err := Decode(file, Options{}); err != nil {
+			t.Errorf("%s of 4000x4000 pixels: %v", name, err)
+		}
+	}
+}
+
 // TestBombs decodes files of few bytes that honestly make many pixels, or that
 // would go on making bytes behind them.
 func TestBombs(t *testing.T) {
@@ -213,7 +242,7 @@ func TestLargeTakeTurns(t *testing.T) {
 	large.Lock()
 	done := make(chan error)
 	go func() {
-		_, _, err := of(side).admitted(nil, Options{})
+		_, _, err := of(side).admitted(make([]byte, side), Options{})
 		done <- err
 	}()
 	if _, _, err := of(side/2).admitted(nil, Options{}); err != failure {

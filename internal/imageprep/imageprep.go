@@ -21,7 +21,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 )
 
@@ -61,7 +60,7 @@ func prefix(s string) func([]byte) bool {
 
 var formats = []format{
 	{"jpeg", prefix("\xff\xd8\xff"), decodeJPEG},
-	{"png", prefix(pngMagic), decodePNG},
+	{"png", isPNG, decodePNG},
 	{"webp", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
 	{"gif", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
 	{"bmp", prefix("BM"), decodeBMP},
@@ -72,77 +71,55 @@ func Decode(b []byte, o Options) (*RGB, error) {
 	if len(b) == 0 {
 		return nil, errors.New("empty file, want an image")
 	}
-	for _, f := range formats {
-		if !f.begins(b) {
-			continue
-		}
-		img, exif, err := f.admitted(b, o)
-		if err != nil {
-			if !strings.HasPrefix(err.Error(), f.name+": ") {
-				err = fmt.Errorf("%s: %w", f.name, err)
-			}
-			return nil, err
-		}
-		if o.EXIF {
-			img = upright(img, orientation(exif))
-		}
-		return img, nil
+	f := formatOf(b)
+	if f == nil {
+		return nil, unknownFormat(b)
 	}
-	return nil, fmt.Errorf("unknown format beginning %q, want JPEG, PNG, WebP, GIF or BMP", b[:min(len(b), 12)])
+	img, exif, err := f.admitted(b, o)
+	if err != nil {
+		if !strings.HasPrefix(err.Error(), f.name+": ") {
+			err = fmt.Errorf("%s: %w", f.name, err)
+		}
+		return nil, err
+	}
+	if o.EXIF {
+		img = upright(img, orientation(exif))
+	}
+	return img, nil
+}
+
+// formatOf returns the format of a file that begins with b, nil if it has none.
+func formatOf(b []byte) *format {
+	for i := range formats {
+		if formats[i].begins(b) {
+			return &formats[i]
+		}
+	}
+	return nil
 }
 
 // ReadFile reads an image file. Errors name it.
 func ReadFile(path string, o Options) (*RGB, error) {
-	return readAs("image", path, o, Decode)
-}
-
-// Load reads an image file's bytes. Errors name it.
-func Load(path string) ([]byte, error) { return load("image", path) }
-
-// readAs reads what a file holds. Errors name what and the file.
-func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
-	b, err := load(what, path)
+	f, err := Load(path)
 	if err != nil {
 		return nil, err
 	}
-	return decodeAs(what, path, b, o, decode)
-}
-
-func load(what, path string) ([]byte, error) {
-	// A pipe among the pictures would be waited for without end.
-	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: %s: not a regular file", what, path)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	return b, nil
-}
-
-func decodeAs[T any](what, path string, b []byte, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
-	read, err := decode(b, o)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %s: %w", what, path, err)
-	}
-	return read, nil
+	return decodeAs("image", f, o, Decode)
 }
 
 // Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It
 // resizes no more of the picture than the crop keeps. Errors name the file.
 func Preprocess(dst []float32, path string, size int, o Options) error {
-	b, err := Load(path)
+	f, err := Load(path)
 	if err != nil {
 		return err
 	}
-	return PreprocessBytes(dst, b, path, size, o)
+	return PreprocessFile(dst, f, size, o)
 }
 
-// PreprocessBytes is Preprocess for the bytes that Load read from a file.
-func PreprocessBytes(dst []float32, b []byte, path string, size int, o Options) error {
-	img, err := decodeAs("image", path, b, o, Decode)
+// PreprocessFile is Preprocess for a file that Load has read.
+func PreprocessFile(dst []float32, f *File, size int, o Options) error {
+	img, err := decodeAs("image", f, o, Decode)
 	if err != nil {
 		return err
 	}

@@ -168,7 +168,7 @@ func TestRefusals(t *testing.T) {
 		{"empty", "", "empty file"},
 		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF or BMP`},
 		{"huge PNG", pngHeader(65535, 65535, 8, 2), "png: 65535x65535 pixels, want at most 178956970 in all"},
-		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 2 bytes of data for 10000x10000 pixels: file is truncated"},
+		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 59 bytes of data for 10000x10000 pixels: file is truncated"},
 		{"PNG of no width", pngHeader(0, 5, 8, 2), "png: 0x5 pixels, want at least one"},
 		{"PNG of 4-bit RGB", pngHeader(5, 5, 4, 2), "png: colour type 2 with 4 bits"},
 		{"PNG of colour type 5", pngHeader(5, 5, 8, 5), "png: colour type 5 with 8 bits"},

@@ -12,6 +12,8 @@ import (
 
 const pngMagic = "\x89PNG\r\n\x1a\n"
 
+var isPNG = prefix(pngMagic)
+
 // mostInflated is how many bytes a byte of a deflate stream can become.
 const mostInflated = 1032
 
