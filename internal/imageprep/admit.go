@@ -29,7 +29,7 @@ var large sync.Mutex
 type admission func(w, h int) error
 
 // admitted decodes b within the bounds of o.
-func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
+func (f *format) admitted(b []byte, o Options, keep bool) (*raster, notes, error) {
 	held := false
 	defer func() {
 		if held {
@@ -50,7 +50,7 @@ func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
 			held = true
 		}
 		return nil
-	})
+	}, keep)
 }
 
 // check refuses a picture of more pixels than allowed, or of none.

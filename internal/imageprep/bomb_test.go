@@ -228,24 +228,24 @@ func TestBombs(t *testing.T) {
 // ones do not, and the turn is given back after an error too.
 func TestLargeTakeTurns(t *testing.T) {
 	failure := errors.New("damage")
-	of := func(side int) format {
-		return format{decode: func(_ []byte, admit admission) (*RGB, []byte, error) {
+	of := func(side int) *format {
+		return &format{decode: func(_ []byte, admit admission, _ bool) (*raster, notes, error) {
 			for range 2 { // some formats have two sizes to ask for
 				if err := admit(side, side); err != nil {
-					return nil, nil, err
+					return nil, notes{}, err
 				}
 			}
-			return nil, nil, failure
+			return nil, notes{}, failure
 		}}
 	}
 	const side = 6000
 	large.Lock()
 	done := make(chan error)
 	go func() {
-		_, _, err := of(side).admitted(make([]byte, side), Options{})
+		_, _, err := of(side).admitted(make([]byte, side), Options{}, false)
 		done <- err
 	}()
-	if _, _, err := of(side/2).admitted(nil, Options{}); err != failure {
+	if _, _, err := of(side/2).admitted(nil, Options{}, false); err != failure {
 		t.Errorf("a small picture: %v", err)
 	}
 	select {
@@ -261,7 +261,7 @@ func TestLargeTakeTurns(t *testing.T) {
 		t.Fatal("the turn was not given back")
 	}
 	large.Unlock()
-	if _, _, err := of(65535).admitted(nil, Options{}); err == nil || err == failure {
+	if _, _, err := of(65535).admitted(nil, Options{}, false); err == nil || err == failure {
 		t.Errorf("a picture too large: %v", err)
 	}
 }

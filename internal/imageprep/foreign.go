@@ -39,6 +39,8 @@ var foreigners = []foreign{
 	{"JPEG 2000", anyPrefix("\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"), "convert it, with OpenJPEG's opj_decompress: opj_decompress -i photo.jp2 -o photo.png"},
 	{"JPEG XL", anyPrefix("\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"), "convert it, with libjxl's djxl: djxl photo.jxl photo.png"},
 	{"Git LFS pointer", anyPrefix("version https://git-lfs.github.com/spec/"), `the picture itself is not there: run "git lfs pull"`},
+	{"BigTIFF", anyPrefix("II+\x00", "MM\x00+"), "convert it, with libtiff's tiffcp: tiffcp scan.tif small.tif"},
+	{"PAM", anyPrefix("P7\n"), "convert it, with Netpbm's pamtopnm: pamtopnm picture.pam > picture.ppm"},
 	{"HTML page", page, "a download has brought a page about the picture: download it again"},
 }
 
@@ -51,7 +53,7 @@ func (e foreignError) Error() string {
 
 func (e foreignError) Hint() string { return e.kind.hint }
 
-const wantFormats = "JPEG, PNG, WebP, GIF or BMP"
+const wantFormats = "JPEG, PNG, WebP, GIF, BMP, TIFF or PNM"
 
 // unknownFormat is the error of a file that begins with b, which no format does.
 func unknownFormat(b []byte) error {

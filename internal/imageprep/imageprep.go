@@ -43,15 +43,33 @@ func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
 type Options struct {
 	EXIF      bool // turn the picture upright as its EXIF orientation says; CLIP's own preprocessing does not
 	MaxPixels int  // refuse larger pictures; 0 stands for DefaultMaxPixels
+	Order     Order
 }
+
+// Order says when a picture is converted to RGB. It makes a difference for what is
+// not RGB already: pictures with a palette are then resized without interpolation,
+// colours are weighted by their opacity, 16-bit greys are cut and inks converted
+// after resizing and not before.
+type Order int
+
+const (
+	// ConvertFirst is the order of data sets that convert what they open, as the
+	// reference's do.
+	ConvertFirst Order = iota
+	// ResizeFirst is the order of the preprocessing that OpenAI's CLIP and
+	// open_clip come with: resize, crop, convert.
+	ResizeFirst
+)
 
 // format is a kind of file: how it begins, and how it is read.
 type format struct {
 	name   string
 	begins func(b []byte) bool
-	// decode returns the picture, and the body of its EXIF record, if any. It
-	// has the picture's size admitted before it allocates anything of it.
-	decode func(b []byte, admit admission) (*RGB, []byte, error)
+	// decode returns the picture and what tells its orientation. Unless the
+	// samples are to be kept as they are, it may convert them to RGB as
+	// raster.rgb would. It has the picture's size admitted before it allocates
+	// anything of it.
+	decode func(b []byte, admit admission, keep bool) (*raster, notes, error)
 }
 
 func prefix(s string) func([]byte) bool {
@@ -64,10 +82,20 @@ var formats = []format{
 	{"webp", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
 	{"gif", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
 	{"bmp", prefix("BM"), decodeBMP},
+	{"tiff", isTIFF, decodeTIFF},
+	{"pnm", isPNM, decodePNM},
 }
 
 // Decode reads an image file's bytes.
 func Decode(b []byte, o Options) (*RGB, error) {
+	r, err := decode(b, o, false)
+	if err != nil {
+		return nil, err
+	}
+	return r.rgb(), nil
+}
+
+func decode(b []byte, o Options, keep bool) (*raster, error) {
 	if len(b) == 0 {
 		return nil, errors.New("empty file, want an image")
 	}
@@ -75,7 +103,7 @@ func Decode(b []byte, o Options) (*RGB, error) {
 	if f == nil {
 		return nil, unknownFormat(b)
 	}
-	img, exif, err := f.admitted(b, o)
+	r, notes, err := f.admitted(b, o, keep)
 	if err != nil {
 		if !strings.HasPrefix(err.Error(), f.name+": ") {
 			err = fmt.Errorf("%s: %w", f.name, err)
@@ -83,9 +111,9 @@ func Decode(b []byte, o Options) (*RGB, error) {
 		return nil, err
 	}
 	if o.EXIF {
-		img = upright(img, orientation(exif))
+		r = r.upright(notes.orientation())
 	}
-	return img, nil
+	return r, nil
 }
 
 // formatOf returns the format of a file that begins with b, nil if it has none.
@@ -119,12 +147,25 @@ func Preprocess(dst []float32, path string, size int, o Options) error {
 
 // PreprocessFile is Preprocess for a file that Load has read.
 func PreprocessFile(dst []float32, f *File, size int, o Options) error {
-	img, err := decodeAs("image", f, o, Decode)
+	img, err := decodeAs("image", f, o, func(b []byte, o Options) (*RGB, error) { return decodeSquare(b, o, size) })
 	if err != nil {
 		return err
 	}
-	PreprocessRGB(dst, img, size)
+	Normalize(dst, img)
 	return nil
+}
+
+// decodeSquare reads an image file's bytes and returns the square that the model
+// sees.
+func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
+	r, err := decode(b, o, o.Order == ResizeFirst)
+	if err != nil {
+		return nil, err
+	}
+	if o.Order == ResizeFirst {
+		return r.square(size), nil
+	}
+	return Square(r.rgb(), size), nil
 }
 
 // PreprocessRGB runs the chain after decoding: resize, crop, normalise. It

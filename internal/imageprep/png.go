@@ -41,20 +41,20 @@ type pngFile struct {
 	interlaced        bool
 	palette           palette
 	data              [][]byte // of the IDAT chunks
-	exif              []byte
+	notes             notes
 }
 
 // decodePNG reads the image that is not animated. Transparency is read over.
-func decodePNG(b []byte, admit admission) (*RGB, []byte, error) {
+func decodePNG(b []byte, admit admission, keep bool) (*raster, notes, error) {
 	f, err := parsePNG(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, notes{}, err
 	}
 	if err := admit(f.w, f.h); err != nil {
-		return nil, nil, err
+		return nil, notes{}, err
 	}
-	img, err := f.pixels()
-	return img, f.exif, err
+	r, err := f.pixels(keep)
+	return r, f.notes, err
 }
 
 // parsePNG reads all chunks up to IEND, or to the end of a file that lacks it.
@@ -98,7 +98,11 @@ func parsePNG(b []byte) (*pngFile, error) {
 		case "IDAT":
 			f.data = append(f.data, body)
 		case "eXIf":
-			f.exif = body
+			f.notes.exif = body
+		case "iTXt":
+			if xmp := internationalText(body, "XML:com.adobe.xmp"); xmp != nil {
+				f.notes.xmp = xmp
+			}
 		case "IEND":
 			return f, nil
 		}
@@ -137,14 +141,21 @@ var (
 	adam7     = []pngPass{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 )
 
-// pixels inflates, unfilters and converts the pixel data.
-func (f *pngFile) pixels() (*RGB, error) {
+// pixels inflates, unfilters and converts the pixel data, to RGB if the samples
+// are not to be kept.
+func (f *pngFile) pixels(keep bool) (*raster, error) {
 	packed, err := f.packed()
 	if err != nil {
 		return nil, err
 	}
-	out := newRGB(f.w, f.h)
-	err = f.rows(packed, func(row []byte, w, at, dx int) { f.convert(out, row, w, at, dx) })
+	if !keep {
+		out := newRGB(f.w, f.h)
+		err = f.rows(packed, func(row []byte, w, at, dx int) { f.convert(out, row, w, at, dx) })
+		return rasterOf(out), err
+	}
+	out := newRaster(f.mode(), f.w, f.h)
+	out.palette = &f.palette
+	err = f.rows(packed, func(row []byte, w, at, dx int) { f.store(out, row, w, at, dx) })
 	return out, err
 }
 
@@ -190,21 +201,21 @@ func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) err
 			row, above = above, row
 		}
 	}
-	return checkEnd(r)
+	return checkEnd(r, mostSurplus)
 }
 
-// mostSurplus is how many bytes checkEnd looks at.
+// mostSurplus is how many bytes more than its pixels a file's stream may hold.
 const mostSurplus = 1 << 20
 
-// checkEnd reads a zlib stream that has given all its pixels on to its checksum,
+// checkEnd reads a stream that has given all its pixels on to its checksum,
 // and refuses one that is wrong. Pillow stops at the last pixel, and sees damage
 // only where it breaks the stream's syntax before that. A stream that is cut
 // behind its pixels is good, as in Pillow.
-func checkEnd(r io.Reader) error {
-	n, err := io.Copy(io.Discard, io.LimitReader(r, mostSurplus+1))
+func checkEnd(r io.Reader, most int64) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(r, most+1))
 	switch {
-	case n > mostSurplus:
-		return fmt.Errorf("pixel data goes on for more than %d bytes after the last row", mostSurplus)
+	case n > most:
+		return fmt.Errorf("pixel data goes on for more than %d bytes after the last row", most)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil
 	case err != nil:
