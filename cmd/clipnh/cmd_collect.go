@@ -26,8 +26,9 @@ the image feature. Of a pair h12n624 only its score is kept, the activation of n
 direction that depends on the weights alone. Scores of 1,000 pictures of RN50x16 take
 590 MB; their contributions written out would take 453 GB.
 
-Reads a checkpoint (--model) and pictures (--data-path): PNG, JPEG, WebP, GIF, told
-apart by content. They are prepared as by torchvision over Pillow, to the byte.
+Reads a checkpoint (--model) and pictures (--data-path): JPEG, PNG, WebP, GIF, BMP,
+TIFF, PBM, PGM and PPM, told apart by content. They are prepared as by torchvision over
+Pillow, to the byte.
 
 Other modes (--mode) keep, in place of scores:
   heads                 contributions summed over neurons, [B,H,O]

@@ -5,22 +5,28 @@
 //	decode, convert to RGB, resize the shorter side to S (bicubic,
 //	antialiased), crop the centre, scale to 0..1, normalise
 //
-// An RGB is a decoded picture. The format is told by a file's first bytes, not
-// by its name: JPEG, PNG, WebP, GIF (the first frame) and BMP. Conversion to RGB
-// is Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit
-// channels lose their low byte, 16-bit grey is cut at 255.
+// or, as Options.Order says, the conversion to RGB only after the crop.
 //
-// The size in a file's header is held to Options.MaxPixels before anything of
-// that size is allocated, and in formats where a byte can only make so many
-// pixels to the file's length too. Decoding takes at most pixelBytes per pixel
-// beside twice the file, and pictures of more than largePixels are decoded one
-// at a time. All functions may be called from many goroutines at once.
+// An RGB is a decoded picture, a raster one with the samples that its file holds.
+// The format is told by a file's first bytes, not by its name: JPEG, PNG, WebP,
+// GIF (the first frame), BMP, TIFF and Netpbm's raw formats. Conversion to RGB is
+// Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit channels
+// lose their low byte, 16-bit grey is cut at 255. Damage that Pillow reads over is
+// an error; docs/formats.md has a table of what is read, and what is refused.
+//
+// A file is read whole only if it begins as a picture does. The size in its header
+// is held to Options.MaxPixels before anything of that size is allocated, and in
+// formats where a byte can only make so many pixels to the file's length too.
+// Decoding takes at most pixelBytes per pixel beside twice the file, and pictures
+// of more than largePixels are decoded one at a time. All functions may be called
+// from many goroutines at once.
 package imageprep
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,8 +47,12 @@ func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
 
 // Options is how pictures are to be read.
 type Options struct {
-	EXIF      bool // turn the picture upright as its EXIF orientation says; CLIP's own preprocessing does not
-	MaxPixels int  // refuse larger pictures; 0 stands for DefaultMaxPixels
+	// EXIF turns the picture upright as its EXIF orientation says. CLIP's own
+	// preprocessing does not; mmcv's loader, which reads the pictures of
+	// segmentation data sets, does.
+	EXIF bool
+
+	MaxPixels int // refuse larger pictures; 0 stands for DefaultMaxPixels
 	Order     Order
 }
 
@@ -60,6 +70,19 @@ const (
 	// open_clip come with: resize, crop, convert.
 	ResizeFirst
 )
+
+// orderNames are what users call the orders.
+var orderNames = []string{ConvertFirst: "reference", ResizeFirst: "openai"}
+
+func (o Order) String() string { return orderNames[o] }
+
+// ParseOrder returns the order of a name: reference or openai.
+func ParseOrder(name string) (Order, error) {
+	if i := slices.Index(orderNames, name); i >= 0 {
+		return Order(i), nil
+	}
+	return 0, fmt.Errorf("%q, want %s", name, strings.Join(orderNames, " or "))
+}
 
 // format is a kind of file: how it begins, and how it is read.
 type format struct {
