@@ -443,6 +443,24 @@ def jpegs(s, count):
             s.picture("exif_%04d.%s" % (n, kind.lower()), b.getvalue(), exif=True)
 
 
+def orientations(s):
+    """PNG files that tell their orientation by text."""
+    for n in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = n
+        raw = exif.tobytes().hex()
+        profile = b"\nexif\n%8d\n" % (len(raw) // 2) + b"\n".join(raw[i : i + 72].encode() for i in range(0, len(raw), 72)) + b"\n"
+        xmp = ['<x tiff:Orientation="%d"/>', "<tiff:Orientation>%d</tiff:Orientation>"][n % 2] % n
+        chunks = [
+            ("xmp", chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.encode())),
+            ("packed", chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0XMP\0" + zlib.compress(xmp.encode()))),
+            ("profile", chunk(b"tEXt", b"Raw profile type exif\0" + profile)),
+            ("deflated", chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile))),
+        ]
+        for name, data in chunks if n in (0, 6, 8) else chunks[n % 4 : n % 4 + 1]:
+            s.picture("text_%d_%s.png" % (n, name), png(s.rng, 5, 3, 8, 2, 0, extra=data), exif=True)
+
+
 def cropped(im, size):
     """torchvision's Resize(size, BICUBIC) and CenterCrop(size), written out."""
     w, h = im.size
@@ -484,6 +502,7 @@ def main():
     other_bmps(s, 26 if few else 1300)
     pnms(s, 18 if few else 600)
     tiffs(s, 48 if few else 2400)
+    orientations(s)
     print(s.count, "pictures; Pillow", Image.__version__, "WebP", features.version("webp"))
 
 

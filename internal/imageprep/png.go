@@ -99,10 +99,8 @@ func parsePNG(b []byte) (*pngFile, error) {
 			f.data = append(f.data, body)
 		case "eXIf":
 			f.notes.exif = body
-		case "iTXt":
-			if xmp := internationalText(body, "XML:com.adobe.xmp"); xmp != nil {
-				f.notes.xmp = xmp
-			}
+		case "tEXt", "zTXt", "iTXt":
+			f.notes.read(kind, body)
 		case "IEND":
 			return f, nil
 		}

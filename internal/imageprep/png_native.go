@@ -1,11 +1,5 @@
 package imageprep
 
-import (
-	"bytes"
-	"compress/zlib"
-	"io"
-)
-
 // mode is what Pillow makes of the file's pixels. A colour that is transparent as
 // a whole changes nothing.
 func (f *pngFile) mode() mode {
@@ -39,35 +33,4 @@ func (f *pngFile) store(out *raster, row []byte, w, at, dx int) {
 			}
 		}
 	}
-}
-
-// mostXMP bounds what an XMP packet may inflate to.
-const mostXMP = 1 << 20
-
-// internationalText returns the text of an iTXt chunk if that is its keyword, nil
-// otherwise or if it is damaged.
-func internationalText(b []byte, keyword string) []byte {
-	rest, ok := bytes.CutPrefix(b, []byte(keyword+"\x00"))
-	if !ok || len(rest) < 2 {
-		return nil
-	}
-	packed := rest[0] != 0
-	_, rest, language := bytes.Cut(rest[2:], []byte{0})
-	_, text, translated := bytes.Cut(rest, []byte{0})
-	if !language || !translated {
-		return nil
-	}
-	if !packed {
-		return text
-	}
-	r, err := zlib.NewReader(bytes.NewReader(text))
-	if err != nil {
-		return nil
-	}
-	defer r.Close()
-	text, err = io.ReadAll(io.LimitReader(r, mostXMP))
-	if err != nil {
-		return nil
-	}
-	return text
 }

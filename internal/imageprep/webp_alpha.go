@@ -14,7 +14,7 @@ import (
 // has no ALPH chunk.
 func (f *webpFile) withOpacity(colours *raster) (*raster, error) {
 	w, h := colours.w, colours.h
-	alpha := bytes.Repeat([]byte{255}, w*h)
+	var alpha []byte
 	if f.opacity != nil {
 		var err error
 		if alpha, err = opacity(f.opacity, w, h); err != nil {
@@ -22,9 +22,12 @@ func (f *webpFile) withOpacity(colours *raster) (*raster, error) {
 		}
 	}
 	out := newRaster(modeRGBA, w, h)
-	for i, a := range alpha {
+	for i := range w * h {
 		copy(out.pix[4*i:], colours.pix[3*i:3*i+3])
-		out.pix[4*i+3] = a
+		out.pix[4*i+3] = 255
+		if alpha != nil {
+			out.pix[4*i+3] = alpha[i]
+		}
 	}
 	return out, nil
 }

@@ -165,6 +165,15 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestArithmetic: what can be converted is told how.
+func TestArithmetic(t *testing.T) {
+	_, err := Decode(replaced(t, goldens(t)["01_rgb_420_odd"], "\xff\xc0\x00\x11\x08", "\xff\xc9\x00\x11\x08"))
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "jpegtran") {
+		t.Errorf("error %v, want a hint of jpegtran", err)
+	}
+}
+
 // twice repeats the first scan of a file, from its header to the marker after it.
 func twice(b []byte) []byte {
 	from := bytes.Index(b, []byte("\xff\xda"))
