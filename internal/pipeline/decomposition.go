@@ -81,6 +81,13 @@ func (d *decomposition) save(path string, origin cache.Origin) error {
 	return err
 }
 
+// The largest decomposition that is read: twice the pairs of RN50x64, and 35
+// times the reference's list of words.
+const (
+	mostUnits = 1 << 19
+	mostTexts = 1 << 20
+)
+
 // readDecomposition reads a decomposition, ours or the reference's.
 func readDecomposition(path string) (*decomposition, error) {
 	artefact, err := openOurs(path, kindCodes)
@@ -95,7 +102,7 @@ func readDecomposition(path string) (*decomposition, error) {
 		return nil, err
 	}
 	defer a.Close()
-	m, err := a.ReadSparse()
+	m, err := a.ReadSparse(mostUnits, mostTexts)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +115,7 @@ func readDecomposition(path string) (*decomposition, error) {
 	if artefact == nil {
 		return d, nil
 	}
-	residuals, err := a.Read("residuals")
+	residuals, err := a.Read("residuals", 8*int64(m.Rows))
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +125,7 @@ func readDecomposition(path string) (*decomposition, error) {
 	if i := notFinite(d.residuals); i >= 0 {
 		return nil, fmt.Errorf("%s: residual of unit %d is %g, want finite ones", path, i, d.residuals[i])
 	}
-	stops, err := a.Read("stops")
+	stops, err := a.Read("stops", 8*int64(m.Rows))
 	if err != nil {
 		return nil, err
 	}

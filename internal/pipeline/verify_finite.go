@@ -127,9 +127,9 @@ func finitePacked(path string) error {
 		}
 		defer a.Close()
 		for _, name := range a.Names() {
-			array, err := a.Read(name)
-			if err == nil {
-				err = finiteArray(name, array)
+			h, at, value, err := a.NonFinite(name)
+			if err == nil && at >= 0 {
+				err = notFiniteAt(name, int(at), h.Shape, float32(value))
 			}
 			if err != nil {
 				return err
