@@ -101,3 +101,15 @@ func TestMistaken(t *testing.T) {
 		}
 	}
 }
+
+func TestExplain(t *testing.T) {
+	was := errors.New("no magic number")
+	if err := Explain(strings.NewReader("some text"), "an array", was); err != was {
+		t.Errorf("nothing known: %v", err)
+	}
+	err := Explain(strings.NewReader("<html>"), "an array", was)
+	var mistake *Mistake
+	if testutil.Line(err, "an HTML page, as a server sends it to a browser, want an array") != nil || !errors.As(err, &mistake) || mistake.Hint() == "" {
+		t.Errorf("a page: %v", err)
+	}
+}

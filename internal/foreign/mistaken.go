@@ -2,6 +2,8 @@ package foreign
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"strings"
 )
 
@@ -61,4 +63,15 @@ func Mistaken(head []byte) error {
 		return &Mistake{"an XML document, such as a server's error message", "look into it, and fetch the file again"}
 	}
 	return nil
+}
+
+// Explain returns what stands better than err for a file that could not be
+// read: the Mistake that it begins with, and what was wanted, or else err.
+func Explain(file io.ReaderAt, want string, err error) error {
+	head := make([]byte, HeadBytes)
+	n, _ := file.ReadAt(head, 0)
+	if mistake := Mistaken(head[:n]); mistake != nil {
+		return fmt.Errorf("%w, want %s", mistake, want)
+	}
+	return err
 }

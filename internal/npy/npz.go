@@ -52,6 +52,9 @@ func OpenArchive(path string) (*Archive, error) {
 			return a, nil
 		}
 	}
+	if errors.Is(err, zip.ErrFormat) {
+		err = foreign.Explain(file, "a NumPy archive (.npz)", err)
+	}
 	file.Close()
 	return nil, fmt.Errorf("open %s: %w", path, err)
 }
