@@ -68,6 +68,17 @@ func TestQuote(t *testing.T) {
 	}
 }
 
+func TestName(t *testing.T) {
+	for name, want := range map[string]string{
+		"visual.conv1.weight": "visual.conv1.weight", "": `""`, "a\nb": `"a\nb"`, "\xff": `"\xff"`,
+		strings.Repeat("n", 121): `"` + strings.Repeat("n", 60) + `"... (61 bytes more)`,
+	} {
+		if got := Name(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+}
+
 func FuzzQuote(f *testing.F) {
 	f.Add(strings.Repeat("\U0001f600", 20))
 	f.Fuzz(func(t *testing.T, text string) {

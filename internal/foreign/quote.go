@@ -3,6 +3,7 @@ package foreign
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -43,4 +44,14 @@ func QuoteAll(texts []string) string {
 		fmt.Fprintf(&b, " and %d more", more)
 	}
 	return b.String()
+}
+
+// Name writes a name that a file gives for the head of a message: as it is when
+// it is short and printable, or else as Quote does.
+func Name(name string) string {
+	const most = 120 // bytes
+	if name == "" || len(name) > most || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return Quote(name)
+	}
+	return name
 }
