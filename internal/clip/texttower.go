@@ -49,6 +49,9 @@ func NewTextTower(ck *Checkpoint, threads int) (*TextTower, error) {
 	if threads < 1 {
 		return nil, errors.New("text tower: threads must be at least 1")
 	}
+	if err := ck.RequireText(); err != nil {
+		return nil, err
+	}
 	t := &TextTower{config: ck.Config, team: par.NewTeam(threads)}
 	var r reader
 	if err := r.keepAll(ck, map[string]*[]float32{
