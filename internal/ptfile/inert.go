@@ -108,10 +108,23 @@ func (u *unpickler) refusal(root any) error {
 			`if you trust the file, write its weights in Python, where its classes are installed: torch.save(torch.load(path, weights_only=False).state_dict(), "weights.pt")`,
 		}
 	}
+	top, _, _ := strings.Cut(u.named, ".")
+	if slices.Contains(commanding, top) {
+		return hinted{
+			fmt.Errorf("it names %s, which is not one of the few things that a state dict needs", foreign.Quote(u.named)),
+			"a file that names it runs what it likes where torch.load opens it: do not use it there either",
+		}
+	}
 	return hinted{
 		fmt.Errorf("it names %s, which is not one of the few things that a state dict needs", foreign.Quote(u.named)),
 		`if you trust the file, write its weights in Python: torch.save(torch.load(path, weights_only=False)["state_dict"], "weights.pt")`,
 	}
+}
+
+// commanding are modules of Python's that give a pickle power over the machine.
+var commanding = []string{
+	"os", "posix", "nt", "sys", "subprocess", "builtins", "__builtin__", "commands", "shutil", "socket", "runpy", "importlib", "imp",
+	"ctypes", "pty", "code", "pickle", "webbrowser", "timeit", "pip", "asyncio", "multiprocessing", "functools", "operator", "marshal", "bdb", "pdb",
 }
 
 // refuse notes that the pickle names a class that is not read, the first of
