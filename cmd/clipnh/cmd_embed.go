@@ -96,11 +96,11 @@ func (o *embedOptions) validate() error {
 }
 
 func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
-	texts, err := opts.texts(ctx)
+	texts, err := opts.texts(ctx, g.printer)
 	if err != nil {
 		return err
 	}
-	templates, err := opts.prompts()
+	templates, err := opts.prompts(g.printer)
 	if err != nil {
 		return err
 	}
@@ -119,16 +119,16 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
+func (o *embedOptions) texts(ctx context.Context, say *ui.Printer) ([]string, error) {
 	switch {
 	case o.lines != "":
-		return readTexts(o.lines)
+		return readTexts(o.lines, say)
 	case o.classnames == "30k":
 		path, err := locate(ctx, "words")
 		if err != nil {
 			return nil, fmt.Errorf("--classnames 30k: %w", err)
 		}
-		return readTexts(path)
+		return readTexts(path, say)
 	case o.classnames == "PC":
 		return configs.PascalContext59(), nil
 	}
@@ -136,12 +136,15 @@ func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
 }
 
 // readTexts reads a list of texts. Where every line is FOLDER<TAB>NAME, as in a
-// dataset's classes.txt, the names are the texts.
-func readTexts(path string) ([]string, error) {
-	lines, err := textlist.ReadFile(path)
+// dataset's classes.txt, the names are the texts. How a list was read that is
+// not plain is said.
+func readTexts(path string, say *ui.Printer) ([]string, error) {
+	list, err := textlist.ReadList(path)
 	if err != nil {
 		return nil, err
 	}
+	warnOf(path, list.Warnings, say)
+	lines := list.Texts
 	names := make([]string, len(lines))
 	for i, line := range lines {
 		_, name, table := strings.Cut(line, "\t")
@@ -153,12 +156,21 @@ func readTexts(path string) ([]string, error) {
 	return names, nil
 }
 
-func (o *embedOptions) prompts() ([]textlist.Template, error) {
+// warnOf prints the warnings about a file.
+func warnOf(path string, warnings []string, say *ui.Printer) {
+	for _, warning := range warnings {
+		say.Warn("%s: %s", path, warning)
+	}
+}
+
+func (o *embedOptions) prompts(say *ui.Printer) ([]textlist.Template, error) {
 	switch {
 	case !o.useTemplates:
 		return nil, nil
 	case o.templates != "":
-		return textlist.ReadTemplates(o.templates)
+		templates, warnings, err := textlist.ReadTemplates(o.templates)
+		warnOf(o.templates, warnings, say)
+		return templates, err
 	}
 	return textlist.ParseTemplates(configs.ImageNetTemplates())
 }

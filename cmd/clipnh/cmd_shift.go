@@ -234,14 +234,14 @@ func (o *shiftOptions) validateShift() error {
 }
 
 // conceptOptions reads the concepts and what they are embedded with.
-func (o *shiftOptions) conceptOptions() (pipeline.ConceptOptions, error) {
+func (o *shiftOptions) conceptOptions(say *ui.Printer) (pipeline.ConceptOptions, error) {
 	c := pipeline.ConceptOptions{
 		Concepts: append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
 		Model: o.model, Vocab: o.vocab, EmbeddingsPath: o.embeddings, TextsPath: o.lines,
 	}
 	var err error
 	if o.conceptsPath != "" {
-		lines, err := readTexts(o.conceptsPath)
+		lines, err := readTexts(o.conceptsPath, say)
 		if err != nil {
 			return c, err
 		}
@@ -259,10 +259,10 @@ func (o *shiftOptions) conceptOptions() (pipeline.ConceptOptions, error) {
 	}
 	switch {
 	case o.lines != "":
-		c.Texts, err = readTexts(o.lines)
+		c.Texts, err = readTexts(o.lines, say)
 	case o.embeddings == "":
 		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
-		c.Templates, err = e.prompts()
+		c.Templates, err = e.prompts(say)
 	}
 	return c, err
 }
@@ -321,7 +321,7 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 }
 
 func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
-	concepts, err := opts.conceptOptions()
+	concepts, err := opts.conceptOptions(g.printer)
 	if err != nil {
 		return err
 	}

@@ -99,7 +99,7 @@ func pairNames(pairs []pipeline.Pair) string {
 }
 
 func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
-	concepts, err := opts.conceptOptions()
+	concepts, err := opts.conceptOptions(g.printer)
 	if err != nil {
 		return err
 	}
