@@ -30,6 +30,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/download"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // The environment variables.
@@ -61,7 +62,7 @@ type Store struct {
 func Open(home string) (*Store, error) {
 	s := &Store{Dir: filepath.Join(home, "assets"), table: configs.Assets()}
 	path := filepath.Join(home, "assets.json")
-	data, err := readBounded(path, configs.MaxAssetsTable)
+	data, err := foreign.ReadFile(path, configs.MaxAssetsTable)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
@@ -81,23 +82,6 @@ func Open(home string) (*Store, error) {
 	}
 	s.table = append(s.table, own...)
 	return s, nil
-}
-
-// readBounded reads a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("more than %d bytes", limit)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return data, nil
 }
 
 // Assets returns the table: the program's, then the user's.
@@ -201,7 +185,7 @@ const (
 // readCheck returns what was found of the file at path; nothing if there is no
 // telling.
 func readCheck(path string) check {
-	data, err := readBounded(path+checkedSuffix, maxCheck)
+	data, err := foreign.ReadFile(path+checkedSuffix, maxCheck)
 	var c check
 	if err != nil || json.Unmarshal(data, &c) != nil {
 		return check{}

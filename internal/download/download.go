@@ -20,11 +20,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -207,14 +207,11 @@ func lock(ctx context.Context, f File, say Reporter) (release func(), waited boo
 
 // Sum returns the SHA-256 of a regular file, in hex, and its size.
 func Sum(ctx context.Context, path string) (sum string, size int64, err error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return "", 0, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", 0, errors.Join(err, fmt.Errorf("%s: not a regular file", path))
-	}
 	hash := sha256.New()
 	size, err = io.CopyBuffer(hash, &cancellable{ctx, file}, make([]byte, 1<<20))
 	if err != nil {

@@ -26,7 +26,7 @@ var mistakes = []struct{ prefix, what, hint string }{
 	{"version http://git-media.io/", "a Git media pointer, a few lines in the place of the file",
 		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
 	{"\x1f\x8b", "compressed with gzip", `unpack it with "gunzip" first, or with "tar xzf" if it is an archive`},
-	{"BZh", "compressed with bzip2", `unpack it with "bunzip2" first`},
+	{"BZh91AY&SY", "compressed with bzip2", `unpack it with "bunzip2" first`},
 	{"\xfd7zXZ\x00", "compressed with xz", `unpack it with "unxz" first`},
 	{"\x28\xb5\x2f\xfd", "compressed with Zstandard", `unpack it with "unzstd" first`},
 	{"7z\xbc\xaf\x27\x1c", "a 7z archive", `unpack it with "7z x" first`},
