@@ -8,12 +8,12 @@
 //	HOME/assets.json                  the user's table, optional
 //	HOME/assets/CACHEDIR.TAG          so that backups leave the folder out
 //	HOME/assets/RN50x16.pt            a file, whole and with its checksum
-//	HOME/assets/RN50x16.pt.checked    that its checksum was right, with size and time
+//	HOME/assets/RN50x16.pt.checked    that its checksum was right, with size, times and inode
 //	HOME/assets/RN50x16.pt.partial    what has arrived of it
 //
 // A file is used only after its SHA-256 has been found right. As that takes a second
 // for a gigabyte, what was found is written down, and holds for as long as the file
-// keeps its size and time of change.
+// keeps its size, times of change and inode.
 package asset
 
 import (
@@ -137,7 +137,7 @@ func (s *Store) Locate(ctx context.Context, a configs.Asset) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	now := check{SHA256: a.SHA256, Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	now := newCheck(a.SHA256, info)
 	if readCheck(path) == now {
 		return path, nil
 	}
@@ -175,6 +175,14 @@ type check struct {
 	SHA256   string `json:"sha256"`
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
+	Changed  int64  `json:"changed,omitempty"`
+	Inode    uint64 `json:"inode,omitempty"`
+}
+
+func newCheck(sum string, info fs.FileInfo) check {
+	c := check{SHA256: sum, Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	c.Inode, c.Changed = identity(info)
+	return c
 }
 
 const (
@@ -220,7 +228,7 @@ func (s *Store) Fetch(ctx context.Context, c *download.Client, a configs.Asset, 
 	if err != nil {
 		return f, err
 	}
-	check{SHA256: a.SHA256, Size: info.Size(), Modified: info.ModTime().UnixNano()}.write(f.Path) // as in Locate
+	newCheck(a.SHA256, info).write(f.Path) // as in Locate
 	return f, nil
 }
 
