@@ -27,6 +27,7 @@ bpe_simple_vocab_16e6.txt.gz), and a list of texts, one a line, or one of:
   PC   the 59 classes of PASCAL Context
   30k  the word list of the paper ("clipnh fetch words"), or that of --lines
 Of a list whose lines are FOLDER<TAB>NAME, as a dataset's classes.txt, the names count.
+Lists may be in JSON, numbered, or in quotes too: how they were read is then said.
 Templates are the 80 of CLIP's zero-shot protocol, or those of --templates.
 
 Writes one row per text, [M,O] float32: as .npy for NumPy, or as .pt for

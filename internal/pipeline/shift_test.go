@@ -268,7 +268,7 @@ func TestShiftDemo(t *testing.T) {
 	if _, err := SVD(ctx, SVDOptions{CollectPath: test, TopK: 50, OutPath: pcs, MeanPath: filepath.Join(dir, "m.npy"), NormPath: filepath.Join(dir, "n.npy"), Threads: 2}, silent()); err != nil {
 		t.Fatal(err)
 	}
-	templates, err := textlist.ReadTemplates(in(demo.Templates))
+	templates, _, err := textlist.ReadTemplates(in(demo.Templates))
 	if err != nil {
 		t.Fatal(err)
 	}
