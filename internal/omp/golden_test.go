@@ -41,7 +41,7 @@ func goldenSparse(t *testing.T, name string) Sparse {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	m, err := a.ReadSparse()
+	m, err := a.ReadSparse(1<<20, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
