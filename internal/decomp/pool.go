@@ -131,13 +131,13 @@ func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team
 	p.project(dst, values, images, team)
 }
 
-// FeaturesOfMass is Features for attention rows that do not sum to one. mass [B,H]
+// FeaturesWithAttentionSum is Features for attention rows that do not sum to one. mass [B,H]
 // holds their sums, which scale the heads' value biases:
 //
 //	feature = Σ_h W_O^h (W_V^h s[h] + mass[h]·B_V^h) + B_O
 //
 // It panics unless p is from NewPool.
-func (p *Pool) FeaturesOfMass(dst, values, scores, mass []float32, images int, team par.Team) {
+func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
 	if p.valueBias == nil {
 		panic("decomp: a pool from slices has no value bias")
 	}
