@@ -131,14 +131,14 @@ func sumUnits(units, outDim int, team par.Team, add func(sum []float64, u int)) 
 	return total
 }
 
-// WithoutLast writes one image's scores [H,C] with the class token's attention to
+// ScoresWithoutSink writes one image's scores [H,C] with the class token's attention to
 // the attention sink, the last token, set to zero, and to mass [H] the sum of the
 // attention that is left:
 //
 //	s[h,n] = Σ_{t<T-1} a[h,t]·x[t,n]    mass[h] = Σ_{t<T-1} a[h,t]
 //
 // attention a [H,T] is the softmax's output, not renormalised; tokens x are [T,C].
-func (p *Pool) WithoutLast(scores, mass, attention, tokens []float32, team par.Team) {
+func (p *Pool) ScoresWithoutSink(scores, mass, attention, tokens []float32, team par.Team) {
 	C := p.Neurons
 	T := len(tokens) / C
 	kernel.Sgemm(false, false, p.Heads, C, T-1, 1, attention, T, tokens, C, 0, scores, C, team)

@@ -44,7 +44,7 @@ type Pool struct {
 func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
-	p.turn()
+	p.transposeWeights()
 	C, O, D := p.Neurons, p.OutDim, p.width()
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
@@ -67,7 +67,7 @@ func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
 	p.check()
-	p.turn()
+	p.transposeWeights()
 	if len(bias) != heads*outDim {
 		panic("decomp: bias is not [H,O]")
 	}
@@ -91,8 +91,8 @@ func (p *Pool) check() {
 	}
 }
 
-// turn fills valueAcross and outAcross.
-func (p *Pool) turn() {
+// transposeWeights fills valueAcross and outAcross.
+func (p *Pool) transposeWeights() {
 	C, D := p.Neurons, p.width()
 	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
 	for h := range p.Heads {
