@@ -1,16 +1,16 @@
-// Package ui is all that a person or a script sees of a run.
+// Package ui prints everything that a person or a script sees of a run.
 //
-// A Printer owns the program's two output streams. Results, a Table or one JSON
-// document, go to standard output and nothing else does. Notes, warnings,
-// errors, hints and progress go to standard error. A quiet Printer keeps notes
-// and progress to itself; warnings and errors are always printed.
+// A Printer owns the program's two output streams. Only results, a Table or one
+// JSON document, go to standard output. Notes, warnings, errors, hints and
+// progress go to standard error. A quiet Printer omits notes and progress;
+// warnings and errors are always printed.
 //
-// Progress is what long stages report to. On a terminal it is a bar with rate
-// and time left; elsewhere nothing shows until the closing line, which gives
-// count, time and rate. Stages that nobody watches get Discard.
+// Long stages report to a Progress. On a terminal it is a bar with rate and time
+// left. Elsewhere it prints only the closing line, which gives count, time and
+// rate. Stages whose progress is not shown get Discard.
 //
-// Messages may hold names from files of strangers, so what could steer a
-// terminal is printed as an escape.
+// Messages may contain names from untrusted files, so characters that could
+// control a terminal are printed as escapes.
 package ui
 
 import (
@@ -29,8 +29,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A Printer writes results to one stream and talks on the other. Its methods
-// may be called by several goroutines.
+// A Printer writes results to one stream and messages to the other. Its methods
+// are safe for concurrent use.
 type Printer struct {
 	out, err io.Writer
 	terminal bool             // err is a terminal
@@ -48,7 +48,7 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 }
 
 // WithOutput returns a Printer whose results go to out and whose messages go where
-// p's do. The two must not be used at the same time.
+// p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
 	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet}
 }
@@ -58,15 +58,15 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// SetQuiet switches notes and progress off or on. It does not touch a Progress
-// handed out before.
+// SetQuiet turns notes and progress off or on. It does not affect a Progress that
+// was returned earlier.
 func (p *Printer) SetQuiet(quiet bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.quiet = quiet
 }
 
-// Note says something that is good to know; a quiet Printer does not print it.
+// Note prints information that needs no action. A quiet Printer omits it.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -75,21 +75,21 @@ func (p *Printer) Note(format string, args ...any) {
 	}
 }
 
-// Warn says that something is not as it should be, though the run goes on.
+// Warn reports a problem that does not end the run.
 func (p *Printer) Warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say("warning: ", fmt.Sprintf(format, args...))
 }
 
-// Error says why the run failed.
+// Error reports why the run failed.
 func (p *Printer) Error(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say("error: ", err.Error())
 }
 
-// Hint gives advice; each line of text becomes a hint of its own.
+// Hint prints advice; each line of text becomes a separate hint.
 func (p *Printer) Hint(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,10 +98,9 @@ func (p *Printer) Hint(text string) {
 	}
 }
 
-// say prints a labelled message with p.mu held, continuation lines indented
-// below the first. A bar is taken away first; the next Add draws it again.
-// Standard error is where failures are told, so a failure to write to it has
-// nowhere to go.
+// say prints a labelled message, with continuation lines indented below the
+// first. p.mu must be held. A bar is erased first; the next Add draws it again.
+// A failure to write to standard error is ignored: there is nowhere to report it.
 func (p *Printer) say(label, text string) {
 	if p.bar != nil {
 		p.bar.clear()
@@ -115,11 +114,11 @@ func (p *Printer) say(label, text string) {
 	io.WriteString(p.err, b.String())
 }
 
-// Text writes text to standard output as it is.
+// Text writes text to standard output unchanged.
 func (p *Printer) Text(text string) error { return p.result([]byte(text)) }
 
-// JSON writes v to standard output as one indented document. It writes nothing
-// when v cannot be encoded, as a NaN cannot.
+// JSON writes v to standard output as one indented document. If v cannot be
+// encoded, for example because it contains a NaN, it writes nothing.
 func (p *Printer) JSON(v any) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -134,8 +133,8 @@ func (p *Printer) JSON(v any) error {
 // Table writes t to standard output.
 func (p *Printer) Table(t *Table) error { return p.result(t.format()) }
 
-// result writes a whole result at once. The streams may be one terminal, so a
-// bar is taken away first here, too.
+// result writes a whole result at once. Both streams may be the same terminal, so
+// a bar is erased here too.
 func (p *Printer) result(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -148,8 +147,8 @@ func (p *Printer) result(b []byte) error {
 	return nil
 }
 
-// printable returns s with every rune that does not print, and every byte that
-// is not UTF-8, as an escape of Go's.
+// printable returns s with every non-printable rune, and every byte that is not
+// UTF-8, replaced by a Go escape.
 func printable(s string) string {
 	plain := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
 	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
