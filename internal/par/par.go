@@ -19,11 +19,11 @@ func NewTeam(n int) Team { return Team{max(n, 1)} }
 // Size is the number of workers, at least one.
 func (t Team) Size() int { return max(t.n, 1) }
 
-// For splits 0..n into one contiguous range per worker, runs body on each, and
-// returns when all are done. Ranges are as even as possible; in a team larger
-// than n some workers stay idle. worker is less than Size, and no two concurrent
-// bodies have the same one, so it can index scratch memory. A team of one runs
-// body on the calling goroutine.
+// For cuts 0..n into one contiguous range per worker and runs body on each,
+// returning when all are done. Ranges are as even as possible; a team larger
+// than n leaves workers idle. worker is below Size and no two running bodies
+// share one, so that it can index scratch memory. A team of one runs body on
+// the calling goroutine.
 func (t Team) For(n int, body func(lo, hi, worker int)) {
 	workers := min(t.Size(), n)
 	switch {
@@ -33,8 +33,8 @@ func (t Team) For(n int, body func(lo, hi, worker int)) {
 	case workers <= runtime.GOMAXPROCS(0):
 		together(n, workers, body)
 	default:
-		// Workers that outnumber the processors must not spin: they would block
-		// each other.
+		// More workers than processors must not spin: they would keep each
+		// other from running.
 		var wg sync.WaitGroup
 		for w := 1; w < workers; w++ {
 			wg.Go(func() { body(n*w/workers, n*(w+1)/workers, w) })

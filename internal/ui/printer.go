@@ -9,8 +9,8 @@
 // left. Elsewhere it prints only the closing line, which gives count, time and
 // rate. Stages whose progress is not shown get Discard.
 //
-// Messages may contain names from untrusted files, so characters that could
-// control a terminal are printed as escapes.
+// Messages may hold names from files of strangers, so what could steer a
+// terminal is printed as an escape.
 package ui
 
 import (
@@ -66,7 +66,7 @@ func (p *Printer) SetQuiet(quiet bool) {
 	p.quiet = quiet
 }
 
-// Note prints information that needs no action. A quiet Printer omits it.
+// Note says something that is good to know; a quiet Printer does not print it.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,9 +98,10 @@ func (p *Printer) Hint(text string) {
 	}
 }
 
-// say prints a labelled message, with continuation lines indented below the
-// first. p.mu must be held. A bar is erased first; the next Add draws it again.
-// A failure to write to standard error is ignored: there is nowhere to report it.
+// say prints a labelled message with p.mu held, continuation lines indented
+// below the first. A bar is taken away first; the next Add draws it again.
+// Standard error is where failures are told, so a failure to write to it has
+// nowhere to go.
 func (p *Printer) say(label, text string) {
 	if p.bar != nil {
 		p.bar.clear()
@@ -147,8 +148,8 @@ func (p *Printer) result(b []byte) error {
 	return nil
 }
 
-// printable returns s with every non-printable rune, and every byte that is not
-// UTF-8, replaced by a Go escape.
+// printable returns s with every rune that does not print, and every byte that
+// is not UTF-8, as an escape of Go's.
 func printable(s string) string {
 	plain := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
 	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {

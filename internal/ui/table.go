@@ -44,7 +44,7 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// format renders the table. A column is as wide as its widest cell, in runes.
+// format lays the table out: a column is as wide as its widest cell in runes.
 func (t *Table) format() []byte {
 	rows := t.rows
 	head := make([]string, len(t.columns))
