@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Writes PNG, WebP, GIF, BMP and JPEG files, and Pillow's results for them.
+"""Writes PNG, WebP, GIF, BMP and JPEG files and what Pillow makes of them.
 
     image_sweep.py [--few] [--seed N] DIR
     CLIPNH_IMAGE_SWEEP=DIR go test -v -run Sweep ./internal/imageprep
 
-For every image NAME there are files with a line "WIDTH HEIGHT" and RGB samples:
+Beside every picture NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
 
     NAME.want                convert("RGB")
     NAME.exif.want           the same after exif_transpose
     NAME.bicubic.want        resize() to the size in the file's first line
     NAME.bilinear.want
-    NAME.crop.want           shorter side resized to this file's side, then centre-cropped
+    NAME.crop.want           shorter side resized to the side of this, centre cropped
 
-or with a line "error MESSAGE" if Pillow rejects the image. --few writes a few
-small images of each kind: internal/imageprep/testdata/sweep. Needs Pillow and
-numpy.
+or of a line "error MESSAGE" where Pillow refuses the picture. --few writes
+small pictures, a few of each kind: internal/imageprep/testdata/sweep. Needs
+Pillow and numpy.
 """
 import argparse
 import io

@@ -7,16 +7,16 @@
     jpeg_sweep.py --photos DIR
     CLIPNH_JPEG_PHOTOS=DIR go test -run '^$' -bench Decode ./internal/jpeg
 
---few writes a few small images of each kind: internal/jpeg/testdata/sweep.
---photos writes only images of 3 and 12 megapixels, for measuring.
+--few writes small pictures, a few of each kind: internal/jpeg/testdata/sweep.
+--photos writes pictures of 3 and 12 megapixels only, to measure with.
 
-For every NAME.jpg there is NAME.want: a line "MODE WIDTH HEIGHT" and the raw
-samples in Pillow's own mode (L, RGB, CMYK), or a line "error MESSAGE" if Pillow
-rejects the file. Most files are written by Pillow. Those with sampling factors,
-scans and markers that Pillow does not write come from the small encoder below,
-with random coefficients. If libjpeg's jpegtran is installed, it converts these to
-progressive files, with restart markers, and to arithmetic-coded files, which we
-must reject though Pillow may read them. Needs Pillow and numpy.
+Beside every NAME.jpg stands NAME.want: a line "MODE WIDTH HEIGHT" and the raw
+samples in Pillow's own mode (L, RGB, CMYK), or a line "error MESSAGE" where
+Pillow refuses the file. Most files are Pillow's own; those with sampling
+factors, scans and markers that Pillow does not write come from the small
+encoder below, with random coefficients. Where libjpeg's jpegtran is there, it
+makes progressive files of those, with restart markers, and arithmetic-coded
+ones, which we must refuse though Pillow may read them. Needs Pillow and numpy.
 """
 import argparse
 import io

@@ -48,12 +48,12 @@ func NewCoder(d *Dictionary, o Options) (*Coder, error) {
 	return newCoder(d, o, newSweep(d, o.Team), sweepSignals, 4*d.Dims), nil
 }
 
-// Block returns the number of signals that are coded at the same time. Multiples of
-// it are the most efficient batch sizes.
+// Block is the number of signals that are coded at the same time: batches are
+// best a multiple of it.
 func (c *Coder) Block() int { return c.block }
 
-// newCoder returns a Coder with an engine that handles at most block signals at a
-// time and takes the given number of bytes for each.
+// newCoder makes a Coder with an engine that takes at most block signals at a
+// time and some bytes for each.
 func newCoder(d *Dictionary, o Options, e engine, block, bytes int) *Coder {
 	c := &Coder{
 		d: d, atoms: o.Atoms, team: o.Team, engine: e,

@@ -7,9 +7,9 @@ import "golang.org/x/sys/cpu"
 // unsupported says why a known level cannot be used.
 const unsupported = "not supported by this processor"
 
-// best returns the best level that the processor and, by XGETBV, the operating system
-// support. Every processor with AVX2 also converts half floats (F16C), which has no flag
-// in x/sys/cpu.
+// best asks the processor, and through XGETBV the operating system, what may
+// be used. Every processor with AVX2 also converts half floats (F16C), which
+// has no flag of its own in x/sys/cpu.
 func best() Level {
 	x := &cpu.X86
 	switch {
