@@ -223,8 +223,8 @@ func (e *gram) screen(b *block) {
 				m := &marks[i]
 				for k, c := range area.sums[int(i)*panelWidth:][:panelWidth] {
 					c = max(c, -c)
-					if most := (c + m.margin) * norms[k]; most >= m.least {
-						m.add(first+k, (c-m.margin)*norms[k], most)
+					if upper := (c + m.margin) * norms[k]; upper >= m.least {
+						m.add(first+k, (c-m.margin)*norms[k], upper)
 					}
 				}
 				area.limits[i].least = m.least

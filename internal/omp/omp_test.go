@@ -287,7 +287,7 @@ func TestStops(t *testing.T) {
 	}
 	for _, test := range tests {
 		d := mustDictionary(t, test.dictionary, len(test.dictionary)/test.dims, test.dims)
-		const copies = sweepFew + 3 // the sweep may treat the last few differently
+		const copies = sweepDirect + 3 // the sweep may treat the last few differently
 		s := &Signals{Count: copies, Rows: slices.Repeat(test.y, copies)}
 		for name, c := range coders(d, Options{Atoms: test.atoms, Team: par.NewTeam(2)}) {
 			codes := mustCode(t, c, s)

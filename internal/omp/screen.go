@@ -31,8 +31,8 @@ type block struct {
 
 // candidate is an atom and the upper bound of the size of its correlation.
 type candidate struct {
-	word int32
-	most float32
+	word  int32
+	upper float32
 }
 
 // mark collects the candidates of one residual while correlations are computed.
@@ -57,11 +57,11 @@ func (m *mark) reset(floor, margin float64) {
 	m.list = m.list[:0]
 }
 
-// add makes a word a candidate. The size of its correlation is between least and
-// most.
-func (m *mark) add(word int, least, most float32) {
-	m.list = append(m.list, candidate{int32(word), most})
-	m.least = max(m.least, least)
+// add makes a word a candidate. The size of its correlation is between lower and
+// upper.
+func (m *mark) add(word int, lower, upper float32) {
+	m.list = append(m.list, candidate{int32(word), upper})
+	m.least = max(m.least, lower)
 }
 
 // candidates appends the words that remain candidates of pursuit i after the results
@@ -73,7 +73,7 @@ func candidates(words []int32, marks [][]mark, i int) []int32 {
 	}
 	for w := range marks {
 		for _, c := range marks[w][i].list {
-			if c.most >= least {
+			if c.upper >= least {
 				words = append(words, c.word)
 			}
 		}

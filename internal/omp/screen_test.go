@@ -66,7 +66,7 @@ func (e *checkedEngine) screen(b *block) {
 			for _, c := range b.marks[w][i].list {
 				exact := math.Abs(dot(e.d.atom(int(c.word)), p.rest)) * e.d.scale / length
 				bound := float64(b.marks[w][i].margin * e.d.norms[c.word])
-				e.worst = max(e.worst, math.Abs(exact-(float64(c.most)-bound))/bound)
+				e.worst = max(e.worst, math.Abs(exact-(float64(c.upper)-bound))/bound)
 			}
 		}
 		best, value := int32(0), -1.0

@@ -28,10 +28,10 @@ const (
 	sweepWords   = 1008
 )
 
-// sweepFew is the number of signals up to which multiplying them one by one in plain
+// sweepDirect is the number of signals up to which multiplying them one by one in plain
 // Go is faster than packing the atoms: with 30,000 words of 768 dimensions, packing
 // takes 48 ms, and each signal 14 ms.
-const sweepFew = 3
+const sweepDirect = 3
 
 // sweepArea is one worker's scratch memory.
 type sweepArea struct {
@@ -48,7 +48,7 @@ func (e *sweep) begin(context.Context, *block) error { return nil }
 func (e *sweep) screen(b *block) {
 	O, n := e.d.Dims, len(b.running)
 	margin := float64(O+16) * unit * 1.01
-	if n <= sweepFew {
+	if n <= sweepDirect {
 		e.screenFew(b, margin)
 		return
 	}
