@@ -10,8 +10,8 @@ RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./i
 FUZZTIME ?= 30s
 BENCH ?= .
 
-# The go command stamps the revision into the program. If git is installed but
-# refuses to read the folder, because another user owns it, the build would fail.
+# The go command stamps the revision into the program. Where git is there but
+# refuses to read the folder, as one of another user, the build would fail.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 # The paper's results, with a target paper-NAME for each. They run on the example, or on
@@ -117,7 +117,7 @@ generate: ## fail if the generator of the assembly would change a file
 	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
-check: fmt vet tidy generate docs-check test-noasm arm64 ## run all checks other than the tests
+check: fmt vet tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
 
 ci: ## run what continuous integration runs
 	.ci/run

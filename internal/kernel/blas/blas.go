@@ -1,5 +1,5 @@
-// Package blas makes gonum and gorgonia/tensor multiply float32 matrices with package
-// kernel. All other operations remain gonum's own.
+// Package blas makes gonum and gorgonia/tensor multiply float32 matrices with
+// package kernel. All other operations stay gonum's own.
 package blas
 
 import (
@@ -13,22 +13,23 @@ import (
 )
 
 // Use registers an Implementation with both libraries for the whole program.
-// Call it before using either of them: blas32 stores it in a variable without a lock.
+// It must be called before either is used, since blas32 keeps it in a variable
+// without a lock.
 func Use(team par.Team) {
 	i := Implementation{Team: team}
 	blas32.Use(i)
 	tensor.Use(i)
 }
 
-// Implementation is gonum's BLAS with a different Sgemm. Team shares the work of one
-// call.
+// Implementation is gonum's BLAS with another Sgemm. Team shares the work of
+// one call.
 type Implementation struct {
 	gonum.Implementation
 	Team par.Team
 }
 
 // Sgemm computes C = alpha * op(A) * op(B) + beta * C as blas.Float32Level3
-// says. It panics where gonum's does, but accepts empty matrices of any length.
+// says. It panics where gonum's does, but takes empty matrices of any length.
 func (i Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	transA, knownA := transposes(tA)
 	transB, knownB := transposes(tB)
@@ -38,7 +39,8 @@ func (i Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32,
 	kernel.Sgemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, i.Team)
 }
 
-// transposes reports whether t transposes a real matrix, and whether t is valid.
+// transposes reports whether t transposes a real matrix, and whether it is
+// known.
 func transposes(t blas.Transpose) (trans, known bool) {
 	switch t {
 	case blas.NoTrans:

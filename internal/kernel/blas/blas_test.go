@@ -15,8 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// narrow runs gonum's test suite for Dgemm on Sgemm, for which gonum has none. The
-// suite's small integers are exact in float32.
+// narrow lets gonum's suite for Dgemm, whose small integers float32 holds
+// exactly, run on Sgemm; gonum has none for Sgemm.
 type narrow struct{ Implementation }
 
 func (n narrow) Dgemm(tA, tB blas.Transpose, m, cols, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
@@ -44,7 +44,8 @@ func TestGonumSuite(t *testing.T) {
 	}
 }
 
-// TestPanics checks that Sgemm panics where gonum does, and nowhere else.
+// TestPanics checks that what makes gonum panic makes Sgemm panic, and that
+// nothing else does.
 func TestPanics(t *testing.T) {
 	x := make([]float32, 12)
 	for _, c := range []struct {
@@ -113,7 +114,8 @@ func TestUse(t *testing.T) {
 	compare(t, "tensor", product.Data().([]float32), want)
 }
 
-// tolerance bounds the difference between two orders of summing 70 products below 1/4.
+// tolerance bounds the difference of two orders of summation of 70 products
+// below 1/4.
 const tolerance = 2e-6
 
 func compare(t *testing.T, name string, got, want []float32) {
