@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/kernel/blas"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -177,7 +175,6 @@ func (g *globalOptions) prepared(run runE) runE {
 		}
 		g.printer.SetQuiet(g.quiet)
 		cache.Tolerate(g.tolerate())
-		blas.Use(par.NewTeam(g.workers()))
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
