@@ -15,7 +15,7 @@ import (
 )
 
 const infoHelp = `
-Reads a checkpoint whole: a torch.save file (zip or legacy), a TorchScript archive
+Reads a whole checkpoint: a torch.save file (zip or legacy), a TorchScript archive
 as OpenAI publishes its models, an open_clip training checkpoint, or a .safetensors
 file, told apart by content. Every tensor is checked: its name, shape, checksum, and
 that its weights are finite. Writes to standard output the architecture, the sizes
@@ -24,7 +24,7 @@ artefacts remember the model they came from.
 
 With --plan it lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen from its shape and the batch, the arithmetic for one
-picture, and the memory of its packed weights.
+image, and the memory of its packed weights.
 
 With --graph it draws the graph that the image tower runs: its operations in the order
 of the arrows, with the shapes of their outputs for one image and the algorithms of the
@@ -51,7 +51,7 @@ clipnh info --model RN50x16.pt --graph RN50x16.svg`,
 	return cmd
 }
 
-// infoOptions is everything the info command can be told.
+// infoOptions are the flags of the info command.
 type infoOptions struct {
 	model string
 	plan  bool
@@ -147,8 +147,8 @@ func runGraph(opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-// require refuses flags that were left empty, given by name and value in
-// turn.
+// require returns an error that names the flags that were left empty. Its arguments are
+// names and values in turn.
 func require(flags ...string) error {
 	var missing []string
 	for i := 0; i < len(flags); i += 2 {
@@ -162,7 +162,7 @@ func require(flags ...string) error {
 	return missingFlags(missing)
 }
 
-// missingFlags is the error of flags that a command needs and that were not given.
+// missingFlags is the error for required flags that were not given.
 type missingFlags []string
 
 func (m missingFlags) Error() string {

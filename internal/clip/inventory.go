@@ -84,7 +84,7 @@ type block struct {
 	in     int    // channels that enter
 	planes int    // channels of the 3x3 convolution
 	stride int    // 1, or 2 in the first block of stages 1 to 3
-	scale  int    // pixels of the picture, along a side, to one of the map that enters
+	scale  int    // side of the image, divided by the side of the map that enters
 }
 
 func (b block) out() int       { return 4 * b.planes }
@@ -106,9 +106,8 @@ func (c Config) blocks() []block {
 	return list
 }
 
-// ignored reports whether a tensor of a checkpoint says nothing that the
-// towers need: counters, the training temperature, sizes that the shapes tell
-// as well, and the causal mask.
+// ignored reports whether the towers do not need a tensor of a checkpoint: counters,
+// the training temperature, sizes that the shapes give as well, and the causal mask.
 func ignored(name string) bool {
 	switch name {
 	case "logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size", "attn_mask", "transformer.attn_mask":
@@ -117,9 +116,8 @@ func ignored(name string) bool {
 	return strings.HasSuffix(name, ".num_batches_tracked")
 }
 
-// canonical maps the names of a file to OpenAI's: it keeps only what lies
-// below "state_dict." when something does (the rest is a training run's
-// optimiser), drops the "module." of data-parallel training, and
+// canonical maps the names of a file to OpenAI's: it keeps only what is below
+// "state_dict." if anything is (the rest belongs to the optimiser of a training run), drops the "module." of data-parallel training, and
 // the "text." that open_clip's newer releases put before the text tower.
 func canonical(tensors []ptfile.Tensor) (map[string]ptfile.Tensor, error) {
 	wrapped := slices.ContainsFunc(tensors, func(t ptfile.Tensor) bool { return strings.HasPrefix(t.Name, "state_dict.") })
@@ -139,9 +137,8 @@ func canonical(tensors []ptfile.Tensor) (map[string]ptfile.Tensor, error) {
 	return names, nil
 }
 
-// infer reads the sizes of a CLIP-ResNet off the shapes of its tensors and
-// checks that every tensor is there, has the shape that these sizes call for,
-// and that no other one is.
+// infer finds the sizes of a CLIP-ResNet from the shapes of its tensors. It checks
+// that every tensor that these sizes call for is there with its shape, and no other.
 func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 	var c Config
 	if len(tensors) == 0 {
@@ -205,7 +202,7 @@ func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 	return c, c.check(tensors)
 }
 
-// otherArchitecture names a CLIP that is no CLIP-ResNet, or returns "".
+// otherArchitecture names a CLIP model that is not a CLIP-ResNet, or returns "".
 func otherArchitecture(tensors map[string]ptfile.Tensor) string {
 	has := func(name string) bool { _, ok := tensors[name]; return ok }
 	switch {
@@ -219,7 +216,7 @@ func otherArchitecture(tensors map[string]ptfile.Tensor) string {
 	return ""
 }
 
-// check compares what a file holds with what the sizes call for.
+// check compares the tensors of a file with those that the sizes call for.
 func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	wanted := make(map[string]bool)
 	for _, p := range c.parameters() {
@@ -257,11 +254,27 @@ func andMore(n int) string {
 	return fmt.Sprintf(" (and %d more)", n)
 }
 
-// shapeText writes a shape of a file's, which may have any number of dimensions.
+// shapeText writes the shape of a tensor of a file, which may have any number of
+// dimensions.
 func shapeText(shape []int) string {
 	const most = 8
 	if len(shape) <= most {
 		return fmt.Sprint(shape)
 	}
 	return fmt.Sprintf("%v and %d more", shape[:most], len(shape)-most)
+}
+
+// elements is the number of elements of a tensor; 1 for a scalar.
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// statistic reports whether a tensor is a running statistic, which torch does
+// not count among the parameters.
+func statistic(name string) bool {
+	return strings.HasSuffix(name, ".running_mean") || strings.HasSuffix(name, ".running_var")
 }

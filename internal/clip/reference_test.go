@@ -147,23 +147,23 @@ func (s *stockTower) attentionPool(x *G.Node) {
 	}
 	columns := G.Must(G.Mul(G.Must(G.Reshape(x, tensor.Shape{C, hw})), s.input(spread, hw, T)))
 	position := s.weights("visual.attnpool.positional_embedding")
-	turned := make([]float32, len(position))
+	byInput := make([]float32, len(position))
 	for i, p := range position {
-		turned[i%C*T+i/C] = p
+		byInput[i%C*T+i/C] = p
 	}
-	columns = G.Must(G.Add(columns, s.input(turned, C, T)))
+	columns = G.Must(G.Add(columns, s.input(byInput, C, T)))
 	tokens := s.layer("visual.attnpool.tokens", G.Must(G.Transpose(columns, 1, 0)))
 
 	// project returns rows of one head: tokens Wᵀ + b, [T,D].
 	project := func(name string, h int) *G.Node {
 		w, b := s.weights("visual.attnpool."+name+".weight"), s.weights("visual.attnpool."+name+".bias")
-		turned := make([]float32, C*D)
+		byInput := make([]float32, C*D)
 		for d := range D {
 			for n := range C {
-				turned[n*D+d] = w[(h*D+d)*C+n]
+				byInput[n*D+d] = w[(h*D+d)*C+n]
 			}
 		}
-		y := G.Must(G.Mul(tokens, s.input(turned, C, D)))
+		y := G.Must(G.Mul(tokens, s.input(byInput, C, D)))
 		return G.Must(G.Add(y, s.input(repeated(b[h*D:(h+1)*D], 1, T*D), T, D)))
 	}
 	out := s.weights("visual.attnpool.c_proj.weight")
@@ -174,14 +174,14 @@ func (s *stockTower) attentionPool(x *G.Node) {
 		logits := G.Must(G.Mul(q, G.Must(G.Transpose(project("k_proj", h), 1, 0))))
 		a := s.layer(fmt.Sprint("attention of head ", h), G.Must(G.SoftMax(logits, 1)))
 		s.layer(fmt.Sprint("scores of head ", h), G.Must(G.Mul(a, tokens)))
-		turned := make([]float32, D*O)
+		byInput := make([]float32, D*O)
 		for o := range O {
 			for d := range D {
-				turned[d*O+o] = out[o*C+h*D+d]
+				byInput[d*O+o] = out[o*C+h*D+d]
 			}
 		}
 		values := G.Must(G.Mul(a, project("v_proj", h)))
-		features = G.Must(G.Add(features, G.Must(G.Mul(values, s.input(turned, D, O)))))
+		features = G.Must(G.Add(features, G.Must(G.Mul(values, s.input(byInput, D, O)))))
 	}
 	s.layer("visual.attnpool.features", features)
 }
