@@ -54,9 +54,9 @@ func TestGonumSuite(t *testing.T) {
 	}
 }
 
-// TestSgemmPanics checks that what makes gonum panic makes Sgemm panic, and that
+// TestSgemmPanicsAsGonum checks that what makes gonum panic makes Sgemm panic, and that
 // nothing else does.
-func TestSgemmPanics(t *testing.T) {
+func TestSgemmPanicsAsGonum(t *testing.T) {
 	x := make([]float32, 12)
 	for _, c := range []struct {
 		name          string
