@@ -21,7 +21,9 @@ func (b asBLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, x []flo
 	if !knownA || !knownB {
 		panic("illegal transpose")
 	}
-	Sgemm(transA, transB, m, n, k, alpha, x, ldx, y, ldy, beta, z, ldz, b.team)
+	A := Matrix{Data: x, Rows: m, Cols: k, Stride: ldx, Transposed: transA}
+	B := Matrix{Data: y, Rows: k, Cols: n, Stride: ldy, Transposed: transB}
+	Sgemm(alpha, A, B, beta, Strided(z, m, n, ldz), b.team)
 }
 
 // narrow lets gonum's suite for Dgemm, whose small integers float32 holds
