@@ -281,10 +281,10 @@ func parseRefined(text string, classes int) (class, colour int, err error) {
 		colour, err = strconv.Atoi(second)
 	}
 	if err != nil || colour < 0 {
-		return 0, 0, fmt.Errorf("Class %.60q, want the numbers of class and colour, as 12_9", text)
+		return 0, 0, fmt.Errorf("column Class: %.60q, want the numbers of class and colour, as 12_9", text)
 	}
 	if class < 1 || class > classes {
-		return 0, 0, fmt.Errorf("Class %.60q: class %d, want 1 to %d", text, class, classes)
+		return 0, 0, fmt.Errorf("column Class: %.60q: class %d, want 1 to %d", text, class, classes)
 	}
 	return class - 1, colour, nil
 }
