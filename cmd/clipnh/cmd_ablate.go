@@ -15,23 +15,27 @@ import (
 )
 
 const ablateHelp = `
-Takes parts of the model out and tells how well it still classifies. Modes:
+Takes parts of the model out and measures how well it still classifies. Modes:
   neur_head_reprs        contributions of neuron-head pairs become their means
-  neur_reprs             the same of neurons, whose contributions are summed over heads
-  neur_acts              activations of neurons become their means, before attention
-  zero_sink              the class token's attention to the last token becomes zero
-  zero_register_neurons  activations of the --top-k-sink-neurons neurons become zero
-                         without which attention to the last token drops most
-The first three keep some units and take out the others. Which are kept, a mask says
-(--replace-index-path, True for kept), or, for a whole curve in one pass, their
-strengths do: --percentile 0,50,80,90,95 keeps those at or above each percentile, as
-mask would, for every mode whose norms are given. The last three work on tokens, and
-need the model and the pictures.
+  neur_reprs             the same for neurons, whose contributions are summed
+                         over heads
+  neur_acts              activations of neurons become their means, before
+                         attention
+  zero_sink              the class token's attention to the last token is zeroed
+  zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
+                         neurons without which attention to the last token drops
+                         most
+The first three modes keep some units and take out the others. Which are kept is
+given by a mask (--replace-index-path, True for kept) or, for a whole curve in
+one pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
+each percentile, as mask does, for each mode whose norms are given. The last
+three modes work on tokens, and need the model and the images.
 ` + evaluateHelp + `
 
-Reads also --means-path, one or several, told apart by shape: [H,C,O] of pairs, which
-also serves neurons; [C,O] of neurons; [C,T] of activations. Writes features if
---features-save-path is given, and draws accuracy over percentiles with --plot.`
+Also reads --means-path, one or more files told apart by shape: [H,C,O] for
+pairs, also used for neurons; [C,O] for neurons; [C,T] for activations. Writes
+the features if --features-save-path is given, and plots accuracy over
+percentiles with --plot.`
 
 func newAblateCommand(g *globalOptions) *cobra.Command {
 	var opts ablateOptions
@@ -41,7 +45,8 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 		Long:  ablateHelp,
 		Example: "clipnh ablate --scores caches/val --data-path imagenet \\\n" +
 			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
-			"  --neuron-head-norms-path caches/norms.npy --neurons-norms-path caches/norms_n.npy \\\n" +
+			"  --neuron-head-norms-path caches/norms.npy \\\n" +
+			"  --neurons-norms-path caches/norms_n.npy \\\n" +
 			"  --percentile 0,50,80,90,95 --plot ablation.png",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -69,19 +74,19 @@ type ablateOptions struct {
 }
 
 func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` of the above; if not given, those whose norms are given, or else neur_head_reprs")
+	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` as above (default those whose norms are given, or else neur_head_reprs)")
 	choices(fs, "mode", pipeline.AblateModes()...)
 	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
-	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of what is kept, .npy, bool [H,C] or [C]")
-	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "`P,...` keep units at or above each percentile, 0 to 100, instead of a mask")
+	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of the units to keep, .npy, bool [H,C] or [C]")
+	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "keep units at or above each of the percentiles `P,...`, 0 to 100, instead of a mask")
 	o.normsOptions.addFlags(fs)
-	fs.StringVar(&o.plot, "plot", "", "`FILE` for a drawing of the accuracy over percentiles, .png or .svg")
-	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of how much attention to the last token drops without each neuron, .npy, [B,C]")
+	fs.StringVar(&o.plot, "plot", "", "`FILE` for a plot of accuracy over percentiles, .png or .svg")
+	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of attention drops without each neuron, written by registers, .npy, [B,C]")
 	fs.IntVar(&o.topSink, "top-k-sink-neurons", 18, "zero the `K` neurons of largest drop")
 	o.evaluateOptions.addFlags(fs)
 }
 
-// chosenModes are the modes asked for, or implied.
+// chosenModes returns the modes given by --mode, or implied by the norms.
 func (o *ablateOptions) chosenModes() []string {
 	if len(o.modes) > 0 {
 		return o.modes
@@ -99,7 +104,7 @@ func (o *ablateOptions) chosenModes() []string {
 	return modes
 }
 
-// validate covers what flags mean together; the stage checks what files hold.
+// validate checks flags against each other; the stage checks the contents of files.
 func (o *ablateOptions) validate() error {
 	modes, given := o.chosenModes(), o.paths()
 	choosing := 0 // modes that keep some units
@@ -124,7 +129,7 @@ func (o *ablateOptions) validate() error {
 			return fmt.Errorf("--mode %s: --means-path is missing", mode)
 		}
 		if len(o.percentiles) > 0 && given[mode] == "" {
-			return fmt.Errorf("--mode %s: --percentile wants the norms of its units", mode)
+			return fmt.Errorf("--mode %s: --percentile needs the norms of its units", mode)
 		}
 	}
 	switch {

@@ -21,57 +21,60 @@ import (
 )
 
 const collectHelp = `
-Sends pictures through the image tower and keeps what every neuron-head pair adds to
-the image feature. Of a pair h12n624 only its score is kept, the activation of neuron
-624 weighed by the attention of head 12: its contribution is the score times a
-direction that depends on the weights alone. Scores of 1,000 pictures of RN50x16 take
-590 MB; their contributions written out would take 453 GB.
+Runs images through the image tower and stores what each neuron-head pair adds
+to the image feature. For a pair, such as h12n624, only its score is stored: the
+activation of neuron 624 weighted by the attention of head 12. The contribution
+of the pair is its score times a direction that depends on the weights alone.
+For 1,000 images, the scores of RN50x16 take 590 MB; the contributions would
+take 453 GB.
 
-Reads a checkpoint (--model) and pictures (--data-path): PNG, JPEG, WebP, GIF, told
-apart by content. They are prepared as by torchvision over Pillow, to the byte.
+Reads a checkpoint (--model) and images (--data-path): PNG, JPEG, WebP or GIF,
+told apart by content. They are preprocessed exactly as by torchvision with
+Pillow.
 
-Other modes (--mode) keep, in place of scores:
-  heads                 contributions summed over neurons, [B,H,O]
-  attns                 the attention of every token to every token, [B,H,T,T]
-  neuron_acts           tokens before the positional embedding, [B,C,T], of which
-                        token 0 is the mean of the others
-  neurons+heads_lens    scores of another block's map of layer4 (--lens-idx), which
-                        may be used wherever scores may
-  layer4                norms per block of layer4 and token: of the maps (infinite for
-                        token 0), and of what the token would add to the image
-                        feature were that map pooled; with --mean only, [2,blocks,T]
+Other modes (--mode) store, instead of scores:
+  heads               contributions summed over neurons, [B,H,O]
+  attns               attention of every token to every token, [B,H,T,T]
+  neuron_acts         tokens before the positional embedding is added, [B,C,T];
+                      token 0 is the mean of the others
+  neurons+heads_lens  scores computed from the map of another block of layer4
+                      (--lens-idx); they can be used like scores
+  layer4              norms per block of layer4 and token: of the maps (infinite
+                      for token 0), and of what the token would add to the image
+                      feature if that map were pooled; --mean only, [2,blocks,T]
 
-Writes, at --save-path, a folder:
-  scores.npy            [B,H,C], one row a picture
-  directions.*.npy      the weight slices whose product is the directions [H,C,O]
-  bias.npy              [H,O], the bias share of every pair of a head
-  images.txt            the pictures' names, in the order of the rows
-                        (heads.npy, attention.npy, activations.npy or layer4.npy, the
-                        names and the manifest in other modes)
-  manifest.json         what all this was made from, with checksums
-or, when --save-path ends in .dat or .npy, the contributions written out as the
-reference does: [B,H,C,O], or [B,C,O] summed over heads with --mode neurons, or the
-tensor of another mode.
+Writes a folder at --save-path:
+  scores.npy          [B,H,C], one row per image
+  directions.*.npy    weight slices whose product is the directions [H,C,O]
+  bias.npy            [H,O], the share of the bias in each pair of a head
+  images.txt          names of the images, in the order of the rows
+                      (other modes: heads.npy, attention.npy, activations.npy or
+                      layer4.npy, the names and the manifest)
+  manifest.json       what the folder was made from, with checksums
+If --save-path ends in .dat or .npy, writes a dense file in the reference's
+layout instead: contributions [B,H,C,O], or [B,C,O] summed over heads with
+--mode neurons, or the tensor of another mode.
 
-With --stats-only no scores are stored: one pass over any number of pictures keeps, at
---save-path, the image features [B,O] (features.npy), and per pair the sum of the
-scores (sums.npy) and its --top-k largest and smallest with their pictures
-(largest.npy, largest.images.npy and so on). From these svd --mode nh and
-polysemanticity --mode nh compute the same as from scores. Memory does not depend on
-the number of pictures; the disk takes 3 KiB a picture for RN50x16 in place of 576.
+With --stats-only no scores are stored. One pass over any number of images
+writes, at --save-path, the image features [B,O] (features.npy) and, for each
+pair, the sum of its scores (sums.npy) and its --top-k largest and smallest
+scores with their images (largest.npy, largest.images.npy and so on). From these
+svd --mode nh and polysemanticity --mode nh compute the same results as from
+scores. Memory does not depend on the number of images; for RN50x16, an image
+takes 3 KiB on disk instead of 576.
 
-With --shard 3/16 only the third of sixteen parts of the pictures is collected, to
-PATH.3-of-16, so that many machines can share the work; clipnh merge puts the parts
-together, to the bytes of a run that was not cut.
+With --shard 3/16 only the third of sixteen parts of the images is collected, to
+PATH.3-of-16, so that several machines can share the work. clipnh merge joins
+the parts into exactly the bytes of a single run.
 
-A picture that cannot be read is skipped and named (--strict stops instead). A run
-that was interrupted or killed goes on when the same command is given again.`
+An image that cannot be read is skipped with a warning (--strict stops instead).
+A run that was interrupted or killed resumes when the same command is run again.`
 
 func newCollectCommand(g *globalOptions) *cobra.Command {
 	var opts collectOptions
 	cmd := &cobra.Command{
 		Use:   "collect --model FILE --data-path DIR --save-path PATH",
-		Short: "Keep the score of every neuron-head pair on every picture",
+		Short: "Compute the score of every neuron-head pair on every image",
 		Long:  collectHelp,
 		Example: "clipnh collect --model RN50x16.pt --dataset images --data-path photos \\\n" +
 			"  --save-path caches/photos",
@@ -100,25 +103,25 @@ type collectOptions struct {
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
-	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or a .dat or .npy file")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
+	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or of a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
 	choices(fs, "mode", pipeline.Modes...)
-	fs.IntVar(&o.lens, "lens-idx", 0, "the `BLOCK` of layer4 whose map neurons+heads_lens looks at, from 0")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 5th)")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and may differ from more in the last digit")
-	fs.BoolVar(&o.mean, "mean", false, "keep the mean over the pictures only")
-	fs.BoolVar(&o.stats, "stats-only", false, "keep sums and the most extreme scores of every pair in place of scores")
-	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, keep the `K` largest and the K smallest scores of a pair")
-	fs.StringVar(&o.dtype, "dtype", "float32", "store a folder's rows as `TYPE` float32, or float16 in half the space")
+	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")
+	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
+	fs.BoolVar(&o.mean, "mean", false, "store only the mean over the images")
+	fs.BoolVar(&o.stats, "stats-only", false, "store sums and the most extreme scores of each pair instead of scores")
+	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, store the `K` largest and the K smallest scores of each pair")
+	fs.StringVar(&o.dtype, "dtype", "float32", "store the rows of a folder as `TYPE` float32, or as float16 in half the space")
 	choices(fs, "dtype", npy.Float32.String(), npy.Float16.String())
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.expand, "expand", false, "write the directions [H,C,O] out beside the weight slices")
-	fs.StringVar(&o.shard, "shard", "", "collect part `N/OF` of the pictures only, to PATH.N-of-OF, which merge puts together")
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
-	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
+	fs.BoolVar(&o.expand, "expand", false, "also write the directions [H,C,O] themselves")
+	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	pictureFlags(fs, &o.images)
 }
 
@@ -127,26 +130,27 @@ var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kern
 
 // precisionFlag adds the flag of every command that runs the image tower.
 func precisionFlag(fs *pflag.FlagSet, precision *string) {
-	fs.StringVar(precision, "precision", "f32", "compute the convolutions in `P` f32, or bf16: reduced precision, faster, off by about a percent of the largest score; needs AVX512-BF16")
+	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster, needs AVX512-BF16 and is off by about a percent of the largest score")
 	choices(fs, "precision", "f32", "bf16")
 }
 
-// checkPrecision refuses a precision that is unknown or not to be had here.
+// checkPrecision returns the error of a precision that is unknown, or that this processor
+// does not have.
 func checkPrecision(name string) error {
 	p, known := precisions[name]
 	switch {
 	case !known:
 		return fmt.Errorf("--precision %q: want f32 or bf16", name)
 	case p == kernel.BFloat16 && !kernel.HasBFloat16():
-		return errors.New("--precision bf16: this processor has no bfloat16 products (AVX512-BF16), or CLIPNH_CPU holds it back")
+		return errors.New("--precision bf16: this processor has no bfloat16 products (AVX512-BF16), or CLIPNH_CPU excludes them")
 	}
 	return nil
 }
 
-// pictureFlags adds the flags of every command that reads pictures.
+// pictureFlags adds the flags of every command that reads images.
 func pictureFlags(fs *pflag.FlagSet, o *imageprep.Options) {
-	fs.BoolVar(&o.EXIF, "exif", false, "turn pictures as their EXIF orientation says; the reference does not")
-	fs.IntVar(&o.MaxPixels, "max-pixels", imageprep.DefaultMaxPixels, "refuse pictures of more than `N` pixels")
+	fs.BoolVar(&o.EXIF, "exif", false, "apply the EXIF orientation of images; the reference does not")
+	fs.IntVar(&o.MaxPixels, "max-pixels", imageprep.DefaultMaxPixels, "refuse images of more than `N` pixels")
 }
 
 func (o *collectOptions) validate() error {
@@ -160,7 +164,7 @@ func (o *collectOptions) validate() error {
 	case !slices.Contains(pipeline.Modes, o.mode):
 		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(pipeline.Modes, ", "))
 	case o.mode == pipeline.ModeLayer4 && !o.mean:
-		return fmt.Errorf("--mode %s keeps means only: want --mean with it", o.mode)
+		return fmt.Errorf("--mode %s stores means only: want --mean", o.mode)
 	case o.topK < 1:
 		return fmt.Errorf("--top-k %d: want 1 or more", o.topK)
 	case o.lens < 0:
@@ -194,13 +198,13 @@ func (o *collectOptions) validate() error {
 	return o.pipeline(1).CheckStats()
 }
 
-// part is the shard asked for.
+// part returns the shard given by --shard.
 func (o *collectOptions) part() (pipeline.Shard, error) {
 	if o.shard == "" {
 		return pipeline.Shard{}, nil
 	}
 	if o.mean {
-		return pipeline.Shard{}, errors.New("--shard is for rows and statistics of pictures, not for --mean: want --stats-only")
+		return pipeline.Shard{}, errors.New("--shard cannot be combined with --mean: want --stats-only, or no --mean")
 	}
 	s, err := pipeline.ParseShard(o.shard)
 	if err != nil {
@@ -228,7 +232,7 @@ func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) erro
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", result.Path)
+		g.printer.Note("%s is already complete", result.Path)
 	}
 	if err := printCollect(result, g); err != nil {
 		return err

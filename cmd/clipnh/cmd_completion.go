@@ -10,16 +10,17 @@ import (
 )
 
 const completionHelp = `
-Writes to standard output a script by which a shell completes the commands, flags and
-values of clipnh: names of models (--model RN50x16), kinds of data sets, modes, and
-files or folders where a path is wanted. The shell has to read the script once in each
+Prints a script with which a shell completes the commands, flags and values of
+clipnh: names of models (--model RN50x16), kinds of data sets, modes, and files
+or folders where a path is expected. The shell has to load the script in each
 session:
-  bash        source <(clipnh completion bash)       needs bash-completion 2
-              or write it to ~/.local/share/bash-completion/completions/clipnh
+  bash        source <(clipnh completion bash)      needs bash-completion 2
+              or write it to
+              ~/.local/share/bash-completion/completions/clipnh
   zsh         write it to _clipnh in a folder of $fpath, before compinit runs
   fish        clipnh completion fish >~/.config/fish/completions/clipnh.fish
   powershell  clipnh completion powershell | Out-String | Invoke-Expression
-Completing runs clipnh itself; it reads nothing but the table of assets.`
+Completion runs clipnh itself, which reads only the table of assets.`
 
 // shells writes the script of each shell, with descriptions.
 var shells = []struct {

@@ -5,9 +5,10 @@ import (
 )
 
 const dataHelp = `
-Data sets are not downloaded by clipnh: most want a registration, or are no longer where
-they were. These commands say whether a folder is as the others want it, and prepare
-one. They never move, change or remove anything.`
+Data sets are not downloaded by clipnh: most require registration, or are no
+longer where they were published. These commands check whether a folder has the
+layout that the other commands expect, and prepare one. They never move, change
+or remove anything.`
 
 func newDataCommand(g *globalOptions) *cobra.Command {
 	cmd := &cobra.Command{

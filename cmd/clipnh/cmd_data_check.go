@@ -14,11 +14,11 @@ import (
 )
 
 const dataCheckHelp = `
-Says whether a folder has the layout of a data set: which parts are there and how much is
-in them, beside the counts of the published set; what is missing or wrong, and where to
-get it; and, if all is well, what to run. Names, sizes and the heads of some files are
-read, not whole pictures. Ends with 1 if something is missing or wrong; the report is on
-standard output all the same.
+Checks whether a folder has the layout of a data set. Reports the parts that are
+there and how much each holds, next to the counts of the published set; what is
+missing or wrong, and where to get it; and, if all is well, what to run. Reads
+names, sizes and the headers of some files, not whole images. Exits with 1 if
+something is missing or wrong, after printing the report.
 
 Data sets:
 `
@@ -36,7 +36,7 @@ func dataCheckLong() string {
 func newDataCheckCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{
 		Use:         "check DATASET PATH",
-		Short:       "Say whether a folder has the layout of a data set",
+		Short:       "Check whether a folder has the layout of a data set",
 		Long:        dataCheckLong(),
 		Example:     "clipnh data check context VOCdevkit/VOC2010",
 		Annotations: reporting(exitStatus(exitInterrupted)),
@@ -75,13 +75,13 @@ func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) erro
 		return err
 	}
 	if !r.OK {
-		return fmt.Errorf("%s: not laid out as %s", r.Path, r.Kind)
+		return fmt.Errorf("%s: does not have the layout of %s", r.Path, r.Kind)
 	}
 	return nil
 }
 
-// printLayout prints the parts, then what is wrong and what is to be known, then
-// where to get it or what to run.
+// printLayout prints the parts, then problems and notes, then where to get the data or
+// what to run.
 func printLayout(r *layout.Report, g *globalOptions) error {
 	t := ui.NewTable(ui.Left("part"), ui.Right("found"), ui.Left(""), ui.Right("published"), ui.Left("state"))
 	remarks := ui.NewTable(ui.Left(""))
@@ -109,10 +109,10 @@ func printLayout(r *layout.Report, g *globalOptions) error {
 		t.Row(p.Name, fmt.Sprint(p.Count), p.Unit, published, state)
 		wrong, notes = append(wrong, p.Problems...), append(notes, p.Notes...)
 	}
-	section("What is wrong:", wrong)
-	section("What to know:", notes)
+	section("Problems:", wrong)
+	section("Notes:", notes)
 	section("Where to get it:", r.Get)
-	section("What to run:", r.Run)
+	section("Next:", r.Run)
 	if err := g.printer.Table(t); err != nil {
 		return err
 	}

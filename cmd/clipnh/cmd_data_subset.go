@@ -14,24 +14,26 @@ import (
 )
 
 const dataSubsetHelp = `
-Makes a folder of links to every k-th picture of a data set, in the order of their names
-and under these names: with the test split of ImageNet, 5,000 of its 100,000 pictures,
-every 20th. Give --number for how many, --sample-stride for k, or both; without
---sample-stride k is the largest that gives the number.
+Creates a folder of links to every k-th image of a data set, in the order of
+their names and under the same names: of the 100,000 images of ImageNet's test
+split, every 20th, 5,000 in all. Set the number of images with --number, k with
+--sample-stride, or both; without --sample-stride, k is the largest that gives
+the number.
 
-Writes links into --save-path: symbolic ones with absolute paths or, with --link hard,
-hard ones, which stay when the pictures are removed but need the same file system.
-Nothing is ever removed or replaced. If the folder holds anything else, nothing is done;
-run again, it makes what is missing. Only data sets without labels have subsets here: of
-a folder of classes some would be lost, and with them the places of all others.`
+Writes links into --save-path: symbolic links with absolute paths or, with
+--link hard, hard links, which stay when the images are removed but need the
+same file system. Nothing is ever removed or replaced. If the folder holds
+anything else, nothing is done; run again, the command adds links that are
+missing. Only data sets without labels have subsets here, because a subset of
+class folders can lose classes and so change the numbers of all others.`
 
 func newDataSubsetCommand(g *globalOptions) *cobra.Command {
 	var opts subsetOptions
 	cmd := &cobra.Command{
 		Use:         "subset --data-path DIR --save-path DIR",
-		Short:       "Make a folder of links to every k-th picture",
+		Short:       "Create a folder of links to every k-th image",
 		Long:        dataSubsetHelp,
-		Example:     "clipnh data subset --data-path datasets/imagenet --save-path datasets/imagenet_5000",
+		Example:     "clipnh data subset --data-path datasets/imagenet \\\n  --save-path datasets/imagenet_5000",
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,16 +53,16 @@ type subsetOptions struct {
 	number, stride                    int
 }
 
-// defaultSubset is how many pictures of ImageNet's test split the paper takes.
+// defaultSubset is the number of images of ImageNet's test split that the paper uses.
 const defaultSubset = 5000
 
 func (o *subsetOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, or images (every picture below the folder)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, or images (every image below the folder)")
 	choices(fs, "dataset", dataset.ImageNetTest, dataset.Images)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
 	fs.StringVar(&o.savePath, "save-path", "", "`DIR` for the links, outside --data-path")
-	fs.IntVar(&o.number, "number", defaultSubset, "link `N` pictures; 0 for all that --sample-stride gives")
-	fs.IntVar(&o.stride, "sample-stride", 0, "take every `K`-th picture in name order; 0 for the largest that gives --number")
+	fs.IntVar(&o.number, "number", defaultSubset, "link `N` images; 0 for all that --sample-stride gives")
+	fs.IntVar(&o.stride, "sample-stride", 0, "take every `K`-th image in name order; 0 for the largest K that gives --number")
 	fs.StringVar(&o.link, "link", "symbolic", "`TYPE` of the links: symbolic or hard")
 	choices(fs, "link", "symbolic", "hard")
 }
@@ -80,7 +82,7 @@ func (o *subsetOptions) validate(fs *pflag.FlagSet) error {
 	case o.stride < 0:
 		return fmt.Errorf("--sample-stride %d: want 1 or more, or 0", o.stride)
 	case o.number == 0 && o.stride == 0:
-		return errors.New("--number 0: want --sample-stride with it")
+		return errors.New("--number 0: want --sample-stride")
 	case o.link != "symbolic" && o.link != "hard":
 		return fmt.Errorf("--link %q: want symbolic or hard", o.link)
 	}
@@ -98,7 +100,7 @@ func runDataSubset(ctx context.Context, opts subsetOptions, g *globalOptions) er
 	if g.json {
 		return g.printer.JSON(r)
 	}
-	t := ui.NewTable(ui.Left("path"), ui.Right("images"), ui.Right("of"), ui.Right("one in"), ui.Right("made now"))
+	t := ui.NewTable(ui.Left("path"), ui.Right("images"), ui.Right("of"), ui.Right("stride"), ui.Right("new"))
 	t.Row(r.Path, fmt.Sprint(r.Images), fmt.Sprint(r.Of), fmt.Sprint(r.Stride), fmt.Sprint(r.Made))
 	return g.printer.Table(t)
 }

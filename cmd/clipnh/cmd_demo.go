@@ -21,21 +21,21 @@ import (
 )
 
 const demoHelp = `
-Runs the main job on an example that the program carries: a tiny CLIP-ResNet, trained
-on drawn pictures of things in ten colours, with its tokenizer and datasets. They are
-laid out below --dir as a user would have them. Then each command of the job is
-printed and run as if it had been typed, and at the end what came out is set beside
-what an independent PyTorch implementation measured.
+Runs the whole analysis on an example that the program carries: a small
+CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
+data sets. The files are written below --dir. Each command is then printed and
+run as if it had been typed. At the end the results are shown next to those of
+an independent PyTorch implementation.
 
-Reads nothing. Writes the example and the artefacts made from it below --dir; a second
-run keeps what is there. With --files-only it stops once the example is laid out, for
-commands of your own; docs/tutorial.md goes through some.`
+Reads nothing. Writes the example and the artefacts made from it below --dir; a
+second run keeps what is there. With --files-only it stops after writing the
+example, for commands of your own; docs/tutorial.md walks through some.`
 
 func newDemoCommand(g *globalOptions) *cobra.Command {
 	var opts demoOptions
 	cmd := &cobra.Command{
 		Use:         "demo [--dir DIR] [--files-only]",
-		Short:       "Run the main job on a small example, in seconds",
+		Short:       "Run the whole analysis on a small example, in seconds",
 		Long:        demoHelp,
 		Example:     "clipnh demo --dir clipnh-demo",
 		Args:        noArgs,
@@ -58,61 +58,61 @@ type demoOptions struct {
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "clipnh-demo", "`DIR` to lay the example out in")
-	fs.BoolVar(&o.filesOnly, "files-only", false, "lay the example out and stop")
+	fs.StringVar(&o.dir, "dir", "clipnh-demo", "write the example below `DIR`")
+	fs.BoolVar(&o.filesOnly, "files-only", false, "write the example and stop")
 }
 
 func (o *demoOptions) validate() error { return require("--dir", o.dir) }
 
-// demoSteps are the commands of the demo, with {} for its folder and {WORD} for
-// the pair that is expected to stand closest to one of demoConcepts.
+// demoSteps are the commands of the demo. {} stands for its folder, {WORD} for the pair
+// that is expected to be closest to one of demoConcepts.
 var demoSteps = []struct{ why, args string }{
 	{"What is in the checkpoint?",
 		"info --model {}/tiny-clip.pt"},
-	{"Class names and words as directions in the space that images and texts share:",
+	{"Class names and words as vectors in the space that images and texts share:",
 		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/imagenet/classes.txt --templates {}/templates.txt --embeddings-save-path {}/caches/classes.npy"},
 	{"",
 		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/words.txt --templates {}/templates.txt --embeddings-save-path {}/caches/words.npy"},
-	{"The score of every neuron-head pair on every picture:",
+	{"The score of every neuron-head pair on every image:",
 		"collect --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --save-path {}/caches/test"},
 	{"",
 		"collect --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --save-path {}/caches/val"},
-	{"The direction that each pair writes to:",
+	{"The principal component of each pair:",
 		"svd --collect-save-path {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
 	{"And of each neuron, summed over heads:",
 		"svd --mode n --collect-save-path {}/caches/test --out-save-path {}/caches/pc0_n.npy --mean-save-path {}/caches/means_n.npy --norm-save-path {}/caches/norms_n.npy"},
-	{"How much of the model are these directions?",
+	{"How much of the model do these components keep?",
 		"reconstruct --pcs-paths {}/caches/pc0.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy"},
-	{"How few pairs, or neurons, can do its work?",
+	{"How few pairs, or neurons, are enough to classify?",
 		"ablate --percentile 0,80,90,95,98,99 --neuron-head-norms-path {}/caches/norms.npy --neurons-norms-path {}/caches/norms_n.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy --plot {}/ablation.png"},
 	{"The strongest tenth of the pairs, for later use:",
 		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
-	{"How many things does a pair stand for, and how many a neuron?",
+	{"How many things does a pair stand for, and how many does a neuron?",
 		"polysemanticity --collect-save-path {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
-	{"Which neurons does the class token's attention to the last location hang on?",
+	{"Which neurons does the class token's attention to the last location depend on?",
 		"registers --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --sample-stride 10 --diff-save-path {}/caches/sink.npy --list 3"},
-	{"Every direction as a sum of eight words, and what that says of the pairs that stand closest to two words:",
+	{"Every component as a sum of eight words, and what that says about the pairs closest to two words:",
 		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
 	{"",
 		"describe {yellow} {convertible} --text-descs-list-path {}/words.txt --decomposition-save-path {}/caches/codes.npz"},
-	{"Which pictures is a neuron strong on, and which each of its pairs?",
+	{"Which images is a neuron strongest on, and which is each of its pairs?",
 		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --decomposition-save-path {}/caches/codes.npz --text-descs-list-path {}/words.txt"},
-	{"Where in a scene are its things? Pairs, and what they are made of, against two other ways:",
+	{"Where in a scene are its things? Pairs, and the two factors of their scores, against two other methods:",
 		demoSegment},
 	{"Do a concept's pairs follow it through the years?",
 		demoShift},
-	{"Is all of this sound, and made from what it says?",
+	{"Are all of these files intact, and made from what they say?",
 		"verify {}/caches"},
 }
 
-// The steps whose results are set beside the expected ones.
+// The steps whose results are compared with the expected ones.
 const (
 	demoSegment = "segment --config demo --data-path {}/VOC2010 --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --pcs-path {}/caches/pc0.npy --method pairs,heads,neurons,values,self-self --synonyms=false --resize pillow --show-dir {}/segmented"
 	demoShift   = "shift --concepts yellow,convertible --pcs-path {}/caches/pc0.npy --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --dataset cars --data-path {}/stanford_cars --colours-csv {}/refined_train.csv --plot {}/shift.png"
 )
 
-// demoConcepts are the words whose strongest pairs the demo shows, beside
-// expected.json's.
+// demoConcepts are the words whose closest pairs the demo shows, next to those of
+// expected.json.
 var demoConcepts = []string{"yellow", "convertible"}
 
 // demoComponents is --num-components of the demo.
@@ -126,18 +126,18 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if opts.filesOnly {
 		return printLaid(opts.dir, laid, g)
 	}
-	g.printer.Note("%s: %d files of the example written, %d there already", opts.dir, laid.Written, laid.Kept)
+	g.printer.Note("%s: %d files of the example written, %d already there", opts.dir, laid.Written, laid.Kept)
 	places, err := demoPlaces(opts.dir)
 	if err != nil {
 		return err
 	}
-	kept := map[string][]byte{} // what steps printed with --json
+	printed := map[string][]byte{} // by steps run with --json
 	for _, step := range demoSteps {
 		args := strings.Fields(step.args)
 		for i := range args {
 			args[i] = places.Replace(args[i])
 		}
-		if kept[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], g); err != nil {
+		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], g); err != nil {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := result.setBeside(kept); err != nil {
+	if err := result.addPrinted(printed); err != nil {
 		return err
 	}
 	if g.json {
@@ -155,24 +155,24 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 		return err
 	}
 	var b strings.Builder
-	b.WriteString("Pictures to look at:\n")
+	b.WriteString("Figures:\n")
 	for _, p := range demoPictures {
 		fmt.Fprintf(&b, "  %-*s  %s\n", len(opts.dir)+26, filepath.Join(opts.dir, filepath.FromSlash(p.path)), p.what)
 	}
 	return g.printer.Text(b.String())
 }
 
-// demoPictures are what the steps drew.
+// demoPictures are the figures that the steps drew.
 var demoPictures = []struct{ path, what string }{
-	{"ablation.png", "accuracy, the fewer pairs or neurons are kept"},
-	{"polysemanticity.png", "how unlike a unit's strongest pictures are"},
-	{"retrieved/498/sheet.png", "the pictures of neuron 498 and of its strongest pairs"},
-	{"retrieved/498/heat.png", "where in them the neuron is active, and attended to"},
-	{"segmented/", "scenes with the classes of every method, and the true ones"},
-	{"shift.png", "two concepts over the years, beside their true shares"},
+	{"ablation.png", "accuracy as fewer pairs or neurons are kept"},
+	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
+	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},
+	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
+	{"segmented/", "scenes with the classes that each method found, and the true ones"},
+	{"shift.png", "two concepts over the years, with their true shares"},
 }
 
-// printLaid prints what --files-only did.
+// printLaid prints the result of --files-only.
 func printLaid(dir string, laid demo.Laid, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(struct {
@@ -182,12 +182,12 @@ func printLaid(dir string, laid demo.Laid, g *globalOptions) error {
 			Bytes   int64  `json:"bytes"` // of both
 		}{dir, laid.Written, laid.Kept, laid.Bytes})
 	}
-	t := ui.NewTable(ui.Left("path"), ui.Right("files written"), ui.Right("there already"), ui.Right("size"))
+	t := ui.NewTable(ui.Left("path"), ui.Right("files written"), ui.Right("already there"), ui.Right("size"))
 	t.Row(dir, fmt.Sprint(laid.Written), fmt.Sprint(laid.Kept), ui.FormatBytes(laid.Bytes))
 	return g.printer.Table(t)
 }
 
-// demoPlaces fills in the places of demoSteps.
+// demoPlaces fills in the placeholders of demoSteps.
 func demoPlaces(dir string) (*strings.Replacer, error) {
 	expected, err := demo.Expected()
 	if err != nil {
@@ -200,15 +200,15 @@ func demoPlaces(dir string) (*strings.Replacer, error) {
 	return strings.NewReplacer(places...), nil
 }
 
-// expectedPairs are the pairs that are expected to stand closest to each of
-// demoConcepts, best first.
+// expectedPairs are the pairs that are expected to be closest to each of demoConcepts,
+// best first.
 func expectedPairs(e *demo.Expectation) map[string][]demo.Pair {
 	return map[string][]demo.Pair{"yellow": e.Golden.TopPairsForYellow, "convertible": e.Golden.TopPairsForConvertible}
 }
 
-// runDemoStep prints a command line and runs it through the same code as the
-// program does. With --json, standard output is kept for the findings. A step that
-// has a printer is run with --json: what it says is printed by that, and returned.
+// runDemoStep prints a command line and runs it through the same code as the program
+// does. With --json nothing is printed, because standard output is for the result. A
+// step with a printer is run with --json; show prints its result, which is returned.
 func runDemoStep(ctx context.Context, why string, args []string, show func([]byte, *ui.Printer) error, g *globalOptions) ([]byte, error) {
 	to := g.printer
 	if g.json {
@@ -247,7 +247,7 @@ func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer
 	return err
 }
 
-// demoResult is what the demo found, beside what was expected.
+// demoResult is what the demo found, with what was expected.
 type demoResult struct {
 	ZeroShot         demoAccuracy   `json:"zero_shot"`
 	ExpectedZeroShot float64        `json:"expected_top1"`
@@ -258,19 +258,19 @@ type demoResult struct {
 	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
 }
 
-// demoAccuracy is how often zero-shot classification is right.
+// demoAccuracy is the accuracy of zero-shot classification.
 type demoAccuracy struct {
 	Images int     `json:"images"`
 	Top1   float64 `json:"top1"` // share of the images, 0 to 1
 	Top5   float64 `json:"top5"`
 }
 
-// demoConcept is the pairs that stand closest to a word.
+// demoConcept is the pairs that are closest to a word.
 type demoConcept struct {
 	Word     string          `json:"word"`
 	Pairs    []pipeline.Pair `json:"pairs"`
 	Expected []demo.Pair     `json:"expected"`
-	Terms    []artefact.Term `json:"terms"` // the first pair's direction as a sum of words
+	Terms    []artefact.Term `json:"terms"` // the first pair's component as a sum of words
 }
 
 func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, error) {
@@ -310,9 +310,9 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 
 func (r *demoResult) print(p *ui.Printer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\nPut together again from the pairs' contributions, the features of %d pictures name the right\nclass for %.1f %% of them (expected %.1f %%).\n\n",
+	fmt.Fprintf(&b, "\nSummed from the pairs' contributions, the features of %d images give the right class for\n%.1f %% of them (expected %.1f %%).\n\n",
 		r.ZeroShot.Images, 100*r.ZeroShot.Top1, 100*r.ExpectedZeroShot)
-	b.WriteString("The pairs whose direction is closest to a word, with the cosine between them:\n\n")
+	b.WriteString("The pairs whose component is closest to a word, with the cosine between the two:\n\n")
 	if err := p.Text(b.String()); err != nil {
 		return err
 	}

@@ -14,15 +14,16 @@ import (
 )
 
 const describeHelp = `
-Prints which words the principal directions of a few units are made of, and how much of
-each: h12n624 is the pair of head 12 and neuron 624; n624 is a neuron, or, where
-directions are of pairs, all pairs of that neuron. The residual is the norm of what the
-words leave of the direction, whose own norm is 1.
+Prints the words that the principal components of a few units are made of, and
+the coefficient of each: h12n624 is the pair of head 12 and neuron 624; n624 is
+a neuron or, if the components are of pairs, all pairs of that neuron. The
+residual is the norm of what the words leave of the component, whose own norm
+is 1.
 
-Reads what sparse reads, and codes the units as it does, at once. Or reads what sparse
-wrote (--decomposition-save-path) and prints the --num-components largest
-coefficients; a residual is then printed only where these are all. A decomposition by
-the reference's code needs --pcs-path beside it, to know heads from neurons.
+Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
+(--decomposition-save-path) and prints the --num-components largest
+coefficients, with a residual only if that is all of them. A decomposition
+written by the reference needs --pcs-path too, to tell heads from neurons.
 
 Writes to standard output.`
 
@@ -30,14 +31,16 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	var opts describeOptions
 	cmd := &cobra.Command{
 		Use:   "describe UNIT... --text-descs-list-path FILE",
-		Short: "Print the words that a few directions are made of",
+		Short: "Print the words that describe a few units",
 		Long:  describeHelp,
-		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
+		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy \\\n" +
+			"  --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy\n" +
-			"clipnh describe n624 --decomposition-save-path caches/codes.npz --text-descs-list-path 30k.txt",
+			"clipnh describe n624 --decomposition-save-path caches/codes.npz \\\n" +
+			"  --text-descs-list-path 30k.txt",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("no units, want at least one, such as h12n624 or n624")}
+				return usageError{errors.New("no unit given: want at least one, such as h12n624 or n624")}
 			}
 			return nil
 		},
@@ -63,12 +66,12 @@ type describeOptions struct {
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, 8)
-	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of coding, .npz")
+	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of computing them, .npz")
 }
 
 func (o *describeOptions) validate() error {
 	if len(o.units) == 0 {
-		return errors.New("no units, want at least one, such as h12n624 or n624")
+		return errors.New("no unit given: want at least one, such as h12n624 or n624")
 	}
 	needed := []string{"--text-descs-list-path", o.wordsPath}
 	if o.decompositionPath == "" {

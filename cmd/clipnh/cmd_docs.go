@@ -12,18 +12,19 @@ import (
 )
 
 const docsHelp = `
-Writes a page for each command, made from what its help is made from: Markdown into
---markdown-path, man pages into --man-path. With --check it writes nothing, and ends with
-1 if a page there is not as it would be written, or belongs to no command.`
+Writes a page for each command, with the same content as its help: Markdown into
+--markdown-path, man pages into --man-path. With --check nothing is written; the
+exit status is 1 if a page differs from what would be written, or belongs to no
+command.`
 
 func newDocsCommand(g *globalOptions) *cobra.Command {
 	var opts docsOptions
 	cmd := &cobra.Command{
 		Use:         "docs",
-		Short:       "Write the pages of the documentation that are about commands",
+		Short:       "Write the documentation pages of the commands",
 		Long:        docsHelp,
 		Example:     "clipnh docs --markdown-path docs/commands --man-path man",
-		Hidden:      true, // for those who build the program
+		Hidden:      true, // for developers
 		Args:        noArgs,
 		Annotations: exitStatus(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,7 +47,7 @@ type docsOptions struct {
 func (o *docsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.markdownPath, "markdown-path", "", "`DIR` for Markdown")
 	fs.StringVar(&o.manPath, "man-path", "", "`DIR` for man pages")
-	fs.BoolVar(&o.check, "check", false, "compare with what is there, and write nothing")
+	fs.BoolVar(&o.check, "check", false, "compare with the pages that are there, and write nothing")
 }
 
 func (o *docsOptions) validate() error {
@@ -89,7 +90,7 @@ func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-// docsWritten is a folder of pages that were written, or compared.
+// docsWritten is a folder whose pages were written, or compared.
 type docsWritten struct {
 	Path  string `json:"path"`
 	Pages int    `json:"pages"`

@@ -17,21 +17,22 @@ import (
 )
 
 const embedHelp = `
-Turns texts into unit vectors of the space that images and texts share. Each text is
-put into every template ("a photo of a {}."), every prompt is encoded and made a unit
-vector, and their mean, made a unit vector again, is the text's embedding. With
---use-templates=false the texts are encoded as they are.
+Turns texts into unit vectors in the space that images and texts share. Each
+text is put into every template ("a photo of a {}."), each prompt is encoded and
+normalised, and the mean of the prompts, normalised again, is the text's
+embedding. With --use-templates=false texts are encoded as they are.
 
-Reads a checkpoint (--model), the merges file of its tokenizer (--vocab; OpenAI's is
-bpe_simple_vocab_16e6.txt.gz), and a list of texts, one a line, or one of:
+Reads a checkpoint (--model), the merges file of its tokenizer (--vocab; for
+OpenAI's models bpe_simple_vocab_16e6.txt.gz), and a list of texts: --lines, one
+per line, or one of
   IN   the 1000 ImageNet classes, as curated for CLIP
   PC   the 59 classes of PASCAL Context
   30k  the word list of the paper ("clipnh fetch words"), or that of --lines
-Of a list whose lines are FOLDER<TAB>NAME, as a dataset's classes.txt, the names count.
-Templates are the 80 of CLIP's zero-shot protocol, or those of --templates.
+If the lines are FOLDER<TAB>NAME, as in the classes.txt of a data set, the names
+are used. Templates are the 80 of CLIP's zero-shot protocol, or --templates.
 
-Writes one row per text, [M,O] float32: as .npy for NumPy, or as .pt for
-torch.load; and beside it a manifest (.json).`
+Writes one row per text, [M,O] float32, as .npy for NumPy or .pt for torch.load,
+with a manifest (.json).`
 
 func newEmbedCommand(g *globalOptions) *cobra.Command {
 	var opts embedOptions
@@ -66,9 +67,9 @@ func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	vocabFlag(fs, &o.vocab)
 	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --lines is given)")
 	choices(fs, "classnames", "IN", "PC", "30k")
-	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one a line, or the name of a fetched list, such as words")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "lines", configs.AssetWords)
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the text")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.savePath, "embeddings-save-path", "", "`FILE` to write, .npy or .pt")
 }
@@ -136,8 +137,8 @@ func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
 	return configs.ImageNetClasses(), nil
 }
 
-// readTexts reads a list of texts. Where every line is FOLDER<TAB>NAME, as in a
-// dataset's classes.txt, the names are the texts.
+// readTexts reads a list of texts. If every line is FOLDER<TAB>NAME, as in the
+// classes.txt of a data set, the names are the texts.
 func readTexts(path string) ([]string, error) {
 	lines, err := textlist.ReadFile(path)
 	if err != nil {

@@ -17,27 +17,31 @@ import (
 )
 
 const fetchHelp = `
-Downloads published files by name into a folder of your own, where the other commands
-find them: --model RN50x16 is then the same as the path of its file, and --vocab need
-not be given. Without a name it lists what there is, and what is there already. Models
-are OpenAI's ResNets and those that open_clip trained on yfcc15m and cc12m; vocab is the
-merges file of their tokenizer, words the word list of the paper.
+Downloads published files by name into a folder of the user, where the other
+commands find them: --model RN50x16 then stands for the path of its file, and
+--vocab is not needed. Without a name, it lists the files that can be fetched
+and those that are already there. Models are OpenAI's ResNets, and those that
+open_clip trained on yfcc15m and cc12m; vocab is the merges file of their
+tokenizer, words the word list of the paper.
 
-A file gets its name only when it is whole and its SHA-256 is that of the table. A
-download that breaks off is taken up again where it stopped, by itself a few times, and
-by the same command later. Two runs that want the same file do not get in each other's
-way. Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+A file gets its name only once it is complete and its SHA-256 matches. A
+download that breaks off resumes where it stopped, a few times by itself, later
+when the same command is run again. Two processes can fetch the same file at the
+same time. HTTPS_PROXY, HTTP_PROXY and NO_PROXY are followed.
 
-Files lie in assets below $CLIPNH_HOME, else below clipnh in $XDG_CACHE_HOME or
-~/.cache (on macOS and Windows in the system's folder for caches). A file that you have
-already can be put there under its published name; its checksum is looked at before it
-is used. With --url, or CLIPNH_MIRROR in the environment (a folder's URL), another
-server is asked; the checksum stays the same.
+Files are kept in the folder assets below $CLIPNH_HOME, or else below clipnh in
+$XDG_CACHE_HOME or ~/.cache (on macOS and Windows, in the system's folder for
+caches). A file that you already have can be put there under its published name;
+its checksum is compared before it is used. With --url, or with CLIPNH_MIRROR in
+the environment (the URL of a folder), files come from another server; the
+checksum stays the same.
 
-Files of your own get names in a table, assets.json beside the folder assets:
-  [{"name": "mine", "kind": "model", "file": "mine.pt", "sha256": "64 hex digits",
-    "url": "https://files.example/mine.pt"}]
-The kinds are model, vocab and words; size (bytes), licence and source may be added.`
+To give names to files of your own, list them in assets.json, next to the folder
+assets:
+  [{"name": "mine", "kind": "model", "file": "mine.pt",
+    "sha256": "64 hex digits", "url": "https://files.example/mine.pt"}]
+The kinds are model, vocab and words; size (bytes), licence and source may be
+added.`
 
 func newFetchCommand(g *globalOptions) *cobra.Command {
 	var opts fetchOptions
@@ -68,7 +72,7 @@ type fetchOptions struct {
 
 func (o *fetchOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.url, "url", "", "fetch from `URL`: the file itself or, when it ends in a slash, a folder that holds the files")
-	fs.BoolVar(&o.dryRun, "dry-run", false, "print what would be fetched, from where and to where, and fetch nothing")
+	fs.BoolVar(&o.dryRun, "dry-run", false, "print what would be fetched, from where to where, and fetch nothing")
 }
 
 func (o *fetchOptions) validate(names []string) error {
@@ -80,9 +84,9 @@ func (o *fetchOptions) validate(names []string) error {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return fmt.Errorf("--url %s: want an http:// or https:// URL", o.url)
 	case len(names) == 0:
-		return errors.New("--url: want a name of what to fetch from there")
+		return errors.New("--url: want the name of a file to fetch")
 	case len(names) > 1 && !strings.HasSuffix(o.url, "/"):
-		return fmt.Errorf("--url %s: for several names want a folder, which ends in a slash", o.url)
+		return fmt.Errorf("--url %s: want a folder, ending in a slash, for several names", o.url)
 	}
 	return nil
 }
@@ -99,7 +103,7 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 	for _, name := range names {
 		a, ok := store.Find(name)
 		if !ok {
-			err := usageError{fmt.Errorf("%q: nothing is known by that name", name)}
+			err := usageError{fmt.Errorf("%q: unknown name", name)}
 			if meant := similarAssets(store, "", name); len(meant) > 0 {
 				return hinted{err, didYouMean(meant)}
 			}
@@ -127,16 +131,16 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 		state := "fetched"
 		switch {
 		case r.There:
-			state = "there already"
+			state = "already there"
 		case r.Kept > 0:
-			state = "fetched, " + ui.FormatBytes(r.Kept) + " of it before"
+			state = "fetched, resumed after " + ui.FormatBytes(r.Kept)
 		}
 		t.Row(r.Name, ui.FormatBytes(r.Bytes), state, r.Path)
 	}
 	return g.printer.Table(t)
 }
 
-// fetchedAsset is what became of an asset, its checksum being right.
+// fetchedAsset is an asset whose file is in place, its checksum compared.
 type fetchedAsset struct {
 	Name   string `json:"name"`
 	Path   string `json:"path"`
@@ -146,7 +150,7 @@ type fetchedAsset struct {
 	SHA256 string `json:"sha256"`
 }
 
-// listedAsset is what is known of an asset.
+// listedAsset is an asset and the state of its file.
 type listedAsset struct {
 	configs.Asset
 	From  string      `json:"from"` // with --url or a mirror, not url
@@ -155,7 +159,7 @@ type listedAsset struct {
 	Bytes int64       `json:"bytes"` // on disk
 }
 
-// listAssets prints what there is or, of a dry run, what would be done.
+// listAssets prints the assets and their states or, in a dry run, what would be fetched.
 func listAssets(store *asset.Store, all []configs.Asset, opts fetchOptions, g *globalOptions) error {
 	list := make([]listedAsset, len(all))
 	for i, a := range all {
@@ -170,7 +174,7 @@ func listAssets(store *asset.Store, all []configs.Asset, opts fetchOptions, g *g
 		t = ui.NewTable(ui.Left("name"), ui.Right("size"), ui.Left("state"), ui.Left("from"), ui.Left("to"))
 	}
 	for _, a := range list {
-		size, state := "not known", string(a.State)
+		size, state := "unknown", string(a.State)
 		if a.Size > 0 {
 			size = ui.FormatBytes(a.Size)
 		}

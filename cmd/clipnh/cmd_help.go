@@ -5,8 +5,8 @@ import (
 )
 
 const helpHelp = `
-Prints to standard output what "clipnh COMMAND --help" prints or, without a
-command, the list of commands. Reads nothing.`
+Prints what "clipnh COMMAND --help" prints or, without a command, the list of
+commands.`
 
 func newHelpCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{

@@ -13,16 +13,16 @@ import (
 )
 
 const infoHelp = `
-Reads a checkpoint whole: a torch.save file (zip or legacy), a TorchScript archive
-as OpenAI publishes its models, an open_clip training checkpoint, or a .safetensors
-file, told apart by content. Every tensor is checked: its name, shape, checksum, and
-that its weights are finite. Writes to standard output the architecture, the sizes
-that the tensors have, the number of parameters, and the file's SHA-256, by which
-artefacts remember the model they came from.
+Reads a checkpoint: a torch.save file (zip or legacy), a TorchScript archive as
+published by OpenAI, an open_clip training checkpoint or a .safetensors file,
+told apart by content. Checks every tensor: name, shape, checksum, and that its
+weights are finite. Prints the architecture, its sizes, the number of parameters
+and the SHA-256 of the file, which artefacts record as the model that they were
+made from.
 
-With --plan it lists instead how each layer of the image tower is computed on this
-machine: the algorithm chosen from its shape and the batch, the arithmetic for one
-picture, and the memory of its packed weights.`
+With --plan, lists instead how each layer of the image tower is computed on this
+machine: the algorithm chosen for its shape and the batch, the arithmetic for
+one image, and the memory of its packed weights.`
 
 func newInfoCommand(g *globalOptions) *cobra.Command {
 	var opts infoOptions
@@ -54,7 +54,7 @@ type infoOptions struct {
 func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
-	fs.IntVar(&o.batch, "batch-size", 8, "plan for batches of `N` pictures")
+	fs.IntVar(&o.batch, "batch-size", 8, "plan for batches of `N` images")
 }
 
 func (o *infoOptions) validate() error {
@@ -108,8 +108,8 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-// require refuses flags that were left empty, given by name and value in
-// turn.
+// require returns the error of flags that are empty, nil if none is. Names and values
+// take turns.
 func require(flags ...string) error {
 	var missing []string
 	for i := 0; i < len(flags); i += 2 {
@@ -123,7 +123,7 @@ func require(flags ...string) error {
 	return missingFlags(missing)
 }
 
-// missingFlags is the error of flags that a command needs and that were not given.
+// missingFlags is the error of flags that a command needs but did not get.
 type missingFlags []string
 
 func (m missingFlags) Error() string {

@@ -14,20 +14,21 @@ import (
 )
 
 const maskHelp = `
-Says which units are the strongest: a unit's strength is the mean of its --top-images
-largest norms, and those at or above --percentile of all strengths are kept (NumPy's
-percentile, linear between neighbours). What is not kept is for ablate to take out.
+Selects the strongest units. The strength of a unit is the mean of its
+--top-images largest norms; units at or above --percentile of all strengths are
+kept (as numpy.percentile, with linear interpolation). ablate takes out the
+others.
 
-Reads the norms that svd wrote, or the reference: [H,C,K] of pairs
-(--neuron-head-norms-path), or [C,K] of neurons (--neurons-norms-path) or of
-activations (--neuron-acts-norms-path). Writes bool, [H,C] or [C], True for kept, to
---mask-save-path, .npy, with a manifest.`
+Reads norms written by svd or by the reference: [H,C,K] for pairs
+(--neuron-head-norms-path), or [C,K] for neurons (--neurons-norms-path) or
+activations (--neuron-acts-norms-path). Writes bool, [H,C] or [C], True for
+kept, to --mask-save-path, .npy, with a manifest.`
 
 func newMaskCommand(g *globalOptions) *cobra.Command {
 	var opts maskOptions
 	cmd := &cobra.Command{
 		Use:   "mask --neuron-head-norms-path FILE --mask-save-path FILE",
-		Short: "Mark the pairs or neurons of largest norms",
+		Short: "Select the pairs or neurons of largest norms",
 		Long:  maskHelp,
 		Example: "clipnh mask --neuron-head-norms-path caches/norms.npy --percentile 80 \\\n" +
 			"  --mask-save-path caches/mask.npy",
@@ -44,7 +45,7 @@ func newMaskCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// normsOptions is what commands are told that rank units by their norms.
+// normsOptions is what commands that rank units by their norms can be told.
 type normsOptions struct {
 	pairs, neurons, activations string // paths of norms
 	topImages                   int
@@ -54,10 +55,10 @@ func (o *normsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "neuron-head-norms-path", "", "`FILE` of pairs' norms, .npy")
 	fs.StringVar(&o.neurons, "neurons-norms-path", "", "`FILE` of neurons' norms, .npy")
 	fs.StringVar(&o.activations, "neuron-acts-norms-path", "", "`FILE` of activations' norms, .npy")
-	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms, or of all there are")
+	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms, or of all if it has fewer")
 }
 
-// paths are the norms that were given, by mode.
+// paths returns the paths of norms that were given, by mode.
 func (o *normsOptions) paths() map[string]string {
 	given := map[string]string{}
 	for mode, path := range map[string]string{
@@ -92,7 +93,7 @@ type maskOptions struct {
 }
 
 func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts; that of the norms if not given")
+	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts (default that of the norms)")
 	choices(fs, "mode", pipeline.AblatePairs, pipeline.AblateNeurons, pipeline.AblateActivations)
 	o.normsOptions.addFlags(fs)
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
@@ -112,12 +113,12 @@ func (o *maskOptions) validate() error {
 	return errors.Join(checkPercentile(o.percentile), o.normsOptions.validate())
 }
 
-// chosen returns the mode, and the norms for it.
+// chosen returns the mode and the path of its norms.
 func (o *maskOptions) chosen() (mode, path string, err error) {
 	given := o.paths()
 	if o.mode != "" {
 		if given[o.mode] == "" {
-			return "", "", fmt.Errorf("--mode %q: want the norms of one of neur_head_reprs, neur_reprs and neur_acts", o.mode)
+			return "", "", fmt.Errorf("--mode %q: want neur_head_reprs, neur_reprs or neur_acts, and its norms", o.mode)
 		}
 		return o.mode, given[o.mode], nil
 	}

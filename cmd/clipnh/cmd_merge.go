@@ -14,27 +14,29 @@ import (
 )
 
 const mergeHelp = `
-Puts together the parts that collect, segment or shift made with --shard, on one
-machine or on many. What comes out has the bytes of a run that was not cut, with
-collect --stats-only too. Parts that are missing, unfinished, damaged, given twice or
-made from something else are refused, and named.
+Joins the shards that collect, segment or shift wrote with --shard, on one
+machine or on several, into exactly the bytes of a single run, those of collect
+--stats-only included. Shards that are missing, unfinished, damaged, given twice
+or made from something else are refused by name.
 
-Reads the shards that are named, in any order, or else those that lie beside
+Reads the shards that are given, in any order, or else those next to
 --save-path: for caches/val these are caches/val.1-of-16 and so on, for seg.json
-seg.1-of-16.json. Writes --save-path and leaves the shards as they are. A run that was
-interrupted or killed goes on when the same command is given again.
+seg.1-of-16.json. Writes --save-path and leaves the shards in place. A run that
+was interrupted or killed resumes when the same command is run again.
 
-Prints what was put together; of parts of segment the table of classes and methods, of
-parts of shift that of concepts, as those commands do.`
+Prints what was merged; for segment also its table of classes and methods, for
+shift that of concepts.`
 
 func newMergeCommand(g *globalOptions) *cobra.Command {
 	var opts mergeOptions
 	cmd := &cobra.Command{
 		Use:   "merge --save-path PATH [SHARD...]",
-		Short: "Put together what many machines made",
+		Short: "Join the shards that several machines wrote",
 		Long:  mergeHelp,
-		Example: "clipnh collect --shard 1/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
-			"clipnh collect --shard 2/2 --model RN50.pt --data-path photos --save-path caches/photos\n" +
+		Example: "clipnh collect --shard 1/2 --model RN50.pt --dataset images \\\n" +
+			"  --data-path photos --save-path caches/photos\n" +
+			"clipnh collect --shard 2/2 --model RN50.pt --dataset images \\\n" +
+			"  --data-path photos --save-path caches/photos\n" +
 			"clipnh merge --save-path caches/photos",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -59,9 +61,9 @@ type mergeOptions struct {
 }
 
 func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the whole, as it was given with --shard")
-	fs.StringVar(&o.plotPath, "plot", "", "of parts of shift, `FILE` for the figure, .png or .svg")
-	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
+	fs.StringVar(&o.savePath, "save-path", "", "`PATH` to write, as it was given with --shard")
+	fs.StringVar(&o.plotPath, "plot", "", "for shards of shift, `FILE` for the figure, .png or .svg")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 }
 
 func (o *mergeOptions) validate() error {
@@ -81,7 +83,7 @@ func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", result.Path)
+		g.printer.Note("%s is already complete", result.Path)
 	}
 	if err := printMerge(result, g); err != nil {
 		return err

@@ -20,17 +20,19 @@ import (
 )
 
 const paperHelp = `
-Measures what the paper reports, and sets it beside the published figures. Results:
+Measures the results of the paper and reports them next to the published ones:
 %s
-With none named, all. Without --model and --data-path it works on the example that the
-program carries, in a minute or two; on real data some results take hours.
+Without names, all of them. Without --model and --data-path the example that the
+program carries is used, which takes a minute or two; on real data some results
+take hours.
 
-Reads, below --data-path, imagenet/test and imagenet/val, VOC2010, stanford_cars and
-refined_train.csv, each for the results that need it; a result whose data is not there
-is left out, and said to be. Runs other commands of clipnh, and keeps below --dir what
-they write, and what each printed. Writes report.md and report.json there: the figures,
-the command lines, the hashes of the artefacts and the time that each took. A command is
-not run again unless what it reads has changed.`
+Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
+and refined_train.csv, each for the results that need it. A result whose data is
+missing is left out with a warning. Runs other commands of clipnh and keeps,
+below --dir, their artefacts and what each of them printed. Writes report.md and
+report.json there: the results, the command lines, the hashes of the artefacts
+and the time that each command took. A command runs again only if its inputs
+have changed.`
 
 func newPaperCommand(g *globalOptions) *cobra.Command {
 	var opts paperOptions
@@ -45,8 +47,9 @@ func newPaperCommand(g *globalOptions) *cobra.Command {
 		Short: "Measure the paper's results and report them",
 		Long:  fmt.Sprintf(paperHelp, list.String()),
 		Example: "clipnh paper --dir paper\n" +
-			"clipnh paper baseline ablation --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
-			"  --words 30k.txt --data-path data --dir paper",
+			"clipnh paper baseline ablation --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --words 30k.txt \\\n" +
+			"  --data-path data --dir paper",
 		Args:        cobra.ArbitraryArgs,
 		ValidArgs:   names,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -71,14 +74,14 @@ type paperOptions struct {
 }
 
 func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "paper", "`DIR` for artefacts, drawings and the report")
+	fs.StringVar(&o.dir, "dir", "paper", "`DIR` for artefacts, figures and the report")
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe directions with, one a line")
+	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line")
 	fs.StringVar(&o.data, "data-path", "", "`DIR` of the data sets")
-	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th picture of imagenet/test, as the reference does")
-	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th picture of imagenet/val, whose scores are kept: 590 KB each for RN50x16")
-	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons to show the pictures of")
+	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
+	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th image of imagenet/val; scores take 590 KB an image for RN50x16")
+	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons whose strongest images are shown")
 }
 
 func (o *paperOptions) validate(names []string) error {
@@ -92,7 +95,7 @@ func (o *paperOptions) validate(names []string) error {
 	}
 	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs"} {
 		if o.onDemo() && o.given(flag) {
-			return fmt.Errorf("--%s is for a --model and --data-path: the example has its own", flag)
+			return fmt.Errorf("--%s needs --model and --data-path: the example has its own", flag)
 		}
 	}
 	if o.onDemo() {
@@ -110,12 +113,12 @@ func (o *paperOptions) validate(names []string) error {
 	return require("--model", o.model, "--vocab", o.vocab, "--words", o.words, "--data-path", o.data)
 }
 
-// onDemo reports whether the example is asked for.
+// onDemo reports whether the example is used.
 func (o *paperOptions) onDemo() bool {
 	return o.model == "" && o.vocab == "" && o.words == "" && o.data == ""
 }
 
-// sources returns where the inputs lie, those of the example laid out.
+// sources returns the paths of the inputs. It writes the example if that is used.
 func (o *paperOptions) sources() (paperSources, error) {
 	if !o.onDemo() {
 		return o.paperSources, nil
@@ -169,8 +172,8 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 		needed := plan.needed(result.steps)
 		if path := plan.lacking(needed); path != "" {
-			report.Missing = append(report.Missing, paper.Missing{Result: result.title, Why: path + " is not there"})
-			g.printer.Warn("%s: left out, as %s is not there", result.name, path)
+			report.Missing = append(report.Missing, paper.Missing{Result: result.title, Why: path + " is missing"})
+			g.printer.Warn("%s: left out, because %s is missing", result.name, path)
 			continue
 		}
 		records, err := plan.run(ctx, runner, result, say)
@@ -216,13 +219,13 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		return err
 	}
 	if n := len(report.Missing); n > 0 {
-		return fmt.Errorf("%w %d of the results, whose data is not there", errSkipped, n)
+		return fmt.Errorf("%w %d of the results, whose data is missing", errSkipped, n)
 	}
 	return nil
 }
 
-// execute runs a command line with --json, as if it had been typed, and returns
-// what it prints. What it says on the way goes where this command's does.
+// execute runs a command line with --json, as if it had been typed, and returns what it
+// prints. Its notes and warnings go where those of this command go.
 func (g *globalOptions) execute(ctx context.Context, args []string) ([]byte, error) {
 	var out bytes.Buffer
 	err := g.typed(ctx, append(slices.Clone(args), "--json"), g.printer.WithOutput(&out))

@@ -14,25 +14,28 @@ import (
 )
 
 const polysemanticityHelp = `
-Measures how many things a neuron, or a neuron-head pair, stands for: how unlike each
-other the pictures are that it is strongest on. Per unit, of the --top-images pictures
-of largest centred norm, with image embeddings of length one, it is the sum of squared
-distances to their mean: 0 when all are alike, at most --top-images.
+Measures how many things a neuron, or a neuron-head pair, stands for, by how
+dissimilar the images are on which it is strongest. For each unit, the
+--top-images images of largest centred norm are taken, and the squared distances
+of their image embeddings, of length one, to their mean are summed: 0 when all
+are alike, at most --top-images.
 
-Reads a folder of scores that collect wrote, from which the image features follow; or,
-for pairs (--mode nh), one of collect --stats-only, which gives the same.
+Reads a folder of scores that collect wrote, from which the image features
+follow; or, for pairs (--mode nh), a folder of collect --stats-only, which gives
+the same results.
 
-Writes, where the paths are given:
-  --scores-save-path    float32 .npy with manifest, [H,C] of pairs or [C] of neurons;
-                        with --mode both, NAME.npy stands for NAME_nh.npy and NAME_n.npy
-  --plot                a histogram of what --mode asks for, .png or .svg
-and names the --list lowest and highest units.`
+Writes, for those of these flags that are given:
+  --scores-save-path  float32 .npy with a manifest, [H,C] for pairs or [C] for
+                      neurons; with --mode both, NAME.npy stands for NAME_nh.npy
+                      and NAME_n.npy
+  --plot              a histogram of the units of --mode, .png or .svg
+Prints the --list lowest and highest units.`
 
 func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 	var opts polysemanticityOptions
 	cmd := &cobra.Command{
 		Use:   "polysemanticity --collect-save-path PATH",
-		Short: "Measure how unlike each other a unit's strongest pictures are",
+		Short: "Measure how dissimilar a unit's strongest images are",
 		Long:  polysemanticityHelp,
 		Example: "clipnh polysemanticity --collect-save-path caches/photos \\\n" +
 			"  --scores-save-path caches/poly.npy --plot poly.png",
@@ -60,10 +63,10 @@ func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "both", "`MODE` nh for neuron-head pairs, n for neurons, or both")
 	choices(fs, "mode", "nh", "n", "both")
-	fs.IntVar(&o.topImages, "top-images", 10, "take the `K` pictures of largest centred norm")
+	fs.IntVar(&o.topImages, "top-images", 10, "use the `K` images of largest centred norm")
 	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")
-	fs.IntVar(&o.list, "list", 10, "name the `N` lowest and the N highest units")
+	fs.IntVar(&o.list, "list", 10, "list the `N` lowest and the N highest units")
 }
 
 func (o *polysemanticityOptions) validate() error {

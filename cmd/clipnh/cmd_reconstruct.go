@@ -15,23 +15,25 @@ import (
 )
 
 const reconstructHelp = `
-Puts image features together from the principal directions of neuron-head pairs, or of
-neurons, and tells how well they still classify: each unit's centred contribution is
-projected on its directions, its mean is added back, and all units are summed.
-Several --pcs-paths add up. Directions can also be those that sparse codes over texts
-stand for (--decomposition-save-path, .npz of scipy's, csr or csc): code times
-dictionary, made unit vectors. The dictionary is --text-descs-embeddings-path less its
-mean over the texts, then normalised as --normalize says.
+Rebuilds image features from the principal components of neuron-head pairs, or
+of neurons, and measures how well they still classify. The centred contribution
+of each unit is projected onto its components, its mean is added back, and all
+units are summed. Several --pcs-paths add up. Components can also come from
+sparse codes over texts (--decomposition-save-path, an .npz of scipy, csr or
+csc): code times dictionary, normalised. The dictionary is
+--text-descs-embeddings-path minus its mean over the texts, then normalised
+according to --normalize.
 ` + evaluateHelp + `
 
-Reads also, as svd wrote them or the reference, --means-path and --pcs-paths: [H,C,O]
-of pairs or [C,O] of neurons. Writes features if --features-save-path is given.`
+Also reads --means-path and --pcs-paths, written by svd or by the reference:
+[H,C,O] for pairs or [C,O] for neurons. Writes the features if
+--features-save-path is given.`
 
 func newReconstructCommand(g *globalOptions) *cobra.Command {
 	var opts reconstructOptions
 	cmd := &cobra.Command{
 		Use:   "reconstruct --pcs-paths FILE,... --means-path FILE",
-		Short: "Classify by features put together from principal directions",
+		Short: "Classify with features rebuilt from principal components",
 		Long:  reconstructHelp,
 		Example: "clipnh reconstruct --scores caches/val --data-path imagenet \\\n" +
 			"  --imagenet-zeroshot-path caches/classes.npy \\\n" +
@@ -57,11 +59,11 @@ type reconstructOptions struct {
 }
 
 func (o *reconstructOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.pcs, "pcs-paths", nil, "`FILE,...` of principal directions, .npy; may be repeated")
+	fs.StringSliceVar(&o.pcs, "pcs-paths", nil, "`FILE,...` of principal components, .npy; may be repeated")
 	fs.StringVar(&o.means, "means-path", "", "`FILE` of mean contributions, .npy")
 	fs.StringVar(&o.decomposition, "decomposition-save-path", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
-	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes are over, .npy or .pt")
-	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "make unit vectors of the dictionary's `AXIS` columns (as the reference does), rows, or none")
+	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes refer to, .npy or .pt")
+	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "normalise along `AXIS` of the dictionary: columns (as the reference does), rows or none")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
 	o.evaluateOptions.addFlags(fs)
 }
@@ -74,7 +76,7 @@ func (o *reconstructOptions) validate() error {
 	case (len(o.pcs) > 0) == (o.decomposition != ""):
 		return errors.New("want one of --pcs-paths and --decomposition-save-path")
 	case (o.texts != "") != (o.decomposition != ""):
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path go together")
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want both or neither")
 	case slices.Contains(o.pcs, ""):
 		return errors.New("--pcs-paths has an empty path")
 	case o.decomposition != "" && !strings.HasSuffix(o.decomposition, ".npz"):
@@ -100,7 +102,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 		return err
 	}
 	if result.Null > 0 {
-		g.printer.Note("%d of the directions are zero: their units keep their means only", result.Null)
+		g.printer.Note("%d of the components are zero: their units keep only their means", result.Null)
 	}
 	if g.json {
 		err = g.printer.JSON(result)

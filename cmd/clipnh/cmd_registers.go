@@ -16,21 +16,22 @@ import (
 )
 
 const registersHelp = `
-The last token of these encoders is an attention sink: the class token attends to it
-whatever the picture shows. This command finds what feeds the sink, or what feeds on
-it.
+The last token of these encoders is an attention sink: the class token attends
+to it whatever the image shows. This command finds the neurons that feed the
+sink, or the pairs that depend on it.
 
-With --mode activations: by how much the class token's attention to the last token,
-averaged over heads, falls when the activations of a neuron are set to zero before the
-position embedding is added; for every picture and every neuron.
-With --mode contributions: by how much the norm of a pair's contribution changes, on
-average over the pictures, when that attention is set to zero after the softmax.
+With --mode activations: how much the class token's attention to the last token,
+averaged over heads, drops when the activations of a neuron are set to zero
+before the positional embedding is added, for each image and neuron.
+With --mode contributions: how much the norm of a pair's contribution changes,
+averaged over images, when that attention is set to zero after the softmax.
 
-Reads a checkpoint (--model) and pictures (--data-path), as collect does.
+Reads a checkpoint (--model) and images (--data-path), like collect.
 
-Writes, at --diff-save-path, a float32 .npy with manifest: the drops, [B,C], or the mean
-changes, [H,C]; and names the --list units of largest mean absolute value. A run that was
-interrupted or killed goes on when the same command is given again.`
+Writes, at --diff-save-path, a float32 .npy with a manifest: the drops, [B,C],
+or the mean changes, [H,C]. Prints the --list units of largest mean absolute
+value. A run that was interrupted or killed resumes when the same command is run
+again.`
 
 func newRegistersCommand(g *globalOptions) *cobra.Command {
 	var opts registersOptions
@@ -64,18 +65,18 @@ type registersOptions struct {
 
 func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
 	fs.StringVar(&o.diffPath, "diff-save-path", "", "`FILE` for the differences, .npy")
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
 	choices(fs, "mode", "activations", "contributions")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order (the reference takes every 11th)")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; 1 is slower and may differ from more in the last digit")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 11th)")
+	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
 	precisionFlag(fs, &o.precision)
-	fs.IntVar(&o.list, "list", 50, "name the `N` units of largest mean absolute value")
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
-	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --diff-save-path and start over")
+	fs.IntVar(&o.list, "list", 50, "list the `N` units of largest mean absolute value")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --diff-save-path and start over")
 	pictureFlags(fs, &o.images)
 }
 
@@ -115,7 +116,7 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", result.Path)
+		g.printer.Note("%s is already complete", result.Path)
 	}
 	if err := printRegisters(result, g); err != nil {
 		return err

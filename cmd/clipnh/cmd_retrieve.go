@@ -19,43 +19,47 @@ import (
 )
 
 const retrieveHelp = `
-Finds the pictures that a neuron, and each of its neuron-head pairs, contributes to
-most: a neuron may stand for butterflies, and its pair with head 21 for butterfly
-costumes. Pictures are ordered by the norm of the unit's contribution, uncentred, its
-bias share included; a neuron's contribution is the sum over heads.
+Finds the images that a neuron, and each of its neuron-head pairs, contributes
+to most: a neuron may stand for butterflies, and its pair with head 21 for
+butterfly costumes. Images are ranked by the norm of the unit's contribution,
+not centred, its share of the bias included; a neuron's contribution is the sum
+over heads.
 
-Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs beside
-their neuron (--pairs h21n624,h3n7), or those whose principal direction (--pcs-path,
-which svd wrote) is closest to a text (--text "butterfly costume", --model, --vocab).
-These may be given together.
+Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
+with their neuron (--pairs h21n624,h3n7), or those whose principal component
+(--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
+--model, --vocab). They can be combined.
 
-Reads scores that collect wrote (--scores; or dense .dat or .npy contributions,
-clipnh's or the reference's), or a checkpoint and pictures (--model, --data-path).
-With --save-dir and --scores, the pictures are found by name below --data-path.
+Reads scores that collect wrote (--scores; also dense .dat or .npy
+contributions, of clipnh or of the reference), or a checkpoint and images
+(--model, --data-path). With --save-dir and --scores, the images are found by
+name below --data-path.
 
 Writes, below --save-dir, for neuron 624 and its pair with head 21:
-  624/0_123.png         the picture of rank 0, the 123rd of those that could be read
-  624/624_21/0_57.png   the same of the pair
-  624/sheet.png         all of them at a glance: the neuron, then its --heads
-                        strongest pairs, with names, norms, and the words of their
-                        directions where sparse wrote these (--decomposition-save-path;
-                        given twice, one of pairs and one of neurons)
-  624/heat.png          with a --model, where on its pictures the neuron is active, where
-                        heads attend, and the product; for the pairs on the sheet
-                        624/624_21/heat.png and so on
-Copies of an earlier run in these folders are replaced; other files never are. A
-picture that cannot be read is skipped and named (--strict stops instead).`
+  624/0_123.png        the image of rank 0, number 123 of those that were read
+  624/624_21/0_57.png  the same for the pair
+  624/sheet.png        all at a glance: the neuron, then its --heads strongest
+                       pairs, with names, norms and the words of their
+                       components if sparse computed them
+                       (--decomposition-save-path, at most twice: one file of
+                       pairs, one of neurons)
+  624/heat.png         with --model: where in its images the neuron is active,
+                       where heads attend, and the product; for the pairs on the
+                       sheet 624/624_21/heat.png and so on
+Copies from an earlier run in these folders are replaced, other files are not.
+An image that cannot be read is skipped with a warning (--strict stops instead).`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	var opts retrieveOptions
 	cmd := &cobra.Command{
 		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path DIR --save-dir DIR",
-		Short: "Show the pictures that neurons and pairs are strongest on",
+		Short: "Show the images on which neurons and pairs are strongest",
 		Long:  retrieveHelp,
-		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images --data-path photos \\\n" +
-			"  --model RN50x16.pt --save-dir retrieved\n" +
-			"clipnh retrieve --text \"butterfly costume\" --pcs-path caches/pc0.npy --model RN50x16.pt \\\n" +
-			"  --vocab bpe_simple_vocab_16e6.txt.gz --scores caches/photos",
+		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images \\\n" +
+			"  --data-path photos --model RN50x16.pt --save-dir retrieved\n" +
+			"clipnh retrieve --text \"butterfly costume\" --pcs-path caches/pc0.npy \\\n" +
+			"  --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --scores caches/photos",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -93,29 +97,29 @@ type retrieveOptions struct {
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
-	fs.StringArrayVar(&o.texts, "text", nil, "the pairs closest to a `TEXT`; may be given several times")
-	fs.IntVar(&o.textPairs, "text-pairs", 5, "take the `N` pairs closest to a text")
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions of pairs, .npy, for --text")
+	fs.StringArrayVar(&o.texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
+	fs.IntVar(&o.textPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
 	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one a line, {} for the text (default CLIP's 80)")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
-	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every picture below the folder, in name order)")
+	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
-	fs.IntVar(&o.top, "top", 10, "show the `N` pictures of largest norm")
-	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` to write copies of the pictures and sheets below")
-	fs.IntVar(&o.heads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json lists, and --save-dir copies, all")
-	fs.IntVar(&o.copySide, "copy-side", 0, "shrink copies to at most `N` pixels a side; 0 leaves them as they are")
+	fs.IntVar(&o.top, "top", 10, "show the `N` images of largest norm")
+	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for copies of the images and sheets")
+	fs.IntVar(&o.heads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
+	fs.IntVar(&o.copySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
 	fs.StringArrayVar(&o.decompositions, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the codes' words, one a line")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
 	fs.IntVar(&o.words, "num-components", 5, "show the `K` words of largest coefficient")
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
 	pictureFlags(fs, &o.images)
 }
 
@@ -129,7 +133,7 @@ func (o *retrieveOptions) validate() error {
 		}
 	}
 	if o.neurons == "" && o.pairs == "" && len(o.texts) == 0 {
-		return errors.New("nothing to look for: want --neur-idxs, --pairs or --text")
+		return errors.New("nothing to retrieve: want --neur-idxs, --pairs or --text")
 	}
 	if o.scores == "" && o.model == "" {
 		return errors.New("want --scores, or --model and --data-path")
@@ -153,7 +157,7 @@ func (o *retrieveOptions) validate() error {
 	case !slices.Contains(dataset.Kinds(), o.dataset):
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case slices.Contains(o.texts, ""):
-		return errors.New("--text: an empty one")
+		return errors.New("--text is empty: want a text")
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
@@ -172,7 +176,7 @@ func (o *retrieveOptions) validate() error {
 	return errors.Join(err, checkPrecision(o.precision))
 }
 
-// pairName is how a pair, or all pairs of a neuron, is written.
+// pairName matches the name of a pair, or of all pairs of a neuron.
 var pairName = regexp.MustCompile(`^(h\d+)?n\d+$`)
 
 // parseNeurons reads 624,1300.
@@ -188,7 +192,7 @@ func parseNeurons(list string) ([]int, error) {
 	return neurons, nil
 }
 
-// pipeline reads what the flags name.
+// pipeline returns the options of the stage, with the files of words and templates read.
 func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, error) {
 	neurons, err := parseNeurons(o.neurons)
 	shape, shapeErr := parseShape(o.shape)
@@ -246,7 +250,7 @@ func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.
 			return err
 		}
 	}
-	columns := []ui.Column{ui.Left("unit"), ui.Right("rank"), ui.Right("image"), ui.Left("picture"), ui.Right("norm")}
+	columns := []ui.Column{ui.Left("unit"), ui.Right("rank"), ui.Right("image"), ui.Left("file"), ui.Right("norm")}
 	if len(opts.decompositions) > 0 {
 		columns = append(columns, ui.Left("words of the unit"))
 	}
@@ -274,7 +278,7 @@ func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.
 		return err
 	}
 	if left > 0 {
-		p.Note("%s less strong are not listed: --heads or --json lists them", ui.Pairs.Count(int64(left)))
+		p.Note("%s less strong are not shown: --heads or --json shows them", ui.Pairs.Count(int64(left)))
 	}
 	if opts.saveDir == "" {
 		return nil

@@ -17,36 +17,40 @@ import (
 )
 
 const segmentHelp = `
-Gives every pixel of a picture one of several classes, without training. Each word of
-a class takes the --k neuron-head pairs whose direction (--pcs-path) is closest to its
-embedding, less the mean of all words'. At each location of the last map, a pair counts
-by the neuron's activation times the cosine between the word and what the head adds to
-the image feature there. Windows slide over the picture; their logits are stretched to
-pixels and averaged.
+Assigns one of several classes to every pixel of an image, without training. For
+each word of a class, the --k neuron-head pairs are taken whose principal
+component (--pcs-path) is closest to the word's embedding, from which the mean
+over all words is subtracted. At each location of the last map, a pair counts by
+the activation of its neuron times the cosine between the word and what the head
+adds to the image feature there. Windows slide over the image; their logits are
+resized to pixels and averaged.
 
-Classes, sizes and thresholds come from --config, which is one of those that clipnh
-carries or a YAML file, or from flags, which count more. --classes takes names with
-commas between, a|b for a class of several words, or a file of lines "name, word, ...".
+Classes, sizes and thresholds come from --config, one of those built into clipnh
+or a YAML file; flags override it. --classes takes names separated by commas,
+a|b for a class of several words, or a file of lines "name, word, ...".
 
-Methods are pairs (as above), heads and neurons (the two factors alone, of the same
-pairs), values (every token's value, as MaskCLIP) and self-self (queries attend to
-queries, keys to keys). Several share one pass over the pictures.
+Methods are pairs (as above), heads and neurons (each of the two factors alone,
+for the same pairs), values (the value of each token, as in MaskCLIP) and
+self-self (queries attend to queries, keys to keys). Several methods share one
+pass over the images.
 
-Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or ready
-embeddings (--text-embeddings-path), directions that svd wrote, and one picture
-(--image) or a data set with label maps (--data-path, as the config lays it out).
+Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
+existing embeddings (--text-embeddings-path), components that svd wrote, and one
+image (--image) or a data set with label maps (--data-path, in the layout of the
+config).
 
-Prints, of a picture, the share of each class; of a data set, the intersection over
-union (IoU) of each class, its mean over the classes that occur (mIoU), and the
-share of the pixels that are right. --show-dir draws the labels over the pictures,
-beside the true ones; --save-dir keeps them as PNG files of class numbers, from 0.
+Prints, for an image, the share of each class; for a data set, the intersection
+over union (IoU) of each class, its mean over the classes that occur (mIoU), and
+the share of correct pixels. --show-dir draws the labels over the images, next
+to the true ones; --save-dir writes them as PNG files of class numbers, from 0.
 
-Writes, of a data set, at --save-path: JSON of how many pixels of each true class each
-method gave each label ("confusion"), and the measures that follow from it. A run that
-was interrupted or killed then goes on when the same command is given again, unless it
-draws or keeps labels. With --shard 3/16 only the third of sixteen parts of the scenes
-is segmented, to FILE.3-of-16.json, so that many machines can share the work; clipnh
-merge adds the parts up, to the bytes of a run that was not cut, and prints the table.`
+For a data set, --save-path writes JSON: how many pixels of each true class got
+each label, by method ("confusion"), and the measures computed from it. A run
+that was interrupted or killed then resumes when the same command is run again,
+unless it draws or writes labels. With --shard 3/16 only the third of sixteen
+parts of the scenes is segmented, to FILE.3-of-16.json, so that several machines
+can share the work; clipnh merge adds up the parts, to exactly the bytes of a
+single run, and prints the table.`
 
 func newSegmentCommand(g *globalOptions) *cobra.Command {
 	var opts segmentOptions
@@ -98,39 +102,39 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.pcs, "pcs-path", "", "`FILE` of directions of pairs that svd wrote, .npy, [H,C,O]")
-	fs.StringVar(&o.image, "image", "", "`FILE` of one picture")
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of a data set, the root of its config's paths")
-	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file like theirs")
-	fs.StringVar(&o.classes, "classes", "", "`NAMES` of the classes, instead of the config's, or a file of them")
-	fs.BoolVar(&o.synonyms, "synonyms", true, "take all words of a class; =false takes its first only")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the word")
-	fs.StringVar(&o.texts, "text-embeddings-path", "", "`FILE` of the words' embeddings instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.pcs, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
+	fs.StringVar(&o.image, "image", "", "`FILE` of one image")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
+	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
+	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
+	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
+	fs.StringVar(&o.texts, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
 	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
 	choices(fs, "method", heat.Methods...)
-	fs.IntVar(&o.k, "k", 20000, "take the `K` closest pairs of each word")
-	fs.IntVar(&o.conv, "conv-map-idx", -1, "take neurons' maps from block `N` of the last stage; -1 is the last block")
+	fs.IntVar(&o.k, "k", 20000, "use the `K` closest pairs of each word")
+	fs.IntVar(&o.conv, "conv-map-idx", -1, "use the neurons' maps of block `N` of the last stage; -1 is the last block")
 	fs.IntVar(&o.sim, "sim-map-idx", -1, "run the attention pool on block `N` of the last stage")
-	fs.IntVar(&o.short, "short-side", 0, "scale pictures so that their shorter side has `N` pixels; 0 is the model's image side")
-	fs.IntVar(&o.long, "long-side", 2048, "but let the longer side have `N` pixels at most; 0 is no bound")
-	fs.IntVar(&o.crop, "slide-crop", 0, "side of the windows, `N` pixels; 0 is the model's image side")
-	fs.IntVar(&o.stride, "slide-stride", 0, "from window to window, `N` pixels; 0 is half a window")
-	fs.StringVar(&o.resize, "resize", "opencv", "scale pictures as `LIBRARY` opencv or pillow does, bilinear; pillow's is antialiased")
+	fs.IntVar(&o.short, "short-side", 0, "resize images so that the shorter side has `N` pixels; 0 is the model's image size")
+	fs.IntVar(&o.long, "long-side", 2048, "but the longer side at most `N` pixels; 0 is no limit")
+	fs.IntVar(&o.crop, "slide-crop", 0, "windows of `N` by N pixels; 0 is the model's image size")
+	fs.IntVar(&o.stride, "slide-stride", 0, "move windows by `N` pixels; 0 is half a window")
+	fs.StringVar(&o.resize, "resize", "opencv", "resize images bilinearly as `LIBRARY` opencv or pillow (antialiased) does")
 	choices(fs, "resize", "opencv", "pillow")
-	fs.BoolVar(&o.noSink, "no-sink", false, "leave the last location as it is; else its neighbours stand in for it")
+	fs.BoolVar(&o.noSink, "no-sink", false, "keep the last location, which otherwise gets the values of its neighbours")
 	fs.Float64Var(&o.scale, "logit-scale", 40, "multiply logits by `X` before the softmax")
-	fs.Float64Var(&o.probThd, "prob-thd", 0, "pixels whose best class is less likely than `P` become the first class")
-	fs.Float64Var(&o.areaThd, "area-thd", 0, "drop classes with no more than the share `S` of the pixels that are not of the first class")
-	fs.IntVar(&o.pamrSteps, "pamr-steps", 0, "refine logits along colours `N` times (PAMR)")
-	fs.IntSliceVar(&o.pamrDilations, "pamr-dilations", []int{8, 16}, "with neighbours at `D,...` pixels")
-	fs.IntVar(&o.limit, "limit", 0, "stop after `N` scenes of a data set; 0 takes all")
-	fs.StringVar(&o.showDir, "show-dir", "", "`DIR` for drawings of the labels over the pictures")
+	fs.Float64Var(&o.probThd, "prob-thd", 0, "give pixels whose best class is less likely than `P` the first class")
+	fs.Float64Var(&o.areaThd, "area-thd", 0, "drop classes with at most the share `S` of the pixels outside the first class")
+	fs.IntVar(&o.pamrSteps, "pamr-steps", 0, "refine the logits `N` times along colours (PAMR)")
+	fs.IntSliceVar(&o.pamrDilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
+	fs.IntVar(&o.limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
+	fs.StringVar(&o.showDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
-	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the counts of a data set's pixels, .json")
-	fs.StringVar(&o.shard, "shard", "", "segment part `N/OF` of the scenes only, to PATH.N-of-OF.json, which merge puts together")
-	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at --save-path and start over")
+	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
+	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
 	pictureFlags(fs, &o.images)
 }
 
@@ -160,13 +164,13 @@ func (o *segmentOptions) validate() error {
 	case (o.image == "") == (o.dataPath == ""):
 		return errors.New("want one of --image and --data-path")
 	case o.dataPath != "" && o.config == "":
-		return errors.New("--data-path: want --config, which says how the data set is laid out")
+		return errors.New("--data-path needs --config, which describes the layout of the data set")
 	case o.classes == "" && o.config == "":
-		return errors.New("--image: want --classes or --config")
+		return errors.New("--image needs --classes or --config")
 	case len(o.methods) == 0:
 		return errors.New("--method: want at least one")
 	case o.texts != "" && o.templates != "":
-		return errors.New("--text-embeddings-path is instead of --templates")
+		return errors.New("--text-embeddings-path and --templates: want one of them")
 	case o.resize != "opencv" && o.resize != "pillow":
 		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
 	case o.images.MaxPixels < 1:
@@ -178,18 +182,18 @@ func (o *segmentOptions) validate() error {
 	return errors.Join(o.validateNumbers(), checkPrecision(o.precision))
 }
 
-// part is the shard asked for.
+// part returns the shard given by --shard.
 func (o *segmentOptions) part() (pipeline.Shard, error) {
 	switch {
 	case o.savePath != "" && o.dataPath == "":
-		return pipeline.Shard{}, errors.New("--save-path is for --data-path: the counts compare labels with true ones")
+		return pipeline.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
 	case o.restart && o.savePath == "":
-		return pipeline.Shard{}, errors.New("--restart is for --save-path, which is missing")
+		return pipeline.Shard{}, errors.New("--restart needs --save-path")
 	}
 	return parsePart(o.shard, o.savePath)
 }
 
-// Bounds of what sizes and neighbours may be, in pixels.
+// Limits of sizes and distances, in pixels.
 const (
 	maxSegmentSide = 1 << 13
 	maxDilation    = 1 << 8
@@ -225,7 +229,7 @@ func (o *segmentOptions) validateNumbers() error {
 	case o.limit < 0:
 		return fmt.Errorf("--limit %d: want 0 or more", o.limit)
 	case o.limit > 0 && o.image != "":
-		return errors.New("--limit is for --data-path")
+		return errors.New("--limit needs --data-path")
 	}
 	return nil
 }
@@ -263,7 +267,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", result.Path)
+		g.printer.Note("%s is already complete", result.Path)
 	}
 	return printSegmentation(result, g)
 }

@@ -19,60 +19,68 @@ import (
 )
 
 const shiftHelp = `
-Follows concepts through a collection of pictures: how much yellow is there in cars of
-each year? For a text, the --k pairs are taken whose principal direction is closest to
-its embedding. Their ratio in a picture is the length of the sum of their contributions
-over that of all, the picture's feature. Its mean by group (such as the year) stands
-beside the true share of the label; by picture, ratio and label are correlated
-(point-biserial r, with the two-sided p of Student's t).
+Follows concepts through a collection of images: how much yellow is there in the
+cars of each year? For a text, the --k pairs are taken whose principal component
+is closest to its embedding. Their ratio in an image is the length of the sum of
+their contributions divided by that of all contributions, the image feature. The
+mean ratio of each group (such as a year) is printed next to the true share of
+the label; over images, ratio and label are correlated (point-biserial r, with
+the two-sided p of Student's t).
 
-Concepts are --concepts yellow,convertible, --text "any text" (may be repeated), or a
-list, --concepts-path. They are embedded with --model, --vocab and --templates; or
-their embeddings, which embed wrote, are rows of --text-embeddings-path (of the texts
-in --lines, if given, else of the concepts in their order). Texts are not centred.
+Concepts are --concepts yellow,convertible, --text "any text" (may be repeated),
+or a list, --concepts-path. They are embedded with --model, --vocab and
+--templates; or their embeddings, written by embed, are rows of
+--text-embeddings-path (of the texts in --lines if given, otherwise of the
+concepts in their order). Texts are not centred.
 
-Pictures come from what collect wrote (--scores), or a --model and --data-path. Labels:
-  --dataset cars   Stanford Cars, below --data-path: devkit's classes, whose last word
-                   is the year; --colours-csv, the refined table, gives colours. A
-                   concept that is a colour (number 9 is yellow; --colour-names names
-                   others) has that as its label, another the classes whose name
-                   has its words
-  --labels-csv     any table: image, a --group-column, and a column of 0 and 1 for
-                   each concept, of its name or as --label-column yellow=is_yellow
-Rows are joined to pictures by file name. A concept without label gets means only.
+Images come from what collect wrote (--scores), or from --model and --data-path.
+Labels:
+  --dataset cars  Stanford Cars, below --data-path: the classes of the devkit,
+                  whose last word is the year; --colours-csv, the refined table,
+                  gives colours. The label of a concept is its colour (number 9
+                  is yellow; --colour-names names others), or else the classes
+                  whose name contains its words
+  --labels-csv    any table: image, a --group-column, and for each concept a
+                  column of 0 and 1, named like it or mapped as in
+                  --label-column yellow=is_yellow
+Rows are matched to images by file name. A concept without a label only gets
+means.
 
---watch REF compares --scores with a reference collection of the same model instead:
-which concepts, and which pairs, moved most? Each is ranked by the difference of means
-in pooled standard deviations, with a bootstrap interval (95 %). Of many concepts some
-move by chance: the intervals are those of each alone. --fail-above 0.5 makes the command
-fail, after it printed its result, when a concept moved more than that.
+--watch REF compares --scores with a reference collection of the same model:
+which concepts, and which pairs, changed most? They are ranked by the difference
+of means in pooled standard deviations, with a bootstrap interval (95 %). Among
+many concepts some change by chance: each interval is for one concept alone.
+--fail-above 0.5 makes the command fail, after printing its result, if a concept
+changed by more than that.
 
-Writes, where the paths are given: --save-path, JSON, by concept as the reference has it
-(correlation, p_value, heads, neurons, per_year, and ratio and label by picture), or what
---watch found; --plot, two curves for each concept over the groups.
+Writes, if given: --save-path, JSON, by concept in the reference's layout
+(correlation, p_value, heads, neurons, per_year, and ratio and label by image),
+or the result of --watch; --plot, two curves per concept over the groups.
 
-With --shard 3/16 only the third of sixteen parts of a --model's pictures is measured,
-to FILE.3-of-16.json, so that many machines can share the work; clipnh merge makes of
-the parts the file of a run that was not cut (its --plot the figure). A part that was
-interrupted or killed goes on when the same command is given again. Where scores were
-collected in parts and merged, --scores needs none: shift is done in seconds.`
+With --shard 3/16 only the third of sixteen parts of the images of --model is
+measured, to FILE.3-of-16.json, so that several machines can share the work.
+clipnh merge joins the parts into the file of a single run (its --plot draws the
+figure). A part that was interrupted or killed resumes when the same command is
+run again. With --scores no shards are needed: shift takes seconds.`
 
 func newShiftCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions
 	cmd := &cobra.Command{
 		Use:   "shift --concepts TEXT,... --pcs-path FILE --scores PATH",
-		Short: "Follow concepts through years, or watch a collection for shifts",
+		Short: "Follow concepts over years, or watch a collection for shifts",
 		Long:  shiftHelp,
-		Example: "clipnh shift --concepts yellow,convertible --pcs-path caches/pc0.npy --model RN50x16.pt \\\n" +
-			"  --vocab bpe_simple_vocab_16e6.txt.gz --dataset cars --data-path cars \\\n" +
+		Example: "clipnh shift --concepts yellow,convertible --pcs-path caches/pc0.npy \\\n" +
+			"  --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --dataset cars --data-path cars \\\n" +
 			"  --colours-csv cars_refined/refined_train.csv --plot shift.png\n" +
-			"clipnh shift --watch caches/june --scores caches/july --concepts-path words.txt \\\n" +
-			"  --text-embeddings-path caches/words.npy --pcs-path caches/pc0.npy --fail-above 0.5",
+			"clipnh shift --watch caches/june --scores caches/july \\\n" +
+			"  --concepts-path words.txt --text-embeddings-path caches/words.npy \\\n" +
+			"  --pcs-path caches/pc0.npy --fail-above 0.5",
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.colours != "" && !cmd.Flags().Changed("dataset") {
-				opts.dataset = dataset.Cars // nothing else has such a table
+				opts.dataset = dataset.Cars // no other data set has such a table
 			}
 			if err := opts.validate(); err != nil {
 				return usageError{err}
@@ -96,7 +104,7 @@ type shiftOptions struct {
 	vocab, templates   string
 	useTemplates       bool
 	embeddings, lines  string
-	sourceOptions      // dataset says where labels are from, too
+	sourceOptions      // dataset also says where labels come from
 	colours            string
 	colourNames        []string
 	labels             string
@@ -114,31 +122,31 @@ type shiftOptions struct {
 
 func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.concepts, "concepts", nil, "`TEXT,...` to follow")
-	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, which may have commas; may be repeated")
-	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one a line")
-	fs.IntVar(&o.k, "k", 5, "take the `K` pairs closest to a concept")
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions of pairs, .npy")
+	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, commas allowed; may be repeated")
+	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one per line")
+	fs.IntVar(&o.k, "k", 5, "use the `K` pairs closest to a concept")
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
 	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one a line, {} for the text (default CLIP's 80)")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.embeddings, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
-	fs.StringVar(&o.lines, "lines", "", "`FILE` of the texts that --text-embeddings-path has rows of, one a line")
-	fs.StringVar(&o.colours, "colours-csv", "", "`FILE` of Stanford Cars' refined labels, a table of image and Class")
-	fs.StringSliceVar(&o.colourNames, "colour-names", nil, "`NAME,...` of the table's colours 0, 1, ... (default yellow for 9)")
-	fs.StringVar(&o.labels, "labels-csv", "", "`FILE` of labels, a table with a row for each picture")
-	fs.StringVar(&o.imageColumn, "image-column", "image", "`NAME` of the column of picture names in --labels-csv")
-	fs.StringVar(&o.group, "group-column", "", "`NAME` of the column to group by, as year")
-	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of labels, or NAME for the only concept; of cars, NAME is a colour or words of a class")
+	fs.StringVar(&o.lines, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")
+	fs.StringVar(&o.colours, "colours-csv", "", "`FILE` of the refined labels of Stanford Cars, with columns image and Class")
+	fs.StringSliceVar(&o.colourNames, "colour-names", nil, "`NAME,...` of the colours 0, 1, ... in the table (default yellow for 9)")
+	fs.StringVar(&o.labels, "labels-csv", "", "`FILE` of labels, with one row per image")
+	fs.StringVar(&o.imageColumn, "image-column", "image", "`NAME` of the column of image names in --labels-csv")
+	fs.StringVar(&o.group, "group-column", "", "`NAME` of the column to group by, such as year")
+	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of label columns, or NAME for a single concept; for cars, NAME is a colour or words of a class")
 	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the result, .json")
-	fs.StringVar(&o.shard, "shard", "", "measure part `N/OF` of a model's pictures only, to PATH.N-of-OF.json, which merge puts together")
-	fs.BoolVar(&o.restart, "restart", false, "with --shard, do away with what lies at its path and start over")
+	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge")
+	fs.BoolVar(&o.restart, "restart", false, "with --shard, discard what is at its path and start over")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the figure, .png or .svg")
-	fs.StringVar(&o.watch, "watch", "", "`REF` collection to compare --scores with")
-	fs.IntVar(&o.list, "list", 20, "with --watch, name the `N` concepts and the N pairs that moved most")
-	fs.IntVar(&o.bootstrap, "bootstrap", 1000, "with --watch, draw `N` replicates for intervals of what is named; 0: no intervals")
+	fs.StringVar(&o.watch, "watch", "", "reference collection `REF` to compare --scores with")
+	fs.IntVar(&o.list, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
+	fs.IntVar(&o.bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals; 0 gives none")
 	fs.Uint64Var(&o.seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
-	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail when a concept moved more than `X` standard deviations (default never)")
-	fs.Lookup("fail-above").DefValue = "0" // which help does not print
+	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail if a concept changed by more than `X` standard deviations (default never)")
+	fs.Lookup("fail-above").DefValue = "0" // which the help does not print
 	o.sourceOptions.addFlags(fs, dataset.Images)
 }
 
@@ -157,11 +165,11 @@ func (o *shiftOptions) validate() error {
 	case o.embeddings != "" && (o.vocab != "" || o.templates != ""):
 		return errors.New("--text-embeddings-path and --vocab or --templates: want one of them")
 	case o.embeddings == "" && o.lines != "":
-		return errors.New("--lines are the texts of --text-embeddings-path, which is missing")
+		return errors.New("--lines needs --text-embeddings-path, whose texts it lists")
 	case !o.useTemplates && o.templates != "":
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case slices.Contains(o.texts, "") || slices.Contains(o.concepts, ""):
-		return errors.New("an empty concept, want a text")
+		return errors.New("a concept is empty: want a text")
 	}
 	if err := o.validatePart(); err != nil {
 		return err
@@ -170,7 +178,7 @@ func (o *shiftOptions) validate() error {
 		return o.validateWatch()
 	}
 	if !math.IsInf(o.failAbove, 1) {
-		return errors.New("--fail-above is for --watch")
+		return errors.New("--fail-above needs --watch")
 	}
 	return o.validateShift()
 }
@@ -178,13 +186,13 @@ func (o *shiftOptions) validate() error {
 func (o *shiftOptions) validatePart() error {
 	switch {
 	case o.shard == "" && o.restart:
-		return errors.New("--restart is for --shard, which is missing")
+		return errors.New("--restart needs --shard")
 	case o.shard == "":
 		return nil
 	case o.watch != "" || o.scores != "":
-		return errors.New("--shard is for pictures of a --model: what collect --shard wrote is merged before --scores reads it")
+		return errors.New("--shard needs --model, without --watch and --scores: merge what collect --shard wrote, and give that to --scores")
 	case o.plotPath != "":
-		return errors.New("--plot draws all pictures: want it of merge, not with --shard")
+		return errors.New("--plot and --shard: want --plot with clipnh merge, which has all images")
 	}
 	_, err := parsePart(o.shard, o.savePath)
 	return err
@@ -193,9 +201,9 @@ func (o *shiftOptions) validatePart() error {
 func (o *shiftOptions) validateWatch() error {
 	switch {
 	case o.scores == "":
-		return errors.New("--watch compares --scores with a reference: --scores is missing")
+		return errors.New("--watch needs --scores, which it compares with the reference")
 	case o.labels != "" || o.colours != "" || o.group != "" || len(o.labelColumns) > 0 || o.plotPath != "":
-		return errors.New("--watch takes no labels and draws no figure: no --labels-csv, --colours-csv, --group-column, --label-column or --plot")
+		return errors.New("--watch has no labels and no figure: it cannot be combined with --labels-csv, --colours-csv, --group-column, --label-column and --plot")
 	case o.list < 1:
 		return fmt.Errorf("--list %d: want 1 or more", o.list)
 	case o.bootstrap < 0:
@@ -210,21 +218,21 @@ func (o *shiftOptions) validateShift() error {
 	cars := o.dataset == dataset.Cars
 	switch {
 	case o.scores == "" && o.model == "":
-		return errors.New("want pictures: --scores, or --model and --data-path")
+		return errors.New("no images: want --scores, or --model and --data-path")
 	case (o.scores == "" || cars) && o.dataPath == "":
 		return require("--data-path", "")
 	case o.colours != "" && !cars:
-		return errors.New("--colours-csv is for --dataset cars")
+		return errors.New("--colours-csv needs --dataset cars")
 	case cars && o.labels != "":
-		return errors.New("--labels-csv and --dataset cars: want labels from one of them (pictures of cars are --dataset images too)")
+		return errors.New("--labels-csv and --dataset cars: want labels from one of them (--dataset images reads the images of cars too)")
 	case len(o.colourNames) > 0 && o.colours == "":
-		return errors.New("--colour-names are those of --colours-csv, which is missing")
+		return errors.New("--colour-names needs --colours-csv")
 	case o.labels == "" && o.group != "":
-		return errors.New("--group-column is one of --labels-csv, which is missing")
+		return errors.New("--group-column needs --labels-csv")
 	case o.labels == "" && !cars && len(o.labelColumns) > 0:
-		return errors.New("--label-column wants --labels-csv, or --dataset cars")
+		return errors.New("--label-column needs --labels-csv, or --dataset cars")
 	case o.plotPath != "" && o.group == "" && !cars:
-		return errors.New("--plot draws means by group: want --labels-csv and --group-column, or --dataset cars")
+		return errors.New("--plot draws means by group: it needs --labels-csv and --group-column, or --dataset cars")
 	}
 	if o.plotPath != "" {
 		if _, err := plot.FormatOf(o.plotPath); err != nil {
@@ -234,7 +242,7 @@ func (o *shiftOptions) validateShift() error {
 	return o.sourceOptions.validate()
 }
 
-// conceptOptions reads the concepts and what they are embedded with.
+// conceptOptions returns the concepts and how to embed them.
 func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions, error) {
 	c := pipeline.ConceptOptions{
 		Artefacts: g.artefacts(),
@@ -250,12 +258,12 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions
 		c.Concepts = append(c.Concepts, lines...)
 	}
 	if len(c.Concepts) == 0 {
-		c.Concepts = []string{"yellow", "convertible"} // the reference's, of cars
+		c.Concepts = []string{"yellow", "convertible"} // as in the reference, for cars
 	}
 	seen := make(map[string]bool, len(c.Concepts))
 	for _, text := range c.Concepts {
 		if seen[text] {
-			return c, usageError{fmt.Errorf("concept %q is given twice", text)}
+			return c, usageError{fmt.Errorf("concept %q: given twice", text)}
 		}
 		seen[text] = true
 	}
@@ -269,8 +277,8 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions
 	return c, err
 }
 
-// questions are the labels that concepts are compared with, and which of them
-// were asked for.
+// questions returns the labels that concepts are compared with, and which of them
+// --label-column names.
 func (o *shiftOptions) questions(concepts []string) (questions []string, asked map[string]bool, err error) {
 	questions, asked = slices.Clone(concepts), map[string]bool{}
 	for _, column := range o.labelColumns {
@@ -283,17 +291,17 @@ func (o *shiftOptions) questions(concepts []string) (questions []string, asked m
 		}
 		at := slices.Index(concepts, concept)
 		if at < 0 || name == "" {
-			return nil, nil, usageError{fmt.Errorf("--label-column %q: %q is no concept, want CONCEPT=NAME", column, concept)}
+			return nil, nil, usageError{fmt.Errorf("--label-column %q: %q is not a concept, want CONCEPT=NAME", column, concept)}
 		}
 		if asked[questions[at]] {
-			return nil, nil, usageError{fmt.Errorf("--label-column: concept %q has two", concept)}
+			return nil, nil, usageError{fmt.Errorf("--label-column: concept %q is given twice", concept)}
 		}
 		questions[at], asked[name] = name, true
 	}
 	return questions, asked, nil
 }
 
-// reader returns what reads the labels, nil if there are none.
+// reader returns the function that reads the labels, nil if there are none.
 func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() (*dataset.Labels, error) {
 	distinct := slices.Compact(slices.Sorted(slices.Values(questions)))
 	optional := make(map[string]bool, len(distinct))
@@ -313,7 +321,7 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 			}
 			for name := range asked {
 				if !slices.Contains(l.Names, name) {
-					return nil, fmt.Errorf("--label-column: no colour that is known, and no class, has the words %q", name)
+					return nil, fmt.Errorf("--label-column: %q is not a known colour, and no class contains its words", name)
 				}
 			}
 			return l, nil
@@ -337,9 +345,9 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(), Shard: shard, Restart: opts.restart,
 	}
 	if opts.scores != "" {
-		o.PictureOptions.Model = "" // which embeds texts only
+		o.PictureOptions.Model = "" // it only embeds texts
 		if !artefact.IsDense(opts.scores) {
-			o.Data.Path = "" // what collect wrote knows the pictures' names
+			o.Data.Path = "" // what collect wrote has the names of the images
 		}
 	}
 	result, err := pipeline.Shift(ctx, o, g.printer)
@@ -347,7 +355,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", result.Path)
+		g.printer.Note("%s is already complete", result.Path)
 	}
 	if g.json {
 		err = g.printer.JSON(result)

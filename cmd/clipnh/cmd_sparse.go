@@ -16,40 +16,45 @@ import (
 )
 
 const sparseHelp = `
-Writes the principal direction of each neuron-head pair, or neuron, as a sum of at most
---num-components words: orthogonal matching pursuit over the words' embeddings, with
-the rules of scikit-learn's orthogonal_mp_gram. From the embeddings their mean is taken,
-then with --normalize columns each dimension is divided by its norm over the words,
-which is what the paper's code does; with rows each word by its norm; with none both
-are left out.
+Approximates the principal component of each neuron-head pair, or neuron, by a
+sum of at most --num-components words: orthogonal matching pursuit over the
+embeddings of the words, with the rules of scikit-learn's orthogonal_mp_gram.
+The mean of the embeddings is subtracted first. Then, with --normalize columns,
+each dimension is divided by its norm over the words, as the paper's code does;
+with rows each word by its norm; none does neither.
 
-A code may end early: when nothing is left that a word describes (weak), when the best
-word was taken before (repeated), or when it is a mixture of those taken (dependent).
+A code can stop early: when no word describes what is left (weak), when the best
+word was already taken (repeated), or when it is a combination of those taken
+(dependent).
 
-Reads principal directions (--pcs-path, what svd wrote, [H,C,O] or [C,O]), a list of
-words, one a line, and their embeddings, .npy or .pt, which embed makes
-(--use-templates=false --lines WORDS). Both must have the same number of words.
+Reads principal components (--pcs-path, written by svd, [H,C,O] or [C,O]), a
+list of words, one per line, and their embeddings, .npy or .pt, which embed
+writes (--use-templates=false --lines WORDS). The list and the embeddings must
+have the same number of words.
 
-Writes, each with a manifest (.json), for whichever of these paths are given:
-  --descriptions-save-path   {"unit": [[word index, coefficient, word], ...], ...}, JSON by
-                             descending size of coefficient; the unit of pair h,n is h*C+n
-  --decomposition-save-path  codes as a matrix [units, words] that scipy.sparse.load_npz
-                             reads, .npz; for units that --units leaves out, zeros. Beside
-                             it lie residuals [units], and stops: 0 not early, 1 weak,
-                             2 repeated, 3 dependent, -1 left out
+Writes, each with a manifest (.json), for those of these flags that are given:
+  --descriptions-save-path   JSON, terms by descending size of coefficient:
+                             {"unit": [[word index, coefficient, word], ...]};
+                             the unit of pair h,n is h*C+n
+  --decomposition-save-path  codes as a sparse matrix [units, words], .npz, for
+                             scipy.sparse.load_npz; units that --units leaves
+                             out are zero. The file also has residuals [units]
+                             and stops: 0 not early, 1 weak, 2 repeated,
+                             3 dependent, -1 left out
 
-A run can be interrupted or killed: finished batches of 8192 units are kept beside the
-outputs, and the same command goes on.`
+A run can be interrupted or killed: finished batches of 8192 units are kept next
+to the outputs, and the same command resumes after them.`
 
 func newSparseCommand(g *globalOptions) *cobra.Command {
 	var opts sparseOptions
 	cmd := &cobra.Command{
 		Use:   "sparse --pcs-path FILE --text-descs-list-path FILE --descriptions-save-path FILE",
-		Short: "Write each direction as a short sum of words",
+		Short: "Approximate each principal component by a few words",
 		Long:  sparseHelp,
 		Example: "clipnh sparse --pcs-path caches/pc0.npy --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
-			"  --descriptions-save-path caches/text_descs.json --decomposition-save-path caches/codes.npz",
+			"  --descriptions-save-path caches/text_descs.json \\\n" +
+			"  --decomposition-save-path caches/codes.npz",
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,10 +78,10 @@ type sparseOptions struct {
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, 64)
-	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 is all pairs of a neuron (default all)")
+	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
-	fs.BoolVar(&o.restart, "restart", false, "do away with what lies at the paths to write")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write and start over")
 }
 
 func (o *sparseOptions) validate() error {
@@ -107,7 +112,7 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is complete already", strings.Join(result.Paths, " "))
+		g.printer.Note("%s is already complete", strings.Join(result.Paths, " "))
 	}
 	if g.json {
 		return g.printer.JSON(result)
@@ -121,7 +126,7 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 	return g.printer.Table(t)
 }
 
-// codingOptions are what sparse and describe have in common.
+// codingOptions are the options that sparse and describe share.
 type codingOptions struct {
 	pcsPath, embeddingsPath, wordsPath string
 	components                         int
@@ -129,11 +134,11 @@ type codingOptions struct {
 }
 
 func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int) {
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal directions, .npy")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one a line, or the name of a fetched list, such as words")
+	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components, .npy")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
-	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of the words' embeddings, .npy or .pt")
-	fs.IntVar(&o.components, "num-components", components, "use at most `K` words for a unit")
+	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
+	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
 	fs.StringVar(&o.normalize, "normalize", "columns", "`HOW` to prepare the embeddings: columns, rows or none")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
 }
@@ -148,7 +153,7 @@ func (o *codingOptions) validate() error {
 	return nil
 }
 
-// pipeline reads the words.
+// pipeline returns the options of the stage, with the words read.
 func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, error) {
 	normalize, err := omp.ParseNormalization(o.normalize)
 	if err != nil {
@@ -161,7 +166,7 @@ func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, erro
 	}, err
 }
 
-// splitUnits cuts names of units at commas and blanks.
+// splitUnits splits a list of units at commas and blanks.
 func splitUnits(list string) []string {
 	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }

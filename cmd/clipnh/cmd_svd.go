@@ -16,30 +16,32 @@ import (
 )
 
 const svdHelp = `
-Finds the direction that each neuron-head pair, or each neuron, writes to. Per unit:
-contributions are centred by their mean over the pictures, the --top-k-pca pictures of
-largest centred norm are taken, and right singular vector --pc-idx of their
-contributions is kept. Its sign is such that more than half of --top-k-pca pictures
-project positively. Where neither sign has such a majority it is open; the direction
-then points along the longer tail (the cubes of the projections sum to more than zero).
-Majorities mean something from four times --top-k-pca pictures on.
+Computes the principal component of each neuron-head pair, or of each neuron.
+The contributions of a unit are centred by their mean over the images, the
+--top-k-pca images of largest centred norm are taken, and right singular vector
+--pc-idx of their contributions is the component. Its sign is such that more
+than half of --top-k-pca images project positively. If neither sign has such a
+majority, the sign is undecided: the component then points along the longer tail
+(the sum of the cubed projections is positive). Signs are unreliable with fewer
+than four times --top-k-pca images.
 
-Reads what collect wrote: a folder of scores, where pairs have a closed form and
-neurons a problem as large as there are heads; or dense contributions, .dat or .npy,
-clipnh's or the reference's, the latter with --shape (1000,48,3072,768). Dense files
-are streamed, however large.
+Reads what collect wrote: a folder of scores, for which pairs have a closed form
+and neurons a problem as large as the number of heads; or dense contributions,
+.dat or .npy, of clipnh or of the reference, the latter with --shape
+(1000,48,3072,768). Dense files of any size are streamed.
 
-Writes float32 .npy files, each with a manifest (.json), for whichever of these paths
-are given:
-  --out-save-path    principal directions, [H,C,O], or [C,O] with --mode n
+Writes float32 .npy files, each with a manifest (.json), for those of these
+flags that are given:
+  --out-save-path    principal components, [H,C,O], or [C,O] with --mode n
   --mean-save-path   mean contributions, of the same shape
-  --norm-save-path   the --top-k-pca largest centred norms, ascending, [H,C,K] or [C,K]`
+  --norm-save-path   the --top-k-pca largest centred norms, ascending,
+                     [H,C,K] or [C,K]`
 
 func newSVDCommand(g *globalOptions) *cobra.Command {
 	var opts svdOptions
 	cmd := &cobra.Command{
 		Use:   "svd --collect-save-path PATH --out-save-path FILE",
-		Short: "Find the principal direction of every pair or neuron",
+		Short: "Compute the principal component of every pair or neuron",
 		Long:  svdHelp,
 		Example: "clipnh svd --collect-save-path caches/photos \\\n" +
 			"  --out-save-path caches/pc0.npy --mean-save-path caches/means.npy",
@@ -67,12 +69,12 @@ func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "nh", "`MODE` nh for neuron-head pairs, n for neurons")
 	choices(fs, "mode", "nh", "n")
-	fs.IntVar(&o.topK, "top-k-pca", 50, "take the `K` pictures of largest centred norm")
-	fs.IntVar(&o.pc, "pc-idx", 0, "keep right singular vector `I`, 0 the first; pairs have no other")
-	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal directions, .npy")
+	fs.IntVar(&o.topK, "top-k-pca", 50, "use the `K` images of largest centred norm")
+	fs.IntVar(&o.pc, "pc-idx", 0, "write right singular vector `I`, from 0; pairs have only one")
+	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal components, .npy")
 	fs.StringVar(&o.meanPath, "mean-save-path", "", "`FILE` for the mean contributions, .npy")
 	fs.StringVar(&o.normPath, "norm-save-path", "", "`FILE` for the largest norms, .npy")
-	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 }
 
 func (o *svdOptions) validate() error {
@@ -85,11 +87,11 @@ func (o *svdOptions) validate() error {
 	case o.mode != "nh" && o.mode != "n":
 		return fmt.Errorf("--mode %q: want nh or n", o.mode)
 	case o.mode == "nh" && o.pc > 0:
-		return errors.New("--pc-idx above 0 is for --mode n: a pair's centred contribution is a score times a fixed direction, so it has rank one")
+		return errors.New("--pc-idx above 0 is for --mode n: the centred contributions of a pair are scores times one direction, so they have rank one")
 	case o.topK < 1:
 		return fmt.Errorf("--top-k-pca %d: want 1 or more", o.topK)
 	case o.pc < 0 || o.pc >= o.topK:
-		return fmt.Errorf("--pc-idx %d: want 0 to --top-k-pca less one, %d", o.pc, o.topK-1)
+		return fmt.Errorf("--pc-idx %d: want 0 to %d, --top-k-pca less one", o.pc, o.topK-1)
 	}
 	seen := map[string]bool{}
 	for _, path := range []string{o.outPath, o.meanPath, o.normPath} {
@@ -100,7 +102,7 @@ func (o *svdOptions) validate() error {
 			return fmt.Errorf("%s: want a .npy file", path)
 		}
 		if seen[filepath.Clean(path)] {
-			return fmt.Errorf("%s: given for two results, want a file for each", path)
+			return fmt.Errorf("%s: given twice, want a file for each result", path)
 		}
 		seen[filepath.Clean(path)] = true
 	}
@@ -108,8 +110,8 @@ func (o *svdOptions) validate() error {
 	return err
 }
 
-// parseShape reads 1000,48,3072,768, with or without parentheses and blanks,
-// as Python prints it. No text is no shape.
+// parseShape reads 1000,48,3072,768, with or without parentheses and blanks, as Python
+// prints it. An empty text gives no shape.
 func parseShape(text string) ([]int, error) {
 	inner := strings.TrimSpace(text)
 	if strings.HasPrefix(inner, "(") && strings.HasSuffix(inner, ")") {
@@ -144,7 +146,7 @@ func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("sign open"), ui.Right("without direction"), ui.Left("wrote"))
+	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("sign undecided"), ui.Right("no component"), ui.Left("wrote"))
 	t.Row(result.Unit, fmt.Sprint(result.Units), fmt.Sprint(result.Images), fmt.Sprint(result.Undecided), fmt.Sprint(result.Null), strings.Join(result.Paths, " "))
 	return g.printer.Table(t)
 }

@@ -17,33 +17,34 @@ import (
 )
 
 const verifyHelp = `
-Reads everything that artefacts consist of and says what is wrong with them. A PATH is
-an artefact (a folder that collect wrote, a file with its manifest), a collection that
-is not finished, or a folder of all these, such as caches.
+Reads all files of artefacts and reports what is wrong with them. A PATH is an
+artefact (a folder that collect wrote, or a file with its manifest), an
+unfinished collection, or a folder of these, such as caches.
 
-  damaged   bytes are not those that were written (checksums), a file is cut short or
-            gone, or numbers are NaN or infinite
-  missing   nothing is there, or a collection is not finished
-  stale     made from an artefact of which there is another version among the paths,
-            or from pictures that have changed since (with --data-path)
-  unknown   no manifest says what is right: another program's file
+  damaged   bytes differ from what was written (checksums), a file is cut short
+            or missing, or values are NaN or infinite
+  missing   nothing is there, or a collection is unfinished
+  stale     made from an artefact of which another version is among the paths,
+            or from images that have changed since (with --data-path)
+  unknown   no manifest says what is right: a file of another program
   sound     none of these
 
-What an artefact was made from is looked for among the paths; what is not there is "not
-checked". With --data-path the pictures of collections are compared too, each file with
-the checksum that it had when it was read.
+The artefacts that an artefact was made from are looked up among the paths;
+those that are not there are "not checked". With --data-path the images of
+collections are compared too: each file with its checksum at the time when it
+was read.
 
-With --repair, damaged parts of what collect and registers wrote are computed again from
---model and --data-path, which must be those that it was made from. Only bytes that have
-the manifest's checksums are written, the rest is not touched, and a repair that was
-interrupted or killed goes on when the same command is given again. For other artefacts
-the command that makes them again is named.`
+With --repair, damaged parts of what collect and registers wrote are computed
+again, from the same --model and --data-path. Only bytes that match the
+checksums of the manifest are written, all others stay untouched. A repair that
+was interrupted or killed resumes when the same command is run again. For other
+artefacts, the command that makes them again is printed.`
 
 func newVerifyCommand(g *globalOptions) *cobra.Command {
 	var opts verifyOptions
 	cmd := &cobra.Command{
 		Use:   "verify PATH...",
-		Short: "Check that artefacts are whole and of one piece, and repair them",
+		Short: "Check artefacts for damage and stale inputs, and repair them",
 		Long:  verifyHelp,
 		Example: "clipnh verify caches\n" +
 			"clipnh verify caches/photos --repair --model RN50x16.pt --data-path photos",
@@ -60,7 +61,7 @@ func newVerifyCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// verifyOptions is everything the verify command can be told besides paths.
+// verifyOptions is everything the verify command can be told, except paths.
 type verifyOptions struct {
 	model, dataset, dataPath string
 	batch                    int
@@ -70,19 +71,19 @@ type verifyOptions struct {
 func (o *verifyOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.repair, "repair", false, "compute damaged parts of collections again")
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures that collections were made from")
-	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images; that of the collection if not given")
-	fs.IntVar(&o.batch, "batch-size", 8, "with --repair, send `N` pictures at a time through the tower")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images that collections were made from")
+	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (default that of the collection)")
+	fs.IntVar(&o.batch, "batch-size", 8, "with --repair, run `N` images at a time through the tower")
 }
 
 func (o *verifyOptions) validate(paths []string) error {
 	switch {
 	case len(paths) == 0:
-		return errors.New("no PATH, want artefacts or folders of them")
+		return errors.New("no PATH given: want artefacts or folders of them")
 	case o.repair && (o.model == "" || o.dataPath == ""):
-		return errors.New("--repair computes again: want --model and --data-path with it")
+		return errors.New("--repair needs --model and --data-path")
 	case !o.repair && o.model != "":
-		return errors.New("--model is for --repair: want both, or neither")
+		return errors.New("--model needs --repair")
 	case o.dataset != "" && !slices.Contains(dataset.Kinds(), o.dataset):
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case o.batch < 1:
@@ -148,7 +149,7 @@ func problemText(p pipeline.Problem) string {
 	return p.File + ": " + text
 }
 
-// verdict is the error of artefacts that are not as they should be.
+// verdict returns the error of artefacts that are damaged, missing or stale.
 func verdict(result *pipeline.VerifyResult) error {
 	for _, bad := range []struct {
 		state string

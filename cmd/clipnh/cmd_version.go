@@ -13,12 +13,12 @@ import (
 )
 
 const versionHelp = `
-Reads what the Go toolchain stored in the program when it was built. Writes the
-version, the revision of the source and whether it had uncommitted changes, the
-Go release, and the platform to standard output, and the level of vector instructions
-that is used on this machine (generic, avx2, avx512; CLIPNH_CPU chooses a lower one).
-What the toolchain did not store is left out. With --json the modules that the program
-is built from are listed, with their checksums.`
+Prints what the Go toolchain recorded when the program was built: the version,
+the revision of the source and whether it had uncommitted changes, the Go
+release and the platform. Also prints the level of vector instructions in use on
+this machine (generic, avx2 or avx512; CLIPNH_CPU selects a lower one). What was
+not recorded is left out. With --json, the modules that the program is built
+from are listed, with their checksums.`
 
 func newVersionCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{
@@ -46,7 +46,7 @@ func runVersion(g *globalOptions) error {
 	return g.printer.Table(b.table())
 }
 
-// currentBuild is what is known about this program.
+// currentBuild returns what is known about this program.
 func currentBuild() build {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -55,17 +55,17 @@ func currentBuild() build {
 	return describeBuild(info)
 }
 
-// build is what the toolchain stored about this program; a field that it did
-// not store is empty.
+// build is what the toolchain recorded about this program; fields that it did not record
+// are empty.
 type build struct {
-	Version  string `json:"version"` // of the module; (devel) if it has none
+	Version  string `json:"version"` // of the module; "(devel)" if it has none
 	Revision string `json:"revision,omitempty"`
 	Time     string `json:"time,omitempty"` // of the revision, RFC 3339
 	Modified bool   `json:"modified"`       // uncommitted changes on top of the revision
 	Go       string `json:"go,omitempty"`
 	Platform string `json:"platform,omitempty"` // linux/amd64, GOAMD64=v1
 	Tags     string `json:"tags,omitempty"`     // build tags
-	CPU      string `json:"cpu,omitempty"`      // level of vector instructions here
+	CPU      string `json:"cpu,omitempty"`      // level of vector instructions on this machine
 
 	Modules []module `json:"modules,omitempty"`
 }
@@ -109,7 +109,7 @@ func describeBuild(info *debug.BuildInfo) build {
 	return b
 }
 
-// name is the build in a few words.
+// name describes the build in a few words.
 func (b build) name() string {
 	words := []string{"clipnh", b.Version}
 	if b.Revision != "" {
@@ -134,7 +134,7 @@ func (b build) table() *ui.Table {
 	for _, row := range [][2]string{
 		{"clipnh", b.Version},
 		{"revision", revision},
-		{"of", b.Time},
+		{"date", b.Time},
 		{"go", b.Go},
 		{"platform", b.Platform},
 		{"tags", b.Tags},

@@ -7,12 +7,12 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// This file says how words are completed in a shell. Values of flags follow from
-// what help shows for them: a `FILE` is completed by files, a `DIR` by folders, and
-// what is neither by nothing, unless the flag is marked as having a fixed set of
-// values (choices) or as naming assets (takesAsset).
+// This file defines how a shell completes words. The values of a flag follow from its
+// placeholder in the help: FILE is completed by files, DIR by folders, others by nothing,
+// unless the flag is marked as having a fixed set of values (choices) or as naming assets
+// (takesAsset).
 
-// choicesAnnotation is where a flag keeps the values that it may have.
+// choicesAnnotation holds the values that a flag may have.
 const choicesAnnotation = "choices"
 
 // choices marks a flag that has a fixed set of values.
@@ -45,8 +45,8 @@ func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 	return cobra.NoFileCompletions
 }
 
-// completeAssets completes names of assets of a kind, or of every kind, and files
-// where the word begins as no name does and a file may be meant.
+// completeAssets completes names of assets of a kind, or of every kind if it is empty;
+// and, for a kind, files.
 func completeAssets(kind string) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 		directive := cobra.ShellCompDirectiveDefault

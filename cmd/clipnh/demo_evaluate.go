@@ -19,8 +19,7 @@ type demoVariant struct {
 	Expected float64 `json:"expected_top1"`
 }
 
-// demoAblation is what is left when only the strongest units keep their
-// contributions.
+// demoAblation is the accuracy when only the strongest units keep their contributions.
 type demoAblation struct {
 	Percentile      float64 `json:"percentile"`
 	Pairs           float64 `json:"pairs_top1"`
@@ -32,9 +31,9 @@ type demoAblation struct {
 // demoPercentiles are those that expected.json has ablations of.
 var demoPercentiles = []float64{80, 90, 95, 98, 99}
 
-// evaluate adds what the demo's steps printed of reconstruct and ablate.
+// evaluate adds the accuracies of reconstruct and ablate.
 func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expected *demo.Expectation, threads int) error {
-	say := ui.NewPrinter(io.Discard, io.Discard, time.Now) // the steps have said it
+	say := ui.NewPrinter(io.Discard, io.Discard, time.Now) // the steps have printed it
 	pictures := pipeline.PictureOptions{
 		ScoresPath: in("caches/val"), Data: dataset.Options{Kind: dataset.ImageNetVal, Path: in(demo.ImageNet)},
 	}
@@ -74,7 +73,7 @@ func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expec
 // printEvaluations prints what evaluate added.
 func (r *demoResult) printEvaluations(p *ui.Printer) error {
 	percent := func(share float64) string { return fmt.Sprintf("%.2f", 100*share) }
-	if err := p.Text("With features put together from one direction for each pair, or each neuron, and its mean:\n\n"); err != nil {
+	if err := p.Text("With features rebuilt from the mean and one component of each pair, or of each neuron:\n\n"); err != nil {
 		return err
 	}
 	t := ui.NewTable(ui.Left("features from"), ui.Right("top-1 %"), ui.Right("expected %"))

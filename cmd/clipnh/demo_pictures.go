@@ -10,14 +10,14 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// A demoFigure is a figure beside the expected one.
+// A demoFigure is a measured value and the expected one.
 type demoFigure struct {
 	Name     string  `json:"name"`
 	Value    float64 `json:"value"`
 	Expected float64 `json:"expected"`
 }
 
-// demoPrinters print what the steps found that are set beside the expected.
+// demoPrinters print the results of the steps that are compared with expected ones.
 var demoPrinters = map[string]func([]byte, *ui.Printer) error{
 	demoSegment: func(raw []byte, p *ui.Printer) error {
 		var r pipeline.SegmentResult
@@ -32,22 +32,22 @@ var demoPrinters = map[string]func([]byte, *ui.Printer) error{
 			return err
 		}
 		for i := range r.Concepts {
-			r.Concepts[i].Groups = nil // the figure has them
+			r.Concepts[i].Groups = nil // the figure shows them
 		}
 		return printShift(p, &r)
 	},
 }
 
-// setBeside fills in what segment and shift found, from what they printed with
-// --json, and what is expected.
-func (r *demoResult) setBeside(kept map[string][]byte) error {
+// addPrinted fills in the results of segment and shift, from what they printed with
+// --json, and the expected ones.
+func (r *demoResult) addPrinted(printed map[string][]byte) error {
 	expected, err := demo.Expected()
 	if err != nil {
 		return err
 	}
 	var segmented pipeline.SegmentResult
 	var shifted pipeline.ShiftResult
-	if err := errors.Join(json.Unmarshal(kept[demoSegment], &segmented), json.Unmarshal(kept[demoShift], &shifted)); err != nil {
+	if err := errors.Join(json.Unmarshal(printed[demoSegment], &segmented), json.Unmarshal(printed[demoShift], &shifted)); err != nil {
 		return err
 	}
 	for _, m := range segmented.Methods {
@@ -67,9 +67,9 @@ func (r *demoResult) setBeside(kept map[string][]byte) error {
 	return nil
 }
 
-// printPictures prints what segment and shift found beside what was expected.
+// printPictures prints the results of segment and shift, with the expected ones.
 func (r *demoResult) printPictures(p *ui.Printer) error {
-	if err := p.Text("Scenes segmented, and concepts followed through the years:\n\n"); err != nil {
+	if err := p.Text("Segmentation of scenes, and concepts over the years:\n\n"); err != nil {
 		return err
 	}
 	t := ui.NewTable(ui.Left("method"), ui.Right("mIoU %"), ui.Right("expected %"))

@@ -14,7 +14,7 @@ import (
 )
 
 // TestFileSizeLimit lets files grow to a limit and no further, anywhere between
-// none and the largest file of a run: the command says so, and goes on once there
+// none and the largest file of a run: the command says so, and resumes once there
 // is none.
 func TestFileSizeLimit(t *testing.T) {
 	for i, job := range faultJobs(t, 1) {
@@ -53,7 +53,7 @@ func mount(t *testing.T, dir string, bytes int) {
 	})
 }
 
-// TestFullDisk writes to a disk that is full before the run is done, and goes on
+// TestFullDisk writes to a disk that is full before the run is done, and resumes
 // when there is room.
 func TestFullDisk(t *testing.T) {
 	for i, job := range faultJobs(t, 2) {
@@ -118,7 +118,7 @@ func nobody(t *testing.T) (copyOf string, as *syscall.SysProcAttr) {
 
 // TestReadOnlyFolder writes where nothing may be written, and a picture becomes
 // unreadable: each is an error of one line, and when it is put right the command
-// goes on.
+// resumes.
 func TestReadOnlyFolder(t *testing.T) {
 	copyOf, as := nobody(t)
 	base := filepath.Dir(copyOf)

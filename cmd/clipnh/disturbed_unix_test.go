@@ -25,9 +25,8 @@ func lastPicture(t *testing.T, dir string, stride int) string {
 	return filepath.Join(dir, entries[(len(entries)-1)/stride*stride].Name())
 }
 
-// TestPicturesChange takes a picture away, or writes another over it, while a
-// collection is under way or between two runs: the command stops, and goes on when
-// the picture is what it was.
+// TestPicturesChange removes or overwrites an image while a collection runs, or between
+// two runs: the command stops, and resumes when the image is restored.
 func TestPicturesChange(t *testing.T) {
 	assets := filepath.Join("..", "..", "internal", "demo", "assets")
 	base := t.TempDir()

@@ -28,7 +28,7 @@ const (
 	exitInterrupted = 130
 )
 
-// exitMeanings is what help says about the exit codes.
+// exitMeanings is what the help says about exit codes.
 var exitMeanings = []manual.Exit{
 	{Status: exitDone, Meaning: "done"},
 	{Status: exitFailed, Meaning: "failed"},
@@ -66,8 +66,8 @@ const (
 	kindInternal = "internal"
 )
 
-// errSkipped is wrapped by what a command returns when it has printed its result
-// and named in warnings the inputs that are missing from it:
+// errSkipped is wrapped by what a command returns after it has printed its result, and
+// warnings that name the inputs missing from it:
 //
 //	fmt.Errorf("%w %d of %d images", errSkipped, n, of)
 var errSkipped = errors.New("skipped")
@@ -75,7 +75,7 @@ var errSkipped = errors.New("skipped")
 // errUsage is what every usageError is.
 var errUsage = errors.New("wrong usage")
 
-// usageError is a command line that cannot be carried out as it stands.
+// usageError is the error of a command line that cannot be carried out as it stands.
 type usageError struct{ err error }
 
 func (e usageError) Error() string        { return e.err.Error() }
@@ -131,7 +131,7 @@ func newFailure(cmd *cobra.Command, err error) failure {
 	}
 	var mismatch *cache.MismatchError
 	if errors.As(err, &mismatch) && mismatch.Asked {
-		hints = append(hints, "{force} reads it all the same")
+		hints = append(hints, "{force} uses it anyway")
 	}
 	if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
@@ -180,8 +180,8 @@ func (f failure) print(p *ui.Printer, asJSON bool) int {
 	return f.Status
 }
 
-// cobraUsageError makes a usageError of what cobra returns before a command
-// runs, and says what an unknown command may have meant.
+// cobraUsageError turns what cobra returns before a command runs into a usageError, and
+// suggests commands that an unknown one may have meant.
 func cobraUsageError(root *cobra.Command, err error) error {
 	if errors.Is(err, errUsage) {
 		return err
@@ -194,7 +194,7 @@ func cobraUsageError(root *cobra.Command, err error) error {
 	return unknownCommand(root, name)
 }
 
-// unknownCommand is the error of a name that no command below parent has.
+// unknownCommand returns the error of a name that no command below parent has.
 func unknownCommand(parent *cobra.Command, name string) error {
 	err := usageError{fmt.Errorf("unknown command %q", name)}
 	if meant := parent.SuggestionsFor(name); len(meant) > 0 {
@@ -203,7 +203,7 @@ func unknownCommand(parent *cobra.Command, name string) error {
 	return err
 }
 
-// didYouMean is the hint that offers one or several names.
+// didYouMean returns a hint that suggests one or more names.
 func didYouMean(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {

@@ -13,17 +13,16 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// evaluateHelp is what the help of every command that evaluates says about its
-// pictures.
+// evaluateHelp is the part about images in the help of the commands that evaluate.
 const evaluateHelp = `
-Pictures come from a folder of scores that collect wrote (--scores; or dense .dat or
-.npy contributions, clipnh's or the reference's, the latter with --shape), in which
-case --data-path gives their labels; or from a model (--model) and the pictures
-themselves (--data-path). Each is classified by the nearest of the class embeddings,
---imagenet-zeroshot-path (.npy or .pt). The untouched model is always evaluated
-beside, on the same pictures. Without labels there are features only.`
+Images come from a folder of scores that collect wrote (--scores; also dense
+.dat or .npy contributions, of clipnh or of the reference, the latter with
+--shape), with their labels from --data-path; or from a checkpoint (--model) and
+the images themselves (--data-path). Each image gets the class of the nearest
+class embedding, --imagenet-zeroshot-path (.npy or .pt). The unchanged model is
+evaluated on the same images. Without labels, only features are written.`
 
-// evaluateOptions is what commands are told that evaluate a changed model.
+// evaluateOptions is what commands that evaluate a changed model can be told.
 type evaluateOptions struct {
 	sourceOptions
 	classes, features string
@@ -32,7 +31,7 @@ type evaluateOptions struct {
 func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 	o.sourceOptions.addFlags(fs, dataset.ImageNetVal)
 	fs.StringVar(&o.classes, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
-	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O] (of several variants [V,B,O])")
+	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O], or [V,B,O] of several variants")
 }
 
 func (o *evaluateOptions) validate() error {
@@ -49,8 +48,8 @@ func (o *evaluateOptions) validate() error {
 	return o.sourceOptions.validate()
 }
 
-// printEvaluation prints the untouched model and what was done to it, or where
-// there are no accuracies what was written.
+// printEvaluation prints the accuracies of the unchanged model and of its variants or,
+// without labels, the features that were written.
 func printEvaluation(p *ui.Printer, e *pipeline.Evaluation) error {
 	columns := []ui.Column{ui.Left("variant")}
 	keeping := slices.ContainsFunc(e.Variants, func(v pipeline.Evaluated) bool { return v.Units > 0 })
@@ -85,7 +84,7 @@ func printEvaluation(p *ui.Printer, e *pipeline.Evaluation) error {
 	return p.Table(t)
 }
 
-// skippedPictures is the error of an evaluation that lacks some pictures.
+// skippedPictures returns the error of an evaluation without some of its images.
 func skippedPictures(e *pipeline.Evaluation) error {
 	if n := len(e.Skipped); n > 0 {
 		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+e.Images)

@@ -14,8 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
-// otherNames are names that the reference has for flags of ours besides the
-// ones that we took over.
+// otherNames are the names of the reference for flags that have another name here.
 var otherNames = map[string]string{
 	"model-name":                "model",          // every script
 	"num-top-norms":             "top-images",     // polysemanticity.py
@@ -23,7 +22,7 @@ var otherNames = map[string]string{
 	"neuron-norms-path":         "neurons-norms-path",
 	"cars-root":                 "data-path",                  // distribution_shift.py
 	"refined-cars-csv":          "colours-csv",                // distribution_shift.py
-	"text-desc-embeddings-path": "text-descs-embeddings-path", // the README; sparse_decomposition.py has ours
+	"text-desc-embeddings-path": "text-descs-embeddings-path", // its README; sparse_decomposition.py has ours
 }
 
 // dashes makes --top_k_pca the same flag as --top-k-pca.
@@ -42,13 +41,13 @@ func noArgs(_ *cobra.Command, args []string) error {
 	}
 	err := usageError{fmt.Errorf("unexpected argument %q", args[0])}
 	if _, notBool := strconv.ParseBool(args[0]); notBool == nil {
-		return hinted{err, fmt.Sprintf("a switch takes its value after =, as in --flag=%s", strings.ToLower(args[0]))}
+		return hinted{err, fmt.Sprintf("give a switch its value after =, as in --flag=%s", strings.ToLower(args[0]))}
 	}
 	return err
 }
 
-// flagError says in our words what is wrong with a flag of cmd, and which flag
-// an unknown one may have meant.
+// flagError rewords an error about a flag of cmd, and suggests flags that an unknown one
+// may have meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
@@ -75,8 +74,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err}
 }
 
-// wanted says what a value of f looks like: by its type where that says
-// enough, else by the placeholder of its help.
+// wanted describes the values of f: by type if that says enough, otherwise by the
+// placeholder of its help.
 func wanted(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -90,12 +89,12 @@ func wanted(f *pflag.Flag) string {
 	return placeholder
 }
 
-// similarFlags returns the flags that name may have been meant for: those that
-// begin with it, or else the ones fewest edits away, if these are few.
+// similarFlags returns the flags that name may have meant: those that begin with it, or
+// else those at the smallest edit distance, if that is small.
 func similarFlags(fs *pflag.FlagSet, name string) []string {
-	const most = 2 // edits
+	const maxEdits = 2
 	name = strings.ReplaceAll(name, "_", "-")
-	nearest := most
+	nearest := maxEdits
 	var begin, near []string
 	fs.VisitAll(func(f *pflag.Flag) {
 		if f.Hidden {
@@ -119,9 +118,9 @@ func similarFlags(fs *pflag.FlagSet, name string) []string {
 	return near
 }
 
-// edits is how many insertions, deletions and replacements of bytes, and swaps of
-// neighbours, turn a into b, where no part is edited twice (the restricted
-// Damerau-Levenshtein distance).
+// edits is the restricted Damerau-Levenshtein distance of a and b in bytes: how many
+// insertions, deletions, replacements and swaps of neighbours turn a into b, no part
+// being edited twice.
 func edits(a, b string) int {
 	// Rows of the table whose entry i, j is the distance from a[:i] to b[:j].
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
@@ -145,7 +144,7 @@ func edits(a, b string) int {
 	return row[len(b)]
 }
 
-// parsePart is the shard of --shard, of what is to be at --save-path, a JSON file.
+// parsePart parses --shard for a result at --save-path, a JSON file.
 func parsePart(shard, savePath string) (pipeline.Shard, error) {
 	if savePath != "" && filepath.Ext(savePath) != ".json" {
 		return pipeline.Shard{}, fmt.Errorf("--save-path %s: want a file that ends in .json", savePath)
@@ -154,7 +153,7 @@ func parsePart(shard, savePath string) (pipeline.Shard, error) {
 		return pipeline.Shard{}, nil
 	}
 	if savePath == "" {
-		return pipeline.Shard{}, errors.New("--shard is a part of what --save-path is to be, which is missing")
+		return pipeline.Shard{}, errors.New("--shard needs --save-path, next to which the part is written")
 	}
 	s, err := pipeline.ParseShard(shard)
 	if err != nil {

@@ -12,25 +12,24 @@ import (
 	"github.com/clipnh/clipnh/internal/manual"
 )
 
-// helpWidth is where the descriptions of flags are wrapped. It does not follow
-// the terminal, so that help reads the same everywhere.
-const helpWidth = 100
+// helpWidth is the width of the help in columns. It does not depend on the terminal, so
+// that the help reads the same everywhere.
+const helpWidth = 80
 
-// exitAnnotation is where a command keeps its exit codes.
+// exitAnnotation holds the exit codes of a command.
 const exitAnnotation = "exit"
 
-// reportAnnotation marks a command whose result is printed though it does not end
-// with exitDone, as that is part of the result.
+// reportAnnotation marks a command that prints its result also when it does not end with
+// exitDone, because problems are the result.
 const reportAnnotation = "report"
 
-// reporting marks a command so.
+// reporting adds the reportAnnotation.
 func reporting(annotations map[string]string) map[string]string {
 	annotations[reportAnnotation] = "true"
 	return annotations
 }
 
-// exitStatus is the annotation of a command that ends with 0, 1, 2, or one of
-// codes.
+// exitStatus returns the annotation of a command that ends with 0, 1, 2 or one of codes.
 func exitStatus(codes ...int) map[string]string {
 	codes = append(codes, exitDone, exitFailed, exitUsage)
 	slices.Sort(codes)
@@ -42,7 +41,7 @@ func exitStatus(codes ...int) map[string]string {
 	return map[string]string{exitAnnotation: strings.Join(words, " ")}
 }
 
-// exitCodesOf returns the exit codes that cmd's help lists, ascending.
+// exitCodesOf returns the exit codes in the help of cmd, ascending.
 func exitCodesOf(cmd *cobra.Command) []int {
 	var codes []int
 	for _, w := range strings.Fields(cmd.Annotations[exitAnnotation]) {
@@ -55,9 +54,8 @@ func exitCodesOf(cmd *cobra.Command) []int {
 	return codes
 }
 
-// helpText is the help of a command: what it does, what it reads and writes,
-// usage, example, flags and exit status. The help of the root lists the
-// commands by group instead.
+// helpText returns the help of a command: what it does, reads and writes, usage, example,
+// flags and exit status. The help of a command with others below it also lists these.
 func helpText(cmd *cobra.Command) string {
 	var b strings.Builder
 	section := func(title, text string) {
@@ -71,7 +69,7 @@ func helpText(cmd *cobra.Command) string {
 	}
 	m := manualOf(cmd)
 	fmt.Fprintf(&b, "%s.\n\n%s\n", cmd.Short, strings.Trim(cmd.Long, "\n"))
-	section("USAGE", strings.Join(m.Usage, "\n"))
+	section("USAGE", wrapUsage(m.Usage))
 	for _, group := range m.Groups {
 		section(group.Title, commandList(cmd, group.Commands))
 	}
@@ -82,7 +80,31 @@ func helpText(cmd *cobra.Command) string {
 	return b.String()
 }
 
-// commandList gives a line to each of some commands below cmd.
+// wrapUsage returns lines of usage, broken before a flag where they are too long.
+func wrapUsage(lines []string) string {
+	const indent = 2 // of a section
+	var b strings.Builder
+	for _, line := range lines {
+		width := 0
+		for i, part := range strings.SplitAfter(line, " -") {
+			// The dash belongs to the part that follows.
+			part = strings.TrimSuffix(part, "-")
+			if i > 0 {
+				part = "-" + part
+			}
+			if width > 0 && indent+width+len(strings.TrimRight(part, " ")) > helpWidth {
+				b.WriteString("\n    ")
+				width = 4
+			}
+			b.WriteString(part)
+			width += len(part)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// commandList returns one line for each of some commands below cmd.
 func commandList(cmd *cobra.Command, some []manual.Entry) string {
 	width := 0
 	for _, c := range cmd.Commands() {
@@ -95,8 +117,8 @@ func commandList(cmd *cobra.Command, some []manual.Entry) string {
 	return b.String()
 }
 
-// ownFlags are the flags of a command but for the global ones, in the order in
-// which they were added; cobra's own list is sorted.
+// ownFlags returns the flags of a command without the global ones, in the order in which
+// they were added; the list of cobra is sorted.
 func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
 	own := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
 	own.SortFlags = false
@@ -108,7 +130,7 @@ func ownFlags(cmd *cobra.Command) *pflag.FlagSet {
 	return own
 }
 
-// flagList is pflag's list without its indentation.
+// flagList returns the list of pflag without its indentation.
 func flagList(fs *pflag.FlagSet) string {
 	var b strings.Builder
 	for line := range strings.Lines(fs.FlagUsagesWrapped(helpWidth)) {

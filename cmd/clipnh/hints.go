@@ -3,13 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 // A recipe is the command that makes a kind of artefact.
@@ -43,14 +40,14 @@ var recipes = map[string]recipe{
 	artefact.KindMask:            {"mask --mask-save-path", false, false},
 	artefact.KindFeatures:        {"reconstruct --features-save-path", false, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
-	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false}, // unfinished codes
+	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 }
 
-// withRecipe adds to an error about an artefact that is missing, damaged or of another
-// kind how to make it, unless the error has a hint.
+// withRecipe adds a hint to an error about an artefact that is missing, damaged or of
+// another kind: how to make it. An error that has a hint is returned as it is.
 func withRecipe(err error) error {
 	var of *artefact.Error
 	var h hinter
@@ -65,7 +62,7 @@ func withRecipe(err error) error {
 			return hinted{err, fmt.Sprintf("run %q first", r.line(of.Path))}
 		}
 	case artefact.IsShard(of.Kind):
-		return hinted{err, "put the shards together first: clipnh merge"}
+		return hinted{err, `merge the shards first, with "clipnh merge"`}
 	case of.Kind == artefact.KindMeanScores:
 		return hinted{err, "collect without --mean"}
 	case of.Want != "":
@@ -76,10 +73,10 @@ func withRecipe(err error) error {
 	return err
 }
 
-// line is the command with the path of the artefact.
+// line returns the command with the path of the artefact.
 func (r recipe) line(path string) string { return fmt.Sprintf("clipnh %s %s", r.command, path) }
 
-// remakeHint says how the artefact at a path, which has a manifest, is made again.
+// remakeHint says which command recreates the damaged artefact at path.
 func remakeHint(path string, m cache.Manifest) string {
 	r, known := recipes[artefact.WholeKind(m.Kind)]
 	if !known {
@@ -89,7 +86,7 @@ func remakeHint(path string, m cache.Manifest) string {
 		r.command = m.Origin.Mode + " --features-save-path"
 	}
 	if m.Kind == artefact.KindUnfinishedCodes {
-		return "run the sparse command that was at work again, with --restart"
+		return "run the interrupted sparse command again, with --restart"
 	}
 	line := r.line(path)
 	if r.restart {
@@ -103,32 +100,4 @@ func remakeHint(path string, m cache.Manifest) string {
 		return fmt.Sprintf("run %q, or make it again: %q", "clipnh verify --repair --model FILE --data-path DIR "+path, line)
 	}
 	return fmt.Sprintf("make it again: %q", line)
-}
-
-// option finds the names of options in braces, as packages below the command line
-// have them in messages.
-var option = regexp.MustCompile(`\{([a-z][a-z0-9-]*)\}`)
-
-// spelling returns what spells options as the flags of the commands below root. What
-// is in braces and no flag's name stays as it is.
-func spelling(root *cobra.Command) func(string) string {
-	names := map[string]bool{}
-	var add func(cmd *cobra.Command)
-	add = func(cmd *cobra.Command) {
-		for _, fs := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
-			fs.VisitAll(func(f *pflag.Flag) { names[f.Name] = true })
-		}
-		for _, below := range cmd.Commands() {
-			add(below)
-		}
-	}
-	add(root)
-	return func(text string) string {
-		return option.ReplaceAllStringFunc(text, func(braced string) string {
-			if name := braced[1 : len(braced)-1]; names[name] {
-				return "--" + name
-			}
-			return braced
-		})
-	}
 }

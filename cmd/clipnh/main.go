@@ -1,4 +1,4 @@
-// Command clipnh takes CLIP-ResNet image encoders apart into neurons and heads.
+// Command clipnh decomposes CLIP-ResNet image encoders into neurons and heads.
 //
 // Each subcommand has a file cmd_NAME.go with, from top to bottom, constructor,
 // options, flags, validation and run; root.go lists them, errors.go maps errors
@@ -25,9 +25,9 @@ func main() {
 	os.Exit(run(interruptible(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// interruptible returns a context that SIGINT or SIGTERM cancels. From the first
-// signal on nothing catches them, so that a second one ends the program however
-// long a stage takes to stop.
+// interruptible returns a context that SIGINT or SIGTERM cancels. After the first signal
+// they are no longer caught, so that a second one ends the program however long a stage
+// takes to stop.
 func interruptible() context.Context {
 	ctx, release := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, release)

@@ -42,3 +42,12 @@ func TestPagesAreComplete(t *testing.T) {
 		}
 	}
 }
+
+func TestWrapUsage(t *testing.T) {
+	flags := " --a-long-flag FILE --another-long-flag FILE"
+	got := wrapUsage([]string{"clipnh help COMMAND", "clipnh segment" + flags + flags + " [flags]"})
+	want := "clipnh help COMMAND\nclipnh segment" + flags + " --a-long-flag FILE \n    --another-long-flag FILE [flags]\n"
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

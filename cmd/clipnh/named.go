@@ -15,24 +15,21 @@ import (
 	"github.com/clipnh/clipnh/internal/asset"
 )
 
-// This file lets flags take the name of a fetched file in place of a path. A
-// command only marks such a flag (takesAsset); the value is a path by the time the
-// command runs.
+// This file lets flags take the name of a fetched file instead of a path. A command only
+// marks such a flag (takesAsset); the value is a path when the command runs.
 
 // The annotations of flags.
 const (
 	assetAnnotation   = "asset"   // the kind of the asset that the flag may name
-	defaultAnnotation = "default" // the asset taken when the flag is not given
+	defaultAnnotation = "default" // the asset used when the flag is not given
 )
 
-// takesAsset marks a flag whose value may be the name of a fetched asset of a
-// kind.
+// takesAsset marks a flag whose value may be the name of a fetched asset of a kind.
 func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 	annotate(fs, flag, assetAnnotation, kind)
 }
 
-// defaultsToAsset marks a flag that an asset is taken for, if it has been fetched,
-// when the flag is not given.
+// defaultsToAsset marks a flag whose default is an asset, if that has been fetched.
 func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
 	annotate(fs, flag, defaultAnnotation, name)
 }
@@ -43,7 +40,7 @@ func annotate(fs *pflag.FlagSet, flag, key string, values ...string) {
 	}
 }
 
-// annotation returns the value of a flag's annotation that has one value.
+// annotation returns the value of an annotation of a flag, empty unless it has one value.
 func annotation(f *pflag.Flag, key string) string {
 	if values := f.Annotations[key]; len(values) == 1 {
 		return values[0]
@@ -80,7 +77,7 @@ func locate(ctx context.Context, name string) (string, error) {
 	return store.Locate(ctx, a)
 }
 
-// resolveAssets gives flags that name an asset its path.
+// resolveAssets replaces names of assets in the values of flags by paths.
 func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
 	var failed error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -103,7 +100,7 @@ func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
 
 func resolveAsset(ctx context.Context, flag, kind, value string) (string, error) {
 	if _, err := os.Lstat(value); err == nil {
-		return value, nil // whatever state the store is in
+		return value, nil // the store is not needed
 	}
 	store, err := openStore()
 	if err != nil {
@@ -115,14 +112,14 @@ func resolveAsset(ctx context.Context, flag, kind, value string) (string, error)
 	}
 	if !known && !strings.ContainsAny(value, `./\`) {
 		if meant := similarAssets(store, kind, value); len(meant) > 0 {
-			return "", hinted{usageError{fmt.Errorf("--%s %s: no such file, and nothing known by that name", flag, value)}, didYouMean(meant)}
+			return "", hinted{usageError{fmt.Errorf("--%s %s: no such file, and not the name of an asset", flag, value)}, didYouMean(meant)}
 		}
 	}
 	return path, nil
 }
 
-// fallback returns the path of what is taken for a flag that is not given, or
-// nothing.
+// fallback returns the path of the asset that is the default of a flag, empty if there is
+// none.
 func fallback(ctx context.Context, f *pflag.Flag) (string, error) {
 	name := annotation(f, defaultAnnotation)
 	if name == "" || f.Changed {
@@ -143,11 +140,11 @@ func fallback(ctx context.Context, f *pflag.Flag) (string, error) {
 	return path, nil
 }
 
-// similarAssets returns the names of a kind that name may have been meant for, those
-// fewest edits away if these are few; of every kind if kind is empty.
+// similarAssets returns the assets of a kind, or of every kind if it is empty, that name
+// may have meant: those at the smallest edit distance, if that is small.
 func similarAssets(store *asset.Store, kind, name string) []string {
-	const most = 2 // edits
-	nearest := most
+	const maxEdits = 2
+	nearest := maxEdits
 	var near []string
 	for _, a := range store.Assets() {
 		if kind != "" && a.Kind != kind {
@@ -164,7 +161,7 @@ func similarAssets(store *asset.Store, kind, name string) []string {
 	return near
 }
 
-// adviseFetch adds to an error that a flag is missing what to fetch for it.
+// adviseFetch adds to the error of a missing flag what to fetch for it.
 func adviseFetch(err error, flags *pflag.FlagSet) error {
 	var missing missingFlags
 	if !errors.As(err, &missing) {
@@ -172,7 +169,7 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 	}
 	flags.VisitAll(func(f *pflag.Flag) {
 		if name := annotation(f, defaultAnnotation); name != "" && slices.Contains(missing, "--"+f.Name) {
-			err = hinted{err, fmt.Sprintf("run %q, and --%s need not be given", "clipnh fetch "+name, f.Name)}
+			err = hinted{err, fmt.Sprintf("run %q, then --%s is not needed", "clipnh fetch "+name, f.Name)}
 		}
 	})
 	return err
@@ -181,13 +178,13 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 // modelFlag adds --model, which most commands have; the reference calls it
 // --model-name.
 func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights, or the name of fetched ones, such as RN50x16")
+	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
 	takesAsset(fs, "model", configs.AssetModel)
 }
 
 // vocabFlag adds --vocab, which every command that reads texts has.
 func vocabFlag(fs *pflag.FlagSet, vocab *string) {
-	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz (default what \"clipnh fetch vocab\" brought)")
+	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz (default that of \"clipnh fetch vocab\")")
 	takesAsset(fs, "vocab", configs.AssetVocab)
 	defaultsToAsset(fs, "vocab", "vocab")
 }

@@ -45,8 +45,8 @@ func outOfRange(x []float32, i int) float32 { return x[i] }
 
 var faultLine = regexp.MustCompile(`^clipnh: internal error (.*) at (cmd/clipnh/panic_test\.go:\d+) \(report this: ([0-9a-f]{8})\)\n$`)
 
-// TestPanic holds that a panic is told in one line, whose number depends neither on the
-// worker that it was in nor on the number of processors, but on the place.
+// TestPanic holds that a panic prints one line, whose number depends on the place but not
+// on the worker or the number of processors.
 func TestPanic(t *testing.T) {
 	numbers := map[string]bool{}
 	for _, procs := range []int{1, 4} { // goroutines and helpers

@@ -13,50 +13,49 @@ import (
 	"github.com/clipnh/clipnh/internal/paper"
 )
 
-// A paperResult is one of the paper's results: the steps that it is drawn from,
-// in the order of the work, and how.
+// A paperResult is one of the paper's results: the steps that it needs, in order, and
+// how the result is read from what they printed.
 type paperResult struct {
-	name  string // as it is asked for
+	name  string // on the command line
 	title string
 	steps []string
-	// rows draws the figures from the steps' records.
+	// rows returns the values, from the steps' records.
 	rows func(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error)
-	// pictures are drawings that the steps made; nil for none.
+	// pictures returns the figures that the steps drew; nil if they draw none.
 	pictures func(records map[string]*paper.Record) ([]paper.Picture, error)
 }
 
-// paperPlan is the steps of all results, on given data.
+// paperPlan is the steps of all results for one model and its data.
 type paperPlan struct {
 	onDemo bool
 	steps  map[string]paper.Step
-	data   map[string]string // what a step needs of --data-path, by name of the step
+	data   map[string]string // the folder below --data-path that a step reads, by step
 }
 
-// paperSources is where a plan's inputs lie.
+// paperSources is the inputs of a plan.
 type paperSources struct {
 	model, vocab, words, data string
 	stride, valStride         int
-	neurons                   string // for the sheets
+	neurons                   string // whose images are shown
 }
 
-// The components of sparse texts that accuracy is measured with, and the
-// percentiles of ablation.
+// The numbers of words that accuracy is measured with, and the percentiles of ablation.
 var (
 	paperComponents  = []int{8, 16, 32, 64, 128}
 	paperPercentiles = []float64{0, 50, 80, 90, 95, 98}
-	paperPCs         = []int{1, 2, 4} // directions of each neuron
+	paperPCs         = []int{1, 2, 4} // components of each neuron
 )
 
-// paperSegmentations are the methods, on the first word of each class, and two
-// strategies that go beyond them.
+// paperSegmentations are the methods of the paper, on the first word of each class, and
+// two variants that the paper does not have.
 var paperSegmentations = []struct{ step, flags, what string }{
 	{"segment", "--method pairs,neurons,heads,self-self,values --synonyms=false", ""},
 	{"segment by all words", "--method pairs", ", every word of a class"},
 	{"segment along colours", "--method pairs --synonyms=false --pamr-steps 10", ", refined along colours (PAMR, 10 steps)"},
 }
 
-// newPaperPlan lists the steps. dir is where they write; onDemo says that src is the
-// example that the program carries.
+// newPaperPlan returns the steps, which write below dir. onDemo: src is the example that
+// the program carries.
 func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
 	p := &paperPlan{onDemo: onDemo, steps: map[string]paper.Step{}, data: map[string]string{}}
 	cached := func(name string) string { return filepath.Join(dir, "caches", name) }
@@ -169,8 +168,7 @@ func joinNumbers(numbers []float64) string {
 	return strings.Join(words, ",")
 }
 
-// needed returns the names of the steps that some steps want done before, and
-// these, in the order of the work.
+// needed returns the names of some steps and of all that must run before them, in order.
 func (p *paperPlan) needed(names []string) []string {
 	var order []string
 	var visit func(name string)
@@ -189,7 +187,7 @@ func (p *paperPlan) needed(names []string) []string {
 	return order
 }
 
-// lacking returns the first of the data that steps need and that is not there.
+// lacking returns the first path that the steps read and that does not exist, or "".
 func (p *paperPlan) lacking(names []string) string {
 	for _, name := range names {
 		if path, needs := p.data[name]; needs {

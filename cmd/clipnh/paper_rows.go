@@ -10,8 +10,8 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
-// paperResults are the results in the order of the report. Published figures are
-// the paper's, of RN50x16 with ImageNet, PASCAL Context and Stanford Cars.
+// paperResults returns the results in the order of the report. Published values are the
+// paper's, for RN50x16 with ImageNet, PASCAL Context and Stanford Cars.
 func paperResults() []paperResult {
 	var neurons, sparse, segmentations []string
 	for _, run := range paperSegmentations {
@@ -27,17 +27,17 @@ func paperResults() []paperResult {
 	}
 	return []paperResult{
 		{"baseline", "Zero-shot accuracy", []string{"reconstruct pairs"}, baselineRows, nil},
-		{"reconstruction", "Features put together from principal directions", append([]string{"reconstruct pairs"}, neurons...), reconstructionRows, nil},
+		{"reconstruction", "Features rebuilt from principal components", append([]string{"reconstruct pairs"}, neurons...), reconstructionRows, nil},
 		{"ablation", "All but the strongest replaced by their means", []string{"ablate"}, ablationRows, drawing("ablate", "accuracy over percentiles")},
-		{"sparse", "Features put together from sparse sums of words", sparse, sparseRows, nil},
-		{"polysemanticity", "How unlike each other a unit's strongest pictures are", []string{"polysemanticity"}, polysemanticityRows, drawing("polysemanticity", "histogram")},
-		{"subconcept", "Pictures of neurons and of their pairs", []string{"retrieve"}, retrieveRows, retrieveSheets},
+		{"sparse", "Features rebuilt from sparse sums of words", sparse, sparseRows, nil},
+		{"polysemanticity", "How dissimilar a unit's strongest images are", []string{"polysemanticity"}, polysemanticityRows, drawing("polysemanticity", "histogram")},
+		{"subconcept", "Images of neurons and of their pairs", []string{"retrieve"}, retrieveRows, retrieveSheets},
 		{"segmentation", "Training-free segmentation", segmentations, segmentRows, segmentDrawings},
 		{"shift", "Concepts over the years", []string{"shift"}, shiftRows, drawing("shift", "concepts over the years")},
 	}
 }
 
-// drawing is the pictures of a result that is one drawing, a step's only output.
+// drawing returns the figure of a step whose only output is one.
 func drawing(step, title string) func(map[string]*paper.Record) ([]paper.Picture, error) {
 	return func(records map[string]*paper.Record) ([]paper.Picture, error) {
 		var all []paper.Picture
@@ -48,10 +48,10 @@ func drawing(step, title string) func(map[string]*paper.Record) ([]paper.Picture
 	}
 }
 
-// published is a figure of the paper.
+// published is a value from the paper.
 func published(x float64) *float64 { return &x }
 
-// expectedOn is a figure measured on the demo's data; nil on other data.
+// expectedOn is the value expected for the example's data; nil for other data.
 func (p *paperPlan) expectedOn(of func(e *demo.Expectation) (float64, bool)) (*float64, error) {
 	if !p.onDemo {
 		return nil, nil
@@ -88,7 +88,7 @@ func baselineRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 }
 
 func reconstructionRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
-	rows := []paper.Row{{Setting: "pairs, 1 direction each", Published: published(70.7), Step: "reconstruct pairs"}}
+	rows := []paper.Row{{Setting: "pairs, 1 component each", Published: published(70.7), Step: "reconstruct pairs"}}
 	figures := map[int]float64{1: 66.9, 2: 69.0, 4: 70.0}
 	for _, n := range paperPCs {
 		rows = append(rows, paper.Row{Setting: fmt.Sprintf("neurons, %d", n), Published: published(figures[n]), Step: fmt.Sprintf("reconstruct neurons, %d", n)})
@@ -109,9 +109,9 @@ func reconstructionRows(p *paperPlan, records map[string]*paper.Record) ([]paper
 	return rows, nil
 }
 
-// ablationRows set accuracies with few units kept beside those that the paper's
-// losses leave of its baseline: about 5 points with 20 % of the pairs, about 25 with
-// 20 % of the neurons.
+// ablationRows returns the accuracies with few units kept. The paper reports losses from
+// its baseline: about 5 points with 20 % of the pairs kept, about 25 with 20 % of the
+// neurons.
 func ablationRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
 	r, err := decodeRecord[pipeline.AblateResult](records, "ablate")
 	if err != nil {
@@ -176,8 +176,8 @@ func polysemanticityRows(_ *paperPlan, records map[string]*paper.Record) ([]pape
 	return rows, nil
 }
 
-// retrieveRows tell how much a pair's pictures differ from its neuron's: how many of
-// the neuron's strongest pictures are among those of each of its strongest pairs.
+// retrieveRows returns how much a pair's images differ from its neuron's: how many of
+// the neuron's strongest images are among those of each of its strongest pairs.
 func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
 	const pairs = 3 // of a neuron
 	r, err := decodeRecord[pipeline.RetrieveResult](records, "retrieve")
@@ -191,7 +191,7 @@ func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 			whole[picture.Name] = true
 		}
 		for _, pair := range n.Units[1:min(1+pairs, len(n.Units))] {
-			row := paper.Row{Setting: fmt.Sprintf("%s: of its %d strongest pictures, those that are %s's too", pair.Unit, len(pair.Top), n.Neuron), Unit: "pictures", Step: "retrieve"}
+			row := paper.Row{Setting: fmt.Sprintf("%s: how many of its %d strongest images are %s's too", pair.Unit, len(pair.Top), n.Neuron), Unit: "images", Step: "retrieve"}
 			for _, picture := range pair.Top {
 				if whole[picture.Name] {
 					row.Value++
@@ -207,15 +207,15 @@ func retrieveSheets(records map[string]*paper.Record) ([]paper.Picture, error) {
 	r, err := decodeRecord[pipeline.RetrieveResult](records, "retrieve")
 	var all []paper.Picture
 	for _, n := range r.Neurons {
-		all = append(all, paper.Picture{Title: "pictures of " + n.Neuron + " and its pairs", Path: n.Sheet})
+		all = append(all, paper.Picture{Title: "images of " + n.Neuron + " and its pairs", Path: n.Sheet})
 		if heat := n.Units[0].Heat; heat != "" {
-			all = append(all, paper.Picture{Title: "where " + n.Neuron + " is in its pictures", Path: heat})
+			all = append(all, paper.Picture{Title: "where " + n.Neuron + " is active in its images", Path: heat})
 		}
 	}
 	return all, err
 }
 
-// segmentRows set the methods' mIoU beside the paper's on PASCAL Context with a
+// segmentRows returns the methods' mIoU, with the paper's on PASCAL Context with a
 // shorter side of 512.
 func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
 	figures := map[string]float64{"pairs": 26.2, "neurons": 16.5, "heads": 24.7, "self-self": 22.2, "values": 22.8}
@@ -227,7 +227,7 @@ func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, e
 		}
 		for _, m := range r.Methods {
 			if m.MIoU == nil {
-				return nil, fmt.Errorf("segment: no class occurs in %d pictures", r.Images)
+				return nil, fmt.Errorf("segment: no class occurs in %d images", r.Images)
 			}
 			row := paper.Row{Setting: "mIoU of " + m.Method + run.what, Value: 100 * *m.MIoU, Unit: "%", Step: run.step}
 			if run.what == "" {
@@ -246,13 +246,13 @@ func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, e
 	return rows, nil
 }
 
-// segmentDrawings are those of the first pictures.
+// segmentDrawings returns the figures of the first images.
 func segmentDrawings(records map[string]*paper.Record) ([]paper.Picture, error) {
 	const shown = 3
 	r, err := decodeRecord[pipeline.SegmentResult](records, "segment")
 	var all []paper.Picture
 	for _, path := range r.Files[:min(shown, len(r.Files))] {
-		all = append(all, paper.Picture{Title: "classes over a picture", Path: path})
+		all = append(all, paper.Picture{Title: "classes over an image", Path: path})
 	}
 	return all, err
 }

@@ -69,7 +69,7 @@ func TestPaperOnData(t *testing.T) {
 	}
 	report, stderr := runPaperCommand(t, exitSkipped, "shift", "polysemanticity", "--dir", in("paper"), "--model", in(demo.Model),
 		"--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir)
-	if len(report.Missing) != 1 || !strings.Contains(report.Missing[0].Why, demo.Cars) || !strings.Contains(stderr, "is not there") {
+	if len(report.Missing) != 1 || !strings.Contains(report.Missing[0].Why, demo.Cars) || !strings.Contains(stderr, "is missing") {
 		t.Errorf("missing %v, and: %s", report.Missing, stderr)
 	}
 	if len(report.Rows) != 2 || report.Rows[0].Expected != nil || report.Rows[0].Value <= 0 {

@@ -16,14 +16,14 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// A commandGroup is a heading of the root help and the commands below it.
+// A commandGroup is a heading in the help of the root, and the commands below it.
 type commandGroup struct {
 	title    string
 	commands []*cobra.Command
 }
 
-// commandGroups is every command, in the order of the pipeline, as the root
-// help shows them. A new command is added here and nowhere else.
+// commandGroups returns all commands, in the order of the pipeline, as the help of the
+// root shows them. A new command is added here and nowhere else.
 func commandGroups(g *globalOptions) []commandGroup {
 	return []commandGroup{
 		{"START HERE", []*cobra.Command{
@@ -49,7 +49,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSegmentCommand(g),
 			newShiftCommand(g),
 		}},
-		{"WHAT LIES ON DISK", []*cobra.Command{
+		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
@@ -65,24 +65,25 @@ func commandGroups(g *globalOptions) []commandGroup {
 func init() { cobra.EnableCommandSorting = false }
 
 const rootHelp = `
-What such an encoder says about an image is a sum over pairs of a neuron, a channel
-of its last layer, and a head of its attention pool: each pair adds a score times a
-fixed direction in the space that images and texts share. Clipnh collects the
-scores, finds the directions, and compares them with texts.`
+The image feature of a CLIP-ResNet is a sum over neuron-head pairs: a neuron is
+a channel of the last layer, a head one of the attention pool's. Each pair adds
+its score times a fixed direction in the space that images and texts share.
+Clipnh computes the scores, finds the principal component of each pair, and
+compares both with texts.`
 
-// globalOptions is what every command can be told, and what it talks through.
+// globalOptions is what every command can be told, and the printer that it uses.
 type globalOptions struct {
 	quiet   bool // no notes, no progress
 	json    bool // the result as JSON
 	threads int  // 0 is all cores
-	force   bool // artefacts made from something else are used all the same
+	force   bool // artefacts made from something else are used anyway
 
 	printer *ui.Printer
-	running bool  // a command's RunE was reached
-	helpErr error // help asked for by --help could not be printed
+	running bool  // the RunE of a command was reached
+	helpErr error // the error of printing the help for --help
 }
 
-// workers is how many workers loops are shared by, at least one.
+// workers is the number of workers that share loops, at least one.
 func (g *globalOptions) workers() int {
 	if g.threads > 0 {
 		return g.threads
@@ -103,7 +104,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	var version bool
 	root := &cobra.Command{
 		Use:     "clipnh",
-		Short:   "Take CLIP-ResNet image encoders apart into neurons and heads",
+		Short:   "Decompose CLIP-ResNet image encoders into neurons and heads",
 		Long:    rootHelp,
 		Example: "clipnh demo",
 
@@ -120,13 +121,13 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 		DisableSuggestions:         true, // unknownCommand asks for them
 		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
-	root.Flags().BoolVar(&version, "version", false, "print the version, as the version command does")
+	root.Flags().BoolVar(&version, "version", false, "print the version, like the version command")
 	global := root.PersistentFlags()
 	global.SortFlags = false
-	global.BoolVar(&g.quiet, "quiet", false, "print no notes and no progress, only warnings and errors")
-	global.BoolVar(&g.json, "json", false, "print the result as one JSON document")
-	global.IntVar(&g.threads, "threads", 0, "share the work among `N` threads; 0 is all cores")
-	global.BoolVar(&g.force, "force", false, "read artefacts that were made from something else (model, order, mode, parents), and warn")
+	global.BoolVar(&g.quiet, "quiet", false, "print only warnings and errors, no notes and no progress")
+	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
+	global.IntVar(&g.threads, "threads", 0, "use `N` threads; 0 is all cores")
+	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
 	global.BoolP("help", "h", false, "print the help of the command")
 
 	completeFlags(global, root)
@@ -152,7 +153,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	return root
 }
 
-// adopt gives a command, and those below it, what all commands have.
+// adopt adds what all commands have to a command and to those below it.
 func (g *globalOptions) adopt(cmd *cobra.Command) {
 	cmd.RunE = g.prepared(cmd.RunE)
 	cmd.Flags().SortFlags = false // help shows them in the order of the options
@@ -165,8 +166,8 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 	}
 }
 
-// prepared returns run with the global options checked and applied before it, and
-// names of assets turned into paths.
+// prepared returns run, preceded by checking and applying the global options, and by
+// replacing names of assets by their paths.
 func (g *globalOptions) prepared(run runE) runE {
 	return func(cmd *cobra.Command, args []string) error {
 		g.running = true
@@ -185,8 +186,8 @@ func (g *globalOptions) prepared(run runE) runE {
 	}
 }
 
-// artefacts opens what a command reads. Artefacts that were made from something
-// else are refused, or with --force named once each and used.
+// artefacts returns the reader of artefacts. Those that were made from something else are
+// refused; with --force they are used, each after one warning.
 func (g *globalOptions) artefacts() artefact.Reader {
 	if !g.force {
 		return artefact.Reader{}
@@ -194,7 +195,7 @@ func (g *globalOptions) artefacts() artefact.Reader {
 	var told sync.Map
 	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
 		if _, before := told.LoadOrStore(e.Error(), true); !before {
-			g.printer.Warn("%v (used all the same: --force)", e)
+			g.printer.Warn("%v (used anyway: --force)", e)
 		}
 		return nil
 	}}

@@ -8,8 +8,8 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// printSegmentation prints what came of a segmentation, and returns the error of
-// one that lacks some pictures.
+// printSegmentation prints the result of a segmentation. It returns errSkipped if some
+// images were skipped.
 func printSegmentation(r *pipeline.SegmentResult, g *globalOptions) error {
 	var err error
 	switch {
@@ -26,7 +26,7 @@ func printSegmentation(r *pipeline.SegmentResult, g *globalOptions) error {
 	return err
 }
 
-// printShares prints the classes of one picture, a column for each method.
+// printShares prints the classes of one image, one column per method.
 func printShares(r *pipeline.SegmentResult, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left("class")}
 	share := make([]map[string]float64, len(r.Shares))
@@ -54,8 +54,7 @@ func printShares(r *pipeline.SegmentResult, p *ui.Printer) error {
 	return p.Table(t)
 }
 
-// printScores prints the IoU of each class and the means, a column for each
-// method.
+// printScores prints the IoU of each class and the means, one column per method.
 func printScores(r *pipeline.SegmentResult, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left("class"), ui.Right("true pixels %")}
 	total := int64(0)
@@ -86,7 +85,7 @@ func printScores(r *pipeline.SegmentResult, p *ui.Printer) error {
 	return p.Table(t)
 }
 
-// percent writes a share, or a dash where there is none.
+// percent formats a share, nil as a dash.
 func percent(v *float64) string {
 	if v == nil {
 		return "-"
@@ -94,7 +93,7 @@ func percent(v *float64) string {
 	return fmt.Sprintf("%.2f", 100**v)
 }
 
-// soFar says in a line what an interrupted segmentation had found.
+// soFar describes the progress of an interrupted segmentation on one line.
 func soFar(r *pipeline.SegmentResult) string {
 	var means []string
 	for _, m := range r.Methods {
@@ -102,12 +101,12 @@ func soFar(r *pipeline.SegmentResult) string {
 	}
 	line := fmt.Sprintf("%d of %s done", r.Images, ui.Images.Count(int64(r.Scenes)))
 	if r.Path != "" && len(r.Files) == 0 {
-		line += ", from where the same command goes on"
+		line += ", kept: run the same command again to resume"
 	} else {
-		line += ", which the same command does again"
+		line += ", not kept: the same command starts over"
 	}
 	if means != nil {
-		line += "; mIoU over these: " + strings.Join(means, ", ")
+		line += "; mIoU so far: " + strings.Join(means, ", ")
 	}
 	return line
 }

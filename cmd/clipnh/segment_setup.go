@@ -11,7 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
-// setup is the config, or what stands for one, with the flags that were given.
+// setup returns the config, or an empty one, overridden by the flags that were given.
 func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 	setup := &configs.Segmentation{Sink: true}
 	set := func(flag string) bool { return o.config == "" || o.given(flag) }
@@ -30,7 +30,7 @@ func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 			return nil, err
 		}
 		if o.dataPath != "" && len(classes) != len(setup.Classes) {
-			return nil, fmt.Errorf("--classes: %d, but the labels of %s are %d", len(classes), o.config, len(setup.Classes))
+			return nil, fmt.Errorf("--classes: %d classes, but the labels of %s have %d", len(classes), o.config, len(setup.Classes))
 		}
 		setup.Classes = classes
 	}
@@ -47,16 +47,15 @@ func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 	return setup, nil
 }
 
-// override puts a flag's value in the place of a config's.
+// override replaces a value of the config by that of a flag.
 func override[T any](field *T, value T, set bool) {
 	if set {
 		*field = value
 	}
 }
 
-// parseClasses reads the classes of --classes: names with commas between them
-// and | between words of one, or a file with a class a line and commas between
-// words.
+// parseClasses reads the classes of --classes: names separated by commas, with | between
+// the words of a class, or a file with one class per line and commas between words.
 func parseClasses(given string) ([]configs.Class, error) {
 	lines, err := textlist.ReadFile(given)
 	if err == nil {
@@ -67,12 +66,13 @@ func parseClasses(given string) ([]configs.Class, error) {
 	}
 	classes, err := splitClasses(strings.Split(given, ","), "|")
 	if err != nil {
-		return nil, hinted{usageError{err}, "classes are given as \"dog,grass,sky\", or as a file with one a line"}
+		return nil, hinted{usageError{err}, "give classes as \"dog,grass,sky\", or as a file with one class per line"}
 	}
 	return classes, nil
 }
 
-// splitClasses splits the words of classes, each of which stands for one.
+// splitClasses splits lines into the words of classes. A word may belong to one class
+// only.
 func splitClasses(lines []string, separator string) ([]configs.Class, error) {
 	var classes []configs.Class
 	whose := map[string]string{}
@@ -80,18 +80,18 @@ func splitClasses(lines []string, separator string) ([]configs.Class, error) {
 		var class configs.Class
 		for word := range strings.SplitSeq(line, separator) {
 			if word = strings.TrimSpace(word); word == "" {
-				return nil, fmt.Errorf("--classes: %q lacks a word", line)
+				return nil, fmt.Errorf("--classes: %q has an empty word", line)
 			}
 			class = append(class, word)
 			if other, twice := whose[word]; twice {
-				return nil, fmt.Errorf("--classes: %q stands for %q and %q, want one", word, other, class[0])
+				return nil, fmt.Errorf("--classes: %q belongs to %q and %q, want one class", word, other, class[0])
 			}
 			whose[word] = class[0]
 		}
 		classes = append(classes, class)
 	}
 	if len(classes) < 2 {
-		return nil, fmt.Errorf("--classes: one class, %q, want two or more", classes[0][0])
+		return nil, fmt.Errorf("--classes: one class, %q, want at least two", classes[0][0])
 	}
 	return classes, nil
 }

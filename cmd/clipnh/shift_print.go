@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// printShift prints a line for each concept, and one for each of its groups.
+// printShift prints one line per concept, and one per group of a concept.
 func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
 	labelled := false
 	for _, c := range r.Concepts {
@@ -71,7 +71,7 @@ func correlationText(r *float64) string {
 	return fmt.Sprintf("%.4f", *r)
 }
 
-// pText writes a p-value, however small.
+// pText formats a p-value, however small.
 func pText(p, log10 *float64) string {
 	switch {
 	case p == nil:
@@ -85,7 +85,7 @@ func pText(p, log10 *float64) string {
 	return fmt.Sprintf("%.2fe%.0f", math.Pow(10, *log10-exponent), exponent)
 }
 
-// pairNames names the pairs of a concept, the first few where there are many.
+// pairNames returns the names of the first few pairs of a concept.
 func pairNames(pairs []pipeline.Pair) string {
 	const most = 5
 	var names []string
@@ -119,12 +119,12 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	if most := result.Concepts[0]; most.Size() > opts.failAbove {
-		return fmt.Errorf("concept %q moved by %s standard deviations, more than --fail-above %g", most.Name, movedText(most), opts.failAbove)
+		return fmt.Errorf("concept %q changed by %s standard deviations, more than --fail-above %g", most.Name, movedText(most), opts.failAbove)
 	}
 	return nil
 }
 
-// printWatch prints what moved most, concepts and then pairs.
+// printWatch prints the concepts and then the pairs that changed most.
 func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
 	for i, moved := range [][]pipeline.Moved{r.Concepts, r.Pairs} {
 		title, digits := fmt.Sprintf("concept (%d watched)", r.WatchedConcepts), "ratio"
@@ -134,7 +134,7 @@ func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
 				return err
 			}
 		}
-		columns := []ui.Column{ui.Left(title), ui.Right("moved by (sd)"), ui.Left("95 %"), ui.Right("mean " + digits), ui.Right("in the reference")}
+		columns := []ui.Column{ui.Left(title), ui.Right("change (sd)"), ui.Left("95 %"), ui.Right("mean " + digits), ui.Right("in reference")}
 		if i == 0 {
 			columns = append(columns, ui.Left("pairs"))
 		}
@@ -155,7 +155,7 @@ func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
 
 func figureText(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 
-// movedText writes a difference with its sign.
+// movedText formats a difference with its sign.
 func movedText(m pipeline.Moved) string {
 	if m.Difference == nil {
 		return fmt.Sprintf("%+.2f", math.Copysign(math.Inf(1), m.Mean-m.ReferenceMean))

@@ -13,8 +13,8 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
-// sourceOptions say where pictures, and what the model says about them, come
-// from: what collect wrote, or a model and the pictures.
+// sourceOptions say where images and their scores come from: what collect wrote, or a
+// model and the images.
 type sourceOptions struct {
 	scores, shape     string
 	model             string
@@ -27,15 +27,15 @@ type sourceOptions struct {
 
 func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
-	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without manifest, parentheses allowed")
+	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: a folder for each class),\nimagenet_test, cars, cars_test or images")
+	fs.StringVar(&o.dataset, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the pictures")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th picture in name order")
-	fs.IntVar(&o.batch, "batch-size", 8, "send `N` pictures at a time through the tower; results do not depend on it")
+	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
+	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.strict, "strict", false, "stop at a picture that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
 	pictureFlags(fs, &o.images)
 }
 
@@ -54,7 +54,7 @@ func (o *sourceOptions) validate() error {
 	return errors.Join(err, checkPrecision(o.precision))
 }
 
-// pictures are the options as the stages take them; validate has passed.
+// pictures returns the options of the stages; validate has passed.
 func (o *sourceOptions) pictures(g *globalOptions) pipeline.PictureOptions {
 	shape, err := parseShape(o.shape)
 	if err != nil {

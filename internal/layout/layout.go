@@ -64,11 +64,11 @@ func kinds() []kind {
 			getImageNet, runTest, single(imageNetTest),
 		},
 		{
-			"imagenet_val", "ImageNet's validation split: folders of classes in val, or in the folder",
+			"imagenet_val", "ImageNet's validation split: class folders, in val or not",
 			getImageNet, runVal, single(imageNetVal),
 		},
 		{
-			"cars", "Stanford Cars: pictures, devkit, and the table of refined colours",
+			"cars", "Stanford Cars: images, devkit, table of refined colours",
 			[]string{
 				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
 				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",

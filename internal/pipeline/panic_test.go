@@ -1,0 +1,40 @@
+package pipeline
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// TestReadersCarryPanics holds that a panic in a goroutine that reads ahead reaches the
+// one that waits for what is read, instead of ending the program or letting it wait
+// forever.
+func TestReadersCarryPanics(t *testing.T) {
+	image := testutil.Golden(filepath.Join("dataset", "00003.png"))
+
+	const side = 8
+	items := []dataset.Item{{Name: "a", Path: image}, {Name: "b", Path: image}}
+	d := newDecoder(context.Background(), items, side, 1, 1, imageprep.Options{})
+	first, ok := d.next()
+	if !ok || first.err != nil {
+		t.Fatalf("first image: %v, %v", ok, first.err)
+	}
+	first.pixels = first.pixels[:1] // too short for the next one
+	d.release(first)
+	if p := par.Catch(func() { d.next() }); p == nil {
+		t.Error("decoder: no panic")
+	}
+	d.close()
+
+	scenes := []sceneToRead{{name: "a", path: image, read: func() (*imageprep.Labels, error) { panic("injected") }}}
+	r := readScenes(context.Background(), scenes, &SegmentOptions{}, side)
+	if p := par.Catch(func() { r.next() }); p == nil || p.Value != "injected" {
+		t.Errorf("scene reader: %v", p)
+	}
+	r.close()
+}
