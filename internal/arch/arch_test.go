@@ -34,13 +34,13 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/manual", "internal/npy",
+		"internal/diagram", "internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/manual", "internal/npy",
 		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/heat", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
-		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/float16", "internal/imageprep",
+		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/diagram", "internal/float16", "internal/imageprep",
 		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile",
 		"internal/heat", "internal/trend", "internal/textlist", "internal/ui",
 	},
@@ -76,6 +76,7 @@ var allowed = map[string][]string{
 	// Base.
 	"internal/canvas":      {},
 	"internal/float16":     {},
+	"internal/diagram":     {},
 	"internal/kernel":      {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/blas": {"internal/kernel", "internal/par"},
 	"internal/kernel/cpu":  {},

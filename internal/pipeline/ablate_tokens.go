@@ -40,8 +40,7 @@ func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b b
 			}
 			tokens[i] = x
 		}
-		s.tower.Attend(tokens, clip.Output{Features: dst})
-		return nil
+		return s.tower.Attend(tokens, clip.Output{Features: dst})
 	}
 }
 
