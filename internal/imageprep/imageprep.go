@@ -32,14 +32,6 @@ const Version = "rgb-bicubic-1"
 // DefaultMaxPixels is where Pillow takes a picture for a decompression bomb.
 const DefaultMaxPixels = 178956970
 
-// RGB is a picture of 8 bits per channel.
-type RGB struct {
-	Pix  []byte // [H,W,3]
-	W, H int
-}
-
-func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
-
 // Options is how pictures are to be read.
 type Options struct {
 	EXIF      bool // turn the picture upright as its EXIF orientation says; CLIP's own preprocessing does not
