@@ -164,14 +164,10 @@ func carPictures(ctx context.Context, base, split string) (*Dataset, error) {
 	}
 	root := join(base, split)
 	f := &finder{ctx: ctx}
-	if err := f.find(root, nil); err != nil {
+	if err := f.find(root); err != nil {
 		return nil, notCars(err)
 	}
-	if len(f.pictures) == 0 {
-		return nil, f.noPictures(root)
-	}
-	list, err := items(root, f.pictures, Unlabelled)
-	return &Dataset{Root: root, Items: list}, err
+	return f.unlabelled(root)
 }
 
 // notCars adds to the error of a file that is missing what the folder should be.

@@ -28,6 +28,9 @@ type Scenes struct {
 	// Missing are the files that the data set lacks, pictures or label maps, in
 	// order. Their scenes are not among the items.
 	Missing []string
+	// Skipped are the folders and pictures below the folder of pictures that
+	// were left out, as those of a Dataset; their names are below that folder.
+	Skipped []Skipped
 
 	codes *codes
 	marks *annotations // nil: each scene has its own file
@@ -63,7 +66,8 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 	} else {
 		s.Source = fmt.Sprintf("label maps %s/*%s", source.Folder, source.Suffix)
 	}
-	names, err := o.names(ctx, source, s.marks)
+	var names []string
+	names, s.Skipped, err = o.names(ctx, source, s.marks)
 	if err != nil {
 		return nil, err
 	}

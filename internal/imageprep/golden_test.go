@@ -69,7 +69,7 @@ func preprocess(dst []float32, path string) error {
 	if err != nil {
 		return err
 	}
-	return PreprocessBytes(dst, b, path, side, Options{})
+	return PreprocessFile(dst, b, side, Options{})
 }
 
 // preprocessed runs the chain on files and concatenates the tensors.

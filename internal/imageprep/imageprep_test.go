@@ -63,7 +63,7 @@ func TestUpright(t *testing.T) {
 	want := []string{0: "abc def", 1: "abc def", 2: "cba fed", 3: "fed cba", 4: "def abc",
 		5: "ad be cf", 6: "da eb fc", 7: "fc eb da", 8: "cf be ad", 9: "abc def"}
 	for orientation, rows := range want {
-		img := upright(src, orientation)
+		img := rasterOf(src).upright(orientation).rgb()
 		var got []byte
 		for i := range 6 {
 			if i > 0 && i%img.W == 0 {
@@ -94,8 +94,28 @@ func TestOrientation(t *testing.T) {
 		{"another type", "MM\x00*\x00\x00\x00\x08\x00\x01" + entry[:3] + "\x02" + entry[4:], 1},
 	}
 	for _, test := range tests {
-		if got := orientation([]byte(test.exif)); got != test.want {
+		if got := (notes{exif: []byte(test.exif)}).orientation(); got != test.want {
 			t.Errorf("%s: got %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+// TestXMPOrientation: XMP is asked where EXIF says nothing.
+func TestXMPOrientation(t *testing.T) {
+	const exif = "MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00"
+	for _, test := range []struct {
+		exif, xmp string
+		want      int
+	}{
+		{"", `<rdf:Description tiff:Orientation="6" xmlns:tiff="http://ns.adobe.com/tiff/1.0/">`, 6},
+		{"", `<tiff:Orientation>8</tiff:Orientation>`, 8},
+		{"damaged", `<tiff:Orientation>8</tiff:Orientation>`, 8},
+		{exif, `<tiff:Orientation>8</tiff:Orientation>`, 3},
+		{"", `<tiff:Orientation>x</tiff:Orientation>`, 1},
+		{"", `tiff:Orientation="`, 1},
+	} {
+		if got := (notes{[]byte(test.exif), []byte(test.xmp)}).orientation(); got != test.want {
+			t.Errorf("EXIF %q, XMP %q: got %d, want %d", test.exif, test.xmp, got, test.want)
 		}
 	}
 }
@@ -120,9 +140,9 @@ func TestRefusals(t *testing.T) {
 	gif := "GIF89a\x02\x00\x02\x00\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x02\x00\x00\x02"
 	tests := []struct{ name, data, want string }{
 		{"empty", "", "empty file"},
-		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF or BMP`},
+		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF, BMP, TIFF or PNM`},
 		{"huge PNG", pngHeader(65535, 65535, 8, 2), "png: 65535x65535 pixels, want at most 178956970 in all"},
-		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 2 bytes of data for 10000x10000 pixels: file is truncated"},
+		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 59 bytes of data for 10000x10000 pixels: file is truncated"},
 		{"PNG of no width", pngHeader(0, 5, 8, 2), "png: 0x5 pixels, want at least one"},
 		{"PNG of 4-bit RGB", pngHeader(5, 5, 4, 2), "png: colour type 2 with 4 bits"},
 		{"PNG of colour type 5", pngHeader(5, 5, 8, 5), "png: colour type 5 with 8 bits"},

@@ -64,7 +64,7 @@ func TestDemoModel(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := imageprep.PreprocessBytes(picture, b, path, ck.Config.ImageSize, imageprep.Options{}); err != nil {
+		if err := imageprep.PreprocessFile(picture, b, ck.Config.ImageSize, imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float32, ck.Config.OutDim)
