@@ -104,8 +104,12 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
 		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
 	t.Row("attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", info.Heads, info.Neurons, info.Tokens, info.OutDim))
-	t.Row("text tower", fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
-		info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize))
+	text := "none: texts cannot be embedded"
+	if info.TextLayers > 0 {
+		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
+			info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize)
+	}
+	t.Row("text tower", text)
 	return g.printer.Table(t)
 }
 

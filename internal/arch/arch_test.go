@@ -27,32 +27,32 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/cache", "internal/dataset", "internal/demo",
-		"internal/diagram", "internal/download", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/manual", "internal/npy",
+		"internal/diagram", "internal/download", "internal/foreign", "internal/imageprep", "internal/kernel", "internal/kernel/blas", "internal/kernel/cpu", "internal/layout", "internal/manual", "internal/npy",
 		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/heat", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
-		"configs", "internal/artefact", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/diagram", "internal/float16", "internal/imageprep",
+		"configs", "internal/artefact", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/diagram", "internal/float16", "internal/foreign", "internal/imageprep",
 		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot",
 		"internal/heat", "internal/hint", "internal/origin", "internal/trend", "internal/textlist", "internal/ui", "internal/unit",
 	},
 
 	"internal/artefact": {
-		"internal/cache", "internal/decomp", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
 	// Domain: knows CLIP and the paper.
 	"configs":            {"internal/textlist"},
-	"internal/asset":     {"configs", "internal/cache", "internal/download"},
-	"internal/bpe":       {},
-	"internal/clip":      {"configs", "internal/decomp", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"configs", "internal/imageprep", "internal/matfile", "internal/textlist"},
+	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
+	"internal/bpe":       {"internal/foreign"},
+	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
+	"internal/dataset":   {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
 	"internal/decomp":    {"internal/kernel", "internal/par"},
 	"internal/demo":      {},
-	"internal/imageprep": {"internal/jpeg"},
-	"internal/layout":    {"configs", "internal/dataset", "internal/imageprep", "internal/textlist"},
+	"internal/imageprep": {"internal/foreign", "internal/jpeg"},
+	"internal/layout":    {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
@@ -61,19 +61,20 @@ var allowed = map[string][]string{
 	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/hint", "internal/npy", "internal/origin"},
-	"internal/download": {"internal/cache", "internal/ui"},
+	"internal/cache":    {"internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
+	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache"},
-	"internal/matfile":  {},
-	"internal/npy":      {"internal/float16"},
-	"internal/paper":    {"internal/cache", "internal/ui"},
-	"internal/ptfile":   {"internal/float16"},
-	"internal/textlist": {},
+	"internal/matfile":  {"internal/foreign"},
+	"internal/npy":      {"internal/float16", "internal/foreign"},
+	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
+	"internal/ptfile":   {"internal/float16", "internal/foreign"},
+	"internal/textlist": {"internal/foreign"},
 
 	// Base.
 	"internal/canvas":      {},
 	"internal/float16":     {},
+	"internal/foreign":     {},
 	"internal/diagram":     {},
 	"internal/kernel":      {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/blas": {"internal/kernel", "internal/par"},

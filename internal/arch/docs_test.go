@@ -44,7 +44,7 @@ func TestNamedFilesExist(t *testing.T) {
 	if err != nil || len(docs) == 0 {
 		t.Fatalf("no docs: %v", err)
 	}
-	names := []string{"ARCHITECTURE.md", "README.md"}
+	names := []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
 	for _, d := range docs {
 		names = append(names, filepath.Join("docs", filepath.Base(d)))
 	}

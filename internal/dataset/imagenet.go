@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -132,7 +133,7 @@ func classLabels(dir, root string, folders []string) (labels map[string]int, nam
 	}
 	for _, folder := range folders {
 		if _, ok := labels[folder]; !ok {
-			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, printable(folder), table)
+			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, foreign.Name(folder), table)
 		}
 	}
 	return labels, names, nil
@@ -145,10 +146,10 @@ func parseClasses(lines []string) (labels map[string]int, names []string, err er
 	for i, line := range lines {
 		folder, name, ok := strings.Cut(line, "\t")
 		if !ok || folder == "" || name == "" {
-			return nil, nil, fmt.Errorf("line %d: %.80q, want a folder, a tab and the name of the class", i+1, line)
+			return nil, nil, fmt.Errorf("line %d: %s, want a folder, a tab and the name of the class", i+1, foreign.Quote(line))
 		}
 		if first, ok := labels[folder]; ok {
-			return nil, nil, fmt.Errorf("line %d: folder %.80q is listed already, in line %d", i+1, folder, first+1)
+			return nil, nil, fmt.Errorf("line %d: folder %s is listed already, in line %d", i+1, foreign.Quote(folder), first+1)
 		}
 		labels[folder] = i
 		names = append(names, name)

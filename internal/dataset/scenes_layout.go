@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -86,10 +87,10 @@ func readNames(list, suffix string) ([]string, error) {
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
 		if !isSceneName(name) {
-			return nil, fmt.Errorf("%s: line %d: %.80q, want the name of a picture", list, i+1, name)
+			return nil, fmt.Errorf("%s: line %d: %s, want the name of a picture", list, i+1, foreign.Quote(name))
 		}
 		if first, ok := lines[name]; ok {
-			return nil, fmt.Errorf("%s: line %d: %.80q is listed already, in line %d", list, i+1, name, first)
+			return nil, fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, foreign.Quote(name), first)
 		}
 		lines[name] = i + 1
 		names[i] = name

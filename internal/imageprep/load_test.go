@@ -33,7 +33,7 @@ func TestHugeFiles(t *testing.T) {
 			t.Logf("%s: not tested, the file system holds no such file: %v", test.name, err)
 			continue
 		}
-		if testutil.Parsed(t, testutil.Slack, func() error { return Preprocess(nil, path, side, Options{}) }, "read image: "+path+": "+test.want) {
+		if testutil.Parsed(t, testutil.Slack, func() error { return preprocess(nil, path) }, "read image: "+path+": "+test.want) {
 			t.Errorf("%s: no error", test.name)
 		}
 		if testutil.Parsed(t, testutil.Slack, func() error { _, err := ReadLabels(path, Options{}); return err }, "read label map: "+path+": ") {

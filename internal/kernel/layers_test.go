@@ -7,7 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// exactTolerance bounds what a few float32 roundings do.
+// exactTolerance bounds the error of a few float32 roundings.
 const exactTolerance = 1e-6
 
 func TestStem(t *testing.T) {

@@ -225,7 +225,7 @@ func TestHeatMaps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := imageprep.PreprocessBytes(pixels, raw, path, c.ImageSize, imageprep.Options{}); err != nil {
+		if err := imageprep.PreprocessFile(pixels, raw, c.ImageSize, imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range []int{0, 37, C - 1} {

@@ -43,7 +43,7 @@ func demoSegmentation(t *testing.T, pcs string) SegmentOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
+	templates, _, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,7 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// unsupported is why a known level cannot be used.
+// unsupported says why a known level cannot be used.
 const unsupported = "not supported by this processor"
 
 // best asks the processor, and through XGETBV the operating system, what may
