@@ -73,7 +73,11 @@ func compareSweep(t *testing.T, dir string) {
 				o.Order = ResizeFirst
 			}
 			got, want := make([]float32, 3*w*h), make([]float32, 3*w*h)
-			if err := Preprocess(got, name, w, o); err != nil {
+			f, err := Load(name)
+			if err == nil {
+				err = PreprocessFile(got, f, w, o)
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
 			Normalize(want, result)
