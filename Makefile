@@ -10,6 +10,10 @@ RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./i
 FUZZTIME ?= 30s
 BENCH ?= .
 
+# Checkers, by version: the go command fetches and builds them.
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+DEADCODE ?= golang.org/x/tools/cmd/deadcode@v0.52.0
+
 # The go command stamps the revision into the program. Where git is there but
 # refuses to read the folder, as one of another user, the build would fail.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
@@ -22,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build install install-man docs docs-check test test-noasm race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -57,6 +61,19 @@ race: ## run the short tests under the race detector; needs a C compiler
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)
 	$(GO) vet -tags noasm $(PKGS)
+
+staticcheck: ## fail if staticcheck finds a mistake or something unused in a package
+	@$(GO) run $(STATICCHECK) $(PKGS) || { echo "staticcheck: correct the lines above" >&2; exit 1; }
+	@echo "staticcheck: nothing found"
+
+# Tests of several packages choose the level of the processor.
+FOR_TESTS := internal/kernel/cpu/cpu.go:.*: unreachable func: (Supported|Force)$$
+
+deadcode: ## fail if the program can never reach a function
+	@all=$$($(GO) run $(DEADCODE) ./cmd/clipnh) || exit 1; \
+	dead=$$(printf '%s' "$$all" | grep -vE '$(FOR_TESTS)'); \
+	if [ -n "$$dead" ]; then printf '%s\n' "$$dead" >&2; echo "deadcode: the program never calls the functions above; remove them" >&2; exit 1; fi
+	@echo "deadcode: nothing found"
 
 fmt: ## fail if gofmt would change a file
 	@files=$$(gofmt -l cmd configs internal scripts) && \
@@ -117,7 +134,7 @@ generate: ## fail if the generator of the assembly would change a file
 	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
-check: fmt vet tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
+check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
 
 ci: ## run what continuous integration runs
 	.ci/run

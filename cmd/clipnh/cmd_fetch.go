@@ -84,7 +84,7 @@ func (o *fetchOptions) validate(names []string) error {
 	u, err := url.Parse(o.url)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return fmt.Errorf("--url %s: want http://... or https://...", o.url)
+		return fmt.Errorf("--url %s: want an http:// or https:// URL", o.url)
 	case len(names) == 0:
 		return errors.New("--url: want the name of a file to fetch")
 	case len(names) > 1 && !strings.HasSuffix(o.url, "/"):

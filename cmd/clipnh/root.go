@@ -1,18 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"maps"
-	"runtime"
-	"sync"
-
-	"github.com/spf13/cobra"
-
-	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/kernel/cpu"
-	"github.com/clipnh/clipnh/internal/ui"
-)
+import "github.com/spf13/cobra"
 
 // A commandGroup is a heading in the help of the root, and the commands below it.
 type commandGroup struct {
@@ -69,33 +57,6 @@ its score times a fixed direction in the space that images and texts share.
 Clipnh computes the scores, finds the principal component of each pair, and
 compares both with texts.`
 
-// globalOptions is what every command can be told, and the printer that it uses.
-type globalOptions struct {
-	quiet   bool // no notes, no progress
-	json    bool // the result as JSON
-	threads int  // 0 is all cores
-	force   bool // artefacts made from something else are used anyway
-
-	printer *ui.Printer
-	running bool  // the RunE of a command was reached
-	helpErr error // the error of printing the help for --help
-}
-
-// workers is the number of workers that share loops, at least one.
-func (g *globalOptions) workers() int {
-	if g.threads > 0 {
-		return g.threads
-	}
-	return runtime.GOMAXPROCS(0)
-}
-
-func (g *globalOptions) validate() error {
-	if g.threads < 0 {
-		return fmt.Errorf("--threads %d: want 1 or more, or 0 for all cores", g.threads)
-	}
-	return nil
-}
-
 // newRootCommand returns the program without a command: it prints its help, or
 // its version with --version.
 func newRootCommand(g *globalOptions) *cobra.Command {
@@ -150,52 +111,3 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	root.SetGlobalNormalizationFunc(dashes)
 	return root
 }
-
-// adopt adds what all commands have to a command and to those below it.
-func (g *globalOptions) adopt(cmd *cobra.Command) {
-	cmd.RunE = g.prepared(cmd.RunE)
-	cmd.Flags().SortFlags = false // help shows them in the order of the options
-	if takesAssets(cmd) {
-		maps.Copy(cmd.Annotations, exitStatus(append(exitCodesOf(cmd), exitMissing)...))
-	}
-	completeFlags(cmd.Flags(), cmd)
-	for _, below := range cmd.Commands() {
-		g.adopt(below)
-	}
-}
-
-// prepared returns run, preceded by checking and applying the global options, and by
-// replacing names of assets by their paths.
-func (g *globalOptions) prepared(run runE) runE {
-	return func(cmd *cobra.Command, args []string) error {
-		g.running = true
-		if err := g.validate(); err != nil {
-			return usageError{err}
-		}
-		if err := cpu.Err(); err != nil {
-			return usageError{err}
-		}
-		g.printer.SetQuiet(g.quiet)
-		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
-			return err
-		}
-		return adviseFetch(run(cmd, args), cmd.Flags())
-	}
-}
-
-// artefacts returns the reader of artefacts. Those that were made from something else are
-// refused; with --force they are used, each after one warning.
-func (g *globalOptions) artefacts() artefact.Reader {
-	if !g.force {
-		return artefact.Reader{}
-	}
-	var told sync.Map
-	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
-		if _, before := told.LoadOrStore(e.Error(), true); !before {
-			g.printer.Warn("%v (used anyway: --force)", e)
-		}
-		return nil
-	}}
-}
-
-type runE = func(*cobra.Command, []string) error

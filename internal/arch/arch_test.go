@@ -10,15 +10,8 @@ package arch
 
 import (
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -33,16 +26,21 @@ const (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/clipnh": {
-		"configs", "internal/asset", "internal/bpe", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/demo",
-		"internal/diagram", "internal/download", "internal/foreign", "internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/layout", "internal/lowrank", "internal/manual", "internal/npy",
-		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/ptfile", "internal/heat", "internal/textlist", "internal/ui",
+		"configs", "internal/artefact", "internal/asset", "internal/cache", "internal/dataset", "internal/demo",
+		"internal/diagram", "internal/download", "internal/foreign", "internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/layout", "internal/manual", "internal/npy",
+		"internal/omp", "internal/paper", "internal/par", "internal/pipeline", "internal/plot", "internal/heat", "internal/textlist", "internal/ui",
 	},
 
 	// The stages.
 	"internal/pipeline": {
-		"configs", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/diagram", "internal/float16", "internal/foreign", "internal/imageprep",
-		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot", "internal/ptfile",
-		"internal/heat", "internal/trend", "internal/textlist", "internal/ui",
+		"configs", "internal/artefact", "internal/bpe", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/diagram", "internal/float16", "internal/foreign", "internal/imageprep",
+		"internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/par", "internal/plot",
+		"internal/heat", "internal/hint", "internal/origin", "internal/trend", "internal/textlist", "internal/ui", "internal/unit",
+	},
+
+	"internal/artefact": {
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
 	// Domain: knows CLIP and the paper.
@@ -58,12 +56,12 @@ var allowed = map[string][]string{
 
 	// Maths: slices in, slices out.
 	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
-	"internal/lowrank": {"internal/kernel", "internal/par"},
+	"internal/lowrank": {"internal/par"},
 	"internal/omp":     {"internal/kernel", "internal/kernel/cpu", "internal/par"},
 	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/foreign", "internal/npy"},
+	"internal/cache":    {"internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache"},
@@ -80,10 +78,13 @@ var allowed = map[string][]string{
 	"internal/diagram":    {},
 	"internal/kernel":     {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/cpu": {},
+	"internal/hint":       {},
+	"internal/origin":     {},
 	"internal/par":        {},
 	"internal/plot":       {},
 	"internal/testutil":   {}, // no row lists it: it is for tests
 	"internal/ui":         {},
+	"internal/unit":       {},
 
 	"internal/arch": {},
 }
@@ -109,21 +110,6 @@ var importers = map[string][]string{
 	"gorgonia.org/gorgonia":             {"internal/clip"},
 	"gorgonia.org/tensor":               {"internal/clip"},
 }
-
-// A source is what the rules look at in a file.
-type source struct {
-	path    string // from the module's root, with slashes
-	imports []use
-	prints  []use // of the program's streams
-}
-
-// A use is a name and the line it is on.
-type use struct {
-	name string
-	line int
-}
-
-func (s source) isTest() bool { return strings.HasSuffix(s.path, "_test.go") }
 
 // violations returns a line for every rule that s breaks.
 func violations(s source) []string {
@@ -193,84 +179,25 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// read parses a Go file; name is its path from the module's root.
-func read(name string, content []byte) (source, error) {
-	fset := token.NewFileSet()
-	f, err := parser.ParseFile(fset, name, content, parser.SkipObjectResolution)
-	if err != nil {
-		return source{}, err
-	}
-	s := source{path: name}
-	line := func(n ast.Node) int { return fset.Position(n.Pos()).Line }
-	for _, imp := range f.Imports {
-		p, err := strconv.Unquote(imp.Path.Value)
-		if err != nil {
-			return source{}, err
-		}
-		s.imports = append(s.imports, use{p, line(imp)})
-		if p == "log" { // writes to standard error by itself
-			s.prints = append(s.prints, use{p, line(imp)})
-		}
-	}
-	ast.Inspect(f, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.SelectorExpr:
-			if x, ok := n.X.(*ast.Ident); ok {
-				switch name := x.Name + "." + n.Sel.Name; name {
-				case "os.Stdin", "os.Stdout", "os.Stderr", "fmt.Print", "fmt.Printf", "fmt.Println":
-					s.prints = append(s.prints, use{name, line(n)})
-				}
-			}
-		case *ast.CallExpr:
-			if f, ok := n.Fun.(*ast.Ident); ok && (f.Name == "print" || f.Name == "println") {
-				s.prints = append(s.prints, use{f.Name, line(n)})
-			}
-		}
-		return true
-	})
-	return s, nil
-}
-
 func TestImportRule(t *testing.T) {
 	var sources []source
-	for _, top := range []string{"cmd", "configs", "internal"} {
-		err := filepath.WalkDir(filepath.Join(root, top), func(file string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if d.IsDir() {
-				// As the go command does; _generate is a module of its own.
-				if n := d.Name(); n == "testdata" || n == "assets" || n[0] == '_' || n[0] == '.' {
-					return filepath.SkipDir
-				}
-				return nil
-			}
-			if !strings.HasSuffix(file, ".go") {
-				return nil
-			}
-			content, err := os.ReadFile(file)
-			if err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(root, file)
-			if err != nil {
-				return err
-			}
-			s, err := read(filepath.ToSlash(rel), content)
-			if err != nil {
-				return err
-			}
-			sources = append(sources, s)
-			return nil
-		})
+	walk(t, []string{"cmd", "configs", "internal"}, func(name string, content []byte) {
+		if !strings.HasSuffix(name, ".go") {
+			return
+		}
+		s, err := read(name, content)
 		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		sources = append(sources, s)
+	})
 	if len(sources) == 0 {
 		t.Error("no Go files found")
 	}
 	for _, line := range unlisted(sources) {
+		t.Error(line)
+	}
+	for _, line := range unused(sources) {
 		t.Error(line)
 	}
 	for _, s := range sources {

@@ -93,7 +93,7 @@ func cutShort(err error) error {
 		return io.ErrUnexpectedEOF
 	}
 	if err != nil && len(err.Error()) > most {
-		return fmt.Errorf("%.*s...", most, err)
+		return fmt.Errorf("%.*s [...]", most, err)
 	}
 	return err
 }

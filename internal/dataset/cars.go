@@ -278,10 +278,10 @@ func parseRefined(text string, classes int) (class, colour int, err error) {
 		colour, err = strconv.Atoi(second)
 	}
 	if err != nil || colour < 0 {
-		return 0, 0, fmt.Errorf("Class %s, want the numbers of class and colour, as 12_9", foreign.Quote(text))
+		return 0, 0, fmt.Errorf("column Class: %s, want the numbers of class and colour, as 12_9", foreign.Quote(text))
 	}
 	if class < 1 || class > classes {
-		return 0, 0, fmt.Errorf("Class %s: class %d, want 1 to %d", foreign.Quote(text), class, classes)
+		return 0, 0, fmt.Errorf("column Class: %s: class %d, want 1 to %d", foreign.Quote(text), class, classes)
 	}
 	return class - 1, colour, nil
 }

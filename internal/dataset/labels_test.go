@@ -181,10 +181,10 @@ func carYear(t *testing.T, class int) string {
 func TestReadCarsRefuses(t *testing.T) {
 	root := goldenCars(t, "")
 	for want, text := range map[string]string{
-		`line 2: Class "5", want the numbers of class and colour`: "image,Class\na,5\n",
-		`line 2: Class "x_1", want the numbers`:                   "image,Class\na,x_1\n",
-		`line 3: Class "15_1": class 15, want 1 to 14`:            "image,Class\na,14_1\nb,15_1\n",
-		`line 3: picture "a" has a row already, in line 2`:        "image,Class\na,14_1\na,14_2\n",
+		`line 2: column Class: "5", want the numbers of class and colour`: "image,Class\na,5\n",
+		`line 2: column Class: "x_1", want the numbers`:                   "image,Class\na,x_1\n",
+		`line 3: column Class: "15_1": class 15, want 1 to 14`:            "image,Class\na,14_1\nb,15_1\n",
+		`line 3: picture "a" has a row already, in line 2`:                "image,Class\na,14_1\na,14_2\n",
 		`no column "Class"`: "image,class\na,14_1\n",
 	} {
 		path := filepath.Join(t.TempDir(), "refined.csv")

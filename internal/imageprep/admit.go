@@ -10,6 +10,9 @@ const (
 	// of four inks, its coefficients, its planes, and the picture twice.
 	pixelBytes = 20
 
+	// mostInflated is how many bytes a byte of a deflate stream can become.
+	mostInflated = 1032
+
 	// mostPixels is how many pixels a byte of a file may make in a picture of
 	// more than freePixels: as many as a byte of a PNG file with a bit a pixel.
 	// Formats whose canvas is larger than what is drawn, or that spend nothing
@@ -24,9 +27,6 @@ const (
 // large is held while a large picture is decoded, so that a folder of bombs
 // takes no more memory than one of them, whatever the number of workers.
 var large sync.Mutex
-
-// admission refuses a picture whose header claims too much.
-type admission func(w, h int) error
 
 // admitted decodes b within the bounds of o.
 func (f *format) admitted(b []byte, o Options, keep bool) (*raster, notes, error) {

@@ -41,17 +41,6 @@ func (r *gifReader) block() []byte {
 	return nil
 }
 
-// palette holds colours by index. Those that a file lacks are grey, their own
-// index, as in Pillow.
-type palette [256][3]byte
-
-var greys = func() (p palette) {
-	for i := range p {
-		p[i] = [3]byte{byte(i), byte(i), byte(i)}
-	}
-	return p
-}()
-
 // palette reads the palette that flags announce: 2^(flags&7 + 1) colours.
 func (r *gifReader) palette(flags byte) palette {
 	p := greys
@@ -61,8 +50,6 @@ func (r *gifReader) palette(flags byte) palette {
 	}
 	return p
 }
-
-var errTruncatedFile = errors.New("file is truncated")
 
 // firstFrame reads up to the first frame's pixels.
 func firstFrame(r *gifReader, admit admission) (*raster, error) {

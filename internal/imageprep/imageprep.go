@@ -23,81 +23,14 @@
 package imageprep
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
 // Version names what this package computes. It goes into the manifests of what
 // is made of pictures, and changes whenever some picture's values do.
 const Version = "rgb-bicubic-1"
-
-// DefaultMaxPixels is where Pillow takes a picture for a decompression bomb.
-const DefaultMaxPixels = 178956970
-
-// RGB is a picture of 8 bits per channel.
-type RGB struct {
-	Pix  []byte // [H,W,3]
-	W, H int
-}
-
-func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
-
-// Options is how pictures are to be read.
-type Options struct {
-	// EXIF turns the picture upright as its EXIF orientation says. CLIP's own
-	// preprocessing does not; mmcv's loader, which reads the pictures of
-	// segmentation data sets, does.
-	EXIF bool
-
-	MaxPixels int // refuse larger pictures; 0 stands for DefaultMaxPixels
-	Order     Order
-}
-
-// Order says when a picture is converted to RGB. It makes a difference for what is
-// not RGB already: pictures with a palette are then resized without interpolation,
-// colours are weighted by their opacity, 16-bit greys are cut and inks converted
-// after resizing and not before.
-type Order int
-
-const (
-	// ConvertFirst is the order of data sets that convert what they open, as the
-	// reference's do.
-	ConvertFirst Order = iota
-	// ResizeFirst is the order of the preprocessing that OpenAI's CLIP and
-	// open_clip come with: resize, crop, convert.
-	ResizeFirst
-)
-
-// orderNames are what users call the orders.
-var orderNames = []string{ConvertFirst: "reference", ResizeFirst: "openai"}
-
-func (o Order) String() string { return orderNames[o] }
-
-// ParseOrder returns the order of a name: reference or openai.
-func ParseOrder(name string) (Order, error) {
-	if i := slices.Index(orderNames, name); i >= 0 {
-		return Order(i), nil
-	}
-	return 0, fmt.Errorf("%q, want %s", name, strings.Join(orderNames, " or "))
-}
-
-// format is a kind of file: how it begins, and how it is read.
-type format struct {
-	name   string
-	begins func(b []byte) bool
-	// decode returns the picture and what tells its orientation. Unless the
-	// samples are to be kept as they are, it may convert them to RGB as
-	// raster.rgb would. It has the picture's size admitted before it allocates
-	// anything of it.
-	decode func(b []byte, admit admission, keep bool) (*raster, notes, error)
-}
-
-func prefix(s string) func([]byte) bool {
-	return func(b []byte) bool { return bytes.HasPrefix(b, []byte(s)) }
-}
 
 var formats = []format{
 	{"jpeg", prefix("\xff\xd8\xff"), decodeJPEG},

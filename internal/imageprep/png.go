@@ -14,9 +14,6 @@ const pngMagic = "\x89PNG\r\n\x1a\n"
 
 var isPNG = prefix(pngMagic)
 
-// mostInflated is how many bytes a byte of a deflate stream can become.
-const mostInflated = 1032
-
 // Colour types of the PNG specification, 11.2.1.
 const (
 	pngGrey      = 0

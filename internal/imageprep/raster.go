@@ -86,3 +86,14 @@ func (r *raster) upright(orientation int) *raster {
 	}
 	return &out
 }
+
+// palette holds colours by index. Those that a file lacks are grey, their own
+// index, as in Pillow.
+type palette [256][3]byte
+
+var greys = func() (p palette) {
+	for i := range p {
+		p[i] = [3]byte{byte(i), byte(i), byte(i)}
+	}
+	return p
+}()

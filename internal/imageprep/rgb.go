@@ -1,0 +1,9 @@
+package imageprep
+
+// RGB is a picture of 8 bits per channel.
+type RGB struct {
+	Pix  []byte // [H,W,3]
+	W, H int
+}
+
+func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
