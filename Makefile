@@ -1,11 +1,11 @@
-# Everything that is built, tested or checked, by a short name; "make help" lists
-# the names. The checks of .ci/run call the same ones.
+# Short names for everything that is built, tested or checked; "make help" lists
+# them. .ci/run calls the same targets.
 
 GO ?= go
 PKGS ?= ./...
-# What "make test-noasm" tests without assembly; everything is built that way.
+# The packages that "make test-noasm" tests without assembly. It builds every package.
 NOASM_PKGS ?= ./internal/kernel/... ./internal/omp/...
-# What "make race" tests: where goroutines share something, and tests are short.
+# The packages that "make race" tests: goroutines share data there, and tests are short.
 RACE_PKGS ?= ./internal/cache/... ./internal/download/... ./internal/npy/... ./internal/par/... ./internal/ui/...
 FUZZTIME ?= 30s
 BENCH ?= .
@@ -14,8 +14,8 @@ BENCH ?= .
 # refuses to read the folder, as one of another user, the build would fail.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
-# The paper's results: a target paper-NAME for each. On the example, or with MODEL,
-# VOCAB, WORDS and DATA on real data, from and to PAPER.
+# The paper's results, with a target paper-NAME for each. They run on the example, or on
+# real data with MODEL, VOCAB, WORDS and DATA. PAPER is the folder of steps and report.
 PAPER ?= paper
 PAPER_RESULTS := baseline reconstruction ablation sparse polysemanticity subconcept segmentation shift
 PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),--vocab '$(VOCAB)') \
@@ -24,7 +24,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 .DEFAULT_GOAL := build
 .PHONY: help build install install-man docs docs-check test test-noasm race vet fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
-help: ## list the targets
+help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 build: ## build bin/clipnh
@@ -34,20 +34,20 @@ install: ## install clipnh into Go's bin folder
 	$(GO) install $(VCS) -trimpath ./cmd/clipnh
 
 PREFIX ?= /usr/local
-install-man: docs ## install the man pages below PREFIX
+install-man: docs ## install the man pages under PREFIX
 	install -d $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1
 
-docs: build ## write docs/commands, a page for each command, and man pages into man
+docs: build ## write a page for each command into docs/commands, and man pages into man
 	./bin/clipnh docs --markdown-path docs/commands --man-path man
 
-docs-check: build ## fail if a page of docs/commands is not what the program says
+docs-check: build ## fail if docs/commands differs from the program's help
 	./bin/clipnh docs --check --markdown-path docs/commands
 
 test: ## run the tests
 	$(GO) test -timeout 30m $(PKGS)
 
-test-noasm: ## build everything without assembly, and test the kernels so
+test-noasm: ## build everything without assembly, and test the kernels without it
 	$(GO) build $(VCS) -tags noasm $(PKGS)
 	$(GO) test -tags noasm $(NOASM_PKGS)
 
@@ -81,16 +81,16 @@ fuzz: ## run every fuzz target for FUZZTIME
 		done; \
 	done
 
-# Hundreds of kills, of shards side by side too, full disks and lost pictures; as root it also mounts file
-# systems in memory. The last line counts what was done.
-faults: ## run the fault tests in their long form, some minutes on an idle machine
+# Hundreds of kills, also of concurrent shards, full disks and lost images. As root it also mounts in-memory
+# file systems. The last line counts what was done.
+faults: ## run the fault tests in their long form; takes minutes on an idle machine
 	CLIPNH_FAULTS=1 $(GO) test ./cmd/clipnh -v -count=1 -timeout 90m \
 		-run 'Killed|FileSizeLimit|FullDisk|ReadOnlyFolder|PicturesChange|TwoWriters|LockedOut|Threads|Load|Shards'
 
-bench: ## run the benchmarks; BENCH=regexp picks some
+bench: ## run the benchmarks; BENCH=regexp selects some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(PKGS)
 
-# Only packages with golden files know -update.
+# Only packages with golden files have the flag -update.
 golden: ## rewrite the golden files of the tests; read the diff
 	@set -e; \
 	files=$$(find cmd configs internal -name '*_test.go' -not -path '*/_*'); \
@@ -119,5 +119,5 @@ generate: ## fail if the generator of the assembly would change a file
 
 check: fmt vet tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
 
-ci: ## what continuous integration runs
+ci: ## run what continuous integration runs
 	.ci/run

@@ -18,26 +18,26 @@ import (
 const (
 	AssetModel = "model" // weights of a CLIP-ResNet
 	AssetVocab = "vocab" // merges file of the tokenizer
-	AssetWords = "words" // list of words, one a line
+	AssetWords = "words" // list of words, one per line
 )
 
 // AssetKinds returns the kinds of assets.
 func AssetKinds() []string { return []string{AssetModel, AssetVocab, AssetWords} }
 
-// An Asset is a published file that commands need and that is found by name.
+// An Asset is a published file that commands need and that users refer to by name.
 type Asset struct {
-	Name    string `json:"name"` // what a person types
+	Name    string `json:"name"` // what the user types
 	Kind    string `json:"kind"`
-	File    string `json:"file"` // as it is published, and kept
+	File    string `json:"file"` // file name, as published and in the store
 	URL     string `json:"url"`
-	Size    int64  `json:"size,omitempty"` // bytes; 0 where it is not known
-	SHA256  string `json:"sha256"`         // 64 hex digits, small letters
+	Size    int64  `json:"size,omitempty"` // bytes; 0 if unknown
+	SHA256  string `json:"sha256"`         // 64 lower-case hex digits
 	Licence string `json:"licence,omitempty"`
-	Source  string `json:"source,omitempty"` // page of those who publish it
+	Source  string `json:"source,omitempty"` // the publisher's page
 }
 
-// Of open_clip's releases the file names carry the first eight digits of the
-// SHA-256, and a test holds the table to them.
+// File names of open_clip's releases contain the first eight digits of the SHA-256.
+// A test compares the table with them.
 //
 //go:embed assets.json
 var assetsTable []byte
@@ -50,15 +50,15 @@ var assets = sync.OnceValue(func() []Asset {
 	return all
 })
 
-// Assets returns the published files that the program knows: OpenAI's ResNets,
-// those of open_clip, the vocabulary and the word list of the paper.
+// Assets returns the published files that the program knows: OpenAI's and
+// open_clip's ResNets, the vocabulary, and the paper's word list.
 func Assets() []Asset { return slices.Clone(assets()) }
 
 const (
-	// MaxAssetsTable is the size of the largest table that ParseAssets takes, in
+	// MaxAssetsTable is the size of the largest table that ParseAssets accepts, in
 	// bytes.
 	MaxAssetsTable = 1 << 20
-	// maxAssetSize bounds what a table may say, in bytes.
+	// maxAssetSize bounds the Size of an asset, in bytes.
 	maxAssetSize = 1 << 40
 )
 
@@ -68,10 +68,10 @@ var (
 	sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
-// ParseAssets reads a table of assets: a JSON array of objects whose fields are
-// those of Asset. It refuses unknown fields, names and files that occur twice,
-// and whatever would not be safe as the name of a file. Memory stays below a small
-// multiple of the table's size, which is bounded.
+// ParseAssets reads a table of assets: a JSON array of objects with the fields of
+// Asset. It rejects unknown fields, duplicate names and files, and anything that is
+// not safe as a file name. Memory stays below a small multiple of the table's size,
+// which is bounded by MaxAssetsTable.
 func ParseAssets(data []byte) ([]Asset, error) {
 	if len(data) > MaxAssetsTable {
 		return nil, fmt.Errorf("%d bytes, want at most %d", len(data), MaxAssetsTable)
@@ -83,12 +83,12 @@ func ParseAssets(data []byte) ([]Asset, error) {
 		return nil, fmt.Errorf("byte %d: %w", decoder.InputOffset(), err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("byte %d: text behind the table", decoder.InputOffset())
+		return nil, fmt.Errorf("byte %d: text after the table", decoder.InputOffset())
 	}
 	seen := map[string]bool{}
 	for i, a := range all {
 		err := a.check()
-		// Some file systems do not tell capitals from small letters.
+		// Some file systems ignore case.
 		for _, key := range []string{"name " + strings.ToLower(a.Name), "file " + strings.ToLower(a.File)} {
 			if err == nil && seen[key] {
 				err = fmt.Errorf("%s is listed twice", key)
@@ -111,7 +111,7 @@ func (a Asset) check() error {
 	case !assetFile.MatchString(a.File):
 		return fmt.Errorf("%s: file %.80q: want a file name of letters, digits, dots, dashes or underscores", a.Name, a.File)
 	case !sha256Hex.MatchString(a.SHA256):
-		return fmt.Errorf("%s: sha256 %.80q: want 64 hex digits in small letters", a.Name, a.SHA256)
+		return fmt.Errorf("%s: sha256 %.80q: want 64 hex digits in lower case", a.Name, a.SHA256)
 	case a.Size < 0 || a.Size > maxAssetSize:
 		return fmt.Errorf("%s: size %d: want bytes, at most %d", a.Name, a.Size, int64(maxAssetSize))
 	}

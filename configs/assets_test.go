@@ -17,11 +17,11 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s: %+v: want a licence, a source and an https URL that ends in the file's name", a.Name, a)
 		}
 		switch {
-		case strings.Contains(a.URL, "openaipublic"): // the folder is the hash
+		case strings.Contains(a.URL, "openaipublic"): // the folder name is the hash
 			if !strings.Contains(a.URL, "/"+a.SHA256+"/") {
 				t.Errorf("%s: SHA-256 %s is not in %s", a.Name, a.SHA256, a.URL)
 			}
-		case strings.Contains(a.URL, "open_clip"): // the file's name ends in the hash's beginning
+		case strings.Contains(a.URL, "open_clip"): // the file name ends in the first digits of the hash
 			if !strings.HasSuffix(a.File, "-"+a.SHA256[:8]+".pt") {
 				t.Errorf("%s: SHA-256 %s does not begin as %s ends", a.Name, a.SHA256, a.File)
 			}
@@ -29,7 +29,7 @@ func TestAssets(t *testing.T) {
 	}
 	for _, m := range Models() {
 		if a, ok := named[m.Name]; !ok || a.Kind != AssetModel {
-			t.Errorf("%s has a configuration and no weights: %+v", m.Name, a)
+			t.Errorf("%s has a configuration but no weights: %+v", m.Name, a)
 		}
 	}
 	for name, kind := range map[string]string{"vocab": AssetVocab, "words": AssetWords, "RN50-cc12m": AssetModel, "RN101-yfcc15m": AssetModel} {
@@ -57,7 +57,7 @@ func TestParseAssetsRefuses(t *testing.T) {
 		"not JSON":          {"names", "byte 0: invalid character"},
 		"cut off":           {`[{"name": "a"`, "unexpected EOF"},
 		"not an array":      {`{"name": "a"}`, "cannot unmarshal object"},
-		"two documents":     {"[] []", "text behind the table"},
+		"two documents":     {"[] []", "text after the table"},
 		"unknown field":     {`[{"path": "a"}]`, `unknown field "path"`},
 		"too large":         {strings.Repeat(" ", MaxAssetsTable+1), "want at most"},
 		"name with a slash": {table(func(a *Asset) { a.Name = "a/b" }), `entry 2: name "a/b"`},
@@ -80,7 +80,7 @@ func TestParseAssetsRefuses(t *testing.T) {
 	}
 }
 
-// assetsFactor is what reading a table of assets may allocate in all for each of
+// assetsFactor is how many bytes in total reading a table may allocate for each of
 // its bytes; empty objects cost most.
 const assetsFactor = 256
 

@@ -1,7 +1,7 @@
-// Package configs holds facts about published models and data sets: the shapes
-// of OpenAI's CLIP-ResNets, the class names and prompt templates of CLIP's
-// zero-shot protocol, the layouts and settings of segmentation data sets. They
-// are the files beside this one, embedded.
+// Package configs holds facts about published models and data sets: the shapes of
+// OpenAI's CLIP-ResNets, the class names and prompt templates of CLIP's zero-shot
+// protocol, the layouts and settings of segmentation data sets, and where published
+// files are. They are the other files of this folder, embedded in the program.
 package configs
 
 import (
@@ -23,13 +23,13 @@ var files embed.FS
 func ImageNetClasses() []string { return slices.Clone(imageNetClasses()) }
 
 // ImageNetTemplates returns the 80 prompts of CLIP's zero-shot protocol on
-// ImageNet, {} in place of the class name.
+// ImageNet, with {} for the class name.
 //
 // Source: as for ImageNetClasses.
 func ImageNetTemplates() []string { return slices.Clone(imageNetTemplates()) }
 
-// PascalContext59 returns the 59 classes of PASCAL Context in label order,
-// label 1 first, compound names spelled as words.
+// PascalContext59 returns the 59 classes of PASCAL Context in label order, label 1
+// first. Compound names are written as separate words.
 func PascalContext59() []string { return slices.Clone(pascalContext59()) }
 
 var (
@@ -50,24 +50,24 @@ func read(name string) []byte {
 	return data
 }
 
-// A Model is the shape of a published CLIP-ResNet. Heads of both towers are 64
-// wide.
+// A Model is the shape of a published CLIP-ResNet. The heads of both towers have
+// width 64.
 type Model struct {
-	Name string `json:"-"` // as OpenAI names its checkpoint, and the file here
+	Name string `json:"-"` // the name of OpenAI's checkpoint and of the file in this folder
 
-	ImageSize int    `json:"image_size"` // side of the input picture, in pixels
+	ImageSize int    `json:"image_size"` // side of the input image, in pixels
 	Layers    [4]int `json:"layers"`     // bottleneck blocks of each stage
 	Width     int    `json:"width"`      // channels of the stem, C/32
 	OutDim    int    `json:"out_dim"`    // O
 
-	ContextLength int `json:"context_length"` // text tokens at most, with start and end
+	ContextLength int `json:"context_length"` // maximum number of text tokens, with start and end
 	VocabSize     int `json:"vocab_size"`
 	TextWidth     int `json:"text_width"`
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
 }
 
-// Models returns the shapes of OpenAI's ResNets, small to large.
+// Models returns the shapes of OpenAI's ResNets, from small to large.
 func Models() []Model { return slices.Clone(models()) }
 
 var models = sync.OnceValue(func() []Model {

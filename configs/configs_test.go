@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
-// The lists must read as a user's own file would.
+// The lists must be readable like a user's own file.
 func TestListsReadAsTextLists(t *testing.T) {
 	for name, want := range map[string][]string{
 		"imagenet_classes.txt":   ImageNetClasses(),
@@ -43,7 +43,7 @@ func TestImageNetClasses(t *testing.T) {
 	if got, want := repeated(names), []string{"missile", "sunglasses"}; !slices.Equal(got, want) {
 		t.Errorf("repeated names %q, want %q", got, want)
 	}
-	// Indices as in every list of ImageNet's classes by sorted WordNet id.
+	// Indices are those of ImageNet's classes sorted by WordNet id.
 	for index, want := range map[int]string{
 		0: "tench", 1: "goldfish", 21: "kite (bird of prey)", 134: "crane bird",
 		207: "Golden Retriever", 281: "tabby cat", 340: "zebra", 386: "African bush elephant",
@@ -134,7 +134,7 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// Every file is one of the models, and says nothing that Model does not hold.
+// Every file is one of the models and has only fields of Model.
 func TestModelFilesAreWholeAndListed(t *testing.T) {
 	entries, err := files.ReadDir(".")
 	if err != nil {

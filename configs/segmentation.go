@@ -14,73 +14,71 @@ import (
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
-// A Segmentation is how a segmentation data set is laid out and what is fixed
-// when a method is measured on it.
+// A Segmentation describes the layout of a segmentation data set and the settings
+// for measuring a method on it.
 //
-// Sources of the files beside this one: sides, window, stride, scale and
-// thresholds are what the method's published code fixes for each data set
+// Sources of the YAML files in this folder: sides, window, stride, scale and
+// thresholds are those of the method's published code for each data set
 // (configs/cfg_*.py; context59's shorter side is 512 in the paper, 384 there).
-// Folders, suffixes, the meaning of the numbers, and names in the order of the
-// labels are the data sets' own documentation, as mmsegmentation reads them. The
-// words for backgrounds are ours. The demo's figures are those that were chosen
-// for its model on other scenes.
+// Folders, suffixes, the meaning of the numbers, and names in label order are from
+// the data sets' own documentation, as mmsegmentation reads them. The words for
+// backgrounds are ours. The demo's settings were chosen for its model on other
+// scenes.
 type Segmentation struct {
-	Name string `yaml:"-"` // as it was asked for, a file without its folder and ending
+	Name string `yaml:"-"` // built-in name, or file name without folder and extension
 
 	Title  string `yaml:"title"`
 	Layout Layout `yaml:"data"`
 
-	ShorterSide int     `yaml:"shorter_side"` // pixels to which a picture's shorter side is scaled
-	LongerSide  int     `yaml:"longer_side"`  // pixels that its longer side may have
-	SlideCrop   int     `yaml:"slide_crop"`   // side of the sliding window in pixels; 0: the model's image side
+	ShorterSide int     `yaml:"shorter_side"` // pixels to which an image's shorter side is scaled
+	LongerSide  int     `yaml:"longer_side"`  // maximum of its longer side, in pixels
+	SlideCrop   int     `yaml:"slide_crop"`   // side of the sliding window in pixels; 0: the model's input size
 	SlideStride int     `yaml:"slide_stride"` // pixels between windows; 0: half a window
 	LogitScale  float64 `yaml:"logit_scale"`  // factor of the logits before the softmax
-	ProbThd     float64 `yaml:"prob_thd"`     // pixels of a smaller probability are background, class 0; 0: none
-	AreaThd     float64 `yaml:"area_thd"`     // as a share of the picture: classes of a smaller area are left out; 0: none
+	ProbThd     float64 `yaml:"prob_thd"`     // pixels below this probability become background, class 0; 0: none
+	AreaThd     float64 `yaml:"area_thd"`     // classes with a smaller share of the image's area are dropped; 0: none
 
-	Pairs int  `yaml:"k"`     // pairs taken for each class
-	Block int  `yaml:"block"` // of the last stage, from 0, whose maps the neurons give; -1: the last
+	Pairs int  `yaml:"k"`     // number of pairs for each class
+	Block int  `yaml:"block"` // block of the last stage whose maps are used, from 0; -1: the last
 	Sink  bool `yaml:"sink"`  // whether the last location is an attention sink, to be interpolated
 
-	// NamePath is a file of class names, a class a line, its words between
-	// commas. It lies beside the config. Inline names are in its place.
+	// NamePath is a file of class names in the config's folder, with one class per
+	// line, its words separated by commas. Classes in the config replace it.
 	NamePath string  `yaml:"name_path"`
 	Classes  []Class `yaml:"classes"` // in label order; filled from NamePath
 }
 
-// A Class is the words that stand for a class, at least one. The first is its
-// name.
+// A Class is the words for a class, at least one. The first is its name.
 type Class []string
 
-// A Layout is where a data set keeps its pictures and label maps, as paths
-// below its root, and what the numbers in the label maps mean.
+// A Layout says where a data set keeps its images and label maps, as paths relative
+// to its root, and what the numbers in the label maps mean.
 type Layout struct {
-	Images      string `yaml:"images"`       // folder of pictures
-	ImageSuffix string `yaml:"image_suffix"` // what follows a name in its picture's file name
-	List        string `yaml:"list"`         // file of names, one a line; none: every picture
-	// Labels are the forms in which the label maps may be there. The first that
-	// is found is read.
+	Images      string `yaml:"images"`       // folder of images
+	ImageSuffix string `yaml:"image_suffix"` // file name of an image after the scene's name
+	List        string `yaml:"list"`         // file of names, one per line; empty: all images
+	// Labels are the places where label maps may be. The first one found is read.
 	Labels []LabelSource `yaml:"labels"`
 
 	ReduceZeroLabel bool `yaml:"reduce_zero_label"` // label 0 is unlabelled, label 1 is class 0
 	IgnoreIndex     int  `yaml:"ignore_index"`      // label of pixels that do not count; -1: none
 }
 
-// A LabelSource is a folder of label maps, or a file of annotations in the form
-// of PASCAL in Detail.
+// A LabelSource is a folder of label maps, or an annotation file in the format of
+// PASCAL in Detail.
 type LabelSource struct {
 	Folder string `yaml:"folder"`
-	Suffix string `yaml:"suffix"` // what follows a name in its label map's file name
+	Suffix string `yaml:"suffix"` // file name of a label map after the scene's name
 
 	Annotation string `yaml:"annotation"` // the file
-	Phase      string `yaml:"phase"`      // the pictures to take where there is no list: train, val or test
+	Phase      string `yaml:"phase"`      // the images to read if there is no list: train, val or test
 
-	// IDs says that the numbers are ids of categories: IDs[i] is label i. Ids that
-	// are not listed label nothing. Without it the numbers are the labels.
+	// IDs, if not empty, means that the numbers are category ids: IDs[i] is label i.
+	// Pixels with other ids are unlabelled. If empty, the numbers are the labels.
 	IDs []int `yaml:"ids"`
 }
 
-// Segmentations returns the names of the configs that the program carries.
+// Segmentations returns the names of the built-in configs.
 func Segmentations() []string {
 	entries, err := fs.Glob(files, "*"+configExt)
 	if err != nil {
@@ -94,10 +92,9 @@ func Segmentations() []string {
 
 const configExt = ".yaml"
 
-// ReadSegmentation reads the config of a name, one of Segmentations, or of a
-// file, whose path ends in .yaml or .yml. It takes files of up to 1 MiB, without
-// anchors and aliases, of known keys only. Errors name the file; some have a
-// method Hint.
+// ReadSegmentation reads a built-in config by its name, one of Segmentations, or a
+// file whose path ends in .yaml or .yml. Files must have at most 1 MiB, only known
+// keys, and no anchors or aliases. Errors name the file; some have a method Hint.
 func ReadSegmentation(pathOrName string) (*Segmentation, error) {
 	var tree fs.FS = files
 	var s *Segmentation
@@ -131,8 +128,8 @@ func ReadSegmentation(pathOrName string) (*Segmentation, error) {
 	return s, nil
 }
 
-// readNames fills Classes from the file of names: in tree, or beside the config
-// where tree is nil.
+// readNames fills Classes from the file of names: in tree, or in the config's folder
+// if tree is nil.
 func (s *Segmentation) readNames(tree fs.FS, config string) error {
 	switch {
 	case s.NamePath == "" && len(s.Classes) == 0:
@@ -170,12 +167,12 @@ func (s *Segmentation) readNames(tree fs.FS, config string) error {
 	return nil
 }
 
-// parseClass splits a line of words.
+// parseClass splits a line of comma-separated words.
 func parseClass(line string) (Class, error) {
 	var class Class
 	for word := range strings.SplitSeq(line, ",") {
 		if word = strings.TrimSpace(word); word == "" {
-			return nil, fmt.Errorf("%.80q, want a name, or words with a comma between each two", line)
+			return nil, fmt.Errorf("%.80q, want a name, or words separated by commas", line)
 		}
 		class = append(class, word)
 	}
@@ -206,12 +203,12 @@ func readBounded(name string) ([]byte, error) {
 	return data, nil
 }
 
-// missingConfig adds to the error of a file that is not there that the program
-// carries one of this name.
+// missingConfig adds a hint to the error of a missing file if there is a built-in
+// config of the same name.
 func missingConfig(file string, err error) error {
 	name := strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
 	if errors.Is(err, fs.ErrNotExist) && slices.Contains(Segmentations(), name) {
-		return hinted{err, fmt.Sprintf("%q without folder and ending names the config that clipnh carries", name)}
+		return hinted{err, fmt.Sprintf("for the built-in config, give %q without folder and extension", name)}
 	}
 	return err
 }

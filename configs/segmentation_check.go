@@ -10,7 +10,7 @@ import (
 
 const maxSide = 1 << 16 // pixels
 
-// check refuses what no data set can have.
+// check rejects values that no data set can have.
 func (s *Segmentation) check() error {
 	l := &s.Layout
 	return cmp.Or(
@@ -44,10 +44,10 @@ func share(key string, v float64) error {
 	return nil
 }
 
-// local refuses paths that lead out of the data set's root.
+// local rejects paths that lead out of the data set's root.
 func local(key, name string) error {
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
-		return fmt.Errorf("%s: %q, want a path below the data set's root", key, name)
+		return fmt.Errorf("%s: %q, want a path inside the data set's root", key, name)
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func (s *Segmentation) checkLabels() error {
 			return err
 		}
 		if source.Annotation != "" && len(source.IDs) == 0 {
-			return fmt.Errorf("%s: annotation without ids, want those of the labels", key)
+			return fmt.Errorf("%s: annotation without ids, want the ids of the labels", key)
 		}
 		seen := make(map[int]bool, len(source.IDs))
 		for _, id := range source.IDs {
@@ -88,7 +88,7 @@ func (s *Segmentation) checkLabels() error {
 				return err
 			}
 			if seen[id] {
-				return fmt.Errorf("%s: ids: %d twice", key, id)
+				return fmt.Errorf("%s: ids: %d is listed twice", key, id)
 			}
 			seen[id] = true
 		}
@@ -97,7 +97,7 @@ func (s *Segmentation) checkLabels() error {
 			labels++
 		}
 		if n := len(source.IDs); n > 0 && n != labels {
-			return fmt.Errorf("%s: %d ids, want %d, one a label", key, n, labels)
+			return fmt.Errorf("%s: %d ids, want %d, one per label", key, n, labels)
 		}
 	}
 	return nil
@@ -112,12 +112,12 @@ func (s *Segmentation) checkClasses() error {
 	}
 	whose := map[string]int{}
 	for i, class := range s.Classes {
-		if len(class) == 0 { // as the parser makes of nothing behind a dash
+		if len(class) == 0 { // the parser's result for a dash with nothing after it
 			return fmt.Errorf("class %d (from 0) has no word", i)
 		}
 		for _, word := range class {
 			if first, ok := whose[word]; ok {
-				return fmt.Errorf("%q stands for class %d and for class %d (from 0), want one", word, first, i)
+				return fmt.Errorf("%q is a word of class %d and of class %d (from 0), want one class", word, first, i)
 			}
 			whose[word] = i
 		}

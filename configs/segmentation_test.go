@@ -63,7 +63,7 @@ func TestSegmentations(t *testing.T) {
 	}
 }
 
-// Places of names in the data sets' own lists.
+// Positions of names in the data sets' own lists.
 func TestSegmentationClasses(t *testing.T) {
 	want := map[string]map[int]string{
 		"context59":      {0: "airplane", 22: "dog", 36: "person", 58: "wood"},
@@ -94,7 +94,7 @@ func TestSegmentationClasses(t *testing.T) {
 	}
 }
 
-// The demo's own list of classes is the config's.
+// The config's list of classes is the demo's own.
 func TestDemoClasses(t *testing.T) {
 	own, err := os.ReadFile(filepath.Join("..", "internal", "demo", "assets", "cls_demo.txt"))
 	if err != nil {
@@ -105,8 +105,8 @@ func TestDemoClasses(t *testing.T) {
 	}
 }
 
-// The ids of a label map are those of its classes: the name at the place of an
-// id known from the data sets' lists.
+// The ids of a label map belong to its classes: the class at an id's position has
+// the name that the data set's list gives for that id.
 func TestSegmentationIDs(t *testing.T) {
 	for name, want := range map[string]map[int]string{
 		"context60":      {0: "background", 2: "airplane", 284: "person", 397: "table", 458: "wood"},
@@ -178,7 +178,7 @@ func TestReadSegmentationRefuses(t *testing.T) {
 		{"aliases", bomb, "line 1: anchor or alias, want plain values"},
 		{"two documents", good + "---\na: 1\n", "more than one document, want one"},
 		{"no YAML", "a: [b\n", "line 1: did not find expected ',' or ']'"},
-		{"nested", "title: " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "\n", "line 1: more than 16 lists and mappings within each other"},
+		{"nested", "title: " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "\n", "line 1: more than 16 nested lists and mappings"},
 		{"nested without end", strings.Repeat("[", 500000), "exceeded max depth"},
 		{"large", strings.Repeat("#\n", maxConfig), "more than 1024 KiB, want a config"},
 		{"no side", swap("shorter_side: 100", ""), "shorter_side: 0, want 1 to 65536"},
@@ -186,19 +186,19 @@ func TestReadSegmentationRefuses(t *testing.T) {
 		{"scale", good + "logit_scale: .nan\n", "logit_scale: NaN, want more than 0"},
 		{"threshold", good + "prob_thd: 1\n", "prob_thd: 1, want 0 or more and less than 1"},
 		{"k", good + "k: 0\n", "k: 0, want 1 to 2147483647"},
-		{"a path out", swap("pictures", "../pictures"), `data: images: "../pictures", want a path below the data set's root`},
-		{"an absolute path", swap("maps", "/maps"), `data: labels: entry 1: "/maps", want a path below the data set's root`},
+		{"a path out", swap("pictures", "../pictures"), `data: images: "../pictures", want a path inside the data set's root`},
+		{"an absolute path", swap("maps", "/maps"), `data: labels: entry 1: "/maps", want a path inside the data set's root`},
 		{"no labels", swap("\n    - folder: maps", " []"), "data: labels: none, want a list of folders or annotations"},
 		{"folder and file", swap("maps", "maps\n      annotation: a.json"), "data: labels: entry 1: want one of folder and annotation"},
-		{"file without ids", swap("folder: maps", "annotation: a.json"), "data: labels: entry 1: annotation without ids, want those of the labels"},
-		{"ids", swap("maps", "maps\n      ids: [1, 2]"), "data: labels: entry 1: 2 ids, want 3, one a label"},
-		{"an id twice", swap("maps", "maps\n      ids: [1, 2, 1]"), "data: labels: entry 1: ids: 1 twice"},
+		{"file without ids", swap("folder: maps", "annotation: a.json"), "data: labels: entry 1: annotation without ids, want the ids of the labels"},
+		{"ids", swap("maps", "maps\n      ids: [1, 2]"), "data: labels: entry 1: 2 ids, want 3, one per label"},
+		{"an id twice", swap("maps", "maps\n      ids: [1, 2, 1]"), "data: labels: entry 1: ids: 1 is listed twice"},
 		{"no classes", swap("classes:", "title: a\n#"), "neither classes nor name_path, want one"},
 		{"classes twice", good + "name_path: names.txt\n", "both classes and name_path, want one"},
 		{"no names", swap("classes:", "name_path: names.txt\n#"), "name_path: open "},
-		{"a word twice", swap("cloud", "puppy"), `"puppy" stands for class 1 and for class 2 (from 0), want one`},
-		{"an empty word", swap("dog, puppy", "dog,"), `line 6: "dog,", want a name, or words with a comma between each two`},
-		{"a mapping as class", swap("[sky, cloud]", "{a: b}"), `line 6: "", want a name, or words with a comma between each two`},
+		{"a word twice", swap("cloud", "puppy"), `"puppy" is a word of class 1 and of class 2 (from 0), want one class`},
+		{"an empty word", swap("dog, puppy", "dog,"), `line 6: "dog,", want a name, or words separated by commas`},
+		{"a mapping as class", swap("[sky, cloud]", "{a: b}"), `line 6: "", want a name, or words separated by commas`},
 		{"no word", swap("[sky, cloud]", "[]"), "line 6: class without a word"},
 		{"nothing as class", swap("[cat,", "[cat, null,"), "class 1 (from 0) has no word"},
 		{"a list of lists", swap("[sky, cloud]", "[[a]]"), "line 6: want a word"},
@@ -238,7 +238,7 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 	}
 	_, err = ReadSegmentation(filepath.Join(t.TempDir(), "configs", "context59.yaml"))
 	h, ok := err.(interface{ Hint() string })
-	if want := `"context59" without folder and ending names the config that clipnh carries`; !ok || h.Hint() != want {
+	if want := `for the built-in config, give "context59" without folder and extension`; !ok || h.Hint() != want {
 		t.Errorf("error %v of a config that is not there, want one with the hint %s", err, want)
 	}
 	if _, err = ReadSegmentation(filepath.Join(t.TempDir(), "mine.yaml")); err == nil {
@@ -253,11 +253,11 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 	}
 }
 
-// parseFactor is what parsing a config may allocate in all for each of its
-// bytes, of which there are at most maxConfig.
+// parseFactor is how many bytes in total parsing a config may allocate for each of
+// its bytes, of which there are at most maxConfig.
 const parseFactor = 512
 
-// No config takes long, much memory, or passes the checks with what none can be.
+// No config takes long or much memory, or passes the checks with impossible values.
 func FuzzParseSegmentation(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("a: &a [x, x]\nb: [*a, *a]\n"))
@@ -291,7 +291,7 @@ func FuzzParseSegmentation(f *testing.F) {
 	})
 }
 
-// Configs as long as they may be, of what costs most for a byte.
+// Configs of the maximum length, made of what costs most per byte.
 func TestParseSegmentationMemory(t *testing.T) {
 	const n = 50_000
 	for name, text := range map[string]string{

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	maxConfig = 1 << 20 // bytes of a config; COCO-Stuff's takes 8 kB
-	maxNested = 16      // lists and mappings within each other
-	maxKeys   = 64      // of a mapping; the parser compares each with each
+	maxConfig = 1 << 20 // bytes of a config; COCO-Stuff's has 8 kB
+	maxNested = 16      // nested lists and mappings
+	maxKeys   = 64      // of a mapping; the parser compares every pair of keys
 )
 
-// parseSegmentation reads a config with defaults for the keys that it lacks.
+// parseSegmentation reads a config, with defaults for missing keys.
 func parseSegmentation(data []byte) (*Segmentation, error) {
 	if err := checkYAML(data); err != nil {
 		return nil, err
@@ -44,8 +44,8 @@ func parseSegmentation(data []byte) (*Segmentation, error) {
 	return s, nil
 }
 
-// checkYAML refuses what is not one document of plain values: aliases can make
-// gigabytes of a page.
+// checkYAML rejects everything but one document of plain values. Aliases could
+// expand a short text to gigabytes.
 func checkYAML(data []byte) error {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var doc yaml.Node
@@ -65,7 +65,7 @@ func plain(n *yaml.Node, depth int) error {
 		return fmt.Errorf("line %d: anchor or alias, want plain values", n.Line)
 	}
 	if depth > maxNested {
-		return fmt.Errorf("line %d: more than %d lists and mappings within each other", n.Line, maxNested)
+		return fmt.Errorf("line %d: more than %d nested lists and mappings", n.Line, maxNested)
 	}
 	if n.Kind == yaml.MappingNode && len(n.Content)/2 > maxKeys {
 		return fmt.Errorf("line %d: %d keys, want at most %d", n.Line, len(n.Content)/2, maxKeys)
@@ -78,7 +78,7 @@ func plain(n *yaml.Node, depth int) error {
 	return nil
 }
 
-// UnmarshalYAML reads a class from a list of words or from a line of them.
+// UnmarshalYAML reads a class from a list of words or from one line of words.
 func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
 		var err error
@@ -101,8 +101,8 @@ func (c *Class) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// oneLine makes a line of the parser's message, without its name and that of
-// our types. The parser tells of every mistake, and quotes what a file holds.
+// oneLine turns the parser's message into one short line, without the names of the
+// parser and of our types. The parser lists every mistake and quotes the file.
 func oneLine(err error) error {
 	message := strings.TrimPrefix(err.Error(), "yaml: ")
 	message = strings.TrimPrefix(message, "unmarshal errors:\n")
@@ -113,9 +113,9 @@ func oneLine(err error) error {
 		line = strings.TrimSuffix(line, " not found")
 		parts = append(parts, strings.TrimSpace(line))
 	}
-	const most = 3
-	if more := len(parts) - most; more > 0 {
-		parts = append(parts[:most], fmt.Sprintf("and %d more", more))
+	const maxMistakes = 3
+	if more := len(parts) - maxMistakes; more > 0 {
+		parts = append(parts[:maxMistakes], fmt.Sprintf("and %d more", more))
 	}
 	line := strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

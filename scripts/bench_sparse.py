@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
 """Compares our matching pursuit with scikit-learn's SparseCoder, called as the
-reference calls it (16 signals a call), on the same signals in one run.
+reference calls it (16 signals per call), on the same signals in one run.
 
     bench_sparse.py [--words 30000] [--dims 768] [--atoms 64] [--signals 12288]
                     [--calls 1] [--engine gram|sweep] [--dictionary FILE.npy]
                     [--directions FILE.npy]
 
-Without files, words are random vectors with a spectrum that decays as that of
-text embeddings does, and signals lie in the spans of random heads of 64
-dimensions, as those of neuron-head pairs do. The dictionary is centred and
-divided by its columns' norms, as the reference does.
+Without files, words are random vectors with a spectrum that decays like that of
+text embeddings, and signals are in the spans of random heads of 64 dimensions,
+like those of neuron-head pairs. The dictionary is centred and divided by its
+columns' norms, as the reference does.
 
-Prints both times per signal, their ratio, what the whole of RN50x16 (147,456
-pairs) would take us, our peak memory, and how far the codes agree. Of
-scikit-learn, only --calls calls are made: one at 30,000 words computes a
-matrix of 3.6 GB, copies it for every signal, and takes minutes. It needs 12 GB
-then. OMP_NUM_THREADS says how many threads it may use. Needs Go, numpy and
+Prints both times per signal, their ratio, the time that clipnh would take for
+all of RN50x16 (147,456 pairs), its peak memory, and how far the codes agree.
+scikit-learn is called only --calls times: at 30,000 words a call computes a
+matrix of 3.6 GB, copies it for every signal, and takes minutes. It then needs
+12 GB. OMP_NUM_THREADS sets its number of threads. Needs Go, numpy and
 scikit-learn.
 """
 import argparse

@@ -4,15 +4,15 @@ does, on the same contributions in one run.
 
     bench_svd.py [--images 1000] [--units 64] [--dims 768] [--top 50]
 
-The contributions of --units pairs of one head, of rank one like all pairs', are
-written as a dense .dat. NumPy takes them unit by unit: argsort of the norms, an
-SVD of the --top rows. Ours is "clipnh svd --shape" on the same file, its start
-included, and the closed form from scores, timed by a Go benchmark at RN50x16's
-size, which needs no dense tensor at all.
+The contributions of --units pairs of one head, which have rank one like those of
+all pairs, are written to a dense .dat file. NumPy handles them unit by unit:
+argsort of the norms, an SVD of the --top rows. Ours are "clipnh svd --shape" on
+the same file, startup included, and the closed form from scores, which needs no
+dense tensor, timed by a Go benchmark at RN50x16's size.
 
-Prints the times per pair and their ratios, what the whole of RN50x16 (147,456
-pairs) would take, and how far the directions agree. OMP_NUM_THREADS says how
-many threads NumPy may use. Needs Go and numpy.
+Prints the times per pair and their ratios, the time for all of RN50x16 (147,456
+pairs), and how far the directions agree. OMP_NUM_THREADS sets NumPy's number of
+threads. Needs Go and numpy.
 """
 import argparse
 import os

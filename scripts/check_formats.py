@@ -4,7 +4,7 @@
     make build && scripts/check_formats.py [bin/clipnh]
 
 In an empty folder it runs the commands of docs/tutorial.md, then the shell block of
-docs/formats.md, and then every Python block of it. It wants NumPy, SciPy and torch
+docs/formats.md, and then every Python block of it. It needs NumPy, SciPy and torch
 (Debian's python3-numpy, python3-scipy and python3-torch), and is not part of the
 tests, which need no Python.
 """
@@ -24,7 +24,7 @@ def read(name):
 
 
 def tutorial_commands():
-    """Those that reach their end: one of the tutorial's is there to be refused."""
+    """Yields the commands that succeed; the tutorial also shows one that is refused."""
     text = re.sub(r"\\\n +", "", read("tutorial.md"))
     for command, output in re.findall(r"^    \$ (clipnh .*)\n(.*)", text, re.M):
         if not output.startswith("    error:"):
@@ -32,7 +32,7 @@ def tutorial_commands():
 
 
 def blocks(language):
-    """The text of each block, after as many empty lines as precede it in the file."""
+    """Yields each block's line number and text."""
     text = read("formats.md")
     for found in re.finditer(r"^```%s\n(.*?)^```$" % language, text, re.M | re.S):
         yield text.count("\n", 0, found.start(1)), found.group(1)

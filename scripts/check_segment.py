@@ -3,10 +3,10 @@
 
     check_segment.py CLIPNH DEMO
 
-CLIPNH is the program, DEMO the folder of "clipnh demo --dir DEMO". The demo's scenes are segmented by every
-method; scikit-learn counts the label maps that --save-dir keeps against the data set's own. Prints each
-method's mIoU and the largest difference of any class's IoU, of mIoU and of pixel accuracy. Exits with 1 if one
-is above 1e-12. Needs numpy, Pillow and scikit-learn.
+CLIPNH is the program, DEMO the folder of "clipnh demo --dir DEMO". The demo's scenes are segmented with every
+method, and scikit-learn compares the label maps in --save-dir with the data set's own. Prints each method's mIoU
+and the largest difference in any class's IoU, in mIoU and in pixel accuracy. Exits with 1 if one is above 1e-12.
+Needs numpy, Pillow and scikit-learn.
 """
 import json
 import pathlib

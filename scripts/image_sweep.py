@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes PNG, WebP, GIF, BMP and JPEG files and what Pillow makes of them.
+"""Writes PNG, WebP, GIF, BMP, TIFF, Netpbm and JPEG files and what Pillow makes of them.
 
     image_sweep.py [--few] [--seed N] DIR
     CLIPNH_IMAGE_SWEEP=DIR go test -v -run Sweep ./internal/imageprep
@@ -11,6 +11,7 @@ Beside every picture NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
     NAME.bicubic.want        resize() to the size in the file's first line
     NAME.bilinear.want
     NAME.crop.want           shorter side resized to the side of this, centre cropped
+    NAME.openai.want         the same before, not after, convert("RGB")
 
 or of a line "error MESSAGE" where Pillow refuses the picture. --few writes
 small pictures, a few of each kind: internal/imageprep/testdata/sweep. Needs
@@ -34,8 +35,9 @@ def rgb(im):
 
 
 class Sweep:
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, top):
         self.folder = folder
+        self.top = top  # of the sides of many pictures
         self.rng = np.random.default_rng(seed)
         self.count = 0
         os.makedirs(folder, exist_ok=True)
@@ -54,6 +56,8 @@ class Sweep:
             self.put(name + ".want", ("error %s\n" % e).encode())
             return
         self.put(name + ".want", rgb(im))
+        if im.mode != "PA" and not im.mode.startswith("I;"):  # Pillow mixes indices, and cannot resize the other
+            self.put(name + ".openai.want", rgb(cropped(im, min(im.size) if self.count % 7 == 0 else 1 + self.count * 13 % self.top)))
         if exif:
             self.put(name + ".exif.want", rgb(ImageOps.exif_transpose(im)))
 
@@ -208,6 +212,219 @@ def bmps(s, count):
         s.picture("bmp_%04d_%s.bmp" % (n, mode), b.getvalue())
 
 
+def rows(rng, w, h, bits, flip):
+    """Random pixels in rows padded to four bytes."""
+    size = (w * bits + 31) // 32 * 4
+    return rng.integers(0, 256, size * h).astype("uint8").tobytes()
+
+
+def runs(rng, w, h, nibbles):
+    """A run-length code of every form that Pillow reads right: no empty rows, steps, or odd numbers of nibbles."""
+    out = b""
+    for _ in range(h):
+        x = 0
+        while x < w:
+            kind, left = rng.integers(4), w - x
+            n = int(rng.integers(1, min(left, 30) + 1))
+            if kind == 0 and n >= 3:
+                n -= n % 2 if nibbles else 0
+                data = rng.integers(0, 256, n // 2 if nibbles else n).astype("uint8").tobytes() if n >= 3 else b""
+                if n >= 3:
+                    out += bytes([0, n]) + data + b"\0" * (len(data) % 2)
+                    x += n
+            else:
+                over = int(rng.integers(3)) if n == left else 0  # beyond the row's end
+                out += bytes([n + over, int(rng.integers(256))])
+                x += n
+        out += b"\0\0"
+    return out + b"\0\1"
+
+
+def other_bmps(s, count):
+    """Those that Pillow does not write."""
+    masks = {32: [(0xFF0000, 0xFF00, 0xFF, 0), (0xFF000000, 0xFF0000, 0xFF00, 0), (0xFF000000, 0xFF0000, 0xFF00, 0xFF),
+                  (0xFF, 0xFF00, 0xFF0000, 0xFF000000), (0xFF0000, 0xFF00, 0xFF, 0xFF000000), (0, 0, 0, 0)],
+             24: [(0xFF0000, 0xFF00, 0xFF, 0)], 16: [(0xF800, 0x7E0, 0x1F, 0), (0x7C00, 0x3E0, 0x1F, 0)]}
+    kinds = [(1, 0), (4, 0), (8, 0), (16, 0), (24, 0), (32, 0), (8, 1), (4, 2), (16, 3), (24, 3), (32, 3), (1, 0), (8, 0)]
+    for n in range(count):
+        bits, packed = kinds[n % len(kinds)]
+        w, h, top = s.side(s.top), s.side(s.top), n % 3 == 0 and packed not in (1, 2)
+        header = 40 if n % 4 else [12, 64, 108, 124][n // 4 % 4]
+        if header == 12:
+            packed, top = 0, False
+        colours = 0
+        if bits <= 8:
+            colours = int(s.rng.integers(2, (1 << bits) + 1)) if header > 12 else 1 << bits
+        entry = 3 if header == 12 else 4
+        table = s.rng.integers(0, 256, colours * entry).astype("uint8").tobytes()
+        if n % len(kinds) > 10 and bits <= 8:  # the ramp of greys
+            colours = 1 << bits
+            table = b"".join(bytes([v * 255 // (colours - 1)]) * 3 + b"\0" * (entry - 3) for v in range(colours))
+        mask = masks[bits][n // len(kinds) % len(masks[bits])] if packed == 3 else (0, 0, 0, 0)
+        if header == 12:
+            head = struct.pack("<IHHHH", 12, w, h, 1, bits)
+        else:
+            head = struct.pack("<IiiHHIIiiII", 40, w, -h if top else h, 1, bits, packed, 0, 2835, 2835, colours, 0)
+            if header > 40:
+                head = struct.pack("<I", header) + head[4:] + (struct.pack("<4I", *mask) + b"\0" * 84)[: header - 40]
+            elif packed == 3:  # Pillow does not know RGBX
+                head += struct.pack("<3I", *mask[:3] if mask[0] != 0xFF else masks[32][0][:3])
+        data = runs(s.rng, w, h, packed == 2) if packed in (1, 2) else rows(s.rng, w, h, bits, top)
+        gap = b"" if n % 5 else b"\0\0\0\0"
+        offset = 14 + len(head) + len(table) + len(gap)
+        if n % 11 == 0 and bits <= 8 and header > 12:
+            offset, gap = 14 + header, b""  # a file that leaves its palette out
+        out = b"BM" + struct.pack("<IHHI", 0, 0, 0, offset) + head + table + gap + data
+        s.picture("bmp_other_%04d_%d_%d_%d.bmp" % (n, header, bits, packed), out)
+
+
+def pnms(s, count):
+    for n in range(count):
+        w, h, kind = s.side(s.top), s.side(s.top), 4 + n % 3
+        most = 1 if kind == 4 else [255, 255, 65535, 1, 15, 254, 256, 1000][n // 3 % 8]
+        samples = w * h * (3 if kind == 6 else 1)
+        if kind == 4:
+            data = s.rng.integers(0, 256, (w + 7) // 8 * h).astype("uint8").tobytes()
+        elif most > 255:
+            data = s.rng.integers(0, min(65536, most + 2), samples).astype(">u2").tobytes()
+        else:
+            data = s.rng.integers(0, min(256, most + 2), samples).astype("uint8").tobytes()
+        blank = [" ", "\n", "\t", "\r\n", "\n# a comment\n", "#another\n "][n % 6]
+        if not blank.strip():
+            blank += "  "[: n % 3]
+        words = ["P%d" % kind, str(w), str(h)] + ([] if kind == 4 else [str(most)])
+        header = ("\n" + blank).join(words) + "\n"
+        s.picture("pnm_%04d_P%d_%d.%s" % (n, kind, most, ["pbm", "pgm", "ppm"][kind - 4]), header.encode() + data)
+
+
+def tiff(order, w, h, tags, blocks, tile):
+    """A file of blocks of bytes; tags maps numbers to lists of shorts."""
+    out = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 0)
+    where = []
+    for b in blocks:
+        where.append(len(out))
+        out += b
+    tags = dict(tags)
+    tags[256], tags[257] = [w], [h]
+    offsets, counts = (324, 325) if tile else (273, 279)
+    entries = []
+    for tag, values, form in sorted([(t, v, "H") for t, v in tags.items()] + [(offsets, where, "I"), (counts, [len(b) for b in blocks], "I")]):
+        data = struct.pack(order + "%d%s" % (len(values), form), *values)
+        if len(data) > 4:
+            at = len(out)
+            out += data
+            data = struct.pack(order + "I", at)
+        entries.append(struct.pack(order + "HHI", tag, {"H": 3, "I": 4}[form], len(values)) + data.ljust(4, b"\0"))
+    directory = len(out)
+    out += struct.pack(order + "H", len(entries)) + b"".join(entries) + b"\0" * 4
+    return out[:4] + struct.pack(order + "I", directory) + out[8:]
+
+
+def packbits(rng, data):
+    out, i = b"", 0
+    while i < len(data):
+        n = int(rng.integers(1, 129))
+        part = data[i : i + n]
+        same = len(part) - len(part.lstrip(part[:1]))
+        if same > 1:
+            out += bytes([257 - same]) + part[:1]
+            i += same
+        else:
+            out += bytes([len(part) - 1]) + part
+            i += len(part)
+        if rng.random() < 0.1:
+            out += b"\x80"
+    return out
+
+
+def lzw(data, reset):
+    """TIFF's LZW, with a clear code after every so many strings."""
+    bits, width = [], 9
+    put = lambda c: bits.extend((c >> i) & 1 for i in range(width - 1, -1, -1))
+    put(256)
+    table, last = {bytes([i]): i for i in range(256)}, b""
+    top = 258
+    for c in data:
+        both = last + bytes([c])
+        if both in table:
+            last = both
+            continue
+        put(table[last])
+        table[both] = top
+        top += 1
+        last = bytes([c])
+        if top == min(reset, 4094):
+            put(table[last])
+            put(256)
+            table, last, top, width = {bytes([i]): i for i in range(256)}, b"", 258, 9
+        elif top == 1 << width and width < 12:
+            width += 1
+    if last:
+        put(table[last])
+        top += 1
+        if top == 1 << width and width < 12:
+            width += 1
+    put(257)
+    bits += [0] * (-len(bits) % 8)
+    return np.packbits(np.array(bits, "uint8")).tobytes()
+
+
+# photometric interpretation, bits, samples, extra samples; what Pillow knows
+TIFFS = [(1, 8, 1, []), (0, 8, 1, []), (2, 8, 3, []), (3, 8, 1, []), (1, 1, 1, []), (0, 1, 1, []), (1, 2, 1, []), (0, 2, 1, []),
+         (1, 4, 1, []), (0, 4, 1, []), (3, 1, 1, []), (3, 2, 1, []), (3, 4, 1, []), (1, 16, 1, []), (2, 16, 3, []), (5, 8, 4, []),
+         (1, 8, 2, [2]), (2, 8, 4, [2]), (2, 8, 4, [1]), (2, 8, 4, [0]), (2, 8, 4, []), (2, 16, 4, [2]), (2, 8, 5, [0, 0]), (3, 8, 2, [2])]
+
+
+def tiffs(s, count):
+    for n in range(count):
+        photometric, bits, samples, extra = TIFFS[n % len(TIFFS)]
+        order, w, h = "<>"[s.rng.integers(2)], s.side(s.top), s.side(s.top)
+        if bits == 1:
+            order = "<"
+        kind = int(s.rng.choice([1, 1, 5, 8, 32946, 32773]))
+        planar = 2 if samples > 1 and not extra and bits == 8 and s.rng.random() < 0.3 else 1
+        if (photometric, samples) == (2, 4):
+            planar = 1  # Pillow divides by opacity what has a plane for it and does not say which kind it is
+        predictor = 2 if kind in (5, 8, 32946) and bits >= 8 and s.rng.random() < 0.5 else 1
+        tile = s.rng.random() < 0.3 and kind != 1
+        bw, bh = (16 * s.side(4), 16 * s.side(4)) if tile else (w, s.side(h + 3))
+        per = 1 if planar == 2 else samples
+        blocks = []
+        noise = s.rng.choice([2, 256])
+        for plane in range(samples if planar == 2 else 1):
+            for y in range(0, h, bh):
+                for _ in range(0, w, bw):
+                    count_rows = bh if tile else min(bh, h - y)
+                    b = s.rng.integers(0, noise, ((bw * per * bits + 7) // 8) * count_rows).astype("uint8").tobytes()
+                    if kind == 32773:
+                        size = len(b) // count_rows
+                        b = b"".join(packbits(s.rng, b[i : i + size]) for i in range(0, len(b), size))
+                    elif kind == 5:
+                        b = lzw(b, int(s.rng.integers(300, 5000)))
+                    elif kind != 1:
+                        b = zlib.compress(b)
+                    blocks.append(b)
+        tags = {258: [bits] * samples, 259: [kind], 262: [photometric], 277: [samples], 284: [planar]}
+        if predictor == 2:
+            tags[317] = [2]
+        if extra:
+            tags[338] = extra
+        if photometric == 3:
+            tags[320] = [int(v) for v in s.rng.integers(0, 65536, 3 << bits)]
+        if n % 3 == 0:
+            tags[274] = [n // 3 % 9]
+        if tile:
+            tags[322], tags[323] = [bw], [bh]
+        else:
+            tags[278] = [bh]
+        s.picture("tiff_%04d_%d_%d_%d_%d.tif" % (n, photometric, bits, samples, kind), tiff(order, w, h, tags, blocks, tile))
+        if n % 10 == 0:
+            b = io.BytesIO()
+            im = Image.fromarray(s.pixels(w, h, 3)).convert(["RGB", "L", "P", "1", "CMYK"][n // 10 % 5])
+            im.save(b, "TIFF", compression=["raw", "tiff_lzw", "packbits", "tiff_adobe_deflate"][n // 50 % 4])
+            s.picture("tiff_pillow_%04d_%s.tif" % (n, im.mode), b.getvalue())
+
+
 def jpegs(s, count):
     for n in range(count):
         mode = ["RGB", "L", "CMYK"][n % 3]
@@ -224,6 +441,24 @@ def jpegs(s, count):
             b = io.BytesIO()
             im.convert("RGB").save(b, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
             s.picture("exif_%04d.%s" % (n, kind.lower()), b.getvalue(), exif=True)
+
+
+def orientations(s):
+    """PNG files that tell their orientation by text."""
+    for n in range(10):
+        exif = Image.Exif()
+        exif[0x0112] = n
+        raw = exif.tobytes().hex()
+        profile = b"\nexif\n%8d\n" % (len(raw) // 2) + b"\n".join(raw[i : i + 72].encode() for i in range(0, len(raw), 72)) + b"\n"
+        xmp = ['<x tiff:Orientation="%d"/>', "<tiff:Orientation>%d</tiff:Orientation>"][n % 2] % n
+        chunks = [
+            ("xmp", chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp.encode())),
+            ("packed", chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0en\0XMP\0" + zlib.compress(xmp.encode()))),
+            ("profile", chunk(b"tEXt", b"Raw profile type exif\0" + profile)),
+            ("deflated", chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile))),
+        ]
+        for name, data in chunks if n in (0, 6, 8) else chunks[n % 4 : n % 4 + 1]:
+            s.picture("text_%d_%s.png" % (n, name), png(s.rng, 5, 3, 8, 2, 0, extra=data), exif=True)
 
 
 def cropped(im, size):
@@ -256,7 +491,7 @@ def main():
     args.add_argument("--few", action="store_true")
     args.add_argument("--seed", type=int, default=0)
     args = args.parse_args()
-    s = Sweep(args.dir, args.seed)
+    s = Sweep(args.dir, args.seed, 16 if args.few else 40)
     few = args.few
     pngs(s, 1 if few else 40)
     webps(s, 10 if few else 600)
@@ -264,6 +499,10 @@ def main():
     bmps(s, 5 if few else 50)
     jpegs(s, 10 if few else 100)
     resizes(s, 8 if few else 400, 40 if few else 300)
+    other_bmps(s, 26 if few else 1300)
+    pnms(s, 18 if few else 600)
+    tiffs(s, 48 if few else 2400)
+    orientations(s)
     print(s.count, "pictures; Pillow", Image.__version__, "WebP", features.version("webp"))
 
 

@@ -16,7 +16,8 @@ Pillow refuses the file. Most files are Pillow's own; those with sampling
 factors, scans and markers that Pillow does not write come from the small
 encoder below, with random coefficients. Where libjpeg's jpegtran is there, it
 makes progressive files of those, with restart markers, and arithmetic-coded
-ones, which we must refuse though Pillow may read them. Needs Pillow and numpy.
+ones, which we must refuse though Pillow may read them. Files named "_damaged"
+and "_missing" we may refuse too. Needs Pillow and numpy.
 """
 import argparse
 import io
@@ -275,6 +276,8 @@ def from_encoder(folder, rng, count, side):
         interval = int(rng.choice([0, 0, 1, 2, 5, 9]))
         data = encode(rng, w, h, f, ids, scans, interval, markers, rng.random() < 0.2)
         name = "enc_%04d_%dx%d_%s" % (n, w, h, "_".join("%d%d" % p for p in f))
+        if sum(len(s) for s in scans) < k:
+            name += "_missing"
         write(folder, name, data)
         transcode(folder, name, n, data)
         if rng.random() < 0.3:

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Writes PNG files and what OpenCV's bilinear resize makes of them.
+"""Writes PNG files, and the results of OpenCV's bilinear resize for them.
 
     linear_sweep.py [--few] [--seed N] DIR
     CLIPNH_IMAGE_SWEEP=DIR go test -v -run Sweep ./internal/imageprep
 
-Beside every picture NAME stands NAME.linear.want: a line "WIDTH HEIGHT" and the
-RGB samples of cv2.resize to that size with INTER_LINEAR. Sizes are those of
-segmentation (mmcv's rule for a shorter and a longer side), random ones, ones,
-the same, and halves and doubles, for which OpenCV takes other ways. --few
-writes a few small pictures: internal/imageprep/testdata/linear. Needs
-OpenCV and numpy.
+For every image NAME there is NAME.linear.want: a line "WIDTH HEIGHT" and the RGB
+samples of cv2.resize to that size with INTER_LINEAR. Sizes are those of
+segmentation (mmcv's rule for a shorter and a longer side), random sizes, 1, the
+unchanged size, and halves and doubles, for which OpenCV has separate code. --few
+writes a few small images: internal/imageprep/testdata/linear. Needs OpenCV and
+numpy.
 """
 import argparse
 import os

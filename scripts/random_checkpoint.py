@@ -2,15 +2,15 @@
 
     python3 random_checkpoint.py RN50|RN101|RN50x4|RN50x16|RN50x64 OUT.pt SEED [--features IMAGES]
 
-The archive has the form of OpenAI's: convolutions and matrices in fp16, norms, embeddings and
-logit_scale in fp32, and the three integers about the model. Equal arguments give equal weights. They are
-scaled so that activations neither vanish nor grow through any depth, and attention is neither uniform nor
-one-hot: features of different pictures differ.
+The archive has OpenAI's layout: convolutions and matrices in fp16, norms, embeddings and logit_scale in
+fp32, and the three integers about the model. Equal arguments give equal weights. They are scaled so that
+activations neither vanish nor grow with depth, and attention is neither uniform nor one-hot, so that the
+features of different images differ.
 
 --features writes OUT.features.npy, [B, O] float32: the image tower's output in float32 arithmetic, with the
-weights as the archive rounds them. IMAGES is a .npy of preprocessed images [B, 3, S, S], or a folder, whose
-.npy files are single preprocessed images [3, S, S] and whose other files are pictures that Pillow prepares
-here. A folder is read in name order.
+weights rounded as in the archive. IMAGES is a .npy of preprocessed images [B, 3, S, S], or a folder, whose
+.npy files are single preprocessed images [3, S, S] and whose other files are images that this script
+preprocesses with Pillow. A folder is read in name order.
 """
 import argparse
 from pathlib import Path

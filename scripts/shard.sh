@@ -1,32 +1,32 @@
 #!/bin/sh
-# Runs the shard of clipnh collect, segment or shift that a scheduler's number says.
+# Runs one shard of clipnh collect, segment or shift, chosen by a scheduler's task number.
 #
 #	SHARDS=16 scripts/shard.sh collect --model RN50.pt --data-path photos --save-path caches/photos
 #
 # runs "clipnh collect --shard N/16 --model RN50.pt ...", with N from the scheduler:
 #
-#	SHARD_INDEX              any scheduler's, or a loop's: counted from SHARD_FIRST, by default 1
-#	SLURM_ARRAY_TASK_ID      a Slurm array, counted from SHARD_FIRST, by default 1
+#	SHARD_INDEX              any scheduler or loop, counted from SHARD_FIRST (default 1)
+#	SLURM_ARRAY_TASK_ID      a Slurm array, counted from SHARD_FIRST (default 1)
 #	JOB_COMPLETION_INDEX     a Kubernetes Indexed Job, counted from 0
 #
-# SHARDS is how many there are. It is always to be given: an array of which only some
-# tasks are submitted again must still be cut as before. CLIPNH is the program, by
-# default the clipnh on PATH. All arguments go to it as they are.
+# SHARDS, the number of shards, is required: when only some tasks of an array are
+# submitted again, the images must still be split as before. CLIPNH is the program
+# (default: clipnh on PATH). All arguments are passed to it unchanged.
 #
-# The task may be killed at any moment and started again, on any machine that sees the
-# same files: it goes on from what lies at --save-path, and one that is done already
-# ends at once. SIGTERM and SIGINT are handed on, so that the work in hand is kept. So is
-# SIGUSR1, for a task that is out of time: REQUEUE, if set, is then run, a command that
-# puts the task into the queue again.
+# The task may be killed at any moment and restarted on any machine that sees the same
+# files: it resumes from what is at --save-path, and a task that is already done ends at
+# once. SIGTERM and SIGINT are forwarded, so that the program saves its state. So is
+# SIGUSR1, which tells a task that it is nearly out of time; then the command REQUEUE, if
+# set, is run, which should requeue the task.
 #
-# Exit status, as clipnh has it, so that a scheduler can tell what is worth another try:
+# The exit status is clipnh's, so that a scheduler can tell what is worth a retry:
 #
-#	  0  done. Also where pictures were skipped (3), which no other try mends; the
-#	     merge names them again
-#	  1  failed: try again
-#	  2  wrong usage;  10  something is missing;  11  something is stale: mend it first
-#	130  interrupted: start it again, it goes on
-#	137  killed (9), perhaps for its memory: start it again, it goes on
+#	  0  done; also if images were skipped (3), which a retry does not help; merge
+#	     names them again
+#	  1  failed: retry
+#	  2  wrong usage;  10  something is missing;  11  something is stale: fix it first
+#	130  interrupted: start it again to resume
+#	137  killed (9), perhaps for its memory: start it again to resume
 set -u
 
 fail() {
@@ -34,7 +34,8 @@ fail() {
 	exit 2
 }
 
-# number prints what is a number, without zeros in front, which a shell takes for octal.
+# number prints its argument if it is a number, without leading zeros, which a shell would
+# read as octal.
 number() {
 	case $2 in
 	'' | *[!0-9]*) fail "$1 is \"$2\", want a number" ;;
@@ -70,9 +71,9 @@ if [ "$shard" -lt 1 ] || [ "$shard" -gt "$of" ]; then
 	fail "index $index, counted from $first, is shard $shard of $of: want SHARDS as many as the array's tasks"
 fi
 
-# The program runs in the background, as a shell that waits for one in the foreground
-# does not answer signals; and in a container this shell is process 1, which would
-# ignore them.
+# The program runs in the background, because a shell that waits for a foreground process
+# does not handle signals; and in a container this shell is process 1, which would ignore
+# them.
 child=
 stopped=
 requeue=
@@ -90,8 +91,8 @@ while :; do
 	stopped=
 	wait "$child"
 	ended=$?
-	[ "$ended" -eq 127 ] || status=$ended # 127: it ended in the wait before
-	[ -n "$stopped" ] || break            # a signal ends the wait, not the program
+	[ "$ended" -eq 127 ] || status=$ended # 127: it ended during the previous wait
+	[ -n "$stopped" ] || break            # a signal interrupts wait, not the program
 done
 
 case $status in

@@ -28,9 +28,9 @@ of the pair is its score times a direction that depends on the weights alone.
 For 1,000 images, the scores of RN50x16 take 590 MB; the contributions would
 take 453 GB.
 
-Reads a checkpoint (--model) and images (--data-path): PNG, JPEG, WebP or GIF,
-told apart by content. They are preprocessed exactly as by torchvision with
-Pillow.
+Reads a checkpoint (--model) and images (--data-path): JPEG, PNG, WebP, GIF,
+BMP, TIFF, PBM, PGM and PPM, told apart by content. They are preprocessed
+exactly as by torchvision with Pillow.
 
 Other modes (--mode) store, instead of scores:
   heads               contributions summed over neurons, [B,H,O]

@@ -29,7 +29,8 @@ per line, or one of
   PC   the 59 classes of PASCAL Context
   30k  the word list of the paper ("clipnh fetch words"), or that of --lines
 If the lines are FOLDER<TAB>NAME, as in the classes.txt of a data set, the names
-are used. Templates are the 80 of CLIP's zero-shot protocol, or --templates.
+are used. Lists in JSON, numbered or in quotes are read too, with a note that
+says how. Templates are the 80 of CLIP's zero-shot protocol, or --templates.
 
 Writes one row per text, [M,O] float32, as .npy for NumPy or .pt for torch.load,
 with a manifest (.json).`
@@ -98,11 +99,11 @@ func (o *embedOptions) validate() error {
 }
 
 func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
-	texts, err := opts.texts(ctx)
+	texts, err := opts.texts(ctx, g.printer)
 	if err != nil {
 		return err
 	}
-	templates, err := opts.prompts()
+	templates, err := opts.prompts(g.printer)
 	if err != nil {
 		return err
 	}
@@ -121,16 +122,16 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
+func (o *embedOptions) texts(ctx context.Context, say *ui.Printer) ([]string, error) {
 	switch {
 	case o.lines != "":
-		return readTexts(o.lines)
+		return readTexts(o.lines, say)
 	case o.classnames == "30k":
 		path, err := locate(ctx, "words")
 		if err != nil {
 			return nil, fmt.Errorf("--classnames 30k: %w", err)
 		}
-		return readTexts(path)
+		return readTexts(path, say)
 	case o.classnames == "PC":
 		return configs.PascalContext59(), nil
 	}
@@ -138,12 +139,15 @@ func (o *embedOptions) texts(ctx context.Context) ([]string, error) {
 }
 
 // readTexts reads a list of texts. If every line is FOLDER<TAB>NAME, as in the
-// classes.txt of a data set, the names are the texts.
-func readTexts(path string) ([]string, error) {
-	lines, err := textlist.ReadFile(path)
+// classes.txt of a data set, the names are the texts. How a list was read that is
+// not plain is said.
+func readTexts(path string, say *ui.Printer) ([]string, error) {
+	list, err := textlist.ReadList(path)
 	if err != nil {
 		return nil, err
 	}
+	warnOf(path, list.Warnings, say)
+	lines := list.Texts
 	names := make([]string, len(lines))
 	for i, line := range lines {
 		_, name, table := strings.Cut(line, "\t")
@@ -155,12 +159,21 @@ func readTexts(path string) ([]string, error) {
 	return names, nil
 }
 
-func (o *embedOptions) prompts() ([]textlist.Template, error) {
+// warnOf prints the warnings about a file.
+func warnOf(path string, warnings []string, say *ui.Printer) {
+	for _, warning := range warnings {
+		say.Warn("%s: %s", path, warning)
+	}
+}
+
+func (o *embedOptions) prompts(say *ui.Printer) ([]textlist.Template, error) {
 	switch {
 	case !o.useTemplates:
 		return nil, nil
 	case o.templates != "":
-		return textlist.ReadTemplates(o.templates)
+		templates, warnings, err := textlist.ReadTemplates(o.templates)
+		warnOf(o.templates, warnings, say)
+		return templates, err
 	}
 	return textlist.ParseTemplates(configs.ImageNetTemplates())
 }

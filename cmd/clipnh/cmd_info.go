@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -22,15 +24,21 @@ made from.
 
 With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the arithmetic for
-one image, and the memory of its packed weights.`
+one image, and the memory of its packed weights.
+
+With --graph, draws the graph that the image tower runs: its operations in the
+order of the arrows, with the shapes of their outputs for one image and the
+algorithms of the convolutions. FILE is an .svg picture, or a .dot file for
+Graphviz.`
 
 func newInfoCommand(g *globalOptions) *cobra.Command {
 	var opts infoOptions
 	cmd := &cobra.Command{
-		Use:         "info --model FILE",
-		Short:       "Check a checkpoint and print its architecture",
-		Long:        infoHelp,
-		Example:     "clipnh info --model RN50x16.pt",
+		Use:   "info --model FILE",
+		Short: "Check a checkpoint and print its architecture",
+		Long:  infoHelp,
+		Example: `clipnh info --model RN50x16.pt
+clipnh info --model RN50x16.pt --graph RN50x16.svg`,
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -48,18 +56,28 @@ func newInfoCommand(g *globalOptions) *cobra.Command {
 type infoOptions struct {
 	model string
 	plan  bool
+	graph string // file to draw to
 	batch int
 }
 
 func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
-	fs.IntVar(&o.batch, "batch-size", 8, "plan for batches of `N` images")
+	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
+	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 
 func (o *infoOptions) validate() error {
 	if o.batch < 1 {
 		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	}
+	if o.plan && o.graph != "" {
+		return errors.New("--plan and --graph: want one of them")
+	}
+	if o.graph != "" {
+		if _, err := diagram.FormatOf(o.graph); err != nil {
+			return fmt.Errorf("--graph %w", err)
+		}
 	}
 	return require("--model", o.model)
 }
@@ -67,6 +85,9 @@ func (o *infoOptions) validate() error {
 func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.plan {
 		return runPlan(opts, g)
+	}
+	if opts.graph != "" {
+		return runGraph(opts, g)
 	}
 	info, err := pipeline.Info(ctx, opts.model)
 	if err != nil {
@@ -83,8 +104,12 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
 		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
 	t.Row("attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", info.Heads, info.Neurons, info.Tokens, info.OutDim))
-	t.Row("text tower", fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
-		info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize))
+	text := "none: texts cannot be embedded"
+	if info.TextLayers > 0 {
+		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
+			info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize)
+	}
+	t.Row("text tower", text)
 	return g.printer.Table(t)
 }
 
@@ -105,6 +130,25 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 		bytes += l.Bytes
 	}
 	t.Row("total", "", "", "", "", "", fmt.Sprintf("%.3f", gflop), ui.FormatBytes(bytes))
+	return g.printer.Table(t)
+}
+
+func runGraph(opts infoOptions, g *globalOptions) error {
+	result, err := pipeline.DrawGraph(opts.model, opts.batch, opts.graph)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	arrows := 0
+	for _, n := range result.Nodes {
+		arrows += len(n.Inputs)
+	}
+	t := ui.NewTable(ui.Left(""), ui.Left(""))
+	t.Row("graph", result.Path)
+	t.Row("nodes", fmt.Sprint(len(result.Nodes)))
+	t.Row("arrows", fmt.Sprint(arrows))
 	return g.printer.Table(t)
 }
 

@@ -209,13 +209,13 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, 
 		WordsOptions: pipeline.WordsOptions{DecompositionPaths: o.decompositions, Components: o.words},
 	}
 	if o.wordsPath != "" {
-		if p.Words, err = readTexts(o.wordsPath); err != nil {
+		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
 			return p, err
 		}
 	}
 	if len(o.texts) > 0 {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
-		p.Templates, err = prompts.prompts()
+		p.Templates, err = prompts.prompts(g.printer)
 	}
 	return p, err
 }

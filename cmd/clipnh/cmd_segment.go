@@ -235,11 +235,11 @@ func (o *segmentOptions) validateNumbers() error {
 }
 
 func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) error {
-	setup, err := opts.setup()
+	setup, err := opts.setup(g.printer)
 	if err != nil {
 		return err
 	}
-	templates, err := (&embedOptions{useTemplates: true, templates: opts.templates}).prompts()
+	templates, err := (&embedOptions{useTemplates: true, templates: opts.templates}).prompts(g.printer)
 	if err != nil {
 		return err
 	}

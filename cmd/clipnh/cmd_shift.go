@@ -251,7 +251,7 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions
 	}
 	var err error
 	if o.conceptsPath != "" {
-		lines, err := readTexts(o.conceptsPath)
+		lines, err := readTexts(o.conceptsPath, g.printer)
 		if err != nil {
 			return c, err
 		}
@@ -269,10 +269,10 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions
 	}
 	switch {
 	case o.lines != "":
-		c.Texts, err = readTexts(o.lines)
+		c.Texts, err = readTexts(o.lines, g.printer)
 	case o.embeddings == "":
 		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
-		c.Templates, err = e.prompts()
+		c.Templates, err = e.prompts(g.printer)
 	}
 	return c, err
 }

@@ -159,7 +159,7 @@ func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, erro
 	if err != nil {
 		return pipeline.CodingOptions{}, usageError{err}
 	}
-	words, err := readTexts(o.wordsPath)
+	words, err := readTexts(o.wordsPath, g.printer)
 	return pipeline.CodingOptions{
 		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: words, WordsPath: o.wordsPath,
 		Normalize: normalize, Components: o.components, Threads: g.workers(),

@@ -9,10 +9,11 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // setup returns the config, or an empty one, overridden by the flags that were given.
-func (o *segmentOptions) setup() (*configs.Segmentation, error) {
+func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
 	setup := &configs.Segmentation{Sink: true}
 	set := func(flag string) bool { return o.config == "" || o.given(flag) }
 	if o.config != "" {
@@ -25,7 +26,7 @@ func (o *segmentOptions) setup() (*configs.Segmentation, error) {
 		}
 	}
 	if o.classes != "" {
-		classes, err := parseClasses(o.classes)
+		classes, err := parseClasses(o.classes, say)
 		if err != nil {
 			return nil, err
 		}
@@ -56,10 +57,11 @@ func override[T any](field *T, value T, set bool) {
 
 // parseClasses reads the classes of --classes: names separated by commas, with | between
 // the words of a class, or a file with one class per line and commas between words.
-func parseClasses(given string) ([]configs.Class, error) {
-	lines, err := textlist.ReadFile(given)
+func parseClasses(given string, say *ui.Printer) ([]configs.Class, error) {
+	list, err := textlist.ReadList(given)
 	if err == nil {
-		return splitClasses(lines, ",")
+		warnOf(given, list.Warnings, say)
+		return splitClasses(list.Texts, ",")
 	}
 	if _, missing := os.Stat(given); missing == nil || filepath.Ext(given) == ".txt" {
 		return nil, err // a file was meant

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // This file holds that what the documentation names exists, and that it names what
@@ -43,7 +44,7 @@ func TestNamedFilesExist(t *testing.T) {
 	if err != nil || len(docs) == 0 {
 		t.Fatalf("no docs: %v", err)
 	}
-	names := []string{"ARCHITECTURE.md", "README.md"}
+	names := []string{"ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"}
 	for _, d := range docs {
 		names = append(names, filepath.Join("docs", filepath.Base(d)))
 	}
@@ -133,7 +134,7 @@ func TestNamedFunctionsExist(t *testing.T) {
 func TestFormatsAreComplete(t *testing.T) {
 	doc := readDoc(t, "docs/formats.md")
 	kinds := 0
-	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/pipeline/kinds.go"), nil, parser.SkipObjectResolution)
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "internal/artefact/kind.go"), nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +156,8 @@ func TestFormatsAreComplete(t *testing.T) {
 	if kinds < 20 {
 		t.Errorf("only %d kinds and files found", kinds)
 	}
-	for _, v := range []any{cache.Manifest{}, cache.Origin{}, cache.Skipped{}, cache.Payload{}, cache.Chunk{}} {
+	for _, v := range []any{cache.Manifest{}, origin.Origin{}, origin.Images{}, origin.Collect{}, origin.Shard{}, origin.SVD{}, origin.Mask{}, origin.Polysemanticity{},
+		origin.Prompts{}, origin.Code{}, origin.Segment{}, origin.Shift{}, cache.Skipped{}, cache.Payload{}, cache.Chunk{}} {
 		for i := range reflect.TypeOf(v).NumField() {
 			field := reflect.TypeOf(v).Field(i)
 			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")

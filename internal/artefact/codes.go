@@ -83,6 +83,13 @@ func (c *Codes) Save(path string, o origin.Origin) error {
 	return err
 }
 
+// The largest codes that are read: twice the pairs of RN50x64, and 35 times the
+// reference's list of words.
+const (
+	mostUnits = 1 << 19
+	mostTexts = 1 << 20
+)
+
 // Codes reads codes, ours or the reference's.
 func (r Reader) Codes(path string, facts Facts) (*Codes, error) {
 	artefact, err := r.Open(path, facts, KindCodes)
@@ -94,7 +101,7 @@ func (r Reader) Codes(path string, facts Facts) (*Codes, error) {
 		return nil, err
 	}
 	defer a.Close()
-	m, err := a.ReadSparse()
+	m, err := a.ReadSparse(mostUnits, mostTexts)
 	if err != nil {
 		return nil, err
 	}
@@ -110,7 +117,7 @@ func (r Reader) Codes(path string, facts Facts) (*Codes, error) {
 
 // readStops reads what only our codes have.
 func (c *Codes) readStops(a *npy.Archive) error {
-	residuals, err := a.Read("residuals")
+	residuals, err := a.Read("residuals", 8*int64(c.Rows.Rows))
 	if err != nil {
 		return err
 	}
@@ -120,7 +127,7 @@ func (c *Codes) readStops(a *npy.Archive) error {
 	if i := FirstNonFinite(c.Residuals); i >= 0 {
 		return fmt.Errorf("%s: residual of unit %d is %g, want finite ones", c.Path, i, c.Residuals[i])
 	}
-	stops, err := a.Read("stops")
+	stops, err := a.Read("stops", 8*int64(c.Rows.Rows))
 	if err != nil {
 		return err
 	}

@@ -8,12 +8,12 @@
 //	HOME/assets.json                  the user's table, optional
 //	HOME/assets/CACHEDIR.TAG          so that backups leave the folder out
 //	HOME/assets/RN50x16.pt            a file, whole and with its checksum
-//	HOME/assets/RN50x16.pt.checked    that its checksum was right, with size and time
+//	HOME/assets/RN50x16.pt.checked    that its checksum was right, with size, times and inode
 //	HOME/assets/RN50x16.pt.partial    what has arrived of it
 //
 // A file is used only after its SHA-256 has been found right. As that takes a second
 // for a gigabyte, what was found is written down, and holds for as long as the file
-// keeps its size and time of change.
+// keeps its size, times of change and inode.
 package asset
 
 import (
@@ -30,6 +30,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/download"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // The environment variables.
@@ -61,7 +62,7 @@ type Store struct {
 func Open(home string) (*Store, error) {
 	s := &Store{Dir: filepath.Join(home, "assets"), table: configs.Assets()}
 	path := filepath.Join(home, "assets.json")
-	data, err := readBounded(path, configs.MaxAssetsTable)
+	data, err := foreign.ReadFile(path, configs.MaxAssetsTable)
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
@@ -81,23 +82,6 @@ func Open(home string) (*Store, error) {
 	}
 	s.table = append(s.table, own...)
 	return s, nil
-}
-
-// readBounded reads a file of at most limit bytes.
-func readBounded(path string, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, limit+1))
-	if err == nil && int64(len(data)) > limit {
-		err = fmt.Errorf("more than %d bytes", limit)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return data, nil
 }
 
 // Assets returns the table: the program's, then the user's.
@@ -153,7 +137,7 @@ func (s *Store) Locate(ctx context.Context, a configs.Asset) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	now := check{SHA256: a.SHA256, Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	now := newCheck(a.SHA256, info)
 	if readCheck(path) == now {
 		return path, nil
 	}
@@ -191,6 +175,14 @@ type check struct {
 	SHA256   string `json:"sha256"`
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
+	Changed  int64  `json:"changed,omitempty"`
+	Inode    uint64 `json:"inode,omitempty"`
+}
+
+func newCheck(sum string, info fs.FileInfo) check {
+	c := check{SHA256: sum, Size: info.Size(), Modified: info.ModTime().UnixNano()}
+	c.Inode, c.Changed = identity(info)
+	return c
 }
 
 const (
@@ -201,7 +193,7 @@ const (
 // readCheck returns what was found of the file at path; nothing if there is no
 // telling.
 func readCheck(path string) check {
-	data, err := readBounded(path+checkedSuffix, maxCheck)
+	data, err := foreign.ReadFile(path+checkedSuffix, maxCheck)
 	var c check
 	if err != nil || json.Unmarshal(data, &c) != nil {
 		return check{}
@@ -236,7 +228,7 @@ func (s *Store) Fetch(ctx context.Context, c *download.Client, a configs.Asset, 
 	if err != nil {
 		return f, err
 	}
-	check{SHA256: a.SHA256, Size: info.Size(), Modified: info.ModTime().UnixNano()}.write(f.Path) // as in Locate
+	newCheck(a.SHA256, info).write(f.Path) // as in Locate
 	return f, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,59 @@ func TestLocate(t *testing.T) {
 		if _, err := s.Locate(ctx, a); !errors.Is(err, cache.ErrDamaged) {
 			t.Errorf("with the note %.50q: got %v, want ErrDamaged", note, err)
 		}
+	}
+}
+
+// TestLocateSetBack changes a file and sets its time back, or puts another in its place
+// with the same time: the inode gives it away.
+func TestLocateSetBack(t *testing.T) {
+	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
+		t.Skip("inodes are not known here")
+	}
+	for name, change := range map[string]func(path string){
+		"in place": func(path string) { write(t, path, strings.ToUpper(text)) },
+		"replaced": func(path string) {
+			write(t, path+".new", strings.ToUpper(text))
+			if err := os.Rename(path+".new", path); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, a := ownStore(t, "http://files.invalid")
+			write(t, s.Path(a), text)
+			if _, err := s.Locate(t.Context(), a); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.Stat(s.Path(a))
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(20 * time.Millisecond) // clocks of file systems tick slowly
+			change(s.Path(a))
+			if err := os.Chtimes(s.Path(a), before.ModTime(), before.ModTime()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Locate(t.Context(), a); !errors.Is(err, cache.ErrDamaged) {
+				t.Errorf("got %v, want ErrDamaged", err)
+			}
+		})
+	}
+}
+
+// TestFetchByHand says where a file is to be put that cannot be fetched.
+func TestFetchByHand(t *testing.T) {
+	s, a := ownStore(t, "http://127.0.0.1:1") // nobody listens at port 1
+	var said bytes.Buffer
+	start := time.Now()
+	_, err := s.Fetch(t.Context(), download.NewClient("clipnh/test"), a, s.URL(a, ""), ui.NewPrinter(&said, &said, time.Now))
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "put it at "+s.Path(a)) || time.Since(start) > 5*time.Second {
+		t.Fatalf("%v after %s, without the path of the file", err, time.Since(start))
+	}
+	write(t, s.Path(a), text)
+	if path, err := s.Locate(t.Context(), a); err != nil || path != s.Path(a) {
+		t.Errorf("put there by hand: %s, %v", path, err)
 	}
 }
 

@@ -44,9 +44,6 @@ const (
 // Vocab is the number of tokens; ids are below it.
 func (t *Tokenizer) Vocab() int { return int(t.end) + 1 }
 
-// EndOfText is the id that ends every encoded text, the largest of all.
-func (t *Tokenizer) EndOfText() int32 { return t.end }
-
 // Encode returns the ids of text between start-of-text and end-of-text, without
 // padding. A text of more than context tokens is cut to that many, the last
 // one replaced by end-of-text. Encode panics if context is not positive.

@@ -68,8 +68,8 @@ func TestToyVocabulary(t *testing.T) {
 	}
 	for _, name := range []string{"text/toy_merges.txt", "text/toy_merges.txt.gz"} {
 		tokenizer := mustOpen(t, testutil.Golden(name))
-		if tokenizer.Vocab() != 812 || tokenizer.EndOfText() != 811 {
-			t.Errorf("%s: vocabulary %d, end of text %d, want 812, 811", name, tokenizer.Vocab(), tokenizer.EndOfText())
+		if tokenizer.Vocab() != 812 || tokenizer.end != 811 {
+			t.Errorf("%s: vocabulary %d, end of text %d, want 812, 811", name, tokenizer.Vocab(), tokenizer.end)
 		}
 		for i, prompt := range prompts {
 			got := make([]int64, context)
@@ -116,9 +116,9 @@ func TestOpenAIVocabulary(t *testing.T) {
 	var golden full
 	readJSON(t, testutil.Golden("text/tokens_full.json"), &golden)
 	tokenizer := mustOpen(t, asset(t, "bpe_simple_vocab_16e6.txt.gz"))
-	if tokenizer.Vocab() != golden.Vocabulary || int(tokenizer.EndOfText()) != golden.EOT {
+	if tokenizer.Vocab() != golden.Vocabulary || int(tokenizer.end) != golden.EOT {
 		t.Errorf("vocabulary %d, end of text %d, want %d, %d",
-			tokenizer.Vocab(), tokenizer.EndOfText(), golden.Vocabulary, golden.EOT)
+			tokenizer.Vocab(), tokenizer.end, golden.Vocabulary, golden.EOT)
 	}
 	if len(golden.Texts) == 0 {
 		t.Fatal("no texts in the golden file")
@@ -161,7 +161,7 @@ func TestEncodeCutsToContext(t *testing.T) {
 	whole := tokenizer.Encode("zq zq zq", 77)
 	for context := 1; context <= len(whole)+1; context++ {
 		want := slices.Clone(whole[:min(context, len(whole))])
-		want[len(want)-1] = tokenizer.EndOfText()
+		want[len(want)-1] = tokenizer.end
 		if got := tokenizer.Encode("zq zq zq", context); !slices.Equal(got, want) {
 			t.Errorf("context %d: got %v, want %v", context, got, want)
 		}

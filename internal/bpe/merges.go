@@ -7,8 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 
 // Open reads the merges file at path, plain or gzip-compressed, as Read does.
 func Open(path string) (*Tokenizer, error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read merges: %w", err)
 	}
@@ -56,6 +57,8 @@ func Read(r io.Reader) (*Tokenizer, error) {
 			return nil, err
 		}
 		plain = bufio.NewReaderSize(unzip, maxLine)
+	} else if head, _ := plain.Peek(foreign.HeadBytes); foreign.Mistaken(head) != nil {
+		return nil, fmt.Errorf("%w, want a merges file", foreign.Mistaken(head))
 	}
 	counted := &io.LimitedReader{R: plain, N: maxFile + 1}
 	t, err := parse(bufio.NewReaderSize(counted, maxLine))
@@ -121,18 +124,18 @@ func readLine(lines *bufio.Reader) (line string, more bool, err error) {
 func addMerge(merges map[pair]int32, known map[string]int32, line string) error {
 	left, right, ok := strings.Cut(line, " ")
 	if !ok || strings.Contains(right, " ") {
-		return fmt.Errorf("%.60q, want two tokens with a blank between", line)
+		return fmt.Errorf("%s, want two tokens with a blank between", foreign.Quote(line))
 	}
 	var p pair
 	if p.left, ok = known[left]; !ok {
-		return fmt.Errorf("%.60q: token %.40q is not known by then", line, left)
+		return fmt.Errorf("%s: token %s is not known by then", foreign.Quote(line), foreign.Quote(left))
 	}
 	if p.right, ok = known[right]; !ok {
-		return fmt.Errorf("%.60q: token %.40q is not known by then", line, right)
+		return fmt.Errorf("%s: token %s is not known by then", foreign.Quote(line), foreign.Quote(right))
 	}
 	joined := left + right
 	if contains(known, joined) {
-		return fmt.Errorf("%.60q: token %.40q is known already", line, joined)
+		return fmt.Errorf("%s: token %s is known already", foreign.Quote(line), foreign.Quote(joined))
 	}
 	id := int32(2*alphabet + len(merges))
 	merges[p], known[joined] = id, id

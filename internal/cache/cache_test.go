@@ -581,32 +581,6 @@ func TestWriteFile(t *testing.T) {
 	}
 }
 
-func TestInitDir(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "cache")
-	for range 2 {
-		if err := InitDir(dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got := files(t, dir)
-	if len(got) != 2 || !strings.HasPrefix(got["CACHEDIR.TAG"], "Signature: 8a477f597d28d172789f06886806bc55\n") {
-		t.Errorf("files %q", got)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "version"), []byte("2\n"), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := InitDir(dir); !errors.Is(err, ErrVersion) {
-		t.Errorf("a newer folder: %v, want %v", err, ErrVersion)
-	}
-	other := t.TempDir()
-	if err := os.WriteFile(filepath.Join(other, "thesis.tex"), nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := InitDir(other); !errors.Is(err, ErrExists) {
-		t.Errorf("somebody's folder: %v, want %v", err, ErrExists)
-	}
-}
-
 func TestFree(t *testing.T) {
 	dir := t.TempDir()
 	a, err := Free(dir)

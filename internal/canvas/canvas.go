@@ -1,10 +1,11 @@
-// Package canvas draws the pictures that people look at and that are made of
-// pictures: contact sheets, heat maps, overlays, and their legends.
+// Package canvas draws images composed of other images: contact sheets, heat maps,
+// overlays, and their legends.
 //
-// A Picture is pixels. A Canvas is a surface that pictures, boxes and texts are
-// drawn on, in pixels from its upper left corner. A Font is letters of one size.
-// A Heat is numbers over a picture, shown as colours. A Palette tells classes
-// apart. Colours are chosen for people with any kind of colour vision.
+// A Picture is an array of pixels. A Canvas is a surface for pictures, boxes and
+// texts; coordinates are pixels from its upper left corner. A Font is a typeface in
+// one size. A Heat is a grid of numbers shown as colours over a picture. Palette
+// returns colours that tell classes apart. All colours are chosen for people with any
+// kind of colour vision.
 //
 // The same drawing gives the same bytes. For curves and axes see package plot.
 package canvas
@@ -17,23 +18,23 @@ import (
 	scale "golang.org/x/image/draw"
 )
 
-// Colours of what is not data.
+// Colours of everything that is not data.
 var (
 	White  = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 	Ink    = color.NRGBA{0x1a, 0x1a, 0x1a, 0xff} // text
-	Grey   = color.NRGBA{0x59, 0x59, 0x59, 0xff} // text of less weight
+	Grey   = color.NRGBA{0x59, 0x59, 0x59, 0xff} // secondary text
 	Faint  = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff} // lines
-	Shaded = color.NRGBA{0xf3, 0xf3, 0xf3, 0xff} // grounds
+	Shaded = color.NRGBA{0xf3, 0xf3, 0xf3, 0xff} // backgrounds
 )
 
-// A Picture is 8 bits a channel, red, green and blue.
+// A Picture has 8 bits per channel: red, green and blue.
 type Picture struct {
 	Pix  []byte // [H,W,3]
 	W, H int
 }
 
-// image returns a copy that the drawing packages know. It panics where the
-// pixels are not those of a W x H picture, of which there must be some.
+// image returns a copy for the standard drawing packages. It panics if W or H is
+// less than 1 or Pix is not [H,W,3].
 func (p Picture) image() *image.RGBA {
 	if p.W < 1 || p.H < 1 || len(p.Pix) != 3*p.W*p.H {
 		panic("canvas: pixels are not [H,W,3]")
@@ -46,26 +47,25 @@ func (p Picture) image() *image.RGBA {
 	return m
 }
 
-// A Canvas is an opaque surface to draw on. What is drawn beyond its edges is
-// lost.
+// A Canvas is an opaque surface to draw on. Drawing outside its bounds has no effect.
 type Canvas struct{ img *image.RGBA }
 
 // New returns a canvas of w x h pixels in one colour.
-func New(w, h int, ground color.NRGBA) *Canvas {
+func New(w, h int, background color.NRGBA) *Canvas {
 	c := &Canvas{image.NewRGBA(image.Rect(0, 0, w, h))}
-	c.Fill(c.img.Rect, ground)
+	c.Fill(c.img.Rect, background)
 	return c
 }
 
-// Bounds is the whole canvas.
+// Bounds returns the whole canvas.
 func (c *Canvas) Bounds() image.Rectangle { return c.img.Rect }
 
-// Fill paints a box. A colour that lets light through mixes with what is there.
+// Fill paints a box. A translucent colour is blended with what is there.
 func (c *Canvas) Fill(box image.Rectangle, with color.NRGBA) {
 	draw.Draw(c.img, box, image.NewUniform(with), image.Point{}, draw.Over)
 }
 
-// Outline draws the edge of a box, inside of it.
+// Outline draws a border of the given width just inside a box.
 func (c *Canvas) Outline(box image.Rectangle, width int, with color.NRGBA) {
 	inner := box.Inset(width)
 	if inner.Empty() {
@@ -78,9 +78,9 @@ func (c *Canvas) Outline(box image.Rectangle, width int, with color.NRGBA) {
 	c.Fill(image.Rect(inner.Max.X, inner.Min.Y, box.Max.X, inner.Max.Y), with)
 }
 
-// Place draws p as large as it fits into a box, in its middle, and returns where
-// that is. It is scaled with a cubic kernel that is widened to shrink, so that
-// fine patterns do not flicker.
+// Place draws p centred in a box, as large as fits, and returns the rectangle that
+// it covers. It scales with a cubic kernel, which is widened when shrinking, so that
+// fine patterns do not alias.
 func (c *Canvas) Place(p Picture, box image.Rectangle) image.Rectangle {
 	at := Fit(p.W, p.H, box)
 	if at.Empty() {
@@ -95,8 +95,8 @@ func (c *Canvas) Place(p Picture, box image.Rectangle) image.Rectangle {
 	return at
 }
 
-// Fit returns where a w x h picture lies when it is scaled to fit a box, in its
-// middle.
+// Fit returns the rectangle of a w x h picture that is scaled to fit a box and
+// centred in it.
 func Fit(w, h int, box image.Rectangle) image.Rectangle {
 	bw, bh := box.Dx(), box.Dy()
 	if w*bh > bw*h {

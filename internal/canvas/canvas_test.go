@@ -23,7 +23,7 @@ func stripes(w, h int) Picture {
 	return p
 }
 
-// inked returns the smallest box around what is not of a colour.
+// inked returns the smallest box around all pixels that do not have the colour ground.
 func inked(c *Canvas, ground color.NRGBA) (box image.Rectangle) {
 	for y := c.Bounds().Min.Y; y < c.Bounds().Max.Y; y++ {
 		for x := c.Bounds().Min.X; x < c.Bounds().Max.X; x++ {
@@ -87,8 +87,8 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// A fine pattern that is shrunk is grey, not whatever pixels were hit.
-func TestPlaceDoesNotFlicker(t *testing.T) {
+// A fine pattern becomes grey when shrunk; it is not sampled pixel by pixel.
+func TestPlaceDoesNotAlias(t *testing.T) {
 	p := Picture{make([]byte, 3*300*300), 300, 300}
 	for i := range p.Pix {
 		if (i/3%300+i/3/300)%2 == 0 {
@@ -98,7 +98,7 @@ func TestPlaceDoesNotFlicker(t *testing.T) {
 	c := New(37, 37, White)
 	c.Place(p, c.Bounds())
 	if got := c.img.RGBAAt(18, 18).R; got < 120 || got > 135 {
-		t.Errorf("a chequered pattern became %d, want about 127", got)
+		t.Errorf("a checkered pattern became %d, want about 127", got)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestHeat(t *testing.T) {
 	at := func(x, y int) [3]byte { return [3]byte(p.Pix[3*(y*p.W+x):]) }
 	for y := 0; y < 40; y += 13 {
 		if at(0, y) != at(9, y) || at(39, y) != at(31, y) {
-			t.Error("the heat changes beyond the outer locations")
+			t.Error("the heat changes outside the outermost locations")
 		}
 		for x := 11; x < 30; x++ {
 			if at(x, y)[1] < at(x-1, y)[1] {
@@ -184,30 +184,30 @@ func TestHeat(t *testing.T) {
 	flat := Heat{Values: []float32{0, 0, 0, 0}, W: 2, H: 2}.Over(ground) // no range
 	cold := Heat{Values: []float32{0}, W: 1, H: 1, High: 1}.Over(ground)
 	if !bytes.Equal(flat.Pix, cold.Pix) {
-		t.Error("values without a range are not cold")
+		t.Error("values without a range are not drawn as the lowest")
 	}
 }
 
-// The colours of a heat get lighter, for every kind of eyes.
+// The colours of a heat get lighter for every kind of colour vision.
 func TestColourRises(t *testing.T) {
 	before := seenBy(Colour(0))
 	for i := 1; i <= 100; i++ {
 		now := seenBy(Colour(float64(i) / 100))
 		for eyes := range now {
 			if now[eyes][0] <= before[eyes][0] {
-				t.Errorf("eyes %d: at %d %% no lighter than before", eyes, i)
+				t.Errorf("vision %d: no lighter at %d %% than before", eyes, i)
 			}
 		}
 		before = now
 	}
 	if Colour(-1) != Colour(0) || Colour(2) != Colour(1) {
-		t.Error("shares outside of 0 to 1 are not held there")
+		t.Error("shares outside 0 to 1 are not clamped")
 	}
 }
 
 func TestPaletteIsDistinct(t *testing.T) {
-	// The least distance between two colours, for the eyes that see least of it;
-	// differences from 0.02 on are seen side by side.
+	// The smallest distance between two colours, for the vision that sees least of it.
+	// Side by side, differences of 0.02 and more are visible.
 	for n, least := range map[int]float64{7: 0.075, 21: 0.06, 60: 0.035, 171: 0.015} {
 		colours := Palette(n)
 		if len(colours) != n {
@@ -222,7 +222,7 @@ func TestPaletteIsDistinct(t *testing.T) {
 			}
 		}
 		if nearest < least {
-			t.Errorf("of %d colours two are %.4f apart, want %g", n, nearest, least)
+			t.Errorf("two of %d colours are %.4f apart, want at least %g", n, nearest, least)
 		}
 	}
 }
@@ -248,11 +248,11 @@ func TestLegendFits(t *testing.T) {
 		}
 	}
 	if l := NewLegend(f, nil, 100); l.Height() != 0 {
-		t.Error("a legend of nothing has a height")
+		t.Error("a legend without entries has a height")
 	}
 }
 
-// drawing uses everything once.
+// drawing uses every kind of element once.
 func drawing() *Canvas {
 	c := New(300, 200, Shaded)
 	f := NewFont(15)
@@ -271,7 +271,7 @@ func TestSameBytes(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
-		t.Error("the same drawing gave other bytes")
+		t.Error("the same drawing gave different bytes")
 	}
 }
 
@@ -305,15 +305,15 @@ func TestMakerOfOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, file := range map[string][]byte{
-		"nothing": nil, "text": []byte("hello"), "another program's": plain.Bytes(),
-		"cut in the name": ours.Bytes()[:headerSize+4+4+5], "cut before it": ours.Bytes()[:headerSize],
+		"empty": nil, "text": []byte("hello"), "another program's": plain.Bytes(),
+		"truncated in the name": ours.Bytes()[:headerSize+4+4+5], "truncated before it": ours.Bytes()[:headerSize],
 	} {
 		if got, err := Maker(bytes.NewReader(file)); got != "" || err != nil {
-			t.Errorf("%s: made by %q, %v, want nobody", name, got, err)
+			t.Errorf("%s: made by %q, %v, want no maker", name, got, err)
 		}
 	}
 	if _, err := Maker(failing{}); err == nil {
-		t.Error("a file that cannot be read has a maker")
+		t.Error("a file that cannot be read has a maker, want an error")
 	}
 }
 
@@ -327,7 +327,7 @@ func FuzzMaker(f *testing.F) {
 	f.Add([]byte(signature))
 	f.Fuzz(func(t *testing.T, file []byte) {
 		maker, err := Maker(bytes.NewReader(file))
-		if err != nil || len(maker) > mostMaker || !bytes.Contains(file, []byte(maker)) {
+		if err != nil || len(maker) > maxMaker || !bytes.Contains(file, []byte(maker)) {
 			t.Errorf("made by %q, %v", maker, err)
 		}
 	})

@@ -13,8 +13,7 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// A Font is Liberation Sans in one size. It may be used by one goroutine at a
-// time.
+// A Font is Liberation Sans in one size. It is not safe for concurrent use.
 type Font struct {
 	face    font.Face
 	metrics font.Metrics
@@ -26,34 +25,34 @@ func parsed(ttf []byte) func() *opentype.Font {
 	return sync.OnceValue(func() *opentype.Font {
 		f, err := opentype.Parse(ttf)
 		if err != nil {
-			panic("canvas: " + err.Error()) // a part of the program
+			panic("canvas: " + err.Error()) // the font is embedded in the program
 		}
 		return f
 	})
 }
 
-// NewFont returns letters of so many pixels to the em.
+// NewFont returns the regular font; size is in pixels per em.
 func NewFont(size float64) *Font { return newFont(regular(), size) }
 
-// NewBold returns heavy letters of so many pixels to the em.
+// NewBold returns the bold font; size is in pixels per em.
 func NewBold(size float64) *Font { return newFont(bold(), size) }
 
-func newFont(of *opentype.Font, size float64) *Font {
-	face, err := opentype.NewFace(of, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingNone})
+func newFont(typeface *opentype.Font, size float64) *Font {
+	face, err := opentype.NewFace(typeface, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingNone})
 	if err != nil {
 		panic("canvas: " + err.Error())
 	}
 	return &Font{face, face.Metrics()}
 }
 
-// Height is that of a line, in pixels: from the top of the highest letter to
-// the foot of the lowest.
+// Height returns the height of a line in pixels, from the top of the highest letter
+// to the bottom of the lowest.
 func (f *Font) Height() int { return f.metrics.Ascent.Ceil() + f.metrics.Descent.Ceil() }
 
-// Width is that of a text, in pixels, rounded up.
+// Width returns the width of a text in pixels, rounded up.
 func (f *Font) Width(text string) int { return font.MeasureString(f.face, text).Ceil() }
 
-// Text draws a line of text whose upper left corner is at a point.
+// Text draws a line of text with its upper left corner at a point.
 func (c *Canvas) Text(f *Font, at image.Point, text string, with color.NRGBA) {
 	d := font.Drawer{
 		Dst: c.img, Src: image.NewUniform(with), Face: f.face,
@@ -62,25 +61,23 @@ func (c *Canvas) Text(f *Font, at image.Point, text string, with color.NRGBA) {
 	d.DrawString(text)
 }
 
-// TextCentred draws a line of text in the middle of a box's width, at its top.
+// TextCentred draws a line of text at the top of a box, horizontally centred.
 func (c *Canvas) TextCentred(f *Font, box image.Rectangle, text string, with color.NRGBA) {
 	c.Text(f, image.Pt(box.Min.X+(box.Dx()-f.Width(text))/2, box.Min.Y), text, with)
 }
 
-// ellipsis stands for what is left out of a text.
+// ellipsis replaces the omitted part of a text.
 const ellipsis = "…"
 
-// Cut returns a text that is no wider than a number of pixels: if need be,
-// without its end.
+// Cut returns text, truncated at the end if it is wider than width pixels.
 func (f *Font) Cut(text string, width int) string {
 	return f.shorten(text, width, func(letters []rune, keep int) string {
 		return string(letters[:keep]) + ellipsis
 	})
 }
 
-// CutMiddle is Cut, but for names that differ towards their ends, as those of
-// files do: it leaves out their middle, and keeps twice as much of the end as of
-// the beginning.
+// CutMiddle is Cut for names that differ towards their ends, such as file names: it
+// omits the middle, and keeps twice as much of the end as of the beginning.
 func (f *Font) CutMiddle(text string, width int) string {
 	return f.shorten(text, width, func(letters []rune, keep int) string {
 		begin := keep / 3
@@ -88,8 +85,8 @@ func (f *Font) CutMiddle(text string, width int) string {
 	})
 }
 
-// Wrap breaks a text at blanks into lines that are no wider than a number of
-// pixels. Words that are lose their ends.
+// Wrap breaks a text at white space into lines of at most width pixels. Longer words
+// are truncated.
 func (f *Font) Wrap(text string, width int) []string {
 	var lines []string
 	for _, word := range strings.Fields(text) {
@@ -102,15 +99,15 @@ func (f *Font) Wrap(text string, width int) []string {
 	return lines
 }
 
-// shorten keeps as many letters as fit. Where not even the ellipsis does,
-// nothing is left.
+// shorten returns the longest text of keeping that fits into width, or the empty
+// string if not even the ellipsis fits.
 func (f *Font) shorten(text string, width int, keeping func(letters []rune, keep int) string) string {
-	const most = 1 << 10 // letters of a line that anybody reads
+	const maxLetters = 1 << 10 // more than fits into any line; bounds the time
 	letters := []rune(text)
-	if len(letters) <= most && f.Width(text) <= width {
+	if len(letters) <= maxLetters && f.Width(text) <= width {
 		return text
 	}
-	for keep := min(len(letters)-1, most); keep >= 0; keep-- {
+	for keep := min(len(letters)-1, maxLetters); keep >= 0; keep-- {
 		if short := keeping(letters, keep); f.Width(short) <= width {
 			return short
 		}

@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// A Heat is numbers at the locations of a grid that covers a picture.
+// A Heat is a grid of numbers that covers a picture.
 type Heat struct {
 	Values    []float32 // [H,W]
 	W, H      int
-	Low, High float64 // what the ends of the colours stand for
+	Low, High float64 // values at the two ends of the colour scale
 }
 
-// Colour is that of a share of the way from Low to High, from 0 to 1: viridis,
-// whose lightness rises evenly, so that it can be read without seeing hue.
+// Colour returns the colour of a share, from 0 at Low to 1 at High. The scale is
+// viridis, whose lightness rises evenly, so that it can be read without seeing hue.
 func Colour(share float64) color.NRGBA {
 	last := float64(len(viridis) - 1)
 	at := min(max(share, 0), 1) * last
@@ -26,27 +26,28 @@ func Colour(share float64) color.NRGBA {
 	return color.NRGBA{mixed(0), mixed(1), mixed(2), 0xff}
 }
 
-// viridis is the colour map of that name at equal distances.
+// viridis is the colour map of that name, sampled at equal distances.
 var viridis = [...][3]uint8{
 	{68, 1, 84}, {71, 44, 122}, {59, 81, 139}, {44, 113, 142}, {33, 144, 141}, {39, 173, 129}, {92, 200, 99}, {170, 220, 50}, {253, 231, 37},
 }
 
-// The weight of a heat's colour over the picture, at its low and its high end:
-// what is hot must be seen, what is cold may be looked through.
+// The opacity of a heat's colour over the picture at the low and the high end: high
+// values must be visible, low ones may let the picture show through.
 const (
 	coldWeight = 0.3
 	hotWeight  = 0.85
 )
 
-// over lays the colour of a share over a shade of grey.
+// over blends the colour of a share with a shade of grey.
 func over(grey, share float64) color.NRGBA {
 	c, weight := Colour(share), coldWeight+(hotWeight-coldWeight)*share
 	mixed := func(channel uint8) uint8 { return uint8(float64(channel)*weight + grey*(1-weight) + 0.5) }
 	return color.NRGBA{mixed(c.R), mixed(c.G), mixed(c.B), 0xff}
 }
 
-// Over returns p in shades of grey under the colours of h. Values between the
-// centres of locations are interpolated linearly.
+// Over returns p in shades of grey, overlaid with the colours of h. Values between
+// the centres of locations are interpolated linearly. It panics if Values is not
+// [H,W] or empty.
 func (h Heat) Over(p Picture) Picture {
 	if len(h.Values) != h.W*h.H || h.W < 1 || h.H < 1 {
 		panic("canvas: a heat's values are not [H,W]")
@@ -69,21 +70,22 @@ func (h Heat) Over(p Picture) Picture {
 	return out
 }
 
-// luma is the lightness of a pixel as old televisions show it.
+// luma is the lightness of an RGB pixel (ITU-R BT.601).
 func luma(pixel []byte) float64 {
 	return 0.299*float64(pixel[0]) + 0.587*float64(pixel[1]) + 0.114*float64(pixel[2])
 }
 
-// A place lies between two locations.
+// A place is a position between two locations.
 type place struct {
 	from, to int
-	part     float64 // of the way
+	part     float64 // fraction of the way
 }
 
 func (p place) mix(from, to float64) float64 { return from*(1-p.part) + to*p.part }
 
-// between returns where the centres of n pixels lie among those of some
-// locations over the same length. Beyond the outer ones nothing changes.
+// between returns the positions of the centres of n pixels among the centres of a
+// number of locations over the same length. Positions beyond the outermost centres
+// are clamped to them.
 func between(locations, n int) []place {
 	places := make([]place, n)
 	for i := range places {
@@ -95,8 +97,8 @@ func between(locations, n int) []place {
 	return places
 }
 
-// Bar draws the colours of a Heat over grey from low on the left to high on the
-// right, with what their ends stand for below. Its height is BarHeight.
+// Bar draws the colour scale of a Heat over grey, from low on the left to high on the
+// right, with the labels of its ends below. Its height is BarHeight.
 func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
 	for x := range width {
 		share := float64(x) / math.Max(1, float64(width-1))
@@ -107,7 +109,7 @@ func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
 	c.Text(f, image.Pt(at.X+width-f.Width(high), y), high, Ink)
 }
 
-// BarHeight is the height of what Bar draws.
+// BarHeight returns the height of what Bar draws.
 func BarHeight(f *Font) int { return barThickness + barGap + f.Height() }
 
 const barThickness, barGap, barGrey = 14, 4, 150

@@ -5,24 +5,24 @@ import (
 	"image/color"
 )
 
-// An Entry is a colour and what it stands for.
+// An Entry is a colour and its label.
 type Entry struct {
 	Colour color.NRGBA
 	Text   string
 }
 
-// A Legend is entries in as many columns as its width has room for, read
-// downwards. Texts wider than the legend lose their ends.
+// A Legend is a table of entries in as many columns as fit into its width, filled
+// column by column. Texts wider than the legend are truncated.
 type Legend struct {
 	font          *Font
 	entries       []Entry
 	columns, rows int
-	column        int // width of one
+	column        int // width of a column
 }
 
 const entryGap, columnGap = 8, 24
 
-// NewLegend lays entries out in a width.
+// NewLegend lays out entries in the given width.
 func NewLegend(f *Font, entries []Entry, width int) *Legend {
 	l := &Legend{font: f, entries: entries}
 	swatch := l.swatch()
@@ -35,13 +35,13 @@ func NewLegend(f *Font, entries []Entry, width int) *Legend {
 	return l
 }
 
-// swatch is the side of a sample of colour.
+// swatch is the side length of a colour sample.
 func (l *Legend) swatch() int { return l.font.Height() }
 
 // line is the height of an entry and the gap to the next.
 func (l *Legend) line() int { return l.font.Height() * 3 / 2 }
 
-// Height is that of the whole legend.
+// Height returns the height of the whole legend.
 func (l *Legend) Height() int {
 	if l.rows == 0 {
 		return 0

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// WriteNumbers writes numbers [H,W], as labels are, as a grey PNG file that names
-// its maker: of 8 bits where all are below 256, else of 16.
+// WriteNumbers writes numbers [H,W], such as labels, as a grey PNG file that names
+// its maker. It has 8 bits per pixel if all numbers are below 256, else 16.
 func WriteNumbers(w io.Writer, numbers []uint16, width int, maker string) error {
 	if width < 1 || len(numbers) == 0 || len(numbers)%width != 0 {
 		panic("canvas: numbers are not [H,W]")

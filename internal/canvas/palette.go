@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// Palette returns n colours to tell classes apart. The first are Okabe and Ito's.
-// Each further one is, of a grid of colours, the one least like those before it,
-// and black and white, to whichever of three kinds of eyes sees least of the
-// difference: usual ones, and those without red or green cones. So the first of a
-// palette do not depend on its length. Beyond a few dozen no colours are easy to
-// tell apart; people then need names beside them.
+// Palette returns n colours that tell classes apart. The first ones are Okabe and
+// Ito's. Each further colour is chosen from a grid of colours to be the least like
+// those before it, black and white. Differences are measured for three kinds of
+// colour vision, normal, without red cones and without green cones, and the smallest
+// counts. So the first colours of a palette do not depend on its length. More than a
+// few dozen colours are hard to tell apart and need names next to them.
 func Palette(n int) []color.NRGBA {
 	chosen := make([]color.NRGBA, 0, max(n, len(okabeIto)))
 	chosen = append(chosen, okabeIto[:]...)
@@ -19,7 +19,7 @@ func Palette(n int) []color.NRGBA {
 		return chosen[:max(n, 0):max(n, 0)]
 	}
 	grid := gridColours()
-	nearest := make([]float64, len(grid)) // distance to what is chosen
+	nearest := make([]float64, len(grid)) // distance to the nearest chosen colour
 	for i := range nearest {
 		nearest[i] = math.Inf(1)
 	}
@@ -47,7 +47,7 @@ func Palette(n int) []color.NRGBA {
 	return chosen
 }
 
-// okabeIto are the seven colours, besides black, of Okabe and Ito's palette.
+// okabeIto are the seven colours of Okabe and Ito's palette other than black.
 var okabeIto = [...]color.NRGBA{
 	{0xe6, 0x9f, 0x00, 0xff}, // orange
 	{0x56, 0xb4, 0xe9, 0xff}, // sky blue
@@ -63,17 +63,17 @@ type gridColour struct {
 	seen   sight
 }
 
-// gridColours are the colours that a palette may be made of.
+// gridColours are the colours that a palette is chosen from.
 var gridColours = sync.OnceValue(func() []gridColour {
 	const (
-		steps   = 16  // of each channel
-		darkest = 0.3 // lightness
+		steps   = 16  // per channel
+		darkest = 0.3 // minimum lightness
 	)
 	var grid []gridColour
 	for i := range steps * steps * steps {
 		level := func(n int) uint8 { return uint8(n % steps * 255 / (steps - 1)) }
 		c := color.NRGBA{level(i / steps / steps), level(i / steps), level(i), 0xff}
-		// The darkest look alike, however far apart they are by number.
+		// Very dark colours look alike, even if their distance is large.
 		if seen := seenBy(c); seen[0][0] >= darkest {
 			grid = append(grid, gridColour{c, seen})
 		}
@@ -81,12 +81,12 @@ var gridColours = sync.OnceValue(func() []gridColour {
 	return grid
 })
 
-// A sight is a colour as usual eyes, those without red cones and those without
-// green ones see it, each as lightness and two axes of hue (Oklab), in which
-// equal distances look about equally large.
+// A sight is a colour as seen with normal vision, without red cones and without green
+// cones. Each is in Oklab, lightness and two axes of hue, where equal distances look
+// about equally large.
 type sight [3][3]float64
 
-// distance is the least difference that any of the eyes see.
+// distance is the smallest of the differences for the three kinds of vision.
 func (s *sight) distance(other *sight) float64 {
 	least := math.Inf(1)
 	for eyes := range s {
@@ -109,8 +109,8 @@ func (m *matrix) times(v [3]float64) (out [3]float64) {
 	return out
 }
 
-// What light of red, green and blue looks like to those who lack a kind of
-// cones: Machado, Oliveira and Fernandes 2009, full severity.
+// withoutRed and withoutGreen simulate how people without one kind of cones see
+// linear RGB: Machado, Oliveira and Fernandes 2009, full severity.
 var (
 	usual        = matrix{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
 	withoutRed   = matrix{{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}}
@@ -135,7 +135,7 @@ func seenBy(c color.NRGBA) (s sight) {
 	return s
 }
 
-// linear is the amount of light that a byte of sRGB stands for.
+// linear converts a byte of sRGB to linear light, 0 to 1.
 func linear(b uint8) float64 {
 	x := float64(b) / 255
 	if x <= 0.04045 {

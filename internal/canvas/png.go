@@ -9,13 +9,13 @@ import (
 	"io"
 )
 
-// A PNG file begins with a signature and the header's chunk; what names its
-// maker follows, a tEXt chunk of this keyword.
+// A PNG file begins with a signature and the header chunk. We add a tEXt chunk with
+// this keyword, which names the file's maker, right after them.
 const (
 	signature  = "\x89PNG\r\n\x1a\n"
 	headerSize = len(signature) + 4 + 4 + 13 + 4
 	keyword    = "Software\x00"
-	mostMaker  = 80 // bytes
+	maxMaker   = 80 // bytes
 )
 
 // WritePNG writes the canvas as a PNG file that names its maker.
@@ -26,18 +26,18 @@ func (p Picture) WritePNG(w io.Writer, maker string) error { return writePNG(w, 
 
 func writePNG(w io.Writer, m image.Image, maker string) error {
 	var b bytes.Buffer
-	// A fifth of the default's time, for files a sixth larger.
+	// BestSpeed takes a fifth of the default's time and makes files a sixth larger.
 	if err := (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(&b, m); err != nil {
 		return err
 	}
 	return Sign(w, b.Bytes(), maker)
 }
 
-// Sign writes a PNG file that Go's encoder made, with its maker's name. It panics
-// where that has more than 80 bytes.
+// Sign writes a PNG file made by Go's encoder with the name of its maker added. It
+// panics if the name has more than 80 bytes.
 func Sign(w io.Writer, file []byte, maker string) error {
-	if len(maker) > mostMaker {
-		panic("canvas: a maker's name of more than 80 bytes")
+	if len(maker) > maxMaker {
+		panic("canvas: maker's name has more than 80 bytes")
 	}
 	if _, err := w.Write(file[:headerSize]); err != nil {
 		return err
@@ -53,10 +53,10 @@ func Sign(w io.Writer, file []byte, maker string) error {
 	return err
 }
 
-// Maker returns who made a PNG file, as WritePNG wrote it; nobody where it does
-// not say, or is no PNG file. It reads no more than the beginning.
+// Maker returns the maker's name that WritePNG wrote to a PNG file. It is empty if
+// there is none or the file is not a PNG. Maker reads only the beginning of the file.
 func Maker(file io.Reader) (string, error) {
-	begin := make([]byte, headerSize+4+4+len(keyword)+mostMaker)
+	begin := make([]byte, headerSize+4+4+len(keyword)+maxMaker)
 	n, err := io.ReadFull(file, begin)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return "", err

@@ -10,7 +10,7 @@ func (t *ImageTower) Position() []float32 { return t.position }
 // added, and fills the first three fields of out; the others must be empty. On
 // the tokens that a Run gave, it gives that Run's attention, scores and features
 // to the last bit.
-func (t *ImageTower) Attend(tokens []float32, out Output) {
+func (t *ImageTower) Attend(tokens []float32, out Output) error {
 	each := t.Tokens() * t.config.Neurons()
 	n := len(tokens) / each
 	if len(tokens) != n*each {
@@ -19,23 +19,20 @@ func (t *ImageTower) Attend(tokens []float32, out Output) {
 	if len(out.Blocks) > 0 || len(out.Lenses) > 0 || out.AllAttention != nil || out.TokenValues != nil || out.SelfSelf != nil {
 		panic("clip: the pool alone gives attention, scores and features")
 	}
-	// attend cannot fail: it runs no network.
-	_ = t.share(n, func(l *lane, lo, hi int, team par.Team) error {
-		l.attend(tokens, lo, hi, out, team)
-		return nil
-	})
+	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.attend(tokens, lo, hi, out, team) })
 }
 
 // attend runs the attention pool on images lo to hi of tokens.
-func (l *lane) attend(tokens []float32, lo, hi int, out Output, team par.Team) {
-	l.team = team
+func (l *lane) attend(tokens []float32, lo, hi int, out Output, team par.Team) error {
+	l.work.team = team
 	each := l.tower.Tokens() * l.tower.config.Neurons()
 	for start := lo; start < hi; start += l.capacity {
-		l.count = min(l.capacity, hi-start)
-		copy(l.pool.tokens, tokens[start*each:(start+l.count)*each])
-		l.attention(l.pool)
-		l.scores(l.pool)
-		l.features(l.pool)
-		l.deliver(out, start)
+		count := min(l.capacity, hi-start)
+		copy(l.pool.tokens.all, tokens[start*each:(start+count)*each])
+		if err := l.pool.run(count, &l.work); err != nil {
+			return err
+		}
+		l.pool.deliver(out, start)
 	}
+	return nil
 }

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
@@ -21,6 +22,7 @@ type Checkpoint struct {
 	path    string
 	file    *ptfile.File
 	tensors map[string]ptfile.Tensor // by OpenAI's names
+	notes   []string
 }
 
 // Open opens a checkpoint in any of the forms that ptfile reads and checks
@@ -30,17 +32,32 @@ func Open(path string) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	tensors, err := canonical(f.Tensors())
+	tensors, notes, err := canonical(f.Tensors())
+	var config Config
+	if err == nil {
+		config, err = infer(tensors)
+	}
 	if err != nil {
 		f.Close()
+		if shardName.MatchString(path) {
+			err = hinted{err, "it is one of several files of a model: give the index beside them, model.safetensors.index.json"}
+		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	config, err := infer(tensors)
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+	return &Checkpoint{config, path, f, tensors, notes}, nil
+}
+
+// Notes says in a line each what a user should know of how the file was read,
+// such as which of two sets of weights in it counts.
+func (ck *Checkpoint) Notes() []string { return slices.Clone(ck.notes) }
+
+// RequireText returns an error unless the file holds a text tower, which only
+// what embeds texts needs.
+func (ck *Checkpoint) RequireText() error {
+	if ck.Config.HasText() {
+		return nil
 	}
-	return &Checkpoint{config, path, f, tensors}, nil
+	return fmt.Errorf("%s: the image tower alone, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }
 
 // Close closes the file. Towers built from it stay usable.
@@ -83,18 +100,28 @@ func (ck *Checkpoint) DTypes() []string {
 }
 
 // SHA256 hashes the file, which identifies the weights in every artefact made
-// from them. It stops early when ctx is cancelled.
+// from them, or the index of shards and then the shards, as if they were one
+// file. It stops early when ctx is cancelled.
 func (ck *Checkpoint) SHA256(ctx context.Context) (string, error) {
-	f, err := os.Open(ck.path)
-	if err != nil {
-		return "", fmt.Errorf("hash weights: %w", err)
-	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, &cancellable{ctx, f}); err != nil {
-		return "", fmt.Errorf("hash weights: %s: %w", ck.path, err)
+	for _, path := range ck.file.Paths() {
+		if err := hashFile(ctx, h, path); err != nil {
+			return "", fmt.Errorf("hash weights: %w", err)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func hashFile(ctx context.Context, h io.Writer, path string) error {
+	f, err := foreign.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := io.Copy(h, &cancellable{ctx, f}); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 type cancellable struct {

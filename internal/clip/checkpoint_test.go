@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -77,8 +79,21 @@ func writeSafetensors(t *testing.T, tensors map[string]stored) string {
 func TestSafetensors(t *testing.T) {
 	tensors := goldenTensors(t)
 	for name, rename := range map[string]func(string) string{
-		"openai":   func(name string) string { return name },
-		"parallel": func(name string) string { return "module." + name },
+		"openai":             func(name string) string { return name },
+		"parallel":           func(name string) string { return "module." + name },
+		"compiled":           func(name string) string { return "_orig_mod." + name },
+		"compiled, parallel": func(name string) string { return "module._orig_mod." + name },
+		"compiled within":    func(name string) string { return strings.Replace(name, "visual.", "visual._orig_mod.", 1) },
+		"model":              func(name string) string { return "model." + name },
+		"clip_model":         func(name string) string { return "clip_model." + name },
+		"average":            func(name string) string { return "state_dict_ema." + name },
+		"Lightning":          func(name string) string { return "state_dict.model.module." + name },
+		"Lightning, open_clip": func(name string) string {
+			if strings.HasPrefix(name, "visual.") || name == "logit_scale" {
+				return "state_dict.net.clip." + name
+			}
+			return "state_dict.net.clip.text." + name
+		},
 		"open_clip text": func(name string) string {
 			if strings.HasPrefix(name, "visual.") || name == "logit_scale" {
 				return name
@@ -99,6 +114,169 @@ func TestSafetensors(t *testing.T) {
 			}
 			closeTo(t, "features", features, "features.npy", rounding)
 		})
+	}
+}
+
+// fromOpenAI renames the image tower's tensors as timm does.
+func fromOpenAI(name string) string {
+	for _, r := range []struct{ from, to string }{
+		{`^visual\.conv(\d)\.`, "stem.conv$1.conv."}, {`^visual\.bn(\d)\.`, "stem.conv$1.bn."},
+		{`^visual\.layer1\.`, "stages.0."}, {`^visual\.layer2\.`, "stages.1."}, {`^visual\.layer3\.`, "stages.2."}, {`^visual\.layer4\.`, "stages.3."},
+		{`^(stages.*)\.(conv|bn)([13])\.`, "$1.conv${3}_1x1.$2."}, {`^(stages.*)\.(conv|bn)2\.`, "$1.conv2_kxk.$2."},
+		{`\.downsample\.0\.`, ".shortcut.conv.conv."}, {`\.downsample\.1\.`, ".shortcut.conv.bn."},
+		{`^visual\.attnpool\.positional_embedding$`, "head.pos_embed"}, {`^visual\.attnpool\.(q|k|v)_proj\.`, "head.$1."}, {`^visual\.attnpool\.c_proj\.`, "head.proj."},
+	} {
+		name = regexp.MustCompile(r.from).ReplaceAllString(name, r.to)
+	}
+	return name
+}
+
+// TestImageTowerAlone runs the image tower of files without a text tower, under
+// the names that it has then, and refuses to embed texts.
+func TestImageTowerAlone(t *testing.T) {
+	tensors := goldenTensors(t)
+	for name, rename := range map[string]func(string) string{
+		"OpenAI":        func(name string) string { return name },
+		"below visual":  func(name string) string { return strings.TrimPrefix(name, "visual.") },
+		"image_encoder": func(name string) string { return "image_encoder." + strings.TrimPrefix(name, "visual.") },
+		"timm":          fromOpenAI,
+		"timm, wrapped": func(name string) string { return "state_dict.model." + fromOpenAI(name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			renamed := map[string]stored{}
+			for n, s := range tensors {
+				if strings.HasPrefix(n, "visual.") {
+					renamed[rename(n)] = s
+				}
+			}
+			ck := open(t, writeSafetensors(t, renamed))
+			tw := tower(t, ck, ImageOptions{Batch: 4, Threads: 1})
+			pictures, shape := golden(t, "dataset_pre4.npy")
+			features := make([]float32, shape[0]*tw.Config().OutDim)
+			if err := tw.Run(pictures, Output{Features: features}); err != nil {
+				t.Fatal(err)
+			}
+			closeTo(t, "features", features, "features.npy", rounding)
+			if err := ck.Verify(context.Background()); err != nil {
+				t.Error(err)
+			}
+			if _, err := NewTextTower(ck, 1); testutil.Line(err, ck.Path(), "the image tower alone, want the text tower too") != nil {
+				t.Errorf("a text tower of nothing: %v", err)
+			}
+		})
+	}
+}
+
+// TestSeveralModels takes the model that a training run saved from among its
+// averages, and none where there is no telling.
+func TestSeveralModels(t *testing.T) {
+	tensors := goldenTensors(t)
+	write := func(prefixes ...string) string {
+		all := map[string]stored{}
+		for n, s := range tensors {
+			for _, prefix := range prefixes {
+				all[prefix+n] = s
+			}
+		}
+		return writeSafetensors(t, all)
+	}
+	ck := open(t, write("state_dict.", "state_dict_ema."))
+	if got, want := ck.Notes(), []string{`the weights below "state_dict." are used, those below "state_dict_ema." are not`}; !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
+	}
+	if notes := open(t, write("model.")).Notes(); len(notes) > 0 {
+		t.Errorf("notes %q of one model", notes)
+	}
+	_, err := Open(write("state_dict.student.", "state_dict.teacher."))
+	if bad := testutil.Line(err, `weights of 2 models, below "state_dict.student.", "state_dict.teacher."`); bad != nil {
+		t.Error(bad)
+	}
+}
+
+// TestOtherModels names what people have in the place of a CLIP-ResNet.
+func TestOtherModels(t *testing.T) {
+	one := stored{[]int{1}, []float32{0}}
+	for want, names := range map[string][]string{
+		"a Hugging Face vision transformer": {"vision_model.embeddings.class_embedding", "text_model.embeddings.token_embedding.weight"},
+		"a Hugging Face ResNet":             {"resnet.embedder.embedder.convolution.weight", "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"},
+		"a timm ResNet without":             {"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight", "head.fc.weight"},
+		"as of torchvision or timm":         {"conv1.weight", "layer4.0.conv1.weight", "fc.weight"},
+		"the image tower is a vision":       {"model.visual.class_embedding", "model.visual.conv1.weight"},
+		"the image tower is a timm model":   {"visual.trunk.stem.0.weight"},
+		"a diffusion model":                 {"model.diffusion_model.input_blocks.0.0.weight"},
+		"visual.conv1.weight is missing":    {"something.else"},
+	} {
+		tensors := map[string]stored{}
+		for _, name := range names {
+			tensors[name] = one
+		}
+		if _, err := Open(writeSafetensors(t, tensors)); testutil.Line(err, want) != nil {
+			t.Errorf("%q: %v, want %q", names, err, want)
+		}
+	}
+}
+
+// TestShardAlone says of one of several files what to give instead.
+func TestShardAlone(t *testing.T) {
+	tensors := goldenTensors(t)
+	delete(tensors, "visual.attnpool.c_proj.weight")
+	path := writeSafetensors(t, tensors)
+	shard := filepath.Join(filepath.Dir(path), "model-00001-of-00002.safetensors")
+	if err := os.Rename(path, shard); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Open(shard)
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "model.safetensors.index.json") {
+		t.Errorf("%v without a hint", err)
+	}
+}
+
+// TestShardsSHA256 opens a model in two files, whose hash is that of all.
+func TestShardsSHA256(t *testing.T) {
+	dir, weightMap := t.TempDir(), map[string]string{}
+	halves := [2]map[string]stored{{}, {}}
+	tensors := goldenTensors(t)
+	for i, name := range slices.Sorted(maps.Keys(tensors)) {
+		halves[i%2][name] = tensors[name]
+		weightMap[name] = []string{"m-1.safetensors", "m-2.safetensors"}[i%2]
+	}
+	for i, half := range halves {
+		if err := os.Rename(writeSafetensors(t, half), filepath.Join(dir, []string{"m-1.safetensors", "m-2.safetensors"}[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := json.Marshal(map[string]any{"weight_map": weightMap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "model.safetensors.index.json")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ck := open(t, path)
+	tw := tower(t, ck, ImageOptions{Batch: 4, Threads: 1})
+	pictures, shape := golden(t, "dataset_pre4.npy")
+	features := make([]float32, shape[0]*tw.Config().OutDim)
+	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+		t.Fatal(err)
+	}
+	closeTo(t, "features", features, "features.npy", rounding)
+	before, err := ck.SHA256(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(dir, "m-2.safetensors")
+	data, err := os.ReadFile(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-1] ^= 1
+	if err := os.WriteFile(second, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := ck.SHA256(context.Background()); err != nil || after == before {
+		t.Errorf("the hash of other weights is the same (%v)", err)
 	}
 }
 

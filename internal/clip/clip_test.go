@@ -290,6 +290,32 @@ func TestTextTower(t *testing.T) {
 	}
 }
 
+// TestRepeatedTexts encodes more equal texts than a pass has prefixes, as the
+// labels of pictures, one a line, are.
+func TestRepeatedTexts(t *testing.T) {
+	tw, err := NewTextTower(tiny(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := make([][]int32, 2*prefixesPerPass+77)
+	for i := range texts {
+		texts[i] = []int32{1, int32(2 + i%3), 3}
+	}
+	O := tw.Config().OutDim
+	got, want := make([]float32, len(texts)*O), make([]float32, 3*O)
+	if err := tw.Encode(context.Background(), got, texts, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := tw.Encode(context.Background(), want, texts[:3], nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range texts {
+		if !slices.Equal(got[i*O:][:O], want[i%3*O:][:O]) {
+			t.Fatalf("text %d differs from the same one among three", i)
+		}
+	}
+}
+
 func TestTextTowerRefuses(t *testing.T) {
 	tw, err := NewTextTower(tiny(t), 1)
 	if err != nil {

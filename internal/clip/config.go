@@ -23,6 +23,9 @@ type Config struct {
 	TextLayers    int
 }
 
+// HasText says whether there is a text tower; without one its sizes are 0.
+func (c Config) HasText() bool { return c.TextLayers > 0 }
+
 // Neurons is C, the channels of the last convolution.
 func (c Config) Neurons() int { return 32 * c.Width }
 
@@ -51,10 +54,14 @@ func (c Config) Name() string {
 }
 
 func (c Config) matches(m configs.Model) bool {
-	return c == Config{
+	published := Config{
 		Layers: m.Layers, Width: m.Width, ImageSize: m.ImageSize, OutDim: m.OutDim,
 		ContextLength: m.ContextLength, VocabSize: m.VocabSize, TextWidth: m.TextWidth, TextLayers: m.TextLayers,
 	}
+	if !c.HasText() {
+		published.ContextLength, published.VocabSize, published.TextWidth, published.TextLayers = 0, 0, 0, 0
+	}
+	return c == published
 }
 
 // Bounds of what a checkpoint may claim. They are far above every published
@@ -80,6 +87,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("image side %d, want 32 to %d", c.ImageSize, maxImage)
 	case c.OutDim < 1 || c.OutDim > maxText:
 		return fmt.Errorf("output dimension %d, want 1 to %d", c.OutDim, maxText)
+	case !c.HasText():
 	case c.TextWidth < HeadWidth || c.TextWidth%HeadWidth != 0 || c.TextWidth > maxText:
 		return fmt.Errorf("text width %d, want a multiple of %d", c.TextWidth, HeadWidth)
 	case c.TextLayers < 1 || c.TextLayers > maxBlocks:

@@ -61,7 +61,7 @@ func FuzzInfer(f *testing.F) {
 		tensors = append(tensors, added)
 		var c Config
 		if testutil.Parsed(t, testutil.Multiple(size, inferFactor), func() (err error) {
-			byName, err := canonical(tensors)
+			byName, _, err := canonical(tensors)
 			if err == nil {
 				c, err = infer(byName)
 			}

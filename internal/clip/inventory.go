@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
@@ -17,7 +18,8 @@ type parameter struct {
 }
 
 // parameters lists every tensor that a checkpoint of these sizes must hold,
-// in the order in which the towers use them.
+// in the order in which the towers use them: those of the image tower, and of
+// the text tower where it has one.
 func (c Config) parameters() []parameter {
 	var list []parameter
 	add := func(name string, shape ...int) { list = append(list, parameter{name, shape}) }
@@ -54,6 +56,9 @@ func (c Config) parameters() []parameter {
 	add("visual.attnpool.c_proj.weight", c.OutDim, neurons)
 	add("visual.attnpool.c_proj.bias", c.OutDim)
 
+	if !c.HasText() {
+		return list
+	}
 	add("token_embedding.weight", c.VocabSize, c.TextWidth)
 	add("positional_embedding", c.ContextLength, c.TextWidth)
 	for i := range c.TextLayers {
@@ -117,31 +122,10 @@ func ignored(name string) bool {
 	return strings.HasSuffix(name, ".num_batches_tracked")
 }
 
-// canonical maps the names of a file to OpenAI's: it keeps only what lies
-// below "state_dict." when something does (the rest is a training run's
-// optimiser), drops the "module." of data-parallel training, and
-// the "text." that open_clip's newer releases put before the text tower.
-func canonical(tensors []ptfile.Tensor) (map[string]ptfile.Tensor, error) {
-	wrapped := slices.ContainsFunc(tensors, func(t ptfile.Tensor) bool { return strings.HasPrefix(t.Name, "state_dict.") })
-	names := make(map[string]ptfile.Tensor, len(tensors))
-	for _, t := range tensors {
-		name, inside := strings.CutPrefix(t.Name, "state_dict.")
-		if wrapped && !inside {
-			continue
-		}
-		name = strings.TrimPrefix(name, "module.")
-		name = strings.TrimPrefix(name, "text.")
-		if other, twice := names[name]; twice {
-			return nil, fmt.Errorf("tensors %s and %s both stand for %s", other.Name, t.Name, name)
-		}
-		names[name] = t
-	}
-	return names, nil
-}
-
 // infer reads the sizes of a CLIP-ResNet off the shapes of its tensors and
 // checks that every tensor is there, has the shape that these sizes call for,
-// and that no other one is.
+// and that no other one is. A file may hold the image tower alone, without any
+// tensor of a text tower.
 func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 	var c Config
 	if len(tensors) == 0 {
@@ -179,17 +163,19 @@ func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 	}
 	tokens := size("visual.attnpool.positional_embedding", 2, 0)
 	c.OutDim = size("visual.attnpool.c_proj.weight", 2, 0)
-	c.VocabSize = size("token_embedding.weight", 2, 0)
-	c.ContextLength = size("positional_embedding", 2, 0)
-	c.TextWidth = size("ln_final.weight", 1, 0)
-	for {
-		if _, ok := tensors[fmt.Sprintf("transformer.resblocks.%d.ln_1.weight", c.TextLayers)]; !ok {
-			break
+	if holdsText(tensors) {
+		c.VocabSize = size("token_embedding.weight", 2, 0)
+		c.ContextLength = size("positional_embedding", 2, 0)
+		c.TextWidth = size("ln_final.weight", 1, 0)
+		for {
+			if _, ok := tensors[fmt.Sprintf("transformer.resblocks.%d.ln_1.weight", c.TextLayers)]; !ok {
+				break
+			}
+			c.TextLayers++
 		}
-		c.TextLayers++
-	}
-	if c.TextLayers == 0 && failure == nil {
-		failure = errors.New("tensor transformer.resblocks.0.ln_1.weight is missing")
+		if c.TextLayers == 0 && failure == nil {
+			failure = errors.New("tensor transformer.resblocks.0.ln_1.weight is missing")
+		}
 	}
 	if failure != nil {
 		return Config{}, failure
@@ -205,18 +191,18 @@ func infer(tensors map[string]ptfile.Tensor) (Config, error) {
 	return c, c.check(tensors)
 }
 
-// otherArchitecture names a CLIP that is no CLIP-ResNet, or returns "".
-func otherArchitecture(tensors map[string]ptfile.Tensor) string {
-	has := func(name string) bool { _, ok := tensors[name]; return ok }
-	switch {
-	case has("visual.class_embedding") || has("visual.transformer.resblocks.0.ln_1.weight"):
-		return "visual.class_embedding: the image tower is a vision transformer (ViT)"
-	case has("visual.trunk.stem.0.weight") || has("visual.head.proj.weight"):
-		return "visual.trunk: the image tower is a timm model"
-	case has("vision_model.embeddings.class_embedding"):
-		return "vision_model.embeddings: a Hugging Face vision transformer (ViT)"
+// holdsText says whether a file has tensors of a text tower, all or some.
+func holdsText(tensors map[string]ptfile.Tensor) bool {
+	for name := range tensors {
+		switch name {
+		case "token_embedding.weight", "positional_embedding", "text_projection", "ln_final.weight", "ln_final.bias":
+			return true
+		}
+		if strings.HasPrefix(name, "transformer.resblocks.") {
+			return true
+		}
 	}
-	return ""
+	return false
 }
 
 // check compares what a file holds with what the sizes call for.
@@ -245,7 +231,7 @@ func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	}
 	if len(surplus) > 0 {
 		slices.Sort(surplus)
-		return fmt.Errorf("%s: a tensor that no CLIP-ResNet of these sizes has%s", surplus[0], andMore(len(surplus)-1))
+		return fmt.Errorf("%s: a tensor that no CLIP-ResNet of these sizes has%s", foreign.Name(surplus[0]), andMore(len(surplus)-1))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"errors"
 	"fmt"
 	"hash"
 	"hash/fnv"
@@ -9,122 +10,212 @@ import (
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
 )
 
-// network is a gorgonia expression graph of fused operations and the tape
-// machine that runs it. The graph gives the order of execution and checks the
-// shapes; the operations do the work on buffers that were bound when the
-// network was declared, so that a run allocates nothing of size.
+// network is a gorgonia expression graph whose operations are calls of kernels,
+// with the tape machine that runs it.
 //
-// Because buffers are bound, values that are never alive together may share
-// one; whoever declares the network sees to that. An operation whose
-// buffer replaces one of its inputs' must be the last to read that input.
+// The graph decides: the shape of a value is what its operation infers from the
+// shapes of its inputs; the order of execution is the tape's; and compile finds from
+// that order how long each value is needed, and gives the same memory to values
+// that are never needed together. A run allocates nothing of size.
 type network struct {
 	graph *gorgonia.ExprGraph
 	tape  interface {
 		gorgonia.VM
 		Close() error
 	}
-	ops int
+	values map[*gorgonia.Node]*value
+	order  []*value // operations, as the tape runs them
+	floats int      // of memory for the operations' outputs
+
+	work *workspace // of the run in hand
+	next int        // index in order
 }
 
-// value is a node of a network.
+// workspace is what operations need besides their inputs.
+type workspace struct {
+	scratch kernel.Scratch
+	team    par.Team
+}
+
+// operation computes one node of a network.
+type operation interface {
+	// infer returns the output's shape for inputs of the given shapes, as many
+	// as the operation takes, or an error that says what does not fit.
+	infer(in []tensor.Shape) (tensor.Shape, error)
+	// form is the layout of the output.
+	form() form
+	// overwrites is the index of the input that the output may lie on, or -1. All
+	// others must not overlap the output.
+	overwrites() int
+	// run computes out from in for all images in use.
+	run(out *activation, in []*activation, w *workspace)
+	// describe names the operation for people, such as "3x3 convolution".
+	describe() string
+}
+
+// value is a node of a network and what is bound to it. Before compile, only inputs
+// and placed values have an activation.
 type value struct {
-	node  *gorgonia.Node
-	shape tensor.Shape
+	name string
+	node *gorgonia.Node
+	form form
+	*activation
+	op     operation // nil: an input
+	in     []*value
+	kept   bool // needed after the run
+	placed bool // its memory is the caller's
+	turn   int  // index in the network's order
 }
 
-func newNetwork() *network { return &network{graph: gorgonia.NewGraph()} }
-
-// input declares a value that the caller writes to buf before each run.
-func (n *network) input(name string, buf []float32, shape ...int) value {
-	dense := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(buf))
-	node := gorgonia.NewTensor(n.graph, tensor.Float32, len(shape), gorgonia.WithShape(shape...),
-		gorgonia.WithName(name), gorgonia.WithValue(dense))
-	return value{node, shape}
+func newNetwork() *network {
+	return &network{graph: gorgonia.NewGraph(), values: make(map[*gorgonia.Node]*value)}
 }
 
-// apply declares an operation that reads its inputs and writes buf.
-// The error is a mistake in the declaration: shapes that do not fit.
-func (n *network) apply(name string, buf []float32, shape tensor.Shape, wants []tensor.Shape, run func(), in ...value) (value, error) {
-	n.ops++
-	op := &fusedOp{
-		id: n.ops, name: name, wants: wants, run: run,
-		out: tensor.New(tensor.WithShape(shape...), tensor.WithBacking(buf)),
-	}
+// input declares a value that the caller fills before each run.
+func (n *network) input(name string, a *activation) *value {
+	node := gorgonia.NewTensor(n.graph, tensor.Float32, a.rank, gorgonia.WithShape(a.shape...), gorgonia.WithName(name))
+	v := &value{name: name, node: node, form: a.form, activation: a, placed: true}
+	n.values[node] = v
+	return v
+}
+
+// apply declares an operation on values of this network. The error is a mistake in
+// the declaration: inputs that do not fit.
+func (n *network) apply(name string, op operation, in ...*value) (*value, error) {
+	v := &value{name: name, form: op.form(), op: op, in: in}
 	nodes := make([]*gorgonia.Node, len(in))
-	for i, v := range in {
-		nodes[i] = v.node
+	for i, from := range in {
+		nodes[i] = from.node
 	}
-	node, err := gorgonia.ApplyOp(op, nodes...)
+	node, err := gorgonia.ApplyOp(&tapeOp{network: n, value: v, id: len(n.values)}, nodes...)
 	if err != nil {
-		return value{}, fmt.Errorf("declare %s: %w", name, err)
+		return nil, fmt.Errorf("declare %s: %w", name, err)
 	}
 	gorgonia.WithName(name)(node)
-	return value{node, shape}, nil
+	v.node = node
+	n.values[node] = v
+	return v, nil
 }
 
-// compile ends the declaration.
-func (n *network) compile() { n.tape = gorgonia.NewTapeMachine(n.graph) }
+// keep has a value's memory to itself, so that it can be read after a run. Values
+// that no operation reads are kept anyway.
+func (n *network) keep(v *value) { v.kept = true }
 
-// run executes every operation once, in an order that respects the graph.
-func (n *network) run() error {
+// place lets a value lie on the caller's memory.
+func (n *network) place(v *value, m kernel.Map) {
+	v.activation, v.placed = &activation{form: v.form, shape: v.node.Shape()}, true
+	v.move(m)
+}
+
+// compile ends the declaration: it takes the order from the graph and allocates
+// memory for the outputs.
+func (n *network) compile() error {
+	sorted, err := gorgonia.Sort(n.graph)
+	if err != nil {
+		return fmt.Errorf("sort the graph: %w", err)
+	}
+	slices.Reverse(sorted) // gorgonia's edges go from a value to its inputs
+	for _, node := range sorted {
+		v := n.values[node]
+		if v.op == nil {
+			if err := gorgonia.Let(node, v.activation); err != nil {
+				return fmt.Errorf("bind %s: %w", v.name, err)
+			}
+			continue
+		}
+		v.turn = len(n.order)
+		n.order = append(n.order, v)
+	}
+	n.allocate()
+	n.tape = gorgonia.NewTapeMachine(n.graph)
+	return nil
+}
+
+// run executes every operation once on the given number of images.
+func (n *network) run(images int, w *workspace) error {
+	for _, v := range n.values {
+		if v.images() != images {
+			v.limit(images)
+		}
+	}
+	n.work, n.next = w, 0
 	defer n.tape.Reset()
 	return n.tape.RunAll()
 }
 
-// fusedOp is one node's operation. It owns its output tensor and returns it
-// from Do; were it to offer UsePreallocDo, the machine would allocate a second one.
-type fusedOp struct {
-	id    int
-	name  string
-	wants []tensor.Shape // of the inputs
-	out   *tensor.Dense
-	run   func()
+// tapeOp is an operation as gorgonia sees it. Do returns the activation that compile
+// gave it; were it to offer UsePreallocDo, the machine would allocate another.
+type tapeOp struct {
+	network *network
+	value   *value
+	id      int
+	inputs  []*activation
 }
 
-func (o *fusedOp) Arity() int { return len(o.wants) }
+func (o *tapeOp) Arity() int { return len(o.value.in) }
 
 // Type is a function of tensors of float32, each of its own rank.
-func (o *fusedOp) Type() hm.Type {
-	types := make([]hm.Type, 0, len(o.wants)+1)
-	for _, shape := range append(slices.Clone(o.wants), o.out.Shape()) {
-		types = append(types, gorgonia.TensorType{Dims: len(shape), Of: tensor.Float32})
+func (o *tapeOp) Type() hm.Type {
+	types := make([]hm.Type, 0, len(o.value.in)+1)
+	for _, in := range o.value.in {
+		types = append(types, gorgonia.TensorType{Dims: in.form.rank, Of: tensor.Float32})
 	}
+	types = append(types, gorgonia.TensorType{Dims: o.value.form.rank, Of: tensor.Float32})
 	return hm.NewFnType(types...)
 }
 
-// InferShape checks the inputs' shapes, which gorgonia hands over as it
-// inferred them from the operations before.
-func (o *fusedOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
-	if len(in) != len(o.wants) {
-		return nil, fmt.Errorf("%d inputs, want %d", len(in), len(o.wants))
-	}
+// InferShape is given the shapes that gorgonia has inferred for the inputs.
+func (o *tapeOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
+	shapes := make([]tensor.Shape, len(in))
 	for i, d := range in {
-		if got, ok := d.(tensor.Shape); !ok || !got.Eq(o.wants[i]) {
-			return nil, fmt.Errorf("input %d has shape %v, want %v", i, d, o.wants[i])
+		shape, ok := d.(tensor.Shape)
+		if !ok {
+			return nil, fmt.Errorf("input %d is a %T, want a shape", i, d)
 		}
+		shapes[i] = shape
 	}
-	return o.out.Shape().Clone(), nil
+	return o.value.op.infer(shapes)
 }
 
-func (o *fusedOp) Do(...gorgonia.Value) (gorgonia.Value, error) {
-	o.run()
-	return o.out, nil
+// errTurn means that gorgonia's machine and compile do not agree on the order, so
+// that memory would be shared wrongly.
+var errTurn = errors.New("not the operation whose turn it is")
+
+// Do computes the output from the values that the tape's operations gave.
+func (o *tapeOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
+	n, v := o.network, o.value
+	if n.next != v.turn {
+		return nil, fmt.Errorf("%s: %w", v.name, errTurn)
+	}
+	n.next++
+	o.inputs = o.inputs[:0]
+	for _, x := range in {
+		o.inputs = append(o.inputs, x.(*activation))
+	}
+	v.op.run(v.activation, o.inputs, n.work)
+	return v.activation, nil
 }
 
-func (o *fusedOp) ReturnsPtr() bool     { return true }
-func (o *fusedOp) CallsExtern() bool    { return false }
-func (o *fusedOp) OverwritesInput() int { return -1 }
+func (o *tapeOp) ReturnsPtr() bool  { return true }
+func (o *tapeOp) CallsExtern() bool { return false }
+
+// OverwritesInput is none as far as gorgonia's registers go: allocate decides which
+// memory is used again.
+func (o *tapeOp) OverwritesInput() int { return -1 }
 
 // WriteHash makes every operation distinct, since gorgonia merges nodes whose
 // operation and inputs hash alike.
-func (o *fusedOp) WriteHash(h hash.Hash) { fmt.Fprintf(h, "clipnh %d %s", o.id, o.name) }
+func (o *tapeOp) WriteHash(h hash.Hash) { fmt.Fprintf(h, "clipnh %d %s", o.id, o.value.name) }
 
-func (o *fusedOp) Hashcode() uint32 {
+func (o *tapeOp) Hashcode() uint32 {
 	h := fnv.New32a()
 	o.WriteHash(h)
 	return h.Sum32()
 }
 
-func (o *fusedOp) String() string { return o.name }
+func (o *tapeOp) String() string { return o.value.name }

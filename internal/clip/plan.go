@@ -18,7 +18,7 @@ type PlannedLayer struct {
 func (t *ImageTower) Plan() []PlannedLayer {
 	c, half := t.config, t.config.ImageSize/2
 	plan := []PlannedLayer{{
-		Name: "visual.conv1", Kernel: "3x3 stride 2", In: 3, Out: c.Width / 2, Side: half, Algorithm: "stem",
+		Name: "visual.conv1", Kernel: "3x3 stride 2", In: 3, Out: c.Width / 2, Side: half, Algorithm: stemAlgorithm,
 		GFLOP: t.layers.stem.FLOPs(1) / 1e9, Bytes: t.layers.stem.WeightBytes(),
 	}}
 	add := func(name string, conv *kernel.Conv) {

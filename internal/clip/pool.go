@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"fmt"
 	"math"
 
 	"gorgonia.org/tensor"
@@ -66,25 +67,108 @@ func (r *reader) keepAll(ck *Checkpoint, into map[string]*[]float32) error {
 	return nil
 }
 
-// poolBuffers hold the values of the attention pool for a lane's pictures.
-type poolBuffers struct {
-	tokens    []float32 // [B,T,C]
-	attention []float32 // [B,H,T]
-	scores    []float32 // [B,H,C]
-	features  []float32 // [B,O]
-	query     []float32 // [B,C]
-	folded    []float32 // [B,H,C], W_K^hᵀ q^h
-	values    []float32 // [B,C], the heads' outputs before c_proj
-
-	token         value     // tokens, in the graph
-	all           []float32 // [B,H,T,T], where every token's attention is wanted
-	queries, keys []float32 // [T,C], of one picture
-	tokenValues   []float32 // [B,T,C]
-	selfSelf      []float32 // [B,T,C]
+// pool is the attention pool on one map of the last stage. Its tokens, and what is
+// made of each of them, are values of the lane's back network; the class token's
+// attention and what follows is a network of its own, so that it can run alone.
+type pool struct {
+	*network
+	name                         string
+	tokens                       *value // [B,T,C]
+	attention, scores, features  *value // [B,H,T], [B,H,C], [B,O]
+	all, tokenValues, tokenMixes *value // nil: not wanted
 }
 
-// declarePool declares the attention pool on a map of the last stage: tokens,
-// the class token's attention, scores, features.
+// declarePool declares a pool's tokens on the map m, and what is made of all of them.
+func (l *lane) declarePool(n *network, name string, m *value, o ImageOptions) (*pool, error) {
+	p := &pool{name: name}
+	var err error
+	if p.tokens, err = n.apply(name+".tokens", tokensOp{l.tower}, m); err != nil {
+		return nil, err
+	}
+	n.keep(p.tokens)
+	if o.TokenValues || o.SelfSelf {
+		if p.tokenValues, err = n.apply(name+".token_values", newTokenValuesOp(l), p.tokens); err != nil {
+			return nil, err
+		}
+		n.keep(p.tokenValues)
+	}
+	if o.SelfSelf {
+		p.tokenMixes, err = n.apply(name+".self_self", newSelfSelfOp(l.tower), p.tokens, p.tokenValues)
+	}
+	return p, err
+}
+
+// declare declares the class token's attention, the scores and the features. The
+// back network must be compiled.
+func (p *pool) declare(t *ImageTower, capacity int) error {
+	n := newNetwork()
+	x := n.input(p.tokens.name, p.tokens.activation)
+	var err error
+	if p.attention, err = n.apply(p.name+".attention", newAttentionOp(t, capacity), x); err != nil {
+		return err
+	}
+	n.keep(p.attention)
+	if p.scores, err = n.apply(p.name+".scores", scoresOp{}, p.attention, x); err != nil {
+		return err
+	}
+	n.keep(p.scores)
+	if p.features, err = n.apply(p.name+".features", newFeaturesOp(t, capacity), p.scores); err != nil {
+		return err
+	}
+	p.network = n
+	return n.compile()
+}
+
+// deliver copies the pool's values to a call's output from image start on.
+func (p *pool) deliver(out Output, start int) {
+	for _, r := range []struct {
+		dst []float32
+		v   *value
+	}{
+		{out.Features, p.features},
+		{out.Scores, p.scores},
+		{out.Attention, p.attention},
+		{out.Tokens, p.tokens},
+		{out.AllAttention, p.all},
+		{out.TokenValues, p.tokenValues},
+		{out.SelfSelf, p.tokenMixes},
+	} {
+		if r.dst == nil {
+			continue
+		}
+		if r.v == nil {
+			panic("clip: output that the tower's options did not ask for")
+		}
+		r.v.copyTo(r.dst, start)
+	}
+}
+
+// tokensOp makes tokens of a map: [B,C,H,W] to [B,T,C], the mean first, position
+// embedding added.
+type tokensOp struct{ t *ImageTower }
+
+func (o tokensOp) form() form       { return matrixForm }
+func (o tokensOp) overwrites() int  { return -1 }
+func (o tokensOp) describe() string { return "mean and pixels, plus position" }
+
+func (o tokensOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	C := o.t.config.Neurons()
+	if err := wantShape(in[0], C, -1, -1); err != nil {
+		return nil, err
+	}
+	T := 1 + in[0][2]*in[0][3]
+	if len(o.t.position) != T*C {
+		return nil, fmt.Errorf("%d tokens, want %d, which have positions", T, len(o.t.position)/C)
+	}
+	return tensor.Shape{in[0][0], T, C}, nil
+}
+
+func (o tokensOp) run(out *activation, in []*activation, w *workspace) {
+	kernel.Tokens(out.rows, in[0].used, o.t.position, w.team)
+}
+
+// attentionOp computes the class token's attention in every head: tokens [B,T,C] to
+// [B,H,T].
 //
 // Only the class token's output is needed, so keys are never projected:
 //
@@ -92,123 +176,96 @@ type poolBuffers struct {
 //
 // and neither are values: with s[h] = Σ_t a[h,t] x[t] a head's output is
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
-func (l *lane) declarePool(n *network, name string, m mapValue, o ImageOptions) (poolBuffers, error) {
-	c := l.tower.config
-	tokens, heads, neurons, capacity := l.tower.Tokens(), c.Heads(), c.Neurons(), l.capacity
-	p := poolBuffers{
-		tokens:    kernel.Alloc(capacity * tokens * neurons),
-		attention: make([]float32, capacity*heads*tokens),
-		scores:    kernel.Alloc(capacity * heads * neurons),
-		features:  make([]float32, capacity*c.OutDim),
-		query:     make([]float32, capacity*neurons),
-		folded:    kernel.Alloc(capacity * heads * neurons),
-		values:    make([]float32, capacity*neurons),
-	}
-	tokenShape := tensor.Shape{capacity, tokens, neurons}
-	attentionShape := tensor.Shape{capacity, heads, tokens}
-	scoreShape := tensor.Shape{capacity, heads, neurons}
+type attentionOp struct {
+	t      *ImageTower
+	query  []float32 // [B,C]
+	folded []float32 // [B,H,C], W_K^hᵀ q^h
+}
 
-	x, err := n.apply(name+".tokens", p.tokens, tokenShape, []tensor.Shape{mapShape(m.m)}, func() {
-		kernel.Tokens(p.tokens, m.m.Slice(0, l.count), l.tower.position, l.team)
-	}, m.value)
+func newAttentionOp(t *ImageTower, capacity int) *attentionOp {
+	C, H := t.config.Neurons(), t.config.Heads()
+	return &attentionOp{t, make([]float32, capacity*C), kernel.Alloc(capacity * H * C)}
+}
+
+func (o *attentionOp) form() form       { return matrixForm }
+func (o *attentionOp) overwrites() int  { return -1 }
+func (o *attentionOp) describe() string { return "softmax of query · keys" }
+
+func (o *attentionOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	err := wantShape(in[0], -1, o.t.config.Neurons())
 	if err != nil {
-		return p, err
+		return nil, err
 	}
-	p.token = x
-	a, err := n.apply(name+".attention", p.attention, attentionShape, []tensor.Shape{tokenShape}, func() { l.attention(p) }, x)
-	if err != nil {
-		return p, err
-	}
-	s, err := n.apply(name+".scores", p.scores, scoreShape, []tensor.Shape{attentionShape, tokenShape}, func() { l.scores(p) }, a, x)
-	if err != nil {
-		return p, err
-	}
-	_, err = n.apply(name+".features", p.features, tensor.Shape{capacity, c.OutDim}, []tensor.Shape{scoreShape}, func() { l.features(p) }, s)
-	if err == nil && (o.TokenValues || o.SelfSelf) {
-		err = l.declareTokenOutputs(n, name, &p, o.SelfSelf)
-	}
-	return p, err
+	return tensor.Shape{in[0][0], in[0][2] / HeadWidth, in[0][1]}, nil
 }
 
-// declareAllAttention declares the attention of every token, which scores do
-// not need: it projects all tokens to queries and keys.
-func (l *lane) declareAllAttention(n *network, p *poolBuffers) error {
-	c := l.tower.config
-	T, H, C := l.tower.Tokens(), c.Heads(), c.Neurons()
-	p.all = make([]float32, l.capacity*H*T*T)
-	p.queries, p.keys = make([]float32, T*C), make([]float32, T*C)
-	_, err := n.apply("visual.attnpool.all_attention", p.all, tensor.Shape{l.capacity, H, T, T},
-		[]tensor.Shape{p.token.shape}, func() { l.allAttention(*p) }, p.token)
-	return err
-}
-
-// allAttention computes the attention rows of every token in every head,
-//
-//	a[h,i,·] = softmax over t of (W_Q^h x[i] + B_Q^h)·(W_K^h x[t])/√D
-//
-// picture by picture. The key bias adds q·B_K to a whole row, which the softmax
-// takes away again.
-func (l *lane) allAttention(p poolBuffers) {
-	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
-	scale := float32(1 / math.Sqrt(float64(D)))
-	for b := range l.count {
-		x := p.tokens[b*T*C : (b+1)*T*C]
-		l.queries(p.queries, x)
-		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.key, C, C).T(), 0, kernel.Dense(p.keys, T, C), l.team)
-		for h := range H {
-			kernel.Sgemm(scale, kernel.Strided(p.queries[h*D:], T, D, C), kernel.Strided(p.keys[h*D:], T, D, C).T(),
-				0, kernel.Dense(p.all[(b*H+h)*T*T:], T, T), l.team)
-		}
-	}
-	kernel.Softmax(p.all, l.count*H*T, T)
-}
-
-// queries projects the tokens x [T,C] of a picture to queries, [T,C].
-func (l *lane) queries(dst, x []float32) {
-	C, w := l.tower.config.Neurons(), l.tower.attend
-	T := len(x) / C
-	for t := range T {
-		copy(dst[t*C:(t+1)*C], w.queryBias)
-	}
-	kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.query, C, C), 1, kernel.Dense(dst, T, C), l.team)
-}
-
-// attention computes the class token's attention row in every head.
-func (l *lane) attention(p poolBuffers) {
-	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
-	for b := range l.count {
-		copy(p.query[b*C:(b+1)*C], w.queryBias)
+func (o *attentionOp) run(out *activation, in []*activation, w *workspace) {
+	x, weights, count := in[0].rows, o.t.attend, in[0].images()
+	H, T, C, D := out.shape[1], in[0].shape[1], in[0].shape[2], HeadWidth
+	for b := range count {
+		copy(o.query[b*C:(b+1)*C], weights.queryBias)
 	}
 	scale := float32(1 / math.Sqrt(float64(D)))
 	// q = (x[0] W_Qᵀ + B_Q)/√D, the class tokens being T*C apart.
-	kernel.Sgemm(1, kernel.Strided(p.tokens, l.count, C, T*C), kernel.Dense(w.query, C, C), 1, kernel.Dense(p.query, l.count, C), l.team)
-	for i := range p.query[:l.count*C] {
-		p.query[i] *= scale
+	kernel.Sgemm(1, kernel.Strided(x, count, C, T*C), kernel.Dense(weights.query, C, C), 1, kernel.Dense(o.query, count, C), w.team)
+	for i := range o.query[:count*C] {
+		o.query[i] *= scale
 	}
 	for h := range H {
-		kernel.Sgemm(1, kernel.Strided(p.query[h*D:], l.count, D, C), kernel.Dense(w.key[h*D*C:], D, C),
-			0, kernel.Strided(p.folded[h*C:], l.count, C, H*C), l.team)
+		kernel.Sgemm(1, kernel.Strided(o.query[h*D:], count, D, C), kernel.Dense(weights.key[h*D*C:], D, C), 0, kernel.Strided(o.folded[h*C:], count, C, H*C), w.team)
 	}
-	for b := range l.count {
-		kernel.Sgemm(1, kernel.Dense(p.folded[b*H*C:], H, C), kernel.Dense(p.tokens[b*T*C:], T, C).T(),
-			0, kernel.Dense(p.attention[b*H*T:], H, T), l.team)
+	for b := range count {
+		kernel.Sgemm(1, kernel.Dense(o.folded[b*H*C:], H, C), kernel.Dense(x[b*T*C:], T, C).T(), 0, kernel.Dense(out.rows[b*H*T:], H, T), w.team)
 	}
-	kernel.Softmax(p.attention, l.count*H, T)
+	kernel.Softmax(out.rows, count*H, T)
 }
 
-// scores computes s[h,n] = Σ_t a[h,t]·x[t,n].
-func (l *lane) scores(p poolBuffers) {
-	c := l.tower.config
-	T, H, C := l.tower.Tokens(), c.Heads(), c.Neurons()
-	for b := range l.count {
-		kernel.Sgemm(1, kernel.Dense(p.attention[b*H*T:], H, T), kernel.Dense(p.tokens[b*T*C:], T, C),
-			0, kernel.Dense(p.scores[b*H*C:], H, C), l.team)
+// scoresOp computes s[h,n] = Σ_t a[h,t]·x[t,n]: attention [B,H,T] and tokens [B,T,C]
+// to [B,H,C].
+type scoresOp struct{}
+
+func (scoresOp) form() form       { return matrixForm }
+func (scoresOp) overwrites() int  { return -1 }
+func (scoresOp) describe() string { return "attention · tokens" }
+
+func (scoresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], -1, -1); err != nil {
+		return nil, err
+	}
+	if err := wantShape(in[1], in[0][2], -1); err != nil {
+		return nil, err
+	}
+	return tensor.Shape{in[0][0], in[0][1], in[1][2]}, nil
+}
+
+func (scoresOp) run(out *activation, in []*activation, w *workspace) {
+	H, T, C := out.shape[1], in[0].shape[2], out.shape[2]
+	for b := range out.images() {
+		kernel.Sgemm(1, kernel.Dense(in[0].rows[b*H*T:], H, T), kernel.Dense(in[1].rows[b*T*C:], T, C), 0, kernel.Dense(out.rows[b*H*C:], H, C), w.team)
 	}
 }
 
-// features computes the image features of the scores.
-func (l *lane) features(p poolBuffers) {
-	l.tower.pool.Features(p.features, p.values, p.scores, l.count, l.team)
+// featuresOp makes image features of scores: [B,H,C] to [B,O].
+type featuresOp struct {
+	t      *ImageTower
+	values []float32 // [B,C], the heads' outputs before c_proj
+}
+
+func newFeaturesOp(t *ImageTower, capacity int) featuresOp {
+	return featuresOp{t, make([]float32, capacity*t.config.Neurons())}
+}
+
+func (o featuresOp) form() form       { return vectorForm }
+func (o featuresOp) overwrites() int  { return -1 }
+func (o featuresOp) describe() string { return "value and output projections" }
+
+func (o featuresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], o.t.config.Heads(), o.t.config.Neurons()); err != nil {
+		return nil, err
+	}
+	return tensor.Shape{in[0][0], o.t.config.OutDim}, nil
+}
+
+func (o featuresOp) run(out *activation, in []*activation, w *workspace) {
+	o.t.pool.Features(out.rows, o.values, in[0].rows, out.images(), w.team)
 }

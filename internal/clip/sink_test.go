@@ -56,7 +56,9 @@ func TestSinkDrops(t *testing.T) {
 func lastAttention(tw *ImageTower, tokens []float32) []float32 {
 	H, T := tw.Config().Heads(), tw.Config().Tokens()
 	attention := make([]float32, H*T)
-	tw.Attend(tokens, Output{Attention: attention})
+	if err := tw.Attend(tokens, Output{Attention: attention}); err != nil {
+		panic(err)
+	}
 	var last []float32
 	for h := range H {
 		last = append(last, attention[(h+1)*T-1])

@@ -39,7 +39,8 @@ type textBlock struct {
 
 // prefixesPerPass bounds the activations of one pass, and is large enough for
 // the products to run at full speed. With a context of 77, a pass holds at
-// least one text whatever its length.
+// least one text whatever its length. It bounds the texts of a pass too: equal
+// ones add no prefix, yet each has a row in the last layer.
 const prefixesPerPass = 1024
 
 // NewTextTower reads and packs the text tower's weights. Errors name the file
@@ -47,6 +48,9 @@ const prefixesPerPass = 1024
 func NewTextTower(ck *Checkpoint, threads int) (*TextTower, error) {
 	if threads < 1 {
 		return nil, errors.New("text tower: threads must be at least 1")
+	}
+	if err := ck.RequireText(); err != nil {
+		return nil, err
 	}
 	t := &TextTower{config: ck.Config, team: par.NewTeam(threads)}
 	var r reader
@@ -151,7 +155,7 @@ func (t *TextTower) Encode(ctx context.Context, dst []float32, texts [][]int32, 
 		}
 		var p prefixes
 		n := 0
-		for n < len(order) && (n == 0 || p.len()+len(texts[order[n]]) <= prefixesPerPass) {
+		for n < min(len(order), prefixesPerPass) && (n == 0 || p.len()+len(texts[order[n]]) <= prefixesPerPass) {
 			p.add(texts[order[n]])
 			n++
 		}

@@ -7,12 +7,13 @@ import (
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 // This file computes what single tokens would give, which the image feature
-// does not need: the values of all tokens, and attention among likes.
+// does not need: the values and attention of all tokens, and attention among likes.
 
-// readValues packs the value projection, for as many pixels as a picture of
+// readValues packs the value projection, for as many pixels as an image of
 // the model's size has tokens.
 func readValues(ck *Checkpoint, pool *decomp.Pool, r *reader) (*kernel.Conv, error) {
 	bias, err := r.read(ck, "visual.attnpool.v_proj.bias")
@@ -24,54 +25,134 @@ func readValues(ck *Checkpoint, pool *decomp.Pool, r *reader) (*kernel.Conv, err
 	return kernel.NewConv(spec, [][]float32{pool.Value}, bias), nil
 }
 
-// declareTokenOutputs declares the values of all tokens of a pool and, if so
-// asked, their outputs under attention among likes.
-func (l *lane) declareTokenOutputs(n *network, name string, p *poolBuffers, selfSelf bool) error {
-	C, H, T := l.tower.config.Neurons(), l.tower.config.Heads(), l.tower.Tokens()
-	shape := tensor.Shape{l.capacity, T, C}
-	p.tokenValues = kernel.Alloc(l.capacity * T * C)
-	tokens, values := kernel.NewMap(C, l.capacity, 1, T), kernel.NewMap(C, l.capacity, 1, T)
-	b := *p
-	v, err := n.apply(name+".token_values", p.tokenValues, shape, []tensor.Shape{shape}, func() {
-		in, out := tokens.Slice(0, l.count), values.Slice(0, l.count)
-		in.SetRows(b.tokens)
-		l.tower.values.Run(out, nil, &l.scratch, l.team, in)
-		out.Rows(b.tokenValues)
-	}, p.token)
-	if err != nil || !selfSelf {
-		return err
-	}
-	p.selfSelf = kernel.Alloc(l.capacity * T * C)
-	p.queries, p.keys = make([]float32, T*C), make([]float32, T*C)
-	rows := make([]float32, H*T*T)
-	b = *p
-	_, err = n.apply(name+".self_self", p.selfSelf, shape, []tensor.Shape{shape, shape}, func() { l.selfSelf(b, rows) }, p.token, v)
-	return err
+// projectQueries projects the tokens x [T,C] of an image to queries, [T,C].
+func (w *attentionWeights) projectQueries(dst, x []float32, team par.Team) {
+	C := len(w.queryBias)
+	project(dst, x, w.queryBias, kernel.Dense(w.query, C, C), team)
 }
 
-// selfSelf computes Output.SelfSelf, picture by picture; rows has space for
-// [H,T,T].
-func (l *lane) selfSelf(p poolBuffers, rows []float32) {
-	c, w := l.tower.config, l.tower.attend
-	T, H, C, D := l.tower.Tokens(), c.Heads(), c.Neurons(), HeadWidth
+// project computes x W + bias of tokens x [T,C] and weights W [C,C].
+func project(dst, x, bias []float32, weights kernel.Matrix, team par.Team) {
+	C := len(bias)
+	T := len(x) / C
+	for t := range T {
+		copy(dst[t*C:(t+1)*C], bias)
+	}
+	kernel.Sgemm(1, kernel.Dense(x, T, C), weights, 1, kernel.Dense(dst, T, C), team)
+}
+
+// allAttentionOp computes the attention rows of every token in every head,
+//
+//	a[h,i,·] = softmax over t of (W_Q^h x[i] + B_Q^h)·(W_K^h x[t])/√D
+//
+// image by image: tokens [B,T,C] to [B,H,T,T]. The key bias adds q·B_K to a whole row,
+// which the softmax takes away again.
+type allAttentionOp struct {
+	t             *ImageTower
+	queries, keys []float32 // [T,C], of one image
+}
+
+func newAllAttentionOp(t *ImageTower) *allAttentionOp {
+	n := t.Tokens() * t.config.Neurons()
+	return &allAttentionOp{t, make([]float32, n), make([]float32, n)}
+}
+
+func (o *allAttentionOp) form() form       { return form{rank: 4} }
+func (o *allAttentionOp) overwrites() int  { return -1 }
+func (o *allAttentionOp) describe() string { return "softmax of queries · keys" }
+
+func (o *allAttentionOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], o.t.Tokens(), o.t.config.Neurons()); err != nil {
+		return nil, err
+	}
+	return tensor.Shape{in[0][0], in[0][2] / HeadWidth, in[0][1], in[0][1]}, nil
+}
+
+func (o *allAttentionOp) run(out *activation, in []*activation, w *workspace) {
+	weights := o.t.attend
+	H, T, C, D := out.shape[1], out.shape[2], in[0].shape[2], HeadWidth
 	scale := float32(1 / math.Sqrt(float64(D)))
-	for b := range l.count {
-		x := p.tokens[b*T*C : (b+1)*T*C]
-		l.queries(p.queries, x)
-		for t := range T {
-			copy(p.keys[t*C:(t+1)*C], w.keyBias)
+	for b := range out.images() {
+		x := in[0].rows[b*T*C : (b+1)*T*C]
+		weights.projectQueries(o.queries, x, w.team)
+		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(weights.key, C, C).T(), 0, kernel.Dense(o.keys, T, C), w.team)
+		for h := range H {
+			kernel.Sgemm(scale, kernel.Strided(o.queries[h*D:], T, D, C), kernel.Strided(o.keys[h*D:], T, D, C).T(), 0, kernel.Dense(out.rows[(b*H+h)*T*T:], T, T), w.team)
 		}
-		kernel.Sgemm(1, kernel.Dense(x, T, C), kernel.Dense(w.key, C, C).T(), 1, kernel.Dense(p.keys, T, C), l.team)
-		values, dst := p.tokenValues[b*T*C:(b+1)*T*C], p.selfSelf[b*T*C:(b+1)*T*C]
-		for i, likes := range [][]float32{p.queries, p.keys} {
+	}
+	kernel.Softmax(out.rows, out.images()*H*T, T)
+}
+
+// tokenValuesOp projects all tokens to values: [B,T,C] to [B,T,C].
+type tokenValuesOp struct {
+	t              *ImageTower
+	tokens, values kernel.Map // of all images
+}
+
+func newTokenValuesOp(l *lane) *tokenValuesOp {
+	C, T := l.tower.config.Neurons(), l.tower.Tokens()
+	return &tokenValuesOp{l.tower, kernel.NewMap(C, l.capacity, 1, T), kernel.NewMap(C, l.capacity, 1, T)}
+}
+
+func (o *tokenValuesOp) form() form       { return matrixForm }
+func (o *tokenValuesOp) overwrites() int  { return -1 }
+func (o *tokenValuesOp) describe() string { return "values of all tokens" }
+
+func (o *tokenValuesOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], o.t.Tokens(), o.t.config.Neurons()); err != nil {
+		return nil, err
+	}
+	return in[0].Clone(), nil
+}
+
+func (o *tokenValuesOp) run(out *activation, in []*activation, w *workspace) {
+	tokens, values := o.tokens.Slice(0, out.images()), o.values.Slice(0, out.images())
+	tokens.SetRows(in[0].rows)
+	o.t.values.Run(values, nil, &w.scratch, w.team, tokens)
+	values.Rows(out.rows)
+}
+
+// selfSelfOp computes Output.SelfSelf, image by image: tokens and their values, both
+// [B,T,C], to [B,T,C].
+type selfSelfOp struct {
+	t             *ImageTower
+	queries, keys []float32 // [T,C], of one image
+	attention     []float32 // [H,T,T], of one image
+}
+
+func newSelfSelfOp(t *ImageTower) *selfSelfOp {
+	H, T, C := t.config.Heads(), t.Tokens(), t.config.Neurons()
+	return &selfSelfOp{t, make([]float32, T*C), make([]float32, T*C), make([]float32, H*T*T)}
+}
+
+func (o *selfSelfOp) form() form       { return matrixForm }
+func (o *selfSelfOp) overwrites() int  { return -1 }
+func (o *selfSelfOp) describe() string { return "query-query and key-key attention" }
+
+func (o *selfSelfOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	for _, shape := range in {
+		if err := wantShape(shape, o.t.Tokens(), o.t.config.Neurons()); err != nil {
+			return nil, err
+		}
+	}
+	return in[0].Clone(), nil
+}
+
+func (o *selfSelfOp) run(out *activation, in []*activation, w *workspace) {
+	weights, H := o.t.attend, o.t.config.Heads()
+	T, C, D := out.shape[1], out.shape[2], HeadWidth
+	scale := float32(1 / math.Sqrt(float64(D)))
+	for b := range out.images() {
+		x, values, dst := in[0].rows[b*T*C:(b+1)*T*C], in[1].rows[b*T*C:(b+1)*T*C], out.rows[b*T*C:(b+1)*T*C]
+		weights.projectQueries(o.queries, x, w.team)
+		project(o.keys, x, weights.keyBias, kernel.Dense(weights.key, C, C).T(), w.team)
+		for i, likes := range [][]float32{o.queries, o.keys} {
 			for h := range H {
-				kernel.Sgemm(scale, kernel.Strided(likes[h*D:], T, D, C), kernel.Strided(likes[h*D:], T, D, C).T(),
-					0, kernel.Dense(rows[h*T*T:], T, T), l.team)
+				kernel.Sgemm(scale, kernel.Strided(likes[h*D:], T, D, C), kernel.Strided(likes[h*D:], T, D, C).T(), 0, kernel.Dense(o.attention[h*T*T:], T, T), w.team)
 			}
-			l.team.For(H*T, func(lo, hi, _ int) { kernel.Softmax(rows[lo*T:hi*T], hi-lo, T) })
+			w.team.For(H*T, func(lo, hi, _ int) { kernel.Softmax(o.attention[lo*T:hi*T], hi-lo, T) })
 			for h := range H {
-				kernel.Sgemm(1, kernel.Dense(rows[h*T*T:], T, T), kernel.Strided(values[h*D:], T, D, C),
-					float32(i), kernel.Strided(dst[h*D:], T, D, C), l.team)
+				kernel.Sgemm(1, kernel.Dense(o.attention[h*T*T:], T, T), kernel.Strided(values[h*D:], T, D, C), float32(i), kernel.Strided(dst[h*D:], T, D, C), w.team)
 			}
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
@@ -50,7 +50,7 @@ type mask struct {
 
 // readAnnotations makes the index of a file's masks of the categories ids.
 func readAnnotations(ctx context.Context, path string, ids []int) (*annotations, error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func readAnnotations(ctx context.Context, path string, ids []int) (*annotations,
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%s: byte %d: %w", path, r.json.InputOffset(), err)
+		return nil, fmt.Errorf("%s: %w", path, foreign.Explain(file, "annotations in JSON", fmt.Errorf("byte %d: %w", r.json.InputOffset(), err)))
 	}
 	return a, nil
 }
@@ -86,12 +86,12 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 		}
 		short, ok := strings.CutSuffix(name, suffix)
 		if !ok {
-			return nil, fmt.Errorf("%s: picture %q, want names ending in %s", a.path, name, suffix)
+			return nil, fmt.Errorf("%s: picture %s, want names ending in %s", a.path, foreign.Quote(name), suffix)
 		}
 		names = append(names, short)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: none of %d pictures is of phase %q; there are %q", a.path, len(a.pictures), phase, phases)
+		return nil, fmt.Errorf("%s: none of %d pictures is of phase %q; there are %s", a.path, len(a.pictures), phase, foreign.QuoteAll(phases))
 	}
 	return names, nil
 }
@@ -99,8 +99,10 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 // labels makes the label map of a picture, of ids of categories, 0 where there
 // is no mask.
 func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Labels, error) {
-	fail := func(err error) error { return fmt.Errorf("read label map: %s: %s: %w", a.path, name, err) }
-	file, err := os.Open(a.path)
+	fail := func(err error) error {
+		return fmt.Errorf("read label map: %s: %s: %w", a.path, foreign.Name(name), err)
+	}
+	file, err := foreign.Open(a.path)
 	if err != nil {
 		return nil, fmt.Errorf("read label map: %w", err)
 	}

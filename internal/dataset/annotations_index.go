@@ -8,6 +8,8 @@ import (
 	"io"
 	"maps"
 	"slices"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // maxValue is about how many bytes an image, an annotation or another member of a
@@ -68,7 +70,7 @@ func (x *indexer) token(want json.Delim) (json.Token, error) {
 	if d, ok := t.(json.Delim); want != 0 && (!ok || d != want) {
 		found := fmt.Sprint(t)
 		if text, ok := t.(string); ok {
-			found = fmt.Sprintf("%.40q", text)
+			found = foreign.Quote(text)
 		}
 		return nil, fmt.Errorf("%s, want %v", found, want)
 	}
@@ -115,7 +117,7 @@ func (x *indexer) index() (map[string]*marked, error) {
 			read = func() error { return x.list(x.annotation) }
 		default:
 			if err := read(); err != nil {
-				return nil, fmt.Errorf("%.40q: %w", key, err)
+				return nil, fmt.Errorf("%s: %w", foreign.Quote(fmt.Sprint(key)), err)
 			}
 			continue
 		}
@@ -184,10 +186,10 @@ func (x *indexer) image() error {
 		return errors.New("an image without image_id, file_name, width or height")
 	}
 	if !isSceneName(v.Name) {
-		return fmt.Errorf("%.80q, want the name of a picture", v.Name)
+		return fmt.Errorf("%s, want the name of a picture", foreign.Quote(v.Name))
 	}
 	if _, twice := x.names[v.Name]; twice || x.images[*v.ID] != nil {
-		return fmt.Errorf("image %d, %.80q, is listed twice", *v.ID, v.Name)
+		return fmt.Errorf("image %d, %s, is listed twice", *v.ID, foreign.Quote(v.Name))
 	}
 	x.names[v.Name] = *v.ID
 	x.images[*v.ID] = &marked{w: v.Width, h: v.Height, phase: v.Phase}

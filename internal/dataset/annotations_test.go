@@ -57,7 +57,7 @@ func TestAnnotations(t *testing.T) {
 			t.Errorf("phase %q: %q, %v, want %q", phase, got, err, want)
 		}
 	}
-	if _, err := a.names("test", ".jpg"); err == nil || !strings.HasSuffix(err.Error(), `none of 3 pictures is of phase "test"; there are ["val" "train"]`) {
+	if _, err := a.names("test", ".jpg"); err == nil || !strings.HasSuffix(err.Error(), `none of 3 pictures is of phase "test"; there are "val", "train"`) {
 		t.Errorf("error %v of a phase that is not there", err)
 	}
 	if _, err := a.names("val", ".png"); err == nil || !strings.HasSuffix(err.Error(), `picture "a.jpg", want names ending in .png`) {

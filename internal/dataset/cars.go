@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/matfile"
 )
 
@@ -88,7 +89,7 @@ func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
 			return nil, fmt.Errorf("%s: annotations: %d: %w", path, i+1, err)
 		}
 		if first, twice := seen[list[i].File]; twice {
-			return nil, fmt.Errorf("%s: annotations: %d: picture %.200q is there already, as %d", path, i+1, list[i].File, first+1)
+			return nil, fmt.Errorf("%s: annotations: %d: picture %s is there already, as %d", path, i+1, foreign.Quote(list[i].File), first+1)
 		}
 		seen[list[i].File] = i
 	}
@@ -164,14 +165,10 @@ func carPictures(ctx context.Context, base, split string) (*Dataset, error) {
 	}
 	root := join(base, split)
 	f := &finder{ctx: ctx}
-	if err := f.find(root, nil); err != nil {
+	if err := f.find(root); err != nil {
 		return nil, notCars(err)
 	}
-	if len(f.pictures) == 0 {
-		return nil, f.noPictures(root)
-	}
-	list, err := items(root, f.pictures, Unlabelled)
-	return &Dataset{Root: root, Items: list}, err
+	return f.unlabelled(root)
 }
 
 // notCars adds to the error of a file that is missing what the folder should be.
@@ -207,7 +204,7 @@ func ReadCars(o CarOptions) (*Labels, error) {
 	for i, name := range names {
 		words := strings.Fields(name)
 		if len(words) == 0 || strings.Trim(words[len(words)-1], "0123456789") != "" {
-			return nil, fmt.Errorf("%s: class_names: %d: %.80q, want a name that ends in the year", join(base, "devkit/cars_meta.mat"), i+1, name)
+			return nil, fmt.Errorf("%s: class_names: %d: %s, want a name that ends in the year", join(base, "devkit/cars_meta.mat"), i+1, foreign.Quote(name))
 		}
 		c.years[i] = words[len(words)-1]
 	}
@@ -223,7 +220,7 @@ func ReadCars(o CarOptions) (*Labels, error) {
 	if o.CSV == "" {
 		for _, a := range list {
 			if a.Class == Unlabelled {
-				return nil, fmt.Errorf("%s: annotations: %s has no class", annotated, a.File)
+				return nil, fmt.Errorf("%s: annotations: %s has no class", annotated, foreign.Name(a.File))
 			}
 			c.cars = append(c.cars, car{a.File, a.Class, -1})
 		}
@@ -281,10 +278,10 @@ func parseRefined(text string, classes int) (class, colour int, err error) {
 		colour, err = strconv.Atoi(second)
 	}
 	if err != nil || colour < 0 {
-		return 0, 0, fmt.Errorf("Class %.60q, want the numbers of class and colour, as 12_9", text)
+		return 0, 0, fmt.Errorf("Class %s, want the numbers of class and colour, as 12_9", foreign.Quote(text))
 	}
 	if class < 1 || class > classes {
-		return 0, 0, fmt.Errorf("Class %.60q: class %d, want 1 to %d", text, class, classes)
+		return 0, 0, fmt.Errorf("Class %s: class %d, want 1 to %d", foreign.Quote(text), class, classes)
 	}
 	return class - 1, colour, nil
 }

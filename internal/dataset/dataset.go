@@ -8,11 +8,14 @@
 // labels are. Nothing here opens a picture.
 //
 // Pictures are told by their extension, in small or capital letters; those that
-// the program cannot decode (.bmp, .tif, .heic and the like) are listed too,
+// the program cannot decode (.heic, .avif, .jp2 and the like) are listed too,
 // so that they are reported and not overlooked. Files and folders whose name
-// begins with a dot are passed over. Links are followed, but not to a folder
-// that holds the link. Order is that of the names' bytes, which is Python's
-// order of strings.
+// begins with a dot are passed over, other files are counted. Links are
+// followed, but not to a folder that holds the link. Order is that of the names'
+// bytes, which is Python's order of strings.
+//
+// What belongs into the list but cannot stand there is no error. It is in
+// Dataset.Skipped with a reason, to be reported.
 package dataset
 
 import (
@@ -40,6 +43,34 @@ type Dataset struct {
 	Root    string // the folder that names are relative to
 	Items   []Item
 	Classes []string // names of the classes; none if there are no labels
+
+	// Skipped are entries of the folder that are not among the items, in the
+	// order of their paths: folders within it that cannot be read or lie too
+	// deep, pictures whose name a line of text cannot hold, and pictures that
+	// lie beside the folders of the classes.
+	Skipped []Skipped
+	Passed  Passed
+}
+
+// Skipped is a folder or a picture that was left out.
+type Skipped struct {
+	Path   string // as the system writes it, whatever bytes that are
+	Name   string // below Root, with slashes; quoted if it is not a line of UTF-8
+	Reason string // without the path
+}
+
+// Passed counts the files of a data set's folder that are not taken for pictures,
+// hidden ones aside.
+type Passed struct {
+	Files int
+	Bare  int // of these, those whose name has no extension: they may be pictures
+}
+
+func (p *Passed) add(name string) {
+	p.Files++
+	if filepath.Ext(name) == "" {
+		p.Bare++
+	}
 }
 
 // The kinds.
@@ -90,6 +121,9 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		d, err := k.read(ctx, filepath.Clean(o.Path))
 		if err != nil {
 			return nil, err
+		}
+		if len(d.Items) == 0 {
+			return nil, noLines(d.Skipped)
 		}
 		d.Kind = k.name
 		return d, nil

@@ -80,9 +80,9 @@ func TestOpen(t *testing.T) {
 			want:  []string{"a.jpg=-1"},
 		},
 		{
-			name: "pictures of formats that are not decoded", kind: Images,
-			files: pictures("a.HEIC", "b.tif", "c.bmp", "d.pdf", "e.npy", "f"),
-			want:  []string{"a.HEIC=-1", "b.tif=-1", "c.bmp=-1"},
+			name: "pictures of formats that are not decoded, or seldom met", kind: Images,
+			files: pictures("a.HEIC", "b.tif", "c.bmp", "d.pdf", "e.npy", "f", "g.MPO", "h.apng", "i.pbm", "j.avif"),
+			want:  []string{"a.HEIC=-1", "b.tif=-1", "c.bmp=-1", "g.MPO=-1", "h.apng=-1", "i.pbm=-1", "j.avif=-1"},
 		},
 		{
 			name: "links are followed, not back up", kind: Images,
@@ -189,23 +189,23 @@ func TestOpenErrors(t *testing.T) {
 		{name: "a file", kind: Images, below: "a.zip", files: pictures("a.zip"), err: "DIR/a.zip: a file, want a folder of pictures"},
 		{
 			name: "empty", kind: Images,
-			err: "DIR: no pictures (.jpg .jpeg .jpe .jfif .png .webp .gif) among 0 files and 0 folders",
+			err: "DIR: no pictures (EXTENSIONS) among 0 files and 0 folders",
 		},
 		{
 			name: "other files", kind: Images, files: pictures("a.txt", "b/c.npy"),
-			err: "DIR: no pictures (.jpg .jpeg .jpe .jfif .png .webp .gif) among 2 files and 1 folders",
+			err: "DIR: no pictures (EXTENSIONS) among 2 files and 1 folders",
 		},
 		{
 			name: "line break", kind: Images, files: pictures("a\nb.jpg"),
-			err: `"DIR/a\nb.jpg": line breaks or no UTF-8 in a picture's name, want a line of text`,
+			err: `"DIR/a\nb.jpg": a name with line breaks or not in UTF-8, want a line of text`,
 		},
 		{
 			name: "not UTF-8", kind: ImageNetVal, files: pictures("n01\xff/b.jpg"),
-			err: `"DIR/n01\xff/b.jpg": line breaks or no UTF-8 in a picture's name, want a line of text`,
+			err: `"DIR/n01\xff/b.jpg": a name with line breaks or not in UTF-8, want a line of text`,
 		},
 		{
 			name: "test split of folders", kind: ImageNetTest, files: pictures("n01/a.JPEG"),
-			err:  "DIR: no pictures (.jpg .jpeg .jpe .jfif .png .webp .gif) among 0 files and 1 folders",
+			err:  "DIR: no pictures (EXTENSIONS) among 0 files and 1 folders",
 			hint: `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`,
 		},
 		{
@@ -215,7 +215,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "empty val split", kind: ImageNetVal, files: map[string]string{"val/n01/": "", "val/a.txt": ""},
-			err: "DIR/val: no pictures (.jpg .jpeg .jpe .jfif .png .webp .gif) among 1 files and 1 folders",
+			err: "DIR/val: no pictures (EXTENSIONS) among 1 files and 1 folders",
 		},
 		{
 			name: "classes.txt without tab", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG"), "classes.txt", "n01 tench\n"),
@@ -235,7 +235,18 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "too deep", kind: Images, files: pictures(strings.Repeat("d/", maxDepth) + "a.jpg"),
-			err: "DIR" + strings.Repeat("/d", maxDepth) + ": more than 64 folders within folders",
+			err: "DIR: no pictures (EXTENSIONS) among 0 files and 64 folders; 1 folders cannot be read, such as DIR" +
+				strings.Repeat("/d", maxDepth) + ": more than 64 folders within folders",
+		},
+		{
+			name: "names without extension", kind: Images, files: pictures("0a1b", "2c3d", "readme.txt"),
+			err:  "DIR: no pictures (EXTENSIONS) among 3 files and 0 folders",
+			hint: "2 files have a name without extension; if they are pictures, give them one, .jpg for any format",
+		},
+		{
+			name: "stray pictures beside empty class folders", kind: ImageNetVal, files: with(pictures("val/a.JPEG"), "val/n01/", ""),
+			err:  "DIR/val: 1 pictures, but none in a folder of its class",
+			hint: `move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
 		},
 	}
 	for _, test := range tests {
@@ -245,7 +256,7 @@ func TestOpenErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			if got := strings.ReplaceAll(err.Error(), dir, "DIR"); got != test.err {
+			if got := strings.NewReplacer(dir, "DIR", strings.Join(decoded, " "), "EXTENSIONS").Replace(err.Error()); got != test.err {
 				t.Errorf("error %q, want %q", got, test.err)
 			}
 			var h interface{ Hint() string }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,8 +17,8 @@ import (
 // decoded are the extensions of pictures that the program decodes, others those
 // of pictures that it will name and skip.
 var (
-	decoded = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif"}
-	others  = []string{".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".heic", ".heif", ".avif", ".jp2", ".jxl"}
+	decoded = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
+	others  = []string{".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl"}
 )
 
 func isPicture(name string) bool {
@@ -33,14 +34,19 @@ const (
 // finder lists the pictures of folders.
 type finder struct {
 	ctx      context.Context
-	pictures []string // paths, in no order
-	files    int      // files that are none
-	folders  int      // folders that were found, entered or not
-	deep     bool     // enter folders
+	pictures []string  // paths, in no order
+	skipped  []Skipped // folders that cannot be read, in no order; without names
+	files    Passed    // files that are no pictures
+	folders  int       // folders that were found, entered or not
+	deep     bool      // enter folders
 }
 
-// find adds the pictures of folder dir. above holds the folders that led here.
-func (f *finder) find(dir string, above []fs.FileInfo) error {
+// find adds the pictures of folder dir, which must be readable. Folders within
+// that are not are skipped.
+func (f *finder) find(dir string) error { return f.enter(dir, nil) }
+
+// enter is find for a folder to which the folders above led.
+func (f *finder) enter(dir string, above []fs.FileInfo) error {
 	if len(above) == maxDepth {
 		return fmt.Errorf("%s: more than %d folders within folders", dir, maxDepth)
 	}
@@ -53,30 +59,55 @@ func (f *finder) find(dir string, above []fs.FileInfo) error {
 			return nil // a link led back, to where all has been or will be found
 		}
 	}
+	// Nothing of a folder counts whose listing breaks off.
+	here := finder{ctx: f.ctx}
 	var inner []string
 	err = f.entries(dir, func(e fs.DirEntry) error {
 		path := join(dir, e.Name())
 		switch {
 		case e.IsDir() || !isPicture(e.Name()) && linksToFolder(e, path):
-			f.folders++
+			here.folders++
 			inner = append(inner, path)
 		case !isPicture(e.Name()):
-			f.files++
+			here.files.add(e.Name())
 		default:
-			f.pictures = append(f.pictures, path)
+			here.pictures = append(here.pictures, path)
 		}
 		return nil
 	})
-	if err != nil || !f.deep {
+	if err != nil {
 		return err
+	}
+	f.pictures = append(f.pictures, here.pictures...)
+	f.files.Files += here.files.Files
+	f.files.Bare += here.files.Bare
+	f.folders += here.folders
+	if !f.deep {
+		return nil
 	}
 	above = append(slices.Clone(above), info)
 	for _, path := range inner {
-		if err := f.find(path, above); err != nil {
-			return err
+		err := f.enter(path, above)
+		if f.ctx.Err() != nil {
+			return f.ctx.Err()
+		}
+		if err != nil {
+			f.skip(path, reason(err, path))
 		}
 	}
 	return nil
+}
+
+func (f *finder) skip(path, reason string) {
+	f.skipped = append(f.skipped, Skipped{Path: path, Reason: reason})
+}
+
+// reason is what an error says besides a path.
+func reason(err error, path string) string {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	return strings.TrimPrefix(err.Error(), path+": ")
 }
 
 // entries calls visit for the entries of a folder that are not hidden.
@@ -124,25 +155,64 @@ func join(dir, name string) string {
 	return dir + string(filepath.Separator) + name
 }
 
-// items makes items of paths below root, in name order. Names share the memory
-// of paths. A name that a line of text cannot hold is an error, as artefacts
-// list names one a line.
-func items(root string, paths []string, label int) ([]Item, error) {
+// items makes the items of the pictures found, which lie below root, in name
+// order. Names share the memory of paths. A name that a line of text cannot hold
+// is skipped, as artefacts list names one a line.
+func (f *finder) items(root string, label int) []Item {
 	above := len(join(root, ""))
-	list := make([]Item, len(paths))
-	for i, path := range paths {
+	items := make([]Item, 0, len(f.pictures))
+	for _, path := range f.pictures {
 		name := filepath.ToSlash(path[above:])
-		if strings.ContainsAny(name, "\r\n") || !utf8.ValidString(name) {
-			return nil, fmt.Errorf("%q: line breaks or no UTF-8 in a picture's name, want a line of text", path)
+		if isLine(name) {
+			items = append(items, Item{Path: path, Name: name, Label: label})
+		} else {
+			f.skip(path, "a name with line breaks or not in UTF-8, want a line of text")
 		}
-		list[i] = Item{Path: path, Name: name, Label: label}
 	}
-	slices.SortFunc(list, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
-	return list, nil
+	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
+	return items
+}
+
+// named returns what was skipped, which lies below root, by name.
+func (f *finder) named(root string) []Skipped {
+	above := len(join(root, ""))
+	for i, s := range f.skipped {
+		f.skipped[i].Name = printable(filepath.ToSlash(s.Path[above:]))
+	}
+	sortSkipped(f.skipped)
+	return f.skipped
+}
+
+func sortSkipped(list []Skipped) {
+	slices.SortFunc(list, func(a, b Skipped) int { return strings.Compare(a.Path, b.Path) })
+}
+
+// isLine tells whether a line of a text file can hold name.
+func isLine(name string) bool { return !strings.ContainsAny(name, "\r\n") && utf8.ValidString(name) }
+
+// printable is name as a line: itself if it is one, else quoted.
+func printable(name string) string {
+	if isLine(name) {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 // noPictures is the error of a folder in which f found none.
 func (f *finder) noPictures(dir string) error {
-	return fmt.Errorf("%s: no pictures (%s) among %d files and %d folders",
-		dir, strings.Join(decoded, " "), f.files, f.folders)
+	err := fmt.Errorf("%s: no pictures (%s) among %d files and %d folders",
+		dir, strings.Join(decoded, " "), f.files.Files, f.folders)
+	switch {
+	case len(f.skipped) > 0:
+		sortSkipped(f.skipped)
+		return fmt.Errorf("%w; %d folders cannot be read, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
+	case f.files.Bare > 0:
+		return hinted{err, fmt.Sprintf("%d files have a name without extension; if they are pictures, give them one, .jpg for any format", f.files.Bare)}
+	}
+	return err
+}
+
+// noLines is the error of a folder whose pictures were all skipped.
+func noLines(skipped []Skipped) error {
+	return fmt.Errorf("%s: %s", printable(skipped[0].Path), skipped[0].Reason)
 }

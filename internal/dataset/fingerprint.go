@@ -3,8 +3,9 @@ package dataset
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"os"
 	"strconv"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // unopened is the size of a picture's file that cannot be opened.
@@ -22,11 +23,7 @@ func (d *Dataset) Sizes() []int64 {
 }
 
 func size(path string) int64 {
-	// A pipe among the pictures would be waited for without end.
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return unopened
-	}
-	f, err := os.Open(path)
+	f, err := foreign.Open(path) // a pipe among the pictures would be waited for without end
 	if err != nil {
 		return unopened
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -27,18 +28,14 @@ func splitFolder(dir, split string) string {
 func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	root := splitFolder(dir, "test")
 	f := &finder{ctx: ctx}
-	if err := f.find(root, nil); err != nil {
+	if err := f.find(root); err != nil {
 		return nil, err
 	}
-	if len(f.pictures) > 0 {
-		list, err := items(root, f.pictures, Unlabelled)
-		return &Dataset{Root: root, Items: list}, err
-	}
-	err := f.noPictures(root)
-	if f.folders > 0 {
+	d, err := f.unlabelled(root)
+	if err != nil && f.folders > 0 {
 		return nil, hinted{err, `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`}
 	}
-	return nil, err
+	return d, err
 }
 
 // readImageNetVal lists the pictures of dir/val, or of dir: one folder a class,
@@ -61,23 +58,26 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 		return nil, err
 	}
 	d := &Dataset{Root: root, Classes: names}
-	f := &finder{ctx: ctx, deep: true}
+	f := &finder{ctx: ctx, deep: true, files: stray.files, folders: len(folders)}
 	for _, folder := range folders {
 		f.pictures = f.pictures[:0]
-		if err := f.find(join(root, folder), nil); err != nil {
-			return nil, err
+		path := join(root, folder)
+		err := f.find(path)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		list, err := items(root, f.pictures, labels[folder])
 		if err != nil {
-			return nil, err
+			f.skip(path, reason(err, path))
 		}
-		d.Items = append(d.Items, list...)
+		d.Items = append(d.Items, f.items(root, labels[folder])...)
 	}
-	if len(d.Items) > 0 {
+	if len(d.Items) > 0 || len(f.skipped) > 0 {
+		for _, path := range stray.pictures {
+			f.skip(path, "it lies in no folder of a class")
+		}
+		d.Skipped, d.Passed = f.named(root), f.files
 		return d, nil
 	}
-	f.files += stray.files
-	f.folders += len(folders)
 	if len(stray.pictures) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d pictures, but none in a folder of its class", root, len(stray.pictures)),
@@ -99,7 +99,7 @@ func classFolders(ctx context.Context, root string) (folders []string, stray *fi
 		case isPicture(e.Name()):
 			stray.pictures = append(stray.pictures, path)
 		default:
-			stray.files++
+			stray.files.add(e.Name())
 		}
 		return nil
 	})
@@ -120,8 +120,9 @@ func classLabels(dir, root string, folders []string) (labels map[string]int, nam
 		labels = make(map[string]int, len(folders))
 		for i, folder := range folders {
 			labels[folder] = i
+			names = append(names, printable(folder))
 		}
-		return labels, folders, nil
+		return labels, names, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -132,7 +133,7 @@ func classLabels(dir, root string, folders []string) (labels map[string]int, nam
 	}
 	for _, folder := range folders {
 		if _, ok := labels[folder]; !ok {
-			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, folder, table)
+			return nil, nil, fmt.Errorf("%s: folder %s is not listed in %s", root, foreign.Name(folder), table)
 		}
 	}
 	return labels, names, nil
@@ -145,10 +146,10 @@ func parseClasses(lines []string) (labels map[string]int, names []string, err er
 	for i, line := range lines {
 		folder, name, ok := strings.Cut(line, "\t")
 		if !ok || folder == "" || name == "" {
-			return nil, nil, fmt.Errorf("line %d: %.80q, want a folder, a tab and the name of the class", i+1, line)
+			return nil, nil, fmt.Errorf("line %d: %s, want a folder, a tab and the name of the class", i+1, foreign.Quote(line))
 		}
 		if first, ok := labels[folder]; ok {
-			return nil, nil, fmt.Errorf("line %d: folder %.80q is listed already, in line %d", i+1, folder, first+1)
+			return nil, nil, fmt.Errorf("line %d: folder %s is listed already, in line %d", i+1, foreign.Quote(folder), first+1)
 		}
 		labels[folder] = i
 		names = append(names, name)

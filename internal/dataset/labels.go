@@ -3,9 +3,10 @@ package dataset
 import (
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // Labels are what is known of pictures besides the pictures: which group each
@@ -56,7 +57,7 @@ type TableOptions struct {
 // rows of one picture are an error. Memory stays below a hundred times the file's
 // size, no row taking less than two bytes.
 func ReadTable(o TableOptions) (*Labels, error) {
-	f, err := os.Open(o.Path)
+	f, err := foreign.Open(o.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +91,7 @@ func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
 		for i, text := range fields[first:] {
 			answer, ok := answers[strings.ToLower(text)]
 			if !ok {
-				return fmt.Errorf("column %q: %.60q, want 1 or 0, true or false, yes or no", o.Labels[i], text)
+				return fmt.Errorf("column %q: %s, want 1 or 0, true or false, yes or no", o.Labels[i], foreign.Quote(text))
 			}
 			k.Answers[i] = answer
 		}
@@ -118,7 +119,7 @@ func onlyRow(seen map[string]int, image string, line int) error {
 		return fmt.Errorf("no name of a picture")
 	}
 	if first, twice := seen[image]; twice {
-		return fmt.Errorf("picture %.200q has a row already, in line %d", image, first)
+		return fmt.Errorf("picture %s has a row already, in line %d", foreign.Quote(image), first)
 	}
 	seen[image] = line
 	return nil
@@ -172,7 +173,7 @@ func (l *Labels) Join(pictures []string) ([]int, error) {
 		at, ok := whole[name]
 		if !ok {
 			if at, ok = file[path.Base(name)]; ok && at == several {
-				return nil, fmt.Errorf("%s: several rows are of a file %s, want picture %s itself", l.Path, path.Base(name), name)
+				return nil, fmt.Errorf("%s: several rows are of a file %s, want picture %s itself", l.Path, foreign.Name(path.Base(name)), foreign.Name(name))
 			}
 		}
 		if !ok {
@@ -180,7 +181,7 @@ func (l *Labels) Join(pictures []string) ([]int, error) {
 			continue
 		}
 		if other, twice := taken[at]; twice {
-			return nil, fmt.Errorf("%s: the row of %s is that of two pictures, %s and %s", l.Path, l.Known[at].Image, other, name)
+			return nil, fmt.Errorf("%s: the row of %s is that of two pictures, %s and %s", l.Path, foreign.Name(l.Known[at].Image), foreign.Name(other), foreign.Name(name))
 		}
 		joined[i], taken[at] = at, name
 	}

@@ -52,13 +52,37 @@ func TestReadTableUnknown(t *testing.T) {
 	}
 }
 
+// TestTableOfOldMacintosh reads lines that end in CR.
+func TestTableOfOldMacintosh(t *testing.T) {
+	l, err := tableOf(t, "image,year,yellow\ra,1991,1\rb,1992,0\r", "yellow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(l.Known) != 2 || l.Known[1].Image != "b" || l.Known[0].Answers[0] != Yes {
+		t.Errorf("%+v", l)
+	}
+}
+
+// TestJoinQuotes names pictures of any length in a message of a few words.
+func TestJoinQuotes(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	l := &Labels{Path: "t.csv", Known: []Labelled{{Image: "a/" + long}, {Image: "b/" + long}}}
+	if _, err := l.Join([]string{"c/" + long}); testutil.Line(err, "several rows are of a file") != nil || len(err.Error()) > 500 {
+		t.Errorf("error of %d bytes", len(err.Error()))
+	}
+	l.Known = l.Known[:1]
+	if _, err := l.Join([]string{"a/" + long, "c/" + long}); testutil.Line(err, "is that of two pictures") != nil || len(err.Error()) > 600 {
+		t.Errorf("error of %d bytes", len(err.Error()))
+	}
+}
+
 func TestReadTableRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"nothing":       {"", "no lines"},
 		"no rows":       {"image,year,yellow\n", "no rows"},
-		"no column":     {"file,year,yellow\na,1,1\n", `line 1: no column "image", there are ["file" "year" "yellow"]`},
+		"no column":     {"file,year,yellow\na,1,1\n", `line 1: no column "image", there are "file", "year", "yellow"`},
 		"column twice":  {"image,year,yellow,year\na,1,1,1\n", `line 1: column "year" is there twice`},
-		"semicolons":    {"image;year;yellow\na;1;1\n", `no column "image", there are ["image;year;yellow"]`},
+		"semicolons":    {"image;year;yellow\na;1;1\n", `no column "image", there are "image;year;yellow"`},
 		"few fields":    {"image,year,yellow\na,1,1\nb,1\n", "line 3: 2 fields, want 3 as in the first line"},
 		"answer":        {"image,year,yellow\na,1,1\nb,1,perhaps\n", `line 3: column "yellow": "perhaps", want 1 or 0`},
 		"picture twice": {"image,year,yellow\na,1,1\nb,1,1\na,2,0\n", `line 4: picture "a" has a row already, in line 2`},
@@ -68,9 +92,14 @@ func TestReadTableRefuses(t *testing.T) {
 		"not UTF-8":     {"image,year,yellow\na\xff,1,1\n", `line 2: column "image" is not UTF-8 text`},
 		"UTF-16":        {"\xff\xfei\x00", "text is UTF-16, want UTF-8"},
 		"zero byte":     {"image,year,yellow\na\x00,1,1\n", "is not UTF-8 text"},
+		"Git LFS":       {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, a few lines in the place of the file, want a table of comma-separated values"},
+		"HTML":          {"<!doctype html>\n", "an HTML page"},
+		"long answer":   {"image,year,yellow\na,1," + strings.Repeat("x", 1<<20) + "\n", `line 2: column "yellow": "` + strings.Repeat("x", 60) + `"... (1048516 bytes more), want 1 or 0`},
+		"long picture":  {"image,year,yellow\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",1,1\n", 2), "(1048516 bytes more) has a row already"},
+		"long columns":  {strings.Repeat("x", 1<<20) + ",year\n", "(1048516 bytes more), \"year\""},
 		"many columns":  {strings.Repeat("a,", 2000) + "\n", "2001 columns, want at most 1024"},
 	} {
-		if _, err := tableOf(t, tt.text, "yellow"); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := tableOf(t, tt.text, "yellow"); testutil.Line(err, tt.want) != nil || len(err.Error()) > 500 {
 			t.Errorf("%s: error %v, want %q", name, err, tt.want)
 		}
 	}

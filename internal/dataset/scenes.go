@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
@@ -28,6 +29,9 @@ type Scenes struct {
 	// Missing are the files that the data set lacks, pictures or label maps, in
 	// order. Their scenes are not among the items.
 	Missing []string
+	// Skipped are the folders and pictures below the folder of pictures that
+	// were left out, as those of a Dataset; their names are below that folder.
+	Skipped []Skipped
 
 	codes *codes
 	marks *annotations // nil: each scene has its own file
@@ -63,7 +67,8 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 	} else {
 		s.Source = fmt.Sprintf("label maps %s/*%s", source.Folder, source.Suffix)
 	}
-	names, err := o.names(ctx, source, s.marks)
+	var names []string
+	names, s.Skipped, err = o.names(ctx, source, s.marks)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +85,7 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 		if s.marks != nil {
 			scene.Labels = s.marks.path
 			if !s.marks.has(scene.Name) {
-				return nil, fmt.Errorf("%s: no picture %s, which %s lists", s.marks.path, scene.Name, o.Layout.List)
+				return nil, fmt.Errorf("%s: no picture %s, which %s lists", s.marks.path, foreign.Name(scene.Name), o.Layout.List)
 			}
 		} else if scene.Labels = o.below(source.Folder + "/" + name + source.Suffix); !isFile(scene.Labels) {
 			s.Missing = append(s.Missing, scene.Labels)
@@ -91,7 +96,7 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 		}
 	}
 	if len(s.Items) == 0 {
-		return nil, o.wrong(fmt.Errorf("%s: none of %d scenes is there, %s is the first file missing", o.Path, len(names), s.Missing[0]))
+		return nil, o.wrong(fmt.Errorf("%s: none of %d scenes is there, %s is the first file missing", o.Path, len(names), foreign.Name(s.Missing[0])))
 	}
 	return s, nil
 }

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -26,7 +27,7 @@ func (o *SceneOptions) findSource(ctx context.Context) (configs.LabelSource, err
 			}
 			continue
 		}
-		maps, err := filesEnding(ctx, o.below(source.Folder), source.Suffix)
+		maps, _, err := filesEnding(ctx, o.below(source.Folder), source.Suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return configs.LabelSource{}, err
 		}
@@ -38,43 +39,42 @@ func (o *SceneOptions) findSource(ctx context.Context) (configs.LabelSource, err
 }
 
 // filesEnding returns the names of the files below dir that end in suffix,
-// without it, sorted.
-func filesEnding(ctx context.Context, dir, suffix string) ([]string, error) {
-	if _, err := os.Stat(dir); err != nil {
-		return nil, err
-	}
+// without it, sorted, and what was skipped there.
+func filesEnding(ctx context.Context, dir, suffix string) ([]string, []Skipped, error) {
 	f := &finder{ctx: ctx, deep: true}
-	if err := f.find(dir, nil); err != nil {
-		return nil, err
+	if err := f.find(dir); err != nil {
+		return nil, nil, err
 	}
-	list, err := items(dir, slices.DeleteFunc(f.pictures, func(path string) bool {
-		return !strings.HasSuffix(path, suffix)
-	}), Unlabelled)
-	names := make([]string, len(list))
-	for i, item := range list {
+	f.pictures = slices.DeleteFunc(f.pictures, func(path string) bool { return !strings.HasSuffix(path, suffix) })
+	items := f.items(dir, Unlabelled)
+	names := make([]string, len(items))
+	for i, item := range items {
 		names[i] = strings.TrimSuffix(item.Name, suffix)
 	}
-	return names, err
+	return names, f.named(dir), nil
 }
 
 // names returns the names of the scenes, without suffix: those of the list, or
-// of the pictures, or of the annotations' phase where the list is not there.
-func (o *SceneOptions) names(ctx context.Context, source configs.LabelSource, marks *annotations) ([]string, error) {
+// of the pictures, or of the annotations' phase where the list is not there; and
+// what was skipped among the pictures.
+func (o *SceneOptions) names(ctx context.Context, source configs.LabelSource, marks *annotations) (names []string, skipped []Skipped, err error) {
 	l := o.Layout
 	if l.List == "" {
-		names, err := filesEnding(ctx, o.below(l.Images), l.ImageSuffix)
+		names, skipped, err = filesEnding(ctx, o.below(l.Images), l.ImageSuffix)
 		if err == nil && len(names) == 0 {
 			err = o.wrong(fmt.Errorf("%s: no pictures *%s in it", o.below(l.Images), l.ImageSuffix))
 		}
-		return names, err
+		return names, skipped, err
 	}
 	if marks != nil && !isFile(o.below(l.List)) {
-		return marks.names(source.Phase, l.ImageSuffix)
+		names, err = marks.names(source.Phase, l.ImageSuffix)
+		return names, nil, err
 	}
 	if _, err := o.stat(l.List); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return readNames(o.below(l.List), l.ImageSuffix)
+	names, err = readNames(o.below(l.List), l.ImageSuffix)
+	return names, nil, err
 }
 
 // readNames reads a list of names of pictures, with or without suffix.
@@ -87,10 +87,10 @@ func readNames(list, suffix string) ([]string, error) {
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
 		if !isSceneName(name) {
-			return nil, fmt.Errorf("%s: line %d: %.80q, want the name of a picture", list, i+1, name)
+			return nil, fmt.Errorf("%s: line %d: %s, want the name of a picture", list, i+1, foreign.Quote(name))
 		}
 		if first, ok := lines[name]; ok {
-			return nil, fmt.Errorf("%s: line %d: %.80q is listed already, in line %d", list, i+1, name, first)
+			return nil, fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, foreign.Quote(name), first)
 		}
 		lines[name] = i + 1
 		names[i] = name

@@ -7,10 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -23,16 +24,20 @@ const (
 // its line. A wanted column that is missing is an error, or, where it is
 // optional, the empty text. Rows are valid until do returns.
 //
-// Texts are UTF-8, with or without a byte order mark; a field in double quotes may
+// Texts are UTF-8, with or without a byte order mark; lines end in LF or CRLF, or
+// all of them in CR; a field in double quotes may
 // hold commas and line breaks, and every row has as many fields as the first. At
 // most maxTable bytes are read, a row at a time, so that memory is what a row
 // takes.
 func readTable(r io.Reader, wanted []string, optional []bool, do func(line int, fields []string) error) error {
 	counted := &io.LimitedReader{R: r, N: maxTable + 1}
 	in := bufio.NewReader(counted)
-	start, err := in.Peek(3)
+	start, err := in.Peek(in.Size())
 	if err != nil && err != io.EOF {
 		return err
+	}
+	if mistake := foreign.Mistaken(start); mistake != nil {
+		return fmt.Errorf("%w, want a table of comma-separated values", mistake)
 	}
 	switch {
 	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
@@ -41,6 +46,9 @@ func readTable(r io.Reader, wanted []string, optional []bool, do func(line int, 
 		return errors.New("text is UTF-16, want UTF-8")
 	}
 	c := csv.NewReader(in)
+	if bytes.IndexByte(start, '\r') >= 0 && bytes.IndexByte(start, '\n') < 0 {
+		c = csv.NewReader(&macintosh{in})
+	}
 	c.ReuseRecord = true
 	head, err := c.Read()
 	if err == io.EOF {
@@ -82,6 +90,19 @@ func readTable(r io.Reader, wanted []string, optional []bool, do func(line int, 
 	}
 }
 
+// macintosh is a reader of text whose lines end in CR, which it makes LF.
+type macintosh struct{ r io.Reader }
+
+func (m *macintosh) Read(b []byte) (int, error) {
+	n, err := m.r.Read(b)
+	for i, c := range b[:n] {
+		if c == '\r' {
+			b[i] = '\n'
+		}
+	}
+	return n, err
+}
+
 // tableError says in our words what is wrong with a row.
 func tableError(err error, got, want int) error {
 	var parse *csv.ParseError
@@ -118,11 +139,7 @@ func findColumns(head, wanted []string, optional []bool) ([]int, error) {
 		case at[i] >= 0 && slices.Contains(names[at[i]+1:], name):
 			return nil, fmt.Errorf("line 1: column %q is there twice", name)
 		case at[i] < 0 && !optional[i]:
-			const shown = 8
-			err := fmt.Errorf("line 1: no column %q, there are %.40q", name, names[:min(len(names), shown)])
-			if more := len(names) - shown; more > 0 {
-				err = fmt.Errorf("%w and %d more", err, more)
-			}
+			err := fmt.Errorf("line 1: no column %q, there are %s", name, foreign.QuoteAll(names))
 			if len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
 				return nil, hinted{err, "columns are separated by commas: write the file again with commas"}
 			}
@@ -134,7 +151,7 @@ func findColumns(head, wanted []string, optional []bool) ([]int, error) {
 
 // readTableFile is readTable of a file, whose path errors name.
 func readTableFile(path string, wanted []string, optional []bool, do func(line int, fields []string) error) error {
-	f, err := os.Open(path)
+	f, err := foreign.Open(path)
 	if err != nil {
 		return err
 	}

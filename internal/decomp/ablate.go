@@ -5,20 +5,20 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Ablation is a mean-ablation: kept units keep their own contribution to a
-// picture, the others take their mean contribution instead,
+// Ablation is a mean ablation: kept units keep their own contribution to an
+// image, the contribution of every other unit is replaced by its mean,
 //
 //	feature = Σ_{u kept} r[u] + Σ_{u not kept} mean[u]
 //
 // Units are pairs, or neurons summed over heads.
 type Ablation struct {
 	kept    []bool    // [H·C] of pairs, or [C] of neurons
-	ablated int       // how many are not kept
-	means   []float64 // Σ of their means, [O]
+	ablated int       // number of units not kept
+	means   []float64 // Σ of the ablated units' means, [O]
 }
 
-// NewAblation starts an ablation, whose means AddMeans brings. kept is [H,C] or
-// [C]; it is kept.
+// NewAblation returns an ablation without means; AddMeans adds them. kept is
+// [H,C] for pairs or [C] for neurons, and is retained.
 func NewAblation(kept []bool, outDim int) *Ablation {
 	a := &Ablation{kept: kept, means: make([]float64, outDim)}
 	for _, k := range kept {
@@ -32,9 +32,10 @@ func NewAblation(kept []bool, outDim int) *Ablation {
 // Kept is the number of units that keep their contribution.
 func (a *Ablation) Kept() int { return len(a.kept) - a.ablated }
 
-// AddMeans brings the mean contributions [U,O] of the units from first on, bias
-// included. Rows go round: those of pairs H·C also serve an ablation of neurons
-// [C], as a neuron's mean is the sum of its pairs'. Each row is to come once.
+// AddMeans adds the mean contributions [U,O] of the units from first on, bias
+// included. Row indices wrap around, so the H·C rows of pairs also serve an
+// ablation of neurons [C]: a neuron's mean is the sum of its pairs' means. Each
+// row must be added exactly once.
 func (a *Ablation) AddMeans(first int, means []float32) {
 	O := len(a.means)
 	for i := range len(means) / O {
@@ -48,15 +49,16 @@ func (a *Ablation) AddMeans(first int, means []float32) {
 }
 
 // AblatedFeatures writes the features of scores [B,H,C] under an ablation to
-// dst [B,O]. Scores of ablated pairs are zeroed in masked [B,H,C]; values
-// is as for Features. What it writes for a picture does not depend on
-// those beside it, and where nothing is ablated it is what Features writes.
+// dst [B,O]. masked [B,H,C] receives the scores with those of ablated pairs set
+// to zero; values is as for Features. An image's result does not depend on the
+// other images of the batch. If nothing is ablated, the result is that of
+// Features.
 func (p *Pool) AblatedFeatures(dst, values, masked, scores []float32, images int, a *Ablation, team par.Team) {
 	if a.ablated == 0 {
 		p.Features(dst, values, scores, images, team)
 		return
 	}
-	O, runs := p.OutDim, images*p.Heads*p.Neurons/len(a.kept) // of the units, one after another
+	O, runs := p.OutDim, images*p.Heads*p.Neurons/len(a.kept) // runs: how often kept repeats in scores
 	team.For(runs, func(lo, hi, _ int) {
 		for r := lo; r < hi; r++ {
 			from, to := scores[r*len(a.kept):], masked[r*len(a.kept):]
@@ -69,18 +71,18 @@ func (p *Pool) AblatedFeatures(dst, values, masked, scores []float32, images int
 		}
 	})
 	p.Features(dst, values, masked, images, team)
-	// Zero scores leave the bias share of an ablated pair, which its mean has too.
+	// With a zero score an ablated pair still adds its bias share, which its mean includes too.
 	shift := make([]float64, O)
 	copy(shift, a.means)
 	for h := range p.Heads {
-		gone := 0
+		ablated := 0
 		for n := range p.Neurons {
 			if !a.kept[(h*p.Neurons+n)%len(a.kept)] {
-				gone++
+				ablated++
 			}
 		}
 		for o := range shift {
-			shift[o] -= float64(gone) * float64(p.Bias[h*O+o])
+			shift[o] -= float64(ablated) * float64(p.Bias[h*O+o])
 		}
 	}
 	for i := range dst[:images*O] {
@@ -88,9 +90,8 @@ func (p *Pool) AblatedFeatures(dst, values, masked, scores []float32, images int
 	}
 }
 
-// DenseFeature writes the feature of one picture under an ablation to dst [O],
-// from its contributions written out: [H,C,O], or [C,O] if the ablation is of
-// neurons.
+// DenseFeature writes the feature of one image under an ablation to dst [O],
+// from its dense contributions: [H,C,O], or [C,O] if the ablation is of neurons.
 func (a *Ablation) DenseFeature(dst, contributions []float32, team par.Team) {
 	O := len(a.means)
 	units := len(contributions) / O
@@ -106,11 +107,12 @@ func (a *Ablation) DenseFeature(dst, contributions []float32, team par.Team) {
 	}
 }
 
-// unitParts is how many partial sums sumUnits makes. It is a constant, so that
+// unitParts is the number of partial sums in sumUnits. It is a constant, so that
 // rounding does not depend on the number of workers.
 const unitParts = 16
 
-// sumUnits sums what add adds to sum [O] for every unit, in float64.
+// sumUnits calls add for every unit, which adds the unit's term to sum [O], and
+// returns the total. Sums are in float64.
 func sumUnits(units, outDim int, team par.Team, add func(sum []float64, u int)) []float64 {
 	parts := make([]float64, unitParts*outDim)
 	team.For(unitParts, func(lo, hi, _ int) {
@@ -129,13 +131,14 @@ func sumUnits(units, outDim int, team par.Team, add func(sum []float64, u int)) 
 	return total
 }
 
-// WithoutLast writes to scores [H,C] and mass [H] what one picture's heads
-// gather when the class token's attention to the last token is zero:
+// ScoresWithoutSink writes one image's scores [H,C] with the class token's attention to
+// the attention sink, the last token, set to zero, and to mass [H] the sum of the
+// attention that is left:
 //
 //	s[h,n] = Σ_{t<T-1} a[h,t]·x[t,n]    mass[h] = Σ_{t<T-1} a[h,t]
 //
-// with attention a [H,T] as the softmax left it and tokens x [T,C].
-func (p *Pool) WithoutLast(scores, mass, attention, tokens []float32, team par.Team) {
+// attention a [H,T] is the softmax's output, not renormalised; tokens x are [T,C].
+func (p *Pool) ScoresWithoutSink(scores, mass, attention, tokens []float32, team par.Team) {
 	C := p.Neurons
 	T := len(tokens) / C
 	kernel.Sgemm(1, kernel.Strided(attention, p.Heads, T-1, T), kernel.Dense(tokens, T-1, C), 0, kernel.Dense(scores, p.Heads, C), team)

@@ -6,9 +6,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// NeuronNorms gives the lengths of one neuron's contributions, of its pairs and
-// of their sum over heads, without writing any out: all are quadratic forms of
-// its H scores. Uncentred, bias shares included:
+// NeuronNorms computes the norms of one neuron's contributions, per pair and
+// summed over heads, without forming the contributions: all are quadratic forms
+// of its H scores. Contributions are not centred and include bias shares:
 //
 //	|r[h,n]|²    = s[h]²·|v[h]|² + 2 s[h]·(v[h]·b[h]) + |b[h]|²
 //	|Σ_h r[h,n]|² = Σ_hg s[h]·s[g]·(v[h]·v[g]) + 2 Σ_h s[h]·(v[h]·B) + |B|²    B = Σ_h b[h]
@@ -55,14 +55,14 @@ func (p *Pool) NeuronNorms(neuron int, team par.Team) *NeuronNorms {
 	return n
 }
 
-// Pair returns the length of the contribution of a head's pair with score s.
+// Pair returns the norm of the contribution of the pair with head and score s.
 func (n *NeuronNorms) Pair(head int, s float32) float64 {
 	x := float64(s)
 	return root(x*x*n.gram[head*n.heads+head] + 2*x*n.own[head] + n.bias[head])
 }
 
-// Sum returns the length of the contribution summed over heads, whose scores
-// are [H].
+// Sum returns the norm of the contribution summed over heads. scores is [H]; Sum
+// panics on another length.
 func (n *NeuronNorms) Sum(scores []float32) float64 {
 	if len(scores) != n.heads {
 		panic("decomp: scores are not [H]")
@@ -78,6 +78,6 @@ func (n *NeuronNorms) Sum(scores []float32) float64 {
 	return root(square)
 }
 
-// root is the square root; rounding may leave the square of a zero length below
-// zero.
+// root is the square root of a squared norm, which rounding may make slightly
+// negative.
 func root(square float64) float64 { return math.Sqrt(max(square, 0)) }

@@ -2,13 +2,14 @@ package decomp
 
 import "github.com/clipnh/clipnh/internal/par"
 
-// Norms gives the lengths of pairs' contributions without writing them out. A
-// head that passes on a share g of its attention (1 but for ablations) makes
+// Norms computes the norms of pairs' contributions without forming them. In a
+// head whose attention sums to g (1 unless ablated), a pair with score s
+// contributes
 //
 //	r[h,n] = s·v + g·β + ω    β[h] = W_O^h B_V^h/C    ω = B_O/(C·H)
 //
-// whose squared length is a quadratic form of s and g. Its coefficients depend
-// on the weights only.
+// whose squared norm is a quadratic form of s and g. Its coefficients depend on
+// the weights only.
 type Norms struct {
 	neurons    int
 	vv, vb, vo []float64 // |v|², v·β, v·ω, [H,C]
@@ -16,7 +17,7 @@ type Norms struct {
 	oo         float64   // |ω|²
 }
 
-// NewNorms computes the coefficients. It needs a Pool of NewPool.
+// NewNorms computes the coefficients. It panics unless p is from NewPool.
 func (p *Pool) NewNorms(team par.Team) *Norms {
 	if p.valueBias == nil {
 		panic("decomp: a pool from slices has no value bias")
@@ -55,8 +56,8 @@ func (p *Pool) NewNorms(team par.Team) *Norms {
 	return n
 }
 
-// Of returns the length of the contribution of pair h*C+n with score s, in a
-// head that passes on a share of its attention.
+// Of returns the norm of the contribution of pair h*C+n with score s, in a head
+// whose attention sums to share.
 func (n *Norms) Of(pair int, s, share float64) float64 {
 	h := pair / n.neurons
 	square := s*s*n.vv[pair] + 2*s*(share*n.vb[pair]+n.vo[pair]) + share*share*n.bb[h] + 2*share*n.bo[h] + n.oo

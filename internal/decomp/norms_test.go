@@ -19,8 +19,8 @@ func TestNorms(t *testing.T) {
 	far(t, "norms", got, read(t, "raw_norms_nh.npy"), rounding)
 }
 
-// TestNeuronNorms compares a neuron's norms with the goldens, of pairs and summed
-// over heads, from a model's pool and from the slices that artefacts keep.
+// TestNeuronNorms compares a neuron's norms with the goldens, per pair and summed
+// over heads, for a pool from a model and one from the slices that artefacts hold.
 func TestNeuronNorms(t *testing.T) {
 	whole, s := goldenPool(t), read(t, "s.npy")
 	H, C, O := whole.Heads, whole.Neurons, whole.OutDim
@@ -45,8 +45,8 @@ func TestNeuronNorms(t *testing.T) {
 	}
 }
 
-// TestNormsOfShares compares with contributions written out, where biases are as
-// large as scores and heads pass on a share of their attention.
+// TestNormsOfShares compares with explicit contributions, where biases are as large
+// as scores and the heads' attention sums to less than one.
 func TestNormsOfShares(t *testing.T) {
 	const H, C, O = 2, 6, 4
 	const D = C / H

@@ -24,12 +24,12 @@ func (p *Pool) HeadContributions(dst, scores []float32, team par.Team) {
 	}
 }
 
-// TokenContributions writes what each token adds to one image's feature,
+// TokenContributions writes each token's contribution to one image's feature,
 //
 //	y[t] = Σ_h a[h,t]·W_O^h (W_V^h x[t] + B_V^h) + B_O/T
 //
 // to dst [T,O]; their sum is the feature. attention is the class token's,
-// [H,T], and tokens x are [T,C]. It needs a Pool of NewPool.
+// [H,T], and tokens x are [T,C]. It panics unless p is from NewPool.
 func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Team) {
 	if p.valueBias == nil {
 		panic("decomp: a pool from slices has no value bias")
@@ -55,11 +55,11 @@ func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Tea
 	kernel.Sgemm(1, kernel.Dense(values, T, C), kernel.Dense(p.Out, O, C).T(), 1, kernel.Dense(dst, T, O), team)
 }
 
-// Outputs writes what the pool returns where its heads give y, rows [n,C],
+// Outputs writes the pool's output for head outputs y, rows [n,C],
 //
 //	W_O y + B_O
 //
-// to dst [n,O]. It needs a Pool of NewPool.
+// to dst [n,O]. It panics unless p is from NewPool.
 func (p *Pool) Outputs(dst, y []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	bias := p.OutBias()
@@ -70,8 +70,8 @@ func (p *Pool) Outputs(dst, y []float32, team par.Team) {
 	kernel.Sgemm(1, kernel.Dense(y, n, C), kernel.Dense(p.outAcross, C, O), 1, kernel.Dense(dst, n, O), team)
 }
 
-// OutBias is B_O, [O]. It is the pool's own and must not be written to. It
-// needs a Pool of NewPool.
+// OutBias returns B_O, [O]: the pool's own slice, which must not be written to. It
+// panics unless p is from NewPool.
 func (p *Pool) OutBias() []float32 {
 	if p.outBias == nil {
 		panic("decomp: a pool from slices has no output bias")

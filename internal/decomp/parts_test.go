@@ -7,7 +7,7 @@ import (
 )
 
 // TestParts compares the split by heads and the split by tokens with the
-// goldens, and holds that each adds up to the feature.
+// goldens, and checks that each adds up to the feature.
 func TestParts(t *testing.T) {
 	p := goldenPool(t)
 	s, attention, tokens := read(t, "s.npy"), read(t, "attention_cls.npy"), read(t, "tokens.npy")

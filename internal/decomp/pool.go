@@ -5,11 +5,11 @@
 //
 //	r[h,n] = s[h,n]·v[h,n] + b[h]
 //
-// The score s[h,n] = Σ_t a[h,t]·x[t,n] is a number that depends on the picture; the
-// direction v[h,n] = W_O^h W_V^h[:,n] depends on the weights only, and
-// so does the bias share b[h] = W_O^h B_V^h/C + B_O/(C·H). The sum of r over
-// all pairs is the image feature. A Pool holds the weights and evaluates
-// these without ever holding the [H,C,O] tensor unless asked to.
+// The score s[h,n] = Σ_t a[h,t]·x[t,n] is a number that depends on the image. The
+// direction v[h,n] = W_O^h W_V^h[:,n] and the bias share b[h] = W_O^h B_V^h/C +
+// B_O/(C·H) depend on the weights only. The sum of r over all pairs is the image
+// feature. A Pool holds the weights and computes these; it forms the [H,C,O]
+// tensor only on request.
 //
 // Axis letters: B images, H heads, C neurons, D = C/H, O the joint
 // image-text dimension. Source: arXiv:2509.19943.
@@ -20,7 +20,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Pool is the part of an attention pool that contributions are made of.
+// Pool is the part of an attention pool that determines contributions: the value
+// and output projections of its heads.
 type Pool struct {
 	Heads, Neurons, OutDim int // H, C, O
 
@@ -28,7 +29,7 @@ type Pool struct {
 	Out   []float32 // W_O, [O,H,D]
 	Bias  []float32 // b, [H,O]
 
-	// The weights as Features reads them fastest, above all for a single image.
+	// The weights transposed, as Features reads them fastest, above all for a single image.
 	valueAcross []float32 // [H,C,D]
 	outAcross   []float32 // [C,O]
 
@@ -39,11 +40,11 @@ type Pool struct {
 
 // NewPool builds a Pool from an attention pool's weights: value [C,C] and
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
-// keeps them.
+// retains them.
 func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
-	p.turn()
+	p.transposeWeights()
 	C, O, D := p.Neurons, p.OutDim, p.width()
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
@@ -61,12 +62,12 @@ func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	return p
 }
 
-// PoolFromSlices builds a Pool from what an artefact keeps: value [H,D,C], out
-// [O,H,D] and bias [H,O].
+// PoolFromSlices builds a Pool from the arrays that an artefact holds: value
+// [H,D,C], out [O,H,D] and bias [H,O]. It retains them.
 func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
 	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
 	p.check()
-	p.turn()
+	p.transposeWeights()
 	if len(bias) != heads*outDim {
 		panic("decomp: bias is not [H,O]")
 	}
@@ -90,8 +91,8 @@ func (p *Pool) check() {
 	}
 }
 
-// turn fills in the transposed weights.
-func (p *Pool) turn() {
+// transposeWeights fills valueAcross and outAcross.
+func (p *Pool) transposeWeights() {
 	C, D := p.Neurons, p.width()
 	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
 	for h := range p.Heads {
@@ -125,19 +126,19 @@ func (p *Pool) AllDirections(team par.Team) []float32 {
 //
 //	feature = Σ_{h,n} r[h,n] = Σ_h W_O^h (W_V^h s[h]) + const
 //
-// through the heads' outputs, which it writes to values [B,C].
+// using values [B,C] for the heads' outputs.
 func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team) {
 	p.headOutputs(values, scores, images, team)
 	p.project(dst, values, images, team)
 }
 
-// FeaturesOfMass is Features for attention rows that do not sum to one: mass
-// [B,H] has their sums. Such a head passes on only that share of its value bias,
+// FeaturesWithAttentionSum is Features for attention rows that do not sum to one. mass [B,H]
+// holds their sums, which scale the heads' value biases:
 //
 //	feature = Σ_h W_O^h (W_V^h s[h] + mass[h]·B_V^h) + B_O
 //
-// It needs a Pool of NewPool.
-func (p *Pool) FeaturesOfMass(dst, values, scores, mass []float32, images int, team par.Team) {
+// It panics unless p is from NewPool.
+func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
 	if p.valueBias == nil {
 		panic("decomp: a pool from slices has no value bias")
 	}
@@ -171,7 +172,7 @@ func (p *Pool) project(dst, values []float32, images int, team par.Team) {
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].
 //
-// scores is [H,C], directions [H,C,O] as AllDirections gives them.
+// scores is [H,C], directions [H,C,O] as AllDirections returns them.
 func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	team.For(p.Heads*C, func(lo, hi, _ int) {
@@ -185,8 +186,7 @@ func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
 }
 
 // NeuronContributions writes the sum over heads, R[n] = Σ_h r[h,n], of one
-// image to dst [C,O], with inputs as for Contributions. Sums over heads run
-// in their order.
+// image to dst [C,O], with inputs as for Contributions. Heads are added in order.
 func (p *Pool) NeuronContributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	share := make([]float32, O) // Σ_h b[h]

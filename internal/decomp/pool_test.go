@@ -10,9 +10,9 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// Tolerances of the manifest: rounding for what depends on pictures,
-// weightsOnly for what does not; sum is the project's bound for the
-// contributions adding up to the feature.
+// Tolerances of the manifest: rounding for values that depend on images,
+// weightsOnly for values that do not. sum is the project's bound on how closely
+// contributions add up to the feature.
 const (
 	rounding    = 1e-4
 	weightsOnly = 1e-5
@@ -55,7 +55,7 @@ func TestDirectionsAndBias(t *testing.T) {
 	far(t, "b", p.Bias, read(t, "b.npy"), weightsOnly)
 }
 
-// TestFromSlices holds that a pool comes back from what an artefact keeps.
+// TestFromSlices checks that a pool can be rebuilt from what an artefact holds.
 func TestFromSlices(t *testing.T) {
 	p := goldenPool(t)
 	q := decomp.PoolFromSlices(p.Heads, p.Neurons, p.OutDim, p.Value, p.Out, p.Bias)

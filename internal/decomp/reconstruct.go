@@ -5,8 +5,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Reconstruction puts features together from principal directions: of each
-// unit's centred contribution only the projections on its directions p are left,
+// Reconstruction rebuilds features from principal directions: each unit's centred
+// contribution is replaced by its projections on the unit's directions p,
 //
 //	feature = Σ_u ( mean[u] + Σ_p ((r[u] - mean[u])·p[u]) p[u] )
 //
@@ -22,13 +22,13 @@ type Reconstruction struct {
 	gains, directions [][]float32
 }
 
-// NewReconstruction starts a reconstruction, whose heads or neurons AddHead or
-// AddNeurons brings.
+// NewReconstruction returns a reconstruction without units; AddHead or AddNeurons
+// adds them.
 func (p *Pool) NewReconstruction() *Reconstruction {
 	return &Reconstruction{pool: p, constant: make([]float64, p.OutDim)}
 }
 
-// AddHead brings the pairs of one head: their means [C,O], and one [C,O] for
+// AddHead adds the pairs of one head: their means [C,O], and one tensor [C,O] for
 // each direction.
 func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float32, team par.Team) {
 	p := r.pool
@@ -52,8 +52,8 @@ func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float
 	r.addConstant(means, p.Bias[head*O:(head+1)*O], directions, team)
 }
 
-// AddNeurons brings all neurons: their means [C,O], and one [C,O] for each
-// direction, which it keeps.
+// AddNeurons adds all neurons: their means [C,O], and one tensor [C,O] for each
+// direction. It retains directions.
 func (r *Reconstruction) AddNeurons(means []float32, directions [][]float32, team par.Team) {
 	p := r.pool
 	H, C, O := p.Heads, p.Neurons, p.OutDim
@@ -79,8 +79,8 @@ func (r *Reconstruction) AddNeurons(means []float32, directions [][]float32, tea
 	r.addConstant(means, bias, directions, team)
 }
 
-// addConstant adds what does not depend on the picture, for units [U,O] that
-// share a bias.
+// addConstant adds the part that does not depend on the image, for units [U,O]
+// with the same bias.
 func (r *Reconstruction) addConstant(means, bias []float32, directions [][]float32, team par.Team) {
 	O := r.pool.OutDim
 	sum := sumUnits(len(means)/O, O, team, func(sum []float64, u int) {
@@ -91,8 +91,8 @@ func (r *Reconstruction) addConstant(means, bias []float32, directions [][]float
 	}
 }
 
-// project adds to sum what is left of a contribution: its mean, and the
-// projections of the rest on the directions, which begin at offset at.
+// project adds to sum a unit's mean and the projections of its centred
+// contribution on the unit's directions, which begin at offset at.
 func project(sum []float64, contribution, mean []float32, directions [][]float32, at int) {
 	O := len(sum)
 	for _, d := range directions {
@@ -111,7 +111,7 @@ func project(sum []float64, contribution, mean []float32, directions [][]float32
 }
 
 // Features writes the reconstructed features of scores [B,H,C] to dst [B,O].
-// It writes coefficients of neurons to scratch [B,C].
+// scratch [B,C] receives the coefficients of neurons.
 func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, team par.Team) {
 	H, C, O := r.pool.Heads, r.pool.Neurons, r.pool.OutDim
 	clear(dst[:images*O])
@@ -140,9 +140,9 @@ func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, te
 	}
 }
 
-// DenseReconstruction writes the reconstructed feature of one picture to dst
-// [O], from its contributions written out, its units' means, and one tensor
-// for each direction, all of one shape [U,O].
+// DenseReconstruction writes the reconstructed feature of one image to dst [O],
+// from its dense contributions, its units' means, and one tensor for each
+// direction, all of shape [U,O].
 func DenseReconstruction(dst, contributions, means []float32, directions [][]float32, team par.Team) {
 	O := len(dst)
 	sum := sumUnits(len(means)/O, O, team, func(sum []float64, u int) {

@@ -13,7 +13,7 @@ import (
 	"testing/fstest"
 )
 
-// tree returns the files below dir with their contents, by slashed path.
+// tree returns the contents of the files under dir, by slash-separated path.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -42,10 +42,10 @@ func TestLayout(t *testing.T) {
 	if first.Written != len(files) || first.Kept != 0 {
 		t.Errorf("first time: %+v, want %d files written", first, len(files))
 	}
-	if !maps.Equal(files, tree(t, "assets")) { // go:embed leaves out some names without a word
-		t.Error("what was laid out is not what the folder assets holds")
+	if !maps.Equal(files, tree(t, "assets")) { // go:embed silently skips some names
+		t.Error("the files written differ from the folder assets")
 	}
-	for name, want := range map[string]int{ // files below, or 1
+	for name, want := range map[string]int{ // number of files below, or 1
 		Model: 1, Vocabulary: 1, Templates: 1, Words: 1,
 		ImageNetClasses: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
 		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
@@ -80,7 +80,7 @@ func TestLayoutOverOtherFiles(t *testing.T) {
 	tests := []struct {
 		name   string
 		there  map[string]string
-		differ []string // if Layout is to refuse
+		differ []string // if Layout must refuse
 		want   Laid
 	}{
 		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 27}},
@@ -156,8 +156,8 @@ func TestLayoutIntoAFile(t *testing.T) {
 
 func TestDiffersError(t *testing.T) {
 	for want, paths := range map[string][]string{
-		"lay out demo: a: content is not the demo's, nothing was written":                  {"a"},
-		"lay out demo: a, b, c and 2 more: content is not the demo's, nothing was written": {"a", "b", "c", "d", "e"},
+		"write the demo: a: content differs from the demo's; nothing was written":                  {"a"},
+		"write the demo: a, b, c and 2 more: content differs from the demo's; nothing was written": {"a", "b", "c", "d", "e"},
 	} {
 		if got := (&DiffersError{Paths: paths}).Error(); got != want {
 			t.Errorf("got %q, want %q", got, want)

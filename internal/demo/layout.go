@@ -1,10 +1,10 @@
 // Package demo holds the example that the program carries: a tiny CLIP-ResNet,
-// really trained on drawn pictures, with its vocabulary and its data sets.
+// really trained on drawn images, with its vocabulary and its data sets.
 //
-// Layout writes the example below a folder as a user would have the real
-// thing, so that what runs on it is what would run on real data. Expected is
-// what an independent implementation, in PyTorch, measured on it. The scripts
-// that drew, trained and measured are in scripts/demo.
+// Layout writes the example to a folder in the layout of the published models and
+// data sets, so that the same code runs on it as on real data. Expected returns what
+// an independent implementation, in PyTorch, measured on it. The scripts that drew
+// the images, trained the model and measured are in scripts/demo.
 package demo
 
 import (
@@ -18,12 +18,12 @@ import (
 	"strings"
 )
 
-// What Layout writes, by paths below its folder, with slashes.
+// What Layout writes, as slash-separated paths relative to its folder.
 const (
-	Model      = "tiny-clip.pt"          // TorchScript archive in the form of OpenAI's
+	Model      = "tiny-clip.pt"          // TorchScript archive like OpenAI's
 	Vocabulary = "bpe_demo_vocab.txt.gz" // merges of the tokenizer
 	Templates  = "templates.txt"         // prompts, {} is the class name
-	Words      = "words.txt"             // words and phrases, one a line
+	Words      = "words.txt"             // words and phrases, one per line
 
 	ImageNet        = "imagenet"             // labelled val/WNID/*.JPEG, unlabelled test/*.JPEG
 	ImageNetClasses = "imagenet/classes.txt" // WNID, a tab, the class name
@@ -31,14 +31,14 @@ const (
 	PascalContext        = "VOC2010"      // scenes and label maps
 	PascalContextClasses = "cls_demo.txt" // names of label 1 and up, synonyms after commas
 
-	Cars       = "stanford_cars"     // pictures and the devkit's .mat files
+	Cars       = "stanford_cars"     // images and the devkit's .mat files
 	CarColours = "refined_train.csv" // class and colour by file name
 )
 
 //go:embed assets
 var embedded embed.FS
 
-// assets are the files that Layout writes.
+// assets returns the files that Layout writes.
 func assets() fs.FS {
 	sub, err := fs.Sub(embedded, "assets")
 	if err != nil {
@@ -47,16 +47,16 @@ func assets() fs.FS {
 	return sub
 }
 
-// Laid is what Layout did.
+// Laid is the result of Layout.
 type Laid struct {
-	Written, Kept int   // files; kept ones were there with the same content
+	Written, Kept int   // files; kept ones existed with the same content
 	Bytes         int64 // of both
 }
 
-// Layout writes the demo's files below dir, which is made if it is missing.
-// Files that are there with the same content are kept; files of other names are
-// left alone. If any file has other content, Layout writes nothing and returns a
-// *DiffersError. Each file appears whole or not at all.
+// Layout writes the demo's files to dir, which it creates if needed. Existing files
+// with the same content are kept; files with other names are ignored. If any file
+// exists with different content, Layout writes nothing and returns a *DiffersError.
+// Each file appears whole or not at all.
 func Layout(dir string) (Laid, error) { return layout(assets(), dir) }
 
 func layout(files fs.FS, dir string) (Laid, error) {
@@ -85,7 +85,7 @@ func layout(files fs.FS, dir string) (Laid, error) {
 		return nil
 	})
 	if err != nil {
-		return Laid{}, fmt.Errorf("lay out demo: %w", err)
+		return Laid{}, fmt.Errorf("write the demo: %w", err)
 	}
 	if len(differ) > 0 {
 		return Laid{}, &DiffersError{Paths: differ}
@@ -96,15 +96,14 @@ func layout(files fs.FS, dir string) (Laid, error) {
 			err = write(filepath.Join(dir, filepath.FromSlash(name)), content)
 		}
 		if err != nil {
-			return laid, fmt.Errorf("lay out demo: %w", err)
+			return laid, fmt.Errorf("write the demo: %w", err)
 		}
 		laid.Written++
 	}
 	return laid, nil
 }
 
-// holds reports whether the file at path has just this content. A path that is
-// not a regular file has not.
+// holds reports whether path is a regular file with exactly this content.
 func holds(path string, content []byte) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -117,8 +116,8 @@ func holds(path string, content []byte) (bool, error) {
 	return bytes.Equal(got, content), err
 }
 
-// write writes a new file through a temporary one beside it. It does not sync:
-// after a loss of power the content differs, and Layout says so.
+// write writes a new file through a temporary one in the same folder. It does not
+// sync: if power is lost and the content is damaged, the next Layout reports it.
 func write(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -134,7 +133,7 @@ func write(path string, content []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(content)
-	if e := f.Chmod(0o644); err == nil { // CreateTemp's mode keeps others out
+	if e := f.Chmod(0o644); err == nil { // CreateTemp makes it readable by its owner only
 		err = e
 	}
 	if e := f.Close(); err == nil {
@@ -146,20 +145,20 @@ func write(path string, content []byte) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// DiffersError says that files are in the way of Layout: they have the names of
-// the demo's, and other content.
+// DiffersError is returned by Layout when files with the demo's names exist and have
+// different content.
 type DiffersError struct{ Paths []string }
 
 func (e *DiffersError) Error() string {
-	const shown = 3
-	names := strings.Join(e.Paths[:min(shown, len(e.Paths))], ", ")
-	if more := len(e.Paths) - shown; more > 0 {
+	const maxNames = 3
+	names := strings.Join(e.Paths[:min(maxNames, len(e.Paths))], ", ")
+	if more := len(e.Paths) - maxNames; more > 0 {
 		names += fmt.Sprintf(" and %d more", more)
 	}
-	return fmt.Sprintf("lay out demo: %s: content is not the demo's, nothing was written", names)
+	return fmt.Sprintf("write the demo: %s: content differs from the demo's; nothing was written", names)
 }
 
-// Hint says what to do.
+// Hint returns advice for the user.
 func (e *DiffersError) Hint() string {
 	return `run "clipnh demo --dir DIR" with another folder, or delete these files first`
 }

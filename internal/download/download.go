@@ -20,11 +20,12 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"os"
+	"net/url"
 	"path/filepath"
 	"time"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -59,11 +60,16 @@ type Reporter interface {
 type Client struct {
 	Agent string        // User-Agent
 	Stall time.Duration // the longest silence of a server
+	Slow  int64         // bytes a second, below which over Stall a request is given up
 	Tries int           // requests in a row that bring next to nothing, until it gives up
 	Pause time.Duration // before the second request, doubled from then on
 
 	http *http.Client
 }
+
+// Slowest is the rate that a server must keep up, in bytes a second: at it the
+// smallest published model takes seventeen hours.
+const Slowest = 4 << 10
 
 const (
 	maxRedirects = 10
@@ -77,7 +83,7 @@ const (
 // proxies that the environment names (HTTPS_PROXY, HTTP_PROXY, NO_PROXY).
 func NewClient(agent string) *Client {
 	return &Client{
-		Agent: agent, Stall: 30 * time.Second, Tries: 5, Pause: time.Second,
+		Agent: agent, Stall: 30 * time.Second, Slow: Slowest, Tries: 5, Pause: time.Second,
 		http: &http.Client{
 			CheckRedirect: checkRedirect,
 			Transport: &http.Transport{
@@ -94,12 +100,15 @@ func NewClient(agent string) *Client {
 var (
 	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 	errDowngrade = errors.New("redirected from https to a connection that is not encrypted")
+	errScheme    = errors.New("want an address of http or https")
 )
 
-// checkRedirect follows a bounded number of redirects, none of which gives up
-// encryption.
+// checkRedirect follows a bounded number of redirects within http and https, none
+// of which gives up encryption.
 func checkRedirect(to *http.Request, via []*http.Request) error {
 	switch {
+	case to.URL.Scheme != "http" && to.URL.Scheme != "https":
+		return fmt.Errorf("redirected to %s: %w", foreign.Quote(redacted(to.URL.String())), errScheme)
 	case len(via) > maxRedirects:
 		return errRedirects
 	case via[len(via)-1].URL.Scheme == "https" && to.URL.Scheme != "https":
@@ -122,6 +131,9 @@ type Result struct {
 // PATH.partial for the next run, unless it is known to be wrong. Errors may have a
 // method Hint.
 func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) {
+	if u, err := url.Parse(f.URL); err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return Result{}, fmt.Errorf("%s: %s: %w", f.Label, foreign.Quote(redacted(f.URL)), errScheme)
+	}
 	// A folder that cannot be written may hold the file all the same.
 	if r, err := there(ctx, f, say); err != nil || r.There {
 		return r, err
@@ -207,14 +219,11 @@ func lock(ctx context.Context, f File, say Reporter) (release func(), waited boo
 
 // Sum returns the SHA-256 of a regular file, in hex, and its size.
 func Sum(ctx context.Context, path string) (sum string, size int64, err error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return "", 0, err
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return "", 0, errors.Join(err, fmt.Errorf("%s: not a regular file", path))
-	}
 	hash := sha256.New()
 	size, err = io.CopyBuffer(hash, &cancellable{ctx, file}, make([]byte, 1<<20))
 	if err != nil {

@@ -2,6 +2,8 @@ package download
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -41,6 +43,34 @@ func TestGetFails(t *testing.T) {
 			handle: func(w http.ResponseWriter, r *http.Request, n int) { <-r.Context().Done() },
 			change: func(c *Client, _ *File) { c.Stall, c.Tries = 50*time.Millisecond, 2 },
 			want:   "nothing came for 50 ms (2 requests)", requests: 2,
+		},
+		{
+			name: "a trickle",
+			handle: func(w http.ResponseWriter, r *http.Request, n int) {
+				w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+				for i := 0; r.Context().Err() == nil; i++ {
+					w.Write(content[i : i+1])
+					w.(http.Flusher).Flush()
+					time.Sleep(5 * time.Millisecond)
+				}
+			},
+			change: func(c *Client, _ *File) { c.Stall, c.Slow, c.Tries = 100*time.Millisecond, 1<<20, 1 },
+			want:   "B/s for ", requests: 1, partial: -1,
+		},
+		{
+			name: "sent to a file",
+			handle: func(w http.ResponseWriter, r *http.Request, n int) {
+				w.Header().Set("Location", "file:///etc/passwd")
+				w.WriteHeader(http.StatusFound)
+			},
+			want: `redirected to "file:///etc/passwd": want an address of http or https`, requests: 1,
+		},
+		{
+			name: "sent to another protocol",
+			handle: func(w http.ResponseWriter, r *http.Request, n int) {
+				http.Redirect(w, r, "ftp://files.example/"+strings.Repeat("x", 500), http.StatusFound)
+			},
+			want: `redirected to "ftp://files.example/xxx`, requests: 1,
 		},
 		{
 			name:   "says that it has more",
@@ -126,6 +156,9 @@ func TestGetFails(t *testing.T) {
 				t.Errorf("%d requests, want %d", got, tt.requests)
 			}
 			info, err := os.Stat(f.Path + partialSuffix)
+			if tt.partial < 0 && (err != nil || info.Size() == 0) {
+				t.Errorf("of the part %v, %v is kept, want some bytes", info, err)
+			}
 			if tt.partial > 0 && (err != nil || info.Size() != int64(tt.partial)) {
 				t.Errorf("of the part %v, %v is kept, want %d bytes", info, err, tt.partial)
 			}
@@ -133,5 +166,57 @@ func TestGetFails(t *testing.T) {
 				t.Errorf("the folder holds %q, want nothing", names)
 			}
 		})
+	}
+}
+
+// TestNoNetwork gives up at once where there is nobody to ask, and says where to put the
+// file by hand.
+func TestNoNetwork(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	for _, url := range []string{"http://" + address + "/file.bin?key=secret", "http://nowhere.invalid/file.bin"} {
+		c, f := testClient(), wanted(t, url)
+		c.Pause, c.Tries = time.Minute, 5
+		start := time.Now()
+		_, said, err := get(t, c, f)
+		if err == nil || time.Since(start) > 20*time.Second || strings.Contains(said, "asking again") {
+			t.Fatalf("%s: %v after %s, said %q", url, err, time.Since(start), said)
+		}
+		var h interface{ Hint() string }
+		published, _, _ := strings.Cut(url, "?")
+		if !errors.As(err, &h) || !strings.Contains(h.Hint(), "fetch "+published+" in another way and put it at "+f.Path+":") || strings.Contains(h.Hint(), "secret") {
+			t.Errorf("%s: %v without the hint", url, err)
+		}
+	}
+}
+
+// TestNetworkThatGoes asks again when the network is gone after something came.
+func TestNetworkThatGoes(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, n int) { cut(w, r, content, 2<<20) })
+	c, f := testClient(), wanted(t, s.URL)
+	c.Pause = 50 * time.Millisecond
+	s.Config.SetKeepAlivesEnabled(false)
+	go func() {
+		for len(s.asked()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
+		s.Listener.Close()
+	}()
+	_, said, err := get(t, c, f)
+	if err == nil || strings.Count(said, "asking again") < 2 {
+		t.Errorf("%v, said %q, want several requests", err, said)
+	}
+}
+
+func TestGetRefusesAddresses(t *testing.T) {
+	for _, url := range []string{"file:///etc/passwd", "ftp://files.example/a", "a/b", "http://[::1"} {
+		_, _, err := get(t, testClient(), wanted(t, url))
+		if err == nil || !errors.Is(err, errScheme) {
+			t.Errorf("%s: %v", url, err)
+		}
 	}
 }

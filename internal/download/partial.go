@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -84,10 +85,7 @@ func openPartial(f File) (*partial, error) {
 // readOrigin reads where the bytes came from. Without it they are asked for
 // without a condition, and the checksum tells whether they belong together.
 func (p *partial) readOrigin() {
-	if info, err := os.Stat(p.originPath); err != nil || info.Size() > maxOrigin {
-		return
-	}
-	data, err := os.ReadFile(p.originPath)
+	data, err := foreign.ReadFile(p.originPath, maxOrigin)
 	if err != nil || json.Unmarshal(data, &p.origin) != nil {
 		p.origin = origin{}
 	}

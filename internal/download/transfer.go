@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -37,9 +40,35 @@ type temporary struct {
 
 func (t temporary) Unwrap() error { return t.error }
 
+// local is an error of this machine's, such as a full disk.
+type local struct{ error }
+
+func (l local) Unwrap() error { return l.error }
+
+// byHand says how to do without the network.
+func (t *transfer) byHand() string {
+	return fmt.Sprintf("fetch %s in another way and put it at %s: its checksum is looked at before it is used", redacted(t.file.URL), t.file.Path)
+}
+
+// failed is the error of a file that cannot be had, with advice.
+func (t *transfer) failed(err error, advice string) error {
+	if errors.As(err, new(local)) {
+		return err
+	}
+	var own hinted
+	if errors.As(err, &own) {
+		advice = own.hint
+	}
+	if advice != "" {
+		advice += "\nor "
+	}
+	return hinted{err, advice + t.byHand()}
+}
+
 // fill asks until all bytes are there.
 func (t *transfer) fill(ctx context.Context) error {
-	const goOn = "run the same command again to go on where it stopped"
+	const goOn = "run the same command again to resume where it stopped"
+	begun := t.partial.size
 	for vain := 0; ; {
 		if t.file.Size > 0 && t.partial.size == t.file.Size {
 			return nil
@@ -55,14 +84,17 @@ func (t *transfer) fill(ctx context.Context) error {
 			t.done()
 			return hinted{fmt.Errorf("%s: %s are kept: %w", t.file.Label, ui.FormatBytes(t.partial.size), ctx.Err()), goOn}
 		case !errors.As(err, &again):
-			return fmt.Errorf("%s: %w", t.file.Label, err)
+			return t.failed(fmt.Errorf("%s: %w", t.file.Label, err), "")
+		case errors.As(err, new(unreachable)) && t.partial.size == begun:
+			t.done()
+			return t.failed(fmt.Errorf("%s: %w", t.file.Label, again.error), "")
 		}
 		if t.partial.size-before >= enough {
 			vain = 0
 		}
 		if vain++; vain >= t.client.Tries || t.requests >= maxRequests {
 			t.done()
-			return hinted{fmt.Errorf("%s: %w (%d requests)", t.file.Label, again.error, t.requests), goOn}
+			return t.failed(fmt.Errorf("%s: %w (%d requests)", t.file.Label, again.error, t.requests), goOn)
 		}
 		pause := min(t.client.Pause<<(vain-1), maxPause)
 		pause = max(pause, min(again.after, maxAskedFor))
@@ -113,6 +145,13 @@ func (t *transfer) request(ctx context.Context) error {
 	return t.copy(ctx, resp.Body, watchdog)
 }
 
+// unreachable is the error of a host that has no address, or of an address that
+// nobody answers at: another request would meet it too, unless the network was
+// there a moment ago.
+type unreachable struct{ error }
+
+func (u unreachable) Unwrap() error { return u.error }
+
 // connectError says whether asking again may help.
 func connectError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
@@ -124,8 +163,11 @@ func connectError(ctx context.Context, err error) error {
 		// Its URL may hold a password, and may be one redirected to.
 		err = fmt.Errorf("%s: %w", redacted(target.URL), target.Err)
 	}
-	if errors.Is(err, errRedirects) || errors.Is(err, errDowngrade) || errors.As(err, &certificate) {
+	if errors.Is(err, errRedirects) || errors.Is(err, errDowngrade) || errors.Is(err, errScheme) || errors.As(err, &certificate) {
 		return err
+	}
+	if errors.As(err, new(*net.DNSError)) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETDOWN) {
+		return temporary{error: unreachable{err}}
 	}
 	return temporary{error: err}
 }
@@ -142,7 +184,7 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 			t.say.Note("%s: the server sends the file from its start", t.file.Label)
 			t.done()
 			if err := t.partial.reset(); err != nil {
-				return false, err
+				return false, local{err}
 			}
 			t.mixed = false
 		}
@@ -151,7 +193,7 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 		first, of, err := contentRange(resp.Header.Get("Content-Range"))
 		if err != nil || first != offset || offset == 0 {
 			t.whole = true
-			return false, temporary{error: fmt.Errorf("%s: sends %q, want the bytes from %d on", from, resp.Header.Get("Content-Range"), offset)}
+			return false, temporary{error: fmt.Errorf("%s: sends %s, want the bytes from %d on", from, foreign.Quote(resp.Header.Get("Content-Range")), offset)}
 		}
 		total, t.mixed = of, true
 		if total < 0 && resp.ContentLength >= 0 {
@@ -164,15 +206,15 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 		t.whole = true
 		return false, temporary{error: fmt.Errorf("%s: has no bytes from %d on", from, offset)}
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500 && code != http.StatusNotImplemented:
-		return false, temporary{fmt.Errorf("%s: %s", from, resp.Status), retryAfter(resp.Header.Get("Retry-After"))}
+		return false, temporary{fmt.Errorf("%s: %s", from, foreign.Name(resp.Status)), retryAfter(resp.Header.Get("Retry-After"))}
 	default:
 		return false, hinted{
-			fmt.Errorf("%s: %s", from, resp.Status),
+			fmt.Errorf("%s: %s", from, foreign.Name(resp.Status)),
 			"try a mirror: --url, or CLIPNH_MIRROR in the environment",
 		}
 	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return false, fmt.Errorf("%s: sends %q, want the file's own bytes", from, "Content-Encoding: "+encoding)
+		return false, fmt.Errorf("%s: sends %s, want the file's own bytes", from, foreign.Quote("Content-Encoding: "+encoding))
 	}
 	switch size := t.file.Size; {
 	case size > 0 && total >= 0 && total != size:
@@ -182,11 +224,11 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 	}
 	t.total = max(total, t.file.Size)
 	if err := room(t.file.Path, t.total-t.partial.size); err != nil {
-		return false, err
+		return false, local{err}
 	}
 	if resp.StatusCode == http.StatusOK {
 		if err := t.partial.from(originOf(t.file.URL, resp.Header)); err != nil {
-			return false, err
+			return false, local{err}
 		}
 	}
 	if t.progress == nil {
@@ -199,19 +241,27 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 // copy writes the body until its end.
 func (t *transfer) copy(ctx context.Context, body io.Reader, watchdog *time.Timer) error {
 	buf := make([]byte, 256<<10)
+	since, came := time.Now(), int64(0) // bytes
 	for {
 		n, err := body.Read(buf)
 		watchdog.Reset(t.client.Stall)
 		if most := t.file.limit() - t.partial.size; int64(n) > most {
 			if err := t.partial.reset(); err != nil {
-				return err
+				return local{err}
 			}
 			return fmt.Errorf("%s: sends more than %s", redacted(t.file.URL), ui.FormatBytes(t.file.limit()))
 		}
 		if err := t.partial.write(buf[:n]); err != nil {
-			return err
+			return local{err}
 		}
 		t.progress.Add(int64(n))
+		came += int64(n)
+		if took := time.Since(since); err == nil && took >= t.client.Stall {
+			if rate := int64(float64(came) / took.Seconds()); rate < t.client.Slow {
+				return t.broken(ctx, fmt.Errorf("only %s/s for %s, want %s/s", ui.FormatBytes(rate), ui.FormatDuration(took), ui.FormatBytes(t.client.Slow)))
+			}
+			since, came = time.Now(), 0
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, io.EOF) && t.partial.size >= t.total:
@@ -248,7 +298,7 @@ func (t *transfer) done() {
 // contentRange reads "bytes 5-9/10", and "bytes */10" as first 0. The size of the
 // file is -1 where the header does not know it.
 func contentRange(header string) (first, of int64, err error) {
-	wrong := fmt.Errorf("Content-Range %q", header)
+	wrong := fmt.Errorf("Content-Range %s", foreign.Quote(header))
 	rest, ok := strings.CutPrefix(header, "bytes ")
 	span, size, ok2 := strings.Cut(rest, "/")
 	if !ok || !ok2 {

@@ -10,6 +10,13 @@ const (
 	// of four inks, its coefficients, its planes, and the picture twice.
 	pixelBytes = 20
 
+	// mostPixels is how many pixels a byte of a file may make in a picture of
+	// more than freePixels: as many as a byte of a PNG file with a bit a pixel.
+	// Formats whose canvas is larger than what is drawn, or that spend nothing
+	// on pixels of one colour, could ask for all memory in a few bytes.
+	mostPixels = 8 * mostInflated
+	freePixels = 1 << 24
+
 	// largePixels is how many pixels make a picture large. Cameras make few such.
 	largePixels = 1 << 25
 )
@@ -22,7 +29,7 @@ var large sync.Mutex
 type admission func(w, h int) error
 
 // admitted decodes b within the bounds of o.
-func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
+func (f *format) admitted(b []byte, o Options, keep bool) (*raster, notes, error) {
 	held := false
 	defer func() {
 		if held {
@@ -33,12 +40,17 @@ func (f format) admitted(b []byte, o Options) (*RGB, []byte, error) {
 		if err := o.check(w, h); err != nil {
 			return err
 		}
+		if w*h > freePixels {
+			if err := fits(w, h, w*h, mostPixels, len(b)); err != nil {
+				return err
+			}
+		}
 		if w*h > largePixels && !held {
 			large.Lock()
 			held = true
 		}
 		return nil
-	})
+	}, keep)
 }
 
 // check refuses a picture of more pixels than allowed, or of none.

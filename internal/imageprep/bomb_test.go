@@ -153,6 +153,35 @@ func TestClaimsBeyondTheData(t *testing.T) {
 	}
 }
 
+// TestFewBytes: a picture of more than freePixels needs some bytes, whatever its
+// format spends on a pixel.
+func TestFewBytes(t *testing.T) {
+	const side = 13000
+	canvas := []byte("GIF89a\xc8\x32\xc8\x32\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;") // 35 bytes: one pixel on 13000x13000
+	for name, file := range map[string][]byte{
+		"gif's canvas":   canvas,
+		"webp's canvas":  riff("VP8X", extended(side), "VP8L", lossless(1)),
+		"webp, lossless": riff("VP8L", lossless(side)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if testutil.Parsed(t, testutil.Multiple(len(file), 8), func() error {
+				_, err := Decode(file, Options{})
+				return err
+			}, "bytes of data for 13000x13000 pixels", "truncated") {
+				t.Error("no error")
+			}
+		})
+	}
+	for name, file := range map[string][]byte{
+		"gif's canvas":   gifOf(t, 4000, 1, []byte{0}),
+		"webp, lossless": riff("VP8L", lossless(4000)),
+	} {
+		if _, err := Decode(file, Options{}); err != nil {
+			t.Errorf("%s of 4000x4000 pixels: %v", name, err)
+		}
+	}
+}
+
 // TestBombs decodes files of few bytes that honestly make many pixels, or that
 // would go on making bytes behind them.
 func TestBombs(t *testing.T) {
@@ -165,7 +194,7 @@ func TestBombs(t *testing.T) {
 		"png, 16 bits":     {testutil.PNG{W: side, H: side, Depth: 16, Kind: pngRGBA}.File(testutil.Zlib(t, make([]byte, side*(1+8*side)))), ""},
 		"png, 1 bit":       {testutil.PNG{W: side, H: side, Depth: 1, Kind: pngPalette, Palette: []byte{1, 2, 3}}.File(testutil.Zlib(t, make([]byte, side*(1+side/8)))), ""},
 		"png, stretched":   {testutil.PNG{W: side * side, H: 1, Depth: 1, Kind: pngGrey, Interlace: 1}.File(testutil.Zlib(t, make([]byte, 8+side*side/8))), ""},
-		"png that goes on": {testutil.PNG{W: 4, H: 4, Depth: 8, Kind: pngRGB}.File(testutil.Zlib(t, make([]byte, 16<<20))), ""},
+		"png that goes on": {testutil.PNG{W: 4, H: 4, Depth: 8, Kind: pngRGB}.File(testutil.Zlib(t, make([]byte, 16<<20))), "goes on for more than 1048576 bytes after the last row"},
 		"gif":              {gifOf(t, side, side, make([]byte, side*side)), ""},
 		"gif that goes on": {gifOf(t, 4, 4, make([]byte, 16<<20)), ""},
 		"gif's canvas":     {gifOf(t, side, 1, []byte{0}), ""},
@@ -173,8 +202,9 @@ func TestBombs(t *testing.T) {
 		"webp's canvas":    {riff("VP8X", extended(side), "VP8L", lossless(1)), ""},
 		"webp, lossy":      {riff("VP8 ", lossy(side)+strings.Repeat("\x00", side)), "EOF"},
 		"bmp, 1 bit":       {append(bmpOf(side, 1), make([]byte, side*side/8)...), ""},
-		"jpeg":             {append(resized(t, "02_rgb_444_64x64.jpg", side), make([]byte, 3*side*side/64/8)...), ""},
-		"progressive":      {append(resized(t, "08_progressive_420.jpg", side), make([]byte, 3*side*side/64/8)...), ""},
+		"jpeg":             {bytes.Replace(resized(t, "02_rgb_444_64x64.jpg", side), []byte("\xff\xd9"), make([]byte, 2*side*side), 1), ""},
+		"jpeg that ends":   {append(resized(t, "02_rgb_444_64x64.jpg", side), make([]byte, 3*side*side/64/8)...), "damaged scan: marker FFD9"},
+		"progressive":      {append(resized(t, "08_progressive_420.jpg", side), make([]byte, 3*side*side/64/8)...), "damaged scan: marker FF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var img *RGB
@@ -198,24 +228,24 @@ func TestBombs(t *testing.T) {
 // ones do not, and the turn is given back after an error too.
 func TestLargeTakeTurns(t *testing.T) {
 	failure := errors.New("damage")
-	of := func(side int) format {
-		return format{decode: func(_ []byte, admit admission) (*RGB, []byte, error) {
+	of := func(side int) *format {
+		return &format{decode: func(_ []byte, admit admission, _ bool) (*raster, notes, error) {
 			for range 2 { // some formats have two sizes to ask for
 				if err := admit(side, side); err != nil {
-					return nil, nil, err
+					return nil, notes{}, err
 				}
 			}
-			return nil, nil, failure
+			return nil, notes{}, failure
 		}}
 	}
 	const side = 6000
 	large.Lock()
 	done := make(chan error)
 	go func() {
-		_, _, err := of(side).admitted(nil, Options{})
+		_, _, err := of(side).admitted(make([]byte, side), Options{}, false)
 		done <- err
 	}()
-	if _, _, err := of(side/2).admitted(nil, Options{}); err != failure {
+	if _, _, err := of(side/2).admitted(nil, Options{}, false); err != failure {
 		t.Errorf("a small picture: %v", err)
 	}
 	select {
@@ -231,7 +261,7 @@ func TestLargeTakeTurns(t *testing.T) {
 		t.Fatal("the turn was not given back")
 	}
 	large.Unlock()
-	if _, _, err := of(65535).admitted(nil, Options{}); err == nil || err == failure {
+	if _, _, err := of(65535).admitted(nil, Options{}, false); err == nil || err == failure {
 		t.Errorf("a picture too large: %v", err)
 	}
 }

@@ -21,14 +21,34 @@ const (
 	firstDirectoryPtr = 4
 )
 
-// orientation reads the orientation from an EXIF record: a TIFF header, with or
-// without "Exif\0\0" before it, and its first directory. It is 1, upright, where
-// the record is missing, damaged or says nothing: cameras and editors write
-// all of these.
-func orientation(exif []byte) int {
+// notes is what a file says beside its pixels that bears on the orientation.
+type notes struct {
+	exif []byte // the body of its EXIF record: a TIFF header, with or without "Exif\0\0" before it
+	xmp  []byte // its XMP packet
+}
+
+// orientation is that of the EXIF record, or else that of the XMP packet, as in
+// Pillow. It is 1, upright, where both are missing, damaged or say nothing:
+// cameras and editors write all of these.
+func (n notes) orientation() int {
+	if o, ok := exifOrientation(n.exif); ok {
+		return o
+	}
+	const name = "tiff:Orientation"
+	for _, after := range []string{`="`, ">"} {
+		if _, rest, ok := bytes.Cut(n.xmp, []byte(name+after)); ok && len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' {
+			return int(rest[0] - '0')
+		}
+	}
+	return 1
+}
+
+// exifOrientation reads the orientation from the first directory of an EXIF
+// record.
+func exifOrientation(exif []byte) (orientation int, ok bool) {
 	exif = bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
 	if len(exif) < 8 {
-		return 1
+		return 0, false
 	}
 	var order binary.ByteOrder
 	switch string(exif[:4]) {
@@ -37,31 +57,30 @@ func orientation(exif []byte) int {
 	case "MM\x00*":
 		order = binary.BigEndian
 	default:
-		return 1
+		return 0, false
 	}
 	at := int64(order.Uint32(exif[firstDirectoryPtr:]))
 	if at+2 > int64(len(exif)) {
-		return 1
+		return 0, false
 	}
 	entries := exif[at+2:]
 	for range order.Uint16(exif[at:]) {
 		if len(entries) < entrySize {
-			return 1
+			return 0, false
 		}
 		if order.Uint16(entries) == orientationTag && order.Uint16(entries[2:]) == typeShort {
-			return int(order.Uint16(entries[8:]))
+			return int(order.Uint16(entries[8:])), true
 		}
 		entries = entries[entrySize:]
 	}
-	return 1
+	return 0, false
 }
 
-// upright turns a picture that is stored with an orientation, as Pillow's
-// exif_transpose does.
-func upright(src *RGB, orientation int) *RGB {
+// turned turns a picture of w x h pixels of so many samples that is stored with an
+// orientation, as Pillow's exif_transpose does, and returns its new size.
+func turned[T any](pix []T, w, h, samples, orientation int) ([]T, int, int) {
 	// A step to the right and one down in the result are steps dx and dy in the
 	// source, in pixels, from the source pixel first.
-	w, h := src.W, src.H
 	var first, dx, dy int
 	switch orientation {
 	case mirrored:
@@ -79,18 +98,18 @@ func upright(src *RGB, orientation int) *RGB {
 	case turnedRight:
 		first, dx, dy = w-1, w, -1
 	default:
-		return src
+		return pix, w, h
 	}
 	if orientation >= transposed {
 		w, h = h, w
 	}
-	out := newRGB(w, h)
+	out := make([]T, len(pix))
 	for y := range h {
 		from := first + y*dy
 		for x := range w {
-			copy(out.Pix[3*(y*w+x):][:3], src.Pix[3*from:])
+			copy(out[samples*(y*w+x):][:samples], pix[samples*from:])
 			from += dx
 		}
 	}
-	return out
+	return out, w, h
 }

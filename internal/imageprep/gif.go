@@ -12,9 +12,12 @@ import (
 // decodeGIF reads the first frame as Pillow shows it: on a canvas that is the
 // logical screen, grown to hold the frame, filled with the frame's transparent
 // colour if it has one, else with colour 0.
-func decodeGIF(b []byte, admit admission) (*RGB, []byte, error) {
+//
+// As in Pillow the picture is grey, not one of indices, if its palette is the
+// ramp of greys.
+func decodeGIF(b []byte, admit admission, _ bool) (*raster, notes, error) {
 	img, err := firstFrame(&gifReader{b: b}, admit)
-	return img, nil, err
+	return img, notes{}, err
 }
 
 // gifReader reads a file from front to back; past its end it returns nil.
@@ -62,7 +65,7 @@ func (r *gifReader) palette(flags byte) palette {
 var errTruncatedFile = errors.New("file is truncated")
 
 // firstFrame reads up to the first frame's pixels.
-func firstFrame(r *gifReader, admit admission) (*RGB, error) {
+func firstFrame(r *gifReader, admit admission) (*raster, error) {
 	screen := r.take(13)
 	if screen == nil {
 		return nil, errTruncatedFile
@@ -121,7 +124,7 @@ type gifPass struct{ first, step int }
 var gifPasses = []gifPass{{0, 8}, {4, 8}, {2, 4}, {1, 2}}
 
 // draw decodes the frame's pixels onto a canvas of w x h.
-func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, admit admission) (*RGB, error) {
+func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, admit admission) (*raster, error) {
 	if err := admit(w, h); err != nil {
 		return nil, err
 	}
@@ -145,20 +148,20 @@ func (f *gifFrame) draw(r *gifReader, w, h int, colours *palette, fill byte, adm
 	codes := lzw.NewReader(bytes.NewReader(packed), lzw.LSB, int(bits[0]))
 	defer codes.Close()
 
-	out := newRGB(w, h)
-	if c := colours[fill]; f.w*f.h < w*h && c != [3]byte{} {
-		for i := range w * h {
-			out.set(i, c[0], c[1], c[2])
+	out := newRaster(modePalette, w, h)
+	out.palette = colours
+	if *colours == greys {
+		out.mode = modeGrey
+	}
+	if f.w*f.h < w*h && fill != 0 {
+		for i := range out.pix {
+			out.pix[i] = fill
 		}
 	}
-	row := make([]byte, f.w)
 	draw := func(y int) error {
+		row := out.pix[(f.y+y)*w+f.x:][:f.w]
 		if _, err := io.ReadFull(codes, row); err != nil {
 			return fmt.Errorf("pixel data ends before row %d of %d: %w", y, f.h, err)
-		}
-		for x, v := range row {
-			c := colours[v]
-			out.set((f.y+y)*w+f.x+x, c[0], c[1], c[2])
 		}
 		return nil
 	}

@@ -63,12 +63,21 @@ func sameBits(got, want []float32) error {
 	return nil
 }
 
+// preprocess runs the chain on a file.
+func preprocess(dst []float32, path string) error {
+	b, err := Load(path)
+	if err != nil {
+		return err
+	}
+	return PreprocessFile(dst, b, side, Options{})
+}
+
 // preprocessed runs the chain on files and concatenates the tensors.
 func preprocessed(t *testing.T, paths []string) []float32 {
 	t.Helper()
 	out := make([]float32, len(paths)*3*side*side)
 	for i, path := range paths {
-		if err := Preprocess(out[i*3*side*side:(i+1)*3*side*side], path, side, Options{}); err != nil {
+		if err := preprocess(out[i*3*side*side:(i+1)*3*side*side], path); err != nil {
 			t.Fatal(err)
 		}
 	}

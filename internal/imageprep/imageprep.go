@@ -5,23 +5,28 @@
 //	decode, convert to RGB, resize the shorter side to S (bicubic,
 //	antialiased), crop the centre, scale to 0..1, normalise
 //
-// An RGB is a decoded picture. The format is told by a file's first bytes, not
-// by its name: JPEG, PNG, WebP, GIF (the first frame) and BMP. Conversion to RGB
-// is Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit
-// channels lose their low byte, 16-bit grey is cut at 255.
+// or, as Options.Order says, the conversion to RGB only after the crop.
 //
-// The size in a file's header is held to Options.MaxPixels before anything of
-// that size is allocated, and in formats where a byte can only make so many
-// pixels to the file's length too. Decoding takes at most pixelBytes per pixel
-// beside twice the file, and pictures of more than largePixels are decoded one
-// at a time. All functions may be called from many goroutines at once.
+// An RGB is a decoded picture, a raster one with the samples that its file holds.
+// The format is told by a file's first bytes, not by its name: JPEG, PNG, WebP,
+// GIF (the first frame), BMP, TIFF and Netpbm's raw formats. Conversion to RGB is
+// Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit channels
+// lose their low byte, 16-bit grey is cut at 255. Damage that Pillow reads over is
+// an error; docs/formats.md has a table of what is read, and what is refused.
+//
+// A file is read whole only if it begins as a picture does. The size in its header
+// is held to Options.MaxPixels before anything of that size is allocated, and in
+// formats where a byte can only make so many pixels to the file's length too.
+// Decoding takes at most pixelBytes per pixel beside twice the file, and pictures
+// of more than largePixels are decoded one at a time. All functions may be called
+// from many goroutines at once.
 package imageprep
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strings"
 )
 
@@ -42,17 +47,52 @@ func newRGB(w, h int) *RGB { return &RGB{Pix: make([]byte, 3*w*h), W: w, H: h} }
 
 // Options is how pictures are to be read.
 type Options struct {
-	EXIF      bool // turn the picture upright as its EXIF orientation says; CLIP's own preprocessing does not
-	MaxPixels int  // refuse larger pictures; 0 stands for DefaultMaxPixels
+	// EXIF turns the picture upright as its EXIF orientation says. CLIP's own
+	// preprocessing does not; mmcv's loader, which reads the pictures of
+	// segmentation data sets, does.
+	EXIF bool
+
+	MaxPixels int // refuse larger pictures; 0 stands for DefaultMaxPixels
+	Order     Order
+}
+
+// Order says when a picture is converted to RGB. It makes a difference for what is
+// not RGB already: pictures with a palette are then resized without interpolation,
+// colours are weighted by their opacity, 16-bit greys are cut and inks converted
+// after resizing and not before.
+type Order int
+
+const (
+	// ConvertFirst is the order of data sets that convert what they open, as the
+	// reference's do.
+	ConvertFirst Order = iota
+	// ResizeFirst is the order of the preprocessing that OpenAI's CLIP and
+	// open_clip come with: resize, crop, convert.
+	ResizeFirst
+)
+
+// orderNames are what users call the orders.
+var orderNames = []string{ConvertFirst: "reference", ResizeFirst: "openai"}
+
+func (o Order) String() string { return orderNames[o] }
+
+// ParseOrder returns the order of a name: reference or openai.
+func ParseOrder(name string) (Order, error) {
+	if i := slices.Index(orderNames, name); i >= 0 {
+		return Order(i), nil
+	}
+	return 0, fmt.Errorf("%q, want %s", name, strings.Join(orderNames, " or "))
 }
 
 // format is a kind of file: how it begins, and how it is read.
 type format struct {
 	name   string
 	begins func(b []byte) bool
-	// decode returns the picture, and the body of its EXIF record, if any. It
-	// has the picture's size admitted before it allocates anything of it.
-	decode func(b []byte, admit admission) (*RGB, []byte, error)
+	// decode returns the picture and what tells its orientation. Unless the
+	// samples are to be kept as they are, it may convert them to RGB as
+	// raster.rgb would. It has the picture's size admitted before it allocates
+	// anything of it.
+	decode func(b []byte, admit admission, keep bool) (*raster, notes, error)
 }
 
 func prefix(s string) func([]byte) bool {
@@ -61,93 +101,86 @@ func prefix(s string) func([]byte) bool {
 
 var formats = []format{
 	{"jpeg", prefix("\xff\xd8\xff"), decodeJPEG},
-	{"png", prefix(pngMagic), decodePNG},
+	{"png", isPNG, decodePNG},
 	{"webp", func(b []byte) bool { return len(b) >= 12 && string(b[:4]) == "RIFF" && string(b[8:12]) == "WEBP" }, decodeWebP},
 	{"gif", func(b []byte) bool { return prefix("GIF87a")(b) || prefix("GIF89a")(b) }, decodeGIF},
 	{"bmp", prefix("BM"), decodeBMP},
+	{"tiff", isTIFF, decodeTIFF},
+	{"pnm", isPNM, decodePNM},
 }
 
 // Decode reads an image file's bytes.
 func Decode(b []byte, o Options) (*RGB, error) {
+	r, err := decode(b, o, false)
+	if err != nil {
+		return nil, err
+	}
+	return r.rgb(), nil
+}
+
+func decode(b []byte, o Options, keep bool) (*raster, error) {
 	if len(b) == 0 {
 		return nil, errors.New("empty file, want an image")
 	}
-	for _, f := range formats {
-		if !f.begins(b) {
-			continue
-		}
-		img, exif, err := f.admitted(b, o)
-		if err != nil {
-			if !strings.HasPrefix(err.Error(), f.name+": ") {
-				err = fmt.Errorf("%s: %w", f.name, err)
-			}
-			return nil, err
-		}
-		if o.EXIF {
-			img = upright(img, orientation(exif))
-		}
-		return img, nil
+	f := formatOf(b)
+	if f == nil {
+		return nil, unknownFormat(b)
 	}
-	return nil, fmt.Errorf("unknown format beginning %q, want JPEG, PNG, WebP, GIF or BMP", b[:min(len(b), 12)])
+	r, notes, err := f.admitted(b, o, keep)
+	if err != nil {
+		if !strings.HasPrefix(err.Error(), f.name+": ") {
+			err = fmt.Errorf("%s: %w", f.name, err)
+		}
+		return nil, err
+	}
+	if o.EXIF {
+		r = r.upright(notes.orientation())
+	}
+	return r, nil
+}
+
+// formatOf returns the format of a file that begins with b, nil if it has none.
+func formatOf(b []byte) *format {
+	for i := range formats {
+		if formats[i].begins(b) {
+			return &formats[i]
+		}
+	}
+	return nil
 }
 
 // ReadFile reads an image file. Errors name it.
 func ReadFile(path string, o Options) (*RGB, error) {
-	return readAs("image", path, o, Decode)
-}
-
-// Load reads an image file's bytes. Errors name it.
-func Load(path string) ([]byte, error) { return load("image", path) }
-
-// readAs reads what a file holds. Errors name what and the file.
-func readAs[T any](what, path string, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
-	b, err := load(what, path)
+	f, err := Load(path)
 	if err != nil {
 		return nil, err
 	}
-	return decodeAs(what, path, b, o, decode)
+	return decodeAs("image", f, o, Decode)
 }
 
-func load(what, path string) ([]byte, error) {
-	// A pipe among the pictures would be waited for without end.
-	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read %s: %s: not a regular file", what, path)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	return b, nil
-}
-
-func decodeAs[T any](what, path string, b []byte, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
-	read, err := decode(b, o)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %s: %w", what, path, err)
-	}
-	return read, nil
-}
-
-// Preprocess runs the whole chain on a file and writes [3,size,size] to dst. It
-// resizes no more of the picture than the crop keeps. Errors name the file.
-func Preprocess(dst []float32, path string, size int, o Options) error {
-	b, err := Load(path)
+// PreprocessFile runs the whole chain on a file that Load has read and writes
+// [3,size,size] to dst. It resizes no more of the image than the crop keeps.
+// Errors name the file.
+func PreprocessFile(dst []float32, f *File, size int, o Options) error {
+	img, err := decodeAs("image", f, o, func(b []byte, o Options) (*RGB, error) { return decodeSquare(b, o, size) })
 	if err != nil {
 		return err
 	}
-	return PreprocessBytes(dst, b, path, size, o)
-}
-
-// PreprocessBytes is Preprocess for the bytes that Load read from a file.
-func PreprocessBytes(dst []float32, b []byte, path string, size int, o Options) error {
-	img, err := decodeAs("image", path, b, o, Decode)
-	if err != nil {
-		return err
-	}
-	PreprocessRGB(dst, img, size)
+	Normalize(dst, img)
 	return nil
+}
+
+// decodeSquare reads an image file's bytes and returns the square that the model
+// sees.
+func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
+	r, err := decode(b, o, o.Order == ResizeFirst)
+	if err != nil {
+		return nil, err
+	}
+	if o.Order == ResizeFirst {
+		return r.square(size), nil
+	}
+	return Square(r.rgb(), size), nil
 }
 
 // PreprocessRGB runs the chain after decoding: resize, crop, normalise. It

@@ -31,52 +31,6 @@ func TestShorterSide(t *testing.T) {
 	}
 }
 
-// TestCenterCrop gives every pixel its own place as colour, and wants to see
-// where it went; 0, 0 is the padding.
-func TestCenterCrop(t *testing.T) {
-	type at struct{ x, y byte }
-	tests := []struct {
-		name       string
-		srcW, srcH int
-		w, h       int
-		first      at // wanted at the upper left, counted from 1, 1
-		last       at // wanted at the lower right
-	}{
-		{"even", 6, 4, 2, 2, at{3, 2}, at{4, 3}},
-		{"half to even, down", 7, 5, 2, 4, at{3, 1}, at{4, 4}}, // 2.5 to 2, 0.5 to 0
-		{"half to even, up", 5, 9, 2, 2, at{3, 5}, at{4, 6}},   // 1.5 to 2, 3.5 to 4
-		{"as it is", 3, 2, 3, 2, at{1, 1}, at{3, 2}},
-		{"padded across", 3, 4, 6, 2, at{0, 0}, at{0, 0}}, // 1 left, 2 right
-		{"padded by one", 3, 4, 4, 2, at{1, 2}, at{0, 0}}, // on the right
-		{"padded both ways", 2, 2, 4, 4, at{0, 0}, at{0, 0}},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			src := newRGB(test.srcW, test.srcH)
-			for i := range test.srcW * test.srcH {
-				src.set(i, byte(1+i%test.srcW), byte(1+i/test.srcW), 0)
-			}
-			got := CenterCrop(src, test.w, test.h)
-			if got.W != test.w || got.H != test.h {
-				t.Fatalf("%dx%d pixels, want %dx%d", got.W, got.H, test.w, test.h)
-			}
-			n := len(got.Pix)
-			if first, last := (at{got.Pix[0], got.Pix[1]}), (at{got.Pix[n-3], got.Pix[n-2]}); first != test.first || last != test.last {
-				t.Errorf("from %v to %v, want %v to %v", first, last, test.first, test.last)
-			}
-		})
-	}
-	t.Run("padding", func(t *testing.T) {
-		src := newRGB(1, 1)
-		src.set(0, 9, 9, 9)
-		want := newRGB(2, 4)
-		want.set(2, 9, 9, 9) // one row of padding above, two below, a column on the right
-		if err := differ(CenterCrop(src, 2, 4), want); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 // TestWrongName reads a PNG file by the name of a JPEG file.
 func TestWrongName(t *testing.T) {
 	data, err := os.ReadFile(testutil.Golden("images/00_rgb.png"))
@@ -109,7 +63,7 @@ func TestUpright(t *testing.T) {
 	want := []string{0: "abc def", 1: "abc def", 2: "cba fed", 3: "fed cba", 4: "def abc",
 		5: "ad be cf", 6: "da eb fc", 7: "fc eb da", 8: "cf be ad", 9: "abc def"}
 	for orientation, rows := range want {
-		img := upright(src, orientation)
+		img := rasterOf(src).upright(orientation).rgb()
 		var got []byte
 		for i := range 6 {
 			if i > 0 && i%img.W == 0 {
@@ -140,8 +94,28 @@ func TestOrientation(t *testing.T) {
 		{"another type", "MM\x00*\x00\x00\x00\x08\x00\x01" + entry[:3] + "\x02" + entry[4:], 1},
 	}
 	for _, test := range tests {
-		if got := orientation([]byte(test.exif)); got != test.want {
+		if got := (notes{exif: []byte(test.exif)}).orientation(); got != test.want {
 			t.Errorf("%s: got %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+// TestXMPOrientation: XMP is asked where EXIF says nothing.
+func TestXMPOrientation(t *testing.T) {
+	const exif = "MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00"
+	for _, test := range []struct {
+		exif, xmp string
+		want      int
+	}{
+		{"", `<rdf:Description tiff:Orientation="6" xmlns:tiff="http://ns.adobe.com/tiff/1.0/">`, 6},
+		{"", `<tiff:Orientation>8</tiff:Orientation>`, 8},
+		{"damaged", `<tiff:Orientation>8</tiff:Orientation>`, 8},
+		{exif, `<tiff:Orientation>8</tiff:Orientation>`, 3},
+		{"", `<tiff:Orientation>x</tiff:Orientation>`, 1},
+		{"", `tiff:Orientation="`, 1},
+	} {
+		if got := (notes{[]byte(test.exif), []byte(test.xmp)}).orientation(); got != test.want {
+			t.Errorf("EXIF %q, XMP %q: got %d, want %d", test.exif, test.xmp, got, test.want)
 		}
 	}
 }
@@ -166,9 +140,9 @@ func TestRefusals(t *testing.T) {
 	gif := "GIF89a\x02\x00\x02\x00\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x02\x00\x00\x02"
 	tests := []struct{ name, data, want string }{
 		{"empty", "", "empty file"},
-		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF or BMP`},
+		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF, BMP, TIFF or PNM`},
 		{"huge PNG", pngHeader(65535, 65535, 8, 2), "png: 65535x65535 pixels, want at most 178956970 in all"},
-		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 2 bytes of data for 10000x10000 pixels: file is truncated"},
+		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 59 bytes of data for 10000x10000 pixels: file is truncated"},
 		{"PNG of no width", pngHeader(0, 5, 8, 2), "png: 0x5 pixels, want at least one"},
 		{"PNG of 4-bit RGB", pngHeader(5, 5, 4, 2), "png: colour type 2 with 4 bits"},
 		{"PNG of colour type 5", pngHeader(5, 5, 8, 5), "png: colour type 5 with 8 bits"},
@@ -194,7 +168,7 @@ func TestRefusals(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.data), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			err := Preprocess(make([]float32, 3*side*side), path, side, Options{})
+			err := preprocess(make([]float32, 3*side*side), path)
 			want := "read image: " + path + ": " + test.want
 			if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("got error %v, want one line beginning %s", err, want)
@@ -227,7 +201,7 @@ func TestConcurrent(t *testing.T) {
 			n := 3 * side * side
 			got := make([]float32, n)
 			for i, path := range paths {
-				err := Preprocess(got, path, side, Options{})
+				err := preprocess(got, path)
 				if err == nil {
 					err = sameBits(got, want[i*n:(i+1)*n])
 				}
@@ -297,7 +271,7 @@ func BenchmarkPreprocess(b *testing.B) {
 	b.Run("file="+filepath.Base(path)+"/size=64", func(b *testing.B) {
 		dst := make([]float32, 3*side*side)
 		for b.Loop() {
-			if err := Preprocess(dst, path, side, Options{}); err != nil {
+			if err := preprocess(dst, path); err != nil {
 				b.Fatal(err)
 			}
 		}

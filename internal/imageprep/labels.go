@@ -1,9 +1,6 @@
 package imageprep
 
-import (
-	"bytes"
-	"fmt"
-)
+import "fmt"
 
 // Labels is a label map: a picture whose pixels are numbers, not colours.
 type Labels struct {
@@ -25,12 +22,16 @@ func NewLabels(w, h int, o Options) (*Labels, error) {
 // A file of another kind is an error with a method Hint. Memory is two bytes a
 // pixel beside the file and a row. Errors name the file.
 func ReadLabels(path string, o Options) (*Labels, error) {
-	return readAs("label map", path, o, DecodeLabels)
+	f, err := load("label map", path, isPNG)
+	if err != nil {
+		return nil, err
+	}
+	return decodeAs("label map", f, o, DecodeLabels)
 }
 
 // DecodeLabels reads a label map from a file's bytes, as ReadLabels does.
 func DecodeLabels(b []byte, o Options) (*Labels, error) {
-	if !bytes.HasPrefix(b, []byte(pngMagic)) {
+	if !isPNG(b) {
 		return nil, notLabels{fmt.Errorf("file beginning %q, want a PNG of indices", b[:min(len(b), 12)])}
 	}
 	f, err := parsePNG(b)

@@ -83,12 +83,3 @@ func (r *linearRow) fill(src *RGB, y int, t *linearTaps) {
 		sum[2] = near*int32(a[2]) + far*int32(b[2])
 	}
 }
-
-// RescaledSize returns the size to which mmcv's imrescale scales a picture of
-// w x h pixels: as large as it can be with its longer side at most longer and
-// its shorter side at most shorter, each side rounded half up, but not to none.
-func RescaledSize(w, h, longer, shorter int) (int, int) {
-	scale := min(float64(longer)/float64(max(w, h)), float64(shorter)/float64(min(w, h)))
-	scaled := func(side int) int { return max(1, int(float64(float64(side)*scale)+0.5)) }
-	return scaled(w), scaled(h)
-}

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"compress/zlib"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 )
 
 const pngMagic = "\x89PNG\r\n\x1a\n"
+
+var isPNG = prefix(pngMagic)
 
 // mostInflated is how many bytes a byte of a deflate stream can become.
 const mostInflated = 1032
@@ -38,24 +41,25 @@ type pngFile struct {
 	interlaced        bool
 	palette           palette
 	data              [][]byte // of the IDAT chunks
-	exif              []byte
+	notes             notes
 }
 
 // decodePNG reads the image that is not animated. Transparency is read over.
-func decodePNG(b []byte, admit admission) (*RGB, []byte, error) {
+func decodePNG(b []byte, admit admission, keep bool) (*raster, notes, error) {
 	f, err := parsePNG(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, notes{}, err
 	}
 	if err := admit(f.w, f.h); err != nil {
-		return nil, nil, err
+		return nil, notes{}, err
 	}
-	img, err := f.pixels()
-	return img, f.exif, err
+	r, err := f.pixels(keep)
+	return r, f.notes, err
 }
 
 // parsePNG reads all chunks up to IEND, or to the end of a file that lacks it.
-// The pixel data carries a checksum of its own, so that of IDAT is left alone.
+// The pixel data carries a checksum of its own, which rows compares, so that of
+// IDAT is left alone.
 func parsePNG(b []byte) (*pngFile, error) {
 	f := &pngFile{palette: greys}
 	b = b[len(pngMagic):]
@@ -94,7 +98,9 @@ func parsePNG(b []byte) (*pngFile, error) {
 		case "IDAT":
 			f.data = append(f.data, body)
 		case "eXIf":
-			f.exif = body
+			f.notes.exif = body
+		case "tEXt", "zTXt", "iTXt":
+			f.notes.read(kind, body)
 		case "IEND":
 			return f, nil
 		}
@@ -133,14 +139,21 @@ var (
 	adam7     = []pngPass{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2}}
 )
 
-// pixels inflates, unfilters and converts the pixel data.
-func (f *pngFile) pixels() (*RGB, error) {
+// pixels inflates, unfilters and converts the pixel data, to RGB if the samples
+// are not to be kept.
+func (f *pngFile) pixels(keep bool) (*raster, error) {
 	packed, err := f.packed()
 	if err != nil {
 		return nil, err
 	}
-	out := newRGB(f.w, f.h)
-	err = f.rows(packed, func(row []byte, w, at, dx int) { f.convert(out, row, w, at, dx) })
+	if !keep {
+		out := newRGB(f.w, f.h)
+		err = f.rows(packed, func(row []byte, w, at, dx int) { f.convert(out, row, w, at, dx) })
+		return rasterOf(out), err
+	}
+	out := newRaster(f.mode(), f.w, f.h)
+	out.palette = &f.palette
+	err = f.rows(packed, func(row []byte, w, at, dx int) { f.store(out, row, w, at, dx) })
 	return out, err
 }
 
@@ -155,7 +168,8 @@ func (f *pngFile) packed() ([]byte, error) {
 }
 
 // rows inflates and unfilters the pixel data, and calls visit for each row of
-// samples: w pixels, which lie at, at+dx, ... in row-major order.
+// samples: w pixels, which lie at, at+dx, ... in row-major order. It goes on to
+// the checksum behind the last row.
 func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) error {
 	r, err := zlib.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -184,6 +198,26 @@ func (f *pngFile) rows(packed []byte, visit func(row []byte, w, at, dx int)) err
 			visit(row[1:], w, (p.y+y*p.dy)*f.w+p.x, p.dx)
 			row, above = above, row
 		}
+	}
+	return checkEnd(r, mostSurplus)
+}
+
+// mostSurplus is how many bytes more than its pixels a file's stream may hold.
+const mostSurplus = 1 << 20
+
+// checkEnd reads a stream that has given all its pixels on to its checksum,
+// and refuses one that is wrong. Pillow stops at the last pixel, and sees damage
+// only where it breaks the stream's syntax before that. A stream that is cut
+// behind its pixels is good, as in Pillow.
+func checkEnd(r io.Reader, most int64) error {
+	n, err := io.Copy(io.Discard, io.LimitReader(r, most+1))
+	switch {
+	case n > most:
+		return fmt.Errorf("pixel data goes on for more than %d bytes after the last row", most)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil
+	case err != nil:
+		return fmt.Errorf("pixel data: %w", err)
 	}
 	return nil
 }

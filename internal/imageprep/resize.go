@@ -50,18 +50,36 @@ type taps struct {
 }
 
 // newTaps computes the weights by which outputs from..to-1 of size out are made
-// of size in pixels, as Pillow does: the kernel widened when shrinking, cut at
-// the edges, normalised in float64 and rounded to fixed point.
+// of size in pixels, rounded to fixed point.
 func newTaps(in, out, from, to int, f Filter) *taps {
+	t := &taps{}
+	f.eachOutput(in, out, from, to, func(most, first int, weights []float64) {
+		if t.weights == nil {
+			t.most = most
+			t.first, t.count = make([]int, 0, to-from), make([]int, 0, to-from)
+			t.weights = make([]int64, (to-from)*most)
+		}
+		into := t.weights[len(t.first)*most:]
+		for j, v := range weights {
+			into[j] = int64(float64(v*(1<<weightBits)) + math.Copysign(0.5, v))
+		}
+		t.first, t.count = append(t.first, first), append(t.count, len(weights))
+	})
+	return t
+}
+
+// eachOutput computes the weights by which outputs from..to-1 of size out are
+// made of size in pixels, as Pillow does: the kernel widened when shrinking, cut
+// at the edges and normalised in float64. It calls visit for each output, with
+// the first pixel that it is made of; no output has more than most weights.
+func (f Filter) eachOutput(in, out, from, to int, visit func(most, first int, weights []float64)) {
 	scale := float64(in) / float64(out)
 	stretch := max(scale, 1)
 	support := f.support() * stretch
-	t := &taps{most: int(math.Ceil(support))*2 + 1}
-	t.first, t.count = make([]int, to-from), make([]int, to-from)
-	t.weights = make([]int64, (to-from)*t.most)
-	w := make([]float64, t.most)
-	for i := range t.first {
-		middle := float64((float64(from+i) + 0.5) * scale)
+	most := int(math.Ceil(support))*2 + 1
+	w := make([]float64, most)
+	for i := from; i < to; i++ {
+		middle := float64((float64(i) + 0.5) * scale)
 		first := max(0, int(middle-support+0.5))
 		n := min(in, int(middle+support+0.5)) - first
 		sum := 0.0
@@ -69,16 +87,13 @@ func newTaps(in, out, from, to int, f Filter) *taps {
 			w[j] = f.at(float64((float64(j+first) - middle + 0.5) * (1 / stretch)))
 			sum += w[j]
 		}
-		for j := range n {
-			v := w[j]
-			if sum != 0 {
-				v /= sum
+		if sum != 0 {
+			for j := range n {
+				w[j] /= sum
 			}
-			t.weights[i*t.most+j] = int64(float64(v*(1<<weightBits)) + math.Copysign(0.5, v))
 		}
-		t.first[i], t.count[i] = first, n
+		visit(most, first, w[:n])
 	}
-	return t
 }
 
 // reach returns the range of inputs that the outputs need.

@@ -38,7 +38,7 @@ func compareSweep(t *testing.T, dir string) {
 		name := strings.TrimSuffix(path, ".want")
 		how := filepath.Ext(name)
 		switch how {
-		case ".exif", ".bicubic", ".bilinear", ".crop", ".linear":
+		case ".exif", ".bicubic", ".bilinear", ".crop", ".openai", ".linear":
 			name = strings.TrimSuffix(name, how)
 		}
 		header, pix, _ := bytes.Cut(want, []byte("\n"))
@@ -67,9 +67,15 @@ func compareSweep(t *testing.T, dir string) {
 			img = ResizeLinear(img, w, h)
 		}
 		result := &RGB{Pix: pix, W: w, H: h}
-		if how == ".crop" {
+		if how == ".crop" || how == ".openai" {
+			o := Options{}
+			if how == ".openai" {
+				o.Order = ResizeFirst
+			}
 			got, want := make([]float32, 3*w*h), make([]float32, 3*w*h)
-			PreprocessRGB(got, img, w)
+			if err := Preprocess(got, name, w, o); err != nil {
+				t.Fatal(err)
+			}
 			Normalize(want, result)
 			err = sameBits(got, want)
 		} else {

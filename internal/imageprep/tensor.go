@@ -16,32 +16,6 @@ func ShorterSide(w, h, size int) (int, int) {
 // Python's round does.
 func centre(n, crop int) int { return int(math.RoundToEven(float64(n-crop) / 2)) }
 
-// CenterCrop returns the middle w x h pixels of a picture, as torchvision's
-// CenterCrop: where the picture is smaller it is first padded with black, the
-// odd pixel on the right and at the bottom.
-func CenterCrop(src *RGB, w, h int) *RGB {
-	left, top := crop(src.W, w), crop(src.H, h)
-	out := newRGB(w, h)
-	for y := range h {
-		from := y + top
-		if from < 0 || from >= src.H {
-			continue
-		}
-		first := max(0, -left)
-		last := min(w, src.W-left)
-		copy(out.Pix[3*(y*w+first):3*(y*w+last)], src.Pix[3*(from*src.W+left+first):])
-	}
-	return out
-}
-
-// crop returns where a crop begins in n pixels, negative for padding.
-func crop(n, crop int) int {
-	if crop > n {
-		return -((crop - n) / 2)
-	}
-	return centre(n, crop)
-}
-
 // The mean and standard deviation of the pictures CLIP was trained on.
 var (
 	mean = [3]float32{0.48145466, 0.4578275, 0.40821073}

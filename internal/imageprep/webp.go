@@ -17,18 +17,20 @@ type webpFile struct {
 	x, y             int
 	kind             string // VP8 (lossy) or VP8L (lossless)
 	frame            []byte
-	exif             []byte
+	opacity          []byte // the ALPH chunk of a lossy frame
+	alpha            bool   // the VP8X chunk announces opacity
+	notes            notes
 }
 
 // decodeWebP reads a still picture, or an animation's first frame on its
 // canvas of black. Transparency is read over.
-func decodeWebP(b []byte, admit admission) (*RGB, []byte, error) {
+func decodeWebP(b []byte, admit admission, keep bool) (*raster, notes, error) {
 	f := new(webpFile)
 	if err := f.parse(b[12:], 0); err != nil {
-		return nil, nil, err
+		return nil, notes{}, err
 	}
-	img, err := f.picture(admit)
-	return img, f.exif, err
+	r, err := f.picture(admit, keep)
+	return r, f.notes, err
 }
 
 // parse reads chunks; those of a frame are nested in its ANMF chunk.
@@ -45,6 +47,7 @@ func (f *webpFile) parse(b []byte, depth int) error {
 		switch {
 		case kind == "VP8X" && len(body) >= 10 && depth == 0:
 			f.canvasW, f.canvasH = 1+uint24(body[4:]), 1+uint24(body[7:])
+			f.alpha = body[0]&0x10 != 0
 		case kind == "ANMF" && len(body) >= 16 && depth == 0 && f.frame == nil:
 			f.x, f.y = 2*uint24(body), 2*uint24(body[3:])
 			if err := f.parse(body[16:], 1); err != nil {
@@ -52,8 +55,10 @@ func (f *webpFile) parse(b []byte, depth int) error {
 			}
 		case (kind == "VP8 " || kind == "VP8L") && f.frame == nil:
 			f.kind, f.frame = kind, body
-		case kind == "EXIF" && f.exif == nil:
-			f.exif = body
+		case kind == "ALPH" && f.frame == nil && f.opacity == nil:
+			f.opacity = body
+		case kind == "EXIF" && f.notes.exif == nil:
+			f.notes.exif = body
 		}
 		b = b[min(int64(len(b)), 8+n+n&1):]
 	}
@@ -65,10 +70,12 @@ func (f *webpFile) parse(b []byte, depth int) error {
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// picture decodes the frame and puts it on the canvas.
-func (f *webpFile) picture(admit admission) (*RGB, error) {
+// picture decodes the frame and puts it on the canvas, with its opacity if the
+// samples are to be kept.
+func (f *webpFile) picture(admit admission, keep bool) (*raster, error) {
 	lossy := vp8.NewDecoder()
 	var w, h int
+	alpha := f.alpha
 	if f.kind == "VP8 " {
 		lossy.Init(bytes.NewReader(f.frame), len(f.frame))
 		head, err := lossy.DecodeFrameHeader()
@@ -82,6 +89,9 @@ func (f *webpFile) picture(admit admission) (*RGB, error) {
 			return nil, err
 		}
 		w, h = c.Width, c.Height
+		if f.canvasW == 0 {
+			alpha = len(f.frame) >= 5 && f.frame[4]&0x10 != 0
+		}
 	}
 	if f.canvasW == 0 {
 		f.canvasW, f.canvasH = w, h
@@ -102,13 +112,18 @@ func (f *webpFile) picture(admit admission) (*RGB, error) {
 	if f.x+w > f.canvasW || f.y+h > f.canvasH {
 		return nil, fmt.Errorf("frame of %dx%d at %d,%d, want it inside the canvas of %dx%d", w, h, f.x, f.y, f.canvasW, f.canvasH)
 	}
-	var img *RGB
+	var img *raster
 	if f.kind == "VP8 " {
 		m, err := lossy.DecodeFrame()
 		if err != nil {
 			return nil, err
 		}
-		img = fromYUV(m, w, h)
+		img = rasterOf(fromYUV(m, w, h))
+		if keep && alpha {
+			if img, err = f.withOpacity(img); err != nil {
+				return nil, err
+			}
+		}
 	} else {
 		m, err := vp8l.Decode(bytes.NewReader(f.frame))
 		if err != nil {
@@ -118,15 +133,18 @@ func (f *webpFile) picture(admit admission) (*RGB, error) {
 		if !ok {
 			return nil, fmt.Errorf("lossless pixels of kind %T", m)
 		}
-		img = newRGB(w, h)
-		img.pick(argb.Pix)
+		img = &raster{mode: modeRGBA, w: w, h: h, pix: argb.Pix}
+		if !keep || !alpha {
+			img = rasterOf(img.rgb())
+		}
 	}
 	if w == f.canvasW && h == f.canvasH {
 		return img, nil
 	}
-	out := newRGB(f.canvasW, f.canvasH)
+	out := newRaster(img.mode, f.canvasW, f.canvasH)
+	n := channels[img.mode]
 	for y := range h {
-		copy(out.Pix[3*((f.y+y)*out.W+f.x):], img.Pix[3*y*w:3*(y+1)*w])
+		copy(out.pix[n*((f.y+y)*out.w+f.x):], img.pix[n*y*w:n*(y+1)*w])
 	}
 	return out, nil
 }

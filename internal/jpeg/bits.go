@@ -9,8 +9,6 @@ type bitReader struct {
 	acc  uint64 // bits to be read next, at the top; zeros below them
 	n    int    // how many bits acc holds; below 0 when more were taken than there are
 	eof  bool   // the data ended without a marker
-	dry  bool   // a marker cut the segment short: its remaining blocks are zero
-	over bool   // that marker ends the scan
 
 	eobRun int32 // progressive: blocks still to come that hold nothing new
 }

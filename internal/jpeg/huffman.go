@@ -16,6 +16,7 @@ type huffman struct {
 	values [256]byte
 	n      int
 	built  bool
+	missed bool // a code was read that the table lacks
 
 	// look, by the next lookBits bits. For a code whose value's bits are
 	// among them: value<<16 | run<<8 | bits used in all; the codes without a
@@ -121,12 +122,14 @@ func extend(bits uint32, size int) int32 {
 }
 
 // symbol decodes the code at the top of acc: its symbol and its length. A code
-// that the table lacks reads as symbol 0 of 17 bits, as in libjpeg.
+// that the table lacks sets missed, and reads as symbol 0 of 17 bits, as in
+// libjpeg.
 func (h *huffman) symbol(acc uint64) (byte, int) {
 	for l := 1; l <= 16; l++ {
 		if code := int32(acc >> (64 - l)); code <= h.maxCode[l] {
 			return h.values[uint8(code+h.offset[l])], l
 		}
 	}
+	h.missed = true
 	return 0, 17
 }

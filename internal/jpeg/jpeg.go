@@ -13,10 +13,27 @@
 //
 // Sequential (SOF0, SOF1) and progressive (SOF2) Huffman-coded frames of 8-bit
 // samples are read; 12-bit, lossless, hierarchical and arithmetic-coded frames
-// are refused by name. Damage inside a scan is treated as libjpeg treats it: a
-// bad code reads as zero, a segment that ends early is grey from there on, a
-// missing restart marker is resynchronised. A file that ends inside a scan, or
-// a progressive one without its end marker, is an error.
+// are refused by name.
+//
+// libjpeg, and Pillow with it, makes something of most damage and says nothing:
+// the rest of a segment turns grey, bad codes read as zero. Here what libjpeg
+// takes for damage inside a scan is an error:
+//
+//	damage                                        Pillow           Decode
+//	file ends inside a scan                       error            error
+//	any marker inside a scan, EOI too             grey from there  error
+//	a wrong restart marker, or none               resynchronised   error
+//	a code that the Huffman table lacks           read as zero     error
+//	bytes left over before a marker               passed over      passed over
+//	a component that no scan brings               grey             error
+//	progressive: bits sent twice or out of turn   read             error
+//	progressive: low coefficients incomplete      smoothed         error
+//	progressive: higher coefficients incomplete   read             read
+//	progressive: no end marker                    error            error
+//	sequential: no end marker, file ends          error            error
+//	sequential: no end marker, 8 bytes follow     read             read
+//
+// Changed bits that decode to other coefficients leave no trace and are read.
 //
 // Memory is bounded by the file's length: a frame with more than eight blocks
 // per byte is refused, since every block takes one bit at the least, and a
@@ -84,10 +101,10 @@ func Decode(b []byte) (*Image, error) {
 			break
 		}
 	}
+	if err := d.checkComplete(); err != nil {
+		return nil, err
+	}
 	if d.progressive {
-		if err := d.checkComplete(); err != nil {
-			return nil, err
-		}
 		d.reconstruct()
 	}
 	return d.output(), nil
@@ -153,9 +170,6 @@ func (d *decoder) allocate() error {
 			continue // the plane comes when the coefficients are complete
 		}
 		c.allocatePlane(d)
-		if !d.singleScan() {
-			c.grey()
-		}
 	}
 	return nil
 }
@@ -166,11 +180,3 @@ func (c *component) allocatePlane(d *decoder) {
 
 // singleScan reports whether the first scan is the whole image.
 func (d *decoder) singleScan() bool { return d.single && !d.progressive }
-
-// grey sets all samples to what zero coefficients give, for a component that
-// no scan may bring.
-func (c *component) grey() {
-	for i := range c.plane {
-		c.plane[i] = 128
-	}
-}

@@ -2,6 +2,8 @@ package jpeg
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -142,7 +144,10 @@ func TestRefusals(t *testing.T) {
 		{"cut before the end marker", sound[:len(sound)-2], "truncated"},
 		{"cut in a header", sound[:scan-7], "truncated"},
 		{"progressive, cut", progressive[:len(progressive)/2], "truncated"},
-		{"progressive, cut, end marker", append(bytes.Clone(progressive[:len(progressive)/2]), 0xff, mEOI), "no scan completes"},
+		{"progressive, cut, end marker", append(bytes.Clone(progressive[:len(progressive)/2]), 0xff, mEOI), "damaged scan: marker FFD9 after 587 of 950 MCUs"},
+		{"progressive, without its last scan", append(bytes.Clone(progressive[:bytes.LastIndex(progressive, []byte("\xff\xda"))]), 0xff, mEOI), "no scan completes coefficient 1"},
+		{"progressive, a scan twice", twice(progressive), "bits below 0 of coefficient 0"},
+		{"cut, end marker", append(bytes.Clone(sound[:len(sound)-len(sound)/4]), 0xff, mEOI), "damaged scan: marker FFD9 after "},
 		{"no quantisation table", replaced(t, sound, "\xff\xdb\x00\x43\x01", "\xff\xfe\x00\x43\x01"), "quantisation table 1 is not defined"},
 		{"two frames", bytes.Replace(sound, sound[scan-2:scan], append(bytes.Clone(sound[scan-2:scan]),
 			sound[bytes.Index(sound, []byte(frame)):][:19]...), 1), "a second frame"},
@@ -157,6 +162,95 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("error is not one line that begins with the package's name: %q", err)
 			}
 		})
+	}
+}
+
+// TestArithmetic: what can be converted is told how.
+func TestArithmetic(t *testing.T) {
+	_, err := Decode(replaced(t, goldens(t)["01_rgb_420_odd"], "\xff\xc0\x00\x11\x08", "\xff\xc9\x00\x11\x08"))
+	var h interface{ Hint() string }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "jpegtran") {
+		t.Errorf("error %v, want a hint of jpegtran", err)
+	}
+}
+
+// twice repeats the first scan of a file, from its header to the marker after it.
+func twice(b []byte) []byte {
+	from := bytes.Index(b, []byte("\xff\xda"))
+	to := from + 1
+	for b[to] != 0xff || b[to+1] == 0 {
+		to++
+	}
+	return slices.Concat(b[:to], b[from:to], b[to:])
+}
+
+// TestStrayMarkers puts every marker there is into a scan. None may leave the
+// rest of the picture grey.
+func TestStrayMarkers(t *testing.T) {
+	for _, name := range []string{"01_rgb_420_odd", "04_grey", "08_progressive_420"} {
+		sound := goldens(t)[name]
+		scan := bytes.LastIndex(sound, []byte("\xff\xda"))
+		at := scan + (len(sound)-scan)/2
+		for sound[at-1] == 0xff {
+			at++
+		}
+		for code := 1; code < 0xff; code++ {
+			_, err := Decode(slices.Concat(sound[:at], []byte{0xff, byte(code)}, sound[at:]))
+			if want := fmt.Sprintf("jpeg: damaged scan: marker FF%02X after ", code); err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: got error %v, want %s...", name, err, want)
+			}
+		}
+	}
+}
+
+// scansAndRestarts is a file of three scans with restart markers.
+func scansAndRestarts(t *testing.T) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "sweep", "enc_0006_20x16_41_11_11.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Decode(data); err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// TestMissingComponent leaves out the last scan of a sequential file that has
+// one for each component.
+func TestMissingComponent(t *testing.T) {
+	data := scansAndRestarts(t)
+	last := bytes.LastIndex(data, []byte("\xff\xda"))
+	_, err := Decode(append(bytes.Clone(data[:last]), 0xff, mEOI))
+	if !errors.Is(err, errIncomplete) {
+		t.Errorf("got error %v, want one of a missing component", err)
+	}
+}
+
+// TestRestartMarkers changes the restart markers of a file in turn: into the
+// others, and into bytes of data.
+func TestRestartMarkers(t *testing.T) {
+	data := scansAndRestarts(t)
+	found := 0
+	for at := bytes.Index(data, []byte("\xff\xda")); at < len(data)-1; at++ {
+		code := data[at+1]
+		if data[at] != 0xff || code < mRST0 || code > mRST7 {
+			continue
+		}
+		found++
+		for other := byte(mRST0); other <= mRST7; other++ {
+			bad := bytes.Clone(data)
+			bad[at+1] = other
+			if _, err := Decode(bad); (err == nil) != (other == code) || err != nil && !errors.Is(err, errDamaged) {
+				t.Errorf("marker FF%02X for FF%02X: %v", other, code, err)
+			}
+		}
+		if _, err := Decode(slices.Delete(bytes.Clone(data), at, at+2)); err == nil {
+			t.Errorf("without the marker FF%02X at %d: no error", code, at)
+		}
+	}
+	if found == 0 {
+		t.Error("no restart markers in the file")
 	}
 }
 

@@ -179,12 +179,25 @@ func (d *decoder) readSegment(code byte, p []byte) error {
 	case mAPP0 <= code && code <= mAPP15, code == mCOM, code == mDNL, code == mDAC:
 		// Nothing that changes the pixels.
 	case mSOF0 <= code && code <= mSOF15:
-		return fmt.Errorf("jpeg: %s frame (FF%02X), want a sequential or progressive Huffman-coded one",
-			frameNames[code], code)
+		return frameError{code}
 	default:
 		return fmt.Errorf("jpeg: unknown marker FF%02X", code)
 	}
 	return nil
+}
+
+// frameError is the error of a frame that is not decoded.
+type frameError struct{ code byte }
+
+func (e frameError) Error() string {
+	return fmt.Sprintf("jpeg: %s frame (FF%02X), want a sequential or progressive Huffman-coded one", frameNames[e.code], e.code)
+}
+
+func (e frameError) Hint() string {
+	if e.code == 0xc9 || e.code == 0xca {
+		return "convert it without loss, with libjpeg's jpegtran: jpegtran -copy all -optimize picture.jpg > huffman.jpg"
+	}
+	return "convert it to a baseline JPEG or to PNG with the program that wrote it"
 }
 
 func (d *decoder) readSOF(p []byte) error {

@@ -29,6 +29,10 @@ func (d *decoder) checkBand() error {
 	}
 	for _, c := range d.scan {
 		for k := d.ss; k <= d.se; k++ {
+			if d.ah != max(0, int(c.known[k])) {
+				return fmt.Errorf("%w: bits below %d of coefficient %d of component %d, of which those below %d are due",
+					errDamaged, d.ah, k, c.id, max(0, int(c.known[k])))
+			}
 			c.known[k] = int8(d.al)
 		}
 	}
@@ -39,22 +43,23 @@ func (d *decoder) checkBand() error {
 // looks at.
 const smoothed = 10
 
-// errIncomplete says that a progressive file has its end marker but not all its scans.
-var errIncomplete = errors.New("jpeg: progressive file is incomplete")
+// errIncomplete is wrapped by the errors of files that have their end marker but
+// not all their scans.
+var errIncomplete = errors.New("jpeg: incomplete file")
 
-// checkComplete refuses a progressive file that ends before it has brought all
-// bits of the low coefficients: libjpeg would make them up by smoothing over
-// neighbouring blocks. It smooths only when it has some DC of every component.
+// checkComplete refuses a file that ends before it has brought every component,
+// and a progressive one that lacks bits of the low coefficients: libjpeg would
+// make the component grey, and make the bits up by smoothing over neighbouring
+// blocks. Higher coefficients may be missing, as the standard permits.
 func (d *decoder) checkComplete() error {
 	for i := range d.comps {
-		if d.comps[i].known[0] < 0 {
-			return nil
+		c := &d.comps[i]
+		if !c.scanned {
+			return fmt.Errorf("%w: no scan brings component %d", errIncomplete, c.id)
 		}
-	}
-	for i := range d.comps {
-		for k, bit := range d.comps[i].known[:smoothed] {
-			if k > 0 && bit != 0 {
-				return fmt.Errorf("%w: no scan completes coefficient %d of component %d", errIncomplete, k, i)
+		for k, bit := range c.known[:smoothed] {
+			if d.progressive && bit != 0 {
+				return fmt.Errorf("%w: no scan completes coefficient %d of component %d", errIncomplete, k, c.id)
 			}
 		}
 	}
@@ -169,9 +174,12 @@ func (r *bitReader) refineAC(b *block, h *huffman, ss, se, al int) {
 }
 
 // refinement decodes a code of a refining scan that one look-up does not tell,
-// and its sign bit. A size above one is damage, and read as one.
+// and its sign bit. A size above one is damage: it sets missed, and reads as one.
 func (h *huffman) refinement(acc uint64) (used, run int, fresh int16) {
 	symbol, used := h.symbol(acc)
+	if symbol&15 > 1 {
+		h.missed = true
+	}
 	if symbol&15 != 0 {
 		fresh = int16(acc<<uint(used)>>63)*2 - 1
 		used++
@@ -211,10 +219,6 @@ func (d *decoder) reconstruct() {
 	for i := range d.comps {
 		c := &d.comps[i]
 		c.allocatePlane(d)
-		if c.quant == nil {
-			c.grey() // no scan brought it
-			continue
-		}
 		across := c.stride / 8
 		for at := range c.coef {
 			var b coefficients

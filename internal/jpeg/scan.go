@@ -99,8 +99,12 @@ func (d *decoder) setTables(c *component, dc, ac byte) error {
 	return nil
 }
 
+// errDamaged is wrapped by the errors of scans that cannot be what was encoded.
+var errDamaged = errors.New("jpeg: damaged scan")
+
 // readScan decodes the scan in hand. A sequential scan's blocks go through the
-// inverse DCT at once, a progressive one's stay coefficients.
+// inverse DCT at once, a progressive one's stay coefficients. A segment that
+// lacks bits and a code that its table lacks are errors.
 func (d *decoder) readScan() error {
 	r := bitReader{data: d.data, pos: d.pos}
 	for _, c := range d.scan {
@@ -112,7 +116,6 @@ func (d *decoder) readScan() error {
 		across, down = d.scan[0].blocksX, d.scan[0].blocksY
 	}
 	left, next := d.interval, byte(0)
-scan:
 	for y := range down {
 		for x := range across {
 			if d.interval > 0 {
@@ -130,20 +133,32 @@ scan:
 				d.readMCU(&r, x, y)
 			}
 			if r.n < 0 {
-				if r.eof {
-					return errTruncated
-				}
-				// A marker came too early: the rest of the segment stays zero.
-				r.dry, r.n, r.acc = true, 0, 0
+				return d.shortSegment(&r, y*across+x, across*down)
 			}
-			if r.dry && d.progressive && (d.interval == 0 || r.over) {
-				break scan // it brings nothing more
-			}
+		}
+	}
+	for _, c := range d.scan {
+		if c.dc != nil && c.dc.missed || c.ac != nil && c.ac.missed {
+			return fmt.Errorf("%w: a code of component %d that its Huffman table lacks", errDamaged, c.id)
 		}
 	}
 	d.tail = r.n/8 + len(d.data) - r.pos
 	d.pos = r.pos
 	return nil
+}
+
+// shortSegment is the error of a segment that ends inside an MCU, the first of
+// which had so many before it in the scan.
+func (d *decoder) shortSegment(r *bitReader, before, mcus int) error {
+	if r.eof {
+		return errTruncated
+	}
+	d.pos = r.pos
+	code, err := d.nextMarker()
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: marker FF%02X after %d of %d MCUs", errDamaged, code, before, mcus)
 }
 
 // readMCU decodes one MCU of an interleaved scan.
@@ -160,46 +175,30 @@ func (d *decoder) readMCU(r *bitReader, x, y int) {
 // readBlock decodes one block, bx, by in blocks of the component.
 func (d *decoder) readBlock(r *bitReader, c *component, bx, by int) {
 	if d.progressive {
-		if !r.dry {
-			d.readBand(r, c, &c.coef[by*(c.stride/8)+bx])
-		}
+		d.readBand(r, c, &c.coef[by*(c.stride/8)+bx])
 		return
 	}
 	var b coefficients
-	if !r.dry {
-		r.sequential(&b, c)
-	}
+	r.sequential(&b, c)
 	inverseDCT(c.plane[by*8*c.stride+bx*8:], c.stride, &b)
 }
 
 // restart begins the next segment: it drops what is left of this one and takes
-// the marker RSTnext. On another marker it does what libjpeg does: one of the
-// next two restarts, or a marker of another kind, is left standing, so that this
-// segment reads as empty; a late one of the two before is skipped; else the
-// marker is taken for the right one.
+// the marker RSTnext. Another marker is an error, where libjpeg guesses which
+// segment is missing.
 func (d *decoder) restart(r *bitReader, next byte) error {
-	r.acc, r.n, r.eof = 0, 0, false
+	r.acc, r.n, r.eof, r.eobRun = 0, 0, false, 0
 	for _, c := range d.scan {
 		c.lastDC = 0
 	}
-	r.eobRun = 0
 	d.pos = r.pos
-	for {
-		code, err := d.nextMarker()
-		if err != nil {
-			return err
-		}
-		ahead := (code - mRST0 - next) & 7
-		other := code < mRST0 || code > mRST7
-		switch {
-		case code < mSOF0, !other && (ahead == 6 || ahead == 7):
-			continue
-		case other, ahead == 1, ahead == 2:
-			// Back before the marker, which the segment will run into.
-			r.pos, r.over = d.pos-2, other
-		default:
-			r.pos, r.dry = d.pos, false
-		}
-		return nil
+	code, err := d.nextMarker()
+	if err != nil {
+		return err
 	}
+	if code != mRST0+next {
+		return fmt.Errorf("%w: marker FF%02X, want the restart marker FF%02X", errDamaged, code, mRST0+next)
+	}
+	r.pos = d.pos
+	return nil
 }

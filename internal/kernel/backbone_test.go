@@ -8,8 +8,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// backbone is a CLIP-ResNet's convolutions with random weights: what the image
-// tower runs before its attention pool.
+// backbone is a CLIP-ResNet's convolutions with random weights: the part of the image
+// tower before its attention pool.
 type backbone struct {
 	steps []func(*Scratch, par.Team)
 	names []string

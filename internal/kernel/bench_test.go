@@ -12,9 +12,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// peak measures what one core can do at the level in use: the rate, in
-// GFLOP/s, of the largest tile on operands that stay in the first-level cache.
-// The best of many short rounds counts, since others may use the machine.
+// peak measures the peak rate of one core at the active level: the rate, in GFLOP/s, of
+// the largest tile on operands in the first-level cache. It takes the best of many short
+// rounds, since other programs may use the machine.
 var peak = sync.OnceValue(func() float64 {
 	const blocks, calls = 4, 2000
 	f := activeFamily()
@@ -45,10 +45,10 @@ var peak = sync.OnceValue(func() float64 {
 	return 2 * float64(rows*width*blocks*blockFloats) * calls / float64(best.Nanoseconds())
 })
 
-// measure runs body, which works on the calling goroutine alone, for the
-// benchmark's time and reports the rate of its fastest call and the share of
-// the peak of one core, in processor time. The share of a Winograd convolution
-// may pass 100 %, since FLOPs count the products that it saves.
+// measure runs body, which must use only the calling goroutine, for the benchmark's time.
+// It reports the rate of the fastest call and its share of one core's peak, in processor
+// time. The share of a Winograd convolution may exceed 100 %, since FLOPs count the
+// products that it saves.
 func measure(b *testing.B, flops float64, body func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -130,7 +130,7 @@ func BenchmarkSgemm(b *testing.B) {
 	}
 }
 
-// BenchmarkPeak prints the peak that the other benchmarks are held against.
+// BenchmarkPeak prints the peak that the other benchmarks are compared with.
 func BenchmarkPeak(b *testing.B) {
 	b.ReportMetric(peak(), "GFLOP/s")
 	b.ReportMetric(0, "ns/op")

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadTime is the processor time that the calling thread has used: unlike
-// the time of day, it does not count what others do on a busy machine.
+// threadTime returns the processor time of the calling thread. Unlike wall time, it does
+// not count other programs on a busy machine.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {

@@ -6,5 +6,5 @@ import "time"
 
 var start = time.Now()
 
-// threadTime is the time of day where the thread's own is not at hand.
+// threadTime returns wall time, since this system has no time per thread.
 func threadTime() time.Duration { return time.Since(start) }

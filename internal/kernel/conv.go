@@ -13,60 +13,59 @@ const (
 	QuickGELU            // x / (1 + exp(-1.702 x))
 )
 
-// String is the activation's name in plans.
+// String returns the activation's name in plans.
 func (a Activation) String() string { return [...]string{"none", "relu", "quickgelu"}[a] }
 
-// Algorithm is a way to compute a convolution.
+// Algorithm is a method of computing a convolution.
 type Algorithm int
 
 const (
 	Auto      Algorithm = iota // the one that plan expects to be fastest
 	GEMM                       // matrix product over channels; kernel 1
-	Direct                     // matrix product over channels and taps, without a copy per tap; kernel 3
+	Direct                     // matrix product over channels and taps, without copies for the taps; kernel 3
 	Winograd2                  // Winograd's F(2x2, 3x3): 2.25 times fewer products; kernel 3
 	Winograd4                  // Winograd's F(4x4, 3x3): 4 times fewer products; kernel 3
 )
 
-// String is the algorithm's name in plans.
+// String returns the algorithm's name in plans.
 func (a Algorithm) String() string {
 	return [...]string{"auto", "gemm", "direct", "winograd-2x2", "winograd-4x4"}[a]
 }
 
 // ConvSpec describes a convolution with stride 1.
 type ConvSpec struct {
-	// In is the number of channels of each source. Several sources, which
-	// only kernel 1 may have, are joined along the input channels: a
-	// bottleneck's last convolution and its shortcut are one product.
+	// In is the number of channels of each source. Several sources, which only kernel
+	// 1 allows, are concatenated along the input channels: so a bottleneck's last
+	// convolution and its shortcut are one product.
 	In  []int
 	Out int
 	// Kernel is 1, or 3 with padding 1.
 	Kernel int
-	// H, W and Images are the size of a map and the batch that the algorithm
-	// is chosen for. Run takes other sizes too.
+	// H, W and Images are the map size and the batch size that the algorithm is chosen
+	// for. Run accepts other sizes too.
 	H, W, Images int
 	Activation   Activation
 	Algorithm    Algorithm
-	// Precision may be BFloat16 where HasBFloat16 says so; Direct has Float32
-	// only.
+	// Precision may be BFloat16 if HasBFloat16 reports true. Direct supports only
+	// Float32.
 	Precision Precision
 }
 
-// Conv is a convolution with packed weights. It may be run by several
-// goroutines at once, each with its own Scratch.
+// Conv is a convolution with packed weights. Several goroutines may run it
+// concurrently, each with its own Scratch.
 type Conv struct {
 	spec    ConvSpec
 	family  *family
 	weights packed
 	bias    []float32 // padded to whole blocks
-	zeros   []float32 // as bias, for Winograd's products
+	zeros   []float32 // as long as bias, for Winograd's products
 }
 
 // NewConv packs the weights of a convolution, one slice per source:
-// [Out][In][Kernel][Kernel]; bias is [Out]. Both are read during the call only. The
-// level in use now (package cpu) stays with the convolution.
+// [Out][In][Kernel][Kernel]; bias is [Out]. Neither is retained. The convolution keeps
+// the level that is active now (package cpu).
 //
-// NewConv panics when the spec is not one that it can compute or a slice has
-// the wrong length.
+// NewConv panics if the spec is not supported or a slice has the wrong length.
 func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 	spec.In = append([]int(nil), spec.In...)
 	spec.check()
@@ -92,7 +91,7 @@ func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 	return c
 }
 
-// check panics on a spec that cannot be computed.
+// check panics on a spec that is not supported.
 func (s *ConvSpec) check() {
 	for _, n := range s.In {
 		if n < 1 {
@@ -123,13 +122,13 @@ func (s *ConvSpec) check() {
 	}
 }
 
-// Spec is the convolution's description, with Auto replaced by the algorithm
-// that was chosen.
+// Spec returns the convolution's description, with Auto replaced by the chosen
+// algorithm.
 func (c *Conv) Spec() ConvSpec { return c.spec }
 
-// FLOPs is the number of floating-point operations of the convolution as
-// defined (two per weight and output pixel), whatever the algorithm does, on
-// that many images of the planned size.
+// FLOPs returns the number of floating-point operations of the convolution by its
+// definition (two per weight and output pixel), whatever the algorithm, for a number of
+// images of the planned size.
 func (c *Conv) FLOPs(images int) float64 {
 	k := 0
 	for _, n := range c.spec.In {
@@ -139,15 +138,15 @@ func (c *Conv) FLOPs(images int) float64 {
 	return 2 * float64(k*s.Kernel*s.Kernel) * float64(s.Out) * float64(images*s.H*s.W)
 }
 
-// WeightBytes is the memory that the packed weights take.
+// WeightBytes returns the size of the packed weights in memory.
 func (c *Conv) WeightBytes() int64 { return int64(len(c.weights.data)+len(c.bias)) * 4 }
 
 // Run computes
 //
 //	dst = activation(conv(src...) + bias + residual)
 //
-// where residual is nil or has the shape of dst. dst may be the residual, but
-// must not overlap a source. Run panics on maps whose shapes do not fit.
+// where residual is nil or has the shape of dst. dst may be the residual, but must not
+// overlap a source. Run panics on maps whose shapes do not match.
 func (c *Conv) Run(dst Map, residual *Map, scratch *Scratch, team par.Team, src ...Map) {
 	c.checkMaps(dst, residual, src)
 	if dst.Pixels() == 0 {
@@ -164,7 +163,7 @@ func (c *Conv) Run(dst Map, residual *Map, scratch *Scratch, team par.Team, src 
 	}
 }
 
-// checkMaps panics unless the maps fit the convolution.
+// checkMaps panics unless the maps match the convolution.
 func (c *Conv) checkMaps(dst Map, residual *Map, src []Map) {
 	if len(src) != len(c.spec.In) {
 		panic("kernel: wrong number of sources")
@@ -211,8 +210,8 @@ func (c *Conv) pack(weights [][]float32) {
 	}
 }
 
-// packSource packs one source's weights, whose channels start at a block. Rows
-// are ordered block, tap, channel of the block.
+// packSource packs one source's weights, whose channels start at block first. The order
+// of rows is block, tap, channel of the block.
 func (c *Conv) packSource(w []float32, in, first, taps int) {
 	p := &c.weights
 	for n := 0; n < p.nBlocks; n += p.width {

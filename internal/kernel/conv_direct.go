@@ -9,9 +9,9 @@ import (
 // taps is the number of weights of a 3x3 kernel.
 const taps = 9
 
-// runDirect computes a 3x3 convolution as a product whose inputs are the nine
-// shifted views of a copy of src with a border of zeros: a table of addresses
-// stands for the matrix that would hold every pixel nine times.
+// runDirect computes a 3x3 convolution as a product whose inputs are nine shifted views
+// of a copy of src with a border of zeros. A table of addresses replaces the matrix
+// that would contain every pixel nine times.
 func (c *Conv) runDirect(dst Map, residual *Map, scratch *Scratch, team par.Team, src Map) {
 	pw, ph := src.W+2, src.H+2
 	stride := PixelStride(src.Images * pw * ph)
@@ -42,8 +42,8 @@ func (c *Conv) runDirect(dst Map, residual *Map, scratch *Scratch, team par.Team
 	})
 }
 
-// padBlock copies block b of src to dst with a border of one zero pixel
-// around each image.
+// padBlock copies block b of src to dst, with a border of one zero pixel around each
+// image.
 func padBlock(dst []float32, src Map, b int) {
 	pw, ph := src.W+2, src.H+2
 	row := src.W * Lanes
@@ -61,9 +61,8 @@ func padBlock(dst []float32, src Map, b int) {
 	}
 }
 
-// directRows computes rows [r0,r1) of all images, numbered through, for the
-// panels of blocks [n0,n1). The inputs of a panel are walked in parts of whole
-// blocks, as product does.
+// directRows computes rows [r0,r1), numbered over all images, for the panels of blocks
+// [n0,n1). As in product, the inputs of a panel are handled in parts of whole blocks.
 func (c *Conv) directRows(t *tileArgs, sources []unsafe.Pointer, dst Map, out *output, r0, r1, n0, n1 int) {
 	const chunk = 2 * taps
 	m := &c.weights

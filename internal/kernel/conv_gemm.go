@@ -6,8 +6,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// runGEMM computes a convolution with kernel 1, a product of pixels by input
-// channels with input by output channels.
+// runGEMM computes a convolution with kernel 1: a product of the matrices pixels by
+// input channels and input by output channels.
 func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, src []Map) {
 	blocks := 0
 	for _, m := range src {
@@ -38,8 +38,8 @@ func (c *Conv) runGEMM(dst Map, residual *Map, scratch *Scratch, team par.Team, 
 	})
 }
 
-// roundedProduct is a product in bfloat16: it rounds the inputs of up to part
-// pixels at a time, which stay in the second-level cache.
+// roundedProduct is product in bfloat16. It rounds the inputs of up to part pixels at a
+// time, which stay in the second-level cache.
 func (c *Conv) roundedProduct(area *workArea, sources []unsafe.Pointer, out *output, part, p0, p1, n0, n1 int) {
 	table := area.pointers(c.weights.kBlocks)
 	for b := range table {
@@ -52,8 +52,8 @@ func (c *Conv) roundedProduct(area *workArea, sources []unsafe.Pointer, out *out
 	}
 }
 
-// output describes dst for the tile kernels, which find the residual at the
-// same distances; one with another stride is copied to dst first.
+// output describes dst for the tile kernels. They read the residual at the same
+// offsets; a residual with a different stride is copied to dst first.
 func (c *Conv) output(dst Map, residual *Map) output {
 	out := output{
 		c:      unsafe.Pointer(&dst.Data[0]),
@@ -80,9 +80,8 @@ func copyMap(dst, src Map) {
 	}
 }
 
-// split cuts the outputs among the team: by pixels, or by panels where there
-// are too few pixels for whole tiles, since then each worker reads its share
-// of the weights only.
+// split splits the outputs among the team: by pixels, or by panels if there are too few
+// pixels for whole tiles; then each worker reads only its share of the weights.
 func (c *Conv) split(pixels int, team par.Team, body func(p0, p1, n0, n1, worker int)) {
 	m := &c.weights
 	panels := (m.nBlocks + m.width - 1) / m.width
@@ -95,8 +94,8 @@ func (c *Conv) split(pixels int, team par.Team, body func(p0, p1, n0, n1, worker
 	team.For(pixels, func(lo, hi, worker int) { body(lo, hi, 0, m.nBlocks, worker) })
 }
 
-// finish applies an activation that the tile kernels do not know to pixels
-// [p0,p1) of blocks [n0,n1).
+// finish applies an activation that the tile kernels do not have to pixels [p0,p1) of
+// blocks [n0,n1).
 func (c *Conv) finish(dst Map, p0, p1, n0, n1 int) {
 	if c.spec.Activation != QuickGELU {
 		return

@@ -11,11 +11,11 @@ import (
 )
 
 // convTolerance bounds the error of a convolution relative to its largest
-// output. Winograd's F(4x4) loses about a digit and a half: the worst seen
+// output. Winograd's F(4x4) loses about a digit and a half: the largest error measured
 // over the towers' layers is 4e-6.
 var convTolerance = map[Algorithm]float64{GEMM: 2e-6, Direct: 2e-6, Winograd2: 4e-6, Winograd4: 1e-5}
 
-// convLoop is the convolution by its definition, in float64, on planar maps.
+// convLoop computes the convolution by its definition, in float64, on planar maps.
 func convLoop(spec ConvSpec, images, h, w int, weights [][]float32, bias, residual []float32, src [][]float32) []float32 {
 	dst := make([]float32, images*spec.Out*h*w)
 	r := spec.Kernel / 2
@@ -146,7 +146,7 @@ func (c *convCase) check(t *testing.T, a Algorithm, want []float32) {
 	}
 	for team := 2; team <= 8; team++ {
 		if !sameBits(c.run(conv, team), first) {
-			t.Errorf("a team of %d gives other bytes than a team of 1", team)
+			t.Errorf("a team of %d gives different bytes than a team of 1", team)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func sameBits(a, b []float32) bool {
 }
 
 // TestConvBatches checks that an image's result has the same bytes alone, in
-// views of a batch, and in a batch of another size than planned.
+// views of a batch, and in a batch of a different size than planned.
 func TestConvBatches(t *testing.T) {
 	specs := []ConvSpec{
 		{In: []int{48}, Out: 96, Kernel: 1, H: 9, W: 7, Activation: ReLU},
@@ -187,7 +187,7 @@ func TestConvBatches(t *testing.T) {
 				conv.Run(parts.Slice(i, n), nil, scratch, par.NewTeam(n), src.Slice(i, n))
 			}
 			if !sameBits(all.Data, parts.Data) {
-				t.Errorf("%v: views of the batch give other bytes than the batch", conv.Spec().Algorithm)
+				t.Errorf("%v: views of the batch give different bytes than the batch", conv.Spec().Algorithm)
 			}
 		}
 	})
@@ -255,7 +255,7 @@ func TestConvMemory(t *testing.T) {
 			for b := range dst.Blocks() {
 				for i := pixels * Lanes; i < dst.Stride*Lanes; i++ {
 					if data[b*dst.Stride*Lanes+i] != guard {
-						t.Fatalf("%v: wrote behind block %d", conv.Spec().Algorithm, b)
+						t.Fatalf("%v: wrote past block %d", conv.Spec().Algorithm, b)
 					}
 				}
 				for i := range pixels * Lanes {
@@ -265,16 +265,16 @@ func TestConvMemory(t *testing.T) {
 				}
 			}
 			if touched() {
-				t.Errorf("%v: wrote beside the map", conv.Spec().Algorithm)
+				t.Errorf("%v: wrote outside the map", conv.Spec().Algorithm)
 			}
 		})
 	}
 }
 
-// bfloat16Tolerance bounds the error of a convolution in bfloat16 against
-// float64, relative to the largest output: rounding each factor errs by up to
-// 1/256, and the errors of a sum cancel mostly. Winograd's transforms amplify
-// what the rounding between them does.
+// bfloat16Tolerance bounds the error of a convolution in bfloat16 compared with float64,
+// relative to the largest output. Rounding a factor has an error of up to 1/256, and the
+// errors of a sum mostly cancel. Winograd's output transform amplifies the rounding of
+// the transformed inputs.
 var bfloat16Tolerance = map[Algorithm]float64{GEMM: 0.01, Winograd2: 0.02, Winograd4: 0.06}
 
 // TestBFloat16Conv compares convolutions in bfloat16 with the definition, and
@@ -304,7 +304,7 @@ func TestBFloat16Conv(t *testing.T) {
 			}
 			for team := 2; team <= 8; team++ {
 				if !sameBits(c.run(conv, team), first) {
-					t.Errorf("%v: a team of %d gives other bytes than a team of 1", spec.Algorithm, team)
+					t.Errorf("%v: a team of %d gives different bytes than a team of 1", spec.Algorithm, team)
 				}
 			}
 			if spec.Algorithm != GEMM {

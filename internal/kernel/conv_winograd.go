@@ -7,7 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// tileSize is m of F(m x m).
+// tileSize returns m of F(m x m).
 func (a Algorithm) tileSize() int {
 	if a == Winograd4 {
 		return 4
@@ -15,8 +15,8 @@ func (a Algorithm) tileSize() int {
 	return 2
 }
 
-// packWinograd transforms and packs 3x3 weights: one matrix of input by output
-// channels per tap, all in one piece.
+// packWinograd transforms and packs 3x3 weights: one matrix of input by output channels
+// per tap, all contiguous.
 func (c *Conv) packWinograd(w []float32) {
 	s := &c.spec
 	m := s.Algorithm.tileSize()
@@ -28,8 +28,8 @@ func (c *Conv) packWinograd(w []float32) {
 	all := Alloc(n * n * size)
 	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, data: all}
 	c.zeros = Alloc(nBlocks * Lanes)
-	// A block of inputs by a panel is made at a time: the taps lie far apart,
-	// and each is then written in one piece.
+	// Works on one block of inputs by one panel at a time: the taps are far apart in
+	// memory, and so each part of a tap is written at once.
 	part := newWinogradPart(m, width*Lanes)
 	in := s.In[0]
 	for first := 0; first < nBlocks; first += width {
@@ -71,7 +71,7 @@ func newWinogradPart(m, lanes int) *winogradPart {
 	return &winogradPart{m, lanes, tap, make([]float32, (m+2)*(m+2)*tap)}
 }
 
-// row is one input's weights for a tap.
+// row returns one input's weights for a tap.
 func (p *winogradPart) row(tap, input int) []float32 {
 	return p.data[tap*p.tap+input*p.lanes:][:p.lanes]
 }
@@ -99,15 +99,15 @@ type winograd struct {
 	m, n          int // outputs and inputs along the side of a tile
 	src, dst      Map
 	out           output
-	across, tiles int // tiles in a row and in all images
-	// Products and transformed inputs are [n*n taps][blocks][tiles][Lanes] for
-	// a group of tiles; the distances are in pixels.
+	across, tiles int // number of tiles in a row and in all images
+	// Products and transformed inputs are [n*n taps][blocks][tiles][Lanes] for a group
+	// of tiles; the distances between taps and blocks are in pixels.
 	block, inTap, outTap int
 }
 
-// groupBytes bounds what a group of tiles may take in transformed inputs and
-// products, so that both stay in the second-level cache; minGroup keeps enough
-// tiles together for each weight that is read.
+// groupBytes bounds the size of a group of tiles, transformed inputs and products, so
+// that both stay in the second-level cache. minGroup is the smallest number of tiles
+// that makes reading the weights worthwhile.
 const (
 	groupBytes = 640 << 10
 	minGroup   = 48
@@ -153,9 +153,8 @@ func (c *Conv) runWinograd(dst Map, residual *Map, scratch *Scratch, team par.Te
 	})
 }
 
-// shared handles maps with too few tiles for a group per worker: the team
-// works on one group together, and cuts it by channels, so that each weight is
-// read once.
+// shared handles maps with too few tiles for a group per worker: the workers share one
+// group and split it by channels, so that each weight is read once.
 func (w *winograd) shared(add bool, scratch *Scratch, team par.Team) {
 	m := &w.conv.weights
 	inFloats, outFloats := w.layout(w.tiles)
@@ -188,9 +187,9 @@ func (w *winograd) shared(add bool, scratch *Scratch, team par.Team) {
 	})
 }
 
-// layout sets the distances for groups of up to that many tiles and returns
-// the floats that inputs and products take. Distances near a multiple of 4 KiB
-// are left out, as in PixelStride.
+// layout sets the distances for groups of up to the given number of tiles and returns
+// the number of floats of inputs and products. It avoids distances near a multiple of
+// 4 KiB, as PixelStride does.
 func (w *winograd) layout(tiles int) (inFloats, outFloats int) {
 	const page = 4096 / laneBytes
 	w.block = tiles | 1
@@ -212,9 +211,9 @@ func (w *winograd) sources(table []unsafe.Pointer, in []float32) {
 	}
 }
 
-// round turns a tap's inputs into pairs of bfloat16 values, if the weights are
-// such: pairs of blocks end in the first half of the blocks, each pixel where a
-// pixel was that has been read.
+// round converts a tap's inputs to pairs of bfloat16 values in place, if the weights
+// are pairs. Pairs of blocks go to the first half of the blocks, where they overwrite
+// only pixels that were already read.
 func (w *winograd) round(in []float32, sources []unsafe.Pointer, tap, tiles int) {
 	if w.conv.weights.pairs {
 		w.conv.family.round(in[tap*w.inTap*Lanes:], w.block, sources, tap*w.inTap, tiles)
@@ -235,7 +234,7 @@ func (w *winograd) multiply(area *workArea, sources []unsafe.Pointer, out []floa
 	c.family.product(&area.tile, sources, &m, &o, tap*w.inTap, 0, tiles, n0, n1)
 }
 
-// zeroRow stands for a row above or below the map.
+// zeroRow replaces a row above or below the map.
 var zeroRow = Alloc(6 * Lanes)
 
 // transformIn transforms blocks [b0,b1) of the inputs of tiles [t0,t1).
@@ -264,7 +263,8 @@ func (w *winograd) transformIn(area *workArea, in []float32, t0, t1, b0, b1 int)
 	}
 }
 
-// inside has bit c set where column first+c of n lies in a map of that width.
+// inside returns a mask of n bits: bit c is set if column first+c is in a map of the
+// given width.
 func inside(first, n, width int) int {
 	bits := 1<<min(n, width-first) - 1
 	if first < 0 {
@@ -307,8 +307,8 @@ func (w *winograd) transformOut(area *workArea, out []float32, t0, t1, b0, b1 in
 	w.finish(t0, t1, b0, b1)
 }
 
-// finish applies an activation that the transform does not know to tiles
-// [t0,t1) of blocks [b0,b1).
+// finish applies an activation that the transform does not have to tiles [t0,t1) of
+// blocks [b0,b1).
 func (w *winograd) finish(t0, t1, b0, b1 int) {
 	if w.conv.spec.Activation != QuickGELU {
 		return

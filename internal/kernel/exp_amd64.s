@@ -126,7 +126,7 @@ loop:
 	VMOVUPS (DI), Z0
 	VMULPS  Z19, Z0, Z1
 
-	// exp: clamp (NaN, as second source, stays); n = round(x/ln 2).
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
 	VCMPPS      $0x01, Z8, Z1, K1
 	VMOVUPS     Z9, Z2
 	VMINPS      Z1, Z2, Z1
@@ -146,7 +146,7 @@ loop:
 	VFMADD213PS  Z18, Z1, Z3
 	VFMADD213PS  Z18, Z1, Z3
 
-	// Times 2^n, by its exponent's bits; zero where x was too low.
+	// Times 2^n, through the exponent bits; zero if x was too low.
 	VCVTPS2DQ Z2, Z2
 	VPSLLD    $0x17, Z2, Z2
 	VPADDD    Z2, Z3, Z1
@@ -211,7 +211,7 @@ loop:
 	VMOVUPS (DI), Z0
 	VSUBPS  Z6, Z0, Z0
 
-	// exp: clamp (NaN, as second source, stays); n = round(x/ln 2).
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
 	VCMPPS      $0x01, Z8, Z0, K1
 	VMOVUPS     Z9, Z1
 	VMINPS      Z0, Z1, Z0
@@ -231,7 +231,7 @@ loop:
 	VFMADD213PS  Z18, Z0, Z2
 	VFMADD213PS  Z18, Z0, Z2
 
-	// Times 2^n, by its exponent's bits; zero where x was too low.
+	// Times 2^n, through the exponent bits; zero if x was too low.
 	VCVTPS2DQ Z1, Z1
 	VPSLLD    $0x17, Z1, Z1
 	VPADDD    Z1, Z2, Z0
@@ -280,7 +280,7 @@ loop:
 	VMOVUPS (DI), Y0
 	VMULPS  expConstants<>+352(SB), Y0, Y1
 
-	// exp: clamp (NaN, as second source, stays); n = round(x/ln 2).
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
 	VCMPPS   $0x01, expConstants<>+0(SB), Y1, Y4
 	VMOVUPS  expConstants<>+32(SB), Y2
 	VMINPS   Y1, Y2, Y1
@@ -300,7 +300,7 @@ loop:
 	VFMADD213PS  expConstants<>+320(SB), Y1, Y3
 	VFMADD213PS  expConstants<>+320(SB), Y1, Y3
 
-	// Times 2^n, by its exponent's bits; zero where x was too low.
+	// Times 2^n, through the exponent bits; zero if x was too low.
 	VCVTPS2DQ Y2, Y2
 	VPSLLD    $0x17, Y2, Y2
 	VPADDD    Y2, Y3, Y1
@@ -367,7 +367,7 @@ loop:
 	VMOVUPS (DI), Y0
 	VSUBPS  Y6, Y0, Y0
 
-	// exp: clamp (NaN, as second source, stays); n = round(x/ln 2).
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
 	VCMPPS   $0x01, expConstants<>+0(SB), Y0, Y3
 	VMOVUPS  expConstants<>+32(SB), Y1
 	VMINPS   Y0, Y1, Y0
@@ -387,7 +387,7 @@ loop:
 	VFMADD213PS  expConstants<>+320(SB), Y0, Y2
 	VFMADD213PS  expConstants<>+320(SB), Y0, Y2
 
-	// Times 2^n, by its exponent's bits; zero where x was too low.
+	// Times 2^n, through the exponent bits; zero if x was too low.
 	VCVTPS2DQ Y1, Y1
 	VPSLLD    $0x17, Y1, Y1
 	VPADDD    Y1, Y2, Y0

@@ -15,7 +15,7 @@ func quickGELUAVX512(x *float32, n int)
 //
 //	lanes[i%16] = max(lanes[i%16], x[i])
 //
-// A NaN in x may be passed over.
+// A NaN in x may be ignored.
 //
 //go:noescape
 func maxLanesAVX512(x *float32, n int, lanes *float32)
@@ -46,7 +46,7 @@ func quickGELUAVX2(x *float32, n int)
 //
 //	lanes[i%16] = max(lanes[i%16], x[i])
 //
-// A NaN in x may be passed over.
+// A NaN in x may be ignored.
 //
 //go:noescape
 func maxLanesAVX2(x *float32, n int, lanes *float32)

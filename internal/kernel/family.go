@@ -6,39 +6,37 @@ import "github.com/clipnh/clipnh/internal/kernel/cpu"
 type family struct {
 	// tiles[w][r] computes r pixels by w blocks of outputs.
 	tiles [maxWidth + 1][]tileFunc
-	// pairTiles do the same on pairs of bfloat16 values, which pairs makes of
-	// two blocks of n pixels; nil where the processor has no such products.
+	// pairTiles do the same on pairs of bfloat16 values, which the function pairs
+	// makes from two blocks of n pixels. They are nil if the processor has no bfloat16
+	// products.
 	pairTiles [maxWidth + 1][]tileFunc
 	pairs     func(dst, low, high *float32, n int)
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
 	layerNorm   func(*normArgs)
-	// transpose writes the transpose of a matrix whose sides are multiples of
-	// 8; rows are at distances in bytes.
+	// transpose writes the transpose of a matrix whose sides are multiples of 8;
+	// dstRow and srcRow are distances between rows in bytes.
 	transpose func(dst, src *float32, dstRow, srcRow, rows, columns int)
-	// addRows adds the product of a row a and k rows of b to y, in the order
-	// and rounding of the tile kernels; n is a multiple of Lanes. It is nil
-	// where the compiler chooses the rounding.
+	// addRows adds the product of a row a and k rows of b to y, in the order and with
+	// the rounding of the tile kernels; n is a multiple of Lanes. It is nil if the
+	// compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
 	// The rest works on n values, n a multiple of Lanes.
-	quickGELU         func(x *float32, n int)
-	maxLanes          func(x *float32, n int, lanes *float32)
-	expLanes          func(x *float32, n int, shift float32, lanes *float32)
-	scale             func(x *float32, n int, by float32)
-	poolRow           func(dst, top, bottom *float32, pixels int)
-	float16ToFloat32  func(dst *float32, src *byte, n int)
-	bfloat16ToFloat32 func(dst *float32, src *byte, n int)
-	float32ToFloat16  func(dst *byte, src *float32, n int)
+	quickGELU func(x *float32, n int)
+	maxLanes  func(x *float32, n int, lanes *float32)
+	expLanes  func(x *float32, n int, shift float32, lanes *float32)
+	scale     func(x *float32, n int, by float32)
+	poolRow   func(dst, top, bottom *float32, pixels int)
 }
 
 // maxWidth is the largest number of blocks in a panel.
 const maxWidth = 3
 
-// families are the implementations by level; assembly enters itself.
+// families are the implementations by level. Those in assembly add themselves.
 var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: nil, cpu.AVX512: nil}
 
-// generic is the family in plain Go, which defines what the others compute.
+// generic is the family in plain Go. It defines what the others compute.
 var generic = family{
 	tiles:       [maxWidth + 1][]tileFunc{1: {1: tileRef, 2: tileRef, 3: tileRef, 4: tileRef}},
 	winogradIn:  [5]func(*winogradIn){2: winogradIn2Ref, 4: winogradIn4Ref},
@@ -46,23 +44,20 @@ var generic = family{
 	layerNorm:   layerNormRef,
 	transpose:   transposeRef,
 
-	quickGELU:         quickGELURef,
-	maxLanes:          maxLanesRef,
-	expLanes:          expLanesRef,
-	scale:             scaleRef,
-	poolRow:           poolRowRef,
-	float16ToFloat32:  float16ToFloat32Ref,
-	bfloat16ToFloat32: bfloat16ToFloat32Ref,
-	float32ToFloat16:  float32ToFloat16Ref,
+	quickGELU: quickGELURef,
+	maxLanes:  maxLanesRef,
+	expLanes:  expLanesRef,
+	scale:     scaleRef,
+	poolRow:   poolRowRef,
 }
 
-// activeFamily is the family of the level in use.
+// activeFamily returns the family of the active level.
 func activeFamily() *family { return families[cpu.Active()] }
 
-// panelWidth is the number of blocks in a full panel of n blocks of outputs.
-// Three blocks read each pixel least often, two leave room for more pixels;
-// both are equally fast, but a last panel of one block is slower, and avoided
-// where it can be.
+// panelWidth returns the number of blocks in a full panel, for n blocks of outputs.
+// With three blocks each pixel is read least often, with two there is room for more
+// pixels. Both are equally fast, but a last panel of one block is slower and is avoided
+// if possible.
 func (f *family) panelWidth(n int) int {
 	switch {
 	case f.tiles[3] != nil && (n%3 == 0 || n%6 == 5):

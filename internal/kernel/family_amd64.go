@@ -22,8 +22,8 @@ var avx512Pairs = [maxWidth + 1][]tileFunc{
 	3: {nil, tilePairs1x3AVX512, tilePairs2x3AVX512, tilePairs3x3AVX512, tilePairs4x3AVX512, tilePairs5x3AVX512, tilePairs6x3AVX512, tilePairs7x3AVX512, tilePairs8x3AVX512},
 }
 
-// avx2 is the family with 256-bit vectors: a block is two of them. Twelve sums
-// leave room for one block of outputs.
+// avx2 is the family with 256-bit vectors: a block is two of them. Its twelve sums in
+// registers allow one block of outputs.
 var avx2 = family{
 	tiles: [maxWidth + 1][]tileFunc{
 		1: {nil, tile1x1AVX2, tile2x1AVX2, tile3x1AVX2, tile4x1AVX2, tile5x1AVX2, tile6x1AVX2},
@@ -34,14 +34,11 @@ var avx2 = family{
 	layerNorm:   layerNormAVX2,
 	addRows:     addRowsAVX2,
 
-	quickGELU:         quickGELUAVX2,
-	maxLanes:          maxLanesAVX2,
-	expLanes:          expLanesAVX2,
-	scale:             scaleAVX2,
-	poolRow:           poolRowAVX2,
-	float16ToFloat32:  float16ToFloat32AVX2,
-	bfloat16ToFloat32: bfloat16ToFloat32AVX2,
-	float32ToFloat16:  float32ToFloat16AVX2,
+	quickGELU: quickGELUAVX2,
+	maxLanes:  maxLanesAVX2,
+	expLanes:  expLanesAVX2,
+	scale:     scaleAVX2,
+	poolRow:   poolRowAVX2,
 }
 
 // avx512 is the family with 512-bit vectors: a block is one of them.
@@ -57,12 +54,9 @@ var avx512 = family{
 	layerNorm:   layerNormAVX512,
 	addRows:     addRowsAVX512,
 
-	quickGELU:         quickGELUAVX512,
-	maxLanes:          maxLanesAVX512,
-	expLanes:          expLanesAVX512,
-	scale:             scaleAVX512,
-	poolRow:           poolRowAVX512,
-	float16ToFloat32:  float16ToFloat32AVX512,
-	bfloat16ToFloat32: bfloat16ToFloat32AVX512,
-	float32ToFloat16:  float32ToFloat16AVX512,
+	quickGELU: quickGELUAVX512,
+	maxLanes:  maxLanesAVX512,
+	expLanes:  expLanesAVX512,
+	scale:     scaleAVX512,
+	poolRow:   poolRowAVX512,
 }

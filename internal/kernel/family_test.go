@@ -9,11 +9,11 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 )
 
-// guard fills the memory around a kernel's output; no kernel computes it.
+// guard fills the memory around a kernel's output. No kernel computes this value.
 const guard = -12345.5
 
-// guarded returns n floats at the given distance (in floats) from a cache
-// line, with guards on both sides, and a function that reports a touched one.
+// guarded returns n floats at the given distance (in floats) from a cache line, with
+// guards on both sides, and a function that reports whether a guard was overwritten.
 func guarded(n, shift int) (x []float32, touched func() bool) {
 	const margin = 64
 	all := Alloc(n + 2*margin)
@@ -31,15 +31,15 @@ func guarded(n, shift int) (x []float32, touched func() bool) {
 	}
 }
 
-// eachFamily runs a test for every supported family but plain Go, which it is
-// compared with.
+// eachFamily runs a test for every supported family except plain Go, which the others
+// are compared with.
 func eachFamily(t *testing.T, body func(t *testing.T, f *family)) {
 	for _, l := range cpu.Supported()[1:] {
 		t.Run(l.String(), func(t *testing.T) { body(t, families[l]) })
 	}
 }
 
-// tileLoop is the tile kernel by its definition, for any width.
+// tileLoop computes a tile by the definition of the tile kernel, for any width.
 func tileLoop(t *tileArgs, width int) {
 	for r := range t.rows {
 		for j := range width * Lanes {
@@ -130,12 +130,11 @@ func checkTile(t *testing.T, run tileFunc, rows, width, variant int) {
 		t.Errorf("variant %04b: error %g, want at most %g", variant, e, tileTolerance)
 	}
 	if touched() {
-		t.Errorf("variant %04b: wrote beside the tile", variant)
+		t.Errorf("variant %04b: wrote outside the tile", variant)
 	}
 }
 
-// TestArgumentOffsets holds the offsets that the generator knows against the
-// structs.
+// TestArgumentOffsets compares the offsets that the generator uses with the structs.
 func TestArgumentOffsets(t *testing.T) {
 	var a tileArgs
 	got := []uintptr{
@@ -193,16 +192,16 @@ func TestSpecialValues(t *testing.T) {
 	}
 }
 
-// vectorTolerance bounds the relative error of the exponential. geluTolerance
-// does so for QuickGELU, where rounding 1.702 x, of up to 60, before the
-// exponential adds 100 half units in the last place to values near zero.
+// vectorTolerance bounds the relative error of the exponential, geluTolerance that of
+// QuickGELU. There, rounding 1.702 x, which is up to 60, before the exponential adds 100
+// half units in the last place to values near zero.
 const (
 	vectorTolerance = 1e-6
 	geluTolerance   = 1e-5
 )
 
-// TestVectorKernels compares the kernels that work on plain vectors with
-// plain Go, for lengths from 0 to beyond two turns and unaligned starts.
+// TestVectorKernels compares the kernels on plain vectors with plain Go, for lengths from
+// 0 to more than two iterations and for unaligned starts.
 func TestVectorKernels(t *testing.T) {
 	eachFamily(t, func(t *testing.T, f *family) {
 		for n := 0; n <= 5*Lanes; n += Lanes {
@@ -232,7 +231,7 @@ func TestVectorKernels(t *testing.T) {
 						}
 					}
 					if touched() || got[:n+1][n] != guard {
-						t.Errorf("%s of %d, shift %d: wrote beside the vector", name, n, shift)
+						t.Errorf("%s of %d, shift %d: wrote outside the vector", name, n, shift)
 					}
 				}
 				if n > 3 {
@@ -250,8 +249,8 @@ func TestVectorKernels(t *testing.T) {
 	})
 }
 
-// elementError is the error of one value, relative to it where it is larger
-// than the smallest that the exponential keeps.
+// elementError returns the error of one value, relative to the value if that is larger
+// than the exponential's smallest nonzero result.
 func elementError(got, want float32) float64 {
 	if got == want || got != got && want != want {
 		return 0
@@ -308,7 +307,7 @@ func TestWinogradKernels(t *testing.T) {
 				in.dst = unsafe.Pointer(&want[0])
 				generic.winogradIn[m](&in)
 				if e := relativeError(got, want); e > exactTolerance || touched() {
-					t.Errorf("input of F(%d), columns %06b: error %g, wrote beside: %v", m, columns, e, touched())
+					t.Errorf("input of F(%d), columns %06b: error %g, wrote outside: %v", m, columns, e, touched())
 				}
 			}
 			for variant := range 1 << m * 4 {
@@ -334,7 +333,7 @@ func TestWinogradKernels(t *testing.T) {
 					run.f.winogradOut[m](&out)
 				}
 				if e := relativeError(got, want); e > exactTolerance || touched() {
-					t.Errorf("output of F(%d), variant %b: error %g, wrote beside: %v", m, variant, e, touched())
+					t.Errorf("output of F(%d), variant %b: error %g, wrote outside: %v", m, variant, e, touched())
 				}
 			}
 		}
@@ -360,7 +359,7 @@ func TestTranspose(t *testing.T) {
 					}
 				}
 				if touched() {
-					t.Errorf("%v, %dx%d: wrote beside the matrix", l, rows, columns)
+					t.Errorf("%v, %dx%d: wrote outside the matrix", l, rows, columns)
 				}
 			}
 		}

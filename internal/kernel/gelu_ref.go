@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// geluSlope is the constant of the sigmoid that stands for the normal
-// distribution in QuickGELU.
+// geluSlope is the slope of the sigmoid that approximates the normal distribution in
+// QuickGELU.
 const geluSlope = 1.702
 
 // quickGELURef is QuickGELU in plain Go:

@@ -28,7 +28,7 @@ func eachLevel(t *testing.T, body func(t *testing.T)) {
 	}
 }
 
-// relativeError is max|got-want| / max|want|, or +Inf where one is NaN and the
+// relativeError returns max|got-want| / max|want|, or +Inf if one value is NaN and the
 // other is not.
 func relativeError(got, want []float32) float64 {
 	worst, top := 0.0, 0.0

@@ -23,7 +23,7 @@ func LayerNorm(dst, src Map, gamma, beta []float32, eps float32, team par.Team) 
 	}
 	run := activeFamily().layerNorm
 	if src.C%Lanes != 0 {
-		run = layerNormRef // the padding is no channel, and stays zero
+		run = layerNormRef // the padding has no channels and stays zero
 	}
 	team.For(src.Pixels(), func(lo, hi, _ int) {
 		t := &normArgs{
@@ -52,5 +52,5 @@ type normArgs struct {
 	blocks             int
 	gamma, beta        unsafe.Pointer // [channels]
 	share, epsilon     float32        // share is 1/channels
-	channels           int            // plain Go leaves out what is beyond
+	channels           int            // plain Go ignores the lanes beyond
 }

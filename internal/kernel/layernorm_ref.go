@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// layerNormRef normalises one pixel in plain Go; lanes beyond the last channel
-// become zero.
+// layerNormRef normalises one pixel in plain Go. Lanes beyond the last channel become
+// zero.
 func layerNormRef(t *normArgs) {
 	mean := t.sum(func(v float32) float32 { return v }) * t.share
 	variance := t.sum(func(v float32) float32 { return (v - mean) * (v - mean) }) * t.share
@@ -24,8 +24,8 @@ func layerNormRef(t *normArgs) {
 	}
 }
 
-// sum adds f of the pixel's channels: lane by lane over the blocks first, then
-// the lanes.
+// sum adds up f over the pixel's channels: first over the blocks, lane by lane, then
+// over the lanes.
 func (t *normArgs) sum(f func(float32) float32) float32 {
 	var lanes [Lanes]float32
 	for b := range t.blocks {

@@ -7,7 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// exactTolerance bounds what a few float32 roundings do.
+// exactTolerance bounds the error of a few float32 roundings.
 const exactTolerance = 1e-6
 
 func TestStem(t *testing.T) {
@@ -150,104 +150,6 @@ func TestSoftmax(t *testing.T) {
 			Softmax(x, 3, cols)
 			if e := relativeError(x, want); e > exactTolerance {
 				t.Errorf("%d columns: error %g", cols, e)
-			}
-		}
-	})
-}
-
-// TestFloat16 converts every half float to float32 and back.
-func TestFloat16(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		src := make([]byte, 2<<16)
-		for i := range 1 << 16 {
-			src[2*i], src[2*i+1] = byte(i), byte(i>>8)
-		}
-		wide := make([]float32, 1<<16)
-		Float16ToFloat32(wide, src)
-		for i, v := range wide {
-			sign, exp, frac := 1-2*float64(i>>15), i>>10&31, float64(i&1023)
-			want := sign * math.Ldexp(1+frac/1024, exp-15)
-			switch {
-			case exp == 31 && frac == 0:
-				want = math.Inf(int(sign))
-			case exp == 31:
-				want = math.NaN()
-			case exp == 0:
-				want = sign * math.Ldexp(frac, -24)
-			}
-			if float64(v) != want && !(math.IsNaN(want) && v != v) {
-				t.Fatalf("half %#04x is %g, want %g", i, v, want)
-			}
-		}
-		back := make([]byte, len(src))
-		Float32ToFloat16(back, wide)
-		for i := range 1 << 16 {
-			got := int(back[2*i]) | int(back[2*i+1])<<8
-			if got != i && !(wide[i] != wide[i] && got>>10 == i>>10 && got&1023 != 0) {
-				t.Fatalf("half %#04x came back as %#04x", i, got)
-			}
-		}
-	})
-}
-
-func TestFloat32ToFloat16Rounding(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		in := []float32{1 + 1.0/2048, 1 + 3.0/2048, 65519.99, 65520, -1e9, 0x1p-25, 0x1.8p-24, 0x1.00001p-25, 0x1.ff8p-15, 0x1.ffcp-15, -0x1p-30}
-		want := []uint16{0x3c00, 0x3c02, 0x7bff, 0x7c00, 0xfc00, 0, 2, 1, 0x03ff, 0x0400, 0x8000}
-		got := make([]byte, 2*len(in))
-		Float32ToFloat16(got, in)
-		for i, w := range want {
-			if g := uint16(got[2*i]) | uint16(got[2*i+1])<<8; g != w {
-				t.Errorf("%g became %#04x, want %#04x", in[i], g, w)
-			}
-		}
-	})
-}
-
-func TestBFloat16(t *testing.T) {
-	got := make([]float32, 3)
-	BFloat16ToFloat32(got, []byte{0x80, 0x3f, 0x00, 0xc0, 0x80, 0x7f})
-	want := []float32{1, -2, float32(math.Inf(1))}
-	for i := range want {
-		if got[i] != want[i] {
-			t.Errorf("value %d is %g, want %g", i, got[i], want[i])
-		}
-	}
-}
-
-// TestFloat16Lengths converts every number of values from 0 to beyond two
-// turns of the kernels, from and to unaligned places, with guards.
-func TestFloat16Lengths(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		for n := range 3*Lanes + 2 {
-			shift := n % 5
-			values := random(uint64(n), n, 100)
-			half := make([]byte, 2*n+shift+2)
-			for i := range half {
-				half[i] = 0xa5
-			}
-			Float32ToFloat16(half[shift:shift+2*n], values)
-			wide, touched := guarded(n, shift)
-			Float16ToFloat32(wide, half[shift:])
-			for i, v := range values {
-				if want := fromHalf(toHalf(v)); wide[i] != want {
-					t.Errorf("half %d of %d is %g, want %g", i, n, wide[i], want)
-				}
-			}
-			for i := range half {
-				if (i < shift || i >= shift+2*n) && half[i] != 0xa5 {
-					t.Errorf("%d halves: wrote byte %d", n, i)
-				}
-			}
-			BFloat16ToFloat32(wide, half[shift:])
-			for i := range wide {
-				bits := uint32(half[shift+2*i])<<16 | uint32(half[shift+2*i+1])<<24
-				if math.Float32bits(wide[i]) != bits {
-					t.Errorf("bfloat16 %d of %d is %#x, want %#x", i, n, math.Float32bits(wide[i]), bits)
-				}
-			}
-			if touched() {
-				t.Errorf("%d values: wrote beside them", n)
 			}
 		}
 	})

@@ -5,30 +5,30 @@ package kernel
 //
 //	Data[(c/Lanes*Stride+p)*Lanes + c%Lanes]
 //
-// Channels are padded with zeros to a multiple of Lanes. Stride is the number
-// of pixels from one block to the next, at least Pixels(); what lies between
-// the last pixel of a block and the next block is never read.
+// Channels are padded with zeros to a multiple of Lanes. Stride is the number of pixels
+// from one block to the next, at least Pixels(). The memory between the last pixel of a
+// block and the next block is never read.
 type Map struct {
 	Data            []float32
 	C, Images, H, W int
 	Stride          int
 }
 
-// Blocks is the number of blocks of Lanes channels.
+// Blocks returns the number of blocks of Lanes channels.
 func (m Map) Blocks() int { return blocksOf(m.C) }
 
-// Pixels is the number of pixels of all images.
+// Pixels returns the number of pixels of all images.
 func (m Map) Pixels() int { return m.Images * m.H * m.W }
 
-// blocksOf is the number of blocks that c channels take.
+// blocksOf returns the number of blocks for c channels.
 func blocksOf(c int) int { return (c + Lanes - 1) / Lanes }
 
-// PixelStride returns the Stride of a new map of that many pixels. It is odd,
-// and blocks at that distance do not meet in the same cache set: distances
-// near a multiple of 4 KiB (64 pixels) are left out.
+// PixelStride returns the Stride of a new map with a number of pixels. It is odd, and
+// not near a multiple of 4 KiB (64 pixels), so that blocks do not compete for the same
+// cache set.
 func PixelStride(pixels int) int {
 	const page = 4096 / laneBytes
-	const margin = 8 // tiles of up to 14 pixels read side by side
+	const margin = 8 // tiles read up to 14 contiguous pixels
 	s := pixels | 1
 	if s%page < margin {
 		s += margin
@@ -36,7 +36,7 @@ func PixelStride(pixels int) int {
 	return s
 }
 
-// MapLen is the number of floats that MapOn needs for c channels of that many
+// MapLen returns the number of floats that MapOn needs for c channels of a number of
 // pixels.
 func MapLen(c, pixels int) int { return blocksOf(c) * PixelStride(pixels) * Lanes }
 
@@ -45,9 +45,8 @@ func NewMap(c, images, h, w int) Map {
 	return MapOn(Alloc(MapLen(c, images*h*w)), c, images, h, w)
 }
 
-// MapOn returns a map on the caller's memory, of which it takes the first
-// MapLen(c, images*h*w) floats as they are. Memory aligned to 64 bytes is
-// faster. MapOn panics when data is shorter.
+// MapOn returns a map that uses the first MapLen(c, images*h*w) floats of data, without
+// clearing them. Memory aligned to 64 bytes is faster. MapOn panics if data is shorter.
 func MapOn(data []float32, c, images, h, w int) Map {
 	pixels := images * h * w
 	n := MapLen(c, pixels)
@@ -60,8 +59,8 @@ func MapOn(data []float32, c, images, h, w int) Map {
 	return Map{Data: data[:n:n], C: c, Images: images, H: h, W: w, Stride: PixelStride(pixels)}
 }
 
-// Slice returns a view of n images from the given one on, on the same memory
-// and with the same Stride.
+// Slice returns a view of n images from the given one on, with the same memory and
+// Stride.
 func (m Map) Slice(image, n int) Map {
 	if image < 0 || n < 0 || image+n > m.Images {
 		panic("kernel: images out of range")
@@ -109,7 +108,7 @@ func (m Map) Planar(dst []float32) {
 	}
 }
 
-// SetRows fills m from src [Pixels()][C], one row of channels a pixel.
+// SetRows fills m from src [Pixels()][C], one row of channels per pixel.
 func (m Map) SetRows(src []float32) {
 	m.check()
 	if len(src) < m.Pixels()*m.C {
@@ -124,7 +123,7 @@ func (m Map) SetRows(src []float32) {
 	}
 }
 
-// Rows writes m to dst [Pixels()][C], one row of channels a pixel.
+// Rows writes m to dst [Pixels()][C], one row of channels per pixel.
 func (m Map) Rows(dst []float32) {
 	m.check()
 	if len(dst) < m.Pixels()*m.C {
@@ -138,7 +137,7 @@ func (m Map) Rows(dst []float32) {
 	}
 }
 
-// check panics unless every pixel of every block lies inside Data.
+// check panics unless every pixel of every block is inside Data.
 func (m Map) check() {
 	p := m.Pixels()
 	if m.C < 1 || m.Images < 0 || m.H < 0 || m.W < 0 || m.Stride < p {

@@ -32,7 +32,7 @@ columns:
 	VMOVUPS (R13)(R9*2), Y6
 	VMOVUPS (R13)(R11*1), Y7
 
-	// Pairs of rows, then fours, then eights.
+	// Combine pairs of rows, then fours, then eights.
 	VUNPCKLPS  Y1, Y0, Y8
 	VUNPCKHPS  Y1, Y0, Y9
 	VUNPCKLPS  Y3, Y2, Y10

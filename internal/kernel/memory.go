@@ -2,16 +2,16 @@ package kernel
 
 import "unsafe"
 
-// cacheLine is the alignment of memory that kernels stream, in bytes.
+// cacheLine is the alignment of memory that kernels read and write, in bytes.
 const cacheLine = 64
 
-// hugePage is the size of the pages that large buffers ask for, in bytes.
+// hugePage is the size of the pages requested for large buffers, in bytes.
 const hugePage = 2 << 20
 
-// Alloc returns n zeroed floats as the kernels like them: they start at a cache
-// line and have a spare line behind them, so that a pointer to their end stays
-// inside the allocation. The system is asked to back large buffers with huge
-// pages, which spares the address translations of strided reads.
+// Alloc returns n zeroed floats for use by kernels. They start at a cache line and
+// are followed by a spare one, so that a pointer to their end stays inside the
+// allocation. For large buffers it requests huge pages, which reduce the address
+// translations of strided reads.
 func Alloc(n int) []float32 {
 	const line = cacheLine / 4
 	buf := make([]float32, n+2*line)

@@ -6,9 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adviseHugePages asks for huge pages in the whole 2 MiB pages inside buf. A
-// kernel without them refuses, which changes speed only, so that the answer is
-// not looked at.
+// adviseHugePages requests huge pages for the whole 2 MiB pages inside buf. Its error
+// is ignored: a system without huge pages is only slower.
 func adviseHugePages(buf []float32) {
 	addr := uintptr(unsafe.Pointer(&buf[0]))
 	first := (hugePage - addr%hugePage) % hugePage / 4

@@ -2,5 +2,5 @@
 
 package kernel
 
-// adviseHugePages does nothing: only Linux takes such advice.
+// adviseHugePages does nothing: only Linux has this advice.
 func adviseHugePages([]float32) {}

@@ -1,13 +1,12 @@
 package kernel
 
-// plan resolves Auto.
+// plan chooses the algorithm for Auto.
 //
-// Winograd's F(4x4) does the fewest products, but has four times the weights
-// of the 3x3 kernel itself (F(2x2) has 1.8 times): with few tiles, reading
-// them from memory takes longer than multiplying. Measured in microseconds per
-// image with AVX-512 on a Zen 4 core (117 GFLOP/s) with weights that no cache
-// holds from one call to the next where they are above 1 MiB; C channels in
-// and out, maps of HW x HW:
+// Winograd's F(4x4) has the fewest products, but four times the weights of the 3x3
+// kernel itself (F(2x2) has 1.8 times). With few tiles, reading the weights from memory
+// takes longer than multiplying. Measured in microseconds per image, with AVX-512 on a
+// Zen 4 core (117 GFLOP/s); weights above 1 MiB were not in any cache at the start of a
+// call. C channels in and out, maps of HW x HW:
 //
 //	  C   HW   tiles of 4x4   direct   F(2x2)   F(4x4)
 //	 32    7        4            8.6      7.4      5.2
@@ -22,7 +21,7 @@ package kernel
 //	 16   56      196            170      121       70
 //	128   56      196           8220     4140     2500
 //
-// AVX2 and plain Go order them alike.
+// The order is the same for AVX2 and plain Go.
 func (s *ConvSpec) plan() Algorithm {
 	const (
 		fewTiles     = 9

@@ -14,7 +14,7 @@ func AvgPool2(dst, src Map, team par.Team) {
 		return
 	}
 	f := activeFamily()
-	rows := dst.Images * dst.H // rows of all images: two of src make one of dst
+	rows := dst.Images * dst.H // rows of all images; each is the mean of two rows of src
 	team.For(dst.Blocks()*rows, func(lo, hi, _ int) {
 		for i := lo; i < hi; {
 			b, r := i/rows, i%rows
@@ -25,7 +25,7 @@ func AvgPool2(dst, src Map, team par.Team) {
 	})
 }
 
-// poolRows pools n pairs of rows of a block, w pixels a result.
+// poolRows pools n pairs of rows of a block; each result has w pixels.
 func (f *family) poolRows(dst, src []float32, n, w int) {
 	for i := range n {
 		rows := src[i*4*w*Lanes:][:4*w*Lanes]

@@ -2,17 +2,17 @@ package kernel
 
 import "unsafe"
 
-// Scratch is the working memory of Run: an area that all workers read, and one
-// per worker. It grows to what the largest layer needs and is then reused. The
-// zero value is ready. A Scratch must not be used by two Runs at once.
+// Scratch is the working memory of Run: one area shared by all workers, and one per
+// worker. It grows to the size that the largest layer needs, and is reused. The zero
+// value is ready to use. A Scratch must not be used by two concurrent Runs.
 type Scratch struct {
 	shared  []float32
 	sources []unsafe.Pointer
 	workers []*workArea
 }
 
-// release forgets the maps and weights of the last Run, so that a Scratch that
-// waits for the next does not keep them in memory.
+// release drops the references to the last Run's maps and weights, so that an idle
+// Scratch does not keep them in memory.
 func (s *Scratch) release() {
 	clear(s.sources)
 	for _, w := range s.workers {
@@ -21,15 +21,15 @@ func (s *Scratch) release() {
 	}
 }
 
-// workArea belongs to one worker. The argument blocks of the kernels live
-// here because passing them through a table of functions would otherwise
-// allocate them at each call.
+// workArea is the memory of one worker. The argument structs of the kernels are stored
+// here because passing them to functions from a table would otherwise allocate them at
+// each call.
 type workArea struct {
 	tile    tileArgs
 	in      winogradIn
 	out     winogradOut
-	work    []float32 // what a transform holds of a tile between its two passes
-	waste   []float32 // outputs outside of the map
+	work    []float32 // a tile between the two passes of a transform
+	waste   []float32 // receives outputs outside the map
 	sources []unsafe.Pointer
 	buf     []float32
 }
@@ -39,7 +39,7 @@ func newWorkArea() *workArea {
 	return &workArea{work: Alloc(6 * 6 * Lanes), waste: Alloc(4 * Lanes)}
 }
 
-// pointers returns room for n pointers.
+// pointers returns a slice of n pointers.
 func (w *workArea) pointers(n int) []unsafe.Pointer {
 	if len(w.sources) < n {
 		w.sources = make([]unsafe.Pointer, n)
@@ -47,7 +47,7 @@ func (w *workArea) pointers(n int) []unsafe.Pointer {
 	return w.sources[:n]
 }
 
-// sharedFloats returns n floats for all workers, with what the last user left.
+// sharedFloats returns n floats shared by all workers, with undefined contents.
 func (s *Scratch) sharedFloats(n int) []float32 {
 	if len(s.shared) < n {
 		s.shared = Alloc(n)
@@ -55,7 +55,7 @@ func (s *Scratch) sharedFloats(n int) []float32 {
 	return s.shared[:n]
 }
 
-// pointers returns room for n pointers.
+// pointers returns a slice of n pointers.
 func (s *Scratch) pointers(n int) []unsafe.Pointer {
 	if len(s.sources) < n {
 		s.sources = make([]unsafe.Pointer, n)
@@ -63,7 +63,7 @@ func (s *Scratch) pointers(n int) []unsafe.Pointer {
 	return s.sources[:n]
 }
 
-// grow makes areas for that many workers, with n floats each.
+// grow allocates areas for a number of workers, with n floats each.
 func (s *Scratch) grow(workers, n int) {
 	for len(s.workers) < workers {
 		s.workers = append(s.workers, newWorkArea())

@@ -3,11 +3,11 @@ package kernel
 import "math"
 
 // Softmax replaces each row of x [rows][cols] by exp(x - max) / sum of
-// exp(x - max). Entries of -Inf, as masks use them, become zero. A row with a
-// NaN or with nothing but -Inf becomes NaN.
+// exp(x - max). Entries of -Inf, as in masks, become zero. A row that contains NaN, or
+// only -Inf, becomes NaN.
 //
-// The exponential errs by at most 1e-6 of its value, and is zero where it
-// would be below 1e-37.
+// The exponential has a relative error of at most 1e-6, and is zero where it would be
+// below 1e-37.
 func Softmax(x []float32, rows, cols int) {
 	if rows < 0 || cols < 0 || len(x) < rows*cols {
 		panic("kernel: short softmax rows")
@@ -25,8 +25,8 @@ func Softmax(x []float32, rows, cols int) {
 // softmaxLanes are the partial results of a row, and its last values.
 type softmaxLanes struct{ top, sum, rest [Lanes]float32 }
 
-// softmax handles one row: whole groups of Lanes in place, the rest in a group
-// filled up with -Inf, which adds nothing.
+// softmax handles one row: whole groups of Lanes in place, the rest in a group padded
+// with -Inf, which adds nothing.
 func (f *family) softmax(x []float32, l *softmaxLanes) {
 	low := float32(math.Inf(-1))
 	for i := range Lanes {

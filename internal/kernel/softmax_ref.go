@@ -5,7 +5,7 @@ import (
 	"unsafe"
 )
 
-// maxLanesRef takes maxima in plain Go: lanes[i%Lanes] = max(lanes[i%Lanes], x[i]).
+// maxLanesRef updates maxima in plain Go: lanes[i%Lanes] = max(lanes[i%Lanes], x[i]).
 func maxLanesRef(x *float32, n int, lanes *float32) {
 	l := (*[Lanes]float32)(unsafe.Pointer(lanes))
 	for i, v := range unsafe.Slice(x, n) {
@@ -25,7 +25,7 @@ func expLanesRef(x *float32, n int, shift float32, lanes *float32) {
 	}
 }
 
-// scaleRef multiplies x[i] by a number, in plain Go.
+// scaleRef multiplies every x[i] by a number, in plain Go.
 func scaleRef(x *float32, n int, by float32) {
 	v := unsafe.Slice(x, n)
 	for i := range v {

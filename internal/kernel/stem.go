@@ -15,12 +15,11 @@ type Stem struct {
 	bias      []float32
 }
 
-// stemTaps is the number of inputs of a stem's output: 3 colours of 3x3.
+// stemTaps is the number of inputs of each output of the stem: 3 colours of 3x3.
 const stemTaps = 3 * 3 * 3
 
-// NewStem packs weights [out][3][3][3] and bias [out]. h and w, both even, are
-// the size of images that FLOPs is about; Run takes other sizes too. The slices are
-// read during the call only.
+// NewStem packs weights [out][3][3][3] and bias [out], which it does not retain. h and
+// w, both even, are the image size for FLOPs; Run accepts other sizes too.
 func NewStem(out, h, w int, weights, bias []float32) *Stem {
 	if out < 1 || h < 2 || w < 2 || h%2 != 0 || w%2 != 0 {
 		panic("kernel: bad stem shape")
@@ -41,20 +40,20 @@ func NewStem(out, h, w int, weights, bias []float32) *Stem {
 	return s
 }
 
-// FLOPs is the number of floating-point operations on that many images.
+// FLOPs returns the number of floating-point operations for a number of images.
 func (s *Stem) FLOPs(images int) float64 {
 	return 2 * stemTaps * float64(s.out) * float64(images*s.h*s.w/4)
 }
 
-// WeightBytes is the memory that the packed weights take.
+// WeightBytes returns the size of the packed weights in memory.
 func (s *Stem) WeightBytes() int64 { return int64(len(s.weights.data)+len(s.bias)) * 4 }
 
-// stemPixels is the number of output pixels gathered at a time; their inputs
-// stay in the first-level cache.
+// stemPixels is the number of output pixels gathered at a time, whose inputs fit into
+// the first-level cache.
 const stemPixels = 112
 
-// Run computes dst [B] of h/2 by w/2 pixels from images [B][3][h][w]; dst gives
-// the size.
+// Run computes dst [B], of h/2 by w/2 pixels, from images [B][3][h][w]. The size is
+// that of dst.
 func (s *Stem) Run(dst Map, images []float32, scratch *Scratch, team par.Team) {
 	dst.check()
 	if dst.C != s.out {
@@ -84,7 +83,7 @@ func (s *Stem) Run(dst Map, images []float32, scratch *Scratch, team par.Team) {
 	})
 }
 
-// rows computes output rows [lo,hi), numbered through all images.
+// rows computes output rows [lo,hi), numbered over all images.
 func (s *Stem) rows(area *workArea, sources []unsafe.Pointer, dst Map, images []float32, out *output, lo, hi int) {
 	for r := lo; r < hi; r++ {
 		img, y := r/dst.H, r%dst.H
@@ -98,10 +97,9 @@ func (s *Stem) rows(area *workArea, sources []unsafe.Pointer, dst Map, images []
 	}
 }
 
-// gather lays the inputs of n output pixels of row y, from x on, of an image of
-// height by width pixels in buf:
-// input k = (colour, dy, dx) of pixel p at [k/Lanes][p][k%Lanes]. The lanes
-// beyond the last input are zero.
+// gather copies the inputs of n output pixels of row y, from x on, of an image of height
+// by width pixels to buf: input k = (colour, dy, dx) of pixel p goes to
+// [k/Lanes][p][k%Lanes]. The lanes after the last input are zero.
 func gather(buf, image []float32, height, width, y, x, n int) {
 	for k := range stemTaps {
 		c, dy, dx := k/9, k/3%3-1, k%3-1

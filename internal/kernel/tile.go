@@ -5,14 +5,14 @@ import "unsafe"
 // tileArgs are the arguments of a tile kernel, which computes
 //
 //	for r in 0..rows, j in 0..width*Lanes:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..Lanes:
 //	        s += sources[i][pixel + r*Lanes + k] * b[i*Lanes+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
 //
-// with the sum in exactly this order for every output. rows and width belong
-// to the kernel; offsets are in bytes. The generated assembly knows the
-// fields by their offsets: a test holds both together.
+// with the sum in exactly this order for every output. rows and width are fixed per
+// kernel; offsets are in bytes. The generated assembly uses the offsets of these
+// fields; a test compares them.
 type tileArgs struct {
 	sources  unsafe.Pointer // *[blocks]unsafe.Pointer: pixel 0 of each block of inputs
 	pixel    int            // offset of the tile's first pixel in every block
@@ -21,21 +21,20 @@ type tileArgs struct {
 	c        unsafe.Pointer // first output
 	cPixel   int            // offset from one pixel to the next in c and residual
 	cBlock   int            // offset from one block of outputs to the next
-	bias     unsafe.Pointer // [width*Lanes], or nil: go on from c
-	residual unsafe.Pointer // nil, or laid out as c; read only where there is a bias
+	bias     unsafe.Pointer // [width*Lanes], or nil: continue from c
+	residual unsafe.Pointer // nil, or in the layout of c; read only if there is a bias
 	relu     int            // 1 or 0
-	next     uintptr        // addresses to prefetch: this tile's share of the panel that follows;
-	nextEnd  uintptr        // they may lie outside of it
-	rows     int            // pixels of the tile
+	next     uintptr        // range to prefetch: this tile's share of the next panel;
+	nextEnd  uintptr        // it may extend outside of it
+	rows     int            // number of pixels of the tile
 }
 
 // tileFunc is a tile kernel.
 type tileFunc func(*tileArgs)
 
-// packed is a matrix [kBlocks*Lanes][nBlocks*Lanes] cut in panels of width
-// blocks of columns, the last one perhaps narrower. A panel is row-major and
-// panels follow each other, so that panel of block n starts at
-// data[n*Lanes*kBlocks*Lanes].
+// packed is a matrix [kBlocks*Lanes][nBlocks*Lanes] split into panels of width blocks
+// of columns; the last panel may be narrower. Panels are row-major and contiguous, so
+// that the panel of block n starts at data[n*Lanes*kBlocks*Lanes].
 type packed struct {
 	kBlocks, nBlocks, width int
 	pairs                   bool // rows of pairs of bfloat16 values
@@ -50,21 +49,21 @@ func newPacked(kBlocks, nBlocks, width int) packed {
 // blockFloats is the size of a block of inputs by a block of outputs.
 const blockFloats = Lanes * Lanes
 
-// panel is the address of row k (a block) in the panel that starts at block n,
-// and the number of blocks in that panel.
+// panel returns the address of row block k in the panel that starts at block n, and the
+// panel's number of blocks.
 func (p *packed) panel(n, k int) (unsafe.Pointer, int) {
 	w := min(p.width, p.nBlocks-n)
 	return unsafe.Pointer(&p.data[(n*p.kBlocks+k*w)*blockFloats]), w
 }
 
-// at is the index in data of row k, column n.
+// at returns the index in data of row k, column n.
 func (p *packed) at(k, n int) int {
 	first := n / Lanes / p.width * p.width
 	w := min(p.width, p.nBlocks-first)
 	return first*p.kBlocks*blockFloats + k*w*Lanes + n - first*Lanes
 }
 
-// output says where the tiles of a product go.
+// output describes where the tiles of a product are written.
 type output struct {
 	c, residual    unsafe.Pointer // pixel 0 of block 0; residual may be nil
 	cPixel, cBlock int            // as in tileArgs
@@ -72,18 +71,17 @@ type output struct {
 	relu           bool
 }
 
-// kChunk is the number of input blocks that a product runs through before it
-// goes to the next panel: a panel's part (48 KiB at three blocks) and the
-// pixels' part stay in the second-level cache.
+// kChunk is the number of input blocks that a product handles before it moves to the
+// next panel, so that the panel's part (48 KiB at three blocks) and the pixels' part
+// stay in the second-level cache.
 const kChunk = 16
 
-// pixelBytes bounds what kChunk blocks of pixels take in the second-level
-// cache.
+// pixelBytes bounds the size of kChunk blocks of pixels in the second-level cache.
 const pixelBytes = 256 << 10
 
-// product multiplies count pixels with the panels from block n0 to n1 (n0 a
-// multiple of the panel width). Sources start at pixel from, outputs at pixel
-// to. The sums do not depend on the cuts.
+// product multiplies count pixels with the panels from block n0 to n1; n0 must be a
+// multiple of the panel width. Sources start at pixel from, outputs at pixel to. The
+// sums do not depend on how a product is split.
 func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *output, from, to, count, n0, n1 int) {
 	passes := (m.kBlocks + kChunk - 1) / kChunk
 	chunk := (m.kBlocks + passes - 1) / passes
@@ -106,7 +104,7 @@ func (f *family) product(t *tileArgs, sources []unsafe.Pointer, m *packed, out *
 	}
 }
 
-// kernels are the tile kernels for a panel of that width.
+// kernels returns the tile kernels for a panel of the given width.
 func (f *family) kernels(pairs bool, width int) []tileFunc {
 	if pairs {
 		return f.pairTiles[width]
@@ -117,15 +115,15 @@ func (f *family) kernels(pairs bool, width int) []tileFunc {
 // maxRows is the largest number of pixels in a tile of any family.
 const maxRows = 14
 
-// following is the address of the panel part that product reads after the one
-// at block n and row k.
+// following returns the address of the panel part that product reads after the one at
+// block n and row k.
 func (p *packed) following(n, k, blocks, n0, n1 int) unsafe.Pointer {
 	switch {
 	case n+p.width < n1:
 		n += p.width
 	case k+blocks < p.kBlocks:
 		n, k = n0, k+blocks
-	default: // the next matrix, where one follows as in Winograd's taps
+	default: // the next matrix, if there is one, as with Winograd's taps
 		if size := p.kBlocks * p.nBlocks * blockFloats; len(p.data) > size {
 			return unsafe.Pointer(&p.data[size+n0*p.kBlocks*blockFloats])
 		}
@@ -135,8 +133,8 @@ func (p *packed) following(n, k, blocks, n0, n1 int) unsafe.Pointer {
 	return b
 }
 
-// set prepares t for the panel at block n: first and last say whether this
-// part of the inputs starts and ends the sum.
+// set prepares t for the panel at block n. first and last say whether this part of the
+// inputs begins and ends the sum.
 func (o *output) set(t *tileArgs, n int, first, last bool) {
 	t.cPixel, t.cBlock = o.cPixel, o.cBlock
 	t.bias, t.relu = nil, 0
@@ -148,9 +146,9 @@ func (o *output) set(t *tileArgs, n int, first, last bool) {
 	}
 }
 
-// row runs the tiles of count pixels for the panel at block n that t holds:
-// sources start at pixel from, outputs at pixel to. The tiles share out the
-// prefetching of the next panel part.
+// row runs the tiles of count pixels for the panel at block n, which t holds. Sources
+// start at pixel from, outputs at pixel to. Each tile prefetches a share of the next
+// panel part.
 func row(kernels []tileFunc, t *tileArgs, out *output, width, n, from, to, count int, next unsafe.Pointer) {
 	largest := len(kernels) - 1
 	tiles := (count + largest - 1) / largest

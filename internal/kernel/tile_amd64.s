@@ -18,7 +18,7 @@ TEXT ·tile1x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -49,7 +49,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -108,7 +108,7 @@ TEXT ·tile2x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -144,7 +144,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -214,7 +214,7 @@ TEXT ·tile3x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -255,7 +255,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -336,7 +336,7 @@ TEXT ·tile4x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -382,7 +382,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -474,7 +474,7 @@ TEXT ·tile5x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -525,7 +525,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -628,7 +628,7 @@ TEXT ·tile6x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -684,7 +684,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -798,7 +798,7 @@ TEXT ·tile7x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -859,7 +859,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -984,7 +984,7 @@ TEXT ·tile8x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1050,7 +1050,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1186,7 +1186,7 @@ TEXT ·tile9x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1257,7 +1257,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1404,7 +1404,7 @@ TEXT ·tile10x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1480,7 +1480,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1638,7 +1638,7 @@ TEXT ·tile11x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1719,7 +1719,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1888,7 +1888,7 @@ TEXT ·tile12x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1974,7 +1974,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2154,7 +2154,7 @@ TEXT ·tile13x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2245,7 +2245,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2436,7 +2436,7 @@ TEXT ·tile14x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2532,7 +2532,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2734,7 +2734,7 @@ TEXT ·tile1x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2768,7 +2768,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2841,7 +2841,7 @@ TEXT ·tile2x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2883,7 +2883,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2973,7 +2973,7 @@ TEXT ·tile3x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3023,7 +3023,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3130,7 +3130,7 @@ TEXT ·tile4x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3188,7 +3188,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3312,7 +3312,7 @@ TEXT ·tile5x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3378,7 +3378,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3519,7 +3519,7 @@ TEXT ·tile6x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3593,7 +3593,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3751,7 +3751,7 @@ TEXT ·tile7x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3833,7 +3833,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4008,7 +4008,7 @@ TEXT ·tile8x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4098,7 +4098,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4290,7 +4290,7 @@ TEXT ·tile9x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4388,7 +4388,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4597,7 +4597,7 @@ TEXT ·tile10x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4703,7 +4703,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4929,7 +4929,7 @@ TEXT ·tile11x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5043,7 +5043,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5286,7 +5286,7 @@ TEXT ·tile12x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5408,7 +5408,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5668,7 +5668,7 @@ TEXT ·tile13x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5798,7 +5798,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6075,7 +6075,7 @@ TEXT ·tile14x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6213,7 +6213,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6507,7 +6507,7 @@ TEXT ·tile1x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6544,7 +6544,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6631,7 +6631,7 @@ TEXT ·tile2x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6679,7 +6679,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6789,7 +6789,7 @@ TEXT ·tile3x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6848,7 +6848,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6981,7 +6981,7 @@ TEXT ·tile4x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7051,7 +7051,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7207,7 +7207,7 @@ TEXT ·tile5x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7288,7 +7288,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7467,7 +7467,7 @@ TEXT ·tile6x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7559,7 +7559,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7761,7 +7761,7 @@ TEXT ·tile7x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7864,7 +7864,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8089,7 +8089,7 @@ TEXT ·tile8x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8203,7 +8203,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8451,7 +8451,7 @@ TEXT ·tile1x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8485,7 +8485,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8554,7 +8554,7 @@ TEXT ·tile2x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8596,7 +8596,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8682,7 +8682,7 @@ TEXT ·tile3x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8732,7 +8732,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8835,7 +8835,7 @@ TEXT ·tile4x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8893,7 +8893,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -9013,7 +9013,7 @@ TEXT ·tile5x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -9079,7 +9079,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -9216,7 +9216,7 @@ TEXT ·tile6x1AVX2(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -9290,7 +9290,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)

@@ -18,7 +18,7 @@ TEXT ·tilePairs1x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -49,7 +49,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -112,7 +112,7 @@ TEXT ·tilePairs2x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -148,7 +148,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -226,7 +226,7 @@ TEXT ·tilePairs3x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -267,7 +267,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -360,7 +360,7 @@ TEXT ·tilePairs4x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -406,7 +406,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -514,7 +514,7 @@ TEXT ·tilePairs5x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -565,7 +565,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -688,7 +688,7 @@ TEXT ·tilePairs6x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -744,7 +744,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -882,7 +882,7 @@ TEXT ·tilePairs7x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -943,7 +943,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1096,7 +1096,7 @@ TEXT ·tilePairs8x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1162,7 +1162,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1330,7 +1330,7 @@ TEXT ·tilePairs9x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1401,7 +1401,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1584,7 +1584,7 @@ TEXT ·tilePairs10x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1660,7 +1660,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -1858,7 +1858,7 @@ TEXT ·tilePairs11x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -1939,7 +1939,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2152,7 +2152,7 @@ TEXT ·tilePairs12x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2238,7 +2238,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2466,7 +2466,7 @@ TEXT ·tilePairs13x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2557,7 +2557,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -2800,7 +2800,7 @@ TEXT ·tilePairs14x1AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -2896,7 +2896,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3154,7 +3154,7 @@ TEXT ·tilePairs1x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3188,7 +3188,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3269,7 +3269,7 @@ TEXT ·tilePairs2x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3311,7 +3311,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3417,7 +3417,7 @@ TEXT ·tilePairs3x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3467,7 +3467,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3598,7 +3598,7 @@ TEXT ·tilePairs4x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3656,7 +3656,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -3812,7 +3812,7 @@ TEXT ·tilePairs5x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -3878,7 +3878,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4059,7 +4059,7 @@ TEXT ·tilePairs6x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4133,7 +4133,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4339,7 +4339,7 @@ TEXT ·tilePairs7x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4421,7 +4421,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4652,7 +4652,7 @@ TEXT ·tilePairs8x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -4742,7 +4742,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -4998,7 +4998,7 @@ TEXT ·tilePairs9x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5096,7 +5096,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5377,7 +5377,7 @@ TEXT ·tilePairs10x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5483,7 +5483,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -5789,7 +5789,7 @@ TEXT ·tilePairs11x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -5903,7 +5903,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6234,7 +6234,7 @@ TEXT ·tilePairs12x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6356,7 +6356,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -6712,7 +6712,7 @@ TEXT ·tilePairs13x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -6842,7 +6842,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7223,7 +7223,7 @@ TEXT ·tilePairs14x2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7361,7 +7361,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7767,7 +7767,7 @@ TEXT ·tilePairs1x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7804,7 +7804,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -7903,7 +7903,7 @@ TEXT ·tilePairs2x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -7951,7 +7951,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8085,7 +8085,7 @@ TEXT ·tilePairs3x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8144,7 +8144,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8313,7 +8313,7 @@ TEXT ·tilePairs4x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8383,7 +8383,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8587,7 +8587,7 @@ TEXT ·tilePairs5x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8668,7 +8668,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -8907,7 +8907,7 @@ TEXT ·tilePairs6x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -8999,7 +8999,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -9273,7 +9273,7 @@ TEXT ·tilePairs7x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -9376,7 +9376,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)
@@ -9685,7 +9685,7 @@ TEXT ·tilePairs8x3AVX512(SB), NOSPLIT, $0-8
 	MOVQ 80(DI), R15
 	MOVQ 88(DI), R14
 
-	// Start from the bias and the residual, or from what c holds.
+	// Start from the bias and the residual, or from the values in c.
 	MOVQ    56(DI), R10
 	TESTQ   R10, R10
 	JZ      resume
@@ -9799,7 +9799,7 @@ inputs:
 	CMPQ R15, R14
 	JAE  fetched
 
-	// As much of the panel that follows as these inputs take of this one.
+	// Prefetch the next panel, as much as these inputs read of this one.
 	PREFETCHT1 (R15)
 	PREFETCHT1 64(R15)
 	PREFETCHT1 128(R15)

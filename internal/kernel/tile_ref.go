@@ -2,9 +2,8 @@ package kernel
 
 import "unsafe"
 
-// tileRef is the tile kernel in plain Go, for a panel of one block and any
-// number of rows. Two pixels by four outputs are what fits the scalar
-// registers of amd64.
+// tileRef is the tile kernel in plain Go, for a panel of one block and any number of
+// rows. Two pixels by four outputs fit into the scalar registers of amd64.
 func tileRef(t *tileArgs) {
 	r := 0
 	for ; r+2 <= t.rows; r += 2 {
@@ -37,7 +36,7 @@ func tileStart(t *tileArgs, r, j int) (s [4]float32) {
 func tileEnd(t *tileArgs, r, j int, s [4]float32) {
 	if t.relu != 0 {
 		for i, v := range s {
-			if 0 > v { // NaN stays
+			if 0 > v { // keeps NaN
 				s[i] = 0
 			}
 		}

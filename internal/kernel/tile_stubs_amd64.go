@@ -7,7 +7,7 @@ package kernel
 // tile1x1AVX512 is the tile kernel for 1 pixels by 1 blocks of outputs:
 //
 //	for r in 0..1, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -18,7 +18,7 @@ func tile1x1AVX512(args *tileArgs)
 // tile2x1AVX512 is the tile kernel for 2 pixels by 1 blocks of outputs:
 //
 //	for r in 0..2, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -29,7 +29,7 @@ func tile2x1AVX512(args *tileArgs)
 // tile3x1AVX512 is the tile kernel for 3 pixels by 1 blocks of outputs:
 //
 //	for r in 0..3, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -40,7 +40,7 @@ func tile3x1AVX512(args *tileArgs)
 // tile4x1AVX512 is the tile kernel for 4 pixels by 1 blocks of outputs:
 //
 //	for r in 0..4, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -51,7 +51,7 @@ func tile4x1AVX512(args *tileArgs)
 // tile5x1AVX512 is the tile kernel for 5 pixels by 1 blocks of outputs:
 //
 //	for r in 0..5, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -62,7 +62,7 @@ func tile5x1AVX512(args *tileArgs)
 // tile6x1AVX512 is the tile kernel for 6 pixels by 1 blocks of outputs:
 //
 //	for r in 0..6, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -73,7 +73,7 @@ func tile6x1AVX512(args *tileArgs)
 // tile7x1AVX512 is the tile kernel for 7 pixels by 1 blocks of outputs:
 //
 //	for r in 0..7, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -84,7 +84,7 @@ func tile7x1AVX512(args *tileArgs)
 // tile8x1AVX512 is the tile kernel for 8 pixels by 1 blocks of outputs:
 //
 //	for r in 0..8, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -95,7 +95,7 @@ func tile8x1AVX512(args *tileArgs)
 // tile9x1AVX512 is the tile kernel for 9 pixels by 1 blocks of outputs:
 //
 //	for r in 0..9, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -106,7 +106,7 @@ func tile9x1AVX512(args *tileArgs)
 // tile10x1AVX512 is the tile kernel for 10 pixels by 1 blocks of outputs:
 //
 //	for r in 0..10, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -117,7 +117,7 @@ func tile10x1AVX512(args *tileArgs)
 // tile11x1AVX512 is the tile kernel for 11 pixels by 1 blocks of outputs:
 //
 //	for r in 0..11, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -128,7 +128,7 @@ func tile11x1AVX512(args *tileArgs)
 // tile12x1AVX512 is the tile kernel for 12 pixels by 1 blocks of outputs:
 //
 //	for r in 0..12, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -139,7 +139,7 @@ func tile12x1AVX512(args *tileArgs)
 // tile13x1AVX512 is the tile kernel for 13 pixels by 1 blocks of outputs:
 //
 //	for r in 0..13, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -150,7 +150,7 @@ func tile13x1AVX512(args *tileArgs)
 // tile14x1AVX512 is the tile kernel for 14 pixels by 1 blocks of outputs:
 //
 //	for r in 0..14, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -161,7 +161,7 @@ func tile14x1AVX512(args *tileArgs)
 // tile1x2AVX512 is the tile kernel for 1 pixels by 2 blocks of outputs:
 //
 //	for r in 0..1, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -172,7 +172,7 @@ func tile1x2AVX512(args *tileArgs)
 // tile2x2AVX512 is the tile kernel for 2 pixels by 2 blocks of outputs:
 //
 //	for r in 0..2, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -183,7 +183,7 @@ func tile2x2AVX512(args *tileArgs)
 // tile3x2AVX512 is the tile kernel for 3 pixels by 2 blocks of outputs:
 //
 //	for r in 0..3, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -194,7 +194,7 @@ func tile3x2AVX512(args *tileArgs)
 // tile4x2AVX512 is the tile kernel for 4 pixels by 2 blocks of outputs:
 //
 //	for r in 0..4, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -205,7 +205,7 @@ func tile4x2AVX512(args *tileArgs)
 // tile5x2AVX512 is the tile kernel for 5 pixels by 2 blocks of outputs:
 //
 //	for r in 0..5, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -216,7 +216,7 @@ func tile5x2AVX512(args *tileArgs)
 // tile6x2AVX512 is the tile kernel for 6 pixels by 2 blocks of outputs:
 //
 //	for r in 0..6, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -227,7 +227,7 @@ func tile6x2AVX512(args *tileArgs)
 // tile7x2AVX512 is the tile kernel for 7 pixels by 2 blocks of outputs:
 //
 //	for r in 0..7, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -238,7 +238,7 @@ func tile7x2AVX512(args *tileArgs)
 // tile8x2AVX512 is the tile kernel for 8 pixels by 2 blocks of outputs:
 //
 //	for r in 0..8, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -249,7 +249,7 @@ func tile8x2AVX512(args *tileArgs)
 // tile9x2AVX512 is the tile kernel for 9 pixels by 2 blocks of outputs:
 //
 //	for r in 0..9, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -260,7 +260,7 @@ func tile9x2AVX512(args *tileArgs)
 // tile10x2AVX512 is the tile kernel for 10 pixels by 2 blocks of outputs:
 //
 //	for r in 0..10, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -271,7 +271,7 @@ func tile10x2AVX512(args *tileArgs)
 // tile11x2AVX512 is the tile kernel for 11 pixels by 2 blocks of outputs:
 //
 //	for r in 0..11, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -282,7 +282,7 @@ func tile11x2AVX512(args *tileArgs)
 // tile12x2AVX512 is the tile kernel for 12 pixels by 2 blocks of outputs:
 //
 //	for r in 0..12, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -293,7 +293,7 @@ func tile12x2AVX512(args *tileArgs)
 // tile13x2AVX512 is the tile kernel for 13 pixels by 2 blocks of outputs:
 //
 //	for r in 0..13, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -304,7 +304,7 @@ func tile13x2AVX512(args *tileArgs)
 // tile14x2AVX512 is the tile kernel for 14 pixels by 2 blocks of outputs:
 //
 //	for r in 0..14, j in 0..32:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -315,7 +315,7 @@ func tile14x2AVX512(args *tileArgs)
 // tile1x3AVX512 is the tile kernel for 1 pixels by 3 blocks of outputs:
 //
 //	for r in 0..1, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -326,7 +326,7 @@ func tile1x3AVX512(args *tileArgs)
 // tile2x3AVX512 is the tile kernel for 2 pixels by 3 blocks of outputs:
 //
 //	for r in 0..2, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -337,7 +337,7 @@ func tile2x3AVX512(args *tileArgs)
 // tile3x3AVX512 is the tile kernel for 3 pixels by 3 blocks of outputs:
 //
 //	for r in 0..3, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -348,7 +348,7 @@ func tile3x3AVX512(args *tileArgs)
 // tile4x3AVX512 is the tile kernel for 4 pixels by 3 blocks of outputs:
 //
 //	for r in 0..4, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -359,7 +359,7 @@ func tile4x3AVX512(args *tileArgs)
 // tile5x3AVX512 is the tile kernel for 5 pixels by 3 blocks of outputs:
 //
 //	for r in 0..5, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -370,7 +370,7 @@ func tile5x3AVX512(args *tileArgs)
 // tile6x3AVX512 is the tile kernel for 6 pixels by 3 blocks of outputs:
 //
 //	for r in 0..6, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -381,7 +381,7 @@ func tile6x3AVX512(args *tileArgs)
 // tile7x3AVX512 is the tile kernel for 7 pixels by 3 blocks of outputs:
 //
 //	for r in 0..7, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -392,7 +392,7 @@ func tile7x3AVX512(args *tileArgs)
 // tile8x3AVX512 is the tile kernel for 8 pixels by 3 blocks of outputs:
 //
 //	for r in 0..8, j in 0..48:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -403,7 +403,7 @@ func tile8x3AVX512(args *tileArgs)
 // tile1x1AVX2 is the tile kernel for 1 pixels by 1 blocks of outputs:
 //
 //	for r in 0..1, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -414,7 +414,7 @@ func tile1x1AVX2(args *tileArgs)
 // tile2x1AVX2 is the tile kernel for 2 pixels by 1 blocks of outputs:
 //
 //	for r in 0..2, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -425,7 +425,7 @@ func tile2x1AVX2(args *tileArgs)
 // tile3x1AVX2 is the tile kernel for 3 pixels by 1 blocks of outputs:
 //
 //	for r in 0..3, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -436,7 +436,7 @@ func tile3x1AVX2(args *tileArgs)
 // tile4x1AVX2 is the tile kernel for 4 pixels by 1 blocks of outputs:
 //
 //	for r in 0..4, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -447,7 +447,7 @@ func tile4x1AVX2(args *tileArgs)
 // tile5x1AVX2 is the tile kernel for 5 pixels by 1 blocks of outputs:
 //
 //	for r in 0..5, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s
@@ -458,7 +458,7 @@ func tile5x1AVX2(args *tileArgs)
 // tile6x1AVX2 is the tile kernel for 6 pixels by 1 blocks of outputs:
 //
 //	for r in 0..6, j in 0..16:
-//	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias
+//	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias
 //	    for i in 0..blocks, k in 0..16:
 //	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]
 //	    c[r,j] = max(s, 0) if relu else s

@@ -2,8 +2,8 @@ package kernel
 
 import "github.com/clipnh/clipnh/internal/par"
 
-// Tokens writes the tokens that the attention pool reads: for each image the
-// mean over its pixels, then its pixels, all plus the positional embedding.
+// Tokens writes the tokens that the attention pool reads: for each image the mean over
+// its pixels, then its pixels, with the positional embedding added to each.
 //
 //	x[b,0,c]   = mean over p of src[b,p,c] + pos[0,c]
 //	x[b,1+p,c] = src[b,p,c] + pos[1+p,c]

@@ -19,7 +19,7 @@ func TestTransposeMatrix(t *testing.T) {
 				}
 			}
 			if dst[len(src)] != 0 {
-				t.Fatalf("%dx%d: wrote behind the end", rows, columns)
+				t.Fatalf("%dx%d: wrote past the end", rows, columns)
 			}
 		}
 	}

@@ -92,7 +92,7 @@ TEXT ·winogradIn2AVX512(SB), NOSPLIT, $0-8
 	MOVQ 136(DI), DX
 
 block:
-	// Column 0, zero outside of the map.
+	// Column 0, zero outside the map.
 	TESTQ   $+1, 128(DI)
 	JZ      outside0
 	VMOVUPS -64(R8), Z0
@@ -117,7 +117,7 @@ outside0:
 	VMOVAPS Z0, 768(DX)
 
 ready0:
-	// Column 1, zero outside of the map.
+	// Column 1, zero outside the map.
 	TESTQ   $+2, 128(DI)
 	JZ      outside1
 	VMOVUPS (R8), Z0
@@ -142,7 +142,7 @@ outside1:
 	VMOVAPS Z0, 832(DX)
 
 ready1:
-	// Column 2, zero outside of the map.
+	// Column 2, zero outside the map.
 	TESTQ   $+4, 128(DI)
 	JZ      outside2
 	VMOVUPS 64(R8), Z0
@@ -167,7 +167,7 @@ outside2:
 	VMOVAPS Z0, 896(DX)
 
 ready2:
-	// Column 3, zero outside of the map.
+	// Column 3, zero outside the map.
 	TESTQ   $+8, 128(DI)
 	JZ      outside3
 	VMOVUPS 128(R8), Z0
@@ -356,7 +356,7 @@ block:
 	VMOVAPS Z7, 448(DX)
 	VMOVUPS (R13), Z15
 
-	// Column 0, unless outside of the map.
+	// Column 0, unless outside the map.
 	TESTQ   $+1, 96(DI)
 	JZ      skip0
 	VMOVAPS (DX), Z0
@@ -381,7 +381,7 @@ plain0:
 	VMOVUPS Z7, (R9)
 
 skip0:
-	// Column 1, unless outside of the map.
+	// Column 1, unless outside the map.
 	TESTQ   $+2, 96(DI)
 	JZ      skip1
 	VMOVAPS 64(DX), Z0
@@ -436,7 +436,7 @@ TEXT ·winogradIn4AVX512(SB), NOSPLIT, $0-8
 	VBROADCASTSS winogradPoints<>+128(SB), Z28
 
 block:
-	// Column 0, zero outside of the map.
+	// Column 0, zero outside the map.
 	TESTQ        $+1, 128(DI)
 	JZ           outside0
 	VMOVUPS      -64(R8), Z0
@@ -481,7 +481,7 @@ outside0:
 	VMOVAPS Z0, 1920(DX)
 
 ready0:
-	// Column 1, zero outside of the map.
+	// Column 1, zero outside the map.
 	TESTQ        $+2, 128(DI)
 	JZ           outside1
 	VMOVUPS      (R8), Z0
@@ -526,7 +526,7 @@ outside1:
 	VMOVAPS Z0, 1984(DX)
 
 ready1:
-	// Column 2, zero outside of the map.
+	// Column 2, zero outside the map.
 	TESTQ        $+4, 128(DI)
 	JZ           outside2
 	VMOVUPS      64(R8), Z0
@@ -571,7 +571,7 @@ outside2:
 	VMOVAPS Z0, 2048(DX)
 
 ready2:
-	// Column 3, zero outside of the map.
+	// Column 3, zero outside the map.
 	TESTQ        $+8, 128(DI)
 	JZ           outside3
 	VMOVUPS      128(R8), Z0
@@ -616,7 +616,7 @@ outside3:
 	VMOVAPS Z0, 2112(DX)
 
 ready3:
-	// Column 4, zero outside of the map.
+	// Column 4, zero outside the map.
 	TESTQ        $+16, 128(DI)
 	JZ           outside4
 	VMOVUPS      192(R8), Z0
@@ -661,7 +661,7 @@ outside4:
 	VMOVAPS Z0, 2176(DX)
 
 ready4:
-	// Column 5, zero outside of the map.
+	// Column 5, zero outside the map.
 	TESTQ        $+32, 128(DI)
 	JZ           outside5
 	VMOVUPS      256(R8), Z0
@@ -1152,7 +1152,7 @@ block:
 	VMOVAPS     Z5, 1472(DX)
 	VMOVUPS     (R13), Z15
 
-	// Column 0, unless outside of the map.
+	// Column 0, unless outside the map.
 	TESTQ       $+1, 96(DI)
 	JZ          skip0
 	VMOVAPS     (DX), Z0
@@ -1195,7 +1195,7 @@ plain0:
 	VMOVUPS Z5, (R11)
 
 skip0:
-	// Column 1, unless outside of the map.
+	// Column 1, unless outside the map.
 	TESTQ       $+2, 96(DI)
 	JZ          skip1
 	VMOVAPS     64(DX), Z0
@@ -1238,7 +1238,7 @@ plain1:
 	VMOVUPS Z5, 64(R11)
 
 skip1:
-	// Column 2, unless outside of the map.
+	// Column 2, unless outside the map.
 	TESTQ       $+4, 96(DI)
 	JZ          skip2
 	VMOVAPS     128(DX), Z0
@@ -1281,7 +1281,7 @@ plain2:
 	VMOVUPS Z5, 128(R11)
 
 skip2:
-	// Column 3, unless outside of the map.
+	// Column 3, unless outside the map.
 	TESTQ       $+8, 96(DI)
 	JZ          skip3
 	VMOVAPS     192(DX), Z0
@@ -1350,7 +1350,7 @@ TEXT ·winogradIn2AVX2(SB), NOSPLIT, $0-8
 	XORL R14, R14
 
 block:
-	// Column 0, zero outside of the map.
+	// Column 0, zero outside the map.
 	TESTQ   $+1, 128(DI)
 	JZ      outside0
 	VMOVUPS -64(R8), Y0
@@ -1375,7 +1375,7 @@ outside0:
 	VMOVAPS Y0, 384(DX)
 
 ready0:
-	// Column 1, zero outside of the map.
+	// Column 1, zero outside the map.
 	TESTQ   $+2, 128(DI)
 	JZ      outside1
 	VMOVUPS (R8), Y0
@@ -1400,7 +1400,7 @@ outside1:
 	VMOVAPS Y0, 416(DX)
 
 ready1:
-	// Column 2, zero outside of the map.
+	// Column 2, zero outside the map.
 	TESTQ   $+4, 128(DI)
 	JZ      outside2
 	VMOVUPS 64(R8), Y0
@@ -1425,7 +1425,7 @@ outside2:
 	VMOVAPS Y0, 448(DX)
 
 ready2:
-	// Column 3, zero outside of the map.
+	// Column 3, zero outside the map.
 	TESTQ   $+8, 128(DI)
 	JZ      outside3
 	VMOVUPS 128(R8), Y0
@@ -1629,7 +1629,7 @@ block:
 	VMOVAPS Y7, 224(DX)
 	VMOVUPS (R13), Y15
 
-	// Column 0, unless outside of the map.
+	// Column 0, unless outside the map.
 	TESTQ   $+1, 96(DI)
 	JZ      skip0
 	VMOVAPS (DX), Y0
@@ -1654,7 +1654,7 @@ plain0:
 	VMOVUPS Y7, (R9)
 
 skip0:
-	// Column 1, unless outside of the map.
+	// Column 1, unless outside the map.
 	TESTQ   $+2, 96(DI)
 	JZ      skip1
 	VMOVAPS 32(DX), Y0
@@ -1716,7 +1716,7 @@ TEXT ·winogradIn4AVX2(SB), NOSPLIT, $0-8
 	XORL R14, R14
 
 block:
-	// Column 0, zero outside of the map.
+	// Column 0, zero outside the map.
 	TESTQ        $+1, 128(DI)
 	JZ           outside0
 	VMOVUPS      -64(R8), Y0
@@ -1761,7 +1761,7 @@ outside0:
 	VMOVAPS Y0, 960(DX)
 
 ready0:
-	// Column 1, zero outside of the map.
+	// Column 1, zero outside the map.
 	TESTQ        $+2, 128(DI)
 	JZ           outside1
 	VMOVUPS      (R8), Y0
@@ -1806,7 +1806,7 @@ outside1:
 	VMOVAPS Y0, 992(DX)
 
 ready1:
-	// Column 2, zero outside of the map.
+	// Column 2, zero outside the map.
 	TESTQ        $+4, 128(DI)
 	JZ           outside2
 	VMOVUPS      64(R8), Y0
@@ -1851,7 +1851,7 @@ outside2:
 	VMOVAPS Y0, 1024(DX)
 
 ready2:
-	// Column 3, zero outside of the map.
+	// Column 3, zero outside the map.
 	TESTQ        $+8, 128(DI)
 	JZ           outside3
 	VMOVUPS      128(R8), Y0
@@ -1896,7 +1896,7 @@ outside3:
 	VMOVAPS Y0, 1056(DX)
 
 ready3:
-	// Column 4, zero outside of the map.
+	// Column 4, zero outside the map.
 	TESTQ        $+16, 128(DI)
 	JZ           outside4
 	VMOVUPS      192(R8), Y0
@@ -1941,7 +1941,7 @@ outside4:
 	VMOVAPS Y0, 1088(DX)
 
 ready4:
-	// Column 5, zero outside of the map.
+	// Column 5, zero outside the map.
 	TESTQ        $+32, 128(DI)
 	JZ           outside5
 	VMOVUPS      256(R8), Y0
@@ -2445,7 +2445,7 @@ block:
 	VMOVAPS     Y5, 736(DX)
 	VMOVUPS     (R13), Y15
 
-	// Column 0, unless outside of the map.
+	// Column 0, unless outside the map.
 	TESTQ       $+1, 96(DI)
 	JZ          skip0
 	VMOVAPS     (DX), Y0
@@ -2488,7 +2488,7 @@ plain0:
 	VMOVUPS Y5, (R11)
 
 skip0:
-	// Column 1, unless outside of the map.
+	// Column 1, unless outside the map.
 	TESTQ       $+2, 96(DI)
 	JZ          skip1
 	VMOVAPS     32(DX), Y0
@@ -2531,7 +2531,7 @@ plain1:
 	VMOVUPS Y5, 64(R11)
 
 skip1:
-	// Column 2, unless outside of the map.
+	// Column 2, unless outside the map.
 	TESTQ       $+4, 96(DI)
 	JZ          skip2
 	VMOVAPS     64(DX), Y0
@@ -2574,7 +2574,7 @@ plain2:
 	VMOVUPS Y5, 128(R11)
 
 skip2:
-	// Column 3, unless outside of the map.
+	// Column 3, unless outside the map.
 	TESTQ       $+8, 96(DI)
 	JZ          skip3
 	VMOVAPS     96(DX), Y0

@@ -2,7 +2,7 @@ package kernel
 
 import "unsafe"
 
-// pixelAt is the pixel at p plus an offset in bytes.
+// pixelAt returns the pixel at p plus an offset in bytes.
 func pixelAt(p unsafe.Pointer, offset int) *[Lanes]float32 {
 	return (*[Lanes]float32)(unsafe.Add(p, offset))
 }
@@ -78,7 +78,7 @@ func winogradOutRef(t *winogradOut, m int, line func([6]float32) [4]float32) {
 					if t.add != 0 {
 						y += dst[l]
 					}
-					if t.floor > y { // NaN stays
+					if t.floor > y { // keeps NaN
 						y = t.floor
 					}
 					dst[l] = y
@@ -88,12 +88,12 @@ func winogradOutRef(t *winogradOut, m int, line func([6]float32) [4]float32) {
 	}
 }
 
-// winogradInLine2 is B^T d of F(2x2) for one line.
+// winogradInLine2 returns B^T d of F(2x2) for one line.
 func winogradInLine2(d [6]float32) [6]float32 {
 	return [6]float32{d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]}
 }
 
-// winogradInLine4 is B^T d of F(4x4) for one line.
+// winogradInLine4 returns B^T d of F(4x4) for one line.
 func winogradInLine4(d [6]float32) [6]float32 {
 	evenA, oddA := d[4]-2*d[2], sqrtHalf*(d[3]-2*d[1])
 	evenB, oddB := d[4]-0.5*d[2], sqrt2*(d[3]-0.5*d[1])
@@ -105,12 +105,12 @@ func winogradInLine4(d [6]float32) [6]float32 {
 	}
 }
 
-// winogradOutLine2 is A^T d of F(2x2) for one line.
+// winogradOutLine2 returns A^T d of F(2x2) for one line.
 func winogradOutLine2(d [6]float32) [4]float32 {
 	return [4]float32{d[0] + (d[1] + d[2]), (d[1] - d[2]) - d[3]}
 }
 
-// winogradOutLine4 is A^T d of F(4x4) for one line.
+// winogradOutLine4 returns A^T d of F(4x4) for one line.
 func winogradOutLine4(d [6]float32) [4]float32 {
 	sumA, difA := d[1]+d[2], d[1]-d[2]
 	sumB, difB := d[3]+d[4], d[3]-d[4]

@@ -7,7 +7,7 @@ package kernel
 // winogradIn2AVX512 transforms a 4x4 tile of inputs for F(2x2, 3x3):
 //
 //	for b in 0..blocks, l in 0..16:
-//	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0; r, c in 0..4
+//	    d[r,c] = rows[r][b,c-1,l] if columns has bit c, else 0; r, c in 0..4
 //	    dst[i,j][b,l] = (B^T d B)[i,j]
 //
 //go:noescape
@@ -17,7 +17,7 @@ func winogradIn2AVX512(args *winogradIn)
 //
 //	for b in 0..blocks, l in 0..16:
 //	    y = A^T src[.,.][b,l] A + bias[b,l]; src is 4x4
-//	    for r, c in 0..2 where columns has bit c:
+//	    for r, c in 0..2 if columns has bit c:
 //	        y[r,c] += rows[r][b,c,l] if add
 //	        rows[r][b,c,l] = max(y[r,c], floor)
 //
@@ -27,7 +27,7 @@ func winogradOut2AVX512(args *winogradOut)
 // winogradIn4AVX512 transforms a 6x6 tile of inputs for F(4x4, 3x3):
 //
 //	for b in 0..blocks, l in 0..16:
-//	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0; r, c in 0..6
+//	    d[r,c] = rows[r][b,c-1,l] if columns has bit c, else 0; r, c in 0..6
 //	    dst[i,j][b,l] = (B^T d B)[i,j]
 //
 //go:noescape
@@ -37,7 +37,7 @@ func winogradIn4AVX512(args *winogradIn)
 //
 //	for b in 0..blocks, l in 0..16:
 //	    y = A^T src[.,.][b,l] A + bias[b,l]; src is 6x6
-//	    for r, c in 0..4 where columns has bit c:
+//	    for r, c in 0..4 if columns has bit c:
 //	        y[r,c] += rows[r][b,c,l] if add
 //	        rows[r][b,c,l] = max(y[r,c], floor)
 //
@@ -47,7 +47,7 @@ func winogradOut4AVX512(args *winogradOut)
 // winogradIn2AVX2 transforms a 4x4 tile of inputs for F(2x2, 3x3):
 //
 //	for b in 0..blocks, l in 0..16:
-//	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0; r, c in 0..4
+//	    d[r,c] = rows[r][b,c-1,l] if columns has bit c, else 0; r, c in 0..4
 //	    dst[i,j][b,l] = (B^T d B)[i,j]
 //
 //go:noescape
@@ -57,7 +57,7 @@ func winogradIn2AVX2(args *winogradIn)
 //
 //	for b in 0..blocks, l in 0..16:
 //	    y = A^T src[.,.][b,l] A + bias[b,l]; src is 4x4
-//	    for r, c in 0..2 where columns has bit c:
+//	    for r, c in 0..2 if columns has bit c:
 //	        y[r,c] += rows[r][b,c,l] if add
 //	        rows[r][b,c,l] = max(y[r,c], floor)
 //
@@ -67,7 +67,7 @@ func winogradOut2AVX2(args *winogradOut)
 // winogradIn4AVX2 transforms a 6x6 tile of inputs for F(4x4, 3x3):
 //
 //	for b in 0..blocks, l in 0..16:
-//	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0; r, c in 0..6
+//	    d[r,c] = rows[r][b,c-1,l] if columns has bit c, else 0; r, c in 0..6
 //	    dst[i,j][b,l] = (B^T d B)[i,j]
 //
 //go:noescape
@@ -77,7 +77,7 @@ func winogradIn4AVX2(args *winogradIn)
 //
 //	for b in 0..blocks, l in 0..16:
 //	    y = A^T src[.,.][b,l] A + bias[b,l]; src is 6x6
-//	    for r, c in 0..4 where columns has bit c:
+//	    for r, c in 0..4 if columns has bit c:
 //	        y[r,c] += rows[r][b,c,l] if add
 //	        rows[r][b,c,l] = max(y[r,c], floor)
 //

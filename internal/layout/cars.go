@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -68,7 +70,7 @@ func runCars(parts []Part) []string {
 // checkMAT looks at the head of a MATLAB 5 file: 116 bytes of text, 8 of no
 // concern, version 0x0100, and the letters MI in the file's byte order.
 func checkMAT(path string, p *Part) error {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,8 @@ func checkMAT(path string, p *Part) error {
 		return fmt.Errorf("%s: %d bytes, want the head of a MATLAB 5 file", path, info.Size())
 	}
 	if tail := string(head[124:]); !bytes.HasPrefix(head, []byte("MATLAB 5.0")) || tail != "\x00\x01IM" && tail != "\x01\x00MI" {
-		return fmt.Errorf("%s: begins with %q, want a MATLAB 5 file", path, head[:16])
+		return fmt.Errorf("%s: %w", path, foreign.Explain(file, "a MATLAB 5 file",
+			fmt.Errorf("begins with %s, want a MATLAB 5 file", foreign.Quote(string(head[:16])))))
 	}
 	return nil
 }
@@ -94,7 +97,7 @@ var carColour = regexp.MustCompile(`^([0-9]{1,3})_[0-9]{1,2}$`)
 func colours(root string, pictures []string) Part {
 	p := Part{Name: coloursFile, Unit: "rows"}
 	for _, path := range []string{filepath.Join(root, coloursFile), filepath.Join(root, "..", coloursFile), filepath.Join(root, "..", "cars_refined", coloursFile)} {
-		if file, err := os.Open(path); err == nil {
+		if file, err := foreign.Open(path); err == nil {
 			defer file.Close()
 			p.Name = path
 			readColours(file, path, pictures, &p)
@@ -110,7 +113,7 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 	reader := csv.NewReader(io.LimitReader(file, maxTable))
 	head, err := reader.Read()
 	if err != nil || len(head) != 2 || head[0] != "image" || head[1] != "Class" {
-		p.problem("%s: begins with %.40q, %v, want the columns image,Class", path, head[:min(len(head), 4)], err)
+		p.problem("%s: begins with %s, %v, want the columns image,Class", path, foreign.QuoteAll(head[:min(len(head), 4)]), err)
 		return
 	}
 	there := map[string]bool{}
@@ -134,14 +137,14 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 			class, _ = strconv.Atoi(m[1])
 		}
 		if class < 1 || class > carsClasses {
-			p.problem("%s: row %d: Class %.40q, want CLASS_COLOUR with a class of 1 to %d", path, p.Count, row[1], carsClasses)
+			p.problem("%s: row %d: Class %s, want CLASS_COLOUR with a class of 1 to %d", path, p.Count, foreign.Quote(row[1]), carsClasses)
 			return
 		}
 		if there[row[0]] {
 			joined++
 			delete(there, row[0])
 		} else {
-			unknown = append(unknown, fmt.Sprintf("%.80q", row[0]))
+			unknown = append(unknown, foreign.Quote(row[0]))
 		}
 	}
 	if len(unknown) > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -177,7 +178,7 @@ func countFiles(dir, suffix string) (n int) {
 
 // size reads the width and height of a picture.
 func size(path string) (w, h int, err error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -24,8 +24,7 @@ func benchScores() Scores {
 	return Scores{Images: benchB, Heads: benchH, Neurons: benchC, Data: random(benchB * benchH * benchC)}
 }
 
-// BenchmarkPairs does all heads of the model; the directions of one stand for
-// those of all.
+// BenchmarkPairs runs all heads of the model, all with the directions of one head.
 func BenchmarkPairs(b *testing.B) {
 	s, v, bias := benchScores(), random(benchC*benchO), random(benchO)
 	team := par.NewTeam(runtime.GOMAXPROCS(0))
@@ -40,7 +39,7 @@ func BenchmarkPairs(b *testing.B) {
 	b.ReportMetric(float64(benchH*benchC)*float64(b.N)/b.Elapsed().Seconds(), "units/s")
 }
 
-// BenchmarkNeurons does all neurons of the model, 128 at a time with the same
+// BenchmarkNeurons runs all neurons of the model, 128 at a time with the same
 // directions.
 func BenchmarkNeurons(b *testing.B) {
 	const units = 128

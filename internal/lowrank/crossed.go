@@ -8,14 +8,14 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// crossed solves a neuron's problem on the side of the heads, [H,H], which is
-// the smaller one when more images than heads are selected. With S = Dᵀ D and
+// crossed solves a neuron's problem in the dimension of the heads, [H,H], which is
+// smaller than [k,k] when more images than heads are selected. With S = Dᵀ D and
 // G = L Lᵀ, an eigenvector z of Lᵀ S L gives
 //
 //	w = S L z    because    S G w = S L (Lᵀ S L z) = σ² w
 //
 // and w holds the direction's coordinates in V: x = Vᵀ w. The rows' projections
-// on it are D G w.
+// on x are D G w.
 type crossed struct {
 	metric      *mat.SymDense // [H,H], G
 	eigen       mat.EigenSym
@@ -35,7 +35,7 @@ func newCrossed(kept, heads int) *crossed {
 	}
 }
 
-// solve is neuron.left.
+// solve implements neuron.left.
 func (c *crossed) solve(n *neuron, index int) (projections []float64, ok bool) {
 	copy(c.metric.RawSymmetric().Data, n.metric.Data)
 	if !c.eigen.Factorize(c.metric, true) {
@@ -43,7 +43,7 @@ func (c *crossed) solve(n *neuron, index int) (projections []float64, ok bool) {
 	}
 	c.eigen.VectorsTo(&c.vectors)
 	for j, value := range c.eigen.RawValues() {
-		scale := math.Sqrt(math.Max(value, 0)) // rounding may leave a zero below zero
+		scale := math.Sqrt(math.Max(value, 0)) // rounding may make a zero slightly negative
 		for i := range n.heads {
 			c.root.Data[i*n.heads+j] = c.vectors.At(i, j) * scale
 		}

@@ -7,13 +7,13 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Dense computes a direction of each unit from the contributions themselves,
-// rows [B,U,O]: a run of neighbouring units of each image, as they lie in a
-// dense collection. Pairs and neurons are alike to it, a neuron's contribution
-// being the sum over its heads.
+// Dense computes a direction of each unit from explicit contributions, rows
+// [B,U,O]: a contiguous range of units of each image, as in a dense collection. It
+// makes no difference between pairs and neurons; a neuron's contribution is the sum
+// over its heads.
 //
-// It fails with a *UnitError when a contribution is not finite or the
-// eigenvalue problem cannot be solved, and panics when sizes do not match.
+// It returns a *UnitError if a contribution is NaN or infinite or the eigenvalue
+// problem cannot be solved, and panics if sizes do not match.
 func Dense(r *Result, rows []float32, images int, opt Options, team par.Team) error {
 	r.check(images, opt.TopK)
 	if len(rows) != images*r.Units*r.OutDim || opt.Index < 0 {
@@ -101,7 +101,7 @@ func (d *dense) solve(r *Result, u int, rows []float32, opt Options) *UnitError 
 	return nil
 }
 
-// squaredDistance returns |row - mean|². Four sums let additions overlap.
+// squaredDistance returns |row - mean|². Four partial sums let additions overlap.
 func squaredDistance(row []float32, mean []float64) float64 {
 	var s0, s1, s2, s3 float64
 	o := 0

@@ -7,21 +7,21 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Extremes sum up the scores of pairs over any number of images, seen one after
-// the other, in memory that does not grow with it. They hold what Pairs needs:
-// the k images whose score is furthest from the mean are among those of the k
-// largest and of the k smallest scores, whatever the mean turns out to be.
+// Extremes accumulate statistics of pairs' scores over any number of images, in
+// memory that does not grow with that number. They hold what Pairs needs: the k
+// images whose score is furthest from the mean are among those with the k largest
+// and the k smallest scores, whatever the mean is.
 type Extremes struct {
 	Pairs, Keep int // P = H*C, k
-	Images      int // B, seen so far
+	Images      int // B, number of images so far
 
 	Sum      Sums // [P], of the scores
 	Largest  Tail
 	Smallest Tail
 }
 
-// Tail holds the most extreme scores of every pair, from the most extreme one
-// on, and of equals the earlier image first. Of each row the first min(k, B)
+// Tail holds the most extreme scores of every pair, the most extreme first; among
+// equal scores the earlier image comes first. The first min(k, B) entries of each row
 // are in use.
 type Tail struct {
 	Scores []float32 // [P,k]
@@ -29,7 +29,8 @@ type Tail struct {
 	sign   float32   // 1 for the largest, -1 for the smallest
 }
 
-// NewExtremes returns the statistics of no images.
+// NewExtremes returns statistics without images, for a number of pairs and the keep
+// largest and smallest scores of each.
 func NewExtremes(pairs, keep int) *Extremes {
 	if pairs < 1 || keep < 1 {
 		panic("lowrank: empty statistics")
@@ -39,18 +40,18 @@ func NewExtremes(pairs, keep int) *Extremes {
 	return &Extremes{Pairs: pairs, Keep: keep, Sum: NewSums(pairs), Largest: largest, Smallest: smallest}
 }
 
-// NewTail returns room for the keep largest numbers of each of some units.
+// NewTail returns an empty Tail for the keep largest numbers of each unit.
 func NewTail(units, keep int) Tail {
 	return Tail{make([]float32, units*keep), make([]int32, units*keep), 1}
 }
 
-// Add adds the scores of further images, [b,P].
+// Add adds the scores of more images, [b,P].
 func (e *Extremes) Add(scores []float32, team par.Team) {
 	images := len(scores) / e.Pairs
 	if len(scores) != images*e.Pairs || e.Images > math.MaxInt32-images {
 		panic("lowrank: scores of wrong size")
 	}
-	// Some pairs at a time, so that their tails stay in the cache for all images.
+	// In groups of pairs, so that their tails stay in the cache for all images.
 	team.For((e.Pairs+pairGroup-1)/pairGroup, func(first, end, _ int) {
 		for lo := first * pairGroup; lo < min(end*pairGroup, e.Pairs); lo += pairGroup {
 			for b := range images {
@@ -66,8 +67,9 @@ func (e *Extremes) Add(scores []float32, team par.Team) {
 	e.Images += images
 }
 
-// Insert puts the score of an image in its place among those of pair p, if it has
-// one; seen scores came before, of earlier images.
+// Insert adds the score of an image to the tail of pair p, if it is among the keep
+// most extreme. seen is the number of earlier images, whose scores were inserted
+// before.
 func (t *Tail) Insert(p, keep, seen, image int, score float32) {
 	n := min(seen, keep)
 	row, images := t.Scores[p*keep:(p+1)*keep], t.Images[p*keep:(p+1)*keep]
@@ -83,12 +85,12 @@ func (t *Tail) Insert(p, keep, seen, image int, score float32) {
 	row[n], images[n] = score, int32(image)
 }
 
-// Merge adds the statistics of further images, whose numbers follow those of e's.
-// The bits are those of statistics that saw all images one after the other. It
-// panics unless other kept as many as e does, or all it saw.
+// Merge adds the statistics of the images that follow e's. The result has the same
+// bits as statistics of all images in order. It panics unless other kept at least as
+// many scores as e does, or all of its scores.
 func (e *Extremes) Merge(other *Extremes, team par.Team) {
 	if other.Pairs != e.Pairs || !other.Complete(e.Keep) || e.Images > math.MaxInt32-other.Images {
-		panic("lowrank: statistics of other sizes")
+		panic("lowrank: statistics of different sizes")
 	}
 	e.Sum.Merge(other.Sum)
 	n := min(e.Keep, other.Images)
@@ -104,11 +106,12 @@ func (e *Extremes) Merge(other *Extremes, team par.Team) {
 	e.Images += other.Images
 }
 
-// Complete reports whether the k images of largest centred norm are known.
+// Complete reports whether enough scores were kept to find the topK images of
+// largest centred norm.
 func (e *Extremes) Complete(topK int) bool { return min(topK, e.Images) <= e.Keep }
 
-// candidates returns the scores of pair p that are kept, in the order of the
-// images, and the images.
+// candidates sets c to the kept scores of pair p and their images, in the order of
+// the images.
 func (e *Extremes) candidates(p int, c *candidates) {
 	n := min(e.Keep, e.Images)
 	c.order = c.order[:0]
@@ -137,11 +140,11 @@ type candidates struct {
 	images []int32
 }
 
-// PairsOf is Pairs on scores that were summed up: it gives the same
-// bits. The units are the pairs of head, C of them. It panics unless Complete.
+// PairsOf is Pairs computed from statistics instead of scores, with the same bits.
+// The units are the C pairs of head. It panics unless Complete.
 //
-// Two scores of a pair that differ by less than rounding leaves of their
-// distance to the mean may be taken for each other in Result.Images.
+// If two scores of a pair differ so little that their distances to the mean are
+// rounded to the same number, Result.Images may hold either image.
 func (e *Extremes) PairsOf(r *Result, head int, directions, bias []float32, topK int, team par.Team) error {
 	r.check(e.Images, topK)
 	first := head * r.Units
@@ -149,7 +152,7 @@ func (e *Extremes) PairsOf(r *Result, head int, directions, bias []float32, topK
 		panic("lowrank: pairs of wrong size")
 	}
 	if !e.Complete(topK) {
-		panic("lowrank: too few scores were kept")
+		panic("lowrank: not enough scores were kept")
 	}
 	return forUnits(r.Units, pairGroup, team, func() func(lo, hi int) *UnitError {
 		var p pair

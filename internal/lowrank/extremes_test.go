@@ -10,9 +10,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// TestExtremes holds that pairs computed from sums and extremes have the bits of
-// those computed from all scores, for skewed scores, equal ones, and fewer or
-// more images than are kept.
+// TestExtremes checks that pairs computed from sums and extremes have the same bits
+// as pairs computed from all scores, for skewed and for equal scores, and for fewer
+// and more images than scores are kept.
 func TestExtremes(t *testing.T) {
 	const heads, neurons, outDim = 2, 150, 5
 	random := rand.New(rand.NewPCG(1, 2))
@@ -63,8 +63,8 @@ func TestExtremesPanics(t *testing.T) {
 	e := NewExtremes(3, 2)
 	e.Add(make([]float32, 9), par.NewTeam(1))
 	defer func() {
-		if recover() != "lowrank: too few scores were kept" {
-			t.Error("no panic where 2 scores are kept and 3 images are asked for")
+		if recover() != "lowrank: not enough scores were kept" {
+			t.Error("no panic with 2 scores kept and 3 images requested")
 		}
 	}()
 	e.PairsOf(NewResult(3, 1, 3, 3), 0, make([]float32, 3), make([]float32, 1), 3, par.NewTeam(1))
@@ -86,8 +86,8 @@ func BenchmarkExtremes(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Milliseconds())/float64(b.N*images), "ms/image")
 }
 
-// TestMerge holds that statistics of parts of the images, merged, have the bits
-// of those of all of them, for scores of very different sizes.
+// TestMerge checks that merged statistics of parts of the images have the same bits
+// as the statistics of all images, for scores of very different sizes.
 func TestMerge(t *testing.T) {
 	const pairs, images = 70, 90
 	random := rand.New(rand.NewPCG(3, 4))
@@ -95,7 +95,7 @@ func TestMerge(t *testing.T) {
 	for i := range scores {
 		scores[i] = float32(random.NormFloat64() * math.Pow(10, float64(random.IntN(9)-6)))
 		if i%7 == 0 {
-			scores[i] = float32(random.IntN(3)) // equals
+			scores[i] = float32(random.IntN(3)) // ties
 		}
 	}
 	for _, keep := range []int{1, 10, 40, 200} {
@@ -117,8 +117,9 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// TestSums holds that sums do not depend on the order, that they are as close to
-// the true sum as float64 allows, and that what cannot be summed shows.
+// TestSums checks that sums do not depend on the order, that they are as close to the
+// true sum as float64 allows, and that NaN and infinite values give a NaN or infinite
+// sum.
 func TestSums(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	for _, size := range []float64{1e-8, 1e-3, 1, 700} {

@@ -9,14 +9,14 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// Tolerances of the manifest. Singular vectors of neurons have more room, as
-// neighbouring singular values turn them into each other.
+// Tolerances of the manifest. Those of neurons' singular vectors are larger, because
+// close singular values mix their vectors.
 const (
 	goldenTolerance = 1e-4
 	vectorTolerance = 1e-3
 
-	// denseTolerance is for the dense route against the factored one: the
-	// former's input is rounded to float32 with mean and bias in it.
+	// denseTolerance is for comparing Dense with the factored functions: its input is
+	// rounded to float32 with mean and bias included.
 	denseTolerance = 2e-5
 
 	goldenTopK = 20
@@ -125,8 +125,8 @@ func (g golden) neuronContributions() []float32 {
 	return rows
 }
 
-// alike compares a result with golden files. Where free is set either sign
-// will do.
+// alike compares a result with golden files. Where free is set, either sign is
+// accepted.
 func alike(t *testing.T, r *Result, direction, mean, norms string, free []bool, tolerance float64) {
 	t.Helper()
 	want, _ := read(t, direction)
@@ -195,8 +195,8 @@ func TestGoldenNeurons(t *testing.T) {
 	}
 }
 
-// TestDenseIsFactored computes the same from the contributions written out, as
-// the published code does, and expects the same, rule for open signs included.
+// TestDenseIsFactored computes directions from explicit contributions, as the
+// published code does, and expects the same results, including open signs.
 func TestDenseIsFactored(t *testing.T) {
 	g := readGolden(t)
 	rows := g.contributions()
@@ -249,7 +249,7 @@ func TestDenseIsFactored(t *testing.T) {
 			}
 		}
 	}
-	// In a pair's contributions there is no second direction.
+	// A pair's contributions have no second direction.
 	r := NewResult(g.scores.Heads*g.scores.Neurons, g.outDim, g.scores.Images, goldenTopK)
 	if err := Dense(r, rows, g.scores.Images, Options{goldenTopK, 1}, team); err != nil {
 		t.Fatal(err)

@@ -5,10 +5,10 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// rankTolerance is the singular value, as a share of the largest, below which
-// a direction counts as null. Inputs are float32: at this strength what they
-// were rounded by is no longer small beside the direction, and an eigenvalue,
-// the square, is still 10^5 times float64's rounding.
+// rankTolerance is the singular value, relative to the largest, below which a
+// direction counts as null. Inputs are float32: below this strength their rounding
+// is no longer small compared with the direction, while the eigenvalue, the square,
+// is still 10^5 times float64's rounding.
 const rankTolerance = 1e-5
 
 // gram finds singular vectors of a matrix A of k rows through the eigenvectors
@@ -25,7 +25,7 @@ func newGram(k int) *gram {
 	return &gram{matrix: mat.NewSymDense(k, nil), vector: make([]float64, k)}
 }
 
-// set takes the upper triangle of A Aᵀ.
+// set copies the upper triangle of product, A Aᵀ.
 func (g *gram) set(product blas64.General) {
 	raw := g.matrix.RawSymmetric()
 	for i := range product.Rows {
@@ -33,9 +33,9 @@ func (g *gram) set(product blas64.General) {
 	}
 }
 
-// solve returns the left singular vector of the given number, of either sign,
-// or nil when its singular value is null. ok is false when the iteration did
-// not converge. The result is valid until the next call.
+// solve returns the left singular vector with the given index, of either sign, or
+// nil if its singular value is null. ok is false if the iteration did not converge.
+// The result is valid until the next call.
 func (g *gram) solve(index int) (left []float64, ok bool) {
 	k := g.matrix.SymmetricDim()
 	if index >= k {
@@ -45,7 +45,7 @@ func (g *gram) solve(index int) (left []float64, ok bool) {
 		return nil, false
 	}
 	values := g.eigen.RawValues() // ascending
-	if value, most := values[k-1-index], values[k-1]; most <= 0 || value <= rankTolerance*rankTolerance*most {
+	if value, largest := values[k-1-index], values[k-1]; largest <= 0 || value <= rankTolerance*rankTolerance*largest {
 		return nil, true
 	}
 	g.eigen.VectorsTo(&g.left)

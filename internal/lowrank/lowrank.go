@@ -1,19 +1,18 @@
 // Package lowrank finds the principal directions of contributions over a set
 // of images, as the method's svd step defines them.
 //
-// A unit is a neuron-head pair or a neuron. Of each unit there is one
-// contribution, a vector of length O, per image. They are centred by their
-// mean over all images; the k images of largest centred norm are selected, the
-// lower image index first among equals; and the unit's principal directions
-// are the right singular vectors of the selected rows. The sign of a direction
-// follows from its projections, the inner products of the selected rows with
-// it: see State.
+// A unit is a neuron-head pair or a neuron. It has one contribution, a vector of
+// length O, per image. Contributions are centred by their mean over all images. The
+// k images of largest centred norm are selected, the lower image index first among
+// equals. The unit's principal directions are the right singular vectors of the
+// selected rows. The sign of a direction follows from its projections, the inner
+// products of the selected rows with it: see State.
 //
-// No unit needs a decomposition of a k x O matrix. Pairs, whose contributions
-// are r = s·v + b, have the closed form that Pairs evaluates. A neuron's
-// contribution is Σ_h s[h]·v[h] + const, and Neurons works with its H scores
-// in the metric V Vᵀ. Dense takes the contributions themselves. All three
-// decide in float64 and give the same bytes for any number of workers.
+// No unit needs a decomposition of a k x O matrix. The contributions of a pair are
+// r = s·v + b, for which Pairs evaluates a closed form. A neuron's contribution is
+// Σ_h s[h]·v[h] + const, and Neurons works with its H scores in the metric V Vᵀ.
+// Dense works on explicit contributions. All three make decisions in float64 and
+// give the same bytes for any number of workers.
 //
 // Axis letters: B images, H heads, C neurons, O the joint image-text
 // dimension, U units, k = min(top k, B). All arrays are row-major.
@@ -29,16 +28,16 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Options say which direction is asked for.
+// Options select a direction.
 type Options struct {
-	TopK  int // images that directions are computed from, at least 1
-	Index int // number of the direction, 0 for the strongest
+	TopK  int // number of images that directions are computed from, at least 1
+	Index int // index of the direction, 0 for the strongest
 }
 
-// Result holds one direction of each of a run of units.
+// Result holds one direction for each unit of a range.
 type Result struct {
 	Units, OutDim int
-	Kept          int // k, the images selected: fewer than asked for when there are fewer
+	Kept          int // k, the number of images selected: TopK, or all images if there are fewer
 
 	Direction []float32 // [U,O], unit vectors; zero where State is Null
 	Mean      []float32 // [U,O], mean contribution, bias included
@@ -48,8 +47,8 @@ type Result struct {
 	ScoreMean []float32 // [U], mean score; from Pairs only
 }
 
-// NewResult allocates a Result for units of width outDim, over images of which
-// topK are to be selected.
+// NewResult allocates a Result for a number of units with contributions of length
+// outDim, over a number of images, of which topK are selected.
 func NewResult(units, outDim, images, topK int) *Result {
 	kept := min(images, topK)
 	return &Result{
@@ -63,15 +62,15 @@ func NewResult(units, outDim, images, topK int) *Result {
 	}
 }
 
-// State says how a direction came to its sign.
+// State says how the sign of a direction was chosen.
 //
-// The published rule keeps a singular vector when more than half of the top k
-// images, of the number asked for even if there are fewer, project positively,
-// and negates it otherwise. That settles the sign only when a majority has one
-// sign; on a tie the published code returns whatever LAPACK returned. Then
-// the sign here is that of the sum of the projections' cubes, so that the
-// direction points along the longer tail; should that be zero, the first
-// selected image whose projection is not zero projects positively.
+// The published rule keeps a singular vector if more than half of the top k images
+// project positively, and negates it otherwise. (k is the number requested, even if
+// there are fewer images.) This decides the sign only if a majority has one sign; on
+// a tie the published code returns whatever LAPACK returned. Here a tie is decided by
+// the sign of the sum of the projections' cubes, so that the direction points along
+// the longer tail. If that sum is zero, the first selected image with a nonzero
+// projection projects positively.
 type State uint8
 
 const (
@@ -79,12 +78,12 @@ const (
 	Decided State = iota
 	// Open: neither sign has a majority, and the rule for ties was used.
 	Open
-	// Null: there is no such direction, since the unit's contributions do not
-	// vary (in so many dimensions).
+	// Null: the direction does not exist, because the unit's contributions do not
+	// vary, or vary in too few dimensions.
 	Null
 )
 
-// Count returns how many units are in the given state.
+// Count returns the number of units in the given state.
 func (r *Result) Count(state State) int {
 	n := 0
 	for _, s := range r.State {
@@ -95,28 +94,28 @@ func (r *Result) Count(state State) int {
 	return n
 }
 
-// UnitError says that a unit could not be computed.
+// UnitError is the error of a unit that could not be computed.
 type UnitError struct {
-	Unit   int // its index in the Result
+	Unit   int // index in the Result
 	Reason string
 }
 
 func (e *UnitError) Error() string { return fmt.Sprintf("unit %d: %s", e.Unit, e.Reason) }
 
 const (
-	reasonScores     = "a score is not finite"
-	reasonDirections = "its directions are not finite"
-	reasonRows       = "a contribution is not finite"
+	reasonScores     = "a score is NaN or infinite"
+	reasonDirections = "a direction has NaN or infinite values"
+	reasonRows       = "a contribution has NaN or infinite values"
 	reasonEigen      = "the eigenvalue iteration did not converge"
 )
 
-// check panics unless r can take what is computed from images.
+// check panics unless r has the right sizes for a number of images.
 func (r *Result) check(images, topK int) {
 	if images < 1 || topK < 1 || r.Units < 0 || r.OutDim < 1 {
 		panic("lowrank: empty input")
 	}
 	if r.Kept != min(images, topK) {
-		panic("lowrank: result for another number of images")
+		panic("lowrank: result for a different number of images")
 	}
 	if len(r.Direction) != r.Units*r.OutDim || len(r.Mean) != len(r.Direction) ||
 		len(r.Norms) != r.Units*r.Kept || len(r.Images) != len(r.Norms) || len(r.State) != r.Units || len(r.ScoreMean) != r.Units {
@@ -124,9 +123,9 @@ func (r *Result) check(images, topK int) {
 	}
 }
 
-// forUnits runs body over 0..n in groups of at most size, several at once.
-// Each worker has its own scratch, which newBody makes. The error is that of
-// the lowest unit that has one, whatever the team.
+// forUnits runs body over 0..n in groups of at most size, several concurrently. Each
+// worker has its own body, with its own scratch memory, made by newBody. The error is
+// that of the lowest failing unit, whatever the size of the team.
 func forUnits(n, size int, team par.Team, newBody func() func(lo, hi int) *UnitError) error {
 	groups := (n + size - 1) / size
 	errs := make([]*UnitError, team.Size())

@@ -15,8 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// exact is the difference that rounding a result to float32 makes, and a
-// little for float64 sums in another order.
+// exact is the error of rounding a result to float32, plus a little for float64 sums
+// in another order.
 const exact = 2e-7
 
 // problem is a small random case: neurons of H heads over B images.
@@ -35,7 +35,7 @@ var problems = []problem{
 	{images: 40, heads: 6, neurons: 5, outDim: 16, topK: 9},
 	{images: 40, heads: 6, neurons: 5, outDim: 16, topK: 3},
 	{images: 7, heads: 5, neurons: 33, outDim: 9, topK: 50}, // fewer images than asked for
-	{images: 4, heads: 8, neurons: 5, outDim: 12, topK: 4},  // and than heads
+	{images: 4, heads: 8, neurons: 5, outDim: 12, topK: 4},  // and fewer than heads
 	{images: 30, heads: 8, neurons: 5, outDim: 5, topK: 12}, // fewer dimensions than heads
 	{images: 30, heads: 6, neurons: 5, outDim: 16, topK: 10, rank: 2},
 	{images: 2, heads: 3, neurons: 2, outDim: 4, topK: 2},
@@ -83,10 +83,10 @@ func rows(s Scores, v, bias []float32, n int) *mat.Dense {
 	return m
 }
 
-// answer is what the definition gives for one unit's contributions.
+// answer is the result of the definition for one unit's contributions.
 type answer struct {
 	mean, norms, direction, values []float64
-	apart                          float64 // of the singular value from its neighbours, as a share of the largest
+	apart                          float64 // distance of the singular value from its neighbours, relative to the largest
 }
 
 // define follows the definition step by step with gonum's SVD.
@@ -191,8 +191,8 @@ func agree(t *testing.T, r *Result, u int, want answer, index int, tolerance flo
 			}
 		}
 	}
-	// A direction turns by the perturbation over the distance of its singular
-	// value from the others, and through the Gram matrix by that squared.
+	// A direction changes by the perturbation divided by the distance of its singular
+	// value from the others; with the Gram matrix, by the square of that.
 	strength := want.values[index] / want.values[0]
 	if err := testutil.Far(got, direction, tolerance/min(1, want.apart*strength)); err != nil {
 		t.Errorf("unit %d, singular values %v: direction: %v", u, want.values, err)
@@ -200,8 +200,7 @@ func agree(t *testing.T, r *Result, u int, want answer, index int, tolerance flo
 }
 
 func TestAgainstSVD(t *testing.T) {
-	// denseRounding is what float32 contributions differ by, in the units of
-	// exact.
+	// denseRounding is the error of float32 contributions, in units of exact.
 	const denseRounding = 3e-6
 	for _, p := range problems {
 		t.Run(p.String(), func(t *testing.T) {
@@ -243,7 +242,7 @@ func TestAgainstSVD(t *testing.T) {
 					for n := range p.neurons {
 						want := define(rows(one, directions, bias, n), Options{p.topK, 0})
 						if !slices.ContainsFunc(directions[n*p.outDim:(n+1)*p.outDim], func(x float32) bool { return x != 0 }) {
-							want.values = nil // what the definition finds is rounding of the bias
+							want.values = nil // the definition finds only rounding of the bias
 							clear(want.norms)
 						}
 						agree(t, r, n, want, 0, exact)
@@ -284,10 +283,10 @@ func TestAnyTeamAndBlock(t *testing.T) {
 	want := run(1)
 	for _, workers := range []int{2, 3, 7, 64} {
 		if got := run(workers); !reflect.DeepEqual(got, want) {
-			t.Errorf("%d workers give another result than one", workers)
+			t.Errorf("%d workers give a different result than one", workers)
 		}
 	}
-	// A run of neurons gives what it gives among all.
+	// A range of neurons gives the same result as among all.
 	const first, units = 37, 50
 	part := NewResult(units, p.outDim, p.images, p.topK)
 	var directions []float32
@@ -299,14 +298,14 @@ func TestAnyTeamAndBlock(t *testing.T) {
 	}
 	if !slices.Equal(part.Direction, want[1].Direction[first*p.outDim:(first+units)*p.outDim]) ||
 		!slices.Equal(part.Norms, want[1].Norms[first*p.topK:(first+units)*p.topK]) {
-		t.Error("a run of neurons differs from the same among all")
+		t.Error("a range of neurons differs from the same neurons among all")
 	}
 }
 
 func TestUnitsWithoutVariation(t *testing.T) {
 	const images, outDim, topK = 6, 3, 4
 	s := Scores{Images: images, Heads: 1, Neurons: 2, Data: slices.Repeat([]float32{0.7, 0.1}, images)}
-	s.Data[1] = 5 // of the first image and second neuron
+	s.Data[1] = 5 // the first image's score of the second neuron
 	v := []float32{3, 0, 4, 0, 0, 0}
 	bias := []float32{1, 1, 1}
 	pairs := NewResult(2, outDim, images, topK)
@@ -404,7 +403,7 @@ func TestTop(t *testing.T) {
 	for range 3000 {
 		n := 1 + rng.IntN(200)
 		keys := make([]float64, n)
-		values := 1 + rng.IntN(2*n) // few of them give ties
+		values := 1 + rng.IntN(2*n) // few values give ties
 		for i := range keys {
 			keys[i] = float64(rng.IntN(values))
 		}

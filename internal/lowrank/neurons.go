@@ -10,26 +10,24 @@ import (
 )
 
 const (
-	// neuronGroup is how many neurons are gathered at a time: a cache line of
-	// every image and head.
+	// neuronGroup is the number of neurons gathered at a time: one cache line of
+	// scores for every image and head.
 	neuronGroup = 16
 
-	// gatherBytes bounds that memory per worker when there are many images.
+	// gatherBytes bounds the memory for gathering, per worker.
 	gatherBytes = 32 << 20
 )
 
-// Neurons computes a direction of each neuron from first on, one per unit of
-// r. Centred, a neuron's contribution is Σ_h (s[h] - mean s[h])·v[h]: a row
-// of H deviations d times V [H,O]. With G = V Vᵀ [H,H], its squared norm is
-// d G dᵀ, the Gram matrix of the selected rows A is D G Dᵀ, and the right
-// singular vector that belongs to the left one u is (uᵀ D) V, normalised. When
-// more images than there are heads are selected, the smaller problem of side H
-// takes the place of the Gram matrix of side k; see crossed.
+// Neurons computes a direction of each neuron from first on, one per unit of r. A
+// neuron's centred contribution is Σ_h (s[h] - mean s[h])·v[h]: a row of H deviations
+// d times V [H,O]. With G = V Vᵀ [H,H], its squared norm is d G dᵀ, the Gram matrix of
+// the selected rows is D G Dᵀ, and the right singular vector for a left singular
+// vector u is (uᵀ D) V, normalised. If more images than heads are selected, an H x H
+// problem replaces the k x k Gram matrix; see crossed.
 //
-// Shapes: directions v [H,U,O] of those neurons, bias [O] the sum of all
-// heads' b. It fails with a *UnitError when a score or direction is not
-// finite or the eigenvalue problem cannot be solved, and panics when sizes do
-// not match.
+// Shapes: directions v [H,U,O] of these neurons; bias [O], the sum of all heads' b.
+// It returns a *UnitError if a score or direction is NaN or infinite or the
+// eigenvalue problem cannot be solved, and panics if sizes do not match.
 func Neurons(r *Result, s Scores, first int, directions, bias []float32, opt Options, team par.Team) error {
 	s.check()
 	r.check(s.Images, opt.TopK)
@@ -72,7 +70,7 @@ type neuron struct {
 	dTop, dgTop   blas64.General // [k,H], the selected rows
 	product       blas64.General // [k,k]
 	gram          *gram
-	crossed       *crossed  // instead of product and gram when k > H
+	crossed       *crossed  // replaces product and gram if k > H
 	w, x          []float64 // [H], [O]
 }
 
@@ -96,14 +94,14 @@ func general(rows, cols int) blas64.General {
 	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: make([]float64, rows*cols)}
 }
 
-// widen copies as many elements as dst has.
+// widen converts len(dst) elements of src.
 func widen(dst []float64, src []float32) {
 	for i, x := range src[:len(dst)] {
 		dst[i] = float64(x)
 	}
 }
 
-// deviate fills in means and d from scores [H,B].
+// deviate computes means and d from scores [H,B].
 func (n *neuron) deviate(scores []float32) {
 	for h := range n.heads {
 		row := scores[h*n.images : (h+1)*n.images]
@@ -141,7 +139,7 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 		for i := b * n.heads; i < (b+1)*n.heads; i++ {
 			sum += n.dg.Data[i] * n.d.Data[i]
 		}
-		n.squares[b] = math.Max(sum, 0) // rounding may leave a zero norm below zero
+		n.squares[b] = math.Max(sum, 0) // rounding may make a zero norm slightly negative
 	}
 	selected := n.selector.top(n.squares, r.Kept)
 	putImages(r, u, selected)
@@ -174,10 +172,9 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 	return nil
 }
 
-// left returns the selected rows' projections on the direction of the given
-// number, up to a positive factor, and leaves the direction's coordinates in V
-// in w. It returns nil when the direction is null; ok is false when an
-// iteration did not converge.
+// left returns the selected rows' projections on the direction with the given index,
+// up to a positive factor, and sets w to the direction's coordinates in V. It returns
+// nil if the direction is null; ok is false if an iteration did not converge.
 func (n *neuron) left(index int) (projections []float64, ok bool) {
 	if n.crossed != nil {
 		return n.crossed.solve(n, index)

@@ -19,8 +19,9 @@ func (s Scores) check() {
 	}
 }
 
-// gather copies the scores of one head and the neurons lo to hi, those of one
-// neuron beside each other and distance elements from the next neuron's.
+// gather copies the scores of one head and the neurons lo to hi. The scores of one
+// neuron are contiguous in dst, and those of the next neuron start distance elements
+// later.
 func (s Scores) gather(dst []float32, distance, head, lo, hi int) {
 	for b := range s.Images {
 		row := s.Data[(b*s.Heads+head)*s.Neurons:]
@@ -30,8 +31,8 @@ func (s Scores) gather(dst []float32, distance, head, lo, hi int) {
 	}
 }
 
-// pairGroup is how many pairs are gathered at a time: four cache lines of each
-// image, so that a look-up of its memory page serves 64 pairs.
+// pairGroup is the number of pairs gathered at a time: four cache lines of each
+// image, so that one page lookup (TLB miss) serves 64 pairs.
 const pairGroup = 64
 
 // Pairs computes the strongest direction of the pairs of one head, one unit
@@ -41,12 +42,12 @@ const pairGroup = 64
 //	mean      = (mean s)·v + b
 //	norms     = |s - mean s|·|v|
 //
-// and further directions are null. Where the scores do not vary, or v is zero,
-// there is no direction: it is zero, and Null.
+// and further directions are null. If the scores do not vary, or v is zero, there is
+// no direction: it is zero and its state Null.
 //
-// Shapes: directions v [C,O] and bias b [O], of this head. r has C units. It
-// fails with a *UnitError when a score or direction is not finite, and panics
-// when sizes do not match.
+// Shapes: directions v [C,O] and bias b [O], of this head. r has C units. It returns
+// a *UnitError if a score or direction is NaN or infinite, and panics if sizes do not
+// match.
 func Pairs(r *Result, s Scores, head int, directions, bias []float32, topK int, team par.Team) error {
 	s.check()
 	r.check(s.Images, topK)
@@ -71,7 +72,7 @@ func Pairs(r *Result, s Scores, head int, directions, bias []float32, topK int, 
 
 // pair is scratch memory for one pair.
 type pair struct {
-	deviations, sizes []float64 // s - mean s and its absolute value, of every image
+	deviations, sizes []float64 // s - mean s and its absolute value, for every image
 	projections       []float64
 	selector          selector
 }
@@ -80,8 +81,8 @@ func (p *pair) solve(r *Result, u int, scores, v, bias []float32, topK int) *Uni
 	return p.finish(r, u, scores, sumOf(scores)/float64(len(scores)), v, bias, topK)
 }
 
-// finish computes unit u from the mean of its scores and those of the images
-// among which the selected ones are.
+// finish computes unit u from the mean of all its scores, and from scores that
+// include those of the selected images.
 func (p *pair) finish(r *Result, u int, scores []float32, mean float64, v, bias []float32, topK int) *UnitError {
 	if !isFinite(mean) {
 		return &UnitError{u, reasonScores}

@@ -1,19 +1,19 @@
 package lowrank
 
-// Sums are the sums of float32 values, one for each of any number of units. They
-// do not depend on the order in which the values come, nor on how these are
-// shared out among Sums that are added up afterwards: so a part of the images can
-// be summed up on each of many machines, and the whole has the same bits.
+// Sums are sums of float32 values, one sum per unit. They do not depend on the order
+// of the values, or on how the values are split among Sums that are merged later. So
+// each of several machines can sum a part of the images, and the total has the same
+// bits.
 //
-// A value is cut into a multiple of 2^-20 and the rest, a multiple of 2^-52 but
-// for what is smaller still. Sums of either are exact in float64 while they stay
-// below 2^33 and 2, which takes more than four million images of values below
-// 2048. Beyond, they are rounded as any sum is.
+// A value is split into a multiple of 2^-20 and a remainder, which is rounded to a
+// multiple of 2^-52. Sums of these parts are exact in float64 while they stay below
+// 2^33 and 2, which holds for up to four million images with values below 2048.
+// Larger sums are rounded as usual.
 type Sums struct {
-	High, Low []float64 // [U]; a sum is the two added
+	High, Low []float64 // [U]; the sum is High + Low
 }
 
-// NewSums returns the sums of no values.
+// NewSums returns sums of zero for a number of units.
 func NewSums(units int) Sums { return Sums{make([]float64, units), make([]float64, units)} }
 
 // Adding and subtracting 1.5 times 2^52 of a unit rounds to multiples of the unit.
@@ -41,7 +41,7 @@ func (s Sums) Merge(other Sums) {
 // Of returns the sum of unit u.
 func (s Sums) Of(u int) float64 { return s.High[u] + s.Low[u] }
 
-// sumOf is the sum of values as Sums have it.
+// sumOf returns the sum of values, computed as in Sums.
 func sumOf(values []float32) float64 {
 	s := Sums{make([]float64, 1), make([]float64, 1)}
 	for _, v := range values {

@@ -6,19 +6,18 @@ import (
 	"slices"
 )
 
-// selector finds the largest of many numbers, with scratch memory that it
-// keeps.
+// selector finds the largest of many numbers and reuses its scratch memory.
 type selector struct {
 	values  []float64
 	indices []int
 }
 
-// top returns the indices of the k largest keys in ascending order, k being at
-// least one and at most their number. Of equal keys the lower index is taken.
-// The result is valid until the next call. No key may be NaN.
+// top returns the indices of the k largest keys, in ascending order. k must be at
+// least 1 and at most len(keys). Of equal keys the lower index is taken. The result
+// is valid until the next call. No key may be NaN.
 func (s *selector) top(keys []float64, k int) []int {
 	bound := s.largest(keys, k)
-	equal := k // how many of those equal to bound are needed
+	equal := k // number of keys equal to bound that are needed
 	for _, key := range keys {
 		if key > bound {
 			equal--
@@ -36,8 +35,8 @@ func (s *selector) top(keys []float64, k int) []int {
 	return s.indices
 }
 
-// largest returns the k-th largest key. Few keys get past the k-th largest of
-// those before them, so few are ever moved.
+// largest returns the k-th largest key. Few keys exceed the k-th largest of those
+// before them, so few are copied.
 func (s *selector) largest(keys []float64, k int) float64 {
 	s.values = s.values[:0]
 	bound := math.Inf(-1)
@@ -55,8 +54,8 @@ func (s *selector) largest(keys []float64, k int) float64 {
 	return slices.Min(s.values[:k])
 }
 
-// partition moves the k largest of x to its front: Hoare's selection, with a
-// sort once the pivots have been bad for too long.
+// partition moves the k largest of x to its front: Hoare's quickselect, which falls
+// back to sorting after too many bad pivots.
 func partition(x []float64, k int) {
 	for left := 2 * bits.Len(uint(len(x))); len(x) > 16 && left > 0; left-- {
 		pivot := median(x[0], x[len(x)/2], x[len(x)-1])

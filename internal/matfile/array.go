@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"unicode/utf16"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // A Class is what an array is to MATLAB.
@@ -26,12 +28,18 @@ const (
 	Uint32 Class = 13
 	Int64  Class = 14
 	Uint64 Class = 15
+
+	// Arrays of these have no elements here.
+	object         Class = 3
+	sparse         Class = 5
+	functionHandle Class = 16
+	opaque         Class = 17
 )
 
 var classNames = map[Class]string{
-	Cell: "cell", Struct: "struct", 3: "object", Char: "char", 5: "sparse", Double: "double", Single: "single", Int8: "int8", Uint8: "uint8",
+	Cell: "cell", Struct: "struct", object: "object", Char: "char", sparse: "sparse", Double: "double", Single: "single", Int8: "int8", Uint8: "uint8",
 	Int16: "int16", Uint16: "uint16", Int32: "int32", Uint32: "uint32", Int64: "int64", Uint64: "uint64",
-	16: "function handle", 17: "opaque (an object or a table)",
+	functionHandle: "function handle", opaque: "opaque (an object or a table)",
 }
 
 func (c Class) String() string {
@@ -39,6 +47,11 @@ func (c Class) String() string {
 		return name
 	}
 	return fmt.Sprintf("class %d", uint8(c))
+}
+
+// unread says whether arrays of a class are passed over.
+func (c Class) unread() bool {
+	return c == object || c == sparse || c == functionHandle || c == opaque
 }
 
 // numeric says whether arrays of a class hold numbers.
@@ -106,7 +119,7 @@ func (a *Array) Field(i int, name string) (*Array, error) {
 			return a.inner[i*len(a.fields)+f], nil
 		}
 	}
-	return nil, fmt.Errorf("no field %q, there are %.200q", name, a.fields)
+	return nil, fmt.Errorf("no field %q, there are %s", name, foreign.QuoteAll(a.fields))
 }
 
 // Text returns what a row of characters says; none is the empty text.

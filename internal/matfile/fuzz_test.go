@@ -32,6 +32,8 @@ func FuzzRead(f *testing.F) {
 			w.matrix("", Cell, 0, []int32{1, 1}, w.text("", "in")), w.matrix("", Double, 0x800, []int32{1, 1}, w.element(miDouble, w.doubles(1)), w.small(miInt8, []byte{2})))
 		f.Add(w.file(m, w.matrix("u", Char, 0, []int32{1, 2}, w.element(miUTF16, w.shorts('a', 'b')))))
 		f.Add(w.file(w.compressed(m)))
+		f.Add(w.file(w.matrix("s", sparse, 0, []int32{1, 1}, w.element(miInt32, w.ints(0))), w.compressed(w.matrix("f", functionHandle, 0, []int32{1, 1})),
+			w.element(miMatrix, append(w.element(miUint32, w.ints(int32(opaque), 0)), w.element(miInt8, []byte("t"))...)), m))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var file *File

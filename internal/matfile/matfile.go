@@ -17,8 +17,9 @@
 //	          the elements of the class
 //	deflated  an element that holds a zlib stream of one matrix
 //
-// Not read are objects, sparse matrices, function handles and opaque variables,
-// nor other versions: Level 4, and v7.3, which is HDF5.
+// Objects, sparse matrices, function handles and opaque variables are passed
+// over: they are there by name and class, and have no elements. Other versions
+// are not read: Level 4, and v7.3, which is HDF5.
 //
 // Files come from strangers. Reading takes memory below budgetTimes the file's
 // size and budgetLeast together, however much its streams would inflate to,
@@ -27,8 +28,8 @@ package matfile
 
 import (
 	"fmt"
-	"io"
-	"os"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -51,17 +52,9 @@ type File struct {
 // ReadFile reads the MAT-file at path. Errors name it, and the variable and the
 // byte where something is wrong.
 func ReadFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	data, err := foreign.ReadFile(path, maxFile)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: more than %d MiB", path, maxFile>>20)
 	}
 	file, err := Read(data)
 	if err != nil {
@@ -79,17 +72,13 @@ func (f *File) Variable(name string) (*Array, error) {
 			return v, nil
 		}
 	}
-	const shown = 5
+	var names []string
+	for _, v := range f.Variables {
+		names = append(names, v.Name)
+	}
 	has := "nothing"
-	for i, v := range f.Variables {
-		switch i {
-		case 0:
-			has = fmt.Sprintf("%.60q", v.Name)
-		case shown:
-			return nil, fmt.Errorf("%s: no variable %q, it has %s and %d more", f.path, name, has, len(f.Variables)-shown)
-		default:
-			has += fmt.Sprintf(", %.60q", v.Name)
-		}
+	if len(names) > 0 {
+		has = foreign.QuoteAll(names)
 	}
 	return nil, fmt.Errorf("%s: no variable %q, it has %s", f.path, name, has)
 }

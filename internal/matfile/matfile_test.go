@@ -1,6 +1,7 @@
 package matfile
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"math"
@@ -268,14 +269,16 @@ func TestRefuses(t *testing.T) {
 		"hdf5":            {append([]byte("MATLAB 7.3 MAT-file, Platform: GLNXA64"), make([]byte, 200)...), "version 7.3 (HDF5)"},
 		"bare hdf5":       {[]byte("\x89HDF\r\n\x1a\n"), "version 7.3 (HDF5)"},
 		"level 4":         {make([]byte, 200), "version 4"},
-		"version":         {slices.Replace(slices.Clone(whole), 124, 126, 0, 2), "version 0x0200, want 0x0100"},
+		"version":         {slices.Replace(slices.Clone(whole), 124, 126, 0, 3), "version 0x0300, want 0x0100"},
 		"cut":             {whole[:len(whole)-4], "variable 0, byte 128: byte 128: an element of 64 bytes, but 60 are left"},
 		"cut tag":         {whole[:132], "want an element's tag of 8"},
 		"twice":           {w.file(w.text("s", "a"), w.text("s", "b")), `variable "s", byte 200: is there already`},
-		"sparse":          {w.file(w.matrix("m", 5, 0, []int32{1, 1})), `variable "m", byte 128: class sparse is not read`},
-		"object":          {w.file(w.matrix("m", 3, 0, []int32{1, 1})), "class object is not read"},
-		"function":        {w.file(w.matrix("m", 16, 0, []int32{1, 1})), "class function handle is not read"},
-		"opaque":          {w.file(w.matrix("m", 17, 0, []int32{1, 1})), "class opaque (an object or a table) is not read"},
+		"hdf5, own text":  {slices.Replace(slices.Clone(whole), 124, 126, 0, 2), "version 7.3 (HDF5)"},
+		"hdf5, own block": {append(bytes.Repeat([]byte("x"), 1024), "\x89HDF\r\n\x1a\n"...), "version 7.3 (HDF5)"},
+		"Octave":          {[]byte("# Created by Octave 8.4.0, Tue Jan 02 2024 <u@h>\n# name: x\n" + strings.Repeat(" ", 128)), "a file of Octave's own format"},
+		"Git LFS":         {[]byte("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer, a few lines in the place of the file, want a MAT-file"},
+		"class 99":        {w.file(w.matrix("m", 99, 0, []int32{1, 1})), `variable "m", byte 128: class class 99 is not read`},
+		"long name":       {w.file(w.text(strings.Repeat("n", 200), "s"), w.text(strings.Repeat("n", 200), "s")), `(140 bytes more), byte 392: is there already`},
 		"no matrix":       {w.file(w.element(miDouble, w.doubles(1))), "an element of type 9, want a matrix"},
 		"deep":            {w.file(nest), "more than 32 arrays within arrays"},
 		"negative":        {w.file(w.matrix("m", Double, 0, []int32{-1, 1})), "dimensions: -1 is below 0"},
@@ -309,6 +312,54 @@ func TestRefuses(t *testing.T) {
 }
 
 // TestAccessors holds that an array asked for what it is not says what it is.
+// TestPassedOver reads a variable behind, and a field beside, what is not read.
+func TestPassedOver(t *testing.T) {
+	for name, order := range map[string]interface {
+		binary.ByteOrder
+		binary.AppendByteOrder
+	}{"little": binary.LittleEndian, "big": binary.BigEndian} {
+		t.Run(name, func(t *testing.T) {
+			w := builder{order}
+			indices := w.element(miInt32, w.ints(0, 1))
+			handle := w.structs("", []int32{1, 1}, []string{"function"}, w.text("", "sin"))
+			table := w.element(miMatrix, slices.Concat(
+				w.element(miUint32, w.ints(17, 0)), w.element(miInt8, []byte("t")), w.element(miInt8, []byte("MCOS")),
+				w.element(miInt8, []byte("table")), w.matrix("", Uint32, 0, []int32{1, 1}, w.element(miUint32, w.ints(1)))))
+			data := w.file(
+				w.matrix("s", 5, 0, []int32{2, 2}, indices, indices, w.element(miDouble, w.doubles(1, 2))),
+				w.compressed(w.matrix("f", 16, 0, []int32{1, 1}, handle)),
+				w.matrix("o", 3, 0, []int32{1, 1}, w.element(miInt8, []byte("inline"))),
+				table,
+				w.structs("a", []int32{1, 1}, []string{"f", "x"}, w.matrix("", 16, 0, []int32{1, 1}, handle), w.text("", "here")),
+				w.matrix("", Uint8, 0, []int32{1, 1}, w.element(miUint8, []byte{1})), // MATLAB's own, of objects
+				w.matrix("", Uint8, 0, []int32{1, 1}, w.element(miUint8, []byte{2})),
+			)
+			f, err := Read(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := must[string](t)(must[*Array](t)(variable(t, f, "a").Field(0, "x")).Text()); got != "here" {
+				t.Errorf("the field beside a function handle is %q", got)
+			}
+			for name, want := range map[string]string{"s": "2x2 sparse", "f": "1x1 function handle", "o": "1x1 object", "t": "0x0 opaque (an object or a table)"} {
+				v := variable(t, f, name)
+				if v.String() != want {
+					t.Errorf("%s is a %v array, want %s", name, v, want)
+				}
+				_, number := v.Float64s()
+				_, text := v.Text()
+				_, cell := v.Cell(0)
+				_, field := v.Field(0, "x")
+				for _, err := range []error{number, text, cell, field} {
+					if bad := testutil.Line(err, "a "+want+" array, want"); bad != nil {
+						t.Error(bad)
+					}
+				}
+			}
+		})
+	}
+}
+
 func TestAccessors(t *testing.T) {
 	w := orders["big"]
 	f, err := Read(w.file(
@@ -331,7 +382,7 @@ func TestAccessors(t *testing.T) {
 	_, bools := x.Bools()
 	for want, err := range map[string]error{
 		`no variable "y", it has "s", "x", "half", "st"`: missing, "a 1x5 char array, want numbers": number, "a 1x2 double array, want a row of characters": text,
-		"want a cell array": cell, "want one number": one, "0.5, want a whole number": whole, `no field "q", there are ["p"]`: field, "element 1 of 1": element,
+		"want a cell array": cell, "want one number": one, "0.5, want a whole number": whole, `no field "q", there are "p"`: field, "element 1 of 1": element,
 		"want a logical one": bools,
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -8,6 +8,8 @@ import (
 	"math"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const headerSize = 128
@@ -48,12 +50,12 @@ func Read(data []byte) (*File, error) {
 		if err != nil {
 			label := fmt.Sprintf("%d", len(f.Variables))
 			if v != nil && v.Name != "" {
-				label = fmt.Sprintf("%q", v.Name)
+				label = foreign.Quote(v.Name)
 			}
 			return nil, fmt.Errorf("variable %s, byte %d: %w", label, at, err)
 		}
-		if seen[v.Name] {
-			return nil, fmt.Errorf("variable %q, byte %d: is there already", v.Name, at)
+		if seen[v.Name] && v.Name != "" { // MATLAB's own, of objects, have no name
+			return nil, fmt.Errorf("variable %s, byte %d: is there already", foreign.Quote(v.Name), at)
 		}
 		seen[v.Name] = true
 		f.Variables = append(f.Variables, v)
@@ -64,12 +66,16 @@ func Read(data []byte) (*File, error) {
 // readHeader checks a file's first bytes and returns its byte order.
 func readHeader(data []byte) (binary.ByteOrder, error) {
 	switch {
-	case bytes.HasPrefix(data, []byte("MATLAB 7.3 MAT-file")), bytes.HasPrefix(data, []byte("\x89HDF\r\n\x1a\n")):
-		return nil, errors.New("a MAT-file of version 7.3 (HDF5), want one of version 5 to 7 (save -v7)")
+	case isHDF5(data):
+		return nil, hinted{errors.New("a MAT-file of version 7.3 (HDF5), want one of version 5 to 7"), saveAgain}
+	case bytes.HasPrefix(data, []byte("# Created by Octave")), bytes.HasPrefix(data, []byte("Octave-1-")):
+		return nil, hinted{errors.New("a file of Octave's own format, want a MAT-file of version 5 to 7"), saveAgain}
+	case foreign.Mistaken(data) != nil:
+		return nil, fmt.Errorf("%w, want a MAT-file", foreign.Mistaken(data))
 	case len(data) < headerSize:
 		return nil, fmt.Errorf("%d bytes, want a MAT-file with a header of %d", len(data), headerSize)
 	case bytes.IndexByte(data[:4], 0) >= 0:
-		return nil, errors.New("a MAT-file of version 4, or none, want one of version 5 to 7 (save -v7)")
+		return nil, hinted{errors.New("a MAT-file of version 4, or none, want one of version 5 to 7"), saveAgain}
 	}
 	var order binary.ByteOrder
 	switch string(data[126:128]) {
@@ -85,6 +91,36 @@ func readHeader(data []byte) (binary.ByteOrder, error) {
 	}
 	return order, nil
 }
+
+// isHDF5 tells a file of MATLAB's version 7.3, or another in HDF5: by the text or
+// the version of its header, or by HDF5's signature, which may stand behind a
+// block of the user's of 512 bytes or twice that, and so on.
+func isHDF5(data []byte) bool {
+	if bytes.HasPrefix(data, []byte("MATLAB 7.3 MAT-file")) {
+		return true
+	}
+	if len(data) >= headerSize && (string(data[124:128]) == "\x00\x02IM" || string(data[124:128]) == "\x02\x00MI") {
+		return true
+	}
+	for at := 0; at < len(data) && at <= 8192; at = max(512, 2*at) {
+		if bytes.HasPrefix(data[at:], []byte("\x89HDF\r\n\x1a\n")) {
+			return true
+		}
+	}
+	return false
+}
+
+// saveAgain is the advice for files of other versions.
+const saveAgain = "save it again with save(file, '-v7') in MATLAB or Octave, or scipy.io.savemat in Python"
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
 
 // reader reads the arrays of a file.
 type reader struct {
@@ -115,8 +151,11 @@ func (r reader) array(data []byte, depth int) (*Array, error) {
 	}
 	word := r.order.Uint32(flags)
 	a.Class, a.Logical, a.Complex = Class(word&0xff), word&0x200 != 0, word&0x800 != 0
-	if a.Class == 17 {
-		return a, fmt.Errorf("class %v is not read", a.Class)
+	if a.Class == opaque { // has no dimensions
+		if a.Name, err = r.name(b); err != nil {
+			return a, fmt.Errorf("name: %w", err)
+		}
+		return a, nil
 	}
 	if a.Dims, err = r.dims(b); err != nil {
 		return a, fmt.Errorf("dimensions: %w", err)
@@ -125,6 +164,7 @@ func (r reader) array(data []byte, depth int) (*Array, error) {
 		return a, fmt.Errorf("name: %w", err)
 	}
 	switch {
+	case a.Class.unread():
 	case a.Class == Cell:
 		err = r.cells(a, b, depth)
 	case a.Class == Struct:
@@ -228,7 +268,7 @@ func (r reader) structs(a *Array, b *block, depth int) error {
 	for ; len(names) > 0; names = names[width:] {
 		name, _, _ := bytes.Cut(names[:width], []byte{0})
 		if seen[string(name)] {
-			return fmt.Errorf("field %q is there already", name)
+			return fmt.Errorf("field %s is there already", foreign.Quote(string(name)))
 		}
 		seen[string(name)] = true
 		a.fields = append(a.fields, string(name))
@@ -237,7 +277,7 @@ func (r reader) structs(a *Array, b *block, depth int) error {
 		return fmt.Errorf("%d elements of %d fields", a.Len(), len(a.fields))
 	}
 	a.inner, err = r.inner(b, a.Len()*len(a.fields), depth, func(i int) string {
-		return fmt.Sprintf("element %d, field %.60q", i/len(a.fields), a.fields[i%len(a.fields)])
+		return fmt.Sprintf("element %d, field %s", i/len(a.fields), foreign.Quote(a.fields[i%len(a.fields)]))
 	})
 	return err
 }

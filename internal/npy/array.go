@@ -3,10 +3,15 @@ package npy
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/float16"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // Array is a whole array in memory, its elements as they were stored.
@@ -38,13 +43,38 @@ func (h Header) fits(size int64) error {
 // ReadFile reads a .npy file. It needs as much memory as the file is long; for
 // large files see Open and ReadFloat32.
 func ReadFile(path string) (*Array, error) {
-	data, err := os.ReadFile(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	a, err := Parse(data)
+	defer file.Close()
+	a, err := readAll(file)
 	if err != nil {
+		if errors.Is(err, errMagic) {
+			err = foreign.Explain(file, arrayFile, err)
+		}
 		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return a, nil
+}
+
+// readAll reads a file whose length must be what its header asks for, so that no
+// memory is taken for another.
+func readAll(file *os.File) (*Array, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	h, n, err := ReadHeader(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.fits(info.Size() - int64(n)); err != nil {
+		return nil, err
+	}
+	a := &Array{h, make([]byte, h.Bytes())}
+	if _, err := io.ReadFull(file, a.data); err != nil {
+		return nil, noEOF(err)
 	}
 	return a, nil
 }
@@ -164,7 +194,7 @@ func convert[T float32 | float64 | int64](a *Array) ([]T, error) {
 	case Uint64:
 		at = func(i int) T { return T(order.Uint64(data[8*i:])) }
 	case Float16:
-		at = func(i int) T { return T(FromHalf(order.Uint16(data[2*i:]))) }
+		at = func(i int) T { return T(float16.FromBits(order.Uint16(data[2*i:]))) }
 	case Float32:
 		at = func(i int) T { return T(math.Float32frombits(order.Uint32(data[4*i:]))) }
 	case Float64:
@@ -186,25 +216,10 @@ func rowMajor[T any](h Header, stored []T) []T {
 		return stored
 	}
 	out := make([]T, len(stored))
-	index := make([]int, len(h.Shape))
-	stride := make([]int, len(h.Shape)) // of each axis in stored
-	n := 1
-	for i, d := range h.Shape {
-		stride[i] = n
-		n *= d
-	}
-	from := 0
-	for to := range out {
-		out[to] = stored[from]
-		for axis := len(index) - 1; axis >= 0; axis-- {
-			index[axis]++
-			from += stride[axis]
-			if index[axis] < h.Shape[axis] {
-				break
-			}
-			from -= stride[axis] * index[axis]
-			index[axis] = 0
-		}
+	place := newOrder(h.Shape)
+	for _, x := range stored {
+		out[place.at] = x
+		place.next()
 	}
 	return out
 }

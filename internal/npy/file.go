@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sync"
 	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/float16"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // File is an array of floats in row-major order that stays on disk. Several goroutines may read it at once.
@@ -14,11 +18,21 @@ type File struct {
 	Header
 	file  *os.File
 	start int64 // byte offset of the first element
+
+	once     sync.Once
+	rowMajor []float32 // all elements, when they lie in Fortran order and one was asked for
+	err      error     // of reading them
 }
 
+// maxReordered is the most memory that an array in Fortran order may take as
+// float32 in row-major order, in bytes: it is read whole.
+const maxReordered = 4 << 30
+
 // Open opens a .npy file for reading piece by piece. Its length is checked
-// against its header. Files in Fortran order, or with elements other than
-// float16, float32 and float64, are refused: ReadFile takes those.
+// against its header. Elements other than float16, float32 and float64 are
+// refused: ReadFile takes those. An array in Fortran order is brought into
+// row-major order in memory when the first element is asked for, and refused
+// where it takes more than 4 GiB.
 func Open(path string) (*File, error) {
 	return open(path, func(f *File) error {
 		h, n, err := ReadHeader(f.file)
@@ -28,11 +42,13 @@ func Open(path string) (*File, error) {
 		if h.DType != Float16 && h.DType != Float32 && h.DType != Float64 {
 			return fmt.Errorf("elements are %s, want float16, float32 or float64", h.DType)
 		}
-		// With one axis that is longer than 1 both orders are the same.
-		if h.Fortran && len(h.Shape) > 1 {
-			return errors.New("axes in Fortran order, want C order")
-		}
 		f.Header, f.start = h, int64(n)
+		if f.reordered() && 4*int64(h.Count()) > maxReordered {
+			return hinted{
+				fmt.Errorf("%s of shape %s in Fortran order, of which at most %d GiB are read", h.DType, ShapeString(h.Shape), maxReordered>>30),
+				"write it in C order: np.save(path, np.ascontiguousarray(array))",
+			}
+		}
 		return nil
 	})
 }
@@ -46,29 +62,40 @@ func OpenRaw(path string, shape []int) (*File, error) {
 	})
 }
 
+// arrayFile is what a file is to be, for messages.
+const arrayFile = "a NumPy array (.npy)"
+
 // open opens path, has describe fill in what it holds, and checks its length.
 func open(path string, describe func(*File) error) (*File, error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	f := &File{file: file}
 	info, err := file.Stat()
-	switch {
-	case err != nil:
-	case !info.Mode().IsRegular():
-		err = errors.New("not a regular file")
-	default:
+	if err == nil {
 		if err = describe(f); err == nil {
 			err = f.fits(info.Size() - f.start)
 		}
 	}
 	if err != nil {
+		if errors.Is(err, errMagic) {
+			err = foreign.Explain(file, arrayFile, err)
+		}
 		file.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	return f, nil
 }
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }
 
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
@@ -78,12 +105,20 @@ var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // ReadFloat32 fills dst with the elements from number start on, in row-major
 // order. It fails when they are not all in the array. It needs no memory
-// besides dst, or a small buffer where elements are float64, which are rounded.
+// besides dst, or a small buffer where elements are float64, which are rounded;
+// for the first element of an array in Fortran order, four bytes for each.
 func (f *File) ReadFloat32(dst []float32, start int64) error {
 	if total := int64(f.Count()); start < 0 || start > total || int64(len(dst)) > total-start {
 		return fmt.Errorf("read %s: elements %d to %d, want them within 0 to %d", f.file.Name(), start, start+int64(len(dst)), total)
 	}
 	if len(dst) == 0 {
+		return nil
+	}
+	if f.reordered() {
+		if err := f.reorder(); err != nil {
+			return err
+		}
+		copy(dst, f.rowMajor[start:])
 		return nil
 	}
 	if f.DType == Float64 {
@@ -101,11 +136,11 @@ func (f *File) ReadFloat32(dst []float32, start int64) error {
 	switch {
 	case size == 2 && f.BigEndian:
 		for i := range dst {
-			dst[i] = FromHalf(binary.BigEndian.Uint16(stored[2*i:]))
+			dst[i] = float16.FromBits(binary.BigEndian.Uint16(stored[2*i:]))
 		}
 	case size == 2:
 		for i := range dst {
-			dst[i] = FromHalf(binary.LittleEndian.Uint16(stored[2*i:]))
+			dst[i] = float16.FromBits(binary.LittleEndian.Uint16(stored[2*i:]))
 		}
 	case f.BigEndian:
 		for i := range dst {
@@ -139,17 +174,21 @@ func (f *File) readFloat64(dst []float32, start int64) error {
 }
 
 // ReadFloat32 reads all elements of a .npy file of numbers, in row-major
-// order, and its shape. A file of floats in C order takes no memory besides
-// the result; others take the file's length more, and once more the
-// result when they are in Fortran order.
+// order, and its shape. A file of floats takes no memory besides the result, or
+// the result twice when it is in Fortran order; others take the file's length
+// more.
 func ReadFloat32(path string) (data []float32, shape []int, err error) {
-	if f, err := Open(path); err == nil {
+	f, err := Open(path)
+	if err == nil {
 		defer f.Close()
 		data = make([]float32, f.Count())
 		if err := f.ReadFloat32(data, 0); err != nil {
 			return nil, nil, err
 		}
 		return data, f.Shape, nil
+	}
+	if errors.As(err, new(hinted)) { // of Open's kind, but too large
+		return nil, nil, err
 	}
 	// Either not of Open's kind, or broken, which this finds too.
 	a, err := ReadFile(path)

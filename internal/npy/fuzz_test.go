@@ -91,10 +91,16 @@ func checkEntry(t *testing.T, a *Archive, name string, size int) {
 	var array *Array
 	claimed := min(a.byName[name].UncompressedSize64, maxDeflate*uint64(size))
 	if !testutil.Parsed(t, testutil.Multiple(int(claimed), entryFactor), func() (err error) {
-		array, err = a.Read(name)
+		array, err = a.Read(name, MaxEntry)
 		return err
 	}, "archive: ") {
 		return
+	}
+	if testutil.Parsed(t, testutil.Slack, func() error { _, err := a.Read(name, array.Bytes()-1); return err }, "want at most") {
+		t.Fatal("an array of more bytes than wanted was read")
+	}
+	if !testutil.Parsed(t, testutil.Slack, func() error { _, _, _, err := a.NonFinite(name); return err }) {
+		t.Fatal("an array that was read could not be looked through")
 	}
 	if array.Bytes() > maxDeflate*int64(size) {
 		t.Fatalf("%d bytes from a file of %d", array.Bytes(), size)
@@ -119,7 +125,7 @@ func checkEntry(t *testing.T, a *Archive, name string, size int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	back, err := again.Read("x")
+	back, err := again.Read("x", MaxEntry)
 	if err != nil || !slices.Equal(back.Shape, array.Shape) {
 		t.Fatalf("write then read: shape %v, want %v (%v)", back.Shape, array.Shape, err)
 	}
@@ -198,7 +204,7 @@ func checkSparse(t *testing.T, data []byte) {
 	}
 	var m *Sparse
 	if !testutil.Parsed(t, testutil.Multiple(int(claimed), sparseFactor), func() (err error) {
-		m, err = a.ReadSparse()
+		m, err = a.ReadSparse(maxSide, maxSide)
 		return err
 	}, "archive: sparse matrix: ") {
 		return
@@ -216,7 +222,7 @@ func checkSparse(t *testing.T, data []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := b.ReadSparse(); err != nil || len(again.Data) != len(m.Data) || !slices.Equal(again.Indices, m.Indices) || !slices.Equal(again.Starts, m.Starts) {
+	if again, err := b.ReadSparse(maxSide, maxSide); err != nil || len(again.Data) != len(m.Data) || !slices.Equal(again.Indices, m.Indices) || !slices.Equal(again.Starts, m.Starts) {
 		t.Errorf("read again: %v", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -133,7 +135,7 @@ func parseHeader(text string) (Header, error) {
 			break
 		}
 		if seen[key] {
-			return h, fmt.Errorf("key %q occurs twice", key)
+			return h, fmt.Errorf("key %s occurs twice", foreign.Quote(key))
 		}
 		seen[key] = true
 		if err = p.want(':'); err != nil {
@@ -147,7 +149,7 @@ func parseHeader(text string) (Header, error) {
 		case "shape":
 			h.Shape, err = p.tuple()
 		default:
-			return h, fmt.Errorf("unknown key %q", key)
+			return h, fmt.Errorf("unknown key %s", foreign.Quote(key))
 		}
 		if err != nil {
 			break
@@ -289,7 +291,7 @@ func (p *literal) descr(h *Header) error {
 	if err != nil {
 		return err
 	}
-	bad := fmt.Errorf("element type %.20q, want bool, int, uint, float or text", s)
+	bad := fmt.Errorf("element type %s, want bool, int, uint, float or text", foreign.Quote(s))
 	if len(s) < 2 {
 		return bad
 	}
@@ -325,7 +327,7 @@ func (p *literal) descr(h *Header) error {
 		h.BigEndian = order == '>' && h.DType.Size > 1 && kind != 'S'
 	case '|':
 		if h.DType.Size > 1 && kind != 'S' {
-			return fmt.Errorf("element type %q without byte order", s)
+			return fmt.Errorf("element type %s without byte order", foreign.Quote(s))
 		}
 	default:
 		return bad

@@ -51,7 +51,7 @@ func TestMemory(t *testing.T) {
 
 	content := append(AppendHeader(nil, Uint8, []int{16 << 20}), make([]byte, 16<<20)...)
 	a := rawArchive(t, zip.FileHeader{Method: zip.Deflate, UncompressedSize64: uint64(len(content))}, deflated(t, content))
-	testutil.Parsed(t, testutil.Multiple(len(content), entryFactor), func() error { _, err := a.Read("x"); return err }, "checksum")
+	testutil.Parsed(t, testutil.Multiple(len(content), entryFactor), func() error { _, err := a.Read("x", MaxEntry); return err }, "checksum")
 
 	m := &Sparse{Rows: 1, Cols: n, Starts: make([]int32, n+1)}
 	data := writeSparse(t, m)
@@ -59,7 +59,7 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !testutil.Parsed(t, testutil.Multiple(4*n, sparseFactor), func() error { _, err := b.ReadSparse(); return err }) {
+	if !testutil.Parsed(t, testutil.Multiple(4*n, sparseFactor), func() error { _, err := b.ReadSparse(maxSide, maxSide); return err }) {
 		t.Error("a matrix of zeros was not read")
 	}
 }

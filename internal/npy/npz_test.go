@@ -4,8 +4,11 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/flate"
+	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"hash/crc32"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +34,7 @@ func TestReadNumPyArchives(t *testing.T) {
 			t.Errorf("%s: arrays %v", name, a.Names())
 		}
 		for _, array := range a.Names() {
-			got, err := a.Read(array)
+			got, err := a.Read(array, MaxEntry)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -78,7 +81,7 @@ func TestWriteArchive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := a.Read("more")
+		got, err := a.Read("more", 12000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,7 +89,7 @@ func TestWriteArchive(t *testing.T) {
 		if err != nil || !slices.Equal(values, make([]float32, 3000)) || !slices.Equal(got.Shape, []int{3, 1000}) {
 			t.Errorf("read back shape %v (%v)", got.Shape, err)
 		}
-		if _, err := a.Read("none"); err == nil || !strings.Contains(err.Error(), `["data" "more"]`) {
+		if _, err := a.Read("none", MaxEntry); err == nil || !strings.Contains(err.Error(), `no array "none" among 2: "data", "more"`) {
 			t.Errorf("a missing array: %v", err)
 		}
 	}
@@ -166,7 +169,7 @@ func TestArchiveRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := rawArchive(t, tt.header, tt.packed).Read("x")
+			_, err := rawArchive(t, tt.header, tt.packed).Read("x", MaxEntry)
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got error %v, want %q", err, tt.want)
 			}
@@ -192,5 +195,70 @@ func TestArchiveRefuses(t *testing.T) {
 	}
 	if _, err := OpenArchive(path); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("opened a .npy file as an archive: %v", err)
+	}
+}
+
+// TestReadBounds refuses an array of more than is wanted before it is unpacked.
+func TestReadBounds(t *testing.T) {
+	content := append(AppendHeader(nil, Float32, []int{1 << 22}), make([]byte, 16<<20)...)
+	a := rawArchive(t, zip.FileHeader{Method: zip.Deflate, UncompressedSize64: uint64(len(content)), CRC32: crc32.ChecksumIEEE(content)}, deflated(t, content))
+	read := func() error { _, err := a.Read("x", 1<<20); return err }
+	if testutil.Parsed(t, testutil.Slack, read, "float32 of shape 4194304, 16777216 bytes, want at most 1048576") {
+		t.Error("no error")
+	}
+	look := func() error { _, _, _, err := a.NonFinite("x"); return err }
+	if !testutil.Parsed(t, testutil.Slack, look) {
+		t.Error("16 MiB were not looked through")
+	}
+}
+
+// TestNonFinite puts NaN and infinities into arrays of each type and byte order,
+// long enough to be cut into several parts.
+func TestNonFinite(t *testing.T) {
+	const n, bad = 100_003, 77_777
+	for _, descr := range []string{"<f2", ">f2", "<f4", ">f4", "<f8", ">f8"} {
+		for _, value := range []float64{1, math.NaN(), math.Inf(-1)} {
+			order := binary.AppendByteOrder(binary.LittleEndian)
+			if descr[0] == '>' {
+				order = binary.BigEndian
+			}
+			content := withHeader(fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%d,)}", descr, n), 0)
+			for i := range n {
+				x := 2.0
+				if i >= bad {
+					x = value
+				}
+				switch descr[1:] {
+				case "f2":
+					half := map[bool]uint16{true: 0x3c00, false: 0x7e00}[x-x == 0]
+					if math.IsInf(x, -1) {
+						half = 0xfc00
+					}
+					content = order.AppendUint16(content, half)
+				case "f4":
+					content = order.AppendUint32(content, math.Float32bits(float32(x)))
+				default:
+					content = order.AppendUint64(content, math.Float64bits(x))
+				}
+			}
+			a := rawArchive(t, zip.FileHeader{Method: zip.Deflate, UncompressedSize64: uint64(len(content)), CRC32: crc32.ChecksumIEEE(content)}, deflated(t, content))
+			h, at, got, err := a.NonFinite("x")
+			want := int64(bad)
+			if value == 1 {
+				want, value = -1, 0
+			}
+			if err != nil || at != want || got != value && !(got != got && value != value) || h.Count() != n {
+				t.Errorf("%s: element %d is %g (%v), want %d and %g", descr, at, got, err, want, value)
+			}
+		}
+	}
+	content := append(AppendHeader(nil, Int32, []int{2}), 0, 0, 0x80, 0x7f, 0, 0, 0xc0, 0x7f)
+	a := rawArchive(t, zip.FileHeader{UncompressedSize64: uint64(len(content)), CRC32: crc32.ChecksumIEEE(content)}, content)
+	if _, at, _, err := a.NonFinite("x"); at != -1 || err != nil {
+		t.Errorf("integers: element %d, %v", at, err)
+	}
+	a.byName["x"].CRC32++
+	if _, _, _, err := a.NonFinite("x"); err == nil {
+		t.Error("a wrong checksum was passed")
 	}
 }

@@ -1,6 +1,10 @@
 package npy
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
 
 // Sparse is a matrix of mostly zeros, compressed along one axis, as SciPy's
 // csr_matrix and csc_matrix are. Its slices are the rows of the first and the
@@ -91,12 +95,20 @@ func (m *Sparse) check() error {
 	return nil
 }
 
+// elementsPerByte bounds how many elements a matrix has for each byte of its
+// archive, as fewElements always may be. An element is 8 bytes or more before it
+// is compressed, and coefficients that were measured hardly compress.
+const (
+	elementsPerByte = 4
+	fewElements     = 1 << 20
+)
+
 // ReadSparse reads a matrix that scipy.sparse.save_npz wrote, by rows (csr) or by
-// columns (csc); elements are rounded to float32. It takes up to eight times
-// the matrix's arrays, whose sizes Read bounds; a matrix has at most 2^24 rows and
-// as many columns.
-func (a *Archive) ReadSparse() (*Sparse, error) {
-	m, err := a.readSparse()
+// columns (csc), of at most so many rows and columns; elements are rounded to
+// float32. The arrays must fit together before elements are unpacked. It takes
+// up to eight times the matrix's arrays.
+func (a *Archive) ReadSparse(rows, cols int) (*Sparse, error) {
+	m, err := a.readSparse(min(rows, maxSide), min(cols, maxSide))
 	if err == nil {
 		err = m.check()
 	}
@@ -106,30 +118,41 @@ func (a *Archive) ReadSparse() (*Sparse, error) {
 	return m, nil
 }
 
-func (a *Archive) readSparse() (*Sparse, error) {
-	format, err := a.entry("format")
+func (a *Archive) readSparse(rows, cols int) (*Sparse, error) {
+	const word = 8 // bytes of the widest integer or float
+	format, err := a.entry("format", 8*word)
 	if err != nil {
 		return nil, err
 	}
 	names, err := format.Strings()
 	if err != nil || len(names) != 1 || names[0] != "csr" && names[0] != "csc" {
-		return nil, fmt.Errorf("format %.40q, want csr or csc", names)
+		return nil, fmt.Errorf("format %s, want csr or csc", foreign.QuoteAll(names))
 	}
-	shape, err := a.int32s("shape")
+	shape, err := a.int32s("shape", 2)
 	if err != nil {
 		return nil, err
 	}
-	if len(shape) != 2 || min(shape[0], shape[1]) < 0 || max(shape[0], shape[1]) > maxSide {
-		return nil, fmt.Errorf("shape %.100s, want two sides of 0 to %d", fmt.Sprint(shape), maxSide)
+	if len(shape) != 2 || min(shape[0], shape[1]) < 0 || int(shape[0]) > rows || int(shape[1]) > cols {
+		return nil, fmt.Errorf("shape %v, want at most %d rows and %d columns", shape, rows, cols)
 	}
 	m := &Sparse{Rows: int(shape[0]), Cols: int(shape[1]), ByRow: names[0] == "csr"}
-	if m.Indices, err = a.int32s("indices"); err != nil {
+	// How many elements there are follows from the starts of slices, and what
+	// the other arrays take from that.
+	if m.Starts, err = a.int32s("indptr", max(m.Rows, m.Cols)+1); err != nil {
 		return nil, err
 	}
-	if m.Starts, err = a.int32s("indptr"); err != nil {
+	elements := 0
+	if len(m.Starts) > 0 {
+		elements = max(0, int(m.Starts[len(m.Starts)-1]))
+	}
+	if most := max(fewElements, elementsPerByte*a.size); int64(elements) > most || elements > m.Rows*m.Cols {
+		return nil, fmt.Errorf("%d elements of %d by %d in an archive of %d bytes, want at most %d",
+			elements, m.Rows, m.Cols, a.size, min(most, int64(m.Rows)*int64(m.Cols)))
+	}
+	if m.Indices, err = a.int32s("indices", elements); err != nil {
 		return nil, err
 	}
-	data, err := a.entry("data")
+	data, err := a.entry("data", word*int64(elements))
 	if err != nil {
 		return nil, err
 	}
@@ -137,14 +160,18 @@ func (a *Archive) readSparse() (*Sparse, error) {
 	return m, err
 }
 
-// int32s reads an array of one axis whose integers fit in 32 bits.
-func (a *Archive) int32s(name string) ([]int32, error) {
-	array, err := a.entry(name)
+// int32s reads an array of one axis of at most so many integers that fit in 32
+// bits.
+func (a *Archive) int32s(name string, most int) ([]int32, error) {
+	array, err := a.entry(name, 8*int64(most))
 	if err != nil {
 		return nil, err
 	}
 	if len(array.Shape) != 1 {
 		return nil, fmt.Errorf("array %q: shape %s, want one axis", name, ShapeString(array.Shape))
+	}
+	if array.Shape[0] > most {
+		return nil, fmt.Errorf("array %q: %d elements, want at most %d", name, array.Shape[0], most)
 	}
 	wide, err := array.Int64()
 	if err != nil {

@@ -45,7 +45,7 @@ func TestReadSparse(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer a.Close()
-			m, err := a.ReadSparse()
+			m, err := a.ReadSparse(maxSide, maxSide)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -93,7 +93,7 @@ func TestWriteSparse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := a.ReadSparse()
+		got, err := a.ReadSparse(maxSide, maxSide)
 		if err != nil || !reflect.DeepEqual(got, m) {
 			t.Errorf("read %+v, %v; wrote %+v", got, err, m)
 		}
@@ -108,12 +108,16 @@ func TestReadSparseRefuses(t *testing.T) {
 		"row out of range":             {func(m *Sparse) { m.Indices[1] = 2 }, "element 1: index 2, want 0 to 1"},
 		"negative row":                 {func(m *Sparse) { m.Indices[2] = -1 }, "element 2: index -1"},
 		"slices backwards":             {func(m *Sparse) { m.Starts[1], m.Starts[2] = 2, 1 }, "slice 1"},
-		"short starts":                 {func(m *Sparse) { m.Starts = m.Starts[:3] }, "want as many of the first two and 4"},
-		"elements left":                {func(m *Sparse) { m.Starts[3] = 2 }, "slices from 0 to 2, want 0 to 3"},
+		"short starts":                 {func(m *Sparse) { m.Starts = m.Starts[:3] }, `array "indices": 3 elements, want at most 2`},
+		"elements left":                {func(m *Sparse) { m.Starts[3] = 2 }, `array "indices": 3 elements, want at most 2`},
 		"starts past zero":             {func(m *Sparse) { m.Starts[0] = 1 }, "slices from 1"},
 		"too few indices":              {func(m *Sparse) { m.Indices = m.Indices[:2] }, "3 elements, 2 indices"},
-		"no columns at all":            {func(m *Sparse) { m.Cols, m.Starts = 0, nil }, "0 starts"},
-		"more rows than 24 bits count": {func(m *Sparse) { m.Rows = maxSide + 1 }, "want two sides"},
+		"long starts":                  {func(m *Sparse) { m.Starts = []int32{0, 1, 2, 3, 3} }, `array "indptr": 5 elements, want at most 4`},
+		"starts that end early":        {func(m *Sparse) { m.Starts = []int32{0, 1, 3} }, "3 elements, 3 indices and 3 starts of slices, want as many of the first two and 4"},
+		"more elements than places":    {func(m *Sparse) { m.Starts[3] = 7 }, "7 elements of 2 by 3"},
+		"more elements than the file":  {func(m *Sparse) { m.Rows, m.Cols, m.Starts[3] = 1<<20, 3, 1<<21 }, "2097152 elements of 1048576 by 3 in an archive of"},
+		"no columns at all":            {func(m *Sparse) { m.Cols, m.Starts = 0, nil }, `array "indices": int32 of shape 3, 12 bytes, want at most 0`},
+		"more rows than 24 bits count": {func(m *Sparse) { m.Rows = maxSide + 1 }, "want at most 16777216 rows and 16777216 columns"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := smallSparse()
@@ -130,7 +134,7 @@ func TestReadSparseRefuses(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := a.ReadSparse(); err == nil || !strings.Contains(err.Error(), test.want) {
+			if _, err := a.ReadSparse(maxSide, maxSide); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want one that says %q", err, test.want)
 			}
 		})
@@ -140,7 +144,38 @@ func TestReadSparseRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if _, err := a.ReadSparse(); err == nil || !strings.Contains(err.Error(), `no array "format"`) {
+	if _, err := a.ReadSparse(maxSide, maxSide); err == nil || !strings.Contains(err.Error(), `no array "format"`) {
 		t.Errorf("error %v of an archive without a matrix", err)
+	}
+}
+
+// TestSparseBounds unpacks a matrix only as far as its arrays can belong together.
+func TestSparseBounds(t *testing.T) {
+	var buf bytes.Buffer
+	w := NewArchiveWriter(&buf, true)
+	m := smallSparse()
+	m.Data = make([]float32, 1<<24) // 64 KB packed
+	if err := writeEntries(w, m); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := NewArchive(bytes.NewReader(buf.Bytes()), int64(buf.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() error { _, err := a.ReadSparse(2, 3); return err }
+	if testutil.Parsed(t, testutil.Slack, read, `array "data": float32 of shape 16777216, 67108864 bytes, want at most 24`) {
+		t.Error("no error")
+	}
+	data := writeSparse(t, smallSparse())
+	if a, err = NewArchive(bytes.NewReader(data), int64(len(data))); err != nil {
+		t.Fatal(err)
+	}
+	for _, most := range [][2]int{{1, 3}, {2, 2}} {
+		if _, err := a.ReadSparse(most[0], most[1]); testutil.Line(err, "shape [2 3], want at most") != nil {
+			t.Errorf("%v: %v", most, err)
+		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
+
+	"github.com/clipnh/clipnh/internal/float16"
 )
 
 // Element is a type that Write takes.
@@ -58,14 +60,6 @@ func WriteFloat32(w io.Writer, shape []int, data []float32) error {
 	})
 }
 
-// WriteFloat16 writes data rounded to float16. A finite number too large for
-// it is an error.
-func WriteFloat16(w io.Writer, shape []int, data []float32) error {
-	return write(w, Float16, shape, len(data), func(dst []byte, lo, hi int) ([]byte, error) {
-		return AppendFloat16(dst, data[lo:hi])
-	})
-}
-
 // WriteString writes one text as a scalar of bytes (|S), as scipy does for the
 // name of a sparse format. The text must not be empty or end in a zero byte.
 func WriteString(w io.Writer, text string) error {
@@ -111,7 +105,7 @@ func AppendFloat32(dst []byte, src []float32) []byte {
 // finite number too large for it is an error.
 func AppendFloat16(dst []byte, src []float32) ([]byte, error) {
 	for _, f := range src {
-		h := ToHalf(f)
+		h := float16.Bits(f)
 		if h&0x7fff == 0x7c00 && !math.IsInf(float64(f), 0) {
 			return dst, fmt.Errorf("value %g does not fit in float16", f)
 		}

@@ -1,9 +1,9 @@
 package omp
 
-// The sums below run in an order that is fixed by the lengths alone. Several
-// partial sums keep the adders busy.
+// The order of the sums below depends only on the lengths. Several partial sums keep
+// the adders busy.
 
-// dot is Σ x·y in float64.
+// dot returns Σ x·y in float64.
 func dot[T float32 | float64](x []float32, y []T) float64 {
 	var a, b, c, d float64
 	y = y[:len(x)]
@@ -20,8 +20,8 @@ func dot[T float32 | float64](x []float32, y []T) float64 {
 	return (a + b) + (c + d)
 }
 
-// dot4 is the products of a, b, c and d with y. It reads y once, and waits for
-// four atoms at a time.
+// dot4 returns the inner products of a, b, c and d with y. It reads y once, and the
+// memory accesses to the four atoms overlap.
 func dot4(a, b, c, d []float32, y []float64) (ay, by, cy, dy float64) {
 	a, b, c, d = a[:len(y)], b[:len(y)], c[:len(y)], d[:len(y)]
 	for i, v := range y {
@@ -33,7 +33,7 @@ func dot4(a, b, c, d []float32, y []float64) (ay, by, cy, dy float64) {
 	return ay, by, cy, dy
 }
 
-// products writes the products of the atoms of the first len(to) words with y.
+// products writes the inner products of the atoms of the first len(to) words with y.
 func (d *Dictionary) products(to []float64, words []int32, y []float64) {
 	i := 0
 	for ; i+4 <= len(to); i += 4 {
@@ -45,7 +45,7 @@ func (d *Dictionary) products(to []float64, words []int32, y []float64) {
 	}
 }
 
-// subtract takes f·x from r.
+// subtract subtracts f·x from r.
 func subtract(r []float64, f float64, x []float32) {
 	r = r[:len(x)]
 	for i, v := range x {
@@ -53,7 +53,7 @@ func subtract(r []float64, f float64, x []float32) {
 	}
 }
 
-// subtract4 takes f[0]·a + f[1]·b + f[2]·c + f[3]·d from r.
+// subtract4 subtracts f[0]·a + f[1]·b + f[2]·c + f[3]·d from r.
 func subtract4(r, f []float64, a, b, c, d []float32) {
 	f0, f1, f2, f3 := f[0], f[1], f[2], f[3]
 	a, b, c, d = a[:len(r)], b[:len(r)], c[:len(r)], d[:len(r)]

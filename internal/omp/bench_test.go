@@ -22,7 +22,7 @@ func BenchmarkCode(b *testing.B) {
 			d, s := synthetic(b, rand.New(rand.NewPCG(1, 2)), words, dims, count, rank, Columns)
 			for name, c := range coders(d, Options{Atoms: atoms, Team: par.NewTeam(runtime.NumCPU())}) {
 				b.Run(fmt.Sprintf("%s/signals=%d/rank=%d", name, count, rank), func(b *testing.B) {
-					mustCode(b, c, s) // makes the Gram matrix
+					mustCode(b, c, s) // computes the Gram matrix
 					b.ResetTimer()
 					for range b.N {
 						mustCode(b, c, s)
@@ -34,11 +34,11 @@ func BenchmarkCode(b *testing.B) {
 	}
 }
 
-// BenchmarkFiles is our half of scripts/bench_sparse.py: it codes the signals.npy
-// of a folder over its atoms.npy, says how long the preparation and the coding took,
-// and writes support.npy and coefficients.npy, both [signals, atoms], beside
-// them. CLIPNH_BENCH_SPARSE is the folder, and CLIPNH_BENCH_ATOMS and
-// CLIPNH_BENCH_ENGINE (gram, sweep, or nothing to have one picked) how to code.
+// BenchmarkFiles is our half of scripts/bench_sparse.py: it codes a folder's
+// signals.npy over its atoms.npy, reports the time of the preparation and of the
+// coding, and writes support.npy and coefficients.npy, both [signals, atoms], to the
+// same folder. CLIPNH_BENCH_SPARSE is the folder, CLIPNH_BENCH_ATOMS the number of
+// atoms, and CLIPNH_BENCH_ENGINE the engine (gram, sweep, or empty to choose one).
 func BenchmarkFiles(b *testing.B) {
 	folder := os.Getenv("CLIPNH_BENCH_SPARSE")
 	if folder == "" {

@@ -7,37 +7,37 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Coder codes signals over one dictionary. It keeps what the signals share, so
-// that one Coder should code all of them, in as many batches as is convenient.
-// It is not for use by several goroutines at once.
+// Coder codes signals over one dictionary. It keeps data that all signals share, so
+// one Coder should code all of them, in any number of batches. It is not safe for
+// concurrent use.
 //
-// At 30,000 words of 768 dimensions, 64 atoms, and enough signals to be worth a
-// Gram matrix, it takes 2.8 GB besides the dictionary, the signals and the
+// With 30,000 words of 768 dimensions, 64 atoms, and enough signals to justify a
+// Gram matrix, it takes 2.8 GB in addition to the dictionary, the signals and the
 // codes; otherwise less than 0.2 GB.
 type Coder struct {
 	d      *Dictionary
 	atoms  int // K
 	team   par.Team
 	engine engine
-	block  int // signals coded at the same time, at most
+	block  int // maximum number of signals coded at the same time
 
 	pursuits []pursuit
 	marks    [][]mark
 	spaces   []workspace
 }
 
-// Options is what a Coder is told.
+// Options are the settings of a Coder.
 type Options struct {
 	Atoms   int // K, the largest number of atoms in a code
-	Signals int // that will be coded in all, more or less; the best engine depends on it
+	Signals int // approximate total number of signals; the best engine depends on it
 	Team    par.Team
 }
 
-// blockMemory bounds what the pursuits of a block take, in bytes.
+// blockMemory bounds the memory of a block's pursuits, in bytes.
 const blockMemory = 1400 << 20
 
-// NewCoder returns a Coder, or an error when the number of atoms is not within
-// 1 and the number of words.
+// NewCoder returns a Coder. It returns an error unless o.Atoms is between 1 and the
+// number of words.
 func NewCoder(d *Dictionary, o Options) (*Coder, error) {
 	if o.Atoms < 1 || o.Atoms > d.Words {
 		return nil, fmt.Errorf("%d atoms per code, want 1 to %d, the words of the dictionary", o.Atoms, d.Words)
@@ -47,10 +47,6 @@ func NewCoder(d *Dictionary, o Options) (*Coder, error) {
 	}
 	return newCoder(d, o, newSweep(d, o.Team), sweepSignals, 4*d.Dims), nil
 }
-
-// Block is the number of signals that are coded at the same time: batches are
-// best a multiple of it.
-func (c *Coder) Block() int { return c.block }
 
 // newCoder makes a Coder with an engine that takes at most block signals at a
 // time and some bytes for each.
@@ -66,12 +62,12 @@ func newCoder(d *Dictionary, o Options, e engine, block, bytes int) *Coder {
 	return c
 }
 
-// gramSlowness is the rate of Sgemm over that of adding up rows of the Gram
-// matrix, rounded up, as the matrix takes memory that sweep does not.
+// gramSlowness is how many times faster Sgemm is than adding up rows of the Gram
+// matrix, rounded up because the matrix takes memory that sweep does not.
 const gramSlowness = 8
 
-// wantGram picks the engine that takes less time, counting multiply-adds per
-// word.
+// wantGram reports whether the gram engine is faster, by the count of multiply-adds
+// per word.
 func wantGram(d *Dictionary, o Options) bool {
 	if panelCount(d.Words)*d.Words*panelBytes > gramLimit {
 		return false
@@ -82,16 +78,17 @@ func wantGram(d *Dictionary, o Options) bool {
 	return products+gramSlowness*sums < steps*float64(d.Dims)
 }
 
-// Code codes a batch. It takes each signal's best atom, that of largest absolute
-// correlation with the residual, until there are Atoms of them or a Stop ends
-// it. Of exactly equal ones it takes the one that scikit-learn's order has
-// first: the dictionary's, in which each chosen atom has changed places with the
-// one after the support.
+// Code codes a batch. For each signal it repeatedly takes the best atom, the one with
+// the largest absolute correlation with the residual, until there are Atoms of them
+// or a Stop ends the pursuit. Among exactly equal atoms it takes the first in
+// scikit-learn's order: the order of the dictionary, except that each chosen atom has
+// been swapped with the one after the support.
 //
-// It fails when an element is NaN or infinite, when a signal's norm is above
-// 2^30, or when ctx is done, which it looks at before each step of a block of
-// signals. progress, unless nil, hears after each step how many of the batch's
-// Count·Atoms steps are done, counting those that a code stops short of.
+// It returns an error if an element is NaN or infinite, if a signal's norm is above
+// 2^30, or if ctx is done, which is checked before each step of a block of signals.
+// progress, unless nil, is called after each step with the number of the batch's
+// Count·Atoms steps that are done, including steps that a code skipped by stopping
+// early.
 func (c *Coder) Code(ctx context.Context, s *Signals, progress func(done int)) (*Codes, error) {
 	if err := s.check(c.d.Dims); err != nil {
 		return nil, err

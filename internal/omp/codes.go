@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// Codes are the codes of a batch of signals, row by row.
+// Codes holds the codes of a batch of signals, one per row.
 type Codes struct {
 	Count, Atoms, Words int
 
-	Sizes        []int32   // atoms in each code, [Count]
-	Support      []int32   // their words, in the order chosen, [Count, Atoms]; 0 beyond Sizes
+	Sizes        []int32   // number of atoms in each code, [Count]
+	Support      []int32   // words of the atoms, in the order chosen, [Count, Atoms]; 0 beyond Sizes
 	Coefficients []float32 // [Count, Atoms]; 0 beyond Sizes
-	Residuals    []float32 // norms, [Count]
+	Residuals    []float32 // norms of the residuals, [Count]
 	Stops        []Stop    // [Count]
 }
 
@@ -34,22 +34,22 @@ func (c *Codes) set(i int, p *pursuit) {
 	}
 }
 
-// Code is code i: words in the order chosen, and their coefficients.
+// Code returns code i: the words in the order chosen, and their coefficients.
 func (c *Codes) Code(i int) (support []int32, coefficients []float32) {
 	n := int(c.Sizes[i])
 	return c.Support[i*c.Atoms:][:n], c.Coefficients[i*c.Atoms:][:n]
 }
 
-// Sparse is a matrix [signals, words] compressed by rows, as SciPy's csr_matrix
-// has it.
+// Sparse is a matrix [signals, words] compressed by rows, in the layout of SciPy's
+// csr_matrix.
 type Sparse struct {
 	Data    []float32
 	Indices []int32 // words, ascending within each row
-	Starts  []int32 // of the rows; one more than there are
+	Starts  []int32 // offsets of the rows, and the end of the last one
 }
 
-// CSR compresses the codes of batches, one below the other, by rows: there is a
-// slice for each signal.
+// CSR stacks the codes of batches into one matrix compressed by rows, one row per
+// signal.
 func CSR(batches ...*Codes) Sparse {
 	rows := 0
 	for _, c := range batches {
@@ -76,8 +76,8 @@ func CSR(batches ...*Codes) Sparse {
 	return m
 }
 
-// newSparse makes room for the codes of batches in a number of slices.
-func newSparse(batches []*Codes, slices int) Sparse {
+// newSparse allocates a matrix for the codes of batches.
+func newSparse(batches []*Codes, rows int) Sparse {
 	n := 0
 	for _, c := range batches {
 		if c.Words != batches[0].Words {
@@ -90,5 +90,5 @@ func newSparse(batches []*Codes, slices int) Sparse {
 	if n > math.MaxInt32 {
 		panic("omp: too many coefficients for 32-bit indices")
 	}
-	return Sparse{make([]float32, n), make([]int32, n), make([]int32, slices+1)}
+	return Sparse{make([]float32, n), make([]int32, n), make([]int32, rows+1)}
 }

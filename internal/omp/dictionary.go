@@ -5,34 +5,34 @@ import (
 	"math"
 )
 
-// maxExponent bounds the norms of atoms and signals: the longest atom's is
-// within 2^±maxExponent, and no signal's is larger. What is computed of them in
-// float32 then stays far from its ends.
+// maxExponent bounds the norms of atoms and signals: that of the longest atom is
+// between 2^-maxExponent and 2^maxExponent, and no signal's is larger. So float32
+// computations stay far from overflow and underflow.
 const maxExponent = 30
 
-// tinyNorm is the least scaled norm that screening tells from others. Its
-// correlations with signals, no longer than 2^maxExponent, are too small to be
-// chosen.
+// tinyNorm is the smallest scaled norm in screening. An atom with this norm has
+// correlations that are too small to be chosen, since signals are no longer than
+// 2^maxExponent.
 const tinyNorm = 1.0 / (1 << 100)
 
-// Dictionary is a list of atoms. It does not change, and several Coders may
-// share it.
+// Dictionary is a list of atoms. It is immutable, and several Coders may share it.
 type Dictionary struct {
 	Words, Dims int
 
 	atoms   []float32 // [Words, Dims]
 	squares []float64 // squared norms of the atoms, [Words]
 
-	// scale is the power of two that brings the longest atom's norm into
-	// [1/2, 1), and norms are all of them so scaled: the unit of correlations
-	// while screening. Zero ones are tinyNorm instead.
+	// scale is the power of two that brings the longest atom's norm into [1/2, 1).
+	// norms are the norms of all atoms times scale, at least tinyNorm: the unit of
+	// correlations in screening.
 	scale float64
 	norms []float32 // [Words]
 }
 
-// NewDictionary takes atoms [words, dims], already normalised (see Normalize),
-// and keeps them. It fails when there are none, when an element is NaN or
-// infinite, or when the largest norm is not within 2^±30.
+// NewDictionary returns a dictionary of atoms [words, dims], which must already be
+// normalised (see Normalize). It retains the slice. It returns an error if there are
+// no atoms, if an element is NaN or infinite, or if the largest norm is not between
+// 2^-30 and 2^30.
 func NewDictionary(atoms []float32, words, dims int) (*Dictionary, error) {
 	if words < 0 || dims < 0 || len(atoms) != words*dims {
 		panic("omp: atoms are not [words, dims]")
@@ -43,7 +43,7 @@ func NewDictionary(atoms []float32, words, dims int) (*Dictionary, error) {
 	d := &Dictionary{Words: words, Dims: dims, atoms: atoms, squares: make([]float64, words), scale: 1, norms: make([]float32, words)}
 	longest := 0
 	for w := range words {
-		if at, bad := notFinite(d.atom(w)); bad {
+		if at, bad := firstNonFinite(d.atom(w)); bad {
 			return nil, fmt.Errorf("dictionary: atom %d: element %d is %g, want a finite number", w, at, d.atom(w)[at])
 		}
 		d.squares[w] = dot(d.atom(w), d.atom(w))
@@ -54,7 +54,7 @@ func NewDictionary(atoms []float32, words, dims int) (*Dictionary, error) {
 	norm := math.Sqrt(d.squares[longest])
 	if norm > 0 {
 		if e := math.Log2(norm); math.Abs(e) > maxExponent {
-			return nil, fmt.Errorf("dictionary: atom %d: norm %.3g is the largest, want it within 2^-%d and 2^%d", longest, norm, maxExponent, maxExponent)
+			return nil, fmt.Errorf("dictionary: atom %d: norm %.3g is the largest, want 2^-%d to 2^%d", longest, norm, maxExponent, maxExponent)
 		}
 		_, e := math.Frexp(norm) // norm = f·2^e, f in [1/2, 1)
 		d.scale = math.Ldexp(1, -e)
@@ -65,13 +65,13 @@ func NewDictionary(atoms []float32, words, dims int) (*Dictionary, error) {
 	return d, nil
 }
 
-// atom is the vector of a word, [Dims].
+// atom returns the vector of a word, [Dims].
 func (d *Dictionary) atom(word int) []float32 {
 	return d.atoms[word*d.Dims:][:d.Dims:d.Dims]
 }
 
-// notFinite finds the first NaN or infinity.
-func notFinite(x []float32) (at int, found bool) {
+// firstNonFinite returns the index of the first NaN or infinite value.
+func firstNonFinite(x []float32) (at int, found bool) {
 	for i, v := range x {
 		if v-v != 0 {
 			return i, true

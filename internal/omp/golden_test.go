@@ -14,7 +14,7 @@ import (
 // goldenTolerance is the manifest's, for codes and residuals.
 const goldenTolerance = 1e-3
 
-// goldenFloats reads a golden array of vectors: how many, and of what length.
+// goldenFloats reads a golden array of vectors, and returns their number and length.
 func goldenFloats(t *testing.T, name string) (data []float32, count, dims int) {
 	t.Helper()
 	data, shape, err := npy.ReadFloat32(testutil.Golden(name))
@@ -41,7 +41,7 @@ func goldenSparse(t *testing.T, name string) Sparse {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	m, err := a.ReadSparse()
+	m, err := a.ReadSparse(1<<20, 1<<20)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 	tests := []struct {
 		name, directions, codes string
 		by                      Normalization
-		residuals               bool // are there
+		residuals               bool // whether there are golden residuals
 	}{
 		{"pairs", "pc0_nh.npy", "codes_nh_ref", Columns, true},
 		{"pairs, unit rows", "pc0_nh.npy", "codes_nh_rows", Rows, true},
@@ -114,13 +114,13 @@ func TestGoldenStable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if slices.Contains(stable, false) {
-			t.Errorf("%s: not all are stable; TestGolden has to leave some out", name)
+			t.Errorf("%s: not all are stable; TestGolden must skip some", name)
 		}
 	}
 }
 
-// TestGoldenFactored codes the golden directions in a basis in which they are
-// exact: dimensions in another order, times powers of two.
+// TestGoldenFactored codes the golden directions in a basis that represents them
+// exactly: dimensions in another order, times powers of two.
 func TestGoldenFactored(t *testing.T) {
 	const stride = 40
 	directions, n, dims := goldenFloats(t, "pc0_nh.npy")

@@ -9,62 +9,59 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// gram is the engine with a Gram matrix G of the atoms: its rows for the
-// support, times the coefficients, are what a code takes from the signal's
-// correlations,
+// gram is the engine with a Gram matrix G of the atoms. The correlations of a
+// residual follow from those of the signal and G's rows for the support:
 //
 //	correlations = X y - G[:, support]·coefficients
 //
-// which is K/2 multiply-adds per word and step on average, where sweep has O.
-// But they add up rows picked here and there, so that all depends on where
-// those rows are. G is therefore cut into panels of panelWidth words, [panel]
-// [atom][panelWidth]. A step takes one panel after the other and runs through
-// it once, in the order of the atoms, adding each atom's row to the sums of all
-// the signals whose code has it; the sums stay in the second-level cache. G
-// holds the atoms' cosines in 16 bits, which halves both what it takes and what
-// is read; norms come in where correlations are compared.
+// This takes K/2 multiply-adds per word and step on average, where sweep takes O. But
+// it adds up scattered rows, so memory access decides the speed. G is therefore split
+// into panels of panelWidth words, [panel][atom][panelWidth]. A step handles one panel
+// after the other. It reads each panel once, in the order of the atoms, and adds each
+// atom's row to the sums of all signals whose code has the atom; the sums stay in the
+// second-level cache. G holds the atoms' cosines in 16 bits, which halves both the
+// memory and the reads; norms are applied when correlations are compared.
 //
-// Measured with 30,000 words, 768 dimensions and 64 atoms on two cores with
-// AVX-512: 7 ms a signal, where sweep takes 30 (its products, in Sgemm, run at
-// 100 GFLOP/s a core). What lost: G in float32, 1.3 to 2 times the time for
-// the sums; the rows of one signal's support at a time, 3 times, as each is read
-// from memory again.
+// Measured with 30,000 words, 768 dimensions and 64 atoms on two cores with AVX-512:
+// 7 ms per signal, where sweep takes 30 ms (its products, in Sgemm, run at 100 GFLOP/s
+// per core). Alternatives that were slower: G in float32, 1.3 to 2 times the time for
+// the sums; the rows of one signal's support at a time, 3 times, because each row is
+// read from memory again.
 //
-// Bound: with signals and atoms scaled to length 1, an element of X y is off by
-// at most about O·u (u = 2⁻²⁴), or with a basis, whose product with the atoms is
-// rounded first, (O+D)·u times the signal's spread. An element of G is off by
-// O·u and by its rounding to a multiple of gramUnit, and the coefficients
-// multiply that. Adding up, in any order, fused or not, adds (K+2)·u times the
-// sizes of all terms.
+// Bound: with signals and atoms scaled to length 1, an element of X y has an error of
+// at most about O·u (u = 2⁻²⁴); with a basis, whose product with the atoms is rounded
+// first, (O+D)·u times the signal's spread. An element of G has an error of O·u plus
+// its rounding to a multiple of gramUnit, times the coefficients. Summation, in any
+// order, fused or not, adds (K+2)·u times the sum of the sizes of all terms.
 type gram struct {
 	d      *Dictionary
 	funcs  panelFuncs
 	units  []float32 // atoms of length 1 or 0, [Words, Dims]; made by the first begin
-	norms  []float32 // the dictionary's, with zeros up to a full panel
+	norms  []float32 // the dictionary's, padded with zeros to a full panel
 	panels [][]int16 // multiples of gramUnit, each [Words, panelWidth]; made by the first begin
 
-	left     []float32 // the block's signals, of length 1, or their coordinates
+	left     []float32 // the block's signals, scaled to length 1, or their coordinates
 	products []float32 // X y of the block, [panels, signals, panelWidth]
-	pairs    []pair    // the codes so far, by atom, and pairsAhead zero ones
-	starts   []int32   // of each atom's pairs, [Words+1]
+	pairs    []pair    // the codes so far, by atom, followed by pairsAhead zero pairs
+	starts   []int32   // offsets of each atom's pairs, [Words+1]
 	areas    []gramArea
 }
 
-// gramUnit is the step of the 16-bit numbers. Cosines are at most 1, and a
-// little room is left for their errors.
+// gramUnit is the unit of the 16-bit numbers. Cosines are at most 1; there is a
+// little room for their errors.
 const gramUnit = 1.0 / 32700
 
-// gramSignals is the largest block. With fewer signals, more of the time goes
-// into reading the matrix; with more, the sums of a panel no longer fit a
+// gramSignals is the largest block. With fewer signals, reading the matrix takes a
+// larger share of the time. With more, the sums of a panel do not fit into a
 // second-level cache of 1 MB. Between 4096 and 8192 there is little difference.
 const gramSignals = 6144
 
-// gramLimit is the largest Gram matrix, in bytes: 46,000 words.
+// gramLimit is the size of the largest Gram matrix in bytes: 46,000 words.
 const gramLimit = 4 << 30
 
-// gramArea is one worker's memory.
+// gramArea is one worker's scratch memory.
 type gramArea struct {
-	part   []float32 // of a product, [partRows, partColumns]
+	part   []float32 // part of a product, [partRows, partColumns]
 	sums   []float32 // [signals, panelWidth]
 	limits []limit
 	found  []int32
@@ -77,18 +74,18 @@ func newGram(d *Dictionary, team par.Team) *gram {
 	return e
 }
 
-// panelCount is the number of panels that some words take.
+// panelCount returns the number of panels for a number of words.
 func panelCount(words int) int { return (words + panelWidth - 1) / panelWidth }
 
-// A call of Sgemm computes this part of a matrix.
+// The part of a matrix that one call of Sgemm computes.
 const (
 	partColumns = 48 * panelWidth
 	partRows    = 2016
 )
 
-// multiply computes left·rightᵀ, left [n, depth] and right [words, depth],
-// and hands keep its rows, cut into panels: row i's elements for the words of
-// panel p, of which there may be fewer in the last panel.
+// multiply computes left·rightᵀ, for left [n, depth] and right [words, depth], and
+// passes its rows to keep, split into panels: row i's elements for the words of panel
+// p. The last panel may have fewer.
 func (e *gram) multiply(ctx context.Context, team par.Team, n, depth int, left, right []float32, keep func(i, p int, row []float32)) error {
 	words := e.d.Words
 	team.For((words+partColumns-1)/partColumns, func(lo, hi, worker int) {
@@ -130,7 +127,7 @@ func (e *gram) build(ctx context.Context, team par.Team) error {
 	err := e.multiply(ctx, team, e.d.Words, e.d.Dims, e.units, e.units, func(i, p int, row []float32) {
 		to := made[p][i*panelWidth:]
 		for j, v := range row {
-			to[j] = int16(int32(v*(1/gramUnit)+32768.5) - 32768) // rounded: what is converted is positive
+			to[j] = int16(int32(v*(1/gramUnit)+32768.5) - 32768) // rounds, since the converted value is positive
 		}
 	})
 	if err == nil {
@@ -139,7 +136,7 @@ func (e *gram) build(ctx context.Context, team par.Team) error {
 	return err
 }
 
-// begin computes X y of a block, and the Gram matrix if that has not been done.
+// begin computes X y of a block, and first the Gram matrix if it does not exist yet.
 func (e *gram) begin(ctx context.Context, b *block) error {
 	if e.panels == nil {
 		if err := e.build(ctx, b.team); err != nil {
@@ -165,13 +162,13 @@ func (e *gram) begin(ctx context.Context, b *block) error {
 	})
 }
 
-// maxSpread is the spread up to which coordinates stand for a signal. Beyond,
-// so much cancels that screening would be of little use.
+// maxSpread is the largest spread for which coordinates are used. Beyond it, terms
+// cancel so much that screening would exclude few atoms.
 const maxSpread = 1000
 
-// factor writes the coordinates of a block's signals to left, and returns the
-// products of the atoms with the basis, [Words, depth]; or nil where there is
-// none or it does not serve.
+// factor writes the coordinates of a block's signals to left and returns the products
+// of the atoms with the basis, [Words, depth]. It returns nil if there is no basis or
+// coordinates cannot be used.
 func (e *gram) factor(b *block) (right []float32, depth int) {
 	s, O := b.signals, e.d.Dims
 	if s.Basis == nil || s.Rank >= O {
@@ -210,7 +207,7 @@ func (e *gram) screen(b *block) {
 		area.sums = grow(area.sums, n*panelWidth)
 		area.limits, area.found = grow(area.limits, n), grow(area.found, n)
 		for i := range n {
-			area.limits[i] = limit{least: float32(math.Inf(1))} // stays so for those that have ended
+			area.limits[i] = limit{least: float32(math.Inf(1))} // unchanged for pursuits that have ended
 		}
 		for _, i := range b.running {
 			p := &b.pursuits[i]
@@ -227,8 +224,8 @@ func (e *gram) screen(b *block) {
 				m := &marks[i]
 				for k, c := range area.sums[int(i)*panelWidth:][:panelWidth] {
 					c = max(c, -c)
-					if most := (c + m.margin) * norms[k]; most >= m.least {
-						m.add(first+k, (c-m.margin)*norms[k], most)
+					if upper := (c + m.margin) * norms[k]; upper >= m.least {
+						m.add(first+k, (c-m.margin)*norms[k], upper)
 					}
 				}
 				area.limits[i].least = m.least
@@ -237,8 +234,8 @@ func (e *gram) screen(b *block) {
 	})
 }
 
-// margin is the bound on the error of a pursuit's correlations, in units of the
-// product of the signal's and the atom's lengths.
+// margin returns the bound on the error of a pursuit's correlations, in units of the
+// product of the signal's and the atom's norms.
 func (e *gram) margin(b *block, p *pursuit) float64 {
 	terms := float64(e.d.Dims+b.signals.Rank+len(p.support)+24) * unit * 1.01
 	sum := 0.0

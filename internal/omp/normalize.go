@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Normalization is a way to prepare a dictionary's atoms.
+// Normalization is a way of preparing a dictionary's atoms.
 type Normalization int
 
 const (
@@ -22,7 +22,7 @@ const (
 
 var normalizations = [...]string{Columns: "columns", Rows: "rows", None: "none"}
 
-// String is the name that ParseNormalization reads.
+// String returns the name that ParseNormalization reads.
 func (n Normalization) String() string { return normalizations[n] }
 
 // ParseNormalization reads "columns", "rows" or "none".
@@ -35,9 +35,9 @@ func ParseNormalization(name string) (Normalization, error) {
 	return 0, fmt.Errorf("normalization %q, want columns, rows or none", name)
 }
 
-// Normalize prepares atoms [words, dims] in place; sums are taken in float64.
-// What has norm zero after centring (a word that is the mean, a dimension in which
-// all words agree) stays zero, where NumPy would divide by zero.
+// Normalize prepares atoms [words, dims] in place; sums are in float64. A word or
+// dimension with norm zero after centring (a word equal to the mean, a dimension in
+// which all words agree) stays zero, where NumPy would divide by zero.
 func Normalize(atoms []float32, words, dims int, by Normalization) {
 	if len(atoms) != words*dims {
 		panic("omp: atoms are not [words, dims]")
@@ -87,7 +87,7 @@ func Normalize(atoms []float32, words, dims int, by Normalization) {
 	}
 }
 
-// inverseRoot is 1/√x, or 0 for 0.
+// inverseRoot returns 1/√x, or 0 for 0.
 func inverseRoot(x float64) float64 {
 	if x == 0 {
 		return 0

@@ -17,7 +17,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// coders are one Coder with each engine, in blocks that cut the tests' batches.
+// coders returns a Coder with each engine, with blocks smaller than the tests'
+// batches.
 func coders(d *Dictionary, o Options) map[string]*Coder {
 	return map[string]*Coder{
 		"sweep": newCoder(d, o, newSweep(d, o.Team), 700, 0),
@@ -43,9 +44,8 @@ func mustCode(t testing.TB, c *Coder, s *Signals) *Codes {
 	return codes
 }
 
-// synthetic is a dictionary, and signals of length 1, with a spectrum that
-// decays as that of text embeddings does. With a rank, the signals are given in
-// a random basis.
+// synthetic returns a dictionary, and signals of length 1, with a spectrum that decays
+// like that of text embeddings. With a rank, the signals are given in a random basis.
 func synthetic(t testing.TB, r *rand.Rand, words, dims, count, rank int, by Normalization) (*Dictionary, *Signals) {
 	t.Helper()
 	vectors := func(n int) []float32 {
@@ -83,9 +83,9 @@ func synthetic(t testing.TB, r *rand.Rand, words, dims, count, rank int, by Norm
 	return d, s
 }
 
-// naive is matching pursuit by the book, in float64: the residual's correlation
-// with every atom, in scikit-learn's order, and a new least-squares problem in
-// each step.
+// naive is textbook matching pursuit in float64: each step computes the residual's
+// correlation with every atom, in scikit-learn's order, and solves a new
+// least-squares problem.
 func naive(d *Dictionary, y []float64, atoms int) (support []int32, coefficients []float64, residual float64, full bool) {
 	order := make([]int32, d.Words)
 	for w := range order {
@@ -136,7 +136,7 @@ func naive(d *Dictionary, y []float64, atoms int) (support []int32, coefficients
 	return support, coefficients, math.Sqrt(sum), len(support) == atoms
 }
 
-// codeTolerance bounds the difference of codes of one support: coefficients and
+// codeTolerance bounds the difference of codes with equal supports: coefficients and
 // residuals are rounded to float32.
 const codeTolerance = 1e-6
 
@@ -171,7 +171,7 @@ func TestAgainstNaive(t *testing.T) {
 	}
 }
 
-// TestOddBases has bases in which screening cannot work, or hardly.
+// TestOddBases has bases for which screening works badly or not at all.
 func TestOddBases(t *testing.T) {
 	const dims, atoms, rank = 24, 8, 4
 	tests := []struct {
@@ -287,7 +287,7 @@ func TestStops(t *testing.T) {
 	}
 	for _, test := range tests {
 		d := mustDictionary(t, test.dictionary, len(test.dictionary)/test.dims, test.dims)
-		const copies = sweepFew + 3 // of which the sweep treats the last ones differently, if they are left over
+		const copies = sweepDirect + 3 // the sweep may treat the last few differently
 		s := &Signals{Count: copies, Rows: slices.Repeat(test.y, copies)}
 		for name, c := range coders(d, Options{Atoms: test.atoms, Team: par.NewTeam(2)}) {
 			codes := mustCode(t, c, s)
@@ -304,13 +304,13 @@ func TestStops(t *testing.T) {
 	}
 }
 
-// TestRounding has pursuits that only a rounding error keeps from being Weak.
-// Here one is put in, as that of the numbers alone differs between machines.
+// TestRounding has pursuits that only a rounding error keeps from being Weak. The test
+// adds the error itself, because natural rounding differs between machines.
 func TestRounding(t *testing.T) {
 	tests := []struct {
 		name       string
 		dictionary []float32
-		steps      int // that are normal
+		steps      int // number of normal steps
 		want       Stop
 	}{
 		{"best atom in the support", []float32{1, 0, 0, 1}, 1, Repeated},
@@ -335,8 +335,8 @@ func TestRounding(t *testing.T) {
 	}
 }
 
-// TestInvariants checks that a longer code extends a shorter one, that its
-// residual is not larger, and that what it leaves is orthogonal to its support.
+// TestInvariants checks that a longer code extends a shorter one, that its residual is
+// not larger, and that the residual is orthogonal to the support.
 func TestInvariants(t *testing.T) {
 	// Coefficients are rounded to float32.
 	const tolerance = 1e-6
@@ -398,8 +398,8 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// TestSame wants the same bytes from every engine, number of workers, and way
-// of cutting the batch.
+// TestSame checks that every engine, number of workers and split of the batch gives
+// the same bytes.
 func TestSame(t *testing.T) {
 	for _, rank := range []int{0, 9} {
 		d, s := synthetic(t, rand.New(rand.NewPCG(5, 6)), 1571, 64, 60, rank, Columns)
@@ -413,7 +413,7 @@ func TestSame(t *testing.T) {
 						want = got
 					}
 					if !reflect.DeepEqual(got, want) {
-						t.Fatalf("rank %d: %T with %d workers, blocks of %d: other codes than at first", rank, c.engine, workers, c.block)
+						t.Fatalf("rank %d: %T with %d workers, blocks of %d: codes differ from the first", rank, c.engine, workers, c.block)
 					}
 				}
 			}
@@ -486,7 +486,7 @@ func TestCancel(t *testing.T) {
 		if _, err := c.Code(ctx, s, nil); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: again: error %v, want context.Canceled", name, err)
 		}
-		// What was cancelled must not show in what comes after.
+		// A cancelled batch must not affect later ones.
 		last := 0
 		codes, err := c.Code(context.Background(), s, func(done int) { last = done })
 		if err != nil {

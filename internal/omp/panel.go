@@ -11,11 +11,11 @@ const (
 	panelBytes = panelWidth * 2
 )
 
-// pairsAhead is how far ahead of its work the assembly looks: far enough to
-// hide most of what the last-level cache takes to answer.
+// pairsAhead is how many pairs ahead the assembly prefetches: enough to hide most of
+// the latency of the last-level cache.
 const pairsAhead = 40
 
-// pair says that a signal's code has an atom.
+// pair is an atom in the code of a signal.
 type pair struct {
 	atom        uint32 // byte offset of the row in a panel
 	signal      uint32 // byte offset of the row of sums
@@ -25,25 +25,23 @@ type pair struct {
 // panelFuncs are one implementation of the loops over panels. The assembly
 // fuses products and sums.
 type panelFuncs struct {
-	// accumulate takes from the rows of sums, for each of n pairs in order,
+	// accumulate does, for each of n pairs in order,
 	//
 	//	for i < panelWidth: sums[signal][i] -= coefficient·panel[atom][i]
 	//
-	// Behind them are pairsAhead more, by which the assembly fetches rows ahead of
-	// time; any will do.
+	// n is followed by pairsAhead more pairs, whose rows the assembly prefetches.
+	// Any valid ones will do.
 	accumulate func(sums *float32, panel *int16, pairs *pair, n int)
 
-	// hits writes to found the numbers of those of the first n rows of sums
-	// with
+	// hits writes to found the indices of those of the first n rows of sums with
 	//
 	//	(|sums[row][i]| + limits[row].margin)·norms[i] >= limits[row].least
 	//
-	// for any i < panelWidth, and returns how many there are. found has room for
-	// n.
+	// for any i < panelWidth, and returns how many there are. found has length n.
 	hits func(found *int32, sums, norms *float32, limits *limit, n int) int
 }
 
-// limit is what makes an element of a row of sums a hit.
+// limit is the condition for a row of sums to be a hit; see panelFuncs.hits.
 type limit struct {
 	margin, least float32
 }

@@ -4,7 +4,7 @@ package omp
 
 import "github.com/clipnh/clipnh/internal/kernel/cpu"
 
-// panels is the implementation for the level in use.
+// panels returns the implementation for the active level of vector instructions.
 func panels() panelFuncs {
 	switch cpu.Active() {
 	case cpu.AVX512:

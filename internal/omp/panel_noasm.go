@@ -2,5 +2,5 @@
 
 package omp
 
-// panels is the only implementation of this build.
+// panels returns the only implementation of this build.
 func panels() panelFuncs { return panelFuncs{accumulateRef, hitsRef} }

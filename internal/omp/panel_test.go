@@ -28,7 +28,7 @@ func TestAccumulate(t *testing.T) {
 	atLevels(t, func(t *testing.T, f panelFuncs) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for n := range 20 {
-			// A start that is not aligned, and numbers around that must stay.
+			// An unaligned start, and guard values around the rows.
 			panel := make([]int16, guard+atoms*panelWidth)
 			for i := range panel {
 				panel[i] = int16(r.IntN(1<<16) - 1<<15)
@@ -40,7 +40,7 @@ func TestAccumulate(t *testing.T) {
 			}
 			want := slices.Clone(got)
 			sizes := make([]float64, len(got))
-			pairs := make([]pair, n+pairsAhead) // what lies behind n is not to be added
+			pairs := make([]pair, n+pairsAhead) // the pairs after n must not be added
 			for i := range pairs {
 				pairs[i] = pair{uint32(r.IntN(atoms) * panelBytes), uint32(r.IntN(signals) * sumsBytes), float32(r.NormFloat64() / 32768)}
 				if i >= n {
@@ -66,8 +66,8 @@ func TestAccumulate(t *testing.T) {
 func TestHits(t *testing.T) {
 	inf := float32(math.Inf(1))
 	atLevels(t, func(t *testing.T, f panelFuncs) {
-		// A row for each place that an element can have, of either sign, and some
-		// others. What decides is (|x| + 0.25)·norm >= 1.
+		// A row for each position of the deciding element, of either sign, and a few
+		// others. The condition is (|x| + 0.25)·norm >= 1.
 		const rows = 2*panelWidth + 6
 		norms := make([]float32, 1+panelWidth)
 		sums := make([]float32, 1+rows*panelWidth)
@@ -107,7 +107,7 @@ func TestHits(t *testing.T) {
 			found[n] = -7
 			count := f.hits(&found[0], &sums[1], &norms[1], &limits[0], n)
 			if found[n] != -7 {
-				t.Fatalf("%d rows: wrote behind the room for them", n)
+				t.Fatalf("%d rows: wrote past the end of found", n)
 			}
 			some := want[:0:0]
 			for _, i := range want {

@@ -2,17 +2,16 @@ package omp
 
 import "math"
 
-// Stop says why a pursuit ended.
+// Stop is the reason why a pursuit ended.
 type Stop uint8
 
 const (
-	// Full: the code has as many atoms as were asked for.
+	// Full: the code has the requested number of atoms.
 	Full Stop = iota
 	// Weak: the squared correlation of the best atom with the residual is below
-	// float32's epsilon. The signal is described as well as it can be, or is
-	// zero.
+	// float32's epsilon. The signal cannot be described any better, or is zero.
 	Weak
-	// Repeated: the best atom is in the support already.
+	// Repeated: the best atom is already in the support.
 	Repeated
 	// Dependent: the part of the best atom that is orthogonal to the support has
 	// a squared norm of at most float32's epsilon, or the support has as many
@@ -22,14 +21,14 @@ const (
 
 var stops = [...]string{Full: "full", Weak: "weak", Repeated: "repeated", Dependent: "dependent"}
 
-// String is the reason in a word.
+// String returns the reason in one word.
 func (s Stop) String() string { return stops[s] }
 
-// epsilon is that of float32, which the reference's rules compare with.
+// epsilon is float32's; the reference's rules compare with it.
 const epsilon = 1.0 / (1 << 23)
 
-// pursuit is the state of one signal's pursuit. All slices are as long as they
-// can get; the first size elements of those over atoms are in use.
+// pursuit is the state of one signal's pursuit. All slices have their maximum length;
+// of those over atoms, the first size elements are in use.
 type pursuit struct {
 	norm   float64   // |y|
 	signal []float64 // y, [Dims]
@@ -39,27 +38,27 @@ type pursuit struct {
 	full    int // K
 	size    int
 	support []int32
-	places  []int32   // where support[i] stood when it was chosen; see place
+	places  []int32   // position of support[i] when it was chosen; see place
 	chol    []float64 // rows of the Cholesky factor L of the support's Gram matrix, packed
 	z       []float64 // L⁻¹ Xᵀy
 	coefs   []float64 // L⁻ᵀ z
 
-	spread  float64 // of the signal: Σ |coordinate|·|basis vector| / |y|, or 1; see gram
+	spread  float64 // the signal's Σ |coordinate|·|basis vector| / |y|, or 1; see gram
 	running bool
 	stop    Stop
 }
 
-// pursuitBytes is about what a pursuit takes.
+// pursuitBytes returns the approximate memory of a pursuit.
 func pursuitBytes(dims, atoms int) int {
 	atoms = min(atoms, dims)
 	return 16*dims + 4*atoms*(atoms+7) + 200
 }
 
-// newPursuits makes room for n signals.
+// newPursuits allocates the pursuits of n signals.
 func newPursuits(n, dims, atoms int) []pursuit {
 	ps := make([]pursuit, n)
 	full := atoms
-	atoms = min(atoms, dims) // no more are independent
+	atoms = min(atoms, dims) // more cannot be independent
 	for i := range ps {
 		ps[i] = pursuit{
 			full:   full,
@@ -71,7 +70,7 @@ func newPursuits(n, dims, atoms int) []pursuit {
 	return ps
 }
 
-// start begins with signal i.
+// start resets p to begin with signal i.
 func (p *pursuit) start(s *Signals, i int) {
 	p.norm = s.expand(p.signal, i)
 	copy(p.rest, p.signal)
@@ -79,9 +78,9 @@ func (p *pursuit) start(s *Signals, i int) {
 	p.running = true
 }
 
-// place is the position of a word in scikit-learn's order, in which each chosen
-// atom changes places with the one after the support. Of equally good atoms the
-// first in that order is taken; chosen ones have the places below size.
+// place returns the position of a word in scikit-learn's order, in which each chosen
+// atom is swapped with the one after the support. Among equally good atoms the first
+// in that order is taken. The chosen atoms have the positions below size.
 func (p *pursuit) place(word int32) int32 {
 	for i, from := range p.places[:p.size] {
 		switch word {
@@ -94,9 +93,9 @@ func (p *pursuit) place(word int32) int32 {
 	return word
 }
 
-// extend takes one step: it chooses among the candidates, which must hold every
-// atom that could be the best, and refits, or ends the pursuit. wide is memory
-// for one atom.
+// extend takes one step: it chooses the best of the candidates, which must include
+// every atom that could be the best, and refits; or it ends the pursuit. wide is
+// scratch memory for one atom.
 func (p *pursuit) extend(d *Dictionary, candidates []int32, wide []float64) {
 	best, at, value := int32(-1), int32(0), 0.0
 	for _, word := range candidates {
@@ -154,7 +153,7 @@ func (p *pursuit) extend(d *Dictionary, candidates []int32, wide []float64) {
 
 func (p *pursuit) end(why Stop) { p.running, p.stop = false, why }
 
-// refit solves for the coefficients and forms the residual.
+// refit solves for the coefficients and computes the residual.
 func (p *pursuit) refit(d *Dictionary) {
 	copy(p.coefs, p.z[:p.size])
 	for i := p.size - 1; i >= 0; i-- {

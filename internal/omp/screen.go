@@ -6,65 +6,66 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// An engine computes the correlations of many residuals with all atoms, in
-// float32, and keeps the candidates: all atoms that could be the best, given
-// the bound on the error of what it computed.
+// An engine computes the correlations of many residuals with all atoms, in float32,
+// and collects the candidates: all atoms that could be the best, given the bound on
+// the error of the correlations.
 type engine interface {
-	// begin takes a block of signals that have not been screened yet.
+	// begin prepares a new block of signals.
 	begin(ctx context.Context, b *block) error
 	// screen marks the candidates of every running pursuit of the block.
 	screen(b *block)
 }
 
-// block is a number of signals that are coded at the same time.
+// block is a set of signals that are coded at the same time.
 type block struct {
 	team     par.Team
 	signals  *Signals
-	first    int // of the batch
+	first    int // index of its first signal in the batch
 	pursuits []pursuit
 	running  []int // pursuits that have not ended, ascending
 
-	// marks[w][i] are the candidates of pursuit i that worker w found: an engine
+	// marks[w][i] holds the candidates of pursuit i that worker w found. An engine
 	// may split atoms or signals among workers.
 	marks [][]mark
 }
 
-// candidate is an atom and the largest that the size of its correlation can be.
+// candidate is an atom and the upper bound of the size of its correlation.
 type candidate struct {
-	word int32
-	most float32
+	word  int32
+	upper float32
 }
 
-// mark collects the candidates of one residual while correlations pass by.
+// mark collects the candidates of one residual while correlations are computed.
 // Sizes are in the engine's units.
 //
-// For the correlation c that was computed with an atom of norm n, the true one
-// is within n·margin of c.
+// If c is the computed correlation with an atom of norm n, the true one is within
+// n·margin of c.
 type mark struct {
 	margin float32
-	least  float32 // the best atom's correlation is at least this large, or too small to be chosen
+	least  float32 // lower bound of the best atom's correlation, unless that is too small to be chosen
 	list   []candidate
 }
 
 // unit is the relative error of rounding to float32.
 const unit = 1.0 / (1 << 24)
 
-// reset begins a new step, in which sizes below floor cannot be chosen.
+// reset begins a new step, in which correlations of a size below floor cannot be
+// chosen.
 func (m *mark) reset(floor, margin float64) {
 	m.least = float32(floor * (1 - 4*unit))
 	m.margin = float32(margin * (1 + 4*unit))
 	m.list = m.list[:0]
 }
 
-// add makes a word a candidate, whose correlation's size is between least and
-// most.
-func (m *mark) add(word int, least, most float32) {
-	m.list = append(m.list, candidate{int32(word), most})
-	m.least = max(m.least, least)
+// add makes a word a candidate. The size of its correlation is between lower and
+// upper.
+func (m *mark) add(word int, lower, upper float32) {
+	m.list = append(m.list, candidate{int32(word), upper})
+	m.least = max(m.least, lower)
 }
 
-// candidates appends the words that are still candidates in the light of what
-// all workers found of pursuit i.
+// candidates appends the words that remain candidates of pursuit i after the results
+// of all workers are combined.
 func candidates(words []int32, marks [][]mark, i int) []int32 {
 	least := float32(0)
 	for w := range marks {
@@ -72,7 +73,7 @@ func candidates(words []int32, marks [][]mark, i int) []int32 {
 	}
 	for w := range marks {
 		for _, c := range marks[w][i].list {
-			if c.most >= least {
+			if c.upper >= least {
 				words = append(words, c.word)
 			}
 		}
@@ -80,7 +81,7 @@ func candidates(words []int32, marks [][]mark, i int) []int32 {
 	return words
 }
 
-// advance takes one step of every running pursuit, with the candidates marked.
+// advance takes one step of every running pursuit, with the collected candidates.
 func (b *block) advance(d *Dictionary, spaces []workspace) {
 	b.team.For(len(b.running), func(lo, hi, worker int) {
 		space := &spaces[worker]
@@ -92,8 +93,8 @@ func (b *block) advance(d *Dictionary, spaces []workspace) {
 	b.sift()
 }
 
-// sift drops the pursuits that have ended, and ends those with nothing left to
-// describe.
+// sift removes the pursuits that have ended from running, and ends those whose
+// residual is zero.
 func (b *block) sift() {
 	left := b.running[:0]
 	for _, i := range b.running {
@@ -108,7 +109,7 @@ func (b *block) sift() {
 	b.running = left
 }
 
-// workspace is one worker's memory.
+// workspace is one worker's scratch memory.
 type workspace struct {
 	words []int32
 	wide  []float64 // [Dims]

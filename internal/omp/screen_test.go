@@ -11,9 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// TestBounds compares every correlation that screening remembers with its value
-// in float64, and wants it within the bound; and it wants the best atom to be a
-// candidate.
+// TestBounds checks that every correlation that screening keeps is within the bound of
+// its value in float64, and that the best atom is a candidate.
 func TestBounds(t *testing.T) {
 	const atoms = 16
 	r := rand.New(rand.NewPCG(9, 10))
@@ -22,7 +21,7 @@ func TestBounds(t *testing.T) {
 		for _, rank := range []int{0, 5} {
 			for _, by := range []Normalization{Columns, Rows, None} {
 				d, s := synthetic(t, r, 1100, 70, 15, rank, by)
-				longest := slices.Repeat([]float32{30}, d.Dims) // others look short beside it
+				longest := slices.Repeat([]float32{30}, d.Dims) // makes the others comparatively short
 				d = mustDictionary(t, slices.Concat(d.atoms, longest, make([]float32, d.Dims)), d.Words+2, d.Dims)
 				for i := range s.Rows { // lengths other than 1
 					s.Rows[i] *= float32(1 + i/s.width(d.Dims)*100)
@@ -33,11 +32,11 @@ func TestBounds(t *testing.T) {
 					mustCode(t, c, s)
 					e := c.engine.(*checkedEngine)
 					if e.worst > 1 || e.missed > 0 {
-						t.Errorf("%s, %s, %s, rank %d: largest error is %.3g of its bound, %d of %d best atoms are no candidates",
+						t.Errorf("%s, %s, %s, rank %d: largest error is %.3g of its bound, %d of %d best atoms are not candidates",
 							level, name, by, rank, e.worst, e.missed, e.steps)
 					}
 					if perStep := float64(e.candidates) / float64(e.steps); perStep > 1.5 {
-						t.Errorf("%s, %s, %s, rank %d: %.1f candidates per step; the bound is too loose to be of use", level, name, by, rank, perStep)
+						t.Errorf("%s, %s, %s, rank %d: %.1f candidates per step; the bound is too loose to be useful", level, name, by, rank, perStep)
 					}
 				}
 			}
@@ -46,7 +45,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// checkedEngine watches what an engine marks.
+// checkedEngine checks the candidates that an engine collects.
 type checkedEngine struct {
 	engine
 	t                         *testing.T
@@ -67,7 +66,7 @@ func (e *checkedEngine) screen(b *block) {
 			for _, c := range b.marks[w][i].list {
 				exact := math.Abs(dot(e.d.atom(int(c.word)), p.rest)) * e.d.scale / length
 				bound := float64(b.marks[w][i].margin * e.d.norms[c.word])
-				e.worst = max(e.worst, math.Abs(exact-(float64(c.most)-bound))/bound)
+				e.worst = max(e.worst, math.Abs(exact-(float64(c.upper)-bound))/bound)
 			}
 		}
 		best, value := int32(0), -1.0
@@ -85,12 +84,12 @@ func (e *checkedEngine) screen(b *block) {
 	}
 }
 
-// TestMark feeds correlations in an order that makes and drops candidates.
+// TestMark adds correlations in an order that adds and drops candidates.
 func TestMark(t *testing.T) {
 	tests := []struct {
 		name    string
 		floor   float64
-		between [][2]float32 // what each word's correlation is
+		between [][2]float32 // bounds of each word's correlation
 		want    []int32
 	}{
 		{"below the floor", 1, [][2]float32{{0.1, 0.3}, {0.5, 0.9}}, nil},
@@ -102,7 +101,7 @@ func TestMark(t *testing.T) {
 		{"equal and sure", 0.1, [][2]float32{{0.5, 0.5}, {0.5, 0.5}, {0.4, 0.4}}, []int32{0, 1}},
 	}
 	for _, test := range tests {
-		for split := range len(test.between) + 1 { // the words among two workers
+		for split := range len(test.between) + 1 { // the words split between two workers
 			marks := [][]mark{make([]mark, 1), make([]mark, 1)}
 			for w := range marks {
 				marks[w][0].reset(test.floor, 0)
@@ -145,14 +144,14 @@ func TestWantGram(t *testing.T) {
 	}
 }
 
-// TestBlockMemory holds long codes to the memory of a block.
+// TestBlockMemory checks that long codes stay within the memory of a block.
 func TestBlockMemory(t *testing.T) {
 	d := &Dictionary{Words: 30000, Dims: 768}
 	for _, test := range []struct{ atoms, signals, least, most int }{
 		{64, 147456, gramSignals, gramSignals},
 		{64, 1, sweepSignals, sweepSignals},
 		{768, 147456, 500, 650},
-		{30000, 147456, 500, 650}, // no more than 768 are independent
+		{30000, 147456, 500, 650}, // at most 768 can be independent
 	} {
 		c, err := NewCoder(d, Options{Atoms: test.atoms, Signals: test.signals})
 		if err != nil {
@@ -164,8 +163,8 @@ func TestBlockMemory(t *testing.T) {
 	}
 }
 
-// TestGramIsDone wants a Gram matrix to be computed once, and not to be kept when
-// that was cancelled.
+// TestGramIsDone checks that the Gram matrix is computed once, and not kept if the
+// computation was cancelled.
 func TestGramIsDone(t *testing.T) {
 	d, s := synthetic(t, rand.New(rand.NewPCG(11, 12)), 100, 16, 10, 0, Rows)
 	c := coders(d, Options{Atoms: 2})["gram"]

@@ -5,11 +5,11 @@ import (
 	"math"
 )
 
-// Signals is a batch of vectors to code. Without a basis the rows are the
-// signals. With one, a signal is the sum of the basis vectors, which need not be
-// orthonormal, times the coordinates in its row: the PC of pair (h,n) is
-// W_O^h W_V^h[:,n] up to its length, so that a head's batch has W_O^h as its
-// basis and the columns of W_V^h, over the lengths, as its rows.
+// Signals is a batch of vectors to code. Without a basis, the rows are the signals.
+// With a basis, each row holds the coordinates of a signal; the basis vectors need not
+// be orthonormal. For example, the PC of pair (h,n) is W_O^h W_V^h[:,n] divided by its
+// norm, so a head's batch has W_O^h as its basis and the columns of W_V^h, divided by
+// the norms, as its rows.
 type Signals struct {
 	Count int
 
@@ -22,7 +22,7 @@ type Signals struct {
 	Rank, BasisStride int
 }
 
-// width is the length of a row.
+// width returns the length of a row.
 func (s *Signals) width(dims int) int {
 	if s.Basis == nil {
 		return dims
@@ -30,8 +30,8 @@ func (s *Signals) width(dims int) int {
 	return s.Rank
 }
 
-// check panics on wrong lengths and returns an error that names the first
-// element that is not finite.
+// check panics on wrong lengths and returns an error that names the first NaN or
+// infinite element.
 func (s *Signals) check(dims int) error {
 	width := s.width(dims)
 	if s.Count < 0 || width < 0 || len(s.Rows) != s.Count*width {
@@ -42,27 +42,27 @@ func (s *Signals) check(dims int) error {
 			panic("omp: short basis")
 		}
 		for d := range dims {
-			if at, bad := notFinite(s.basis(d)); bad {
+			if at, bad := firstNonFinite(s.basis(d)); bad {
 				return fmt.Errorf("basis vector %d: element %d is %g, want a finite number", at, d, s.basis(d)[at])
 			}
 		}
 	}
 	for i := range s.Count {
 		row := s.row(i, width)
-		if at, bad := notFinite(row); bad {
+		if at, bad := firstNonFinite(row); bad {
 			return fmt.Errorf("signal %d: element %d is %g, want a finite number", i, at, row[at])
 		}
 	}
 	return nil
 }
 
-// row is what Rows holds of a signal.
+// row returns the row of signal i.
 func (s *Signals) row(i, width int) []float32 { return s.Rows[i*width:][:width] }
 
-// basis is dimension d of every basis vector, [Rank].
+// basis returns element d of every basis vector, [Rank].
 func (s *Signals) basis(d int) []float32 { return s.Basis[d*s.BasisStride:][:s.Rank] }
 
-// basisNorms are the norms of the basis vectors, [Rank].
+// basisNorms returns the norms of the basis vectors, [Rank].
 func (s *Signals) basisNorms(dims int) []float64 {
 	norms := make([]float64, s.Rank)
 	for d := range dims {

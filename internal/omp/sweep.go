@@ -8,11 +8,11 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// sweep is the engine without a Gram matrix: each step multiplies all atoms
-// with all residuals. It needs no preparation and little memory.
+// sweep is the engine without a Gram matrix: each step multiplies all atoms with all
+// residuals. It needs no preparation and little memory.
 //
 // Bound: residuals are scaled to length 1 and rounded to float32, and a float32
-// sum of O products in any order, fused or not, is off by at most about O·u
+// sum of O products in any order, fused or not, has an error of at most about O·u
 // times the product of the norms (u = 2⁻²⁴).
 type sweep struct {
 	d         *Dictionary
@@ -20,23 +20,23 @@ type sweep struct {
 	areas     []sweepArea
 }
 
-// The block is wide enough that packing the atoms, inside Sgemm, costs little
-// beside multiplying them, and the products of one call (4 MB) stay in the
-// last-level cache until they are scanned.
+// The block is wide enough that Sgemm's packing of the atoms costs little compared
+// with multiplying them. The products of one call (4 MB) stay in the last-level cache
+// until they are scanned.
 const (
 	sweepSignals = 1008
 	sweepWords   = 1008
 )
 
-// sweepFew is the number of signals up to which packing the atoms takes longer
-// than multiplying them one by one in plain Go: with 30,000 words of 768
-// dimensions, 48 ms, and 14 ms for each signal.
-const sweepFew = 3
+// sweepDirect is the number of signals up to which multiplying them one by one in plain
+// Go is faster than packing the atoms: with 30,000 words of 768 dimensions, packing
+// takes 48 ms, and each signal 14 ms.
+const sweepDirect = 3
 
-// sweepArea is one worker's memory.
+// sweepArea is one worker's scratch memory.
 type sweepArea struct {
 	correlations []float32 // [sweepWords, signals]
-	least        []float32 // of each signal's mark
+	least        []float32 // least of each signal's mark
 }
 
 func newSweep(d *Dictionary, team par.Team) *sweep {
@@ -48,7 +48,7 @@ func (e *sweep) begin(context.Context, *block) error { return nil }
 func (e *sweep) screen(b *block) {
 	O, n := e.d.Dims, len(b.running)
 	margin := float64(O+16) * unit * 1.01
-	if n <= sweepFew {
+	if n <= sweepDirect {
 		e.screenFew(b, margin)
 		return
 	}

@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-// A bench runs two steps, the second on what the first writes, with commands that
-// write what they are told to.
+// A bench runs two steps, the second on the output of the first, with fake commands.
 type bench struct {
 	t      *testing.T
 	dir    string
 	runner *Runner
 	steps  []Step
 	ran    []string // command lines that were executed
-	fail   error    // of the next command
+	fail   error    // returned by the next command
 }
 
 func newBench(t *testing.T) *bench {
@@ -47,7 +46,7 @@ func (b *bench) write(name, content string) {
 	}
 }
 
-// restart is what a new process does: nothing is remembered but what is on disk.
+// restart simulates a new process, which knows only what is on disk.
 func (b *bench) restart() {
 	skipped := errors.New("skipped")
 	b.ran = nil
@@ -97,8 +96,8 @@ func (b *bench) run(why string, want int) {
 	}
 }
 
-// TestRun holds that a step is executed when it has not been, when its command
-// line, what it reads or what it wrote has changed, and else not.
+// TestRun checks that a step is executed if it has not run before, or if its command
+// line, its inputs or its outputs have changed, and not otherwise.
 func TestRun(t *testing.T) {
 	b := newBench(t)
 	b.run("the first time", 2)
@@ -106,9 +105,9 @@ func TestRun(t *testing.T) {
 	b.write("model", "weight2")
 	b.run("another model", 2)
 	b.write("data/c", "three")
-	b.run("a further picture, which changes no output", 1)
+	b.run("one more image, which changes no output", 1)
 	b.write("out", "something else")
-	b.run("an output was changed; what comes again is the same", 1)
+	b.run("an output was changed; the step writes the same one again", 1)
 	if err := os.Remove(b.path("out")); err != nil {
 		t.Fatal(err)
 	}
@@ -117,11 +116,11 @@ func TestRun(t *testing.T) {
 	b.run("another command line", 1)
 	b.write("paper/steps/second.json", "{")
 	b.run("a broken record", 1)
-	b.run("at last", 0)
+	b.run("nothing changed", 0)
 }
 
-// TestRunFails holds that a step that fails leaves the record of before, which no
-// longer holds, and that the error comes through.
+// TestRunFails checks that a failing step leaves the previous record, which is no
+// longer valid, and that its error is returned.
 func TestRunFails(t *testing.T) {
 	b := newBench(t)
 	b.run("the first time", 2)

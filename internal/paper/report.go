@@ -17,34 +17,34 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// A Row is a figure.
+// A Row is one measured value.
 type Row struct {
 	Result  string  `json:"result"`  // which of the paper's results
 	Setting string  `json:"setting"` // what was measured
 	Value   float64 `json:"value"`
 	Unit    string  `json:"unit"` // %, r, ...
-	// Published is the paper's figure, of RN50x16 on real data; nil where it
+	// Published is the paper's value, for RN50x16 on real data; nil if the paper
 	// gives none.
 	Published *float64 `json:"published,omitempty"`
-	// Expected is what another implementation measured on the same data.
+	// Expected is what another implementation measured on the same data, or nil.
 	Expected *float64 `json:"expected,omitempty"`
-	Step     string   `json:"step"` // whose record the value is from
+	Step     string   `json:"step"` // the step whose record holds the value
 }
 
-// A Picture is a drawing among the results.
+// A Picture is a figure or drawing of the report.
 type Picture struct {
 	Result string `json:"result"`
 	Title  string `json:"title"`
 	Path   string `json:"path"` // relative to the report
 }
 
-// A Missing result could not be had.
+// A Missing result could not be measured.
 type Missing struct {
 	Result string `json:"result"`
 	Why    string `json:"why"`
 }
 
-// A Report is the rows with what is needed to get them again.
+// A Report is the rows with everything needed to reproduce them.
 type Report struct {
 	Program  string    `json:"program"` // the build that wrote the report
 	Model    string    `json:"model"`
@@ -53,17 +53,17 @@ type Report struct {
 	Rows     []Row     `json:"rows"`
 	Pictures []Picture `json:"pictures"`
 	Missing  []Missing `json:"missing"`
-	Steps    []Record  `json:"steps"` // in the order of the work, without their results
+	Steps    []Record  `json:"steps"` // in the order they ran, without their results
 }
 
-// The first bytes of the two files of a report.
+// The first bytes of a report's two files.
 const (
 	jsonBegin     = "{\n  \"program\": "
 	markdownBegin = "# The paper's results, measured\n"
 )
 
-// CanSave returns cache.ErrExists if a report.json or report.md in dir is not one
-// that Save wrote.
+// CanSave returns an error that wraps cache.ErrExists if dir has a report.json or
+// report.md that Save did not write.
 func CanSave(dir string) error {
 	for _, file := range []struct{ name, begin string }{{"report.json", jsonBegin}, {"report.md", markdownBegin}} {
 		path := filepath.Join(dir, file.name)
@@ -153,7 +153,7 @@ func (r *Report) markdown() string {
 	return b.String()
 }
 
-// lastOf reports whether row is the last of its result.
+// lastOf reports whether row is the last row of its result.
 func (r *Report) lastOf(row Row) bool {
 	last := Row{}
 	for _, other := range r.Rows {
@@ -164,7 +164,7 @@ func (r *Report) lastOf(row Row) bool {
 	return last.Setting == row.Setting
 }
 
-// Figure writes a value with its unit, or nothing for nil.
+// Figure formats a value with its unit; the empty string for nil.
 func Figure(v *float64, unit string) string {
 	if v == nil {
 		return ""

@@ -1,11 +1,10 @@
-// Package paper runs the commands behind the paper's results and reports what
-// came out.
+// Package paper runs the commands behind the paper's results and reports the
+// results.
 //
-// A Step is one command line with what it reads and writes. Run executes it
-// unless a Record says that it has been done: with the same command line, on the
-// same inputs, and with its outputs as they were left. Rows are the figures
-// drawn from the records, beside those that the paper gives, and a Report is all of
-// that as Markdown and JSON.
+// A Step is one command line with the paths that it reads and writes. Run executes
+// a step unless its Record shows that it is done: with the same command line, on the
+// same inputs, and with unchanged outputs. Rows are values from the records, next to
+// the values that the paper gives. A Report is all of these as Markdown and JSON.
 package paper
 
 import (
@@ -27,16 +26,16 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
-// A Step is a command and the files that it has to do with.
+// A Step is a command and the files that it reads and writes.
 type Step struct {
 	Name    string
 	Args    []string // the command line, without the program's name and --json
-	Inputs  []string // files and folders that no other step makes
+	Inputs  []string // files and folders that it reads and no other step writes
 	After   []string // names of the steps whose outputs it reads
 	Outputs []string // files and folders that it writes
 }
 
-// A Record is what a step gave. It lies in Runner.Dir, in steps/NAME.json.
+// A Record is the result of a step. It is stored as steps/NAME.json in Runner.Dir.
 type Record struct {
 	Step    string            `json:"step"`
 	Key     string            `json:"key"` // SHA-256 of the command line and of what it read
@@ -44,29 +43,29 @@ type Record struct {
 	Outputs map[string]string `json:"outputs"` // path: SHA-256 of the artefact's manifest, or of the file
 	Seconds float64           `json:"seconds"`
 	Program string            `json:"program"`           // the build that ran it
-	Skipped string            `json:"skipped,omitempty"` // what a command that left out some inputs said
+	Skipped string            `json:"skipped,omitempty"` // message of a command that skipped some inputs
 	Result  json.RawMessage   `json:"result"`            // what it printed with --json
 }
 
-// maxRecord bounds a record's file.
+// maxRecord bounds the size of a record's file.
 const maxRecord = 256 << 20
 
 // A Runner runs steps.
 type Runner struct {
-	Dir     string // of the records and the report
-	Program string // names the build
+	Dir     string // folder of the records and the report
+	Program string // identifies the build
 	// Exec runs a command line with --json and returns what it printed.
 	Exec func(ctx context.Context, args []string) ([]byte, error)
-	// Skipped reports whether an error of Exec says that the work was done,
-	// without some of the inputs.
+	// Skipped reports whether an error of Exec means that the command succeeded
+	// but skipped some inputs.
 	Skipped func(error) bool
 	Now     func() time.Time
 
-	records map[string]*Record // of the steps that Run has seen
+	records map[string]*Record // of the steps passed to Run so far
 }
 
-// Run executes a step whose After have been run, unless it has been done. It
-// returns the step's record, and whether it was executed.
+// Run executes a step unless it is already done. The steps in its After must have
+// been run. It returns the step's record, and whether it was executed.
 func (r *Runner) Run(ctx context.Context, s Step) (rec *Record, executed bool, err error) {
 	key, err := r.key(s)
 	if err != nil {
@@ -88,7 +87,7 @@ func (r *Runner) Run(ctx context.Context, s Step) (rec *Record, executed bool, e
 	return rec, executed, nil
 }
 
-// key is the SHA-256 of a step's command line and of what it reads.
+// key returns the SHA-256 of a step's command line and of everything it reads.
 func (r *Runner) key(s Step) (string, error) {
 	state := struct {
 		Args   []string
@@ -119,7 +118,8 @@ func (r *Runner) key(s Step) (string, error) {
 
 func (r *Runner) path(name string) string { return filepath.Join(r.Dir, "steps", name+".json") }
 
-// load reads a record; nil if there is none. One that cannot be read is none.
+// load reads a record. It returns nil if there is none, or if the record is not
+// valid, so that the step runs again.
 func (r *Runner) load(name string) (*Record, error) {
 	f, err := os.Open(r.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +136,7 @@ func (r *Runner) load(name string) (*Record, error) {
 	return rec, nil
 }
 
-// holds reports whether the outputs of a step are as they were left.
+// holds reports whether a step's outputs are unchanged since it ran.
 func (rec *Record) holds(s Step) bool {
 	for _, path := range s.Outputs {
 		print, err := fingerprint(path)
@@ -160,7 +160,7 @@ func (r *Runner) execute(ctx context.Context, s Step, key string) (*Record, erro
 	rec.Seconds = r.Now().Sub(start).Seconds()
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, out); err != nil {
-		return nil, fmt.Errorf("%s: its result is not JSON: %w", s.Name, err)
+		return nil, fmt.Errorf("%s: result is not JSON: %w", s.Name, err)
 	}
 	rec.Result = compact.Bytes()
 	for _, path := range s.Outputs {
@@ -182,9 +182,9 @@ func (r *Runner) save(rec *Record) error {
 	})
 }
 
-// fingerprint tells whether what lies at a path has changed: of an artefact it is
-// its hash, of a file that of its content, of a folder that of the names and
-// sizes of what lies below.
+// fingerprint returns a hash that changes with the content of path: an artefact's
+// own hash, the hash of a file's content, or the hash of the names and sizes of all
+// files in a folder.
 func fingerprint(path string) (string, error) {
 	a, err := cache.Open(path)
 	if err == nil {
@@ -209,7 +209,7 @@ func fingerprint(path string) (string, error) {
 		if err != nil || d.IsDir() || strings.HasSuffix(at, ".lock") {
 			return err
 		}
-		info, err := os.Stat(at) // of what a link leads to
+		info, err := os.Stat(at) // follows links
 		if err == nil {
 			lines = append(lines, fmt.Sprintf("%s\x00%d\n", filepath.ToSlash(strings.TrimPrefix(at, path)), info.Size()))
 		}

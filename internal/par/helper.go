@@ -5,35 +5,35 @@ import (
 	"sync/atomic"
 )
 
-// A tower at batch size one runs some hundred short loops one after the other.
-// A goroutine made for each would wait, each time, until the system has woken
-// a sleeping thread: 120 µs on a two-core virtual machine, a quarter of RN50's
-// time. So helpers stay after a loop, look for the next one for a while, and
-// only then go to sleep; and so does the caller that waits for them.
+// A tower at batch size one runs about a hundred short loops one after the other.
+// If each loop started new goroutines, each start would wait for the system to
+// wake a sleeping thread: 120 µs on a two-core virtual machine, a quarter of
+// RN50's time. So helpers stay alive after a loop, spin for a while in case the
+// next loop comes, and only then sleep. The caller that waits for them does the
+// same.
 
-// spins is how often a sleeper looks before it sleeps: about 100 µs.
+// spins is how often a sleeper polls before it sleeps: about 100 µs.
 const spins = 1 << 17
 
-// sleeper is one side of a hand-over: it waits until something is there, and
-// the other side wakes it.
+// sleeper is the waiting side of a hand-over. The other side wakes it.
 type sleeper struct {
 	asleep atomic.Bool
 	wakes  chan struct{}
 }
 
-// until returns when there reports true. The other side calls rouse after it
-// has made that so; a call that comes late, when what it was for has been seen
-// and dealt with, wakes the sleeper for nothing, which is why it looks again.
-func (s *sleeper) until(there func() bool) {
+// until returns when ready reports true. The other side makes ready true and then
+// calls rouse. A late call of rouse, for an event that was already handled, wakes
+// the sleeper without reason; that is why it polls again after waking.
+func (s *sleeper) until(ready func() bool) {
 	for {
 		for range spins {
-			if there() {
+			if ready() {
 				return
 			}
 		}
 		s.asleep.Store(true)
-		if there() && s.asleep.CompareAndSwap(true, false) {
-			return // it came before anyone saw us asleep
+		if ready() && s.asleep.CompareAndSwap(true, false) {
+			return // ready before the other side saw us asleep
 		}
 		<-s.wakes
 	}
@@ -46,7 +46,7 @@ func (s *sleeper) rouse() {
 	}
 }
 
-// loop is a loop under way.
+// loop is a running loop.
 type loop struct {
 	body    func(lo, hi, worker int)
 	pending atomic.Int32 // helpers that are not done
@@ -76,7 +76,7 @@ type helper struct {
 	next atomic.Pointer[share]
 }
 
-// idle are the helpers that have nothing to do.
+// idle holds the helpers that have no work.
 var idle struct {
 	sync.Mutex
 	helpers []*helper
@@ -110,7 +110,7 @@ func (h *helper) run() {
 	}
 }
 
-// together is Team.For with helpers.
+// together runs a loop as Team.For does, with helpers.
 func together(n, workers int, body func(lo, hi, worker int)) {
 	l := &loop{body: body, caller: sleeper{wakes: make(chan struct{}, 1)}}
 	l.pending.Store(int32(workers - 1))

@@ -1,8 +1,8 @@
 // Package par splits loops over a fixed number of workers.
 //
-// A Team is that number. What a loop body computes for an index must not
-// depend on which worker runs it, so that results have the same bytes for
-// every size of team.
+// A Team is a number of workers. What a loop body computes for an index must not
+// depend on which worker runs it, so that results have the same bytes for teams
+// of every size.
 package par
 
 import "runtime"

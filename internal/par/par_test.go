@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestFor holds that every index is visited once, in contiguous ranges, each
-// by a worker of its own, for teams below and above the processors.
+// TestFor checks that every index is visited once, in contiguous ranges, each by
+// a different worker, for teams smaller and larger than the number of processors.
 func TestFor(t *testing.T) {
 	for _, procs := range []int{1, 2, 8} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
@@ -40,7 +40,7 @@ func TestFor(t *testing.T) {
 	}
 }
 
-// TestForAgain runs loops one after the other with pauses in which helpers fall
+// TestForAgain runs loops one after the other, with pauses in which helpers fall
 // asleep, from several goroutines, and nested.
 func TestForAgain(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
@@ -65,10 +65,10 @@ func TestForAgain(t *testing.T) {
 	wg.Wait()
 }
 
-// BenchmarkFor times the hand-over of a loop with little in it.
+// BenchmarkFor times the hand-over of an almost empty loop.
 func BenchmarkFor(b *testing.B) {
 	team := NewTeam(2)
-	var sum [2][8]int // on cache lines of their own
+	var sum [2][8]int // on separate cache lines
 	for b.Loop() {
 		team.For(2, func(lo, _, _ int) { sum[lo][0]++ })
 	}

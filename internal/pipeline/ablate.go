@@ -30,9 +30,6 @@ func AblateModes() []string {
 	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
 }
 
-// masked reports whether a mode keeps some units and takes means of the others.
-func masked(mode string) bool { return mode != AblateSink && mode != AblateSinkRegisters }
-
 // AblateOptions says what to ablate, and of which pictures.
 type AblateOptions struct {
 	PictureOptions

@@ -310,11 +310,11 @@ func TestAblateRefuses(t *testing.T) {
 		"norms as neurons'": {func(o *AblateOptions) {
 			o.MaskPath, o.Modes, o.Norms = "", []string{AblateNeurons}, map[string]string{AblateNeurons: nh}
 		}, "[C,K]"},
-		"sink of scores":      {func(o *AblateOptions) { o.Modes = []string{AblateSink} }, "--model"},
-		"no means":            {func(o *AblateOptions) { o.Means = nil }, "--means-path"},
+		"sink of scores":      {func(o *AblateOptions) { o.Modes = []string{AblateSink} }, "{model}"},
+		"no means":            {func(o *AblateOptions) { o.Means = nil }, "{means-path}"},
 		"missing means":       {func(o *AblateOptions) { o.Means = []string{"nowhere.npy"} }, "nowhere.npy"},
 		"pairs of summed":     {func(o *AblateOptions) { o.PictureOptions = fromSummed(t) }, "summed over heads"},
-		"plot without labels": {func(o *AblateOptions) { o.PlotPath = filepath.Join(t.TempDir(), "a.png") }, "--plot"},
+		"plot without labels": {func(o *AblateOptions) { o.PlotPath = filepath.Join(t.TempDir(), "a.png") }, "{plot}"},
 		"a label too many": {func(o *AblateOptions) {
 			o.Data, o.ClassesPath = labelledFolder(t), filepath.Join(t.TempDir(), "few.npy")
 			writeFewClasses(t, o.ClassesPath)

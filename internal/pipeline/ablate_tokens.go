@@ -20,10 +20,10 @@ func (s *source) zeroSink(dst []float32, b batch, w *workspace) error {
 	c := s.tower.Config()
 	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
 	for i := range b.names {
-		s.pool.WithoutLast(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
+		s.pool.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
 			b.attention[i*H*T:(i+1)*H*T], b.tokens[i*T*C:(i+1)*T*C], w.team)
 	}
-	s.pool.FeaturesOfMass(dst, w.values, w.scores, w.mass, len(b.names), w.team)
+	s.pool.FeaturesWithAttentionSum(dst, w.values, w.scores, w.mass, len(b.names), w.team)
 	return nil
 }
 
@@ -40,8 +40,7 @@ func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b b
 			}
 			tokens[i] = x
 		}
-		s.tower.Attend(tokens, clip.Output{Features: dst})
-		return nil
+		return s.tower.Attend(tokens, clip.Output{Features: dst})
 	}
 }
 

@@ -126,7 +126,7 @@ type collector struct {
 
 // openCollector lists the pictures and opens the model, which the caller closes.
 func openCollector(ctx context.Context, o CollectOptions, say Reporter) (*collector, error) {
-	data, err := dataset.Open(ctx, o.Data)
+	data, err := openPictures(ctx, o.Data, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}

@@ -60,13 +60,13 @@ func TestCollect(t *testing.T) {
 			if err := testutil.Far(got, want, rounding); err != nil {
 				t.Error(err)
 			}
-			s, err := openScores(o.SavePath)
+			s, err := (artefact.Reader{}).Scores(o.SavePath, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer s.close()
-			features := make([]float32, s.images*s.pool.OutDim)
-			s.pool.Features(features, make([]float32, s.images*s.pool.Neurons), got, s.images, par.NewTeam(1))
+			defer s.Close()
+			features := make([]float32, s.Images*s.Pool.OutDim)
+			s.Pool.Features(features, make([]float32, s.Images*s.Pool.Neurons), got, s.Images, par.NewTeam(1))
 			wantFeatures, _ := readGolden(t, "features.npy")
 			if err := testutil.Far(features, wantFeatures, rounding); err != nil {
 				t.Errorf("features: %v", err)

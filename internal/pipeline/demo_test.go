@@ -59,7 +59,12 @@ func TestDemoModel(t *testing.T) {
 	}
 	picture := make([]float32, images.PictureLen())
 	for name, want := range expected.Golden.Images {
-		if err := imageprep.Preprocess(picture, filepath.Join(assets, filepath.FromSlash(name)), ck.Config.ImageSize, imageprep.Options{}); err != nil {
+		path := filepath.Join(assets, filepath.FromSlash(name))
+		b, err := imageprep.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := imageprep.PreprocessFile(picture, b, ck.Config.ImageSize, imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float32, ck.Config.OutDim)

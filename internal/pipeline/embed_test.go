@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -93,12 +94,12 @@ func TestEmbed(t *testing.T) {
 				if result.Texts != len(test.texts) {
 					t.Errorf("%d texts, want %d", result.Texts, len(test.texts))
 				}
-				got, _, err := readTensor(path)
+				e, err := (artefact.Reader{}).Embeddings(path, nil, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
 				want, _ := readGolden(t, test.golden)
-				if err := testutil.Far(got, want, rounding); err != nil {
+				if err := testutil.Far(e.Rows, want, rounding); err != nil {
 					t.Error(err)
 				}
 			}
@@ -110,7 +111,7 @@ func TestEmbed(t *testing.T) {
 func TestReadEmbeddings(t *testing.T) {
 	for file, golden := range map[string]string{"text/zeroshot_fp32.pt": "text/zeroshot.npy", "text/words_fp16.pt": "text/words.npy"} {
 		want, shape := readGolden(t, golden)
-		got, err := readEmbeddings(testutil.Golden(file), shape[1])
+		e, err := (artefact.Reader{}).UnitEmbeddings(testutil.Golden(file), nil, shape[1])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,10 +119,10 @@ func TestReadEmbeddings(t *testing.T) {
 		if strings.Contains(file, "fp16") {
 			tolerance = 1e-3 // of the largest value: half an ulp of float16
 		}
-		if err := testutil.Far(got, want, tolerance); err != nil {
+		if err := testutil.Far(e.Rows, want, tolerance); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
-		if _, err := readEmbeddings(testutil.Golden(file), shape[1]+1); err == nil {
+		if _, err := (artefact.Reader{}).UnitEmbeddings(testutil.Golden(file), nil, shape[1]+1); err == nil {
 			t.Errorf("%s: read as of another width", file)
 		}
 	}

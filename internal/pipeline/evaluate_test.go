@@ -157,7 +157,7 @@ func checkFeatures(t *testing.T, path, golden string) {
 // features, are told to, and are refused where no features are asked for.
 func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 	o := AblateOptions{PictureOptions: fromModel(t), Modes: []string{AblateSink}, ClassesPath: testutil.Golden("text/zeroshot.npy"), Threads: 1}
-	if _, err := Ablate(context.Background(), o, silent()); err == nil || !strings.Contains(err.Error(), "--features-save-path") {
+	if _, err := Ablate(context.Background(), o, silent()); err == nil || !strings.Contains(err.Error(), "{features-save-path}") {
 		t.Errorf("error %v, want one that asks for a path", err)
 	}
 	o.FeaturesPath = filepath.Join(t.TempDir(), "features.npy")

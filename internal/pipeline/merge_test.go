@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -202,13 +203,13 @@ func TestMergeRefusals(t *testing.T) {
 	if content, err = os.ReadFile(path); err != nil {
 		t.Fatal(err)
 	}
-	var claims cache.Manifest
+	var claims map[string]any
 	if err := json.Unmarshal(content, &claims); err != nil {
 		t.Fatal(err)
 	}
-	claims.Origin.Parameters[shardParameter] = "1/1099511627776"
-	claims.Version, claims.CRC = 1, "" // which has no checksum of its own
-	claims.Origin.Parameters[inputsParameter] = claims.Inputs << 40
+	claims["version"] = 1 // which has no checksum of its own
+	delete(claims, "manifest_crc32c")
+	claims["origin"] = origin.Legacy{Parameters: map[string]any{"shard": "1/1099511627776", "inputs_in_all": 1 << 50}}
 	if content, err = json.Marshal(claims); err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, pictures
 	}
 	without, mass := make([]float32, each), make([]float32, H)
 	for b := range B {
-		pool.WithoutLast(without, mass, attention[b*H*T:(b+1)*H*T], tokens[b*T*C:(b+1)*T*C], s.team)
+		pool.ScoresWithoutSink(without, mass, attention[b*H*T:(b+1)*H*T], tokens[b*T*C:(b+1)*T*C], s.team)
 		picture := values[b*each : (b+1)*each]
 		for i, x := range picture {
 			change := s.norms.Of(i, float64(without[i]), float64(mass[i/C])) - s.norms.Of(i, float64(x), 1)

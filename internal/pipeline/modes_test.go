@@ -153,8 +153,8 @@ func TestCollectLens(t *testing.T) {
 
 func TestCollectModesRefuse(t *testing.T) {
 	for want, spoil := range map[string]func(*CollectOptions){
-		"--lens-idx 2: want a block of the last stage, 0 to 1": func(o *CollectOptions) { o.Mode, o.Lens = ModeLens, 2 },
-		"want --mean": func(o *CollectOptions) { o.Mode = ModeLayer4 },
+		"{lens-idx} 2: want a block of the last stage, 0 to 1": func(o *CollectOptions) { o.Mode, o.Lens = ModeLens, 2 },
+		"want {mean}": func(o *CollectOptions) { o.Mode = ModeLayer4 },
 	} {
 		o := goldenImages(t, "out")
 		spoil(&o)

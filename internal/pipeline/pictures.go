@@ -23,13 +23,13 @@ type decoded struct {
 
 // decode reads and decodes the picture.
 func (p *decoded) decode(side int, o imageprep.Options) {
-	b, err := imageprep.Load(p.item.Path)
+	f, err := imageprep.Load(p.item.Path)
 	if err != nil {
 		p.err = err
 		return
 	}
-	p.loaded, p.size, p.sum = true, int64(len(b)), cache.SumOf(b)
-	p.err = imageprep.PreprocessBytes(p.pixels, b, p.item.Path, side, o)
+	p.loaded, p.size, p.sum = true, f.Size, cache.SumOf(f.Bytes)
+	p.err = imageprep.PreprocessFile(p.pixels, f, side, o)
 }
 
 // decoder reads pictures ahead of whoever needs them, several at a time, and

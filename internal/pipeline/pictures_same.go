@@ -97,8 +97,8 @@ func pictureSums(ctx context.Context, items []dataset.Item, threads int, progres
 	sums := make([]uint32, len(items))
 	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
-			if b, err := imageprep.Load(items[i].Path); err == nil {
-				sums[i] = cache.SumOf(b)
+			if f, err := imageprep.Load(items[i].Path); err == nil {
+				sums[i] = cache.SumOf(f.Bytes)
 			}
 			progress.Add(1)
 		}

@@ -90,7 +90,7 @@ func TestPolysemanticityOfStatistics(t *testing.T) {
 	}
 	for want, o := range map[string]PolysemanticityOptions{
 		"need scores":               {TopImages: 10, Neurons: true},
-		"--top-images 21 wants as ": {TopImages: 21, Pairs: true},
+		"{top-images} 21 wants as ": {TopImages: 21, Pairs: true},
 	} {
 		o.CollectPath, o.Threads = statistics.SavePath, 1
 		if _, err := Polysemanticity(context.Background(), o, silent()); err == nil || !strings.Contains(err.Error(), want) {

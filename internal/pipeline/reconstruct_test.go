@@ -185,8 +185,8 @@ func TestReconstructRefuses(t *testing.T) {
 		"second PC's shape":  {ReconstructOptions{Means: "means_n.npy", PCs: []string{"pc0_n.npy", "pc0_nh.npy"}}, "pc0_nh.npy: shape"},
 		"means of something": {ReconstructOptions{Means: "s.npy", PCs: []string{"pc0_nh.npy"}}, "s.npy: shape 48x4x256"},
 		"no such means":      {ReconstructOptions{Means: "nowhere.npy", PCs: []string{"pc0_nh.npy"}}, "nowhere.npy"},
-		"codes of neurons":   {ReconstructOptions{Means: "means_nh.npy", Codes: "codes_n_ref.npz", Texts: "text/words.npy"}, "shape 256x300, want 1024x300"},
-		"other texts":        {ReconstructOptions{Means: "means_n.npy", Codes: "codes_n_ref.npz", Texts: "text/zeroshot.npy"}, "want 256x10"},
+		"codes of neurons":   {ReconstructOptions{Means: "means_nh.npy", Codes: "codes_n_ref.npz", Texts: "text/words.npy"}, "256 units over 300 words, want 1024 over 300"},
+		"other texts":        {ReconstructOptions{Means: "means_n.npy", Codes: "codes_n_ref.npz", Texts: "text/zeroshot.npy"}, "want 256 over 10"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := test.o

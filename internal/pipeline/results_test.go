@@ -249,7 +249,7 @@ func TestMergeResultsRefusals(t *testing.T) {
 			{"one is missing", "m.json", []string{two}, cache.ErrMissing, []string{"of 2 shards, number 1"}},
 			{"twice", "m.json", []string{one, two, one}, nil, []string{"shard 1/2 again", one}},
 			{"of other cuts", "m.json", []string{one, Shard{2, 3}.Path(at(name))}, cache.ErrStale, []string{"shard 2/3 beside shard 1/2", one}},
-			{"of another run", "m.json", []string{one, Shard{2, 2}.Path(at(name + ".other"))}, cache.ErrStale, []string{"not of one run", one, ".other."}},
+			{"of another run", "m.json", []string{one, Shard{2, 2}.Path(at(name + ".other"))}, cache.ErrStale, []string{"do not belong to one run", one, ".other."}},
 			{"damaged", "m.json", []string{one, damaged}, cache.ErrDamaged, []string{damaged}},
 			{"to a folder", "m", []string{one, two}, nil, []string{"same form"}},
 			{"to a tensor", "m.npy", []string{one, two}, nil, []string{"same form"}},

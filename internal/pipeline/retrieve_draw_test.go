@@ -220,7 +220,12 @@ func TestHeatMaps(t *testing.T) {
 	H, position := shape[1], src.tower.Position()
 	for b, name := range goldenNames(t)[:4] {
 		pixels := make([]float32, src.tower.PictureLen())
-		if err := imageprep.Preprocess(pixels, testutil.Golden("dataset/"+name), c.ImageSize, imageprep.Options{}); err != nil {
+		path := testutil.Golden("dataset/" + name)
+		raw, err := imageprep.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := imageprep.PreprocessFile(pixels, raw, c.ImageSize, imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, n := range []int{0, 37, C - 1} {

@@ -158,7 +158,7 @@ func TestRetrieveUnits(t *testing.T) {
 		"neuron 256":   {PictureOptions: from, Neurons: []int{256}},
 		`unit "h4n0"`:  {PictureOptions: from, Pairs: []string{"h4n0"}},
 		"no neurons":   {PictureOptions: from},
-		"--neur-idxs":  {PictureOptions: PictureOptions{ScoresPath: sums, Shape: shape}, Pairs: []string{"h0n0"}},
+		"{neur-idxs}":  {PictureOptions: PictureOptions{ScoresPath: sums, Shape: shape}, Pairs: []string{"h0n0"}},
 		"want neurons": {PictureOptions: PictureOptions{ScoresPath: sums, Shape: shape}, Pairs: []string{"h0n0"}},
 	} {
 		o.Top = 1

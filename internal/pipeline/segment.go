@@ -118,7 +118,7 @@ type ClassShare struct {
 // segment. When it is interrupted, it returns what came of the scenes before, with
 // the context's error; with a SavePath, and no drawings, it goes on from there.
 func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResult, error) {
-	scenes, missing, list, err := o.scenes(ctx)
+	scenes, missing, list, err := o.scenes(ctx, say)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type sceneToRead struct {
 
 // scenes lists what to segment, and the files that the data set lacks. list is
 // the fingerprint of what it has.
-func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, missing []string, list string, err error) {
+func (o *SegmentOptions) scenes(ctx context.Context, say Reporter) (scenes []sceneToRead, missing []string, list string, err error) {
 	if o.Image != "" {
 		if _, err := os.Stat(o.Image); err != nil {
 			return nil, nil, "", err
@@ -38,6 +38,9 @@ func (o *SegmentOptions) scenes(ctx context.Context) (scenes []sceneToRead, miss
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
 	if err != nil {
+		return nil, nil, "", err
+	}
+	if err := namePassedOver(data.Skipped, dataset.Passed{}, o.Strict, say); err != nil {
 		return nil, nil, "", err
 	}
 	if o.SavePath != "" {

@@ -43,7 +43,7 @@ func demoSegmentation(t *testing.T, pcs string) SegmentOptions {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
+	templates, _, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,9 +152,9 @@ func TestSegmentMistakes(t *testing.T) {
 		name, want string
 		change     func(o *SegmentOptions)
 	}{
-		{"block", "--conv-map-idx 2: the last stage has 2 blocks, want -2 to 1", func(o *SegmentOptions) { o.Setup.Block = 2 }},
-		{"pool's block", "--sim-map-idx -3", func(o *SegmentOptions) { o.SimBlock = -3 }},
-		{"directions of neurons", "want [4,256,32]", func(o *SegmentOptions) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
+		{"block", "{conv-map-idx} 2: the last stage has 2 blocks, want -2 to 1", func(o *SegmentOptions) { o.Setup.Block = 2 }},
+		{"pool's block", "{sim-map-idx} -3", func(o *SegmentOptions) { o.SimBlock = -3 }},
+		{"directions of neurons", "want 4x256x32", func(o *SegmentOptions) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
 		{"embeddings of other words", "want 7, one for each word", func(o *SegmentOptions) { o.MainWords = true }},
 		{"gaps", "windows of 64 pixels every 65 leave gaps", func(o *SegmentOptions) { o.Setup.SlideStride = 65 }},
 		{"no picture", "manifest.json: unknown format", func(o *SegmentOptions) { o.Image = testutil.Golden("manifest.json") }},

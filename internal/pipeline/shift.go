@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -232,7 +233,7 @@ func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter)
 	}
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d pictures: it has %s, they are such as %s",
-			labels.Path, len(labels.Known), len(names), labels.Known[0].Image, path.Base(names[0]))
+			labels.Path, len(labels.Known), len(names), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
 	}
 	if n := len(names) - len(kept); n > 0 {
 		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))

@@ -225,7 +225,7 @@ func TestShiftLabels(t *testing.T) {
 func TestShiftRefuses(t *testing.T) {
 	words := testutil.Golden("text/words.npy")
 	for want, change := range map[string]func(o *ShiftOptions){
-		"want [4,256,32] as the contributions have it":             func(o *ShiftOptions) { o.PCsPath = testutil.Golden("pc0_n.npy") },
+		"want 4x256x32": func(o *ShiftOptions) { o.PCsPath = testutil.Golden("pc0_n.npy") },
 		"embeddings of 300 texts, but there are 2 in the concepts": func(o *ShiftOptions) { o.EmbeddingsPath = words },
 		`words.txt: no line "a yellow car"`: func(o *ShiftOptions) {
 			o.Concepts = []string{"a yellow car"}
@@ -269,7 +269,7 @@ func TestShiftDemo(t *testing.T) {
 	if _, err := SVD(ctx, SVDOptions{CollectPath: test, TopK: 50, OutPath: pcs, MeanPath: filepath.Join(dir, "m.npy"), NormPath: filepath.Join(dir, "n.npy"), Threads: 2}, silent()); err != nil {
 		t.Fatal(err)
 	}
-	templates, err := textlist.ReadTemplates(in(demo.Templates))
+	templates, _, err := textlist.ReadTemplates(in(demo.Templates))
 	if err != nil {
 		t.Fatal(err)
 	}

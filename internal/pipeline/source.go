@@ -246,7 +246,7 @@ func denseLabels(ctx context.Context, o PictureOptions, d *artefact.Dense) (name
 
 // openTowerSource makes a source of a model and pictures.
 func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Reporter) (*source, error) {
-	data, err := dataset.Open(ctx, o.Data)
+	data, err := openPictures(ctx, o.Data, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}

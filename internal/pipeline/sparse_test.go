@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,7 +20,6 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // codeRounding is the goldens' tolerance for codes and residuals.
@@ -84,7 +82,7 @@ func readSparse(t testing.TB, path string) *npy.Sparse {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	m, err := a.ReadSparse()
+	m, err := a.ReadSparse(mostUnits, mostTexts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,21 +139,21 @@ func TestSparse(t *testing.T) {
 				if err := testutil.Far(got.Data, want.Data, codeRounding); err != nil {
 					t.Errorf("coefficients: %v", err)
 				}
-				d, err := readDecomposition(filepath.Join(dir, "codes.npz"))
+				d, err := (artefact.Reader{}).Codes(filepath.Join(dir, "codes.npz"), nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if test.residuals {
 					residuals, _ := readGolden(t, test.codes+"_residual.npy")
-					if err := testutil.Far(d.residuals, residuals, codeRounding); err != nil {
+					if err := testutil.Far(d.Residuals, residuals, codeRounding); err != nil {
 						t.Errorf("residuals: %v", err)
 					}
 				}
 				sum := 0.0
-				for _, r := range d.residuals {
+				for _, r := range d.Residuals {
 					sum += float64(r)
 				}
-				if mean := sum / float64(len(d.residuals)); math.Abs(mean-*result.Residual) > 1e-12 {
+				if mean := sum / float64(len(d.Residuals)); math.Abs(mean-*result.Residual) > 1e-12 {
 					t.Errorf("mean residual %g, want %g", *result.Residual, mean)
 				}
 				all := files(t, dir)
@@ -301,7 +299,7 @@ func TestSparseGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said.String(), "going on after 8192 of 20480 pairs") {
+	if !strings.Contains(said.String(), "resuming after 8192 of 20480 pairs") {
 		t.Errorf("said %q", said.String())
 	}
 	got.Paths = want.Paths
@@ -359,13 +357,17 @@ func TestSparseThere(t *testing.T) {
 // TestSparseHalf reads embeddings that torch saved in fp16: codes are those of
 // the same numbers in a .npy.
 func TestSparseHalf(t *testing.T) {
-	rows, shape, err := readTensor(testutil.Golden("text/words_fp16.pt"))
+	words, err := (artefact.Reader{}).Embeddings(testutil.Golden("text/words_fp16.pt"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	o := goldenCoding(t, "pc0_nh.npy")
 	o.EmbeddingsPath = filepath.Join(t.TempDir(), "words.npy")
-	err = cache.WriteFile(o.EmbeddingsPath, func(w io.Writer) error { return npy.WriteFloat16(w, shape, rows) })
+	half, err := npy.AppendFloat16(npy.AppendHeader(nil, npy.Float16, []int{words.Texts, words.OutDim}), words.Rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = os.WriteFile(o.EmbeddingsPath, half, 0o666)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -445,7 +447,7 @@ func TestSparseRefuses(t *testing.T) {
 	}
 	same := func([]float32) {}
 	made := func(texts, weights string) origin.Origin {
-		return origin.Origin{Weights: weights, Parameters: map[string]any{"texts_sha256": texts}}
+		return origin.Origin{Weights: weights, Texts: texts}
 	}
 	pcs, pcShape := readGolden(t, "pc0_n.npy")
 	for name, test := range map[string]struct {
@@ -456,36 +458,36 @@ func TestSparseRefuses(t *testing.T) {
 		"too few words": {func(o *SparseOptions) { o.Words = o.Words[1:] }, "300 words, but " + good.WordsPath + " has 299", nil},
 		"other dimensions": {func(o *SparseOptions) {
 			o.EmbeddingsPath = saveRows(t, artefact.KindEmbeddings, "w.npy", []int{300, 16}, make([]float32, 4800), made(hash, ""))
-		}, "16 dimensions, but the directions of " + good.PCsPath + " have 32", nil},
+		}, "shape 300x16, want [texts,32]", nil},
 		"other words": {func(o *SparseOptions) { o.EmbeddingsPath = embeddings(same, made(strings.Repeat("0", 64), "")) }, "texts", cache.ErrStale},
 		"not embeddings": {func(o *SparseOptions) {
 			o.EmbeddingsPath = saveRows(t, artefact.KindMeans, "w.npy", shape, rows, origin.Origin{})
-		}, "kind", cache.ErrStale},
-		"not directions": {func(o *SparseOptions) {
+		}, "it holds means, want embeddings", cache.ErrStale},
+		"not components": {func(o *SparseOptions) {
 			o.PCsPath = saveRows(t, artefact.KindMeans, "w.npy", pcShape, pcs, origin.Origin{})
-		}, "kind", cache.ErrStale},
+		}, "it holds means, want components", cache.ErrStale},
 		"another model": {func(o *SparseOptions) {
 			o.EmbeddingsPath = embeddings(same, made(hash, strings.Repeat("1", 64)))
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, pcs, origin.Origin{Weights: strings.Repeat("2", 64)})
-		}, "weights 222222222222, this is 111111111111", cache.ErrStale},
+		}, "weights 111111111111; this run uses 222222222222", cache.ErrStale},
 		"NaN in a word": {func(o *SparseOptions) {
 			o.EmbeddingsPath = embeddings(func(rows []float32) { rows[33] = float32(math.NaN()) }, made(hash, ""))
-		}, `word "zorida": element 1 is NaN`, nil},
-		"NaN in a direction": {func(o *SparseOptions) {
+		}, "element [1,1] is NaN", nil},
+		"NaN in a component": {func(o *SparseOptions) {
 			bad := slices.Clone(pcs)
 			bad[64] = float32(math.Inf(1))
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, bad, origin.Origin{})
-		}, "direction of n2: element 0 is +Inf", nil},
-		"huge direction": {func(o *SparseOptions) {
+		}, "component of n2: element 0 is +Inf", nil},
+		"huge component": {func(o *SparseOptions) {
 			bad := slices.Clone(pcs)
 			bad[64] = 1e20
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, bad, origin.Origin{})
 		}, "from n0 on: signal 2: norm", nil},
 		"nothing there": {func(o *SparseOptions) { o.PCsPath = "nowhere.npy" }, "missing", cache.ErrMissing},
-		"flat directions": {func(o *SparseOptions) {
+		"flat components": {func(o *SparseOptions) {
 			o.PCsPath = saveRows(t, artefact.KindComponents, "p.npy", []int{8192}, pcs, origin.Origin{})
 		}, "want [H,C,O] of pairs", nil},
-		"more words than are": {func(o *SparseOptions) { o.Components = 301 }, "300 words, want --num-components, 301", nil},
+		"more words than are": {func(o *SparseOptions) { o.Components = 301 }, "300 words, want {num-components}, 301", nil},
 		"head too large":      {func(o *SparseOptions) { o.Units = []string{"h4n0"} }, `unit "h4n0": want a pair, h0n0 to h3n255, or all pairs of a neuron, n0 to n255`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -501,48 +503,6 @@ func TestSparseRefuses(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestUnits(t *testing.T) {
-	pairs, neurons := unit.Shape{4, 256}, unit.Shape{256}
-	for _, test := range []struct {
-		shape unit.Shape
-		names []string
-		want  []int // nil: refused
-	}{
-		{pairs, []string{"h3n255", "h0n0", "h03n255"}, []int{1023, 0}},
-		{pairs, []string{"h1n2", "n2"}, []int{258, 2, 514, 770}},
-		{neurons, []string{"n255", "n0"}, []int{255, 0}},
-		{neurons, []string{"h0n0"}, nil},
-		{neurons, []string{"n256"}, nil},
-		{pairs, []string{"h4n0"}, nil},
-		{pairs, []string{"h0n256"}, nil},
-		{pairs, []string{"n0h0"}, nil},
-		{pairs, []string{"624"}, nil},
-		{pairs, []string{"h-1n0"}, nil},
-		{pairs, []string{"h99999999999999999999n0"}, nil},
-		{pairs, []string{"h0"}, nil},
-	} {
-		got, err := test.shape.Find(test.names)
-		if !slices.Equal(got, test.want) || (err == nil) != (test.want != nil) {
-			t.Errorf("%v in %v: %v, %v; want %v", test.names, test.shape, got, err, test.want)
-		}
-	}
-	for _, s := range []unit.Shape{pairs, neurons} {
-		parameters := map[string]any{}
-		s.parameters(parameters)
-		if got := shapeOf(cache.Manifest{Origin: origin.Origin{Parameters: parameters}}); !slices.Equal(got, s) {
-			t.Errorf("kept as %v, read as %v, want %v", parameters, got, s)
-		}
-		for _, u := range []int{0, artefact.Product(s) - 1} {
-			if got, err := s.find([]string{s.name(u)}); err != nil || !slices.Equal(got, []int{u}) {
-				t.Errorf("%s names %v, want %d", s.name(u), got, u)
-			}
-		}
-	}
-	if got := shapeOf(cache.Manifest{Origin: origin.Origin{Parameters: map[string]any{"neurons": json.Number("x")}}}); got != nil {
-		t.Errorf("shape %v of nonsense", got)
 	}
 }
 
@@ -596,7 +556,7 @@ func TestDescribe(t *testing.T) {
 		want   string
 	}{
 		"unit not coded":    {func(o *DescribeOptions) { fromFile(o); o.DecompositionPath = filepath.Join(someDir, "codes.npz") }, "h3n100 is not among the units"},
-		"heads unknown":     {func(o *DescribeOptions) { o.DecompositionPath, o.PCsPath = testutil.Golden("codes_nh_ref.npz"), "" }, "want --pcs-path too"},
+		"heads unknown":     {func(o *DescribeOptions) { o.DecompositionPath, o.PCsPath = testutil.Golden("codes_nh_ref.npz"), "" }, "want {pcs-path} too"},
 		"codes of neurons":  {func(o *DescribeOptions) { o.DecompositionPath = testutil.Golden("codes_n_ref.npz") }, "256 units over 300 words, want 1024 over 300"},
 		"other words":       {func(o *DescribeOptions) { fromFile(o); o.Words = o.Words[1:] }, "texts"},
 		"typo":              {func(o *DescribeOptions) { fromFile(o); o.Units = []string{"h0n999"} }, `unit "h0n999": want a pair, h0n0 to h3n255`},
@@ -607,65 +567,10 @@ func TestDescribe(t *testing.T) {
 			fromFile(o)
 			rows, shape := readGolden(t, "pc0_nh.npy")
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", shape, rows, origin.Origin{})
-		}, "directions"},
+		}, "components"},
 	} {
 		if _, err := describe(test.change); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v, want one that says %q", name, err, test.want)
 		}
-	}
-}
-
-// TestDecompositionRefuses damages the arrays that go with the matrix.
-func TestDecompositionRefuses(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "codes.npz")
-	write := func(d *artefact.Codes) {
-		if err := d.save(path, origin.Origin{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	whole := func() *artefact.Codes {
-		return &decomposition{
-			rows:      &npy.Sparse{Rows: 1, Cols: 2, ByRow: true, Data: []float32{3}, Indices: []int32{1}, Starts: []int32{0, 1}},
-			residuals: []float32{0.5}, stops: []int8{int8(omp.Weak)},
-		}
-	}
-	write(whole())
-	if d, err := readDecomposition(path); err != nil || d.stops[0] != int8(omp.Weak) || d.residuals[0] != 0.5 {
-		t.Fatalf("read %+v, %v", d, err)
-	}
-	for name, damage := range map[string]func(d *artefact.Codes){
-		"coefficient not finite": func(d *artefact.Codes) { d.rows.Data[0] = float32(math.NaN()) },
-		"stop of no name":        func(d *artefact.Codes) { d.stops[0] = 9 },
-		"too few stops":          func(d *artefact.Codes) { d.stops = nil },
-		"too many residuals":     func(d *artefact.Codes) { d.residuals = []float32{1, 2} },
-	} {
-		d := whole()
-		damage(d)
-		write(d)
-		if _, err := readDecomposition(path); err == nil || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: error %v, want one that names the file", name, err)
-		}
-	}
-}
-
-// TestDescriptionsQuote holds that any word makes valid JSON.
-func TestDescriptionsQuote(t *testing.T) {
-	words := []string{`"quoted" \ <b>`, "naïve 🦋\u2028"}
-	d := &decomposition{
-		rows:  &npy.Sparse{Rows: 2, Cols: 2, ByRow: true, Data: []float32{-1, 1e-9}, Indices: []int32{0, 1}, Starts: []int32{0, 2, 2}},
-		stops: []int8{int8(omp.Full), uncoded},
-	}
-	var b bytes.Buffer
-	if err := d.writeDescriptions(&b, words); err != nil {
-		t.Fatal(err)
-	}
-	var got map[string][][3]any
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
-		t.Fatalf("%v: %s", err, b.String())
-	}
-	want := map[string][][3]any{"0": {{0.0, -1.0, words[0]}, {1.0, 1e-9, words[1]}}}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
 	}
 }

@@ -68,7 +68,7 @@ func TestStatistics(t *testing.T) {
 	}
 	for want, spoil := range map[string]func(*SVDOptions){
 		"need scores":          func(o *SVDOptions) { o.Neurons = true },
-		"collect with --top-k": func(o *SVDOptions) { o.TopK = 21 },
+		"collect with {top-k}": func(o *SVDOptions) { o.TopK = 21 },
 	} {
 		o := SVDOptions{CollectPath: o.SavePath, TopK: 20, MeanPath: filepath.Join(t.TempDir(), "m.npy"), Threads: 1}
 		spoil(&o)
@@ -76,7 +76,7 @@ func TestStatistics(t *testing.T) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	if _, err := openScores(o.SavePath); err == nil {
+	if _, err := (artefact.Reader{}).Scores(o.SavePath, nil); err == nil {
 		t.Error("statistics open as scores")
 	}
 }
@@ -165,7 +165,7 @@ func TestStatisticsRefuse(t *testing.T) {
 		"not for heads":    func(o *CollectOptions) { o.Mode = ModeHeads },
 		"want it or":       func(o *CollectOptions) { o.Mean = true },
 		"writes a folder":  func(o *CollectOptions) { o.SavePath += ".npy" },
-		"--dtype float16":  func(o *CollectOptions) { o.Half = true },
+		"{dtype} float16":  func(o *CollectOptions) { o.Half = true },
 		"want 1 or more":   func(o *CollectOptions) { o.TopK = 0 },
 		"want a block of ": func(o *CollectOptions) { o.Mode, o.Lens = ModeLens, 7 },
 	} {

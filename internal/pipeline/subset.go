@@ -38,7 +38,7 @@ type SubsetResult struct {
 // link is made. Links that are there already are left, so that a run that was
 // interrupted goes on.
 func Subset(ctx context.Context, o SubsetOptions, say Reporter) (*SubsetResult, error) {
-	d, err := dataset.Open(ctx, o.Data)
+	d, err := openPictures(ctx, o.Data, false, say)
 	if err != nil {
 		return nil, err
 	}

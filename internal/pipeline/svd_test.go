@@ -233,10 +233,10 @@ func TestSVDRefuses(t *testing.T) {
 		o    SVDOptions
 		want string
 	}{
-		"no shape":             {SVDOptions{CollectPath: dense}, "want --shape"},
+		"no shape":             {SVDOptions{CollectPath: dense}, "want {shape}"},
 		"shape too large":      {SVDOptions{CollectPath: cut, Shape: shape}, cut},
 		"pairs' file, mode n":  {SVDOptions{CollectPath: dense, Shape: shape, Neurons: true}, "[B,C,O]"},
-		"scores with a shape":  {SVDOptions{CollectPath: scores, Shape: shape}, "--shape"},
+		"scores with a shape":  {SVDOptions{CollectPath: scores, Shape: shape}, "{shape}"},
 		"nothing there":        {SVDOptions{CollectPath: "nowhere"}, "nowhere"},
 		"nothing there, dense": {SVDOptions{CollectPath: "nowhere.dat", Shape: shape}, "nowhere.dat"},
 	} {
@@ -262,7 +262,7 @@ func TestSVDWarns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said.String(), "48 images for --top-k-pca 20") {
+	if !strings.Contains(said.String(), "48 images for {top-k-pca} 20") {
 		t.Errorf("said %q", said.String())
 	}
 }

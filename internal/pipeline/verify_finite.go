@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -90,7 +91,7 @@ func (s *finiteScan) scan(b []byte) {
 			if half&0x7c00 != 0x7c00 {
 				continue
 			}
-			value = float64(npy.FromHalf(half))
+			value = float64(float16.FromBits(half))
 		case 4:
 			bits := binary.LittleEndian.Uint32(b[i:])
 			if bits&0x7f800000 != 0x7f800000 {
@@ -128,9 +129,9 @@ func finitePacked(path string) error {
 		}
 		defer a.Close()
 		for _, name := range a.Names() {
-			array, err := a.Read(name)
-			if err == nil {
-				err = artefact.CheckArray(name, array)
+			h, at, value, err := a.NonFinite(name)
+			if err == nil && at >= 0 {
+				err = artefact.NotFinite(name, int(at), h.Shape, float32(value))
 			}
 			if err != nil {
 				return err

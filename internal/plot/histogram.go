@@ -10,23 +10,23 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// A Histogram shows how several samples are spread, one over the other, in bins
-// of equal width that they share. Heights are percent of the sample, so that
-// samples of different sizes can be compared.
+// A Histogram overlays the distributions of several samples, in common bins of
+// equal width. Heights are percent of the sample, so that samples of different
+// sizes can be compared.
 type Histogram struct {
 	Title, X string
 	Samples  []Sample
 	Bins     int
 }
 
-// A Sample is numbers of one kind.
+// A Sample is a named set of values.
 type Sample struct {
 	Name   string
 	Values []float64
 }
 
-// WriteHistogram draws h to w. It fails where a sample is empty or has a number
-// that is not finite.
+// WriteHistogram draws h to w. It returns an error if there is no sample or bin,
+// or a sample is empty or contains NaN or infinite values.
 func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, s := range h.Samples {
@@ -35,7 +35,7 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 		}
 		for _, x := range s.Values {
 			if x-x != 0 {
-				return fmt.Errorf("draw %s: value %g, want finite ones", s.Name, x)
+				return fmt.Errorf("draw %s: value %g, want a finite number", s.Name, x)
 			}
 			low, high = min(low, x), max(high, x)
 		}
@@ -55,7 +55,7 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 		}
 		style := styles[i%len(styles)]
 		fill := style.colour
-		fill.A = 0x40 // the samples behind are seen through it
+		fill.A = 0x40 // the samples behind show through
 		line.Color, line.Width, line.Dashes, line.FillColor = style.colour, vg.Points(1.5), style.dashes, fill
 		p.Add(line)
 		p.Legend.Add(s.Name, line)
@@ -64,8 +64,8 @@ func WriteHistogram(w io.Writer, h Histogram, format Format) error {
 	return encode(w, p, format)
 }
 
-// shares returns the percentage of values in each of n bins from low to high,
-// the last of which includes its upper end.
+// shares returns the percentage of values in each of n bins from low to high. The
+// last bin includes its upper end.
 func shares(values []float64, low, high float64, n int) []float64 {
 	share := make([]float64, n)
 	for _, x := range values {
@@ -74,7 +74,7 @@ func shares(values []float64, low, high float64, n int) []float64 {
 	return share
 }
 
-// outline goes around the bars from the ground to the ground.
+// outline traces the tops and sides of the bars, starting and ending at zero.
 func outline(bars []float64, low, high float64) plotter.XYs {
 	at := func(i int) float64 { return low + (high-low)*float64(i)/float64(len(bars)) }
 	line := plotter.XYs{{X: low}}

@@ -27,7 +27,7 @@ func TestWriteHistogram(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.Bytes(), again.Bytes()) {
-		t.Error("the same histogram gives other bytes")
+		t.Error("the same histogram gives different bytes")
 	}
 	if _, err := png.Decode(&first); err != nil {
 		t.Error(err)

@@ -15,17 +15,17 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Panels are small figures, one below the other, over a common horizontal axis.
-// Each has two curves, on a vertical axis of its own each: the first on the left, the
-// second, if there is one, on the right. Each axis goes as far as its curve, so
-// that what is to be compared is how they rise and fall.
+// Panels are small figures, one below the other, with a common horizontal axis.
+// Each has one or two curves with separate vertical axes, the first on the left, the
+// second on the right. Each axis is scaled to its curve, so that one compares how
+// the curves rise and fall, not their values.
 type Panels struct {
 	Title, X    string
-	Left, Right string // of the axes, with their units
-	At          []float64
-	Names       []string // of the places 0, 1, ... where At are these; else nil
+	Left, Right string    // labels of the vertical axes, with units
+	At          []float64 // positions on the horizontal axis
+	Names       []string  // labels of the positions, if At is 0, 1, ...; else nil
 	Panels      []Panel
-	NoteMeaning string // what Panel.Notes are
+	NoteMeaning string // explains Panel.Notes
 }
 
 // A Panel is one of Panels, with a value for each of Panels.At. A NaN is a gap.
@@ -33,19 +33,19 @@ type Panel struct {
 	Title string
 	Left  []float64
 	Right []float64 // nil: no second curve
-	Notes []string  // written small at the foot of places; nil: none
+	Notes []string  // small texts at the bottom of each position; nil: none
 }
 
 const (
 	panelHeight   = 2.3 * vg.Inch
-	slantedHeight = 0.9 * vg.Inch // besides, where names are slanted
+	slantedHeight = 0.9 * vg.Inch // added if names are slanted
 	headHeight    = 70            // points, of title and legend
 	rightAxis     = 54            // points, for the second axis and its label
-	mostNameRunes = 14
+	maxNameRunes  = 14
 )
 
-// WritePanels draws f to w. It fails where there is no panel, or a curve has no
-// points.
+// WritePanels draws f to w. It returns an error if there is no panel, or a curve
+// has no points or infinite values.
 func WritePanels(w io.Writer, f Panels, format Format) error {
 	if len(f.Panels) == 0 || len(f.At) == 0 {
 		return fmt.Errorf("draw %s: nothing to draw", f.Title)
@@ -115,7 +115,7 @@ func thumbnail(i int) []plot.Thumbnailer {
 	return []plot.Thumbnailer{line, points}
 }
 
-// panel lays a panel out.
+// panel lays out one panel.
 func (f Panels) panel(panel Panel) (*plot.Plot, secondAxis, error) {
 	p := frame(panel.Title, "", f.Left)
 	setFont(&p.Title.TextStyle, 11)
@@ -133,7 +133,7 @@ func (f Panels) panel(panel Panel) (*plot.Plot, secondAxis, error) {
 			return nil, axis, err
 		}
 	}
-	// The second curve first, so that the first lies over it.
+	// The second curve comes first, so that the first is drawn over it.
 	for i := 1; i >= 0; i-- {
 		values := [][]float64{panel.Left, panel.Right}[i]
 		if values == nil {
@@ -160,13 +160,13 @@ func (f Panels) panel(panel Panel) (*plot.Plot, secondAxis, error) {
 	return p, axis, f.notes(p, panel, low)
 }
 
-// span is how far an axis goes to hold values, with room above for markers and
-// below for notes.
+// span returns the range of an axis that holds values, with room above for markers
+// and below for notes. NaNs are skipped.
 func span(values []float64) (low, high float64, err error) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, y := range values {
 		if math.IsInf(y, 0) {
-			return 0, 0, fmt.Errorf("value %g, want finite ones", y)
+			return 0, 0, fmt.Errorf("value %g, want a finite number", y)
 		}
 		if !math.IsNaN(y) {
 			low, high = min(low, y), max(high, y)
@@ -201,7 +201,7 @@ func (f Panels) places(p *plot.Plot) {
 	}
 }
 
-// slanted says whether names would touch if they were written level.
+// slanted reports whether names would overlap if they were horizontal.
 func (f Panels) slanted() bool {
 	letters := 0
 	for _, name := range f.Names {
@@ -211,8 +211,8 @@ func (f Panels) slanted() bool {
 }
 
 func shorten(name string) string {
-	if runes := []rune(name); len(runes) > mostNameRunes {
-		return string(runes[:mostNameRunes-1]) + "…"
+	if runes := []rune(name); len(runes) > maxNameRunes {
+		return string(runes[:maxNameRunes-1]) + "…"
 	}
 	return name
 }
@@ -248,7 +248,7 @@ type secondAxis struct {
 	shown     bool
 }
 
-// draw draws the axis on the right of where data are drawn.
+// draw draws the axis at the right edge of the data area.
 func (a secondAxis) draw(data draw.Canvas) {
 	if !a.shown {
 		return

@@ -37,7 +37,7 @@ func TestWritePanels(t *testing.T) {
 			}
 		}
 		if !bytes.Equal(first.Bytes(), again.Bytes()) {
-			t.Errorf("%s: the same figure gives other bytes", name)
+			t.Errorf("%s: the same figure gives different bytes", name)
 		}
 		m, err := png.Decode(&first)
 		if err != nil {

@@ -1,8 +1,8 @@
 // Package plot draws the program's figures, as PNG or SVG.
 //
-// Curves are told apart by colour, marker and dash, in colours that people see
-// alike whatever their colour vision (Okabe and Ito's), and are named in a
-// legend. The same figure gives the same bytes.
+// Curves differ in colour, marker and dash, and are named in a legend. The colours
+// are Okabe and Ito's, which people with any colour vision can tell apart. The same
+// figure gives the same bytes.
 package plot
 
 import (
@@ -23,15 +23,15 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// A Figure is curves over common axes.
+// A Figure is a set of curves with common axes.
 type Figure struct {
 	Title, X, Y string // of the figure and its axes, with their units
 	Curves      []Curve
 	Level       Level      // a horizontal line; none if it has no name
-	YRange      [2]float64 // what the vertical axis shows at least
+	YRange      [2]float64 // minimum range of the vertical axis
 }
 
-// A Curve is points joined by straight lines, by ascending x.
+// A Curve is points joined by straight lines, in ascending order of x.
 type Curve struct {
 	Name string
 	X, Y []float64
@@ -43,7 +43,7 @@ type Level struct {
 	Y    float64
 }
 
-// A Format is a kind of picture file.
+// A Format is an image file format.
 type Format string
 
 // The formats.
@@ -52,7 +52,7 @@ const (
 	SVG Format = "svg"
 )
 
-// FormatOf returns the format that a path's extension names.
+// FormatOf returns the format named by a path's extension.
 func FormatOf(path string) (Format, error) {
 	switch f := Format(strings.TrimPrefix(strings.ToLower(filepath.Ext(path)), ".")); f {
 	case PNG, SVG:
@@ -61,15 +61,15 @@ func FormatOf(path string) (Format, error) {
 	return "", fmt.Errorf("%s: want a .png or .svg file", path)
 }
 
-// Figures are this large on paper, the width of an ordinary page's text.
+// The size of figures on paper; the width is that of the text on an ordinary page.
 const (
 	width  = 6.5 * vg.Inch
 	height = 4.2 * vg.Inch
 
-	pixelsPerInch = 192 // of a PNG: sharp on a dense screen, or printed
+	pixelsPerInch = 192 // of a PNG: sharp on a high-density screen and in print
 )
 
-// styles are the curves' in their order, then from the first again.
+// styles are the curves' styles in order; after the last they repeat.
 var styles = []struct {
 	colour color.NRGBA
 	marker draw.GlyphDrawer
@@ -86,11 +86,11 @@ var (
 	faintGrey = color.NRGBA{0xdd, 0xdd, 0xdd, 0xff}
 )
 
-// Write draws f to w. It fails where a curve has no points, or one that is not
-// finite.
+// Write draws f to w. It returns an error if a curve has no points, or NaN or
+// infinite ones.
 func Write(w io.Writer, f Figure, format Format) error {
 	p := frame(f.Title, f.X, f.Y)
-	p.Legend.YOffs = vg.Points(6) // low values come last, so the lower left is free
+	p.Legend.YOffs = vg.Points(6) // curves end with their lowest values, so the lower left is free
 	low, high := math.Inf(1), math.Inf(-1)
 	for i, c := range f.Curves {
 		line, points, err := newCurve(c, i)
@@ -138,12 +138,12 @@ func frame(title, x, y string) *plot.Plot {
 	return p
 }
 
-// encode writes p as a picture file.
+// encode writes p as an image file.
 func encode(w io.Writer, p *plot.Plot, format Format) error {
 	return encodeDrawing(w, p.Title.Text, width, height, format, p.Draw)
 }
 
-// encodeDrawing writes what paint draws as a picture file.
+// encodeDrawing writes what paint draws as an image file.
 func encodeDrawing(w io.Writer, title string, wide, tall vg.Length, format Format, paint func(draw.Canvas)) error {
 	if format == SVG {
 		canvas := vgsvg.New(wide, tall)
@@ -163,7 +163,7 @@ func setFont(s *text.Style, points float64) {
 	s.Font.Variant, s.Font.Size = "Sans", vg.Points(points)
 }
 
-// roundTicks labels an axis at some five multiples of 1, 2 or 5 times a power of
+// roundTicks labels an axis at about five multiples of 1, 2 or 5 times a power of
 // ten.
 type roundTicks struct{}
 
@@ -204,7 +204,8 @@ func newCurve(c Curve, i int) (*plotter.Line, *plotter.Scatter, error) {
 	return line, points, nil
 }
 
-// newLevel draws over the curves' width, or a little where they are one point.
+// newLevel returns a line over the curves' width, or a short one if they are a
+// single point.
 func newLevel(l Level, low, high float64) (*plotter.Line, error) {
 	if !(low < high) {
 		low, high = low-1, high+1

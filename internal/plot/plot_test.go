@@ -31,14 +31,14 @@ func TestWritePNG(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
-		t.Error("the same figure gave other bytes")
+		t.Error("the same figure gave different bytes")
 	}
 	m, err := png.Decode(&first)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if m.Bounds().Dx() < 600 || m.Bounds().Dy() < 400 {
-		t.Errorf("picture of %v", m.Bounds())
+		t.Errorf("image of %v", m.Bounds())
 	}
 	for i := range sample().Curves {
 		if n := count(m, styles[i].colour); n < 200 {
@@ -47,7 +47,7 @@ func TestWritePNG(t *testing.T) {
 	}
 }
 
-// count is how many pixels of a picture have a colour.
+// count returns how many pixels of an image have a colour.
 func count(m image.Image, c color.Color) int {
 	n := 0
 	r, g, b, _ := c.RGBA()
@@ -81,7 +81,7 @@ func TestWriteSVG(t *testing.T) {
 	}
 }
 
-// TestOnePoint holds that a curve of one percentile can be drawn.
+// TestOnePoint checks that a curve of one percentile can be drawn.
 func TestOnePoint(t *testing.T) {
 	f := sample()
 	f.Curves = []Curve{{"pairs", []float64{90}, []float64{52}}}

@@ -161,6 +161,11 @@ func long(op byte, length uint64) string {
 	return string([]byte{op}) + string(binary.LittleEndian.AppendUint64(nil, length))
 }
 
+// bytesOf is a bytes object under protocol 2.
+func bytesOf(text string) string {
+	return "c_codecs\nencode\n" + pickleString(text) + pickleString("latin1") + "\x86R"
+}
+
 func parseString(file string) (*File, error) {
 	return parse(strings.NewReader(file), int64(len(file)), "file.pt")
 }

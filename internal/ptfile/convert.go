@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math"
 	"sync"
+
+	"github.com/clipnh/clipnh/internal/float16"
 )
 
 // toFloat32 converts the first len(dst) little-endian elements of src, which
@@ -71,29 +73,7 @@ func integer(src []byte, i int, d DType) int64 {
 var halfTable = sync.OnceValue(func() *[1 << 16]float32 {
 	table := new([1 << 16]float32)
 	for h := range table {
-		table[h] = halfToFloat32(uint16(h))
+		table[h] = float16.FromBits(uint16(h))
 	}
 	return table
 })
-
-// halfToFloat32 widens IEEE half precision exactly; NaN keeps its payload.
-//
-// A normal half is its exponent and mantissa shifted by the 13 mantissa bits
-// that float32 has more, and its exponent rebiased from 15 to 127.
-func halfToFloat32(h uint16) float32 {
-	const (
-		shift  = 23 - 10
-		rebias = (127 - 15) << 23
-		normal = 0x0400 // the smallest normal half
-		inf    = 0x7c00
-	)
-	sign, magnitude := uint32(h)>>15<<31, uint32(h)&0x7fff
-	switch {
-	case magnitude >= inf:
-		return math.Float32frombits(sign | magnitude<<shift | 0xff<<23)
-	case magnitude >= normal:
-		return math.Float32frombits(sign | (magnitude<<shift + rebias))
-	default: // a multiple of the smallest half, 2^-24
-		return math.Float32frombits(sign | math.Float32bits(float32(magnitude)/(1<<24)))
-	}
-}

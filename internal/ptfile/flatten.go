@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // Bounds of the tree that a pickle makes. A pickle may refer to one container
@@ -37,7 +39,7 @@ type walker struct {
 
 func (w *walker) visit(name string, v any, depth int) error {
 	if depth > maxDepth {
-		return fmt.Errorf("%s: containers nest deeper than %d", name, maxDepth)
+		return fmt.Errorf("%s: containers nest deeper than %d", foreign.Name(name), maxDepth)
 	}
 	switch v := v.(type) {
 	case *view:
@@ -69,7 +71,7 @@ func (w *walker) tensor(name string, v *view) error {
 		if name == "" {
 			return err
 		}
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", foreign.Name(name), err)
 	}
 	w.tensors = append(w.tensors, Tensor{name, v.store.dtype, v.shape, v})
 	return nil
@@ -96,7 +98,7 @@ func (w *walker) items(name string, items []any, depth int) error {
 // entry visits what key leads to from the container at path name.
 func (w *walker) entry(name string, key, v any, depth int) error {
 	if w.nodes--; w.nodes < 0 {
-		return fmt.Errorf("%s: containers are shared so often that their tree is larger than the pickle", name)
+		return fmt.Errorf("%s: containers are shared so often that their tree is larger than the pickle", foreign.Name(name))
 	}
 	if !holder(v) {
 		return nil
@@ -108,16 +110,16 @@ func (w *walker) entry(name string, key, v any, depth int) error {
 	case int:
 		step = strconv.Itoa(k)
 	default:
-		return fmt.Errorf("%s: a key of type %T, want a string or an integer", name, key)
+		return fmt.Errorf("%s: a key of type %T, want a string or an integer", foreign.Name(name), key)
 	}
 	if !printable(step) {
-		return fmt.Errorf("%s: the key %.40q is not printable", name, step)
+		return fmt.Errorf("%s: the key %s is not printable", foreign.Name(name), foreign.Quote(step))
 	}
 	if depth > 0 {
 		step = name + "." + step
 	}
 	if w.nameBytes -= len(step); w.nameBytes < 0 || len(step) > maxName {
-		return fmt.Errorf("%.80s...: names of more than %d bytes, or far longer than the pickle", step, maxName)
+		return fmt.Errorf("%s: names of more than %d bytes, or far longer than the pickle", foreign.Quote(step), maxName)
 	}
 	return w.visit(step, v, depth+1)
 }

@@ -72,7 +72,13 @@ func hostileContents() []hostile {
 		{"text", "version https://git-lfs", `neither a torch nor a safetensors file: it begins with "version https://"`},
 		{"short", "P", "neither a torch nor a safetensors file"},
 		{"other pickle", proto2 + "K\x01.", "a pickle without torch's magic number"},
-		{"other zip", zipFile(entry{name: "a.npy"}), "a zip file without data.pkl"},
+		{"other zip", zipFile(entry{name: "a.txt"}), "a zip file without data.pkl, so not torch's"},
+		{"NumPy's zip", zipFile(entry{name: "a.npy"}), "a zip file without data.pkl, a NumPy archive (.npz), want torch's"},
+		{"zip around", zipFile(entry{name: "RN50.pt"}), "a zip file without data.pkl; it holds RN50.pt"},
+		{"Git LFS", "version https://git-lfs.github.com/spec/v1\noid sha256:afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762\nsize 256159219\n",
+			"a Git LFS pointer, a few lines in the place of the file, want a torch or safetensors file"},
+		{"HTML", "<!DOCTYPE html>\n<html class=\"\">\n", "an HTML page, as a server sends it to a browser, want a torch"},
+		{"index", `{"weight_map": {"a": "b"}}`, "neither a torch nor a safetensors file"},
 	}
 }
 
@@ -191,7 +197,17 @@ func hostilePickles() []hostile {
 
 		{"os.system", "cos\nsystem\n(" + pickleString("true") + "tR.", `names "os.system"`},
 		{"os.system off the stack", pickleString("os") + pickleString("system") + "\x93.", `names "os.system"`},
-		{"whole module", "ctorch.nn.modules.linear\nLinear\n)\x81.", `names "torch.nn.modules.linear.Linear"`},
+		{"whole module", "ctorch.nn.modules.linear\nLinear\n)\x81.", `pickle: a whole pickled module (it names "torch.nn.modules.linear.Linear"), want the weights alone`},
+		{"whole model", "cclip.model\nCLIP\n)\x81}" + pickleString("_modules") + dict("visual", "cclip.model\nResNet\n)\x81") + "sb.",
+			`a whole pickled module (it names "clip.model.CLIP"), want`},
+		{"module beside weights", dict("model", "ctorch.nn.modules.linear\nLinear\n)\x81", "w", whole) + ".", `a whole pickled module (it names "torch.nn.modules.linear.Linear")`},
+		{"object of a class of its own", dict("args", "ctraining.params\nArgs\n)\x81", "w", whole) + ".",
+			`it names "training.params.Args", which is not one of the few things that a state dict needs`},
+		{"only harmless objects", dict("args", "cargparse\nNamespace\n)\x81") + ".", `without tensors; objects that are not read were left out: "argparse.Namespace"`},
+		{"eval", "c__builtin__\neval\n" + pickleString("1") + "\x85R.", `names "__builtin__.eval"`},
+		{"long class", "c" + strings.Repeat("m", 4000) + "\n" + strings.Repeat("n", 4000) + "\n.", "(7941 bytes more)"},
+		{"tensor of a harmless object", "cargparse\nNamespace\n)\x81" + "q\x05}" + pickleString("w") + whole + "sb.", `without tensors; objects that are not read`},
+		{"tensor over a harmless object", dict("w", tensorOf("cargparse\nNamespace\n)\x81", pickleInt(0), pickleTuple([]int{1}), pickleTuple([]int{1}))) + ".", "tensor of (*ptfile.inert"},
 		{"complex storage", "ctorch\nComplexFloatStorage\n.", `names "torch.ComplexFloatStorage"`},
 		{"name with escapes", "c\x1b[2J\nx\n.", `names "\x1b[2J.x"`},
 		{"script class outside a script", "c__torch__\nM\n)\x81.", `names "__torch__.M"`},

@@ -7,6 +7,8 @@ import (
 	"math/big"
 
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // The older form's marks, each a pickle of its own.
@@ -45,24 +47,23 @@ func (l *legacyReader) next(u *unpickler, what string) (v any, length, ops int, 
 }
 
 // parseLegacy reads the structure of a legacyReader's file.
-func parseLegacy(r io.ReaderAt, size int64) ([]Tensor, error) {
+func parseLegacy(r io.ReaderAt, size int64) (tensors []Tensor, skipped []string, err error) {
 	l := &legacyReader{r: r, size: size}
 	if err := l.preamble(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var u unpickler
 	v, length, ops, err := l.next(&u, "the object")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	tensors, err := flatten(v, length, ops)
-	if err != nil {
-		return nil, err
+	if tensors, err = flatten(v, length, ops); err != nil {
+		return nil, nil, err
 	}
 	if err := l.storages(&u); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return tensors, nil
+	return tensors, u.skipped, nil
 }
 
 func (l *legacyReader) preamble() error {
@@ -113,11 +114,11 @@ func (l *legacyReader) storages(u *unpickler) error {
 		key, _ := k.(string)
 		s := u.byKey[key]
 		if s == nil || placed[key] {
-			return fmt.Errorf("the storage key %.40q is not in use, or listed twice", key)
+			return fmt.Errorf("the storage key %s is not in use, or listed twice", foreign.Quote(key))
 		}
 		placed[key] = true
 		if err := l.storage(s); err != nil {
-			return fmt.Errorf("storage %q at byte %d: %w", key, l.at, err)
+			return fmt.Errorf("storage %s at byte %d: %w", foreign.Quote(key), l.at, err)
 		}
 	}
 	if l.at != l.size {

@@ -100,7 +100,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Errorf("missing file: %v", err)
 	}
 	folder := t.TempDir()
-	if _, err := Open(folder); err == nil || err.Error() != folder+": not a regular file" {
+	if _, err := Open(folder); err == nil || err.Error() != folder+": a folder, want a file" {
 		t.Errorf("folder: %v", err)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"sync"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // chunkBytes is how much of a storage is read at a time: it stays in the
@@ -37,8 +39,8 @@ func (f *File) Int64(t Tensor) ([]int64, error) {
 }
 
 func (f *File) tensorError(t Tensor, err error) error {
-	name := t.Name
-	if name == "" {
+	name := foreign.Name(t.Name)
+	if t.Name == "" {
 		name = "the only tensor"
 	}
 	return fmt.Errorf("%s: %s: %w", f.path, name, err)
@@ -59,12 +61,16 @@ func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, s
 	if verify {
 		from, to = 0, s.bytes()
 	}
+	source := f.r
+	if s.source != nil {
+		source = s.source
+	}
 	buffer := chunks.Get().(*[chunkBytes]byte)
 	defer chunks.Put(buffer)
 	var sum uint32
 	for at := from; at < to; at += chunkBytes {
 		chunk := buffer[:min(chunkBytes, to-at)]
-		if err := readFull(f.r, chunk, s.at+at); err != nil {
+		if err := readFull(source, chunk, s.at+at); err != nil {
 			return f.tensorError(t, err)
 		}
 		if verify {
@@ -74,7 +80,7 @@ func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, s
 	}
 	if verify {
 		if sum != s.crc {
-			return f.tensorError(t, fmt.Errorf("%s: CRC-32 is %08x, want %08x", s.record, sum, s.crc))
+			return f.tensorError(t, fmt.Errorf("%s: CRC-32 is %08x, want %08x", foreign.Name(s.record), sum, s.crc))
 		}
 		s.verified.Store(true)
 	}

@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // maxHeader is the format's own bound on the header, in bytes.
@@ -66,17 +68,17 @@ func (p *headerParser) parse(header []byte) error {
 	seen := make(map[string]bool)
 	err := p.object(func(name string) error {
 		if seen[name] {
-			return fmt.Errorf("the key %.80q is given twice", name)
+			return fmt.Errorf("the key %s is given twice", foreign.Quote(name))
 		}
 		seen[name] = true
 		if !printable(name) || len(name) > maxName {
-			return fmt.Errorf("the name %.80q is not printable or longer than %d bytes", name, maxName)
+			return fmt.Errorf("the name %s is not printable or longer than %d bytes", foreign.Quote(name), maxName)
 		}
 		if name == "__metadata__" {
 			return p.metadata()
 		}
 		if err := p.tensor(name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", foreign.Name(name), err)
 		}
 		return nil
 	})
@@ -112,7 +114,7 @@ func (p *headerParser) delim(want json.Delim) error {
 		return jsonError(err)
 	}
 	if t != want {
-		return fmt.Errorf("%.40q, want %q", fmt.Sprint(t), want.String())
+		return fmt.Errorf("%s, want %q", foreign.Quote(fmt.Sprint(t)), want.String())
 	}
 	return nil
 }
@@ -124,7 +126,7 @@ func (p *headerParser) text() (string, error) {
 	}
 	s, ok := t.(string)
 	if !ok {
-		return "", fmt.Errorf("%.40q, want a string", fmt.Sprint(t))
+		return "", fmt.Errorf("%s, want a string", foreign.Quote(fmt.Sprint(t)))
 	}
 	return s, nil
 }
@@ -143,7 +145,7 @@ func (p *headerParser) integers(most int) ([]int64, error) {
 		number, ok := t.(json.Number)
 		n, err := number.Int64()
 		if !ok || err != nil || n < 0 {
-			return nil, fmt.Errorf("%.40q, want an integer from 0 up", fmt.Sprint(t))
+			return nil, fmt.Errorf("%s, want an integer from 0 up", foreign.Quote(fmt.Sprint(t)))
 		}
 		if len(list) == most {
 			return nil, fmt.Errorf("more than %d numbers", most)
@@ -181,14 +183,14 @@ func (p *headerParser) tensor(name string) error {
 				return err
 			}
 			if dtype = dtypeOf(func(d DType) bool { return dtypes[d].safetensors == s }); dtype == 0 {
-				return fmt.Errorf("dtype %.40q is not supported", s)
+				return fmt.Errorf("dtype %s is not supported", foreign.Quote(s))
 			}
 		case key == "shape" && shape == nil:
 			shape, err = p.integers(maxDims)
 		case key == "data_offsets" && offsets == nil:
 			offsets, err = p.integers(2)
 		default:
-			return fmt.Errorf("the key %.40q is unknown or given twice", key)
+			return fmt.Errorf("the key %s is unknown or given twice", foreign.Quote(key))
 		}
 		return err
 	})
@@ -236,7 +238,7 @@ func (p *headerParser) checkCover() error {
 	for _, t := range sorted {
 		if begin := t.view.store.at; begin != at {
 			return fmt.Errorf("%s: its data begin at byte %d, want %d: ranges may neither overlap nor leave holes",
-				t.Name, begin-p.base, at-p.base)
+				foreign.Name(t.Name), begin-p.base, at-p.base)
 		}
 		at += t.view.store.bytes()
 	}

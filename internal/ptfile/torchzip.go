@@ -4,25 +4,28 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // parseZip reads the structure of a torch.save zip or of a TorchScript archive.
 // Both hold records below one folder: data.pkl, the pickled object, and data/KEY,
 // the storages that it names. TorchScript's have the modules' code/ and
 // constants.pkl too; its constants/KEY are storages of constants.pkl, not ours.
-func parseZip(r io.ReaderAt, size int64) (format string, tensors []Tensor, err error) {
+func parseZip(r io.ReaderAt, size int64) (format string, tensors []Tensor, skipped []string, err error) {
 	a, err := readArchive(r, size)
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	root, err := a.root()
 	if err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	if err := a.checkByteOrder(root); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
 	u := unpickler{scripted: a.scripted(root)}
 	format = formatZip
@@ -32,12 +35,12 @@ func parseZip(r io.ReaderAt, size int64) (format string, tensors []Tensor, err e
 	record := root + "data.pkl"
 	tensors, err = a.unpickle(&u, record)
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", record, err)
+		return "", nil, nil, fmt.Errorf("%s: %w", foreign.Name(record), err)
 	}
 	if err := a.place(&u, root); err != nil {
-		return "", nil, err
+		return "", nil, nil, err
 	}
-	return format, tensors, nil
+	return format, tensors, u.skipped, nil
 }
 
 // root finds the folder of the only data.pkl: "name/", or "".
@@ -49,14 +52,27 @@ func (a *archive) root() (string, error) {
 			continue
 		}
 		if found != "" {
-			return "", fmt.Errorf("two pickles, %s and %s", found, name)
+			return "", fmt.Errorf("two pickles, %s and %s", foreign.Name(found), foreign.Name(name))
 		}
 		found = name
 	}
 	if found == "" {
-		return "", fmt.Errorf("a zip file without data.pkl, so not torch's")
+		return "", a.otherZip()
 	}
 	return strings.TrimSuffix(found, "data.pkl"), nil
+}
+
+// otherZip is the error of a zip file that is not torch's.
+func (a *archive) otherZip() error {
+	for _, name := range a.names {
+		switch strings.ToLower(path.Ext(name)) {
+		case ".npy":
+			return fmt.Errorf("a zip file without data.pkl, a NumPy archive (.npz), want torch's")
+		case ".pt", ".pth", ".bin", ".ckpt", ".safetensors":
+			return hinted{fmt.Errorf("a zip file without data.pkl; it holds %s", foreign.Name(name)), `unpack it with "unzip" first`}
+		}
+	}
+	return fmt.Errorf("a zip file without data.pkl, so not torch's")
 }
 
 func (a *archive) scripted(root string) bool {
@@ -78,7 +94,7 @@ func (a *archive) checkByteOrder(root string) error {
 		return err
 	}
 	if string(order) != "little" {
-		return fmt.Errorf("record %s: %q, want \"little\"", name, order)
+		return fmt.Errorf("record %s: %s, want \"little\"", foreign.Name(name), foreign.Quote(string(order)))
 	}
 	return nil
 }
@@ -114,7 +130,7 @@ func (a *archive) place(u *unpickler, root string) error {
 			return err
 		}
 		if rec.size != s.bytes() {
-			return fmt.Errorf("record %s: %d bytes, want %d for %d elements of %s", name, rec.size, s.bytes(), s.elements, s.dtype)
+			return fmt.Errorf("record %s: %d bytes, want %d for %d elements of %s", foreign.Name(name), rec.size, s.bytes(), s.elements, s.dtype)
 		}
 		s.record, s.at, s.checksum, s.crc = name, at, true, rec.crc
 		extents = append(extents, extent{name, rec.header, at + rec.size})
@@ -122,7 +138,7 @@ func (a *archive) place(u *unpickler, root string) error {
 	slices.SortFunc(extents, func(x, y extent) int { return cmp.Compare(x.from, y.from) })
 	for i := 1; i < len(extents); i++ {
 		if extents[i].from < extents[i-1].to {
-			return fmt.Errorf("records %s and %s overlap at byte %d", extents[i-1].name, extents[i].name, extents[i].from)
+			return fmt.Errorf("records %s and %s overlap at byte %d", foreign.Name(extents[i-1].name), foreign.Name(extents[i].name), extents[i].from)
 		}
 	}
 	return nil

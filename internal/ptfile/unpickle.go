@@ -10,6 +10,8 @@ import (
 
 	"github.com/nlpodyssey/gopickle/pickle"
 	"github.com/nlpodyssey/gopickle/types"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // unpickler turns a pickle into a tree of containers, module trees and views.
@@ -17,6 +19,10 @@ import (
 // for the caller to fill in.
 type unpickler struct {
 	scripted bool // allow the classes of a TorchScript archive
+
+	skipped []string // classes of objects that were left out
+	named   string   // the first class that is not read
+	module  bool     // one of those is a module of torch's
 
 	storages []*storage // in the order of first mention
 	keys     []string   // of the storages
@@ -29,6 +35,9 @@ func (u *unpickler) load(data []byte) (any, error) {
 	machine.FindClass = u.global
 	machine.PersistentLoad = u.persistent
 	v, err := machine.Load()
+	if refusal := u.refusal(v); refusal != nil { // perhaps the cause of err
+		return nil, fmt.Errorf("pickle: %w", refusal)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("pickle: %s", brief(err))
 	}
@@ -97,6 +106,18 @@ func (u *unpickler) global(module, name string) (any, error) {
 		case "_rebuild_parameter", "_rebuild_parameter_with_state":
 			return firstArgument, nil
 		}
+	case "torch._tensor":
+		if name == "_rebuild_from_type_v2" {
+			return rebuildSubclass, nil
+		}
+	case "torch.nn.parameter":
+		if name == "Parameter" { // the class that _rebuild_from_type_v2 is told
+			return opaque{}, nil
+		}
+	case "collections":
+		if name == "defaultdict" {
+			return newDict, nil
+		}
 	case "torch.jit._pickle":
 		switch name {
 		case "build_intlist", "build_doublelist", "build_boollist":
@@ -108,7 +129,12 @@ func (u *unpickler) global(module, name string) (any, error) {
 	if u.scripted && (module == "__torch__" || strings.HasPrefix(module, "__torch__.")) {
 		return moduleClass{}, nil
 	}
-	return nil, fmt.Errorf("it names %q, which is not one of the few things that a state dict needs", module+"."+name)
+	if harmless(module, name) {
+		u.skip(module, name)
+		return skipped, nil
+	}
+	u.refuse(module, name)
+	return refused, nil
 }
 
 // callable is a function that a pickle may apply. It is a pointer since the
@@ -186,6 +212,10 @@ func integers(v any) ([]int, bool) {
 func (u *unpickler) persistent(id any) (any, error) {
 	const wanted = `want ("storage", class, key, location, elements)`
 	tuple, ok := id.(*types.Tuple)
+	if ok && tuple.Len() > 0 && tuple.Get(0) == "module" { // the older form's reference to a class and its source
+		u.refuse("torch.nn.", "Module")
+		return refused, nil
+	}
 	if !ok || tuple.Len() < 5 || tuple.Len() > 6 {
 		return nil, fmt.Errorf("reference by %T, %s", id, wanted)
 	}
@@ -198,18 +228,18 @@ func (u *unpickler) persistent(id any) (any, error) {
 		return nil, fmt.Errorf("reference by (%T, %T, %T, %T, %T), %s", t[0], t[1], t[2], t[3], t[4], wanted)
 	}
 	if len(t) == 6 && t[5] != nil {
-		return nil, fmt.Errorf("storage %q is part of another one, which torch stopped writing in 2017", key)
+		return nil, fmt.Errorf("storage %s is part of another one, which torch stopped writing in 2017", foreign.Quote(key))
 	}
 	if len(key) > maxRecord || !printable(key) {
-		return nil, fmt.Errorf("storage %.40q: not printable, or more than %d bytes", key, maxRecord)
+		return nil, fmt.Errorf("storage %s: not printable, or more than %d bytes", foreign.Quote(key), maxRecord)
 	}
 	d := DType(class)
 	if n < 0 || n > math.MaxInt64/d.Size() {
-		return nil, fmt.Errorf("storage %q of %d elements", key, n)
+		return nil, fmt.Errorf("storage %s of %d elements", foreign.Quote(key), n)
 	}
 	if s, known := u.byKey[key]; known {
 		if s.dtype != d || s.elements != n {
-			return nil, fmt.Errorf("storage %q is %d elements of %s and also %d of %s", key, s.elements, s.dtype, n, d)
+			return nil, fmt.Errorf("storage %s is %d elements of %s and also %d of %s", foreign.Quote(key), s.elements, s.dtype, n, d)
 		}
 		return s, nil
 	}

@@ -3,6 +3,7 @@ package ptfile
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"sync/atomic"
@@ -13,7 +14,8 @@ const maxDims = 64
 
 // storage is a flat array of elements in the file.
 type storage struct {
-	record   string // name of the zip record, "" elsewhere
+	source   io.ReaderAt // of a shard; nil for the file itself
+	record   string      // name of the zip record, "" elsewhere
 	dtype    DType
 	elements int   // checked: elements*dtype.Size() bytes lie in the file
 	at       int64 // file offset of the first element

@@ -8,6 +8,8 @@ import (
 	"math"
 	"path"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // The records of a zip file that we read, by signature and fixed size.
@@ -76,10 +78,10 @@ func readArchive(r io.ReaderAt, size int64) (*archive, error) {
 			return nil, fmt.Errorf("zip directory: entry %d at byte %d: %w", i, place, err)
 		}
 		if !cleanName(rec.name) {
-			return nil, fmt.Errorf("zip directory: entry %d is named %.60q, want a clean relative path of at most %d bytes", i, rec.name, maxRecord)
+			return nil, fmt.Errorf("zip directory: entry %d is named %s, want a clean relative path of at most %d bytes", i, foreign.Quote(rec.name), maxRecord)
 		}
 		if _, twice := a.records[rec.name]; twice {
-			return nil, fmt.Errorf("zip directory: two entries are named %s", rec.name)
+			return nil, fmt.Errorf("zip directory: two entries are named %s", foreign.Name(rec.name))
 		}
 		a.records[rec.name] = rec
 		a.names = append(a.names, rec.name)
@@ -211,10 +213,10 @@ func cleanName(name string) bool {
 func (a *archive) locate(name string) (rec zipRecord, at int64, err error) {
 	rec, ok := a.records[name]
 	if !ok {
-		return rec, 0, fmt.Errorf("no record %s", name)
+		return rec, 0, fmt.Errorf("no record %s", foreign.Name(name))
 	}
 	fail := func(format string, args ...any) (zipRecord, int64, error) {
-		return rec, 0, fmt.Errorf("record %s: %w", name, fmt.Errorf(format, args...))
+		return rec, 0, fmt.Errorf("record %s: %w", foreign.Name(name), fmt.Errorf(format, args...))
 	}
 	const encrypted = 1
 	switch {
@@ -248,7 +250,7 @@ func (a *archive) locate(name string) (rec zipRecord, at int64, err error) {
 		return fail("%w", err)
 	}
 	if string(local) != name {
-		return fail("the header at byte %d names %.60q", rec.header, local)
+		return fail("the header at byte %d names %s", rec.header, foreign.Quote(string(local)))
 	}
 	return rec, at, nil
 }
@@ -261,14 +263,14 @@ func (a *archive) read(name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if rec.size > limit {
-		return nil, fmt.Errorf("record %s: %d bytes, want at most %d", name, rec.size, limit)
+		return nil, fmt.Errorf("record %s: %d bytes, want at most %d", foreign.Name(name), rec.size, limit)
 	}
 	data := make([]byte, rec.size)
 	if err := readFull(a.r, data, at); err != nil {
-		return nil, fmt.Errorf("record %s: %w", name, err)
+		return nil, fmt.Errorf("record %s: %w", foreign.Name(name), err)
 	}
 	if sum := crc32.ChecksumIEEE(data); sum != rec.crc {
-		return nil, fmt.Errorf("record %s: CRC-32 is %08x, want %08x", name, sum, rec.crc)
+		return nil, fmt.Errorf("record %s: CRC-32 is %08x, want %08x", foreign.Name(name), sum, rec.crc)
 	}
 	return data, nil
 }

@@ -11,13 +11,13 @@ import (
 	"unicode"
 )
 
-// Slack is what every bound on memory grants beside its multiple, in bytes:
-// fixed buffers, and what the testing package's own goroutines allocate.
+// Slack is added to every memory bound, in bytes. It covers fixed buffers and what
+// the testing package's own goroutines allocate.
 const Slack = 1 << 20
 
-// Allocated runs f and returns how many bytes of heap it took in all, whether
-// freed again or not. So it is never less than the most that f held at once,
-// and often more. Other goroutines count too: not for parallel tests.
+// Allocated runs f and returns the total heap bytes that it allocated, freed or
+// not. So the result is never less than f's peak, and often more. Allocations of
+// other goroutines count too: do not use it in parallel tests.
 func Allocated(f func()) int64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -26,10 +26,10 @@ func Allocated(f func()) int64 {
 	return int64(after.TotalAlloc - before.TotalAlloc)
 }
 
-// Within returns an error when f allocates more than most bytes in all. It may
-// run f twice: what tells the bytes exactly stops the world, too slow for a fuzz
-// target, so that it is asked only where a quick look says too many. That one
-// counts small objects late, by spans of them.
+// Within returns an error if f allocates more than most bytes in total. It may run
+// f twice. The exact count stops the world, which is too slow for a fuzz target, so
+// it is taken only when a fast estimate is too high. The estimate counts small
+// objects late, a span at a time.
 func Within(most int64, f func()) error {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)
@@ -45,13 +45,13 @@ func Within(most int64, f func()) error {
 	return nil
 }
 
-// Multiple is how much may be allocated for input of the given size: factor
-// bytes for each byte, and Slack.
+// Multiple returns the memory bound for input of the given size: factor bytes for
+// each byte, plus Slack.
 func Multiple(size, factor int) int64 { return int64(size)*int64(factor) + Slack }
 
-// Parsed runs parse, which may allocate so many bytes in all, and returns
-// whether there was no error. An error must be a line that contains the parts.
-// It fails t when any of this does not hold. Parse may run twice.
+// Parsed runs parse and reports whether it succeeded. It fails t if parse allocates
+// more than most bytes in total, or returns an error whose message is not one
+// short line that contains all parts. parse may run twice.
 func Parsed(t testing.TB, most int64, parse func() error, parts ...string) bool {
 	t.Helper()
 	var err error
@@ -78,7 +78,7 @@ func Line(err error, parts ...string) error {
 		return fmt.Errorf("error of %d bytes, want 1 to %d: %.100q", len(message), longest, message)
 	}
 	if strings.ContainsFunc(message, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return fmt.Errorf("error %q is no printable line", message)
+		return fmt.Errorf("error %q is not one printable line", message)
 	}
 	for _, part := range parts {
 		if !strings.Contains(message, part) {
@@ -88,7 +88,8 @@ func Line(err error, parts ...string) error {
 	return nil
 }
 
-// Seed gives a fuzz target the golden files that match a pattern, at least one.
+// Seed adds the golden files that match pattern to a fuzz target's seeds. It fails
+// f if none matches.
 func Seed(f *testing.F, pattern string) {
 	f.Helper()
 	paths, err := filepath.Glob(Golden(pattern))

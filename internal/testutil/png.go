@@ -8,15 +8,15 @@ import (
 	"testing"
 )
 
-// PNG is what a PNG file's header says, true or not.
+// PNG is the content of a PNG file's header, which need not match the data.
 type PNG struct {
 	W, H                   uint32
 	Depth, Kind, Interlace byte
-	Palette                []byte // none if nil
+	Palette                []byte // no PLTE chunk if nil
 }
 
-// File makes the file, each chunk with its right checksum. packed is the pixel
-// data as the file holds it; Zlib packs some.
+// File returns the file, with correct checksums. packed is the compressed pixel
+// data, for example from Zlib.
 func (p PNG) File(packed []byte) []byte {
 	file := []byte("\x89PNG\r\n\x1a\n")
 	chunk := func(name string, body []byte) {
@@ -35,7 +35,7 @@ func (p PNG) File(packed []byte) []byte {
 	return file
 }
 
-// Zlib compresses raw as well as can be.
+// Zlib compresses raw at the best compression level.
 func Zlib(t testing.TB, raw []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer

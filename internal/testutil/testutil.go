@@ -1,5 +1,6 @@
-// Package testutil holds what the tests of several packages share: the golden
-// files and the measure of closeness they are compared by.
+// Package testutil holds what the tests of several packages share: golden files,
+// the measure of closeness for comparing with them, bounds on memory and errors for
+// parsers of untrusted files, and files with arbitrary headers.
 package testutil
 
 import (
@@ -19,12 +20,12 @@ func Golden(name string) string {
 	return filepath.Join(filepath.Dir(self), "testdata", "golden", filepath.FromSlash(name))
 }
 
-// Far compares got with want by the manifest's measure,
+// Far compares got with want by the measure of the golden files' manifest,
 //
 //	max |got - want| <= tolerance * max |want|
 //
-// and returns nil, or an error that names the worst index and both values. A
-// NaN in got is never close.
+// and returns nil, or an error that names the worst index and both values. A NaN in
+// got is always an error.
 func Far(got, want []float32, tolerance float64) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("%d values, want %d", len(got), len(want))

@@ -3,6 +3,8 @@ package textlist
 import (
 	"fmt"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // slot is the place of the class name in a template.
@@ -15,8 +17,8 @@ type Template struct{ before, after string }
 func ParseTemplate(prompt string) (Template, error) {
 	before, after, found := strings.Cut(prompt, slot)
 	if !found || strings.Contains(after, slot) {
-		return Template{}, fmt.Errorf("template %.60q: %d times %s, want it once",
-			prompt, strings.Count(prompt, slot), slot)
+		return Template{}, fmt.Errorf("template %s: %d times %s, want it once",
+			foreign.Quote(prompt), strings.Count(prompt, slot), slot)
 	}
 	return Template{before, after}, nil
 }
@@ -38,15 +40,15 @@ func ParseTemplates(prompts []string) ([]Template, error) {
 	return templates, nil
 }
 
-// ReadTemplates returns the templates of the list at path.
-func ReadTemplates(path string) ([]Template, error) {
-	prompts, err := ReadFile(path)
+// ReadTemplates returns the templates of the list at path, which ReadList reads,
+// and its warnings.
+func ReadTemplates(path string) (templates []Template, warnings []string, err error) {
+	list, err := ReadList(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	templates, err := ParseTemplates(prompts)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if templates, err = ParseTemplates(list.Texts); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return templates, nil
+	return templates, list.Warnings, nil
 }

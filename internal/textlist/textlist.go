@@ -1,10 +1,13 @@
 // Package textlist reads lists of texts kept one a line: class names, prompt
 // templates, word lists, tables of two columns.
 //
-// A list is UTF-8, with or without a byte order mark; lines end in LF or CRLF.
-// Blanks at the end of a line belong to no text, and blank lines at the end of
-// the file to no list. A blank line anywhere else is an error, because the
-// place of a text in its list is its index everywhere after.
+// A list is UTF-8, with or without a byte order mark; lines end in LF or CRLF, or
+// all of them in CR. Blanks at the end of a line belong to no text, and blank
+// lines at the end of the file to no list. A blank line anywhere else is an
+// error, because the place of a text in its list is its index everywhere after.
+//
+// Read and ReadFile take lines as they are. ReadList takes lists that people
+// keep in other forms too.
 package textlist
 
 import (
@@ -12,9 +15,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
@@ -30,21 +34,40 @@ const (
 func Read(r io.Reader) ([]string, error) { return read(r, maxFile) }
 
 func read(r io.Reader, most int64) ([]string, error) {
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
+	text, err := readText(r, most)
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(data)) > most {
-		return nil, fmt.Errorf("more than %d MiB, want a list of texts", most>>20)
+	return split(text)
+}
+
+// readText returns what r has but marks at its beginning and blanks at its end,
+// at least a character. Where all lines end in CR, as on an old Macintosh, they
+// end in LF.
+func readText(r io.Reader, most int64) (string, error) {
+	data, err := foreign.Read(r, most)
+	if err != nil {
+		return "", err
 	}
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
-		return nil, errors.New("text is UTF-16, want UTF-8")
+		return "", errors.New("text is UTF-16, want UTF-8")
+	}
+	if mistake := foreign.Mistaken(data); mistake != nil {
+		return "", fmt.Errorf("%w, want a list of texts", mistake)
 	}
 	text := strings.TrimLeft(string(data), "\ufeff") // one mark, or those of lists put together
 	text = strings.TrimRight(text, " \t\r\n")
 	if text == "" {
-		return nil, errors.New("no lines, want at least one")
+		return "", errors.New("no lines, want at least one")
 	}
+	if strings.IndexByte(text, '\n') < 0 {
+		text = strings.ReplaceAll(text, "\r", "\n")
+	}
+	return text, nil
+}
+
+// split returns the lines of a text, each of which is a text of its own.
+func split(text string) ([]string, error) {
 	// A list with more lines has a blank one, where the loop ends.
 	lines := min(strings.Count(text, "\n"), len(text)/2) + 1
 	texts := make([]string, 0, lines)
@@ -68,13 +91,15 @@ func check(line string) error {
 		return errors.New("text is not UTF-8")
 	case strings.IndexByte(line, 0) >= 0:
 		return errors.New("zero byte, want text")
+	case strings.IndexByte(line, '\r') >= 0:
+		return errors.New("a carriage return within, want lines that end alike")
 	}
 	return nil
 }
 
 // ReadFile returns the texts of the list at path, as Read does.
 func ReadFile(path string) ([]string, error) {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,14 @@ func TestRead(t *testing.T) {
 		{name: "UTF-16", text: "\xff\xfec\x00a\x00", err: "text is UTF-16, want UTF-8"},
 		{name: "Latin-1", text: "cat\ncaf\xe9\n", err: "line 2: text is not UTF-8"},
 		{name: "binary", text: "cat\x00\n", err: "line 1: zero byte, want text"},
+		{name: "CR only", text: "cat\rdog \rsea lion\r", want: []string{"cat", "dog", "sea lion"}},
+		{name: "CR only, blank line within", text: "cat\r\rdog", err: "line 2: blank, want a text on every line"},
+		{name: "CR within", text: "cat\rdog\nsea lion\n", err: "line 1: a carriage return within, want lines that end alike"},
+		{name: "quotes stay", text: "\"cat\"\n\"dog\"\n", want: []string{`"cat"`, `"dog"`}},
+		{name: "numbers stay", text: "0: cat\n1: dog\n", want: []string{"0: cat", "1: dog"}},
+		{name: "Git LFS", text: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", err: "a Git LFS pointer, a few lines in the place of the file, want a list of texts"},
+		{name: "HTML", text: "<html>\n", err: "an HTML page, as a server sends it to a browser, want a list of texts"},
+		{name: "gzip", text: "\x1f\x8b\x08\x00", err: "compressed with gzip, want a list of texts"},
 		{name: "long line", text: "cat\n" + strings.Repeat("x", maxLine+1), err: "line 2: 65537 bytes, want at most 65536"},
 	}
 	for _, test := range tests {
@@ -54,7 +62,7 @@ func TestReadBoundsTheSize(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := read(strings.NewReader(list+"word\n"), most)
-	if want := "more than 1 MiB, want a list of texts"; message(err) != want {
+	if want := "more than 1 MiB, which is the most that is read"; message(err) != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
@@ -105,13 +113,13 @@ func TestReadTemplates(t *testing.T) {
 	if err := os.WriteFile(path, []byte("a {}\nno place\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ReadTemplates(path); message(err) != path+`: line 2: template "no place": 0 times {}, want it once` {
+	if _, _, err := ReadTemplates(path); message(err) != path+`: line 2: template "no place": 0 times {}, want it once` {
 		t.Errorf("error %v", err)
 	}
 	if err := os.WriteFile(path, []byte("a {}\nthe {}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	templates, err := ReadTemplates(path)
+	templates, _, err := ReadTemplates(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,13 @@
-// Package ui is all that a person or a script sees of a run.
+// Package ui prints everything that a person or a script sees of a run.
 //
-// A Printer owns the program's two output streams. Results, a Table or one JSON
-// document, go to standard output and nothing else does. Notes, warnings,
-// errors, hints and progress go to standard error. A quiet Printer keeps notes
-// and progress to itself; warnings and errors are always printed.
+// A Printer owns the program's two output streams. Only results, a Table or one
+// JSON document, go to standard output. Notes, warnings, errors, hints and
+// progress go to standard error. A quiet Printer omits notes and progress;
+// warnings and errors are always printed.
 //
-// Progress is what long stages report to. On a terminal it is a bar with rate
-// and time left; elsewhere nothing shows until the closing line, which gives
-// count, time and rate. Stages that nobody watches get Discard.
+// Long stages report to a Progress. On a terminal it is a bar with rate and time
+// left. Elsewhere it prints only the closing line, which gives count, time and
+// rate. Stages whose progress is not shown get Discard.
 //
 // Messages and JSON may hold names from untrusted files, so what could steer a
 // terminal is printed as an escape.
@@ -30,8 +30,8 @@ import (
 	"golang.org/x/term"
 )
 
-// A Printer writes results to one stream and talks on the other. Its methods
-// may be called by several goroutines.
+// A Printer writes results to one stream and messages to the other. Its methods
+// are safe for concurrent use.
 type Printer struct {
 	out, err io.Writer
 	terminal bool             // err is a terminal
@@ -50,7 +50,7 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 }
 
 // WithOutput returns a Printer whose results go to out and whose messages go where
-// p's do. The two must not be used at the same time.
+// p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
 	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell}
 }
@@ -60,8 +60,8 @@ func isTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// SetQuiet switches notes and progress off or on. It does not touch a Progress
-// handed out before.
+// SetQuiet turns notes and progress off or on. It does not affect a Progress that
+// was returned earlier.
 func (p *Printer) SetQuiet(quiet bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -93,21 +93,21 @@ func (p *Printer) Note(format string, args ...any) {
 	}
 }
 
-// Warn says that something is not as it should be, though the run goes on.
+// Warn reports a problem that does not end the run.
 func (p *Printer) Warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say("warning: ", p.Spelled(fmt.Sprintf(format, args...)))
 }
 
-// Error says why the run failed.
+// Error reports why the run failed.
 func (p *Printer) Error(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say("error: ", p.Spelled(err.Error()))
 }
 
-// Hint gives advice; each line of text becomes a hint of its own.
+// Hint prints advice; each line of text becomes a separate hint.
 func (p *Printer) Hint(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -159,11 +159,11 @@ func (p *Printer) say(label, text string) {
 	io.WriteString(p.err, b.String())
 }
 
-// Text writes text to standard output as it is.
+// Text writes text to standard output unchanged.
 func (p *Printer) Text(text string) error { return p.result([]byte(text)) }
 
-// JSON writes v to standard output as one indented document. It writes nothing
-// when v cannot be encoded, as a NaN cannot.
+// JSON writes v to standard output as one indented document. If v cannot be
+// encoded, for example because it contains a NaN, it writes nothing.
 func (p *Printer) JSON(v any) error {
 	doc, err := encodeJSON(v, "  ")
 	if err != nil {
@@ -175,8 +175,8 @@ func (p *Printer) JSON(v any) error {
 // Table writes t to standard output.
 func (p *Printer) Table(t *Table) error { return p.result(t.format()) }
 
-// result writes a whole result at once. The streams may be one terminal, so a
-// bar is taken away first here, too.
+// result writes a whole result at once. Both streams may be the same terminal, so
+// a bar is erased here too.
 func (p *Printer) result(b []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// clock is a time that tests move by hand.
+// clock is a time that tests advance by hand.
 type clock struct{ t time.Time }
 
 func newClock() *clock                   { return &clock{time.Date(2025, 1, 2, 3, 4, 5, 0, time.UTC)} }
 func (c *clock) now() time.Time          { return c.t }
 func (c *clock) advance(d time.Duration) { c.t = c.t.Add(d) }
 
-// newTest returns a Printer on two buffers, which are no terminals.
+// newTest returns a Printer on two buffers, which are not terminals.
 func newTest() (p *Printer, out, err *bytes.Buffer, c *clock) {
 	out, err, c = new(bytes.Buffer), new(bytes.Buffer), newClock()
 	return NewPrinter(out, err, c.now), out, err, c
@@ -122,7 +122,7 @@ func TestTable(t *testing.T) {
 func TestRowOfWrongLength(t *testing.T) {
 	defer func() {
 		if recover() == nil {
-			t.Error("a row of two cells fitted one column")
+			t.Error("a row of two cells was accepted in a table of one column")
 		}
 	}()
 	NewTable(Left("file")).Row("a", "b")
@@ -145,11 +145,11 @@ func TestJSON(t *testing.T) {
 		t.Error("a NaN was encoded")
 	}
 	if out.Len() > 0 {
-		t.Errorf("a failed document left %q", out)
+		t.Errorf("a failed document wrote %q", out)
 	}
 }
 
-// fullDisk takes nothing.
+// fullDisk is a writer that always fails.
 type fullDisk struct{}
 
 var errFull = errors.New("no space left on device")
@@ -291,8 +291,8 @@ func TestTasksFollowEachOther(t *testing.T) {
 	pr.Start(1, Texts, "b")
 }
 
-// screen is what a terminal of one endless line's width shows after s: \r goes
-// back to the line's start and later runes replace earlier ones.
+// screen is what a terminal with infinitely long lines shows after s: \r moves to
+// the start of the line, and later runes overwrite earlier ones.
 func screen(s string) string {
 	var lines []string
 	for line := range strings.SplitSeq(s, "\n") {
@@ -321,7 +321,7 @@ func TestBarOnTerminal(t *testing.T) {
 			p.terminal = true
 			pr := p.Progress()
 			pr.Start(4<<20, unit, "collect")
-			time.Sleep(2 * barRedraw) // the bar has a clock of its own
+			time.Sleep(2 * barRedraw) // the bar does not use the test's clock
 			pr.Add(1 << 20)
 			drawn := screen(err.String())
 			for _, want := range []string{"collect", "25%", unit.short + "/"} {

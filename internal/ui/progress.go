@@ -8,14 +8,14 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// A Progress is told how far a stage has come. One task runs at a time: Start,
-// any number of Add, then Done, which also belongs after a failure. Add may be
-// called by several goroutines.
+// A Progress shows how far a stage has come. One task runs at a time: Start, any
+// number of calls of Add, then Done, also after a failure. Add is safe for
+// concurrent use.
 type Progress interface {
 	// Start begins a task of total units named label ("collect"). A task that
-	// goes on where an earlier run stopped counts what is left to do.
+	// resumes an earlier run counts only the remaining units.
 	Start(total int64, unit Unit, label string)
-	// Add says that n more units are done.
+	// Add reports n more units as done.
 	Add(n int64)
 	// Done ends the task. Without a task it does nothing.
 	Done()
@@ -30,8 +30,8 @@ func (discard) Start(int64, Unit, string) {}
 func (discard) Add(int64)                 {}
 func (discard) Done()                     {}
 
-// Progress returns a Progress that shows on p: Discard if p is quiet. The tasks
-// of one Printer follow each other; they do not overlap.
+// Progress returns a Progress that prints to p, or Discard if p is quiet. The
+// tasks of one Printer must not overlap.
 func (p *Printer) Progress() Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +42,7 @@ func (p *Printer) Progress() Progress {
 }
 
 const (
-	barWidth  = 30                     // cells; narrower where the terminal is
+	barWidth  = 30                     // cells; less on a narrow terminal
 	barRedraw = 100 * time.Millisecond // at most ten times a second
 )
 
@@ -86,7 +86,7 @@ func (t *task) Start(total int64, unit Unit, label string) {
 	}
 }
 
-// showRate asks for a rate in units a second; bytes have theirs without asking.
+// showRate enables the rate in units per second; the bar always shows that of bytes.
 func showRate(unit Unit) progressbar.Option {
 	if unit == Bytes {
 		return func(*progressbar.ProgressBar) {}
@@ -117,10 +117,10 @@ func (t *task) Done() {
 	io.WriteString(t.p.err, printable(t.closing(t.p.now().Sub(t.started)))+"\n")
 }
 
-// clear takes the bar off the screen, with the Printer's mutex held.
+// clear erases the bar. The Printer's mutex must be held.
 func (t *task) clear() { t.bar.Clear() }
 
-// closing is the line that stays: "collect: 300 images in 4.2 s (71 img/s)".
+// closing is the line that remains: "collect: 300 images in 4.2 s (71 img/s)".
 func (t *task) closing(took time.Duration) string {
 	count := t.unit.Count(t.done)
 	if t.done < t.total {

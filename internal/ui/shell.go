@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// ShellLine writes arguments as a shell reads them.
+// ShellLine joins arguments to a command line, quoted for a POSIX shell.
 func ShellLine(args []string) string {
 	words := slices.Clone(args)
 	for i, w := range words {

@@ -7,11 +7,11 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// gap is what separates two columns.
+// gap separates two columns.
 const gap = "  "
 
-// A Column is one column of a Table. Text is aligned left, figures right; the
-// title holds the figures' unit.
+// A Column is one column of a Table. Text is aligned left and figures right; the
+// title contains the figures' unit.
 type Column struct {
 	title string
 	right bool
@@ -23,8 +23,8 @@ func Left(title string) Column { return Column{title: title} }
 // Right is a column of figures.
 func Right(title string) Column { return Column{title: title, right: true} }
 
-// A Table is rows of cells in aligned columns, without trailing blanks. A table
-// none of whose columns has a title is printed without a head.
+// A Table is rows of cells in aligned columns, without trailing spaces. If no
+// column has a title, the header row is omitted.
 type Table struct {
 	columns []Column
 	rows    [][]string
@@ -33,10 +33,10 @@ type Table struct {
 // NewTable returns a table without rows.
 func NewTable(columns ...Column) *Table { return &Table{columns: columns} }
 
-// Row adds a row. It panics unless there is one cell a column.
+// Row adds a row. It panics unless there is one cell per column.
 func (t *Table) Row(cells ...string) {
 	if len(cells) != len(t.columns) {
-		panic("ui: a row needs one cell a column")
+		panic("ui: a row needs one cell per column")
 	}
 	row := make([]string, len(cells))
 	for i, c := range cells {

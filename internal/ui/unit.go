@@ -8,7 +8,7 @@ import (
 // A Unit is what a Progress counts.
 type Unit struct {
 	one, many string // "image", "images"
-	short     string // in rates: "img"
+	short     string // used in rates: "img"
 }
 
 // The units of the stages.
@@ -17,11 +17,11 @@ var (
 	Texts   = Unit{"text", "texts", "text"}
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Neurons = Unit{"neuron", "neurons", "neuron"}
-	Chunks  = Unit{"chunk", "chunks", "chunk"} // of a collection's pictures
+	Chunks  = Unit{"chunk", "chunks", "chunk"} // of a collection's images
 	Bytes   = Unit{"byte", "bytes", "B"}
 )
 
-// Count writes n with the unit's name: "1 image", "300 images", "590 MiB".
+// Count formats n with the unit's name: "1 image", "300 images", "590 MiB".
 func (u Unit) Count(n int64) string {
 	switch {
 	case u == Bytes:
@@ -32,7 +32,7 @@ func (u Unit) Count(n int64) string {
 	return fmt.Sprintf("%d %s", n, u.many)
 }
 
-// outOf writes that n of total were done: "120 of 300 images".
+// outOf formats n of total: "120 of 300 images".
 func (u Unit) outOf(n, total int64) string {
 	if u == Bytes {
 		return FormatBytes(n) + " of " + FormatBytes(total)
@@ -40,8 +40,9 @@ func (u Unit) outOf(n, total int64) string {
 	return fmt.Sprintf("%d of %s", n, u.Count(total))
 }
 
-// Rate writes n in d as "71 img/s" or "12 MiB/s"; slow rates are per minute or
-// per hour, so that there is a figure to read. It is empty when there is none.
+// Rate formats n units in d as "71 img/s" or "12 MiB/s"; slow rates are per minute
+// or per hour, so that the figure is not zero. It is empty if n or d is not
+// positive.
 func (u Unit) Rate(n int64, d time.Duration) string {
 	if n <= 0 || d <= 0 {
 		return ""
@@ -60,13 +61,13 @@ func (u Unit) Rate(n int64, d time.Duration) string {
 	return fmt.Sprintf("%s %s/%s", figure(per), u.short, span)
 }
 
-// FormatBytes writes a size with its binary unit: "512 B", "1.5 KiB", "590 MiB".
+// FormatBytes formats a size with its binary unit: "512 B", "1.5 KiB", "590 MiB".
 func FormatBytes(n int64) string { return formatBytes(float64(n)) }
 
 func formatBytes(n float64) string {
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}
 	i := 0
-	// 1023.5 and above would be written as 1024.
+	// 1023.5 and above would be rounded to 1024.
 	for n >= 1023.5 && i < len(units)-1 {
 		n /= 1024
 		i++
@@ -77,7 +78,7 @@ func formatBytes(n float64) string {
 	return figure(n) + " " + units[i]
 }
 
-// figure writes v with one decimal below ten and none from there on.
+// figure formats v with one decimal below ten and none from ten on.
 func figure(v float64) string {
 	if v < 9.95 {
 		return fmt.Sprintf("%.1f", v)
@@ -85,8 +86,8 @@ func figure(v float64) string {
 	return fmt.Sprintf("%.0f", v)
 }
 
-// FormatDuration writes a time as people read it: "340 ms", "4.2 s",
-// "3 min 20 s", "2 h 05 min".
+// FormatDuration formats a duration for people: "340 ms", "4.2 s", "3 min 20 s",
+// "2 h 05 min".
 func FormatDuration(d time.Duration) string {
 	switch {
 	case d < time.Second-time.Millisecond/2:

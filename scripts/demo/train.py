@@ -5,8 +5,8 @@
 
 (glibc's malloc gives every large block back to the system at once by default; keeping them makes a step 3 times faster.)
 Phase 1 uses 96x96 close-ups (one object at the same pixel scale, 3x3 grid), phase 2 the 192x192 scenes (6x6 grid).
-Loss: CLIP's symmetric cross-entropy; a caption that is also TRUE of another picture of the batch
-(e.g. "a car", or an equal caption) is left out of that picture's negatives.
+Loss: CLIP's symmetric cross-entropy; a caption that is also TRUE of another image of the batch
+(e.g. "a car", or an equal caption) is left out of that image's negatives.
 """
 import json
 import math
@@ -49,7 +49,7 @@ class Facts:
 
 
 def to_input(a):
-    """uint8 pictures to the network's input."""
+    """uint8 images to the network's input."""
     x = torch.from_numpy(a).permute(0, 3, 1, 2).float().div_(255)
     return (x - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
 
@@ -127,8 +127,8 @@ def main():
     tok = Tokenizer(os.path.join(ASSETS, "bpe_demo_vocab.txt.gz"), CFG["context_length"])
     model = CLIP(**CFG, vocab_size=tok.size)
     model.visual.to(memory_format=torch.channels_last)
-    # Where the read-out looks is learned slowly: at full speed each head soon attends to one single location
-    # (largest weight > 0.97), and then the other locations contribute nothing that could be interpreted.
+    # The attention pool's query and key learn slowly: at full speed each head soon attends to a single location
+    # (largest weight > 0.97), and the other locations then contribute nothing that could be interpreted.
     look = [p for n, p in model.named_parameters() if "attnpool.q_proj" in n or "attnpool.k_proj" in n]
     slow = set(map(id, look))
     decay = [p for p in model.parameters() if p.ndim >= 2 and id(p) not in slow]
@@ -144,7 +144,7 @@ def main():
         print(*a, flush=True)
         print(*a, file=log, flush=True)
 
-    # size, steps, batch, pictures, and how often a caption names every object, and a place
+    # size, steps, batch, images, and how often a caption names every object, and a place
     for size, steps, bs, n, how in ((96, s96, 128, 24 * s96, {}), (192, s192, 96, 12 * s192, dict(every=.85, where=.55))):
         images, scenes = pool_of(size, n, size)
         have = facts.hot([R.attributes(s) for s in scenes])

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compare clipnh with ONNX Runtime and PyTorch; README.md beside this file explains.
+# Compare clipnh with ONNX Runtime and PyTorch; README.md in this folder explains.
 #
 #   scripts/peers/bench.sh [--help] [options of compare.py]
 #

@@ -1,6 +1,6 @@
 """Run clipnh and its peers in turns on the same weights and inputs (bench.sh calls this; README.md explains).
 
-Prints the medians and writes them to the files asked for. Exits with 1 when outputs differ.
+Prints the medians and writes them to the requested files. Exits with 1 if outputs differ.
 """
 import argparse
 from collections import namedtuple
@@ -22,15 +22,15 @@ HERE = Path(__file__).resolve().parent
 SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE.parent / "random_checkpoint.py",
            HERE.parent / "demo" / "model.py", HERE.parent / "demo" / "bpe.py")
 
-# Outputs further from PyTorch's plain mode than this, in parts of its largest
-# value, are another computation: rounding alone gives 1e-6 to 1e-5.
+# Outputs that differ from PyTorch's plain mode by more than this, relative to its largest
+# value, are a different computation: rounding alone gives 1e-6 to 1e-5.
 LIMIT = 1e-4
 
-# bfloat16 keeps 8 bits of each factor; through the layers of a tower that
-# comes to a percent or two.
+# bfloat16 keeps 8 bits of each factor; over the layers of a tower the error adds up to a
+# percent or two.
 LIMIT_BF16 = 5e-2
 
-# So long must pass before a peer's idle threads stop spinning.
+# Time after which the idle threads of a peer stop spinning.
 SETTLE = 0.1
 
 Runner = namedtuple("Runner", "key name group")
@@ -141,7 +141,7 @@ class Bench:
         largest = np.abs(reference).max()
         errors = {}
         for key, got in outputs.items():
-            n = min(len(got), len(reference))  # texts: each runner has its own number of them, all begin with the same
+            n = min(len(got), len(reference))  # texts: runners have different numbers of them, with the same first ones
             errors[key] = float(np.abs(got[:n] - reference[:n]).max() / largest)
         return errors
 
@@ -185,14 +185,14 @@ def main():
     ap = argparse.ArgumentParser(prog="bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--towers", type=listed(str, RUNNERS), default=list(RUNNERS), help="image,text (default both)")
     ap.add_argument("--models", type=listed(str, MODELS), default=["RN50", "RN50x16"], help="for images (RN50,RN50x16)")
-    ap.add_argument("--batches", type=listed(positive), default=[1, 8], help="pictures of one inference (1,8)")
+    ap.add_argument("--batches", type=listed(positive), default=[1, 8], help="images per inference (1,8)")
     ap.add_argument("--threads", type=listed(positive), default=[1, cores()], help="numbers, or all (1,all)")
-    ap.add_argument("--rounds", type=positive, default=5, help="turns of each runner (5)")
-    ap.add_argument("--turn", type=float, default=1.0, help="seconds of one turn, at least one inference (1)")
+    ap.add_argument("--rounds", type=positive, default=5, help="turns per runner (5)")
+    ap.add_argument("--turn", type=float, default=1.0, help="seconds per turn, at least one inference (1)")
     ap.add_argument("--runners", type=listed(str, keys), default=keys, help=f"some of {','.join(keys)} (all); {REFERENCE} always runs")
     ap.add_argument("--text-models", type=listed(str, MODELS), default=["RN50"], help="for texts (RN50)")
     ap.add_argument("--names", type=positive, default=40, help="class names of the texts, each in every template (40)")
-    ap.add_argument("--text-batches", default="8,32,128", help="of which PyTorch's fastest is taken (8,32,128)")
+    ap.add_argument("--text-batches", default="8,32,128", help="batch sizes, of which PyTorch's fastest is used (8,32,128)")
     ap.add_argument("--vocab", type=Path, help="CLIP's merges file; without it token ids are made up")
     ap.add_argument("--json", type=Path, help="write every time to this file")
     ap.add_argument("--markdown", type=Path, help="write the summary to this file")
@@ -203,7 +203,7 @@ def main():
     failures = []
     try:
         b.all()
-    except (WorkerError, KeyboardInterrupt) as e:  # what was measured before is worth printing
+    except (WorkerError, KeyboardInterrupt) as e:  # print what was measured so far
         failures.append(str(e) or "interrupted")
     if b.results:
         about = machine()

@@ -3,7 +3,7 @@
     python3 peer_torch.py image eager|channels_last|traced TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py text eager|trimmed|traced TOWER TEXTS BATCH,... THREADS
 
-traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is taken.
+traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used.
 """
 import re
 import sys

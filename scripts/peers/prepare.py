@@ -1,4 +1,4 @@
-"""Make what a comparison needs of one model, in DIR: all sides read the same weights and inputs.
+"""Write the files of one model for a comparison to DIR: all sides read the same weights and inputs.
 
     python3 prepare.py MODEL DIR image BATCH...
     python3 prepare.py MODEL DIR text NAMES [--vocab FILE]
@@ -8,10 +8,10 @@ image       MODEL.visual        the image tower for PyTorch
             MODEL.pictures      float32, [largest batch,3,S,S]
             MODEL.bB.onnx       the image tower at batch B
 text        MODEL.text          the text tower for PyTorch
-            texts.*             NAMES class names in every template, in random order; a line of token ids each
+            texts.*             NAMES class names in every template, in random order; one line of token ids each
 
-Files that are there already stay. FILE is CLIP's merges file, bpe_simple_vocab_16e6.txt.gz; without it the
-token ids are made up: a word always gets the same ones, and as many as words of its length have on average.
+Existing files are kept. FILE is CLIP's merges file, bpe_simple_vocab_16e6.txt.gz. Without it the token ids are
+made up: a word always gets the same ids, and as many as words of its length have on average.
 """
 import argparse
 from functools import cache
@@ -53,7 +53,7 @@ def image(model, folder, batches):
     towers = cache(lambda: load(model, folder / f"{model}.pt"))
     pictures = torch.randn(max(batches), 3, side, side, generator=torch.Generator().manual_seed(SEED))
     path = folder / f"{model}.pictures"
-    if path.exists() and path.stat().st_size < 4 * pictures.numel():  # of a run with smaller batches
+    if path.exists() and path.stat().st_size < 4 * pictures.numel():  # from a run with smaller batches
         path.unlink()
     make(path, lambda part: pictures.numpy().tofile(part))
     make(folder / f"{model}.visual", lambda part: torch.save(towers()[0], part))
@@ -76,7 +76,7 @@ class MadeUpTokenizer:
 def tokenizer(vocab, folder):
     if vocab is None:
         return MadeUpTokenizer()
-    # The published file holds more merges than the model's vocabulary has room for.
+    # The published file has more merges than the model's vocabulary.
     merges = VOCABULARY - 2 - 512
     cut = folder / "vocab.gz"
 
@@ -106,7 +106,7 @@ def texts(model, folder, count, vocab):
         sys.exit(f"{count} names, want 1 to {len(names)}")
     names = [names[i * len(names) // count] for i in range(count)]
     all_ids = [tok.encode(t.replace("{}", n)) for n in names for t in lines("imagenet_templates.txt")]
-    # In random order any run of texts is a fair sample of their lengths, which PyTorch is given.
+    # In random order, any contiguous part of the texts is a fair sample of their lengths.
     order = np.random.default_rng(SEED).permutation(len(all_ids))
     body = "".join(" ".join(map(str, all_ids[i])) + "\n" for i in order)
     make(folder / texts_name(count, vocab), lambda part: part.write_text(body))

@@ -1,6 +1,6 @@
 """Tables of a comparison's results."""
 
-# More than this many cores' worth of other processes during the turns: the figures are not to be trusted.
+# If other processes used more cores than this during the turns, the figures are not reliable.
 BUSY = 0.1
 
 

@@ -1,7 +1,7 @@
-"""The two towers as PyTorch's users would run them, without this project's shortcuts.
+"""The two towers as PyTorch users would run them, without this project's shortcuts.
 
-The image tower ends in the attention pool as CLIP's own code has it: PyTorch's attention function with one
-query, the class token. The text tower takes token ids padded to the context length; trim=True cuts a batch to
+The image tower ends with the attention pool of CLIP's own code: PyTorch's attention function with one query,
+the class token. The text tower takes token ids padded to the context length; trim=True cuts a batch to
 its longest text first, which CLIP's code does not do but a careful user may. Both are built from the model
 definition in scripts/demo.
 """

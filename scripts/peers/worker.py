@@ -1,4 +1,4 @@
-"""A process that repeats one inference when told to, and what the system says about it meanwhile."""
+"""A process that repeats one inference on request, and the system's measurements of it."""
 import os
 import statistics
 import subprocess
@@ -21,7 +21,7 @@ class Worker:
         _, units, self.title = self.reply("ready").split(maxsplit=2)
         self.units = int(units)
         self.load_peak = self.peak()
-        # From here on the peak is that of inference alone.
+        # From here on, the peak is that of inference alone.
         with open(f"/proc/{self.process.pid}/clear_refs", "w", encoding="ascii") as f:
             f.write("5")
         self.rounds = []  # of each turn, ms per unit

@@ -11,15 +11,15 @@ import (
 //
 //	exp(x) = 2^n * (1 + r + r^2 q(r)), n = round(x / ln 2), r = x - n ln 2
 //
-// q has degree four and errs by at most 4e-9 of exp(r) for |r| <= ln(2)/2; its
-// coefficients come from a least-squares fit with weights that level the error
+// q has degree four and a relative error of at most 4e-9 of exp(r) for |r| <= ln(2)/2.
+// Its coefficients come from a least-squares fit with weights that equalise the error
 // (Lawson's iteration). ln 2 is split so that n times its upper part is exact.
 var expConstants = []struct {
 	name string
 	v    float32
 }{
 	{"low", -87.3}, // exp(low) is about the smallest normal number
-	{"high", 88.3}, // n stays at 127 or below
+	{"high", 88.3}, // n is at most 127
 	{"log2e", 1.4426950408889634},
 	{"ln2Upper", 0.693359375},
 	{"ln2Lower", -2.12194440e-4},
@@ -57,8 +57,8 @@ type exponential struct {
 	held  map[string]operand.Op
 }
 
-// load keeps the constants in registers from first on with AVX-512; AVX2 reads
-// them from memory.
+// load loads the constants into registers from first on with AVX-512; AVX2 reads them
+// from memory.
 func (e *exponential) load(first int) {
 	e.held = map[string]operand.Op{}
 	for i, k := range expConstants {
@@ -73,11 +73,11 @@ func (e *exponential) load(first int) {
 	}
 }
 
-// exp replaces x by exp(x), with three registers to work in. Below -87.3 the
-// result is zero; above 88.3 it stays at exp(88.3). NaN stays NaN.
+// exp replaces x by exp(x), using three scratch registers. Below -87.3 the result is
+// zero; above 88.3 it is exp(88.3). NaN stays NaN.
 func (e *exponential) exp(x, n, p, t reg.VecPhysical) {
 	c := e.c
-	c.Comment("exp: clamp (NaN, as second source, stays); n = round(x/ln 2).")
+	c.Comment("exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).")
 	if e.v.bytes == 64 {
 		c.VCMPPS(operand.U8(1), e.held["low"], x, reg.K1) // x < low
 	} else {
@@ -102,7 +102,7 @@ func (e *exponential) exp(x, n, p, t reg.VecPhysical) {
 	}
 	c.VFMADD213PS(e.held["one"], x, p) // 1 + r q
 	c.VFMADD213PS(e.held["one"], x, p) // 1 + r (1 + r q)
-	c.Comment("Times 2^n, by its exponent's bits; zero where x was too low.")
+	c.Comment("Times 2^n, through the exponent bits; zero if x was too low.")
 	c.VCVTPS2DQ(n, n)
 	if e.v.bytes == 64 {
 		c.VPSLLD(operand.U8(23), n, n)
@@ -116,7 +116,7 @@ func (e *exponential) exp(x, n, p, t reg.VecPhysical) {
 	c.VANDNPS(x, t, x)
 }
 
-// loop runs body for each vector of the n floats at x, n a multiple of 16.
+// loop runs body for each vector of the n floats at x; n is a multiple of 16.
 func (e *exponential) loop(x, n reg.Register, body func(at operand.Mem)) {
 	c := e.c
 	c.TESTQ(n, n)
@@ -160,7 +160,7 @@ func (e *exponential) maxLanes() {
 	plainFunction(c, "maxLanes"+v.name, "func(x *float32, n int, lanes *float32)",
 		"takes maxima of n values, n a multiple of 16:", "",
 		"	lanes[i%16] = max(lanes[i%16], x[i])", "",
-		"A NaN in x may be passed over.")
+		"A NaN in x may be ignored.")
 	x, n := e.params()
 	lane := reg.RDX
 	c.MOVQ(operand.NewParamAddr("lanes", 16), lane)

@@ -1,5 +1,5 @@
-// Command _generate writes the assembly of package kernel, and the Go
-// declarations that go with it, into the folder above.
+// Command _generate writes the assembly of package kernel and its Go declarations to the
+// parent folder.
 package main
 
 import (
@@ -24,7 +24,6 @@ var sources = []struct {
 	{"matrix", matrices},
 	{"norm", norms},
 	{"pool", pools},
-	{"float16", halves},
 }
 
 func main() {

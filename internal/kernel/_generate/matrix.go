@@ -6,7 +6,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// matrices emits the kernels of Sgemm beside the tiles.
+// matrices emits the kernels of Sgemm other than the tiles.
 func matrices(c *build.Context) {
 	transpose(c)
 	for _, v := range []isa{avx512, avx2} {
@@ -14,8 +14,8 @@ func matrices(c *build.Context) {
 	}
 }
 
-// transpose emits the transposition of 8x8 blocks in 256-bit registers, which
-// AVX-512 machines use too.
+// transpose emits the transposition of 8x8 blocks in 256-bit registers, which is used on
+// AVX-512 machines too.
 func transpose(c *build.Context) {
 	plainFunction(c, "transposeAVX2", "func(dst, src *float32, dstRow, srcRow, rows, columns int)",
 		"transposes a matrix whose sides are positive multiples of 8; dstRow",
@@ -29,7 +29,7 @@ func transpose(c *build.Context) {
 	from, to, left, srcRow3, dstRow3, half := reg.RAX, reg.RBX, reg.R10, reg.R11, reg.R12, reg.R13
 	c.LEAQ(operand.Mem{Base: srcRow, Index: srcRow, Scale: 2}, srcRow3)
 	c.LEAQ(operand.Mem{Base: dstRow, Index: dstRow, Scale: 2}, dstRow3)
-	// row is row i of the eight at base, of which half points at the fifth.
+	// row is row i of the eight rows at base; half is the address of the fifth.
 	row := func(base, step, step3 reg.Register, i int) operand.Mem {
 		m := operand.Mem{Base: base}
 		if i >= 4 {
@@ -53,7 +53,7 @@ func transpose(c *build.Context) {
 	for i := range 8 {
 		c.VMOVUPS(row(from, srcRow, srcRow3, i), a[i])
 	}
-	c.Comment("Pairs of rows, then fours, then eights.")
+	c.Comment("Combine pairs of rows, then fours, then eights.")
 	for i := 0; i < 8; i += 2 {
 		c.VUNPCKLPS(a[i+1], a[i], b[i])
 		c.VUNPCKHPS(a[i+1], a[i], b[i+1])
@@ -83,9 +83,9 @@ func transpose(c *build.Context) {
 	finish(c)
 }
 
-// addRows emits the product of a row with a matrix that is not packed.
+// addRows emits the product of a row with an unpacked matrix.
 func addRows(c *build.Context, v isa) {
-	const wide = 4 // vectors of y that are summed at a time
+	const wide = 4 // number of vectors of y that are summed at a time
 	plainFunction(c, "addRows"+v.name, "func(y, a, b *float32, bRow, k, n int)",
 		"adds k rows of b, at distances of bRow bytes, to y, n a positive",
 		"multiple of 16:", "",

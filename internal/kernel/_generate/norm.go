@@ -55,7 +55,7 @@ func norm(c *build.Context, v isa) {
 		c.DECQ(blocks)
 		c.JNZ(operand.LabelRef(label))
 	}
-	// total leaves the sum of all lanes in the first of X0.
+	// total puts the sum of all lanes into the first lane of X0.
 	total := func() {
 		c.Comment("Sum of the lanes.")
 		if parts == 1 {

@@ -24,10 +24,9 @@ const (
 	tileNextEnd  = 88
 )
 
-// tileShapes lists the tile kernels: up to rows pixels by width blocks. What
-// limits the rows are the registers: rows*width accumulators, a row of the
-// panel, and at least one broadcast pixel. Nine rows by three blocks fit as
-// well, but run unevenly.
+// tileShapes lists the tile kernels: up to rows pixels by width blocks. Registers limit
+// the number of rows: rows*width accumulators, a row of the panel, and at least one
+// broadcast pixel. Nine rows by three blocks fit too, but their speed varies.
 var tileShapes = []struct {
 	isa         isa
 	width, rows int
@@ -50,8 +49,8 @@ func tiles(c *build.Context) {
 	}
 }
 
-// pairTiles emits the tile kernels on pairs of bfloat16 values, and the kernel
-// that makes such pairs.
+// pairTiles emits the tile kernels on pairs of bfloat16 values, and the kernel that
+// makes these pairs.
 func pairTiles(c *build.Context) {
 	for _, s := range pairShapes {
 		for rows := 1; rows <= s.rows; rows++ {
@@ -81,16 +80,15 @@ func pairTiles(c *build.Context) {
 
 // tile emits the kernel for a tile of rows pixels by width blocks of outputs.
 //
-// The sums of a tile live in registers while the kernel walks the inputs: for
-// each input, it loads one row of the panel (width blocks), and for each pixel
-// it broadcasts the input's value and adds its products. Blocks of inputs are
-// found through a table of addresses, so that the same kernel serves maps,
-// shifted maps, several maps in a row, and packed matrices.
+// The sums of a tile stay in registers while the kernel loops over the inputs. For each
+// input it loads one row of the panel (width blocks); for each pixel it broadcasts the
+// input's value and adds the products. Blocks of inputs are addressed through a table,
+// so that the same kernel serves maps, shifted maps, several concatenated maps, and
+// packed matrices.
 //
-// With pairs, an input is a pair of bfloat16 values and each product the sum
-// of two.
+// With pairs, an input is a pair of bfloat16 values and each product the sum of two.
 func tile(c *build.Context, v isa, rows, width int, pairs bool) {
-	const unroll = 4 // inputs per turn of the inner loop
+	const unroll = 4 // inputs per iteration of the inner loop
 	parts := v.parts() * width
 	sum := func(r, j int) reg.VecPhysical { return v.regs[r*parts+j] }
 	row := v.regs[rows*parts : rows*parts+parts]
@@ -104,7 +102,7 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	function(c, name, "tileArgs",
 		fmt.Sprintf("is the tile %s for %d pixels by %d blocks of outputs:", kind, rows, width), "",
 		fmt.Sprintf("	for r in 0..%d, j in 0..%d:", rows, width*lanes),
-		"	    s = bias[j] + residual[r,j], or c[r,j] where there is no bias",
+		"	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias",
 		"	    for i in 0..blocks, k in 0..16:",
 		"	        s += sources[i][pixel + r*16 + k] * b[i*16+k, j]",
 		"	    c[r,j] = max(s, 0) if relu else s")
@@ -139,7 +137,7 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 		}
 	}
 
-	c.Comment("Start from the bias and the residual, or from what c holds.")
+	c.Comment("Start from the bias and the residual, or from the values in c.")
 	c.MOVQ(mem(args, tileBias), tmp)
 	c.TESTQ(tmp, tmp)
 	c.JZ(operand.LabelRef("resume"))
@@ -169,8 +167,8 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	})
 
 	c.Label("start")
-	// Pixels are addressed from the eighth on, which keeps the offsets of all
-	// fourteen within a byte.
+	// Pixels are addressed relative to the eighth, so that the offsets of all fourteen
+	// fit into a byte.
 	const bias = 8 * lanes * 4
 	c.ADDQ(imm(bias), pixel)
 	align(c)
@@ -184,7 +182,7 @@ func tile(c *build.Context, v isa, rows, width int, pairs bool) {
 	c.Label("inputs")
 	c.CMPQ(next, nextEnd)
 	c.JAE(operand.LabelRef("fetched"))
-	c.Comment("As much of the panel that follows as these inputs take of this one.")
+	c.Comment("Prefetch the next panel, as much as these inputs read of this one.")
 	for p := range unroll * width {
 		c.PREFETCHT1(mem(next, p*64))
 	}

@@ -16,10 +16,10 @@ import (
 // lanes is kernel.Lanes: the channels of a block, 64 bytes.
 const lanes = 16
 
-// isa is a vector instruction set: its registers and what depends on their
+// isa is a vector instruction set: its registers and everything that depends on their
 // size.
 type isa struct {
-	name  string // ending of the functions' names
+	name  string // suffix of the functions' names
 	bytes int    // size of a vector
 	regs  []reg.VecPhysical
 }
@@ -46,10 +46,10 @@ func (v isa) zero(c *build.Context, r operand.Op) {
 	c.VXORPS(r, r, r)
 }
 
-// mem is the operand disp(base).
+// mem returns the operand disp(base).
 func mem(base reg.Register, disp int) operand.Mem { return operand.Mem{Base: base, Disp: disp} }
 
-// imm is a constant operand.
+// imm returns a constant operand.
 func imm(n int) operand.Constant {
 	if n >= -128 && n < 128 {
 		return operand.I8(n)
@@ -57,12 +57,12 @@ func imm(n int) operand.Constant {
 	return operand.I32(n)
 }
 
-// align starts a loop at a cache line.
+// align makes a loop start at a cache line.
 func align(c *build.Context) {
 	c.Instruction(&ir.Instruction{Opcode: "PCALIGN", Operands: []operand.Op{operand.U8(64)}})
 }
 
-// kernelPackage stands for package kernel in signatures.
+// kernelPackage represents package kernel in signatures.
 var kernelPackage = types.NewPackage("kernel", "kernel")
 
 // function starts a kernel that takes a pointer to the named argument type.
@@ -95,9 +95,8 @@ func finish(c *build.Context) {
 	c.RET()
 }
 
-// evex is an instruction on three 512-bit registers that Go's assembler does
-// not know: its mandatory prefix (2 for F3, 3 for F2) and its opcode in the map
-// 0F38.
+// evex is an instruction on three 512-bit registers that Go's assembler does not have:
+// its mandatory prefix (2 for F3, 3 for F2) and its opcode in the map 0F38.
 type evex struct{ prefix, opcode uint32 }
 
 var (
@@ -105,9 +104,9 @@ var (
 	vcvtne2ps2bf16 = evex{3, 0x72} // dst = b rounded, a rounded (upper half)
 )
 
-// encode emits an instruction by its bytes, operands in the order of Go's
-// assembler: b is the last source, dst the destination. The EVEX prefix keeps
-// the upper bits of register numbers inverted.
+// encode emits the bytes of an instruction, with operands in the order of Go's assembler:
+// b is the last source, dst the destination. The EVEX prefix holds the upper bits of
+// register numbers inverted.
 func encode(c *build.Context, e evex, b, a, dst reg.VecPhysical) {
 	number := func(r reg.VecPhysical) uint32 { return uint32(r.PhysicalIndex()) }
 	not := func(n uint32, bit int) uint32 { return ^n >> bit & 1 }

@@ -81,8 +81,8 @@ type transform struct {
 	held  map[string]operand.Op // constants kept in registers
 }
 
-// hold loads constants into the registers from first on, where there are
-// enough of them; else they are read from memory at each use.
+// hold loads constants into the registers from first on, if there are enough registers;
+// otherwise they are read from memory at each use.
 func (w *transform) hold(first int, names ...string) {
 	w.held = map[string]operand.Op{}
 	for _, name := range names {
@@ -106,9 +106,8 @@ func (w *transform) hold(first int, names ...string) {
 // line names the rows' address registers.
 var line = []reg.Register{reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13}
 
-// halves runs body once per vector of a block: the addresses in regs move on
-// by a vector within the block, and by what step says after it. turn names a
-// free register.
+// halves runs body once per vector of a block: the addresses in regs advance by a vector
+// within the block, and by what step says after it. turn is a free register.
 func (w *transform) halves(label string, turn reg.Register, regs []reg.Register, body func(), step func()) {
 	c := w.c
 	if w.v.parts() == 2 {
@@ -136,7 +135,7 @@ func (w *transform) input() {
 	function(c, fmt.Sprintf("winogradIn%d%s", w.m, v.name), "winogradIn",
 		fmt.Sprintf("transforms a %dx%d tile of inputs for F(%dx%d, 3x3):", n, n, w.m, w.m), "",
 		"	for b in 0..blocks, l in 0..16:",
-		fmt.Sprintf("	    d[r,c] = rows[r][b,c-1,l] where columns has bit c, else 0; r, c in 0..%d", n),
+		fmt.Sprintf("	    d[r,c] = rows[r][b,c-1,l] if columns has bit c, else 0; r, c in 0..%d", n),
 		"	    dst[i,j][b,l] = (B^T d B)[i,j]")
 	args, dst, tap, blocks := reg.RDI, reg.RSI, reg.RBX, reg.RCX
 	work, to, turn := reg.RDX, reg.R15, reg.R14
@@ -156,7 +155,7 @@ func (w *transform) input() {
 	moving := append([]reg.Register{dst}, line[:n]...)
 	w.halves("block", turn, moving, func() {
 		for col := range n {
-			c.Commentf("Column %d, zero outside of the map.", col)
+			c.Commentf("Column %d, zero outside the map.", col)
 			outside, ready := fmt.Sprintf("outside%d", col), fmt.Sprintf("ready%d", col)
 			c.TESTQ(operand.I32(1<<col), mem(args, inColumns))
 			c.JZ(operand.LabelRef(outside))
@@ -194,8 +193,8 @@ func (w *transform) input() {
 	finish(c)
 }
 
-// inputLine emits B^T d for one line and hands the results, in order, to
-// store. It may destroy d and the registers behind.
+// inputLine emits B^T d for one line and passes the results, in order, to store. It may
+// overwrite d and the registers after it.
 //
 //	F(2): d0-d2, d1+d2, d2-d1, d1-d3
 //	F(4): d0 - 5/2 d2 + d4
@@ -247,7 +246,7 @@ func (w *transform) output() {
 		fmt.Sprintf("transforms the products of a tile to %dx%d outputs:", m, m), "",
 		"	for b in 0..blocks, l in 0..16:",
 		fmt.Sprintf("	    y = A^T src[.,.][b,l] A + bias[b,l]; src is %dx%d", n, n),
-		fmt.Sprintf("	    for r, c in 0..%d where columns has bit c:", m),
+		fmt.Sprintf("	    for r, c in 0..%d if columns has bit c:", m),
 		"	        y[r,c] += rows[r][b,c,l] if add",
 		"	        rows[r][b,c,l] = max(y[r,c], floor)")
 	args, src, tap, blocks := reg.RDI, reg.RSI, reg.RBX, reg.RCX
@@ -281,7 +280,7 @@ func (w *transform) output() {
 		}
 		c.VMOVUPS(operand.Mem{Base: bias}, offset)
 		for col := range m {
-			c.Commentf("Column %d, unless outside of the map.", col)
+			c.Commentf("Column %d, unless outside the map.", col)
 			skip, plain := fmt.Sprintf("skip%d", col), fmt.Sprintf("plain%d", col)
 			c.TESTQ(operand.I32(1<<col), mem(args, outColumns))
 			c.JZ(operand.LabelRef(skip))

@@ -1,9 +1,9 @@
 // Package cpu chooses the level of the machine's vector instructions that
 // package kernel uses.
 //
-// A level is a set of instructions that one family of kernels is written in.
-// The best one that the processor, the operating system and the build support
-// is taken, unless the environment variable CLIPNH_CPU names another.
+// A level is a set of instructions used by one family of kernels. The best level that
+// the processor, the operating system and the build support is used, unless the
+// environment variable CLIPNH_CPU names another one.
 package cpu
 
 import (
@@ -17,13 +17,13 @@ type Level int
 
 const (
 	Generic Level = iota // plain Go
-	AVX2                 // 256-bit vectors with fused multiply-add and half-float conversion
+	AVX2                 // 256-bit vectors with fused multiply-add
 	AVX512               // 512-bit vectors (F, BW, DQ, VL)
 )
 
 var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
 
-// String is the level's name in CLIPNH_CPU.
+// String returns the level's name in CLIPNH_CPU.
 func (l Level) String() string { return names[l] }
 
 // Variable is the environment variable that forces a level.
@@ -31,14 +31,14 @@ const Variable = "CLIPNH_CPU"
 
 var active, err = choose(os.Getenv(Variable))
 
-// Active is the level in use.
+// Active returns the level in use.
 func Active() Level { return active }
 
-// Err says what is wrong with CLIPNH_CPU, or is nil. The best level is used
-// meanwhile; a program should stop with this error.
+// Err returns an error if the value of CLIPNH_CPU is not valid. The best level is used
+// then, but a program should stop with this error.
 func Err() error { return err }
 
-// Supported lists the levels that run here, lowest first.
+// Supported returns the levels that this machine and build support, lowest first.
 func Supported() []Level {
 	ls := make([]Level, 0, len(names))
 	for l := Generic; l <= best(); l++ {
@@ -47,9 +47,8 @@ func Supported() []Level {
 	return ls
 }
 
-// Force uses a level for a test and returns a function that restores the one
-// before. It panics when the level is not supported, and must not run beside
-// kernels.
+// Force activates a level for a test and returns a function that restores the previous
+// one. It panics if the level is not supported. No kernel may run concurrently.
 func Force(l Level) (restore func()) {
 	if l < Generic || l > best() {
 		panic("cpu: level not supported")
@@ -59,7 +58,7 @@ func Force(l Level) (restore func()) {
 	return func() { active = was }
 }
 
-// choose returns the level that name stands for, the best one for "".
+// choose returns the level with the given name, or the best one for "".
 func choose(name string) (Level, error) {
 	top := best()
 	if name == "" {

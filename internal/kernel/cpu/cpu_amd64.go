@@ -4,12 +4,11 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// unsupported is why a known level cannot be used.
+// unsupported says why a known level cannot be used.
 const unsupported = "not supported by this processor"
 
 // best asks the processor, and through XGETBV the operating system, what may
-// be used. Every processor with AVX2 also converts half floats (F16C), which
-// has no flag of its own in x/sys/cpu.
+// be used.
 func best() Level {
 	x := &cpu.X86
 	switch {

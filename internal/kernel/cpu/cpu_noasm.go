@@ -2,8 +2,8 @@
 
 package cpu
 
-// unsupported is why a known level cannot be used.
+// unsupported says why a known level cannot be used.
 const unsupported = "not in this build"
 
-// best is plain Go: this build holds no assembly.
+// best returns plain Go: this build has no assembly.
 func best() Level { return Generic }

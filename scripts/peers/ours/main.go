@@ -1,5 +1,5 @@
 // Command ours is clipnh's side of the comparison with other inference
-// programs (README.md beside it has the protocol).
+// programs. README.md in the parent folder has the protocol.
 //
 //	ours image MODEL.pt PICTURES BATCH THREADS
 //	ours image-bf16 MODEL.pt PICTURES BATCH THREADS
@@ -54,12 +54,12 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 
 // work is an inference that is repeated on the same inputs.
 type work struct {
-	units    int // pictures or texts of one inference
+	units    int // images or texts per inference
 	infer    func() error
 	features []float32 // of the last inference, [units,O]
 }
 
-// serve runs inferences as the lines of stdin say.
+// serve runs inferences as requested by the lines of stdin.
 func (w *work) serve(stdin io.Reader, stdout io.Writer) error {
 	if err := w.infer(); err != nil {
 		return err

@@ -1,0 +1,220 @@
+package clip
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/ptfile"
+)
+
+// A naming is one of the ways in which a CLIP-ResNet's tensors are named. The
+// names of a whole model below some prefix, such as "state_dict.model.", are
+// those of the naming.
+type naming struct {
+	anchor string // a tensor that every such model has
+	beside string // another one
+	rename func(name string) string
+}
+
+// namings lists them. An anchor is looked for at the end of names, so that what
+// stands before it is the prefix.
+var namings = []naming{
+	{"visual.attnpool.c_proj.weight", "", openAIName},
+	// The image tower's own state dict.
+	{"attnpool.c_proj.weight", "conv1.weight", func(name string) string { return "visual." + name }},
+	// timm's resnet50_clip and its kind.
+	{"head.proj.weight", "stem.conv1.conv.weight", timmName},
+}
+
+// openAIName drops the "text." that open_clip's newer releases put before the text
+// tower.
+func openAIName(name string) string { return strings.TrimPrefix(name, "text.") }
+
+// timmNames gives timm's names of a CLIP-ResNet's parts, and OpenAI's.
+//
+// Source: timm/models/byobnet.py, _convert_openai_clip, which maps the other way.
+var timmNames = []struct {
+	timm   *regexp.Regexp
+	openAI string
+}{
+	{regexp.MustCompile(`^stem\.conv(\d)\.conv\.`), "visual.conv$1."},
+	{regexp.MustCompile(`^stem\.conv(\d)\.bn\.`), "visual.bn$1."},
+	{regexp.MustCompile(`^stages\.0\.`), "visual.layer1."},
+	{regexp.MustCompile(`^stages\.1\.`), "visual.layer2."},
+	{regexp.MustCompile(`^stages\.2\.`), "visual.layer3."},
+	{regexp.MustCompile(`^stages\.3\.`), "visual.layer4."},
+	{regexp.MustCompile(`^(visual\.layer\d\.\d+)\.conv(\d)_(?:1x1|kxk)\.(conv|bn)\.`), "$1.$3$2."},
+	{regexp.MustCompile(`^(visual\.layer\d\.\d+)\.shortcut\.conv\.conv\.`), "$1.downsample.0."},
+	{regexp.MustCompile(`^(visual\.layer\d\.\d+)\.shortcut\.conv\.bn\.`), "$1.downsample.1."},
+	{regexp.MustCompile(`^head\.pos_embed$`), "visual.attnpool.positional_embedding"},
+	{regexp.MustCompile(`^head\.(q|k|v)\.`), "visual.attnpool.${1}_proj."},
+	{regexp.MustCompile(`^head\.proj\.`), "visual.attnpool.c_proj."},
+}
+
+func timmName(name string) string {
+	for _, n := range timmNames {
+		name = n.timm.ReplaceAllString(name, n.openAI)
+	}
+	return name
+}
+
+// wrappers are what training puts around a module, at any place of a name, for
+// data-parallel or compiled modules.
+var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+// unwrapped is a name without wrappers.
+func unwrapped(name string) string {
+	parts := strings.Split(name, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return slices.Contains(wrappers, part) }), ".")
+}
+
+// weights are the tensors of one model in a file.
+type weights struct {
+	prefix string
+	naming naming
+}
+
+// findWeights lists the models whose tensors are named so.
+func findWeights(names []string) []weights {
+	has := make(map[string]bool, len(names))
+	for _, name := range names {
+		has[name] = true
+	}
+	var found []weights
+	for _, name := range names {
+		for _, n := range namings {
+			prefix, ok := strings.CutSuffix(name, n.anchor)
+			if !ok || prefix != "" && !strings.HasSuffix(prefix, ".") || n.beside != "" && !has[prefix+n.beside] {
+				continue
+			}
+			if w := (weights{prefix, n}); !slices.ContainsFunc(found, func(f weights) bool { return f.prefix == prefix }) {
+				found = append(found, w)
+			}
+			break
+		}
+	}
+	return found
+}
+
+// canonical maps the names of a file's tensors to OpenAI's. It keeps what lies
+// below the prefix that leads to the model's attention pool, whatever that is:
+// "state_dict." (the rest is a training run's optimiser), "model.",
+// "state_dict.model.visual_encoder." and so on. Where several models lie in a
+// file, that below "state_dict." counts, which notes say, or else there must be
+// one only.
+func canonical(tensors []ptfile.Tensor) (names map[string]ptfile.Tensor, notes []string, err error) {
+	short := make([]string, len(tensors))
+	for i, t := range tensors {
+		short[i] = unwrapped(t.Name)
+	}
+	// Without an attention pool the first that can be said is what is missing.
+	model := weights{naming: namings[0]}
+	if slices.ContainsFunc(short, func(name string) bool { return strings.HasPrefix(name, "state_dict.") }) {
+		model.prefix = "state_dict."
+	}
+	switch found := findWeights(short); {
+	case len(found) == 1:
+		model = found[0]
+	case len(found) > 1:
+		if model, notes, err = choose(found); err != nil {
+			return nil, nil, err
+		}
+	}
+	names = make(map[string]ptfile.Tensor, len(tensors))
+	for i, t := range tensors {
+		name, inside := strings.CutPrefix(short[i], model.prefix)
+		if !inside {
+			continue
+		}
+		name = model.naming.rename(name)
+		if other, twice := names[name]; twice {
+			return nil, nil, fmt.Errorf("tensors %s and %s both stand for %s", foreign.Name(other.Name), foreign.Name(t.Name), foreign.Name(name))
+		}
+		names[name] = t
+	}
+	return names, notes, nil
+}
+
+// choose takes the model below "state_dict." where that is one of several.
+func choose(found []weights) (weights, []string, error) {
+	var prefixes []string
+	var inside []weights
+	for _, w := range found {
+		prefixes = append(prefixes, w.prefix)
+		if strings.HasPrefix(w.prefix, "state_dict.") {
+			inside = append(inside, w)
+		}
+	}
+	if len(inside) != 1 {
+		return weights{}, nil, hinted{
+			fmt.Errorf("weights of %d models, below %s, want those of one", len(found), foreign.QuoteAll(prefixes)),
+			`write the one you mean in Python: torch.save({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}, "weights.pt")`,
+		}
+	}
+	var notes []string
+	for _, prefix := range prefixes {
+		if prefix != inside[0].prefix {
+			notes = append(notes, fmt.Sprintf("the weights below %s are used, those below %s are not", foreign.Quote(inside[0].prefix), foreign.Quote(prefix)))
+		}
+	}
+	return inside[0], notes, nil
+}
+
+// otherModels are models that people have in the place of a CLIP-ResNet, by
+// tensors that their files hold, below any prefix. A part that ends in a dot is
+// looked for within names.
+var otherModels = []struct {
+	parts []string
+	what  string
+}{
+	{[]string{"visual.class_embedding"}, "visual.class_embedding: the image tower is a vision transformer (ViT)"},
+	{[]string{"visual.transformer.resblocks."}, "visual.transformer: the image tower is a vision transformer (ViT)"},
+	{[]string{"visual.trunk."}, "visual.trunk: the image tower is a timm model"},
+	{[]string{"visual.head.proj.weight"}, "visual.head: the image tower is a timm model"},
+	{[]string{"vision_model.embeddings."}, "vision_model.embeddings: a Hugging Face vision transformer (ViT)"},
+	{[]string{"vision_model."}, "vision_model: a Hugging Face model, whose image tower is no CLIP-ResNet"},
+	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
+	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
+	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},
+	{[]string{"patch_embed.proj.weight"}, "patch_embed.proj: a vision transformer (ViT) of timm's"},
+	{[]string{"unet.", "first_stage_model."}, "first_stage_model: a diffusion model"},
+	{[]string{"model.diffusion_model."}, "model.diffusion_model: a diffusion model"},
+}
+
+// otherArchitecture names a model that is no CLIP-ResNet, or returns "".
+func otherArchitecture(tensors map[string]ptfile.Tensor) string {
+	if _, ok := tensors["visual.attnpool.c_proj.weight"]; ok {
+		if _, vit := tensors["visual.class_embedding"]; !vit {
+			return ""
+		}
+	}
+	has := func(part string) bool {
+		for name := range tensors {
+			if strings.HasSuffix(part, ".") && strings.Contains("."+name, "."+part) || strings.HasSuffix("."+name, "."+part) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, other := range otherModels {
+		if !slices.ContainsFunc(other.parts, func(part string) bool { return !has(part) }) {
+			return other.what
+		}
+	}
+	return ""
+}
+
+// shardName is how the parts of a model in several files are named.
+var shardName = regexp.MustCompile(`-\d+-of-\d+\.[a-z]+$`)
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+func (h hinted) Hint() string  { return h.hint }

@@ -1,0 +1,77 @@
+package foreign
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// HeadBytes is how much of a file Mistaken wants to see.
+const HeadBytes = 512
+
+// A Mistake is a file that lies in the place of another. It is an error with
+// advice.
+type Mistake struct{ what, hint string }
+
+func (m *Mistake) Error() string { return m.what }
+
+// Hint says how to come by the file that was wanted.
+func (m *Mistake) Hint() string { return m.hint }
+
+// mistakes are known by how they begin.
+var mistakes = []struct{ prefix, what, hint string }{
+	{"version https://git-lfs.github.com/", "a Git LFS pointer, a few lines in the place of the file",
+		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
+	{"version http://git-media.io/", "a Git media pointer, a few lines in the place of the file",
+		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
+	{"\x1f\x8b", "compressed with gzip", `unpack it with "gunzip" first, or with "tar xzf" if it is an archive`},
+	{"BZh91AY&SY", "compressed with bzip2", `unpack it with "bunzip2" first`},
+	{"\xfd7zXZ\x00", "compressed with xz", `unpack it with "unxz" first`},
+	{"\x28\xb5\x2f\xfd", "compressed with Zstandard", `unpack it with "unzstd" first`},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive", `unpack it with "7z x" first`},
+	{"Rar!\x1a\x07", "a RAR archive", `unpack it first`},
+	{"\x89HDF\r\n\x1a\n", "an HDF5 file", ""},
+	{"%PDF-", "a PDF document", ""},
+}
+
+// Mistaken returns what a file is that begins with head, when it is one of those
+// that people come to have instead of the one they meant: the pointer that a
+// clone without Git LFS leaves, the web page that a download of the wrong
+// address brings, a file still packed. It returns nil when it knows nothing;
+// callers ask when they have not found what they read.
+func Mistaken(head []byte) error {
+	for _, m := range mistakes {
+		if bytes.HasPrefix(head, []byte(m.prefix)) {
+			return &Mistake{m.what, m.hint}
+		}
+	}
+	head = head[:min(len(head), HeadBytes)]
+	const ustar = 257 // where a tar archive names its format
+	if len(head) >= ustar+5 && string(head[ustar:ustar+5]) == "ustar" {
+		return &Mistake{"a tar archive", `unpack it with "tar xf" first`}
+	}
+	text := strings.TrimLeft(string(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf"))), " \t\r\n")
+	lower := strings.ToLower(text)
+	for _, tag := range []string{"<!doctype html", "<html", "<head", "<!-- ", "<script"} {
+		if strings.HasPrefix(lower, tag) {
+			return &Mistake{"an HTML page, as a server sends it to a browser",
+				"fetch the file itself: look for a link named raw or download (on Hugging Face, /resolve/ in the place of /blob/)"}
+		}
+	}
+	if strings.HasPrefix(lower, "<?xml") {
+		return &Mistake{"an XML document, such as a server's error message", "look into it, and fetch the file again"}
+	}
+	return nil
+}
+
+// Explain returns what stands better than err for a file that could not be
+// read: the Mistake that it begins with, and what was wanted, or else err.
+func Explain(file io.ReaderAt, want string, err error) error {
+	head := make([]byte, HeadBytes)
+	n, _ := file.ReadAt(head, 0)
+	if mistake := Mistaken(head[:n]); mistake != nil {
+		return fmt.Errorf("%w, want %s", mistake, want)
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package imageprep
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+const (
+	// mostFile is the size of the largest file that is read. A picture of
+	// DefaultMaxPixels takes less at 8 bytes a pixel.
+	mostFile = 2 << 30
+
+	// mostForeign is the size of the largest file that is read whole though it
+	// begins as no picture does.
+	mostForeign = 1 << 20
+
+	// headSize is how much of a file is read to tell what it is.
+	headSize = 512
+)
+
+// File is an image file's bytes.
+type File struct {
+	Path  string
+	Size  int64  // of the file in bytes
+	Bytes []byte // all of it; only the first headSize bytes of a file that is no picture, or too large for one
+}
+
+// Load reads an image file's bytes. Only a file that cannot be read is an error;
+// one that is no picture is one for whoever decodes it, and is not read whole if
+// it is large. Errors name the file.
+func Load(path string) (*File, error) { return load("image", path, formatKnown) }
+
+func formatKnown(head []byte) bool { return formatOf(head) != nil }
+
+func load(what, path string, known func(head []byte) bool) (*File, error) {
+	f := &File{Path: path}
+	err := f.read(known)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	return f, nil
+}
+
+func (f *File) read(known func(head []byte) bool) error {
+	// Opening a pipe among the pictures would wait without end, and reading a
+	// device may have effects.
+	info, err := os.Stat(f.Path)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file", f.Path)
+	}
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	head := make([]byte, headSize)
+	n, err := io.ReadFull(file, head)
+	f.Bytes = head[:n]
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		f.Size = int64(n)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if info, err = file.Stat(); err != nil {
+		return err
+	}
+	f.Size = info.Size()
+	if f.Size > mostFile || f.Size > mostForeign && !known(head) {
+		return nil
+	}
+	// One byte more than the file had tells that it grows.
+	whole := make([]byte, max(f.Size, headSize)+1)
+	copy(whole, head)
+	n, err = io.ReadFull(file, whole[headSize:])
+	f.Bytes = whole[:headSize+n]
+	f.Size = int64(len(f.Bytes))
+	if err == nil {
+		return fmt.Errorf("%s: the file grew while it was read", f.Path)
+	}
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil
+	}
+	return err
+}
+
+// decodeAs decodes what a file holds. Errors name what and the file.
+func decodeAs[T any](what string, f *File, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
+	read, err := decode(f.Bytes, o)
+	if int64(len(f.Bytes)) < f.Size && f.Size > mostFile && formatOf(f.Bytes) != nil {
+		err = fmt.Errorf("file of %d bytes, want at most %d", f.Size, int64(mostFile))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %s: %w", what, f.Path, err)
+	}
+	return read, nil
+}

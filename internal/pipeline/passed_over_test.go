@@ -1,0 +1,50 @@
+package pipeline
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// said keeps what a stage says.
+type said struct{ lines []string }
+
+func (*said) Progress() ui.Progress             { return nil }
+func (s *said) Note(format string, args ...any) { s.add("note: ", format, args) }
+func (s *said) Warn(format string, args ...any) { s.add("warning: ", format, args) }
+func (s *said) add(kind, format string, args []any) {
+	s.lines = append(s.lines, kind+fmt.Sprintf(format, args...))
+}
+
+// A picture whose name no artefact can hold is named and left out; a strict run
+// stops.
+func TestOpenPictures(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.jpg", "b\n.jpg", "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	o := dataset.Options{Kind: dataset.Images, Path: dir}
+	var say said
+	d, err := openPictures(t.Context(), o, false, &say)
+	if err != nil || len(d.Items) != 1 {
+		t.Fatalf("%v, %+v, want one picture", err, d)
+	}
+	want := []string{
+		`warning: skipped: "b\n.jpg": a name with line breaks or not in UTF-8, want a line of text`,
+		"note: 1 files without an extension are not taken for pictures",
+	}
+	if !slices.Equal(say.lines, want) {
+		t.Errorf("said %q, want %q", say.lines, want)
+	}
+	if _, err := openPictures(t.Context(), o, true, &say); err == nil || !strings.Contains(err.Error(), `b\n.jpg": a name with line breaks`) {
+		t.Errorf("strict: error %v, want that of the name", err)
+	}
+}
