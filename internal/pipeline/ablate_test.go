@@ -203,7 +203,7 @@ func TestAblateNothing(t *testing.T) {
 		}
 		defer src.close()
 		path := filepath.Join(t.TempDir(), "baseline.npy")
-		_, err = evaluate(context.Background(), src, []variant{{features: src.untouched}}, evaluateOptions{featuresPath: path, threads: 2}, silent())
+		_, err = evaluate(context.Background(), src, []variant{{features: untouched(src)}}, evaluateOptions{featuresPath: path, threads: 2}, silent())
 		if err != nil {
 			t.Fatal(err)
 		}

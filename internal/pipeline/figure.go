@@ -126,3 +126,16 @@ func canReplace(path, what string, ours func(f *os.File) (bool, error)) error {
 	}
 	return nil
 }
+
+// makerOf is who made the PNG file at path, empty where nothing says so.
+func makerOf(path string) (string, error) {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return "", err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return canvas.Maker(f)
+}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
@@ -81,18 +80,6 @@ func ourPictures(folder string) ([]string, error) {
 		ours = append(ours, path)
 	}
 	return ours, nil
-}
-
-func makerOf(path string) (string, error) {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return "", err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	return canvas.Maker(f)
 }
 
 // removeOlder removes from a folder what an earlier run put there and this one
