@@ -27,6 +27,14 @@ func isResult(kind string) bool {
 	return kind == artefact.KindSegmentation || kind == artefact.KindRatios
 }
 
+// stateEnd is what the name of an unfinished run's state ends in.
+const stateEnd = ".sum"
+
+// maxState bounds a state that may be damaged.
+const maxState = 1 << 30
+
+var stateTable = crc32.MakeTable(crc32.Castagnoli)
+
 // A resultFile is the artefact that a run writes.
 type resultFile struct {
 	path string

@@ -51,9 +51,6 @@ func (s *sumState) add(chunk collected) {
 	s.Pictures = addSums(s.Pictures, chunk.sums)
 }
 
-// maxState bounds the line of a state that may be damaged.
-const maxState = 1 << 30
-
 func (c *collector) statePath() string { return c.options.SavePath + ".sum" }
 
 // removeState takes away what an unfinished run left.
@@ -85,8 +82,6 @@ func (c *collector) saveState(state *sumState, s sums) error {
 		return binary.Write(to, binary.LittleEndian, sum.Sum32())
 	})
 }
-
-var stateTable = crc32.MakeTable(crc32.Castagnoli)
 
 // eachBlock hands over the elements of sums in pieces of moderate size.
 func eachBlock(s sums, do func(block any) error) error {

@@ -60,8 +60,16 @@ func scoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	names, _ := labelledNames(t)
-	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, tinyPool(t), false, par.NewTeam(1)), addNames(w, names, nil)); err != nil {
+	names := func(to io.Writer) error {
+		items, _ := labelledNames(t)
+		for _, item := range items {
+			if _, err := io.WriteString(to, item.Name+"\n"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, tinyPool(t), false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, names)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

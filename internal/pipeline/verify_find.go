@@ -21,7 +21,6 @@ const (
 	folderJournal  = "journal"
 	manifestEnd    = ".json"
 	journalEnd     = ".journal"
-	stateEnd       = ".sum"
 )
 
 // payloadEnds are how the names of files end that commands write.
