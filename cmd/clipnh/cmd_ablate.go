@@ -7,10 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/plot"
 )
 
@@ -75,7 +76,7 @@ type ablateOptions struct {
 
 func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` as above (default those whose norms are given, or else neur_head_reprs)")
-	choices(fs, "mode", pipeline.AblateModes()...)
+	choices(fs, "mode", evaluate.AblateModes()...)
 	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
 	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of the units to keep, .npy, bool [H,C] or [C]")
 	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "keep units at or above each of the percentiles `P,...`, 0 to 100, instead of a mask")
@@ -93,13 +94,13 @@ func (o *ablateOptions) chosenModes() []string {
 	}
 	var modes []string
 	given := o.paths()
-	for _, mode := range pipeline.AblateModes() {
+	for _, mode := range evaluate.AblateModes() {
 		if given[mode] != "" {
 			modes = append(modes, mode)
 		}
 	}
 	if modes == nil {
-		return []string{pipeline.AblatePairs}
+		return []string{evaluate.AblatePairs}
 	}
 	return modes
 }
@@ -109,16 +110,16 @@ func (o *ablateOptions) validate() error {
 	modes, given := o.chosenModes(), o.paths()
 	choosing := 0 // modes that keep some units
 	for i, mode := range modes {
-		if !slices.Contains(pipeline.AblateModes(), mode) {
-			return fmt.Errorf("--mode %q: want %s", mode, strings.Join(pipeline.AblateModes(), ", "))
+		if !slices.Contains(evaluate.AblateModes(), mode) {
+			return fmt.Errorf("--mode %q: want %s", mode, strings.Join(evaluate.AblateModes(), ", "))
 		}
 		if slices.Contains(modes[:i], mode) {
 			return fmt.Errorf("--mode %s is given twice", mode)
 		}
-		if mode == pipeline.AblateSink {
+		if mode == evaluate.AblateSink {
 			continue
 		}
-		if mode == pipeline.AblateSinkRegisters {
+		if mode == evaluate.AblateSinkRegisters {
 			if o.sinkDiffs == "" {
 				return fmt.Errorf("--mode %s: --neurons-sink-diffs-path is missing", mode)
 			}
@@ -161,8 +162,8 @@ func (o *ablateOptions) validate() error {
 }
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
-	result, err := pipeline.Ablate(ctx, pipeline.AblateOptions{
-		PictureOptions: opts.pictures(g), Modes: opts.chosenModes(),
+	result, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
+		Options: opts.pictures(g), Modes: opts.chosenModes(),
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),

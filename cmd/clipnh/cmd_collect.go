@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -16,7 +19,6 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -107,8 +109,8 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or of a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", pipeline.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
-	choices(fs, "mode", pipeline.Modes...)
+	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
+	choices(fs, "mode", collect.Modes...)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
@@ -161,9 +163,9 @@ func (o *collectOptions) validate() error {
 	switch {
 	case !slices.Contains(dataset.Kinds(), o.dataset):
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
-	case !slices.Contains(pipeline.Modes, o.mode):
-		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(pipeline.Modes, ", "))
-	case o.mode == pipeline.ModeLayer4 && !o.mean:
+	case !slices.Contains(collect.Modes, o.mode):
+		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(collect.Modes, ", "))
+	case o.mode == collect.ModeLayer4 && !o.mean:
 		return fmt.Errorf("--mode %s stores means only: want --mean", o.mode)
 	case o.topK < 1:
 		return fmt.Errorf("--top-k %d: want 1 or more", o.topK)
@@ -192,21 +194,21 @@ func (o *collectOptions) validate() error {
 	if artefact.IsDense(o.savePath) && (o.dtype == npy.Float16.String() || o.expand) {
 		return fmt.Errorf("--dtype float16 and --expand are for a folder of scores, not for %s", o.savePath)
 	}
-	if o.expand && !pipeline.KeepsScores(o.mode) {
+	if o.expand && !collect.KeepsScores(o.mode) {
 		return fmt.Errorf("--expand is for scores, not for --mode %s", o.mode)
 	}
 	return o.pipeline(1).CheckStats()
 }
 
 // part returns the shard given by --shard.
-func (o *collectOptions) part() (pipeline.Shard, error) {
+func (o *collectOptions) part() (shard.Shard, error) {
 	if o.shard == "" {
-		return pipeline.Shard{}, nil
+		return shard.Shard{}, nil
 	}
 	if o.mean {
-		return pipeline.Shard{}, errors.New("--shard cannot be combined with --mean: want --stats-only, or no --mean")
+		return shard.Shard{}, errors.New("--shard cannot be combined with --mean: want --stats-only, or no --mean")
 	}
-	s, err := pipeline.ParseShard(o.shard)
+	s, err := shard.Parse(o.shard)
 	if err != nil {
 		err = fmt.Errorf("--shard %w", err)
 	}
@@ -214,9 +216,9 @@ func (o *collectOptions) part() (pipeline.Shard, error) {
 }
 
 // pipeline returns the options of the stage.
-func (o *collectOptions) pipeline(threads int) pipeline.CollectOptions {
+func (o *collectOptions) pipeline(threads int) collect.Options {
 	shard, _ := o.part() // validated
-	return pipeline.CollectOptions{
+	return collect.Options{
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: threads, Mode: o.mode, Lens: o.lens, Mean: o.mean,
@@ -227,7 +229,7 @@ func (o *collectOptions) pipeline(threads int) pipeline.CollectOptions {
 }
 
 func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) error {
-	result, err := pipeline.Collect(ctx, opts.pipeline(g.workers()), g.printer)
+	result, err := collect.Run(ctx, opts.pipeline(g.workers()), g.printer)
 	if err != nil {
 		return err
 	}
@@ -243,7 +245,7 @@ func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) erro
 	return nil
 }
 
-func printCollect(result *pipeline.CollectResult, g *globalOptions) error {
+func printCollect(result *collect.Result, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}

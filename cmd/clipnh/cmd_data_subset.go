@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/pipeline/subset"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -90,7 +91,7 @@ func (o *subsetOptions) validate(fs *pflag.FlagSet) error {
 }
 
 func runDataSubset(ctx context.Context, opts subsetOptions, g *globalOptions) error {
-	r, err := pipeline.Subset(ctx, pipeline.SubsetOptions{
+	r, err := subset.Run(ctx, subset.Options{
 		Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Number: opts.number, Stride: opts.stride,
 		Hard: opts.link == "hard", SavePath: opts.savePath,
 	}, g.printer)

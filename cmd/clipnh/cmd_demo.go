@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/pipeline/words"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -279,11 +280,11 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 		return nil, err
 	}
 	in := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	words, err := textlist.ReadFile(in(demo.Words))
+	list, err := textlist.ReadFile(in(demo.Words))
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := pipeline.StrongestPairs(ctx, artefact.Reader{}, in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
+	pairs, err := words.StrongestPairs(ctx, artefact.Reader{}, in("caches/pc0.npy"), in("caches/words.npy"), 5, threads)
 	if err != nil {
 		return nil, err
 	}
@@ -292,12 +293,12 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 		return nil, err
 	}
 	for _, word := range demoConcepts {
-		at := slices.Index(words, word)
+		at := slices.Index(list, word)
 		if at < 0 {
 			return nil, fmt.Errorf("%s: no line %q", in(demo.Words), word)
 		}
-		described, err := pipeline.Describe(ctx, pipeline.DescribeOptions{
-			CodingOptions:     pipeline.CodingOptions{Words: words, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
+		described, err := words.Describe(ctx, words.DescribeOptions{
+			CodingOptions:     words.CodingOptions{Words: list, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
 			DecompositionPath: in("caches/codes.npz"),
 		})
 		if err != nil {

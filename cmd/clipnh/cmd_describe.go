@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/words"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -89,7 +90,7 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 		return err
 	}
 	coding.Units = opts.units
-	all, err := pipeline.Describe(ctx, pipeline.DescribeOptions{CodingOptions: coding, DecompositionPath: opts.decompositionPath})
+	all, err := words.Describe(ctx, words.DescribeOptions{CodingOptions: coding, DecompositionPath: opts.decompositionPath})
 	if err != nil {
 		return err
 	}

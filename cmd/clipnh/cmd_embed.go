@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/words"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -107,7 +108,7 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := pipeline.Embed(ctx, pipeline.EmbedOptions{
+	result, err := words.Embed(ctx, words.EmbedOptions{
 		Model: opts.model, Vocab: opts.vocab, Texts: texts, Templates: templates,
 		SavePath: opts.savePath, Threads: g.workers(),
 	}, g.printer)

@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/diagram"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -89,7 +90,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.graph != "" {
 		return runGraph(opts, g)
 	}
-	info, err := pipeline.Info(ctx, opts.model)
+	info, err := model.Info(ctx, opts.model)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 }
 
 func runPlan(opts infoOptions, g *globalOptions) error {
-	plan, err := pipeline.Plan(opts.model, opts.batch, g.workers())
+	plan, err := model.Plan(opts.model, opts.batch, g.workers())
 	if err != nil {
 		return err
 	}
@@ -134,7 +135,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 }
 
 func runGraph(opts infoOptions, g *globalOptions) error {
-	result, err := pipeline.DrawGraph(opts.model, opts.batch, opts.graph)
+	result, err := model.DrawGraph(opts.model, opts.batch, opts.graph)
 	if err != nil {
 		return err
 	}

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -62,7 +63,7 @@ func (o *normsOptions) addFlags(fs *pflag.FlagSet) {
 func (o *normsOptions) paths() map[string]string {
 	given := map[string]string{}
 	for mode, path := range map[string]string{
-		pipeline.AblatePairs: o.pairs, pipeline.AblateNeurons: o.neurons, pipeline.AblateActivations: o.activations,
+		evaluate.AblatePairs: o.pairs, evaluate.AblateNeurons: o.neurons, evaluate.AblateActivations: o.activations,
 	} {
 		if path != "" {
 			given[mode] = path
@@ -94,7 +95,7 @@ type maskOptions struct {
 
 func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts (default that of the norms)")
-	choices(fs, "mode", pipeline.AblatePairs, pipeline.AblateNeurons, pipeline.AblateActivations)
+	choices(fs, "mode", evaluate.AblatePairs, evaluate.AblateNeurons, evaluate.AblateActivations)
 	o.normsOptions.addFlags(fs)
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
 	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
@@ -136,7 +137,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	result, err := pipeline.Mask(ctx, pipeline.MaskOptions{
+	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
 		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
 	})
 	if err != nil {

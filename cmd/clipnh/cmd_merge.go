@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/pipeline/merge"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -76,7 +77,7 @@ func (o *mergeOptions) validate() error {
 }
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
-	result, err := pipeline.Merge(ctx, pipeline.MergeOptions{
+	result, err := merge.Run(ctx, merge.Options{
 		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
@@ -94,7 +95,7 @@ func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	return nil
 }
 
-func printMerge(result *pipeline.MergeResult, g *globalOptions) error {
+func printMerge(result *merge.Result, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}

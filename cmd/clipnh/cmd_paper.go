@@ -10,12 +10,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -141,7 +142,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	model, err := pipeline.Info(ctx, src.model)
+	model, err := model.Info(ctx, src.model)
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -91,14 +92,14 @@ func (o *polysemanticityOptions) validate() error {
 }
 
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
-	o := pipeline.PolysemanticityOptions{
+	o := directions.PolysemanticityOptions{
 		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
 		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath,
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
 		o.PairsPath, o.NeuronsPath = name+"_nh.npy", name+"_n.npy"
 	}
-	result, err := pipeline.Polysemanticity(ctx, o, g.printer)
+	result, err := directions.Polysemanticity(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}

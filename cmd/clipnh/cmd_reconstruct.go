@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/omp"
-	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 const reconstructHelp = `
@@ -93,8 +94,8 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	if err != nil {
 		return usageError{err}
 	}
-	result, err := pipeline.Reconstruct(ctx, pipeline.ReconstructOptions{
-		PictureOptions: opts.pictures(g), Means: opts.means, PCs: opts.pcs,
+	result, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
+		Options: opts.pictures(g), Means: opts.means, PCs: opts.pcs,
 		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
 	}, g.printer)

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -103,8 +104,8 @@ func (o *registersOptions) validate() error {
 }
 
 func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) error {
-	result, err := pipeline.Registers(ctx, pipeline.RegistersOptions{
-		Collect: pipeline.CollectOptions{
+	result, err := collect.Registers(ctx, collect.RegistersOptions{
+		Collect: collect.Options{
 			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
 			Precision: precisions[opts.precision],
@@ -127,7 +128,7 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 	return nil
 }
 
-func printRegisters(result *pipeline.RegistersResult, g *globalOptions) error {
+func printRegisters(result *collect.RegistersResult, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}

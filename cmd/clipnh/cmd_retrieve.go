@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -193,20 +195,20 @@ func parseNeurons(list string) ([]int, error) {
 }
 
 // pipeline returns the options of the stage, with the files of words and templates read.
-func (o *retrieveOptions) pipeline(g *globalOptions) (pipeline.RetrieveOptions, error) {
+func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	neurons, err := parseNeurons(o.neurons)
 	shape, shapeErr := parseShape(o.shape)
 	if err := errors.Join(err, shapeErr); err != nil {
-		return pipeline.RetrieveOptions{}, usageError{err}
+		return retrieve.Options{}, usageError{err}
 	}
-	p := pipeline.RetrieveOptions{
-		PictureOptions: pipeline.PictureOptions{
+	p := retrieve.Options{
+		Options: source.Options{
 			Artefacts: g.artefacts(), ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
 			Precision: precisions[o.precision], Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		},
 		Neurons: neurons, Pairs: splitUnits(o.pairs), Texts: o.texts, TextPairs: o.textPairs, PCsPath: o.pcsPath, Vocab: o.vocab,
 		Top: o.top, SaveDir: o.saveDir, CopySide: o.copySide, SheetHeads: o.heads, Threads: g.workers(),
-		WordsOptions: pipeline.WordsOptions{DecompositionPaths: o.decompositions, Components: o.words},
+		WordsOptions: retrieve.WordsOptions{DecompositionPaths: o.decompositions, Components: o.words},
 	}
 	if o.wordsPath != "" {
 		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
@@ -225,7 +227,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 	if err != nil {
 		return err
 	}
-	result, err := pipeline.Retrieve(ctx, o, g.printer)
+	result, err := retrieve.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}
@@ -240,7 +242,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 	return err
 }
 
-func printRetrieve(result *pipeline.RetrieveResult, opts retrieveOptions, p *ui.Printer) error {
+func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
 		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
 		for _, f := range result.Found {

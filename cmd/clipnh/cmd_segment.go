@@ -7,13 +7,15 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 const segmentHelp = `
@@ -183,12 +185,12 @@ func (o *segmentOptions) validate() error {
 }
 
 // part returns the shard given by --shard.
-func (o *segmentOptions) part() (pipeline.Shard, error) {
+func (o *segmentOptions) part() (shard.Shard, error) {
 	switch {
 	case o.savePath != "" && o.dataPath == "":
-		return pipeline.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
+		return shard.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
 	case o.restart && o.savePath == "":
-		return pipeline.Shard{}, errors.New("--restart needs --save-path")
+		return shard.Shard{}, errors.New("--restart needs --save-path")
 	}
 	return parsePart(o.shard, o.savePath)
 }
@@ -244,7 +246,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		return err
 	}
 	shard, _ := opts.part() // validated
-	o := pipeline.SegmentOptions{
+	o := segment.Options{
 		Artefacts: g.artefacts(), Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
 		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
 		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
@@ -259,7 +261,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		}
 		o.Methods = append(o.Methods, method)
 	}
-	result, err := pipeline.Segment(ctx, o, g.printer)
+	result, err := segment.Run(ctx, o, g.printer)
 	if err != nil {
 		if result != nil && result.Images > 0 {
 			g.printer.Note("%s", soFar(result))

@@ -8,12 +8,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -243,8 +244,8 @@ func (o *shiftOptions) validateShift() error {
 }
 
 // conceptOptions returns the concepts and how to embed them.
-func (o *shiftOptions) conceptOptions(g *globalOptions) (pipeline.ConceptOptions, error) {
-	c := pipeline.ConceptOptions{
+func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, error) {
+	c := shift.ConceptOptions{
 		Artefacts: g.artefacts(),
 		Concepts:  append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
 		Model: o.model, Vocab: o.vocab, EmbeddingsPath: o.embeddings, TextsPath: o.lines,
@@ -340,17 +341,17 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	shard, _ := parsePart(opts.shard, opts.savePath) // validated
-	o := pipeline.ShiftOptions{
-		PictureOptions: opts.pictures(g), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
+	o := shift.Options{
+		Options: opts.pictures(g), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
 		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(), Shard: shard, Restart: opts.restart,
 	}
 	if opts.scores != "" {
-		o.PictureOptions.Model = "" // it only embeds texts
+		o.Options.Model = "" // it only embeds texts
 		if !artefact.IsDense(opts.scores) {
 			o.Data.Path = "" // what collect wrote has the names of the images
 		}
 	}
-	result, err := pipeline.Shift(ctx, o, g.printer)
+	result, err := shift.Run(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}

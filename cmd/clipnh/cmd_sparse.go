@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/words"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/omp"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -105,7 +106,7 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 		return err
 	}
 	coding.Units = splitUnits(opts.units)
-	result, err := pipeline.Sparse(ctx, pipeline.SparseOptions{
+	result, err := words.Sparse(ctx, words.SparseOptions{
 		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
 	}, g.printer)
 	if err != nil {
@@ -154,14 +155,14 @@ func (o *codingOptions) validate() error {
 }
 
 // pipeline returns the options of the stage, with the words read.
-func (o *codingOptions) pipeline(g *globalOptions) (pipeline.CodingOptions, error) {
+func (o *codingOptions) pipeline(g *globalOptions) (words.CodingOptions, error) {
 	normalize, err := omp.ParseNormalization(o.normalize)
 	if err != nil {
-		return pipeline.CodingOptions{}, usageError{err}
+		return words.CodingOptions{}, usageError{err}
 	}
-	words, err := readTexts(o.wordsPath, g.printer)
-	return pipeline.CodingOptions{
-		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: words, WordsPath: o.wordsPath,
+	list, err := readTexts(o.wordsPath, g.printer)
+	return words.CodingOptions{
+		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: list, WordsPath: o.wordsPath,
 		Normalize: normalize, Components: o.components, Threads: g.workers(),
 	}, err
 }

@@ -8,10 +8,11 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -136,7 +137,7 @@ func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	result, err := pipeline.SVD(ctx, pipeline.SVDOptions{
+	result, err := directions.SVD(ctx, directions.SVDOptions{
 		Artefacts: g.artefacts(), CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
 		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Threads: g.workers(),
 	}, g.printer)

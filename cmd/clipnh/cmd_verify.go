@@ -7,12 +7,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/verify"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -93,7 +94,7 @@ func (o *verifyOptions) validate(paths []string) error {
 }
 
 func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {
-	result, err := pipeline.Verify(ctx, pipeline.VerifyOptions{
+	result, err := verify.Run(ctx, verify.Options{
 		Remake: remakeHint, Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
 		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Threads: g.workers(),
 	}, g.printer)
@@ -111,7 +112,7 @@ func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globa
 	return verdict(result)
 }
 
-func printVerify(result *pipeline.VerifyResult, g *globalOptions) error {
+func printVerify(result *verify.Result, g *globalOptions) error {
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Right("size"), ui.Left("state"), ui.Left("made from"), ui.Left("pictures"))
 	for _, a := range result.Artefacts {
 		var from []string
@@ -125,7 +126,7 @@ func printVerify(result *pipeline.VerifyResult, g *globalOptions) error {
 			g.printer.Note("%s, repaired", problemText(p))
 		}
 		for _, p := range a.Problems {
-			if a.State == pipeline.StateUnknown {
+			if a.State == verify.StateUnknown {
 				g.printer.Note("%s", problemText(p))
 			} else {
 				g.printer.Warn("%s", problemText(p))
@@ -138,7 +139,7 @@ func printVerify(result *pipeline.VerifyResult, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-func problemText(p pipeline.Problem) string {
+func problemText(p verify.Problem) string {
 	text := p.Text
 	if p.Chunk != nil {
 		text = fmt.Sprintf("chunk %d: %s", *p.Chunk, text)
@@ -150,12 +151,12 @@ func problemText(p pipeline.Problem) string {
 }
 
 // verdict returns the error of artefacts that are damaged, missing or stale.
-func verdict(result *pipeline.VerifyResult) error {
+func verdict(result *verify.Result) error {
 	for _, bad := range []struct {
 		state string
 		err   error
 	}{
-		{pipeline.StateDamaged, cache.ErrDamaged}, {pipeline.StateMissing, cache.ErrMissing}, {pipeline.StateStale, cache.ErrStale},
+		{verify.StateDamaged, cache.ErrDamaged}, {verify.StateMissing, cache.ErrMissing}, {verify.StateStale, cache.ErrStale},
 	} {
 		if n := result.Counts[bad.state]; n > 0 {
 			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)

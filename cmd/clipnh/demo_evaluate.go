@@ -6,9 +6,11 @@ import (
 	"io"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -34,15 +36,15 @@ var demoPercentiles = []float64{80, 90, 95, 98, 99}
 // evaluate adds the accuracies of reconstruct and ablate.
 func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expected *demo.Expectation, threads int) error {
 	say := ui.NewPrinter(io.Discard, io.Discard, time.Now) // the steps have printed it
-	pictures := pipeline.PictureOptions{
+	pictures := source.Options{
 		ScoresPath: in("caches/val"), Data: dataset.Options{Kind: dataset.ImageNetVal, Path: in(demo.ImageNet)},
 	}
 	for _, units := range []struct {
 		suffix   string
 		expected float64
 	}{{"", expected.Reconstruction.Pairs}, {"_n", expected.Reconstruction.Neurons}} {
-		rebuilt, err := pipeline.Reconstruct(ctx, pipeline.ReconstructOptions{
-			PictureOptions: pictures, PCs: []string{in("caches/pc0" + units.suffix + ".npy")}, Means: in("caches/means" + units.suffix + ".npy"),
+		rebuilt, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
+			Options: pictures, PCs: []string{in("caches/pc0" + units.suffix + ".npy")}, Means: in("caches/means" + units.suffix + ".npy"),
 			ClassesPath: in("caches/classes.npy"), Threads: threads,
 		}, say)
 		if err != nil {
@@ -52,9 +54,9 @@ func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expec
 		r.ZeroShot = demoAccuracy{rebuilt.Images, rebuilt.Baseline.Top1, rebuilt.Baseline.Top5}
 		r.Reconstruction = append(r.Reconstruction, demoVariant{v.Variant, v.Top1, units.expected})
 	}
-	ablated, err := pipeline.Ablate(ctx, pipeline.AblateOptions{
-		PictureOptions: pictures, Modes: []string{pipeline.AblatePairs, pipeline.AblateNeurons}, Percentiles: demoPercentiles,
-		Norms:     map[string]string{pipeline.AblatePairs: in("caches/norms.npy"), pipeline.AblateNeurons: in("caches/norms_n.npy")},
+	ablated, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
+		Options: pictures, Modes: []string{evaluate.AblatePairs, evaluate.AblateNeurons}, Percentiles: demoPercentiles,
+		Norms:     map[string]string{evaluate.AblatePairs: in("caches/norms.npy"), evaluate.AblateNeurons: in("caches/norms_n.npy")},
 		TopImages: 50, Means: []string{in("caches/means.npy")}, ClassesPath: in("caches/classes.npy"), Threads: threads,
 	}, say)
 	if err != nil {

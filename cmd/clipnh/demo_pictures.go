@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
+
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -20,14 +22,14 @@ type demoFigure struct {
 // demoPrinters print the results of the steps that are compared with expected ones.
 var demoPrinters = map[string]func([]byte, *ui.Printer) error{
 	demoSegment: func(raw []byte, p *ui.Printer) error {
-		var r pipeline.SegmentResult
+		var r segment.Result
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return err
 		}
 		return printScores(&r, p)
 	},
 	demoShift: func(raw []byte, p *ui.Printer) error {
-		var r pipeline.ShiftResult
+		var r shift.Result
 		if err := json.Unmarshal(raw, &r); err != nil {
 			return err
 		}
@@ -45,8 +47,8 @@ func (r *demoResult) addPrinted(printed map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	var segmented pipeline.SegmentResult
-	var shifted pipeline.ShiftResult
+	var segmented segment.Result
+	var shifted shift.Result
 	if err := errors.Join(json.Unmarshal(printed[demoSegment], &segmented), json.Unmarshal(printed[demoShift], &shifted)); err != nil {
 		return err
 	}

@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -50,13 +51,13 @@ func (o *evaluateOptions) validate() error {
 
 // printEvaluation prints the accuracies of the unchanged model and of its variants or,
 // without labels, the features that were written.
-func printEvaluation(p *ui.Printer, e *pipeline.Evaluation) error {
+func printEvaluation(p *ui.Printer, e *evaluate.Evaluation) error {
 	columns := []ui.Column{ui.Left("variant")}
-	keeping := slices.ContainsFunc(e.Variants, func(v pipeline.Evaluated) bool { return v.Units > 0 })
+	keeping := slices.ContainsFunc(e.Variants, func(v evaluate.VariantScore) bool { return v.Units > 0 })
 	if keeping {
 		columns = append(columns, ui.Right("percentile"), ui.Right("kept"), ui.Right("kept %"))
 	}
-	describe := func(v pipeline.Evaluated) []string {
+	describe := func(v evaluate.VariantScore) []string {
 		cells := []string{v.Variant}
 		if !keeping {
 			return cells
@@ -78,14 +79,14 @@ func printEvaluation(p *ui.Printer, e *pipeline.Evaluation) error {
 		return p.Table(t)
 	}
 	t := ui.NewTable(append(columns, ui.Right("top-1 %"), ui.Right("top-5 %"), ui.Right("correct"), ui.Right("images"))...)
-	for _, v := range append([]pipeline.Evaluated{e.Baseline}, e.Variants...) {
+	for _, v := range append([]evaluate.VariantScore{e.Baseline}, e.Variants...) {
 		t.Row(append(describe(v), fmt.Sprintf("%.2f", 100*v.Top1), fmt.Sprintf("%.2f", 100*v.Top5), fmt.Sprint(v.Correct), fmt.Sprint(e.Images))...)
 	}
 	return p.Table(t)
 }
 
 // skippedPictures returns the error of an evaluation without some of its images.
-func skippedPictures(e *pipeline.Evaluation) error {
+func skippedPictures(e *evaluate.Evaluation) error {
 	if n := len(e.Skipped); n > 0 {
 		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+e.Images)
 	}

@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 // otherNames are the names of the reference for flags that have another name here.
@@ -145,17 +145,17 @@ func edits(a, b string) int {
 }
 
 // parsePart parses --shard for a result at --save-path, a JSON file.
-func parsePart(shard, savePath string) (pipeline.Shard, error) {
+func parsePart(part, savePath string) (shard.Shard, error) {
 	if savePath != "" && filepath.Ext(savePath) != ".json" {
-		return pipeline.Shard{}, fmt.Errorf("--save-path %s: want a file that ends in .json", savePath)
+		return shard.Shard{}, fmt.Errorf("--save-path %s: want a file that ends in .json", savePath)
 	}
-	if shard == "" {
-		return pipeline.Shard{}, nil
+	if part == "" {
+		return shard.Shard{}, nil
 	}
 	if savePath == "" {
-		return pipeline.Shard{}, errors.New("--shard needs --save-path, next to which the part is written")
+		return shard.Shard{}, errors.New("--shard needs --save-path, next to which the part is written")
 	}
-	s, err := pipeline.ParseShard(shard)
+	s, err := shard.Parse(part)
 	if err != nil {
 		err = fmt.Errorf("--shard %w", err)
 	}

@@ -5,9 +5,14 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
+
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
-	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 // paperResults returns the results in the order of the report. Published values are the
@@ -77,7 +82,7 @@ func decodeRecord[T any](records map[string]*paper.Record, step string) (T, erro
 }
 
 func baselineRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
-	r, err := decodeRecord[pipeline.ReconstructResult](records, "reconstruct pairs")
+	r, err := decodeRecord[evaluate.ReconstructResult](records, "reconstruct pairs")
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +99,7 @@ func reconstructionRows(p *paperPlan, records map[string]*paper.Record) ([]paper
 		rows = append(rows, paper.Row{Setting: fmt.Sprintf("neurons, %d", n), Published: published(figures[n]), Step: fmt.Sprintf("reconstruct neurons, %d", n)})
 	}
 	for i := range rows {
-		r, err := decodeRecord[pipeline.ReconstructResult](records, rows[i].Step)
+		r, err := decodeRecord[evaluate.ReconstructResult](records, rows[i].Step)
 		if err != nil {
 			return nil, err
 		}
@@ -113,7 +118,7 @@ func reconstructionRows(p *paperPlan, records map[string]*paper.Record) ([]paper
 // its baseline: about 5 points with 20 % of the pairs kept, about 25 with 20 % of the
 // neurons.
 func ablationRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
-	r, err := decodeRecord[pipeline.AblateResult](records, "ablate")
+	r, err := decodeRecord[evaluate.AblateResult](records, "ablate")
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ func sparseRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, er
 	for _, of := range []string{"pairs", "neurons"} {
 		for _, m := range paperComponents {
 			step := fmt.Sprintf("reconstruct %s, %d words", of, m)
-			r, err := decodeRecord[pipeline.ReconstructResult](records, step)
+			r, err := decodeRecord[evaluate.ReconstructResult](records, step)
 			if err != nil {
 				return nil, err
 			}
@@ -165,7 +170,7 @@ func sparseRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, er
 }
 
 func polysemanticityRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
-	r, err := decodeRecord[pipeline.PolysemanticityResult](records, "polysemanticity")
+	r, err := decodeRecord[directions.PolysemanticityResult](records, "polysemanticity")
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +185,7 @@ func polysemanticityRows(_ *paperPlan, records map[string]*paper.Record) ([]pape
 // the neuron's strongest images are among those of each of its strongest pairs.
 func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
 	const pairs = 3 // of a neuron
-	r, err := decodeRecord[pipeline.RetrieveResult](records, "retrieve")
+	r, err := decodeRecord[retrieve.Result](records, "retrieve")
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +209,7 @@ func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 }
 
 func retrieveSheets(records map[string]*paper.Record) ([]paper.Picture, error) {
-	r, err := decodeRecord[pipeline.RetrieveResult](records, "retrieve")
+	r, err := decodeRecord[retrieve.Result](records, "retrieve")
 	var all []paper.Picture
 	for _, n := range r.Neurons {
 		all = append(all, paper.Picture{Title: "images of " + n.Neuron + " and its pairs", Path: n.Sheet})
@@ -221,7 +226,7 @@ func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, e
 	figures := map[string]float64{"pairs": 26.2, "neurons": 16.5, "heads": 24.7, "self-self": 22.2, "values": 22.8}
 	var rows []paper.Row
 	for _, run := range paperSegmentations {
-		r, err := decodeRecord[pipeline.SegmentResult](records, run.step)
+		r, err := decodeRecord[segment.Result](records, run.step)
 		if err != nil {
 			return nil, err
 		}
@@ -249,7 +254,7 @@ func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, e
 // segmentDrawings returns the figures of the first images.
 func segmentDrawings(records map[string]*paper.Record) ([]paper.Picture, error) {
 	const shown = 3
-	r, err := decodeRecord[pipeline.SegmentResult](records, "segment")
+	r, err := decodeRecord[segment.Result](records, "segment")
 	var all []paper.Picture
 	for _, path := range r.Files[:min(shown, len(r.Files))] {
 		all = append(all, paper.Picture{Title: "classes over an image", Path: path})
@@ -258,7 +263,7 @@ func segmentDrawings(records map[string]*paper.Record) ([]paper.Picture, error) 
 }
 
 func shiftRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
-	r, err := decodeRecord[pipeline.ShiftResult](records, "shift")
+	r, err := decodeRecord[shift.Result](records, "shift")
 	if err != nil {
 		return nil, err
 	}

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // printSegmentation prints the result of a segmentation. It returns errSkipped if some
 // images were skipped.
-func printSegmentation(r *pipeline.SegmentResult, g *globalOptions) error {
+func printSegmentation(r *segment.Result, g *globalOptions) error {
 	var err error
 	switch {
 	case g.json:
@@ -27,7 +28,7 @@ func printSegmentation(r *pipeline.SegmentResult, g *globalOptions) error {
 }
 
 // printShares prints the classes of one image, one column per method.
-func printShares(r *pipeline.SegmentResult, p *ui.Printer) error {
+func printShares(r *segment.Result, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left("class")}
 	share := make([]map[string]float64, len(r.Shares))
 	var order []string
@@ -55,7 +56,7 @@ func printShares(r *pipeline.SegmentResult, p *ui.Printer) error {
 }
 
 // printScores prints the IoU of each class and the means, one column per method.
-func printScores(r *pipeline.SegmentResult, p *ui.Printer) error {
+func printScores(r *segment.Result, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left("class"), ui.Right("true pixels %")}
 	total := int64(0)
 	for _, c := range r.Methods[0].Classes {
@@ -94,7 +95,7 @@ func percent(v *float64) string {
 }
 
 // soFar describes the progress of an interrupted segmentation on one line.
-func soFar(r *pipeline.SegmentResult) string {
+func soFar(r *segment.Result) string {
 	var means []string
 	for _, m := range r.Methods {
 		means = append(means, fmt.Sprintf("%s %s %%", m.Method, percent(m.MIoU)))

@@ -8,13 +8,14 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
+
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // printShift prints one line per concept, and one per group of a concept.
-func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
+func printShift(p *ui.Printer, r *shift.Result) error {
 	labelled := false
 	for _, c := range r.Concepts {
 		labelled = labelled || c.Measured != nil
@@ -34,7 +35,7 @@ func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
 			if m != nil {
 				with = fmt.Sprint(m.Positive)
 			} else {
-				m = &pipeline.Correlation{}
+				m = &shift.Correlation{}
 			}
 			cells = append(cells, with, correlationText(m.R), pText(m.P, m.Log10P))
 			if r.Grouping != "" {
@@ -43,7 +44,7 @@ func printShift(p *ui.Printer, r *pipeline.ShiftResult) error {
 		}
 		t.Row(append(cells, pairNames(c.Pairs))...)
 	}
-	grouped := slices.ContainsFunc(r.Concepts, func(c pipeline.ShiftConcept) bool { return len(c.Groups) > 0 })
+	grouped := slices.ContainsFunc(r.Concepts, func(c shift.ConceptResult) bool { return len(c.Groups) > 0 })
 	if err := p.Table(t); err != nil || !grouped {
 		return err
 	}
@@ -104,7 +105,7 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := pipeline.Watch(ctx, pipeline.WatchOptions{
+	result, err := shift.Watch(ctx, shift.WatchOptions{
 		ConceptOptions: concepts, Reference: opts.watch, Scores: opts.scores,
 		List: opts.list, Bootstrap: opts.bootstrap, Seed: opts.seed, SavePath: opts.savePath, Threads: g.workers(),
 	}, g.printer)
@@ -126,8 +127,8 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 }
 
 // printWatch prints the concepts and then the pairs that changed most.
-func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
-	for i, moved := range [][]pipeline.Moved{r.Concepts, r.Pairs} {
+func printWatch(p *ui.Printer, r *shift.WatchResult) error {
+	for i, moved := range [][]shift.Change{r.Concepts, r.Pairs} {
 		title, digits := fmt.Sprintf("concept (%d watched)", r.WatchedConcepts), "ratio"
 		if i == 1 {
 			title, digits = fmt.Sprintf("pair (%d watched)", r.WatchedPairs), "score"
@@ -157,14 +158,14 @@ func printWatch(p *ui.Printer, r *pipeline.WatchResult) error {
 func figureText(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
 
 // movedText formats a difference with its sign.
-func movedText(m pipeline.Moved) string {
+func movedText(m shift.Change) string {
 	if m.Difference == nil {
 		return fmt.Sprintf("%+.2f", math.Copysign(math.Inf(1), m.Mean-m.ReferenceMean))
 	}
 	return fmt.Sprintf("%+.2f", *m.Difference)
 }
 
-func intervalText(m pipeline.Moved, replicates int) string {
+func intervalText(m shift.Change, replicates int) string {
 	switch {
 	case replicates == 0:
 		return "-"

@@ -6,11 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/pipeline"
 )
 
 // sourceOptions say where images and their scores come from: what collect wrote, or a
@@ -55,12 +56,12 @@ func (o *sourceOptions) validate() error {
 }
 
 // pictures returns the options of the stages; validate has passed.
-func (o *sourceOptions) pictures(g *globalOptions) pipeline.PictureOptions {
+func (o *sourceOptions) pictures(g *globalOptions) source.Options {
 	shape, err := parseShape(o.shape)
 	if err != nil {
 		panic("options were not validated")
 	}
-	return pipeline.PictureOptions{
+	return source.Options{
 		Artefacts:  g.artefacts(),
 		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
 		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,

@@ -14,7 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/pipeline"
+	"github.com/clipnh/clipnh/internal/pipeline/verify"
+
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -130,11 +131,11 @@ func TestVerifyAndRepair(t *testing.T) {
 						t.Errorf("%s is %s, and verify says\n%s", name, damage.name, said)
 					}
 					stdout, _ := must(t, exitDone, slices.Concat([]string{"verify", dir, "--repair", "--json", "--quiet"}, goldenModel())...)
-					var result pipeline.VerifyResult
+					var result verify.Result
 					if err := json.Unmarshal([]byte(stdout), &result); err != nil {
 						t.Fatal(err)
 					}
-					if result.Counts[pipeline.StateRepaired] != 1 {
+					if result.Counts[verify.StateRepaired] != 1 {
 						t.Errorf("%s %s: %v, want one repaired", name, damage.name, result.Counts)
 					}
 					if got := filesBelow(t, dir); fmt.Sprint(got) != fmt.Sprint(want) {

@@ -1,0 +1,339 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options says what to collect from which pictures.
+type Options struct {
+	Model     string
+	Data      dataset.Options
+	Stride    int         // every Stride-th picture
+	Shard     shard.Shard // of these; the zero Shard is all
+	BatchSize int
+	Threads   int
+	Mode      string           // one of Modes
+	Precision kernel.Precision // of the products in the tower
+	Lens      int              // the block of the last stage that ModeLens looks at
+	Mean      bool             // only the mean over the pictures
+	StatsOnly bool             // features, and sums and extremes of scores
+	TopK      int              // of which StatsOnly keeps the largest and the smallest
+	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
+	Half      bool             // a folder's rows as float16
+	Expand    bool             // directions beside the weight slices
+	Strict    bool             // stop at a picture that cannot be read
+	Restart   bool             // discard what is at SavePath
+	Images    imageprep.Options
+}
+
+// Result is what Collect wrote.
+type Result struct {
+	Path     string           `json:"path"`
+	Kind     string           `json:"kind"`
+	Shape    []int            `json:"shape"`
+	Images   int              `json:"images"` // with a row
+	Skipped  []source.Skipped `json:"skipped"`
+	Complete bool             `json:"already_complete"` // nothing was left to do
+	// Precision says that the tower computed in reduced precision; empty for float32.
+	Precision string `json:"precision,omitempty"`
+}
+
+// ChunkImages is how many pictures are kept or lost together. A larger chunk
+// would make Ctrl-C wait longer, a smaller one would sync the disk more often.
+const ChunkImages = 32
+
+// chunkBytes bounds a chunk whose rows are large, as those of dense
+// contributions are.
+const chunkBytes = 256 << 20
+
+// chunkOf is how many pictures of so many values each make a chunk.
+func chunkOf(values int) int { return max(1, min(ChunkImages, chunkBytes/(4*values))) }
+
+// IsDense reports whether a path asks for the reference's dense tensors.
+func IsDense(path string) bool {
+	ext := filepath.Ext(path)
+	return ext == ".dat" || ext == ".npy"
+}
+
+// Run sends a dataset's pictures through the image tower and keeps, for
+// each, the scores of all neuron-head pairs (or their contributions written
+// out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
+// kept, and the bytes in the end are those of an undisturbed run.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := o.CheckStats(); err != nil {
+		return nil, err
+	}
+	o.SavePath = o.Shard.Path(o.SavePath)
+	c, err := openCollector(ctx, o, say)
+	if err != nil {
+		return nil, err
+	}
+	defer c.model.Close()
+	if err := artefact.MakeFolders(filepath.Clean(o.SavePath)); err != nil {
+		return nil, err
+	}
+	collect := c.chunks
+	if o.Mean {
+		collect = c.mean
+	}
+	result, err := collect(ctx)
+	if err == nil {
+		result.Precision = c.precision()
+	}
+	return result, err
+}
+
+// precision labels products that are not float32's; it is empty for those.
+func (c *collector) precision() string {
+	if c.options.Precision == kernel.BFloat16 {
+		return "bf16, reduced"
+	}
+	return ""
+}
+
+// collector is a Collect under way.
+type collector struct {
+	options Options
+	say     ui.Reporter
+	data    *dataset.Dataset
+	items   []dataset.Item // of data, those of the shard
+	model   *model.Model
+	mode    mode
+	tower   *clip.ImageTower // once there is something to do
+	batch   []float32        // pictures of a run of the tower
+
+	sizes  []int64 // of the pictures' files when the collection began
+	images string  // the fingerprint that they make
+}
+
+// openCollector lists the pictures and opens the model, which the caller closes.
+func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector, error) {
+	data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
+	if err != nil {
+		return nil, err
+	}
+	data = data.Stride(o.Stride)
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	mode, err := newMode(o, m)
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	sizes := data.Sizes()
+	return &collector{
+		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
+	}, nil
+}
+
+// origin says what the collection is made from.
+func (c *collector) origin() origin.Origin {
+	o := c.options
+	from := origin.Origin{
+		Model: c.model.Config.Name(), Weights: c.model.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
+		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
+		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
+	}
+	if o.StatsOnly {
+		from.Collect.TopK = o.TopK
+	}
+	if o.Mode == ModeLens {
+		from.Block = strconv.Itoa(o.Lens)
+	}
+	return from
+}
+
+// batchClass names what the batch size changes in the last bits; see
+// clip.ImageOptions.
+func (c *collector) batchClass() string {
+	if c.options.BatchSize == 1 {
+		return "1"
+	}
+	return "2 or more"
+}
+
+// chunks collects a row per picture.
+func (c *collector) chunks(ctx context.Context) (*Result, error) {
+	o := c.options
+	row := c.mode.row()
+	bytes := 4 * int64(artefact.Product(row.shape))
+	plan := cache.Plan{
+		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
+		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
+		ChunkInputs: chunkOf(max(c.mode.values(), artefact.Product(row.shape))),
+	}
+	if o.Half {
+		plan.DType = npy.Float16
+	}
+	if artefact.IsDense(o.SavePath) {
+		plan.Payload = ""
+	}
+	lo, hi, err := o.Shard.RestrictPlan(&plan)
+	if err != nil {
+		return nil, err
+	}
+	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
+	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
+	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	if errors.Is(err, cache.ErrComplete) {
+		return c.complete(result)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if artefact.IsDense(o.SavePath) {
+		if err := c.room(bytes, w.Rows()); err != nil {
+			return nil, err
+		}
+	}
+	if w.Done() > 0 {
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
+		if err := c.unchanged(ctx, w.InputSums()); err != nil {
+			return nil, err
+		}
+	}
+	collect := c.collect
+	if o.StatsOnly {
+		collect = c.summarise
+	}
+	if err := collect(ctx, w, plan); err != nil {
+		return nil, err
+	}
+	if w.Rows() == 0 && o.Shard.Whole() {
+		return nil, c.unreadable()
+	}
+	if !artefact.IsDense(o.SavePath) {
+		if err := c.addFiles(w, w.Skipped()); err != nil {
+			return nil, err
+		}
+	}
+	result.Images, result.Skipped = w.Rows(), append(result.Skipped, w.Skipped()...)
+	result.Shape = append([]int{w.Rows()}, row.shape...)
+	if _, err := w.Finish(); err != nil {
+		return nil, err
+	}
+	if o.StatsOnly {
+		err = c.removeState()
+	}
+	return result, err
+}
+
+// unreadable is the error of a collection without a single row.
+func (c *collector) unreadable() error {
+	err := fmt.Errorf("%s: none of %s could be read", c.data.Root, ui.Images.Count(int64(len(c.items))))
+	return hint.With(err, "when they can be, discard what is there with {restart}")
+}
+
+// complete describes the artefact that is already there.
+func (c *collector) complete(result *Result) (*Result, error) {
+	a, err := cache.Open(c.options.SavePath)
+	if err != nil {
+		return nil, err
+	}
+	result.Complete = true
+	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
+	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
+	if c.options.StatsOnly {
+		err = c.removeState() // of a run that died before it did so
+	}
+	return result, errors.Join(err, c.recall(result.Skipped))
+}
+
+// recall names the pictures that were skipped when the artefact was made.
+func (c *collector) recall(skipped []source.Skipped) error {
+	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
+}
+
+// room says how large a dense tensor will be, and fails when the disk has no
+// room for what is left of it.
+func (c *collector) room(rowBytes int64, rows int) error {
+	total := rowBytes * int64(len(c.items))
+	c.say.Note("%s: the dense tensor of %d images takes %s", c.options.SavePath, len(c.items), ui.FormatBytes(total))
+	free, err := cache.Free(filepath.Dir(c.options.SavePath))
+	if err != nil {
+		return err
+	}
+	left := total - rowBytes*int64(rows)
+	if uint64(left) <= free {
+		return nil
+	}
+	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", c.options.SavePath, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
+	if c.mode.row().kind == artefact.KindDense {
+		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
+	}
+	return err
+}
+
+// collect appends the chunks that are missing. An interrupt lets the chunk in
+// hand finish.
+func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
+	pictures := c.from(w.Done() * plan.ChunkInputs)
+	if len(pictures) == 0 {
+		return nil
+	}
+	add, err := c.appender(w, plan)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, pictures, plan.ChunkInputs, add)
+}
+
+// from returns the numbers of the pictures from one on.
+func (c *collector) from(first int) []int {
+	var rest []int
+	for i := first; i < len(c.items); i++ {
+		rest = append(rest, i)
+	}
+	return rest
+}
+
+// appender returns what appends the rows of a chunk of values.
+func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collected) error, error) {
+	rows, err := c.rows()
+	return func(chunk collected) error { return w.AppendInputs(chunk.sums, chunk.skipped, rows(chunk)) }, err
+}
+
+// rows returns what writes the rows of a chunk of values.
+func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
+	expand, err := c.mode.expander()
+	if err != nil {
+		return nil, err
+	}
+	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
+	return func(chunk collected) func(write func([]float32) error) error {
+		return func(write func([]float32) error) error {
+			if expand == nil {
+				return write(chunk.values)
+			}
+			for i := range chunk.images {
+				expand(row, chunk.values[i*each:(i+1)*each])
+				if err := write(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}, nil
+}

@@ -1,0 +1,195 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// mean collects the mean over the pictures only. Its memory and disk do not
+// grow with their number; values are summed in float64, in the order of the
+// pictures.
+func (c *collector) mean(ctx context.Context) (*Result, error) {
+	o := c.options
+	row := c.mode.row()
+	origin := c.origin()
+	result := &Result{Path: o.SavePath, Kind: row.meanKind, Skipped: []source.Skipped{}}
+	plan := cache.Plan{
+		Kind: row.meanKind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
+		Origin: origin, Inputs: 1, ChunkInputs: 1, Payload: row.file,
+	}
+	if artefact.IsDense(o.SavePath) {
+		// Its file is written at the end, and locked only then.
+		release, err := cache.LockArtefact(c.statePath() + ".run")
+		if err != nil {
+			return nil, err
+		}
+		defer release()
+		there, err := c.denseMeanThere(origin)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			return c.meanComplete(result)
+		}
+	}
+	var w *cache.ChunkWriter
+	if !artefact.IsDense(o.SavePath) {
+		var err error
+		w, err = cache.OpenChunks(o.SavePath, plan, o.Restart)
+		if errors.Is(err, cache.ErrComplete) {
+			return c.meanComplete(result)
+		}
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close()
+	}
+	sum := make(valueSums, c.mode.values())
+	state, err := c.resumeSums(origin, sum)
+	if err != nil {
+		return nil, err
+	}
+	if state.Done > 0 {
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, state.Inputs)
+		if err := c.sumUnchanged(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.sumUp(ctx, state, sum); err != nil {
+		return nil, err
+	}
+	if state.Images == 0 {
+		return nil, c.unreadable()
+	}
+	mean, err := c.expandMean(sum.mean(state.Images))
+	if err != nil {
+		return nil, err
+	}
+	result.Images, result.Skipped, result.Shape = state.Images, append(result.Skipped, state.Skipped...), c.meanShape()
+	if artefact.IsDense(o.SavePath) {
+		err = c.saveMean(origin, row, mean, state)
+	} else {
+		err = c.finishMean(w, mean, state.Skipped)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return result, c.removeState()
+}
+
+// denseMeanThere reports whether the dense mean is there already.
+func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
+	if c.options.Restart {
+		return false, nil
+	}
+	a, err := cache.Open(c.options.SavePath)
+	if errors.Is(err, cache.ErrMissing) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, a.IsOf(c.mode.row().meanKind, origin)
+}
+
+// meanComplete describes the mean that is already there. The run that finished
+// it may have died before it removed its state.
+func (c *collector) meanComplete(result *Result) (*Result, error) {
+	a, err := cache.Open(c.options.SavePath)
+	if err != nil {
+		return nil, err
+	}
+	result.Complete = true
+	result.Shape = c.meanShape()
+	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
+	if !artefact.IsDense(c.options.SavePath) {
+		// The manifest of a folder speaks of its one row; the names tell more.
+		names, err := artefact.ImageNames(a)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range c.items {
+			if _, there := slices.BinarySearch(names, item.Name); !there {
+				result.Skipped = append(result.Skipped, source.Skipped{Name: item.Name, Reason: "not among the images of the mean"})
+			}
+		}
+	}
+	result.Images = len(c.items) - len(result.Skipped)
+	return result, errors.Join(c.removeState(), c.recall(result.Skipped))
+}
+
+// sumUp adds what is missing to sum and keeps state on disk.
+func (c *collector) sumUp(ctx context.Context, state *sumState, sum valueSums) error {
+	return c.run(ctx, c.from(state.Done), chunkOf(c.mode.values()), func(chunk collected) error {
+		sum.add(chunk.values)
+		state.add(chunk)
+		return c.saveState(state, sum)
+	})
+}
+
+// expandMean makes a row of the mean values: rows are affine in values, so that
+// it is the mean row.
+func (c *collector) expandMean(mean []float32) ([]float32, error) {
+	expand, err := c.mode.expander()
+	if err != nil || expand == nil {
+		return mean, err
+	}
+	row := make([]float32, artefact.Product(c.mode.row().shape))
+	expand(row, mean)
+	return row, nil
+}
+
+// finishMean completes a folder with the mean as its only row, which a run that
+// was killed since may have written already.
+func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, skipped []source.Skipped) error {
+	if w.Done() == 0 {
+		if err := w.Append(mean, nil); err != nil {
+			return err
+		}
+	}
+	if err := c.addFiles(w, skipped); err != nil {
+		return err
+	}
+	_, err := w.Finish()
+	return err
+}
+
+// saveMean writes the mean as a file.
+func (c *collector) saveMean(origin origin.Origin, row row, mean []float32, state *sumState) error {
+	m := cache.Manifest{
+		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
+		Origin: origin, Inputs: state.Inputs, Skipped: state.Skipped,
+	}
+	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
+	return err
+}
+
+// meanShape is the shape of the file that holds the mean: a row, which in a
+// folder is the only one of a first axis.
+func (c *collector) meanShape() []int {
+	row := c.mode.row().shape
+	if artefact.IsDense(c.options.SavePath) {
+		return row
+	}
+	return append([]int{1}, row...)
+}
+
+// meanFile writes a mean that is a file of its own.
+func (c *collector) meanFile(mean []float32) func(io.Writer) error {
+	return func(w io.Writer) error {
+		if filepath.Ext(c.options.SavePath) == ".dat" {
+			return artefact.Put(w, mean)
+		}
+		return npy.WriteFloat32(w, c.mode.row().shape, mean)
+	}
+}

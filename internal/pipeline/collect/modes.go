@@ -1,0 +1,156 @@
+package collect
+
+import (
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// The modes of Collect, by the reference's names.
+const (
+	ModePairs       = "neurons+heads"      // contributions of neuron-head pairs
+	ModeNeurons     = "neurons"            // the same summed over heads
+	ModeHeads       = "heads"              // the same summed over neurons
+	ModeLens        = "neurons+heads_lens" // those of another block's map
+	ModeAttention   = "attns"              // of every token to every token
+	ModeActivations = "neuron_acts"        // tokens before the positional embedding
+	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
+)
+
+// Modes lists the modes of Collect.
+var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4}
+
+// meansOnly reports whether a mode is defined as a mean over pictures.
+func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
+
+// KeepsScores reports whether the folders of a mode hold scores.
+func KeepsScores(mode string) bool {
+	return mode == ModePairs || mode == ModeNeurons || mode == ModeLens
+}
+
+// mode is what Collect keeps. Of each picture the tower computes values; means
+// are taken of these; and of the values, or their mean, a row is made.
+type mode interface {
+	// tower asks for what values are computed from.
+	tower(*clip.ImageOptions)
+	// values is how many of them a picture has.
+	values() int
+	// compute writes the values [B,values] of pictures.
+	compute(values []float32, t *clip.ImageTower, pictures []float32) error
+	// label names value i of a picture.
+	label(i int) string
+	// row says what is written.
+	row() row
+	// expander returns what makes a row of a picture's values; nil where the
+	// row is the values.
+	expander() (func(row, values []float32), error)
+}
+
+// row is what is written of one picture.
+type row struct {
+	kind, meanKind string // of artefacts
+	file           string // the rows' name in a folder
+	axes           []string
+	shape          []int
+	factored       bool // contributions follow with the weights, which go beside the rows
+}
+
+// newMode returns the mode that o asks for.
+func newMode(o Options, m *model.Model) (mode, error) {
+	team, c := par.NewTeam(o.Threads), m.Config
+	blocks := c.Layers[len(c.Layers)-1]
+	s := scoresMode{c, nil}
+	switch {
+	case meansOnly(o.Mode) && !o.Mean:
+		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.Mode)
+	case o.Mode == ModeAttention:
+		return attentionMode{c}, nil
+	case o.Mode == ModeActivations:
+		return activationsMode{c}, nil
+	case o.Mode == ModeLayer4:
+		return layer4Mode{c, blocks, team}, nil
+	case o.Mode == modeSinkDrops:
+		return &sinkDropsMode{config: c}, nil
+	case o.Mode == modeSinkChanges:
+		return &sinkChangesMode{scoresMode: s, team: team}, nil
+	case o.Mode == ModeHeads:
+		return headsMode{s, m, team}, nil
+	case o.Mode == ModeLens:
+		if o.Lens < 0 || o.Lens >= blocks {
+			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.Lens, blocks-1)
+		}
+		s.lens = []int{o.Lens}
+	}
+	if o.StatsOnly {
+		return statisticsMode{s, m, team}, nil
+	}
+	if !artefact.IsDense(o.SavePath) {
+		return s, nil
+	}
+	return contributionsMode{s, m, o.Mode == ModeNeurons, team}, nil
+}
+
+// scoresMode keeps the scores of pairs.
+type scoresMode struct {
+	config clip.Config
+	lens   []int // the block whose map is pooled, if not the last
+}
+
+func (s scoresMode) tower(o *clip.ImageOptions) { o.Lenses = s.lens }
+func (s scoresMode) values() int                { return s.config.Heads() * s.config.Neurons() }
+func (s scoresMode) label(i int) string         { return "score of " + unit.Pair(i, s.config.Neurons()) }
+
+func (s scoresMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+	out := clip.Output{Scores: values}
+	if s.lens != nil {
+		out = clip.Output{Lenses: []clip.Output{out}}
+	}
+	return t.Run(pictures, out)
+}
+
+func (s scoresMode) row() row {
+	return row{
+		kind: artefact.KindScores, meanKind: artefact.KindMeanScores, file: artefact.ScoresFile,
+		axes: []string{"H", "C"}, shape: []int{s.config.Heads(), s.config.Neurons()}, factored: true,
+	}
+}
+
+func (s scoresMode) expander() (func(row, values []float32), error) { return nil, nil }
+
+// contributionsMode keeps contributions written out, of pairs or summed over
+// heads.
+type contributionsMode struct {
+	scoresMode
+	model   *model.Model
+	neurons bool
+	team    par.Team
+}
+
+func (c contributionsMode) row() row {
+	r := row{
+		kind: artefact.KindDense, meanKind: artefact.KindMeans,
+		axes: []string{"H", "C", "O"}, shape: []int{c.config.Heads(), c.config.Neurons(), c.config.OutDim},
+	}
+	if c.neurons {
+		r.axes, r.shape = r.axes[1:], r.shape[1:]
+	}
+	return r
+}
+
+func (c contributionsMode) expander() (func(row, values []float32), error) {
+	pool, err := c.model.Pool()
+	if err != nil {
+		return nil, err
+	}
+	directions := pool.AllDirections(c.team)
+	expand := pool.Contributions
+	if c.neurons {
+		expand = pool.NeuronContributions
+	}
+	return func(row, values []float32) { expand(row, values, directions, c.team) }, nil
+}

@@ -1,0 +1,134 @@
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// statisticsMode keeps, of each picture, only its image feature; scores go into
+// lowrank.Extremes.
+type statisticsMode struct {
+	scoresMode
+	model *model.Model
+	team  par.Team
+}
+
+func (s statisticsMode) row() row {
+	return row{
+		kind: artefact.KindStatistics, file: artefact.FeaturesFile,
+		axes: []string{"O"}, shape: []int{s.config.OutDim}, factored: true,
+	}
+}
+
+func (s statisticsMode) expander() (func(row, values []float32), error) {
+	pool, err := s.model.Pool()
+	if err != nil {
+		return nil, err
+	}
+	// As whoever reads stored scores has it, whose constant is rounded once more:
+	// so that the features are the same.
+	pool = decomp.PoolFromSlices(pool.Heads, pool.Neurons, pool.OutDim, pool.Value, pool.Out, pool.Bias)
+	values := make([]float32, s.config.Neurons())
+	return func(row, scores []float32) { pool.Features(row, values, scores, 1, s.team) }, nil
+}
+
+// extremeSums are lowrank.Extremes as sums under way.
+type extremeSums struct {
+	*lowrank.Extremes
+	team par.Team
+}
+
+func (e extremeSums) add(values []float32) { e.Add(values, e.team) }
+func (e extremeSums) resumed(images int)   { e.Images = images }
+
+func (e extremeSums) arrays() []any {
+	return []any{e.Sum.High, e.Sum.Low, e.Largest.Scores, e.Largest.Images, e.Smallest.Scores, e.Smallest.Images}
+}
+
+// CheckStats returns an error when o asks for statistics in a way that there
+// is not.
+func (o Options) CheckStats() error {
+	switch {
+	case !o.StatsOnly:
+		return nil
+	case o.Mode != ModePairs && o.Mode != ModeLens:
+		return fmt.Errorf("{stats-only} is for pairs, {mode} %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
+	case o.Mean:
+		return errors.New("{stats-only} has the means too: want it or {mean}")
+	case artefact.IsDense(o.SavePath):
+		return fmt.Errorf("%s: {stats-only} writes a folder, want a path without .dat or .npy", o.SavePath)
+	case o.Half, o.Expand:
+		return errors.New("{dtype} float16 and {expand} are for scores, which {stats-only} does not keep")
+	case o.TopK < 1:
+		return fmt.Errorf("{top-k} %d: want 1 or more", o.TopK)
+	}
+	return nil
+}
+
+// stateChunks is how many chunks are summed up between two states on disk: a
+// state takes 118 MiB for RN50x16, and as much time as a few pictures.
+const stateChunks = 8
+
+// summarise sums up the scores of the pictures that are missing, appends their
+// features, and adds the statistics to the folder. The features and the state
+// on disk may be of different moments after a run that was killed: it goes on
+// from the earlier one, and neither adds a picture twice.
+func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
+	config, team := c.model.Config, par.NewTeam(c.options.Threads)
+	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), c.options.TopK), team}
+	state, err := c.resumeSums(plan.Origin, sum)
+	if err != nil {
+		return err
+	}
+	add, err := c.appender(w, plan)
+	if err != nil {
+		return err
+	}
+	next := min(w.Done(), state.Done/plan.ChunkInputs) // the next chunk
+	if state.Done == plan.Inputs {
+		next = w.Done()
+	}
+	// The rows' pictures were compared already.
+	if of := w.InputSums(); len(of) < state.Done || addSums(0, of[:state.Done]) != state.Pictures {
+		if err := c.sumUnchanged(ctx, state); err != nil {
+			return err
+		}
+	}
+	saved := state.Done
+	err = c.run(ctx, c.from(next*plan.ChunkInputs), plan.ChunkInputs, func(chunk collected) error {
+		if next == w.Done() {
+			if err := add(chunk); err != nil {
+				return err
+			}
+		}
+		if next*plan.ChunkInputs >= state.Done {
+			sum.add(chunk.values)
+			state.add(chunk)
+		}
+		next++
+		if state.Done >= saved+stateChunks*plan.ChunkInputs {
+			saved = state.Done
+			return c.saveState(state, sum)
+		}
+		return nil
+	})
+	if state.Done > saved {
+		err = errors.Join(err, c.saveState(state, sum))
+	}
+	if err != nil {
+		return err
+	}
+	if state.Images == 0 && c.options.Shard.Whole() {
+		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, state.Inputs)
+	}
+	return artefact.AddStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
+}

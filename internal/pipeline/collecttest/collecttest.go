@@ -1,0 +1,36 @@
+package collecttest
+
+import (
+	"context"
+	"path/filepath"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// GoldenImages are collect's options for the golden pictures.
+func GoldenImages(t testing.TB, file string) collect.Options {
+	return collect.Options{
+		Model: pipelinetest.TinyModel(), Data: dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")},
+		Stride: 1, BatchSize: 8, Threads: 2, Mode: collect.ModePairs, SavePath: filepath.Join(t.TempDir(), file),
+	}
+}
+
+func Collect(t testing.TB, o collect.Options) *collect.Result {
+	t.Helper()
+	result, err := collect.Run(context.Background(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// GoldenStatistics are collect's options for statistics of the golden pictures.
+func GoldenStatistics(t testing.TB) collect.Options {
+	o := GoldenImages(t, "statistics")
+	o.StatsOnly, o.TopK = true, 20
+	return o
+}

@@ -1,0 +1,217 @@
+package directions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// contributions is what SVD works on: those of every unit to every picture,
+// factored or written out.
+type contributions interface {
+	images() int
+	units() []int // [H,C] for pairs, [C] for neurons
+	outDim() int
+	rank() int // of a unit's centred contributions, at most
+	origin(SVDOptions) origin.Origin
+	// solve hands over the results of all units in order, in groups.
+	solve(ctx context.Context, o SVDOptions, done func(first int, r *lowrank.Result) error) error
+	close() error
+}
+
+func openContributions(o SVDOptions) (contributions, error) {
+	if artefact.IsDense(o.CollectPath) {
+		return openDense(o)
+	}
+	if o.Shape != nil {
+		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
+	}
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
+	if err != nil {
+		return nil, err
+	}
+	if a.Manifest.Kind == artefact.KindStatistics {
+		if o.Neurons {
+			return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
+		}
+		s, err := artefact.StatisticsOf(a)
+		if err != nil {
+			return nil, err
+		}
+		return &summed{s}, nil
+	}
+	s, err := artefact.ScoresOf(a)
+	if err != nil {
+		return nil, err
+	}
+	return &factored{s, o.Neurons}, nil
+}
+
+// svdOrigin is the origin of what SVD makes of an artefact; parent is nil for
+// a file of another program.
+func svdOrigin(o SVDOptions, parent *cache.Artefact) origin.Origin {
+	from := artefact.DerivedFrom(parent)
+	from.Mode, from.SVD = "nh", &origin.SVD{TopK: o.TopK, PC: o.PC}
+	if o.Neurons {
+		from.Mode = "n"
+	}
+	return from
+}
+
+// factored are contributions as scores and weight products.
+type factored struct {
+	*artefact.Scores
+	neurons bool
+}
+
+func (f *factored) images() int                       { return f.Scores.Images }
+func (f *factored) outDim() int                       { return f.Pool.OutDim }
+func (f *factored) close() error                      { return f.Close() }
+func (f *factored) rank() int                         { return f.Pool.Heads }
+func (f *factored) origin(o SVDOptions) origin.Origin { return svdOrigin(o, f.Artefact) }
+
+func (f *factored) units() []int {
+	if f.neurons {
+		return []int{f.Pool.Neurons}
+	}
+	return []int{f.Pool.Heads, f.Pool.Neurons}
+}
+
+// neuronsPerGroup bounds the directions [H,U,O] that are written out at a time:
+// 38 MiB for RN50x16.
+const neuronsPerGroup = 256
+
+func (f *factored) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
+	data, err := f.ReadAll()
+	if err != nil {
+		return err
+	}
+	s := lowrank.Scores{Images: f.images(), Heads: f.Pool.Heads, Neurons: f.Pool.Neurons, Data: data}
+	if f.neurons {
+		return f.solveNeurons(ctx, o, s, done)
+	}
+	H, C, O, team := s.Heads, s.Neurons, f.Pool.OutDim, par.NewTeam(o.Threads)
+	directions := make([]float32, C*O)
+	for h := range H {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		f.Pool.Directions(directions, h, 0, C, team)
+		r := lowrank.NewResult(C, O, s.Images, o.TopK)
+		if err := lowrank.Pairs(r, s, h, directions, f.Pool.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
+			return f.name(err, h*C)
+		}
+		if err := done(h*C, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Scores, done func(int, *lowrank.Result) error) error {
+	H, C, O, team := s.Heads, s.Neurons, f.Pool.OutDim, par.NewTeam(o.Threads)
+	bias := make([]float32, O)
+	for i, b := range f.Pool.Bias {
+		bias[i%O] += b
+	}
+	directions := make([]float32, H*min(C, neuronsPerGroup)*O)
+	for lo := 0; lo < C; lo += neuronsPerGroup {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		hi := min(lo+neuronsPerGroup, C)
+		each := (hi - lo) * O
+		for h := range H {
+			f.Pool.Directions(directions[h*each:(h+1)*each], h, lo, hi, team)
+		}
+		r := lowrank.NewResult(hi-lo, O, s.Images, o.TopK)
+		if err := lowrank.Neurons(r, s, lo, directions[:H*each], bias, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
+			return f.name(err, lo)
+		}
+		if err := done(lo, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// name gives a unit's failure the unit's label.
+func (f *factored) name(err error, first int) error {
+	return nameUnit(err, f.Path(), first, f.Pool.Neurons, f.neurons)
+}
+
+func nameUnit(err error, path string, first, neurons int, perNeuron bool) error {
+	var failed *lowrank.UnitError
+	if !errors.As(err, &failed) {
+		return err
+	}
+	label := unit.Pair(first+failed.Unit, neurons)
+	if perNeuron {
+		label = unit.Neuron(first + failed.Unit)
+	}
+	return fmt.Errorf("%s: %s: %s", path, label, failed.Reason)
+}
+
+// writtenOut are contributions in a dense file.
+type writtenOut struct{ *artefact.Dense }
+
+// openDense opens a dense file whose units are those that o asks for.
+func openDense(o SVDOptions) (*writtenOut, error) {
+	d, err := o.Artefacts.Dense(o.CollectPath, o.Shape, nil)
+	if err != nil {
+		return nil, err
+	}
+	want, rank := "[B,H,C,O] for pairs", 4
+	if o.Neurons {
+		want, rank = "[B,C,O] for neurons", 3
+	}
+	if len(d.Shape) != rank {
+		d.Close()
+		return nil, fmt.Errorf("%s: shape %s, want %s", d.Path, npy.ShapeString(d.Shape), want)
+	}
+	return &writtenOut{d}, nil
+}
+
+func (d *writtenOut) images() int                       { return d.Images() }
+func (d *writtenOut) outDim() int                       { return d.OutDim() }
+func (d *writtenOut) rank() int                         { return min(d.Images(), d.OutDim()) }
+func (d *writtenOut) units() []int                      { return d.Units() }
+func (d *writtenOut) origin(o SVDOptions) origin.Origin { return svdOrigin(o, d.Artefact) }
+func (d *writtenOut) close() error                      { return d.Close() }
+
+// denseBytes bounds the contributions in memory: some units of every picture.
+const denseBytes = 1 << 30
+
+func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
+	units, B, O := artefact.Product(d.units()), d.images(), d.outDim()
+	group := max(1, min(units, denseBytes/(4*B*O)))
+	rows := make([]float32, B*group*O)
+	team := par.NewTeam(o.Threads)
+	for lo := 0; lo < units; lo += group {
+		n := min(group, units-lo)
+		for b := range B {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := d.Read(rows[b*n*O:(b+1)*n*O], (int64(b)*int64(units)+int64(lo))*int64(O)); err != nil {
+				return err
+			}
+		}
+		r := lowrank.NewResult(n, O, B, o.TopK)
+		if err := lowrank.Dense(r, rows[:B*n*O], B, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
+			return nameUnit(err, d.Path, lo, d.Shape[len(d.Shape)-2], o.Neurons)
+		}
+		if err := done(lo, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package directions
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// PolysemanticityOptions says of which units to find out how many things they
+// stand for.
+type PolysemanticityOptions struct {
+	Artefacts   artefact.Reader
+	CollectPath string // a folder of scores, or of statistics for pairs
+	TopImages   int    // images of largest centred norm, per unit
+	PairsPath   string // .npy for the pairs' scores, with Pairs; may be empty
+	NeuronsPath string // and for the neurons'
+	Pairs       bool
+	Neurons     bool
+	PlotPath    string // .png or .svg; may be empty
+	List        int    // how many of the lowest and of the highest units to name
+	Threads     int
+}
+
+// PolysemanticityResult is what Polysemanticity found.
+type PolysemanticityResult struct {
+	Images    int                 `json:"images"`
+	TopImages int                 `json:"top_images"`
+	Units     []Polysemanticities `json:"units"`
+	Plot      string              `json:"plot,omitempty"`
+}
+
+// Polysemanticities are those of all units of a kind.
+type Polysemanticities struct {
+	Unit    string      `json:"unit"` // pair or neuron
+	Count   int         `json:"count"`
+	Mean    float64     `json:"mean"`
+	Median  float64     `json:"median"`
+	Lowest  []UnitScore `json:"lowest"`  // ascending
+	Highest []UnitScore `json:"highest"` // descending
+	Path    string      `json:"path,omitempty"`
+}
+
+// UnitScore is a unit, such as h12n624 or n624, and its polysemanticity.
+type UnitScore struct {
+	Name  string  `json:"name"`
+	Score float64 `json:"score"`
+}
+
+// histogramBins is how many bins the figure has.
+const histogramBins = 40
+
+// Polysemanticity measures, for every pair or neuron, how unlike each other the
+// images are that it is strongest on. Of the k images of largest centred norm,
+// with unit image embeddings e and their mean m, it is
+//
+//	Σ |e - m|²
+//
+// from 0, when all are alike, to k. Image features follow from the scores.
+func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
+	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
+		return nil, err
+	}
+	if err := figure.CanDraw(o.PlotPath); err != nil {
+		return nil, err
+	}
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
+	if err != nil {
+		return nil, err
+	}
+	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
+		return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
+	}
+	embeddings, images, err := embeddingsOf(a, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	if images <= o.TopImages {
+		say.Warn("%s: %d images for {top-images} %d: every unit has the same ones; take more, or a smaller {top-images}", o.CollectPath, images, o.TopImages)
+	}
+	result := &PolysemanticityResult{Images: images, TopImages: o.TopImages, Plot: o.PlotPath}
+	histogram := plot.Histogram{
+		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %d images", min(o.TopImages, images)), Bins: histogramBins,
+	}
+	for _, kind := range []struct {
+		wanted, neurons  bool
+		path, unit, name string
+	}{{o.Pairs, false, o.PairsPath, "pair", "neuron-head pairs"}, {o.Neurons, true, o.NeuronsPath, "neuron", "neurons"}} {
+		if !kind.wanted {
+			continue
+		}
+		scores, neurons, err := polysemanticities(ctx, o, kind.neurons, embeddings, images, kind.path, say)
+		if err != nil {
+			return nil, err
+		}
+		histogram.Samples = append(histogram.Samples, plot.Sample{Name: kind.name, Values: scores})
+		p := summary(scores, o.List, func(u int) string {
+			if kind.neurons {
+				return unit.Neuron(u)
+			}
+			return unit.Pair(u, neurons)
+		})
+		p.Unit, p.Path = kind.unit, kind.path
+		result.Units = append(result.Units, p)
+	}
+	if o.PlotPath == "" {
+		return result, nil
+	}
+	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+}
+
+// embeddingsOf returns the unit image embeddings of a folder's pictures, [B,O].
+func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images int, err error) {
+	var out int
+	if a.Manifest.Kind == artefact.KindStatistics {
+		s, err := artefact.StatisticsOf(a)
+		if err != nil {
+			return nil, 0, err
+		}
+		if embeddings, err = s.Features(); err != nil {
+			return nil, 0, err
+		}
+		images, out = s.Images, s.Pool.OutDim
+	} else {
+		s, err := artefact.ScoresOf(a)
+		if err != nil {
+			return nil, 0, err
+		}
+		defer s.Close()
+		images, out = s.Images, s.Pool.OutDim
+		embeddings = make([]float32, images*out)
+		row, values := make([]float32, s.Pool.Heads*s.Pool.Neurons), make([]float32, s.Pool.Neurons)
+		for b := range images {
+			if err := s.Read(row, b); err != nil {
+				return nil, 0, err
+			}
+			s.Pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
+		}
+	}
+	for b := range images {
+		e := embeddings[b*out : (b+1)*out]
+		length := decomp.Norm(e)
+		if !(length > 0) || math.IsInf(length, 1) {
+			return nil, 0, fmt.Errorf("%s: the feature of image %d has no direction (zero or not finite)", a.Path(), b)
+		}
+		for o := range e {
+			e[o] = float32(float64(e[o]) / length)
+		}
+	}
+	return embeddings, images, nil
+}
+
+// polysemanticities computes the scores of all pairs or neurons and writes them
+// to path, if there is one. It returns the number of neurons besides.
+func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say ui.Reporter) ([]float64, int, error) {
+	svd := SVDOptions{Artefacts: o.Artefacts, CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
+	src, err := openContributions(svd)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer src.close()
+	if s, ok := src.(*summed); ok {
+		if err := s.WantTop("{top-images}", o.TopImages); err != nil {
+			return nil, 0, err
+		}
+	}
+	shape, axes, mode, unit := src.units(), []string{"H", "C"}, "nh", ui.Pairs
+	if neurons {
+		axes, mode, unit = axes[1:], "n", ui.Neurons
+	}
+	team, out := par.NewTeam(o.Threads), len(embeddings)/images
+	scores := make([]float64, artefact.Product(shape))
+	progress := say.Progress()
+	progress.Start(int64(len(scores)), unit, "polysemanticity")
+	defer progress.Done()
+	err = src.solve(ctx, svd, func(first int, r *lowrank.Result) error {
+		team.For(r.Units, func(lo, hi, _ int) {
+			mean := make([]float64, out)
+			for u := lo; u < hi; u++ {
+				scores[first+u] = inertia(embeddings, r.Images[u*r.Kept:(u+1)*r.Kept], mean)
+			}
+		})
+		progress.Add(int64(r.Units))
+		return nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	if path != "" {
+		from := src.origin(svd)
+		from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+		rounded := make([]float32, len(scores))
+		for i, x := range scores {
+			rounded[i] = float32(x)
+		}
+		err = artefact.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
+	}
+	return scores, shape[len(shape)-1], err
+}
+
+// inertia is the sum of squared distances of some images' embeddings to their
+// mean, for which it takes the memory of mean.
+func inertia(embeddings []float32, images []int32, mean []float64) float64 {
+	O := len(mean)
+	clear(mean)
+	for _, b := range images {
+		for o, x := range embeddings[int(b)*O : (int(b)+1)*O] {
+			mean[o] += float64(x)
+		}
+	}
+	for o := range mean {
+		mean[o] /= float64(len(images))
+	}
+	sum := 0.0
+	for _, b := range images {
+		for o, x := range embeddings[int(b)*O : (int(b)+1)*O] {
+			d := float64(x) - mean[o]
+			sum += d * d
+		}
+	}
+	return sum
+}
+
+// summary describes scores, naming the k lowest and highest; of equal ones the
+// first unit comes first.
+func summary(scores []float64, k int, name func(unit int) string) Polysemanticities {
+	order := make([]int, len(scores))
+	p := Polysemanticities{Count: len(scores), Lowest: []UnitScore{}, Highest: []UnitScore{}}
+	for i, x := range scores {
+		order[i] = i
+		p.Mean += x / float64(len(scores))
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[a], scores[b]) })
+	p.Median = (scores[order[(len(order)-1)/2]] + scores[order[len(order)/2]]) / 2
+	for _, u := range order[:min(k, len(order))] {
+		p.Lowest = append(p.Lowest, UnitScore{name(u), scores[u]})
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(scores[b], scores[a]) })
+	for _, u := range order[:min(k, len(order))] {
+		p.Highest = append(p.Highest, UnitScore{name(u), scores[u]})
+	}
+	return p
+}

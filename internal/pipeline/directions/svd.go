@@ -1,0 +1,139 @@
+package directions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// SVDOptions says what to find the principal directions of.
+type SVDOptions struct {
+	Artefacts   artefact.Reader
+	CollectPath string // a folder of scores, or a dense .dat or .npy
+	Shape       []int  // of a dense file that has no manifest
+	Neurons     bool   // per neuron, summed over heads; else per pair
+	TopK        int    // images of largest centred norm
+	PC          int    // which right singular vector, 0 the first; pairs have no other
+	OutPath     string // any of the three may be empty
+	MeanPath    string
+	NormPath    string
+	Threads     int
+}
+
+// SVDResult is what SVD wrote.
+type SVDResult struct {
+	Unit      string   `json:"unit"` // pair or neuron
+	Units     int      `json:"units"`
+	Images    int      `json:"images"`
+	TopK      int      `json:"top_k_pca"`
+	PC        int      `json:"pc_idx"`
+	Undecided int      `json:"signs_undecided"`      // units that the sign rule leaves open
+	Null      int      `json:"null"`                 // units without this principal direction
+	NullUnits []string `json:"null_units,omitempty"` // the first of them, such as h12n624
+	Paths     []string `json:"paths"`
+}
+
+// mostNullNamed bounds SVDResult.NullUnits.
+const mostNullNamed = 100
+
+// nameNull names the units of r that have no direction.
+func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Shape) {
+	for u, state := range r.State {
+		if state == lowrank.Null && len(s.NullUnits) < mostNullNamed {
+			s.NullUnits = append(s.NullUnits, units.Name(first+u))
+		}
+	}
+}
+
+// enoughImages is how many times --top-k-pca pictures the sign rule wants
+// before its majorities mean something.
+const enoughImages = 4
+
+// SVD finds a principal direction, the mean and the strongest norms of every
+// pair or neuron; see package lowrank. Outputs appear together, after all
+// units are done.
+func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error) {
+	if err := artefact.MakeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
+		return nil, err
+	}
+	for _, wanted := range []struct{ path, kind string }{{o.OutPath, artefact.KindComponents}, {o.MeanPath, artefact.KindMeans}, {o.NormPath, artefact.KindNorms}} {
+		if wanted.path == "" {
+			continue
+		}
+		if err := cache.CanSave(wanted.path, wanted.kind); err != nil {
+			return nil, err
+		}
+	}
+	src, err := openContributions(o)
+	if err != nil {
+		return nil, err
+	}
+	defer src.close()
+	switch {
+	case src.images() == 0:
+		return nil, fmt.Errorf("%s: no pictures in it", o.CollectPath)
+	case o.PC > 0 && o.PC >= src.rank():
+		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
+	}
+	if o.OutPath != "" && src.images() < enoughImages*o.TopK {
+		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; take more, or a smaller {top-k-pca}",
+			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
+	}
+	axes, units := []string{"H", "C"}, src.units()
+	result := &SVDResult{Unit: "pair", Units: artefact.Product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
+	unit := ui.Pairs
+	if o.Neurons {
+		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
+	}
+	progress := say.Progress()
+	progress.Start(int64(result.Units), unit, "svd")
+	defer progress.Done()
+
+	add := func(kind, path, axis string, last int, origin origin.Origin) artefact.Output {
+		if path != "" {
+			result.Paths = append(result.Paths, path)
+		}
+		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
+	}
+	origin := src.origin(o)
+	err = artefact.SaveTogether([]artefact.Output{
+		add(artefact.KindComponents, o.OutPath, "O", src.outDim(), origin),
+		add(artefact.KindMeans, o.MeanPath, "O", src.outDim(), origin),
+		add(artefact.KindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
+	}, func(w []io.Writer) error {
+		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
+			result.Undecided += r.Count(lowrank.Open)
+			result.Null += r.Count(lowrank.Null)
+			result.nameNull(r, first, units)
+			progress.Add(int64(r.Units))
+			return errors.Join(artefact.Put(w[0], r.Direction), artefact.Put(w[1], r.Mean), artefact.Put(w[2], r.Norms))
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if result.Null > 0 {
+		say.Note("%d of %d %ss have no such direction, as their contributions do not vary: %s", result.Null, result.Units, result.Unit, someOf(result.NullUnits, result.Null))
+	}
+	return result, nil
+}
+
+// someOf lists a few names of so many.
+func someOf(names []string, of int) string {
+	const few = 5
+	text := strings.Join(names[:min(few, len(names))], ", ")
+	if of > few {
+		text += ", ..."
+	}
+	return text
+}

@@ -1,0 +1,258 @@
+package evaluate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// What can be ablated, by the reference's names.
+const (
+	AblatePairs         = "neur_head_reprs"       // contributions of pairs that are not kept become their mean
+	AblateNeurons       = "neur_reprs"            // the same of neurons, summed over heads
+	AblateActivations   = "neur_acts"             // activations of neurons that are not kept become their mean
+	AblateSink          = "zero_sink"             // the class token's attention to the last token becomes zero
+	AblateSinkRegisters = "zero_register_neurons" // activations of the neurons that feed it become zero
+)
+
+// AblateModes are all of them.
+func AblateModes() []string {
+	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
+}
+
+// AblateOptions says what to ablate, and of which pictures.
+type AblateOptions struct {
+	source.Options
+	Modes []string
+
+	// What is kept: a mask .npy, bool [H,C] or [C], or else the units at or above
+	// each percentile of their strength; see MaskOptions.
+	MaskPath    string
+	Percentiles []float64
+	Norms       map[string]string // by mode, .npy
+	TopImages   int
+
+	// Means are .npy files for the modes that need some, told apart by shape:
+	// [H,C,O] of pairs, which also serve neurons; [C,O] of neurons; [C,T]
+	// of activations.
+	Means []string
+
+	SinkDiffs string // .npy [B,C], the drop of attention to the sink without a neuron
+	TopSink   int    // so many neurons of largest mean drop are zeroed
+
+	ClassesPath  string // class embeddings
+	FeaturesPath string // .npy; may be empty
+	PlotPath     string // .png or .svg, accuracy over percentiles; may be empty
+	Threads      int
+}
+
+// AblateResult is what came of every ablation.
+type AblateResult struct {
+	Evaluation
+	PlotPath string `json:"plot_path,omitempty"`
+}
+
+// Ablate measures zero-shot accuracy with parts of the model taken out, beside
+// the untouched model's on the same pictures, all in one pass.
+func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResult, error) {
+	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
+		return nil, err
+	}
+	if err := figure.CanDraw(o.PlotPath); err != nil {
+		return nil, err
+	}
+	src, err := source.Open(ctx, o.Options, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if o.PlotPath != "" && (o.ClassesPath == "" || !src.Labelled) {
+		return nil, errors.New("{plot} draws accuracies: want labelled images and {imagenet-zeroshot-path}")
+	}
+	origin := src.Origin
+	origin.Mode = "ablate"
+	var variants []variant
+	for _, mode := range o.Modes {
+		v, err := ablations(src, mode, o)
+		if err != nil {
+			return nil, err
+		}
+		variants = append(variants, v...)
+	}
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	if err != nil {
+		return nil, err
+	}
+	result := &AblateResult{Evaluation: *e, PlotPath: o.PlotPath}
+	if o.PlotPath == "" {
+		return result, nil
+	}
+	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
+}
+
+// ablations are the variants of one mode.
+func ablations(src *source.Source, mode string, o AblateOptions) ([]variant, error) {
+	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
+		return nil, fmt.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
+	}
+	switch mode {
+	case AblateSink:
+		return []variant{{VariantScore: VariantScore{Variant: mode}, features: zeroSink(src)}}, nil
+	case AblateSinkRegisters:
+		return zeroRegisters(src, o)
+	}
+	if mode == AblatePairs && src.Heads == 0 {
+		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
+	}
+	units := unit.Shape{src.Neurons}
+	if mode == AblatePairs {
+		units = unit.Shape{src.Heads, src.Neurons}
+	}
+	chosen, err := chooseUnits(src, mode, units, o)
+	if err != nil {
+		return nil, err
+	}
+	means, err := openMeans(src, mode, o)
+	if err != nil {
+		return nil, err
+	}
+	defer means.Close()
+	if mode == AblateActivations {
+		return meanActivations(src, chosen, means)
+	}
+	ablations := make([]*decomp.Ablation, len(chosen))
+	for i := range chosen {
+		ablations[i] = decomp.NewAblation(chosen[i].keep, src.OutDim)
+	}
+	err = means.ReadRows(func(first int, rows []float32) error {
+		par.NewTeam(o.Threads).For(len(ablations), func(lo, hi, _ int) {
+			for _, a := range ablations[lo:hi] {
+				a.AddMeans(first, rows)
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var variants []variant
+	for i, a := range ablations {
+		variants = append(variants, variant{chosen[i].VariantScore, func(dst []float32, b source.Batch, w *workspace) error {
+			if b.Dense != nil {
+				a.DenseFeature(dst, b.Dense, w.team)
+			} else {
+				src.Pool.AblatedFeatures(dst, w.values, w.scores, b.Scores, len(b.Names), a, w.team)
+			}
+			return nil
+		}})
+	}
+	return variants, nil
+}
+
+// chosenUnits are the units that a variant keeps.
+type chosenUnits struct {
+	VariantScore
+	keep []bool
+}
+
+// chooseUnits returns what the mask or each percentile keeps.
+func chooseUnits(src *source.Source, mode string, units unit.Shape, o AblateOptions) ([]chosenUnits, error) {
+	choose := func(keep []bool, percentile *float64) chosenUnits {
+		n := countTrue(keep)
+		return chosenUnits{VariantScore{
+			Variant: mode, Percentile: percentile, Kept: n, Units: len(keep), KeptShare: float64(n) / float64(len(keep)),
+		}, keep}
+	}
+	if o.MaskPath != "" {
+		keep, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units)
+		if err != nil {
+			return nil, err
+		}
+		return []chosenUnits{choose(keep, nil)}, nil
+	}
+	path := o.Norms[mode]
+	if path == "" {
+		return nil, fmt.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
+	}
+	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.Origin)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(s.shape, units) {
+		return nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units))
+	}
+	var chosen []chosenUnits
+	for _, p := range o.Percentiles {
+		keep, _ := s.keep(p)
+		chosen = append(chosen, choose(keep, &p))
+	}
+	return chosen, nil
+}
+
+// openMeans opens the first file of a shape that a mode can use.
+func openMeans(src *source.Source, mode string, o AblateOptions) (*artefact.Tensor, error) {
+	wanted, kind := [][]int{{src.Neurons, src.OutDim}, {src.Heads, src.Neurons, src.OutDim}}, artefact.KindMeans
+	switch mode {
+	case AblatePairs:
+		wanted = wanted[1:]
+	case AblateActivations:
+		wanted, kind = [][]int{{src.Neurons, src.Tower.Config().Tokens()}}, artefact.KindMeanActivations
+	}
+	if len(o.Means) == 0 {
+		return nil, fmt.Errorf("{mode} %s needs {means-path}", mode)
+	}
+	var wrong error
+	for _, want := range wanted {
+		for _, path := range o.Means {
+			t, err := o.Artefacts.Tensor(path, artefact.Of(src.Origin), artefact.KindMeans, artefact.KindMeanActivations)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Equal(t.Shape, want) && (t.Artefact == nil || t.Artefact.Manifest.Kind == kind) {
+				return t, nil
+			}
+			t.Close()
+			if wrong == nil {
+				wrong = t.WrongShape(npy.ShapeString(want) + " for {mode} " + mode)
+			}
+		}
+	}
+	return nil, wrong
+}
+
+// ablationFigure draws accuracy over percentiles, a curve for each mode.
+func ablationFigure(e *Evaluation) plot.Figure {
+	f := plot.Figure{
+		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
+		X:     "units taken out: those below this percentile of strength (%)",
+		Y:     "top-1 accuracy (%)",
+		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},
+	}
+	names := map[string]string{AblatePairs: "neuron-head pairs", AblateNeurons: "neurons", AblateActivations: "activations"}
+	for _, mode := range AblateModes() {
+		c := plot.Curve{Name: names[mode]}
+		points := slices.DeleteFunc(slices.Clone(e.Variants), func(v VariantScore) bool { return v.Variant != mode || v.Percentile == nil })
+		slices.SortStableFunc(points, func(a, b VariantScore) int { return cmp.Compare(*a.Percentile, *b.Percentile) })
+		for _, v := range points {
+			c.X, c.Y = append(c.X, *v.Percentile), append(c.Y, 100*v.Top1)
+		}
+		if len(c.X) > 0 {
+			f.Curves = append(f.Curves, c)
+		}
+	}
+	return f
+}

@@ -1,0 +1,244 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// VariantScore is what came of one variant of the model: how often zero-shot
+// classification is right, where pictures have labels and classes were given.
+type VariantScore struct {
+	Variant    string   `json:"variant"` // "untouched", or what was done to it
+	Percentile *float64 `json:"percentile,omitempty"`
+	Kept       int      `json:"kept,omitempty"` // units that keep their contribution
+	Units      int      `json:"units,omitempty"`
+	KeptShare  float64  `json:"kept_share,omitempty"` // 0 to 1
+
+	Top1        float64 `json:"top1"` // share of the images, 0 to 1
+	Top5        float64 `json:"top5"`
+	Correct     int     `json:"correct"` // images
+	CorrectTop5 int     `json:"correct_top5"`
+	Predictions []int   `json:"predictions,omitempty"` // class of every image
+}
+
+// Evaluation is what came of all variants on the same pictures.
+type Evaluation struct {
+	Images       int              `json:"images"` // that were evaluated
+	Skipped      []source.Skipped `json:"skipped"`
+	Labelled     bool             `json:"labelled"` // else accuracies mean nothing
+	Baseline     VariantScore     `json:"baseline"` // the untouched model
+	Variants     []VariantScore   `json:"variants"`
+	FeaturesPath string           `json:"features_path,omitempty"`
+}
+
+// A variant makes features of a batch in its own way.
+type variant struct {
+	VariantScore
+	// features writes [B,O].
+	features func(dst []float32, b source.Batch, w *workspace) error
+}
+
+// workspace is memory that variants share.
+type workspace struct {
+	team   par.Team
+	values []float32 // [B,C]
+	scores []float32 // [B,H,C]
+	tokens []float32 // [B,T,C], of a model only
+	mass   []float32 // [B,H]
+}
+
+// evaluateOptions are what every evaluation is told.
+type evaluateOptions struct {
+	artefacts    artefact.Reader
+	stage        string // in progress and manifests
+	classesPath  string // class embeddings; empty: no accuracy
+	featuresPath string // of what the variants' features are written to; may be empty
+	origin       origin.Origin
+	threads      int
+}
+
+var errNothingToDo = errors.New("pictures without labels, or no class embeddings, give features only: want {features-save-path}")
+
+// evaluate runs all variants, and the untouched model, over the pictures of a
+// source in one pass.
+func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
+	var judge *classifier
+	if o.classesPath != "" && src.Labelled {
+		var err error
+		if judge, err = newClassifier(o, src); err != nil {
+			return nil, err
+		}
+	} else if o.featuresPath == "" {
+		return nil, errNothingToDo
+	} else if o.classesPath != "" {
+		say.Note("the pictures have no labels: features only, no accuracy")
+	}
+	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched(src)}}, variants...)
+	team := par.NewTeam(o.threads)
+	kept := make([][]float32, len(all)) // features, if wanted
+	w := &workspace{team: team}
+	images := 0
+
+	progress := say.Progress()
+	progress.Start(int64(src.Images), ui.Images, o.stage)
+	defer progress.Done()
+	err := src.Each(ctx, func(b source.Batch) error {
+		n := len(b.Names)
+		w.fit(n, src)
+		features := make([]float32, n*src.OutDim)
+		for i := range all {
+			v := &all[i]
+			if err := v.features(features, b, w); err != nil {
+				return err
+			}
+			for j, x := range features {
+				if x-x != 0 {
+					return fmt.Errorf("%s: %s: feature is %g, want a finite one (see the inputs)", b.Names[j/src.OutDim], v.Variant, x)
+				}
+			}
+			if judge != nil {
+				if err := judge.count(&v.VariantScore, features, b.Labels, team); err != nil {
+					return err
+				}
+			}
+			if o.featuresPath != "" && i > 0 {
+				kept[i] = append(kept[i], features...)
+			}
+		}
+		images += n
+		progress.Add(int64(n))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if images == 0 {
+		return nil, errors.New("none of the pictures could be read")
+	}
+	e := &Evaluation{Images: images, Skipped: append([]source.Skipped{}, src.Skipped...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
+	for i := range all {
+		v := all[i].VariantScore
+		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)
+		if i == 0 {
+			e.Baseline = v
+		} else {
+			e.Variants = append(e.Variants, v)
+		}
+	}
+	if o.featuresPath == "" {
+		return e, nil
+	}
+	return e, saveFeatures(kept[1:], images, src, o)
+}
+
+// untouched are the features of the model as it is.
+func untouched(s *source.Source) func(dst []float32, b source.Batch, w *workspace) error {
+	return func(dst []float32, b source.Batch, w *workspace) error {
+		if b.Dense != nil {
+			everything := make([]bool, s.Neurons)
+			for n := range everything {
+				everything[n] = true
+			}
+			decomp.NewAblation(everything, s.OutDim).DenseFeature(dst, b.Dense, w.team)
+			return nil
+		}
+		s.Pool.Features(dst, w.values, b.Scores, len(b.Names), w.team)
+		return nil
+	}
+}
+
+// fit makes room for a batch of n pictures.
+func (w *workspace) fit(n int, src *source.Source) {
+	if src.Pool == nil || len(w.values) >= n*src.Neurons {
+		return
+	}
+	w.values = make([]float32, n*src.Neurons)
+	w.scores = make([]float32, n*src.Heads*src.Neurons)
+	w.mass = make([]float32, n*src.Heads)
+	if src.Tower != nil {
+		w.tokens = make([]float32, n*src.Tower.Config().Tokens()*src.Neurons)
+	}
+}
+
+// saveFeatures writes the features of every variant, [B,O] of one and [V,B,O]
+// of several.
+func saveFeatures(features [][]float32, images int, src *source.Source, o evaluateOptions) error {
+	axes, shape := []string{"B", "O"}, []int{images, src.OutDim}
+	if len(features) > 1 {
+		axes, shape = append([]string{"V"}, axes...), append([]int{len(features)}, shape...)
+	}
+	out := artefact.NewOutput(artefact.KindFeatures, o.featuresPath, axes, shape, o.origin)
+	out.Manifest.Inputs, out.Manifest.Skipped = src.Images, src.Skipped
+	return artefact.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
+		for _, f := range features {
+			if err := artefact.Put(w[0], f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// classifier sends features to the class whose embedding has the largest
+// cosine with them.
+type classifier struct {
+	path    string
+	classes []float32 // [classes,O], unit vectors
+	number  int
+	logits  []float32
+}
+
+func newClassifier(o evaluateOptions, src *source.Source) (*classifier, error) {
+	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin.Weights), src.OutDim)
+	if err != nil {
+		return nil, err
+	}
+	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts}, nil
+}
+
+// count adds to e what comes of features [B,O].
+func (c *classifier) count(e *VariantScore, features []float32, labels []int, team par.Team) error {
+	n := len(labels)
+	outDim := len(c.classes) / c.number
+	if len(c.logits) < n*c.number {
+		c.logits = make([]float32, n*c.number)
+	}
+	kernel.Sgemm(1, kernel.Dense(features, n, outDim), kernel.Dense(c.classes, c.number, outDim).T(),
+		0, kernel.Dense(c.logits, n, c.number), team)
+	for i, label := range labels {
+		if label == dataset.Unlabelled || label >= c.number {
+			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)
+		}
+		row := c.logits[i*c.number : (i+1)*c.number]
+		// A picture's place among the classes; ties count against it.
+		place, best := 0, 0
+		for class, x := range row {
+			if class != label && !(x < row[label]) {
+				place++
+			}
+			if x > row[best] {
+				best = class
+			}
+		}
+		if place < 1 {
+			e.Correct++
+		}
+		if place < 5 {
+			e.CorrectTop5++
+		}
+		e.Predictions = append(e.Predictions, best)
+	}
+	return nil
+}

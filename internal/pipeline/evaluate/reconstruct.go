@@ -1,0 +1,249 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// ReconstructOptions says what to put features together from.
+type ReconstructOptions struct {
+	source.Options
+
+	Means string   // .npy [H,C,O] of pairs or [C,O] of neurons; its shape says which units are meant
+	PCs   []string // .npy of the same shape; their projections add up
+
+	// Instead of PCs: sparse codes over texts, .npz [units,texts].
+	Codes     string
+	Texts     string            // embeddings of the texts, [texts,O]
+	Normalize omp.Normalization // of the dictionary
+
+	ClassesPath  string // class embeddings
+	FeaturesPath string // .npy; may be empty
+	Threads      int
+}
+
+// ReconstructResult is what came of the reconstruction, its only variant.
+type ReconstructResult struct {
+	Evaluation
+	Unit       string `json:"unit"`       // pair or neuron
+	Directions int    `json:"directions"` // for each unit
+	Null       int    `json:"null"`       // directions that are zero, whose units keep their mean only
+}
+
+// Reconstruct measures zero-shot accuracy with features put together from the
+// principal directions of pairs or neurons, beside the untouched model's on the
+// same pictures.
+func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*ReconstructResult, error) {
+	if err := artefact.MakeFolders(o.FeaturesPath); err != nil {
+		return nil, err
+	}
+	src, err := source.Open(ctx, o.Options, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	r, err := openReconstruction(src, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	features, err := r.features(ctx)
+	if err != nil {
+		return nil, err
+	}
+	origin := src.Origin
+	origin.Mode = "reconstruct"
+	v := variant{VariantScore{Variant: r.name()}, features}
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	if err != nil {
+		return nil, err
+	}
+	unit := "pair"
+	if r.perNeuron() {
+		unit = "neuron"
+	}
+	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, nil
+}
+
+// reconstruction is what a Reconstruct works with.
+type reconstruction struct {
+	src        *source.Source
+	means      *artefact.Tensor
+	directions []unitDirections
+	sparse     bool
+	team       par.Team
+	null       int
+}
+
+// unitDirections are one of each unit, [U,O], read in pieces.
+type unitDirections interface {
+	// read fills dst with those of the units from first on.
+	read(dst []float32, first int) error
+	close() error
+}
+
+// storedComponents are those of a file.
+type storedComponents struct{ *artefact.Tensor }
+
+func (d storedComponents) read(dst []float32, first int) error {
+	return d.Read(dst, first*d.Shape[len(d.Shape)-1])
+}
+
+func (d storedComponents) close() error { return d.Close() }
+
+func openReconstruction(src *source.Source, o ReconstructOptions) (*reconstruction, error) {
+	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
+	var err error
+	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.Origin), artefact.KindMeans); err != nil {
+		return nil, err
+	}
+	if err = r.open(o); err != nil {
+		r.close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *reconstruction) open(o ReconstructOptions) error {
+	neurons := []int{r.src.Neurons, r.src.OutDim}
+	pairs := append([]int{r.src.Heads}, neurons...)
+	switch shape := r.means.Shape; {
+	case slices.Equal(shape, neurons), slices.Equal(shape, pairs) && r.src.Heads > 0:
+	case r.src.Heads == 0:
+		return r.means.WrongShape(npy.ShapeString(neurons) + ", as contributions are summed over heads")
+	default:
+		return r.means.WrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
+	}
+	if r.sparse {
+		d, err := openCodes(o.Artefacts, o.Codes, o.Texts, o.Normalize, artefact.Product(r.means.Shape)/r.src.OutDim, r.src.OutDim, r.src.Origin, r.team)
+		if err != nil {
+			return err
+		}
+		r.directions = append(r.directions, d)
+		return nil
+	}
+	for _, path := range o.PCs {
+		t, err := o.Artefacts.Tensor(path, artefact.Of(r.src.Origin), artefact.KindComponents)
+		if err != nil {
+			return err
+		}
+		r.directions = append(r.directions, storedComponents{t})
+		if err := t.WantShape(r.means.Shape, " as the means have it"); err != nil {
+			return err
+		}
+		// Projections are of contributions less their mean: of the same ones.
+		if err := o.Artefacts.SameParent(t, r.means, "contributions"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reconstruction) close() {
+	r.means.Close()
+	for _, d := range r.directions {
+		d.close()
+	}
+}
+
+func (r *reconstruction) perNeuron() bool { return len(r.means.Shape) == 2 }
+
+func (r *reconstruction) name() string {
+	of := "pairs"
+	if r.perNeuron() {
+		of = "neurons"
+	}
+	if r.sparse {
+		return of + " from sparse codes"
+	}
+	if n := len(r.directions); n > 1 {
+		return fmt.Sprintf("%s from %d PCs", of, n)
+	}
+	return of + " from one PC"
+}
+
+// features returns the variant's features, after reading what they are made
+// of. The memory it takes is that of one direction for each unit where units
+// are pairs, and of all directions where they are neurons or contributions
+// are written out.
+func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b source.Batch, w *workspace) error, error) {
+	C := r.src.Neurons
+	if r.src.Pool == nil {
+		means, all, err := r.read(0, artefact.Product(r.means.Shape)/r.src.OutDim)
+		if err != nil {
+			return nil, err
+		}
+		return r.dense(means, all), nil
+	}
+	f := r.src.Pool.NewReconstruction()
+	if r.perNeuron() {
+		means, all, err := r.read(0, C)
+		if err != nil {
+			return nil, err
+		}
+		f.AddNeurons(means, all, r.team)
+	} else {
+		for h := range r.src.Heads {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			means, all, err := r.read(h*C, C)
+			if err != nil {
+				return nil, err
+			}
+			f.AddHead(h, means, all, r.team)
+		}
+	}
+	return func(dst []float32, b source.Batch, w *workspace) error {
+		f.Features(dst, w.values, b.Scores, len(b.Names), w.team)
+		return nil
+	}, nil
+}
+
+// read returns means and directions of n units from first on.
+func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
+	O := r.src.OutDim
+	means = make([]float32, n*O)
+	if err := r.means.Read(means, first*O); err != nil {
+		return nil, nil, err
+	}
+	for _, d := range r.directions {
+		rows := make([]float32, n*O)
+		if err := d.read(rows, first); err != nil {
+			return nil, nil, err
+		}
+		for u := range n {
+			if decomp.Norm(rows[u*O:(u+1)*O]) == 0 {
+				r.null++
+			}
+		}
+		all = append(all, rows)
+	}
+	return means, all, nil
+}
+
+// dense reconstructs contributions that are written out, first summing pairs'
+// over heads if units are neurons.
+func (r *reconstruction) dense(means []float32, all [][]float32) func(dst []float32, b source.Batch, w *workspace) error {
+	return func(dst []float32, b source.Batch, w *workspace) error {
+		units := b.Dense
+		if r.perNeuron() && r.src.Heads > 1 {
+			units = make([]float32, len(means))
+			for i, x := range b.Dense {
+				units[i%len(units)] += x
+			}
+		}
+		decomp.DenseReconstruction(dst, units, means, all, w.team)
+		return nil
+	}
+}

@@ -1,0 +1,304 @@
+package merge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options say which shards to put together.
+type Options struct {
+	SavePath string
+	Shards   []string // paths; none stands for those that lie beside SavePath
+	Restart  bool     // discard what is at SavePath
+	PlotPath string   // of shards of Shift: .png or .svg; may be empty
+	Threads  int
+}
+
+// Result is what Merge wrote.
+type Result struct {
+	Path     string           `json:"path"`
+	Kind     string           `json:"kind"`
+	Shape    []int            `json:"shape"`
+	Shards   int              `json:"shards"`
+	Images   int              `json:"images"` // with a row
+	Skipped  []source.Skipped `json:"skipped"`
+	Complete bool             `json:"already_complete"` // nothing was left to do
+
+	// What came of shards of Segment and of Shift.
+	Segmentation *segment.Result `json:"segmentation,omitempty"`
+	Shift        *shift.Result   `json:"shift,omitempty"`
+}
+
+// Run puts the shards of a collection, a segmentation or a shift together. The
+// bytes are those of what is made as a whole. All shards must be there, finished
+// and of one run. Merge can be interrupted and started again; it reads shards and
+// leaves them as they are.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	paths := o.Shards
+	if len(paths) == 0 {
+		var err error
+		if paths, err = shard.Beside(o.SavePath); err != nil {
+			return nil, err
+		}
+	}
+	shards, err := shard.OpenAll(o.SavePath, paths)
+	if err != nil {
+		return nil, err
+	}
+	if err := artefact.MakeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
+		return nil, err
+	}
+	kind := artefact.WholeKind(shards[0].Manifest.Kind)
+	if o.PlotPath != "" && kind != artefact.KindRatios {
+		return nil, fmt.Errorf("%s: the shards are of %s, want those of shift to draw", o.PlotPath, kind)
+	}
+	if shard.IsFile(o.SavePath) != (shards[0].Manifest.Payloads[0].File == "") || artefact.IsResult(kind) != shard.IsJSON(o.SavePath) {
+		return nil, fmt.Errorf("%s: the shards are %s, want a path of the same form", o.SavePath, shards[0].Path())
+	}
+	switch kind {
+	case artefact.KindSegmentation:
+		r, err := segment.Merge(shards, o.SavePath, o.Restart, say)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{
+			Path: o.SavePath, Kind: kind, Shape: []int{shards[0].InputsInAll()}, Shards: len(shards),
+			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
+		}, nil
+	case artefact.KindRatios:
+		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, say)
+		if err != nil {
+			return nil, err
+		}
+		return &Result{
+			Path: o.SavePath, Kind: kind, Shape: []int{r.Images, len(r.Concepts)}, Shards: len(shards),
+			Images: r.Images, Skipped: r.Skipped, Shift: r,
+		}, nil
+	}
+	return mergeCollection(ctx, o, shards, say)
+}
+
+// mergeCollection merges shards that have rows in chunks.
+func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui.Reporter) (*Result, error) {
+	m := shards[0].Manifest
+	plan := cache.Plan{
+		Kind: artefact.WholeKind(m.Kind), Tool: m.Tool, Axes: m.Axes, Row: m.Shape[1:], DType: npy.Float32,
+		Origin: m.Origin, Inputs: shards[0].InputsInAll(), ChunkInputs: m.ChunkInputs, Payload: m.Payloads[0].File,
+	}
+	if m.DType == npy.Float16.String() {
+		plan.DType = npy.Float16
+	}
+	plan.Origin.Shard = nil
+	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shards: len(shards), Skipped: []source.Skipped{}}
+	for _, p := range shards {
+		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)
+		result.Images += p.Manifest.Shape[0]
+	}
+	result.Shape = append([]int{result.Images}, plan.Row...)
+	if result.Images == 0 {
+		return nil, fmt.Errorf("%s: none of %s could be read by any shard", o.SavePath, ui.Images.Count(int64(plan.Inputs)))
+	}
+
+	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	if errors.Is(err, cache.ErrComplete) {
+		result.Complete = true
+		return result, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	if err := copyChunks(ctx, w, shards, say); err != nil {
+		return nil, err
+	}
+	if err := mergeFiles(w, shards, par.NewTeam(o.Threads)); err != nil {
+		return nil, err
+	}
+	_, err = w.Finish()
+	return result, err
+}
+
+// copyChunks appends the chunks of shards that w lacks.
+func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, say ui.Reporter) error {
+	progress := say.Progress()
+	progress.Start(int64(w.Chunks()-w.Done()), ui.Chunks, "merge")
+	defer progress.Done()
+	number := 0 // of the chunk in the whole
+	for _, p := range shards {
+		chunks := p.Manifest.Payloads[0].Chunks
+		if number+len(chunks) <= w.Done() {
+			number += len(chunks)
+			continue
+		}
+		if err := artefact.VerifyChecksums(p.Artefact); err != nil {
+			return err
+		}
+		f, err := openRows(p)
+		if err != nil {
+			return err
+		}
+		row, start, skipped := int64(artefact.Product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
+		values := make([]float32, min(1<<20, int64(p.Manifest.Shape[0])*row))
+		for i, c := range chunks {
+			inputs := min(p.Manifest.ChunkInputs, p.Manifest.Inputs-i*p.Manifest.ChunkInputs)
+			gone := inputs - c.Rows
+			if gone < 0 || gone > len(skipped) {
+				f.Close()
+				return fmt.Errorf("%s: %w: chunk %d has %d rows of %d pictures, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, c.Rows, inputs, len(skipped))
+			}
+			if number >= w.Done() {
+				err := ctx.Err()
+				if err == nil {
+					err = w.AppendInputs(c.InputSums(), skipped[:gone], func(put func([]float32) error) error {
+						return readValues(f, start, int64(c.Rows)*row, values, put)
+					})
+				}
+				if err != nil {
+					f.Close()
+					return err
+				}
+				progress.Add(1)
+			}
+			start += int64(c.Rows) * row
+			skipped = skipped[gone:]
+			number++
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openRows opens the rows of a shard.
+func openRows(p shard.Part) (*npy.File, error) {
+	path, err := p.Payload("")
+	if err != nil {
+		return nil, err
+	}
+	if p.Manifest.Payloads[0].Header == 0 {
+		return npy.OpenRaw(path, p.Manifest.Shape)
+	}
+	return npy.Open(path)
+}
+
+// readValues hands over n values of f from start on, in pieces that fit buf.
+func readValues(f *npy.File, start, n int64, buf []float32, put func([]float32) error) error {
+	for n > 0 {
+		piece := buf[:min(int64(len(buf)), n)]
+		if err := f.ReadFloat32(piece, start); err != nil {
+			return err
+		}
+		if err := put(piece); err != nil {
+			return err
+		}
+		start, n = start+int64(len(piece)), n-int64(len(piece))
+	}
+	return nil
+}
+
+// mergeFiles adds what lies beside the rows in a folder: the names one after
+// the other, statistics summed up, and what depends on the weights alone from the
+// first shard.
+func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
+	for _, file := range shards[0].Manifest.Payloads[1:] {
+		var err error
+		switch file.File {
+		case artefact.ImagesFile:
+			err = w.AddFile(artefact.ImagesFile, func(to io.Writer) error { return eachShard(shards, artefact.ImagesFile, to) })
+		case artefact.SumsFile:
+			err = mergeStatistics(w, shards, team)
+		case artefact.SumsLowFile, artefact.LargestFile, artefact.LargestImagesFile, artefact.SmallestFile, artefact.SmallestImagesFile:
+			// written with artefact.SumsFile
+		default:
+			for _, p := range shards[1:] {
+				if !hasFile(p.Manifest, file) {
+					return fmt.Errorf("%s: %w: its %s is not that of %s", p.Path(), cache.ErrStale, file.File, shards[0].Path())
+				}
+			}
+			err = w.AddFile(file.File, func(to io.Writer) error { return eachShard(shards[:1], file.File, to) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasFile(m cache.Manifest, want cache.Payload) bool {
+	for _, p := range m.Payloads {
+		if p.File == want.File && p.SHA256 == want.SHA256 {
+			return true
+		}
+	}
+	return false
+}
+
+// eachShard writes a file of every shard, one after the other.
+func eachShard(shards []shard.Part, name string, to io.Writer) error {
+	for _, p := range shards {
+		path, err := p.Payload(name)
+		if err != nil {
+			return err
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(to, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergeStatistics adds the statistics of all shards' pictures.
+func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
+	var all *lowrank.Extremes
+	var heads, neurons int
+	for _, p := range shards {
+		keep := 0
+		if c := p.Manifest.Origin.Collect; c != nil {
+			keep = c.TopK
+		}
+		if keep < 1 {
+			return fmt.Errorf("%s: top_k %d in its manifest, want 1 or more", p.Path(), keep)
+		}
+		if p.Manifest.Shape[0] == 0 {
+			continue
+		}
+		s, err := artefact.StatisticsOf(p.Artefact)
+		if err != nil {
+			return err
+		}
+		if all == nil {
+			heads, neurons = s.Pool.Heads, s.Pool.Neurons
+			all = lowrank.NewExtremes(heads*neurons, keep)
+		}
+		if s.Pairs != all.Pairs {
+			return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), s.Pairs, all.Pairs, shards[0].Path())
+		}
+		if err := s.WantTop("top_k", keep); err != nil {
+			return err
+		}
+		all.Merge(s.Extremes, team)
+	}
+	return artefact.AddStatistics(w, all, heads, neurons)
+}

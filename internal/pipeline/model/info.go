@@ -1,0 +1,90 @@
+package model
+
+import (
+	"context"
+
+	"github.com/clipnh/clipnh/internal/clip"
+)
+
+// Summary is what a checkpoint holds.
+type Summary struct {
+	Architecture string   `json:"architecture"` // a published name, or "custom"
+	Format       string   `json:"format"`
+	DTypes       []string `json:"dtypes"`
+	SHA256       string   `json:"sha256"`
+	Parameters   int64    `json:"parameters"`
+
+	ImageSize int    `json:"image_size"`
+	Layers    [4]int `json:"layers"`
+	Width     int    `json:"width"`
+	Heads     int    `json:"heads"`   // H
+	Neurons   int    `json:"neurons"` // C
+	Tokens    int    `json:"tokens"`  // T
+	OutDim    int    `json:"out_dim"` // O
+
+	ContextLength int `json:"context_length"`
+	VocabSize     int `json:"vocab_size"`
+	TextWidth     int `json:"text_width"`
+	TextHeads     int `json:"text_heads"`
+	TextLayers    int `json:"text_layers"`
+}
+
+// Info reads a checkpoint to its last byte, so that a model it describes is one
+// that the other stages can run.
+func Info(ctx context.Context, model string) (*Summary, error) {
+	ck, err := clip.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	if err := ck.Verify(ctx); err != nil {
+		return nil, err
+	}
+	sum, err := ck.SHA256(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := ck.Config
+	return &Summary{
+		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Parameters: ck.Parameters(),
+		ImageSize: c.ImageSize, Layers: c.Layers, Width: c.Width,
+		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
+		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
+		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
+	}, nil
+}
+
+// Model is an open checkpoint and its name in manifests.
+type Model struct {
+	*clip.Checkpoint
+	Hash string
+}
+
+// Open opens a checkpoint and hashes it.
+func Open(ctx context.Context, path string) (*Model, error) {
+	ck, err := clip.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	sum, err := ck.SHA256(ctx)
+	if err != nil {
+		ck.Close()
+		return nil, err
+	}
+	return &Model{ck, sum}, nil
+}
+
+// Plan packs a checkpoint's image tower for batches of the given size and says
+// how each layer is computed on this machine.
+func Plan(model string, batch, threads int) ([]clip.PlannedLayer, error) {
+	ck, err := clip.Open(model)
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads})
+	if err != nil {
+		return nil, err
+	}
+	return tower.Plan(), nil
+}

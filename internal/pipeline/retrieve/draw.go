@@ -1,0 +1,377 @@
+package retrieve
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// renderer is the part of Retrieve that makes pictures.
+type renderer struct {
+	Options
+	say   ui.Reporter
+	team  par.Team
+	data  *dataset.Dataset
+	paths map[string]string // of pictures' files, by name
+	tower *clip.ImageTower  // nil: no heat maps
+	model *model.Model      // of a tower that is not the source's, or nil
+
+	failed  map[string]bool // pictures that could not be read
+	skipped []source.Skipped
+}
+
+// A shown picture is one on a sheet.
+type shown struct {
+	err  error
+	crop canvas.Picture // the square that the model sees
+	// Of a tower, at every location of its last map:
+	activation []float32 // of the neuron, [T-1]
+	attention  []float32 // of every head, [H,T-1]
+}
+
+// newDrawing opens the pictures and, where the source has no tower and there is a
+// model, its tower.
+func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
+	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), tower: src.Tower, failed: map[string]bool{}}
+	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
+		return nil, err
+	}
+	if d.tower != nil || o.Model == "" {
+		return d, nil
+	}
+	if d.model, err = model.Open(ctx, o.Model); err != nil {
+		return nil, err
+	}
+	if err = d.openTower(src); err != nil {
+		d.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openTower makes the tower of the model, which must be that of the scores.
+func (d *renderer) openTower(src *source.Source) (err error) {
+	m := d.model
+	if err := sameWeights(d.Model, m.Hash, d.ScoresPath, src.Origin.Weights); err != nil {
+		return err
+	}
+	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
+		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, c.Heads(), c.Neurons(), d.ScoresPath, src.Heads, src.Neurons)
+	}
+	// Planned as for collecting, so that its maps are those of the scores.
+	options := clip.ImageOptions{Batch: max(d.BatchSize, 2), Threads: d.Threads, Precision: d.Precision}
+	d.tower, err = clip.NewImageTower(m.Checkpoint, options)
+	return err
+}
+
+func (d *renderer) close() {
+	if d.model != nil {
+		d.model.Close()
+	}
+}
+
+// draw writes, for every neuron, copies of the pictures that it and its pairs
+// are strongest on, and a sheet with the neuron's pictures and below them those
+// of its strongest pairs; where there is a model, also one with heat maps for
+// each of these units. It completes result with their paths, and returns the
+// pictures that could not be read.
+func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, error) {
+	if err := d.locate(result); err != nil {
+		return nil, err
+	}
+	if d.tower == nil {
+		d.say.Note("heat maps are left out: they need --model")
+	}
+	progress := d.say.Progress()
+	total := 0
+	for _, n := range result.Neurons {
+		total += len(n.images())
+	}
+	progress.Start(int64(total), ui.Images, "sheets")
+	defer progress.Done()
+	for i := range result.Neurons {
+		if err := d.neuron(ctx, &result.Neurons[i], result.Images, progress); err != nil {
+			return d.skipped, err
+		}
+	}
+	return d.skipped, nil
+}
+
+// images are the pictures that the neuron or one of its pairs is strongest on,
+// ascending.
+func (n *Neuron) images() []int {
+	var images []int
+	for _, u := range n.Units {
+		for _, t := range u.Top {
+			images = append(images, t.Image)
+		}
+	}
+	slices.Sort(images)
+	return slices.Compact(images)
+}
+
+// locate finds the files of the pictures by their names.
+func (d *renderer) locate(result *Result) error {
+	d.paths = map[string]string{}
+	for _, item := range d.data.Items {
+		d.paths[item.Name] = item.Path
+	}
+	for _, n := range result.Neurons {
+		for _, u := range n.Units {
+			for _, t := range u.Top {
+				if d.paths[t.Name] == "" {
+					err := fmt.Errorf("%s: picture %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
+					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+				}
+			}
+		}
+	}
+	if d.ScoresPath == "" || artefact.IsDense(d.ScoresPath) {
+		return nil
+	}
+	a, err := cache.Open(d.ScoresPath)
+	if err != nil {
+		return err
+	}
+	from := a.Manifest.Origin.Images
+	if from != nil && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
+		d.say.Warn("%s: not quite the pictures that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
+	}
+	return nil
+}
+
+// drawGroup is how many pictures are in memory at a time.
+const drawGroup = 16
+
+// neuron makes the pictures of one neuron.
+func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Progress) error {
+	onSheet := n.Units[:min(1+d.SheetHeads, len(n.Units))]
+	uses, sheet := map[int][]*Hit{}, map[int]*shown{} // by picture
+	for i := range n.Units {
+		u := &n.Units[i]
+		folder := unitFolder(d.SaveDir, n.index, u.head)
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return err
+		}
+		for j := range u.Top {
+			t := &u.Top[j]
+			t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank, t.Image))
+			uses[t.Image] = append(uses[t.Image], t)
+			if i < len(onSheet) {
+				sheet[t.Image] = &shown{}
+			}
+		}
+	}
+	for group := range slices.Chunk(n.images(), drawGroup) {
+		if err := d.group(ctx, group, uses, sheet, n.index); err != nil {
+			return err
+		}
+		progress.Add(int64(len(group)))
+	}
+	folder := neuronFolder(d.SaveDir, n.index)
+	n.Sheet = filepath.Join(folder, sheetFile)
+	if err := saveCanvas(n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
+		return err
+	}
+	if d.tower != nil {
+		if err := d.heatSheets(onSheet, n.index, sheet); err != nil {
+			return err
+		}
+	}
+	return d.tidy(n)
+}
+
+// heatSheets draws one for each of some units.
+func (d *renderer) heatSheets(units []Unit, neuron int, pictures map[int]*shown) error {
+	errs := make([]error, len(units))
+	d.team.For(len(units), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			u := &units[i]
+			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
+			errs[i] = saveCanvas(u.Heat, heatSheet(*u, pictures, d.tower.Config().Grid()))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// tidy removes what an earlier run left in the neuron's folders, and takes back
+// the paths of pictures that could not be read.
+func (d *renderer) tidy(n *Neuron) error {
+	for i := range n.Units {
+		u := &n.Units[i]
+		written := []string{n.Sheet, u.Heat}
+		for j := range u.Top {
+			if t := &u.Top[j]; d.failed[t.Name] {
+				t.Path = ""
+			} else {
+				written = append(written, t.Path)
+			}
+		}
+		if err := removeOlder(unitFolder(d.SaveDir, n.index, u.head), written); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveCanvas(path string, c *canvas.Canvas) error {
+	return cache.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
+}
+
+// group reads some pictures, copies them, and fills in those on the sheet.
+func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit, sheet map[int]*shown, neuron int) error {
+	read := make([]shown, len(images))
+	files := make([]bytes.Buffer, len(images)) // the copies
+	pixels := make([][]float32, len(images))   // for the tower
+	d.team.For(len(images), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			use := uses[images[i]]
+			img, err := imageprep.ReadFile(d.paths[use[0].Name], d.Images)
+			if err != nil {
+				read[i].err = err
+				continue
+			}
+			if sheet[images[i]] != nil {
+				read[i].crop = asPicture(imageprep.Square(img, thumbSide))
+				if d.tower != nil {
+					pixels[i] = make([]float32, d.tower.PictureLen())
+					imageprep.PreprocessRGB(pixels[i], img, d.tower.Config().ImageSize)
+				}
+			}
+			read[i].err = d.encode(&files[i], img)
+		}
+	})
+	if err := writeCopies(images, files, uses); err != nil {
+		return err
+	}
+	for i, image := range images {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := read[i].err; err != nil {
+			if err := d.skip(uses[image][0].Name, err); err != nil {
+				return err
+			}
+		}
+		if s := sheet[image]; s != nil {
+			*s = read[i]
+			if pixels[i] != nil {
+				if err := d.look(s, pixels[i], neuron); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// skip takes down that a picture cannot be read, though it could be when scores
+// were made of it. To a strict run that is an error.
+func (d *renderer) skip(name string, err error) error {
+	if d.Strict {
+		return err
+	}
+	if !d.failed[name] {
+		d.failed[name] = true
+		d.say.Warn("skipped: %v", err)
+		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.paths[name])})
+	}
+	return nil
+}
+
+// encode writes a picture as copies have it.
+func (d *renderer) encode(to io.Writer, img *imageprep.RGB) error {
+	if long := max(img.W, img.H); d.CopySide > 0 && long > d.CopySide {
+		w, h := max(1, img.W*d.CopySide/long), max(1, img.H*d.CopySide/long)
+		img = imageprep.Resize(img, w, h, imageprep.Bicubic)
+	}
+	return asPicture(img).WritePNG(to, retrieveMaker)
+}
+
+// writeCopies writes the files of some pictures, empty ones aside, to the places
+// where they are wanted. It writes many at a time: for a single one, the disk
+// takes as long to say that it is safe as for all of them.
+func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
+	var wg par.Group
+	var mu sync.Mutex
+	var errs []error
+	for i, image := range images {
+		if files[i].Len() == 0 {
+			continue
+		}
+		for _, t := range uses[image] {
+			wg.Go(func() {
+				err := cache.WriteFile(t.Path, func(w io.Writer) error {
+					_, err := w.Write(files[i].Bytes())
+					return err
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func asPicture(img *imageprep.RGB) canvas.Picture {
+	return canvas.Picture{Pix: img.Pix, W: img.W, H: img.H}
+}
+
+// look fills in what the tower makes of a picture.
+func (d *renderer) look(s *shown, pixels []float32, neuron int) error {
+	c := d.tower.Config()
+	H, T, C := c.Heads(), c.Tokens(), c.Neurons()
+	out := clip.Output{Tokens: make([]float32, T*C), Attention: make([]float32, H*T)}
+	if err := d.tower.Run(pixels, out); err != nil {
+		return err
+	}
+	position := d.tower.Position()
+	for t := 1; t < T; t++ {
+		s.activation = append(s.activation, out.Tokens[t*C+neuron]-position[t*C+neuron])
+	}
+	for h := range H {
+		s.attention = append(s.attention, out.Attention[h*T+1:(h+1)*T]...)
+	}
+	return nil
+}
+
+// maps returns, for a head or all of them, the neuron's activation, the
+// attention (its mean over heads), and their product, each [T-1].
+func (s *shown) maps(head int) [3][]float32 {
+	n := len(s.activation)
+	attention := make([]float32, n)
+	if head != wholeNeuron {
+		copy(attention, s.attention[head*n:])
+	} else {
+		heads := len(s.attention) / n
+		for i, a := range s.attention {
+			attention[i%n] += a / float32(heads)
+		}
+	}
+	both := make([]float32, n)
+	for i, a := range attention {
+		both[i] = a * s.activation[i]
+	}
+	return [3][]float32{s.activation, attention, both}
+}

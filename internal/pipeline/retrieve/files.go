@@ -1,0 +1,102 @@
+package retrieve
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+)
+
+// The files in a neuron's folder, DIR/624, are copies of its strongest pictures,
+// RANK_ROW.png, their heat maps, and the sheet; its pairs have folders of their
+// own below, 624_HEAD. Each file says who made it, so that nothing else is ever
+// replaced.
+const (
+	retrieveMaker = "clipnh retrieve"
+	sheetFile     = "sheet.png"
+	heatFile      = "heat.png"
+)
+
+var copyName = regexp.MustCompile(`^\d+_\d+\.png$`)
+
+func neuronFolder(dir string, neuron int) string { return filepath.Join(dir, strconv.Itoa(neuron)) }
+
+// unitFolder is where a unit's copies lie: a pair's below its neuron's.
+func unitFolder(dir string, neuron, head int) string {
+	folder := neuronFolder(dir, neuron)
+	if head == wholeNeuron {
+		return folder
+	}
+	return filepath.Join(folder, fmt.Sprintf("%d_%d", neuron, head))
+}
+
+// canRetrieveInto fails where something that is not ours lies where copies or
+// sheets of the neurons would.
+func canRetrieveInto(dir string, asked []askedNeuron) error {
+	if err := artefact.MakeFolders(filepath.Join(dir, sheetFile)); err != nil {
+		return err
+	}
+	for _, a := range asked {
+		for _, head := range append([]int{wholeNeuron}, a.heads...) {
+			if _, err := ourPictures(unitFolder(dir, a.index, head)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ourPictures lists the copies and sheets in a folder, if there is one. One by
+// another hand is an error.
+func ourPictures(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var ours []string
+	for _, e := range entries {
+		if name := e.Name(); !copyName.MatchString(name) && name != sheetFile && name != heatFile {
+			continue
+		}
+		path := filepath.Join(folder, e.Name())
+		maker, err := figure.MakerOf(path)
+		if err != nil {
+			return nil, err
+		}
+		if maker != retrieveMaker {
+			return nil, hint.With(fmt.Errorf("%s: %w, and clipnh retrieve did not make it", path, cache.ErrExists), "give another {save-dir}")
+		}
+		ours = append(ours, path)
+	}
+	return ours, nil
+}
+
+// removeOlder removes from a folder what an earlier run put there and this one
+// did not, so that what lies there belongs together.
+func removeOlder(folder string, written []string) error {
+	ours, err := ourPictures(folder)
+	if err != nil {
+		return err
+	}
+	for _, path := range ours {
+		if !slices.Contains(written, path) {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package retrieve
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// ranker finds the strongest pictures of units while it sees one picture after
+// the other. Its memory does not grow with their number, but for their names.
+type ranker struct {
+	src   *source.Source
+	asked []askedNeuron
+	first []int                 // of each neuron's units; the neuron itself comes before its pairs
+	norms []*decomp.NeuronNorms // nil where contributions are written out
+	keep  int
+	team  par.Team
+
+	top   lowrank.Tail
+	names []string // of the pictures seen
+	seen  int
+}
+
+func newRanking(src *source.Source, asked []askedNeuron, keep, threads int) *ranker {
+	r := &ranker{src: src, asked: asked, keep: keep, team: par.NewTeam(threads)}
+	units := 0
+	for _, a := range asked {
+		r.first = append(r.first, units)
+		units += 1 + len(a.heads)
+		if src.Pool != nil {
+			r.norms = append(r.norms, src.Pool.NeuronNorms(a.index, r.team))
+		}
+	}
+	r.top = lowrank.NewTail(units, keep)
+	return r
+}
+
+// run looks at all pictures.
+func (r *ranker) run(ctx context.Context, say ui.Reporter) error {
+	progress := say.Progress()
+	progress.Start(int64(r.src.Images), ui.Images, "retrieve")
+	defer progress.Done()
+	err := r.src.Each(ctx, func(b source.Batch) error {
+		if err := r.add(b); err != nil {
+			return err
+		}
+		progress.Add(int64(len(b.Names)))
+		return nil
+	})
+	if err == nil && r.seen == 0 {
+		err = fmt.Errorf("none of %s could be read", ui.Images.Count(int64(r.src.Images)))
+	}
+	return err
+}
+
+// add looks at a batch of pictures.
+func (r *ranker) add(b source.Batch) error {
+	failed := make([]error, len(r.asked))
+	r.team.For(len(r.asked), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			failed[i] = r.addNeuron(i, b)
+		}
+	})
+	r.names = append(r.names, b.Names...)
+	r.seen += len(b.Names)
+	for _, err := range failed {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addNeuron puts the norms of the i-th neuron and its pairs in their places.
+func (r *ranker) addNeuron(i int, b source.Batch) error {
+	for at, name := range b.Names {
+		for j, norm := range r.normsOf(i, b, at) {
+			if norm-norm != 0 {
+				label := unit.Neuron(r.asked[i].index)
+				if j > 0 {
+					label = unit.Pair(r.asked[i].heads[j-1]*r.src.Neurons+r.asked[i].index, r.src.Neurons)
+				}
+				return fmt.Errorf("%s: the norm of %s is %g, want a finite one", name, label, norm)
+			}
+			r.top.Insert(r.first[i]+j, r.keep, r.seen+at, r.seen+at, float32(norm))
+		}
+	}
+	return nil
+}
+
+// normsOf returns the norms of the i-th neuron and then of its pairs on the at-th
+// picture of a batch.
+func (r *ranker) normsOf(i int, b source.Batch, at int) []float64 {
+	asked, H, C, O := r.asked[i], r.src.Heads, r.src.Neurons, r.src.OutDim
+	norms := make([]float64, 0, 1+len(asked.heads))
+	if b.Dense != nil { // of one picture
+		of := func(h int) []float32 { return b.Dense[(h*C+asked.index)*O:][:O] }
+		sum := make([]float32, O)
+		for h := range max(H, 1) {
+			for o, x := range of(h) {
+				sum[o] += x
+			}
+		}
+		norms = append(norms, decomp.Norm(sum))
+		for _, h := range asked.heads {
+			norms = append(norms, decomp.Norm(of(h)))
+		}
+		return norms
+	}
+	scores := make([]float32, H)
+	for h := range scores {
+		scores[h] = b.Scores[(at*H+h)*C+asked.index]
+	}
+	norms = append(norms, r.norms[i].Sum(scores))
+	for _, h := range asked.heads {
+		norms = append(norms, r.norms[i].Pair(h, scores[h]))
+	}
+	return norms
+}
+
+// result lists what was found. Pairs come in the order of their largest norm,
+// equal ones in that of their heads.
+func (r *ranker) result() []Neuron {
+	all := make([]Neuron, len(r.asked))
+	for i, a := range r.asked {
+		n := Neuron{Neuron: unit.Neuron(a.index), index: a.index}
+		n.Units = append(n.Units, r.unit(r.first[i], n.Neuron, wholeNeuron))
+		for j, h := range a.heads {
+			n.Units = append(n.Units, r.unit(r.first[i]+1+j, unit.Pair(h*r.src.Neurons+a.index, r.src.Neurons), h))
+		}
+		slices.SortStableFunc(n.Units[1:], func(a, b Unit) int { return cmp.Compare(b.Top[0].Norm, a.Top[0].Norm) })
+		all[i] = n
+	}
+	return all
+}
+
+func (r *ranker) unit(u int, name string, head int) Unit {
+	unit := Unit{Unit: name, head: head}
+	for rank := range min(r.keep, r.seen) {
+		at := u*r.keep + rank
+		image := int(r.top.Images[at])
+		unit.Top = append(unit.Top, Hit{Rank: rank, Image: image, Name: r.names[image], Norm: r.top.Scores[at]})
+	}
+	return unit
+}

@@ -1,0 +1,254 @@
+package retrieve
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// Options says of which units to find the strongest pictures, and what
+// to show of them.
+type Options struct {
+	source.Options // with ScoresPath, a Model is for texts and heat maps only
+
+	Neurons []int    // each with all of its pairs
+	Pairs   []string // names such as h12n624, each with its neuron
+
+	// Texts stand for the TextPairs pairs whose principal direction is closest.
+	Texts        []string
+	TextPairs    int
+	PCsPath      string // .npy [H,C,O]
+	Vocab        string
+	Templates    []textlist.Template
+	Top          int    // pictures of a unit
+	SaveDir      string // for copies and sheets; may be empty
+	CopySide     int    // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads   int    // pairs of a neuron on its sheet, the strongest
+	Threads      int
+	WordsOptions // what directions are made of
+}
+
+// Result is what Retrieve found.
+type Result struct {
+	Images  int              `json:"images"` // that were compared
+	Found   []FoundPair      `json:"found,omitempty"`
+	Neurons []Neuron         `json:"neurons"`
+	Skipped []source.Skipped `json:"skipped"`
+}
+
+// FoundPair is a pair whose direction is close to a text.
+type FoundPair struct {
+	Text   string  `json:"text"`
+	Pair   string  `json:"pair"`
+	Cosine float64 `json:"cosine"`
+}
+
+// Neuron is a neuron's own strongest pictures, and those of its pairs.
+type Neuron struct {
+	Neuron string `json:"neuron"` // such as n624
+	Units  []Unit `json:"units"`  // the neuron, then its pairs, the strongest first
+	Sheet  string `json:"sheet,omitempty"`
+
+	index int
+}
+
+// Unit is a neuron or pair and its strongest pictures.
+type Unit struct {
+	Unit  string          `json:"unit"` // such as n624 or h12n624
+	Words []artefact.Term `json:"words,omitempty"`
+	Top   []Hit           `json:"top"` // by descending norm
+	Heat  string          `json:"heat,omitempty"`
+
+	head int // wholeNeuron for all of them
+}
+
+// wholeNeuron stands for the sum over heads.
+const wholeNeuron = -1
+
+// Hit is a picture that a unit is strong on.
+type Hit struct {
+	Rank  int     `json:"rank"`  // from 0
+	Image int     `json:"image"` // its row in the scores: its place among the pictures that could be read
+	Name  string  `json:"name"`
+	Norm  float32 `json:"norm"` // of the contribution, uncentred
+	Path  string  `json:"path,omitempty"`
+}
+
+// Run finds, for neurons and for their pairs, the pictures whose
+// contribution has the largest norm. For a neuron that is the contribution
+// summed over heads; nothing is centred, and bias shares are part of it. Of
+// equal norms the earlier picture comes first.
+//
+// With a SaveDir, it copies these pictures and draws them on sheets; see draw.
+// A picture that cannot be read is named and left out.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	from := o.Options
+	if o.ScoresPath != "" {
+		from.Model = ""
+		if !artefact.IsDense(o.ScoresPath) {
+			from.Data.Path = "" // rows have names; labels are not needed
+		}
+	}
+	src, err := source.Open(ctx, from, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	found, err := o.find(ctx, src.Origin.Weights)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := o.asked(src, found)
+	if err != nil {
+		return nil, err
+	}
+	words, err := o.openWords(src)
+	if err != nil {
+		return nil, err
+	}
+	var d *renderer
+	if o.SaveDir != "" { // what is wrong with its inputs is known before the scores are read
+		if d, err = o.newDrawing(ctx, src, say); err != nil {
+			return nil, err
+		}
+		defer d.close()
+		if err := canRetrieveInto(o.SaveDir, asked); err != nil {
+			return nil, err
+		}
+	}
+	result := &Result{Found: found, Skipped: []source.Skipped{}}
+	r := newRanking(src, asked, o.Top, o.Threads)
+	if err := r.run(ctx, say); err != nil {
+		return nil, err
+	}
+	result.Images, result.Skipped = r.seen, append(result.Skipped, src.Skipped...)
+	result.Neurons = r.result()
+	for _, n := range result.Neurons {
+		for i := range n.Units {
+			u := &n.Units[i]
+			u.Words = words.of(u.head, n.index)
+		}
+	}
+	if d == nil {
+		return result, nil
+	}
+	skipped, err := d.draw(ctx, result)
+	result.Skipped = append(result.Skipped, skipped...)
+	return result, err
+}
+
+// find returns the pairs that stand for the texts, closest first. weights are
+// those that the pictures are looked at with, if known.
+func (o Options) find(ctx context.Context, weights string) ([]FoundPair, error) {
+	if len(o.Texts) == 0 {
+		return nil, nil
+	}
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, weights); err != nil {
+		return nil, err
+	}
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.Hash), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	if err != nil {
+		return nil, err
+	}
+	defer pcs.Close()
+	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	texts, err := encoder.Embed(ctx, o.Texts, o.Templates, func(int) {})
+	if err != nil {
+		return nil, err
+	}
+	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs, par.NewTeam(o.Threads))
+	if err != nil {
+		return nil, err
+	}
+	var found []FoundPair
+	for i := range nearest {
+		for _, p := range artefact.Pairs(nearest[i], m.Config.Neurons()) {
+			found = append(found, FoundPair{o.Texts[i], p.Name(), p.Cosine})
+		}
+	}
+	return found, nil
+}
+
+// sameWeights fails where a model is not the one that scores are of. Those of
+// another program do not say.
+func sameWeights(model, weights, scoresPath, of string) error {
+	if of == "" || of == weights {
+		return nil
+	}
+	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
+	return hint.With(err, "give the {model} that it was made with")
+}
+
+// askedNeuron is a neuron and which of its pairs are wanted.
+type askedNeuron struct {
+	index int
+	heads []int // ascending
+}
+
+// asked returns the neurons in the order in which they are first named: by
+// number, in a pair, or by a text.
+func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, error) {
+	shape := unit.Shape{src.Heads, src.Neurons}
+	if src.Heads == 0 { // summed over heads
+		shape = unit.Shape{src.Neurons}
+		if len(o.Pairs)+len(found) > 0 {
+			return nil, fmt.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
+		}
+	}
+	var all []askedNeuron
+	add := func(neuron int, heads ...int) {
+		at := slices.IndexFunc(all, func(a askedNeuron) bool { return a.index == neuron })
+		if at < 0 {
+			at = len(all)
+			all = append(all, askedNeuron{index: neuron})
+		}
+		all[at].heads = append(all[at].heads, heads...)
+		slices.Sort(all[at].heads)
+		all[at].heads = slices.Compact(all[at].heads)
+	}
+	heads := make([]int, src.Heads)
+	for h := range heads {
+		heads[h] = h
+	}
+	for _, n := range o.Neurons {
+		if n < 0 || n >= src.Neurons {
+			return nil, fmt.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
+		}
+		add(n, heads...)
+	}
+	names := slices.Clone(o.Pairs)
+	for _, f := range found {
+		names = append(names, f.Pair)
+	}
+	pairs, err := shape.Find(names)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pairs {
+		add(p%src.Neurons, p/src.Neurons)
+	}
+	if len(all) == 0 {
+		return nil, errors.New("no neurons and no pairs to look at")
+	}
+	return all, nil
+}

@@ -1,0 +1,187 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// sceneToRead is a picture to segment, and what was read of it.
+type sceneToRead struct {
+	name, path string
+	read       func() (*imageprep.Labels, error) // the true labels; nil if there are none
+
+	picture       *imageprep.RGB // as it is; only if it is to be drawn
+	scaled        *imageprep.RGB // as the tower sees it
+	width, height int            // of the picture as it is
+	truth         []uint16       // [height,width], nil if there is none
+	err           error
+	panic         *par.Panic // of the reading, nil unless there is a fault in it
+}
+
+// scenes lists what to segment, and the files that the data set lacks. list is
+// the fingerprint of what it has.
+func (o *Options) scenes(ctx context.Context, say ui.Reporter) (scenes []sceneToRead, missing []string, list string, err error) {
+	if o.Image != "" {
+		if _, err := os.Stat(o.Image); err != nil {
+			return nil, nil, "", err
+		}
+		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, "", nil
+	}
+	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
+	if err != nil {
+		return nil, nil, "", err
+	}
+	if err := source.NamePassedOver(data.Skipped, dataset.Passed{}, o.Strict, say); err != nil {
+		return nil, nil, "", err
+	}
+	if o.SavePath != "" {
+		list = data.Fingerprint()
+	}
+	n, missing := len(data.Items), data.Missing
+	if o.Limit > 0 && o.Limit < n {
+		n, missing = o.Limit, nil // which were asked for no one can say
+	}
+	for i, item := range data.Items[:n] {
+		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
+		scenes = append(scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
+	}
+	return scenes, missing, list, nil
+}
+
+// sceneReader reads scenes ahead of whoever needs them, in their order.
+type sceneReader struct {
+	scenes chan *sceneToRead
+	stop   context.CancelFunc
+}
+
+// scenesAhead is how many scenes are in memory besides the one in hand.
+const scenesAhead = 2
+
+// readScenes reads pictures, scaled so that the shorter side is given and the
+// longer one as bounded in o, and their labels.
+func readScenes(ctx context.Context, scenes []sceneToRead, o *Options, shorter int) *sceneReader {
+	ctx, stop := context.WithCancel(ctx)
+	r := &sceneReader{make(chan *sceneToRead, scenesAhead-1), stop}
+	go func() {
+		defer close(r.scenes)
+		for i := range scenes {
+			s := scenes[i]
+			if s.err = ctx.Err(); s.err == nil {
+				s.panic = par.Catch(func() { s.err = s.open(o, shorter) })
+			}
+			select {
+			case r.scenes <- &s:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return r
+}
+
+// next returns the next scene; ok is false after the last one or when the
+// context was cancelled.
+func (r *sceneReader) next() (s *sceneToRead, ok bool) {
+	if s, ok = <-r.scenes; ok {
+		s.panic.Rethrow()
+	}
+	return s, ok
+}
+
+// close ends the reading and waits for it.
+func (r *sceneReader) close() {
+	r.stop()
+	for range r.scenes {
+	}
+}
+
+func (s *sceneToRead) open(o *Options, shorter int) error {
+	picture, err := imageprep.ReadFile(s.path, o.Images)
+	if err != nil {
+		return err
+	}
+	s.width, s.height = picture.W, picture.H
+	if s.read != nil {
+		labels, err := s.read()
+		if err != nil {
+			return err
+		}
+		if labels.W != s.width || labels.H != s.height {
+			return fmt.Errorf("%s: %dx%d pixels, but its label map has %dx%d", s.path, s.width, s.height, labels.W, labels.H)
+		}
+		s.truth = labels.Pix
+	}
+	w, h := scaledSize(s.width, s.height, shorter, o.Setup.LongerSide)
+	if o.Pillow {
+		s.scaled = imageprep.Resize(picture, w, h, imageprep.Bilinear)
+	} else {
+		s.scaled = imageprep.ResizeLinear(picture, w, h)
+	}
+	if o.ShowDir != "" || o.PAMR.Steps > 0 {
+		s.picture = picture
+	}
+	return nil
+}
+
+// scaledSize returns the size of a w x h picture once its shorter side is brought
+// to shorter, or, where the longer one would then be above longer (0 for no
+// bound), that one to longer. Sides are rounded, halves up, as mmcv does.
+func scaledSize(w, h, shorter, longer int) (int, int) {
+	factor := float64(shorter) / float64(min(w, h))
+	if longer > 0 {
+		factor = min(factor, float64(longer)/float64(max(w, h)))
+	}
+	side := func(n int) int { return max(int(math.Floor(float64(n)*factor+0.5)), 1) }
+	return side(w), side(h)
+}
+
+// scenes segments scenes. It calls kept after each, with how many are done, and
+// when it is interrupted, which must be kept.
+func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(n int, must bool) error, t *tally) error {
+	progress := s.say.Progress()
+	progress.Start(int64(len(scenes)), ui.Images, "segment")
+	defer progress.Done()
+	reader := readScenes(ctx, scenes, s.o, s.shorter)
+	defer reader.close()
+	for n := range scenes {
+		windows := s.result.Windows
+		sc, ok := reader.next()
+		err := ctx.Err()
+		if err == nil && !ok {
+			return errors.New("the pictures ended early")
+		}
+		if err == nil {
+			if err = sc.err; err == nil {
+				err = s.scene(ctx, sc, t)
+			}
+		}
+		switch {
+		case errors.Is(err, context.Canceled):
+			s.result.Windows = windows // those of this scene do not count
+			return errors.Join(err, kept(n, true))
+		case err != nil && (s.o.Strict || s.o.Image != "" || sc.err == nil):
+			return err
+		case err != nil:
+			s.say.Warn("skipped: %v", err)
+			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.path)})
+		default:
+			s.result.Images++
+		}
+		if err := kept(n+1, false); err != nil {
+			return err
+		}
+		progress.Add(1)
+	}
+	return nil
+}

@@ -1,0 +1,355 @@
+package segment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/color"
+	"math"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options says what to segment, and how.
+type Options struct {
+	Artefacts artefact.Reader
+	Model     string
+	PCsPath   string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
+
+	// Setup is the classes, sizes and thresholds. A ShorterSide or SlideCrop of 0
+	// is the model's image side, a SlideStride of 0 half a window, a LongerSide of
+	// 0 no bound. Its Block is whose maps the neurons give, and its Layout that of
+	// DataPath.
+	Setup     *configs.Segmentation
+	SimBlock  int // block of the last stage that the attention pool is run on, from 0; below 0 from the last
+	MainWords bool
+
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that classes are put into
+	TextsPath string              // instead: embeddings of the words, [P,O]
+
+	Image    string // one picture without labels
+	DataPath string // instead: a data set
+	Limit    int    // scenes at most; 0 for all
+
+	Methods []heat.Method
+	Pillow  bool // scale pictures as Pillow's bilinear filter does, not as OpenCV's
+	PAMR    heat.PAMR
+	ShowDir string // folder for drawings; may be empty
+	SaveDir string // folder for label maps; may be empty
+
+	SavePath string      // JSON of the counts, of a data set; may be empty
+	Shard    shard.Shard // only a part of the scenes, to a path of its own
+	Restart  bool        // discard what is at SavePath
+
+	Precision kernel.Precision
+	Images    imageprep.Options
+	Strict    bool
+	Threads   int
+}
+
+// Result is what came of a segmentation.
+type Result struct {
+	Config  string           `json:"config,omitempty"`
+	Images  int              `json:"images"` // that were segmented
+	Scenes  int              `json:"scenes"` // that were to be
+	Skipped []source.Skipped `json:"skipped"`
+	Classes []string         `json:"classes"`
+	Queries int              `json:"queries"`           // words in all classes
+	K       int              `json:"k,omitempty"`       // pairs of each query
+	Windows int              `json:"windows"`           // that went through the tower
+	Sizes   []WindowSize     `json:"window_sizes"`      // theirs
+	Files   []string         `json:"files,omitempty"`   // that were drawn or saved
+	Methods []MethodScores   `json:"methods,omitempty"` // of a data set
+	Shares  []MethodShares   `json:"shares,omitempty"`  // of a picture
+
+	Path     string `json:"path,omitempty"` // where the counts are
+	Complete bool   `json:"already_complete,omitempty"`
+}
+
+// WindowSize is a size that windows had, in pixels, after padding.
+type WindowSize struct {
+	Width        int  `json:"width"`
+	Height       int  `json:"height"`
+	Interpolated bool `json:"position_embedding_interpolated"` // since it is not the model's size
+}
+
+// MethodScores is how good a method was. Measures are 0 to 1, and nil where
+// there is no value.
+type MethodScores struct {
+	Method        string       `json:"method"`
+	MIoU          *float64     `json:"miou"`
+	PixelAccuracy *float64     `json:"pixel_accuracy"`
+	MeanAccuracy  *float64     `json:"mean_accuracy"`
+	Classes       []ClassScore `json:"classes"`
+}
+
+// ClassScore is how good a method was at a class.
+type ClassScore struct {
+	Name     string   `json:"name"`
+	Pixels   int64    `json:"pixels"` // in truth
+	IoU      *float64 `json:"iou"`
+	Accuracy *float64 `json:"accuracy"`
+}
+
+// MethodShares is how much of a picture each class has, by a method, the
+// largest first and none that has nothing.
+type MethodShares struct {
+	Method  string       `json:"method"`
+	Classes []ClassShare `json:"classes"`
+}
+
+// ClassShare is the share of a class, 0 to 1.
+type ClassShare struct {
+	Name  string  `json:"name"`
+	Share float64 `json:"share"`
+}
+
+// Run labels every pixel of a picture, or of the scenes of a data set, with
+// one of the classes, and compares the labels with the scenes' own; see package
+// segment. When it is interrupted, it returns what came of the scenes before, with
+// the context's error; with a SavePath, and no drawings, it goes on from there.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	scenes, missing, list, err := o.scenes(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
+		return nil, err
+	}
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	result := &Result{Config: o.Setup.Name, Skipped: []source.Skipped{}, Sizes: []WindowSize{}}
+	for _, c := range o.Setup.Classes {
+		result.Classes = append(result.Classes, c[0])
+	}
+	tally := newTally(o.methodNames(), result)
+	result.Scenes = len(scenes) + len(missing)
+	var file *shard.File
+	done := 0
+	if o.SavePath != "" {
+		if file, done, err = o.earlier(m, list, &scenes, &missing, tally, say); err != nil {
+			return nil, err
+		}
+		defer file.Release()
+		if result.Complete {
+			if err := source.Recall(result.Path, result.Skipped, o.Strict, say); err != nil {
+				return nil, err
+			}
+			return tally.finish(), nil
+		}
+	}
+	if err := o.canDraw(scenes); err != nil {
+		return nil, err
+	}
+	if done == 0 {
+		for _, path := range missing {
+			say.Warn("skipped: %s: %s", path, source.Missing)
+			result.Skipped = append(result.Skipped, source.Skipped{Name: filepath.Base(path), Reason: source.Missing})
+		}
+	}
+	s, err := newSegmenter(ctx, &o, m, result, say)
+	if err != nil {
+		return nil, err
+	}
+	err = s.scenes(ctx, scenes[done:], func(n int, must bool) error {
+		if file == nil {
+			return nil
+		}
+		return file.Save(done+n, func() any { return tally.save() }, must)
+	}, tally)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return tally.finish(), err
+	case err != nil:
+		return nil, err
+	case result.Images == 0 && o.Shard.Whole():
+		return nil, errNoneSegmented
+	case file != nil:
+		if err := file.Finish(tally.save()); err != nil {
+			return nil, err
+		}
+	}
+	return tally.finish(), nil
+}
+
+var errNoneSegmented = errors.New("none of the pictures could be segmented")
+
+// segmenter labels pictures.
+type segmenter struct {
+	o       *Options
+	result  *Result
+	say     ui.Reporter
+	towers  *towers
+	heat    *heat.Mapper
+	team    par.Team
+	class   []int // [P], the class of each query
+	shorter int   // side to which pictures are scaled
+	crop    int
+	stride  int
+	colours []color.NRGBA // of the classes in drawings
+}
+
+// newSegmenter embeds the words, chooses their pairs and packs the tower.
+func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Result, say ui.Reporter) (*segmenter, error) {
+	s := &segmenter{o: o, result: result, say: say, team: par.NewTeam(o.Threads)}
+	side := m.Config.ImageSize
+	s.shorter, s.crop = o.Setup.ShorterSide, o.Setup.SlideCrop
+	if s.shorter == 0 {
+		s.shorter = side
+	}
+	if s.crop == 0 {
+		s.crop = side
+	}
+	if s.stride = o.Setup.SlideStride; s.stride == 0 {
+		s.stride = max(s.crop/2, 1)
+	}
+	if s.stride > s.crop {
+		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+	}
+	if o.ShowDir != "" {
+		s.colours = canvas.Palette(len(o.Setup.Classes))
+	}
+	words, class := queries(o.Setup.Classes, o.MainWords)
+	s.class, result.Queries = class, len(words)
+	components, err := o.components(m) // before the texts, which take longer
+	if err != nil {
+		return nil, err
+	}
+	if components != nil {
+		defer components.Close()
+	}
+	text, err := s.texts(ctx, m, words)
+	if err != nil {
+		return nil, err
+	}
+	pairs, err := s.pairs(m, components, text)
+	if err != nil {
+		return nil, err
+	}
+	if s.towers, err = newTowers(m, o); err != nil {
+		return nil, err
+	}
+	options := heat.Options{Methods: o.Methods, Sink: o.Setup.Sink}
+	s.heat = heat.NewMapper(s.towers.packed.Pool(), text, pairs, options, s.team)
+	return s, nil
+}
+
+// scene segments one picture and adds what came of it to the tally.
+func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
+	fields, err := s.fields(ctx, sc)
+	if err != nil {
+		return err
+	}
+	pixels := sc.width * sc.height
+	given := make([][]uint16, len(fields))
+	options := heat.LabelOptions{
+		Class: s.class, LogitScale: s.o.Setup.LogitScale, ProbThd: s.o.Setup.ProbThd, AreaThd: s.o.Setup.AreaThd,
+	}
+	for i, f := range fields {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.o.PAMR.Steps > 0 {
+			s.o.PAMR.Refine(f, sc.picture.Pix, s.team)
+		}
+		given[i] = make([]uint16, pixels)
+		f.Labels(given[i], options, s.team)
+	}
+	if s.o.ShowDir != "" || s.o.SaveDir != "" {
+		files, err := s.draw(sc, given)
+		s.result.Files = append(s.result.Files, files...)
+		if err != nil {
+			return err
+		}
+	}
+	t.add(given, sc)
+	return nil
+}
+
+// fields sends the windows of a picture through the tower and returns what each
+// method makes of them.
+func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
+	w, h := sc.scaled.W, sc.scaled.H
+	down, across := heat.NewAxis(h, s.crop, s.stride), heat.NewAxis(w, s.crop, s.stride)
+	fields := make([]*heat.Field, len(s.o.Methods))
+	for i := range fields {
+		fields[i] = heat.NewField(len(s.class), down, across, sc.height, sc.width)
+	}
+	tower, err := s.towers.of(down.Padded, across.Padded)
+	if err != nil {
+		return nil, err
+	}
+	s.noteSize(tower)
+	logits := make([][]float32, len(fields))
+	for i := range logits {
+		logits[i] = make([]float32, len(s.class)*tower.window.Rows*tower.window.Cols)
+	}
+	normal := make([]float32, 3*w*h)
+	imageprep.Normalize(normal, sc.scaled)
+	for i, top := range down.Starts {
+		for j, left := range across.Starts {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			for c := range 3 {
+				for y := range down.Size {
+					at := (c*down.Padded+down.Before+y)*across.Padded + across.Before
+					copy(tower.picture[at:at+across.Size], normal[(c*h+top+y)*w+left:])
+				}
+			}
+			if err := tower.run(); err != nil {
+				return nil, err
+			}
+			s.heat.Logits(logits, &tower.window, s.team)
+			for m, f := range fields {
+				if k := artefact.FirstNonFinite(logits[m]); k >= 0 {
+					return nil, fmt.Errorf("%s: method %v: logit is %g, want a finite one (see the inputs)", sc.path, s.o.Methods[m], logits[m][k])
+				}
+				f.Set(i, j, tower.window.Rows, tower.window.Cols, logits[m])
+			}
+			s.result.Windows++
+		}
+	}
+	return fields, nil
+}
+
+// noteSize says once of each size of windows that it is not the model's.
+func (s *segmenter) noteSize(t *sizedTower) {
+	size := WindowSize{Width: 32 * t.window.Cols, Height: 32 * t.window.Rows}
+	side := t.Config().ImageSize
+	size.Interpolated = size.Width != side || size.Height != side
+	for _, known := range s.result.Sizes {
+		if known == size {
+			return
+		}
+	}
+	s.result.Sizes = append(s.result.Sizes, size)
+	if size.Interpolated {
+		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
+	}
+}
+
+// orNil returns a pointer to v, nil if it is NaN.
+func orNil(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}

@@ -1,0 +1,197 @@
+package segment
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/hint"
+)
+
+// segmentMaker is what drawings and label maps say of who made them, so that no
+// others are ever replaced.
+const segmentMaker = "clipnh segment"
+
+// showPath is where the drawing of a scene lies, savePath the labels that a method
+// gave it. Folders of a name become parts of the file's.
+func (o *Options) showPath(name string) string {
+	return filepath.Join(o.ShowDir, pictureFile(name))
+}
+
+func (o *Options) savePath(name string, method int) string {
+	if len(o.Methods) == 1 {
+		return filepath.Join(o.SaveDir, pictureFile(name))
+	}
+	return filepath.Join(o.SaveDir, o.Methods[method].String(), pictureFile(name))
+}
+
+func pictureFile(name string) string {
+	return strings.ReplaceAll(strings.TrimSuffix(name, path.Ext(name)), "/", "_") + ".png"
+}
+
+// canDraw makes the folders for drawings and label maps, and fails where a file
+// that is not ours lies where one of them would.
+func (o *Options) canDraw(scenes []sceneToRead) error {
+	var paths []string
+	for _, s := range scenes {
+		if o.ShowDir != "" {
+			paths = append(paths, o.showPath(s.name))
+		}
+		for m := range o.Methods {
+			if o.SaveDir != "" {
+				paths = append(paths, o.savePath(s.name, m))
+			}
+		}
+	}
+	folders := map[string]bool{}
+	taken := map[string]bool{}
+	for _, p := range paths {
+		if dir := filepath.Dir(p); !folders[dir] {
+			folders[dir] = true
+			if err := artefact.MakeFolders(p); err != nil {
+				return err
+			}
+		}
+		if taken[p] {
+			return fmt.Errorf("%s: two pictures, or drawings and label maps, would have this name", p)
+		}
+		taken[p] = true
+		maker, err := figure.MakerOf(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if maker != segmentMaker {
+			return hint.With(fmt.Errorf("%s: %w, and clipnh segment did not make it", p, cache.ErrExists), "give another folder")
+		}
+	}
+	return nil
+}
+
+// draw writes what is to be drawn and kept of a scene, and returns the files.
+func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
+	var files []string
+	write := func(path string, to func(w io.Writer) error) error {
+		if err := cache.WriteFile(path, to); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		files = append(files, path)
+		return nil
+	}
+	if s.o.SaveDir != "" {
+		for m, labels := range given {
+			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, segmentMaker) })
+			if err != nil {
+				return files, err
+			}
+		}
+	}
+	if s.o.ShowDir == "" {
+		return files, nil
+	}
+	sheet := s.sheet(sc, given)
+	return files, write(s.o.showPath(sc.name), func(w io.Writer) error { return sheet.WritePNG(w, segmentMaker) })
+}
+
+// The measures of a drawing, in pixels.
+const (
+	panelSide    = 480 // of the box that a picture is fitted into
+	panelGap     = 16
+	panelColumns = 3
+)
+
+// A panel is a picture and what stands above it.
+type panel struct {
+	title   string
+	picture canvas.Picture
+}
+
+// sheet draws the picture, its true labels and those of each method, and a
+// legend of the classes that occur.
+func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
+	colours, unlabelled := s.colours, false
+	panels := []panel{{sc.name, canvas.Picture{Pix: sc.picture.Pix, W: sc.width, H: sc.height}}}
+	occurs := make([]bool, len(colours))
+	add := func(title string, labels []uint16) {
+		pix := make([]byte, len(sc.picture.Pix))
+		for i, label := range labels {
+			colour := color.NRGBA{}
+			if int(label) < len(colours) {
+				colour = colours[label]
+				occurs[label] = true
+			} else {
+				unlabelled = true
+			}
+			tint(pix[3*i:3*i+3], sc.picture.Pix[3*i:3*i+3], colour)
+		}
+		panels = append(panels, panel{title, canvas.Picture{Pix: pix, W: sc.width, H: sc.height}})
+	}
+	if sc.truth != nil {
+		add("true labels", sc.truth)
+	}
+	for m, labels := range given {
+		add(s.o.Methods[m].String(), labels)
+	}
+	var entries []canvas.Entry
+	for c, there := range occurs {
+		if there {
+			entries = append(entries, canvas.Entry{Colour: colours[c], Text: s.result.Classes[c]})
+		}
+	}
+	if unlabelled {
+		entries = append(entries, canvas.Entry{Colour: canvas.Faint, Text: "not labelled"})
+	}
+	return layPanels(panels, entries)
+}
+
+// tint mixes a colour into a pixel's brightness, so that shapes show through it.
+// A pixel without a colour becomes pale grey.
+func tint(dst, src []byte, colour color.NRGBA) {
+	bright := (299*int(src[0]) + 587*int(src[1]) + 114*int(src[2])) / 1000
+	if colour.A == 0 {
+		for i := range dst {
+			dst[i] = byte(200 + bright/6)
+		}
+		return
+	}
+	for i, v := range []byte{colour.R, colour.G, colour.B} {
+		dst[i] = byte((7*int(v) + 3*bright) / 10)
+	}
+}
+
+// layPanels draws panels in rows, and a legend below them.
+func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
+	font, bold := canvas.NewFont(15), canvas.NewBold(15)
+	first := panels[0].picture
+	box := canvas.Fit(first.W, first.H, image.Rect(0, 0, panelSide, panelSide))
+	w, h := box.Dx(), box.Dy()
+	// A narrow picture leaves its title room.
+	w = max(w, panelSide/3)
+	columns := min(len(panels), panelColumns)
+	rows := (len(panels) + columns - 1) / columns
+	line := bold.Height() + panelGap/2
+	width := panelGap + columns*(w+panelGap)
+	legend := canvas.NewLegend(font, entries, width-2*panelGap)
+	below := panelGap + rows*(line+h+panelGap)
+	sheet := canvas.New(width, below+legend.Height()+panelGap, canvas.White)
+	for i, p := range panels {
+		at := image.Pt(panelGap+i%columns*(w+panelGap), panelGap+i/columns*(line+h+panelGap))
+		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
+		sheet.Place(p.picture, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+	}
+	sheet.Legend(legend, image.Pt(panelGap, below))
+	return sheet
+}

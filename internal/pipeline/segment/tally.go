@@ -1,0 +1,78 @@
+package segment
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/heat"
+)
+
+// tally counts labels, picture by picture.
+type tally struct {
+	methods   []string
+	result    *Result
+	confusion []*heat.Confusion // of each method, where there is a truth
+	pixels    []int64           // of each class of each method, [methods,classes]
+}
+
+// newTally counts for the classes of a result.
+func newTally(methods []string, result *Result) *tally {
+	classes := len(result.Classes)
+	t := &tally{methods: methods, result: result, pixels: make([]int64, len(methods)*classes)}
+	for range methods {
+		t.confusion = append(t.confusion, heat.NewConfusion(classes))
+	}
+	return t
+}
+
+// add takes the labels that each method gave a scene.
+func (t *tally) add(given [][]uint16, sc *sceneToRead) {
+	classes := len(t.result.Classes)
+	for m, labels := range given {
+		if sc.truth != nil {
+			t.confusion[m].Add(labels, sc.truth)
+			continue
+		}
+		for _, c := range labels {
+			t.pixels[m*classes+int(c)]++
+		}
+	}
+}
+
+// finish fills in the result.
+func (t *tally) finish() *Result {
+	for m, method := range t.methods {
+		if shares := t.shares(m); shares != nil {
+			t.result.Shares = append(t.result.Shares, MethodShares{method, shares})
+			continue
+		}
+		s := t.confusion[m].Scores()
+		scores := MethodScores{
+			Method: method, MIoU: orNil(s.MIoU), PixelAccuracy: orNil(s.PixelAccuracy), MeanAccuracy: orNil(s.MeanAccuracy),
+		}
+		for c, name := range t.result.Classes {
+			scores.Classes = append(scores.Classes, ClassScore{name, s.Pixels[c], orNil(s.IoU[c]), orNil(s.Accuracy[c])})
+		}
+		t.result.Methods = append(t.result.Methods, scores)
+	}
+	return t.result
+}
+
+// shares is how much of a picture without truth each class has, nil where there
+// is none.
+func (t *tally) shares(method int) []ClassShare {
+	classes := len(t.result.Classes)
+	counts := t.pixels[method*classes : (method+1)*classes]
+	total := int64(0)
+	for _, n := range counts {
+		total += n
+	}
+	var shares []ClassShare
+	for c, n := range counts {
+		if n > 0 {
+			shares = append(shares, ClassShare{t.result.Classes[c], float64(n) / float64(total)})
+		}
+	}
+	slices.SortStableFunc(shares, func(a, b ClassShare) int { return cmp.Compare(b.Share, a.Share) })
+	return shares
+}

@@ -1,0 +1,122 @@
+package segment
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/heat"
+)
+
+// towers are image towers for windows of several sizes that share their weights.
+type towers struct {
+	packed *clip.ImageTower
+	sized  []*sizedTower // the one used last comes first
+	conv   int           // block of the last stage whose map counts
+	lens   bool          // whether the attention pool is run on another block's map
+	needs  clip.ImageOptions
+	blocks bool
+}
+
+// maxSizes is how many sizes of windows are prepared at a time. The maps of one
+// take 130 MB of RN50x16; pictures of a data set have few sizes, if any but one.
+const maxSizes = 4
+
+// newTowers packs the image tower for what the methods need of it.
+func newTowers(m *model.Model, o *Options) (*towers, error) {
+	last := len(m.Config.Layers) - 1
+	blocks := m.Config.Layers[last]
+	conv, err := blockIndex("{conv-map-idx}", o.Setup.Block, blocks)
+	if err != nil {
+		return nil, err
+	}
+	sim, err := blockIndex("{sim-map-idx}", o.SimBlock, blocks)
+	if err != nil {
+		return nil, err
+	}
+	t := &towers{conv: conv}
+	// One window at a time, so that all threads share it however few there are.
+	t.needs = clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision}
+	for _, method := range o.Methods {
+		switch method {
+		case heat.ByPairs:
+			t.blocks, t.needs.TokenValues = true, true
+		case heat.ByNeurons:
+			t.blocks = true
+		case heat.BySelfSelf:
+			t.needs.SelfSelf = true
+		default:
+			t.needs.TokenValues = true
+		}
+	}
+	t.needs.KeepBlocks = t.blocks
+	if sim != blocks-1 {
+		t.lens, t.needs.Lenses = true, []int{sim}
+	}
+	t.packed, err = clip.NewImageTower(m.Checkpoint, t.needs)
+	return t, err
+}
+
+// blockIndex resolves the index of a block, which counts from the last one if it
+// is below zero.
+func blockIndex(flag string, index, blocks int) (int, error) {
+	if index < -blocks || index >= blocks {
+		return 0, fmt.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
+	}
+	if index < 0 {
+		index += blocks
+	}
+	return index, nil
+}
+
+// sizedTower is a tower for windows of one size, and what it says of a window.
+type sizedTower struct {
+	*clip.ImageTower
+	picture []float32 // [3,h,w], normalised
+	out     clip.Output
+	window  heat.Window // on the memory of out
+}
+
+// of returns the tower for windows of h x w pixels. Its picture is zero where the
+// last user left it so.
+func (t *towers) of(h, w int) (*sizedTower, error) {
+	for i, s := range t.sized {
+		if 32*s.window.Rows == h && 32*s.window.Cols == w {
+			t.sized = slices.Insert(slices.Delete(t.sized, i, i+1), 0, s)
+			clear(s.picture)
+			return s, nil
+		}
+	}
+	tower, err := t.packed.ForSize(h, w)
+	if err != nil {
+		return nil, err
+	}
+	s := &sizedTower{ImageTower: tower, picture: make([]float32, 3*h*w)}
+	c := tower.Config()
+	T, C := tower.Tokens(), c.Neurons()
+	s.window.Rows, s.window.Cols = tower.Grid()
+	pool := clip.Output{Attention: make([]float32, c.Heads()*T)}
+	if t.needs.TokenValues {
+		pool.TokenValues = make([]float32, T*C)
+	}
+	if t.needs.SelfSelf {
+		pool.SelfSelf = make([]float32, T*C)
+	}
+	s.window.Attention, s.window.Values, s.window.SelfSelf = pool.Attention, pool.TokenValues, pool.SelfSelf
+	if s.out = pool; t.lens {
+		s.out = clip.Output{Lenses: []clip.Output{pool}}
+	}
+	if t.blocks {
+		s.window.Map = make([]float32, (T-1)*C)
+		s.out.Blocks = make([][]float32, c.Layers[len(c.Layers)-1])
+		s.out.Blocks[t.conv] = s.window.Map
+	}
+	t.sized = append([]*sizedTower{s}, t.sized...)
+	t.sized = t.sized[:min(len(t.sized), maxSizes)]
+	return s, nil
+}
+
+// run sends the picture through the tower and fills window.
+func (s *sizedTower) run() error { return s.Run(s.picture, s.out) }

@@ -1,0 +1,144 @@
+package shard
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+)
+
+// A Part is an open shard.
+type Part struct {
+	*cache.Artefact
+	shard Shard
+}
+
+// Beside returns the paths of what lies beside path and has the name of a
+// shard of it.
+func Beside(path string) ([]string, error) {
+	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")
+	dir, prefix := filepath.Split(before)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var found []string
+	for _, e := range entries {
+		middle, ok := strings.CutPrefix(e.Name(), prefix)
+		if ok {
+			middle, ok = strings.CutSuffix(middle, after)
+		}
+		if _, err := Parse(strings.Replace(middle, "-of-", "/", 1)); ok && err == nil {
+			found = append(found, dir+e.Name())
+		}
+	}
+	if len(found) == 0 {
+		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
+		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
+	}
+	return found, nil
+}
+
+// OpenAll opens all shards of one collection or result and returns them in their order.
+func OpenAll(of string, paths []string) ([]Part, error) {
+	var all []Part // by number
+	first := 0
+	for i, path := range paths {
+		a, err := cache.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		p, err := newPart(a)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			all, first = make([]Part, p.shard.Of), p.shard.Number-1
+		} else if err := p.fits(all[first]); err != nil {
+			return nil, err
+		}
+		if there := all[p.shard.Number-1]; there.Artefact != nil {
+			return nil, fmt.Errorf("%s: shard %s again, which %s is too", path, p.shard, there.Path())
+		}
+		all[p.shard.Number-1] = p
+	}
+	var missing []string
+	for i, p := range all {
+		if p.Artefact == nil {
+			missing = append(missing, strconv.Itoa(i+1))
+		}
+	}
+	if missing != nil {
+		const shown = 8
+		numbers := strings.Join(missing[:min(len(missing), shown)], ", ")
+		if more := len(missing) - shown; more > 0 {
+			numbers += fmt.Sprintf(" and %d more", more)
+		}
+		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
+		return nil, hint.With(err, fmt.Sprintf("run the command that makes them again with {shard} %s/%d and so on", missing[0], len(all)))
+	}
+	return all, nil
+}
+
+// newPart reads which shard an artefact is.
+func newPart(a *cache.Artefact) (Part, error) {
+	m := a.Manifest
+	if !artefact.IsShard(m.Kind) || m.Origin.Shard == nil {
+		err := fmt.Errorf("%s: %w: it holds %s, want a shard", a.Path(), cache.ErrStale, m.Kind)
+		return Part{}, hint.With(err, "give what collect, segment or shift wrote with {shard} N/OF")
+	}
+	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	if err := s.Check(); err != nil {
+		return Part{}, fmt.Errorf("%s: %w: shard %w", a.Path(), cache.ErrDamaged, err)
+	}
+	p := Part{a, s}
+	lo, hi, err := s.Bounds(p.InputsInAll(), max(m.ChunkInputs, 1))
+	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
+		return Part{}, fmt.Errorf("%s: %w: %d pictures of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
+	}
+	return p, nil
+}
+
+// InputsInAll is how many pictures all shards have.
+func (p Part) InputsInAll() int {
+	return p.Manifest.Origin.Shard.Inputs
+}
+
+// fits returns an error (ErrStale) unless p and other are of one collection.
+func (p Part) fits(other Part) error {
+	if p.shard.Of != other.shard.Of {
+		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
+	}
+	err := p.Agrees(other.Artefact, common)
+	if err == nil {
+		return nil
+	}
+	return hint.With(fmt.Errorf("%s and %s do not belong to one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with")
+}
+
+// common is what all shards of a collection agree in.
+func common(m cache.Manifest) cache.Manifest {
+	o := m.Origin
+	o.Shard = nil
+	return cache.Manifest{Kind: m.Kind, Axes: m.Axes, DType: m.DType, ChunkInputs: m.ChunkInputs, Origin: o}
+}
+
+// RangeOf returns where a collection's images begin and end among those that its
+// data set has.
+func RangeOf(m cache.Manifest) (lo, hi int, err error) {
+	if m.Origin.Shard == nil {
+		return 0, m.Inputs, nil
+	}
+	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
+	if err := s.Check(); err != nil {
+		return 0, 0, err
+	}
+	return s.Bounds(m.Origin.Shard.Inputs, max(m.ChunkInputs, 1))
+}

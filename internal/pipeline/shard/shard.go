@@ -1,0 +1,104 @@
+package shard
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// A Shard is one of several parts of a collection or a result, which machines make
+// independently and Merge puts together. The zero Shard is the whole.
+type Shard struct {
+	Number, Of int // Number from 1 on
+}
+
+// maxShards bounds what a manifest may claim, which Merge takes memory for.
+const maxShards = 1 << 16
+
+// Parse reads "3/16", the third of sixteen.
+func Parse(s string) (Shard, error) {
+	wrong := fmt.Errorf("%.40q: want N/OF, such as 3/16, the third of sixteen parts, and at most %d", s, maxShards)
+	number, of, ok := strings.Cut(s, "/")
+	if !ok {
+		return Shard{}, wrong
+	}
+	var sh Shard
+	var err error
+	if sh.Number, err = strconv.Atoi(number); err != nil {
+		return Shard{}, wrong
+	}
+	if sh.Of, err = strconv.Atoi(of); err != nil || sh.Number < 1 || sh.Number > sh.Of || sh.Of > maxShards {
+		return Shard{}, wrong
+	}
+	return sh, nil
+}
+
+// Check returns an error unless s is one that ParseShard returns.
+func (s Shard) Check() error {
+	_, err := Parse(s.String())
+	return err
+}
+
+func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Of) }
+
+// Whole reports whether s is all of a collection.
+func (s Shard) Whole() bool { return s.Of == 0 }
+
+// Path is where a shard lies of what is to be at path: the number goes before the
+// extension, if that is a file's.
+func (s Shard) Path(path string) string {
+	if s.Whole() {
+		return path
+	}
+	return s.named(path, strconv.Itoa(s.Number), strconv.Itoa(s.Of))
+}
+
+func (s Shard) named(path, number, of string) string {
+	path = filepath.Clean(path)
+	ext := filepath.Ext(path)
+	if !IsFile(path) {
+		ext = ""
+	}
+	return fmt.Sprintf("%s.%s-of-%s%s", strings.TrimSuffix(path, ext), number, of, ext)
+}
+
+// IsFile reports whether an artefact at path is a file and not a folder.
+func IsFile(path string) bool { return artefact.IsDense(path) || IsJSON(path) }
+
+func IsJSON(path string) bool { return filepath.Ext(path) == ".json" }
+
+// Bounds returns the first of a shard's inputs and the one behind its last. Shards
+// are of whole chunks, as even as these allow.
+func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
+	if s.Whole() {
+		return 0, inputs, nil
+	}
+	chunks := (inputs + chunk - 1) / chunk
+	if s.Of > chunks && chunk == 1 {
+		return 0, 0, fmt.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
+	}
+	if s.Of > chunks {
+		return 0, 0, fmt.Errorf("{shard} %s: %d images are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
+	}
+	// In 64 bits, whatever the platform's.
+	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }
+	return at(s.Number-1) * chunk, min(at(s.Number)*chunk, inputs), nil
+}
+
+// RestrictPlan makes a plan of all inputs that of the shard, and returns where its
+// inputs begin and end.
+func (s Shard) RestrictPlan(plan *cache.Plan) (lo, hi int, err error) {
+	lo, hi, err = s.Bounds(plan.Inputs, plan.ChunkInputs)
+	if err != nil || s.Whole() {
+		return lo, hi, err
+	}
+	plan.Origin.Shard = &origin.Shard{Number: s.Number, Of: s.Of, Inputs: plan.Inputs}
+	plan.Kind = artefact.ShardKind(plan.Kind)
+	plan.Inputs = hi - lo
+	return lo, hi, nil
+}

@@ -1,0 +1,132 @@
+package shift
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// ConceptOptions say which concepts to look for, and what tells their pairs.
+type ConceptOptions struct {
+	Artefacts artefact.Reader
+
+	Concepts []string // texts, without repetition
+	K        int      // pairs that stand for each
+	PCsPath  string   // principal directions of pairs, [H,C,O]
+
+	// Texts are embedded by a model, not centred,
+	Model, Vocab string
+	Templates    []textlist.Template // none: the texts as they are
+	// or their embeddings are rows of a file: those of Texts, or where there are
+	// none, of the concepts in their order.
+	EmbeddingsPath string
+	Texts          []string
+	TextsPath      string // where Texts are from
+}
+
+// concept is a text and the pairs that stand for it, closest first.
+type concept struct {
+	text  string
+	pairs []artefact.Pair
+}
+
+// openConcepts finds the pairs of every concept: the K whose direction has the
+// largest product with the text's embedding, both unit vectors. What has a
+// manifest must be of the model with these weights, if they are known.
+func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, threads int, say ui.Reporter) ([]concept, error) {
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(src.Origin), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
+	if err != nil {
+		return nil, err
+	}
+	defer pcs.Close()
+	weights := cmp.Or(src.Origin.Weights, artefact.OriginOf(pcs.Artefact).Weights)
+	var texts []float32
+	if o.EmbeddingsPath != "" {
+		texts, err = conceptRows(o, weights, src.OutDim)
+	} else {
+		texts, err = embedConcepts(ctx, o, weights, threads, say)
+	}
+	if err != nil {
+		return nil, err
+	}
+	nearest, err := pcs.Nearest(ctx, texts, o.K, par.NewTeam(threads))
+	if err != nil {
+		return nil, err
+	}
+	concepts := make([]concept, len(o.Concepts))
+	for i, text := range o.Concepts {
+		concepts[i] = concept{text, artefact.Pairs(nearest[i], src.Neurons)}
+	}
+	return concepts, nil
+}
+
+// conceptRows reads the concepts' embeddings, [concepts,O].
+func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error) {
+	listed, from := o.Texts, o.TextsPath
+	if listed == nil {
+		listed, from = o.Concepts, "the concepts"
+	}
+	e, err := o.Artefacts.UnitEmbeddings(o.EmbeddingsPath, artefact.OfModel(weights).Texts(listed), outDim)
+	if err != nil {
+		return nil, fmt.Errorf("%w (texts of %s)", err, from)
+	}
+	all := e.Rows
+	if e.Texts != len(listed) {
+		return nil, fmt.Errorf("%s: embeddings of %d texts, but there are %d in %s", o.EmbeddingsPath, e.Texts, len(listed), from)
+	}
+	if o.Texts == nil {
+		return all, nil
+	}
+	at := make(map[string]int, len(listed))
+	for i, text := range slices.Backward(listed) {
+		at[text] = i // the first of equal ones
+	}
+	rows := make([]float32, 0, len(o.Concepts)*outDim)
+	for _, text := range o.Concepts {
+		i, ok := at[text]
+		if !ok {
+			return nil, hint.With(fmt.Errorf("%s: no line %q", from, text), "give {model} and {vocab} instead of {text-embeddings-path} to embed any text")
+		}
+		rows = append(rows, all[i*outDim:(i+1)*outDim]...)
+	}
+	return rows, nil
+}
+
+// embedConcepts embeds the concepts with the model whose weights are known, if
+// they are.
+func embedConcepts(ctx context.Context, o ConceptOptions, weights string, threads int, say ui.Reporter) ([]float32, error) {
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if weights != "" && m.Hash != weights {
+		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights)
+		return nil, hint.With(err, "give the {model} that they were made with")
+	}
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads)
+	if err != nil {
+		return nil, err
+	}
+	const many = 1000 // fewer are embedded at once
+	add := func(int) {}
+	if len(o.Concepts) >= many {
+		progress := say.Progress()
+		progress.Start(int64(len(o.Concepts)), ui.Texts, "embed")
+		defer progress.Done()
+		add = func(n int) { progress.Add(int64(n)) }
+	}
+	return e.Embed(ctx, o.Concepts, o.Templates, add)
+}

@@ -1,0 +1,218 @@
+package shift
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// savedRatios is the JSON that Shift writes of a shard's pictures, in their order:
+// what the whole's is made of.
+type savedRatios struct {
+	K        int              `json:"k"`
+	Grouping string           `json:"grouping,omitempty"`
+	Concepts []savedConcept   `json:"concepts"`
+	Images   []savedRatio     `json:"images"`
+	Skipped  []source.Skipped `json:"skipped"`
+}
+
+type savedConcept struct {
+	Concept string          `json:"concept"`
+	Pairs   []artefact.Pair `json:"pairs"`
+	Label   string          `json:"label,omitempty"`
+}
+
+type savedRatio struct {
+	Name    string           `json:"name"`
+	Ratios  []float64        `json:"ratios"` // [concepts]
+	Group   string           `json:"group,omitempty"`
+	Answers []dataset.Answer `json:"answers,omitempty"` // [concepts], where there are labels
+}
+
+// shard measures a shard's pictures and keeps what Merge needs of them.
+func (r *Result) shard(ctx context.Context, o Options, src *source.Source, concepts []concept, labels *dataset.Labels, say ui.Reporter) error {
+	origin, err := o.origin(src, labels)
+	if err != nil {
+		return err
+	}
+	file, lo, hi, err := o.Shard.Result(o.SavePath, artefact.KindRatios, origin, len(src.Items))
+	if err != nil {
+		return err
+	}
+	if labels != nil {
+		// Rows of two pictures are found though they be in two shards.
+		names := make([]string, len(src.Items))
+		for i, item := range src.Items {
+			names[i] = item.Name
+		}
+		if _, err := labels.Join(names); err != nil {
+			return err
+		}
+	}
+	saved := &savedRatios{}
+	done, err := file.Open(saved, o.Restart, say)
+	if err != nil {
+		return err
+	}
+	defer file.Release()
+	r.Path, r.Complete = file.Path, file.Complete
+	asked := make([]string, len(concepts))
+	if file.Complete {
+		if len(saved.Concepts) != len(concepts) {
+			return file.Unusable(errors.New("other concepts"))
+		}
+		for i, c := range saved.Concepts {
+			asked[i] = c.Label
+		}
+		r.Grouping, r.Skipped, r.images = saved.Grouping, saved.Skipped, saved.shiftImages()
+		r.sumUp(concepts, asked)
+		return source.Recall(r.Path, r.Skipped, o.Strict, say)
+	}
+	src.Items = src.Items[lo+done : hi]
+	src.Images, src.Skipped = len(src.Items), saved.Skipped
+	earlier := saved.shiftImages()
+	skipped := len(src.Skipped) // among the pictures before the next batch
+	keep := func(images []shiftImage, must bool) error {
+		return file.Save(len(earlier)+len(images)+skipped, func() any {
+			return r.save(concepts, asked, slices.Concat(earlier, images), src.Skipped[:skipped])
+		}, must)
+	}
+	var images []shiftImage
+	if len(src.Items) > 0 {
+		images, err = conceptRatios(ctx, src, concepts, o.Threads, say, func(images []shiftImage) error {
+			skipped = len(src.Skipped)
+			return keep(images, false)
+		})
+	}
+	if errors.Is(err, context.Canceled) && len(images) > 0 {
+		return errors.Join(err, keep(images, true))
+	}
+	if err != nil {
+		return err
+	}
+	r.images = append(earlier, images...)
+	r.Skipped = append([]source.Skipped{}, src.Skipped...)
+	if labels != nil {
+		r.Grouping = labels.Grouping
+		if asked, err = r.join(labels, o, say); err != nil {
+			return err
+		}
+	}
+	if err := file.Finish(r.save(concepts, asked, r.images, r.Skipped)); err != nil {
+		return err
+	}
+	r.sumUp(concepts, asked)
+	return nil
+}
+
+// origin says what ratios are measured with.
+func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Origin, error) {
+	from := src.Origin.Own()
+	from.Texts, from.Shift = cache.ListHash(o.Concepts), &origin.Shift{Pairs: o.K}
+	if labels != nil {
+		known, err := json.Marshal([]any{labels.Grouping, labels.Names, labels.Known})
+		if err != nil {
+			return from, err
+		}
+		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
+	}
+	r := o.ConceptOptions.Artefacts
+	if err := r.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+		return from, err
+	}
+	return from, model.AddTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
+}
+
+// save is what is known of pictures, as it is written.
+func (r *Result) save(concepts []concept, labels []string, images []shiftImage, skipped []source.Skipped) *savedRatios {
+	s := &savedRatios{K: r.K, Grouping: r.Grouping, Images: make([]savedRatio, len(images)), Skipped: append([]source.Skipped{}, skipped...)}
+	for i, c := range concepts {
+		s.Concepts = append(s.Concepts, savedConcept{c.text, c.pairs, labels[i]})
+	}
+	for i, image := range images {
+		s.Images[i] = savedRatio{image.name, image.ratios, image.group, image.answers}
+	}
+	return s
+}
+
+func (s *savedRatios) shiftImages() []shiftImage {
+	var images []shiftImage
+	for _, i := range s.Images {
+		images = append(images, shiftImage{i.Name, i.Ratios, i.Group, i.Answers})
+	}
+	return images
+}
+
+// check returns an error unless s is of these concepts, a value for each in every
+// picture.
+func (s *savedRatios) check(first *savedRatios) error {
+	if len(s.Concepts) != len(first.Concepts) || s.K != first.K || s.Grouping != first.Grouping {
+		return fmt.Errorf("%d concepts of %d pairs by %q, want %d of %d by %q", len(s.Concepts), s.K, s.Grouping, len(first.Concepts), first.K, first.Grouping)
+	}
+	labelled := false
+	for i, c := range s.Concepts {
+		if c.Concept != first.Concepts[i].Concept || c.Label != first.Concepts[i].Label {
+			return fmt.Errorf("concept %q with label %q, want %q with %q", c.Concept, c.Label, first.Concepts[i].Concept, first.Concepts[i].Label)
+		}
+		labelled = labelled || c.Label != ""
+	}
+	for _, i := range s.Images {
+		if len(i.Ratios) != len(s.Concepts) || labelled && len(i.Answers) != len(s.Concepts) {
+			return fmt.Errorf("%s: %d ratios and %d answers, want those of %d concepts", i.Name, len(i.Ratios), len(i.Answers), len(s.Concepts))
+		}
+	}
+	return nil
+}
+
+// Merge makes of shards' ratios what a run that was not cut makes of all, and
+// writes it to savePath and plotPath, which may be empty.
+func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Result, error) {
+	var first *savedRatios
+	r := &Result{Path: savePath, Plot: plotPath, Skipped: []source.Skipped{}}
+	for _, p := range shards {
+		s := &savedRatios{}
+		if err := shard.ReadResult(p.Artefact, s); err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = s
+		}
+		if err := s.check(first); err != nil {
+			return nil, fmt.Errorf("%s: %w: %w", p.Path(), cache.ErrDamaged, err)
+		}
+		r.images = append(r.images, s.shiftImages()...)
+		r.Skipped = append(r.Skipped, s.Skipped...)
+	}
+	if len(r.images) == 0 {
+		return nil, fmt.Errorf("%s: none of %d pictures could be read and has a label in any shard", savePath, shards[0].InputsInAll())
+	}
+	if err := fitsFigure(plotPath, len(first.Concepts)); err != nil {
+		return nil, err
+	}
+	if plotPath != "" && first.Grouping == "" {
+		return nil, fmt.Errorf("%s: the shards have no groups to draw means of", plotPath)
+	}
+	r.K, r.Grouping = first.K, first.Grouping
+	concepts, labels := make([]concept, len(first.Concepts)), make([]string, len(first.Concepts))
+	for i, c := range first.Concepts {
+		concepts[i], labels[i] = concept{c.Concept, c.Pairs}, c.Label
+	}
+	r.sumUp(concepts, labels)
+	r.remark(say)
+	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath}); err != nil {
+		return nil, err
+	}
+	return r, nil
+}

@@ -1,0 +1,407 @@
+package shift
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/trend"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options say which concepts to follow through which pictures.
+type Options struct {
+	source.Options
+	ConceptOptions
+
+	// Questions are the label that each concept is compared with; empty where there
+	// is none.
+	Questions []string
+	// ReadLabels reads the labels of pictures; nil: all pictures, without labels.
+	ReadLabels func() (*dataset.Labels, error)
+
+	SavePath string // JSON; may be empty
+	PlotPath string // .png or .svg; may be empty
+	Threads  int
+
+	// Shard measures only a part of a model's pictures, to a path of its own. What
+	// it takes from the whole's is not JSON for people; Merge makes that of all.
+	Shard   shard.Shard
+	Restart bool // discard what is at the shard's path
+}
+
+// Result is how concepts run through groups of pictures, such as years.
+type Result struct {
+	Images   int              `json:"images"` // that have a ratio
+	K        int              `json:"k"`      // pairs that stand for a concept
+	Grouping string           `json:"grouping,omitempty"`
+	Concepts []ConceptResult  `json:"concepts"`
+	Skipped  []source.Skipped `json:"skipped"`
+	Path     string           `json:"path,omitempty"`
+	Plot     string           `json:"plot,omitempty"`
+	Complete bool             `json:"already_complete,omitempty"` // of a shard
+
+	images []shiftImage
+}
+
+// ConceptResult is a concept's ratio beside its label. Correlations are left out
+// where there is no label, and null where they are not defined, as of labels that
+// are all the same.
+type ConceptResult struct {
+	Concept   string          `json:"concept"`
+	Pairs     []artefact.Pair `json:"pairs"`
+	Label     string          `json:"label,omitempty"` // it is compared with; empty: none
+	Images    int             `json:"images"`          // with a label, or of all where there is none
+	MeanRatio float64         `json:"mean_ratio"`
+	Measured  *Correlation    `json:"correlation,omitempty"`
+	Groups    []Group         `json:"groups,omitempty"`
+}
+
+// Correlation is that of ratio and label, by picture (point-biserial) and of
+// the groups' means and shares.
+type Correlation struct {
+	Positive int      `json:"positive"` // images with the label
+	R        *float64 `json:"point_biserial"`
+	P        *float64 `json:"p_value"` // two-sided; 0 where it is below 1e-323
+	Log10P   *float64 `json:"log10_p_value"`
+	Groups   *float64 `json:"groups_pearson"`
+}
+
+// Group is the pictures of a group.
+type Group struct {
+	Group     string   `json:"group"`
+	Images    int      `json:"images"`
+	MeanRatio float64  `json:"mean_ratio"`
+	Fraction  *float64 `json:"fraction,omitempty"` // share with the label, 0 to 1
+}
+
+// shiftImage is a picture with its ratios [concepts] and what is known of it.
+type shiftImage struct {
+	name    string
+	ratios  []float64
+	group   string
+	answers []dataset.Answer // [concepts]
+}
+
+// Run measures the ratio of every concept in every picture, averages it by
+// group, and correlates it with the label, where there is one.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
+		return nil, err
+	}
+	if err := artefact.MakeFolders(o.SavePath, o.PlotPath); err != nil {
+		return nil, err
+	}
+	if err := figure.CanWriteJSON(o.SavePath, "a result of shift", isSavedShift); err != nil {
+		return nil, err
+	}
+	if err := figure.CanDraw(o.PlotPath); err != nil {
+		return nil, err
+	}
+	var labels *dataset.Labels
+	if o.ReadLabels != nil {
+		var err error
+		if labels, err = o.ReadLabels(); err != nil {
+			return nil, err
+		}
+	}
+	src, err := source.Open(ctx, o.Options, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	if src.Heads == 0 {
+		return nil, fmt.Errorf("%s: contributions summed over heads, want those of pairs, [B,H,C,O]", o.ScoresPath)
+	}
+	concepts, err := openConcepts(ctx, o.ConceptOptions, src, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	result := &Result{K: o.K, Path: o.SavePath, Plot: o.PlotPath}
+	if !o.Shard.Whole() {
+		return result, result.shard(ctx, o, src, concepts, labels, say)
+	}
+	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say, nil); err != nil {
+		return nil, err
+	}
+	if len(result.images) == 0 {
+		return nil, errNoneRead
+	}
+	result.Skipped = append([]source.Skipped{}, src.Skipped...)
+	asked := make([]string, len(concepts))
+	if labels != nil {
+		result.Grouping = labels.Grouping
+		if asked, err = result.join(labels, o, say); err != nil {
+			return nil, err
+		}
+	}
+	result.sumUp(concepts, asked)
+	result.remark(say)
+	return result, result.write(o)
+}
+
+// sumUp sums up the pictures, by concepts and the labels that they have.
+func (r *Result) sumUp(concepts []concept, labels []string) {
+	r.Images = len(r.images)
+	for i, c := range concepts {
+		r.Concepts = append(r.Concepts, r.concept(i, c, labels[i]))
+	}
+}
+
+var errNoneRead = errors.New("none of the pictures could be read")
+
+// conceptRatios measures all pictures of a source. It calls kept, if it is not nil,
+// with those measured so far.
+func conceptRatios(ctx context.Context, src *source.Source, concepts []concept, threads int, say ui.Reporter, kept func([]shiftImage) error) ([]shiftImage, error) {
+	meter := newRatioMeter(src, concepts, threads)
+	progress := say.Progress()
+	progress.Start(int64(src.Images), ui.Images, "shift")
+	defer progress.Done()
+	var images []shiftImage
+	err := src.Each(ctx, func(b source.Batch) error {
+		all := make([]float64, len(b.Names)*len(concepts))
+		if err := meter.measure(all, b); err != nil {
+			return err
+		}
+		for i, name := range b.Names {
+			images = append(images, shiftImage{name: name, ratios: all[i*len(concepts) : (i+1)*len(concepts)]})
+		}
+		progress.Add(int64(len(b.Names)))
+		if kept == nil {
+			return nil
+		}
+		return kept(images)
+	})
+	return images, err
+}
+
+// join keeps the pictures that labels tell of, and what they tell. It returns the
+// label of each concept, empty where there is none.
+func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]string, error) {
+	asked, at := make([]string, len(o.Concepts)), make([]int, len(o.Concepts))
+	var without []string
+	for i, question := range o.Questions {
+		if at[i] = slices.Index(labels.Names, question); at[i] >= 0 && question != "" {
+			asked[i] = question
+		} else {
+			without = append(without, fmt.Sprintf("%q", o.Concepts[i]))
+		}
+	}
+	const shown = 5
+	if more := len(without) - shown; more > 0 {
+		without = append(without[:shown], fmt.Sprintf("%d more", more))
+	}
+	if len(without) > 0 {
+		say.Warn("%s: no label for %s: ratios and means only", labels.Path, strings.Join(without, ", "))
+	}
+	names := make([]string, len(r.images))
+	for i, image := range r.images {
+		names[i] = image.name
+	}
+	known, err := labels.Join(names)
+	if err != nil {
+		return nil, err
+	}
+	kept := []shiftImage{}
+	for i, image := range r.images {
+		if known[i] < 0 {
+			continue
+		}
+		k := labels.Known[known[i]]
+		image.group, image.answers = k.Group, make([]dataset.Answer, len(asked))
+		for c := range asked {
+			image.answers[c] = dataset.Unknown
+			if asked[c] != "" {
+				image.answers[c] = k.Answers[at[c]]
+			}
+		}
+		kept = append(kept, image)
+	}
+	if !o.Shard.Whole() {
+		r.images = kept
+		return asked, nil
+	}
+	if len(kept) == 0 {
+		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d pictures: it has %s, they are such as %s",
+			labels.Path, len(labels.Known), len(names), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
+	}
+	if n := len(names) - len(kept); n > 0 {
+		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))
+	}
+	if n := len(labels.Known) - len(kept); n > 0 {
+		say.Note("%s: %d of %d rows without a picture", labels.Path, n, len(labels.Known))
+	}
+	if labels.Differing > 0 {
+		say.Warn("%s: the class of %s is not the devkit's; the table's counts", labels.Path, ui.Images.Count(int64(labels.Differing)))
+	}
+	r.images = kept
+	return asked, nil
+}
+
+// concept sums up concept number i.
+func (r *Result) concept(i int, of concept, label string) ConceptResult {
+	c := ConceptResult{Concept: of.text, Pairs: of.pairs, Label: label}
+	var ratios []float64
+	var shown []bool
+	positive := 0
+	var groups []string
+	for _, image := range r.images {
+		if label != "" && image.answers[i] == dataset.Unknown {
+			continue
+		}
+		ratios, groups = append(ratios, image.ratios[i]), append(groups, image.group)
+		shown = append(shown, label != "" && image.answers[i] == dataset.Yes)
+		if shown[len(shown)-1] {
+			positive++
+		}
+	}
+	c.Images, c.MeanRatio = len(ratios), average(ratios)
+	if r.Grouping != "" {
+		for _, g := range trend.ByGroup(groups, ratios, shown) {
+			group := Group{Group: g.Name, Images: g.N, MeanRatio: g.Mean}
+			if label != "" {
+				group.Fraction = &g.Share
+			}
+			c.Groups = append(c.Groups, group)
+		}
+	}
+	if label == "" {
+		return c
+	}
+	whole := trend.PointBiserial(ratios, shown)
+	var means, shares []float64
+	for _, g := range c.Groups {
+		means, shares = append(means, g.MeanRatio), append(shares, *g.Fraction)
+	}
+	c.Measured = &Correlation{positive, defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(trend.Pearson(means, shares))}
+	return c
+}
+
+// defined is x, or nil where it is no number that JSON has.
+func defined(x float64) *float64 {
+	if x-x != 0 {
+		return nil
+	}
+	return &x
+}
+
+// average is the mean, 0 of none.
+func average(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / max(float64(len(x)), 1)
+}
+
+// mostPanels is how many concepts a figure has room for.
+const mostPanels = 12
+
+// fitsFigure returns an error if there are too many concepts for the figure, if one
+// is to be drawn.
+func fitsFigure(path string, concepts int) error {
+	if path != "" && concepts > mostPanels {
+		return fmt.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
+	}
+	return nil
+}
+
+// fewImages is how many images make a group's mean a matter of chance.
+const fewImages = 10
+
+// remark says what is to be kept in mind about the result.
+func (r *Result) remark(say ui.Reporter) {
+	few := map[string]bool{}
+	groups := 0
+	for _, c := range r.Concepts {
+		groups = max(groups, len(c.Groups))
+		for _, g := range c.Groups {
+			if g.Images < fewImages {
+				few[g.Group] = true
+			}
+		}
+		if c.Label != "" && c.Measured.R == nil {
+			say.Warn("%q: no correlation: %s, %d with the label", c.Concept, ui.Images.Count(int64(c.Images)), c.Measured.Positive)
+		}
+	}
+	if len(few) > 0 {
+		say.Note("%d of %d groups by %s have fewer than %d images: their means are rough", len(few), groups, r.Grouping, fewImages)
+	}
+}
+
+// write writes what was asked for.
+func (r *Result) write(o Options) error {
+	if o.SavePath != "" {
+		if err := cache.WriteFile(o.SavePath, r.writeJSON); err != nil {
+			return err
+		}
+	}
+	if o.PlotPath == "" {
+		return nil
+	}
+	return figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+}
+
+// figure draws two curves for each concept: its mean ratio by group, and the true
+// share of its label.
+func (r *Result) figure() plot.Panels {
+	var keys []string
+	for _, c := range r.Concepts {
+		for _, g := range c.Groups {
+			keys = append(keys, g.Group)
+		}
+	}
+	keys, numbers := trend.SortGroups(keys)
+	f := plot.Panels{
+		Title: "Concepts by " + r.Grouping, X: r.Grouping, Left: "mean ratio", Right: "true share (%)", At: numbers,
+		NoteMeaning: fmt.Sprintf("small figures: images, where fewer than %d", fewImages),
+	}
+	if numbers == nil {
+		f.Names = keys
+		for i := range keys {
+			f.At = append(f.At, float64(i))
+		}
+	}
+	for _, c := range r.Concepts {
+		p := plot.Panel{Title: c.title(), Left: gaps(len(keys)), Notes: make([]string, len(keys))}
+		if c.Label != "" {
+			p.Right = gaps(len(keys))
+		}
+		for _, g := range c.Groups {
+			at := slices.Index(keys, g.Group)
+			p.Left[at] = g.MeanRatio
+			if p.Right != nil {
+				p.Right[at] = 100 * *g.Fraction
+			}
+			if g.Images < fewImages {
+				p.Notes[at] = fmt.Sprint(g.Images)
+			}
+		}
+		f.Panels = append(f.Panels, p)
+	}
+	return f
+}
+
+// title says in short what a panel shows.
+func (c ConceptResult) title() string {
+	if c.Measured == nil || c.Measured.R == nil {
+		return fmt.Sprintf("%s: %s", c.Concept, ui.Images.Count(int64(c.Images)))
+	}
+	return fmt.Sprintf("%s: r = %.2f over %s", c.Concept, *c.Measured.R, ui.Images.Count(int64(c.Images)))
+}
+
+func gaps(n int) []float64 { return slices.Repeat([]float64{math.NaN()}, n) }

@@ -1,0 +1,45 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// OpenImages lists the pictures of a data set. What could not be listed is
+// named; to a strict run it is an error.
+func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Reporter) (*dataset.Dataset, error) {
+	data, err := dataset.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
+}
+
+// NamePassedOver names the folders and pictures that a listing left out, and
+// counts the files that may be pictures but are not called so.
+func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say ui.Reporter) error {
+	const most = 20 // named for each reason
+	count := map[string]int{}
+	for _, s := range skipped {
+		if strict {
+			return fmt.Errorf("%q: %s", s.Path, s.Reason)
+		}
+		if count[s.Reason]++; count[s.Reason] <= most {
+			say.Warn("skipped: %s: %s", s.Name, s.Reason)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(count)) {
+		if n := count[reason] - most; n > 0 {
+			say.Warn("skipped: %d more: %s", n, reason)
+		}
+	}
+	if passed.Bare > 0 {
+		say.Note("files without an extension, which are not taken for pictures: %d", passed.Bare)
+	}
+	return nil
+}

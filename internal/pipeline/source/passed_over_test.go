@@ -1,0 +1,67 @@
+package source
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// said keeps what a stage says.
+type said struct{ lines []string }
+
+func (*said) Progress() ui.Progress             { return nil }
+func (s *said) Note(format string, args ...any) { s.add("note: ", format, args) }
+func (s *said) Warn(format string, args ...any) { s.add("warning: ", format, args) }
+func (s *said) add(kind, format string, args []any) {
+	s.lines = append(s.lines, kind+fmt.Sprintf(format, args...))
+}
+
+// A picture whose name no artefact can hold is named and left out; a strict run
+// stops.
+func TestOpenPictures(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.jpg", "b\n.jpg", "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	o := dataset.Options{Kind: dataset.Images, Path: dir}
+	var say said
+	d, err := OpenImages(t.Context(), o, false, &say)
+	if err != nil || len(d.Items) != 1 {
+		t.Fatalf("%v, %+v, want one picture", err, d)
+	}
+	want := []string{
+		`warning: skipped: "b\n.jpg": a name with line breaks or not in UTF-8, want a line of text`,
+		"note: files without an extension, which are not taken for pictures: 1",
+	}
+	if !slices.Equal(say.lines, want) {
+		t.Errorf("said %q, want %q", say.lines, want)
+	}
+	if _, err := OpenImages(t.Context(), o, true, &say); err == nil || !strings.Contains(err.Error(), `b\n.jpg": a name with line breaks`) {
+		t.Errorf("strict: error %v, want that of the name", err)
+	}
+}
+
+// Of what was left out for one reason the first are named, and the others counted.
+func TestNamePassedOver(t *testing.T) {
+	var skipped []dataset.Skipped
+	for i := range 50 {
+		skipped = append(skipped, dataset.Skipped{Name: fmt.Sprint(i), Reason: "stray"})
+	}
+	skipped = append(skipped, dataset.Skipped{Name: "shut", Reason: "permission denied"})
+	var say said
+	if err := NamePassedOver(skipped, dataset.Passed{}, false, &say); err != nil {
+		t.Fatal(err)
+	}
+	n := len(say.lines)
+	if n != 22 || say.lines[19] != "warning: skipped: 19: stray" || say.lines[20] != "warning: skipped: shut: permission denied" || say.lines[21] != "warning: skipped: 30 more: stray" {
+		t.Errorf("said %q", say.lines)
+	}
+}

@@ -1,0 +1,140 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Image is a picture on its way to the tower.
+type Image struct {
+	Item   dataset.Item
+	Pixels []float32 // [3,S,S], normalised; the receiver gives it back
+	Err    error
+	panic  *par.Panic // of the decoding, nil unless there is a fault in it
+
+	Loaded bool   // its file could be read, whatever is in it
+	Size   int64  // of the file, bytes
+	Sum    uint32 // of the file, see cache.SumOf
+}
+
+// decode reads and decodes the picture.
+func (p *Image) decode(side int, o imageprep.Options) {
+	f, err := imageprep.Load(p.Item.Path)
+	if err != nil {
+		p.Err = err
+		return
+	}
+	p.Loaded, p.Size, p.Sum = true, f.Size, cache.SumOf(f.Bytes)
+	p.Err = imageprep.PreprocessFile(p.Pixels, f, side, o)
+}
+
+// Decoder reads pictures ahead of whoever needs them, several at a time, and
+// hands them over in the order of the items, so that the tower does not wait
+// for files. It holds at most ahead pictures in memory.
+type Decoder struct {
+	order chan chan Image
+	free  chan []float32
+	stop  context.CancelFunc
+	wg    par.Group
+}
+
+func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead int, o imageprep.Options) *Decoder {
+	ctx, stop := context.WithCancel(ctx)
+	d := &Decoder{order: make(chan chan Image, ahead), free: make(chan []float32, ahead), stop: stop}
+	for range ahead {
+		d.free <- make([]float32, 3*side*side)
+	}
+	type job struct {
+		Image
+		to chan Image
+	}
+	jobs := make(chan job)
+	d.wg.Go(func() {
+		defer close(d.order)
+		defer close(jobs)
+		for _, item := range items {
+			// Memory is handed out in the order of the items: were workers to take
+			// it, later pictures could hold all of it while the next one waits.
+			var pixels []float32
+			select {
+			case pixels = <-d.free:
+			case <-ctx.Done():
+				return
+			}
+			j := job{Image{Item: item, Pixels: pixels}, make(chan Image, 1)}
+			jobs <- j
+			d.order <- j.to // never full: each entry holds one of the ahead pictures
+		}
+	})
+	for range workers {
+		d.wg.Go(func() {
+			for j := range jobs {
+				if j.Err = ctx.Err(); j.Err == nil {
+					j.panic = par.Catch(func() { j.decode(side, o) })
+				}
+				j.to <- j.Image
+			}
+		})
+	}
+	return d
+}
+
+// Next returns the picture of the next item; ok is false after the last one
+// or when the context was cancelled.
+func (d *Decoder) Next() (p Image, ok bool) {
+	to, ok := <-d.order
+	if !ok {
+		return Image{}, false
+	}
+	p = <-to
+	p.panic.Rethrow()
+	return p, true
+}
+
+// Release gives a picture's memory back.
+func (d *Decoder) Release(p Image) { d.free <- p.Pixels }
+
+// Close ends the reading early or after the last picture.
+func (d *Decoder) Close() {
+	d.stop()
+	for p, ok := d.Next(); ok; p, ok = d.Next() {
+		d.Release(p)
+	}
+	d.wg.Wait()
+}
+
+// Changed is the error of an image whose bytes are not those that were
+// collected.
+func Changed(item dataset.Item, was, now uint32) error {
+	return hint.With(
+		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
+		"its bytes have changed: restore the image, or discard what is there with {restart}",
+	)
+}
+
+// Sums returns the checksums of images' files; that of one that cannot be
+// read is that of no bytes.
+func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	progress.Start(int64(len(items)), ui.Images, "compare pictures")
+	defer progress.Done()
+	sums := make([]uint32, len(items))
+	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			if f, err := imageprep.Load(items[i].Path); err == nil {
+				sums[i] = cache.SumOf(f.Bytes)
+			}
+			progress.Add(1)
+		}
+	})
+	return sums, ctx.Err()
+}

@@ -1,0 +1,124 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+)
+
+// This file finds out which artefacts lie at or below a path.
+
+const (
+	folderManifest = "manifest.json"
+	folderJournal  = "journal"
+	manifestEnd    = ".json"
+	journalEnd     = ".journal"
+)
+
+// payloadEnds are how the names of files end that commands write.
+var payloadEnds = []string{".npy", ".npz", ".dat", ".pt", ".json"}
+
+func (v *verifier) find(ctx context.Context, path string) error {
+	path = filepath.Clean(path)
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		return v.findBelow(ctx, path)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	// Who names the manifest means what it describes.
+	if filepath.Base(path) == folderManifest && exists(path) {
+		v.add(filepath.Dir(path))
+		return nil
+	}
+	if base := strings.TrimSuffix(path, manifestEnd); base != path && exists(path) && !exists(path+manifestEnd) && exists(base) {
+		path = base
+	}
+	v.add(path)
+	return nil
+}
+
+// findBelow adds the artefact that a folder is, or all those in it.
+func (v *verifier) findBelow(ctx context.Context, dir string) error {
+	before := len(v.found)
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if exists(filepath.Join(path, folderManifest)) || exists(filepath.Join(path, folderJournal)) {
+				v.add(path)
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if of, ok := describes(path); ok {
+			v.add(of)
+		}
+		return nil
+	})
+	if err == nil && len(v.found) == before {
+		v.add(dir) // a folder of nothing
+	}
+	return err
+}
+
+// describes returns the artefact that a file in a folder is a part of.
+func describes(path string) (string, bool) {
+	ends := func(name string) bool { return slices.Contains(payloadEnds, filepath.Ext(name)) }
+	for _, end := range []string{journalEnd, shard.StateEnd} {
+		if base, ok := strings.CutSuffix(path, end); ok {
+			return base, true
+		}
+	}
+	if base, ok := strings.CutSuffix(path, manifestEnd); ok && ends(base) {
+		return base, true
+	}
+	if filepath.Ext(path) == manifestEnd && !exists(path+manifestEnd) {
+		return "", false // some other program's, or a person's
+	}
+	return path, ends(path)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// add adds an artefact, once.
+func (v *verifier) add(path string) {
+	for _, f := range v.found {
+		if f.path == path {
+			return
+		}
+	}
+	f := &found{path: path, Report: &Report{Path: path, State: StateSound, Problems: []Problem{}, Parents: []Parent{}}}
+	v.found = append(v.found, f)
+	if f.artefact, f.err = cache.Inspect(path); f.err == nil {
+		return
+	}
+	if unfinished, err := cache.InspectUnfinished(path); err == nil {
+		f.unfinished, f.err = unfinished, nil
+	} else if !errors.Is(err, cache.ErrMissing) {
+		f.err = err
+	} else if exists(path+shard.StateEnd) && errors.Is(f.err, cache.ErrMissing) {
+		f.err = hint.With(
+			fmt.Errorf("open %s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+shard.StateEnd),
+			"run the command that makes it again: it resumes from there",
+		)
+	}
+}

@@ -1,0 +1,131 @@
+package words
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// DescribeOptions says which units to describe, those of Units. With a
+// decomposition their codes are read from it and embeddings are not needed; nor
+// are principal directions, unless another program wrote the decomposition.
+type DescribeOptions struct {
+	CodingOptions
+	DecompositionPath string
+}
+
+// Description is a unit's direction as a sum of words.
+type Description struct {
+	Unit     string          `json:"unit"`  // such as h12n624
+	Index    int             `json:"index"` // h*C+n, or n
+	Terms    []artefact.Term `json:"terms"` // by descending absolute coefficient
+	Residual *float32        `json:"residual,omitempty"`
+	Stop     string          `json:"stop,omitempty"` // why the code ended, see omp.Stop
+}
+
+// Describe returns the words and coefficients of units. Codes that are read have
+// all the words that they were made with, of which the first Components are
+// returned.
+func Describe(ctx context.Context, o DescribeOptions) ([]Description, error) {
+	if o.DecompositionPath != "" {
+		return o.read()
+	}
+	c, err := openCoding(o.CodingOptions)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	rows, err := c.pcs.Read(c.units)
+	if err != nil {
+		return nil, err
+	}
+	coder, err := c.coder(len(c.units))
+	if err != nil {
+		return nil, err
+	}
+	codes, err := coder.Code(ctx, &omp.Signals{Count: len(c.units), Rows: rows}, nil)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s: %w", o.PCsPath, err)
+	}
+	order := make([]int, len(c.units)) // the codes' rows are the units asked for
+	for i := range order {
+		order[i] = i
+	}
+	d := artefact.NewCodes(codes, order, len(order))
+	return o.describe(d, c.pcs.Units, c.units, order), nil
+}
+
+// read describes units by a finished decomposition.
+func (o DescribeOptions) read() ([]Description, error) {
+	d, err := o.Artefacts.Codes(o.DecompositionPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	shape, err := o.shape(d)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
+		return nil, err
+	}
+	units, err := shape.Find(o.Units)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.DecompositionPath, err)
+	}
+	for _, u := range units {
+		if !d.IsCoded(u) {
+			return nil, fmt.Errorf("%s: %s is not among the units that were coded", o.DecompositionPath, shape.Name(u))
+		}
+	}
+	return o.describe(d, shape, units, units), nil
+}
+
+// shape is what the rows of a decomposition are, after the principal directions
+// where these are given. What is given must be what the decomposition was made
+// from.
+func (o DescribeOptions) shape(d *artefact.Codes) (unit.Shape, error) {
+	var shape unit.Shape
+	if d.Artefact != nil {
+		if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Texts(o.Words)); err != nil {
+			return nil, err
+		}
+		shape = d.Units()
+	}
+	if o.PCsPath != "" {
+		pcs, err := o.Artefacts.Components(o.PCsPath, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer pcs.Close()
+		if d.Artefact != nil && pcs.Artefact != nil {
+			if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Parent("components", pcs.Artefact.Hash())); err != nil {
+				return nil, err
+			}
+		}
+		shape = pcs.Units
+	}
+	if shape == nil {
+		return nil, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
+	}
+	return shape, nil
+}
+
+// describe describes units, whose codes are the given rows.
+func (o DescribeOptions) describe(d *artefact.Codes, shape unit.Shape, units, rows []int) []Description {
+	all := make([]Description, len(units))
+	for i, u := range units {
+		terms := d.Terms(rows[i], o.Words)
+		all[i] = Description{Unit: shape.Name(u), Index: u, Terms: terms[:min(len(terms), o.Components)]}
+		// A residual is that of the whole code.
+		if d.Stops != nil && len(all[i].Terms) == len(terms) {
+			all[i].Residual, all[i].Stop = &d.Residuals[rows[i]], omp.Stop(d.Stops[rows[i]]).String()
+		}
+	}
+	return all
+}

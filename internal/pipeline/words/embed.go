@@ -1,0 +1,65 @@
+package words
+
+import (
+	"context"
+
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// EmbedOptions says what to embed with what.
+type EmbedOptions struct {
+	Model, Vocab string
+	Texts        []string            // class names, or words
+	Templates    []textlist.Template // none: the texts as they are
+	SavePath     string              // IsEmbeddings
+	Threads      int
+}
+
+// EmbedResult is what Embed wrote.
+type EmbedResult struct {
+	Path    string `json:"path"`
+	Texts   int    `json:"texts"`
+	Prompts int    `json:"prompts"` // texts times templates
+	OutDim  int    `json:"out_dim"`
+}
+
+// Embed writes one unit vector per text, [texts,O] float32: the mean over the
+// templates of the prompts' unit embeddings, made a unit vector again.
+func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, error) {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
+		return nil, err
+	}
+	if err := cache.CanSave(o.SavePath, artefact.KindEmbeddings); err != nil {
+		return nil, err
+	}
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	prompts, err := model.PromptsOf(o.Vocab, o.Templates)
+	if err != nil {
+		return nil, err
+	}
+	progress := say.Progress()
+	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
+	defer progress.Done()
+	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Texts: cache.ListHash(o.Texts), Prompts: prompts}
+	err = artefact.SaveEmbeddings(o.SavePath, len(o.Texts), m.Config.OutDim, from, func() ([]float32, error) {
+		return e.Embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim}, nil
+}
