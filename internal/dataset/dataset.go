@@ -14,8 +14,8 @@
 // followed, but not to a folder that holds the link. Order is that of the names'
 // bytes, which is Python's order of strings.
 //
-// What belongs into the list but cannot stand there is no error. It is in
-// Dataset.Skipped with a reason, to be reported.
+// Entries that cannot be listed are not an error. They are in Dataset.Skipped,
+// each with a reason, for the caller to report.
 package dataset
 
 import (
@@ -45,9 +45,9 @@ type Dataset struct {
 	Classes []string // names of the classes; none if there are no labels
 
 	// Skipped are entries of the folder that are not among the items, in the
-	// order of their paths: folders within it that cannot be read or lie too
-	// deep, pictures whose name a line of text cannot hold, and pictures that
-	// lie beside the folders of the classes.
+	// order of their paths: subfolders that cannot be read or are nested too
+	// deep, pictures whose name is not one line of UTF-8, and pictures outside
+	// the class folders.
 	Skipped []Skipped
 	Passed  Passed
 }

@@ -197,11 +197,11 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "line break", kind: Images, files: pictures("a\nb.jpg"),
-			err: `"DIR/a\nb.jpg": a name with line breaks or not in UTF-8, want a line of text`,
+			err: `"DIR/a\nb.jpg": name has a line break or is not UTF-8`,
 		},
 		{
 			name: "not UTF-8", kind: ImageNetVal, files: pictures("n01\xff/b.jpg"),
-			err: `"DIR/n01\xff/b.jpg": a name with line breaks or not in UTF-8, want a line of text`,
+			err: `"DIR/n01\xff/b.jpg": name has a line break or is not UTF-8`,
 		},
 		{
 			name: "test split of folders", kind: ImageNetTest, files: pictures("n01/a.JPEG"),

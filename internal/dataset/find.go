@@ -59,7 +59,7 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 			return nil // a link led back, to where all has been or will be found
 		}
 	}
-	// Nothing of a folder counts whose listing breaks off.
+	// A folder whose listing fails half-way counts as unreadable as a whole.
 	here := finder{ctx: f.ctx}
 	var inner []string
 	err = f.entries(dir, func(e fs.DirEntry) error {
@@ -156,8 +156,8 @@ func join(dir, name string) string {
 }
 
 // items makes the items of the pictures found, which lie below root, in name
-// order. Names share the memory of paths. A name that a line of text cannot hold
-// is skipped, as artefacts list names one a line.
+// order. Names share the memory of paths. A name that does not fit on a line of
+// text is skipped, because artefacts list one name per line.
 func (f *finder) items(root string, label int) []Item {
 	above := len(join(root, ""))
 	items := make([]Item, 0, len(f.pictures))
@@ -166,7 +166,7 @@ func (f *finder) items(root string, label int) []Item {
 		if isLine(name) {
 			items = append(items, Item{Path: path, Name: name, Label: label})
 		} else {
-			f.skip(path, "a name with line breaks or not in UTF-8, want a line of text")
+			f.skip(path, "name has a line break or is not UTF-8")
 		}
 	}
 	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
@@ -187,7 +187,7 @@ func sortSkipped(list []Skipped) {
 	slices.SortFunc(list, func(a, b Skipped) int { return strings.Compare(a.Path, b.Path) })
 }
 
-// isLine tells whether a line of a text file can hold name.
+// isLine reports whether name fits on one line of a text file.
 func isLine(name string) bool { return !strings.ContainsAny(name, "\r\n") && utf8.ValidString(name) }
 
 // printable is name as a line: itself if it is one, else quoted.

@@ -73,7 +73,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	if len(d.Items) > 0 || len(f.skipped) > 0 {
 		for _, path := range stray.pictures {
-			f.skip(path, "it lies in no folder of a class")
+			f.skip(path, "not in a class folder")
 		}
 		d.Skipped, d.Passed = f.named(root), f.files
 		return d, nil

@@ -25,7 +25,7 @@ func skips(list []Skipped) []string {
 // TestSkipped: what cannot be listed is named with a reason, and the others are
 // listed as if it were not there.
 func TestSkipped(t *testing.T) {
-	const badName = "a name with line breaks or not in UTF-8, want a line of text"
+	const badName = "name has a line break or is not UTF-8"
 	deep := strings.TrimSuffix(strings.Repeat("d/", maxDepth), "/")
 	tests := []struct {
 		name, kind    string
@@ -55,7 +55,7 @@ func TestSkipped(t *testing.T) {
 		{
 			name: "val split", kind: ImageNetVal, files: pictures("val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
 			want:    []string{"n01/a.JPEG=0", "n03/c.JPEG=2"}, // as in torchvision, where n02\xff has label 1
-			skipped: []string{"d.JPEG: it lies in no folder of a class", `"n02\xff/b.JPEG": ` + badName},
+			skipped: []string{"d.JPEG: not in a class folder", `"n02\xff/b.JPEG": ` + badName},
 			classes: []string{"n01", `"n02\xff"`, "n03"}, passed: Passed{Files: 1, Bare: 1},
 		},
 		{

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// foreign is a kind of file that has a picture's name but is not decoded.
+// foreign is a kind of file that is found under a picture's name and not decoded.
 type foreign struct {
 	name   string
 	begins func(b []byte) bool
 	hint   string
 }
 
-// brand tells files of ISO's media container by the brand in their first box.
+// brand recognises ISO media files by the brand in their first box.
 func brand(brands ...string) func([]byte) bool {
 	return func(b []byte) bool {
 		return len(b) >= 12 && string(b[4:8]) == "ftyp" && slices.Contains(brands, string(b[8:12]))
@@ -27,7 +27,7 @@ func anyPrefix(prefixes ...string) func([]byte) bool {
 	}
 }
 
-// page tells HTML and XML, whatever comes before the first tag's name.
+// page reports whether b begins as an HTML page.
 func page(b []byte) bool {
 	text := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(string(b), "\xef\xbb\xbf"), " \t\r\n"))
 	return strings.HasPrefix(text, "<!doctype html") || strings.HasPrefix(text, "<html")

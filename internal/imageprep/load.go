@@ -11,8 +11,8 @@ const (
 	// DefaultMaxPixels takes less at 8 bytes a pixel.
 	mostFile = 2 << 30
 
-	// mostForeign is the size of the largest file that is read whole though it
-	// begins as no picture does.
+	// mostForeign is the size of the largest file that is read whole although
+	// its first bytes are not those of a picture.
 	mostForeign = 1 << 20
 
 	// headSize is how much of a file is read to tell what it is.
@@ -23,12 +23,12 @@ const (
 type File struct {
 	Path  string
 	Size  int64  // of the file in bytes
-	Bytes []byte // all of it; only the first headSize bytes of a file that is no picture, or too large for one
+	Bytes []byte // all of it, or only the first headSize bytes if it is too large or not a picture
 }
 
-// Load reads an image file's bytes. Only a file that cannot be read is an error;
-// one that is no picture is one for whoever decodes it, and is not read whole if
-// it is large. Errors name the file.
+// Load reads an image file's bytes. It returns an error only if the file cannot
+// be read: a file that is not a picture is left to the decoder to refuse, and only
+// its beginning is read if it is large. Errors name the file.
 func Load(path string) (*File, error) { return load("image", path, formatKnown) }
 
 func formatKnown(head []byte) bool { return formatOf(head) != nil }

@@ -5,7 +5,8 @@ import "math"
 // square is Square for a picture that is converted to RGB after it was resized and
 // cropped. As Pillow's resize does it takes the nearest pixel where samples are
 // indices or bits, weights colours by their opacity, and keeps whole numbers of
-// 32 bits between its two passes where greys have 16. The raster is used up.
+// 32 bits between its two passes where greys have 16. The raster must not be used
+// afterwards.
 func (r *raster) square(size int) *RGB {
 	w, h := ShorterSide(r.w, r.h, size)
 	s := part{w, h, centre(w, size), centre(h, size), size}

@@ -6,12 +6,12 @@ import (
 	"strconv"
 )
 
-// isPNM tells the raw and the plain formats of Netpbm, P1 to P6.
+// isPNM reports whether b begins as a raw or plain Netpbm file, P1 to P6.
 func isPNM(b []byte) bool {
 	return len(b) >= 3 && b[0] == 'P' && '1' <= b[1] && b[1] <= '6' && isBlank(b[2])
 }
 
-// isBlank tells what separates the words of a header.
+// isBlank reports whether c separates the words of a header.
 func isBlank(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 // pnmReader reads the header of a Netpbm file.

@@ -39,7 +39,8 @@ func newRaster(m mode, w, h int) *raster {
 // rasterOf is the raster of an RGB, with the same memory.
 func rasterOf(img *RGB) *raster { return &raster{mode: modeRGB, w: img.W, h: img.H, pix: img.Pix} }
 
-// rgb converts a raster as Pillow's convert("RGB") does. The raster is used up.
+// rgb converts a raster as Pillow's convert("RGB") does. The raster must not
+// be used afterwards.
 func (r *raster) rgb() *RGB {
 	if r.mode == modeRGB {
 		return &RGB{Pix: r.pix, W: r.w, H: r.h}

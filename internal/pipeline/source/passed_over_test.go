@@ -35,11 +35,11 @@ func TestOpenPictures(t *testing.T) {
 	var say said
 	d, err := OpenImages(t.Context(), o, false, &say)
 	if err != nil || len(d.Items) != 1 {
-		t.Fatalf("%v, %+v, want one picture", err, d)
+		t.Fatalf("%v, %+v, want one image", err, d)
 	}
 	want := []string{
 		`warning: skipped: "b\n.jpg": a name with line breaks or not in UTF-8, want a line of text`,
-		"note: files without an extension, which are not taken for pictures: 1",
+		"note: files without an extension, which are not taken for images: 1",
 	}
 	if !slices.Equal(say.lines, want) {
 		t.Errorf("said %q, want %q", say.lines, want)
