@@ -52,7 +52,7 @@ clipnh info --model RN50x16.pt --graph RN50x16.svg`,
 	return cmd
 }
 
-// infoOptions is everything the info command can be told.
+// infoOptions are the flags of the info command.
 type infoOptions struct {
 	model string
 	plan  bool

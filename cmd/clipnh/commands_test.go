@@ -268,7 +268,7 @@ func TestDescribeBuild(t *testing.T) {
 		{"all", full, "" +
 			"clipnh    v0.2.0\n" +
 			"revision  7471af7d, modified\n" +
-			"of        2025-11-23T13:54:04Z\n" +
+			"date      2025-11-23T13:54:04Z\n" +
 			"go        go1.26.0\n" +
 			"platform  darwin/arm64, GOARM64=v8.0\n" +
 			"tags      noasm\n" +

@@ -37,7 +37,7 @@ func TestFailure(t *testing.T) {
 			failure{"svd: missing: open a.npy: file does not exist", exitMissing, "missing", "a.npy", ""}},
 		{"rename", &os.LinkError{Op: "rename", Old: "a.tmp", New: "a", Err: errors.New("no space")}, failure{"svd: rename a.tmp a: no space", exitFailed, "failed", "a", ""}},
 		{"stale", &cache.MismatchError{Path: "four", Differences: []cache.Difference{{Field: "origin.mode", Made: `"n"`, This: `"nh"`}}},
-			failure{"svd: four: made with mode n, this is nh", exitStale, "stale", "four", ""}},
+			failure{"svd: four: made with mode n; this run uses nh", exitStale, "stale", "four", ""}},
 		{"version", cache.ErrVersion, failure{"svd: unsupported version", exitStale, "version", "", ""}},
 		{"damaged", cache.ErrDamaged, failure{"svd: damaged", exitFailed, "damaged", "", ""}},
 		{"locked", cache.ErrLocked, failure{"svd: locked by another writer", exitFailed, "locked", "", ""}},

@@ -42,6 +42,9 @@ func hostileFolder(t *testing.T) string {
 		"pictures/e-promise.png": pngOf(13000, testutil.Zlib(t, make([]byte, 1<<10))),
 		"pictures/f-half.jpg":    cutInHalf(t, "images/02_rgb_444_64x64.jpg"),
 		"pictures/g-bomb.png":    pngOf(4, testutil.Zlib(t, make([]byte, 32<<20))),
+		"pictures/h-canvas.gif":  []byte("GIF89a\xc8\x32\xc8\x32\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;"),
+		"pictures/i-photo.heic":  []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"),
+		"pictures/j-sound.pgm":   []byte("P5 4 4 255\n0123456789abcdef"),
 	} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {

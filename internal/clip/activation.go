@@ -40,7 +40,7 @@ func newActivation(f form, shape tensor.Shape, data []float32) *activation {
 	return a
 }
 
-// activationLen is the number of floats that an activation lies in.
+// activationLen is the number of floats that an activation takes.
 func activationLen(f form, shape tensor.Shape) int {
 	if f.blocked {
 		return kernel.MapLen(shape[1], shape[0]*shape[2]*shape[3])
@@ -65,7 +65,7 @@ func (a *activation) images() int { return a.shape[0] }
 func (a *activation) move(m kernel.Map) { a.whole, a.used = m, m }
 
 // copyTo writes the images in use to dst from image start on, row-major, pixels
-// before channels. A nil dst is not wanted.
+// before channels. Nothing is written to a nil dst.
 func (a *activation) copyTo(dst []float32, start int) {
 	if dst == nil {
 		return

@@ -14,7 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
-// Checkpoint is an open file of weights that was found to be a CLIP-ResNet.
+// Checkpoint is an open file with the weights of a CLIP-ResNet.
 // Payloads are read when a tower is built, one tensor at a time.
 type Checkpoint struct {
 	Config Config
@@ -25,7 +25,7 @@ type Checkpoint struct {
 	notes   []string
 }
 
-// Open opens a checkpoint in any of the forms that ptfile reads and checks
+// Open opens a checkpoint in any of the formats that ptfile reads and checks
 // the names, shapes and dtypes of its tensors. Errors name the file and the tensor.
 func Open(path string) (*Checkpoint, error) {
 	f, err := ptfile.Open(path)
@@ -63,10 +63,10 @@ func (ck *Checkpoint) RequireText() error {
 // Close closes the file. Towers built from it stay usable.
 func (ck *Checkpoint) Close() error { return ck.file.Close() }
 
-// Path is the path that the checkpoint was opened by.
+// Path is the path that was given to Open.
 func (ck *Checkpoint) Path() string { return ck.path }
 
-// Format names the form of the file, such as "torchscript".
+// Format names the format of the file, such as "torchscript".
 func (ck *Checkpoint) Format() string { return ck.file.Format() }
 
 // Parameters counts the weights of both towers, without running statistics.
@@ -95,7 +95,7 @@ func (ck *Checkpoint) DTypes() []string {
 		}
 		sizes[name] += elements(p.shape)
 	}
-	sortBySize(names, sizes)
+	slices.SortStableFunc(names, func(a, b string) int { return sizes[b] - sizes[a] })
 	return names
 }
 
@@ -151,8 +151,8 @@ func (ck *Checkpoint) Verify(ctx context.Context) error {
 	return nil
 }
 
-// reader reads tensors into a buffer that it uses again, so that a load holds
-// one tensor besides the packed weights.
+// reader reads tensors into a buffer that it reuses, so that loading needs memory for
+// one tensor in addition to the packed weights.
 type reader struct{ buf []float32 }
 
 // read returns a tensor, row-major, valid until the next call.
@@ -181,7 +181,7 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	return dst, nil
 }
 
-// keep is read into memory of its own.
+// keep reads a tensor into new memory.
 func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
 	w, err := r.read(ck, name)
 	return append([]float32(nil), w...), err
@@ -190,7 +190,7 @@ func (r *reader) keep(ck *Checkpoint, name string) ([]float32, error) {
 // batchNormEpsilon is what torch adds to a running variance.
 const batchNormEpsilon = 1e-5
 
-// folded reads a convolution and multiplies the batch norm after it into it:
+// folded reads a convolution and folds the batch norm that follows into it:
 //
 //	y = gamma (w*x - mean)/sqrt(var + eps) + beta = w'*x + bias
 //

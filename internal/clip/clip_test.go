@@ -108,7 +108,7 @@ func TestImageTower(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tw := tower(t, open(t, testutil.Golden("model/"+name+".pt")), ImageOptions{Batch: 4, Threads: 1, KeepBlocks: true})
 			c := tw.Config()
-			pictures, shape := golden(t, "dataset_pre4.npy")
+			images, shape := golden(t, "dataset_pre4.npy")
 			n, hw := shape[0], c.Tokens()-1
 			out := Output{
 				Features:  make([]float32, n*c.OutDim),
@@ -119,7 +119,7 @@ func TestImageTower(t *testing.T) {
 			for range c.Layers[3] {
 				out.Blocks = append(out.Blocks, make([]float32, n*hw*c.Neurons()))
 			}
-			if err := tw.Run(pictures, out); err != nil {
+			if err := tw.Run(images, out); err != nil {
 				t.Fatal(err)
 			}
 			for i, b := range out.Blocks {
@@ -145,13 +145,13 @@ func TestImageTower(t *testing.T) {
 // TestAllAttention compares every token's attention with the goldens, and the
 // class token's row with the way it is computed for scores.
 func TestAllAttention(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	for _, o := range []ImageOptions{{Batch: 1, Threads: 1}, {Batch: 3, Threads: 2}} {
 		o.AllAttention = true
 		tw := tower(t, tiny(t), o)
 		n, heads, tokens := shape[0], tw.Config().Heads(), tw.Config().Tokens()
 		out := Output{Attention: make([]float32, n*heads*tokens), AllAttention: make([]float32, n*heads*tokens*tokens)}
-		if err := tw.Run(pictures, out); err != nil {
+		if err := tw.Run(images, out); err != nil {
 			t.Fatal(err)
 		}
 		closeTo(t, "attention", out.AllAttention, "attention.npy", rounding)
@@ -168,11 +168,11 @@ func TestAllAttention(t *testing.T) {
 // TestLenses pools other blocks' maps: the first block's scores are the golden
 // ones, the last block's have the same bits as the tower's own.
 func TestLenses(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	tw := tower(t, tiny(t), ImageOptions{Batch: 3, Threads: 2, Lenses: []int{1, 0}})
 	each := shape[0] * tw.Config().Heads() * tw.Config().Neurons()
 	out := Output{Scores: make([]float32, each), Lenses: []Output{{Scores: make([]float32, each)}, {Scores: make([]float32, each)}}}
-	if err := tw.Run(pictures, out); err != nil {
+	if err := tw.Run(images, out); err != nil {
 		t.Fatal(err)
 	}
 	closeTo(t, "scores of block 0", out.Lenses[1].Scores, "s_block0.npy", rounding)
@@ -185,20 +185,20 @@ func TestLenses(t *testing.T) {
 }
 
 func TestFeaturesOfPreprocessed(t *testing.T) {
-	pictures, shape := golden(t, "preprocessed.npy")
+	images, shape := golden(t, "preprocessed.npy")
 	tw := tower(t, tiny(t), ImageOptions{Batch: shape[0], Threads: 2})
 	features := make([]float32, shape[0]*tw.Config().OutDim)
-	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+	if err := tw.Run(images, Output{Features: features}); err != nil {
 		t.Fatal(err)
 	}
 	closeTo(t, "features", features, "features_images.npy", rounding)
 }
 
 func TestBFloat16Checkpoint(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	tw := tower(t, open(t, testutil.Golden("model/tiny_sd_bf16.pt")), ImageOptions{Batch: shape[0], Threads: 1})
 	features := make([]float32, shape[0]*tw.Config().OutDim)
-	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+	if err := tw.Run(images, Output{Features: features}); err != nil {
 		t.Fatal(err)
 	}
 	closeTo(t, "features", features, "features_bf16.npy", rounding)
@@ -216,9 +216,9 @@ func TestBFloat16Products(t *testing.T) {
 	}
 	const reduced = 5e-2
 	tw := tower(t, tiny(t), ImageOptions{Batch: 4, Threads: 1, Precision: kernel.BFloat16})
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	features := make([]float32, shape[0]*tw.Config().OutDim)
-	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+	if err := tw.Run(images, Output{Features: features}); err != nil {
 		t.Fatal(err)
 	}
 	closeTo(t, "features", features, "features.npy", reduced)
@@ -228,11 +228,11 @@ func TestBFloat16Products(t *testing.T) {
 	}
 }
 
-// TestRunSplits holds the promise that a picture's results have the same bits
+// TestRunSplits holds the promise that an image's results have the same bits
 // whatever the batch it comes in and the number of threads.
 func TestRunSplits(t *testing.T) {
 	ck := tiny(t)
-	pictures, shape := golden(t, "preprocessed.npy")
+	images, shape := golden(t, "preprocessed.npy")
 	var want []float32
 	for _, batch := range []int{2, 3, 8, 16} {
 		for _, threads := range []int{1, 2, 5} {
@@ -242,7 +242,7 @@ func TestRunSplits(t *testing.T) {
 			got := make([]float32, shape[0]*each)
 			for lo := 0; lo < shape[0]; lo += batch {
 				n := min(batch, shape[0]-lo)
-				if err := tw.Run(pictures[lo*tw.PictureLen():(lo+n)*tw.PictureLen()], Output{Scores: got[lo*each : (lo+n)*each]}); err != nil {
+				if err := tw.Run(images[lo*tw.PictureLen():(lo+n)*tw.PictureLen()], Output{Scores: got[lo*each : (lo+n)*each]}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -14,7 +14,7 @@ const HeadWidth = 64
 type Config struct {
 	Layers    [4]int // bottleneck blocks of each stage
 	Width     int    // channels of the stem
-	ImageSize int    // side of the input picture, in pixels
+	ImageSize int    // side of the input image, in pixels
 	OutDim    int    // O
 
 	ContextLength int // text tokens at most, with start and end
@@ -64,7 +64,7 @@ func (c Config) matches(m configs.Model) bool {
 	return c == published
 }
 
-// Bounds of what a checkpoint may claim. They are far above every published
+// Bounds on the sizes of a checkpoint. They are far above every published
 // CLIP-ResNet and keep the arithmetic on sizes from overflowing.
 const (
 	maxWidth  = 1 << 10

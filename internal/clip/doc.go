@@ -3,9 +3,9 @@
 // A Checkpoint is an open file of weights whose names and shapes have been
 // matched with the architecture; its Config holds every size, read from the
 // tensors, never from the model's name. The ImageTower turns normalised
-// pictures into the attention pool's tokens, the class token's attention
+// images into the attention pool's tokens, the class token's attention
 // and the scores of all neuron-head pairs. The TextTower turns token ids into
-// text features. What the pairs' directions are made of comes as a decomp.Pool.
+// text features. A decomp.Pool holds the weights that the pairs' directions come from.
 //
 // Axis letters: B images, T tokens (grid*grid + 1, token 0 is the mean token),
 // H heads, C neurons (channels that enter the attention pool), D = C/H, O the

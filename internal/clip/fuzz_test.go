@@ -20,12 +20,12 @@ func FuzzInfer(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	sound := file.Tensors()
+	tensors := file.Tensors()
 	if err := file.Close(); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(-1, "logit_scale", []byte{}, uint8(ptfile.Float32))
-	for i, t := range sound {
+	for i, t := range tensors {
 		if i%16 != 0 {
 			continue
 		}
@@ -45,7 +45,7 @@ func FuzzInfer(f *testing.F) {
 		}
 		var tensors []ptfile.Tensor
 		size := len(name)
-		for i, tensor := range sound {
+		for i, tensor := range tensors {
 			if i != drop {
 				tensors = append(tensors, tensor)
 				size += len(tensor.Name)

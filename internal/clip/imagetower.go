@@ -12,15 +12,15 @@ import (
 
 // ImageOptions says how an ImageTower will be used.
 type ImageOptions struct {
-	// Batch is the number of pictures that most calls of Run will bring. It
-	// bounds the memory and, being 1 or more than 1, chooses the algorithms, so
-	// that features of one picture and of a batch may differ in rounding.
+	// Batch is the number of images in most calls of Run. It bounds the memory.
+	// Algorithms are chosen for a batch of 1 or for larger ones, so features of
+	// one image and of a batch may differ in rounding.
 	Batch int
 	// Threads share the work; at least one.
 	Threads int
 	// Precision is that of the convolutions' products: kernel.Float32, or
-	// kernel.BFloat16 where kernel.HasBFloat16 says so, which is faster and has
-	// features off by some percent of the largest.
+	// kernel.BFloat16 where kernel.HasBFloat16 says so, which is faster; features are then
+	// off by some percent of the largest.
 	Precision kernel.Precision
 	// KeepBlocks keeps the map of every block of the last stage for Output.Blocks.
 	KeepBlocks bool
@@ -30,7 +30,7 @@ type ImageOptions struct {
 	// AllAttention computes the attention rows of all tokens, for
 	// Output.AllAttention.
 	AllAttention bool
-	// TokenValues and SelfSelf compute what Output says of them.
+	// TokenValues and SelfSelf compute the fields of Output of the same names.
 	TokenValues, SelfSelf bool
 }
 
@@ -40,7 +40,7 @@ type ImageOptions struct {
 type ImageTower struct {
 	config   Config
 	options  ImageOptions
-	h, w     int // of pictures, in pixels
+	h, w     int // of images, in pixels
 	layers   imageLayers
 	pool     *decomp.Pool
 	attend   attentionWeights
@@ -50,14 +50,14 @@ type ImageTower struct {
 	all      par.Team
 }
 
-// Output receives what a run computes; a nil slice is not wanted.
+// Output receives the results of a run. What is nil is left out.
 type Output struct {
 	Features  []float32 // [B,O], not normalised
 	Scores    []float32 // [B,H,C], s[h,n] = Σ_t a[h,t]·x[t,n]
 	Attention []float32 // [B,H,T], the class token's attention, rows summing to 1
 	Tokens    []float32 // [B,T,C], position embedding added
 	// Blocks has one [B,T-1,C] per block of the last stage, location-major;
-	// it needs KeepBlocks. Those that are nil are not wanted.
+	// it needs KeepBlocks. Those that are nil are left out.
 	Blocks [][]float32
 	// Lenses has the Features, Scores, Attention and Tokens of the pool on each
 	// map of ImageOptions.Lenses, in their order.
@@ -77,9 +77,9 @@ type Output struct {
 	SelfSelf []float32
 }
 
-// plannedBatch is what layers are planned for when a tower sees more than one
-// picture at a time. It is a constant, so that results do not depend on how
-// many pictures a call happens to bring.
+// plannedBatch is the batch that layers are planned for when a tower sees more than
+// one image at a time. It is a constant, so that results do not depend on the number
+// of images in a call.
 const plannedBatch = 8
 
 // NewImageTower reads the image tower's weights, folds the batch norms into
@@ -91,15 +91,15 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	if o.Precision == kernel.BFloat16 && !kernel.HasBFloat16() {
 		return nil, fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16), or %s holds it back", cpu.Variable)
 	}
-	as := planned{images: 1, precision: o.Precision}
+	target := packing{images: 1, precision: o.Precision}
 	if o.Batch > 1 {
-		as.images = plannedBatch
+		target.images = plannedBatch
 	}
 	side := ck.Config.ImageSize
 	t := &ImageTower{config: ck.Config, options: o, h: side, w: side, all: par.NewTeam(o.Threads)}
 	var err error
 	var r reader
-	if t.layers, err = readImageLayers(ck, &r, as); err != nil {
+	if t.layers, err = readImageLayers(ck, &r, target); err != nil {
 		return nil, err
 	}
 	if t.pool, err = readPool(ck, &r); err != nil {
@@ -122,7 +122,7 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 	return t, t.addLanes()
 }
 
-// addLanes makes the lanes for pictures of the tower's size.
+// addLanes makes the lanes for images of the tower's size.
 func (t *ImageTower) addLanes() error {
 	o := t.options
 	threads := min(o.Threads, o.Batch)
@@ -142,19 +142,19 @@ func (t *ImageTower) Config() Config { return t.config }
 // Pool returns the weights that turn scores into contributions.
 func (t *ImageTower) Pool() *decomp.Pool { return t.pool }
 
-// PictureLen is the number of floats of one normalised picture, 3*S*S, or 3*h*w
+// PictureLen is the number of floats of one normalised image, 3*S*S, or 3*h*w
 // of a tower of another size.
 func (t *ImageTower) PictureLen() int { return 3 * t.h * t.w }
 
-// Run sends pictures [B,3,S,S] through the tower and fills out. Any B is
-// allowed. What it computes for a picture depends neither on the pictures
-// beside it nor on the number of threads.
-func (t *ImageTower) Run(pictures []float32, out Output) error {
-	n := len(pictures) / t.PictureLen()
-	if len(pictures) != n*t.PictureLen() {
-		panic("clip: pictures are not [B,3,S,S]")
+// Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
+// results for an image depend neither on the other images of the call nor on the
+// number of threads.
+func (t *ImageTower) Run(images []float32, out Output) error {
+	n := len(images) / t.PictureLen()
+	if len(images) != n*t.PictureLen() {
+		panic("clip: images are not [B,3,S,S]")
 	}
-	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.run(pictures, lo, hi, out, team) })
+	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.run(images, lo, hi, out, team) })
 }
 
 // share cuts n images into a range for each lane and runs work on all of them;
@@ -174,8 +174,8 @@ func (t *ImageTower) share(n int, work func(l *lane, lo, hi int, team par.Team) 
 	return errors.Join(errs...)
 }
 
-// planned is what the layers are packed for.
-type planned struct {
+// packing says what the layers are packed for.
+type packing struct {
 	images    int // at a time, in the stages that run over a batch
 	precision kernel.Precision
 }
@@ -194,7 +194,7 @@ type bottleneck struct {
 	conv1, conv2, conv3 *kernel.Conv
 }
 
-func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error) {
+func readImageLayers(ck *Checkpoint, r *reader, target packing) (imageLayers, error) {
 	c := ck.Config
 	var l imageLayers
 	w, bias, err := r.folded(ck, "visual.conv1", "visual.bn1")
@@ -210,7 +210,7 @@ func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error)
 		}
 		return kernel.NewConv(kernel.ConvSpec{
 			In: []int{in}, Out: out, Kernel: size, H: side, W: side, Images: images, Activation: kernel.ReLU,
-			Precision: as.precision,
+			Precision: target.precision,
 		}, [][]float32{w}, bias), nil
 	}
 	half := c.ImageSize / 2
@@ -223,7 +223,7 @@ func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error)
 	for _, b := range c.blocks() {
 		images := 1
 		if b.stage >= frontStages {
-			images = as.images
+			images = target.images
 		}
 		packed := bottleneck{block: b}
 		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, c.ImageSize/b.scale, images); err != nil {
@@ -232,7 +232,7 @@ func readImageLayers(ck *Checkpoint, r *reader, as planned) (imageLayers, error)
 		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, c.ImageSize/b.scale, images); err != nil {
 			return l, err
 		}
-		if packed.conv3, err = readExpansion(ck, r, b, images, as.precision); err != nil {
+		if packed.conv3, err = readExpansion(ck, r, b, images, target.precision); err != nil {
 			return l, err
 		}
 		l.blocks = append(l.blocks, packed)
@@ -254,7 +254,7 @@ func readExpansion(ck *Checkpoint, r *reader, b block, images int, precision ker
 	}
 	weights := [][]float32{w}
 	if b.projects() {
-		var other reader // both are needed at once
+		var other reader // both weights are needed at once
 		shortcut, shift, err := other.folded(ck, b.name+".downsample.0", b.name+".downsample.1")
 		if err != nil {
 			return nil, err

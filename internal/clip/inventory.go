@@ -89,7 +89,7 @@ type block struct {
 	in     int    // channels that enter
 	planes int    // channels of the 3x3 convolution
 	stride int    // 1, or 2 in the first block of stages 1 to 3
-	scale  int    // pixels of the picture, along a side, to one of the map that enters
+	scale  int    // side of the image, divided by the side of the map that enters
 }
 
 func (b block) out() int       { return 4 * b.planes }
@@ -111,9 +111,8 @@ func (c Config) blocks() []block {
 	return list
 }
 
-// ignored reports whether a tensor of a checkpoint says nothing that the
-// towers need: counters, the training temperature, sizes that the shapes tell
-// as well, and the causal mask.
+// ignored reports whether the towers do not need a tensor of a checkpoint: counters,
+// the training temperature, sizes that the shapes give as well, and the causal mask.
 func ignored(name string) bool {
 	switch name {
 	case "logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size", "attn_mask", "transformer.attn_mask":
@@ -205,7 +204,7 @@ func holdsText(tensors map[string]ptfile.Tensor) bool {
 	return false
 }
 
-// check compares what a file holds with what the sizes call for.
+// check compares the tensors of a file with those that the sizes call for.
 func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	wanted := make(map[string]bool)
 	for _, p := range c.parameters() {
@@ -243,11 +242,27 @@ func andMore(n int) string {
 	return fmt.Sprintf(" (and %d more)", n)
 }
 
-// shapeText writes a shape of a file's, which may have any number of dimensions.
+// shapeText writes the shape of a tensor of a file, which may have any number of
+// dimensions.
 func shapeText(shape []int) string {
 	const most = 8
 	if len(shape) <= most {
 		return fmt.Sprint(shape)
 	}
 	return fmt.Sprintf("%v and %d more", shape[:most], len(shape)-most)
+}
+
+// elements is the number of elements of a tensor; 1 for a scalar.
+func elements(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// statistic reports whether a tensor is a running statistic, which torch does
+// not count among the parameters.
+func statistic(name string) bool {
+	return strings.HasSuffix(name, ".running_mean") || strings.HasSuffix(name, ".running_var")
 }

@@ -10,7 +10,7 @@ type slot struct {
 
 // memoryPlan finds which values may share memory.
 type memoryPlan struct {
-	last   map[*value]int   // turn of the last reader
+	last   map[*value]int   // index of the last reader
 	at     map[*value]*slot // of outputs that are not placed
 	shared []*slot
 }
@@ -18,8 +18,8 @@ type memoryPlan struct {
 // allocate gives memory to the outputs of all operations. Going through them in the
 // tape's order, it takes for an output the memory of the input that the operation may
 // overwrite, if no later operation reads that, or else free memory; and it frees the
-// memory of a value after its last reader. Values that are kept have memory to
-// themselves.
+// memory of a value after its last reader. Values that are kept have memory of their
+// own.
 func (n *network) allocate() {
 	p := memoryPlan{last: make(map[*value]int), at: make(map[*value]*slot)}
 	for i, v := range n.order {
@@ -76,9 +76,9 @@ func (p *memoryPlan) assign(v *value) {
 }
 
 // ends reports whether in's memory is free once v is computed.
-func (p *memoryPlan) ends(in, v *value) bool { return !in.placed && !in.kept && p.last[in] == v.turn }
+func (p *memoryPlan) ends(in, v *value) bool { return !in.placed && !in.kept && p.last[in] == v.index }
 
-// overwritten returns the input on whose memory v's output may lie, or nil.
+// overwritten returns the input whose memory v's output may take, or nil.
 func (p *memoryPlan) overwritten(v *value) *value {
 	k := v.op.overwrites()
 	if k < 0 || !p.ends(v.in[k], v) || !v.node.Shape().Eq(v.in[k].node.Shape()) {

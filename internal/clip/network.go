@@ -49,8 +49,8 @@ type operation interface {
 	infer(in []tensor.Shape) (tensor.Shape, error)
 	// form is the layout of the output.
 	form() form
-	// overwrites is the index of the input that the output may lie on, or -1. All
-	// others must not overlap the output.
+	// overwrites is the index of the input whose memory the output may take, or -1.
+	// The other inputs do not overlap the output.
 	overwrites() int
 	// run computes out from in for all images in use.
 	run(out *activation, in []*activation, w *workspace)
@@ -69,7 +69,7 @@ type value struct {
 	in     []*value
 	kept   bool // needed after the run
 	placed bool // its memory is the caller's
-	turn   int  // index in the network's order
+	index  int  // in the network's order
 }
 
 func newNetwork() *network {
@@ -102,11 +102,11 @@ func (n *network) apply(name string, op operation, in ...*value) (*value, error)
 	return v, nil
 }
 
-// keep has a value's memory to itself, so that it can be read after a run. Values
+// keep gives a value memory of its own, so that it can be read after a run. Values
 // that no operation reads are kept anyway.
 func (n *network) keep(v *value) { v.kept = true }
 
-// place lets a value lie on the caller's memory.
+// place puts a value on the caller's memory.
 func (n *network) place(v *value, m kernel.Map) {
 	v.activation, v.placed = &activation{form: v.form, shape: v.node.Shape()}, true
 	v.move(m)
@@ -128,7 +128,7 @@ func (n *network) compile() error {
 			}
 			continue
 		}
-		v.turn = len(n.order)
+		v.index = len(n.order)
 		n.order = append(n.order, v)
 	}
 	n.allocate()
@@ -182,15 +182,14 @@ func (o *tapeOp) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return o.value.op.infer(shapes)
 }
 
-// errTurn means that gorgonia's machine and compile do not agree on the order, so
-// that memory would be shared wrongly.
-var errTurn = errors.New("not the operation whose turn it is")
+// errOrder means that the tape's order is not the one that memory was shared by.
+var errOrder = errors.New("run out of order")
 
 // Do computes the output from the values that the tape's operations gave.
 func (o *tapeOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
 	n, v := o.network, o.value
-	if n.next != v.turn {
-		return nil, fmt.Errorf("%s: %w", v.name, errTurn)
+	if n.next != v.index {
+		return nil, fmt.Errorf("%s: %w", v.name, errOrder)
 	}
 	n.next++
 	o.inputs = o.inputs[:0]

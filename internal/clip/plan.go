@@ -10,7 +10,7 @@ type PlannedLayer struct {
 	Out       int     `json:"out"`
 	Side      int     `json:"side"` // height and width of the output
 	Algorithm string  `json:"algorithm"`
-	GFLOP     float64 `json:"gflop"`        // of a direct computation for one picture, a multiply and an add being two
+	GFLOP     float64 `json:"gflop"`        // of a direct computation for one image; a multiply-add counts as two
 	Bytes     int64   `json:"weight_bytes"` // as packed
 }
 

@@ -28,12 +28,12 @@ func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
 // building a tower.
 func (ck *Checkpoint) Pool() (*decomp.Pool, error) { return readPool(ck, new(reader)) }
 
-// attentionWeights are what attention is made of. The key bias is for SelfSelf
-// alone: where queries attend to keys it adds the same to every logit of a row,
-// which the softmax takes away again.
+// attentionWeights are the weights of attention. The key bias is for SelfSelf alone:
+// where queries attend to keys it adds the same number to every logit of a row, which
+// the softmax cancels.
 type attentionWeights struct {
 	position  []float32 // [T,C]
-	query     []float32 // W_Qᵀ, [C,C]: a product with a single row reads it faster so
+	query     []float32 // W_Qᵀ, [C,C]: a product with a single row is faster this way
 	queryBias []float32 // [C]
 	key       []float32 // W_K, [C,C]
 	keyBias   []float32 // [C]
@@ -68,17 +68,17 @@ func (r *reader) keepAll(ck *Checkpoint, into map[string]*[]float32) error {
 }
 
 // pool is the attention pool on one map of the last stage. Its tokens, and what is
-// made of each of them, are values of the lane's back network; the class token's
+// computed from each of them, are values of the lane's back network; the class token's
 // attention and what follows is a network of its own, so that it can run alone.
 type pool struct {
 	*network
 	name                         string
 	tokens                       *value // [B,T,C]
 	attention, scores, features  *value // [B,H,T], [B,H,C], [B,O]
-	all, tokenValues, tokenMixes *value // nil: not wanted
+	all, tokenValues, tokenMixes *value // nil: not computed
 }
 
-// declarePool declares a pool's tokens on the map m, and what is made of all of them.
+// declarePool declares a pool's tokens on the map m, and the values and mixes of all tokens.
 func (l *lane) declarePool(n *network, name string, m *value, o ImageOptions) (*pool, error) {
 	p := &pool{name: name}
 	var err error
@@ -143,7 +143,7 @@ func (p *pool) deliver(out Output, start int) {
 	}
 }
 
-// tokensOp makes tokens of a map: [B,C,H,W] to [B,T,C], the mean first, position
+// tokensOp turns a map into tokens: [B,C,H,W] to [B,T,C], the mean first, position
 // embedding added.
 type tokensOp struct{ t *ImageTower }
 
@@ -245,7 +245,7 @@ func (scoresOp) run(out *activation, in []*activation, w *workspace) {
 	}
 }
 
-// featuresOp makes image features of scores: [B,H,C] to [B,O].
+// featuresOp turns scores into image features: [B,H,C] to [B,O].
 type featuresOp struct {
 	t      *ImageTower
 	values []float32 // [B,C], the heads' outputs before c_proj

@@ -7,8 +7,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// SinkProbe finds out how much each neuron has to do with the attention sink,
-// the last token. It is not safe for concurrent use.
+// SinkProbe measures how much each neuron contributes to the attention sink, the
+// last token. It is not safe for concurrent use.
 type SinkProbe struct {
 	tower    *ImageTower
 	diagonal []float32 // (W_Q^h e_n)·(W_K^h e_n)/√D, [H,C]
@@ -48,8 +48,8 @@ func (t *ImageTower) NewSinkProbe() *SinkProbe {
 
 // Drops writes to dst [C], for each neuron, by how much the class token's
 // attention to the last token, averaged over heads, falls when the neuron's
-// activations are set to zero before the position embedding. tokens are one
-// picture's, [T,C], embedding added.
+// activations are set to zero before the position embedding. tokens are those of
+// one image, [T,C], embedding added.
 //
 // With z the activations, zeroing neuron n takes z[m,n]·e_n from token m, the
 // class token included. Logits are bilinear in the class token and token m, so
@@ -64,7 +64,7 @@ func (t *ImageTower) NewSinkProbe() *SinkProbe {
 //
 // up to terms that are the same for all m. A is one product of W_Q^hᵀ with the
 // keys for each head; so all neurons together cost 2·T·C² multiply-adds and
-// H·C softmax rows, in place of C runs of the pool.
+// H·C softmax rows, instead of C runs of the pool.
 func (p *SinkProbe) Drops(dst, tokens []float32) {
 	c, w, team := p.tower.config, p.tower.attend, p.tower.all
 	H, C, T, D := c.Heads(), c.Neurons(), p.tower.Tokens(), HeadWidth
@@ -101,8 +101,8 @@ func (p *SinkProbe) Drops(dst, tokens []float32) {
 	}
 }
 
-// head fills in one head's drops. rows has space for the attention rows of all
-// neurons and, last, the one where none is zeroed.
+// head computes one head's drops. rows has space for the attention rows with each
+// neuron zeroed and, last, for the row with none zeroed.
 func (p *SinkProbe) head(h int, rows []float32) {
 	c, w := p.tower.config, p.tower.attend
 	C, T, D := c.Neurons(), p.tower.Tokens(), HeadWidth

@@ -7,7 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// BenchmarkSinkDrops measures one picture of RN50x16's size: 3,072 neurons, 48
+// BenchmarkSinkDrops measures one image of RN50x16's size: 3,072 neurons, 48
 // heads, 145 tokens.
 func BenchmarkSinkDrops(b *testing.B) {
 	c := Config{Width: 96, ImageSize: 384}

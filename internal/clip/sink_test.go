@@ -14,13 +14,13 @@ const dropRounding = 1e-3
 // TestSinkDrops compares the drops with the goldens, and with running the pool
 // once for every neuron, for any number of threads.
 func TestSinkDrops(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	var first []float32
 	for _, threads := range []int{1, 3} {
 		tw := tower(t, tiny(t), ImageOptions{Batch: 4, Threads: threads})
 		C, H, T := tw.Config().Neurons(), tw.Config().Heads(), tw.Config().Tokens()
 		tokens := make([]float32, shape[0]*T*C)
-		if err := tw.Run(pictures, Output{Tokens: tokens}); err != nil {
+		if err := tw.Run(images, Output{Tokens: tokens}); err != nil {
 			t.Fatal(err)
 		}
 		probe, got, naive := tw.NewSinkProbe(), make([]float32, shape[0]*C), make([]float32, shape[0]*C)

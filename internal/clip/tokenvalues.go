@@ -10,8 +10,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// This file computes what single tokens would give, which the image feature
-// does not need: the values and attention of all tokens, and attention among likes.
+// This file computes values, attention and outputs of all tokens, which the image
+// feature does not need.
 
 // readValues packs the value projection, for as many pixels as an image of
 // the model's size has tokens.
@@ -46,7 +46,7 @@ func project(dst, x, bias []float32, weights kernel.Matrix, team par.Team) {
 //	a[h,i,·] = softmax over t of (W_Q^h x[i] + B_Q^h)·(W_K^h x[t])/√D
 //
 // image by image: tokens [B,T,C] to [B,H,T,T]. The key bias adds q·B_K to a whole row,
-// which the softmax takes away again.
+// which the softmax cancels.
 type allAttentionOp struct {
 	t             *ImageTower
 	queries, keys []float32 // [T,C], of one image
@@ -146,9 +146,9 @@ func (o *selfSelfOp) run(out *activation, in []*activation, w *workspace) {
 		x, values, dst := in[0].rows[b*T*C:(b+1)*T*C], in[1].rows[b*T*C:(b+1)*T*C], out.rows[b*T*C:(b+1)*T*C]
 		weights.projectQueries(o.queries, x, w.team)
 		project(o.keys, x, weights.keyBias, kernel.Dense(weights.key, C, C).T(), w.team)
-		for i, likes := range [][]float32{o.queries, o.keys} {
+		for i, vectors := range [][]float32{o.queries, o.keys} {
 			for h := range H {
-				kernel.Sgemm(scale, kernel.Strided(likes[h*D:], T, D, C), kernel.Strided(likes[h*D:], T, D, C).T(), 0, kernel.Dense(o.attention[h*T*T:], T, T), w.team)
+				kernel.Sgemm(scale, kernel.Strided(vectors[h*D:], T, D, C), kernel.Strided(vectors[h*D:], T, D, C).T(), 0, kernel.Dense(o.attention[h*T*T:], T, T), w.team)
 			}
 			w.team.For(H*T, func(lo, hi, _ int) { kernel.Softmax(o.attention[lo*T:hi*T], hi-lo, T) })
 			for h := range H {

@@ -235,13 +235,13 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "too deep", kind: Images, files: pictures(strings.Repeat("d/", maxDepth) + "a.jpg"),
-			err: "DIR: no pictures (EXTENSIONS) among 0 files and 64 folders; 1 folders cannot be read, such as DIR" +
+			err: "DIR: no pictures (EXTENSIONS) among 0 files and 64 folders; folders that cannot be read: 1, such as DIR" +
 				strings.Repeat("/d", maxDepth) + ": more than 64 folders within folders",
 		},
 		{
 			name: "names without extension", kind: Images, files: pictures("0a1b", "2c3d", "readme.txt"),
 			err:  "DIR: no pictures (EXTENSIONS) among 3 files and 0 folders",
-			hint: "2 files have a name without extension; if they are pictures, give them one, .jpg for any format",
+			hint: "names without an extension: 2; if these files are pictures, give them one, .jpg for any format",
 		},
 		{
 			name: "stray pictures beside empty class folders", kind: ImageNetVal, files: with(pictures("val/a.JPEG"), "val/n01/", ""),

@@ -205,9 +205,9 @@ func (f *finder) noPictures(dir string) error {
 	switch {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
-		return fmt.Errorf("%w; %d folders cannot be read, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
+		return fmt.Errorf("%w; folders that cannot be read: %d, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
 	case f.files.Bare > 0:
-		return hinted{err, fmt.Sprintf("%d files have a name without extension; if they are pictures, give them one, .jpg for any format", f.files.Bare)}
+		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are pictures, give them one, .jpg for any format", f.files.Bare)}
 	}
 	return err
 }

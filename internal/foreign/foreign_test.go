@@ -71,7 +71,7 @@ func TestQuote(t *testing.T) {
 func TestName(t *testing.T) {
 	for name, want := range map[string]string{
 		"visual.conv1.weight": "visual.conv1.weight", "": `""`, "a\nb": `"a\nb"`, "\xff": `"\xff"`,
-		strings.Repeat("n", 121): `"` + strings.Repeat("n", 60) + `"... (61 bytes more)`,
+		strings.Repeat("n", 256): `"` + strings.Repeat("n", 60) + `"... (196 bytes more)`,
 	} {
 		if got := Name(name); got != want {
 			t.Errorf("%q: %s, want %s", name, got, want)

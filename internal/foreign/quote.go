@@ -49,7 +49,7 @@ func QuoteAll(texts []string) string {
 // Name writes a name that a file gives for the head of a message: as it is when
 // it is short and printable, or else as Quote does.
 func Name(name string) string {
-	const most = 120 // bytes
+	const most = 255 // bytes, as file systems have it
 	if name == "" || len(name) > most || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return Quote(name)
 	}

@@ -38,7 +38,7 @@ func sweepFiles(t testing.TB, pattern string) map[string][]byte {
 // TestCut cuts files at every place: what is short of its pixels is an error,
 // what is not has the pixels of the whole.
 func TestCut(t *testing.T) {
-	for _, pattern := range []string{"bmp_*.bmp", "pnm_*", "tiff_*.tif", "gif_*.gif"} {
+	for _, pattern := range []string{"bmp_*.bmp", "pnm_*", "tiff_*.tif", "gif_*.gif", "jpeg_*.jpg", "png_*.png", "webp_*.webp"} {
 		refused := 0
 		for name, data := range sweepFiles(t, pattern) {
 			whole, err := Decode(data, Options{})

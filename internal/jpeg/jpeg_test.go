@@ -3,7 +3,6 @@ package jpeg
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
@@ -182,76 +181,6 @@ func twice(b []byte) []byte {
 		to++
 	}
 	return slices.Concat(b[:to], b[from:to], b[to:])
-}
-
-// TestStrayMarkers puts every marker there is into a scan. None may leave the
-// rest of the picture grey.
-func TestStrayMarkers(t *testing.T) {
-	for _, name := range []string{"01_rgb_420_odd", "04_grey", "08_progressive_420"} {
-		sound := goldens(t)[name]
-		scan := bytes.LastIndex(sound, []byte("\xff\xda"))
-		at := scan + (len(sound)-scan)/2
-		for sound[at-1] == 0xff {
-			at++
-		}
-		for code := 1; code < 0xff; code++ {
-			_, err := Decode(slices.Concat(sound[:at], []byte{0xff, byte(code)}, sound[at:]))
-			if want := fmt.Sprintf("jpeg: damaged scan: marker FF%02X after ", code); err == nil || !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("%s: got error %v, want %s...", name, err, want)
-			}
-		}
-	}
-}
-
-// scansAndRestarts is a file of three scans with restart markers.
-func scansAndRestarts(t *testing.T) []byte {
-	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "sweep", "enc_0006_20x16_41_11_11.jpg"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Decode(data); err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-// TestMissingComponent leaves out the last scan of a sequential file that has
-// one for each component.
-func TestMissingComponent(t *testing.T) {
-	data := scansAndRestarts(t)
-	last := bytes.LastIndex(data, []byte("\xff\xda"))
-	_, err := Decode(append(bytes.Clone(data[:last]), 0xff, mEOI))
-	if !errors.Is(err, errIncomplete) {
-		t.Errorf("got error %v, want one of a missing component", err)
-	}
-}
-
-// TestRestartMarkers changes the restart markers of a file in turn: into the
-// others, and into bytes of data.
-func TestRestartMarkers(t *testing.T) {
-	data := scansAndRestarts(t)
-	found := 0
-	for at := bytes.Index(data, []byte("\xff\xda")); at < len(data)-1; at++ {
-		code := data[at+1]
-		if data[at] != 0xff || code < mRST0 || code > mRST7 {
-			continue
-		}
-		found++
-		for other := byte(mRST0); other <= mRST7; other++ {
-			bad := bytes.Clone(data)
-			bad[at+1] = other
-			if _, err := Decode(bad); (err == nil) != (other == code) || err != nil && !errors.Is(err, errDamaged) {
-				t.Errorf("marker FF%02X for FF%02X: %v", other, code, err)
-			}
-		}
-		if _, err := Decode(slices.Delete(bytes.Clone(data), at, at+2)); err == nil {
-			t.Errorf("without the marker FF%02X at %d: no error", code, at)
-		}
-	}
-	if found == 0 {
-		t.Error("no restart markers in the file")
-	}
 }
 
 // TestNoEndMarker: Pillow reads a sequential file without its end marker if

@@ -8,6 +8,7 @@ import (
 	"regexp"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 var getImageNet = []string{
@@ -112,7 +113,7 @@ func imageNetVal(ctx context.Context, root string) (Part, error) {
 	var strange []string
 	for _, f := range folders {
 		if f.IsDir() && !wordNetID.MatchString(f.Name()) && f.Name()[0] != '.' {
-			strange = append(strange, f.Name())
+			strange = append(strange, foreign.Name(f.Name()))
 		}
 	}
 	table := filepath.Join(filepath.Dir(d.Root), "classes.txt")

@@ -120,9 +120,9 @@ func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmen
 	var noPicture, noLabels []string
 	for _, path := range d.Missing {
 		if rel, err := filepath.Rel(below(root, config.Layout.Images), path); err == nil && filepath.IsLocal(rel) {
-			noPicture = append(noPicture, path)
+			noPicture = append(noPicture, foreign.Name(path))
 		} else {
-			noLabels = append(noLabels, path)
+			noLabels = append(noLabels, foreign.Name(path))
 		}
 	}
 	if len(noPicture) > 0 {
@@ -155,7 +155,7 @@ func (s sceneKind) sample(ctx context.Context, d *dataset.Scenes, labels *Part) 
 			labels.problem("%s: %v", scene.Path, err)
 			return nil
 		case w != m.W || h != m.H:
-			labels.problem("%s: %dx%d pixels, the picture %s has %dx%d", scene.Labels, m.W, m.H, scene.Name, w, h)
+			labels.problem("%s: %dx%d pixels, the picture %s has %dx%d", foreign.Name(scene.Labels), m.W, m.H, foreign.Name(scene.Name), w, h)
 			return nil
 		}
 		read++

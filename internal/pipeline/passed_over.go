@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 )
@@ -20,14 +22,23 @@ func openPictures(ctx context.Context, o dataset.Options, strict bool, say Repor
 // namePassedOver names the folders and pictures that a listing left out, and
 // counts the files that may be pictures but are not called so.
 func namePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say Reporter) error {
+	const most = 20 // named for each reason
+	count := map[string]int{}
 	for _, s := range skipped {
 		if strict {
 			return fmt.Errorf("%q: %s", s.Path, s.Reason)
 		}
-		say.Warn("skipped: %s: %s", s.Name, s.Reason)
+		if count[s.Reason]++; count[s.Reason] <= most {
+			say.Warn("skipped: %s: %s", s.Name, s.Reason)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(count)) {
+		if n := count[reason] - most; n > 0 {
+			say.Warn("skipped: %d more: %s", n, reason)
+		}
 	}
 	if passed.Bare > 0 {
-		say.Note("%d files without an extension are not taken for pictures", passed.Bare)
+		say.Note("files without an extension, which are not taken for pictures: %d", passed.Bare)
 	}
 	return nil
 }

@@ -39,12 +39,29 @@ func TestOpenPictures(t *testing.T) {
 	}
 	want := []string{
 		`warning: skipped: "b\n.jpg": a name with line breaks or not in UTF-8, want a line of text`,
-		"note: 1 files without an extension are not taken for pictures",
+		"note: files without an extension, which are not taken for pictures: 1",
 	}
 	if !slices.Equal(say.lines, want) {
 		t.Errorf("said %q, want %q", say.lines, want)
 	}
 	if _, err := openPictures(t.Context(), o, true, &say); err == nil || !strings.Contains(err.Error(), `b\n.jpg": a name with line breaks`) {
 		t.Errorf("strict: error %v, want that of the name", err)
+	}
+}
+
+// Of what was left out for one reason the first are named, and the others counted.
+func TestNamePassedOver(t *testing.T) {
+	var skipped []dataset.Skipped
+	for i := range 50 {
+		skipped = append(skipped, dataset.Skipped{Name: fmt.Sprint(i), Reason: "stray"})
+	}
+	skipped = append(skipped, dataset.Skipped{Name: "shut", Reason: "permission denied"})
+	var say said
+	if err := namePassedOver(skipped, dataset.Passed{}, false, &say); err != nil {
+		t.Fatal(err)
+	}
+	n := len(say.lines)
+	if n != 22 || say.lines[19] != "warning: skipped: 19: stray" || say.lines[20] != "warning: skipped: shut: permission denied" || say.lines[21] != "warning: skipped: 30 more: stray" {
+		t.Errorf("said %q", say.lines)
 	}
 }

@@ -111,7 +111,7 @@ func (v *verifying) comparePictures(ctx context.Context, f *found) error {
 		f.wrong(StateStale, f.path, -1, set.err.Error())
 		return nil
 	}
-	facts := append(artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images))
+	facts := artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images)
 	if err = f.artefact.Expect(nil, facts...); err != nil {
 		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the pictures of %s", err, v.DataPath))
 		return nil

@@ -103,6 +103,9 @@ func FuzzPickle(f *testing.F) {
 			f.Add([]byte(tc.file))
 		}
 	}
+	for _, tc := range besides {
+		f.Add([]byte(proto2 + dict("w", whole, "beside", tc.pickle) + "."))
+	}
 	f.Fuzz(func(t *testing.T, pickle []byte) {
 		checkParsed(t, []byte(zipFile(
 			entry{name: "x/data.pkl", data: string(pickle)},

@@ -39,6 +39,9 @@ func (o *inert) PySetState(any) error { return nil }
 // Set implements gopickle's types.DictSetter.
 func (o *inert) Set(_, _ any) {}
 
+// Add implements gopickle's types.SetAdder.
+func (o *inert) Add(any) {}
+
 // Append implements gopickle's types.ListAppender.
 func (o *inert) Append(any) {}
 

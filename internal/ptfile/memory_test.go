@@ -33,6 +33,14 @@ func TestMemoryOfStructure(t *testing.T) {
 		"list of nothing":  {"]", "Na"},
 		"storages":         {float32s + "q\x00", "(U\x07storageh\x00U\x010U\x03cpuK\x06tQ"},
 		"tensors":          {rebuild + "q\x01" + reference(float32s, "0", 6) + "q\x02", "h\x01(h\x02K\x00))tR"},
+		"sets":             {"", "\x8f"},
+		"memoised sets":    {"", "\x8f\x94"},
+		"set of numbers":   {"", "\x8f(K\x01\x90"},
+		"frozen sets":      {"", "(\x91"},
+		"empty bytes":      {"", "C\x00"},
+		"objects":          {"cargparse\nNamespace\nq\x00", "h\x00)\x81"},
+		"default dicts":    {"ccollections\ndefaultdict\nq\x00", "h\x00)R"},
+		"classes left out": {"", "cdatetime\nd\n"},
 		"module of nobody": {someModule + "q\x00", "h\x00"},
 	} {
 		files[name] = archiveOf(proto2 + p.once + strings.Repeat(p.again, n) + ".")

@@ -55,13 +55,15 @@ const (
 	opLongGet    = 'j'
 	opProto      = '\x80'
 	opLong1      = '\x8a'
+	opAddItems   = '\x90'
+	opFrozenSet  = '\x91'
 	opMemoize    = '\x94'
 )
 
 // opcodes are those that torch's writers use under pickle protocols 1 to 5.
 // The others are refused: text forms of protocol 0, which cannot name a
-// storage, class instances by INST and OBJ, extensions, out-of-band buffers,
-// sets and bytes.
+// storage, class instances by INST and OBJ, extensions, out-of-band buffers and
+// byte arrays. Sets and bytes are in the objects that lie beside tensors.
 var opcodes = [256]effect{
 	opMark:       {name: "MARK"},
 	opStop:       {name: "STOP", pop: 1},
@@ -107,14 +109,21 @@ var opcodes = [256]effect{
 	'\x8c':       {name: "SHORT_BINUNICODE", arg: counted1, push: 1},
 	'\x8d':       {name: "BINUNICODE8", arg: counted8, push: 1},
 	'\x93':       {name: "STACK_GLOBAL", pop: 2, push: 1},
+	'B':          {name: "BINBYTES", arg: counted4, push: 1},
+	'C':          {name: "SHORT_BINBYTES", arg: counted1, push: 1},
+	'\x8e':       {name: "BINBYTES8", arg: counted8, push: 1},
+	'\x8f':       {name: "EMPTY_SET", push: 1},
+	opAddItems:   {name: "ADDITEMS", pop: 1, push: 1},
+	opFrozenSet:  {name: "FROZENSET", push: 1},
+	'\x92':       {name: "NEWOBJ_EX", pop: 3, push: 1},
 	opMemoize:    {name: "MEMOIZE", pop: 1, push: 1},
 	'\x95':       {name: "FRAME", arg: 8},
 }
 
 // scan walks the opcodes of the pickle that data begins with, without running
 // it, and returns its length and number of opcodes. A pickle that passes
-// cannot make the unpickler panic, allocate for bytes that are not there, or
-// loop: every argument lies in data, every opcode finds its operands on the
+// cannot make the unpickler allocate for bytes that are not there, or loop, nor
+// panic but for bytes as keys, which load expects: every argument lies in data, every opcode finds its operands on the
 // stack, dicts get pairs, and what is read from the memo was written.
 //
 // FRAME is walked over: its contents are opcodes too, read in the same order.
@@ -147,7 +156,7 @@ func scan(data []byte) (length, ops int, err error) {
 			}
 			marks = append(marks, depth)
 			depth = 0
-		case opPopMark, opAppends, opList, opTuple, opDict, opSetItems:
+		case opPopMark, opAppends, opList, opTuple, opDict, opSetItems, opAddItems, opFrozenSet:
 			if len(marks) == 0 {
 				return fail("%s: no mark is open", e.name)
 			}

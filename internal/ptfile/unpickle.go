@@ -30,7 +30,13 @@ type unpickler struct {
 }
 
 // load runs a pickle that scan has passed.
-func (u *unpickler) load(data []byte) (any, error) {
+func (u *unpickler) load(data []byte) (_ any, err error) {
+	defer func() {
+		// The unpickler has bytes as Go slices, which cannot be keys of its maps.
+		if r := recover(); r != nil {
+			err = fmt.Errorf("pickle: %s", brief(fmt.Errorf("%v", r)))
+		}
+	}()
 	machine := pickle.NewUnpickler(bytes.NewReader(data))
 	machine.FindClass = u.global
 	machine.PersistentLoad = u.persistent

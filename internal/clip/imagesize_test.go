@@ -9,7 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestSizes compares the features of pictures of other sizes with PyTorch's,
+// TestSizes compares the features of images of other sizes with PyTorch's,
 // which testdata/sizes.py wrote, by one tower after the other on the same weights.
 func TestSizes(t *testing.T) {
 	data, err := os.ReadFile("testdata/sizes.json")
@@ -23,7 +23,7 @@ func TestSizes(t *testing.T) {
 	if err := json.Unmarshal(data, &cases); err != nil {
 		t.Fatal(err)
 	}
-	pictures, _ := golden(t, "dataset_pre4.npy")
+	images, _ := golden(t, "dataset_pre4.npy")
 	for _, batch := range []int{1, 4} {
 		model := tower(t, tiny(t), ImageOptions{Batch: batch, Threads: 2})
 		for _, c := range cases {
@@ -32,7 +32,7 @@ func TestSizes(t *testing.T) {
 				t.Fatal(err)
 			}
 			features := make([]float32, len(c.Features))
-			if err := tw.Run(wall(pictures, 32*c.Rows, 32*c.Cols), Output{Features: features}); err != nil {
+			if err := tw.Run(wall(images, 32*c.Rows, 32*c.Cols), Output{Features: features}); err != nil {
 				t.Fatal(err)
 			}
 			if err := testutil.Far(features, c.Features, rounding); err != nil {
@@ -42,16 +42,16 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// wall puts golden pictures [4,3,64,64] beside and below each other, number
+// wall puts golden images [4,3,64,64] beside and below each other, number
 // (y+x) mod 4 at place (y,x), and cuts h x w pixels from the corner.
-func wall(pictures []float32, h, w int) []float32 {
+func wall(images []float32, h, w int) []float32 {
 	const side = 64
 	var out []float32
 	for c := range 3 {
 		for y := range h {
 			for x := range w {
 				i := (y/side + x/side) % 4
-				out = append(out, pictures[((i*3+c)*side+y%side)*side+x%side])
+				out = append(out, images[((i*3+c)*side+y%side)*side+x%side])
 			}
 		}
 	}
@@ -61,11 +61,11 @@ func wall(pictures []float32, h, w int) []float32 {
 // TestOwnSize finds that a tower for the model's size gives the same bits as the
 // model's tower, and leaves that one as it was.
 func TestOwnSize(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	model := tower(t, tiny(t), ImageOptions{Batch: 2, Threads: 2})
 	run := func(tw *ImageTower) []float32 {
 		features := make([]float32, shape[0]*tw.Config().OutDim)
-		if err := tw.Run(pictures, Output{Features: features}); err != nil {
+		if err := tw.Run(images, Output{Features: features}); err != nil {
 			t.Fatal(err)
 		}
 		return features

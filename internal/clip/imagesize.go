@@ -5,24 +5,24 @@ import "fmt"
 // cellPixels is the side of a location of the last map, in pixels.
 const cellPixels = 32
 
-// maxTokens bounds the pictures of other sizes: what is computed for every pair of
+// maxTokens bounds the images of other sizes: what is computed for every pair of
 // tokens grows with its square.
 const maxTokens = 1 << 14
 
-// ForSize returns a tower for pictures of h x w pixels, multiples of 32, that
+// ForSize returns a tower for images of h x w pixels, multiples of 32, that
 // shares the weights with t and needs memory for its maps only. Layers are computed
 // as planned for t's size.
 //
 // Where the size is not the model's, the attention pool's position embedding is
 // interpolated to the new grid (bicubic, as torch with align_corners false); the
-// class token's row is kept. Features of such pictures are not what the model was
-// trained to give.
+// class token's row is kept. The model was not trained to give the
+// features of such images.
 func (t *ImageTower) ForSize(h, w int) (*ImageTower, error) {
 	if h < cellPixels || w < cellPixels || h%cellPixels != 0 || w%cellPixels != 0 {
-		return nil, fmt.Errorf("image tower: pictures of %dx%d pixels, want multiples of %d", w, h, cellPixels)
+		return nil, fmt.Errorf("image tower: images of %dx%d pixels, want multiples of %d", w, h, cellPixels)
 	}
 	if h/cellPixels > maxTokens/(w/cellPixels) {
-		return nil, fmt.Errorf("image tower: pictures of %dx%d pixels, want at most %d locations", w, h, maxTokens)
+		return nil, fmt.Errorf("image tower: images of %dx%d pixels, want at most %d locations", w, h, maxTokens)
 	}
 	other := *t
 	other.h, other.w, other.lanes = h, w, nil
@@ -34,7 +34,7 @@ func (t *ImageTower) ForSize(h, w int) (*ImageTower, error) {
 // Grid is the size of the tower's last map, in locations.
 func (t *ImageTower) Grid() (rows, cols int) { return t.h / cellPixels, t.w / cellPixels }
 
-// Tokens is T of the tower's pictures.
+// Tokens is T of the tower's images.
 func (t *ImageTower) Tokens() int {
 	rows, cols := t.Grid()
 	return rows*cols + 1
@@ -70,9 +70,9 @@ func interpolatePosition(position []float32, C, grid, rows, cols int) []float32 
 	return dst
 }
 
-// taps are the four source positions that a target one is made of.
+// taps are the four source positions that a target position is interpolated from.
 type taps struct {
-	first   int // may be negative; positions outside stand for the nearest inside
+	first   int // may be negative; positions outside are clamped to the nearest inside
 	weights [4]float64
 }
 
