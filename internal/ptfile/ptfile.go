@@ -17,7 +17,7 @@
 // tensor is checked to lie inside its storage and every storage inside the
 // file. Opening takes at most memoryFactor bytes of memory for each byte of the
 // file's structure, that is its pickles, zip directory or header, plus a
-// constant; reading a tensor takes at most 3 MiB besides the destination.
+// constant; reading a tensor takes at most 3 MiB apart from the destination.
 package ptfile
 
 import (
