@@ -268,7 +268,7 @@ type demoAccuracy struct {
 // demoConcept is the pairs that are closest to a word.
 type demoConcept struct {
 	Word     string          `json:"word"`
-	Pairs    []pipeline.Pair `json:"pairs"`
+	Pairs    []artefact.Pair `json:"pairs"`
 	Expected []demo.Pair     `json:"expected"`
 	Terms    []artefact.Term `json:"terms"` // the first pair's component as a sum of words
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -86,7 +87,7 @@ func pText(p, log10 *float64) string {
 }
 
 // pairNames returns the names of the first few pairs of a concept.
-func pairNames(pairs []pipeline.Pair) string {
+func pairNames(pairs []artefact.Pair) string {
 	const most = 5
 	var names []string
 	for _, p := range pairs[:min(len(pairs), most)] {

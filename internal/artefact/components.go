@@ -162,3 +162,22 @@ func keepNearest(best []Near, products []float32, first, k int) []Near {
 	}
 	return best
 }
+
+// A Pair is a neuron-head pair and how close its component is to a text.
+type Pair struct {
+	Head   int     `json:"head"`
+	Neuron int     `json:"neuron"`
+	Cosine float64 `json:"cosine"`
+}
+
+// Name labels the pair, such as h12n624.
+func (p Pair) Name() string { return fmt.Sprintf("h%dn%d", p.Head, p.Neuron) }
+
+// Pairs are units of C neurons as pairs.
+func Pairs(near []Near, neurons int) []Pair {
+	pairs := make([]Pair, len(near))
+	for i, n := range near {
+		pairs[i] = Pair{n.Unit / neurons, n.Unit % neurons, n.Cosine}
+	}
+	return pairs
+}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -52,7 +53,7 @@ func (r Reader) UnitEmbeddings(path string, facts Facts, outDim int) (*Embedding
 	}
 	for i := range e.Texts {
 		row := e.Rows[i*e.OutDim : (i+1)*e.OutDim]
-		n := norm(row)
+		n := decomp.Norm(row)
 		if !(n > 0) || math.IsInf(n, 1) {
 			return nil, fmt.Errorf("%s: row %d has no direction (it is zero)", path, i)
 		}
@@ -132,13 +133,4 @@ func startsWith(path, magic string) (bool, error) {
 		return false, nil // shorter than that, or not to be read, which its reader says
 	}
 	return string(got) == magic, nil
-}
-
-// norm is the Euclidean norm, summed in float64.
-func norm(x []float32) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += float64(v) * float64(v)
-	}
-	return math.Sqrt(sum)
 }

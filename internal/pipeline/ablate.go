@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -64,7 +65,7 @@ type AblateResult struct {
 
 // Ablate measures zero-shot accuracy with parts of the model taken out, beside
 // the untouched model's on the same pictures, all in one pass.
-func Ablate(ctx context.Context, o AblateOptions, say Reporter) (*AblateResult, error) {
+func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResult, error) {
 	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
 	}
 	switch mode {
 	case AblateSink:
-		return []variant{{Evaluated: Evaluated{Variant: mode}, features: src.zeroSink}}, nil
+		return []variant{{Evaluated: Evaluated{Variant: mode}, features: zeroSink(src)}}, nil
 	case AblateSinkRegisters:
 		return zeroRegisters(src, o)
 	}
@@ -128,7 +129,7 @@ func ablations(src *source, mode string, o AblateOptions) ([]variant, error) {
 	}
 	defer means.Close()
 	if mode == AblateActivations {
-		return src.meanActivations(chosen, means)
+		return meanActivations(src, chosen, means)
 	}
 	ablations := make([]*decomp.Ablation, len(chosen))
 	for i := range chosen {

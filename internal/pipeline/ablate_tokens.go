@@ -16,21 +16,23 @@ import (
 
 // zeroSink are the features with the class token's attention to the last token
 // set to zero after the softmax.
-func (s *source) zeroSink(dst []float32, b batch, w *workspace) error {
-	c := s.tower.Config()
-	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
-	for i := range b.names {
-		s.pool.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
-			b.attention[i*H*T:(i+1)*H*T], b.tokens[i*T*C:(i+1)*T*C], w.team)
+func zeroSink(s *source) func(dst []float32, b batch, w *workspace) error {
+	return func(dst []float32, b batch, w *workspace) error {
+		c := s.tower.Config()
+		H, C, T := c.Heads(), c.Neurons(), c.Tokens()
+		for i := range b.names {
+			s.pool.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
+				b.attention[i*H*T:(i+1)*H*T], b.tokens[i*T*C:(i+1)*T*C], w.team)
+		}
+		s.pool.FeaturesWithAttentionSum(dst, w.values, w.scores, w.mass, len(b.names), w.team)
+		return nil
 	}
-	s.pool.FeaturesWithAttentionSum(dst, w.values, w.scores, w.mass, len(b.names), w.team)
-	return nil
 }
 
 // replaced returns the features with the activations of some neurons replaced by
 // values [T,C], which the attention sees too. Activations are tokens before
 // the position embedding.
-func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b batch, w *workspace) error {
+func replaced(s *source, gone []bool, values []float32) func(dst []float32, b batch, w *workspace) error {
 	position := s.tower.Position()
 	return func(dst []float32, b batch, w *workspace) error {
 		tokens := w.tokens[:len(b.tokens)]
@@ -45,7 +47,7 @@ func (s *source) replaced(gone []bool, values []float32) func(dst []float32, b b
 }
 
 // meanActivations are variants that replace activations by their means [C,T].
-func (s *source) meanActivations(chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
+func meanActivations(s *source, chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
 	C, T := s.neurons, s.tower.Config().Tokens()
 	m := make([]float32, C*T)
 	if err := means.Read(m, 0); err != nil {
@@ -63,7 +65,7 @@ func (s *source) meanActivations(chosen []chosenUnits, means *artefact.Tensor) (
 		for n, keep := range c.keep {
 			gone[n] = !keep
 		}
-		variants = append(variants, variant{c.Evaluated, s.replaced(gone, values)})
+		variants = append(variants, variant{c.Evaluated, replaced(s, gone, values)})
 	}
 	return variants, nil
 }
@@ -107,5 +109,5 @@ func zeroRegisters(src *source, o AblateOptions) ([]variant, error) {
 	}
 	kept := C - o.TopSink
 	e := Evaluated{Variant: AblateSinkRegisters, Kept: kept, Units: C, KeptShare: float64(kept) / float64(C)}
-	return []variant{{e, src.replaced(gone, make([]float32, len(src.tower.Position())))}}, nil
+	return []variant{{e, replaced(src, gone, make([]float32, len(src.tower.Position())))}}, nil
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -53,7 +54,7 @@ func (c *codedDirections) read(dst []float32, first int) error {
 			for o := range row {
 				row[o] = float32(sum[o])
 			}
-			if n := norm(row); n > 0 {
+			if n := decomp.Norm(row); n > 0 {
 				for o := range row {
 					row[o] = float32(sum[o] / n)
 				}

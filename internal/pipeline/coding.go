@@ -1,12 +1,8 @@
 package pipeline
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -14,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // CodingOptions says which components are to be written as sums of which words.
@@ -65,7 +60,7 @@ func (c *coding) open() error {
 			c.units[i] = i
 		}
 	}
-	facts := artefact.OfModel(artefactOrigin(c.pcs.Artefact).Weights).Texts(c.Words)
+	facts := artefact.OfModel(artefact.OriginOf(c.pcs.Artefact).Weights).Texts(c.Words)
 	if c.words, err = c.Artefacts.Embeddings(c.EmbeddingsPath, facts, c.pcs.OutDim); err != nil {
 		return err
 	}
@@ -78,23 +73,15 @@ func (c *coding) open() error {
 	return nil
 }
 
-// artefactOrigin is the origin of an artefact, zero for another program's file.
-func artefactOrigin(a *cache.Artefact) origin.Origin {
-	if a == nil {
-		return origin.Origin{}
-	}
-	return a.Manifest.Origin
-}
-
 // origin says where the codes come from.
 func (c *coding) origin() (origin.Origin, error) {
-	from, units := artefactOrigin(c.pcs.Artefact), c.pcs.Units
+	from, units := artefact.OriginOf(c.pcs.Artefact), c.pcs.Units
 	o := origin.Origin{
 		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if o.Weights == "" {
-		words := artefactOrigin(c.words.Artefact)
+		words := artefact.OriginOf(c.words.Artefact)
 		o.Model, o.Weights = words.Model, words.Weights
 	}
 	if units.IsPairs() {
@@ -108,59 +95,8 @@ func (c *coding) origin() (origin.Origin, error) {
 		o.Code.Units = strings.Join(names, " ")
 	}
 	return o, errors.Join(
-		addParent(&o, "components", c.PCsPath, c.pcs.Artefact),
-		addParent(&o, "embeddings", c.EmbeddingsPath, c.words.Artefact))
-}
-
-// addParent adds to an origin what was read: an artefact, or, where a is nil, a
-// file of another program, which its bytes name.
-func addParent(o *origin.Origin, role, path string, a *cache.Artefact) error {
-	if a != nil {
-		o.Parents[role] = a.Hash()
-		return nil
-	}
-	sum, err := fileHash(path)
-	o.Files[role] = sum
-	return err
-}
-
-// addRead adds to an origin a file of a kind that is to be read.
-func addRead(o *origin.Origin, r artefact.Reader, role, path, kind string) error {
-	a, err := r.Open(path, nil, kind)
-	if err != nil {
-		return err
-	}
-	return addParent(o, role, path, a)
-}
-
-// addTexts adds to an origin what texts are embedded by: the embeddings, if their
-// path is given, or else a tokenizer and templates.
-func addTexts(o *origin.Origin, r artefact.Reader, embeddings, vocab string, templates []textlist.Template) (err error) {
-	if embeddings != "" {
-		return addRead(o, r, "embeddings", embeddings, artefact.KindEmbeddings)
-	}
-	o.Prompts, err = promptsOf(vocab, templates)
-	return err
-}
-
-// promptsOf says what texts are embedded by.
-func promptsOf(vocab string, templates []textlist.Template) (*origin.Prompts, error) {
-	sum, err := fileHash(vocab)
-	return &origin.Prompts{Templates: templatesHash(templates), Vocab: sum}, err
-}
-
-// fileHash is the SHA-256 of a file.
-func fileHash(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("read %s: %w", path, err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
+		artefact.AddParent(&o, "components", c.PCsPath, c.pcs.Artefact),
+		artefact.AddParent(&o, "embeddings", c.EmbeddingsPath, c.words.Artefact))
 }
 
 // coder prepares the dictionary. The embeddings become its atoms, so that it can

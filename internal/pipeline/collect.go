@@ -53,9 +53,6 @@ type CollectResult struct {
 	Precision string `json:"precision,omitempty"`
 }
 
-// Skipped is a picture that could not be read, and why.
-type Skipped = cache.Skipped
-
 // chunkImages is how many pictures are kept or lost together. A larger chunk
 // would make Ctrl-C wait longer, a smaller one would sync the disk more often.
 const chunkImages = 32
@@ -77,7 +74,7 @@ func IsDense(path string) bool {
 // each, the scores of all neuron-head pairs (or their contributions written
 // out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
 // kept, and the bytes in the end are those of an undisturbed run.
-func Collect(ctx context.Context, o CollectOptions, say Reporter) (*CollectResult, error) {
+func Collect(ctx context.Context, o CollectOptions, say ui.Reporter) (*CollectResult, error) {
 	if err := o.CheckStats(); err != nil {
 		return nil, err
 	}
@@ -112,7 +109,7 @@ func (c *collector) precision() string {
 // collector is a Collect under way.
 type collector struct {
 	options CollectOptions
-	say     Reporter
+	say     ui.Reporter
 	data    *dataset.Dataset
 	items   []dataset.Item // of data, those of the shard
 	model   *model
@@ -125,7 +122,7 @@ type collector struct {
 }
 
 // openCollector lists the pictures and opens the model, which the caller closes.
-func openCollector(ctx context.Context, o CollectOptions, say Reporter) (*collector, error) {
+func openCollector(ctx context.Context, o CollectOptions, say ui.Reporter) (*collector, error) {
 	data, err := openPictures(ctx, o.Data, o.Strict, say)
 	if err != nil {
 		return nil, err
@@ -263,20 +260,6 @@ func (c *collector) complete(result *CollectResult) (*CollectResult, error) {
 // recall names the pictures that were skipped when the artefact was made.
 func (c *collector) recall(skipped []Skipped) error {
 	return recall(c.options.SavePath, skipped, c.options.Strict, c.say)
-}
-
-// recall names the pictures that were skipped when what is at path was made. To a
-// strict run those that could not be read are an error, as they would have been
-// then.
-func recall(path string, skipped []Skipped, strict bool, say Reporter) error {
-	for _, s := range skipped {
-		if strict && s.Reason != missingScene {
-			err := fmt.Errorf("%s: made without %s: %s", path, s.Name, s.Reason)
-			return hint.With(err, "when it can be read, discard what is there with {restart}")
-		}
-		say.Warn("skipped: %s: %s", s.Name, s.Reason)
-	}
-	return nil
 }
 
 // room says how large a dense tensor will be, and fails when the disk has no

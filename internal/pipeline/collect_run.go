@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -120,10 +118,4 @@ func (c *collector) chunk(pictures *decoder, numbers []int, values []float32, pr
 		progress()
 	}
 	return of, flush()
-}
-
-// reason is an error without the path that it begins with, so that artefacts
-// do not depend on where the pictures lie.
-func reason(err error, path string) string {
-	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
 }

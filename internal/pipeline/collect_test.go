@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // goldenImages are collect's options for the golden pictures.
@@ -331,7 +332,7 @@ func TestCollectRefusesOthers(t *testing.T) {
 func TestCollectInterrupted(t *testing.T) {
 	o := goldenImages(t, "scores")
 	ctx, cancel := context.WithCancel(context.Background())
-	say := &interrupting{Reporter: silent(), after: 5, cancel: cancel}
+	say := &interrupting{ui.Reporter: silent(), after: 5, cancel: cancel}
 	_, err := Collect(ctx, o, say)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)

@@ -36,19 +36,19 @@ type ConceptOptions struct {
 // concept is a text and the pairs that stand for it, closest first.
 type concept struct {
 	text  string
-	pairs []Pair
+	pairs []artefact.Pair
 }
 
 // openConcepts finds the pairs of every concept: the K whose direction has the
 // largest product with the text's embedding, both unit vectors. What has a
 // manifest must be of the model with these weights, if they are known.
-func openConcepts(ctx context.Context, o ConceptOptions, src *source, threads int, say Reporter) ([]concept, error) {
+func openConcepts(ctx context.Context, o ConceptOptions, src *source, threads int, say ui.Reporter) ([]concept, error) {
 	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(src.origin), unit.Shape{src.heads, src.neurons}, src.outDim)
 	if err != nil {
 		return nil, err
 	}
 	defer pcs.Close()
-	weights := cmp.Or(src.origin.Weights, artefactOrigin(pcs.Artefact).Weights)
+	weights := cmp.Or(src.origin.Weights, artefact.OriginOf(pcs.Artefact).Weights)
 	var texts []float32
 	if o.EmbeddingsPath != "" {
 		texts, err = conceptRows(o, weights, src.outDim)
@@ -64,7 +64,7 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source, threads in
 	}
 	concepts := make([]concept, len(o.Concepts))
 	for i, text := range o.Concepts {
-		concepts[i] = concept{text, pairsOf(nearest[i], src.neurons)}
+		concepts[i] = concept{text, artefact.Pairs(nearest[i], src.neurons)}
 	}
 	return concepts, nil
 }
@@ -103,7 +103,7 @@ func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error
 
 // embedConcepts embeds the concepts with the model whose weights are known, if
 // they are.
-func embedConcepts(ctx context.Context, o ConceptOptions, weights string, threads int, say Reporter) ([]float32, error) {
+func embedConcepts(ctx context.Context, o ConceptOptions, weights string, threads int, say ui.Reporter) ([]float32, error) {
 	m, err := openModel(ctx, o.Model)
 	if err != nil {
 		return nil, err

@@ -58,7 +58,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 // svdOrigin is the origin of what SVD makes of an artefact; parent is nil for
 // a file of another program.
 func svdOrigin(o SVDOptions, parent *cache.Artefact) origin.Origin {
-	from := parentOrigin(parent)
+	from := artefact.DerivedFrom(parent)
 	from.Mode, from.SVD = "nh", &origin.SVD{TopK: o.TopK, PC: o.PC}
 	if o.Neurons {
 		from.Mode = "n"

@@ -20,11 +20,11 @@ import (
 // rounding is the goldens' tolerance for what goes through a tower.
 const rounding = 1e-4
 
-// silent is a Reporter that nobody watches.
-func silent() Reporter { return ui.NewPrinter(io.Discard, io.Discard, time.Now) }
+// silent is a ui.Reporter that nobody watches.
+func silent() ui.Reporter { return ui.NewPrinter(io.Discard, io.Discard, time.Now) }
 
-// heard is a Reporter whose messages can be read.
-func heard() (Reporter, *strings.Builder) {
+// heard is a ui.Reporter whose messages can be read.
+func heard() (ui.Reporter, *strings.Builder) {
 	var b strings.Builder
 	return ui.NewPrinter(io.Discard, &b, time.Now), &b
 }

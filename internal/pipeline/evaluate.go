@@ -71,7 +71,7 @@ var errNothingToDo = errors.New("pictures without labels, or no class embeddings
 
 // evaluate runs all variants, and the untouched model, over the pictures of a
 // source in one pass.
-func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOptions, say Reporter) (*Evaluation, error) {
+func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
 	var judge *classifier
 	if o.classesPath != "" && src.labelled {
 		var err error
@@ -83,7 +83,7 @@ func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOp
 	} else if o.classesPath != "" {
 		say.Note("the pictures have no labels: features only, no accuracy")
 	}
-	all := append([]variant{{Evaluated: Evaluated{Variant: "untouched"}, features: src.untouched}}, variants...)
+	all := append([]variant{{Evaluated: Evaluated{Variant: "untouched"}, features: untouched(src)}}, variants...)
 	team := par.NewTeam(o.threads)
 	kept := make([][]float32, len(all)) // features, if wanted
 	w := &workspace{team: team}
@@ -142,17 +142,19 @@ func evaluate(ctx context.Context, src *source, variants []variant, o evaluateOp
 }
 
 // untouched are the features of the model as it is.
-func (s *source) untouched(dst []float32, b batch, w *workspace) error {
-	if b.dense != nil {
-		everything := make([]bool, s.neurons)
-		for n := range everything {
-			everything[n] = true
+func untouched(s *source) func(dst []float32, b batch, w *workspace) error {
+	return func(dst []float32, b batch, w *workspace) error {
+		if b.dense != nil {
+			everything := make([]bool, s.neurons)
+			for n := range everything {
+				everything[n] = true
+			}
+			decomp.NewAblation(everything, s.outDim).DenseFeature(dst, b.dense, w.team)
+			return nil
 		}
-		decomp.NewAblation(everything, s.outDim).DenseFeature(dst, b.dense, w.team)
+		s.pool.Features(dst, w.values, b.scores, len(b.names), w.team)
 		return nil
 	}
-	s.pool.Features(dst, w.values, b.scores, len(b.names), w.team)
-	return nil
 }
 
 // fit makes room for a batch of n pictures.

@@ -6,10 +6,10 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// interrupting is a Reporter that cancels a context when so many units of the
+// interrupting is a ui.Reporter that cancels a context when so many units of the
 // first task are done.
 type interrupting struct {
-	Reporter
+	ui.Reporter
 	after  int64
 	cancel context.CancelFunc
 }

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"io"
+	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -178,4 +180,14 @@ func (c *collector) meanShape() []int {
 		return row
 	}
 	return append([]int{1}, row...)
+}
+
+// meanFile writes a mean that is a file of its own.
+func (c *collector) meanFile(mean []float32) func(io.Writer) error {
+	return func(w io.Writer) error {
+		if filepath.Ext(c.options.SavePath) == ".dat" {
+			return artefact.Put(w, mean)
+		}
+		return npy.WriteFloat32(w, c.mode.row().shape, mean)
+	}
 }

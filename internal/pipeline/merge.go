@@ -44,7 +44,7 @@ type MergeResult struct {
 // bytes are those of what is made as a whole. All shards must be there, finished
 // and of one run. Merge can be interrupted and started again; it reads shards and
 // leaves them as they are.
-func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, error) {
+func Merge(ctx context.Context, o MergeOptions, say ui.Reporter) (*MergeResult, error) {
 	paths := o.Shards
 	if len(paths) == 0 {
 		var err error
@@ -68,15 +68,29 @@ func Merge(ctx context.Context, o MergeOptions, say Reporter) (*MergeResult, err
 	}
 	switch kind {
 	case artefact.KindSegmentation:
-		return mergeSegmentation(o, shards, say)
+		r, err := MergeSegmentation(shards, o.SavePath, o.Restart, say)
+		if err != nil {
+			return nil, err
+		}
+		return &MergeResult{
+			Path: o.SavePath, Kind: kind, Shape: []int{shards[0].inputsInAll()}, Shards: len(shards),
+			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
+		}, nil
 	case artefact.KindRatios:
-		return mergeShift(o, shards, say)
+		r, err := MergeShift(shards, o.SavePath, o.PlotPath, say)
+		if err != nil {
+			return nil, err
+		}
+		return &MergeResult{
+			Path: o.SavePath, Kind: kind, Shape: []int{r.Images, len(r.Concepts)}, Shards: len(shards),
+			Images: r.Images, Skipped: r.Skipped, Shift: r,
+		}, nil
 	}
 	return mergeCollection(ctx, o, shards, say)
 }
 
 // mergeCollection merges shards that have rows in chunks.
-func mergeCollection(ctx context.Context, o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
+func mergeCollection(ctx context.Context, o MergeOptions, shards []part, say ui.Reporter) (*MergeResult, error) {
 	m := shards[0].Manifest
 	plan := cache.Plan{
 		Kind: artefact.WholeKind(m.Kind), Tool: m.Tool, Axes: m.Axes, Row: m.Shape[1:], DType: npy.Float32,
@@ -116,7 +130,7 @@ func mergeCollection(ctx context.Context, o MergeOptions, shards []part, say Rep
 }
 
 // copyChunks appends the chunks of shards that w lacks.
-func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []part, say Reporter) error {
+func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []part, say ui.Reporter) error {
 	progress := say.Progress()
 	progress.Start(int64(w.Chunks()-w.Done()), ui.Chunks, "merge")
 	defer progress.Done()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -143,9 +144,9 @@ func (l layer4Mode) compute(values []float32, t *clip.ImageTower, pictures []flo
 			maps[0] = 0 // until the expander makes it infinite
 			for m := range T {
 				if m > 0 {
-					maps[m] = float32(norm(out.Blocks[i][(b*(T-1)+m-1)*C:][:C]))
+					maps[m] = float32(decomp.Norm(out.Blocks[i][(b*(T-1)+m-1)*C:][:C]))
 				}
-				contributions[m] = float32(norm(parts[m*O : (m+1)*O]))
+				contributions[m] = float32(decomp.Norm(parts[m*O : (m+1)*O]))
 			}
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // finite returns x without infinities, for comparisons, and where they were.
@@ -178,7 +179,7 @@ func TestCollectModesSameBytes(t *testing.T) {
 				o.Mode, o.Mean, o.Threads, o.BatchSize = mode, mean, threads, 5*threads
 				if threads == 3 {
 					ctx, cancel := context.WithCancel(context.Background())
-					say := &interrupting{Reporter: silent(), after: 5, cancel: cancel}
+					say := &interrupting{ui.Reporter: silent(), after: 5, cancel: cancel}
 					if _, err := Collect(ctx, o, say); err == nil {
 						t.Fatal("not interrupted")
 					}

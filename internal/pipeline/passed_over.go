@@ -7,11 +7,12 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // openPictures lists the pictures of a data set. What could not be listed is
 // named; to a strict run it is an error.
-func openPictures(ctx context.Context, o dataset.Options, strict bool, say Reporter) (*dataset.Dataset, error) {
+func openPictures(ctx context.Context, o dataset.Options, strict bool, say ui.Reporter) (*dataset.Dataset, error) {
 	data, err := dataset.Open(ctx, o)
 	if err != nil {
 		return nil, err
@@ -21,7 +22,7 @@ func openPictures(ctx context.Context, o dataset.Options, strict bool, say Repor
 
 // namePassedOver names the folders and pictures that a listing left out, and
 // counts the files that may be pictures but are not called so.
-func namePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say Reporter) error {
+func namePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say ui.Reporter) error {
 	const most = 20 // named for each reason
 	count := map[string]int{}
 	for _, s := range skipped {

@@ -2,11 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // decoded is a picture on its way to the tower.
@@ -105,4 +108,33 @@ func (d *decoder) close() {
 		d.release(p)
 	}
 	d.wg.Wait()
+}
+
+// changedPicture is the error of an image whose bytes are not those that were
+// collected.
+func changedPicture(item dataset.Item, was, now uint32) error {
+	return hint.With(
+		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
+		"its bytes have changed: restore the image, or discard what is there with {restart}",
+	)
+}
+
+// pictureSums returns the checksums of images' files; that of one that cannot be
+// read is that of no bytes.
+func pictureSums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	progress.Start(int64(len(items)), ui.Images, "compare pictures")
+	defer progress.Done()
+	sums := make([]uint32, len(items))
+	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			if f, err := imageprep.Load(items[i].Path); err == nil {
+				sums[i] = cache.SumOf(f.Bytes)
+			}
+			progress.Add(1)
+		}
+	})
+	return sums, ctx.Err()
 }

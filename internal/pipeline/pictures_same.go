@@ -7,10 +7,7 @@ import (
 	"hash/crc32"
 
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -51,13 +48,6 @@ func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
 	return nil
 }
 
-func changedPicture(item dataset.Item, was, now uint32) error {
-	return hint.With(
-		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
-		"its bytes have changed: restore the image, or discard what is there with {restart}",
-	)
-}
-
 // sumUnchanged is unchanged for what has only one checksum of all pictures.
 func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 	now, err := c.sumsNow(ctx, state.Done)
@@ -86,22 +76,4 @@ func addSums(sum uint32, of []uint32) uint32 {
 // cannot be read is that of no bytes.
 func (c *collector) sumsNow(ctx context.Context, n int) ([]uint32, error) {
 	return pictureSums(ctx, c.items[:n], c.options.Threads, c.say.Progress())
-}
-
-func pictureSums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	progress.Start(int64(len(items)), ui.Images, "compare pictures")
-	defer progress.Done()
-	sums := make([]uint32, len(items))
-	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
-		for i := lo; i < hi && ctx.Err() == nil; i++ {
-			if f, err := imageprep.Load(items[i].Path); err == nil {
-				sums[i] = cache.SumOf(f.Bytes)
-			}
-			progress.Add(1)
-		}
-	})
-	return sums, ctx.Err()
 }

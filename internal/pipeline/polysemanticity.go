@@ -10,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -68,7 +69,7 @@ const histogramBins = 40
 //	Σ |e - m|²
 //
 // from 0, when all are alike, to k. Image features follow from the scores.
-func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say Reporter) (*PolysemanticityResult, error) {
+func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 	}
 	for b := range images {
 		e := embeddings[b*out : (b+1)*out]
-		length := norm(e)
+		length := decomp.Norm(e)
 		if !(length > 0) || math.IsInf(length, 1) {
 			return nil, 0, fmt.Errorf("%s: the feature of image %d has no direction (zero or not finite)", a.Path(), b)
 		}
@@ -163,7 +164,7 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 
 // polysemanticities computes the scores of all pairs or neurons and writes them
 // to path, if there is one. It returns the number of neurons besides.
-func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say Reporter) ([]float64, int, error) {
+func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say ui.Reporter) ([]float64, int, error) {
 	svd := SVDOptions{Artefacts: o.Artefacts, CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
 	src, err := openContributions(svd)
 	if err != nil {

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/trend"
 )
@@ -52,7 +54,7 @@ func (m *ratioMeter) measure(dst []float64, b batch) error {
 		m.src.pool.Features(features, m.values, b.scores, n, m.team)
 	}
 	for i := range n {
-		length := norm(features[i*O : (i+1)*O])
+		length := decomp.Norm(features[i*O : (i+1)*O])
 		if !(length > 0) || length-length != 0 {
 			return fmt.Errorf("%s: its feature has no direction (zero or not finite)", b.names[i])
 		}
@@ -76,7 +78,7 @@ func (m *ratioMeter) measure(dst []float64, b batch) error {
 }
 
 // denseNorm is the length of the sum of some pairs' contributions, written out.
-func (m *ratioMeter) denseNorm(dense []float32, pairs []Pair) float64 {
+func (m *ratioMeter) denseNorm(dense []float32, pairs []artefact.Pair) float64 {
 	O := m.src.outDim
 	sum, rows := make([]float32, O), make([]float32, 0, len(pairs)*O)
 	for _, p := range pairs {
@@ -84,7 +86,7 @@ func (m *ratioMeter) denseNorm(dense []float32, pairs []Pair) float64 {
 		rows = append(rows, dense[u*O:(u+1)*O]...)
 	}
 	sumRows(sum, rows)
-	return norm(sum)
+	return decomp.Norm(sum)
 }
 
 // sumRows writes the sum of rows [n,O] to dst [O].

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // ReconstructOptions says what to put features together from.
@@ -40,7 +41,7 @@ type ReconstructResult struct {
 // Reconstruct measures zero-shot accuracy with features put together from the
 // principal directions of pairs or neurons, beside the untouched model's on the
 // same pictures.
-func Reconstruct(ctx context.Context, o ReconstructOptions, say Reporter) (*ReconstructResult, error) {
+func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*ReconstructResult, error) {
 	if err := artefact.MakeFolders(o.FeaturesPath); err != nil {
 		return nil, err
 	}
@@ -220,7 +221,7 @@ func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, e
 			return nil, nil, err
 		}
 		for u := range n {
-			if norm(rows[u*O:(u+1)*O]) == 0 {
+			if decomp.Norm(rows[u*O:(u+1)*O]) == 0 {
 				r.null++
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -40,7 +41,7 @@ type RegisterUnit struct {
 // pairs that hang on the sink: it writes the mean change of every pair's
 // contribution norm when that attention is zero, [H,C]. It can be interrupted
 // and started again as Collect can.
-func Registers(ctx context.Context, o RegistersOptions, say Reporter) (*RegistersResult, error) {
+func Registers(ctx context.Context, o RegistersOptions, say ui.Reporter) (*RegistersResult, error) {
 	result := &RegistersResult{Unit: "neuron"}
 	o.Collect.Mode, o.Collect.Mean = modeSinkDrops, false
 	if o.Contributions {

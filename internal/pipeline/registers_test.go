@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -75,7 +76,7 @@ func TestRegistersSameBytes(t *testing.T) {
 			o.Collect.Threads = threads
 			if threads == 3 {
 				ctx, cancel := context.WithCancel(context.Background())
-				if _, err := Registers(ctx, o, &interrupting{Reporter: silent(), after: 5, cancel: cancel}); err == nil {
+				if _, err := Registers(ctx, o, &interrupting{ui.Reporter: silent(), after: 5, cancel: cancel}); err == nil {
 					t.Fatal("not interrupted")
 				}
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // This file keeps results that are one JSON file, such as counts: artefacts of
@@ -61,7 +62,7 @@ func wholeOf(shards []part, path string) (*resultFile, error) {
 // open keeps other writers out until release is called, and fills into with what
 // an earlier run has left, finished or not. It returns how many inputs that is of,
 // all of them if the artefact is complete. A restart takes nothing of it.
-func (f *resultFile) open(into any, restart bool, say Reporter) (done int, err error) {
+func (f *resultFile) open(into any, restart bool, say ui.Reporter) (done int, err error) {
 	if f.release, err = cache.LockArtefact(f.statePath() + ".run"); err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -89,7 +90,7 @@ type Retrieved struct {
 //
 // With a SaveDir, it copies these pictures and draws them on sheets; see draw.
 // A picture that cannot be read is named and left out.
-func Retrieve(ctx context.Context, o RetrieveOptions, say Reporter) (*RetrieveResult, error) {
+func Retrieve(ctx context.Context, o RetrieveOptions, say ui.Reporter) (*RetrieveResult, error) {
 	from := o.PictureOptions
 	if o.ScoresPath != "" {
 		from.Model = ""
@@ -178,7 +179,7 @@ func (o RetrieveOptions) find(ctx context.Context, weights string) ([]FoundPair,
 	}
 	var found []FoundPair
 	for i := range nearest {
-		for _, p := range pairsOf(nearest[i], m.Config.Neurons()) {
+		for _, p := range artefact.Pairs(nearest[i], m.Config.Neurons()) {
 			found = append(found, FoundPair{o.Texts[i], p.Name(), p.Cosine})
 		}
 	}

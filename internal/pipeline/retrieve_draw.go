@@ -25,7 +25,7 @@ import (
 // drawing is the part of Retrieve that makes pictures.
 type drawing struct {
 	RetrieveOptions
-	say   Reporter
+	say   ui.Reporter
 	team  par.Team
 	data  *dataset.Dataset
 	paths map[string]string // of pictures' files, by name
@@ -47,7 +47,7 @@ type shown struct {
 
 // newDrawing opens the pictures and, where the source has no tower and there is a
 // model, its tower.
-func (o RetrieveOptions) newDrawing(ctx context.Context, src *source, say Reporter) (d *drawing, err error) {
+func (o RetrieveOptions) newDrawing(ctx context.Context, src *source, say ui.Reporter) (d *drawing, err error) {
 	d = &drawing{RetrieveOptions: o, say: say, team: par.NewTeam(o.Threads), tower: src.tower, failed: map[string]bool{}}
 	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
 		return nil, err

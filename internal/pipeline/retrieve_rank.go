@@ -43,7 +43,7 @@ func newRanking(src *source, asked []askedNeuron, keep, threads int) *ranking {
 }
 
 // run looks at all pictures.
-func (r *ranking) run(ctx context.Context, say Reporter) error {
+func (r *ranking) run(ctx context.Context, say ui.Reporter) error {
 	progress := say.Progress()
 	progress.Start(int64(r.src.images), ui.Images, "retrieve")
 	defer progress.Done()
@@ -108,9 +108,9 @@ func (r *ranking) normsOf(i int, b batch, at int) []float64 {
 				sum[o] += x
 			}
 		}
-		norms = append(norms, norm(sum))
+		norms = append(norms, decomp.Norm(sum))
 		for _, h := range asked.heads {
-			norms = append(norms, norm(of(h)))
+			norms = append(norms, decomp.Norm(of(h)))
 		}
 		return norms
 	}

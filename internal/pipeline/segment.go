@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // SegmentOptions says what to segment, and how.
@@ -117,7 +118,7 @@ type ClassShare struct {
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns what came of the scenes before, with
 // the context's error; with a SavePath, and no drawings, it goes on from there.
-func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResult, error) {
+func Segment(ctx context.Context, o SegmentOptions, say ui.Reporter) (*SegmentResult, error) {
 	scenes, missing, list, err := o.scenes(ctx, say)
 	if err != nil {
 		return nil, err
@@ -155,8 +156,8 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	}
 	if done == 0 {
 		for _, path := range missing {
-			say.Warn("skipped: %s: %s", path, missingScene)
-			result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: missingScene})
+			say.Warn("skipped: %s: %s", path, Missing)
+			result.Skipped = append(result.Skipped, Skipped{Name: filepath.Base(path), Reason: Missing})
 		}
 	}
 	s, err := newSegmenter(ctx, &o, m, result, say)
@@ -184,16 +185,13 @@ func Segment(ctx context.Context, o SegmentOptions, say Reporter) (*SegmentResul
 	return tally.finish(), nil
 }
 
-// missingScene is why a scene that a data set lists and lacks is skipped.
-const missingScene = "missing"
-
 var errNoneSegmented = errors.New("none of the pictures could be segmented")
 
 // segmenter labels pictures.
 type segmenter struct {
 	o       *SegmentOptions
 	result  *SegmentResult
-	say     Reporter
+	say     ui.Reporter
 	towers  *towers
 	heat    *heat.Mapper
 	team    par.Team
@@ -205,7 +203,7 @@ type segmenter struct {
 }
 
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
-func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *SegmentResult, say Reporter) (*segmenter, error) {
+func newSegmenter(ctx context.Context, o *SegmentOptions, m *model, result *SegmentResult, say ui.Reporter) (*segmenter, error) {
 	s := &segmenter{o: o, result: result, say: say, team: par.NewTeam(o.Threads)}
 	side := m.Config.ImageSize
 	s.shorter, s.crop = o.Setup.ShorterSide, o.Setup.SlideCrop

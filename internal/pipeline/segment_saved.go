@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // savedSegmentation is the JSON that Segment writes of a data set: of all its
@@ -62,7 +63,7 @@ func (o *SegmentOptions) origin(m *model, scenes string) (origin.Origin, error) 
 	}
 	if o.usesPairs() {
 		from.Segment.Pairs = o.Setup.Pairs
-		if err := addRead(&from, o.Artefacts, "components", o.PCsPath, artefact.KindComponents); err != nil {
+		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
 			return from, err
 		}
 	}
@@ -80,7 +81,7 @@ func (o *SegmentOptions) methodNames() []string {
 // earlier cuts the scenes down to those of the shard, plans the file of their
 // counts, which the caller releases, and adds to the tally what an earlier run
 // counted. It returns of how many scenes that is. Drawings are all made anew.
-func (o *SegmentOptions) earlier(m *model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say Reporter) (*resultFile, int, error) {
+func (o *SegmentOptions) earlier(m *model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*resultFile, int, error) {
 	origin, err := o.origin(m, list)
 	if err != nil {
 		return nil, 0, err
@@ -166,8 +167,8 @@ func (t *tally) addSaved(s *savedSegmentation) error {
 	return nil
 }
 
-// mergeSegmentation adds up the counts of shards.
-func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
+// MergeSegmentation adds up the counts of shards and writes them to savePath.
+func MergeSegmentation(shards []part, savePath string, restart bool, say ui.Reporter) (*SegmentResult, error) {
 	var all *tally
 	for _, p := range shards {
 		var s savedSegmentation
@@ -176,7 +177,7 @@ func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResul
 		}
 		if all == nil {
 			methods := strings.Split(p.Manifest.Origin.Mode, ",")
-			all = newTally(methods, &SegmentResult{Config: s.Config, Classes: s.Classes, Skipped: []Skipped{}, Sizes: []WindowSize{}, Path: o.SavePath})
+			all = newTally(methods, &SegmentResult{Config: s.Config, Classes: s.Classes, Skipped: []Skipped{}, Sizes: []WindowSize{}, Path: savePath})
 		}
 		all.result.Scenes += s.Scenes
 		if err := all.addSaved(&s); err != nil {
@@ -184,13 +185,13 @@ func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResul
 		}
 	}
 	if all.result.Images == 0 {
-		return nil, fmt.Errorf("%s: %w by any shard", o.SavePath, errNoneSegmented)
+		return nil, fmt.Errorf("%s: %w by any shard", savePath, errNoneSegmented)
 	}
-	file, err := wholeOf(shards, o.SavePath)
+	file, err := wholeOf(shards, savePath)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := file.open(&savedSegmentation{}, o.Restart, say); err != nil {
+	if _, err := file.open(&savedSegmentation{}, restart, say); err != nil {
 		return nil, err
 	}
 	defer file.release()
@@ -200,8 +201,6 @@ func mergeSegmentation(o MergeOptions, shards []part, say Reporter) (*MergeResul
 		}
 	}
 	r := all.finish()
-	return &MergeResult{
-		Path: o.SavePath, Kind: artefact.KindSegmentation, Shape: file.plan.Shape, Shards: len(shards),
-		Images: r.Images, Skipped: r.Skipped, Complete: file.complete, Segmentation: r,
-	}, nil
+	r.Complete = file.complete
+	return r, nil
 }

@@ -29,7 +29,7 @@ type sceneToRead struct {
 
 // scenes lists what to segment, and the files that the data set lacks. list is
 // the fingerprint of what it has.
-func (o *SegmentOptions) scenes(ctx context.Context, say Reporter) (scenes []sceneToRead, missing []string, list string, err error) {
+func (o *SegmentOptions) scenes(ctx context.Context, say ui.Reporter) (scenes []sceneToRead, missing []string, list string, err error) {
 	if o.Image != "" {
 		if _, err := os.Stat(o.Image); err != nil {
 			return nil, nil, "", err

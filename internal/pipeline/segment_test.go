@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 var demoAssets = filepath.Join("..", "demo", "assets")
@@ -216,7 +217,7 @@ func TestSegmentSkips(t *testing.T) {
 	o.Strict = false
 	copyTo(t, testutil.Golden("seg/truth.png"), filepath.Join(o.DataPath, "images", "a.png"))
 	ctx, cancel := context.WithCancel(context.Background())
-	r, err = Segment(ctx, o, &interrupting{Reporter: silent(), after: 1, cancel: cancel})
+	r, err = Segment(ctx, o, &interrupting{ui.Reporter: silent(), after: 1, cancel: cancel})
 	if !errors.Is(err, context.Canceled) || r == nil || r.Images != 1 || r.Methods[0].MIoU == nil {
 		t.Errorf("interrupted: %+v, %v", r, err)
 	}

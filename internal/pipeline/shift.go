@@ -58,13 +58,13 @@ type ShiftResult struct {
 // where there is no label, and null where they are not defined, as of labels that
 // are all the same.
 type ShiftConcept struct {
-	Concept   string       `json:"concept"`
-	Pairs     []Pair       `json:"pairs"`
-	Label     string       `json:"label,omitempty"` // it is compared with; empty: none
-	Images    int          `json:"images"`          // with a label, or of all where there is none
-	MeanRatio float64      `json:"mean_ratio"`
-	Measured  *Correlation `json:"correlation,omitempty"`
-	Groups    []ShiftGroup `json:"groups,omitempty"`
+	Concept   string          `json:"concept"`
+	Pairs     []artefact.Pair `json:"pairs"`
+	Label     string          `json:"label,omitempty"` // it is compared with; empty: none
+	Images    int             `json:"images"`          // with a label, or of all where there is none
+	MeanRatio float64         `json:"mean_ratio"`
+	Measured  *Correlation    `json:"correlation,omitempty"`
+	Groups    []ShiftGroup    `json:"groups,omitempty"`
 }
 
 // Correlation is that of ratio and label, by picture (point-biserial) and of
@@ -95,7 +95,7 @@ type shiftImage struct {
 
 // Shift measures the ratio of every concept in every picture, averages it by
 // group, and correlates it with the label, where there is one.
-func Shift(ctx context.Context, o ShiftOptions, say Reporter) (*ShiftResult, error) {
+func Shift(ctx context.Context, o ShiftOptions, say ui.Reporter) (*ShiftResult, error) {
 	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ var errNoneRead = errors.New("none of the pictures could be read")
 
 // conceptRatios measures all pictures of a source. It calls kept, if it is not nil,
 // with those measured so far.
-func conceptRatios(ctx context.Context, src *source, concepts []concept, threads int, say Reporter, kept func([]shiftImage) error) ([]shiftImage, error) {
+func conceptRatios(ctx context.Context, src *source, concepts []concept, threads int, say ui.Reporter, kept func([]shiftImage) error) ([]shiftImage, error) {
 	meter := newRatioMeter(src, concepts, threads)
 	progress := say.Progress()
 	progress.Start(int64(src.images), ui.Images, "shift")
@@ -187,7 +187,7 @@ func conceptRatios(ctx context.Context, src *source, concepts []concept, threads
 
 // join keeps the pictures that labels tell of, and what they tell. It returns the
 // label of each concept, empty where there is none.
-func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say Reporter) ([]string, error) {
+func (r *ShiftResult) join(labels *dataset.Labels, o ShiftOptions, say ui.Reporter) ([]string, error) {
 	asked, at := make([]string, len(o.Concepts)), make([]int, len(o.Concepts))
 	var without []string
 	for i, question := range o.Questions {
@@ -253,6 +253,7 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 	c := ShiftConcept{Concept: of.text, Pairs: of.pairs, Label: label}
 	var ratios []float64
 	var shown []bool
+	positive := 0
 	var groups []string
 	for _, image := range r.images {
 		if label != "" && image.answers[i] == dataset.Unknown {
@@ -260,6 +261,9 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 		}
 		ratios, groups = append(ratios, image.ratios[i]), append(groups, image.group)
 		shown = append(shown, label != "" && image.answers[i] == dataset.Yes)
+		if shown[len(shown)-1] {
+			positive++
+		}
 	}
 	c.Images, c.MeanRatio = len(ratios), average(ratios)
 	if r.Grouping != "" {
@@ -279,7 +283,7 @@ func (r *ShiftResult) concept(i int, of concept, label string) ShiftConcept {
 	for _, g := range c.Groups {
 		means, shares = append(means, g.MeanRatio), append(shares, *g.Fraction)
 	}
-	c.Measured = &Correlation{countTrue(shown), defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(trend.Pearson(means, shares))}
+	c.Measured = &Correlation{positive, defined(whole.R), defined(whole.P), defined(whole.Log10P), defined(trend.Pearson(means, shares))}
 	return c
 }
 
@@ -316,7 +320,7 @@ func fitsFigure(path string, concepts int) error {
 const fewImages = 10
 
 // remark says what is to be kept in mind about the result.
-func (r *ShiftResult) remark(say Reporter) {
+func (r *ShiftResult) remark(say ui.Reporter) {
 	few := map[string]bool{}
 	groups := 0
 	for _, c := range r.Concepts {

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // savedRatios is the JSON that Shift writes of a shard's pictures, in their order:
@@ -24,9 +25,9 @@ type savedRatios struct {
 }
 
 type savedConcept struct {
-	Concept string `json:"concept"`
-	Pairs   []Pair `json:"pairs"`
-	Label   string `json:"label,omitempty"`
+	Concept string          `json:"concept"`
+	Pairs   []artefact.Pair `json:"pairs"`
+	Label   string          `json:"label,omitempty"`
 }
 
 type savedRatio struct {
@@ -37,7 +38,7 @@ type savedRatio struct {
 }
 
 // shard measures a shard's pictures and keeps what Merge needs of them.
-func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, concepts []concept, labels *dataset.Labels, say Reporter) error {
+func (r *ShiftResult) shard(ctx context.Context, o ShiftOptions, src *source, concepts []concept, labels *dataset.Labels, say ui.Reporter) error {
 	origin, err := o.origin(src, labels)
 	if err != nil {
 		return err
@@ -124,7 +125,7 @@ func (o *ShiftOptions) origin(src *source, labels *dataset.Labels) (origin.Origi
 		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
 	}
 	r := o.ConceptOptions.Artefacts
-	if err := addRead(&from, r, "components", o.PCsPath, artefact.KindComponents); err != nil {
+	if err := r.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
 		return from, err
 	}
 	return from, addTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
@@ -171,10 +172,11 @@ func (s *savedRatios) check(first *savedRatios) error {
 	return nil
 }
 
-// mergeShift makes of shards' ratios what a run that was not cut makes of all.
-func mergeShift(o MergeOptions, shards []part, say Reporter) (*MergeResult, error) {
+// MergeShift makes of shards' ratios what a run that was not cut makes of all, and
+// writes it to savePath and plotPath, which may be empty.
+func MergeShift(shards []part, savePath, plotPath string, say ui.Reporter) (*ShiftResult, error) {
 	var first *savedRatios
-	r := &ShiftResult{Path: o.SavePath, Plot: o.PlotPath, Skipped: []Skipped{}}
+	r := &ShiftResult{Path: savePath, Plot: plotPath, Skipped: []Skipped{}}
 	for _, p := range shards {
 		s := &savedRatios{}
 		if err := readResult(p.Artefact, s); err != nil {
@@ -190,13 +192,13 @@ func mergeShift(o MergeOptions, shards []part, say Reporter) (*MergeResult, erro
 		r.Skipped = append(r.Skipped, s.Skipped...)
 	}
 	if len(r.images) == 0 {
-		return nil, fmt.Errorf("%s: none of %d pictures could be read and has a label in any shard", o.SavePath, shards[0].inputsInAll())
+		return nil, fmt.Errorf("%s: none of %d pictures could be read and has a label in any shard", savePath, shards[0].inputsInAll())
 	}
-	if err := fitsFigure(o.PlotPath, len(first.Concepts)); err != nil {
+	if err := fitsFigure(plotPath, len(first.Concepts)); err != nil {
 		return nil, err
 	}
-	if o.PlotPath != "" && first.Grouping == "" {
-		return nil, fmt.Errorf("%s: the shards have no groups to draw means of", o.PlotPath)
+	if plotPath != "" && first.Grouping == "" {
+		return nil, fmt.Errorf("%s: the shards have no groups to draw means of", plotPath)
 	}
 	r.K, r.Grouping = first.K, first.Grouping
 	concepts, labels := make([]concept, len(first.Concepts)), make([]string, len(first.Concepts))
@@ -205,11 +207,8 @@ func mergeShift(o MergeOptions, shards []part, say Reporter) (*MergeResult, erro
 	}
 	r.sumUp(concepts, labels)
 	r.remark(say)
-	if err := r.write(ShiftOptions{SavePath: o.SavePath, PlotPath: o.PlotPath}); err != nil {
+	if err := r.write(ShiftOptions{SavePath: savePath, PlotPath: plotPath}); err != nil {
 		return nil, err
 	}
-	return &MergeResult{
-		Path: o.SavePath, Kind: artefact.KindRatios, Shape: []int{r.Images, len(concepts)}, Shards: len(shards),
-		Images: r.Images, Skipped: r.Skipped, Shift: r,
-	}, nil
+	return r, nil
 }

@@ -4,15 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // PictureOptions says which pictures to evaluate, and where what the model says
@@ -64,7 +68,7 @@ type source struct {
 	close func() error
 }
 
-func openSource(ctx context.Context, o PictureOptions, threads int, say Reporter) (*source, error) {
+func openSource(ctx context.Context, o PictureOptions, threads int, say ui.Reporter) (*source, error) {
 	switch {
 	case o.Model != "":
 		return openTowerSource(ctx, o, threads, say)
@@ -74,15 +78,6 @@ func openSource(ctx context.Context, o PictureOptions, threads int, say Reporter
 		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
 	return openScoresSource(ctx, o)
-}
-
-// parentOrigin is the origin of what is made of a collection; a is nil for one
-// of another program.
-func parentOrigin(a *cache.Artefact) origin.Origin {
-	if a == nil {
-		return origin.Origin{}
-	}
-	return a.Manifest.Origin.Derived("contributions", a.Hash())
 }
 
 // batchImages is how many pictures' scores are in memory at a time: 76 MB for
@@ -106,7 +101,7 @@ func openScoresSource(ctx context.Context, o PictureOptions) (*source, error) {
 	}
 	src := &source{
 		artefact: s.Artefact, images: s.Images, heads: s.Pool.Heads, neurons: s.Pool.Neurons, outDim: s.Pool.OutDim,
-		labelled: labels != nil, origin: parentOrigin(s.Artefact), pool: s.Pool, close: s.Close,
+		labelled: labels != nil, origin: artefact.DerivedFrom(s.Artefact), pool: s.Pool, close: s.Close,
 	}
 	src.each = func(ctx context.Context, do func(batch) error) error {
 		row := src.heads * src.neurons
@@ -166,7 +161,7 @@ func openDenseSource(ctx context.Context, o PictureOptions) (*source, error) {
 	shape := d.Shape
 	src := &source{
 		images: shape[0], neurons: shape[len(shape)-2], outDim: shape[len(shape)-1],
-		origin: parentOrigin(d.Artefact), close: d.Close,
+		origin: artefact.DerivedFrom(d.Artefact), close: d.Close,
 	}
 	if len(shape) == 4 {
 		src.heads = shape[1]
@@ -245,7 +240,7 @@ func denseLabels(ctx context.Context, o PictureOptions, d *artefact.Dense) (name
 }
 
 // openTowerSource makes a source of a model and pictures.
-func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Reporter) (*source, error) {
+func openTowerSource(ctx context.Context, o PictureOptions, threads int, say ui.Reporter) (*source, error) {
 	data, err := openPictures(ctx, o.Data, o.Strict, say)
 	if err != nil {
 		return nil, err
@@ -278,7 +273,7 @@ func openTowerSource(ctx context.Context, o PictureOptions, threads int, say Rep
 }
 
 // runTower sends pictures through the tower, batch by batch.
-func (s *source) runTower(ctx context.Context, o PictureOptions, items []dataset.Item, threads int, say Reporter, do func(batch) error) error {
+func (s *source) runTower(ctx context.Context, o PictureOptions, items []dataset.Item, threads int, say ui.Reporter, do func(batch) error) error {
 	c, n := s.tower.Config(), o.BatchSize
 	pixels := make([]float32, 0, n*s.tower.PictureLen())
 	out := clip.Output{
@@ -350,3 +345,30 @@ func precisionOf(p kernel.Precision) string {
 	}
 	return origin.Float32
 }
+
+// recall names the pictures that were skipped when what is at path was made. To a
+// strict run those that could not be read are an error, as they would have been
+// then.
+func recall(path string, skipped []Skipped, strict bool, say ui.Reporter) error {
+	for _, s := range skipped {
+		if strict && s.Reason != Missing {
+			err := fmt.Errorf("%s: made without %s: %s", path, s.Name, s.Reason)
+			return hint.With(err, "when it can be read, discard what is there with {restart}")
+		}
+		say.Warn("skipped: %s: %s", s.Name, s.Reason)
+	}
+	return nil
+}
+
+// Missing is why an image that a data set lists and lacks is skipped. Not even a
+// strict run fails on it.
+const Missing = "missing"
+
+// reason is an error without the path that it begins with, so that artefacts
+// do not depend on where the pictures lie.
+func reason(err error, path string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
+}
+
+// Skipped is a picture that could not be read, and why.
+type Skipped = cache.Skipped

@@ -60,7 +60,7 @@ const mostStopsNamed = 100
 // It can be interrupted, killed and started again: finished batches of units are
 // kept beside the outputs, and the bytes in the end are those of an undisturbed
 // run.
-func Sparse(ctx context.Context, o SparseOptions, say Reporter) (*SparseResult, error) {
+func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResult, error) {
 	if err := artefact.MakeFolders(o.DescriptionsPath, o.DecompositionPath); err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func Sparse(ctx context.Context, o SparseOptions, say Reporter) (*SparseResult, 
 // sparse is a Sparse under way.
 type sparse struct {
 	options SparseOptions
-	say     Reporter
+	say     ui.Reporter
 	coding  *coding
 	origin  origin.Origin
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // goldenStatistics are collect's options for statistics of the golden pictures.
@@ -136,7 +137,7 @@ func TestStatisticsResume(t *testing.T) {
 			o := goldenStatistics(t)
 			o.Data.Path, o.Threads = whole.Data.Path, 3
 			ctx, cancel := context.WithCancel(context.Background())
-			_, err := Collect(ctx, o, &interrupting{Reporter: silent(), after: 5, cancel: cancel})
+			_, err := Collect(ctx, o, &interrupting{ui.Reporter: silent(), after: 5, cancel: cancel})
 			if !errors.Is(err, context.Canceled) {
 				t.Fatalf("error %v", err)
 			}

@@ -37,7 +37,7 @@ type SubsetResult struct {
 // in the way, or does not belong into the folder, is an error found before the first
 // link is made. Links that are there already are left, so that a run that was
 // interrupted goes on.
-func Subset(ctx context.Context, o SubsetOptions, say Reporter) (*SubsetResult, error) {
+func Subset(ctx context.Context, o SubsetOptions, say ui.Reporter) (*SubsetResult, error) {
 	d, err := openPictures(ctx, o.Data, false, say)
 	if err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ const enoughImages = 4
 // SVD finds a principal direction, the mean and the strongest norms of every
 // pair or neuron; see package lowrank. Outputs appear together, after all
 // units are done.
-func SVD(ctx context.Context, o SVDOptions, say Reporter) (*SVDResult, error) {
+func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error) {
 	if err := artefact.MakeFolders(o.OutPath, o.MeanPath, o.NormPath); err != nil {
 		return nil, err
 	}

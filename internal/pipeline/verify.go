@@ -77,7 +77,7 @@ type VerifiedPlace struct {
 // verifying is a Verify under way.
 type verifying struct {
 	VerifyOptions
-	say      Reporter
+	say      ui.Reporter
 	progress ui.Progress
 	result   *VerifyResult
 	found    []*found
@@ -98,7 +98,7 @@ type found struct {
 // infinite, collections that are not finished, and artefacts made from others, or
 // from pictures, that are not the ones that are there now. It repairs what it can
 // where that is asked for.
-func Verify(ctx context.Context, o VerifyOptions, say Reporter) (*VerifyResult, error) {
+func Verify(ctx context.Context, o VerifyOptions, say ui.Reporter) (*VerifyResult, error) {
 	v := &verifying{VerifyOptions: o, say: say, result: &VerifyResult{Counts: map[string]int{}}, pictures: map[string]*pictureSet{}}
 	if o.DataPath != "" {
 		if _, err := os.Stat(o.DataPath); err != nil {

@@ -51,10 +51,10 @@ type WatchResult struct {
 
 // Moved is a concept by its ratio, or a pair by its score, in two collections.
 type Moved struct {
-	Name          string  `json:"name"`            // the concept's text, or h12n624
-	Pairs         []Pair  `json:"pairs,omitempty"` // of a concept
-	ReferenceMean float64 `json:"reference_mean"`
-	Mean          float64 `json:"mean"`
+	Name          string          `json:"name"`            // the concept's text, or h12n624
+	Pairs         []artefact.Pair `json:"pairs,omitempty"` // of a concept
+	ReferenceMean float64         `json:"reference_mean"`
+	Mean          float64         `json:"mean"`
 	// Difference is that of the means over the pooled standard deviation; null, for
 	// infinite, of values that never vary and have moved.
 	Difference *float64 `json:"difference"`
@@ -72,7 +72,7 @@ func (m Moved) Size() float64 { return m.size }
 // deviations, with a bootstrap interval for those that moved most. Both folders
 // are read picture by picture, twice, so that memory does not grow with their
 // size but for the values of what is listed.
-func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, error) {
+func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func Watch(ctx context.Context, o WatchOptions, say Reporter) (*WatchResult, err
 
 // openBoth opens the two collections, which must come from the same weights and
 // the same way of preparing pictures.
-func openBoth(ctx context.Context, o WatchOptions, say Reporter) (ref, now *source, err error) {
+func openBoth(ctx context.Context, o WatchOptions, say ui.Reporter) (ref, now *source, err error) {
 	now, err = openScoresSource(ctx, PictureOptions{ScoresPath: o.Scores, Artefacts: o.Artefacts})
 	if err != nil {
 		return nil, nil, err
@@ -153,7 +153,7 @@ func openBoth(ctx context.Context, o WatchOptions, say Reporter) (ref, now *sour
 
 // comparable returns an error unless two collections come from the same weights
 // and the same way of preparing images. It warns of what may have moved scores.
-func comparable(o WatchOptions, ref, now *cache.Artefact, say Reporter) error {
+func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error {
 	made, this := ref.Manifest.Origin, now.Manifest.Origin
 	facts := artefact.OfModel(this.Weights).Mode(this.Mode)
 	a, b := made.Images, this.Images
@@ -187,7 +187,7 @@ type watcher struct {
 }
 
 // pass reads both sides.
-func (w *watcher) pass(ctx context.Context, both []*source, label string, say Reporter, read func(context.Context, int, *source, ui.Progress) error) error {
+func (w *watcher) pass(ctx context.Context, both []*source, label string, say ui.Reporter, read func(context.Context, int, *source, ui.Progress) error) error {
 	progress := say.Progress()
 	progress.Start(int64(both[0].images+both[1].images), ui.Images, label)
 	defer progress.Done()

@@ -1,0 +1,64 @@
+package artefact
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// OriginOf is the origin of an artefact, zero for another program's file.
+func OriginOf(a *cache.Artefact) origin.Origin {
+	if a == nil {
+		return origin.Origin{}
+	}
+	return a.Manifest.Origin
+}
+
+// DerivedFrom is the origin of what is computed from a collection; a is nil for
+// one of another program.
+func DerivedFrom(a *cache.Artefact) origin.Origin {
+	if a == nil {
+		return origin.Origin{}
+	}
+	return a.Manifest.Origin.Derived("contributions", a.Hash())
+}
+
+// AddParent adds to an origin what was read: an artefact, or, where a is nil, a
+// file of another program, which its bytes name.
+func AddParent(o *origin.Origin, role, path string, a *cache.Artefact) error {
+	if a != nil {
+		o.Parents[role] = a.Hash()
+		return nil
+	}
+	sum, err := FileHash(path)
+	o.Files[role] = sum
+	return err
+}
+
+// AddRead adds to an origin a file of a kind that is to be read.
+func (r Reader) AddRead(o *origin.Origin, role, path, kind string) error {
+	a, err := r.Open(path, nil, kind)
+	if err != nil {
+		return err
+	}
+	return AddParent(o, role, path, a)
+}
+
+// FileHash is the SHA-256 of a file.
+func FileHash(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

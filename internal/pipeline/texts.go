@@ -1,0 +1,130 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/bpe"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+// addTexts adds to an origin what texts are embedded by: the embeddings, if their
+// path is given, or else a tokenizer and templates.
+func addTexts(o *origin.Origin, r artefact.Reader, embeddings, vocab string, templates []textlist.Template) (err error) {
+	if embeddings != "" {
+		return r.AddRead(o, "embeddings", embeddings, artefact.KindEmbeddings)
+	}
+	o.Prompts, err = promptsOf(vocab, templates)
+	return err
+}
+
+// promptsOf says what texts are embedded by.
+func promptsOf(vocab string, templates []textlist.Template) (*origin.Prompts, error) {
+	sum, err := artefact.FileHash(vocab)
+	return &origin.Prompts{Templates: templatesHash(templates), Vocab: sum}, err
+}
+
+func templatesHash(templates []textlist.Template) string {
+	if len(templates) == 0 {
+		return ""
+	}
+	prompts := make([]string, len(templates))
+	for i, t := range templates {
+		prompts[i] = t.Fill("{}")
+	}
+	return cache.ListHash(prompts)
+}
+
+// textEncoder turns texts into embeddings.
+type textEncoder struct {
+	tower     *clip.TextTower
+	tokenizer *bpe.Tokenizer
+}
+
+func newTextEncoder(ck *clip.Checkpoint, vocab string, threads int) (*textEncoder, error) {
+	tokenizer, err := bpe.Open(vocab)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := tokenizer.Vocab(), ck.Config.VocabSize; got != want {
+		return nil, fmt.Errorf("%s: a vocabulary of %d tokens, want the model's of %d", vocab, got, want)
+	}
+	tower, err := clip.NewTextTower(ck, threads)
+	if err != nil {
+		return nil, err
+	}
+	return &textEncoder{tower, tokenizer}, nil
+}
+
+// promptsPerCall bounds the memory that prompts and their features take. Many
+// at a time share the beginnings of their templates.
+const promptsPerCall = 1 << 14
+
+// embed returns a unit vector per text, [texts,O]; see Embed. progress is
+// told how many texts are done.
+func (e *textEncoder) embed(ctx context.Context, texts []string, templates []textlist.Template, progress func(texts int)) ([]float32, error) {
+	config, each := e.tower.Config(), max(1, len(templates))
+	rows := make([]float32, len(texts)*config.OutDim)
+	group := max(1, promptsPerCall/each)
+	for lo := 0; lo < len(texts); lo += group {
+		hi := min(lo+group, len(texts))
+		prompts := make([][]int32, 0, (hi-lo)*each)
+		for _, text := range texts[lo:hi] {
+			if len(templates) == 0 {
+				prompts = append(prompts, e.tokenizer.Encode(text, config.ContextLength))
+			}
+			for _, t := range templates {
+				prompts = append(prompts, e.tokenizer.Encode(t.Fill(text), config.ContextLength))
+			}
+		}
+		features := make([]float32, len(prompts)*config.OutDim)
+		done, told := 0, 0
+		err := e.tower.Encode(ctx, features, prompts, func(n int) {
+			done += n
+			progress(done/each - told)
+			told = done / each
+		})
+		if err != nil {
+			return nil, err
+		}
+		for i, text := range texts[lo:hi] {
+			row := rows[(lo+i)*config.OutDim:][:config.OutDim]
+			if !meanDirection(row, features[i*each*config.OutDim:][:each*config.OutDim]) {
+				return nil, fmt.Errorf("text %q: its embedding has no direction (zero or not finite)", text)
+			}
+		}
+	}
+	return rows, nil
+}
+
+// meanDirection writes to dst [O] the unit vector along the mean of the unit
+// vectors of rows [n,O], in float64. It reports false where there is none.
+func meanDirection(dst, rows []float32) bool {
+	mean := make([]float64, len(dst))
+	for ; len(rows) > 0; rows = rows[len(dst):] {
+		n := decomp.Norm(rows[:len(dst)])
+		if !(n > 0) || math.IsInf(n, 1) {
+			return false
+		}
+		for o := range mean {
+			mean[o] += float64(rows[o]) / n
+		}
+	}
+	sum := 0.0
+	for _, x := range mean {
+		sum += x * x
+	}
+	if !(sum > 0) {
+		return false
+	}
+	for o, x := range mean {
+		dst[o] = float32(x / math.Sqrt(sum))
+	}
+	return true
+}

@@ -1,0 +1,10 @@
+package ui
+
+// A Reporter is told how a stage gets on. A *Printer is one.
+type Reporter interface {
+	Progress() Progress
+	// Note says something that is good to know before a long wait.
+	Note(format string, args ...any)
+	// Warn says that something is not as it should be, though the stage goes on.
+	Warn(format string, args ...any)
+}
