@@ -139,7 +139,7 @@ func TestPlan(t *testing.T) {
 			}
 		}
 		for i, p := range l.places {
-			at := cell{p.column, p.row, p.track}
+			at := cell(p)
 			if taken[at] != 0 {
 				t.Fatalf("try %d: two boxes at %v", try, at)
 			}

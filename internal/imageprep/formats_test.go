@@ -175,7 +175,7 @@ func TestOtherRefusals(t *testing.T) {
 		{"BMP of 3 bits", changed(28, 3), "bmp: 3 bits a pixel with compression 0"},
 		{"BMP of RLE with 24 bits", changed(30, 1), "bmp: 24 bits a pixel with compression 1, want one of [8]"},
 		{"BMP with odd fields", changed(28, 16, 0, 3), "bmp: bit fields"},
-		{"plain PGM", []byte("P2\n1 1\n255\n7\n"), "pnm: P2, numbers as text, want the raw formats P4 to P6"},
+		{"plain PGM", []byte("P2\n1 1\n255\n7\n"), "pnm: format P2, numbers as text, want the raw formats P4 to P6"},
 		{"PPM without a size", []byte("P6\n# nothing"), "pnm: width: file is truncated"},
 		{"PPM of a strange size", []byte("P6\n-3 4\n255\n"), `pnm: width "-3", want a number`},
 		{"PPM of a long number", []byte("P6\n1234567890123 4\n255\n"), `pnm: width "12345678901"..., want a number`},

@@ -57,7 +57,7 @@ func decodePNM(b []byte, admit admission, _ bool) (*raster, notes, error) {
 
 func (r *pnmReader) picture(kind byte, admit admission) (*raster, error) {
 	if kind < '4' {
-		return nil, fmt.Errorf("P%c, numbers as text, want the raw formats P4 to P6", kind)
+		return nil, fmt.Errorf("format P%c, numbers as text, want the raw formats P4 to P6", kind)
 	}
 	w, err := r.number("width")
 	if err != nil {

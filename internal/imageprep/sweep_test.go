@@ -67,6 +67,7 @@ func compareSweep(t *testing.T, dir string) {
 			img = ResizeLinear(img, w, h)
 		}
 		result := &RGB{Pix: pix, W: w, H: h}
+		var same error
 		if how == ".crop" || how == ".openai" {
 			o := Options{}
 			if how == ".openai" {
@@ -74,19 +75,19 @@ func compareSweep(t *testing.T, dir string) {
 			}
 			got, want := make([]float32, 3*w*h), make([]float32, 3*w*h)
 			f, err := Load(name)
-			if err == nil {
-				err = PreprocessFile(got, f, w, o)
-			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			if err := PreprocessFile(got, f, w, o); err != nil {
+				t.Fatal(err)
+			}
 			Normalize(want, result)
-			err = sameBits(got, want)
+			same = sameBits(got, want)
 		} else {
-			err = differ(img, result)
+			same = differ(img, result)
 		}
-		if err != nil {
-			t.Errorf("%s: %v", filepath.Base(path), err)
+		if same != nil {
+			t.Errorf("%s: %v", filepath.Base(path), same)
 			continue
 		}
 		equal++

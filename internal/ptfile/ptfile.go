@@ -17,7 +17,7 @@
 // tensor is checked to lie inside its storage and every storage inside the
 // file. Opening takes at most memoryFactor bytes of memory for each byte of the
 // file's structure, that is its pickles, zip directory or header, plus a
-// constant; reading a tensor takes at most 3 MiB besides the destination.
+// constant; reading a tensor takes at most 3 MiB apart from the destination.
 package ptfile
 
 import (
@@ -35,14 +35,6 @@ import (
 // four entries of 32 bytes in the unpickler, beside the stack's and the memo's.
 const memoryFactor = 512
 
-// The formats that File.Format names.
-const (
-	formatZip         = "torch zip"
-	formatLegacy      = "torch legacy"
-	formatTorchScript = "torchscript"
-	formatSafetensors = "safetensors"
-)
-
 // File is an open checkpoint. Its methods may be called concurrently, except
 // Close.
 type File struct {
@@ -55,20 +47,6 @@ type File struct {
 	index   map[string]int // name to position in tensors
 	skipped []string       // classes of objects that were left out
 }
-
-// Tensor describes one tensor of a File; its values are read by the File's
-// methods. Tensors may share a storage, but none has more elements than its
-// storage, so its size in bytes is at most the file's.
-type Tensor struct {
-	Name  string // dotted path, "" when the file is a single tensor
-	DType DType
-	Shape []int // row-major; empty for a scalar; not to be changed
-
-	view *view
-}
-
-// Len is the number of elements, the product of the shape.
-func (t Tensor) Len() int { return elements(t.Shape) }
 
 // Open reads the structure of the checkpoint at path and checks it against the
 // file's size. Values are read later, tensor by tensor, so the file stays open
@@ -178,15 +156,3 @@ func (f *File) Lookup(name string) (Tensor, bool) {
 
 // Close closes the file. Its tensors' values can no longer be read.
 func (f *File) Close() error { return f.close() }
-
-// readFull fills b from offset at; a file that ends before is an error.
-func readFull(r io.ReaderAt, b []byte, at int64) error {
-	n, err := r.ReadAt(b, at)
-	if n == len(b) {
-		return nil
-	}
-	if err == io.EOF {
-		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
-	}
-	return err
-}

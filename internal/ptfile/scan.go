@@ -31,7 +31,7 @@ const (
 	twoLines
 )
 
-// effect is what an opcode does to the stack above the last mark, besides what
+// effect is what an opcode does to the stack above the last mark, apart from what
 // scan's switch does for the opcodes with marks.
 type effect struct {
 	name      string
