@@ -38,13 +38,13 @@ func TestOpenPictures(t *testing.T) {
 		t.Fatalf("%v, %+v, want one image", err, d)
 	}
 	want := []string{
-		`warning: skipped: "b\n.jpg": a name with line breaks or not in UTF-8, want a line of text`,
+		`warning: skipped: "b\n.jpg": name has a line break or is not UTF-8`,
 		"note: files without an extension, which are not taken for images: 1",
 	}
 	if !slices.Equal(say.lines, want) {
 		t.Errorf("said %q, want %q", say.lines, want)
 	}
-	if _, err := OpenImages(t.Context(), o, true, &say); err == nil || !strings.Contains(err.Error(), `b\n.jpg": a name with line breaks`) {
+	if _, err := OpenImages(t.Context(), o, true, &say); err == nil || !strings.Contains(err.Error(), `b\n.jpg": name has a line break`) {
 		t.Errorf("strict: error %v, want that of the name", err)
 	}
 }
