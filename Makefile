@@ -134,7 +134,7 @@ generate: ## fail if the generator of the assembly would change a file
 	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
-check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## everything that is checked besides the tests
+check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## run all checks other than the tests
 
 ci: ## run what continuous integration runs
 	.ci/run

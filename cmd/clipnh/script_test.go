@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "rewrite the expected output of the scri
 const scriptFolder = "testdata/script"
 
 // TestScripts runs testdata/script/*.txtar, scripts for the package testscript.
-// Besides its commands, a script has these:
+// Scripts can use these commands in addition to testscript's own:
 //
 //	clipnh ARGS...            run the program, which must exit with status 0
 //	status N clipnh ARGS...   run the program, which must exit with status N

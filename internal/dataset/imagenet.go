@@ -44,9 +44,9 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 // Labels are the folders' places in sorted order, as in torchvision's
 // ImageFolder; with all of ImageNet's folders, named by WordNet id, these are
 // ImageNet's indices, but not with some of them. A file classes.txt with a line
-// "folder<TAB>name" per class says otherwise: it gives the order and the names.
-// It lies beside val, or in dir if there is no dir/val. It must list every
-// folder, but may list more.
+// "folder<TAB>name" per class overrides this: it gives the order and the names.
+// It is next to val, or in dir if there is no dir/val. It must list every folder,
+// and may list others.
 func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	root := splitFolder(dir, "val")
 	folders, stray, err := classFolders(ctx, root)
@@ -73,7 +73,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	if len(d.Items) > 0 || len(f.skipped) > 0 {
 		for _, path := range stray.pictures {
-			f.skip(path, "it lies in no folder of a class")
+			f.skip(path, "it is not in the folder of a class")
 		}
 		d.Skipped, d.Passed = f.named(root), f.files
 		return d, nil
@@ -87,8 +87,8 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	return nil, f.noPictures(root)
 }
 
-// classFolders returns the names of the folders in root, sorted, and what lies
-// beside them.
+// classFolders returns the names of the folders in root, sorted, and the files next to
+// them.
 func classFolders(ctx context.Context, root string) (folders []string, stray *finder, err error) {
 	stray = &finder{ctx: ctx}
 	err = stray.entries(root, func(e fs.DirEntry) error {

@@ -55,7 +55,7 @@ func TestSkipped(t *testing.T) {
 		{
 			name: "val split", kind: ImageNetVal, files: pictures("val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
 			want:    []string{"n01/a.JPEG=0", "n03/c.JPEG=2"}, // as in torchvision, where n02\xff has label 1
-			skipped: []string{"d.JPEG: it lies in no folder of a class", `"n02\xff/b.JPEG": ` + badName},
+			skipped: []string{"d.JPEG: it is not in the folder of a class", `"n02\xff/b.JPEG": ` + badName},
 			classes: []string{"n01", `"n02\xff"`, "n03"}, passed: Passed{Files: 1, Bare: 1},
 		},
 		{

@@ -89,7 +89,7 @@ func (t *transfer) fill(ctx context.Context) error {
 			t.done()
 			return t.failed(fmt.Errorf("%s: %w", t.file.Label, again.error), "")
 		}
-		if t.partial.size-before >= enough {
+		if t.partial.size-before >= minProgress {
 			vain = 0
 		}
 		if vain++; vain >= t.client.Tries || t.requests >= maxRequests {

@@ -26,7 +26,8 @@ const (
 
 const coloursFile = "refined_train.csv"
 
-// carsRoot is the folder that the devkit lies in, which may be one above.
+// carsRoot returns the folder that contains the devkit: root, or the folder
+// stanford_cars in it.
 func carsRoot(root string) string {
 	if below := filepath.Join(root, "stanford_cars"); !isFolder(filepath.Join(root, "devkit")) && isFolder(below) {
 		return below

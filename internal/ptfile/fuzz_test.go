@@ -103,7 +103,7 @@ func FuzzPickle(f *testing.F) {
 			f.Add([]byte(tc.file))
 		}
 	}
-	for _, tc := range besides {
+	for _, tc := range foreignObjects {
 		f.Add([]byte(proto2 + dict("w", whole, "beside", tc.pickle) + "."))
 	}
 	f.Fuzz(func(t *testing.T, pickle []byte) {

@@ -12,10 +12,10 @@ import (
 // float64Type is numpy.dtype("f8"), as protocol 2 writes it.
 const float64Type = "cnumpy\ndtype\nX\x02\x00\x00\x00f8\x89\x88\x87R(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
 
-// besides are objects that lie beside weights in checkpoints, as Python's pickle
-// writes them under protocol 2, which torch.save uses, and the classes that are
-// left out with them.
-var besides = map[string]struct {
+// foreignObjects are objects that checkpoints contain next to the weights, as Python's
+// pickle writes them with protocol 2, which torch.save uses, and the classes that are
+// reported as left out.
+var foreignObjects = map[string]struct {
 	pickle  string
 	skipped []string
 }{
@@ -49,9 +49,9 @@ var besides = map[string]struct {
 		[]string{"omegaconf.dictconfig.DictConfig", "omegaconf.base.ContainerMetadata"}},
 }
 
-// TestBesides reads weights beside each of the objects, in both torch forms.
-func TestBesides(t *testing.T) {
-	for name, tc := range besides {
+// TestForeignObjects reads weights next to each of the objects, in both torch forms.
+func TestForeignObjects(t *testing.T) {
+	for name, tc := range foreignObjects {
 		object := dict("state_dict", dict("w", whole), "beside", tc.pickle)
 		for form, file := range map[string]string{
 			"zip":    archiveOf(proto2 + object + "."),

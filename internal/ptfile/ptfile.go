@@ -12,12 +12,12 @@
 // Files are not trusted. Nothing that a file names is ever called: the pickles
 // inside may only build containers, tensors and module trees (unpickle.go), and
 // their opcodes are counted and measured before they run (scan.go). Objects of
-// classes that training programs put beside weights are left out without being
-// made (inert.go); other classes are refused. Every
-// tensor is checked to lie inside its storage and every storage inside the
-// file. Opening takes at most memoryFactor bytes of memory for each byte of the
-// file's structure, that is its pickles, zip directory or header, plus a
-// constant; reading a tensor takes at most 3 MiB besides the destination.
+// classes that training programs save with the weights are left out and never
+// constructed (inert.go); other classes are refused. Every tensor is checked to be
+// inside its storage and every storage inside the file. Opening takes at most
+// memoryFactor bytes of memory for each byte of the file's structure, that is its
+// pickles, zip directory or header, plus a constant; reading a tensor takes at most
+// 3 MiB in addition to the destination.
 package ptfile
 
 import (
