@@ -33,7 +33,7 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	d, err := f.unlabelled(root)
 	if err != nil && f.folders > 0 {
-		return nil, hinted{err, `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`}
+		return nil, hinted{err, `for pictures in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
 	return d, err
 }
@@ -81,7 +81,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	if len(stray.pictures) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d pictures, but none in a folder of its class", root, len(stray.pictures)),
-			`move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
+			`move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
 		}
 	}
 	return nil, f.noPictures(root)

@@ -176,7 +176,7 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 		if !t.mixed || round > 1 {
 			return Result{}, hinted{
 				fmt.Errorf("%s: what %s sends has SHA-256 %s, want %s", f.Label, redacted(f.URL), sum, f.SHA256),
-				"it is not the file that was published, or it was damaged on the way: try again, or another --url",
+				"it is not the file that was published, or it was damaged on the way: try again, or another {url}",
 			}
 		}
 		say.Warn("%s: the parts of several requests do not have the SHA-256 that is wanted: fetching it again from the start", f.Label)

@@ -59,15 +59,6 @@ func cars(ctx context.Context, root string) ([]Part, error) {
 	return append(parts, colours(root, names)), nil
 }
 
-// runCars is what to run; the last part is the table of colours.
-func runCars(parts []Part) []string {
-	return []string{
-		"clipnh collect --model RN50x16 --dataset cars --data-path {} --save-path caches/cars",
-		"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path {} --colours-csv " +
-			quoted(parts[len(parts)-1].Name),
-	}
-}
-
 // checkMAT looks at the head of a MATLAB 5 file: 116 bytes of text, 8 of no
 // concern, version 0x0100, and the letters MI in the file's byte order.
 func checkMAT(path string, p *Part) error {
