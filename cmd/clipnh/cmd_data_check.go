@@ -66,10 +66,19 @@ func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	for _, p := range r.Parts {
+		for i := range p.Notes { // some are hints of errors
+			p.Notes[i] = g.printer.Spelled(p.Notes[i])
+		}
+	}
+	next := nextCommands(r)
 	if g.json {
-		err = g.printer.JSON(r)
+		err = g.printer.JSON(struct {
+			*layout.Report
+			Run []string `json:"run,omitempty"`
+		}{r, next})
 	} else {
-		err = printLayout(r, g)
+		err = printLayout(r, next, g)
 	}
 	if err != nil {
 		return err
@@ -80,9 +89,51 @@ func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) erro
 	return nil
 }
 
+// nextCommands returns command lines that use the data set; none if its layout is
+// wrong.
+func nextCommands(r *layout.Report) []string {
+	if !r.OK {
+		return nil
+	}
+	path, last := shellQuoted(r.Path), r.Parts[len(r.Parts)-1]
+	test := func(images layout.Part) []string {
+		if images.Count > layout.SubsetImages { // more than the paper uses
+			return []string{
+				"clipnh data subset --data-path " + path + " --save-path imagenet_5000",
+				"clipnh collect --model RN50x16 --dataset imagenet_test --data-path imagenet_5000 --sample-stride 5 --save-path caches/reprs",
+			}
+		}
+		return []string{"clipnh collect --model RN50x16 --dataset imagenet_test --data-path " + path + " --save-path caches/reprs"}
+	}
+	val := "clipnh collect --model RN50x16 --dataset imagenet_val --data-path " + path + " --save-path caches/val"
+	switch r.Kind {
+	case "imagenet":
+		return append(test(r.Parts[0]), val)
+	case "imagenet_test":
+		return test(r.Parts[0])
+	case "imagenet_val":
+		return []string{val}
+	case "cars": // the last part is the table of colours
+		return []string{
+			"clipnh collect --model RN50x16 --dataset cars --data-path " + path + " --save-path caches/cars",
+			"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path " + path +
+				" --colours-csv " + shellQuoted(last.Name),
+		}
+	}
+	return []string{"clipnh segment --model RN50x16 --pcs-path caches/pc0.npy --config " + r.Config + " --data-path " + path}
+}
+
+// shellQuoted returns a path as one word of a shell.
+func shellQuoted(path string) string {
+	if strings.ContainsAny(path, " \t\"'$&()*;<>?[]`{|}~#!\\") {
+		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	}
+	return path
+}
+
 // printLayout prints the parts, then problems and notes, then where to get the data or
-// what to run.
-func printLayout(r *layout.Report, g *globalOptions) error {
+// the next command lines.
+func printLayout(r *layout.Report, next []string, g *globalOptions) error {
 	t := ui.NewTable(ui.Left("part"), ui.Right("found"), ui.Left(""), ui.Right("published"), ui.Left("state"))
 	remarks := ui.NewTable(ui.Left(""))
 	section := func(title string, lines []string) {
@@ -112,7 +163,7 @@ func printLayout(r *layout.Report, g *globalOptions) error {
 	section("Problems:", wrong)
 	section("Notes:", notes)
 	section("Where to get it:", r.Get)
-	section("Next:", r.Run)
+	section("Next:", next)
 	if err := g.printer.Table(t); err != nil {
 		return err
 	}

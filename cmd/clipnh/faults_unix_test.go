@@ -85,12 +85,12 @@ func program(args ...string) *exec.Cmd {
 type faultJob struct {
 	name string
 	args func(dir string) []string
-	// prepare puts into the folder what has to be there before; nil for nothing.
+	// prepare, if not nil, creates the files that the job needs in the folder.
 	prepare func(t *testing.T, dir string)
 }
 
-// faultInputs are what fault jobs read, made once for all tests; and what came of
-// the jobs undisturbed.
+// faultInputs holds the input files of fault jobs, made once for all tests, and the
+// results of each job when nothing fails.
 var faultInputs struct {
 	once             sync.Once
 	dir, pcs, scores string
@@ -396,7 +396,7 @@ func (j faultJob) resume(t *testing.T, dir string, want *undisturbed, when strin
 	want.compare(t, dir, when)
 }
 
-// failed wants a run to have ended with one line of error, besides hints.
+// failed checks that a run failed and printed one line of error, hints not counted.
 func (e ending) failed(t *testing.T, when string, wanted ...string) {
 	t.Helper()
 	if e.code != exitFailed {

@@ -12,7 +12,8 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// setup returns the config, or an empty one, overridden by the flags that were given.
+// setup returns the settings of the --config file, or the defaults if there is none,
+// overridden by the flags that were given.
 func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
 	setup := &configs.Segmentation{Sink: true}
 	set := func(flag string) bool { return o.config == "" || o.given(flag) }

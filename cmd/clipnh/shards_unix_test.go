@@ -155,7 +155,7 @@ func (j shardJob) untilDone(t *testing.T, dir string, took time.Duration, seeds 
 	return kills
 }
 
-// merge puts together what lies in a folder, where nothing unfinished is left.
+// merge merges the shards in a folder, which must hold no unfinished files.
 func (j shardJob) merge(t *testing.T, shards, merged string) {
 	t.Helper()
 	entries, err := os.ReadDir(shards)
@@ -176,8 +176,8 @@ func (j shardJob) merge(t *testing.T, shards, merged string) {
 	}
 }
 
-// TestShardScript holds that numbers that are none, or not of the cut, are refused
-// before anything is run.
+// TestShardScript checks that shard numbers that are not numbers, or are out of range,
+// are refused before anything is run.
 func TestShardScript(t *testing.T) {
 	script := filepath.Join("..", "..", "scripts", "shard.sh")
 	for _, tt := range []struct {

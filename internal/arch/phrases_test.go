@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// This file holds that phrases which read like a translation do not come back.
-// testdata/phrases.txt lists them, each with a better one.
+// This file checks that phrases which read like a translation do not come back.
+// testdata/phrases.txt lists them, each with a better one. The tests use other phrases,
+// since this file is checked too.
 
 // A phrase is one that is not to be used.
 type phrase struct {

@@ -158,7 +158,7 @@ func FuzzReadMerges(f *testing.F) {
 	})
 }
 
-// TestMistakenMerges tells what lies in the place of a vocabulary by name.
+// TestMistakenMerges checks that the error names what a file is that is not a vocabulary.
 func TestMistakenMerges(t *testing.T) {
 	for text, want := range map[string]string{
 		"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "a Git LFS pointer, a few lines in the place of the file, want a merges file",

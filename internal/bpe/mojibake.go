@@ -7,9 +7,8 @@ import (
 
 // Mojibake is text encoded as UTF-8 and read as Latin-1 or Windows-1252: each
 // byte has become a character. ftfy weighs hundreds of character pairs to tell
-// it from text that is meant so. Here a run of characters is taken for mojibake
-// if its bytes are one UTF-8 character, and it begins as proper text hardly
-// would:
+// it from intended text. Here a run of characters counts as mojibake if its bytes
+// are one UTF-8 character and it begins in a way that is rare in correct text:
 //
 //	Â and Ã                      U+0080 to U+00FF: accented letters, signs
 //	â and one of € ‚ „ ˜ ™ œ \x9d  punctuation, currency, signs, dingbats
@@ -17,9 +16,9 @@ import (
 //	ðŸ                           emoji
 //	any, if it holds a C1 control
 //
-// Where one is found and the whole line can be read as UTF-8, it is; else those
-// runs are replaced where they stand. Letters of other scripts are recognised
-// only along with one of these.
+// If a line has such a run and can be read as UTF-8 as a whole, the whole line is
+// decoded; otherwise only the runs are. Letters of other scripts are recognised
+// only along with one of these runs.
 
 // windows1252 is what bytes 0x80 to 0x9f mean in Windows-1252; the five it
 // leaves open stay controls.
@@ -53,7 +52,7 @@ func readWhole(line string) (string, bool) {
 	return string(read), utf8.Valid(read)
 }
 
-// readSequences replaces the runs listed above.
+// readSequences decodes the runs described above.
 func readSequences(line string) (fixed string, found bool) {
 	var b strings.Builder
 	for rest := line; rest != ""; {
@@ -87,7 +86,7 @@ func readSequence(text string) (read rune, n int) {
 			continue
 		}
 		read, length := utf8.DecodeRune(sequence)
-		if length != len(sequence) || !control && !telling(sequence) {
+		if length != len(sequence) || !control && !suspicious(sequence) {
 			return 0, 0
 		}
 		return read, i + utf8.RuneLen(r)
@@ -95,9 +94,10 @@ func readSequence(text string) (read rune, n int) {
 	return 0, 0
 }
 
-// telling reports whether the bytes of a character, misread, begin as proper text
-// hardly would. An â may well come before dots, dashes and closing quotes.
-func telling(sequence []byte) bool {
+// suspicious reports whether the bytes of a character, misread, begin in a way that is
+// rare in correct text. For â this depends on the second byte: correct text can have
+// dots, dashes and closing quotes after it.
+func suspicious(sequence []byte) bool {
 	switch sequence[0] {
 	case 0xc2, 0xc3:
 		return true

@@ -36,7 +36,7 @@ type network struct {
 	next int        // index in order
 }
 
-// workspace is what operations need besides their inputs.
+// workspace holds what operations share: scratch memory and worker threads.
 type workspace struct {
 	scratch kernel.Scratch
 	team    par.Team

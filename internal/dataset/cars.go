@@ -28,7 +28,7 @@ import (
 // yellowColour is the only colour whose number in the table is known for sure.
 const yellowColour = 9
 
-// carsFolder returns the folder that the devkit lies in.
+// carsFolder returns the folder that contains the devkit.
 func carsFolder(dir string) string {
 	if _, err := os.Stat(join(dir, "devkit")); err == nil {
 		return dir
@@ -68,8 +68,8 @@ func ReadCarClasses(path string) ([]string, error) {
 	return names, nil
 }
 
-// ReadCarAnnotations reads cars_train_annos.mat, of which every picture has one
-// of so many classes, or cars_test_annos.mat, which has none.
+// ReadCarAnnotations reads cars_train_annos.mat, in which every image has a class
+// from 1 to classes, or cars_test_annos.mat, which has no classes.
 func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
 	f, err := matfile.ReadFile(path)
 	if err != nil {

@@ -206,12 +206,12 @@ func TestOpenErrors(t *testing.T) {
 		{
 			name: "test split of folders", kind: ImageNetTest, files: pictures("n01/a.JPEG"),
 			err:  "DIR: no pictures (EXTENSIONS) among 0 files and 1 folders",
-			hint: `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`,
+			hint: `for pictures in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`,
 		},
 		{
 			name: "flat val split", kind: ImageNetVal, files: pictures("val/a.JPEG", "val/b.JPEG"),
 			err:  "DIR/val: 2 pictures, but none in a folder of its class",
-			hint: `move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
+			hint: `move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
 		},
 		{
 			name: "empty val split", kind: ImageNetVal, files: map[string]string{"val/n01/": "", "val/a.txt": ""},
@@ -246,7 +246,7 @@ func TestOpenErrors(t *testing.T) {
 		{
 			name: "stray pictures beside empty class folders", kind: ImageNetVal, files: with(pictures("val/a.JPEG"), "val/n01/", ""),
 			err:  "DIR/val: 1 pictures, but none in a folder of its class",
-			hint: `move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
+			hint: `move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
 		},
 	}
 	for _, test := range tests {

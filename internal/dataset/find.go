@@ -102,7 +102,7 @@ func (f *finder) skip(path, reason string) {
 	f.skipped = append(f.skipped, Skipped{Path: path, Reason: reason})
 }
 
-// reason is what an error says besides a path.
+// reason returns the text of an error without the path.
 func reason(err error, path string) string {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		err = e.Err

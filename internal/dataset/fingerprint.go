@@ -8,12 +8,12 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 )
 
-// unopened is the size of a picture's file that cannot be opened.
+// unopened is the size recorded for an image file that cannot be opened.
 const unopened = -1
 
-// Sizes returns the size of each picture's file in bytes, or -1 where it cannot
-// be opened: whoever reads the pictures later knows by it which of them have
-// changed, vanished or become unreadable since. Each call asks for all anew.
+// Sizes returns the size of each image file in bytes, or -1 for one that cannot be
+// opened. A later reader can tell by it which files have since changed, vanished or
+// become unreadable. Sizes are not cached: each call asks the file system.
 func (d *Dataset) Sizes() []int64 {
 	sizes := make([]int64, len(d.Items))
 	for i, item := range d.Items {

@@ -33,7 +33,7 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	d, err := f.unlabelled(root)
 	if err != nil && f.folders > 0 {
-		return nil, hinted{err, `for pictures in folders, use "--dataset images", or "--dataset imagenet_val" where each class has its folder`}
+		return nil, hinted{err, `for pictures in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
 	return d, err
 }
@@ -44,9 +44,9 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 // Labels are the folders' places in sorted order, as in torchvision's
 // ImageFolder; with all of ImageNet's folders, named by WordNet id, these are
 // ImageNet's indices, but not with some of them. A file classes.txt with a line
-// "folder<TAB>name" per class says otherwise: it gives the order and the names.
-// It lies beside val, or in dir if there is no dir/val. It must list every
-// folder, but may list more.
+// "folder<TAB>name" per class overrides this: it gives the order and the names.
+// It is next to val, or in dir if there is no dir/val. It must list every folder,
+// and may list others.
 func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	root := splitFolder(dir, "val")
 	folders, stray, err := classFolders(ctx, root)
@@ -81,14 +81,14 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	if len(stray.pictures) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d pictures, but none in a folder of its class", root, len(stray.pictures)),
-			`move each picture into the folder of its class, or use "--dataset images" for pictures without labels`,
+			`move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
 		}
 	}
 	return nil, f.noPictures(root)
 }
 
-// classFolders returns the names of the folders in root, sorted, and what lies
-// beside them.
+// classFolders returns the names of the folders in root, sorted, and the files next to
+// them.
 func classFolders(ctx context.Context, root string) (folders []string, stray *finder, err error) {
 	stray = &finder{ctx: ctx}
 	err = stray.entries(root, func(e fs.DirEntry) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 )
 
-// Labels are what is known of pictures besides the pictures: which group each
-// belongs to, such as a year, and the answers to some yes-or-no questions.
+// Labels are annotations of images: which group each image belongs to, such as a year,
+// and the answers to some yes-or-no questions.
 type Labels struct {
 	Path     string   // of the file they are from
 	Grouping string   // what groups are: "year"

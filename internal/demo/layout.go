@@ -160,5 +160,5 @@ func (e *DiffersError) Error() string {
 
 // Hint returns advice for the user.
 func (e *DiffersError) Hint() string {
-	return `run "clipnh demo --dir DIR" with another folder, or delete these files first`
+	return `run "clipnh demo {dir} DIR" with another folder, or delete these files first`
 }

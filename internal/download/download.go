@@ -1,13 +1,12 @@
-// Package download brings single files over HTTP to a place on disk, whole and
-// with the SHA-256 that is wanted, or not at all.
+// Package download fetches single files over HTTP. A file appears at its path only
+// once it is complete and has the expected SHA-256.
 //
-// What has arrived lies in PATH.partial until everything has; a download that was
-// interrupted, or killed, goes on from there. The checksum is that of the file on
-// disk, bytes of earlier runs included, taken before the file gets its name. Nothing
-// is believed of a server: it may drop the connection, fall silent, send too little,
-// too much or something else, ignore the wish for the rest of a file, or send
-// elsewhere. What can be mended by asking again is asked again, a bounded number of
-// times.
+// Until then its bytes are in PATH.partial. A download that was interrupted or killed
+// resumes from there. The checksum is computed from the file on disk, including the
+// bytes of earlier runs, before the file is renamed. Servers are not trusted: they may
+// drop the connection, stall, send too little, too much or other data, ignore range
+// requests, or redirect. Requests that can succeed on another try are repeated, a
+// bounded number of times.
 package download
 
 import (
@@ -76,7 +75,7 @@ const (
 	maxPause     = 30 * time.Second // between requests, unless the server asks for more
 	maxAskedFor  = 2 * time.Minute  // what a server may ask for
 	maxRequests  = 100              // of one file, however much each brings
-	enough       = 1 << 20          // bytes by which a request is not in vain
+	minProgress  = 1 << 20          // bytes; a request that brings less counts as failed
 )
 
 // NewClient returns a Client with settings for the open internet. It takes the
@@ -157,7 +156,7 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 	t := &transfer{client: c, file: f, partial: p, say: say, mixed: kept > 0}
 	defer t.done()
 	if kept > 0 {
-		say.Note("%s: going on after %s", f.Label, ui.FormatBytes(kept))
+		say.Note("%s: resuming after %s", f.Label, ui.FormatBytes(kept))
 	}
 	for round := 1; ; round++ {
 		if err := t.fill(ctx); err != nil {
@@ -177,7 +176,7 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 		if !t.mixed || round > 1 {
 			return Result{}, hinted{
 				fmt.Errorf("%s: what %s sends has SHA-256 %s, want %s", f.Label, redacted(f.URL), sum, f.SHA256),
-				"it is not the file that was published, or it was damaged on the way: try again, or another --url",
+				"it is not the file that was published, or it was damaged on the way: try again, or another {url}",
 			}
 		}
 		say.Warn("%s: the parts of several requests do not have the SHA-256 that is wanted: fetching it again from the start", f.Label)

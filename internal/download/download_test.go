@@ -298,7 +298,7 @@ func TestGetGoesOn(t *testing.T) {
 			t.Fatal("no error")
 		}
 		result, said, err := get(t, c, f)
-		if err != nil || result.Kept != int64(half) || !strings.Contains(said, "going on after 1.5 MiB") {
+		if err != nil || result.Kept != int64(half) || !strings.Contains(said, "resuming after 1.5 MiB") {
 			t.Errorf("%+v, %v, said %q", result, err, said)
 		}
 		arrived(t, f)

@@ -89,7 +89,7 @@ func (t *transfer) fill(ctx context.Context) error {
 			t.done()
 			return t.failed(fmt.Errorf("%s: %w", t.file.Label, again.error), "")
 		}
-		if t.partial.size-before >= enough {
+		if t.partial.size-before >= minProgress {
 			vain = 0
 		}
 		if vain++; vain >= t.client.Tries || t.requests >= maxRequests {
@@ -210,7 +210,7 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 	default:
 		return false, hinted{
 			fmt.Errorf("%s: %s", from, foreign.Name(resp.Status)),
-			"try a mirror: --url, or CLIPNH_MIRROR in the environment",
+			"try a mirror: {url}, or CLIPNH_MIRROR in the environment",
 		}
 	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// HeadBytes is how much of a file Mistaken wants to see.
+// HeadBytes is how many bytes of a file Mistaken needs at most.
 const HeadBytes = 512
 
-// A Mistake is a file that lies in the place of another. It is an error with
-// advice.
+// A Mistake is the error for a file that is something other than what was expected.
+// It has a hint.
 type Mistake struct{ what, hint string }
 
 func (m *Mistake) Error() string { return m.what }
 
-// Hint says how to come by the file that was wanted.
+// Hint says how to get the expected file.
 func (m *Mistake) Hint() string { return m.hint }
 
-// mistakes are known by how they begin.
+// mistakes are recognised by their first bytes.
 var mistakes = []struct{ prefix, what, hint string }{
 	{"version https://git-lfs.github.com/", "a Git LFS pointer, a few lines in the place of the file",
 		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
@@ -35,11 +35,11 @@ var mistakes = []struct{ prefix, what, hint string }{
 	{"%PDF-", "a PDF document", ""},
 }
 
-// Mistaken returns what a file is that begins with head, when it is one of those
-// that people come to have instead of the one they meant: the pointer that a
-// clone without Git LFS leaves, the web page that a download of the wrong
-// address brings, a file still packed. It returns nil when it knows nothing;
-// callers ask when they have not found what they read.
+// Mistaken returns a *Mistake if head, the beginning of a file, belongs to a kind of
+// file that users often have by accident: the pointer that a clone without Git LFS
+// leaves, the web page that a download from the wrong address returns, a file that is
+// still compressed. Otherwise it returns nil. Callers use it after they failed to
+// recognise a file.
 func Mistaken(head []byte) error {
 	for _, m := range mistakes {
 		if bytes.HasPrefix(head, []byte(m.prefix)) {

@@ -126,7 +126,7 @@ func (f *bmpFile) check() error {
 	return nil
 }
 
-// bmpShare is where a channel lies in a pixel.
+// bmpShare is the position of a channel's bits in a pixel.
 type bmpShare struct {
 	shift uint
 	most  uint32 // its largest value

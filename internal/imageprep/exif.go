@@ -76,8 +76,8 @@ func exifOrientation(exif []byte) (orientation int, ok bool) {
 	return 0, false
 }
 
-// turned turns a picture of w x h pixels of so many samples that is stored with an
-// orientation, as Pillow's exif_transpose does, and returns its new size.
+// turned rotates or mirrors an image according to its EXIF orientation, as Pillow's
+// exif_transpose does, and returns its new size. pix is [h,w,samples].
 func turned[T any](pix []T, w, h, samples, orientation int) ([]T, int, int) {
 	// A step to the right and one down in the result are steps dx and dy in the
 	// source, in pixels, from the source pixel first.

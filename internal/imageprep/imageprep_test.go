@@ -278,9 +278,9 @@ func BenchmarkPreprocess(b *testing.B) {
 	})
 }
 
-// mostAllocated is what decoding a file of so many bytes may take when it may
-// have so many pixels: the package's promise. JPEG's blocks go beyond the
-// picture's edges, by at most 31 samples each way.
+// mostAllocated returns how many bytes decoding may allocate, as the package promises,
+// for a file of size bytes and a limit of pixels. JPEG blocks extend beyond the image
+// edges, by at most 31 samples each way.
 func mostAllocated(pixels, size int) int64 {
 	const edge = 32 * 2 * 65536
 	return int64(pixelBytes)*int64(pixels+edge) + 8*int64(size) + testutil.Slack

@@ -51,8 +51,9 @@ func inflated(text []byte, packed bool) []byte {
 	return text
 }
 
-// rawProfile decodes the hexadecimal digits from the fourth line on: an empty one,
-// the profile's name, and its length come before. It is nil if they are none.
+// rawProfile decodes the hexadecimal digits from the fourth line on. Before them come a
+// blank line, the profile's name, and its length. It returns nil if the rest is not
+// hexadecimal.
 func rawProfile(text []byte) []byte {
 	lines := bytes.SplitN(text, []byte("\n"), 4)
 	if len(lines) < 4 {

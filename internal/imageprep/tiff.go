@@ -61,15 +61,15 @@ type tiffFile struct {
 	values map[int]tiffValues // by tag
 }
 
-// tiffValues are whole numbers of so many bytes.
+// tiffValues are integers of size bytes each.
 type tiffValues struct {
 	b    []byte
 	size int
 }
 
-// decodeTIFF reads the first picture of a TIFF file: TIFF 6's baseline, greys,
-// colours and palettes, with LZW, Deflate and tiles besides, and CMYK. As Pillow
-// does it turns the picture upright in any case.
+// decodeTIFF reads the first image of a TIFF file: TIFF 6 baseline (grey, colour and
+// palette), and also LZW, Deflate, tiles and CMYK. It always applies the orientation,
+// as Pillow does.
 func decodeTIFF(b []byte, admit admission, _ bool) (*raster, notes, error) {
 	f, err := parseTIFF(b)
 	if err != nil {

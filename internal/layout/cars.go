@@ -26,7 +26,8 @@ const (
 
 const coloursFile = "refined_train.csv"
 
-// carsRoot is the folder that the devkit lies in, which may be one above.
+// carsRoot returns the folder that contains the devkit: root, or the folder
+// stanford_cars in it.
 func carsRoot(root string) string {
 	if below := filepath.Join(root, "stanford_cars"); !isFolder(filepath.Join(root, "devkit")) && isFolder(below) {
 		return below
@@ -56,15 +57,6 @@ func cars(ctx context.Context, root string) ([]Part, error) {
 		parts = append(parts, p)
 	}
 	return append(parts, colours(root, names)), nil
-}
-
-// runCars is what to run; the last part is the table of colours.
-func runCars(parts []Part) []string {
-	return []string{
-		"clipnh collect --model RN50x16 --dataset cars --data-path {} --save-path caches/cars",
-		"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path {} --colours-csv " +
-			quoted(parts[len(parts)-1].Name),
-	}
 }
 
 // checkMAT looks at the head of a MATLAB 5 file: 116 bytes of text, 8 of no

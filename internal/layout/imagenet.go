@@ -17,26 +17,13 @@ var getImageNet = []string{
 	"val: ILSVRC2012_img_val.tar, each picture moved into the folder of its class (n01440764 and so on)",
 }
 
-// runTest is what to run on the test split: all of it is more than is needed.
-func runTest(parts []Part) []string {
-	if parts[0].Count > subsetPictures {
-		return []string{
-			"clipnh data subset --data-path {} --save-path imagenet_5000",
-			"clipnh collect --model RN50x16 --dataset imagenet_test --data-path imagenet_5000 --sample-stride 5 --save-path caches/reprs",
-		}
-	}
-	return []string{"clipnh collect --model RN50x16 --dataset imagenet_test --data-path {} --save-path caches/reprs"}
-}
-
-func runVal([]Part) []string {
-	return []string{"clipnh collect --model RN50x16 --dataset imagenet_val --data-path {} --save-path caches/val"}
-}
+// SubsetImages is how many images of ImageNet's test split the paper uses.
+const SubsetImages = 5000
 
 const (
-	testPictures   = 100000
-	subsetPictures = 5000 // that the paper takes of them
-	valPictures    = 50000
-	valClasses     = 1000
+	testPictures = 100000
+	valPictures  = 50000
+	valClasses   = 1000
 )
 
 // imageNet checks both splits, each of which must have its folder.

@@ -36,36 +36,36 @@ func (p *Part) note(format string, args ...any) {
 
 // A Report is what was found.
 type Report struct {
-	Kind  string   `json:"dataset"`
-	Path  string   `json:"path"`
-	OK    bool     `json:"ok"` // no part has a problem
-	Parts []Part   `json:"parts"`
-	Get   []string `json:"get,omitempty"` // where the data set is to be had
-	Run   []string `json:"run,omitempty"` // command lines that use it
+	Kind   string   `json:"dataset"`
+	Path   string   `json:"path"`
+	OK     bool     `json:"ok"` // no part has a problem
+	Parts  []Part   `json:"parts"`
+	Get    []string `json:"get,omitempty"` // where to get the data set, unless OK
+	Config string   `json:"-"`             // built-in config for segmentation, or empty
 }
 
 // kind is a data set whose layout is known.
 type kind struct {
-	name  string
-	about string
-	get   []string
-	run   func(parts []Part) []string // {} for the path
-	parts func(ctx context.Context, root string) ([]Part, error)
+	name   string
+	about  string
+	get    []string
+	config string // of Report
+	parts  func(ctx context.Context, root string) ([]Part, error)
 }
 
 func kinds() []kind {
 	all := []kind{
 		{
 			"imagenet", "both splits of ImageNet below",
-			getImageNet, func(parts []Part) []string { return append(runTest(parts[:1]), runVal(parts[1:])...) }, imageNet,
+			getImageNet, "", imageNet,
 		},
 		{
 			"imagenet_test", "ImageNet's test split: pictures in test, or in the folder",
-			getImageNet, runTest, single(imageNetTest),
+			getImageNet, "", single(imageNetTest),
 		},
 		{
 			"imagenet_val", "ImageNet's validation split: class folders, in val or not",
-			getImageNet, runVal, single(imageNetVal),
+			getImageNet, "", single(imageNetVal),
 		},
 		{
 			"cars", "Stanford Cars: images, devkit, table of refined colours",
@@ -73,18 +73,13 @@ func kinds() []kind {
 				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
 				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",
 			},
-			runCars, cars,
+			"", cars,
 		},
 	}
 	for _, s := range sceneKinds {
-		all = append(all, kind{s.name, s.about, s.get, s.runs(), s.parts})
+		all = append(all, kind{s.name, s.about, s.get, s.config, s.parts})
 	}
 	return all
-}
-
-// lines are what to run whatever was found.
-func lines(all ...string) func([]Part) []string {
-	return func([]Part) []string { return all }
 }
 
 func single(check func(context.Context, string) (Part, error)) func(context.Context, string) ([]Part, error) {
@@ -131,13 +126,9 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		r := &Report{Kind: k.name, Path: root, OK: ok(parts), Parts: parts}
+		r := &Report{Kind: k.name, Path: root, OK: ok(parts), Parts: parts, Config: k.config}
 		if !r.OK {
 			r.Get = k.get
-			return r, nil
-		}
-		for _, line := range k.run(parts) {
-			r.Run = append(r.Run, strings.ReplaceAll(line, "{}", quoted(root)))
 		}
 		return r, nil
 	}
@@ -152,14 +143,6 @@ func ok(parts []Part) bool {
 		}
 	}
 	return true
-}
-
-// quoted returns a path as one word of a shell.
-func quoted(path string) string {
-	if strings.ContainsAny(path, " \t\"'$&()*;<>?[]`{|}~#!\\") {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	}
-	return path
 }
 
 // some names the first few of many, for a message.

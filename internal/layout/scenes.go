@@ -3,7 +3,6 @@ package layout
 import (
 	"context"
 	"errors"
-	"fmt"
 	"image"
 	_ "image/jpeg" // the heads of pictures
 	_ "image/png"
@@ -203,9 +202,4 @@ func below(root, name string) string { return filepath.Join(root, filepath.FromS
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)
-}
-
-// runs is what to run on the data set.
-func (s sceneKind) runs() func([]Part) []string {
-	return lines(fmt.Sprintf("clipnh segment --model RN50x16 --pcs-path caches/pc0.npy --config %s --data-path {}", s.config))
 }

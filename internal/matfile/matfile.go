@@ -33,8 +33,8 @@ import (
 )
 
 const (
-	budgetTimes = 256     // bytes of memory a byte of the file may take
-	budgetLeast = 1 << 20 // bytes of memory besides, so that tiny files may inflate well
+	budgetTimes = 256     // bytes of memory for each byte of the file
+	budgetLeast = 1 << 20 // bytes of memory added to that, for tiny files that compress well
 
 	maxFile   = 256 << 20 // bytes of a file
 	maxDepth  = 32        // arrays within arrays

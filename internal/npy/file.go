@@ -104,9 +104,9 @@ func (f *File) Close() error { return f.file.Close() }
 var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // ReadFloat32 fills dst with the elements from number start on, in row-major
-// order. It fails when they are not all in the array. It needs no memory
-// besides dst, or a small buffer where elements are float64, which are rounded;
-// for the first element of an array in Fortran order, four bytes for each.
+// order. It fails if the array does not have all of them. float64 elements are
+// rounded. In addition to dst it needs only a small buffer, for float64; an array in
+// Fortran order is converted on the first call and kept, at four bytes an element.
 func (f *File) ReadFloat32(dst []float32, start int64) error {
 	if total := int64(f.Count()); start < 0 || start > total || int64(len(dst)) > total-start {
 		return fmt.Errorf("read %s: elements %d to %d, want them within 0 to %d", f.file.Name(), start, start+int64(len(dst)), total)
@@ -174,9 +174,8 @@ func (f *File) readFloat64(dst []float32, start int64) error {
 }
 
 // ReadFloat32 reads all elements of a .npy file of numbers, in row-major
-// order, and its shape. A file of floats takes no memory besides the result, or
-// the result twice when it is in Fortran order; others take the file's length
-// more.
+// order, and its shape. A file of floats takes only the memory of the result, or twice
+// that if it is in Fortran order; other files also take their own length.
 func ReadFloat32(path string) (data []float32, shape []int, err error) {
 	f, err := Open(path)
 	if err == nil {

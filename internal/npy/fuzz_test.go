@@ -85,8 +85,8 @@ func FuzzArchive(f *testing.F) {
 	})
 }
 
-// checkEntry reads an array of an archive of so many bytes, holds it to the
-// package's promises, and writes and reads it again.
+// checkEntry reads an array of an archive of size bytes, checks the package's promises,
+// and writes and reads the array again.
 func checkEntry(t *testing.T, a *Archive, name string, size int) {
 	var array *Array
 	claimed := min(a.byName[name].UncompressedSize64, maxDeflate*uint64(size))

@@ -1,7 +1,7 @@
 // Package npy reads and writes NumPy's array files: .npy, one array, and .npz,
 // a zip archive of them; and the headerless .dat dumps of np.memmap.
 //
-// A Header says how an array lies in bytes: its element type, byte order, axis
+// A Header describes how an array is stored: its element type, byte order, axis
 // order and shape. An Array is a whole array in memory, read by ReadFile or
 // from an Archive and converted on demand. A File is an array that stays on
 // disk, of any size, and is read piece by piece.

@@ -21,8 +21,8 @@ const (
 	nameBytes, nameBytesPerB = 1 << 16, 16 // bytes of names, and more for each byte of pickle
 )
 
-// flatten lists the tensors of an unpickled value of so many bytes and
-// opcodes, with their dotted names. Values that are no tensors are passed over.
+// flatten lists the tensors of an unpickled value with their dotted names. bytes and ops
+// are the length of the pickle and its number of opcodes. Other values are ignored.
 func flatten(v any, bytes, ops int) ([]Tensor, error) {
 	w := walker{nodes: nodes + nodesPerOp*ops, nameBytes: nameBytes + nameBytesPerB*bytes}
 	if err := w.visit("", v, 0); err != nil {

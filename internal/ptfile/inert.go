@@ -17,7 +17,7 @@ import (
 type inert struct{ _ byte } // not empty: pointers to two must differ
 
 var (
-	skipped  = &inert{} // of a class that lies beside weights in many checkpoints
+	skipped  = &inert{} // of a class that many checkpoints contain next to the weights
 	refused  = &inert{} // any other class: the file is refused once it has been looked through
 	instance = &inert{} // an object of such a class
 )

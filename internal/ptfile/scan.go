@@ -122,9 +122,10 @@ var opcodes = [256]effect{
 
 // scan walks the opcodes of the pickle that data begins with, without running
 // it, and returns its length and number of opcodes. A pickle that passes
-// cannot make the unpickler allocate for bytes that are not there, or loop, nor
-// panic but for bytes as keys, which load expects: every argument lies in data, every opcode finds its operands on the
-// stack, dicts get pairs, and what is read from the memo was written.
+// cannot make the unpickler allocate for missing bytes, or loop, or panic except for
+// bytes as keys, which load expects: every argument is inside data, every opcode finds
+// its operands on the stack, dicts get pairs, and memo entries are written before they
+// are read.
 //
 // FRAME is walked over: its contents are opcodes too, read in the same order.
 // A frame's length is still checked, since the unpickler allocates it.

@@ -99,7 +99,7 @@ func TestShardErrors(t *testing.T) {
 	}
 }
 
-// FuzzIndex holds that what an index names lies in its own folder.
+// FuzzIndex checks that every file that an index names is in the index's own folder.
 func FuzzIndex(f *testing.F) {
 	f.Add([]byte(`{"metadata": {"total_size": 8}, "weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}}`))
 	f.Add([]byte(`{"weight_map": {"": "", "b": "../x"}}`))
