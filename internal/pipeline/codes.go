@@ -54,7 +54,7 @@ func openCodes(path, textsPath string, by omp.Normalization, units, outDim int, 
 		return nil, err
 	}
 	defer a.Close()
-	m, err := a.ReadSparse(units, shape[0])
+	m, err := a.ReadSparse(mostUnits, mostTexts)
 	if err != nil {
 		return nil, err
 	}
