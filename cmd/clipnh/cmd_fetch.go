@@ -25,9 +25,10 @@ merges file of their tokenizer, words the word list of the paper.
 
 A file gets its name only when it is whole and its SHA-256 is that of the table. A
 download that breaks off is taken up again where it stopped, by itself a few times, and
-by the same command later. A server that sends less than 4 KiB a second is given up.
-Where there is no network, what is printed says where to put the file by hand. Two runs that want the same file do not get in each other's
-way. Proxies are those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
+by the same command later. A server that sends less than 4 KiB a second is given up, and
+without a network the message says where to save the file by hand. Two runs that want the
+same file do not get in each other's way. Proxies are those of HTTPS_PROXY, HTTP_PROXY and
+NO_PROXY.
 
 Files lie in assets below $CLIPNH_HOME, else below clipnh in $XDG_CACHE_HOME or
 ~/.cache (on macOS and Windows in the system's folder for caches). A file that you have
