@@ -166,7 +166,7 @@ func TestFetchByHand(t *testing.T) {
 	start := time.Now()
 	_, err := s.Fetch(t.Context(), download.NewClient("clipnh/test"), a, s.URL(a, ""), ui.NewPrinter(&said, &said, time.Now))
 	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "put it at "+s.Path(a)) || time.Since(start) > 5*time.Second {
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "save it as "+s.Path(a)) || time.Since(start) > 5*time.Second {
 		t.Fatalf("%v after %s, without the path of the file", err, time.Since(start))
 	}
 	write(t, s.Path(a), text)

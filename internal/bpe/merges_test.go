@@ -161,7 +161,7 @@ func FuzzReadMerges(f *testing.F) {
 // TestMistakenMerges checks that the error names what a file is that is not a vocabulary.
 func TestMistakenMerges(t *testing.T) {
 	for text, want := range map[string]string{
-		"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "a Git LFS pointer, a few lines in the place of the file, want a merges file",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "a Git LFS pointer, not the file itself, want a merges file",
 		"\n\n<!DOCTYPE html>\n<html>\n":                              "an HTML page, as a server sends it to a browser, want a merges file",
 	} {
 		if _, err := Read(strings.NewReader(text)); testutil.Line(err, want) != nil {

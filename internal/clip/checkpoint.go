@@ -40,7 +40,7 @@ func Open(path string) (*Checkpoint, error) {
 	if err != nil {
 		f.Close()
 		if shardName.MatchString(path) {
-			err = hinted{err, "it is one of several files of a model: give the index beside them, model.safetensors.index.json"}
+			err = hinted{err, "it is one shard of a model: pass the index beside it, model.safetensors.index.json"}
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -57,7 +57,7 @@ func (ck *Checkpoint) RequireText() error {
 	if ck.Config.HasText() {
 		return nil
 	}
-	return fmt.Errorf("%s: the image tower alone, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
+	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }
 
 // Close closes the file. Towers built from it stay usable.

@@ -160,7 +160,7 @@ func TestImageTowerAlone(t *testing.T) {
 			if err := ck.Verify(context.Background()); err != nil {
 				t.Error(err)
 			}
-			if _, err := NewTextTower(ck, 1); testutil.Line(err, ck.Path(), "the image tower alone, want the text tower too") != nil {
+			if _, err := NewTextTower(ck, 1); testutil.Line(err, ck.Path(), "only the image tower is there, want the text tower too") != nil {
 				t.Errorf("a text tower of nothing: %v", err)
 			}
 		})
@@ -181,14 +181,14 @@ func TestSeveralModels(t *testing.T) {
 		return writeSafetensors(t, all)
 	}
 	ck := open(t, write("state_dict.", "state_dict_ema."))
-	if got, want := ck.Notes(), []string{`the weights below "state_dict." are used, those below "state_dict_ema." are not`}; !slices.Equal(got, want) {
+	if got, want := ck.Notes(), []string{`using the weights under "state_dict.", not those under "state_dict_ema."`}; !slices.Equal(got, want) {
 		t.Errorf("notes %q, want %q", got, want)
 	}
 	if notes := open(t, write("model.")).Notes(); len(notes) > 0 {
 		t.Errorf("notes %q of one model", notes)
 	}
 	_, err := Open(write("state_dict.student.", "state_dict.teacher."))
-	if bad := testutil.Line(err, `weights of 2 models, below "state_dict.student.", "state_dict.teacher."`); bad != nil {
+	if bad := testutil.Line(err, `weights of 2 models, under "state_dict.student.", "state_dict.teacher."`); bad != nil {
 		t.Error(bad)
 	}
 }

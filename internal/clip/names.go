@@ -150,14 +150,14 @@ func choose(found []weights) (weights, []string, error) {
 	}
 	if len(inside) != 1 {
 		return weights{}, nil, hinted{
-			fmt.Errorf("weights of %d models, below %s, want those of one", len(found), foreign.QuoteAll(prefixes)),
-			`write the one you mean in Python: torch.save({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}, "weights.pt")`,
+			fmt.Errorf("weights of %d models, under %s; want one", len(found), foreign.QuoteAll(prefixes)),
+			`save the one you want from Python: torch.save({k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}, "weights.pt")`,
 		}
 	}
 	var notes []string
 	for _, prefix := range prefixes {
 		if prefix != inside[0].prefix {
-			notes = append(notes, fmt.Sprintf("the weights below %s are used, those below %s are not", foreign.Quote(inside[0].prefix), foreign.Quote(prefix)))
+			notes = append(notes, fmt.Sprintf("using the weights under %s, not those under %s", foreign.Quote(inside[0].prefix), foreign.Quote(prefix)))
 		}
 	}
 	return inside[0], notes, nil

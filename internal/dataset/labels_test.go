@@ -92,11 +92,11 @@ func TestReadTableRefuses(t *testing.T) {
 		"not UTF-8":     {"image,year,yellow\na\xff,1,1\n", `line 2: column "image" is not UTF-8 text`},
 		"UTF-16":        {"\xff\xfei\x00", "text is UTF-16, want UTF-8"},
 		"zero byte":     {"image,year,yellow\na\x00,1,1\n", "is not UTF-8 text"},
-		"Git LFS":       {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, a few lines in the place of the file, want a table of comma-separated values"},
+		"Git LFS":       {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, not the file itself, want a table of comma-separated values"},
 		"HTML":          {"<!doctype html>\n", "an HTML page"},
-		"long answer":   {"image,year,yellow\na,1," + strings.Repeat("x", 1<<20) + "\n", `line 2: column "yellow": "` + strings.Repeat("x", 60) + `"... (1048516 bytes more), want 1 or 0`},
-		"long picture":  {"image,year,yellow\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",1,1\n", 2), "(1048516 bytes more) has a row already"},
-		"long columns":  {strings.Repeat("x", 1<<20) + ",year\n", "(1048516 bytes more), \"year\""},
+		"long answer":   {"image,year,yellow\na,1," + strings.Repeat("x", 1<<20) + "\n", `line 2: column "yellow": "` + strings.Repeat("x", 60) + `"... (1048516 more bytes), want 1 or 0`},
+		"long picture":  {"image,year,yellow\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",1,1\n", 2), "(1048516 more bytes) has a row already"},
+		"long columns":  {strings.Repeat("x", 1<<20) + ",year\n", "(1048516 more bytes), \"year\""},
 		"many columns":  {strings.Repeat("a,", 2000) + "\n", "2001 columns, want at most 1024"},
 	} {
 		if _, err := tableOf(t, tt.text, "yellow"); testutil.Line(err, tt.want) != nil || len(err.Error()) > 500 {

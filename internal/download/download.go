@@ -99,7 +99,7 @@ func NewClient(agent string) *Client {
 var (
 	errRedirects = fmt.Errorf("more than %d redirects", maxRedirects)
 	errDowngrade = errors.New("redirected from https to a connection that is not encrypted")
-	errScheme    = errors.New("want an address of http or https")
+	errScheme    = errors.New("want an http or https URL")
 )
 
 // checkRedirect follows a bounded number of redirects within http and https, none

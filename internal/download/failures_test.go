@@ -63,7 +63,7 @@ func TestGetFails(t *testing.T) {
 				w.Header().Set("Location", "file:///etc/passwd")
 				w.WriteHeader(http.StatusFound)
 			},
-			want: `redirected to "file:///etc/passwd": want an address of http or https`, requests: 1,
+			want: `redirected to "file:///etc/passwd": want an http or https URL`, requests: 1,
 		},
 		{
 			name: "sent to another protocol",
@@ -188,7 +188,7 @@ func TestNoNetwork(t *testing.T) {
 		}
 		var h interface{ Hint() string }
 		published, _, _ := strings.Cut(url, "?")
-		if !errors.As(err, &h) || !strings.Contains(h.Hint(), "fetch "+published+" in another way and put it at "+f.Path+":") || strings.Contains(h.Hint(), "secret") {
+		if !errors.As(err, &h) || !strings.Contains(h.Hint(), "download "+published+" by other means and save it as "+f.Path+":") || strings.Contains(h.Hint(), "secret") {
 			t.Errorf("%s: %v without the hint", url, err)
 		}
 	}

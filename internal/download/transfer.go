@@ -47,7 +47,7 @@ func (l local) Unwrap() error { return l.error }
 
 // byHand says how to do without the network.
 func (t *transfer) byHand() string {
-	return fmt.Sprintf("fetch %s in another way and put it at %s: its checksum is looked at before it is used", redacted(t.file.URL), t.file.Path)
+	return fmt.Sprintf("download %s by other means and save it as %s: its checksum is verified before use", redacted(t.file.URL), t.file.Path)
 }
 
 // failed is the error of a file that cannot be had, with advice.

@@ -91,7 +91,7 @@ func Read(r io.Reader, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if int64(len(data)) > most {
-		return nil, fmt.Errorf("more than %s, which is the most that is read", size(most))
+		return nil, fmt.Errorf("more than %s, the limit", size(most))
 	}
 	return data, nil
 }

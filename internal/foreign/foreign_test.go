@@ -55,9 +55,9 @@ func TestQuote(t *testing.T) {
 		"":                             `""`,
 		"a\n\x1b[2J\u202e\xff":         `"a\n\x1b[2J\u202e\xff"`,
 		strings.Repeat("a", 60):        `"` + strings.Repeat("a", 60) + `"`,
-		strings.Repeat("a", 61):        `"` + strings.Repeat("a", 60) + `"... (1 bytes more)`,
-		strings.Repeat("a", 59) + "éb": `"` + strings.Repeat("a", 59) + `"... (3 bytes more)`,
-		strings.Repeat("\xbf", 70):     `"` + strings.Repeat(`\xbf`, 60) + `"... (10 bytes more)`,
+		strings.Repeat("a", 61):        `"` + strings.Repeat("a", 60) + `"... (1 more bytes)`,
+		strings.Repeat("a", 59) + "éb": `"` + strings.Repeat("a", 59) + `"... (3 more bytes)`,
+		strings.Repeat("\xbf", 70):     `"` + strings.Repeat(`\xbf`, 60) + `"... (10 more bytes)`,
 	} {
 		if got := Quote(text); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
@@ -71,7 +71,7 @@ func TestQuote(t *testing.T) {
 func TestName(t *testing.T) {
 	for name, want := range map[string]string{
 		"visual.conv1.weight": "visual.conv1.weight", "": `""`, "a\nb": `"a\nb"`, "\xff": `"\xff"`,
-		strings.Repeat("n", 256): `"` + strings.Repeat("n", 60) + `"... (196 bytes more)`,
+		strings.Repeat("n", 256): `"` + strings.Repeat("n", 60) + `"... (196 more bytes)`,
 	} {
 		if got := Name(name); got != want {
 			t.Errorf("%q: %s, want %s", name, got, want)

@@ -21,9 +21,9 @@ func (m *Mistake) Hint() string { return m.hint }
 
 // mistakes are recognised by their first bytes.
 var mistakes = []struct{ prefix, what, hint string }{
-	{"version https://git-lfs.github.com/", "a Git LFS pointer, a few lines in the place of the file",
+	{"version https://git-lfs.github.com/", "a Git LFS pointer, not the file itself",
 		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
-	{"version http://git-media.io/", "a Git media pointer, a few lines in the place of the file",
+	{"version http://git-media.io/", "a Git media pointer, not the file itself",
 		`run "git lfs install" and "git lfs pull" in the folder it was cloned into`},
 	{"\x1f\x8b", "compressed with gzip", `unpack it with "gunzip" first, or with "tar xzf" if it is an archive`},
 	{"BZh91AY&SY", "compressed with bzip2", `unpack it with "bunzip2" first`},

@@ -15,7 +15,7 @@ const quoted = 60
 // left out follows:
 //
 //	"n01440764"
-//	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"... (999940 bytes more)
+//	"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"... (999940 more bytes)
 func Quote(text string) string {
 	if len(text) <= quoted {
 		return fmt.Sprintf("%q", text)
@@ -27,7 +27,7 @@ func Quote(text string) string {
 			break
 		}
 	}
-	return fmt.Sprintf("%q... (%d bytes more)", text[:end], len(text)-end)
+	return fmt.Sprintf("%q... (%d more bytes)", text[:end], len(text)-end)
 }
 
 // QuoteAll writes the first few of several texts, each as Quote does.

@@ -276,9 +276,9 @@ func TestRefuses(t *testing.T) {
 		"hdf5, own text":  {slices.Replace(slices.Clone(whole), 124, 126, 0, 2), "version 7.3 (HDF5)"},
 		"hdf5, own block": {append(bytes.Repeat([]byte("x"), 1024), "\x89HDF\r\n\x1a\n"...), "version 7.3 (HDF5)"},
 		"Octave":          {[]byte("# Created by Octave 8.4.0, Tue Jan 02 2024 <u@h>\n# name: x\n" + strings.Repeat(" ", 128)), "a file of Octave's own format"},
-		"Git LFS":         {[]byte("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer, a few lines in the place of the file, want a MAT-file"},
+		"Git LFS":         {[]byte("version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer, not the file itself, want a MAT-file"},
 		"class 99":        {w.file(w.matrix("m", 99, 0, []int32{1, 1})), `variable "m", byte 128: class class 99 is not read`},
-		"long name":       {w.file(w.text(strings.Repeat("n", 200), "s"), w.text(strings.Repeat("n", 200), "s")), `(140 bytes more), byte 392: is there already`},
+		"long name":       {w.file(w.text(strings.Repeat("n", 200), "s"), w.text(strings.Repeat("n", 200), "s")), `(140 more bytes), byte 392: is there already`},
 		"no matrix":       {w.file(w.element(miDouble, w.doubles(1))), "an element of type 9, want a matrix"},
 		"deep":            {w.file(nest), "more than 32 arrays within arrays"},
 		"negative":        {w.file(w.matrix("m", Double, 0, []int32{-1, 1})), "dimensions: -1 is below 0"},
@@ -312,54 +312,6 @@ func TestRefuses(t *testing.T) {
 }
 
 // TestAccessors holds that an array asked for what it is not says what it is.
-// TestPassedOver reads a variable behind, and a field beside, what is not read.
-func TestPassedOver(t *testing.T) {
-	for name, order := range map[string]interface {
-		binary.ByteOrder
-		binary.AppendByteOrder
-	}{"little": binary.LittleEndian, "big": binary.BigEndian} {
-		t.Run(name, func(t *testing.T) {
-			w := builder{order}
-			indices := w.element(miInt32, w.ints(0, 1))
-			handle := w.structs("", []int32{1, 1}, []string{"function"}, w.text("", "sin"))
-			table := w.element(miMatrix, slices.Concat(
-				w.element(miUint32, w.ints(17, 0)), w.element(miInt8, []byte("t")), w.element(miInt8, []byte("MCOS")),
-				w.element(miInt8, []byte("table")), w.matrix("", Uint32, 0, []int32{1, 1}, w.element(miUint32, w.ints(1)))))
-			data := w.file(
-				w.matrix("s", 5, 0, []int32{2, 2}, indices, indices, w.element(miDouble, w.doubles(1, 2))),
-				w.compressed(w.matrix("f", 16, 0, []int32{1, 1}, handle)),
-				w.matrix("o", 3, 0, []int32{1, 1}, w.element(miInt8, []byte("inline"))),
-				table,
-				w.structs("a", []int32{1, 1}, []string{"f", "x"}, w.matrix("", 16, 0, []int32{1, 1}, handle), w.text("", "here")),
-				w.matrix("", Uint8, 0, []int32{1, 1}, w.element(miUint8, []byte{1})), // MATLAB's own, of objects
-				w.matrix("", Uint8, 0, []int32{1, 1}, w.element(miUint8, []byte{2})),
-			)
-			f, err := Read(data)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := must[string](t)(must[*Array](t)(variable(t, f, "a").Field(0, "x")).Text()); got != "here" {
-				t.Errorf("the field beside a function handle is %q", got)
-			}
-			for name, want := range map[string]string{"s": "2x2 sparse", "f": "1x1 function handle", "o": "1x1 object", "t": "0x0 opaque (an object or a table)"} {
-				v := variable(t, f, name)
-				if v.String() != want {
-					t.Errorf("%s is a %v array, want %s", name, v, want)
-				}
-				_, number := v.Float64s()
-				_, text := v.Text()
-				_, cell := v.Cell(0)
-				_, field := v.Field(0, "x")
-				for _, err := range []error{number, text, cell, field} {
-					if bad := testutil.Line(err, "a "+want+" array, want"); bad != nil {
-						t.Error(bad)
-					}
-				}
-			}
-		})
-	}
-}
-
 func TestAccessors(t *testing.T) {
 	w := orders["big"]
 	f, err := Read(w.file(

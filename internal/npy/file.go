@@ -45,8 +45,8 @@ func Open(path string) (*File, error) {
 		f.Header, f.start = h, int64(n)
 		if f.reordered() && 4*int64(h.Count()) > maxReordered {
 			return hinted{
-				fmt.Errorf("%s of shape %s in Fortran order, of which at most %d GiB are read", h.DType, ShapeString(h.Shape), maxReordered>>30),
-				"write it in C order: np.save(path, np.ascontiguousarray(array))",
+				fmt.Errorf("%s of shape %s in Fortran order, want at most %d GiB as float32", h.DType, ShapeString(h.Shape), maxReordered>>30),
+				"save it in C order: np.save(path, np.ascontiguousarray(array))",
 			}
 		}
 		return nil

@@ -107,20 +107,20 @@ func (u *unpickler) refusal(root any) error {
 	}
 	if root == any(instance) || u.module {
 		return hinted{
-			fmt.Errorf("a whole pickled module (it names %s), want the weights alone", foreign.Quote(u.named)),
-			`if you trust the file, write its weights in Python, where its classes are installed: torch.save(torch.load(path, weights_only=False).state_dict(), "weights.pt")`,
+			fmt.Errorf("a whole pickled module (it names %s), want only its weights", foreign.Quote(u.named)),
+			`if you trust the file, save its weights from Python with its classes installed: torch.save(torch.load(path, weights_only=False).state_dict(), "weights.pt")`,
 		}
 	}
 	top, _, _ := strings.Cut(u.named, ".")
 	if slices.Contains(commanding, top) {
 		return hinted{
 			fmt.Errorf("it names %s, which is not one of the few things that a state dict needs", foreign.Quote(u.named)),
-			"a file that names it runs what it likes where torch.load opens it: do not use it there either",
+			"loading this file with torch.load can run any command: do not load it",
 		}
 	}
 	return hinted{
 		fmt.Errorf("it names %s, which is not one of the few things that a state dict needs", foreign.Quote(u.named)),
-		`if you trust the file, write its weights in Python: torch.save(torch.load(path, weights_only=False)["state_dict"], "weights.pt")`,
+		`if you trust the file, save its weights from Python: torch.save(torch.load(path, weights_only=False)["state_dict"], "weights.pt")`,
 	}
 }
 
@@ -151,7 +151,7 @@ var rebuildSubclass = &callable{func(args []any) (any, error) {
 			return newView(*inner)
 		}
 	}
-	return nil, fmt.Errorf("a tensor of a derived class, made by something else than _rebuild_tensor_v2")
+	return nil, fmt.Errorf("a tensor subclass that is not built by _rebuild_tensor_v2")
 }}
 
 // newDict is collections.defaultdict, of which the default is not looked at.

@@ -97,9 +97,9 @@ func TestContainers(t *testing.T) {
 func TestWholeModuleHint(t *testing.T) {
 	for pickle, want := range map[string]string{
 		"cclip.model\nCLIP\n)\x81.":                                     ".state_dict()",
-		"cos\nsystem\n" + pickleString("true") + "\x85R.":               "do not use it there either",
-		"cposix\nsystem\n.":                                             "do not use it there either",
-		"c__builtin__\neval\n" + pickleString("1") + "\x85R.":           "do not use it there either",
+		"cos\nsystem\n" + pickleString("true") + "\x85R.":               "do not load it",
+		"cposix\nsystem\n.":                                             "do not load it",
+		"c__builtin__\neval\n" + pickleString("1") + "\x85R.":           "do not load it",
 		dict("args", "ctraining.params\nArgs\n)\x81", "w", whole) + ".": `["state_dict"]`,
 	} {
 		_, err := parseString(archiveOf(proto2 + pickle))

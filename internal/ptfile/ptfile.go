@@ -125,7 +125,7 @@ func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, s
 	if err == nil && len(tensors) == 0 {
 		err = fmt.Errorf("%s file without tensors", format)
 		if len(skipped) > 0 {
-			err = fmt.Errorf("%w; objects that are not read were left out: %s", err, foreign.QuoteAll(skipped))
+			err = fmt.Errorf("%w; skipped objects: %s", err, foreign.QuoteAll(skipped))
 		}
 	}
 	return format, tensors, skipped, err

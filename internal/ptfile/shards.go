@@ -84,7 +84,7 @@ func openShards(index *os.File, path string) (*File, error) {
 		}
 		if err != nil {
 			all.close()
-			return nil, hinted{fmt.Errorf("%s: %w", path, err), "fetch every file that the index names into its folder"}
+			return nil, hinted{fmt.Errorf("%s: %w", path, err), "download every file that the index names into its folder"}
 		}
 	}
 	return all, nil

@@ -94,7 +94,7 @@ func TestShardErrors(t *testing.T) {
 		t.Error(bad)
 	}
 	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "fetch every file") {
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "download every file") {
 		t.Errorf("no hint: %v", err)
 	}
 }

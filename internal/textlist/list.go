@@ -54,7 +54,7 @@ func ParseList(r io.Reader) (List, error) {
 		if err := json.Unmarshal([]byte(text), &texts); err == nil {
 			return listed(texts, "a JSON list")
 		} else if json.Valid([]byte(text)) {
-			return List{}, errors.New("a JSON list of other things than texts, want texts")
+			return List{}, errors.New("a JSON list that holds other values than texts, want texts")
 		}
 	case '{':
 		var byNumber map[string]string
@@ -65,7 +65,7 @@ func ParseList(r io.Reader) (List, error) {
 			}
 			return listed(texts, "a JSON object")
 		} else if json.Valid([]byte(text)) {
-			return List{}, errors.New(`a JSON object of other things than texts, want {"0": "a text", "1": ...}`)
+			return List{}, errors.New(`a JSON object that holds other values than texts, want {"0": "a text", "1": ...}`)
 		}
 	}
 	lines, err := split(text)
@@ -178,7 +178,7 @@ func (l *List) withoutNumbers() {
 	case !ok:
 		return
 	case !ordered:
-		l.warn("every line begins with a number, as %s does, but not in order: the numbers are taken for part of the texts", foreign.Quote(l.Texts[0]))
+		l.warn("every line begins with a number, as %s does, but not in order: the numbers are kept as part of the texts", foreign.Quote(l.Texts[0]))
 		return
 	}
 	l.warn("lines are numbered from %d to %d: the numbers are left out", first, first+last)
@@ -215,9 +215,9 @@ func (l *List) withoutQuotes() {
 	switch {
 	case in == 0:
 	case in < len(l.Texts):
-		l.warn("%d of %d texts are in quotes, which are taken for part of them", in, len(l.Texts))
+		l.warn("%d of %d texts are in quotes, which are kept as part of them", in, len(l.Texts))
 	case bad > 0:
-		l.warn("texts are in quotes, as %s is, and %d hold quotes themselves: they are taken for part of the texts", example, bad)
+		l.warn("texts are in quotes, as %s is, and %d hold quotes themselves: they are kept as part of the texts", example, bad)
 	default:
 		l.warn("texts are in quotes, as %s is: the quotes are left out", example)
 		for i, line := range l.Texts {

@@ -92,7 +92,7 @@ func check(line string) error {
 	case strings.IndexByte(line, 0) >= 0:
 		return errors.New("zero byte, want text")
 	case strings.IndexByte(line, '\r') >= 0:
-		return errors.New("a carriage return within, want lines that end alike")
+		return errors.New("carriage return inside the line, want one kind of line ending")
 	}
 	return nil
 }

@@ -34,10 +34,10 @@ func TestRead(t *testing.T) {
 		{name: "binary", text: "cat\x00\n", err: "line 1: zero byte, want text"},
 		{name: "CR only", text: "cat\rdog \rsea lion\r", want: []string{"cat", "dog", "sea lion"}},
 		{name: "CR only, blank line within", text: "cat\r\rdog", err: "line 2: blank, want a text on every line"},
-		{name: "CR within", text: "cat\rdog\nsea lion\n", err: "line 1: a carriage return within, want lines that end alike"},
+		{name: "CR within", text: "cat\rdog\nsea lion\n", err: "line 1: carriage return inside the line, want one kind of line ending"},
 		{name: "quotes stay", text: "\"cat\"\n\"dog\"\n", want: []string{`"cat"`, `"dog"`}},
 		{name: "numbers stay", text: "0: cat\n1: dog\n", want: []string{"0: cat", "1: dog"}},
-		{name: "Git LFS", text: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", err: "a Git LFS pointer, a few lines in the place of the file, want a list of texts"},
+		{name: "Git LFS", text: "version https://git-lfs.github.com/spec/v1\noid sha256:0\n", err: "a Git LFS pointer, not the file itself, want a list of texts"},
 		{name: "HTML", text: "<html>\n", err: "an HTML page, as a server sends it to a browser, want a list of texts"},
 		{name: "gzip", text: "\x1f\x8b\x08\x00", err: "compressed with gzip, want a list of texts"},
 		{name: "long line", text: "cat\n" + strings.Repeat("x", maxLine+1), err: "line 2: 65537 bytes, want at most 65536"},
@@ -62,7 +62,7 @@ func TestReadBoundsTheSize(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := read(strings.NewReader(list+"word\n"), most)
-	if want := "more than 1 MiB, which is the most that is read"; message(err) != want {
+	if want := "more than 1 MiB, the limit"; message(err) != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
 }
