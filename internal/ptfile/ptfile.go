@@ -25,7 +25,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 )
@@ -34,41 +33,6 @@ import (
 // byte of structure. Empty dicts cost most: one opcode byte allocates room for
 // four entries of 32 bytes in the unpickler, beside the stack's and the memo's.
 const memoryFactor = 512
-
-// The formats that File.Format names.
-const (
-	formatZip         = "torch zip"
-	formatLegacy      = "torch legacy"
-	formatTorchScript = "torchscript"
-	formatSafetensors = "safetensors"
-)
-
-// File is an open checkpoint. Its methods may be called concurrently, except
-// Close.
-type File struct {
-	path    string
-	paths   []string // of all files that it is made of
-	r       io.ReaderAt
-	close   func() error
-	format  string
-	tensors []Tensor
-	index   map[string]int // name to position in tensors
-	skipped []string       // classes of objects that were left out
-}
-
-// Tensor describes one tensor of a File; its values are read by the File's
-// methods. Tensors may share a storage, but none has more elements than its
-// storage, so its size in bytes is at most the file's.
-type Tensor struct {
-	Name  string // dotted path, "" when the file is a single tensor
-	DType DType
-	Shape []int // row-major; empty for a scalar; not to be changed
-
-	view *view
-}
-
-// Len is the number of elements, the product of the shape.
-func (t Tensor) Len() int { return elements(t.Shape) }
 
 // Open reads the structure of the checkpoint at path and checks it against the
 // file's size. Values are read later, tensor by tensor, so the file stays open
@@ -151,42 +115,4 @@ func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, s
 		}
 	}
 	return format, tensors, skipped, err
-}
-
-// Format names the file's format: "torch zip", "torch legacy", "torchscript" or
-// "safetensors".
-func (f *File) Format() string { return f.format }
-
-// Paths lists the files that it is made of: one, or an index and its shards.
-func (f *File) Paths() []string { return slices.Clone(f.paths) }
-
-// Skipped names the classes of objects beside the tensors that were left out, as
-// "argparse.Namespace", the first few of many.
-func (f *File) Skipped() []string { return slices.Clone(f.skipped) }
-
-// Tensors lists the tensors in the file's order.
-func (f *File) Tensors() []Tensor { return slices.Clone(f.tensors) }
-
-// Lookup returns the tensor of that name.
-func (f *File) Lookup(name string) (Tensor, bool) {
-	i, ok := f.index[name]
-	if !ok {
-		return Tensor{}, false
-	}
-	return f.tensors[i], true
-}
-
-// Close closes the file. Its tensors' values can no longer be read.
-func (f *File) Close() error { return f.close() }
-
-// readFull fills b from offset at; a file that ends before is an error.
-func readFull(r io.ReaderAt, b []byte, at int64) error {
-	n, err := r.ReadAt(b, at)
-	if n == len(b) {
-		return nil
-	}
-	if err == io.EOF {
-		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
-	}
-	return err
 }
