@@ -3,8 +3,6 @@ package ptfile
 import (
 	"fmt"
 	"strconv"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/nlpodyssey/gopickle/types"
 
@@ -131,14 +129,4 @@ func holder(v any) bool {
 		return true
 	}
 	return false
-}
-
-// printable says whether s can stand in a message of one line.
-func printable(s string) bool {
-	for _, r := range s {
-		if !unicode.IsPrint(r) {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
 }

@@ -45,9 +45,8 @@ func (o *inert) Add(any) {}
 // Append implements gopickle's types.ListAppender.
 func (o *inert) Append(any) {}
 
-// harmlessClasses are those that training programs put beside weights, by
-// module; none stands for every class of the module, and .* for every module
-// below too.
+// harmlessClasses are the classes that training programs save with the weights, by
+// module. nil means every class of the module; .* also covers the modules below it.
 var harmlessClasses = map[string][]string{
 	"numpy":                  nil,
 	"numpy.core.multiarray":  {"scalar", "_reconstruct"},
@@ -156,12 +155,3 @@ var rebuildSubclass = &callable{func(args []any) (any, error) {
 
 // newDict is collections.defaultdict, of which the default is not looked at.
 var newDict = &callable{func([]any) (any, error) { return types.NewDict(), nil }}
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-func (h hinted) Hint() string  { return h.hint }

@@ -50,18 +50,6 @@ func (u *unpickler) load(data []byte) (_ any, err error) {
 	return v, nil
 }
 
-// brief cuts an error to one line of a sensible length: the unpickler's may
-// print whole values.
-func brief(err error) string {
-	const most = 200
-	s := strings.ToValidUTF8(err.Error(), "?")
-	s, _, _ = strings.Cut(s, "\n")
-	if len(s) > most {
-		s = strings.ToValidUTF8(s[:most], "") + "..."
-	}
-	return s
-}
-
 // readPickle returns the bytes of the pickle that begins at offset at, after
 // scanning it, and its number of opcodes.
 func readPickle(r io.ReaderAt, at, size int64) (data []byte, ops int, err error) {
