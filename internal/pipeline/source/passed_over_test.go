@@ -39,7 +39,7 @@ func TestOpenPictures(t *testing.T) {
 	}
 	want := []string{
 		`warning: skipped: "b\n.jpg": name has a line break or is not UTF-8`,
-		"note: files without an extension, which are not taken for images: 1",
+		"note: files without an extension, which are not taken for pictures: 1",
 	}
 	if !slices.Equal(say.lines, want) {
 		t.Errorf("said %q, want %q", say.lines, want)
