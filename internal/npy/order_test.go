@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -46,7 +47,7 @@ func TestOpenFortran(t *testing.T) {
 						x := want[at(b, h, c, o)]
 						switch descr {
 						case "<f2":
-							data = binary.LittleEndian.AppendUint16(data, ToHalf(x))
+							data = binary.LittleEndian.AppendUint16(data, float16.Bits(x))
 						case ">f4":
 							data = binary.BigEndian.AppendUint32(data, math.Float32bits(x))
 						default:
