@@ -119,7 +119,6 @@ type collector struct {
 	model   *model.Model
 	mode    mode
 	tower   *clip.ImageTower // once there is something to do
-	batch   []float32        // pictures of a run of the tower
 
 	sizes  []int64 // of the pictures' files when the collection began
 	images string  // the fingerprint that they make

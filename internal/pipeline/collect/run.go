@@ -2,9 +2,9 @@ package collect
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/internal/clip"
@@ -13,7 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// collected is what a chunk of pictures gave.
+// collected is what a chunk of images gave.
 type collected struct {
 	values  []float32
 	images  int              // that have values
@@ -21,7 +21,7 @@ type collected struct {
 	sums    []uint32         // of the files of all of them, see cache.SumOf
 }
 
-// run sends pictures, by their numbers, through the tower and hands over what
+// run sends images, by their numbers, through the tower and hands over what
 // every chunk of them gave. The next chunk overwrites its values.
 func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func(collected) error) error {
 	if len(numbers) == 0 {
@@ -39,14 +39,17 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	if err != nil {
 		return err
 	}
-	c.tower, c.batch = tower, make([]float32, 0, batch*tower.PictureLen())
+	c.tower = tower
 	progress := c.say.Progress()
 	progress.Start(int64(len(items)), ui.Images, "collect")
 	defer progress.Done()
 
-	// The decoder does not see the interrupt, so that a chunk can be finished.
-	pictures := source.NewDecoder(context.WithoutCancel(ctx), items, tower.Config().ImageSize, o.Threads, 2*batch, o.Images)
-	defer pictures.Close()
+	// The feed does not see the interrupt, so that a chunk can be finished.
+	whole := context.WithoutCancel(ctx)
+	feed := source.NewFeed(whole, items, source.FeedOptions{
+		Side: tower.Config().ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
+	}, c.say)
+	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
 	each := c.mode.values()
 	values := make([]float32, min(chunk, len(items))*each)
@@ -55,7 +58,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
-		of, err := c.chunk(pictures, numbers[:n], values, func() { progress.Add(1) })
+		of, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
@@ -68,56 +71,29 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	return nil
 }
 
-// chunk fills values with those of the next pictures, of which it is given the
-// numbers.
-func (c *collector) chunk(pictures *source.Decoder, numbers []int, values []float32, progress func()) (of collected, err error) {
+// chunk fills values with those of the next images of a feed, of which it is given
+// the numbers.
+func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int, values []float32, progress func()) (of collected, err error) {
 	each := c.mode.values()
-	var names []string // of the pictures in the batch
-	flush := func() error {
-		if len(names) == 0 {
-			return nil
-		}
-		dst := values[of.images*each:][:len(names)*each]
-		if err := c.mode.compute(dst, c.tower, c.batch); err != nil {
+	err = feed.Next(ctx, len(numbers), source.Visitor{
+		Read: func(p source.Image) error {
+			err := c.asListed(p, numbers[len(of.sums)])
+			of.sums = append(of.sums, p.Sum)
 			return err
-		}
-		for i, x := range dst {
-			if x-x != 0 {
-				return fmt.Errorf("%s: %s is %g: the model overflows on this picture", names[i/each], c.mode.label(i%each), x)
+		},
+		Skip: func(s source.Skipped) { of.skipped = append(of.skipped, s) },
+		Batch: func(items []dataset.Item, pixels []float32) error {
+			dst := values[of.images*each:][:len(items)*each]
+			if err := c.mode.compute(dst, c.tower, pixels); err != nil {
+				return err
 			}
-		}
-		of.images += len(names)
-		names, c.batch = names[:0], c.batch[:0]
-		return nil
-	}
-	for _, number := range numbers {
-		p, ok := pictures.Next()
-		if !ok {
-			return of, errors.New("the pictures ended early")
-		}
-		if err := c.asListed(p, number); err != nil {
-			pictures.Release(p)
-			return of, err
-		}
-		of.sums = append(of.sums, p.Sum)
-		if p.Err != nil {
-			pictures.Release(p)
-			if c.options.Strict {
-				return of, p.Err
+			if i := artefact.FirstNonFinite(dst); i >= 0 {
+				return fmt.Errorf("%s: %s is %g: the model overflows on this image", items[i/each].Name, c.mode.label(i%each), dst[i])
 			}
-			c.say.Warn("skipped: %v", p.Err)
-			of.skipped = append(of.skipped, source.Skipped{Name: p.Item.Name, Reason: source.Reason(p.Err, p.Item.Path)})
-		} else {
-			c.batch = append(c.batch, p.Pixels...)
-			pictures.Release(p)
-			names = append(names, p.Item.Name)
-			if len(c.batch) == cap(c.batch) {
-				if err := flush(); err != nil {
-					return of, err
-				}
-			}
-		}
-		progress()
-	}
-	return of, flush()
+			of.images += len(items)
+			return nil
+		},
+		Done: progress,
+	})
+	return of, err
 }

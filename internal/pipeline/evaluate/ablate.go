@@ -152,11 +152,7 @@ func ablations(src *source.Source, mode string, o AblateOptions) ([]variant, err
 	var variants []variant
 	for i, a := range ablations {
 		variants = append(variants, variant{chosen[i].VariantScore, func(dst []float32, b source.Batch, w *workspace) error {
-			if b.Dense != nil {
-				a.DenseFeature(dst, b.Dense, w.team)
-			} else {
-				src.Pool.AblatedFeatures(dst, w.values, w.scores, b.Scores, len(b.Names), a, w.team)
-			}
+			b.Ablated(dst, a, w.team)
 			return nil
 		}})
 	}

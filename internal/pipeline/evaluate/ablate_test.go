@@ -208,7 +208,7 @@ func TestAblateNothing(t *testing.T) {
 		}
 		defer src.Close()
 		path := filepath.Join(t.TempDir(), "baseline.npy")
-		_, err = evaluate(context.Background(), src, []variant{{features: untouched(src)}}, evaluateOptions{featuresPath: path, threads: 2}, pipelinetest.Silent())
+		_, err = evaluate(context.Background(), src, []variant{{features: untouched}}, evaluateOptions{featuresPath: path, threads: 2}, pipelinetest.Silent())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -85,7 +84,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	} else if o.classesPath != "" {
 		say.Note("the pictures have no labels: features only, no accuracy")
 	}
-	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched(src)}}, variants...)
+	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched}}, variants...)
 	team := par.NewTeam(o.threads)
 	kept := make([][]float32, len(all)) // features, if wanted
 	w := &workspace{team: team}
@@ -144,19 +143,9 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 }
 
 // untouched are the features of the model as it is.
-func untouched(s *source.Source) func(dst []float32, b source.Batch, w *workspace) error {
-	return func(dst []float32, b source.Batch, w *workspace) error {
-		if b.Dense != nil {
-			everything := make([]bool, s.Neurons)
-			for n := range everything {
-				everything[n] = true
-			}
-			decomp.NewAblation(everything, s.OutDim).DenseFeature(dst, b.Dense, w.team)
-			return nil
-		}
-		s.Pool.Features(dst, w.values, b.Scores, len(b.Names), w.team)
-		return nil
-	}
+func untouched(dst []float32, b source.Batch, w *workspace) error {
+	b.Features(dst, w.team)
+	return nil
 }
 
 // fit makes room for a batch of n pictures.

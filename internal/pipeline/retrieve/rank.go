@@ -25,8 +25,12 @@ type ranker struct {
 	keep  int
 	team  par.Team
 
+	// normsOf returns the norms of the i-th neuron and then of its pairs on the
+	// at-th image of a batch.
+	normsOf func(i int, b source.Batch, at int) []float64
+
 	top   lowrank.Tail
-	names []string // of the pictures seen
+	names []string // of the images seen
 	seen  int
 }
 
@@ -41,6 +45,9 @@ func newRanking(src *source.Source, asked []askedNeuron, keep, threads int) *ran
 		}
 	}
 	r.top = lowrank.NewTail(units, keep)
+	if r.normsOf = r.factoredNorms; src.Pool == nil {
+		r.normsOf = r.denseNorms
+	}
 	return r
 }
 
@@ -97,30 +104,31 @@ func (r *ranker) addNeuron(i int, b source.Batch) error {
 	return nil
 }
 
-// normsOf returns the norms of the i-th neuron and then of its pairs on the at-th
-// picture of a batch.
-func (r *ranker) normsOf(i int, b source.Batch, at int) []float64 {
+// denseNorms are those of contributions that are written out, of one image.
+func (r *ranker) denseNorms(i int, b source.Batch, _ int) []float64 {
 	asked, H, C, O := r.asked[i], r.src.Heads, r.src.Neurons, r.src.OutDim
-	norms := make([]float64, 0, 1+len(asked.heads))
-	if b.Dense != nil { // of one picture
-		of := func(h int) []float32 { return b.Dense[(h*C+asked.index)*O:][:O] }
-		sum := make([]float32, O)
-		for h := range max(H, 1) {
-			for o, x := range of(h) {
-				sum[o] += x
-			}
+	of := func(h int) []float32 { return b.Dense[(h*C+asked.index)*O:][:O] }
+	sum := make([]float32, O)
+	for h := range max(H, 1) {
+		for o, x := range of(h) {
+			sum[o] += x
 		}
-		norms = append(norms, decomp.Norm(sum))
-		for _, h := range asked.heads {
-			norms = append(norms, decomp.Norm(of(h)))
-		}
-		return norms
 	}
+	norms := append(make([]float64, 0, 1+len(asked.heads)), decomp.Norm(sum))
+	for _, h := range asked.heads {
+		norms = append(norms, decomp.Norm(of(h)))
+	}
+	return norms
+}
+
+// factoredNorms are those of scores.
+func (r *ranker) factoredNorms(i int, b source.Batch, at int) []float64 {
+	asked, H, C := r.asked[i], r.src.Heads, r.src.Neurons
 	scores := make([]float32, H)
 	for h := range scores {
 		scores[h] = b.Scores[(at*H+h)*C+asked.index]
 	}
-	norms = append(norms, r.norms[i].Sum(scores))
+	norms := append(make([]float64, 0, 1+len(asked.heads)), r.norms[i].Sum(scores))
 	for _, h := range asked.heads {
 		norms = append(norms, r.norms[i].Pair(h, scores[h]))
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/trend"
@@ -18,12 +17,15 @@ type ratioMeter struct {
 	all  []concept
 	sums []*trend.Sum // of a source with scores
 
-	features, values []float32 // scratch
+	// norm is the length of the sum of a concept's contributions to an image.
+	norm     func(b source.Batch, image, concept int) float64
+	features []float32 // scratch
 }
 
 func newRatioMeter(src *source.Source, all []concept, threads int) *ratioMeter {
 	m := &ratioMeter{src: src, team: par.NewTeam(threads), all: all}
-	if src.Pool == nil {
+	if m.norm = m.factoredNorm; src.Pool == nil {
+		m.norm = m.denseNorm
 		return m
 	}
 	O := src.OutDim
@@ -47,14 +49,10 @@ func newRatioMeter(src *source.Source, all []concept, threads int) *ratioMeter {
 func (m *ratioMeter) measure(dst []float64, b source.Batch) error {
 	n, O, M := len(b.Names), m.src.OutDim, len(m.all)
 	if len(m.features) < n*O {
-		m.features, m.values = make([]float32, n*O), make([]float32, n*m.src.Neurons)
+		m.features = make([]float32, n*O)
 	}
 	features := m.features[:n*O]
-	if b.Dense != nil {
-		sumRows(features, b.Dense)
-	} else {
-		m.src.Pool.Features(features, m.values, b.Scores, n, m.team)
-	}
+	b.Features(features, m.team)
 	for i := range n {
 		length := decomp.Norm(features[i*O : (i+1)*O])
 		if !(length > 0) || length-length != 0 {
@@ -63,11 +61,7 @@ func (m *ratioMeter) measure(dst []float64, b source.Batch) error {
 		row := dst[i*M : (i+1)*M]
 		m.team.For(M, func(lo, hi, _ int) {
 			for c := lo; c < hi; c++ {
-				if b.Dense != nil {
-					row[c] = m.denseNorm(b.Dense, m.all[c].pairs) / length
-				} else {
-					row[c] = m.sums[c].Norm(b.Scores[i*m.src.Heads*m.src.Neurons:]) / length
-				}
+				row[c] = m.norm(b, i, c) / length
 			}
 		})
 		for c, x := range row {
@@ -79,27 +73,23 @@ func (m *ratioMeter) measure(dst []float64, b source.Batch) error {
 	return nil
 }
 
-// denseNorm is the length of the sum of some pairs' contributions, written out.
-func (m *ratioMeter) denseNorm(dense []float32, pairs []artefact.Pair) float64 {
-	O := m.src.OutDim
-	sum, rows := make([]float32, O), make([]float32, 0, len(pairs)*O)
-	for _, p := range pairs {
-		u := p.Head*m.src.Neurons + p.Neuron
-		rows = append(rows, dense[u*O:(u+1)*O]...)
-	}
-	sumRows(sum, rows)
-	return decomp.Norm(sum)
+// factoredNorm is norm of scores.
+func (m *ratioMeter) factoredNorm(b source.Batch, image, concept int) float64 {
+	return m.sums[concept].Norm(b.Scores[image*m.src.Heads*m.src.Neurons:])
 }
 
-// sumRows writes the sum of rows [n,O] to dst [O].
-func sumRows(dst, rows []float32) {
-	sum := make([]float64, len(dst))
-	for ; len(rows) > 0; rows = rows[len(dst):] {
-		for o, x := range rows[:len(dst)] {
+// denseNorm is norm of contributions that are written out, of one image.
+func (m *ratioMeter) denseNorm(b source.Batch, _, concept int) float64 {
+	O := m.src.OutDim
+	sum, rounded := make([]float64, O), make([]float32, O)
+	for _, p := range m.all[concept].pairs {
+		u := p.Head*m.src.Neurons + p.Neuron
+		for o, x := range b.Dense[u*O : (u+1)*O] {
 			sum[o] += float64(x)
 		}
 	}
 	for o, x := range sum {
-		dst[o] = float32(x)
+		rounded[o] = float32(x)
 	}
+	return decomp.Norm(rounded)
 }

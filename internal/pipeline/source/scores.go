@@ -1,0 +1,122 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// factored are contributions as scores and weight products.
+type factored struct {
+	pool   *decomp.Pool
+	images int
+	scores []float32 // [B,H,C]
+
+	values, masked []float32 // scratch, [B,C] and [B,H,C]
+}
+
+// of makes f those of a batch, and returns it.
+func (f *factored) of(scores []float32, images int) *factored {
+	f.scores, f.images = scores, images
+	if n := images * f.pool.Neurons; len(f.values) < n {
+		f.values = make([]float32, n)
+	}
+	return f
+}
+
+func (f *factored) Features(dst []float32, team par.Team) {
+	f.pool.Features(dst, f.values, f.scores, f.images, team)
+}
+
+func (f *factored) Ablated(dst []float32, a *decomp.Ablation, team par.Team) {
+	if len(f.masked) < len(f.scores) {
+		f.masked = make([]float32, len(f.scores))
+	}
+	f.pool.AblatedFeatures(dst, f.values, f.masked, f.scores, f.images, a, team)
+}
+
+// scoresReader reads a folder of scores.
+type scoresReader struct {
+	*artefact.Scores
+	names  []string
+	labels []int // nil: no labels
+}
+
+// OpenScores opens a folder of scores that was collected.
+func OpenScores(ctx context.Context, o Options) (*Source, error) {
+	s, err := o.Artefacts.Scores(o.ScoresPath, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &scoresReader{Scores: s}
+	r.names, err = s.Names()
+	if err == nil && o.Data.Path != "" {
+		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Path())
+	}
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &Source{
+		Artefact: s.Artefact, Images: s.Images, Heads: s.Pool.Heads, Neurons: s.Pool.Neurons, OutDim: s.Pool.OutDim,
+		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), Pool: s.Pool, reader: r,
+	}, nil
+}
+
+// batchImages is how many images' scores are in memory at a time: 76 MB for
+// RN50x16.
+const batchImages = 128
+
+func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
+	row := src.Heads * src.Neurons
+	scores, of := make([]float32, min(batchImages, r.Images)*row), &factored{pool: r.Pool}
+	for lo := 0; lo < r.Images; lo += batchImages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		hi := min(lo+batchImages, r.Images)
+		b := Batch{Names: r.names[lo:hi], Scores: scores[:(hi-lo)*row]}
+		if r.labels != nil {
+			b.Labels = r.labels[lo:hi]
+		}
+		if err := r.Read(b.Scores, lo); err != nil {
+			return err
+		}
+		b.Contributions = of.of(b.Scores, hi-lo)
+		if err := do(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *scoresReader) close() error { return r.Close() }
+
+// dataLabels returns the labels of images by name; nil if the data set has
+// none.
+func dataLabels(ctx context.Context, o dataset.Options, names []string, of string) ([]int, error) {
+	data, err := dataset.Open(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	if len(data.Classes) == 0 {
+		return nil, nil
+	}
+	byName := make(map[string]int, len(data.Items))
+	for _, item := range data.Items {
+		byName[item.Name] = item.Label
+	}
+	labels := make([]int, len(names))
+	for i, name := range names {
+		label, ok := byName[name]
+		if !ok {
+			return nil, fmt.Errorf("%s: image %s is not in %s", of, name, o.Path)
+		}
+		labels[i] = label
+	}
+	return labels, nil
+}

@@ -1,0 +1,81 @@
+package source
+
+import (
+	"context"
+
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// towerReader sends images through a model's tower.
+type towerReader struct {
+	model   *model.Model
+	tower   *clip.ImageTower
+	options Options
+	threads int
+	say     ui.Reporter
+}
+
+// OpenTower makes a source of a model and images.
+func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
+	data, err := OpenImages(ctx, o.Data, o.Strict, say)
+	if err != nil {
+		return nil, err
+	}
+	data = data.Stride(o.Stride)
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	// Planned for more than one image, whatever the batch: its size never
+	// changes a result.
+	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: threads, Precision: o.Precision})
+	if err != nil {
+		m.Close()
+		return nil, err
+	}
+	c := tower.Config()
+	return &Source{
+		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
+		Origin: origin.Origin{
+			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
+			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
+		},
+		Pool: tower.Pool(), Tower: tower, Items: data.Items, reader: &towerReader{m, tower, o, threads, say},
+	}, nil
+}
+
+func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
+	c, n := r.tower.Config(), r.options.BatchSize
+	scores, attention, tokens := c.Heads()*c.Neurons(), c.Heads()*c.Tokens(), c.Tokens()*c.Neurons() // of an image
+	out := clip.Output{
+		Scores: make([]float32, n*scores), Attention: make([]float32, n*attention), Tokens: make([]float32, n*tokens),
+	}
+	of := &factored{pool: src.Pool}
+	feed := NewFeed(ctx, src.Items, FeedOptions{
+		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
+	}, r.say)
+	defer feed.Close()
+	var b Batch
+	return feed.Next(ctx, len(src.Items), Visitor{
+		Skip: func(s Skipped) { src.Skipped = append(src.Skipped, s) },
+		Batch: func(items []dataset.Item, pixels []float32) error {
+			n := len(items)
+			b.Names, b.Labels = b.Names[:0], b.Labels[:0]
+			for _, item := range items {
+				b.Names, b.Labels = append(b.Names, item.Name), append(b.Labels, item.Label)
+			}
+			run := clip.Output{Scores: out.Scores[:n*scores], Attention: out.Attention[:n*attention], Tokens: out.Tokens[:n*tokens]}
+			if err := r.tower.Run(pixels, run); err != nil {
+				return err
+			}
+			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, of.of(run.Scores, n)
+			return do(b)
+		},
+	})
+}
+
+func (r *towerReader) close() error { return r.model.Close() }
