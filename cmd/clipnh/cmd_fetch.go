@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
+	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/download"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -116,7 +117,7 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 	if opts.dryRun {
 		return listAssets(store, wanted, opts, g)
 	}
-	client := download.NewClient("clipnh/" + currentBuild().Version)
+	client := download.NewClient("clipnh/" + build.Current().Version)
 	results := []fetchedAsset{}
 	for _, a := range wanted {
 		f, err := store.Fetch(ctx, client, a, store.URL(a, opts.url), g.printer)

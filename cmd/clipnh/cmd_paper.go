@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 
 	"github.com/spf13/cobra"
@@ -147,7 +148,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		return err
 	}
 	report := &paper.Report{
-		Program: currentBuild().name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
+		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
 		Rows: []paper.Row{}, Pictures: []paper.Picture{}, Missing: []paper.Missing{},
 	}
 	plan := newPaperPlan(opts.dir, src, opts.onDemo())

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/manual"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -278,7 +279,7 @@ func TestDescribeBuild(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := ui.NewPrinter(&out, io.Discard, time.Now).Table(describeBuild(tt.info).table()); err != nil {
+			if err := ui.NewPrinter(&out, io.Discard, time.Now).Table(buildTable(build.Describe(tt.info))); err != nil {
 				t.Fatal(err)
 			}
 			if out.String() != tt.want {

@@ -84,7 +84,7 @@ func FuzzJournal(f *testing.F) {
 	}
 	var seed []byte
 	for _, v := range []any{
-		journalHead{journalFormat, Version, plan},
+		journalHead{journalFormat, Version, "clipnh test", plan},
 		journalChunk{Chunk{Rows: 3, CRC: "00000000"}, nil},
 		journalChunk{Chunk{Rows: 2, CRC: "12345678"}, []Skipped{{"a.png", "empty"}}},
 	} {

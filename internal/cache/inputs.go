@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"encoding/binary"
 	"hash/crc32"
 	"strconv"
 	"strings"
@@ -8,6 +9,11 @@ import (
 
 // SumOf is the CRC-32C of an input's bytes.
 func SumOf(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
+
+// AddSum adds the checksum of another input to one of those before it.
+func AddSum(sum, input uint32) uint32 {
+	return crc32.Update(sum, castagnoli, binary.LittleEndian.AppendUint32(nil, input))
+}
 
 // SumText is a checksum as manifests have it.
 func SumText(sum uint32) string { return crcText(sum) }

@@ -25,6 +25,7 @@ const journalFormat = "clipnh journal"
 type journalHead struct {
 	Format  string   `json:"format"`
 	Version int      `json:"version"`
+	Program string   `json:"program"` // that began it; empty where an older one does not say
 	Plan    Manifest `json:"plan"`
 }
 
@@ -47,10 +48,11 @@ func crcText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
 // journal is a parsed one.
 type journal struct {
-	plan   Manifest
-	chunks []journalChunk
-	ends   []int64 // where each chunk's line ends
-	start  int64   // where the head's line ends
+	program string
+	plan    Manifest
+	chunks  []journalChunk
+	ends    []int64 // where each chunk's line ends
+	start   int64   // where the head's line ends
 }
 
 // parseJournal reads a journal as far as it is whole. Its memory is bounded as
@@ -65,7 +67,7 @@ func parseJournal(data []byte) (*journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{plan: head.Plan, start: int64(len(data) - len(rest))}
+	j := &journal{program: head.Program, plan: head.Plan, start: int64(len(data) - len(rest))}
 	if _, err := j.plan.rowBytes(); err != nil {
 		return nil, err
 	}

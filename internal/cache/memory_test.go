@@ -38,7 +38,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan.Inputs, plan.ChunkInputs = n, 1
-	head, err := journalLine(journalHead{journalFormat, Version, plan})
+	head, err := journalLine(journalHead{journalFormat, Version, "clipnh test", plan})
 	if err != nil {
 		t.Fatal(err)
 	}

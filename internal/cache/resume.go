@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
@@ -71,7 +73,7 @@ func (w *ChunkWriter) clear() error {
 
 // writeJournal begins a journal without chunks.
 func (w *ChunkWriter) writeJournal() error {
-	line, err := journalLine(journalHead{journalFormat, Version, w.plan})
+	line, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
 	if err != nil {
 		return err
 	}
@@ -110,6 +112,10 @@ func (w *ChunkWriter) begin() error {
 	if wrong != nil {
 		return &MismatchError{w.at.path, wrong, false, startOver}
 	}
+	if this := build.Current().Name(); j.program != "" && j.program != this {
+		wrong := []Difference{{"program", quoted(j.program), quoted(this)}}
+		return &MismatchError{w.at.path, wrong, false, "resume with the program that began it, or discard what is there with {restart}"}
+	}
 	if j.plan.Version < Version {
 		if j, err = w.upgrade(data, j); err != nil {
 			return err
@@ -124,7 +130,7 @@ func (w *ChunkWriter) begin() error {
 // upgrade replaces the journal of an older version, whose bytes are data, by one
 // with the same chunks, so that what is resumed here is finished here.
 func (w *ChunkWriter) upgrade(data []byte, j *journal) (*journal, error) {
-	head, err := journalLine(journalHead{journalFormat, Version, w.plan})
+	head, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
 	if err != nil {
 		return nil, err
 	}
@@ -245,4 +251,13 @@ func (w *ChunkWriter) keep(j *journal) error {
 		}
 	}
 	return nil
+}
+
+// quoted is a text as one side of a Difference.
+func quoted(text string) string {
+	b, err := json.Marshal(text)
+	if err != nil {
+		return text // cannot be: text is a string
+	}
+	return string(b)
 }

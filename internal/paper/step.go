@@ -90,10 +90,11 @@ func (r *Runner) Run(ctx context.Context, s Step) (rec *Record, executed bool, e
 // key returns the SHA-256 of a step's command line and of everything it reads.
 func (r *Runner) key(s Step) (string, error) {
 	state := struct {
-		Args   []string
-		Inputs []string
-		After  []map[string]string
-	}{Args: s.Args}
+		Program string // another may print other figures
+		Args    []string
+		Inputs  []string
+		After   []map[string]string
+	}{Program: r.Program, Args: s.Args}
 	for _, path := range s.Inputs {
 		print, err := fingerprint(path)
 		if err != nil {

@@ -234,7 +234,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if o.StatsOnly {
-		err = c.removeState()
+		err = c.state("", origin.Origin{}).Remove()
 	}
 	return result, err
 }
@@ -255,7 +255,7 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
 	if c.options.StatsOnly {
-		err = c.removeState() // of a run that died before it did so
+		err = c.state("", origin.Origin{}).Remove() // of a run that died before it did so
 	}
 	return result, errors.Join(err, c.recall(result.Skipped))
 }

@@ -27,9 +27,10 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		Kind: row.meanKind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: origin, Inputs: 1, ChunkInputs: 1, Payload: row.file,
 	}
+	at := c.state(row.meanKind, origin)
 	if artefact.IsDense(o.SavePath) {
 		// Its file is written at the end, and locked only then.
-		release, err := cache.LockArtefact(c.statePath() + ".run")
+		release, err := at.Lock()
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +40,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		if there {
-			return c.meanComplete(result)
+			return c.meanComplete(result, at)
 		}
 	}
 	var w *cache.ChunkWriter
@@ -47,7 +48,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		var err error
 		w, err = cache.OpenChunks(o.SavePath, plan, o.Restart)
 		if errors.Is(err, cache.ErrComplete) {
-			return c.meanComplete(result)
+			return c.meanComplete(result, at)
 		}
 		if err != nil {
 			return nil, err
@@ -55,17 +56,17 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		defer w.Close()
 	}
 	sum := make(valueSums, c.mode.values())
-	state, err := c.resumeSums(origin, sum)
+	state, err := resumeSums(at, o.Restart, sum)
 	if err != nil {
 		return nil, err
 	}
 	if state.Done > 0 {
-		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, state.Inputs)
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, at.Inputs)
 		if err := c.sumUnchanged(ctx, state); err != nil {
 			return nil, err
 		}
 	}
-	if err := c.sumUp(ctx, state, sum); err != nil {
+	if err := c.sumUp(ctx, at, state, sum); err != nil {
 		return nil, err
 	}
 	if state.Images == 0 {
@@ -84,7 +85,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	return result, c.removeState()
+	return result, at.Remove()
 }
 
 // denseMeanThere reports whether the dense mean is there already.
@@ -104,7 +105,7 @@ func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 
 // meanComplete describes the mean that is already there. The run that finished
 // it may have died before it removed its state.
-func (c *collector) meanComplete(result *Result) (*Result, error) {
+func (c *collector) meanComplete(result *Result, at cache.State) (*Result, error) {
 	a, err := cache.Open(c.options.SavePath)
 	if err != nil {
 		return nil, err
@@ -125,15 +126,15 @@ func (c *collector) meanComplete(result *Result) (*Result, error) {
 		}
 	}
 	result.Images = len(c.items) - len(result.Skipped)
-	return result, errors.Join(c.removeState(), c.recall(result.Skipped))
+	return result, errors.Join(at.Remove(), c.recall(result.Skipped))
 }
 
 // sumUp adds what is missing to sum and keeps state on disk.
-func (c *collector) sumUp(ctx context.Context, state *sumState, sum valueSums) error {
+func (c *collector) sumUp(ctx context.Context, at cache.State, state *sumState, sum valueSums) error {
 	return c.run(ctx, c.from(state.Done), chunkOf(c.mode.values()), func(chunk collected) error {
 		sum.add(chunk.values)
 		state.add(chunk)
-		return c.saveState(state, sum)
+		return saveSums(at, state, sum)
 	})
 }
 
@@ -168,7 +169,7 @@ func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, skipped []s
 func (c *collector) saveMean(origin origin.Origin, row row, mean []float32, state *sumState) error {
 	m := cache.Manifest{
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
-		Origin: origin, Inputs: state.Inputs, Skipped: state.Skipped,
+		Origin: origin, Inputs: len(c.items), Skipped: state.Skipped,
 	}
 	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
 	return err

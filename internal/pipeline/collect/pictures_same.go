@@ -2,11 +2,8 @@ package collect
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -70,7 +67,7 @@ func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 // addSums adds files' checksums to one of the files before them.
 func addSums(sum uint32, of []uint32) uint32 {
 	for _, s := range of {
-		sum = crc32.Update(sum, shard.StateTable, binary.LittleEndian.AppendUint32(nil, s))
+		sum = cache.AddSum(sum, s)
 	}
 	return sum
 }

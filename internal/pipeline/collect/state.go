@@ -1,18 +1,10 @@
 package collect
 
 import (
-	"bufio"
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"io/fs"
-	"os"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -30,16 +22,10 @@ type sums interface {
 	resumed(images int)
 }
 
-// sumState is how far a collection into sums is. It is kept on disk, with the
-// sums behind it, so that the collection can go on after being killed:
-//
-//	a line of JSON
-//	the arrays' elements, little-endian
-//	the CRC-32C of all this, little-endian
+// sumState is how far a collection into sums is. It is kept on disk with the
+// arrays' elements behind it, little-endian; see cache.State.
 type sumState struct {
-	Origin  origin.Origin    `json:"origin"`
-	Inputs  int              `json:"inputs"`  // pictures in all
-	Done    int              `json:"done"`    // pictures that were looked at
+	Done    int              `json:"done"`    // images that were looked at
 	Images  int              `json:"images"`  // of them, those that have values
 	Skipped []source.Skipped `json:"skipped"` // and the others
 	// Pictures is the CRC-32C of the checksums of their files; see cache.SumOf.
@@ -54,35 +40,22 @@ func (s *sumState) add(chunk collected) {
 	s.Pictures = addSums(s.Pictures, chunk.sums)
 }
 
-func (c *collector) statePath() string { return c.options.SavePath + ".sum" }
-
-// removeState takes away what an unfinished run left.
-func (c *collector) removeState() error {
-	if err := os.Remove(c.statePath()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+// state is where the sums of a collection of an origin are kept while it is under
+// way.
+func (c *collector) state(kind string, o origin.Origin) cache.State {
+	return cache.State{Artefact: c.options.SavePath, Kind: kind, Origin: o, Inputs: len(c.items)}
 }
 
-// saveState writes the state with its sums, wholly or not at all.
-func (c *collector) saveState(state *sumState, s sums) error {
-	return cache.WriteFile(c.statePath(), func(to io.Writer) error {
-		sum := crc32.New(shard.StateTable)
-		w := io.MultiWriter(to, sum)
-		if err := json.NewEncoder(w).Encode(state); err != nil {
-			return err
-		}
-		err := eachBlock(s, func(block any) error {
+// saveSums writes how far sums are.
+func saveSums(at cache.State, state *sumState, s sums) error {
+	return at.Save(state, func(w io.Writer) error {
+		return eachBlock(s, func(block any) error {
 			raw, err := binary.Append(nil, binary.LittleEndian, block)
 			if err == nil {
 				_, err = w.Write(raw)
 			}
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		return binary.Write(to, binary.LittleEndian, sum.Sum32())
 	})
 }
 
@@ -117,81 +90,26 @@ func cut[T any](a []T, do func(block any) error) error {
 	return nil
 }
 
-// resumeSums fills s with what an earlier run left, if it left anything.
-func (c *collector) resumeSums(origin origin.Origin, s sums) (*sumState, error) {
-	fresh := &sumState{Origin: origin, Inputs: len(c.items), Skipped: []source.Skipped{}}
-	if c.options.Restart {
-		return fresh, nil
+// resumeSums fills s with what an earlier run left, if it left anything. A restart
+// takes nothing.
+func resumeSums(at cache.State, restart bool, s sums) (*sumState, error) {
+	state := &sumState{Skipped: []source.Skipped{}}
+	if restart {
+		return state, nil
 	}
-	f, err := os.Open(c.statePath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return fresh, nil
+	found, err := at.Load(state, func(r io.Reader) error { return readSums(r, state, at.Inputs, s) })
+	if err == nil && found {
+		s.resumed(state.Images)
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	found, err := readState(f, fresh, s)
-	if errors.Is(err, cache.ErrStale) {
-		return nil, fmt.Errorf("%s: %w: it belongs to another collection; remove it, or discard it with {restart}", c.statePath(), err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w (remove it to start over)", c.statePath(), err)
-	}
-	s.resumed(found.Images)
-	return found, nil
+	return state, err
 }
 
-// readState reads a state that must be of the collection of fresh.
-func readState(from io.Reader, fresh *sumState, s sums) (*sumState, error) {
-	sum := crc32.New(shard.StateTable)
-	r := bufio.NewReaderSize(from, 1<<16)
-	line, err := readLine(r)
-	if err != nil {
-		return nil, err
+// readSums reads the elements of s, which are those of state.
+func readSums(r io.Reader, state *sumState, inputs int, s sums) error {
+	if state.Done < 0 || state.Done > inputs || state.Images != state.Done-len(state.Skipped) {
+		return fmt.Errorf("inconsistent counts: %d images and %d skipped of %d, %d in all", state.Images, len(state.Skipped), state.Done, inputs)
 	}
-	var found sumState
-	if err := json.Unmarshal(line, &found); err != nil {
-		return nil, err
-	}
-	wanted, _ := json.Marshal([]any{fresh.Origin, fresh.Inputs})
-	if got, _ := json.Marshal([]any{found.Origin, found.Inputs}); !bytes.Equal(got, wanted) {
-		return nil, cache.ErrStale
-	}
-	if found.Done < 0 || found.Done > found.Inputs || found.Images != found.Done-len(found.Skipped) {
-		return nil, fmt.Errorf("inconsistent counts: %d images and %d skipped of %d, %d in all", found.Images, len(found.Skipped), found.Done, found.Inputs)
-	}
-	sum.Write(line)
-	err = eachBlock(s, func(block any) error { return binary.Read(io.TeeReader(r, sum), binary.LittleEndian, block) })
-	if err != nil {
-		return nil, err
-	}
-	var written uint32
-	if err := binary.Read(r, binary.LittleEndian, &written); err != nil {
-		return nil, err
-	}
-	if written != sum.Sum32() {
-		return nil, fmt.Errorf("%w: its CRC-32C is not the one in it", cache.ErrDamaged)
-	}
-	if _, err := r.ReadByte(); err != io.EOF {
-		return nil, errors.New("bytes after the end")
-	}
-	return &found, nil
-}
-
-// readLine reads up to a newline, at most maxState bytes.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		if err == nil {
-			return line, nil
-		}
-		if err != bufio.ErrBufferFull || len(line) > shard.MaxState {
-			return nil, fmt.Errorf("no line of at most %d bytes at its beginning", shard.MaxState)
-		}
-	}
+	return eachBlock(s, func(block any) error { return binary.Read(r, binary.LittleEndian, block) })
 }
 
 // valueSums are the sums of every value.

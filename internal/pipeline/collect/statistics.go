@@ -85,7 +85,8 @@ const stateChunks = 8
 func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
 	config, team := c.model.Config, par.NewTeam(c.options.Threads)
 	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), c.options.TopK), team}
-	state, err := c.resumeSums(plan.Origin, sum)
+	at := c.state(plan.Kind, plan.Origin)
+	state, err := resumeSums(at, c.options.Restart, sum)
 	if err != nil {
 		return err
 	}
@@ -117,18 +118,18 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 		next++
 		if state.Done >= saved+stateChunks*plan.ChunkInputs {
 			saved = state.Done
-			return c.saveState(state, sum)
+			return saveSums(at, state, sum)
 		}
 		return nil
 	})
 	if state.Done > saved {
-		err = errors.Join(err, c.saveState(state, sum))
+		err = errors.Join(err, saveSums(at, state, sum))
 	}
 	if err != nil {
 		return err
 	}
 	if state.Images == 0 && c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, state.Inputs)
+		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, at.Inputs)
 	}
 	return artefact.AddStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
 }

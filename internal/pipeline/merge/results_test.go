@@ -191,7 +191,7 @@ func TestResultsInterrupted(t *testing.T) {
 			r.must(t, r.path, s)
 			want := resultFiles(t, s.Path(r.path))
 			path := filepath.Join(t.TempDir(), "x.json")
-			state := s.Path(path) + shard.StateEnd
+			state := s.Path(path) + cache.StateEnd
 			last, resumed := "", 0
 			for questions := 1; ; questions++ {
 				err := r.run(interruptAfter{context.Background(), new(questions)}, path, s, false, false)
@@ -225,11 +225,11 @@ func TestResultsInterrupted(t *testing.T) {
 				"damaged":        {last[:len(last)-10] + "1" + last[len(last)-9:], false, cache.ErrDamaged},
 				"cut short":      {last[:20], false, nil},
 			} {
-				if err := os.WriteFile(s.Path(path)+shard.StateEnd, []byte(tt.content), 0o666); err != nil {
+				if err := os.WriteFile(s.Path(path)+cache.StateEnd, []byte(tt.content), 0o666); err != nil {
 					t.Fatal(err)
 				}
 				err := r.run(t.Context(), path, s, tt.other, false)
-				if err == nil || !strings.Contains(err.Error(), shard.StateEnd) || tt.is != nil && !errors.Is(err, tt.is) {
+				if err == nil || !strings.Contains(err.Error(), cache.StateEnd) || tt.is != nil && !errors.Is(err, tt.is) {
 					t.Errorf("state %s: error %v, want %v", name, err, tt.is)
 				}
 			}

@@ -1,18 +1,15 @@
 package shard
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
-	"io/fs"
-	"os"
 	"time"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -27,13 +24,8 @@ func isResult(kind string) bool {
 	return kind == artefact.KindSegmentation || kind == artefact.KindRatios
 }
 
-// StateEnd is what the name of an unfinished run's state ends in.
-const StateEnd = ".sum"
-
-// MaxState bounds a state that may be damaged.
-const MaxState = 1 << 30
-
-var StateTable = crc32.MakeTable(crc32.Castagnoli)
+// maxResult bounds a result that may be damaged.
+const maxResult = 1 << 30
 
 // A File is the artefact that a run writes.
 type File struct {
@@ -71,7 +63,7 @@ func WholeOf(shards []Part, path string) (*File, error) {
 // an earlier run has left, finished or not. It returns how many inputs that is of,
 // all of them if the artefact is complete. A restart takes nothing of it.
 func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err error) {
-	if f.Release, err = cache.LockArtefact(f.statePath() + ".run"); err != nil {
+	if f.Release, err = f.state().Lock(); err != nil {
 		return 0, err
 	}
 	defer func() {
@@ -99,7 +91,7 @@ func (f *File) there(into any, restart bool) (bool, error) {
 		return false, err
 	}
 	if restart {
-		return false, f.removeState()
+		return false, f.state().Remove()
 	}
 	a, err := cache.Open(f.Path)
 	switch {
@@ -114,7 +106,7 @@ func (f *File) there(into any, restart bool) (bool, error) {
 	if err := ReadResult(a, into); err != nil {
 		return false, err
 	}
-	return true, f.removeState() // of a run that died before it did so
+	return true, f.state().Remove() // of a run that died before it did so
 }
 
 // ReadResult decodes the JSON of an artefact, whose bytes it compares with their
@@ -127,18 +119,19 @@ func ReadResult(a *cache.Artefact, into any) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return err
 	}
-	if err := decodeResult(data, into); err != nil {
+	defer file.Close()
+	if err := decodeResult(file, into); err != nil {
 		return fmt.Errorf("%s: %w: %w", path, cache.ErrDamaged, err)
 	}
 	return nil
 }
 
-func decodeResult(data []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
+func decodeResult(r io.Reader, into any) error {
+	d := json.NewDecoder(io.LimitReader(r, maxResult))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
 		return err
@@ -155,7 +148,7 @@ func (f *File) Finish(result any) error {
 	if err != nil {
 		return err
 	}
-	return f.removeState()
+	return f.state().Remove()
 }
 
 func encodeResult(w io.Writer, result any) error {
@@ -164,25 +157,19 @@ func encodeResult(w io.Writer, result any) error {
 	return e.Encode(result)
 }
 
-// resultState begins the file that an unfinished run leaves: a line of it, and
-// behind that the result so far.
-type resultState struct {
-	Kind   string        `json:"kind"`
-	Origin origin.Origin `json:"origin"`
-	Inputs int           `json:"inputs"`
-	Done   int           `json:"done"`   // inputs that the result is of
-	CRC    uint32        `json:"crc32c"` // of what follows
+// state is where the result of the first inputs is kept.
+func (f *File) state() cache.State {
+	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs}
 }
 
-func (f *File) statePath() string { return f.Path + StateEnd }
-
-func (f *File) state(done int, result []byte) resultState {
-	return resultState{f.plan.Kind, f.plan.Origin, f.plan.Inputs, done, crc32.Checksum(result, StateTable)}
+// A progress is how many inputs a result so far is of.
+type progress struct {
+	Done int `json:"done"`
 }
 
-// rarely is how many times longer the work between two states is than the saving
+// saveEvery is how many times longer the work between two states is than the saving
 // of one.
-const rarely = 20
+const saveEvery = 20
 
 // Save keeps the result of the first inputs, if it is time to, or at any rate if
 // it must.
@@ -191,20 +178,10 @@ func (f *File) Save(done int, result func() any, must bool) error {
 	if f.saved.IsZero() {
 		f.saved = start // which is when the work began
 	}
-	if !must && start.Sub(f.saved) < max(rarely*f.cost, 50*time.Millisecond) {
+	if !must && start.Sub(f.saved) < max(saveEvery*f.cost, 50*time.Millisecond) {
 		return nil
 	}
-	var b bytes.Buffer
-	if err := encodeResult(&b, result()); err != nil {
-		return err
-	}
-	err := cache.WriteFile(f.statePath(), func(w io.Writer) error {
-		if err := json.NewEncoder(w).Encode(f.state(done, b.Bytes())); err != nil {
-			return err
-		}
-		_, err := w.Write(b.Bytes())
-		return err
-	})
+	err := f.state().Save(progress{done}, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
@@ -213,60 +190,18 @@ func (f *File) Save(done int, result func() any, must bool) error {
 // resume fills into with what an earlier run left, if it left anything, and
 // returns how many inputs that is of.
 func (f *File) resume(into any) (done int, err error) {
-	data, err := readBounded(f.statePath())
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	line, result, _ := bytes.Cut(data, []byte("\n"))
-	var found resultState
-	if err := json.Unmarshal(line, &found); err != nil {
-		return 0, f.Unusable(err)
-	}
-	want := f.state(found.Done, result)
-	want.CRC = found.CRC
-	if got, _ := json.Marshal(found); !sameJSON(got, want) {
-		return 0, fmt.Errorf("%s: %w: it belongs to a run with other options; remove it, or discard it with {restart}", f.statePath(), cache.ErrStale)
-	}
-	switch {
-	case crc32.Checksum(result, StateTable) != found.CRC:
-		return 0, f.Unusable(fmt.Errorf("%w: its CRC-32C is not the one in it", cache.ErrDamaged))
-	case found.Done < 0 || found.Done > found.Inputs:
-		return 0, f.Unusable(fmt.Errorf("inconsistent counts: %d of %d inputs done", found.Done, found.Inputs))
-	}
-	if err := decodeResult(result, into); err != nil {
-		return 0, f.Unusable(err)
-	}
-	return found.Done, nil
+	var p progress
+	_, err = f.state().Load(&p, func(r io.Reader) error {
+		if p.Done < 0 || p.Done > f.plan.Inputs {
+			return fmt.Errorf("inconsistent counts: %d of %d inputs done", p.Done, f.plan.Inputs)
+		}
+		return decodeResult(r, into)
+	})
+	return p.Done, err
 }
 
+// Unusable is the error of a finished result whose contents are not what its
+// manifest says.
 func (f *File) Unusable(err error) error {
-	return fmt.Errorf("%s: %w (remove it to start over)", f.statePath(), err)
-}
-
-// sameJSON reports whether v is written so.
-func sameJSON(data []byte, v any) bool {
-	want, err := json.Marshal(v)
-	return err == nil && bytes.Equal(data, want)
-}
-
-// readBounded reads a file that is not larger than states are.
-func readBounded(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > MaxState {
-		return nil, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), MaxState)
-	}
-	return os.ReadFile(path)
-}
-
-func (f *File) removeState() error {
-	if err := os.Remove(f.statePath()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return fmt.Errorf("%s: %w: %w", f.Path, cache.ErrDamaged, err)
 }

@@ -10,8 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 )
@@ -80,7 +78,7 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 // describes returns the artefact that a file in a folder is a part of.
 func describes(path string) (string, bool) {
 	ends := func(name string) bool { return slices.Contains(payloadEnds, filepath.Ext(name)) }
-	for _, end := range []string{journalEnd, shard.StateEnd} {
+	for _, end := range []string{journalEnd, cache.StateEnd} {
 		if base, ok := strings.CutSuffix(path, end); ok {
 			return base, true
 		}
@@ -115,9 +113,9 @@ func (v *verifier) add(path string) {
 		f.unfinished, f.err = unfinished, nil
 	} else if !errors.Is(err, cache.ErrMissing) {
 		f.err = err
-	} else if exists(path+shard.StateEnd) && errors.Is(f.err, cache.ErrMissing) {
+	} else if exists(path+cache.StateEnd) && errors.Is(f.err, cache.ErrMissing) {
 		f.err = hint.With(
-			fmt.Errorf("open %s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+shard.StateEnd),
+			fmt.Errorf("open %s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+cache.StateEnd),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

@@ -1,0 +1,201 @@
+package cache
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/clipnh/clipnh/internal/build"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// A State is how far a run is that writes its artefact at the end, such as a sum
+// over images. It is kept on disk beside the artefact, so that a run that was
+// killed resumes:
+//
+//	a line of JSON, the key and the progress
+//	the body, which the run writes
+//	the CRC-32C of all this, four bytes, little-endian
+//
+// The key says what the state belongs to: kind, origin and number of inputs of
+// the artefact, and the program and the version of the format that wrote it. A
+// state of another key is not resumed.
+type State struct {
+	Artefact string // its path; the state is at Artefact + StateEnd
+	Kind     string
+	Origin   origin.Origin
+	Inputs   int
+}
+
+// StateEnd is what the name of a state ends in.
+const StateEnd = ".sum"
+
+// maxProgress bounds the first line of a state that may be damaged.
+const maxProgress = 1 << 30
+
+const stateFormat = "clipnh state"
+
+// stateHead is the first line.
+type stateHead struct {
+	stateKey
+	Progress json.RawMessage `json:"progress"`
+}
+
+type stateKey struct {
+	Format  string        `json:"format"`
+	Version int           `json:"version"`
+	Program string        `json:"program"`
+	Kind    string        `json:"kind"`
+	Origin  origin.Origin `json:"origin"`
+	Inputs  int           `json:"inputs"`
+}
+
+// Path is where the state is.
+func (s State) Path() string { return s.Artefact + StateEnd }
+
+// Lock keeps other writers of the artefact out until release is called.
+func (s State) Lock() (release func(), err error) { return LockArtefact(s.Path() + ".run") }
+
+func (s State) key() stateKey {
+	return stateKey{stateFormat, Version, build.Current().Name(), s.Kind, s.Origin, s.Inputs}
+}
+
+// Save writes a state, wholly or not at all: progress as JSON, and what body
+// writes.
+func (s State) Save(progress any, body func(io.Writer) error) error {
+	return WriteFile(s.Path(), func(to io.Writer) error { return s.Write(to, progress, body) })
+}
+
+// Write is Save to any writer.
+func (s State) Write(to io.Writer, progress any, body func(io.Writer) error) error {
+	text, err := json.Marshal(progress)
+	if err != nil {
+		return err
+	}
+	sum := crc32.New(castagnoli)
+	w := io.MultiWriter(to, sum)
+	if err := json.NewEncoder(w).Encode(stateHead{s.key(), text}); err != nil {
+		return err
+	}
+	if err := body(w); err != nil {
+		return err
+	}
+	return binary.Write(to, binary.LittleEndian, sum.Sum32())
+}
+
+// Load fills progress with what an earlier run saved, and has body read the rest.
+// It reports false where there is no state. One of another key is a
+// *MismatchError (ErrStale), a damaged one ErrDamaged.
+func (s State) Load(progress any, body func(io.Reader) error) (bool, error) {
+	f, err := foreign.Open(s.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	err = s.Read(f, progress, body)
+	if err == nil || errors.Is(err, ErrStale) {
+		return err == nil, err
+	}
+	return false, hint.With(fmt.Errorf("read %s: %w", s.Path(), err), "remove it, or discard it with {restart}")
+}
+
+// Read is Load from any reader.
+func (s State) Read(from io.Reader, progress any, body func(io.Reader) error) error {
+	r := &summing{r: bufio.NewReaderSize(from, 1<<16), sum: crc32.New(castagnoli)}
+	line, err := r.line()
+	if err != nil {
+		return err
+	}
+	if _, err := checkVersion(line, stateFormat); err != nil {
+		return err
+	}
+	var head stateHead
+	if err := strict(line, &head); err != nil {
+		return err
+	}
+	wrong, err := differences(head.stateKey, s.key())
+	if err != nil {
+		return err
+	}
+	if wrong != nil {
+		return &MismatchError{s.Path(), wrong, false, "remove it, or discard it with {restart}"}
+	}
+	if err := strict(head.Progress, progress); err != nil {
+		return err
+	}
+	if err := body(r); err != nil {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return r.end()
+}
+
+// Remove removes the state, if there is one.
+func (s State) Remove() error {
+	if err := os.Remove(s.Path()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// summing sums up what is read from r.
+type summing struct {
+	r   *bufio.Reader
+	sum hash.Hash32
+}
+
+// Read reads up to the checksum, which is the last four bytes.
+func (s *summing) Read(b []byte) (int, error) {
+	const sum = 4
+	ahead, err := s.r.Peek(min(len(b), s.r.Size()-sum) + sum)
+	if len(ahead) <= sum {
+		if err == nil || err == io.EOF || err == bufio.ErrBufferFull {
+			err = io.EOF
+		}
+		return 0, err
+	}
+	n := copy(b, ahead[:len(ahead)-sum])
+	s.sum.Write(b[:n])
+	s.r.Discard(n)
+	return n, nil
+}
+
+// line reads up to a newline, at most maxProgress bytes.
+func (s *summing) line() ([]byte, error) {
+	var line []byte
+	for {
+		part, err := s.r.ReadSlice('\n')
+		line = append(line, part...)
+		if err == nil {
+			s.sum.Write(line)
+			return line, nil
+		}
+		if err != bufio.ErrBufferFull || len(line) > maxProgress {
+			return nil, fmt.Errorf("%w: no line of at most %d bytes at its beginning", ErrDamaged, maxProgress)
+		}
+	}
+}
+
+// end compares the checksum with what is left: itself.
+func (s *summing) end() error {
+	rest := make([]byte, 5)
+	n, _ := io.ReadFull(s.r, rest)
+	switch {
+	case n > 4:
+		return fmt.Errorf("%w: bytes after the end", ErrDamaged)
+	case n < 4 || binary.LittleEndian.Uint32(rest) != s.sum.Sum32():
+		return fmt.Errorf("%w: its CRC-32C is not the one in it", ErrDamaged)
+	}
+	return nil
+}
