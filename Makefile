@@ -14,8 +14,8 @@ BENCH ?= .
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEADCODE ?= golang.org/x/tools/cmd/deadcode@v0.52.0
 
-# The go command stamps the revision into the program. Where git is there but
-# refuses to read the folder, as one of another user, the build would fail.
+# The go command stamps the revision into the program. If git is installed but
+# refuses to read the folder, because another user owns it, the build would fail.
 VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 
 # The paper's results, with a target paper-NAME for each. They run on the example, or on

@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// Artefact is a finished one, opened for reading.
+// Artefact is a finished artefact, opened for reading.
 type Artefact struct {
 	Manifest Manifest
 
@@ -22,10 +22,10 @@ type Artefact struct {
 }
 
 // Open reads the manifest of the artefact at path, a folder or a file, and
-// checks that its payloads are there in their full length. It fails with
-// ErrMissing, ErrNoManifest, ErrVersion or ErrDamaged. Contents are checked by
-// Verify only. The manifest of a file that path links to is looked for beside
-// that file.
+// checks that its payloads exist and have their full length. It fails with
+// ErrMissing, ErrNoManifest, ErrVersion or ErrDamaged. Only Verify checks the
+// contents. If path is a symbolic link to a file, the manifest is next to that
+// file.
 func Open(path string) (*Artefact, error) {
 	path, err := followed(path)
 	if err != nil {
@@ -34,8 +34,8 @@ func Open(path string) (*Artefact, error) {
 	return openArtefact(osDisk{}, path)
 }
 
-// followed is the path of the file that path links to, and path itself where it
-// is a folder or nothing is there.
+// followed returns the path of the file that path links to. It returns path itself if
+// that is a folder or does not exist.
 func followed(path string) (string, error) {
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
 		return followLink(path)
@@ -63,13 +63,12 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	return a, nil
 }
 
-// incomplete adds to the error of a file that is cut short or gone what says how to
-// mend it.
+// incomplete adds a hint about repair to the error of a truncated or missing file.
 func (a *Artefact) incomplete(err error) error {
 	return hint.With(err, fmt.Sprintf("run \"clipnh verify %s\": it says how to repair it", a.at.path))
 }
 
-// readArtefact reads a manifest and does not look for the payloads.
+// readArtefact reads a manifest without looking for the payloads.
 func readArtefact(d disk, path string) (*Artefact, error) {
 	at := fileLayout(path)
 	info, err := d.stat(path)
@@ -99,7 +98,8 @@ func readArtefact(d disk, path string) (*Artefact, error) {
 	return &Artefact{*m, d, at, hex.EncodeToString(sum[:])}, nil
 }
 
-// withoutManifest says what lies at a path where there is no manifest.
+// withoutManifest returns the error for a path without a manifest; it says what is
+// there instead.
 func withoutManifest(d disk, at layout) error {
 	data, err := readAll(d, at.journal, maxManifest)
 	if err == nil {
@@ -127,14 +127,14 @@ func withoutManifest(d disk, at layout) error {
 	return fmt.Errorf("open %s: %w: want %s", at.path, ErrNoManifest, at.manifest)
 }
 
-// Path is where the artefact lies.
+// Path returns the artefact's path.
 func (a *Artefact) Path() string { return a.at.path }
 
-// Hash is the SHA-256 of the manifest, which names the whole artefact.
+// Hash returns the SHA-256 of the manifest, which identifies the whole artefact.
 func (a *Artefact) Hash() string { return a.hash }
 
 // Payload returns the path of a payload by its name in the folder; the empty
-// name is the main payload. It fails with ErrMissing when the artefact has no
+// name means the main payload. It fails with ErrMissing if the artefact has no
 // such payload.
 func (a *Artefact) Payload(name string) (string, error) {
 	for i, p := range a.Manifest.Payloads {

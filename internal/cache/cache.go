@@ -1,30 +1,30 @@
-// Package cache keeps artefacts on disk: what one command made and another
-// will read.
+// Package cache stores artefacts on disk: the results of one command that
+// others read.
 //
 // An artefact is one or more payloads and a manifest. A payload is a file of
-// numbers or text; the manifest is a JSON file that says what the payloads
-// hold, what they were made from (the Origin) and their checksums. It is
-// written last: an artefact without its manifest is not finished. Nothing in
-// a manifest depends on the clock, the host or where the artefact lies, so
-// that the same work gives the same bytes, and the SHA-256 of a manifest
-// names the artefact, payloads and all.
+// numbers or text. The manifest is a JSON file that describes the payloads:
+// their shape, what they were made from (the Origin) and their checksums. It is
+// written last: an artefact without a manifest is not finished. Nothing in a
+// manifest depends on the clock, the host or the path, so the same work gives
+// the same bytes, and the SHA-256 of a manifest identifies the artefact with its
+// payloads.
 //
-// An artefact has one of two forms:
+// An artefact has one of two forms, a folder or a single file:
 //
 //	folder/                     pcs.npy         the payload
 //	    manifest.json           pcs.npy.json    the manifest
 //	    scores.npy, images.txt
 //
 // Small artefacts are written at once by Save. Long ones are collected in
-// chunks by a ChunkWriter, which can be killed at any moment and go on later.
-// Until it has finished, its work lies in
+// chunks by a ChunkWriter. It can be killed at any moment, and another
+// ChunkWriter then resumes after the last finished chunk. Unfinished work is in
 //
 //	scores.npy.partial          the payload so far
 //	journal                     (pcs.npy.journal) one line for each finished chunk
-//	.lock                       (pcs.npy.lock) held while a writer is at work
+//	.lock                       (pcs.npy.lock) held while a writer runs
 //
-// and Open says how far it is. A name that ends in .tmp is a file that is
-// being written.
+// and the error of Open says how much of it is done. Files that are being
+// written have names that end in .tmp.
 package cache
 
 import (
@@ -34,25 +34,25 @@ import (
 	"io"
 )
 
-// What a caller branches on. The errors returned wrap these and name the path.
+// Errors that callers branch on. Returned errors wrap these and name the path.
 var (
 	// ErrMissing: there is no artefact at the path, or it is not finished.
 	ErrMissing = errors.New("missing")
-	// ErrNoManifest: there is a file at the path but no manifest beside it, as
-	// other programs leave theirs.
+	// ErrNoManifest: there is a file at the path but no manifest next to it. Files
+	// of other programs have none.
 	ErrNoManifest = errors.New("no manifest")
-	// ErrVersion: the manifest's version is not one that this program reads.
+	// ErrVersion: this program does not read the manifest's version.
 	ErrVersion = errors.New("unsupported version")
-	// ErrStale: the artefact was made from something other than what is asked
-	// for; the error is a *MismatchError.
+	// ErrStale: the artefact was made from other inputs or options than the
+	// caller expects; the error is a *MismatchError.
 	ErrStale = errors.New("stale")
 	// ErrDamaged: the bytes on disk are not those that were written.
 	ErrDamaged = errors.New("damaged")
-	// ErrLocked: another writer is at work on the artefact.
+	// ErrLocked: another process is writing the artefact.
 	ErrLocked = errors.New("locked by another writer")
-	// ErrExists: something that is not ours to replace is in the way.
+	// ErrExists: there is something at the path that must not be replaced.
 	ErrExists = errors.New("already exists")
-	// ErrComplete: the artefact to be collected is already there, whole and
+	// ErrComplete: the artefact to be collected already exists, complete and
 	// with an equal fingerprint.
 	ErrComplete = errors.New("already complete")
 )

@@ -44,7 +44,7 @@ func text(s string) func(io.Writer) error {
 	}
 }
 
-// hint returns the advice that comes with err.
+// hint returns the hint of err.
 func adviceOf(err error) string {
 	var h interface{ Hint() string }
 	if errors.As(err, &h) {
@@ -117,8 +117,8 @@ func TestCollectedFilesAreNumPys(t *testing.T) {
 	}
 }
 
-// TestResumeFromAnyLength cuts and spoils an unfinished collection at random
-// places, as no crash should but a disk might.
+// TestResumeFromAnyLength truncates and corrupts an unfinished collection at random
+// places. A crash should not do that, but a disk might.
 func TestResumeFromAnyLength(t *testing.T) {
 	j := jobs[0]
 	want, _ := j.undisturbed(t)
@@ -163,7 +163,7 @@ func TestResumeFromAnyLength(t *testing.T) {
 						t.Fatal(err)
 					}
 				case name == "journal" && errors.Is(err, ErrDamaged) && (how == "cut" || how == "flip"):
-					// Its first line is gone, and with it what was being done.
+					// The first line is gone, and with it the plan.
 					if adviceOf(err) == "" {
 						t.Errorf("%v: no hint", err)
 					}
@@ -255,7 +255,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		t.Errorf("a second run: %v, want %v", err, ErrComplete)
 	}
 
-	// Things that are not ours stay, even when starting over.
+	// Files that are not ours stay, even with restart.
 	foreign := filepath.Join(dir, "photos")
 	if err := os.Mkdir(foreign, 0o777); err != nil {
 		t.Fatal(err)
@@ -318,7 +318,7 @@ func TestAppendRefuses(t *testing.T) {
 			t.Errorf("%s: got %v with %d chunks, want %q", tt.name, err, w.Done(), tt.want)
 		}
 	}
-	// None of them hurts the chunk that is right, not even one without rows.
+	// The valid chunk stays after each of them, even one without rows.
 	if err := w.Append(nil, make([]Skipped, 3)); err != nil || w.Done() != 1 || w.Rows() != 0 {
 		t.Errorf("%v, %d chunks, %d rows", err, w.Done(), w.Rows())
 	}
@@ -442,7 +442,7 @@ func TestSaveAndExpect(t *testing.T) {
 	if damage, err := a.Verify(context.Background(), nil); err != nil || damage != nil {
 		t.Errorf("verify: %v %v", damage, err)
 	}
-	// The artefact has no path in it: elsewhere it is the same.
+	// The artefact contains no path: it is the same in another folder.
 	again, err := Save(filepath.Join(dir, "other.npy"), m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
 	if err != nil || again != hash {
 		t.Errorf("saved twice: hash %s, want %s (%v)", again, hash, err)
@@ -563,7 +563,7 @@ func TestWriteFile(t *testing.T) {
 	if err := WriteFile(path, fail); !errors.Is(err, stop) || files(t, dir)["out.txt"] != "one" || len(files(t, dir)) != 1 {
 		t.Errorf("%v, files %q", err, files(t, dir))
 	}
-	// While one writes, another is turned away.
+	// While one writer runs, others are refused.
 	err := WriteFile(path, func(io.Writer) error {
 		if err := WriteFile(path, text("two")); !errors.Is(err, ErrLocked) {
 			t.Errorf("a second writer: %v, want %v", err, ErrLocked)

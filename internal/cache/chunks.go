@@ -12,13 +12,13 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
-// ChunkWriter collects rows into an artefact, chunk after chunk. A chunk is
-// either in the artefact for good or not at all: its bytes are synced before
-// its line in the journal is. A writer that ends early, however it ends, is
-// followed by another with an equal Plan that goes on after the last finished
-// chunk, and the artefact's bytes are those of one that was never interrupted.
+// ChunkWriter collects rows into an artefact, chunk by chunk. A chunk is either
+// permanently in the artefact or not at all: its bytes are synced before its
+// line in the journal is written. If a writer ends early, for whatever reason,
+// another one with an equal Plan resumes after the last finished chunk, and the
+// artefact gets the same bytes as without the interruption.
 //
-// A ChunkWriter is for one goroutine.
+// A ChunkWriter must not be used by several goroutines.
 type ChunkWriter struct {
 	disk    disk
 	at      layout
@@ -26,13 +26,13 @@ type ChunkWriter struct {
 	release func()
 
 	payload, journal         diskFile
-	payloadSize, journalSize int64 // as far as chunks are finished
+	payloadSize, journalSize int64 // up to the end of the last finished chunk
 	row                      int   // elements in a row
 	chunks                   []journalChunk
 	rows, damaged            int
 	extra                    []Payload
 	buf                      []byte
-	err                      error // of a write that failed: what is on disk is uncertain
+	err                      error // of a failed write, after which the state on disk is unknown
 }
 
 const (
@@ -40,12 +40,12 @@ const (
 	goOn      = "finished chunks are kept: run the same command again to go on"
 )
 
-// OpenChunks begins the collection that plan describes at path, or goes on
-// with it. It fails with ErrComplete when it is already there; with a
-// *MismatchError (ErrStale) when another plan's is, finished or not; with
-// ErrExists when something else is in the way; and with ErrLocked when another
-// writer is at work. With restart it removes what an artefact at path has and
-// begins anew.
+// OpenChunks starts the collection that plan describes at path, or resumes it.
+// It fails with ErrComplete if the artefact is already complete; with a
+// *MismatchError (ErrStale) if there is an artefact of another plan, finished or
+// not; with ErrExists if there is anything else; and with ErrLocked if another
+// writer is running. With restart it removes an artefact at path first and
+// starts from the beginning.
 func OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
 	if plan.Payload == "" {
 		var err error
@@ -65,8 +65,9 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if w.plan, err = plan.manifest(at); err != nil {
 		return nil, err
 	}
-	// A finished artefact may lie where nothing can be written. After a writer
-	// that was killed at its very end there is still something to tidy up.
+	// A finished artefact may be on a read-only file system, where no lock file
+	// can be made. Only a writer that was killed at its very end leaves files to
+	// remove.
 	leftover, err := anyExists(d, at.journal, at.lock)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	return w, nil
 }
 
-// makeFolder makes an artefact's folder if it is not there.
+// makeFolder creates an artefact's folder if it does not exist.
 func makeFolder(d disk, dir string) error {
 	if there, err := anyExists(d, dir); err != nil || there {
 		return err
@@ -118,22 +119,22 @@ func makeFolder(d disk, dir string) error {
 	return d.syncDir(filepath.Dir(dir))
 }
 
-// Chunks is the number of chunks that the collection will have.
+// Chunks returns the number of chunks of the finished collection.
 func (w *ChunkWriter) Chunks() int { return chunkCount(w.plan) }
 
-// Done is the number of finished chunks, which is also the next one's index:
-// it takes the inputs from Done times ChunkInputs on.
+// Done returns the number of finished chunks. It is also the index of the next
+// chunk, whose first input is number Done times ChunkInputs.
 func (w *ChunkWriter) Done() int { return len(w.chunks) }
 
-// Damaged is the number of chunks that an earlier writer finished but whose
-// bytes are no longer right, or that come after such a one. They are collected
-// again.
+// Damaged returns the number of chunks that an earlier writer finished but that
+// are discarded: the first one whose bytes have changed since, and all after it.
+// They are collected again.
 func (w *ChunkWriter) Damaged() int { return w.damaged }
 
-// Rows is the number of rows in the finished chunks.
+// Rows returns the number of rows in the finished chunks.
 func (w *ChunkWriter) Rows() int { return w.rows }
 
-// Skipped lists the inputs of the finished chunks that gave no row.
+// Skipped returns the inputs of the finished chunks that gave no row.
 func (w *ChunkWriter) Skipped() []Skipped {
 	var all []Skipped
 	for _, c := range w.chunks {
@@ -142,22 +143,21 @@ func (w *ChunkWriter) Skipped() []Skipped {
 	return all
 }
 
-// Append adds the next chunk: the rows of its inputs one after the other, and
-// those inputs that gave none. When it returns nil the chunk is kept whatever
-// happens afterwards.
+// Append adds the next chunk: the rows of its inputs in order, and the inputs
+// that were skipped. Once it has returned nil, the chunk survives a crash.
 func (w *ChunkWriter) Append(rows []float32, skipped []Skipped) error {
 	return w.AppendFunc(skipped, func(put func([]float32) error) error { return put(rows) })
 }
 
-// AppendFunc is Append for chunks that are better not held in memory: fill
-// hands over their values in order, in pieces of any size. When fill fails the
-// chunk is not added, and can be tried again.
+// AppendFunc is Append for chunks that are too large to hold in memory: fill
+// passes the values to put in order, in pieces of any size. If fill fails, the
+// chunk is not added and can be tried again.
 func (w *ChunkWriter) AppendFunc(skipped []Skipped, fill func(put func(values []float32) error) error) error {
 	return w.AppendInputs(nil, skipped, fill)
 }
 
-// AppendInputs is AppendFunc for a chunk of which the CRC-32C of each input's
-// bytes is known, as by SumOf, that of the skipped ones included.
+// AppendInputs is AppendFunc for a chunk with known checksums of its inputs, as
+// SumOf returns them: one for each input, skipped ones included.
 func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(put func(values []float32) error) error) error {
 	if w.err != nil {
 		return w.err
@@ -175,7 +175,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	}
 	left := (inputs - len(skipped)) * w.row
 	offset, sum := w.payloadSize, crc32.New(castagnoli)
-	var refused error // of put, should fill not pass it on
+	var refused error // of put, in case fill ignores it
 	err := fill(func(values []float32) error {
 		if left -= len(values); left < 0 {
 			refused = fmt.Errorf("%s: chunk %d: more values than %d rows of %d", w.at.path, number, inputs-len(skipped), w.row)
@@ -224,7 +224,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	return nil
 }
 
-// encode puts the stored bytes of values into buf.
+// encode writes the stored form of values to buf.
 func (w *ChunkWriter) encode(values []float32) (err error) {
 	if w.plan.DType == npy.Float16.String() {
 		w.buf, err = npy.AppendFloat16(w.buf[:0], values)
@@ -234,16 +234,16 @@ func (w *ChunkWriter) encode(values []float32) (err error) {
 	return nil
 }
 
-// failed remembers a failed write, after which nothing more is written: what
-// the disk holds is known again only when it is read anew.
+// failed records a failed write. Nothing more is written after it, because the
+// state on disk is unknown until another writer reads it.
 func (w *ChunkWriter) failed(err error) error {
 	w.err = hint.With(fmt.Errorf("%s: %w", w.at.path, err), goOn)
 	return w.err
 }
 
-// AddFile writes a further payload into the artefact's folder, wholly or not
-// at all. It is not remembered from one writer to the next: each adds its
-// files before it calls Finish.
+// AddFile writes another payload into the artefact's folder, completely or not
+// at all. A writer that resumes does not know of files added by an earlier one:
+// each adds all its files before it calls Finish.
 func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
 	path := filepath.Join(w.at.dir, name)
 	reserved := []string{w.at.payload, w.at.partial, w.at.manifest, w.at.journal, w.at.lock}
@@ -267,8 +267,8 @@ func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// Finish completes the artefact when all chunks are there, and returns its
-// Hash. The writer is closed with it, unless chunks are missing.
+// Finish completes the artefact and returns its Hash. It fails if chunks are
+// missing; otherwise it closes the writer.
 func (w *ChunkWriter) Finish() (string, error) {
 	if w.err != nil {
 		return "", w.err
@@ -304,7 +304,7 @@ func (w *ChunkWriter) finish() (string, error) {
 	if err := w.payload.Sync(); err != nil {
 		return "", err
 	}
-	if err := w.closeFiles(); err != nil { // some systems rename only closed files
+	if err := w.closeFiles(); err != nil { // some systems can rename only closed files
 		return "", err
 	}
 	if err := w.disk.rename(w.at.partial, w.at.payload); err != nil {
@@ -334,8 +334,8 @@ func (w *ChunkWriter) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// Close ends the writer and keeps its finished chunks for the next. It may be
-// called again, and after Finish.
+// Close ends the writer. Finished chunks stay for the next writer. Close may be
+// called more than once, and after Finish.
 func (w *ChunkWriter) Close() error {
 	if w.err == nil {
 		w.err = fmt.Errorf("%s: the writer is closed", w.at.path)

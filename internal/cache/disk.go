@@ -11,22 +11,22 @@ import (
 	"syscall"
 )
 
-// blockSize is how many bytes go to or come from the disk at once.
+// blockSize is the number of bytes read or written at once.
 const blockSize = 1 << 20
 
-// disk is the part of the operating system that artefacts go through. Tests
-// put one in its place that fails, or crashes, at any chosen operation.
+// disk has the operations on files that this package uses. Tests replace it by
+// one that fails, or crashes, at a chosen operation.
 type disk interface {
 	open(path string, how openMode) (diskFile, error)
 	stat(path string) (fs.FileInfo, error)
 	names(dir string) ([]string, error)
-	mkdir(path string) error // with its parents; no error if it is there
+	mkdir(path string) error // with its parents; no error if it exists
 	rename(from, to string) error
 	remove(path string) error
-	// syncDir makes the names made, changed or removed in dir last.
+	// syncDir makes created, renamed and removed names in dir survive a crash.
 	syncDir(dir string) error
-	// lock takes path as a lock file until release is called; ErrLocked if
-	// another holds it.
+	// lock holds the lock file path until release is called. It fails with
+	// ErrLocked if another process holds it.
 	lock(path string) (release func(), err error)
 }
 
@@ -43,11 +43,11 @@ type openMode int
 
 const (
 	forReading openMode = iota
-	forUpdate           // reading and writing; the file must be there
-	forWriting          // reading and writing an empty file, made if needed
+	forUpdate           // reading and writing; the file must exist
+	forWriting          // reading and writing an empty file, created if needed
 )
 
-// osDisk is the real one.
+// osDisk is the disk of the operating system.
 type osDisk struct{}
 
 func (osDisk) open(path string, how openMode) (diskFile, error) {
@@ -56,7 +56,7 @@ func (osDisk) open(path string, how openMode) (diskFile, error) {
 		forUpdate:  os.O_RDWR,
 		forWriting: os.O_RDWR | os.O_CREATE | os.O_TRUNC,
 	}[how]
-	f, err := os.OpenFile(path, flag, 0o666) // the umask takes its share
+	f, err := os.OpenFile(path, flag, 0o666) // before the umask
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (osDisk) names(dir string) ([]string, error) {
 
 func (osDisk) syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // has no such call; renames there are journalled
+		return nil // has no such call, but journals renames
 	}
 	f, err := os.Open(dir)
 	if err != nil {
@@ -93,7 +93,7 @@ func (osDisk) syncDir(dir string) error {
 	return errors.Join(err, f.Close())
 }
 
-// anyExists reports whether there is a file or folder at one of the paths.
+// anyExists reports whether one of the paths exists.
 func anyExists(d disk, paths ...string) (bool, error) {
 	for _, path := range paths {
 		if _, err := d.stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -103,7 +103,7 @@ func anyExists(d disk, paths ...string) (bool, error) {
 	return false, nil
 }
 
-// removeIfThere removes a file that need not exist.
+// removeIfThere removes a file if it exists.
 func removeIfThere(d disk, path string) error {
 	if err := d.remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -132,8 +132,8 @@ func readAll(d disk, path string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// followLink returns the path of the file that path, if it is a symbolic link,
-// names, and else path itself.
+// followLink returns the file that path links to, or path itself if it is not a
+// symbolic link.
 func followLink(path string) (string, error) {
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
 		return path, err
@@ -141,9 +141,9 @@ func followLink(path string) (string, error) {
 	return filepath.EvalSymlinks(path)
 }
 
-// target returns the path of the file to replace when path is written: a link
-// stays one. It refuses what is no regular file: renaming over /dev/null would
-// replace it.
+// target returns the file to replace when path is written: if path is a symbolic
+// link, the file that it points to, so that the link stays. It refuses anything
+// but regular files: renaming over /dev/null would replace it.
 func target(path string) (string, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil

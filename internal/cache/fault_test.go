@@ -13,7 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// A job is a collection as a command would make it.
+// A job is a collection as a command makes it.
 type job struct {
 	name    string
 	path    string
@@ -40,7 +40,7 @@ var jobs = []job{
 	{name: "raw file", path: "/d/dense.dat", plan: testPlan(""), skipped: map[int]bool{3: true, 4: true, 5: true}},
 }
 
-// chunk returns what goes into a chunk.
+// chunk returns the rows and skipped inputs of a chunk.
 func (j job) chunk(number int) (rows []float32, skipped []Skipped) {
 	lo := number * j.plan.ChunkInputs
 	for i := lo; i < min(lo+j.plan.ChunkInputs, j.plan.Inputs); i++ {
@@ -64,7 +64,7 @@ func (j job) sums(number int) []uint32 {
 	return sums
 }
 
-// run does the job from wherever it is.
+// run starts or resumes the job.
 func (j job) run(d disk) error {
 	w, err := openChunks(d, j.path, j.plan, j.restart)
 	if errors.Is(err, ErrComplete) {
@@ -108,8 +108,8 @@ func (j job) undisturbed(t *testing.T) (files map[string]string, changes int) {
 	return m.snapshot(), m.ops
 }
 
-// checkReader opens the artefact as a reader would at that moment: it must be
-// whole and right, or be called missing.
+// checkReader opens the artefact as a reader does: it must be complete and right, or
+// the error must be ErrMissing.
 func (j job) checkReader(t *testing.T, d disk) {
 	t.Helper()
 	a, err := openArtefact(d, j.path)
@@ -135,11 +135,10 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// TestCrash takes the machine down at every single operation, then once more
-// at a random one, and expects the run after that to end like an undisturbed
-// one.
+// TestCrash simulates a crash at every single operation, then a second one at a random
+// operation, and expects the run after that to give the result of an undisturbed run.
 func TestCrash(t *testing.T) {
-	const seeds = 20 // each loses other unsynced sectors and names
+	const seeds = 20 // each loses different unsynced sectors and names
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
 			want, changes := j.undisturbed(t)
@@ -178,8 +177,8 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// TestFault lets every single operation fail once, as a full disk does, and
-// expects an error and then a run that goes on.
+// TestFault makes every single operation fail once, as a full disk does, and expects
+// an error and then a run that resumes.
 func TestFault(t *testing.T) {
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {
@@ -204,8 +203,8 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// TestCrashInRestart starts over on a finished artefact of another plan and
-// crashes: a reader sees the old one, whole, or none.
+// TestCrashInRestart restarts over a finished artefact of another plan and crashes: a
+// reader sees the complete old artefact, or none.
 func TestCrashInRestart(t *testing.T) {
 	for _, j := range jobs {
 		t.Run(j.name, func(t *testing.T) {

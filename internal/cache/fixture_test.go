@@ -15,8 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata")
 
-// makeFixture writes an artefact of each form, and one that was interrupted,
-// into dir.
+// makeFixture writes an artefact of each form, and an unfinished one, into dir.
 func makeFixture(t *testing.T, dir string) {
 	t.Helper()
 	j := fixtureJob(dir)
@@ -38,7 +37,7 @@ func makeFixture(t *testing.T, dir string) {
 	}
 }
 
-// fixtureOrigin is that of the means in every version.
+// fixtureOrigin is the origin of the means in every version.
 func fixtureOrigin() origin.Origin {
 	return origin.Origin{
 		Model: "RN50", Weights: ListHash(nil), Block: origin.LastBlock, Precision: origin.Float32, Mode: "nh",
@@ -54,9 +53,9 @@ func fixtureJob(dir string) job {
 	return j
 }
 
-// TestFixture reads what the first writer of each version left, resumes what it
-// had begun, and writes the same bytes as it did, the manifest aside. A new version
-// keeps the old folders for reading, and gets another.
+// TestFixture reads the artefacts that the first program of each version wrote, resumes
+// the unfinished ones, and writes the same bytes except for the manifest. A new version
+// gets a new folder; those of older versions stay.
 func TestFixture(t *testing.T) {
 	newest := fmt.Sprint("testdata/v", Version)
 	if *update {

@@ -9,8 +9,8 @@ import (
 )
 
 // Free returns how many bytes an unprivileged user can still write to the file
-// system of path, which need not exist yet. Where the system has no call for
-// it the error wraps errors.ErrUnsupported.
+// system of path, which need not exist yet. On systems without such a call the
+// error wraps errors.ErrUnsupported.
 func Free(path string) (uint64, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

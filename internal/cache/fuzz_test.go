@@ -11,8 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// What reading a manifest or journal may allocate in all for each of its bytes.
-// A journal's lines have a decoder each, whose buffer does not outlive the line.
+// Bytes that reading a manifest or journal may allocate in total for each byte of it.
+// Each line of a journal has its own decoder, whose buffer is freed after the line.
 const (
 	manifestFactor = 160
 	journalFactor  = 128
@@ -36,7 +36,7 @@ func FuzzManifest(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(data)
-		// Version 1 has no checksum to guess.
+		// Version 1 has no checksum, so the fuzzer gets past it.
 		old := legacyManifest{
 			Format: Format, Version: 1, Kind: m.Kind, Shape: m.Shape, DType: m.DType, Inputs: m.Inputs, ChunkInputs: m.ChunkInputs,
 			Skipped: m.Skipped, Payloads: m.Payloads, Origin: origin.Legacy{Model: "RN50", Parameters: map[string]any{"top_k_pca": 50, "exif": true}},
@@ -96,7 +96,7 @@ func FuzzJournal(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		// Lines with right checksums are what gets far into the parser.
+		// Only lines with valid checksums get far into the parser.
 		var summed []byte
 		for line := range bytes.Lines(data) {
 			if _, _, ok := cutLine(line); !ok && json.Valid(bytes.TrimSpace(line)) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// SumOf is the CRC-32C of an input's bytes.
+// SumOf returns the CRC-32C of an input's bytes.
 func SumOf(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
 
 // AddSum adds the checksum of another input to one of those before it.
@@ -18,7 +18,7 @@ func AddSum(sum, input uint32) uint32 {
 // SumText is a checksum as manifests have it.
 func SumText(sum uint32) string { return crcText(sum) }
 
-// inputsText is a chunk's Inputs.
+// inputsText returns checksums as Chunk.Inputs has them.
 func inputsText(sums []uint32) string {
 	var b strings.Builder
 	for _, sum := range sums {
@@ -27,7 +27,7 @@ func inputsText(sums []uint32) string {
 	return b.String()
 }
 
-// InputSums returns the checksums of the chunk's inputs; nil where they are not
+// InputSums returns the checksums of the chunk's inputs, or nil if they are not
 // known.
 func (c Chunk) InputSums() []uint32 {
 	var sums []uint32
@@ -42,7 +42,7 @@ func (c Chunk) InputSums() []uint32 {
 }
 
 // InputSums returns the checksums of the inputs of the finished chunks, in order,
-// up to the first chunk of which they are not known.
+// up to the first chunk without known checksums.
 func (w *ChunkWriter) InputSums() []uint32 {
 	var sums []uint32
 	for _, c := range w.chunks {

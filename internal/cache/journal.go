@@ -15,13 +15,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // A journal is a text file. Its first line is a journalHead, written with the
 // file; each further line is the journalChunk of a finished chunk, in order.
-// A line is the CRC-32C of its JSON in eight hexadecimal digits, a blank, the
-// JSON and a newline. What follows the first line that is not so was being
-// written when the writer died.
+// A line is the CRC-32C of its JSON in eight hexadecimal digits, a space, the
+// JSON and a newline. Everything from the first other line on is ignored: it was
+// being written when the writer died.
 
 const journalFormat = "clipnh journal"
 
-// journalHead says what is being collected.
+// journalHead describes what is being collected.
 type journalHead struct {
 	Format  string   `json:"format"`
 	Version int      `json:"version"`
@@ -46,7 +46,7 @@ func journalLine(v any) ([]byte, error) {
 
 func crcText(sum uint32) string { return fmt.Sprintf("%08x", sum) }
 
-// journal is a parsed one.
+// journal is a parsed journal.
 type journal struct {
 	program string
 	plan    Manifest
@@ -55,8 +55,8 @@ type journal struct {
 	start   int64   // where the head's line ends
 }
 
-// parseJournal reads a journal as far as it is whole. Its memory is bounded as
-// decodeManifest's.
+// parseJournal reads the complete lines of a journal. Its memory is bounded as that
+// of decodeManifest.
 func parseJournal(data []byte) (*journal, error) {
 	text, rest, ok := cutLine(data)
 	if !ok {
@@ -88,7 +88,8 @@ func parseJournal(data []byte) (*journal, error) {
 	return j, nil
 }
 
-// cutLine returns the JSON of the first line of data, if it is whole.
+// cutLine returns the JSON of the first line of data and the rest. ok is false if the
+// line is incomplete or damaged.
 func cutLine(data []byte) (text, rest []byte, ok bool) {
 	line, rest, found := bytes.Cut(data, []byte("\n"))
 	if !found || len(line) < 9 || line[8] != ' ' {
@@ -101,7 +102,7 @@ func cutLine(data []byte) (text, rest []byte, ok bool) {
 	return line[9:], rest, true
 }
 
-// chunkCount is the number of chunks that plan has.
+// chunkCount returns the number of chunks of a plan.
 func chunkCount(plan Manifest) int {
 	n := plan.Inputs / plan.ChunkInputs
 	if plan.Inputs%plan.ChunkInputs > 0 {
@@ -110,7 +111,8 @@ func chunkCount(plan Manifest) int {
 	return n
 }
 
-// chunkInputs is the number of inputs in a chunk: all but the last are full.
+// chunkInputs returns the number of inputs of a chunk. Only the last can have fewer
+// than ChunkInputs.
 func chunkInputs(plan Manifest, chunk int) int {
 	return min(plan.ChunkInputs, plan.Inputs-chunk*plan.ChunkInputs)
 }

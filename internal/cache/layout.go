@@ -7,19 +7,19 @@ const (
 	tmpSuffix  = ".tmp"
 )
 
-// layout says where the files of an artefact lie.
+// layout has the paths of an artefact's files.
 type layout struct {
 	path     string // of the artefact, as the caller names it
-	dir      string // the folder that all files are in
+	dir      string // the folder of all files
 	folder   bool   // dir belongs to the artefact
-	payload  string // the main payload, empty where the manifest names it
-	partial  string // the main payload while it is collected
+	payload  string // the main payload; empty if only the manifest knows its name
+	partial  string // the main payload during collection
 	manifest string
 	journal  string
 	lock     string
 }
 
-// fileLayout is the layout of an artefact of one file.
+// fileLayout returns the layout of an artefact that is a single file.
 func fileLayout(path string) layout {
 	return layout{
 		path:     path,
@@ -32,7 +32,7 @@ func fileLayout(path string) layout {
 	}
 }
 
-// folderLayout is the layout of a folder whose main payload has the given
+// folderLayout returns the layout of a folder whose main payload has the given
 // name.
 func folderLayout(path, payload string) layout {
 	l := layout{
@@ -50,7 +50,7 @@ func folderLayout(path, payload string) layout {
 	return l
 }
 
-// file is the path of a payload.
+// file returns the path of a payload.
 func (l layout) file(p Payload) string {
 	if p.File == "" {
 		return l.payload
@@ -58,7 +58,7 @@ func (l layout) file(p Payload) string {
 	return filepath.Join(l.dir, p.File)
 }
 
-// ours says whether name in an artefact's folder is a file that an unfinished
+// ours reports whether name in an artefact's folder is a file that an interrupted
 // run can leave before it has a journal.
 func (l layout) ours(name string) bool {
 	path := filepath.Join(l.dir, name)

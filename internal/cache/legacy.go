@@ -11,8 +11,8 @@ import (
 // lastLegacy is the last version with an origin.Legacy.
 const lastLegacy = 2
 
-// legacyManifest is a Manifest of these versions. Fields are in the order in
-// which they were written, as the checksum depends on it.
+// legacyManifest is a Manifest of these versions. The fields are in the order in
+// which they were written, because the checksum depends on it.
 type legacyManifest struct {
 	Format  string `json:"format"`
 	Version int    `json:"version"`
@@ -34,7 +34,7 @@ type legacyManifest struct {
 	CRC string `json:"manifest_crc32c,omitempty"`
 }
 
-// legacyKinds are the kinds that have another name now.
+// legacyKinds maps kinds that were renamed to their present names.
 var legacyKinds = map[string]string{"directions": "components"}
 
 // manifest returns l with a typed origin. It keeps its version.

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes path as a lock with flock, which ends with the process
-// however it dies. The file is removed when the lock is released.
+// lockFile locks path with flock. The lock ends with the process, even if it is
+// killed. The file is removed when the lock is released.
 func lockFile(path string) (release func(), err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
@@ -29,9 +29,9 @@ func lockFile(path string) (release func(), err error) {
 			}
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		// The former holder may have removed the file between our opening and
-		// our locking it; then others lock a new one and ours counts for
-		// nothing.
+		// The previous holder may have removed the file after we opened it and
+		// before we locked it. Then others lock a new file and our lock has no
+		// effect.
 		ours, err := f.Stat()
 		if err != nil {
 			f.Close()

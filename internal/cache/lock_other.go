@@ -11,8 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// lockFile takes path as a lock by creating it. Where there is no flock, a
-// killed process leaves the file behind, and a person has to remove it.
+// lockFile locks path by creating it. A killed process leaves the file behind,
+// and the user has to remove it.
 func lockFile(path string) (release func(), err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {

@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	// Format names our artefacts in their manifests.
+	// Format marks manifests as those of this program.
 	Format = "clipnh"
 
-	// Version is written; minVersion to Version are read.
+	// Version is the version written. Versions minVersion to Version are read.
 	// Version 1 has no checksums of inputs, nor of the manifest itself. Versions 1
 	// and 2 have an origin.Legacy.
 	Version    = 3
@@ -31,34 +31,34 @@ const (
 	maxManifest = 256 << 20
 )
 
-// Manifest describes an artefact. Its JSON form is what is on disk; fields
-// of its own that are zero are left out of it, those of its origin are not.
+// Manifest describes an artefact. It is stored as JSON. Its zero fields are left out;
+// those of its origin are not.
 type Manifest struct {
 	Format  string `json:"format"`         // Format
 	Version int    `json:"version"`        // of the manifest and the payloads' layout
 	Kind    string `json:"kind"`           // scores, dense, embeddings, directions, means, norms, ...
 	Tool    string `json:"tool,omitempty"` // version of the program that wrote it
 
-	// What the first payload holds: the axes' letters, their lengths, and the
-	// element type as NumPy names it.
+	// The first payload's array: the letters of its axes, their lengths, and the
+	// element type with its NumPy name.
 	Axes  []string `json:"axes,omitempty"`
 	Shape []int    `json:"shape"`
 	DType string   `json:"dtype,omitempty"`
 
 	Origin origin.Origin `json:"origin"`
 
-	// Of a collection: how many inputs were asked for, how many make a chunk,
-	// and those that gave no row.
+	// Of a collection: the number of inputs, the number of inputs per chunk, and
+	// the inputs that gave no row.
 	Inputs      int       `json:"inputs,omitempty"`
 	ChunkInputs int       `json:"chunk_inputs,omitempty"`
 	Skipped     []Skipped `json:"skipped,omitempty"`
 
 	Payloads []Payload `json:"payloads,omitempty"` // the main one first
 
-	CRC string `json:"manifest_crc32c,omitempty"` // of the manifest as it is without this field
+	CRC string `json:"manifest_crc32c,omitempty"` // of the manifest without this field
 }
 
-// Skipped is an input that gave no row, by name, without its folder, and why.
+// Skipped is an input that gave no row: its name, without the folder, and the reason.
 type Skipped struct {
 	Name   string `json:"name"`
 	Reason string `json:"reason"`
@@ -66,7 +66,7 @@ type Skipped struct {
 
 // Payload is one file of an artefact, with one of two kinds of checksum.
 type Payload struct {
-	File   string  `json:"file,omitempty"` // in the folder; empty when the artefact is one file
+	File   string  `json:"file,omitempty"` // name in the folder; empty if the artefact is a single file
 	Bytes  int64   `json:"bytes"`
 	SHA256 string  `json:"sha256,omitempty"` // of the whole file
 	Header int64   `json:"header,omitempty"` // bytes before the first chunk
@@ -78,9 +78,9 @@ type Chunk struct {
 	Rows int    `json:"rows"`
 	CRC  string `json:"crc32c"` // of the rows' bytes
 
-	// Inputs has the CRC-32C of the bytes of each of the chunk's inputs, those
-	// that gave no row included, eight digits one after the other. It is empty
-	// where they are not known.
+	// Inputs has the CRC-32C of each of the chunk's inputs, skipped ones
+	// included, eight digits each without separators. It is empty if they are
+	// not known.
 	Inputs string `json:"inputs_crc32c,omitempty"`
 }
 
@@ -99,8 +99,9 @@ func encode(manifest any) ([]byte, error) {
 }
 
 // decodeManifest reads a manifest of any version from minVersion to Version
-// and checks that it makes sense. It holds at most some fifty times the memory
-// of data, and allocates 160 times in all, for lists of empty objects.
+// and checks that it is consistent. At any time it takes at most about 50 times the
+// memory of data, and it allocates at most about 160 times that in total, for lists
+// of empty objects.
 func decodeManifest(data []byte) (*Manifest, error) {
 	version, err := checkVersion(data, Format)
 	if err != nil {
@@ -119,8 +120,8 @@ func decodeManifest(data []byte) (*Manifest, error) {
 	return &m, m.checkCRC()
 }
 
-// asRead returns m as its reader will have it: JSON has no text that is not
-// UTF-8, and reading it must give the checksum that is written.
+// asRead returns m as a reader gets it: JSON replaces text that is not UTF-8, and the
+// checksum must match after that.
 func (m Manifest) asRead() (Manifest, error) {
 	data, err := m.encode()
 	if err != nil {
@@ -131,7 +132,7 @@ func (m Manifest) asRead() (Manifest, error) {
 	return again, err
 }
 
-// sealed returns m with the checksum of the rest of it.
+// sealed returns m with the checksum of its other fields.
 func (m Manifest) sealed() (Manifest, error) {
 	m.CRC = ""
 	data, err := m.encode()
@@ -139,8 +140,7 @@ func (m Manifest) sealed() (Manifest, error) {
 	return m, err
 }
 
-// checkCRC returns ErrDamaged unless m, as read, has the checksum it was written
-// with.
+// checkCRC returns ErrDamaged unless m, as read, matches its checksum.
 func (m *Manifest) checkCRC() error {
 	sealed, err := m.sealed()
 	if err == nil && sealed.CRC != m.CRC {
@@ -151,8 +151,7 @@ func (m *Manifest) checkCRC() error {
 
 var errManifestCRC = fmt.Errorf("%w: the manifest's CRC-32C is not the one in it", ErrDamaged)
 
-// checkVersion reads the two fields that every version has, and returns the
-// version.
+// checkVersion checks the two fields that every version has, and returns the version.
 func checkVersion(data []byte, format string) (int, error) {
 	var head struct {
 		Format  string
@@ -178,11 +177,11 @@ func checkVersion(data []byte, format string) (int, error) {
 	return head.Version, nil
 }
 
-// strict decodes one JSON value that has no fields but those of v.
+// strict decodes one JSON value. Unknown fields are an error.
 func strict(data []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	d.UseNumber() // so that a parameter read is the parameter written
+	d.UseNumber() // so that numbers keep their spelling
 	if err := d.Decode(v); err != nil {
 		return placed(err)
 	}
@@ -192,7 +191,7 @@ func strict(data []byte, v any) error {
 	return nil
 }
 
-// placed says where in its text a decoder of JSON failed, if the error knows.
+// placed adds the position to an error of decoding JSON, if the error has it.
 func placed(err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -247,7 +246,7 @@ func (m *Manifest) check() error {
 	return nil
 }
 
-// rowBytes is the size of one row of a collection's payload.
+// rowBytes returns the size of one row of a collection's payload.
 func (m *Manifest) rowBytes() (int64, error) {
 	var n int64
 	switch m.DType {
@@ -270,7 +269,7 @@ func (m *Manifest) rowBytes() (int64, error) {
 	return n, nil
 }
 
-// isName says whether s is the name of a file in a folder and not a path.
+// isName reports whether s is the name of a file in a folder and not a path.
 func isName(s string) bool {
 	return s == filepath.Base(s) && filepath.IsLocal(s) && s != "."
 }
@@ -280,8 +279,8 @@ func isHex(s string, size int) bool {
 	return err == nil && len(b) == size
 }
 
-// inputsFit says whether c, chunk number i of m, has checksums of all its inputs
-// or of none.
+// inputsFit reports whether c, chunk number i of m, has checksums of all its inputs or
+// of none.
 func (c Chunk) inputsFit(m Manifest, i int) bool {
 	if c.Inputs == "" {
 		return true

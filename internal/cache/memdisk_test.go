@@ -16,10 +16,10 @@ var (
 	errCrash = errors.New("the machine is down")
 )
 
-// memDisk is a disk in memory that fails at a chosen operation and forgets, at
-// a crash, what was not synced: each sector of a file may be old or new, its
-// length too, and so may each name in a folder, independently but for the two
-// of a rename. Real file systems promise more than that.
+// memDisk is a disk in memory that fails at a chosen operation and loses, at a crash,
+// what was not synced: each sector of a file can be old or new, and so can its length
+// and each name in a folder, independently except for the two names of a rename. Real
+// file systems promise more than that.
 type memDisk struct {
 	rng          *rand.Rand
 	now, durable map[string]*memInode // by path; folders are nil inodes
@@ -28,7 +28,7 @@ type memDisk struct {
 
 	ops     int  // changes so far
 	failAt  int  // the change that fails; 0 for none
-	crashes bool // and with it everything after
+	crashes bool // all changes after it fail too
 	down    bool
 }
 
@@ -45,7 +45,7 @@ func newMemDisk(seed uint64) *memDisk {
 	return m
 }
 
-// step counts a change and says whether it fails.
+// step counts a change and reports whether it fails.
 func (m *memDisk) step() error {
 	if m.down {
 		return errCrash
@@ -58,7 +58,7 @@ func (m *memDisk) step() error {
 	return nil
 }
 
-// reboot loses what a crash may lose and brings the disk up again.
+// reboot loses what a crash can lose and makes the disk usable again.
 func (m *memDisk) reboot() {
 	after := map[string]*memInode{}
 	for path := range maps.Keys(m.now) {
@@ -67,7 +67,7 @@ func (m *memDisk) reboot() {
 	for path := range maps.Keys(m.durable) {
 		after[path] = nil
 	}
-	// In a fixed order, so that a seed is a test case.
+	// In a fixed order, so that a seed always gives the same test case.
 	paths := slices.Sorted(maps.Keys(after))
 	source := map[string]map[string]*memInode{}
 	for _, path := range paths {

@@ -7,8 +7,9 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestMemory reads manifests and a journal of hundreds of kilobytes, of what
-// costs most for a byte: a fuzzer's small files hide behind the constant.
+// TestMemory reads manifests and a journal of hundreds of kilobytes, of the values that
+// take most memory per byte. With a fuzzer's small files the constant part of the bound
+// dominates.
 func TestMemory(t *testing.T) {
 	const n = 20_000
 	manifest := func(rest string) []byte {

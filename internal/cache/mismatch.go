@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// MismatchError says that an artefact was made from something else than what
-// is asked for. It is ErrStale.
+// MismatchError is the error for an artefact that was made from other inputs or
+// options than the caller expects. It is ErrStale.
 type MismatchError struct {
 	Path        string
 	Differences []Difference // at least one
@@ -16,12 +16,12 @@ type MismatchError struct {
 	hint        string
 }
 
-// Difference is one property of an artefact that is not as it should be. Both
-// sides are JSON, or empty where there is nothing.
+// Difference is one property of an artefact that is not as expected. Both sides are
+// JSON, or empty if the property is absent.
 type Difference struct {
 	Field string // origin.model, shape, ...
 	Made  string // what the artefact has
-	This  string // what is asked for
+	This  string // what is expected
 }
 
 func (e *MismatchError) Error() string {
@@ -37,7 +37,7 @@ func (e *MismatchError) Error() string {
 	return text
 }
 
-// text says how the two sides differ.
+// text describes the difference.
 func (d Difference) text() string {
 	switch {
 	case isEmpty(d.Made):
@@ -48,17 +48,17 @@ func (d Difference) text() string {
 	return fmt.Sprintf("made with %s %s; this run uses %s", name(d.Field), brief(d.Made), brief(d.This))
 }
 
-// isEmpty reports whether one side of a difference has nothing.
+// isEmpty reports whether one side of a difference is absent or empty.
 func isEmpty(value string) bool { return value == "" || value == `""` || value == "null" }
 
 // Is makes every mismatch ErrStale.
 func (e *MismatchError) Is(target error) bool { return target == ErrStale }
 
-// Hint is what can be done about the error.
+// Hint returns advice for the user.
 func (e *MismatchError) Hint() string { return e.hint }
 
-// name is a field as a person says it: origin.images.sample_stride is sample
-// stride, and origin.parents.embeddings is embeddings.
+// name returns a field's name for messages: origin.images.sample_stride is "sample
+// stride", and origin.parents.embeddings is "embeddings".
 func name(field string) string {
 	field = field[strings.LastIndexByte(field, '.')+1:]
 	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
@@ -103,7 +103,7 @@ func differences(made, this any) ([]Difference, error) {
 	return out, nil
 }
 
-// sortDifferences puts first what a person most likely changed by mistake.
+// sortDifferences puts first what the user most likely changed by mistake.
 func sortDifferences(all []Difference) {
 	order := []string{
 		"kind", "origin.model", "origin.weights_sha256", "origin.images.dataset", "origin.mode", "origin.images.sample_stride",
@@ -123,7 +123,7 @@ func sortDifferences(all []Difference) {
 	})
 }
 
-// flatten maps the path of every value that is no object, as in origin.model,
+// flatten maps the path of every value that is not an object, such as origin.model,
 // to its JSON.
 func flatten(v any) (map[string]string, error) {
 	data, err := json.Marshal(v)

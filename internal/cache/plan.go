@@ -10,13 +10,13 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// Plan is what a ChunkWriter is to collect. Equal plans give equal bytes, so
-// everything that shapes them belongs in here, the number of inputs per chunk
-// included; the number of workers does not.
+// Plan describes what a ChunkWriter collects. Equal plans give equal bytes, so a
+// plan has everything that the bytes depend on, such as the number of inputs per
+// chunk, but not the number of workers.
 type Plan struct {
 	Kind   string
 	Tool   string    // version of this program
-	Axes   []string  // letters, that of the rows first
+	Axes   []string  // letters; the axis of the rows comes first
 	Row    []int     // shape of one row
 	DType  npy.DType // npy.Float32 or npy.Float16
 	Origin origin.Origin
@@ -24,13 +24,13 @@ type Plan struct {
 	Inputs      int // at least one; each gives a row or is skipped
 	ChunkInputs int // per chunk; the last may have fewer
 
-	// Payload is the main payload's name in the artefact's folder, or empty
-	// when the artefact is one file. A payload named *.dat has no header.
+	// Payload is the main payload's name in the artefact's folder, or empty if
+	// the artefact is a single file. A payload named *.dat has no header.
 	Payload string
 }
 
-// manifest returns the plan as the manifest of an artefact without rows, which
-// is its fingerprint.
+// manifest returns the plan as the manifest of an artefact without rows, which is
+// the plan's fingerprint.
 func (p Plan) manifest(at layout) (Manifest, error) {
 	m := Manifest{
 		Format: Format, Version: Version, Kind: p.Kind, Tool: p.Tool,
@@ -56,7 +56,7 @@ func (p Plan) manifest(at layout) (Manifest, error) {
 	return m, nil
 }
 
-// plan returns the fingerprint of a finished artefact: what its Plan was.
+// plan returns the fingerprint of a finished artefact, that of its Plan.
 func (m Manifest) plan() Manifest {
 	m.Skipped, m.CRC = nil, ""
 	m.Shape = slices.Clone(m.Shape)

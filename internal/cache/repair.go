@@ -17,25 +17,25 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
-// Repair puts back what is damaged in a finished artefact, from the work done
-// again. Nothing is written but bytes that have the manifest's checksums, and the
-// manifest is never touched, so that a Repair that ends early, however it ends,
-// leaves each chunk and file as damaged as it was or repaired, and another can go
-// on. While it is at work the artefact is locked.
+// Repair restores the damaged parts of a finished artefact by doing the work again.
+// It writes only bytes that match the manifest's checksums and never changes the
+// manifest. So a Repair that ends early, for whatever reason, leaves each chunk and
+// file either repaired or as it was, and another Repair can resume. The artefact is
+// locked meanwhile.
 //
-// A Repair is for one goroutine.
+// A Repair must not be used by several goroutines.
 type Repair struct {
 	*Artefact
 	Chunks []int    // damaged, of the main payload, ascending
-	Files  []string // payloads with a checksum of their own that are damaged, by name; the empty name is an artefact's only file
-	Header bool     // what precedes the rows, or the length, is damaged
+	Files  []string // damaged payloads with their own checksum, by name; empty for the file of a single-file artefact
+	Header bool     // the header before the rows, or the length, is damaged
 
 	release func()
-	payload diskFile // the main one, once it is written to
+	payload diskFile // the main payload, once it has been written to
 }
 
-// OpenRepair reads the artefact at path and finds out what is damaged. It fails
-// with ErrLocked when a writer is at work, and as Inspect does.
+// OpenRepair reads the artefact at path and finds out what is damaged. It fails with
+// ErrLocked if a writer is running, and with the errors of Inspect.
 func OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
 	path, err := followed(path)
 	if err != nil {
@@ -66,7 +66,7 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 	for _, x := range damage {
 		switch {
 		case !errors.Is(x.Err, ErrDamaged):
-			return nil, fmt.Errorf("%s: %w", x.File, x.Err) // not to be read, which writing may not mend
+			return nil, fmt.Errorf("%s: %w", x.File, x.Err) // unreadable; writing may not help
 		case x.Chunk >= 0:
 			r.Chunks = append(r.Chunks, x.Chunk)
 		case x.File == a.at.file(main) && main.Chunks != nil:
@@ -91,10 +91,10 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 	return r, nil
 }
 
-// Damaged reports whether anything is.
+// Damaged reports whether anything is damaged.
 func (r *Repair) Damaged() bool { return len(r.Chunks)+len(r.Files) > 0 || r.Header }
 
-// open opens the main payload for writing, in its full length.
+// open opens the main payload for writing and gives it its full length.
 func (r *Repair) open() error {
 	if r.payload != nil {
 		return nil
@@ -116,8 +116,8 @@ func (r *Repair) open() error {
 	return err
 }
 
-// RestoreHeader writes what precedes the rows of the main payload, and gives it
-// its length.
+// RestoreHeader writes the header before the rows of the main payload, and gives the
+// file its length.
 func (r *Repair) RestoreHeader() error {
 	main := r.Manifest.Payloads[0]
 	header, err := r.Manifest.header(main.Header)
@@ -137,9 +137,9 @@ func (r *Repair) RestoreHeader() error {
 	return nil
 }
 
-// RestoreChunk writes a chunk, whose values fill hands over as in AppendFunc. It
-// fails with ErrStale, and writes nothing, unless they are the bytes that the
-// chunk had when it was collected. The chunk is in memory.
+// RestoreChunk writes a chunk, whose values fill passes to put as in AppendFunc. It
+// fails with ErrStale, and writes nothing, unless the bytes are those that the chunk
+// had when it was collected. The whole chunk is held in memory.
 func (r *Repair) RestoreChunk(number int, fill func(put func(values []float32) error) error) error {
 	main := r.Manifest.Payloads[0]
 	row, err := r.Manifest.rowBytes()
@@ -179,8 +179,8 @@ func (r *Repair) RestoreChunk(number int, fill func(put func(values []float32) e
 	return nil
 }
 
-// AddFile writes a payload again if it is damaged, and leaves it alone if not. It
-// fails with ErrStale, and changes nothing, unless the bytes are those it had.
+// AddFile writes a payload again if it is damaged, and does nothing otherwise. It
+// fails with ErrStale, and changes nothing, unless the bytes are the original ones.
 func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 	if !slices.Contains(r.Files, name) {
 		return nil
@@ -191,7 +191,7 @@ func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 	}
 	want := r.Manifest.Payloads[at]
 	path := r.at.file(want)
-	// Summed up first: what is wrong is not to take the damaged file's place.
+	// The checksum comes first, so that wrong bytes do not replace the damaged file.
 	sum := sha256.New()
 	buffered := bufio.NewWriter(sum)
 	if err := errors.Join(write(buffered), buffered.Flush()); err != nil {
@@ -207,7 +207,7 @@ func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 	return nil
 }
 
-// other says that the work done again gave something else than the first time.
+// other returns the error for work that gave other bytes than the first time.
 func (r *Repair) other(what, made, this string) error {
 	return hint.With(
 		fmt.Errorf("%s: %s: %w: made as %s, done again %s; nothing was written", r.at.path, what, ErrStale, made, this),
@@ -215,7 +215,7 @@ func (r *Repair) other(what, made, this string) error {
 	)
 }
 
-// Close ends the repair. It may be called again.
+// Close ends the repair. It may be called more than once.
 func (r *Repair) Close() error {
 	var err error
 	if r.payload != nil {

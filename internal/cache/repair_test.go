@@ -17,7 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// repair does the whole work again and puts back what is damaged.
+// repair does all the work again and restores what is damaged.
 func (j job) repair(d disk) error {
 	r, err := openRepair(context.Background(), d, j.path, nil)
 	if err != nil {
@@ -50,8 +50,8 @@ var spoilers = map[string]func(data []byte, rng *rand.Rand) []byte{
 	"missing": func([]byte, *rand.Rand) []byte { return nil },
 }
 
-// TestRepair damages artefacts and takes the machine down at every operation of
-// their repair: what is right stays right, and another repair ends it.
+// TestRepair damages artefacts and simulates a crash at every operation of their repair:
+// undamaged parts stay undamaged, and another repair completes it.
 func TestRepair(t *testing.T) {
 	for _, j := range jobs {
 		want, _ := j.undisturbed(t)
@@ -95,7 +95,7 @@ func TestRepair(t *testing.T) {
 	}
 }
 
-// damaged lists the places that are.
+// damaged returns the damaged places.
 func damaged(t *testing.T, d disk, path string) map[string]bool {
 	t.Helper()
 	a, err := readArtefact(d, path)
@@ -156,8 +156,8 @@ func TestRepairTakesOnlyTheSameBytes(t *testing.T) {
 	sameFiles(t, files(t, j.path), spoiled)
 }
 
-// TestManifestOfOtherBytes flips every bit of a manifest: no reader takes it for
-// the one that was written, nor is one ever mistaken for damaged.
+// TestManifestOfOtherBytes flips every bit of a manifest: readers refuse the result,
+// except where only white space changed.
 func TestManifestOfOtherBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pcs.npy")
 	m := Manifest{Kind: "means", Shape: []int{2}, Origin: origin.Origin{Mode: "a\xff\u2028<b>", Mask: &origin.Mask{Percentile: 0.1, TopImages: 50}},
@@ -184,14 +184,14 @@ func TestManifestOfOtherBytes(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		// White space is not summed up; a hash names it all the same.
+		// The checksum does not cover white space, but the hash does.
 		if encoded, err := a.Manifest.encode(); err != nil || !bytes.Equal(encoded, data) {
 			t.Errorf("bit %d flipped: opened as\n%s", i, encoded)
 		}
 	}
 }
 
-// TestInputSums goes on with a collection whose inputs have checksums.
+// TestInputSums resumes a collection whose inputs have checksums.
 func TestInputSums(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scores")
 	j := jobs[0]

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestSaveKeeps holds that Save does away with nothing but an artefact of the
-// same kind, and with that only when the new one is whole.
+// TestSaveKeeps checks that Save replaces nothing but an artefact of the same kind, and
+// that only once the new one is complete.
 func TestSaveKeeps(t *testing.T) {
 	save := func(path, kind, content string, failure error) error {
 		_, err := Save(path, Manifest{Kind: kind, Shape: []int{}}, func(w io.Writer) error {

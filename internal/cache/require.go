@@ -6,9 +6,9 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// OnMismatch decides whether an artefact that was made from something else than
-// what is asked for is used all the same: it returns nil, or the error to fail
-// with. A nil OnMismatch fails with the mismatch itself.
+// OnMismatch decides whether an artefact is used although it was made from other
+// inputs or options than the caller expects: it returns nil to use it, or the error
+// to fail with. A nil OnMismatch fails with the mismatch itself.
 type OnMismatch func(*MismatchError) error
 
 // A Fact is a value that a reader expects an artefact to have.
@@ -16,13 +16,13 @@ type Fact struct {
 	Field string // in the manifest's JSON, such as origin.weights_sha256
 	Want  any
 
-	// OrUnknown accepts an artefact in which the field is empty, as that of what
-	// was made from another program's files is.
+	// OrUnknown accepts an artefact in which the field is empty. It is empty if the
+	// artefact was made from files of another program.
 	OrUnknown bool
 }
 
-// Expect compares facts with the artefact's, both ways: a fact that is empty
-// here and not there differs. Where one does, on decides.
+// Expect compares facts with the artefact's fields. A fact that is empty on one side
+// only is a difference too. If there are differences, on decides.
 func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
 	made, err := flatten(a.Manifest)
 	if err != nil {
@@ -53,8 +53,8 @@ func (a *Artefact) Expect(on OnMismatch, facts ...Fact) error {
 
 const remake = "make it again for these inputs, or use the inputs that it was made with"
 
-// IsOf returns a *MismatchError (ErrStale) unless the artefact is of a kind and
-// its whole origin is o, compared both ways.
+// IsOf returns a *MismatchError (ErrStale) unless the artefact has the given kind and
+// its whole origin equals o.
 func (a *Artefact) IsOf(kind string, o origin.Origin) error {
 	type compared struct {
 		Kind   string        `json:"kind"`
@@ -63,8 +63,8 @@ func (a *Artefact) IsOf(kind string, o origin.Origin) error {
 	return a.compare(compared{a.Manifest.Kind, a.Manifest.Origin}, compared{kind, o})
 }
 
-// Agrees returns a *MismatchError (ErrStale) unless a and other have the same in
-// what common keeps of their manifests, compared both ways.
+// Agrees returns a *MismatchError (ErrStale) unless common returns equal manifests for
+// a and other. common clears the fields that may differ.
 func (a *Artefact) Agrees(other *Artefact, common func(Manifest) Manifest) error {
 	return a.compare(common(a.Manifest), common(other.Manifest))
 }

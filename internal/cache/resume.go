@@ -14,11 +14,10 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// This file finds out what is where a ChunkWriter is to begin, and resumes from
-// there.
+// This file finds out what exists at the path of a ChunkWriter, and resumes it.
 
-// finished returns nil when there is no finished artefact, ErrComplete when
-// there is that of the plan, and another error when there is another.
+// finished returns nil if there is no finished artefact, ErrComplete if there is
+// one of the plan, and another error if there is one of another plan.
 func (w *ChunkWriter) finished() error {
 	there, err := anyExists(w.disk, w.at.manifest)
 	if err != nil || !there {
@@ -29,7 +28,7 @@ func (w *ChunkWriter) finished() error {
 		return hint.With(err, startOver)
 	}
 	made := a.Manifest.plan()
-	made.Version = w.plan.Version // of the manifest, not of what it describes
+	made.Version = w.plan.Version // differs in the manifest only, not in the payload
 	wrong, err := differences(made, w.plan)
 	switch {
 	case err != nil:
@@ -40,14 +39,14 @@ func (w *ChunkWriter) finished() error {
 	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
 }
 
-// clear removes an artefact, finished or not. The journal of the new one goes
-// first: whenever this stops, what is left is either the old artefact or an
+// clear removes an artefact, finished or not. It writes the journal of the new
+// artefact first, so that an interruption leaves either the old artefact or an
 // unfinished new one.
 func (w *ChunkWriter) clear() error {
 	remove := []string{w.at.payload, w.at.partial}
 	begun, err := anyExists(w.disk, w.at.manifest, w.at.journal)
 	if err != nil || !begun {
-		return err // and begin refuses what is not ours
+		return err // if nil, begin refuses files that are not ours
 	}
 	if old, err := openArtefact(w.disk, w.at.path); err == nil {
 		for _, p := range old.Manifest.Payloads {
@@ -71,7 +70,7 @@ func (w *ChunkWriter) clear() error {
 	return w.disk.syncDir(w.at.dir)
 }
 
-// writeJournal begins a journal without chunks.
+// writeJournal writes a journal without chunks.
 func (w *ChunkWriter) writeJournal() error {
 	line, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
 	if err != nil {
@@ -84,7 +83,7 @@ func (w *ChunkWriter) writeJournal() error {
 	return err
 }
 
-// begin finds out how far the collection is and opens its files there.
+// begin opens the files of the collection after the last finished chunk.
 func (w *ChunkWriter) begin() error {
 	data, err := readAll(w.disk, w.at.journal, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -127,8 +126,9 @@ func (w *ChunkWriter) begin() error {
 	return w.keep(j)
 }
 
-// upgrade replaces the journal of an older version, whose bytes are data, by one
-// with the same chunks, so that what is resumed here is finished here.
+// upgrade replaces the journal of an older version, whose bytes are data, by a
+// present one with the same chunks, so that programs of the older version do not
+// resume it.
 func (w *ChunkWriter) upgrade(data []byte, j *journal) (*journal, error) {
 	head, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
 	if err != nil {
@@ -145,7 +145,7 @@ func (w *ChunkWriter) upgrade(data []byte, j *journal) (*journal, error) {
 	return parseJournal(data)
 }
 
-// vacant returns ErrExists when something lies where the artefact is to be.
+// vacant returns ErrExists if there are other files at the artefact's path.
 func (w *ChunkWriter) vacant() error {
 	found := ""
 	if w.at.folder {
@@ -178,9 +178,9 @@ func (w *ChunkWriter) vacant() error {
 	return nil
 }
 
-// openPayload opens the partial payload, which may be missing when the run
-// that made the journal ended right there, or have its final name already when
-// it ended before the manifest.
+// openPayload opens the partial payload. It is missing if the earlier run ended
+// right after it wrote the journal, and has its final name if that run ended just
+// before it wrote the manifest.
 func (w *ChunkWriter) openPayload() error {
 	how := forUpdate
 	partial, err := anyExists(w.disk, w.at.partial)
@@ -209,8 +209,8 @@ func (w *ChunkWriter) openPayload() error {
 	return w.disk.syncDir(w.at.dir)
 }
 
-// keep takes over the chunks of j that are whole in the payload, up to the
-// first that is not, and cuts off what follows.
+// keep keeps the chunks of j up to the first one that is damaged or incomplete in
+// the payload, and truncates the files there.
 func (w *ChunkWriter) keep(j *journal) error {
 	info, err := w.payload.Stat()
 	if err != nil {

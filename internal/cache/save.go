@@ -13,10 +13,10 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// WriteFile replaces the file at path by what write writes, wholly or not at
-// all: it goes to a temporary file in the same folder, which is synced and
-// then renamed. On an error nothing is left of it. A symbolic link stays one,
-// and the file it points to is replaced.
+// WriteFile replaces the file at path by what write writes, completely or not at
+// all: write goes to a temporary file in the same folder, which is synced and then
+// renamed. On an error the temporary file is removed. If path is a symbolic link,
+// the file that it points to is replaced and the link stays.
 func WriteFile(path string, write func(io.Writer) error) error {
 	path, err := target(path)
 	if err != nil {
@@ -28,15 +28,14 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	})
 }
 
-// Save writes an artefact of one file and its manifest, path + ".json". The
-// fields Format, Version, Payloads and CRC of m are filled in here. Save returns
-// the artefact's Hash.
+// Save writes a single-file artefact and its manifest, path + ".json". It fills in
+// the fields Format, Version, Payloads and CRC of m, and returns the artefact's
+// Hash.
 //
-// An older artefact of the same kind is replaced, once write has returned nil:
-// until then, and whenever something fails, it stays as it is. Anything else at
-// path, such as a file of another program or an artefact of another kind, is
-// ErrExists. At no moment does a manifest stand beside a payload that is not
-// its own.
+// An older artefact of the same kind is replaced after write has returned nil; until
+// then, and if anything fails, it stays as it is. For anything else at path, such as
+// a file of another program or an artefact of another kind, Save fails with
+// ErrExists. At no moment is a manifest next to a payload that it does not describe.
 func Save(path string, m Manifest, write func(io.Writer) error) (string, error) {
 	path, err := target(path)
 	if err != nil {
@@ -69,8 +68,8 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 	return artefactHash, err
 }
 
-// CanSave returns the ErrExists that Save would end with for what lies at path, so
-// that long work is not done in vain.
+// CanSave returns the ErrExists that Save would fail with because of what is at path.
+// Callers use it before long work.
 func CanSave(path, kind string) error {
 	path, err := target(path)
 	if err != nil {
@@ -79,9 +78,9 @@ func CanSave(path, kind string) error {
 	return replaceable(osDisk{}, fileLayout(path), kind)
 }
 
-// replaceable returns ErrExists unless at holds nothing, an artefact of the
-// given kind, or what a run left that died while replacing it: the payload
-// without a manifest, but with the new manifest's temporary file.
+// replaceable returns ErrExists unless at is vacant or has an artefact of the given
+// kind, or the remains of a run that died while replacing one: a payload without a
+// manifest, but with the temporary file of the new manifest.
 func replaceable(d disk, at layout, kind string) error {
 	there, err := anyExists(d, at.payload)
 	if err != nil || !there {
@@ -106,16 +105,16 @@ func replaceable(d disk, at layout, kind string) error {
 			"give another path, or remove it first",
 		)
 	case errors.Is(err, ErrDamaged), errors.Is(err, ErrVersion):
-		return nil // a manifest is there, and what it describes is of no use
+		return nil // the artefact is ours, by its manifest, and unusable
 	}
 	return err
 }
 
-// replace gives the payload and the manifest that lie beside their places in
-// temporary files their names.
+// replace renames the temporary files of the payload and the manifest to their final
+// names.
 func replace(d disk, at layout) error {
-	// The temporary manifest, by which a payload without one is known as ours,
-	// must last before the old manifest goes.
+	// The temporary manifest marks a payload without a manifest as ours, so it must
+	// be on disk before the old manifest is removed.
 	if err := d.syncDir(at.dir); err != nil {
 		return err
 	}
@@ -137,7 +136,7 @@ func replace(d disk, at layout) error {
 	return d.syncDir(at.dir)
 }
 
-// locked runs work while holding the lock file.
+// locked runs work while it holds the lock file.
 func locked(d disk, path, lock string, work func() error) error {
 	release, err := d.lock(lock)
 	if err != nil {
@@ -147,7 +146,7 @@ func locked(d disk, path, lock string, work func() error) error {
 	return work()
 }
 
-// busy adds advice to the error of a lock that another holds.
+// busy adds a hint to the error for a lock that another process holds.
 func busy(err error) error {
 	if errors.Is(err, ErrLocked) {
 		return hint.With(err, "another clipnh is writing it: wait until it is done, or give another path")
@@ -155,7 +154,7 @@ func busy(err error) error {
 	return err
 }
 
-// writeAtomic is WriteFile for a caller that holds the lock.
+// writeAtomic is WriteFile for callers that hold the lock.
 func writeAtomic(d disk, path string, write func(io.Writer) error) (Payload, error) {
 	p, err := writeTemporary(d, path, write)
 	if err != nil {
@@ -167,9 +166,9 @@ func writeAtomic(d disk, path string, write func(io.Writer) error) (Payload, err
 	return p, d.syncDir(filepath.Dir(path))
 }
 
-// writeTemporary writes the file that is to become path beside it, and syncs it.
-// One that a killed run left is written over. On an error nothing is left of
-// it; the error of write itself is returned as it is.
+// writeTemporary writes and syncs the temporary file for path, which is in the same
+// folder. It overwrites one that a killed run left. On an error it removes the file;
+// an error of write is returned unchanged.
 func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, error) {
 	tmp := path + tmpSuffix
 	f, err := d.open(tmp, forWriting)
@@ -197,7 +196,7 @@ func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, 
 	return Payload{}, errors.Join(err, removeIfThere(d, tmp))
 }
 
-// payloadWriter writes a file from its start and sums it up.
+// payloadWriter writes a file from its start and computes its size and checksum.
 type payloadWriter struct {
 	file diskFile
 	size int64
@@ -223,7 +222,7 @@ func writeManifest(d disk, path string, m Manifest) (string, error) {
 	return p.SHA256, d.syncDir(filepath.Dir(path))
 }
 
-// writeManifestTemporary writes the file that is to become a manifest.
+// writeManifestTemporary writes the temporary file for a manifest.
 func writeManifestTemporary(d disk, path string, m Manifest) (Payload, error) {
 	m.Format = Format
 	if m.Version == 0 {

@@ -2,13 +2,13 @@ package cache
 
 import "path/filepath"
 
-// Lock takes path as a lock file until release is called, or the process dies; it is
-// ErrLocked while another process, or another caller in this one, holds it. Where
-// there is no flock a killed process leaves the lock behind.
+// Lock holds the lock file path until release is called or the process dies. It fails
+// with ErrLocked if another process, or another caller in this one, holds it. On
+// systems without flock a killed process leaves the lock behind.
 func Lock(path string) (release func(), err error) { return osDisk{}.lock(path) }
 
-// Rename gives the file from the name to in the same folder, replacing what has it,
-// and returns when the new name lasts. The file itself must be synced.
+// Rename renames the file from to to, in the same folder, replacing a file there. When
+// it returns, the new name survives a crash. The file itself must be synced before.
 func Rename(from, to string) error {
 	if err := (osDisk{}).rename(from, to); err != nil {
 		return err

@@ -10,18 +10,18 @@ import (
 	"path/filepath"
 )
 
-// Unfinished is a collection that a ChunkWriter has begun and not finished.
+// Unfinished is a collection that a ChunkWriter has started and not finished.
 type Unfinished struct {
 	Plan   Manifest
-	Chunks []Chunk // those that are finished
-	Of     int     // chunks in all
+	Chunks []Chunk // finished chunks
+	Of     int     // number of chunks of the whole collection
 
 	disk disk
 	at   layout
 }
 
 // InspectUnfinished reads the journal of a collection that is not finished. It
-// fails with ErrMissing where there is none.
+// fails with ErrMissing if there is none.
 func InspectUnfinished(path string) (*Unfinished, error) {
 	path, err := followed(path)
 	if err != nil {
@@ -55,7 +55,7 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 	return u, nil
 }
 
-// Size is how many bytes Verify reads.
+// Size returns how many bytes Verify reads.
 func (u *Unfinished) Size() int64 {
 	row, err := u.Plan.rowBytes()
 	if err != nil {
@@ -69,11 +69,11 @@ func (u *Unfinished) Size() int64 {
 }
 
 // Verify reads the finished chunks as Artefact.Verify does. The next ChunkWriter
-// collects damaged ones again, and those after them.
+// collects the first damaged chunk and all chunks after it again.
 func (u *Unfinished) Verify(ctx context.Context, progress func(bytes int64)) ([]Damage, error) {
 	path := u.at.partial
 	f, err := u.disk.open(path, forReading)
-	if errors.Is(err, fs.ErrNotExist) { // the writer died between its new name and the manifest
+	if errors.Is(err, fs.ErrNotExist) { // the writer died after the rename and before the manifest
 		path = u.at.payload
 		f, err = u.disk.open(path, forReading)
 	}
@@ -114,9 +114,9 @@ func (u *Unfinished) header() int64 {
 	return u.Plan.Payloads[0].Header
 }
 
-// LockArtefact takes path, of which nothing need be there, for the writer of something
-// that several calls of this package make: another that asks for it is told
-// ErrLocked until release is called.
+// LockArtefact locks the artefact at path, which need not exist, for work that takes
+// several calls of this package. Until release is called, others that lock it get
+// ErrLocked.
 func LockArtefact(path string) (release func(), err error) {
 	release, err = lockFile(path + lockSuffix)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 // Damage is a place where the bytes on disk are not those that were written.
 type Damage struct {
 	File  string // path
-	Chunk int    // of a collection; -1 when the whole file is meant
-	Err   error  // wraps ErrDamaged, or is the error of reading
+	Chunk int    // of a collection; -1 for the whole file
+	Err   error  // wraps ErrDamaged, or is a read error
 }
 
-// Inspect opens an artefact as Open does, but does not look for its payloads: it
-// is for Verify, which says what is wrong with them.
+// Inspect opens an artefact as Open does, but without looking for its payloads. It is
+// for Verify, which reports what is wrong with them.
 func Inspect(path string) (*Artefact, error) {
 	path, err := followed(path)
 	if err != nil {
@@ -29,16 +29,16 @@ func Inspect(path string) (*Artefact, error) {
 	return readArtefact(osDisk{}, path)
 }
 
-// Verify reads every payload and compares it with its checksums. It returns
-// the damage found; an error only when ctx ended. progress is called with the
+// Verify reads every payload and compares it with its checksums. It returns the
+// damage that it found, and an error only if ctx ended. progress is called with the
 // number of bytes read since its last call.
 func (a *Artefact) Verify(ctx context.Context, progress func(bytes int64)) ([]Damage, error) {
 	return a.VerifyEach(ctx, progress, nil)
 }
 
-// VerifyEach is Verify that hands the bytes of every payload, as far as they can
-// be read, to the writer that see gives for it, if it gives one. The bytes of a
-// collection's rows come without what precedes them.
+// VerifyEach is Verify that also writes the bytes of each payload, as far as they can
+// be read, to the writer that see returns for it, unless that is nil. For the rows of
+// a collection the header is left out.
 func (a *Artefact) VerifyEach(ctx context.Context, progress func(bytes int64), see func(Payload) io.Writer) ([]Damage, error) {
 	var found []Damage
 	for _, p := range a.Manifest.Payloads {
@@ -113,7 +113,7 @@ func (a *Artefact) verify(ctx context.Context, p Payload, f diskFile, progress f
 	return found, nil
 }
 
-// verifyHeader compares what precedes a collection's rows with the manifest.
+// verifyHeader compares the header before a collection's rows with the manifest.
 func (a *Artefact) verifyHeader(ctx context.Context, p Payload, f io.ReaderAt, progress func(int64)) error {
 	var header bytes.Buffer
 	if err := sumRange(ctx, &header, f, 0, p.Header, progress); err != nil {
@@ -125,7 +125,8 @@ func (a *Artefact) verifyHeader(ctx context.Context, p Payload, f io.ReaderAt, p
 	return nil
 }
 
-// both writes to a and, if there is one, to b, whose errors are its own.
+// both returns a writer to a and, if b is not nil, to b. sumRange ignores errors of
+// writing, so b has to keep its own.
 func both(a, b io.Writer) io.Writer {
 	if b == nil {
 		return a
@@ -133,7 +134,7 @@ func both(a, b io.Writer) io.Writer {
 	return io.MultiWriter(a, b)
 }
 
-// sumRange feeds size bytes of f from offset on to sum.
+// sumRange writes size bytes of f, from offset on, to sum.
 func sumRange(ctx context.Context, sum io.Writer, f io.ReaderAt, offset, size int64, progress func(int64)) error {
 	buf := make([]byte, min(size, blockSize))
 	for size > 0 {

@@ -22,7 +22,7 @@ type family struct {
 	// the rounding of the tile kernels; n is a multiple of Lanes. It is nil if the
 	// compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
-	// The rest works on n values, n a multiple of Lanes.
+	// The others work on n values; n is a multiple of Lanes.
 	quickGELU func(x *float32, n int)
 	maxLanes  func(x *float32, n int, lanes *float32)
 	expLanes  func(x *float32, n int, shift float32, lanes *float32)

@@ -14,23 +14,23 @@ type Matrix struct {
 	Transposed bool
 }
 
-// Dense is the matrix of the first rows*cols values of data, row after row.
+// Dense returns the row-major matrix of the first rows*cols values of data.
 func Dense(data []float32, rows, cols int) Matrix {
 	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: max(cols, 1)}
 }
 
-// Strided is the rows x cols matrix whose row i begins at data[i*stride].
+// Strided returns the rows x cols matrix whose row i begins at data[i*stride].
 func Strided(data []float32, rows, cols, stride int) Matrix {
 	return Matrix{Data: data, Rows: rows, Cols: cols, Stride: stride}
 }
 
-// T is the transpose of m, of the same values.
+// T returns the transpose of m, which shares its values.
 func (m Matrix) T() Matrix {
 	m.Rows, m.Cols, m.Transposed = m.Cols, m.Rows, !m.Transposed
 	return m
 }
 
-// at is the rows x cols part of m, which is not transposed, from (i, j) on.
+// at returns the rows x cols part of m from (i, j) on. m must not be transposed.
 func (m *Matrix) at(i, j, rows, cols int) Matrix {
 	return Matrix{Data: m.Data[i*m.Stride+j:], Rows: rows, Cols: cols, Stride: m.Stride}
 }
@@ -53,8 +53,8 @@ func (m *Matrix) check() {
 	}
 }
 
-// scale multiplies m, which is not transposed, by f; 0 clears it, whatever it
-// held.
+// scale multiplies m, which must not be transposed, by f. If f is 0 it clears m, NaNs
+// included.
 func (m *Matrix) scale(f float32) {
 	if f == 1 {
 		return

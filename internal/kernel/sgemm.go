@@ -12,11 +12,11 @@ import (
 //	C = alpha * A * B + beta * C
 //
 // for A [M,K], B [K,N] and C [M,N]; A and B may be transposed, C may not. With
-// beta 0, C is written without being read. Sums run over K in order, whatever
-// M, N and the team are.
+// beta 0, C is written without being read. Sums run over K in order, independent of
+// M, N and the team.
 //
-// Sgemm panics when shapes do not match, a slice is too short or a stride too
-// small. C must not overlap A or B.
+// Sgemm panics if shapes do not match, a slice is too short or a stride too small. C
+// must not overlap A or B.
 func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
 	a.check()
 	b.check()
@@ -47,8 +47,8 @@ func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
 		}
 		return
 	}
-	// Workers take columns where there are more of them than rows, since the
-	// packing of the other matrix is repeated by each.
+	// Workers split the columns if there are more of them than rows, since each worker
+	// packs the whole other matrix.
 	if n >= m {
 		panels := (n + Lanes*maxWidth - 1) / (Lanes * maxWidth)
 		team.For(panels, func(lo, hi, _ int) {
@@ -59,18 +59,17 @@ func Sgemm(alpha float32, a, b Matrix, beta float32, c Matrix, team par.Team) {
 	team.For(m, func(lo, hi, _ int) { g.run(lo, hi, 0, n) })
 }
 
-// minParallelFLOPs is the work below which starting a goroutine costs more
-// than it saves.
+// minParallelFLOPs is the work below which starting workers costs more than it saves.
 const minParallelFLOPs = 200_000
 
-// fewRows is the number of rows up to which B is read where it lies: packing
-// it would take longer than multiplying.
+// fewRows is the number of rows up to which B is read in place: packing it would take
+// longer than multiplying.
 const fewRows = 4
 
 // rows computes the first m rows of C for whole groups of columns [n0,n1) by
 // adding up rows of B.
 func (g *sgemm) rows(m, n0, n1 int) {
-	const together = 16 // rows of B, which the next row of C finds in a cache
+	const together = 16 // rows of B, which stay in a cache for the next row of C
 	part := g.c.at(0, n0, m, n1-n0)
 	part.scale(g.beta)
 	var a [together]float32
@@ -89,7 +88,7 @@ func (g *sgemm) rows(m, n0, n1 int) {
 	}
 }
 
-// sgemm is one call's operands.
+// sgemm holds the operands of one call.
 type sgemm struct {
 	family      *family
 	k           int
@@ -105,19 +104,19 @@ const (
 	mPart = 252 // a multiple of the tile heights 14, 6 and 4
 )
 
-// sgemmArea is the memory of one worker.
+// sgemmArea is the scratch memory of one worker.
 type sgemmArea struct {
 	tile       tileArgs
 	sources    [kPart / Lanes]unsafe.Pointer
 	zero       [maxWidth * Lanes]float32
-	edge       [maxRows * maxWidth * Lanes]float32 // a tile that C has no room for
+	edge       [maxRows * maxWidth * Lanes]float32 // a tile that extends beyond C
 	a, b       []float32
 	transposed []float32 // the transpose of a part of A
 }
 
 var sgemmAreas = sync.Pool{New: func() any { return new(sgemmArea) }}
 
-// floats returns buf, grown to n floats.
+// floats returns n floats, in buf if it is large enough.
 func floats(buf []float32, n int) []float32 {
 	if len(buf) < n {
 		return Alloc(n)

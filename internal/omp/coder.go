@@ -48,8 +48,8 @@ func NewCoder(d *Dictionary, o Options) (*Coder, error) {
 	return newCoder(d, o, newSweep(d, o.Team), sweepSignals, 4*d.Dims), nil
 }
 
-// newCoder makes a Coder with an engine that takes at most block signals at a
-// time and some bytes for each.
+// newCoder returns a Coder with an engine that handles at most block signals at a
+// time and takes the given number of bytes for each.
 func newCoder(d *Dictionary, o Options, e engine, block, bytes int) *Coder {
 	c := &Coder{
 		d: d, atoms: o.Atoms, team: o.Team, engine: e,

@@ -49,7 +49,7 @@ func (s *sleeper) rouse() {
 // loop is a running loop.
 type loop struct {
 	body    func(lo, hi, worker int)
-	pending atomic.Int32 // helpers that are not done
+	pending atomic.Int32 // helpers still running
 	failed  atomic.Pointer[Panic]
 	caller  sleeper
 }

@@ -8,27 +8,27 @@ import (
 	"sync/atomic"
 )
 
-// A panic ends the program where it happens, whatever other goroutines could have done
-// about it. So goroutines of this package recover from panics and hand them to the
-// goroutine that waits for them, which panics in their place. Fatal errors of the
+// A panic ends the program in the goroutine where it happens; other goroutines cannot
+// recover from it. So goroutines of this package recover from panics and pass them to the
+// goroutine that waits for them, which panics instead. Fatal errors of the
 // runtime, such as a lack of memory, cannot be recovered from.
 
-// Panic is a panic that was recovered from, so that another goroutine can go on with it.
-// Goroutines that were handed one panic with a *Panic.
+// Panic is a recovered panic that is passed to another goroutine, which then panics with
+// the *Panic.
 type Panic struct {
 	Value any
 	// Stack holds the calls that led to the panic, innermost first: those of the
-	// goroutine that panicked, then those of the goroutines that it was handed to.
-	// Functions of the runtime are left out.
+	// goroutine that panicked, then those of the goroutines that it was passed to.
+	// Functions of the runtime are omitted.
 	Stack []runtime.Frame
 }
 
-// Error returns the value and the stack, because this is what the runtime prints of a
-// panic that nobody recovers from.
+// Error returns the value and the stack, because the runtime prints it for a panic that is
+// not recovered.
 func (p *Panic) Error() string { return fmt.Sprintf("%v\n\n%s", p.Value, p.Trace()) }
 
-// Trace returns the stack as text: for each call a line with the function and a line
-// with file and line.
+// Trace returns the stack as text: for each call one line with the function, and one with
+// file and line.
 func (p *Panic) Trace() string {
 	var b strings.Builder
 	for _, f := range p.Stack {
@@ -92,8 +92,7 @@ func panickedCalls() []runtime.Frame {
 	return calls
 }
 
-// Group is a sync.WaitGroup whose Wait goes on with the panic of a goroutine, the first
-// of several.
+// Group is a sync.WaitGroup whose Wait panics with the first panic of its goroutines.
 type Group struct {
 	running sync.WaitGroup
 	failed  atomic.Pointer[Panic]

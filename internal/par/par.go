@@ -16,14 +16,14 @@ func NewTeam(n int) Team { return Team{max(n, 1)} }
 // Size is the number of workers, at least one.
 func (t Team) Size() int { return max(t.n, 1) }
 
-// For cuts 0..n into one contiguous range per worker and runs body on each,
-// returning when all are done. Ranges are as even as possible; a team larger
-// than n leaves workers idle. worker is below Size and no two running bodies
-// share one, so that it can index scratch memory. A team of one runs body on
-// the calling goroutine.
+// For splits 0..n into one contiguous range per worker, runs body on each, and
+// returns when all are done. Ranges are as even as possible; in a team larger
+// than n some workers stay idle. worker is less than Size, and no two concurrent
+// bodies have the same one, so it can index scratch memory. A team of one runs
+// body on the calling goroutine.
 //
-// When a worker panics, For panics with a *Panic after the others are done. A panic of
-// the calling goroutine's own share is not held up.
+// If a worker panics, For panics with a *Panic after the others are done. A panic in the
+// calling goroutine's own range is not delayed.
 func (t Team) For(n int, body func(lo, hi, worker int)) {
 	workers := min(t.Size(), n)
 	switch {
@@ -33,8 +33,8 @@ func (t Team) For(n int, body func(lo, hi, worker int)) {
 	case workers <= runtime.GOMAXPROCS(0):
 		together(n, workers, body)
 	default:
-		// More workers than processors must not spin: they would keep each
-		// other from running.
+		// Workers that outnumber the processors must not spin: they would block
+		// each other.
 		var others Group
 		for w := 1; w < workers; w++ {
 			others.Go(func() { body(n*w/workers, n*(w+1)/workers, w) })

@@ -9,8 +9,8 @@
 // left. Elsewhere it prints only the closing line, which gives count, time and
 // rate. Stages whose progress is not shown get Discard.
 //
-// Messages and JSON may hold names from untrusted files, so what could steer a
-// terminal is printed as an escape.
+// Messages and JSON may contain names from untrusted files, so characters that could
+// control a terminal are printed as escapes.
 package ui
 
 import (
@@ -68,15 +68,15 @@ func (p *Printer) SetQuiet(quiet bool) {
 	p.quiet = quiet
 }
 
-// SetSpelling has spell rewrite the text of notes, warnings, errors and hints, as
-// to spell options as flags.
+// SetSpelling makes spell rewrite the text of notes, warnings, errors and hints, for
+// example to write options as flags.
 func (p *Printer) SetSpelling(spell func(string) string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.spell = spell
 }
 
-// Spelled is text as messages have it.
+// Spelled returns text as it appears in messages.
 func (p *Printer) Spelled(text string) string {
 	if p.spell == nil {
 		return text
@@ -84,7 +84,7 @@ func (p *Printer) Spelled(text string) string {
 	return p.spell(text)
 }
 
-// Note says something that is good to know; a quiet Printer does not print it.
+// Note prints information that needs no action. A quiet Printer omits it.
 func (p *Printer) Note(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,7 @@ func (p *Printer) Hint(text string) {
 	}
 }
 
-// ErrorJSON says why the run failed as one JSON document on one line.
+// ErrorJSON reports why the run failed, as a JSON document on one line.
 func (p *Printer) ErrorJSON(v any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -128,7 +128,7 @@ func (p *Printer) ErrorJSON(v any) {
 	p.say("", string(line))
 }
 
-// Fault says that the program itself is at fault, with the program's name before it.
+// Fault reports an internal error, prefixed with the program's name.
 func (p *Printer) Fault(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -142,10 +142,9 @@ func (p *Printer) Trace(text string) {
 	p.say("", text)
 }
 
-// say prints a labelled message with p.mu held, continuation lines indented
-// below the first. A bar is taken away first; the next Add draws it again.
-// Standard error is where failures are told, so a failure to write to it has
-// nowhere to go.
+// say prints a labelled message, with continuation lines indented below the
+// first. p.mu must be held. A bar is erased first; the next Add draws it again.
+// A failure to write to standard error is ignored: there is nowhere to report it.
 func (p *Printer) say(label, text string) {
 	if p.bar != nil {
 		p.bar.clear()
@@ -189,10 +188,10 @@ func (p *Printer) result(b []byte) error {
 	return nil
 }
 
-// encodeJSON encodes v as a document that ends in a newline; with an indent, on many
-// lines. Runes that do not print, such as the controls U+0080 to U+009F and marks that
-// turn the direction of text, are \u escapes, so that a terminal does not act on them.
-// Bytes that are not UTF-8 become U+FFFD, since JSON cannot hold them.
+// encodeJSON encodes v as a document that ends with a newline; with an indent, on several
+// lines. Non-printable runes, such as the controls U+0080 to U+009F and marks that change
+// the direction of text, become \u escapes, so that a terminal does not act on them. Bytes
+// that are not UTF-8 become U+FFFD, since JSON cannot represent them.
 func encodeJSON(v any, indent string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -219,12 +218,12 @@ func encodeJSON(v any, indent string) ([]byte, error) {
 	return escaped, nil
 }
 
-// hidden reports whether r, of a JSON document, does not print. The newlines of the
-// document's layout do not count; those of its strings are escapes already.
+// hidden reports whether r, in a JSON document, is not printable. Newlines of the
+// document's layout do not count; those in strings are already escaped.
 func hidden(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }
 
-// printable returns s with every rune that does not print, and every byte that
-// is not UTF-8, as an escape of Go's.
+// printable returns s with every non-printable rune, and every byte that is not
+// UTF-8, replaced by a Go escape.
 func printable(s string) string {
 	plain := func(r rune) bool { return r != utf8.RuneError && unicode.IsPrint(r) }
 	if strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {

@@ -45,7 +45,7 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// format lays the table out: a column is as wide as its widest cell on a terminal.
+// format renders the table. A column is as wide as its widest cell on a terminal.
 func (t *Table) format() []byte {
 	rows := t.rows
 	head := make([]string, len(t.columns))

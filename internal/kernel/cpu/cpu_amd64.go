@@ -7,8 +7,8 @@ import "golang.org/x/sys/cpu"
 // unsupported says why a known level cannot be used.
 const unsupported = "not supported by this processor"
 
-// best asks the processor, and through XGETBV the operating system, what may
-// be used.
+// best returns the best level that the processor and, by XGETBV, the operating system
+// support.
 func best() Level {
 	x := &cpu.X86
 	switch {
