@@ -25,9 +25,7 @@ import (
 const mostTogether = 8
 
 // moreTogether are the packages that may have more, and why.
-var moreTogether = map[string]string{
-	"internal/pipeline": "being split",
-}
+var moreTogether = map[string]string{}
 
 // fileGraph is which files of a package refer to which, by base name.
 type fileGraph map[string]map[string]bool

@@ -8,7 +8,7 @@ import (
 
 // starters may start goroutines without package par: they catch panics themselves.
 var starters = map[string]bool{
-	"internal/pipeline/segment_scenes.go": true, // hands a panic over with the scene
+	"internal/pipeline/segment/scenes.go": true, // hands a panic over with the scene
 }
 
 // TestGoroutinesCarryPanics holds that goroutines are started with package par, whose

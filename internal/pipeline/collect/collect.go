@@ -135,7 +135,9 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	if err != nil {
 		return nil, err
 	}
-	mode, err := newMode(o, m)
+	mode, err := newMode(modeOptions{
+		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+	}, m)
 	if err != nil {
 		m.Close()
 		return nil, err

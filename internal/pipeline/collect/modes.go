@@ -60,39 +60,49 @@ type row struct {
 	factored       bool // contributions follow with the weights, which go beside the rows
 }
 
+// modeOptions say what is kept of each image.
+type modeOptions struct {
+	name       string // one of Modes, or of those that Registers runs
+	lens       int    // the block that ModeLens looks at
+	mean       bool   // only the mean
+	statistics bool   // sums and extremes in place of scores
+	writtenOut bool   // contributions in place of scores
+	threads    int
+}
+
 // newMode returns the mode that o asks for.
-func newMode(o Options, m *model.Model) (mode, error) {
-	team, c := par.NewTeam(o.Threads), m.Config
+func newMode(o modeOptions, m *model.Model) (mode, error) {
+	team, c := par.NewTeam(o.threads), m.Config
 	blocks := c.Layers[len(c.Layers)-1]
 	s := scoresMode{c, nil}
 	switch {
-	case meansOnly(o.Mode) && !o.Mean:
-		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.Mode)
-	case o.Mode == ModeAttention:
+	case meansOnly(o.name) && !o.mean:
+		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.name)
+	case o.name == ModeAttention:
 		return attentionMode{c}, nil
-	case o.Mode == ModeActivations:
+	case o.name == ModeActivations:
 		return activationsMode{c}, nil
-	case o.Mode == ModeLayer4:
+	case o.name == ModeLayer4:
 		return layer4Mode{c, blocks, team}, nil
-	case o.Mode == modeSinkDrops:
+	case o.name == modeSinkDrops:
 		return &sinkDropsMode{config: c}, nil
-	case o.Mode == modeSinkChanges:
+	case o.name == modeSinkChanges:
 		return &sinkChangesMode{scoresMode: s, team: team}, nil
-	case o.Mode == ModeHeads:
+	case o.name == ModeHeads:
 		return headsMode{s, m, team}, nil
-	case o.Mode == ModeLens:
-		if o.Lens < 0 || o.Lens >= blocks {
-			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.Lens, blocks-1)
+	case o.name == ModeLens:
+		if o.lens < 0 || o.lens >= blocks {
+			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.lens, blocks-1)
 		}
-		s.lens = []int{o.Lens}
+		s.lens = []int{o.lens}
 	}
-	if o.StatsOnly {
+	if o.statistics {
 		return statisticsMode{s, m, team}, nil
 	}
-	if !artefact.IsDense(o.SavePath) {
+	if !o.writtenOut {
 		return s, nil
 	}
-	return contributionsMode{s, m, o.Mode == ModeNeurons, team}, nil
+	return contributionsMode{s, m, o.name == ModeNeurons, team}, nil
 }
 
 // scoresMode keeps the scores of pairs.

@@ -5,41 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
 )
-
-// statisticsMode keeps, of each picture, only its image feature; scores go into
-// lowrank.Extremes.
-type statisticsMode struct {
-	scoresMode
-	model *model.Model
-	team  par.Team
-}
-
-func (s statisticsMode) row() row {
-	return row{
-		kind: artefact.KindStatistics, file: artefact.FeaturesFile,
-		axes: []string{"O"}, shape: []int{s.config.OutDim}, factored: true,
-	}
-}
-
-func (s statisticsMode) expander() (func(row, values []float32), error) {
-	pool, err := s.model.Pool()
-	if err != nil {
-		return nil, err
-	}
-	// As whoever reads stored scores has it, whose constant is rounded once more:
-	// so that the features are the same.
-	pool = decomp.PoolFromSlices(pool.Heads, pool.Neurons, pool.OutDim, pool.Value, pool.Out, pool.Bias)
-	values := make([]float32, s.config.Neurons())
-	return func(row, scores []float32) { pool.Features(row, values, scores, 1, s.team) }, nil
-}
 
 // extremeSums are lowrank.Extremes as sums under way.
 type extremeSums struct {
