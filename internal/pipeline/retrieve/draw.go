@@ -99,7 +99,7 @@ func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, 
 		return nil, err
 	}
 	if d.tower == nil {
-		d.say.Note("heat maps are left out: they need --model")
+		d.say.Note("heat maps are left out: they need {model}")
 	}
 	progress := d.say.Progress()
 	total := 0
