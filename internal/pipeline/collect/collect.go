@@ -68,12 +68,6 @@ const chunkBytes = 256 << 20
 // chunkOf is how many pictures of so many values each make a chunk.
 func chunkOf(values int) int { return max(1, min(ChunkImages, chunkBytes/(4*values))) }
 
-// IsDense reports whether a path asks for the reference's dense tensors.
-func IsDense(path string) bool {
-	ext := filepath.Ext(path)
-	return ext == ".dat" || ext == ".npy"
-}
-
 // Run sends a dataset's pictures through the image tower and keeps, for
 // each, the scores of all neuron-head pairs (or their contributions written
 // out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
