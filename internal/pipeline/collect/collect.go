@@ -1,3 +1,9 @@
+// Package collect sends the images of a data set through an image tower and keeps
+// what neuron-head pairs, neurons or heads contribute.
+//
+// What is kept of an image is a mode. A collection has a row for each image, only
+// their mean, or sums and extremes. It resumes after it was killed, and damaged
+// parts can be computed again (Repair).
 package collect
 
 import (

@@ -1,3 +1,4 @@
+// Package collecttest collects the golden images for tests of other stages.
 package collecttest
 
 import (

@@ -1,3 +1,5 @@
+// Package directions finds, for every pair or neuron, its principal component, and
+// how unlike each other the images are that it is strongest on.
 package directions
 
 import (

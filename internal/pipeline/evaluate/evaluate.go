@@ -1,3 +1,6 @@
+// Package evaluate measures zero-shot accuracy of a changed model beside the
+// unchanged one, on the same images, in one pass: rebuilt from principal
+// components (Reconstruct), or with units ablated (Ablate). Mask chooses units.
 package evaluate
 
 import (

@@ -1,3 +1,6 @@
+// Package figure writes what has no manifest: figures, and results in JSON for
+// people. What says that such a file is this program's, and may be replaced, is in
+// the file.
 package figure
 
 import (

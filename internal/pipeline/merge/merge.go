@@ -1,3 +1,4 @@
+// Package merge puts the shards of a collection, a segmentation or a shift together.
 package merge
 
 import (

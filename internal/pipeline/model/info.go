@@ -1,3 +1,6 @@
+// Package model opens checkpoints for the stages: weights with the hash that names
+// them in manifests, texts as vectors, and what a checkpoint and its tower look
+// like.
 package model
 
 import (

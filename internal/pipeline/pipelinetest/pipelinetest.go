@@ -1,3 +1,5 @@
+// Package pipelinetest has what tests of several stages share: the golden model,
+// images and artefacts.
 package pipelinetest
 
 import (

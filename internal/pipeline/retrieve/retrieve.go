@@ -1,3 +1,5 @@
+// Package retrieve finds the images that neurons and pairs contribute most to, and
+// draws them.
 package retrieve
 
 import (

@@ -1,3 +1,5 @@
+// Package segment labels every pixel of images with one of some classes; see package
+// heat for the maths.
 package segment
 
 import (

@@ -1,3 +1,8 @@
+// Package shard cuts collections and results into parts that several machines make,
+// and finds, checks and opens such parts.
+//
+// A Shard is one of N parts of the images; a Part is an artefact that holds one. A
+// File is a result in JSON, of all images or of a shard, which resumes.
 package shard
 
 import (

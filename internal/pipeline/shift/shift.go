@@ -1,3 +1,6 @@
+// Package shift follows concepts through groups of images, such as years, and watches
+// which concepts and pairs moved between two collections; see package trend for the
+// maths.
 package shift
 
 import (

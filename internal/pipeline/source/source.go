@@ -1,3 +1,9 @@
+// Package source says something about images: by scores that were collected, by
+// contributions that another program wrote out, or by sending the images through
+// a model.
+//
+// A Source hands over Batches in the order of the images. A Feed is the one loop
+// by which images reach a tower; what cannot be decoded is skipped and named.
 package source
 
 import (

@@ -1,3 +1,4 @@
+// Package subset makes a folder of links to some images of a data set.
 package subset
 
 import (

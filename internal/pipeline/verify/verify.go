@@ -1,3 +1,5 @@
+// Package verify reads artefacts whole and says what is wrong with them, and has
+// collections repaired.
 package verify
 
 import (

@@ -1,3 +1,5 @@
+// Package words relates texts and components: texts as vectors, components as short
+// sums of words, and the pairs whose component is nearest to a text.
 package words
 
 import (
