@@ -20,6 +20,7 @@ func GoldenImages(t testing.TB, file string) collect.Options {
 	}
 }
 
+// Collect collects what o says.
 func Collect(t testing.TB, o collect.Options) *collect.Result {
 	t.Helper()
 	result, err := collect.Run(context.Background(), o, pipelinetest.Silent())

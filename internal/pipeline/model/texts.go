@@ -47,6 +47,8 @@ type Encoder struct {
 	tokenizer *bpe.Tokenizer
 }
 
+// NewEncoder opens the text tower of a checkpoint and the tokenizer of a vocabulary,
+// which must be as large as the model's.
 func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error) {
 	tokenizer, err := bpe.Open(vocab)
 	if err != nil {

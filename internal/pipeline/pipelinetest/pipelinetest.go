@@ -28,6 +28,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
+// ReadNPY reads a whole .npy file and its shape.
 func ReadNPY(t testing.TB, path string) ([]float32, []int) {
 	t.Helper()
 	data, shape, err := npy.ReadFloat32(path)
@@ -74,6 +75,7 @@ func Heard() (ui.Reporter, *strings.Builder) {
 	return ui.NewPrinter(io.Discard, &b, time.Now), &b
 }
 
+// ReadGolden reads a golden .npy file and its shape.
 func ReadGolden(t testing.TB, name string) ([]float32, []int) {
 	t.Helper()
 	data, shape, err := npy.ReadFloat32(testutil.Golden(name))
@@ -83,6 +85,7 @@ func ReadGolden(t testing.TB, name string) ([]float32, []int) {
 	return data, shape
 }
 
+// GoldenJSON decodes a golden JSON file into v.
 func GoldenJSON(t testing.TB, name string, v any) {
 	t.Helper()
 	data, err := os.ReadFile(testutil.Golden(name))
@@ -94,6 +97,7 @@ func GoldenJSON(t testing.TB, name string, v any) {
 	}
 }
 
+// TinyModel is the path of the golden checkpoint.
 func TinyModel() string { return testutil.Golden("model/tiny_jit.pt") }
 
 // GoldenNames are the golden pictures in name order.
@@ -272,6 +276,7 @@ func GoldenDense(t testing.TB, neurons bool) (path string, shape []int) {
 	return path, shape
 }
 
+// GoldenBools reads a golden .npy file of bools.
 func GoldenBools(t testing.TB, name string) []bool {
 	t.Helper()
 	a, err := npy.ReadFile(testutil.Golden(name))

@@ -75,6 +75,7 @@ func (s Shard) named(path, number, of string) string {
 // IsFile reports whether an artefact at path is a file and not a folder.
 func IsFile(path string) bool { return artefact.IsDense(path) || IsJSON(path) }
 
+// IsJSON reports whether a path names a result in JSON.
 func IsJSON(path string) bool { return filepath.Ext(path) == ".json" }
 
 // Bounds returns the first of a shard's inputs and the one behind its last. Shards

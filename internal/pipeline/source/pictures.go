@@ -45,6 +45,8 @@ type Decoder struct {
 	wg    par.Group
 }
 
+// NewDecoder begins to decode items for a square of side pixels, with workers at
+// work and ahead images in memory at most.
 func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead int, o imageprep.Options) *Decoder {
 	ctx, stop := context.WithCancel(ctx)
 	d := &Decoder{order: make(chan chan Image, ahead), free: make(chan []float32, ahead), stop: stop}
