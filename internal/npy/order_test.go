@@ -82,7 +82,7 @@ func TestOpenFortran(t *testing.T) {
 	}
 }
 
-// TestMistakenFiles tells what lies in the place of an array by name.
+// TestMistakenFiles names what is found in the place of an array.
 func TestMistakenFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.npy")
 	if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n"), 0o600); err != nil {

@@ -71,7 +71,7 @@ const ChunkImages = 32
 // contributions are.
 const chunkBytes = 256 << 20
 
-// chunkOf is how many pictures of so many values each make a chunk.
+// chunkOf returns how many images of values numbers each make a chunk.
 func chunkOf(values int) int { return max(1, min(ChunkImages, chunkBytes/(4*values))) }
 
 // Run sends a dataset's pictures through the image tower and keeps, for

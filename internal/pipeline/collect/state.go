@@ -18,7 +18,7 @@ type sums interface {
 	// arrays are the slices that it consists of, of fixed sizes: []float64,
 	// []float32 or []int32.
 	arrays() []any
-	// resumed is told that the arrays were filled with those of so many pictures.
+	// resumed is called after the arrays were filled with those of the first images.
 	resumed(images int)
 }
 

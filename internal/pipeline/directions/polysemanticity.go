@@ -165,7 +165,7 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 }
 
 // polysemanticities computes the scores of all pairs or neurons and writes them
-// to path, if there is one. It returns the number of neurons besides.
+// to path, if there is one. It returns them and the number of neurons.
 func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say ui.Reporter) ([]float64, int, error) {
 	svd := SVDOptions{Artefacts: o.Artefacts, CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
 	src, err := openContributions(svd)

@@ -130,7 +130,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	return result, nil
 }
 
-// someOf lists a few names of so many.
+// someOf lists the first names of a total.
 func someOf(names []string, of int) string {
 	const few = 5
 	text := strings.Join(names[:min(few, len(names))], ", ")

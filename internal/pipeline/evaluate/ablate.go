@@ -60,7 +60,7 @@ type AblateOptions struct {
 	Threads      int
 }
 
-// AblateResult is what came of every ablation.
+// AblateResult is the result of every ablation.
 type AblateResult struct {
 	Evaluation
 	PlotPath string `json:"plot_path,omitempty"`

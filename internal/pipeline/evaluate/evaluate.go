@@ -19,7 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// VariantScore is what came of one variant of the model: how often zero-shot
+// VariantScore is the result of one variant of the model: how often zero-shot
 // classification is right, where pictures have labels and classes were given.
 type VariantScore struct {
 	Variant    string   `json:"variant"` // "untouched", or what was done to it
@@ -35,7 +35,7 @@ type VariantScore struct {
 	Predictions []int   `json:"predictions,omitempty"` // class of every image
 }
 
-// Evaluation is what came of all variants on the same pictures.
+// Evaluation holds the results of all variants on the same images.
 type Evaluation struct {
 	Images       int              `json:"images"` // that were evaluated
 	Skipped      []source.Skipped `json:"skipped"`

@@ -32,7 +32,7 @@ type ReconstructOptions struct {
 	Threads      int
 }
 
-// ReconstructResult is what came of the reconstruction, its only variant.
+// ReconstructResult is the result of the reconstruction, its only variant.
 type ReconstructResult struct {
 	Evaluation
 	Unit       string `json:"unit"`       // pair or neuron

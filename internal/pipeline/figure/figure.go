@@ -27,7 +27,7 @@ const (
 	mostKeys    = 1 << 20 // bytes up to the second key
 )
 
-// CanDraw returns ErrExists if what lies at path is no figure that drawFigure
+// CanDraw returns ErrExists if what is at path is not a figure that drawFigure
 // wrote. An empty path is fine.
 func CanDraw(path string) error {
 	if path == "" {

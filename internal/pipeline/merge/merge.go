@@ -41,7 +41,7 @@ type Result struct {
 	Skipped  []source.Skipped `json:"skipped"`
 	Complete bool             `json:"already_complete"` // nothing was left to do
 
-	// What came of shards of Segment and of Shift.
+	// The results of shards of package segment and of package shift.
 	Segmentation *segment.Result `json:"segmentation,omitempty"`
 	Shift        *shift.Result   `json:"shift,omitempty"`
 }
@@ -214,7 +214,7 @@ func readValues(f *npy.File, start, n int64, buf []float32, put func([]float32) 
 	return nil
 }
 
-// mergeFiles adds what lies beside the rows in a folder: the names one after
+// mergeFiles adds the other files of a folder of rows: the names one after
 // the other, statistics summed up, and what depends on the weights alone from the
 // first shard.
 func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {

@@ -48,7 +48,7 @@ func manyImages(t *testing.T) string {
 	return dir
 }
 
-// artefactFiles returns what lies at path, a folder or a file with its manifest,
+// artefactFiles returns what is at path, a folder or a file with its manifest,
 // but for locks.
 func artefactFiles(t *testing.T, path string) map[string]string {
 	t.Helper()
@@ -202,7 +202,7 @@ func TestMergeRefusals(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	// A manifest that claims to be of so many shards that no memory holds them.
+	// A manifest that claims more shards than fit in any memory.
 	endless := part("e", 1, 2, nil)
 	path = filepath.Join(endless, "manifest.json")
 	if content, err = os.ReadFile(path); err != nil {

@@ -214,7 +214,7 @@ func TestResultsInterrupted(t *testing.T) {
 				t.Errorf("%s is left (%v)", state, err)
 			}
 
-			// A state that is not to be gone on with.
+			// A state that cannot be resumed.
 			path = filepath.Join(t.TempDir(), "y.json")
 			for name, tt := range map[string]struct {
 				content string

@@ -62,7 +62,7 @@ func DrawGraph(model string, batch int, path string) (*GraphResult, error) {
 // dotMaker is the first line of a .dot file of ours, which may be replaced.
 const dotMaker = "// Drawn by clipnh\n"
 
-// canDrawGraph returns ErrExists if what lies at path is no drawing of this program.
+// canDrawGraph returns ErrExists if what is at path is not a drawing of this program.
 func canDrawGraph(path string, format diagram.Format) error {
 	if format == diagram.SVG {
 		return figure.CanDraw(path)

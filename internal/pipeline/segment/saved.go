@@ -84,7 +84,7 @@ func (o *Options) methodNames() []string {
 
 // earlier cuts the scenes down to those of the shard, plans the file of their
 // counts, which the caller releases, and adds to the tally what an earlier run
-// counted. It returns of how many scenes that is. Drawings are all made anew.
+// counted. It returns how many scenes that is. All drawings are made again.
 func (o *Options) earlier(m *model.Model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*shard.File, int, error) {
 	origin, err := o.origin(m, list)
 	if err != nil {
@@ -100,7 +100,7 @@ func (o *Options) earlier(m *model.Model, list string, scenes *[]sceneToRead, mi
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
-	if anew := o.ShowDir != "" || o.SaveDir != ""; err != nil || anew || done == 0 {
+	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
 		return file, 0, err
 	}
 	t.result.Complete = file.Complete

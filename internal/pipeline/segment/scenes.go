@@ -50,7 +50,7 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (scenes []sceneTo
 	}
 	n, missing := len(data.Items), data.Missing
 	if o.Limit > 0 && o.Limit < n {
-		n, missing = o.Limit, nil // which were asked for no one can say
+		n, missing = o.Limit, nil // it cannot be told which of them are among the first
 	}
 	for i, item := range data.Items[:n] {
 		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
@@ -65,7 +65,7 @@ type sceneReader struct {
 	stop   context.CancelFunc
 }
 
-// scenesAhead is how many scenes are in memory besides the one in hand.
+// scenesAhead is how many scenes are in memory as well as the current one.
 const scenesAhead = 2
 
 // readScenes reads pictures, scaled so that the shorter side is given and the

@@ -63,7 +63,7 @@ type Options struct {
 	Threads   int
 }
 
-// Result is what came of a segmentation.
+// Result is the result of a segmentation.
 type Result struct {
 	Config  string           `json:"config,omitempty"`
 	Images  int              `json:"images"` // that were segmented
@@ -122,7 +122,7 @@ type ClassShare struct {
 
 // Run labels every pixel of a picture, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
-// segment. When it is interrupted, it returns what came of the scenes before, with
+// segment. When it is interrupted, it returns the result of the scenes before, with
 // the context's error; with a SavePath, and no drawings, it goes on from there.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	scenes, missing, list, err := o.scenes(ctx, say)
@@ -253,7 +253,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	return s, nil
 }
 
-// scene segments one picture and adds what came of it to the tally.
+// scene segments one picture and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
 	fields, err := s.fields(ctx, sc)
 	if err != nil {

@@ -202,7 +202,7 @@ func copyTo(t *testing.T, from, to string) {
 }
 
 // TestSegmentSkips goes on after a picture whose label map has another size, but
-// not with Strict; and says what came of the rest when it is interrupted.
+// not with Strict; and reports the rest when it is interrupted.
 func TestSegmentSkips(t *testing.T) {
 	o := goldenSegmentation()
 	o.Image = ""

@@ -20,7 +20,7 @@ type Part struct {
 	shard Shard
 }
 
-// Beside returns the paths of what lies beside path and has the name of a
+// Beside returns the paths in the same folder as path that have the name of a
 // shard of it.
 func Beside(path string) ([]string, error) {
 	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")

@@ -16,7 +16,7 @@ import (
 )
 
 // This file keeps results that are one JSON file, such as counts: artefacts of
-// which shards can be made, and merged; and while they are under way, what came of
+// which shards can be made, and merged; and while they are under way, the result of
 // the first inputs, so that a run goes on after it was killed.
 
 // isResult reports whether artefacts of a kind are such results.

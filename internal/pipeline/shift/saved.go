@@ -52,7 +52,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		return err
 	}
 	if labels != nil {
-		// Rows of two pictures are found though they be in two shards.
+		// Rows of two images are found even if they are in two shards.
 		names := make([]string, len(src.Items))
 		for i, item := range src.Items {
 			names[i] = item.Name

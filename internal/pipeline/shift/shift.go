@@ -249,7 +249,7 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 		say.Note("%s: %d of %d rows without a picture", labels.Path, n, len(labels.Known))
 	}
 	if labels.Differing > 0 {
-		say.Warn("%s: the class of %s is not the devkit's; the table's counts", labels.Path, ui.Images.Count(int64(labels.Differing)))
+		say.Warn("%s: the class of %s differs from the devkit; the table's is used", labels.Path, ui.Images.Count(int64(labels.Differing)))
 	}
 	r.images = kept
 	return asked, nil
@@ -323,7 +323,7 @@ func fitsFigure(path string, concepts int) error {
 	return nil
 }
 
-// fewImages is how many images make a group's mean a matter of chance.
+// fewImages is how many images make a group's mean unreliable.
 const fewImages = 10
 
 // remark says what is to be kept in mind about the result.

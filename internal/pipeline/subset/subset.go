@@ -106,7 +106,7 @@ func newLinks(root string, o Options) (*links, error) {
 		return nil, err
 	}
 	if rel, err := filepath.Rel(from, to); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return nil, fmt.Errorf("%s: lies in the folder of the pictures, %s: want another", o.SavePath, root)
+		return nil, fmt.Errorf("%s: is in the folder of the images, %s: want another", o.SavePath, root)
 	}
 	return &links{dir: o.SavePath, hard: o.Hard}, nil
 }

@@ -91,8 +91,8 @@ func TestSubsetRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "c.jpg: something else is in the way"},
-		"the pictures' folder": {func(_ *testing.T, o *Options) { o.SavePath = o.Data.Path }, "lies in the folder of the pictures"},
-		"a folder in it":       {func(_ *testing.T, o *Options) { o.SavePath = filepath.Join(o.Data.Path, "x", "few") }, "lies in the folder of the pictures"},
+		"the pictures' folder": {func(_ *testing.T, o *Options) { o.SavePath = o.Data.Path }, "is in the folder of the images"},
+		"a folder in it":       {func(_ *testing.T, o *Options) { o.SavePath = filepath.Join(o.Data.Path, "x", "few") }, "is in the folder of the images"},
 		"a file": {func(t *testing.T, o *Options) {
 			o.SavePath = filepath.Join(letters(t), "a.jpg")
 		}, "a file, want a folder"},

@@ -35,7 +35,7 @@ func (v *verifier) find(ctx context.Context, path string) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	// Who names the manifest means what it describes.
+	// The path of a manifest means what it describes.
 	if filepath.Base(path) == folderManifest && exists(path) {
 		v.add(filepath.Dir(path))
 		return nil

@@ -39,7 +39,7 @@ func newFiniteScan(m cache.Manifest, p cache.Payload, path string) *finiteScan {
 	case filepath.Ext(path) == ".npy":
 		f, err := os.Open(path)
 		if err != nil {
-			return nil // told by whoever reads it
+			return nil // reported by the reader
 		}
 		defer f.Close()
 		h, length, err := npy.ReadHeader(f)

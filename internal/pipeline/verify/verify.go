@@ -34,7 +34,7 @@ type Options struct {
 
 // The states of an artefact. What has several has the first of them.
 const (
-	StateDamaged  = "damaged"  // bytes are not those that were written, or numbers are none
+	StateDamaged  = "damaged"  // bytes are not those that were written, or values are NaN or infinite
 	StateMissing  = "missing"  // nothing is there, or it is not finished
 	StateStale    = "stale"    // what it was made from is now another
 	StateUnknown  = "unknown"  // no manifest says what is right

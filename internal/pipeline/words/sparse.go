@@ -136,8 +136,8 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 }
 
 // there reports whether an output is there already, and need not be made. One
-// that was made from something else is ErrStale, unless it was given up when the
-// work began that is to be gone on with.
+// that was made from something else is ErrStale, unless it was discarded when the
+// run began that is to be resumed.
 func (s *sparse) there(path, kind string) (bool, error) {
 	if path == "" {
 		return false, nil
