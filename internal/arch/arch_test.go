@@ -39,12 +39,12 @@ var allowed = map[string][]string{
 	},
 
 	"internal/artefact": {
-		"internal/cache", "internal/decomp", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
 	// Domain: knows CLIP and the paper.
-	"configs":            {"internal/textlist"},
+	"configs":            {"internal/foreign", "internal/textlist"},
 	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
 	"internal/bpe":       {"internal/foreign"},
 	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
@@ -61,13 +61,13 @@ var allowed = map[string][]string{
 	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/hint", "internal/npy", "internal/origin"},
+	"internal/cache":    {"internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
-	"internal/manual":   {"internal/cache"},
+	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign"},
-	"internal/paper":    {"internal/cache", "internal/ui"},
+	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
 	"internal/textlist": {"internal/foreign"},
 

@@ -5,9 +5,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
@@ -51,7 +51,7 @@ func (r Reader) AddRead(o *origin.Origin, role, path, kind string) error {
 
 // FileHash is the SHA-256 of a file.
 func FileHash(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := foreign.Open(path)
 	if err != nil {
 		return "", err
 	}

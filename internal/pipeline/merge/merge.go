@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -257,7 +257,7 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if err != nil {
 			return err
 		}
