@@ -136,6 +136,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	if err != nil {
 		return nil, err
 	}
+	m.Tell(say)
 	mode, err := newMode(o, m)
 	if err != nil {
 		m.Close()

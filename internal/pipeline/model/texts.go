@@ -47,7 +47,11 @@ type Encoder struct {
 	tokenizer *bpe.Tokenizer
 }
 
+// NewEncoder reads a vocabulary and packs a checkpoint's text tower.
 func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error) {
+	if err := ck.RequireText(); err != nil {
+		return nil, err // before the vocabulary, which fits no model without texts
+	}
 	tokenizer, err := bpe.Open(vocab)
 	if err != nil {
 		return nil, err

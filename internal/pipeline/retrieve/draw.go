@@ -61,6 +61,9 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 	if d.model, err = model.Open(ctx, o.Model); err != nil {
 		return nil, err
 	}
+	if len(o.Texts) == 0 { // else the model that embedded them has been told of
+		d.model.Tell(say)
+	}
 	if err = d.openTower(src); err != nil {
 		d.close()
 		return nil, err
