@@ -3,14 +3,13 @@ package configs
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -43,9 +42,11 @@ type Segmentation struct {
 	Sink  bool `yaml:"sink"`  // whether the last location is an attention sink, to be interpolated
 
 	// NamePath is a file of class names in the config's folder, with one class per
-	// line, its words separated by commas. Classes in the config replace it.
-	NamePath string  `yaml:"name_path"`
-	Classes  []Class `yaml:"classes"` // in label order; filled from NamePath
+	// line, its words separated by commas, or in another form that textlist.ReadList
+	// knows. Classes in the config replace it.
+	NamePath string   `yaml:"name_path"`
+	Classes  []Class  `yaml:"classes"` // in label order; filled from NamePath
+	Warnings []string `yaml:"-"`       // how the file of names was read where that is not plain
 }
 
 // A Class is the words for a class, at least one. The first is its name.
@@ -101,7 +102,7 @@ func ReadSegmentation(pathOrName string) (*Segmentation, error) {
 	name := pathOrName
 	switch ext := filepath.Ext(pathOrName); {
 	case ext == configExt || ext == ".yml":
-		data, err := readBounded(pathOrName)
+		data, err := foreign.ReadFile(pathOrName, maxConfig)
 		if err != nil {
 			return nil, missingConfig(pathOrName, err)
 		}
@@ -139,25 +140,28 @@ func (s *Segmentation) readNames(tree fs.FS, config string) error {
 	case len(s.Classes) > 0:
 		return fmt.Errorf("%s: both classes and name_path, want one", config)
 	}
-	var lines []string
+	var list textlist.List
 	var err error
 	file := s.NamePath
 	if tree == nil {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(filepath.Dir(config), filepath.FromSlash(file))
 		}
-		lines, err = textlist.ReadFile(file)
+		list, err = textlist.ReadList(file)
 	} else {
 		var open fs.File
 		if open, err = tree.Open(path.Clean(file)); err == nil {
 			defer open.Close()
-			lines, err = textlist.Read(open)
+			list, err = textlist.ParseList(open)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: name_path: %w", config, err)
 	}
-	for i, line := range lines {
+	for _, warning := range list.Warnings {
+		s.Warnings = append(s.Warnings, file+": "+warning)
+	}
+	for i, line := range list.Texts {
 		class, err := parseClass(line)
 		if err != nil {
 			return fmt.Errorf("%s: line %d: %w", file, i+1, err)
@@ -177,30 +181,6 @@ func parseClass(line string) (Class, error) {
 		class = append(class, word)
 	}
 	return class, nil
-}
-
-// readBounded reads a file of at most maxConfig bytes.
-func readBounded(name string) ([]byte, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", name)
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	data, err := io.ReadAll(io.LimitReader(file, maxConfig+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("%s: more than %d KiB, want a config", name, maxConfig>>10)
-	}
-	return data, nil
 }
 
 // missingConfig adds a hint to the error of a missing file if there is a built-in

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -180,7 +182,7 @@ func TestReadSegmentationRefuses(t *testing.T) {
 		{"no YAML", "a: [b\n", "line 1: did not find expected ',' or ']'"},
 		{"nested", "title: " + strings.Repeat("[", 20) + strings.Repeat("]", 20) + "\n", "line 1: more than 16 nested lists and mappings"},
 		{"nested without end", strings.Repeat("[", 500000), "exceeded max depth"},
-		{"large", strings.Repeat("#\n", maxConfig), "more than 1024 KiB, want a config"},
+		{"large", strings.Repeat("#\n", maxConfig), "more than 1 MiB, the limit"},
 		{"no side", swap("shorter_side: 100", ""), "shorter_side: 0, want 1 to 65536"},
 		{"sides", good + "longer_side: 50\n", "longer_side: 50, want 100 to 65536"},
 		{"scale", good + "logit_scale: .nan\n", "logit_scale: NaN, want more than 0"},
@@ -225,6 +227,15 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 	if want := []Class{{"cat"}, {"sky", "cloud"}}; err != nil || !reflect.DeepEqual(s.Classes, want) {
 		t.Errorf("classes %q, %v, want %q", s.Classes, err, want)
 	}
+	if err := os.WriteFile(names, []byte(`{"0": "cat", "1": "sky, cloud"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err = ReadSegmentation(path)
+	if want := []Class{{"cat"}, {"sky", "cloud"}}; err != nil || !reflect.DeepEqual(s.Classes, want) {
+		t.Errorf("JSON: classes %q, %v, want %q", s.Classes, err, want)
+	} else if len(s.Warnings) != 1 || !strings.HasPrefix(s.Warnings[0], names+": a JSON object: it is read as 2 texts") {
+		t.Errorf("JSON: warnings %q", s.Warnings)
+	}
 	if err := os.WriteFile(names, []byte("cat\n,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +259,7 @@ func TestReadSegmentationFindsFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ReadSegmentation(filepath.Join(filepath.Dir(path), "folder.yaml"))
-	if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+	if err == nil || !errors.Is(err, foreign.ErrKind) {
 		t.Errorf("error %v of a folder", err)
 	}
 }

@@ -149,9 +149,26 @@ func checkPrecision(name string) error {
 	return nil
 }
 
-// pictureFlags adds the flags of every command that reads images.
+// pictureFlags adds the flags of every command whose images are resized and cropped to
+// what the tower sees.
 func pictureFlags(fs *pflag.FlagSet, o *imageprep.Options) {
 	fs.BoolVar(&o.EXIF, "exif", false, "apply the EXIF orientation of images; the reference does not")
+	fs.Var(orderFlag{&o.Order}, "preprocess", "prepare images in `ORDER` reference (convert to RGB, then resize) or openai (resize, then convert); only images that are not RGB differ")
+	choices(fs, "preprocess", imageprep.ConvertFirst.String(), imageprep.ResizeFirst.String())
+	maxPixelsFlag(fs, o)
+}
+
+// orderFlag is a flag whose value is an order of preprocessing.
+type orderFlag struct{ order *imageprep.Order }
+
+func (f orderFlag) String() string { return f.order.String() }
+func (f orderFlag) Type() string   { return "order" }
+func (f orderFlag) Set(name string) (err error) {
+	*f.order, err = imageprep.ParseOrder(name)
+	return err
+}
+
+func maxPixelsFlag(fs *pflag.FlagSet, o *imageprep.Options) {
 	fs.IntVar(&o.MaxPixels, "max-pixels", imageprep.DefaultMaxPixels, "refuse images of more than `N` pixels")
 }
 

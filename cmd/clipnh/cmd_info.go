@@ -94,6 +94,9 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	for _, note := range info.Notes {
+		g.printer.Note("%s: %s", opts.model, note)
+	}
 	if g.json {
 		return g.printer.JSON(info)
 	}

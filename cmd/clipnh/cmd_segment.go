@@ -137,7 +137,10 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
-	pictureFlags(fs, &o.images)
+	fs.BoolVar(&o.images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
+	maxPixelsFlag(fs, &o.images)
+	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")
+	fs.Lookup("preprocess").Hidden = true
 }
 
 func (o *segmentOptions) validate() error {
@@ -163,6 +166,8 @@ func (o *segmentOptions) validate() error {
 		return err
 	}
 	switch {
+	case o.given("preprocess"):
+		return errors.New("--preprocess: segment resizes images as --resize, --short-side and --long-side say, after they are converted to RGB")
 	case (o.image == "") == (o.dataPath == ""):
 		return errors.New("want one of --image and --data-path")
 	case o.dataPath != "" && o.config == "":

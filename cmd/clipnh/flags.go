@@ -74,8 +74,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err}
 }
 
-// wanted describes the values of f: by type if that says enough, otherwise by the
-// placeholder of its help.
+// wanted describes the values of f: by type if that says enough, otherwise by its
+// choices or the placeholder of its help.
 func wanted(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -84,6 +84,9 @@ func wanted(f *pflag.Flag) string {
 		return "a whole number"
 	case "float64":
 		return "a number"
+	}
+	if values := f.Annotations[choicesAnnotation]; values != nil {
+		return strings.Join(values, " or ")
 	}
 	placeholder, _ := pflag.UnquoteUsage(f)
 	return placeholder

@@ -25,6 +25,9 @@ func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
 		if setup, err = configs.ReadSegmentation(o.config); err != nil {
 			return nil, err
 		}
+		for _, warning := range setup.Warnings {
+			say.Warn("%s", warning)
+		}
 	}
 	if o.classes != "" {
 		classes, err := parseClasses(o.classes, say)

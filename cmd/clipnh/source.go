@@ -50,6 +50,8 @@ func (o *sourceOptions) validate() error {
 		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	case o.scores != "" && o.images.Order != imageprep.ConvertFirst:
+		return fmt.Errorf("--preprocess %s needs --model in place of --scores, whose images have been prepared", o.images.Order)
 	}
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))

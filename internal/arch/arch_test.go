@@ -73,19 +73,23 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui"},
 	"internal/pipeline/merge": {
-		"internal/artefact", "internal/cache", "internal/lowrank", "internal/npy", "internal/par", "internal/pipeline/segment",
-		"internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/lowrank", "internal/npy", "internal/par",
+		"internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
+		"internal/ui",
 	},
 	"internal/pipeline/verify": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/hint", "internal/npy", "internal/origin",
-		"internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
+		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
+		"internal/ui",
 	},
 
 	// What stages share.
-	"internal/pipeline/figure": {"internal/cache", "internal/canvas", "internal/hint", "internal/plot"},
+	"internal/pipeline/figure": {
+		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
+	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/origin",
-		"internal/pipeline/figure", "internal/plot", "internal/textlist",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
+		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
@@ -93,8 +97,8 @@ var allowed = map[string][]string{
 		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/pipelinetest": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy", "internal/origin",
-		"internal/par", "internal/testutil", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/ui",
 	},
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/pipelinetest", "internal/testutil"},
 
@@ -104,7 +108,7 @@ var allowed = map[string][]string{
 	},
 
 	// Domain: knows CLIP and the paper.
-	"configs":            {"internal/textlist"},
+	"configs":            {"internal/foreign", "internal/textlist"},
 	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
 	"internal/bpe":       {"internal/foreign"},
 	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
@@ -124,10 +128,10 @@ var allowed = map[string][]string{
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
-	"internal/manual":   {"internal/cache"},
+	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign"},
-	"internal/paper":    {"internal/cache", "internal/ui"},
+	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
 	"internal/textlist": {"internal/foreign"},
 

@@ -16,18 +16,15 @@ import (
 // or folder, with the reason. All others use package foreign, which takes no
 // pipe, device or folder for a file.
 var opensItself = map[string]string{
-	"internal/foreign/":            "it is the one",
-	"internal/cache/":              "what it writes, and folders",
-	"internal/dataset/find.go":     "folders",
-	"internal/demo/":               "the example's own files",
-	"internal/download/partial.go": "what it writes",
-	"configs/segmentation.go":      "checks by itself, below package foreign",
-	"internal/kernel/":             "what the system says of itself",
-	"internal/imageprep/":          "pictures",
-	"internal/manual/folder.go":    "the pages that it writes",
-	"internal/paper/":              "not yet",
-	"internal/pipeline/":           "not yet",
-	"internal/testutil/":           "goldens",
+	"internal/foreign/":               "it is the one",
+	"internal/cache/":                 "what it writes, and folders",
+	"internal/dataset/find.go":        "folders",
+	"internal/demo/":                  "the example's own files",
+	"internal/download/partial.go":    "what it writes",
+	"internal/kernel/":                "what the system says of itself",
+	"internal/imageprep/":             "pictures",
+	"internal/pipeline/pipelinetest/": "goldens",
+	"internal/testutil/":              "goldens",
 }
 
 // TestOpening holds that files of others are opened by package foreign alone.

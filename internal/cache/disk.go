@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // blockSize is the number of bytes read or written at once.
@@ -51,8 +53,15 @@ const (
 type osDisk struct{}
 
 func (osDisk) open(path string, how openMode) (diskFile, error) {
+	if how == forReading {
+		// Any path may be a user's, and a pipe there would be waited for.
+		f, err := foreign.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return f, nil
+	}
 	flag := map[openMode]int{
-		forReading: os.O_RDONLY,
 		forUpdate:  os.O_RDWR,
 		forWriting: os.O_RDWR | os.O_CREATE | os.O_TRUNC,
 	}[how]

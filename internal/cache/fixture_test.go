@@ -41,7 +41,7 @@ func makeFixture(t *testing.T, dir string) {
 func fixtureOrigin() origin.Origin {
 	return origin.Origin{
 		Model: "RN50", Weights: ListHash(nil), Block: origin.LastBlock, Precision: origin.Float32, Mode: "nh",
-		Images:  &origin.Images{Dataset: "images", SHA256: ListHash([]string{"a.png"}), Stride: 2, Preprocessing: "1"},
+		Images:  &origin.Images{Dataset: "images", SHA256: ListHash([]string{"a.png"}), Stride: 2, Preprocessing: "1", Preprocess: origin.ConvertFirst},
 		Parents: map[string]string{"scores": ListHash(nil)},
 	}
 }

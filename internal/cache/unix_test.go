@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
@@ -66,5 +69,41 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	}
 	if err := WriteFile(pipe, text("x")); err == nil {
 		t.Error("replaced a pipe")
+	}
+}
+
+// A pipe in the place of a manifest or a journal is refused at once, not waited for.
+func TestPipes(t *testing.T) {
+	dir := t.TempDir()
+	pipe := func(elements ...string) {
+		path := filepath.Join(append([]string{dir}, elements...)...)
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mkfifo(path, 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	pipe("folder", "manifest.json")
+	pipe("unfinished", "journal")
+	pipe("a.npy.json")
+	if err := os.WriteFile(filepath.Join(dir, "a.npy"), []byte("payload"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func(path string) error{
+		"folder":     func(path string) error { _, err := Open(path); return err },
+		"a.npy":      func(path string) error { _, err := Open(path); return err },
+		"unfinished": func(path string) error { _, err := InspectUnfinished(path); return err },
+	} {
+		done := make(chan error, 1)
+		go func() { done <- open(filepath.Join(dir, name)) }()
+		select {
+		case err := <-done:
+			if !errors.Is(err, foreign.ErrKind) {
+				t.Errorf("%s: %v, want %v", name, err, foreign.ErrKind)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("%s: still waiting after 10 s", name)
+		}
 	}
 }

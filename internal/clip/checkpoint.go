@@ -44,11 +44,14 @@ func Open(path string) (*Checkpoint, error) {
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if objects := f.Skipped(); len(objects) > 0 {
+		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
+	}
 	return &Checkpoint{config, path, f, tensors, notes}, nil
 }
 
 // Notes says in a line each what a user should know of how the file was read,
-// such as which of two sets of weights in it counts.
+// such as which of two sets of weights in it counts, or what was left out.
 func (ck *Checkpoint) Notes() []string { return slices.Clone(ck.notes) }
 
 // RequireText returns an error unless the file holds a text tower, which only

@@ -1,10 +1,13 @@
 package clip
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -342,5 +345,48 @@ func TestNames(t *testing.T) {
 	c.Width = 98
 	if c.Name() != "custom" {
 		t.Errorf("other width: %s", c.Name())
+	}
+}
+
+// TestObjectsBeside takes note of objects beside the weights, which are not built.
+func TestObjectsBeside(t *testing.T) {
+	from, err := zip.OpenReader(testutil.Golden("model/tiny_sd_fp32.pt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	path := filepath.Join(t.TempDir(), "training.pt")
+	var file bytes.Buffer
+	to := zip.NewWriter(&file)
+	for _, entry := range from.File {
+		r, err := entry.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, ok := strings.CutPrefix(string(content), "\x80\x02"); ok && strings.HasSuffix(entry.Name, "/data.pkl") {
+			text := func(s string) string { return "X" + string(rune(len(s))) + "\x00\x00\x00" + s }
+			args := text("args") + "cargparse\nNamespace\n)\x81}b"
+			content = []byte("\x80\x02(" + args + text("state_dict") + strings.TrimSuffix(body, ".") + "d.")
+		}
+		w, err := to.CreateHeader(&zip.FileHeader{Name: entry.Name, Method: zip.Store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := to.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := open(t, path).Notes(), []string{`left out objects that are no weights: "argparse.Namespace"`}; !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
 	}
 }

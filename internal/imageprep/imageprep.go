@@ -88,8 +88,11 @@ func ReadFile(path string, o Options) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeAs("image", f, o, Decode)
+	return f.Decode(o)
 }
+
+// Decode decodes the file, which Load has read. Errors name it.
+func (f *File) Decode(o Options) (*RGB, error) { return decodeAs("image", f, o, Decode) }
 
 // PreprocessFile runs the whole chain on a file that Load has read and writes
 // [3,size,size] to dst. It resizes no more of the image than the crop keeps.
@@ -115,10 +118,6 @@ func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
 	}
 	return Square(r.rgb(), size), nil
 }
-
-// PreprocessRGB runs the chain after decoding: resize, crop, normalise. It
-// writes [3,size,size] to dst and panics if that has another length.
-func PreprocessRGB(dst []float32, img *RGB, size int) { Normalize(dst, Square(img, size)) }
 
 // Square returns the middle of a picture, size x size, once its shorter side is
 // that long. It resizes no more of the picture than that.

@@ -263,7 +263,7 @@ func BenchmarkPreprocess(b *testing.B) {
 		b.Run(fmt.Sprintf("rgb=500x375/size=%d", size), func(b *testing.B) {
 			dst := make([]float32, 3*size*size)
 			for b.Loop() {
-				PreprocessRGB(dst, src, size)
+				Normalize(dst, Square(src, size))
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // ErrOutdated is wrapped by the error of Check when a folder does not hold the pages
@@ -34,6 +35,9 @@ func Write(dir string, pages []File) error {
 	return nil
 }
 
+// maxPage is the size of the largest file that is compared with a page, in bytes.
+const maxPage = 1 << 20
+
 // Check compares the files in dir with pages. The error names every page that is
 // missing or has another text, and every file that is not among pages; it wraps
 // ErrOutdated.
@@ -42,7 +46,7 @@ func Check(dir string, pages []File) error {
 	expected := map[string]bool{}
 	for _, p := range pages {
 		expected[p.Name] = true
-		text, err := os.ReadFile(filepath.Join(dir, p.Name))
+		text, err := foreign.ReadFile(filepath.Join(dir, p.Name), maxPage)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			wrong = append(wrong, p.Name+" is missing")

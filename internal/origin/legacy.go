@@ -26,6 +26,7 @@ type Legacy struct {
 //
 //	precision       float32 of what was made from images; else not known
 //	block           the last, of a collection; else not known
+//	preprocess      ConvertFirst, of what was made from images
 //	exif, mean, expand  false
 //	numbers         0
 //
@@ -45,7 +46,7 @@ func (l Legacy) Origin(kind string) Origin {
 	if l.Images != "" || l.Dataset != "" {
 		o.Images = &Images{
 			Dataset: l.Dataset, SHA256: l.Images, Stride: l.Stride, Preprocessing: l.Preprocessing,
-			EXIF: p.yes("exif"), MaxPixels: p.whole("max_pixels"),
+			Preprocess: ConvertFirst, EXIF: p.yes("exif"), MaxPixels: p.whole("max_pixels"),
 		}
 		o.Precision = Float32
 		if p.has("precision") {

@@ -44,6 +44,8 @@ const (
 	LastBlock = "last"
 	Float32   = "float32"
 	BFloat16  = "bf16"
+
+	ConvertFirst = "reference" // in Images.Preprocess, before images are resized
 )
 
 // Images are the images that were sent through a tower.
@@ -52,6 +54,7 @@ type Images struct {
 	SHA256        string `json:"images_sha256"` // of the images' names and sizes
 	Stride        int    `json:"sample_stride"` // every Stride-th image
 	Preprocessing string `json:"preprocessing"` // version of the image pipeline
+	Preprocess    string `json:"preprocess"`    // when images are converted to RGB: ConvertFirst or another order
 	EXIF          bool   `json:"exif"`          // turned as EXIF says
 	MaxPixels     int    `json:"max_pixels"`    // larger images are skipped
 }

@@ -7,13 +7,13 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -67,7 +67,7 @@ const (
 func CanSave(dir string) error {
 	for _, file := range []struct{ name, begin string }{{"report.json", jsonBegin}, {"report.md", markdownBegin}} {
 		path := filepath.Join(dir, file.name)
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // A Step is a command and the files that it reads and writes.
@@ -122,7 +123,7 @@ func (r *Runner) path(name string) string { return filepath.Join(r.Dir, "steps",
 // load reads a record. It returns nil if there is none, or if the record is not
 // valid, so that the step runs again.
 func (r *Runner) load(name string) (*Record, error) {
-	f, err := os.Open(r.path(name))
+	f, err := foreign.Open(r.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -197,7 +198,7 @@ func fingerprint(path string) (string, error) {
 	}
 	sum := sha256.New()
 	if !info.IsDir() {
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if err != nil {
 			return "", err
 		}

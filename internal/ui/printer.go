@@ -16,6 +16,7 @@ package ui
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,18 +42,19 @@ type Printer struct {
 	quiet bool
 	spell func(string) string // of messages, or nil
 	bar   *task               // drawn on the last line of err, or nil
+	given map[string]bool     // hints that warnings have brought
 }
 
 // NewPrinter returns a Printer whose results go to out and whose messages go to
 // err. Bars are drawn only if err is a terminal. now is the clock.
 func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
-	return &Printer{out: out, err: err, terminal: isTerminal(err), now: now}
+	return &Printer{out: out, err: err, terminal: isTerminal(err), now: now, given: map[string]bool{}}
 }
 
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell, given: p.given}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -93,11 +95,21 @@ func (p *Printer) Note(format string, args ...any) {
 	}
 }
 
-// Warn reports a problem that does not end the run.
+// Warn reports a problem that does not end the run. If an error among args has a
+// hint, the hint follows, unless an earlier warning has brought it: thousands of
+// images may have one fault.
 func (p *Printer) Warn(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.say("warning: ", p.Spelled(fmt.Sprintf(format, args...)))
+	for _, arg := range args {
+		err, _ := arg.(error)
+		var h interface{ Hint() string }
+		if errors.As(err, &h) && !p.given[h.Hint()] {
+			p.given[h.Hint()] = true
+			p.hint(h.Hint())
+		}
+	}
 }
 
 // Error reports why the run failed.
@@ -111,6 +123,10 @@ func (p *Printer) Error(err error) {
 func (p *Printer) Hint(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.hint(text)
+}
+
+func (p *Printer) hint(text string) {
 	for line := range strings.Lines(p.Spelled(text)) {
 		p.say("hint: ", line)
 	}

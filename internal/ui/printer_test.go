@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -22,6 +23,12 @@ func newTest() (p *Printer, out, err *bytes.Buffer, c *clock) {
 	return NewPrinter(out, err, c.now), out, err, c
 }
 
+// adviceError is an error with a hint.
+type adviceError string
+
+func (e adviceError) Error() string { return string(e) }
+func (e adviceError) Hint() string  { return "convert " + string(e) }
+
 func TestMessages(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -33,6 +40,15 @@ func TestMessages(t *testing.T) {
 		{"quiet note", true, func(p *Printer) { p.Note("2 chunks were there") }, ""},
 		{"warning", false, func(p *Printer) { p.Warn("%s: cut short", "a.jpg") }, "warning: a.jpg: cut short\n"},
 		{"quiet warning", true, func(p *Printer) { p.Warn("a.jpg: cut short") }, "warning: a.jpg: cut short\n"},
+		{"warnings of one kind", false, func(p *Printer) {
+			for _, kind := range []string{"HEIC", "AVIF", "HEIC"} {
+				err := fmt.Errorf("a.jpg: %w", adviceError(kind))
+				p.Warn("skipped: %v", err)
+				p.WithOutput(nil).Warn("skipped: %v", err)
+			}
+		}, "warning: skipped: a.jpg: HEIC\nhint: convert HEIC\nwarning: skipped: a.jpg: HEIC\n" +
+			"warning: skipped: a.jpg: AVIF\nhint: convert AVIF\nwarning: skipped: a.jpg: AVIF\n" +
+			"warning: skipped: a.jpg: HEIC\nwarning: skipped: a.jpg: HEIC\n"},
 		{"quiet error", true, func(p *Printer) { p.Error(errors.New("svd: no scores")) }, "error: svd: no scores\n"},
 		{"joined errors", false, func(p *Printer) { p.Error(errors.Join(errors.New("a"), errors.New("b"))) }, "error: a\n       b\n"},
 		{"hints", false, func(p *Printer) { p.Hint("run this\nor that") }, "hint: run this\nhint: or that\n"},

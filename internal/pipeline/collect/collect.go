@@ -135,6 +135,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	if err != nil {
 		return nil, err
 	}
+	m.Tell(say)
 	mode, err := newMode(modeOptions{
 		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
 	}, m)
@@ -156,6 +157,7 @@ func (c *collector) origin() origin.Origin {
 		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
+	from.Images.Preprocess = o.Images.Order.String()
 	if o.StatsOnly {
 		from.Collect.TopK = o.TopK
 	}

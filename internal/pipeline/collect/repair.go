@@ -87,8 +87,11 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		StatsOnly: artefact.WholeKind(m.Kind) == artefact.KindStatistics, TopK: collect.TopK, SavePath: path, Half: m.DType == npy.Float16.String(),
 		Expand: collect.Expand, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
 	}
+	var err error
+	if o.Images.Order, err = imageprep.ParseOrder(images.Preprocess); err != nil {
+		return o, fmt.Errorf("%s: preprocess %w", path, err)
+	}
 	if from.Block != origin.LastBlock && from.Mode == ModeLens {
-		var err error
 		if o.Lens, err = strconv.Atoi(from.Block); err != nil {
 			return o, fmt.Errorf("%s: block %.20q, want a number", path, from.Block)
 		}

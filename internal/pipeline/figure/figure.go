@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/plot"
 )
@@ -115,7 +116,7 @@ func CanReplace(path, what string, ours func(f *os.File) (bool, error)) error {
 	}
 	known := false
 	if info.Mode().IsRegular() {
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if err != nil {
 			return err
 		}
@@ -135,7 +136,7 @@ func MakerOf(path string) (string, error) {
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
 		return "", err
 	}
-	f, err := os.Open(path)
+	f, err := foreign.Open(path)
 	if err != nil {
 		return "", err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -258,7 +258,7 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if err != nil {
 			return err
 		}

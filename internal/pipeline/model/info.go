@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // Summary is what a checkpoint holds.
@@ -30,6 +31,8 @@ type Summary struct {
 	TextWidth     int `json:"text_width"`
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
+
+	Notes []string `json:"notes,omitempty"` // how the file was read where that is not plain
 }
 
 // Info reads a checkpoint to its last byte, so that a model it describes is one
@@ -53,7 +56,7 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 		ImageSize: c.ImageSize, Layers: c.Layers, Width: c.Width,
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
-		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
+		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers, Notes: ck.Notes(),
 	}, nil
 }
 
@@ -75,6 +78,14 @@ func Open(ctx context.Context, path string) (*Model, error) {
 		return nil, err
 	}
 	return &Model{ck, sum}, nil
+}
+
+// Tell says what a user should know of how the file was read. Stages that open a
+// model several times call it once.
+func (m *Model) Tell(say ui.Reporter) {
+	for _, note := range m.Notes() {
+		say.Note("%s: %s", m.Path(), note)
+	}
 }
 
 // Plan packs a checkpoint's image tower for batches of the given size and says

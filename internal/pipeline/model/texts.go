@@ -50,6 +50,9 @@ type Encoder struct {
 // NewEncoder opens the text tower of a checkpoint and the tokenizer of a vocabulary,
 // which must be as large as the model's.
 func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error) {
+	if err := ck.RequireText(); err != nil {
+		return nil, err // before the vocabulary, which fits no model without texts
+	}
 	tokenizer, err := bpe.Open(vocab)
 	if err != nil {
 		return nil, err

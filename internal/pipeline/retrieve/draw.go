@@ -55,17 +55,40 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
 		return nil, err
 	}
+	if err := d.prepareAs(src); err != nil {
+		return nil, err
+	}
 	if d.tower != nil || o.Model == "" {
 		return d, nil
 	}
 	if d.model, err = model.Open(ctx, o.Model); err != nil {
 		return nil, err
 	}
+	if len(o.Texts) == 0 { // else the model that embedded them has been told of
+		d.model.Tell(say)
+	}
 	if err = d.openTower(src); err != nil {
 		d.close()
 		return nil, err
 	}
 	return d, nil
+}
+
+// prepareAs has images prepared in the order in which those of the scores were.
+// Another one that was asked for is refused.
+func (d *renderer) prepareAs(src *source.Source) error {
+	if src.Artefact == nil || src.Artefact.Manifest.Origin.Images == nil {
+		return nil
+	}
+	made, err := imageprep.ParseOrder(src.Artefact.Manifest.Origin.Images.Preprocess)
+	if err != nil {
+		return fmt.Errorf("%s: preprocess %w", d.ScoresPath, err)
+	}
+	if asked := d.Images.Order; asked != made && asked != imageprep.ConvertFirst {
+		return d.Artefacts.Check(src.Artefact, artefact.Facts{{Field: "origin.images.preprocess", Want: asked.String()}})
+	}
+	d.Images.Order = made
+	return nil
 }
 
 // openTower makes the tower of the model, which must be that of the scores.
@@ -245,7 +268,11 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 	d.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			use := uses[images[i]]
-			img, err := imageprep.ReadFile(d.paths[use[0].Name], d.Images)
+			file, err := imageprep.Load(d.paths[use[0].Name])
+			var img *imageprep.RGB
+			if err == nil {
+				img, err = file.Decode(d.Images)
+			}
 			if err != nil {
 				read[i].err = err
 				continue
@@ -254,7 +281,9 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 				read[i].crop = asPicture(imageprep.Square(img, thumbSide))
 				if d.tower != nil {
 					pixels[i] = make([]float32, d.tower.PictureLen())
-					imageprep.PreprocessRGB(pixels[i], img, d.tower.Config().ImageSize)
+					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().ImageSize, d.Images); read[i].err != nil {
+						continue
+					}
 				}
 			}
 			read[i].err = d.encode(&files[i], img)

@@ -108,7 +108,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	found, err := o.find(ctx, src.Origin.Weights)
+	found, err := o.find(ctx, src, say)
 	if err != nil {
 		return nil, err
 	}
@@ -151,9 +151,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, err
 }
 
-// find returns the pairs that stand for the texts, closest first. weights are
-// those that the pictures are looked at with, if known.
-func (o Options) find(ctx context.Context, weights string) ([]FoundPair, error) {
+// find returns the pairs that stand for the texts, closest first.
+func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) ([]FoundPair, error) {
 	if len(o.Texts) == 0 {
 		return nil, nil
 	}
@@ -162,7 +161,10 @@ func (o Options) find(ctx context.Context, weights string) ([]FoundPair, error) 
 		return nil, err
 	}
 	defer m.Close()
-	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, weights); err != nil {
+	if src.Tower == nil {
+		m.Tell(say)
+	}
+	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, src.Origin.Weights); err != nil {
 		return nil, err
 	}
 	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.Hash), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)

@@ -137,6 +137,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer m.Close()
+	m.Tell(say)
 	result := &Result{Config: o.Setup.Name, Skipped: []source.Skipped{}, Sizes: []WindowSize{}}
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])

@@ -56,7 +56,7 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	if o.EmbeddingsPath != "" {
 		texts, err = conceptRows(o, weights, src.OutDim)
 	} else {
-		texts, err = embedConcepts(ctx, o, weights, threads, say)
+		texts, err = embedConcepts(ctx, o, weights, src.Tower != nil, threads, say)
 	}
 	if err != nil {
 		return nil, err
@@ -105,13 +105,16 @@ func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error
 }
 
 // embedConcepts embeds the concepts with the model whose weights are known, if
-// they are.
-func embedConcepts(ctx context.Context, o ConceptOptions, weights string, threads int, say ui.Reporter) ([]float32, error) {
+// they are. told is whether the user has been told of the model.
+func embedConcepts(ctx context.Context, o ConceptOptions, weights string, told bool, threads int, say ui.Reporter) ([]float32, error) {
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
+	if !told {
+		m.Tell(say)
+	}
 	if weights != "" && m.Hash != weights {
 		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights)
 		return nil, hint.With(err, "give the {model} that they were made with")

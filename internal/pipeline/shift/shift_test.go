@@ -364,6 +364,33 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// What images were prepared with moves scores too: a difference is told.
+func TestWatchPreprocess(t *testing.T) {
+	s, _ := pipelinetest.ReadGolden(t, "s.npy")
+	prepared := func(images origin.Images) string {
+		return pipelinetest.ScoresFolder(t, s, origin.Origin{Weights: "w", Images: &images})
+	}
+	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 1}
+	o.Scores = prepared(origin.Images{Preprocess: origin.ConvertFirst})
+	for _, test := range []struct {
+		images origin.Images
+		want   string
+	}{
+		{origin.Images{Preprocess: origin.ConvertFirst}, ""},
+		{origin.Images{Preprocess: "openai"}, "another order of preprocessing than"},
+		{origin.Images{Preprocess: origin.ConvertFirst, EXIF: true}, "another exif than"},
+	} {
+		o.Reference = prepared(test.images)
+		say, heard := pipelinetest.Heard()
+		if _, err := Watch(t.Context(), o, say); err != nil {
+			t.Fatal(err)
+		}
+		if told := heard.String(); !strings.Contains(told, test.want) || strings.Contains(told, "another") != (test.want != "") {
+			t.Errorf("%+v: told %q, want %q", test.images, told, test.want)
+		}
+	}
+}
+
 func TestWatchRefuses(t *testing.T) {
 	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Threads: 1}
 	o.Scores = shiftedScores(t, "w", func([]float32) {})

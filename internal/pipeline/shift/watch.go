@@ -171,6 +171,7 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 			say.Warn("%s was collected with another %s than %s: some of what moved may be due to that", o.Reference, name, o.Scores)
 		}
 	}
+	warn("order of preprocessing", a != nil && b != nil && a.Preprocess != b.Preprocess)
 	warn("exif", a != nil && b != nil && a.EXIF != b.EXIF)
 	warn("precision", made.Precision != this.Precision)
 	warn("block", made.Block != this.Block)

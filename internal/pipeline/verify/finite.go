@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/float16"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -37,7 +37,7 @@ func newFiniteScan(m cache.Manifest, p cache.Payload, path string) *finiteScan {
 			s.dtype = npy.Float16
 		}
 	case filepath.Ext(path) == ".npy":
-		f, err := os.Open(path)
+		f, err := foreign.Open(path)
 		if err != nil {
 			return nil // reported by the reader
 		}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -224,7 +225,7 @@ func (v *verifier) foreign(ctx context.Context, f *found) error {
 
 // scan sends a file through a scan.
 func (v *verifier) scan(ctx context.Context, path string, scan *finiteScan) error {
-	file, err := os.Open(path)
+	file, err := foreign.Open(path)
 	if err != nil {
 		return err
 	}

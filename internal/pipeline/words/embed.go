@@ -45,6 +45,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 		return nil, err
 	}
 	defer m.Close()
+	m.Tell(say)
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
 	if err != nil {
 		return nil, err
