@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -106,7 +107,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	found, err := o.find(ctx, src.Origin.Weights)
+	found, err := o.find(ctx, src.Origin)
 	if err != nil {
 		return nil, err
 	}
@@ -149,9 +150,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, err
 }
 
-// find returns the pairs that stand for the texts, closest first. weights are
-// those that the pictures are looked at with, if known.
-func (o Options) find(ctx context.Context, weights string) ([]FoundPair, error) {
+// find returns the pairs that stand for the texts, closest first. of is what the
+// pictures are looked at with, as far as it is known.
+func (o Options) find(ctx context.Context, of origin.Origin) ([]FoundPair, error) {
 	if len(o.Texts) == 0 {
 		return nil, nil
 	}
@@ -160,10 +161,11 @@ func (o Options) find(ctx context.Context, weights string) ([]FoundPair, error) 
 		return nil, err
 	}
 	defer m.Close()
-	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, weights); err != nil {
+	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, of.Weights); err != nil {
 		return nil, err
 	}
-	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.Hash), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	of.Weights = m.Hash
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 	if err != nil {
 		return nil, err
 	}

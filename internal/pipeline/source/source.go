@@ -254,7 +254,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	}
 	// Planned for more than one picture, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: threads, Precision: o.Precision})
+	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -276,7 +276,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 
 // runTower sends pictures through the tower, batch by batch.
 func (s *Source) runTower(ctx context.Context, o Options, items []dataset.Item, threads int, say ui.Reporter, do func(Batch) error) error {
-	c, n := s.Tower.Config(), o.BatchSize
+	c, n := s.Tower.Config(), max(min(o.BatchSize, len(items)), 1)
 	pixels := make([]float32, 0, n*s.Tower.PictureLen())
 	out := clip.Output{
 		Scores:    make([]float32, n*c.Heads()*c.Neurons()),
