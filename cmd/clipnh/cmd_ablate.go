@@ -52,6 +52,7 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -155,10 +156,28 @@ func (o *ablateOptions) validate() error {
 			return fmt.Errorf("--plot %w", err)
 		}
 	}
-	if err := o.normsOptions.validate(); err != nil {
+	if err := errors.Join(o.normsOptions.validate(), o.validateGiven(modes, choosing > 0)); err != nil {
 		return err
 	}
 	return o.evaluateOptions.validate()
+}
+
+// validateGiven refuses flags that none of the modes uses. Norms without --mode say what
+// the modes are. choosing says that some mode keeps some units.
+func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
+	joined := "with --mode " + strings.Join(modes, ",")
+	rules := []rule{
+		{!choosing, joined, []string{"means-path"}},
+		{len(o.percentiles) == 0, "without --percentile", []string{"top-images"}},
+		{!slices.Contains(modes, evaluate.AblateSinkRegisters), joined, []string{"neurons-sink-diffs-path", "top-k-sink-neurons"}},
+	}
+	for _, mode := range evaluate.AblateModes()[:len(normsFlags)] {
+		flag := normsFlags[mode]
+		rules = append(rules,
+			rule{len(o.modes) > 0 && o.mask != "", "with --replace-index-path", []string{flag}},
+			rule{!slices.Contains(modes, mode), joined, []string{flag}})
+	}
+	return o.given.refuseIn(rules...)
 }
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {

@@ -83,6 +83,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -95,6 +96,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
+	given                                givenFlags
 	model, dataset, dataPath, savePath   string
 	mode, dtype, precision, shard        string
 	lens, stride, batch                  int
@@ -214,7 +216,10 @@ func (o *collectOptions) validate() error {
 	if o.expand && !collect.KeepsScores(o.mode) {
 		return fmt.Errorf("--expand is for scores, not for --mode %s", o.mode)
 	}
-	return o.pipeline(1).CheckStats()
+	err = o.given.refuseIn(
+		rule{o.mode != collect.ModeLens, "without --mode " + collect.ModeLens, []string{"lens-idx"}},
+		rule{!o.stats, "without --stats-only", []string{"top-k"}})
+	return errors.Join(err, o.pipeline(1).CheckStats())
 }
 
 // part returns the shard given by --shard.

@@ -48,6 +48,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.units = splitUnits(strings.Join(args, " "))
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -60,6 +61,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
+	given givenFlags
 	codingOptions
 	units             []string
 	decompositionPath string
@@ -80,6 +82,11 @@ func (o *describeOptions) validate() error {
 	}
 	if err := require(needed...); err != nil {
 		return err
+	}
+	if o.decompositionPath != "" {
+		if err := o.given.refuse("with --decomposition-save-path", "normalize", "text-descs-embeddings-path"); err != nil {
+			return err
+		}
 	}
 	return o.codingOptions.validate()
 }

@@ -43,6 +43,7 @@ clipnh info --model RN50x16.pt --graph RN50x16.svg`,
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -55,6 +56,7 @@ clipnh info --model RN50x16.pt --graph RN50x16.svg`,
 
 // infoOptions are the flags of the info command.
 type infoOptions struct {
+	given givenFlags
 	model string
 	plan  bool
 	graph string // file to draw to
@@ -78,6 +80,11 @@ func (o *infoOptions) validate() error {
 	if o.graph != "" {
 		if _, err := diagram.FormatOf(o.graph); err != nil {
 			return fmt.Errorf("--graph %w", err)
+		}
+	}
+	if !o.plan && o.graph == "" {
+		if err := o.given.refuse("without --plan or --graph", "batch-size"); err != nil {
+			return err
 		}
 	}
 	return require("--model", o.model)

@@ -36,6 +36,7 @@ func newMaskCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -57,6 +58,11 @@ func (o *normsOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.neurons, "neurons-norms-path", "", "`FILE` of neurons' norms, .npy")
 	fs.StringVar(&o.activations, "neuron-acts-norms-path", "", "`FILE` of activations' norms, .npy")
 	fs.IntVar(&o.topImages, "top-images", 50, "strength is the mean of a unit's `N` largest norms, or of all if it has fewer")
+}
+
+// normsFlags are the flags of norms, by mode.
+var normsFlags = map[string]string{
+	evaluate.AblatePairs: "neuron-head-norms-path", evaluate.AblateNeurons: "neurons-norms-path", evaluate.AblateActivations: "neuron-acts-norms-path",
 }
 
 // paths returns the paths of norms that were given, by mode.
@@ -88,6 +94,7 @@ func checkPercentile(p float64) error {
 
 // maskOptions is everything the mask command can be told.
 type maskOptions struct {
+	given givenFlags
 	normsOptions
 	mode, save string
 	percentile float64
@@ -108,8 +115,16 @@ func (o *maskOptions) validate() error {
 	if !strings.HasSuffix(o.save, ".npy") {
 		return fmt.Errorf("%s: want a .npy file", o.save)
 	}
-	if _, _, err := o.chosen(); err != nil {
+	mode, _, err := o.chosen()
+	if err != nil {
 		return err
+	}
+	for _, other := range evaluate.AblateModes()[:len(normsFlags)] {
+		if other != mode {
+			if err := o.given.refuse("with --mode "+mode, normsFlags[other]); err != nil {
+				return err
+			}
+		}
 	}
 	return errors.Join(checkPercentile(o.percentile), o.normsOptions.validate())
 }

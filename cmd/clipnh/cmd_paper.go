@@ -69,7 +69,7 @@ func newPaperCommand(g *globalOptions) *cobra.Command {
 
 // paperOptions is everything the paper command can be told.
 type paperOptions struct {
-	given   func(flag string) bool
+	given   givenFlags
 	results []string
 	dir     string
 	paperSources

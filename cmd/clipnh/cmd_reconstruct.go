@@ -42,6 +42,7 @@ func newReconstructCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -85,6 +86,11 @@ func (o *reconstructOptions) validate() error {
 	}
 	if _, err := omp.ParseNormalization(o.scale); err != nil {
 		return fmt.Errorf("--normalize: %w", err)
+	}
+	if len(o.pcs) > 0 {
+		if err := o.given.refuse("with --pcs-paths", "normalize"); err != nil {
+			return err
+		}
 	}
 	return o.evaluateOptions.validate()
 }

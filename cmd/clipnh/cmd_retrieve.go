@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -65,6 +66,7 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -77,6 +79,7 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 
 // retrieveOptions is everything the retrieve command can be told.
 type retrieveOptions struct {
+	given                     givenFlags
 	neurons, pairs            string
 	texts                     []string
 	textPairs                 int
@@ -174,8 +177,29 @@ func (o *retrieveOptions) validate() error {
 			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
 		}
 	}
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
+}
+
+// validateGiven refuses flags that have no effect. With --scores, a model only embeds texts
+// and draws heat maps, and images are only read for copies of them.
+func (o *retrieveOptions) validateGiven() error {
+	scores, texts, drawn := o.scores != "", len(o.texts) > 0, o.saveDir != ""
+	return o.given.refuseIn(
+		rule{!texts, "without --text", []string{"text-pairs", "pcs-path", "vocab", "templates", "use-templates"}},
+		rule{!drawn, "without --save-dir", []string{"copy-side"}},
+		rule{len(o.decompositions) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{!scores, "without --scores", []string{"shape"}},
+		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
+		rule{scores && !drawn, "with --scores and without --save-dir", towerFlags},
+		rule{scores && drawn && o.model == "", "with --scores and without --model", []string{"precision", "batch-size"}},
+		rule{saysStride(o.scores), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
+		rule{scores && !drawn && !artefact.IsDense(o.scores), "with --scores and without --save-dir", []string{"data-path", "dataset"}},
+		rule{o.dataPath == "", "without --data-path", []string{"dataset", "sample-stride"}},
+	)
 }
 
 // pairName matches the name of a pair, or of all pairs of a neuron.

@@ -80,7 +80,7 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 
 // segmentOptions is everything the segment command can be told.
 type segmentOptions struct {
-	given func(flag string) bool
+	given givenFlags
 
 	config, classes             string
 	model, vocab, pcs           string
@@ -182,6 +182,13 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	}
+	err := o.given.refuseIn(
+		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k"}},
+		rule{o.texts != "", "with --text-embeddings-path", []string{"vocab"}},
+		rule{o.pamrSteps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
+	if err != nil {
+		return err
 	}
 	if _, err := o.part(); err != nil {
 		return err

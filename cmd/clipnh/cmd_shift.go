@@ -83,6 +83,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			if opts.colours != "" && !cmd.Flags().Changed("dataset") {
 				opts.dataset = dataset.Cars // no other data set has such a table
 			}
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -163,8 +164,6 @@ func (o *shiftOptions) validate() error {
 		return fmt.Errorf("--k %d: want 1 or more", o.k)
 	case o.embeddings == "" && (o.model == "" || o.vocab == ""):
 		return errors.New("concepts have no embeddings: want --model and --vocab, or --text-embeddings-path")
-	case o.embeddings != "" && (o.vocab != "" || o.templates != ""):
-		return errors.New("--text-embeddings-path and --vocab or --templates: want one of them")
 	case o.embeddings == "" && o.lines != "":
 		return errors.New("--lines needs --text-embeddings-path, whose texts it lists")
 	case !o.useTemplates && o.templates != "":
@@ -175,6 +174,9 @@ func (o *shiftOptions) validate() error {
 	if err := o.validatePart(); err != nil {
 		return err
 	}
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
 	if o.watch != "" {
 		return o.validateWatch()
 	}
@@ -182,6 +184,21 @@ func (o *shiftOptions) validate() error {
 		return errors.New("--fail-above needs --watch")
 	}
 	return o.validateShift()
+}
+
+// validateGiven refuses flags that have no effect; sourceOptions refuses more.
+func (o *shiftOptions) validateGiven() error {
+	watch := o.watch != ""
+	return o.given.refuseIn(
+		rule{o.embeddings != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
+		rule{o.embeddings != "" && o.scores != "", "with --scores and --text-embeddings-path", []string{"model"}},
+		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed"}},
+		rule{watch && o.bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
+		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},
+		rule{o.labels == "", "without --labels-csv", []string{"image-column"}},
+		rule{o.scores != "" && !artefact.IsDense(o.scores) && o.dataset != dataset.Cars,
+			"with --scores and without --dataset cars", []string{"data-path", "dataset"}},
+	)
 }
 
 func (o *shiftOptions) validatePart() error {
@@ -199,6 +216,14 @@ func (o *shiftOptions) validatePart() error {
 	return err
 }
 
+// Bootstrap replicates: the ends of a 95 % interval are the 2.5 % tails, which fewer
+// than a hundred values do not have; more than the largest number change no digit
+// that is printed.
+const (
+	minReplicates = 100
+	maxReplicates = 100_000
+)
+
 func (o *shiftOptions) validateWatch() error {
 	switch {
 	case o.scores == "":
@@ -207,8 +232,8 @@ func (o *shiftOptions) validateWatch() error {
 		return errors.New("--watch has no labels and no figure: it cannot be combined with --labels-csv, --colours-csv, --group-column, --label-column and --plot")
 	case o.list < 1:
 		return fmt.Errorf("--list %d: want 1 or more", o.list)
-	case o.bootstrap < 0:
-		return fmt.Errorf("--bootstrap %d: want 0 or more", o.bootstrap)
+	case o.bootstrap != 0 && (o.bootstrap < minReplicates || o.bootstrap > maxReplicates):
+		return fmt.Errorf("--bootstrap %d: want %d to %d, or 0 for no intervals", o.bootstrap, minReplicates, maxReplicates)
 	case !(o.failAbove >= 0):
 		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
 	}

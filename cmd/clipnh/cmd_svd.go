@@ -49,6 +49,7 @@ func newSVDCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -61,6 +62,7 @@ func newSVDCommand(g *globalOptions) *cobra.Command {
 
 // svdOptions is everything the svd command can be told.
 type svdOptions struct {
+	given                                    givenFlags
 	collectPath, outPath, meanPath, normPath string
 	mode, shape                              string
 	topK, pc                                 int
@@ -93,6 +95,11 @@ func (o *svdOptions) validate() error {
 		return fmt.Errorf("--top-k-pca %d: want 1 or more", o.topK)
 	case o.pc < 0 || o.pc >= o.topK:
 		return fmt.Errorf("--pc-idx %d: want 0 to %d, --top-k-pca less one", o.pc, o.topK-1)
+	}
+	if o.outPath == "" {
+		if err := o.given.refuse("without --out-save-path", "pc-idx"); err != nil {
+			return err
+		}
 	}
 	seen := map[string]bool{}
 	for _, path := range []string{o.outPath, o.meanPath, o.normPath} {

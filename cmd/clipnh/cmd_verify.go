@@ -52,6 +52,7 @@ func newVerifyCommand(g *globalOptions) *cobra.Command {
 		Args:        cobra.ArbitraryArgs,
 		Annotations: reporting(exitStatus(exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.given = cmd.Flags().Changed
 			if err := opts.validate(args); err != nil {
 				return usageError{err}
 			}
@@ -66,6 +67,7 @@ func newVerifyCommand(g *globalOptions) *cobra.Command {
 type verifyOptions struct {
 	model, dataset, dataPath string
 	batch                    int
+	given                    givenFlags
 	repair                   bool
 }
 
@@ -90,7 +92,9 @@ func (o *verifyOptions) validate(paths []string) error {
 	case o.batch < 1:
 		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
 	}
-	return nil
+	return o.given.refuseIn(
+		rule{!o.repair, "without --repair", []string{"batch-size"}},
+		rule{o.dataPath == "", "without --data-path", []string{"dataset"}})
 }
 
 func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {

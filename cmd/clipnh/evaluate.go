@@ -43,8 +43,15 @@ func (o *evaluateOptions) validate() error {
 		return require("--data-path", "")
 	case o.features != "" && !strings.HasSuffix(o.features, ".npy"):
 		return fmt.Errorf("%s: want a .npy file", o.features)
+	case o.classes != "" && o.dataPath == "":
+		return errors.New("--imagenet-zeroshot-path needs --data-path, which has the labels")
 	case o.features == "" && (o.classes == "" || o.dataPath == ""):
 		return errors.New("nothing to do: want --imagenet-zeroshot-path and --data-path for accuracies, or --features-save-path")
+	}
+	if o.scores != "" && o.classes == "" {
+		if err := o.given.refuse("with --scores and without --imagenet-zeroshot-path", "data-path", "dataset"); err != nil {
+			return err
+		}
 	}
 	return o.sourceOptions.validate()
 }

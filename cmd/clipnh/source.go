@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
@@ -17,6 +19,7 @@ import (
 // sourceOptions say where images and their scores come from: what collect wrote, or a
 // model and the images.
 type sourceOptions struct {
+	given             givenFlags
 	scores, shape     string
 	model             string
 	dataset, dataPath string
@@ -53,8 +56,37 @@ func (o *sourceOptions) validate() error {
 	case o.scores != "" && o.images.Order != imageprep.ConvertFirst:
 		return fmt.Errorf("--preprocess %s needs --model in place of --scores, whose images have been prepared", o.images.Order)
 	}
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
+}
+
+// towerFlags are those that only the tower and what it reads of images depend on.
+var towerFlags = []string{"precision", "batch-size", "exif", "max-pixels", "strict"}
+
+// validateGiven refuses flags that have no effect on where scores come from.
+func (o *sourceOptions) validateGiven() error {
+	return o.given.refuseIn(
+		rule{o.scores == "", "without --scores", []string{"shape"}},
+		rule{o.scores != "", "with --scores", towerFlags},
+		rule{saysStride(o.scores), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
+		rule{o.dataPath == "", "without --data-path", []string{"dataset", "sample-stride"}},
+	)
+}
+
+// saysStride reports whether what collect wrote says which images it was made from: it
+// does unless it is a dense file without a manifest.
+func saysStride(scores string) bool {
+	if scores == "" {
+		return false
+	}
+	if !artefact.IsDense(scores) {
+		return true
+	}
+	_, err := cache.Open(scores)
+	return err == nil
 }
 
 // pictures returns the options of the stages; validate has passed.

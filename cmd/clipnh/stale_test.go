@@ -107,7 +107,7 @@ func TestStaleInputs(t *testing.T) {
 		{"sparse: words of another model", sparse(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: words of another model", describe(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: codes of other directions", []string{"describe", "h0n0", "--decomposition-save-path", a.at("codes.npz"),
-			"--pcs-path", a.at("pc0_half.npy"), "--text-descs-list-path", words}, "directions"},
+			"--pcs-path", a.at("pc0_half.npy"), "--text-descs-list-path", words}, "components"},
 		{"reconstruct: means of another model", reconstruct(b.at("means.npy"), a.at("pc0.npy")), "weights"},
 		{"reconstruct: directions of another model", reconstruct(a.at("means.npy"), b.at("pc0.npy")), "weights"},
 		{"reconstruct: directions of other pictures than the means", reconstruct(a.at("means.npy"), a.at("pc0_half.npy")), "contributions"},
@@ -127,7 +127,7 @@ func TestStaleInputs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, said := must(t, exitStale, append(test.args, "--quiet")...)
-			if !strings.Contains(said, "made with "+test.want+" ") || !strings.Contains(said, ", this is ") {
+			if !strings.Contains(said, "made with "+test.want+" ") || !strings.Contains(said, "; this run uses ") {
 				t.Errorf("said\n%swant both sides of %s", said, test.want)
 			}
 			_, said = must(t, exitDone, append(test.args, "--quiet", "--force")...)
@@ -142,7 +142,7 @@ func TestStaleInputs(t *testing.T) {
 		tower("--mode", "zero_register_neurons", "--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", a.at("words.npy")),
 	} {
 		for _, more := range [][]string{{"--quiet"}, {"--quiet", "--force"}} {
-			if _, said := must(t, exitStale, append(args, more...)...); !strings.Contains(said, "made with kind ") {
+			if _, said := must(t, exitStale, append(args, more...)...); !strings.Contains(said, ": it holds ") || !strings.Contains(said, ", want ") {
 				t.Errorf("clipnh %q said\n%swant two kinds", args, said)
 			}
 		}

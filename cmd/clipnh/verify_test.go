@@ -182,7 +182,7 @@ func TestRepairRefuses(t *testing.T) {
 			t.Errorf("%s: files have changed", what)
 		}
 	}
-	refused("another model", []string{"made with weights ", ", this is "}, "--model", testutil.Golden("model/tiny_openclip.pt"), "--data-path", pictures)
+	refused("another model", []string{"made with weights ", "; this run uses "}, "--model", testutil.Golden("model/tiny_openclip.pt"), "--data-path", pictures)
 
 	var first string
 	for name := range filesBelow(t, pictures) {
@@ -208,7 +208,7 @@ func TestRepairRefuses(t *testing.T) {
 	if err := os.Remove(picture); err != nil {
 		t.Fatal(err)
 	}
-	refused("fewer pictures", []string{"made with images ", ", this is "}, "--model", model, "--data-path", pictures)
+	refused("fewer pictures", []string{"made with images ", "; this run uses "}, "--model", model, "--data-path", pictures)
 	if err := os.WriteFile(picture, good, 0o666); err != nil {
 		t.Fatal(err)
 	}

@@ -51,14 +51,15 @@ var allowed = map[string][]string{
 		"internal/pipeline/model", "internal/textlist", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/evaluate": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/kernel", "internal/npy",
-		"internal/omp", "internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/source", "internal/plot",
-		"internal/ui", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
+		"internal/hint", "internal/kernel", "internal/npy", "internal/omp", "internal/origin", "internal/par",
+		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
-		"internal/imageprep", "internal/lowrank", "internal/npy", "internal/par", "internal/pipeline/figure", "internal/pipeline/model",
-		"internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",

@@ -11,23 +11,24 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// Mask reads which units are kept.
-func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, error) {
-	if _, err := r.Open(path, facts, KindMask); err != nil {
-		return nil, err
+// Mask reads which units are kept. The artefact is nil for another program's file.
+func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache.Artefact, error) {
+	mask, err := r.Open(path, facts, KindMask)
+	if err != nil {
+		return nil, nil, err
 	}
 	a, err := npy.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	keep, err := a.Bool()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if !slices.Equal(a.Shape, units) {
-		return nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(a.Shape), npy.ShapeString(units))
+		return nil, nil, fmt.Errorf("%s: shape %s, want %s", path, npy.ShapeString(a.Shape), npy.ShapeString(units))
 	}
-	return keep, nil
+	return keep, mask, nil
 }
 
 // SaveMask writes which units are kept.

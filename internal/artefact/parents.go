@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -61,4 +63,40 @@ func FileHash(path string) (string, error) {
 		return "", fmt.Errorf("read %s: %w", path, err)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// AddAnother is AddParent for a role in which several artefacts may be read: the
+// second has the role "means 2". One that was added before is not added again.
+func AddAnother(o *origin.Origin, role, path string, a *cache.Artefact) error {
+	read := origin.Origin{}.Own()
+	if err := AddParent(&read, "", path, a); err != nil {
+		return err
+	}
+	for i := 1; ; i++ {
+		numbered := role
+		if i > 1 {
+			numbered = fmt.Sprintf("%s %d", role, i)
+		}
+		parent, file := o.Parents[numbered], o.Files[numbered]
+		if parent == "" && file == "" {
+			if a == nil {
+				o.Files[numbered] = read.Files[""]
+			} else {
+				o.Parents[numbered] = read.Parents[""]
+			}
+			return nil
+		}
+		if parent == read.Parents[""] && file == read.Files[""] {
+			return nil
+		}
+	}
+}
+
+// Role is a role without its number: that of the second means is "means".
+func Role(numbered string) string {
+	role, number, found := strings.Cut(numbered, " ")
+	if _, err := strconv.Atoi(number); found && err == nil {
+		return role
+	}
+	return numbered
 }

@@ -99,15 +99,16 @@ func (t *Tensor) WrongShape(want string) error {
 	return fmt.Errorf("%s: shape %s, want %s", t.Path, npy.ShapeString(t.Shape), want)
 }
 
-// SameParent returns an error unless what two tensors were computed from is the
-// same artefact, as far as both know.
-func (r Reader) SameParent(t, other *Tensor, role string) error {
-	parent := other.Origin().Parents[role]
-	if t.Artefact == nil || parent == "" {
+// SameParent returns an error unless what was read in a role for an artefact is what
+// was read for another, at a path, as far as that is known of the other. Either is nil
+// for another program's file.
+func (r Reader) SameParent(a, other *cache.Artefact, path, role string) error {
+	parent := OriginOf(other).Parents[role]
+	if a == nil || parent == "" {
 		return nil
 	}
-	if err := r.Check(t.Artefact, Facts{}.Parent(role, parent)); err != nil {
-		return fmt.Errorf("%w, those of %s", err, other.Path)
+	if err := r.Check(a, Facts{}.Parent(role, parent)); err != nil {
+		return fmt.Errorf("%w, those of %s", err, path)
 	}
 	return nil
 }

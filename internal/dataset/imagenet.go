@@ -42,7 +42,7 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 // pictures at any depth within. The order is by folder, then by name.
 //
 // Labels are the folders' places in sorted order, as in torchvision's
-// ImageFolder; with all of ImageNet's folders, named by WordNet id, these are
+// ImageFolder, but as numbers where all folders are named by numbers; with all of ImageNet's folders, named by WordNet id, these are
 // ImageNet's indices, but not with some of them. A file classes.txt with a line
 // "folder<TAB>name" per class overrides this: it gives the order and the names.
 // It is next to val, or in dir if there is no dir/val. It must list every folder,
@@ -109,21 +109,33 @@ func classFolders(ctx context.Context, root string) (folders []string, stray *fi
 
 const classesFile = "classes.txt"
 
+// classTable returns the path of the file that lists the classes, empty if there is
+// none.
+func classTable(dir, root string) string {
+	table := join(dir, classesFile)
+	_, err := os.Stat(table)
+	if errors.Is(err, fs.ErrNotExist) && root == dir && filepath.Base(dir) == "val" {
+		table = join(filepath.Dir(dir), classesFile)
+		_, err = os.Stat(table)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return table
+}
+
 // classLabels returns the label of each folder and the names of all classes.
 func classLabels(dir, root string, folders []string) (labels map[string]int, names []string, err error) {
-	table := join(dir, classesFile)
-	if _, err := os.Stat(table); errors.Is(err, fs.ErrNotExist) && root == dir && filepath.Base(dir) == "val" {
-		table = join(filepath.Dir(dir), classesFile)
-	}
-	lines, err := textlist.ReadFile(table)
-	if errors.Is(err, fs.ErrNotExist) {
+	table := classTable(dir, root)
+	if table == "" {
 		labels = make(map[string]int, len(folders))
-		for i, folder := range folders {
+		for i, folder := range sortClasses(folders) {
 			labels[folder] = i
 			names = append(names, printable(folder))
 		}
 		return labels, names, nil
 	}
+	lines, err := textlist.ReadFile(table)
 	if err != nil {
 		return nil, nil, err
 	}

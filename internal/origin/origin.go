@@ -24,6 +24,9 @@ type Origin struct {
 	Texts     string `json:"texts_sha256"`   // of the texts, in their order
 	Mode      string `json:"mode"`           // of the stage
 
+	// The texts themselves, of embeddings, if they have at most MaxTextList bytes.
+	TextList []string `json:"text_list,omitempty"`
+
 	Images          *Images          `json:"images,omitempty"`
 	Collect         *Collect         `json:"collect,omitempty"`
 	Shard           *Shard           `json:"shard,omitempty"`
@@ -38,6 +41,10 @@ type Origin struct {
 	Parents map[string]string `json:"parents"` // by role, the hash of an artefact that was read
 	Files   map[string]string `json:"files"`   // by role, the SHA-256 of another program's file that was read
 }
+
+// MaxTextList is how many bytes a TextList may have: enough for the classes of
+// ImageNet, and so few that a manifest stays small.
+const MaxTextList = 64 << 10
 
 // Values of facts.
 const (

@@ -165,7 +165,7 @@ func (r *repair) rows(ctx context.Context, chunks []int) error {
 // everything computes all chunks again, and the statistics of all pictures.
 func (r *repair) everything(ctx context.Context) error {
 	config := r.model.Config
-	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), r.options.TopK)
+	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(r.options.TopK, len(r.items)))
 	all := make([]int, len(r.Manifest.Payloads[0].Chunks))
 	for i := range all {
 		all[i] = i

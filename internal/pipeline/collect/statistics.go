@@ -44,6 +44,10 @@ func (o Options) CheckStats() error {
 	return nil
 }
 
+// keptScores is how many scores of a pair are kept at either end, so that memory
+// is bounded by the images there are.
+func keptScores(topK, images int) int { return max(min(topK, images), 1) }
+
 // stateChunks is how many chunks are summed up between two states on disk: a
 // state takes 118 MiB for RN50x16, and as much time as a few pictures.
 const stateChunks = 8
@@ -54,7 +58,7 @@ const stateChunks = 8
 // from the earlier one, and neither adds a picture twice.
 func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
 	config, team := c.model.Config, par.NewTeam(c.options.Threads)
-	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), c.options.TopK), team}
+	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(c.options.TopK, len(c.items))), team}
 	at := c.state(plan.Kind, plan.Origin)
 	state, err := resumeSums(at, c.options.Restart, sum)
 	if err != nil {

@@ -7,13 +7,16 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -83,17 +86,23 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	if o.PlotPath != "" && (o.ClassesPath == "" || !src.Labelled) {
 		return nil, errors.New("{plot} draws accuracies: want labelled images and {imagenet-zeroshot-path}")
 	}
-	origin := src.Origin
-	origin.Mode = "ablate"
+	from := src.Origin.Own()
+	from.Mode = "ablate"
+	a := &ablater{o, src, &from, map[string]bool{}}
 	var variants []variant
 	for _, mode := range o.Modes {
-		v, err := ablations(src, mode, o)
+		v, err := a.variants(mode)
 		if err != nil {
 			return nil, err
 		}
 		variants = append(variants, v...)
 	}
-	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	for _, path := range o.Means {
+		if !a.used[path] {
+			return nil, fmt.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
+		}
+	}
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
 	if err != nil {
 		return nil, err
 	}
@@ -104,8 +113,26 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
 }
 
-// ablations are the variants of one mode.
-func ablations(src *source.Source, mode string, o AblateOptions) ([]variant, error) {
+// ablater makes the variants of an Ablate, and keeps what it reads for them.
+type ablater struct {
+	AblateOptions
+	src  *source.Source
+	from *origin.Origin  // of the features
+	used map[string]bool // paths of means
+}
+
+// read adds to the origin of the features, if these are wanted, a file that they
+// depend on.
+func (a *ablater) read(role, path string, of *cache.Artefact) error {
+	if a.FeaturesPath == "" {
+		return nil
+	}
+	return artefact.AddAnother(a.from, role, path, of)
+}
+
+// variants are those of one mode.
+func (a *ablater) variants(mode string) ([]variant, error) {
+	src, o := a.src, a.AblateOptions
 	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
 		return nil, fmt.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
@@ -113,7 +140,7 @@ func ablations(src *source.Source, mode string, o AblateOptions) ([]variant, err
 	case AblateSink:
 		return []variant{{VariantScore: VariantScore{Variant: mode}, features: zeroSink(src)}}, nil
 	case AblateSinkRegisters:
-		return zeroRegisters(src, o)
+		return a.zeroRegisters()
 	}
 	if mode == AblatePairs && src.Heads == 0 {
 		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
@@ -122,15 +149,18 @@ func ablations(src *source.Source, mode string, o AblateOptions) ([]variant, err
 	if mode == AblatePairs {
 		units = unit.Shape{src.Heads, src.Neurons}
 	}
-	chosen, err := chooseUnits(src, mode, units, o)
+	chosen, by, err := a.chooseUnits(mode, units)
 	if err != nil {
 		return nil, err
 	}
-	means, err := openMeans(src, mode, o)
+	means, err := a.openMeans(mode)
 	if err != nil {
 		return nil, err
 	}
 	defer means.Close()
+	if err := sameContributions(o.Artefacts, by, means.Artefact, means.Path); err != nil {
+		return nil, err
+	}
 	if mode == AblateActivations {
 		return meanActivations(src, chosen, means)
 	}
@@ -165,8 +195,10 @@ type chosenUnits struct {
 	keep []bool
 }
 
-// chooseUnits returns what the mask or each percentile keeps.
-func chooseUnits(src *source.Source, mode string, units unit.Shape, o AblateOptions) ([]chosenUnits, error) {
+// chooseUnits returns what the mask or each percentile keeps, and the artefact that
+// says so, nil for another program's file.
+func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *cache.Artefact, error) {
+	src, o := a.src, a.AblateOptions
 	choose := func(keep []bool, percentile *float64) chosenUnits {
 		n := countTrue(keep)
 		return chosenUnits{VariantScore{
@@ -174,33 +206,34 @@ func chooseUnits(src *source.Source, mode string, units unit.Shape, o AblateOpti
 		}, keep}
 	}
 	if o.MaskPath != "" {
-		keep, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units)
+		keep, mask, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return []chosenUnits{choose(keep, nil)}, nil
+		return []chosenUnits{choose(keep, nil)}, mask, a.read("mask", o.MaskPath, mask)
 	}
 	path := o.Norms[mode]
 	if path == "" {
-		return nil, fmt.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
+		return nil, nil, fmt.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
 	}
 	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.Origin)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if !slices.Equal(s.shape, units) {
-		return nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units))
+		return nil, nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units))
 	}
 	var chosen []chosenUnits
 	for _, p := range o.Percentiles {
 		keep, _ := s.keep(p)
 		chosen = append(chosen, choose(keep, &p))
 	}
-	return chosen, nil
+	return chosen, s.norms, a.read("norms", path, s.norms)
 }
 
 // openMeans opens the first file of a shape that a mode can use.
-func openMeans(src *source.Source, mode string, o AblateOptions) (*artefact.Tensor, error) {
+func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
+	src, o := a.src, a.AblateOptions
 	wanted, kind := [][]int{{src.Neurons, src.OutDim}, {src.Heads, src.Neurons, src.OutDim}}, artefact.KindMeans
 	switch mode {
 	case AblatePairs:
@@ -219,7 +252,8 @@ func openMeans(src *source.Source, mode string, o AblateOptions) (*artefact.Tens
 				return nil, err
 			}
 			if slices.Equal(t.Shape, want) && (t.Artefact == nil || t.Artefact.Manifest.Kind == kind) {
-				return t, nil
+				a.used[path] = true
+				return t, a.read("means", path, t.Artefact)
 			}
 			t.Close()
 			if wrong == nil {

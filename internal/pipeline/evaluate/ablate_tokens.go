@@ -74,7 +74,8 @@ func meanActivations(s *source.Source, chosen []chosenUnits, means *artefact.Ten
 
 // zeroRegisters is the variant that zeroes the activations of the neurons
 // without which attention to the sink drops most, on average over [B,C].
-func zeroRegisters(src *source.Source, o AblateOptions) ([]variant, error) {
+func (a *ablater) zeroRegisters() ([]variant, error) {
+	src, o := a.src, a.AblateOptions
 	if o.SinkDiffs == "" {
 		return nil, errors.New("{mode} " + AblateSinkRegisters + " needs {neurons-sink-diffs-path}")
 	}
@@ -108,6 +109,9 @@ func zeroRegisters(src *source.Source, o AblateOptions) ([]variant, error) {
 	gone := make([]bool, C)
 	for _, n := range order[:o.TopSink] {
 		gone[n] = true
+	}
+	if err := a.read("sink drops", o.SinkDiffs, t.Artefact); err != nil {
+		return nil, err
 	}
 	kept := C - o.TopSink
 	e := VariantScore{Variant: AblateSinkRegisters, Kept: kept, Units: C, KeptShare: float64(kept) / float64(C)}

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -16,6 +17,8 @@ type codedDirections struct {
 	codes *npy.Sparse // by rows, [units,M]
 	texts []float32   // dictionary, [M,O]
 	team  par.Team
+
+	artefact, embeddings *cache.Artefact // nil for files of another program
 }
 
 // openCodes reads sparse codes of a number of units, and the embeddings that
@@ -34,7 +37,7 @@ func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, 
 		return nil, err
 	}
 	omp.Normalize(texts.Rows, texts.Texts, outDim, by)
-	return &codedDirections{codes.Rows, texts.Rows, team}, codes.Want(units, texts.Texts)
+	return &codedDirections{codes.Rows, texts.Rows, team, codes.Artefact, texts.Artefact}, codes.Want(units, texts.Texts)
 }
 
 // read writes those of the units from first on to dst [U,O].

@@ -64,9 +64,10 @@ type workspace struct {
 // evaluateOptions are what every evaluation is told.
 type evaluateOptions struct {
 	artefacts    artefact.Reader
-	stage        string // in progress and manifests
-	classesPath  string // class embeddings; empty: no accuracy
-	featuresPath string // of what the variants' features are written to; may be empty
+	stage        string          // in progress and manifests
+	classesPath  string          // class embeddings; empty: no accuracy
+	data         dataset.Options // what the labels are from
+	featuresPath string          // of what the variants' features are written to; may be empty
 	origin       origin.Origin
 	threads      int
 }
@@ -79,7 +80,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	var judge *classifier
 	if o.classesPath != "" && src.Labelled {
 		var err error
-		if judge, err = newClassifier(o, src); err != nil {
+		if judge, err = newClassifier(ctx, o, src, say); err != nil {
 			return nil, err
 		}
 	} else if o.featuresPath == "" {
@@ -192,9 +193,12 @@ type classifier struct {
 	logits  []float32
 }
 
-func newClassifier(o evaluateOptions, src *source.Source) (*classifier, error) {
+func newClassifier(ctx context.Context, o evaluateOptions, src *source.Source, say ui.Reporter) (*classifier, error) {
 	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin.Weights), src.OutDim)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkClasses(ctx, o.artefacts, e, o.data, say); err != nil {
 		return nil, err
 	}
 	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts}, nil
@@ -214,10 +218,11 @@ func (c *classifier) count(e *VariantScore, features []float32, labels []int, te
 			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)
 		}
 		row := c.logits[i*c.number : (i+1)*c.number]
-		// A picture's place among the classes; ties count against it.
+		// The label's place among the classes, by descending logit. Of equal logits
+		// the first class comes first, as in argmax.
 		place, best := 0, 0
 		for class, x := range row {
-			if class != label && !(x < row[label]) {
+			if x > row[label] || x == row[label] && class < label {
 				place++
 			}
 			if x > row[best] {

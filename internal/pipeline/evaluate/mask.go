@@ -51,6 +51,9 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 	from := origin.Origin{}
 	if s.norms != nil {
 		from = s.norms.Manifest.Origin.Derived("norms", s.norms.Hash())
+		if parent := s.norms.Manifest.Origin.Parents["contributions"]; parent != "" {
+			from.Parents["contributions"] = parent // to tell whether means are of the same
+		}
 	}
 	from.Mode, from.Mask = o.Mode, &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
 	if err := artefact.SaveMask(o.SavePath, s.shape, kept, from); err != nil {

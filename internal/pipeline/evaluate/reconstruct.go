@@ -2,15 +2,18 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -61,10 +64,15 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*R
 	if err != nil {
 		return nil, err
 	}
-	origin := src.Origin
-	origin.Mode = "reconstruct"
+	from := src.Origin.Own()
+	from.Mode = "reconstruct"
+	if o.FeaturesPath != "" {
+		if err := r.addParents(&from, o); err != nil {
+			return nil, err
+		}
+	}
 	v := variant{VariantScore{Variant: r.name()}, features}
-	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.FeaturesPath, origin, o.Threads}, say)
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +88,7 @@ type reconstruction struct {
 	src        *source.Source
 	means      *artefact.Tensor
 	directions []unitDirections
-	sparse     bool
+	codes      *codedDirections // instead of components
 	team       par.Team
 	null       int
 }
@@ -102,7 +110,7 @@ func (d storedComponents) read(dst []float32, first int) error {
 func (d storedComponents) close() error { return d.Close() }
 
 func openReconstruction(src *source.Source, o ReconstructOptions) (*reconstruction, error) {
-	r := &reconstruction{src: src, sparse: o.Codes != "", team: par.NewTeam(o.Threads)}
+	r := &reconstruction{src: src, team: par.NewTeam(o.Threads)}
 	var err error
 	if r.means, err = o.Artefacts.Tensor(o.Means, artefact.Of(src.Origin), artefact.KindMeans); err != nil {
 		return nil, err
@@ -124,29 +132,79 @@ func (r *reconstruction) open(o ReconstructOptions) error {
 	default:
 		return r.means.WrongShape(npy.ShapeString(pairs) + " of pairs or " + npy.ShapeString(neurons) + " of neurons")
 	}
-	if r.sparse {
+	if o.Codes != "" {
 		d, err := openCodes(o.Artefacts, o.Codes, o.Texts, o.Normalize, artefact.Product(r.means.Shape)/r.src.OutDim, r.src.OutDim, r.src.Origin, r.team)
 		if err != nil {
 			return err
 		}
-		r.directions = append(r.directions, d)
-		return nil
+		r.codes, r.directions = d, append(r.directions, d)
+		return sameContributions(o.Artefacts, d.artefact, r.means.Artefact, o.Means)
 	}
+	var read []*artefact.Tensor
 	for _, path := range o.PCs {
 		t, err := o.Artefacts.Tensor(path, artefact.Of(r.src.Origin), artefact.KindComponents)
 		if err != nil {
 			return err
 		}
 		r.directions = append(r.directions, storedComponents{t})
+		for _, other := range read {
+			if err := otherComponents(t, other); err != nil {
+				return err
+			}
+		}
+		read = append(read, t)
 		if err := t.WantShape(r.means.Shape, " as the means have it"); err != nil {
 			return err
 		}
 		// Projections are of contributions less their mean: of the same ones.
-		if err := o.Artefacts.SameParent(t, r.means, "contributions"); err != nil {
+		if err := o.Artefacts.SameParent(t.Artefact, r.means.Artefact, o.Means, "contributions"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// sameContributions returns an error unless what is computed from components or norms,
+// and means, at a path, are of the same contributions. Older builds did not write down
+// which those were.
+func sameContributions(r artefact.Reader, a, means *cache.Artefact, path string) error {
+	if artefact.OriginOf(a).Parents["contributions"] == "" {
+		return nil
+	}
+	return r.SameParent(a, means, path, "contributions")
+}
+
+// otherComponents returns an error unless the projections onto two files of components
+// may be added: they are other right singular vectors of the same decomposition, as
+// far as both say what they are.
+func otherComponents(t, other *artefact.Tensor) error {
+	a, b := t.Origin().SVD, other.Origin().SVD
+	switch {
+	case a != nil && b != nil && a.PC == b.PC:
+		return fmt.Errorf("%s and %s: both are right singular vector %d of each unit, which would count twice: want a file for each {pc-idx}", other.Path, t.Path, a.PC)
+	case a != nil && b != nil && a.TopK != b.TopK:
+		return fmt.Errorf("%s and %s: made with {top-k-pca} %d and %d, so they are not orthogonal: want the same", other.Path, t.Path, b.TopK, a.TopK)
+	case a != nil && b != nil:
+		return nil
+	}
+	x, err := artefact.FileHash(t.Path)
+	y, otherErr := artefact.FileHash(other.Path)
+	if err == nil && otherErr == nil && x == y {
+		return fmt.Errorf("%s and %s: the same components, which would count twice", other.Path, t.Path)
+	}
+	return errors.Join(err, otherErr)
+}
+
+// addParents adds what the features are made of to their origin.
+func (r *reconstruction) addParents(from *origin.Origin, o ReconstructOptions) error {
+	err := artefact.AddParent(from, "means", o.Means, r.means.Artefact)
+	if r.codes != nil {
+		return errors.Join(err, artefact.AddParent(from, "codes", o.Codes, r.codes.artefact), artefact.AddParent(from, "embeddings", o.Texts, r.codes.embeddings))
+	}
+	for i, path := range o.PCs {
+		err = errors.Join(err, artefact.AddAnother(from, "components", path, r.directions[i].(storedComponents).Artefact))
+	}
+	return err
 }
 
 func (r *reconstruction) close() {
@@ -163,7 +221,7 @@ func (r *reconstruction) name() string {
 	if r.perNeuron() {
 		of = "neurons"
 	}
-	if r.sparse {
+	if r.codes != nil {
 		return of + " from sparse codes"
 	}
 	if n := len(r.directions); n > 1 {

@@ -274,6 +274,10 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
 	var all *lowrank.Extremes
 	var heads, neurons int
+	images := 0
+	for _, p := range shards {
+		images += p.Manifest.Shape[0]
+	}
 	for _, p := range shards {
 		keep := 0
 		if c := p.Manifest.Origin.Collect; c != nil {
@@ -291,12 +295,12 @@ func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) e
 		}
 		if all == nil {
 			heads, neurons = s.Pool.Heads, s.Pool.Neurons
-			all = lowrank.NewExtremes(heads*neurons, keep)
+			all = lowrank.NewExtremes(heads*neurons, min(keep, images))
 		}
 		if s.Pairs != all.Pairs {
 			return fmt.Errorf("%s: %d pairs, want the %d of %s", p.Path(), s.Pairs, all.Pairs, shards[0].Path())
 		}
-		if err := s.WantTop("top_k", keep); err != nil {
+		if err := s.WantTop("top_k", all.Keep); err != nil {
 			return err
 		}
 		all.Merge(s.Extremes, team)

@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -100,8 +101,12 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
 		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, c.Heads(), c.Neurons(), d.ScoresPath, src.Heads, src.Neurons)
 	}
+	if block := src.Origin.Block; block != "" && block != origin.LastBlock {
+		err := fmt.Errorf("%s: %w: made with block %s, but heat maps are of the last block", d.ScoresPath, cache.ErrStale, block)
+		return hint.With(err, "leave out {model}: sheets are then drawn without heat maps")
+	}
 	// Planned as for collecting, so that its maps are those of the scores.
-	options := clip.ImageOptions{Batch: max(d.BatchSize, 2), Threads: d.Threads, Precision: d.Precision}
+	options := clip.ImageOptions{Batch: max(min(d.BatchSize, src.Images), 2), Threads: d.Threads, Precision: d.Precision}
 	d.tower, err = clip.NewImageTower(m.Checkpoint, options)
 	return err
 }

@@ -35,6 +35,7 @@ type ranker struct {
 }
 
 func newRanking(src *source.Source, asked []askedNeuron, keep, threads int) *ranker {
+	keep = max(min(keep, src.Images), 1)
 	r := &ranker{src: src, asked: asked, keep: keep, team: par.NewTeam(threads)}
 	units := 0
 	for _, a := range asked {

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -108,7 +109,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	found, err := o.find(ctx, src, say)
+	found, err := o.find(ctx, src.Origin, src.Tower == nil, say)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +152,10 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, err
 }
 
-// find returns the pairs that stand for the texts, closest first.
-func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) ([]FoundPair, error) {
+// find returns the pairs that stand for the texts, closest first. of is what the
+// images are looked at with, as far as it is known; tell says how the checkpoint
+// is read, if nobody did.
+func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.Reporter) ([]FoundPair, error) {
 	if len(o.Texts) == 0 {
 		return nil, nil
 	}
@@ -161,13 +164,14 @@ func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) 
 		return nil, err
 	}
 	defer m.Close()
-	if src.Tower == nil {
+	if tell {
 		m.Tell(say)
 	}
-	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, src.Origin.Weights); err != nil {
+	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, of.Weights); err != nil {
 		return nil, err
 	}
-	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.Hash), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	of.Weights = m.Hash
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 	if err != nil {
 		return nil, err
 	}

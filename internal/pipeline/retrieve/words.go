@@ -27,6 +27,16 @@ type unitWords struct {
 
 // openWords reads the codes, which must be of the source's model and units.
 func (o Options) openWords(src *source.Source) (*unitWords, error) {
+	pcs := ""
+	if o.PCsPath != "" {
+		a, err := o.Artefacts.Open(o.PCsPath, nil, artefact.KindComponents)
+		if err != nil {
+			return nil, err
+		}
+		if a != nil {
+			pcs = a.Hash()
+		}
+	}
 	w := &unitWords{WordsOptions: o.WordsOptions, count: src.Neurons}
 	for _, path := range o.DecompositionPaths {
 		d, err := o.Artefacts.Codes(path, nil)
@@ -48,11 +58,19 @@ func (o Options) openWords(src *source.Source) (*unitWords, error) {
 		if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
 			return nil, err
 		}
+		into := &w.neurons
 		if shape.IsPairs() {
-			w.pairs = d
-		} else {
-			w.neurons = d
+			into = &w.pairs
+			if d.Artefact != nil { // what texts are compared with
+				if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Parent("components", pcs)); err != nil {
+					return nil, fmt.Errorf("%w, %s", err, o.PCsPath)
+				}
+			}
 		}
+		if *into != nil {
+			return nil, fmt.Errorf("%s and %s: both are codes of %ss, want one of pairs and one of neurons", (*into).Path, path, shape.Kind())
+		}
+		*into = d
 	}
 	return w, nil
 }

@@ -4,12 +4,16 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -32,7 +36,7 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) ([]float32, error) {
 	O := m.Config.OutDim
 	if path := s.o.TextsPath; path != "" {
-		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Hash), O)
+		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Hash).Texts(words), O)
 		if err != nil {
 			return nil, err
 		}
@@ -67,12 +71,19 @@ func (o *Options) usesPairs() bool {
 	return slices.ContainsFunc(o.Methods, heat.Method.UsesPairs)
 }
 
-// components opens those of the model's pairs; nil if no method takes pairs.
+// components opens those of the model's pairs, which must be of the last block or of
+// the one whose maps the neurons give; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.OfModel(m.Hash), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	of := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
+		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
+			of.Block = a.Manifest.Origin.Block
+		}
+	}
+	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.

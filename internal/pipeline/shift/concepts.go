@@ -51,6 +51,9 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 		return nil, err
 	}
 	defer pcs.Close()
+	if units := pcs.Units.Count(); o.K > units {
+		say.Note("{k} %d: the model has %d pairs, so each concept takes all of them", o.K, units)
+	}
 	weights := cmp.Or(src.Origin.Weights, artefact.OriginOf(pcs.Artefact).Weights)
 	var texts []float32
 	if o.EmbeddingsPath != "" {

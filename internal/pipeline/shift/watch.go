@@ -31,6 +31,10 @@ type WatchOptions struct {
 	Threads           int
 }
 
+// maxBootstrapValues bounds what all replicates give, which is in memory at once:
+// 800 MB.
+const maxBootstrapValues = 100_000_000
+
 // confidence is that of the intervals.
 const confidence = 0.95
 
@@ -94,6 +98,10 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		return nil, err
 	}
 	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, neurons: now.Neurons, team: par.NewTeam(o.Threads)}
+	if listed := min(o.List, len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap > maxBootstrapValues {
+		return nil, fmt.Errorf("{list} %d and {bootstrap} %d: intervals of %d units take %d values, want at most %d: list fewer, or take fewer replicates",
+			o.List, o.Bootstrap, listed, listed*o.Bootstrap, maxBootstrapValues)
+	}
 	both := []*source.Source{ref, now}
 	if err := w.pass(ctx, both, "watch", say, w.sum); err != nil {
 		return nil, err
@@ -158,7 +166,7 @@ func openBoth(ctx context.Context, o WatchOptions, say ui.Reporter) (ref, now *s
 // and the same way of preparing images. It warns of what may have moved scores.
 func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error {
 	made, this := ref.Manifest.Origin, now.Manifest.Origin
-	facts := artefact.OfModel(this.Weights).Mode(this.Mode)
+	facts := artefact.Of(this).Mode(this.Mode)
 	a, b := made.Images, this.Images
 	if b != nil {
 		facts = append(facts, cache.Fact{Field: "origin.images.preprocessing", Want: b.Preprocessing})
@@ -171,10 +179,10 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 			say.Warn("%s was collected with another %s than %s: some of what moved may be due to that", o.Reference, name, o.Scores)
 		}
 	}
-	warn("order of preprocessing", a != nil && b != nil && a.Preprocess != b.Preprocess)
-	warn("exif", a != nil && b != nil && a.EXIF != b.EXIF)
-	warn("precision", made.Precision != this.Precision)
-	warn("block", made.Block != this.Block)
+	if a != nil && b != nil {
+		warn("order of preprocessing", a.Preprocess != b.Preprocess)
+		warn("exif", a.EXIF != b.EXIF)
+	}
 	return nil
 }
 

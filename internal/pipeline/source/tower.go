@@ -30,9 +30,10 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	if err != nil {
 		return nil, err
 	}
+	m.Tell(say)
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(o.BatchSize, 2), Threads: threads, Precision: o.Precision})
+	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -49,7 +50,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 }
 
 func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
-	c, n := r.tower.Config(), r.options.BatchSize
+	c, n := r.tower.Config(), max(min(r.options.BatchSize, len(src.Items)), 1)
 	scores, attention, tokens := c.Heads()*c.Neurons(), c.Heads()*c.Tokens(), c.Tokens()*c.Neurons() // of an image
 	out := clip.Output{
 		Scores: make([]float32, n*scores), Attention: make([]float32, n*attention), Tokens: make([]float32, n*tokens),

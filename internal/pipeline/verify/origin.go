@@ -29,6 +29,10 @@ var parentKinds = map[string][]string{
 	"components":    {artefact.KindComponents},
 	"embeddings":    {artefact.KindEmbeddings},
 	"norms":         {artefact.KindNorms},
+	"means":         {artefact.KindMeans, artefact.KindMeanActivations},
+	"codes":         {artefact.KindCodes},
+	"mask":          {artefact.KindMask},
+	"sink drops":    {artefact.KindSinkDrops},
 }
 
 // parents looks for the artefacts that f was made from among those that were
@@ -57,7 +61,7 @@ func (v *verifier) parents(f *found) {
 				p.State, p.Paths = sameOrigin, []string{other.path}
 				break
 			}
-			if slices.Contains(parentKinds[role], other.artefact.Manifest.Kind) {
+			if slices.Contains(parentKinds[artefact.Role(role)], other.artefact.Manifest.Kind) {
 				p.State, p.Paths = otherOne, append(p.Paths, other.path)
 			}
 		}

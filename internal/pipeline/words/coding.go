@@ -94,6 +94,9 @@ func (c *coding) origin() (origin.Origin, error) {
 		}
 		o.Code.Units = strings.Join(names, " ")
 	}
+	if parent := from.Parents["contributions"]; parent != "" {
+		o.Parents["contributions"] = parent
+	}
 	return o, errors.Join(
 		artefact.AddParent(&o, "components", c.PCsPath, c.pcs.Artefact),
 		artefact.AddParent(&o, "embeddings", c.EmbeddingsPath, c.words.Artefact))

@@ -104,7 +104,7 @@ func (o DescribeOptions) shape(d *artefact.Codes) (unit.Shape, error) {
 		}
 		defer pcs.Close()
 		if d.Artefact != nil && pcs.Artefact != nil {
-			if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Parent("components", pcs.Artefact.Hash())); err != nil {
+			if err := o.Artefacts.Check(d.Artefact, artefact.Of(artefact.OriginOf(pcs.Artefact)).Parent("components", pcs.Artefact.Hash())); err != nil {
 				return nil, err
 			}
 		}

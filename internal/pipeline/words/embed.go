@@ -4,6 +4,7 @@ package words
 
 import (
 	"context"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 
@@ -58,6 +59,9 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
 	defer progress.Done()
 	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Texts: cache.ListHash(o.Texts), Prompts: prompts}
+	if len(strings.Join(o.Texts, "")) <= origin.MaxTextList {
+		from.TextList = o.Texts
+	}
 	err = artefact.SaveEmbeddings(o.SavePath, len(o.Texts), m.Config.OutDim, from, func() ([]float32, error) {
 		return e.Embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 	})

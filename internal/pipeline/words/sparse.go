@@ -153,7 +153,11 @@ func (s *sparse) there(path, kind string) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		err = a.IsOf(kind, s.origin)
+		want := s.origin
+		if a.Manifest.Origin.Parents["contributions"] == "" {
+			want = withoutContributions(want) // as older builds wrote it
+		}
+		err = a.IsOf(kind, want)
 	}
 	if err == nil {
 		return true, nil
@@ -185,6 +189,14 @@ const (
 // at the same time where there are many.
 const workUnits = 8192
 
+// withoutContributions is an origin without what the components were computed from,
+// which the components' own hash stands for.
+func withoutContributions(o origin.Origin) origin.Origin {
+	o = o.Own()
+	delete(o.Parents, "contributions")
+	return o
+}
+
 func (s *sparse) workPath() string {
 	if s.options.DecompositionPath != "" {
 		return s.options.DecompositionPath + workSuffix
@@ -200,7 +212,7 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	}
 	w, err := cache.OpenChunks(s.workPath(), cache.Plan{
 		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
-		Origin: s.origin, Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
+		Origin: withoutContributions(s.origin), Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
 	}, s.options.Restart)
 	switch {
 	case errors.Is(err, cache.ErrComplete):
@@ -341,7 +353,7 @@ func (s *sparse) removeWork() error {
 	path := s.workPath()
 	a, err := cache.Open(path)
 	if err == nil {
-		err = a.IsOf(artefact.KindUnfinishedCodes, s.origin)
+		err = a.IsOf(artefact.KindUnfinishedCodes, withoutContributions(s.origin))
 	}
 	if err != nil && !errors.Is(err, cache.ErrDamaged) {
 		return nil // there is none, or it is that of other outputs

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestFlagsWithoutEffect gives every command flags that do nothing beside its others:
+// each is refused, by its name and that of what makes it so.
+func TestFlagsWithoutEffect(t *testing.T) {
+	evaluated := " --features-save-path f.npy"
+	reconstruct := "reconstruct --scores s --means-path m.npy --pcs-paths p.npy" + evaluated
+	ablate := "ablate --scores s --means-path m.npy" + evaluated
+	masked, curve := ablate+" --replace-index-path k.npy", ablate+" --mode neur_reprs --percentile 50 --neurons-norms-path n.npy"
+	sink := "ablate --model m.pt --data-path d --mode zero_sink" + evaluated
+	retrieve := "retrieve --neur-idxs 1 --scores s"
+	shift := "shift --concepts a --pcs-path p.npy --text-embeddings-path e.npy --scores s"
+	watch := shift + " --watch r"
+	segment := "segment --model m.pt --pcs-path p.npy --classes a,b --image i.jpg"
+	collect := "collect --model m.pt --data-path d --save-path s"
+	count := 0
+	for _, test := range []struct{ command, flag, because string }{
+		{reconstruct, "--sample-stride 2", "--scores"},
+		{reconstruct, "--precision bf16", "--scores"},
+		{reconstruct, "--batch-size 4", "--scores"},
+		{reconstruct, "--exif", "--scores"},
+		{reconstruct, "--max-pixels 100", "--scores"},
+		{reconstruct, "--strict", "--scores"},
+		{reconstruct, "--normalize rows", "--pcs-paths"},
+		{reconstruct, "--dataset images", "--imagenet-zeroshot-path"},
+		{reconstruct, "--data-path d", "--imagenet-zeroshot-path"},
+		{reconstruct, "--imagenet-zeroshot-path c.npy", "--data-path"},
+		{"reconstruct --model m.pt --data-path d --means-path m.npy --pcs-paths p.npy" + evaluated, "--shape 1,2,3", "--scores"},
+		{masked, "--sample-stride 2", "--scores"},
+		{masked, "--precision bf16", "--scores"},
+		{masked, "--top-images 3", "--percentile"},
+		{masked + " --mode neur_reprs", "--neurons-norms-path n.npy", "--replace-index-path"},
+		{masked, "--top-k-sink-neurons 3", "--mode neur_head_reprs"},
+		{masked, "--neurons-sink-diffs-path s.npy", "--mode neur_head_reprs"},
+		{curve, "--neuron-head-norms-path n.npy", "--mode neur_reprs"},
+		{curve, "--neuron-acts-norms-path n.npy", "--mode neur_reprs"},
+		{sink, "--means-path m.npy", "--mode zero_sink"},
+		{sink, "--neurons-norms-path n.npy", "--mode zero_sink"},
+		{"mask --mode neur_reprs --neurons-norms-path n.npy --mask-save-path k.npy", "--neuron-head-norms-path n.npy", "--mode neur_reprs"},
+		{retrieve, "--sample-stride 2", "--scores"},
+		{retrieve, "--precision bf16", "--scores"},
+		{retrieve, "--batch-size 4", "--scores"},
+		{retrieve, "--exif", "--save-dir"},
+		{retrieve, "--strict", "--save-dir"},
+		{retrieve, "--max-pixels 9", "--save-dir"},
+		{retrieve, "--copy-side 9", "--save-dir"},
+		{retrieve, "--data-path d", "--save-dir"},
+		{retrieve, "--model m.pt", "--text"},
+		{retrieve, "--text-pairs 2", "--text"},
+		{retrieve, "--pcs-path p.npy", "--text"},
+		{retrieve, "--vocab v", "--text"},
+		{retrieve, "--templates v", "--text"},
+		{retrieve, "--num-components 2", "--decomposition-save-path"},
+		{retrieve + " --save-dir o --data-path d", "--precision bf16", "--model"},
+		{"retrieve --neur-idxs 1 --model m.pt --data-path d", "--shape 1,2,3", "--scores"},
+		{shift, "--sample-stride 2", "--scores"},
+		{shift, "--precision bf16", "--scores"},
+		{shift, "--data-path d", "--scores"},
+		{shift, "--model m.pt", "--text-embeddings-path"},
+		{shift, "--vocab v", "--text-embeddings-path"},
+		{shift, "--templates v", "--text-embeddings-path"},
+		{shift, "--use-templates=false", "--text-embeddings-path"},
+		{shift, "--list 3", "--watch"},
+		{shift, "--bootstrap 300", "--watch"},
+		{shift, "--seed 3", "--watch"},
+		{shift, "--image-column a", "--labels-csv"},
+		{watch, "--sample-stride 2", "--watch"},
+		{watch, "--dataset images", "--watch"},
+		{watch, "--data-path d", "--watch"},
+		{watch, "--precision bf16", "--watch"},
+		{watch, "--exif", "--watch"},
+		{watch, "--shape 1,2,3", "--watch"},
+		{watch + " --bootstrap 0", "--seed 3", "--bootstrap 0"},
+		{segment + " --text-embeddings-path e.npy", "--vocab v", "--text-embeddings-path"},
+		{segment + " --vocab v", "--pamr-dilations 3", "--pamr-steps"},
+		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--k 3", "--method values"},
+		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--pcs-path p.npy", "--method values"},
+		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--normalize rows", "--decomposition-save-path"},
+		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--text-descs-embeddings-path e.npy", "--decomposition-save-path"},
+		{collect, "--lens-idx 1", "--mode"},
+		{collect, "--top-k 3", "--stats-only"},
+		{"svd --collect-save-path s --mode n --mean-save-path m.npy", "--pc-idx 1", "--out-save-path"},
+		{"verify s", "--batch-size 3", "--repair"},
+		{"verify s", "--dataset images", "--data-path"},
+		{"info --model m.pt", "--batch-size 3", "--plan"},
+	} {
+		args := strings.Fields(test.command + " " + test.flag)
+		flag, _, _ := strings.Cut(strings.Fields(test.flag)[0], "=")
+		code, _, said := clipnh(args...)
+		first, _, _ := strings.Cut(said, "\n")
+		if code != exitUsage || !strings.Contains(first, flag) || !strings.Contains(first, test.because) {
+			t.Errorf("%q: exit code %d, said\n%swant code %d and both %s and %s in the first line", args, code, said, exitUsage, flag, test.because)
+		}
+		count++
+	}
+	t.Logf("%d flags without effect are refused", count)
+}
