@@ -53,6 +53,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		defer w.Close()
+		source.WarnDamaged(o.SavePath, w, c.say)
 	}
 	sum := make(valueSums, c.mode.values())
 	state, err := c.resumeSums(origin, sum)
