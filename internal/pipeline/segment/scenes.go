@@ -52,13 +52,13 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	if err := source.NamePassedOver(data.Skipped, dataset.Passed{}, o.Strict, say); err != nil {
 		return nil, err
 	}
-	list := &sceneList{missing: data.Missing, unlisted: source.Unlisted(data.Skipped)}
+	n, missing := len(data.Items), data.Missing
+	if o.Limit > 0 && o.Limit < n {
+		n, missing = o.Limit, nil // which were asked for no one can say
+	}
+	list := &sceneList{missing: missing, unlisted: source.Unlisted(data.Skipped)}
 	if o.SavePath != "" {
 		list.fingerprint = data.Fingerprint()
-	}
-	n := len(data.Items)
-	if o.Limit > 0 && o.Limit < n {
-		n, list.missing = o.Limit, nil // which were asked for no one can say
 	}
 	for i, item := range data.Items[:n] {
 		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
