@@ -36,7 +36,7 @@ func newDataSubsetCommand(g *globalOptions) *cobra.Command {
 		Long:        dataSubsetHelp,
 		Example:     "clipnh data subset --data-path datasets/imagenet \\\n  --save-path datasets/imagenet_5000",
 		Args:        noArgs,
-		Annotations: exitStatus(exitInterrupted),
+		Annotations: exitStatus(exitSkipped, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := opts.validate(cmd.Flags()); err != nil {
 				return usageError{err}
@@ -98,10 +98,20 @@ func runDataSubset(ctx context.Context, opts subsetOptions, g *globalOptions) er
 	if err != nil {
 		return err
 	}
+	if err := printDataSubset(r, g); err != nil {
+		return err
+	}
+	if n := len(r.Skipped); n > 0 {
+		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+r.Of)
+	}
+	return nil
+}
+
+func printDataSubset(r *subset.Result, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(r)
 	}
-	t := ui.NewTable(ui.Left("path"), ui.Right("images"), ui.Right("of"), ui.Right("stride"), ui.Right("new"))
-	t.Row(r.Path, fmt.Sprint(r.Images), fmt.Sprint(r.Of), fmt.Sprint(r.Stride), fmt.Sprint(r.Made))
+	t := ui.NewTable(ui.Left("path"), ui.Right("images"), ui.Right("of"), ui.Right("stride"), ui.Right("new"), ui.Right("skipped"))
+	t.Row(r.Path, fmt.Sprint(r.Images), fmt.Sprint(r.Of), fmt.Sprint(r.Stride), fmt.Sprint(r.Made), fmt.Sprint(len(r.Skipped)))
 	return g.printer.Table(t)
 }

@@ -70,6 +70,7 @@ func readable(ctx context.Context, kind, root string, p *Part) (*dataset.Dataset
 		return nil, nil
 	}
 	p.Count = len(d.Items)
+	p.leftOut(d.Skipped)
 	if d.Root == root { // the split's own folder was given
 		p.Name = "."
 	}

@@ -14,6 +14,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // A Part is a folder or file of a layout.
@@ -32,6 +35,17 @@ func (p *Part) problem(format string, args ...any) {
 
 func (p *Part) note(format string, args ...any) {
 	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// leftOut notes what the listing of a data set left out, the first few by name.
+func (p *Part) leftOut(skipped []dataset.Skipped) {
+	const most = 3
+	for _, s := range skipped[:min(len(skipped), most)] {
+		p.note("skipped: %s: %s", foreign.Name(s.Name), s.Reason)
+	}
+	if more := len(skipped) - most; more > 0 {
+		p.note("skipped: %d more", more)
+	}
 }
 
 // A Report is what was found.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -266,4 +267,23 @@ func FuzzReadColours(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a listing leaves out is noted, the first few by name.
+func TestLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.jpg", "b\n.jpg", "c\n.jpg", "d\n.jpg", "e\n.jpg"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	r, err := Check(t.Context(), "imagenet_test", dir)
+	if err != nil || !r.OK {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	const reason = "name has a line break or is not UTF-8"
+	want := []string{`skipped: "b\n.jpg": ` + reason, `skipped: "c\n.jpg": ` + reason, `skipped: "d\n.jpg": ` + reason, "skipped: 1 more"}
+	if got := r.Parts[0].Notes; !slices.Equal(got, want) {
+		t.Errorf("notes %q, want %q", got, want)
+	}
 }

@@ -116,6 +116,7 @@ func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmen
 		return nil
 	}
 	images.Count, labels.Count = len(d.Items), len(d.Items)
+	images.leftOut(d.Skipped)
 	var noPicture, noLabels []string
 	for _, path := range d.Missing {
 		if rel, err := filepath.Rel(below(root, config.Layout.Images), path); err == nil && filepath.IsLocal(rel) {

@@ -56,8 +56,8 @@ type Result struct {
 	Path     string           `json:"path"`
 	Kind     string           `json:"kind"`
 	Shape    []int            `json:"shape"`
-	Images   int              `json:"images"` // with a row
-	Skipped  []source.Skipped `json:"skipped"`
+	Images   int              `json:"images"`           // with a row
+	Skipped  []source.Skipped `json:"skipped"`          // with what the listing left out
 	Complete bool             `json:"already_complete"` // nothing was left to do
 	// Precision says that the tower computed in reduced precision; empty for float32.
 	Precision string `json:"precision,omitempty"`
@@ -98,6 +98,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	result, err := collect(ctx)
 	if err == nil {
 		result.Precision = c.precision()
+		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 	}
 	return result, err
 }
@@ -206,6 +207,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer w.Close()
+	source.WarnDamaged(o.SavePath, w, c.say)
 	if artefact.IsDense(o.SavePath) {
 		if err := c.room(bytes, w.Rows()); err != nil {
 			return nil, err

@@ -277,7 +277,8 @@ func TestCollectRefusesOthers(t *testing.T) {
 	}
 }
 
-// TestCollectInterrupted interrupts after the first chunk, which stays.
+// TestCollectInterrupted interrupts after the first chunk, which stays; or, where its
+// bytes change, is collected again with a word.
 func TestCollectInterrupted(t *testing.T) {
 	o := goldenImages(t, "scores")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -293,9 +294,16 @@ func TestCollectInterrupted(t *testing.T) {
 	if _, err := cache.Open(o.SavePath); !errors.Is(err, cache.ErrMissing) || !strings.Contains(err.Error(), "1 of 2 chunks") {
 		t.Errorf("unfinished artefact opens with %v", err)
 	}
-	run(t, o)
+	pipelinetest.SpoilPartial(t, o.SavePath)
+	heard, said := pipelinetest.Heard()
+	if _, err := Run(context.Background(), o, heard); err != nil || !strings.Contains(said.String(), "; to be made again: 1 chunk\n") {
+		t.Errorf("after damage: %v, said %q", err, said)
+	}
 	whole := goldenImages(t, "scores")
-	run(t, whole)
+	heard, said = pipelinetest.Heard()
+	if _, err := Run(context.Background(), whole, heard); err != nil || strings.Contains(said.String(), "made again") {
+		t.Errorf("undisturbed: %v, said %q", err, said)
+	}
 	for _, name := range []string{artefact.ScoresFile, "manifest.json"} {
 		got, err1 := os.ReadFile(filepath.Join(o.SavePath, name))
 		want, err2 := os.ReadFile(filepath.Join(whole.SavePath, name))

@@ -54,6 +54,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		defer w.Close()
+		source.WarnDamaged(o.SavePath, w, c.say)
 	}
 	sum := make(valueSums, c.mode.values())
 	state, err := resumeSums(at, o.Restart, sum)

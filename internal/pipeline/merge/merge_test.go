@@ -159,7 +159,14 @@ func TestMergeInterrupted(t *testing.T) {
 		collecttest.Collect(t, o)
 	}
 	for n := 0; ; n++ {
-		_, err := Run(interruptAfter{context.Background(), new(2)}, Options{SavePath: o.SavePath, Threads: 1}, pipelinetest.Silent())
+		if n == 1 {
+			pipelinetest.SpoilPartial(t, o.SavePath) // a byte of the first chunk: the second has no rows
+		}
+		say, heard := pipelinetest.Heard()
+		_, err := Run(interruptAfter{context.Background(), new(2)}, Options{SavePath: o.SavePath, Threads: 1}, say)
+		if told := strings.Contains(heard.String(), "; to be made again: 2 chunks\n"); told != (n == 1) {
+			t.Errorf("after %d interrupts: said %q", n, heard)
+		}
 		if err == nil {
 			if n < 2 {
 				t.Errorf("done after %d interrupts, want more", n)

@@ -29,34 +29,42 @@ type sceneToRead struct {
 	panic         *par.Panic // of the reading, nil unless there is a fault in it
 }
 
-// scenes lists what to segment, and the files that the data set lacks. list is
-// the fingerprint of what it has.
-func (o *Options) scenes(ctx context.Context, say ui.Reporter) (scenes []sceneToRead, missing []string, list string, err error) {
+// sceneList is what there is to segment.
+type sceneList struct {
+	scenes      []sceneToRead
+	missing     []string         // files that the data set lacks
+	unlisted    []source.Skipped // what the listing left out
+	fingerprint string           // of the data set; empty where nothing is saved
+}
+
+// scenes lists what to segment.
+func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, error) {
 	if o.Image != "" {
 		if _, err := os.Stat(o.Image); err != nil {
-			return nil, nil, "", err
+			return nil, err
 		}
-		return []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}, nil, "", nil
+		return &sceneList{scenes: []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}}, nil
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
 	if err != nil {
-		return nil, nil, "", err
+		return nil, err
 	}
 	if err := source.NamePassedOver(data.Skipped, dataset.Passed{}, o.Strict, say); err != nil {
-		return nil, nil, "", err
-	}
-	if o.SavePath != "" {
-		list = data.Fingerprint()
+		return nil, err
 	}
 	n, missing := len(data.Items), data.Missing
 	if o.Limit > 0 && o.Limit < n {
 		n, missing = o.Limit, nil // it cannot be told which of them are among the first
 	}
+	list := &sceneList{missing: missing, unlisted: source.Unlisted(data.Skipped)}
+	if o.SavePath != "" {
+		list.fingerprint = data.Fingerprint()
+	}
 	for i, item := range data.Items[:n] {
 		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
-		scenes = append(scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
 	}
-	return scenes, missing, list, nil
+	return list, nil
 }
 
 // sceneReader reads scenes ahead of whoever needs them, in their order.

@@ -125,10 +125,21 @@ type ClassShare struct {
 // segment. When it is interrupted, it returns the result of the scenes before, with
 // the context's error; with a SavePath, and no drawings, it goes on from there.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
-	scenes, missing, list, err := o.scenes(ctx, say)
+	list, err := o.scenes(ctx, say)
 	if err != nil {
 		return nil, err
 	}
+	result, err := o.run(ctx, list, say)
+	if result != nil {
+		// Only now: what is saved counts scenes.
+		result.Scenes += len(list.unlisted)
+		result.Skipped = append(result.Skipped, list.unlisted...)
+	}
+	return result, err
+}
+
+func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Result, error) {
+	scenes, missing := list.scenes, list.missing
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
@@ -147,7 +158,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	var file *shard.File
 	done := 0
 	if o.SavePath != "" {
-		if file, done, err = o.earlier(m, list, &scenes, &missing, tally, say); err != nil {
+		if file, done, err = o.earlier(m, list.fingerprint, &scenes, &missing, tally, say); err != nil {
 			return nil, err
 		}
 		defer file.Release()

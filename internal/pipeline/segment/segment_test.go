@@ -226,3 +226,28 @@ func TestSegmentSkips(t *testing.T) {
 		t.Errorf("interrupted: %+v, %v", r, err)
 	}
 }
+
+// TestSegmentUnlisted: what the listing left out is skipped in every result, and not
+// saved, as what is saved counts scenes.
+func TestSegmentUnlisted(t *testing.T) {
+	o := goldenSegmentation()
+	o.Image = ""
+	o.DataPath, o.Setup = scenes(t)
+	if err := os.WriteFile(filepath.Join(o.DataPath, "images", "c\n.png"), nil, 0o600); err != nil {
+		t.Skip(err)
+	}
+	o.SavePath = filepath.Join(t.TempDir(), "counts.json")
+	for _, again := range []bool{false, true} {
+		r, err := Run(t.Context(), o, pipelinetest.Silent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Images != 1 || r.Scenes != 3 || len(r.Skipped) != 2 || r.Skipped[1].Name != `"c\n.png"` || r.Complete != again {
+			t.Errorf("again %v: %+v, want two scenes skipped of three", again, r)
+		}
+	}
+	saved, err := os.ReadFile(o.SavePath)
+	if err != nil || !strings.Contains(string(saved), "a.png") || strings.Contains(string(saved), `c\\n.png`) {
+		t.Errorf("saved %s, %v, want only the scene that was skipped", saved, err)
+	}
+}

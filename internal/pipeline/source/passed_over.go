@@ -20,6 +20,16 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
 }
 
+// Unlisted returns what a listing left out as results have it. Manifests do not:
+// what they count as skipped has a place among the rows.
+func Unlisted(skipped []dataset.Skipped) []Skipped {
+	unlisted := make([]Skipped, len(skipped))
+	for i, s := range skipped {
+		unlisted[i] = Skipped{Name: s.Name, Reason: s.Reason}
+	}
+	return unlisted
+}
+
 // NamePassedOver names the folders and pictures that a listing left out, and
 // counts the files that may be pictures but are not called so.
 func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say ui.Reporter) error {

@@ -33,6 +33,8 @@ type Result struct {
 	Of     int    `json:"of"`     // pictures of the data set
 	Stride int    `json:"stride"`
 	Made   int    `json:"made"` // in this run; the others were there
+
+	Skipped []source.Skipped `json:"skipped"` // what the listing left out
 }
 
 // Run makes a folder of links to every k-th picture of a data set, in the order of
@@ -45,7 +47,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Path: o.SavePath, Of: len(d.Items), Stride: o.Stride}
+	r := &Result{Path: o.SavePath, Of: len(d.Items), Stride: o.Stride, Skipped: source.Unlisted(d.Skipped)}
 	if r.Stride == 0 {
 		r.Stride = max(1, len(d.Items)/o.Number)
 	}

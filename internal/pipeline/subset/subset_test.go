@@ -118,3 +118,15 @@ func readNames(t *testing.T, dir string) []os.DirEntry {
 	}
 	return entries
 }
+
+// What the listing left out is part of the result.
+func TestSubsetUnlisted(t *testing.T) {
+	dir := letters(t)
+	if err := os.WriteFile(filepath.Join(dir, "k\n.jpg"), nil, 0o600); err != nil {
+		t.Skip(err)
+	}
+	r, _, err := subset(t, Options{Data: dataset.Options{Path: dir}, Stride: 2, SavePath: filepath.Join(t.TempDir(), "out")})
+	if err != nil || r.Images != 5 || len(r.Skipped) != 1 || r.Skipped[0].Name != `"k\n.jpg"` {
+		t.Errorf("%+v, %v, want one skipped", r, err)
+	}
+}

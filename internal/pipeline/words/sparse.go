@@ -241,9 +241,7 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 	if len(left) == 0 {
 		return nil
 	}
-	if w.Done() > 0 {
-		s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), len(c.units)-len(left), len(c.units), c.pcs.Units.Kind())
-	}
+	s.sayResumed(w, len(c.units)-len(left))
 	progress := s.say.Progress()
 	unit := ui.Neurons
 	if c.pcs.Units.IsPairs() {

@@ -296,12 +296,21 @@ func TestSparseGoesOn(t *testing.T) {
 		t.Errorf("result %+v, want it complete", result)
 	}
 	o.Threads = 1
+	spoilt := t.TempDir()
+	if err := os.CopyFS(spoilt, os.DirFS(cut)); err != nil {
+		t.Fatal(err)
+	}
+	pipelinetest.SpoilPartial(t, spoilt)
 	say, said := pipelinetest.Heard()
+	if _, err := Sparse(context.Background(), sparseInto(spoilt, o), say); err != nil || !strings.Contains(said.String(), "; to be made again: 1 chunk\n") {
+		t.Errorf("after damage: %v, said %q", err, said.String())
+	}
+	say, said = pipelinetest.Heard()
 	got, err := Sparse(context.Background(), sparseInto(cut, o), say)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(said.String(), "resuming after 8192 of 20480 pairs") {
+	if !strings.Contains(said.String(), "resuming after 8192 of 20480 pairs") || strings.Contains(said.String(), "made again") {
 		t.Errorf("said %q", said.String())
 	}
 	got.Paths = want.Paths
