@@ -55,7 +55,7 @@ func checkClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	case c.same < len(classes.Names)*mostlySame/100:
 		return refused(fmt.Sprintf("; label %d is %s there, %s here", c.first, foreign.Quote(classes.Names[c.first]), foreign.Quote(made.TextList[c.first])))
 	case c.first >= 0:
-		say.Warn("%s: %d of %d classes have other names than in %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, len(classes.Names),
+		say.Warn("%s: %d of %d class names differ from those of %s, such as label %d: %s here, %s there", e.Path, len(classes.Names)-c.same, len(classes.Names),
 			classes.Path, c.first, foreign.Quote(made.TextList[c.first]), foreign.Quote(classes.Names[c.first]))
 	}
 	return nil

@@ -83,6 +83,8 @@ func readStrengths(r artefact.Reader, path, mode string, topImages int, of origi
 		facts = facts.Mode("nh")
 	case AblateNeurons:
 		facts = facts.Mode("n")
+	case AblateActivations: // which svd does not read
+		facts = facts.Mode(AblateActivations)
 	}
 	t, err := r.Tensor(path, facts, artefact.KindNorms)
 	if err != nil {
