@@ -15,7 +15,6 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/heat"
-	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
 const segmentHelp = `
@@ -78,67 +77,57 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// segmentOptions is everything the segment command can be told.
+// segmentOptions is everything the segment command can be told: the stage's options,
+// which most flags set, and texts from which others are made.
 type segmentOptions struct {
+	segment.Options
 	given givenFlags
 
-	config, classes             string
-	model, vocab, pcs           string
-	texts, templates            string
-	image, dataPath             string
-	methods                     []string
-	k, conv, sim                int
-	crop, stride, short, long   int
-	scale, probThd, areaThd     float64
-	noSink, synonyms            bool
-	resize                      string
-	pamrSteps                   int
-	pamrDilations               []int
-	limit                       int
-	showDir, saveDir, precision string
-	savePath, shard             string
-	strict, restart             bool
-	images                      imageprep.Options
+	config, classes, templates string
+	override                   configs.Segmentation // what flags say instead of the config
+	noSink, synonyms           bool
+	methods                    []string
+	resize, precision, shard   string
 }
 
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
-	modelFlag(fs, &o.model)
-	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.pcs, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
-	fs.StringVar(&o.image, "image", "", "`FILE` of one image")
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
+	modelFlag(fs, &o.Model)
+	vocabFlag(fs, &o.Vocab)
+	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
+	fs.StringVar(&o.Image, "image", "", "`FILE` of one image")
+	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
 	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
-	fs.StringVar(&o.texts, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.TextsPath, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
 	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
 	choices(fs, "method", heat.Methods...)
-	fs.IntVar(&o.k, "k", 20000, "use the `K` closest pairs of each word")
-	fs.IntVar(&o.conv, "conv-map-idx", -1, "use the neurons' maps of block `N` of the last stage; -1 is the last block")
-	fs.IntVar(&o.sim, "sim-map-idx", -1, "run the attention pool on block `N` of the last stage")
-	fs.IntVar(&o.short, "short-side", 0, "resize images so that the shorter side has `N` pixels; 0 is the model's image size")
-	fs.IntVar(&o.long, "long-side", 2048, "but the longer side at most `N` pixels; 0 is no limit")
-	fs.IntVar(&o.crop, "slide-crop", 0, "windows of `N` by N pixels; 0 is the model's image size")
-	fs.IntVar(&o.stride, "slide-stride", 0, "move windows by `N` pixels; 0 is half a window")
+	fs.IntVar(&o.override.Pairs, "k", 20000, "use the `K` closest pairs of each word")
+	fs.IntVar(&o.override.Block, "conv-map-idx", -1, "use the neurons' maps of block `N` of the last stage; -1 is the last block")
+	fs.IntVar(&o.SimBlock, "sim-map-idx", -1, "run the attention pool on block `N` of the last stage")
+	fs.IntVar(&o.override.ShorterSide, "short-side", 0, "resize images so that the shorter side has `N` pixels; 0 is the model's image size")
+	fs.IntVar(&o.override.LongerSide, "long-side", 2048, "but the longer side at most `N` pixels; 0 is no limit")
+	fs.IntVar(&o.override.SlideCrop, "slide-crop", 0, "windows of `N` by N pixels; 0 is the model's image size")
+	fs.IntVar(&o.override.SlideStride, "slide-stride", 0, "move windows by `N` pixels; 0 is half a window")
 	fs.StringVar(&o.resize, "resize", "opencv", "resize images bilinearly as `LIBRARY` opencv or pillow (antialiased) does")
 	choices(fs, "resize", "opencv", "pillow")
 	fs.BoolVar(&o.noSink, "no-sink", false, "keep the last location, which otherwise gets the values of its neighbours")
-	fs.Float64Var(&o.scale, "logit-scale", 40, "multiply logits by `X` before the softmax")
-	fs.Float64Var(&o.probThd, "prob-thd", 0, "give pixels whose best class is less likely than `P` the first class")
-	fs.Float64Var(&o.areaThd, "area-thd", 0, "drop classes with at most the share `S` of the pixels outside the first class")
-	fs.IntVar(&o.pamrSteps, "pamr-steps", 0, "refine the logits `N` times along colours (PAMR)")
-	fs.IntSliceVar(&o.pamrDilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
-	fs.IntVar(&o.limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
-	fs.StringVar(&o.showDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
-	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
-	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
+	fs.Float64Var(&o.override.LogitScale, "logit-scale", 40, "multiply logits by `X` before the softmax")
+	fs.Float64Var(&o.override.ProbThd, "prob-thd", 0, "give pixels whose best class is less likely than `P` the first class")
+	fs.Float64Var(&o.override.AreaThd, "area-thd", 0, "drop classes with at most the share `S` of the pixels outside the first class")
+	fs.IntVar(&o.PAMR.Steps, "pamr-steps", 0, "refine the logits `N` times along colours (PAMR)")
+	fs.IntSliceVar(&o.PAMR.Dilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
+	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
+	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
+	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
+	fs.StringVar(&o.SavePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
-	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
-	fs.BoolVar(&o.images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
-	maxPixelsFlag(fs, &o.images)
+	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
+	maxPixelsFlag(fs, &o.Images)
 	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")
 	fs.Lookup("preprocess").Hidden = true
 }
@@ -155,12 +144,12 @@ func (o *segmentOptions) validate() error {
 		}
 		pairs = pairs || method.UsesPairs()
 	}
-	needed := []string{"--model", o.model}
+	needed := []string{"--model", o.Model}
 	if pairs {
-		needed = append(needed, "--pcs-path", o.pcs)
+		needed = append(needed, "--pcs-path", o.PCsPath)
 	}
-	if o.texts == "" {
-		needed = append(needed, "--vocab", o.vocab)
+	if o.TextsPath == "" {
+		needed = append(needed, "--vocab", o.Vocab)
 	}
 	if err := require(needed...); err != nil {
 		return err
@@ -168,25 +157,25 @@ func (o *segmentOptions) validate() error {
 	switch {
 	case o.given("preprocess"):
 		return errors.New("--preprocess: segment resizes images as --resize, --short-side and --long-side say, after they are converted to RGB")
-	case (o.image == "") == (o.dataPath == ""):
+	case (o.Image == "") == (o.DataPath == ""):
 		return errors.New("want one of --image and --data-path")
-	case o.dataPath != "" && o.config == "":
+	case o.DataPath != "" && o.config == "":
 		return errors.New("--data-path needs --config, which describes the layout of the data set")
 	case o.classes == "" && o.config == "":
 		return errors.New("--image needs --classes or --config")
 	case len(o.methods) == 0:
 		return errors.New("--method: want at least one")
-	case o.texts != "" && o.templates != "":
+	case o.TextsPath != "" && o.templates != "":
 		return errors.New("--text-embeddings-path and --templates: want one of them")
 	case o.resize != "opencv" && o.resize != "pillow":
 		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
-	case o.images.MaxPixels < 1:
-		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	case o.Images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.Images.MaxPixels)
 	}
 	err := o.given.refuseIn(
 		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k"}},
-		rule{o.texts != "", "with --text-embeddings-path", []string{"vocab"}},
-		rule{o.pamrSteps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
+		rule{o.TextsPath != "", "with --text-embeddings-path", []string{"vocab"}},
+		rule{o.PAMR.Steps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
 	if err != nil {
 		return err
 	}
@@ -199,12 +188,12 @@ func (o *segmentOptions) validate() error {
 // part returns the shard given by --shard.
 func (o *segmentOptions) part() (shard.Shard, error) {
 	switch {
-	case o.savePath != "" && o.dataPath == "":
+	case o.SavePath != "" && o.DataPath == "":
 		return shard.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
-	case o.restart && o.savePath == "":
+	case o.Restart && o.SavePath == "":
 		return shard.Shard{}, errors.New("--restart needs --save-path")
 	}
-	return parsePart(o.shard, o.savePath)
+	return parsePart(o.shard, o.SavePath)
 }
 
 // Limits of sizes and distances, in pixels.
@@ -218,31 +207,31 @@ func (o *segmentOptions) validateNumbers() error {
 		flag   string
 		pixels int
 	}{
-		{"--short-side", o.short}, {"--long-side", o.long}, {"--slide-crop", o.crop}, {"--slide-stride", o.stride},
+		{"--short-side", o.override.ShorterSide}, {"--long-side", o.override.LongerSide}, {"--slide-crop", o.override.SlideCrop}, {"--slide-stride", o.override.SlideStride},
 	} {
 		if side.pixels < 0 || side.pixels > maxSegmentSide {
 			return fmt.Errorf("%s %d: want 0 to %d", side.flag, side.pixels, maxSegmentSide)
 		}
 	}
-	for _, d := range o.pamrDilations {
+	for _, d := range o.PAMR.Dilations {
 		if d < 1 || d > maxDilation {
 			return fmt.Errorf("--pamr-dilations %d: want 1 to %d", d, maxDilation)
 		}
 	}
 	switch {
-	case o.k < 1:
-		return fmt.Errorf("--k %d: want 1 or more", o.k)
-	case !(o.scale > 0 && o.scale < 1e6):
-		return fmt.Errorf("--logit-scale %v: want more than 0, at most a million", o.scale)
-	case !(o.probThd >= 0 && o.probThd < 1):
-		return fmt.Errorf("--prob-thd %v: want 0 or more and less than 1", o.probThd)
-	case !(o.areaThd >= 0 && o.areaThd < 1):
-		return fmt.Errorf("--area-thd %v: want 0 or more and less than 1", o.areaThd)
-	case o.pamrSteps < 0:
-		return fmt.Errorf("--pamr-steps %d: want 0 or more", o.pamrSteps)
-	case o.limit < 0:
-		return fmt.Errorf("--limit %d: want 0 or more", o.limit)
-	case o.limit > 0 && o.image != "":
+	case o.override.Pairs < 1:
+		return fmt.Errorf("--k %d: want 1 or more", o.override.Pairs)
+	case !(o.override.LogitScale > 0 && o.override.LogitScale < 1e6):
+		return fmt.Errorf("--logit-scale %v: want more than 0, at most a million", o.override.LogitScale)
+	case !(o.override.ProbThd >= 0 && o.override.ProbThd < 1):
+		return fmt.Errorf("--prob-thd %v: want 0 or more and less than 1", o.override.ProbThd)
+	case !(o.override.AreaThd >= 0 && o.override.AreaThd < 1):
+		return fmt.Errorf("--area-thd %v: want 0 or more and less than 1", o.override.AreaThd)
+	case o.PAMR.Steps < 0:
+		return fmt.Errorf("--pamr-steps %d: want 0 or more", o.PAMR.Steps)
+	case o.Limit < 0:
+		return fmt.Errorf("--limit %d: want 0 or more", o.Limit)
+	case o.Limit > 0 && o.Image != "":
 		return errors.New("--limit needs --data-path")
 	}
 	return nil
@@ -257,15 +246,10 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
-	shard, _ := opts.part() // validated
-	o := segment.Options{
-		Artefacts: g.artefacts(), Model: opts.model, PCsPath: opts.pcs, Setup: setup, SimBlock: opts.sim, MainWords: !opts.synonyms,
-		Vocab: opts.vocab, Templates: templates, TextsPath: opts.texts,
-		Image: opts.image, DataPath: opts.dataPath, Limit: opts.limit,
-		Pillow: opts.resize == "pillow", PAMR: heat.PAMR{Steps: opts.pamrSteps, Dilations: opts.pamrDilations},
-		ShowDir: opts.showDir, SaveDir: opts.saveDir, SavePath: opts.savePath, Shard: shard, Restart: opts.restart,
-		Precision: precisions[opts.precision], Images: opts.images, Strict: opts.strict, Threads: g.workers(),
-	}
+	o := opts.Options
+	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
+	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
+	o.Shard, _ = opts.part() // validated
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {

@@ -34,20 +34,20 @@ func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
 		if err != nil {
 			return nil, err
 		}
-		if o.dataPath != "" && len(classes) != len(setup.Classes) {
+		if o.DataPath != "" && len(classes) != len(setup.Classes) {
 			return nil, fmt.Errorf("--classes: %d classes, but the labels of %s have %d", len(classes), o.config, len(setup.Classes))
 		}
 		setup.Classes = classes
 	}
-	override(&setup.ShorterSide, o.short, set("short-side"))
-	override(&setup.LongerSide, o.long, set("long-side"))
-	override(&setup.SlideCrop, o.crop, set("slide-crop"))
-	override(&setup.SlideStride, o.stride, set("slide-stride"))
-	override(&setup.Pairs, o.k, set("k"))
-	override(&setup.Block, o.conv, set("conv-map-idx"))
-	override(&setup.LogitScale, o.scale, set("logit-scale"))
-	override(&setup.ProbThd, o.probThd, set("prob-thd"))
-	override(&setup.AreaThd, o.areaThd, set("area-thd"))
+	override(&setup.ShorterSide, o.override.ShorterSide, set("short-side"))
+	override(&setup.LongerSide, o.override.LongerSide, set("long-side"))
+	override(&setup.SlideCrop, o.override.SlideCrop, set("slide-crop"))
+	override(&setup.SlideStride, o.override.SlideStride, set("slide-stride"))
+	override(&setup.Pairs, o.override.Pairs, set("k"))
+	override(&setup.Block, o.override.Block, set("conv-map-idx"))
+	override(&setup.LogitScale, o.override.LogitScale, set("logit-scale"))
+	override(&setup.ProbThd, o.override.ProbThd, set("prob-thd"))
+	override(&setup.AreaThd, o.override.AreaThd, set("area-thd"))
 	override(&setup.Sink, !o.noSink, set("no-sink"))
 	return setup, nil
 }

@@ -40,9 +40,10 @@ func fewScenes(t *testing.T) segment.Options {
 		t.Fatal(err)
 	}
 	o := segment.Options{
-		Model: filepath.Join(demoAssets, demo.Model), Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates,
-		Setup: setup, SimBlock: -1, MainWords: true, DataPath: filepath.Join(demoAssets, demo.PascalContext),
-		Methods: []heat.Method{heat.ByValues, heat.BySelfSelf}, Pillow: true, Threads: 2,
+		Model: filepath.Join(demoAssets, demo.Model), Threads: 2,
+		Texts:  segment.Texts{Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates},
+		Scenes: segment.Scenes{DataPath: filepath.Join(demoAssets, demo.PascalContext), Pillow: true},
+		Heat:   segment.Heat{Setup: setup, SimBlock: -1, MainWords: true, Methods: []heat.Method{heat.ByValues, heat.BySelfSelf}},
 	}
 	root := t.TempDir()
 	if err := os.CopyFS(root, os.DirFS(o.DataPath)); err != nil {

@@ -29,38 +29,53 @@ import (
 type Options struct {
 	Artefacts artefact.Reader
 	Model     string
-	PCsPath   string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
+	Precision kernel.Precision
+	Threads   int
 
+	Texts
+	Scenes
+	Heat
+	Output
+}
+
+// Texts says where the embeddings of the classes' words come from.
+type Texts struct {
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that words are put into
+	TextsPath string              // instead: embeddings of the words, [P,O]
+}
+
+// Scenes says which images are segmented, and how they are read.
+type Scenes struct {
+	Image    string // one image without labels
+	DataPath string // instead: a data set
+	Limit    int    // scenes at most; 0 for all
+	Pillow   bool   // scale images as Pillow's bilinear filter does, not as OpenCV's
+	Images   imageprep.Options
+	Strict   bool // stop at an image that cannot be read
+}
+
+// Heat says how logits are computed.
+type Heat struct {
 	// Setup is the classes, sizes and thresholds. A ShorterSide or SlideCrop of 0
 	// is the model's image side, a SlideStride of 0 half a window, a LongerSide of
 	// 0 no bound. Its Block is whose maps the neurons give, and its Layout that of
 	// DataPath.
 	Setup     *configs.Segmentation
-	SimBlock  int // block of the last stage that the attention pool is run on, from 0; below 0 from the last
-	MainWords bool
+	PCsPath   string // PC0 of pairs, [H,C,O]; may be empty if no method uses pairs
+	SimBlock  int    // block of the last stage that the attention pool is run on, from 0; below 0 from the last
+	MainWords bool   // only the first word of a class
+	Methods   []heat.Method
+	PAMR      heat.PAMR
+}
 
-	Vocab     string              // of texts that are to be embedded
-	Templates []textlist.Template // that classes are put into
-	TextsPath string              // instead: embeddings of the words, [P,O]
-
-	Image    string // one picture without labels
-	DataPath string // instead: a data set
-	Limit    int    // scenes at most; 0 for all
-
-	Methods []heat.Method
-	Pillow  bool // scale pictures as Pillow's bilinear filter does, not as OpenCV's
-	PAMR    heat.PAMR
-	ShowDir string // folder for drawings; may be empty
-	SaveDir string // folder for label maps; may be empty
-
+// Output says what is kept.
+type Output struct {
+	ShowDir  string      // folder for drawings; may be empty
+	SaveDir  string      // folder for label maps; may be empty
 	SavePath string      // JSON of the counts, of a data set; may be empty
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
-
-	Precision kernel.Precision
-	Images    imageprep.Options
-	Strict    bool
-	Threads   int
 }
 
 // Result is the result of a segmentation.

@@ -53,10 +53,13 @@ func demoSegmentation(t *testing.T, pcs string) Options {
 		t.Fatal(err)
 	}
 	return Options{
-		Model: filepath.Join(demoAssets, demo.Model), Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates,
-		PCsPath: pcs, Setup: setup, SimBlock: -1, MainWords: true, DataPath: filepath.Join(demoAssets, demo.PascalContext),
-		Methods: []heat.Method{heat.ByPairs, heat.ByHeads, heat.ByNeurons, heat.ByValues, heat.BySelfSelf},
-		Pillow:  true, Threads: 2,
+		Model: filepath.Join(demoAssets, demo.Model), Threads: 2,
+		Texts:  Texts{Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates},
+		Scenes: Scenes{DataPath: filepath.Join(demoAssets, demo.PascalContext), Pillow: true},
+		Heat: Heat{
+			Setup: setup, PCsPath: pcs, SimBlock: -1, MainWords: true,
+			Methods: []heat.Method{heat.ByPairs, heat.ByHeads, heat.ByNeurons, heat.ByValues, heat.BySelfSelf},
+		},
 	}
 }
 
@@ -108,9 +111,13 @@ func TestSegmentDemo(t *testing.T) {
 func goldenSegmentation() Options {
 	classes := []configs.Class{{"dog"}, {"cat"}, {"grass"}, {"sky", "cloud"}, {"road"}, {"water"}, {"house"}}
 	return Options{
-		Model: pipelinetest.TinyModel(), PCsPath: testutil.Golden("pc0_nh.npy"), TextsPath: testutil.Golden("text/seg_embeddings.npy"),
-		Setup:    &configs.Segmentation{Classes: classes, LogitScale: 40, Pairs: 50, Block: -1, Sink: true},
-		SimBlock: -1, Image: testutil.Golden("seg/slide.png"), Methods: []heat.Method{heat.ByPairs}, Threads: 2,
+		Model: pipelinetest.TinyModel(), Threads: 2,
+		Texts:  Texts{TextsPath: testutil.Golden("text/seg_embeddings.npy")},
+		Scenes: Scenes{Image: testutil.Golden("seg/slide.png")},
+		Heat: Heat{
+			Setup:   &configs.Segmentation{Classes: classes, LogitScale: 40, Pairs: 50, Block: -1, Sink: true},
+			PCsPath: testutil.Golden("pc0_nh.npy"), SimBlock: -1, Methods: []heat.Method{heat.ByPairs},
+		},
 	}
 }
 
