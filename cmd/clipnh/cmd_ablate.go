@@ -7,11 +7,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/plot"
 )
 

@@ -8,9 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/collect"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -19,6 +16,8 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

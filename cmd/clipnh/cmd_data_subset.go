@@ -5,12 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/pipeline/subset"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/words"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/diagram"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/pipeline/merge"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )

@@ -10,14 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/clipnh/clipnh/internal/build"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

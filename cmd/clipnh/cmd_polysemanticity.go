@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/directions"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )

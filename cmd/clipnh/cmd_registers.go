@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/collect"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

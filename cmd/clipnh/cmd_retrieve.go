@@ -9,15 +9,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -77,55 +74,35 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// retrieveOptions is everything the retrieve command can be told.
+// retrieveOptions is everything the retrieve command can be told: the stage's options,
+// which most flags set, and texts from which others are made.
 type retrieveOptions struct {
-	given                     givenFlags
-	neurons, pairs            string
-	texts                     []string
-	textPairs                 int
-	pcsPath, vocab, templates string
-	useTemplates              bool
+	sourceOptions
+	stage retrieve.Options
 
-	scores, shape, model, precision string
-	dataset, dataPath               string
-	stride, batch                   int
-	strict                          bool
-	images                          imageprep.Options
-
-	top, heads, copySide int
-	saveDir              string
-	decompositions       []string
-	wordsPath            string
-	words                int
+	neurons, pairs string
+	templates      string
+	useTemplates   bool
+	wordsPath      string
 }
 
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
-	fs.StringArrayVar(&o.texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
-	fs.IntVar(&o.textPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
-	vocabFlag(fs, &o.vocab)
+	fs.StringArrayVar(&o.stage.Texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
+	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
+	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
+	vocabFlag(fs, &o.stage.Vocab)
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
-	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
-	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (every image below the folder, in name order)")
-	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order")
-	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
-	precisionFlag(fs, &o.precision)
-	fs.IntVar(&o.top, "top", 10, "show the `N` images of largest norm")
-	fs.StringVar(&o.saveDir, "save-dir", "", "`DIR` for copies of the images and sheets")
-	fs.IntVar(&o.heads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
-	fs.IntVar(&o.copySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
-	fs.StringArrayVar(&o.decompositions, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
+	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
+	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for copies of the images and sheets")
+	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
+	fs.IntVar(&o.stage.CopySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
+	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&o.words, "num-components", 5, "show the `K` words of largest coefficient")
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
-	pictureFlags(fs, &o.images)
+	fs.IntVar(&o.stage.Components, "num-components", 5, "show the `K` words of largest coefficient")
 }
 
 func (o *retrieveOptions) validate() error {
@@ -137,68 +114,63 @@ func (o *retrieveOptions) validate() error {
 			return fmt.Errorf("--pairs %q: want pairs, such as h21n624,h3n7", name)
 		}
 	}
-	if o.neurons == "" && o.pairs == "" && len(o.texts) == 0 {
+	if o.neurons == "" && o.pairs == "" && len(o.stage.Texts) == 0 {
 		return errors.New("nothing to retrieve: want --neur-idxs, --pairs or --text")
 	}
-	if o.scores == "" && o.model == "" {
+	if o.from.ScoresPath == "" && o.from.Model == "" {
 		return errors.New("want --scores, or --model and --data-path")
 	}
-	if o.scores == "" || o.saveDir != "" {
-		if err := require("--data-path", o.dataPath); err != nil {
+	if o.from.ScoresPath == "" || o.stage.SaveDir != "" {
+		if err := require("--data-path", o.from.Data.Path); err != nil {
 			return err
 		}
 	}
-	if len(o.texts) > 0 {
-		if err := require("--model", o.model, "--pcs-path", o.pcsPath, "--vocab", o.vocab); err != nil {
+	if len(o.stage.Texts) > 0 {
+		if err := require("--model", o.from.Model, "--pcs-path", o.stage.PCsPath, "--vocab", o.stage.Vocab); err != nil {
 			return fmt.Errorf("--text: %w", err)
 		}
 	}
-	if (len(o.decompositions) > 0) != (o.wordsPath != "") {
+	if (len(o.stage.DecompositionPaths) > 0) != (o.wordsPath != "") {
 		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
 	}
 	switch {
 	case !o.useTemplates && o.templates != "":
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case !slices.Contains(dataset.Kinds(), o.dataset):
-		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
-	case slices.Contains(o.texts, ""):
+	case slices.Contains(o.stage.Texts, ""):
 		return errors.New("--text is empty: want a text")
-	case o.images.MaxPixels < 1:
-		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
 	for _, n := range []struct {
 		flag         string
 		value, least int
 	}{
-		{"text-pairs", o.textPairs, 1}, {"sample-stride", o.stride, 1}, {"batch-size", o.batch, 1}, {"top", o.top, 1},
-		{"heads", o.heads, 0}, {"copy-side", o.copySide, 0}, {"num-components", o.words, 1},
+		{"text-pairs", o.stage.TextPairs, 1}, {"top", o.stage.Top, 1},
+		{"heads", o.stage.SheetHeads, 0}, {"copy-side", o.stage.CopySide, 0}, {"num-components", o.stage.Components, 1},
 	} {
 		if n.value < n.least {
 			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
 		}
 	}
-	if err := o.validateGiven(); err != nil {
+	if err := o.validateValues(); err != nil {
 		return err
 	}
-	_, err := parseShape(o.shape)
-	return errors.Join(err, checkPrecision(o.precision))
+	return o.validateGiven()
 }
 
 // validateGiven refuses flags that have no effect. With --scores, a model only embeds texts
 // and draws heat maps, and images are only read for copies of them.
 func (o *retrieveOptions) validateGiven() error {
-	scores, texts, drawn := o.scores != "", len(o.texts) > 0, o.saveDir != ""
+	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
 	return o.given.refuseIn(
 		rule{!texts, "without --text", []string{"text-pairs", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{!drawn, "without --save-dir", []string{"copy-side"}},
-		rule{len(o.decompositions) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{len(o.stage.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
 		rule{scores && !drawn, "with --scores and without --save-dir", towerFlags},
-		rule{scores && drawn && o.model == "", "with --scores and without --model", []string{"precision", "batch-size"}},
-		rule{saysStride(o.scores), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
-		rule{scores && !drawn && !artefact.IsDense(o.scores), "with --scores and without --save-dir", []string{"data-path", "dataset"}},
-		rule{o.dataPath == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{scores && drawn && o.from.Model == "", "with --scores and without --model", []string{"precision", "batch-size"}},
+		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
+		rule{scores && !drawn && !artefact.IsDense(o.from.ScoresPath), "with --scores and without --save-dir", []string{"data-path", "dataset"}},
+		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
 	)
 }
 
@@ -221,25 +193,17 @@ func parseNeurons(list string) ([]int, error) {
 // pipeline returns the options of the stage, with the files of words and templates read.
 func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	neurons, err := parseNeurons(o.neurons)
-	shape, shapeErr := parseShape(o.shape)
-	if err := errors.Join(err, shapeErr); err != nil {
+	if err != nil {
 		return retrieve.Options{}, usageError{err}
 	}
-	p := retrieve.Options{
-		Options: source.Options{
-			Artefacts: g.artefacts(), ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict,
-			Precision: precisions[o.precision], Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
-		},
-		Neurons: neurons, Pairs: splitUnits(o.pairs), Texts: o.texts, TextPairs: o.textPairs, PCsPath: o.pcsPath, Vocab: o.vocab,
-		Top: o.top, SaveDir: o.saveDir, CopySide: o.copySide, SheetHeads: o.heads, Threads: g.workers(),
-		WordsOptions: retrieve.WordsOptions{DecompositionPaths: o.decompositions, Components: o.words},
-	}
+	p := o.stage
+	p.Options, p.Neurons, p.Pairs, p.Threads = o.pictures(g), neurons, splitUnits(o.pairs), g.workers()
 	if o.wordsPath != "" {
 		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
 			return p, err
 		}
 	}
-	if len(o.texts) > 0 {
+	if len(p.Texts) > 0 {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 		p.Templates, err = prompts.prompts(g.printer)
 	}
@@ -277,13 +241,13 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		}
 	}
 	columns := []ui.Column{ui.Left("unit"), ui.Right("rank"), ui.Right("image"), ui.Left("file"), ui.Right("norm")}
-	if len(opts.decompositions) > 0 {
+	if len(opts.stage.DecompositionPaths) > 0 {
 		columns = append(columns, ui.Left("words of the unit"))
 	}
 	t := ui.NewTable(columns...)
 	left := 0
 	for _, n := range result.Neurons {
-		shown := n.Units[:min(1+opts.heads, len(n.Units))]
+		shown := n.Units[:min(1+opts.stage.SheetHeads, len(n.Units))]
 		left += len(n.Units) - len(shown)
 		for _, u := range shown {
 			unit, words := u.Unit, make([]string, len(u.Words))
@@ -292,7 +256,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 			}
 			for _, r := range u.Top {
 				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
-				if len(opts.decompositions) > 0 {
+				if len(opts.stage.DecompositionPaths) > 0 {
 					row = append(row, strings.Join(words, ", "))
 				}
 				t.Row(row...)
@@ -306,7 +270,7 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 	if left > 0 {
 		p.Note("%s less strong are not shown: --heads or --json shows them", ui.Pairs.Count(int64(left)))
 	}
-	if opts.saveDir == "" {
+	if opts.stage.SaveDir == "" {
 		return nil
 	}
 	t = ui.NewTable(ui.Left("neuron"), ui.Left("sheet"), ui.Left("heat maps"))

@@ -7,14 +7,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/segment"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
 
 const segmentHelp = `

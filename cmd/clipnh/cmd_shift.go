@@ -8,13 +8,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shift"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -80,14 +79,14 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if opts.colours != "" && !cmd.Flags().Changed("dataset") {
-				opts.dataset = dataset.Cars // no other data set has such a table
+			if opts.cars.CSV != "" && !cmd.Flags().Changed("dataset") {
+				opts.from.Data.Kind = dataset.Cars // no other data set has such a table
 			}
 			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
-			if opts.watch != "" {
+			if opts.watch.Reference != "" {
 				return runWatch(cmd.Context(), opts, g)
 			}
 			return runShift(cmd.Context(), opts, g)
@@ -97,78 +96,74 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// shiftOptions is everything the shift command can be told.
+// shiftOptions is everything the shift command can be told: options of the stages, which
+// most flags set, and texts from which others are made.
 type shiftOptions struct {
-	concepts, texts    []string
-	conceptsPath       string
-	k                  int
-	pcsPath            string
-	vocab, templates   string
-	useTemplates       bool
-	embeddings, lines  string
-	sourceOptions      // dataset also says where labels come from
-	colours            string
-	colourNames        []string
-	labels             string
-	imageColumn        string
-	group              string
-	labelColumns       []string
-	savePath, plotPath string
-	watch              string
-	list, bootstrap    int
-	seed               uint64
-	failAbove          float64
-	shard              string
-	restart            bool
+	sourceOptions // its data set also says where labels come from
+	stage         shift.Options
+	shard         string
+
+	concepts     shift.ConceptOptions
+	texts        []string // of --text
+	conceptsPath string
+	templates    string
+	useTemplates bool
+
+	table        dataset.TableOptions
+	cars         dataset.CarOptions
+	labelColumns []string
+
+	watch     shift.WatchOptions
+	failAbove float64
 }
 
 func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.concepts, "concepts", nil, "`TEXT,...` to follow")
+	fs.StringSliceVar(&o.concepts.Concepts, "concepts", nil, "`TEXT,...` to follow")
 	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, commas allowed; may be repeated")
 	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one per line")
-	fs.IntVar(&o.k, "k", 5, "use the `K` pairs closest to a concept")
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
-	vocabFlag(fs, &o.vocab)
+	fs.IntVar(&o.concepts.K, "k", 5, "use the `K` pairs closest to a concept")
+	fs.StringVar(&o.concepts.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
+	vocabFlag(fs, &o.concepts.Vocab)
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVar(&o.embeddings, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
-	fs.StringVar(&o.lines, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")
-	fs.StringVar(&o.colours, "colours-csv", "", "`FILE` of the refined labels of Stanford Cars, with columns image and Class")
-	fs.StringSliceVar(&o.colourNames, "colour-names", nil, "`NAME,...` of the colours 0, 1, ... in the table (default yellow for 9)")
-	fs.StringVar(&o.labels, "labels-csv", "", "`FILE` of labels, with one row per image")
-	fs.StringVar(&o.imageColumn, "image-column", "image", "`NAME` of the column of image names in --labels-csv")
-	fs.StringVar(&o.group, "group-column", "", "`NAME` of the column to group by, such as year")
+	fs.StringVar(&o.concepts.EmbeddingsPath, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.concepts.TextsPath, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")
+	fs.StringVar(&o.cars.CSV, "colours-csv", "", "`FILE` of the refined labels of Stanford Cars, with columns image and Class")
+	fs.StringSliceVar(&o.cars.Colours, "colour-names", nil, "`NAME,...` of the colours 0, 1, ... in the table (default yellow for 9)")
+	fs.StringVar(&o.table.Path, "labels-csv", "", "`FILE` of labels, with one row per image")
+	fs.StringVar(&o.table.Image, "image-column", "image", "`NAME` of the column of image names in --labels-csv")
+	fs.StringVar(&o.table.Group, "group-column", "", "`NAME` of the column to group by, such as year")
 	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of label columns, or NAME for a single concept; for cars, NAME is a colour or words of a class")
-	fs.StringVar(&o.savePath, "save-path", "", "`FILE` for the result, .json")
+	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the result, .json")
 	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge")
-	fs.BoolVar(&o.restart, "restart", false, "with --shard, discard what is at its path and start over")
-	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the figure, .png or .svg")
-	fs.StringVar(&o.watch, "watch", "", "reference collection `REF` to compare --scores with")
-	fs.IntVar(&o.list, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
-	fs.IntVar(&o.bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals; 0 gives none")
-	fs.Uint64Var(&o.seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
+	fs.BoolVar(&o.stage.Restart, "restart", false, "with --shard, discard what is at its path and start over")
+	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
+	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
+	fs.IntVar(&o.watch.List, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
+	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals; 0 gives none")
+	fs.Uint64Var(&o.watch.Seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
 	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail if a concept changed by more than `X` standard deviations (default never)")
 	fs.Lookup("fail-above").DefValue = "0" // which the help does not print
 	o.sourceOptions.addFlags(fs, dataset.Images)
 }
 
 func (o *shiftOptions) validate() error {
-	if err := require("--pcs-path", o.pcsPath); err != nil {
+	if err := require("--pcs-path", o.concepts.PCsPath); err != nil {
 		return err
 	}
-	if len(o.concepts)+len(o.texts) == 0 && o.conceptsPath == "" && o.dataset != dataset.Cars {
+	if len(o.concepts.Concepts)+len(o.texts) == 0 && o.conceptsPath == "" && o.from.Data.Kind != dataset.Cars {
 		return errors.New("nothing to follow: want --concepts, --text or --concepts-path")
 	}
 	switch {
-	case o.k < 1:
-		return fmt.Errorf("--k %d: want 1 or more", o.k)
-	case o.embeddings == "" && (o.model == "" || o.vocab == ""):
+	case o.concepts.K < 1:
+		return fmt.Errorf("--k %d: want 1 or more", o.concepts.K)
+	case o.concepts.EmbeddingsPath == "" && (o.from.Model == "" || o.concepts.Vocab == ""):
 		return errors.New("concepts have no embeddings: want --model and --vocab, or --text-embeddings-path")
-	case o.embeddings == "" && o.lines != "":
+	case o.concepts.EmbeddingsPath == "" && o.concepts.TextsPath != "":
 		return errors.New("--lines needs --text-embeddings-path, whose texts it lists")
 	case !o.useTemplates && o.templates != "":
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case slices.Contains(o.texts, "") || slices.Contains(o.concepts, ""):
+	case slices.Contains(o.texts, "") || slices.Contains(o.concepts.Concepts, ""):
 		return errors.New("a concept is empty: want a text")
 	}
 	if err := o.validatePart(); err != nil {
@@ -177,7 +172,7 @@ func (o *shiftOptions) validate() error {
 	if err := o.validateGiven(); err != nil {
 		return err
 	}
-	if o.watch != "" {
+	if o.watch.Reference != "" {
 		return o.validateWatch()
 	}
 	if !math.IsInf(o.failAbove, 1) {
@@ -188,31 +183,31 @@ func (o *shiftOptions) validate() error {
 
 // validateGiven refuses flags that have no effect; sourceOptions refuses more.
 func (o *shiftOptions) validateGiven() error {
-	watch := o.watch != ""
+	watch := o.watch.Reference != ""
 	return o.given.refuseIn(
-		rule{o.embeddings != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
-		rule{o.embeddings != "" && o.scores != "", "with --scores and --text-embeddings-path", []string{"model"}},
+		rule{o.concepts.EmbeddingsPath != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
+		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model"}},
 		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed"}},
-		rule{watch && o.bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
+		rule{watch && o.watch.Bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
 		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},
-		rule{o.labels == "", "without --labels-csv", []string{"image-column"}},
-		rule{o.scores != "" && !artefact.IsDense(o.scores) && o.dataset != dataset.Cars,
+		rule{o.table.Path == "", "without --labels-csv", []string{"image-column"}},
+		rule{o.from.ScoresPath != "" && !artefact.IsDense(o.from.ScoresPath) && o.from.Data.Kind != dataset.Cars,
 			"with --scores and without --dataset cars", []string{"data-path", "dataset"}},
 	)
 }
 
 func (o *shiftOptions) validatePart() error {
 	switch {
-	case o.shard == "" && o.restart:
+	case o.shard == "" && o.stage.Restart:
 		return errors.New("--restart needs --shard")
 	case o.shard == "":
 		return nil
-	case o.watch != "" || o.scores != "":
+	case o.watch.Reference != "" || o.from.ScoresPath != "":
 		return errors.New("--shard needs --model, without --watch and --scores: merge what collect --shard wrote, and give that to --scores")
-	case o.plotPath != "":
+	case o.stage.PlotPath != "":
 		return errors.New("--plot and --shard: want --plot with clipnh merge, which has all images")
 	}
-	_, err := parsePart(o.shard, o.savePath)
+	_, err := parsePart(o.shard, o.stage.SavePath)
 	return err
 }
 
@@ -226,14 +221,14 @@ const (
 
 func (o *shiftOptions) validateWatch() error {
 	switch {
-	case o.scores == "":
+	case o.from.ScoresPath == "":
 		return errors.New("--watch needs --scores, which it compares with the reference")
-	case o.labels != "" || o.colours != "" || o.group != "" || len(o.labelColumns) > 0 || o.plotPath != "":
+	case o.table.Path != "" || o.cars.CSV != "" || o.table.Group != "" || len(o.labelColumns) > 0 || o.stage.PlotPath != "":
 		return errors.New("--watch has no labels and no figure: it cannot be combined with --labels-csv, --colours-csv, --group-column, --label-column and --plot")
-	case o.list < 1:
-		return fmt.Errorf("--list %d: want 1 or more", o.list)
-	case o.bootstrap != 0 && (o.bootstrap < minReplicates || o.bootstrap > maxReplicates):
-		return fmt.Errorf("--bootstrap %d: want %d to %d, or 0 for no intervals", o.bootstrap, minReplicates, maxReplicates)
+	case o.watch.List < 1:
+		return fmt.Errorf("--list %d: want 1 or more", o.watch.List)
+	case o.watch.Bootstrap != 0 && (o.watch.Bootstrap < minReplicates || o.watch.Bootstrap > maxReplicates):
+		return fmt.Errorf("--bootstrap %d: want %d to %d, or 0 for no intervals", o.watch.Bootstrap, minReplicates, maxReplicates)
 	case !(o.failAbove >= 0):
 		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
 	}
@@ -241,27 +236,27 @@ func (o *shiftOptions) validateWatch() error {
 }
 
 func (o *shiftOptions) validateShift() error {
-	cars := o.dataset == dataset.Cars
+	cars := o.from.Data.Kind == dataset.Cars
 	switch {
-	case o.scores == "" && o.model == "":
+	case o.from.ScoresPath == "" && o.from.Model == "":
 		return errors.New("no images: want --scores, or --model and --data-path")
-	case (o.scores == "" || cars) && o.dataPath == "":
+	case (o.from.ScoresPath == "" || cars) && o.from.Data.Path == "":
 		return require("--data-path", "")
-	case o.colours != "" && !cars:
+	case o.cars.CSV != "" && !cars:
 		return errors.New("--colours-csv needs --dataset cars")
-	case cars && o.labels != "":
+	case cars && o.table.Path != "":
 		return errors.New("--labels-csv and --dataset cars: want labels from one of them (--dataset images reads the images of cars too)")
-	case len(o.colourNames) > 0 && o.colours == "":
+	case len(o.cars.Colours) > 0 && o.cars.CSV == "":
 		return errors.New("--colour-names needs --colours-csv")
-	case o.labels == "" && o.group != "":
+	case o.table.Path == "" && o.table.Group != "":
 		return errors.New("--group-column needs --labels-csv")
-	case o.labels == "" && !cars && len(o.labelColumns) > 0:
+	case o.table.Path == "" && !cars && len(o.labelColumns) > 0:
 		return errors.New("--label-column needs --labels-csv, or --dataset cars")
-	case o.plotPath != "" && o.group == "" && !cars:
+	case o.stage.PlotPath != "" && o.table.Group == "" && !cars:
 		return errors.New("--plot draws means by group: it needs --labels-csv and --group-column, or --dataset cars")
 	}
-	if o.plotPath != "" {
-		if _, err := plot.FormatOf(o.plotPath); err != nil {
+	if o.stage.PlotPath != "" {
+		if _, err := plot.FormatOf(o.stage.PlotPath); err != nil {
 			return fmt.Errorf("--plot %w", err)
 		}
 	}
@@ -270,11 +265,9 @@ func (o *shiftOptions) validateShift() error {
 
 // conceptOptions returns the concepts and how to embed them.
 func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, error) {
-	c := shift.ConceptOptions{
-		Artefacts: g.artefacts(),
-		Concepts:  append(slices.Clone(o.concepts), o.texts...), K: o.k, PCsPath: o.pcsPath,
-		Model: o.model, Vocab: o.vocab, EmbeddingsPath: o.embeddings, TextsPath: o.lines,
-	}
+	c := o.concepts
+	c.Artefacts, c.Model = g.artefacts(), o.from.Model
+	c.Concepts = append(slices.Clone(c.Concepts), o.texts...)
 	var err error
 	if o.conceptsPath != "" {
 		lines, err := readTexts(o.conceptsPath, g.printer)
@@ -294,9 +287,9 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, e
 		seen[text] = true
 	}
 	switch {
-	case o.lines != "":
-		c.Texts, err = readTexts(o.lines, g.printer)
-	case o.embeddings == "":
+	case o.concepts.TextsPath != "":
+		c.Texts, err = readTexts(o.concepts.TextsPath, g.printer)
+	case o.concepts.EmbeddingsPath == "":
 		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
 		c.Templates, err = e.prompts(g.printer)
 	}
@@ -335,13 +328,15 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 		optional[name] = !asked[name]
 	}
 	switch {
-	case o.labels != "":
+	case o.table.Path != "":
+		table := o.table
+		table.Labels, table.LabelOptional = distinct, optional
+		return func() (*dataset.Labels, error) { return dataset.ReadTable(table) }
+	case o.from.Data.Kind == dataset.Cars:
+		cars := o.cars
+		cars.Root, cars.Labels = o.from.Data.Path, distinct
 		return func() (*dataset.Labels, error) {
-			return dataset.ReadTable(dataset.TableOptions{Path: o.labels, Image: o.imageColumn, Group: o.group, Labels: distinct, LabelOptional: optional})
-		}
-	case o.dataset == dataset.Cars:
-		return func() (*dataset.Labels, error) {
-			l, err := dataset.ReadCars(dataset.CarOptions{Root: o.dataPath, CSV: o.colours, Colours: o.colourNames, Labels: distinct})
+			l, err := dataset.ReadCars(cars)
 			if err != nil {
 				return nil, err
 			}
@@ -365,14 +360,13 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	shard, _ := parsePart(opts.shard, opts.savePath) // validated
-	o := shift.Options{
-		Options: opts.pictures(g), ConceptOptions: concepts, Questions: questions, ReadLabels: opts.reader(questions, asked),
-		SavePath: opts.savePath, PlotPath: opts.plotPath, Threads: g.workers(), Shard: shard, Restart: opts.restart,
-	}
-	if opts.scores != "" {
+	o := opts.stage
+	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.pictures(g), concepts, questions, opts.reader(questions, asked)
+	o.Shard, _ = parsePart(opts.shard, o.SavePath) // validated
+	o.Threads = g.workers()
+	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
-		if !artefact.IsDense(opts.scores) {
+		if !artefact.IsDense(opts.from.ScoresPath) {
 			o.Data.Path = "" // what collect wrote has the names of the images
 		}
 	}

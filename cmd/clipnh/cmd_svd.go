@@ -8,11 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/directions"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

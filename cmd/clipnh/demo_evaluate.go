@@ -6,11 +6,10 @@ import (
 	"io"
 	"time"
 
-	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

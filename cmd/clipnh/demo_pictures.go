@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
-
-	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -6,11 +6,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
-
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -37,18 +36,18 @@ func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 
 func (o *evaluateOptions) validate() error {
 	switch {
-	case (o.scores == "") == (o.model == ""):
+	case (o.from.ScoresPath == "") == (o.from.Model == ""):
 		return errors.New("want one of --scores and --model")
-	case o.model != "" && o.dataPath == "":
+	case o.from.Model != "" && o.from.Data.Path == "":
 		return require("--data-path", "")
 	case o.features != "" && !strings.HasSuffix(o.features, ".npy"):
 		return fmt.Errorf("%s: want a .npy file", o.features)
-	case o.classes != "" && o.dataPath == "":
+	case o.classes != "" && o.from.Data.Path == "":
 		return errors.New("--imagenet-zeroshot-path needs --data-path, which has the labels")
-	case o.features == "" && (o.classes == "" || o.dataPath == ""):
+	case o.features == "" && (o.classes == "" || o.from.Data.Path == ""):
 		return errors.New("nothing to do: want --imagenet-zeroshot-path and --data-path for accuracies, or --features-save-path")
 	}
-	if o.scores != "" && o.classes == "" {
+	if o.from.ScoresPath != "" && o.classes == "" {
 		if err := o.given.refuse("with --scores and without --imagenet-zeroshot-path", "data-path", "dataset"); err != nil {
 			return err
 		}

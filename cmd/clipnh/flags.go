@@ -8,10 +8,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
 
 // otherNames are the names of the reference for flags that have another name here.

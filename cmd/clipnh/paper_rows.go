@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
-
-	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/paper"
 )
 
 // paperResults returns the results in the order of the report. Published values are the

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
-
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -8,9 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shift"
-
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -105,10 +104,9 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := shift.Watch(ctx, shift.WatchOptions{
-		ConceptOptions: concepts, Reference: opts.watch, Scores: opts.scores,
-		List: opts.list, Bootstrap: opts.bootstrap, Seed: opts.seed, SavePath: opts.savePath, Threads: g.workers(),
-	}, g.printer)
+	o := opts.watch
+	o.ConceptOptions, o.Scores, o.SavePath, o.Threads = concepts, opts.from.ScoresPath, opts.stage.SavePath, g.workers()
+	result, err := shift.Watch(ctx, o, g.printer)
 	if err != nil {
 		return err
 	}

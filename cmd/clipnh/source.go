@@ -6,58 +6,57 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // sourceOptions say where images and their scores come from: what collect wrote, or a
 // model and the images.
 type sourceOptions struct {
-	given             givenFlags
-	scores, shape     string
-	model             string
-	dataset, dataPath string
-	stride, batch     int
-	strict            bool
-	precision         string
-	images            imageprep.Options
+	given            givenFlags
+	from             source.Options
+	shape, precision string // as they were given
 }
 
 func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
-	fs.StringVar(&o.scores, "scores", "", "`PATH` of what collect wrote")
+	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
-	modelFlag(fs, &o.model)
-	fs.StringVar(&o.dataset, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
+	modelFlag(fs, &o.from.Model)
+	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
-	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order")
-	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of the images")
+	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
-	pictureFlags(fs, &o.images)
+	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
+	pictureFlags(fs, &o.from.Images)
 }
 
 func (o *sourceOptions) validate() error {
-	switch {
-	case !slices.Contains(dataset.Kinds(), o.dataset):
-		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
-	case o.stride < 1:
-		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
-	case o.images.MaxPixels < 1:
-		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
-	case o.scores != "" && o.images.Order != imageprep.ConvertFirst:
-		return fmt.Errorf("--preprocess %s needs --model in place of --scores, whose images have been prepared", o.images.Order)
-	}
-	if err := o.validateGiven(); err != nil {
+	if err := o.validateValues(); err != nil {
 		return err
+	}
+	if o.from.ScoresPath != "" && o.from.Images.Order != imageprep.ConvertFirst {
+		return fmt.Errorf("--preprocess %s needs --model in place of --scores, whose images have been prepared", o.from.Images.Order)
+	}
+	return o.validateGiven()
+}
+
+func (o *sourceOptions) validateValues() error {
+	switch {
+	case !slices.Contains(dataset.Kinds(), o.from.Data.Kind):
+		return fmt.Errorf("--dataset %q: want %s", o.from.Data.Kind, strings.Join(dataset.Kinds(), ", "))
+	case o.from.Stride < 1:
+		return fmt.Errorf("--sample-stride %d: want 1 or more", o.from.Stride)
+	case o.from.BatchSize < 1:
+		return fmt.Errorf("--batch-size %d: want 1 or more", o.from.BatchSize)
+	case o.from.Images.MaxPixels < 1:
+		return fmt.Errorf("--max-pixels %d: want 1 or more", o.from.Images.MaxPixels)
 	}
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
@@ -69,10 +68,10 @@ var towerFlags = []string{"precision", "batch-size", "exif", "max-pixels", "stri
 // validateGiven refuses flags that have no effect on where scores come from.
 func (o *sourceOptions) validateGiven() error {
 	return o.given.refuseIn(
-		rule{o.scores == "", "without --scores", []string{"shape"}},
-		rule{o.scores != "", "with --scores", towerFlags},
-		rule{saysStride(o.scores), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
-		rule{o.dataPath == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{o.from.ScoresPath == "", "without --scores", []string{"shape"}},
+		rule{o.from.ScoresPath != "", "with --scores", towerFlags},
+		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
+		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
 	)
 }
 
@@ -95,9 +94,7 @@ func (o *sourceOptions) pictures(g *globalOptions) source.Options {
 	if err != nil {
 		panic("options were not validated")
 	}
-	return source.Options{
-		Artefacts:  g.artefacts(),
-		ScoresPath: o.scores, Shape: shape, Model: o.model, BatchSize: o.batch, Images: o.images, Strict: o.strict, Precision: precisions[o.precision],
-		Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
-	}
+	from := o.from
+	from.Artefacts, from.Shape, from.Precision = g.artefacts(), shape, precisions[o.precision]
+	return from
 }

@@ -24,7 +24,9 @@ func TestUnlisted(t *testing.T) {
 		{"data", "subset", "--number", "3", "--save-path", in("subset")},
 	} {
 		stdout, _ := must(t, exitSkipped, append(args, "--data-path", images, "--json")...)
-		var result struct{ Skipped []struct{ Name, Reason string } }
+		var result struct {
+			Skipped []struct{ Name, Reason string }
+		}
 		if err := json.Unmarshal([]byte(stdout), &result); err != nil || len(result.Skipped) != 1 || result.Skipped[0].Name != `"b\n.jpg"` {
 			t.Errorf("%q: %+v, %v", args, result, err)
 		}

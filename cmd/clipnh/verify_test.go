@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
-
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

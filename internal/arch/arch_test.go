@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/textlist", "internal/ui", "internal/unit",
+		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",

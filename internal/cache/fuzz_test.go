@@ -6,9 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/testutil"
-
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // Bytes that reading a manifest or journal may allocate in total for each byte of it.

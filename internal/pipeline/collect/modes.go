@@ -3,11 +3,10 @@ package collect
 import (
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 

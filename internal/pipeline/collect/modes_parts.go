@@ -4,12 +4,11 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/unit"
 )

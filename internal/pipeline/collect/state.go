@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // sums are what a collection that keeps no row per picture adds its values to.

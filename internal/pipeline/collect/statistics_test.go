@@ -10,12 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
-
-	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

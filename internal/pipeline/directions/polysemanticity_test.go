@@ -11,7 +11,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/unit"
 )

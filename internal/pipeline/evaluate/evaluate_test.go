@@ -10,12 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
-
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

@@ -12,15 +12,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/pipeline/collect"
-	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
-	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

@@ -10,18 +10,17 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
-	"github.com/clipnh/clipnh/internal/textlist"
-
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // demoAssets is where the demo's files are.

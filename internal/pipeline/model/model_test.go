@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

@@ -11,9 +11,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
@@ -23,6 +20,8 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

@@ -13,14 +13,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
-	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 

@@ -10,11 +10,10 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/clipnh/clipnh/internal/pipeline/figure"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 )
 
 // The files in a neuron's folder, DIR/624, are copies of its strongest pictures,

@@ -5,12 +5,11 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
 // TestRetrievePreprocess draws heat maps of what the tower saw: in the order that is

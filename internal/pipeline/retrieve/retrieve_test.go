@@ -10,12 +10,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
-
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"

@@ -5,13 +5,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 

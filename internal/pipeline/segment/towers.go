@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/pipeline/model"
-
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
 // towers are image towers for windows of several sizes that share their weights.

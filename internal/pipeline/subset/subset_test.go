@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 )
 
 // letters is a folder of pictures a.jpg to j.jpg, whose content nobody reads.

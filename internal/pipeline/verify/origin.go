@@ -7,12 +7,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // This file compares artefacts with what they were made from.

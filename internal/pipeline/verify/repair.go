@@ -3,9 +3,8 @@ package verify
 import (
 	"context"
 
-	"github.com/clipnh/clipnh/internal/pipeline/collect"
-
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
 )
 
 // repair computes what is damaged in a collection again, and looks at it again.

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
-
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 )

@@ -1,9 +1,8 @@
 package words
 
 import (
-	"github.com/clipnh/clipnh/internal/pipeline/source"
-
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // sayResumed says what is there of an earlier run: how many units are done, and how
