@@ -144,9 +144,6 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *segmentOptions) validate() error {
-	if o.given("preprocess") {
-		return errors.New("--preprocess: segment resizes images as --resize, --short-side and --long-side say, after they are converted to RGB")
-	}
 	pairs := false
 	for i, name := range o.methods {
 		method, err := heat.ParseMethod(name)
@@ -169,6 +166,8 @@ func (o *segmentOptions) validate() error {
 		return err
 	}
 	switch {
+	case o.given("preprocess"):
+		return errors.New("--preprocess: segment resizes images as --resize, --short-side and --long-side say, after they are converted to RGB")
 	case (o.image == "") == (o.dataPath == ""):
 		return errors.New("want one of --image and --data-path")
 	case o.dataPath != "" && o.config == "":

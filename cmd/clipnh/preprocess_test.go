@@ -34,7 +34,7 @@ func TestPreprocess(t *testing.T) {
 		args []string
 	}{
 		{`--preprocess "pillow": want reference or openai`, append([]string{"collect", "--save-path", in("other"), "--preprocess", "pillow"}, model...)},
-		{"segment resizes images as --resize", []string{"segment", "--preprocess", "openai"}},
+		{"segment resizes images as --resize", []string{"segment", "--preprocess", "openai", "--model", "m", "--pcs-path", "p", "--vocab", "v"}},
 		{"--preprocess openai needs --model in place of --scores", []string{"ablate", "--mode", "zero_sink", "--scores", in("scores"), "--features-save-path", in("features.npy"), "--preprocess", "openai"}},
 	} {
 		_, stderr := must(t, exitUsage, test.args...)
