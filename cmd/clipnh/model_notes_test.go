@@ -14,7 +14,8 @@ import (
 func TestModelNotes(t *testing.T) {
 	model, dir := pipelinetest.TwoModels(t), t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	images := []string{"--dataset", "images", "--data-path", testutil.Golden("dataset"), "--sample-stride", "8"}
+	all := []string{"--dataset", "images", "--data-path", testutil.Golden("dataset")}
+	images := append(all, "--sample-stride", "8")
 	vocab := []string{"--vocab", testutil.Golden("text/toy_merges.txt")}
 	for _, test := range [][][]string{
 		{{"info"}},
@@ -23,8 +24,8 @@ func TestModelNotes(t *testing.T) {
 		{{"embed", "--lines", testutil.Golden("text/words.txt"), "--embeddings-save-path", in("words.npy")}, vocab},
 		{{"segment", "--method", "self-self", "--image", testutil.Golden("seg/slide.png"), "--classes", "dog,cat"}, vocab},
 		{{"shift", "--concepts", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
-		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, images, vocab},
-		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, images},
+		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, all, vocab},
+		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, all},
 	} {
 		var args []string
 		for _, part := range test {
