@@ -163,6 +163,8 @@ func (o *retrieveOptions) validate() error {
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case slices.Contains(o.texts, ""):
 		return errors.New("--text is empty: want a text")
+	case o.batch < 1 || o.batch > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
@@ -170,7 +172,7 @@ func (o *retrieveOptions) validate() error {
 		flag         string
 		value, least int
 	}{
-		{"text-pairs", o.textPairs, 1}, {"sample-stride", o.stride, 1}, {"batch-size", o.batch, 1}, {"top", o.top, 1},
+		{"text-pairs", o.textPairs, 1}, {"sample-stride", o.stride, 1}, {"top", o.top, 1},
 		{"heads", o.heads, 0}, {"copy-side", o.copySide, 0}, {"num-components", o.words, 1},
 	} {
 		if n.value < n.least {

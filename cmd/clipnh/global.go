@@ -26,6 +26,9 @@ type globalOptions struct {
 	helpErr error // the error of printing the help for --help
 }
 
+// maxThreads bounds --threads, each of which takes memory of its own.
+const maxThreads = 1024
+
 // workers is the number of workers that share loops, at least one.
 func (g *globalOptions) workers() int {
 	if g.threads > 0 {
@@ -35,8 +38,8 @@ func (g *globalOptions) workers() int {
 }
 
 func (g *globalOptions) validate() error {
-	if g.threads < 0 {
-		return fmt.Errorf("--threads %d: want 1 or more, or 0 for all cores", g.threads)
+	if g.threads < 0 || g.threads > maxThreads {
+		return fmt.Errorf("--threads %d: want 1 to %d, or 0 for all cores", g.threads, maxThreads)
 	}
 	return nil
 }

@@ -49,8 +49,8 @@ func (o *sourceOptions) validate() error {
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case o.stride < 1:
 		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.batch < 1 || o.batch > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}
@@ -60,6 +60,10 @@ func (o *sourceOptions) validate() error {
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
 }
+
+// maxBatch bounds --batch-size, by which the tower's memory grows: larger ones are no
+// faster.
+const maxBatch = 1024
 
 // towerFlags are those that only the tower and what it reads of images depend on.
 var towerFlags = []string{"precision", "batch-size", "exif", "max-pixels", "strict"}
