@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -52,6 +53,7 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 		maps.Copy(cmd.Annotations, exitStatus(append(exitCodesOf(cmd), exitMissing)...))
 	}
 	completeFlags(cmd.Flags(), cmd)
+	countValues(cmd.Flags())
 	for _, below := range cmd.Commands() {
 		g.adopt(below)
 	}
@@ -62,7 +64,7 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 func (g *globalOptions) prepared(run runE) runE {
 	return func(cmd *cobra.Command, args []string) error {
 		g.running = true
-		if err := g.validate(); err != nil {
+		if err := errors.Join(g.validate(), givenOnce(cmd.Flags())); err != nil {
 			return usageError{err}
 		}
 		if err := cpu.Err(); err != nil {

@@ -139,6 +139,12 @@ func TestStaleInputs(t *testing.T) {
 			}
 		})
 	}
+	dense := []string{"ablate", "--scores", a.at("dense.npy"), "--mode", "neur_reprs", "--means-path", a.at("means_n.npy"), "--replace-index-path", a.at("mask_n.npy"),
+		"--dataset", "imagenet_val", "--data-path", data, "--imagenet-zeroshot-path", a.at("classes.npy"), "--quiet"}
+	must(t, exitDone, dense...)
+	if _, said := must(t, exitUsage, append(dense, "--sample-stride", "2")...); !strings.Contains(said, "--sample-stride has no effect with --scores") {
+		t.Errorf("a stride for a dense file that says its own: said\n%s", said)
+	}
 	for _, args := range [][]string{
 		reconstruct(a.at("pc0.npy"), a.at("pc0.npy")), sparse(a.at("means.npy"), a.at("words.npy")), sparse(a.at("pc0.npy"), a.at("means.npy")),
 		ablate("--means-path", a.at("pc0.npy"), "--replace-index-path", a.at("mask.npy")),
