@@ -193,8 +193,8 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--dtype %q: want float32 or float16", o.dtype)
 	case o.stride < 1:
 		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.batch < 1 || o.batch > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
 	}

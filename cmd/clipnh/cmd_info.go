@@ -70,8 +70,8 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *infoOptions) validate() error {
-	if o.batch < 1 {
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	if o.batch < 1 || o.batch > maxBatch {
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	}
 	if o.plan && o.graph != "" {
 		return errors.New("--plan and --graph: want one of them")

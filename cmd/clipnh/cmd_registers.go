@@ -92,8 +92,8 @@ func (o *registersOptions) validate() error {
 		return fmt.Errorf("%s: want a .npy file", o.diffPath)
 	case o.stride < 1:
 		return fmt.Errorf("--sample-stride %d: want 1 or more", o.stride)
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.batch < 1 || o.batch > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.list < 0:
 		return fmt.Errorf("--list %d: want 0 or more", o.list)
 	case o.images.MaxPixels < 1:

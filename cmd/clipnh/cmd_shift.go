@@ -140,7 +140,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
 	fs.IntVar(&o.watch.List, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
-	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals; 0 gives none")
+	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals, 100 or more; 0 gives none")
 	fs.Uint64Var(&o.watch.Seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
 	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail if a concept changed by more than `X` standard deviations (default never)")
 	fs.Lookup("fail-above").DefValue = "0" // which the help does not print

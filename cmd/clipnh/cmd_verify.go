@@ -88,8 +88,8 @@ func (o *verifyOptions) validate(paths []string) error {
 		return errors.New("--model needs --repair")
 	case o.dataset != "" && !slices.Contains(dataset.Kinds(), o.dataset):
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
-	case o.batch < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.batch)
+	case o.batch < 1 || o.batch > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	}
 	return o.given.refuseIn(
 		rule{!o.repair, "without --repair", []string{"batch-size"}},

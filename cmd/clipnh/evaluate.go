@@ -19,8 +19,11 @@ Images come from a folder of scores that collect wrote (--scores; also dense
 .dat or .npy contributions, of clipnh or of the reference, the latter with
 --shape), with their labels from --data-path; or from a checkpoint (--model) and
 the images themselves (--data-path). Each image gets the class of the nearest
-class embedding, --imagenet-zeroshot-path (.npy or .pt). The unchanged model is
-evaluated on the same images. Without labels, only features are written.`
+class embedding, --imagenet-zeroshot-path (.npy or .pt); of equally near ones,
+the first. There must be an embedding for each class, and they must be of the
+classes' names in the order of the labels, as far as names are known on both
+sides. The unchanged model is evaluated on the same images. Without labels, only
+features are written.`
 
 // evaluateOptions is what commands that evaluate a changed model can be told.
 type evaluateOptions struct {

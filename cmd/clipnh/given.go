@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/spf13/pflag"
+)
 
 // givenFlags reports whether a flag is on the command line. It is nil where there is
 // none, as in tests of options.
@@ -35,4 +39,35 @@ func (given givenFlags) refuseIn(rules ...rule) error {
 		}
 	}
 	return nil
+}
+
+// A countedValue is the value of a flag that takes one value, and how often it was given:
+// of several the last would count, and the others would have no effect.
+type countedValue struct {
+	pflag.Value
+	times int
+}
+
+func (v *countedValue) Set(text string) error {
+	v.times++
+	return v.Value.Set(text)
+}
+
+// countValues wraps the values of flags, switches and those that may be repeated aside.
+func countValues(fs *pflag.FlagSet) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if _, several := f.Value.(pflag.SliceValue); !several && f.Value.Type() != "bool" {
+			f.Value = &countedValue{Value: f.Value}
+		}
+	})
+}
+
+// givenOnce returns an error if a flag that takes one value was given several.
+func givenOnce(fs *pflag.FlagSet) (err error) {
+	fs.VisitAll(func(f *pflag.Flag) {
+		if v, counted := f.Value.(*countedValue); counted && v.times > 1 && err == nil {
+			err = fmt.Errorf("--%s is given %d times: want one value", f.Name, v.times)
+		}
+	})
+	return err
 }

@@ -98,5 +98,17 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		}
 		count++
 	}
+	for _, test := range []struct{ line, want string }{
+		{segment + " --vocab v --image j.jpg", "--image is given 2 times"},
+		{collect + " --model n.pt --model o.pt", "--model is given 3 times"},
+		{collect + " --data_path e", "--data-path is given 2 times"},
+		{reconstruct + " --means_path n.npy", "--means-path is given 2 times"},
+	} {
+		code, _, said := clipnh(strings.Fields(test.line)...)
+		if code != exitUsage || !strings.Contains(said, test.want) {
+			t.Errorf("%s: exit code %d, said\n%swant %q", test.line, code, said, test.want)
+		}
+		count++
+	}
 	t.Logf("%d flags without effect are refused", count)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -26,6 +27,9 @@ type globalOptions struct {
 	helpErr error // the error of printing the help for --help
 }
 
+// maxThreads bounds --threads, each of which takes memory of its own.
+const maxThreads = 1024
+
 // workers is the number of workers that share loops, at least one.
 func (g *globalOptions) workers() int {
 	if g.threads > 0 {
@@ -35,8 +39,8 @@ func (g *globalOptions) workers() int {
 }
 
 func (g *globalOptions) validate() error {
-	if g.threads < 0 {
-		return fmt.Errorf("--threads %d: want 1 or more, or 0 for all cores", g.threads)
+	if g.threads < 0 || g.threads > maxThreads {
+		return fmt.Errorf("--threads %d: want 1 to %d, or 0 for all cores", g.threads, maxThreads)
 	}
 	return nil
 }
@@ -49,6 +53,7 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 		maps.Copy(cmd.Annotations, exitStatus(append(exitCodesOf(cmd), exitMissing)...))
 	}
 	completeFlags(cmd.Flags(), cmd)
+	countValues(cmd.Flags())
 	for _, below := range cmd.Commands() {
 		g.adopt(below)
 	}
@@ -59,7 +64,7 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 func (g *globalOptions) prepared(run runE) runE {
 	return func(cmd *cobra.Command, args []string) error {
 		g.running = true
-		if err := g.validate(); err != nil {
+		if err := errors.Join(g.validate(), givenOnce(cmd.Flags())); err != nil {
 			return usageError{err}
 		}
 		if err := cpu.Err(); err != nil {

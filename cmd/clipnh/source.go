@@ -53,14 +53,18 @@ func (o *sourceOptions) validateValues() error {
 		return fmt.Errorf("--dataset %q: want %s", o.from.Data.Kind, strings.Join(dataset.Kinds(), ", "))
 	case o.from.Stride < 1:
 		return fmt.Errorf("--sample-stride %d: want 1 or more", o.from.Stride)
-	case o.from.BatchSize < 1:
-		return fmt.Errorf("--batch-size %d: want 1 or more", o.from.BatchSize)
+	case o.from.BatchSize < 1 || o.from.BatchSize > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", o.from.BatchSize, maxBatch)
 	case o.from.Images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.from.Images.MaxPixels)
 	}
 	_, err := parseShape(o.shape)
 	return errors.Join(err, checkPrecision(o.precision))
 }
+
+// maxBatch bounds --batch-size, by which the tower's memory grows: larger ones are no
+// faster.
+const maxBatch = 1024
 
 // towerFlags are those that only the tower and what it reads of images depend on.
 var towerFlags = []string{"precision", "batch-size", "exif", "max-pixels", "strict"}

@@ -57,7 +57,9 @@ func makeInputs(t *testing.T, model, data string) inputs {
 		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--out-save-path", in.at("pc0.npy"),
 			"--mean-save-path", in.at("means.npy"), "--norm-save-path", in.at("norms.npy"), "--quiet"},
 		{"svd", "--collect-save-path", in.at("half"), "--top-k-pca", "6", "--out-save-path", in.at("pc0_half.npy"), "--quiet"},
-		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--mode", "n", "--norm-save-path", in.at("norms_n.npy"), "--mean-save-path", in.at("means_n.npy"), "--quiet"},
+		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--mode", "n", "--norm-save-path", in.at("norms_n.npy"), "--mean-save-path", in.at("means_n.npy"),
+			"--out-save-path", in.at("pc0_n.npy"), "--quiet"},
+		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--mode", "n", "--pc-idx", "1", "--out-save-path", in.at("pc1_n.npy"), "--quiet"},
 		slices.Concat([]string{"embed", "--lines", words, "--use-templates=false", "--embeddings-save-path", in.at("words.npy")}, vocab),
 		slices.Concat([]string{"embed", "--lines", words, "--embeddings-save-path", in.at("sentences.npy")}, vocab),
 		slices.Concat([]string{"embed", "--lines", two, "--embeddings-save-path", in.at("classes.npy")}, vocab),
@@ -119,6 +121,7 @@ func TestStaleInputs(t *testing.T) {
 		{"ablate: means of another model", ablate("--means-path", b.at("means.npy"), "--replace-index-path", a.at("mask.npy")), "weights"},
 		{"ablate: mask of another model", ablate("--means-path", a.at("means.npy"), "--replace-index-path", b.at("mask.npy")), "weights"},
 		{"ablate: norms of another model", ablate("--means-path", a.at("means.npy"), "--percentile", "50", "--neuron-head-norms-path", b.at("norms.npy")), "weights"},
+		{"mask: norms of contributions for activations", []string{"mask", "--neuron-acts-norms-path", a.at("norms_n.npy"), "--mask-save-path", out + "_mask.npy"}, "mode"},
 		{"ablate: mask of contributions for activations", tower("--mode", "neur_acts", "--means-path", a.at("mean_acts.npy"), "--replace-index-path", a.at("mask_n.npy")), "mode"},
 		{"ablate: means of activations of another model", tower("--mode", "neur_acts", "--means-path", b.at("mean_acts.npy"), "--replace-index-path", a.at("mask_n.npy")), "mode"},
 		{"ablate: sink drops of another model", tower("--mode", "zero_register_neurons", "--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", b.at("sink.npy")), "weights"},
@@ -135,6 +138,12 @@ func TestStaleInputs(t *testing.T) {
 				t.Errorf("with --force said\n%swant a warning with both sides", said)
 			}
 		})
+	}
+	dense := []string{"ablate", "--scores", a.at("dense.npy"), "--mode", "neur_reprs", "--means-path", a.at("means_n.npy"), "--replace-index-path", a.at("mask_n.npy"),
+		"--dataset", "imagenet_val", "--data-path", data, "--imagenet-zeroshot-path", a.at("classes.npy"), "--quiet"}
+	must(t, exitDone, dense...)
+	if _, said := must(t, exitUsage, append(dense, "--sample-stride", "2")...); !strings.Contains(said, "--sample-stride has no effect with --scores") {
+		t.Errorf("a stride for a dense file that says its own: said\n%s", said)
 	}
 	for _, args := range [][]string{
 		reconstruct(a.at("pc0.npy"), a.at("pc0.npy")), sparse(a.at("means.npy"), a.at("words.npy")), sparse(a.at("pc0.npy"), a.at("means.npy")),

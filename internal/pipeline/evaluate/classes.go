@@ -24,7 +24,7 @@ func checkClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	}
 	if n := len(classes.Names); n != e.Texts {
 		err := fmt.Errorf("%s: embeddings of %d classes, but %s has %d: labels would not be their rows", e.Path, e.Texts, classes.Path, n)
-		advice := "embed the names of its classes, in their order, with \"clipnh embed {lines}\""
+		advice := "embed the names of its classes, in their order, with {lines} of \"clipnh embed\""
 		if !classes.Table {
 			advice = fmt.Sprintf("list all %d classes in classes.txt in {data-path}, a line \"FOLDER<TAB>NAME\" for each row of the embeddings, or %s", e.Texts, advice)
 		}

@@ -133,7 +133,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result := &Result{K: o.K, Path: o.SavePath, Plot: o.PlotPath}
+	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
 	if !o.Shard.Whole() {
 		return result, result.shard(ctx, o, src, concepts, labels, say)
 	}

@@ -106,7 +106,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		return nil, err
 	}
 	result := &WatchResult{
-		Reference: o.Reference, ReferenceImages: ref.Images, Scores: o.Scores, Images: now.Images, K: o.K,
+		Reference: o.Reference, ReferenceImages: ref.Images, Scores: o.Scores, Images: now.Images, K: min(o.K, w.pairs),
 		Bootstrap: o.Bootstrap, Seed: o.Seed, Confidence: confidence, WatchedConcepts: len(concepts), WatchedPairs: w.pairs, Path: o.SavePath,
 	}
 	result.Concepts, w.listed[0] = rank(w.ofConcepts, len(concepts), o.List)

@@ -112,3 +112,20 @@ func (c *coding) coder(signals int) (*omp.Coder, error) {
 	}
 	return omp.NewCoder(d, omp.Options{Atoms: c.Components, Signals: signals, Team: par.NewTeam(c.Threads)})
 }
+
+// withoutContributions is an origin without what the components were computed from,
+// which the components' own hash stands for.
+func withoutContributions(o origin.Origin) origin.Origin {
+	o = o.Own()
+	delete(o.Parents, "contributions")
+	return o
+}
+
+// asWritten is an origin without contributions where an artefact's has none, as older
+// builds wrote it.
+func asWritten(o, made origin.Origin) origin.Origin {
+	if made.Parents["contributions"] == "" {
+		return withoutContributions(o)
+	}
+	return o
+}

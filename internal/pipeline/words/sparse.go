@@ -153,11 +153,7 @@ func (s *sparse) there(path, kind string) (bool, error) {
 		return false, nil
 	}
 	if err == nil {
-		want := s.origin
-		if a.Manifest.Origin.Parents["contributions"] == "" {
-			want = withoutContributions(want) // as older builds wrote it
-		}
-		err = a.IsOf(kind, want)
+		err = a.IsOf(kind, asWritten(s.origin, a.Manifest.Origin))
 	}
 	if err == nil {
 		return true, nil
@@ -188,14 +184,6 @@ const (
 // workUnits is how many units are kept or lost together: as many as are coded
 // at the same time where there are many.
 const workUnits = 8192
-
-// withoutContributions is an origin without what the components were computed from,
-// which the components' own hash stands for.
-func withoutContributions(o origin.Origin) origin.Origin {
-	o = o.Own()
-	delete(o.Parents, "contributions")
-	return o
-}
 
 func (s *sparse) workPath() string {
 	if s.options.DecompositionPath != "" {
