@@ -53,20 +53,6 @@ func SaveFloat32(kind, path string, axes []string, shape []int, values []float32
 	return SaveTogether([]Output{NewOutput(kind, path, axes, shape, o)}, func(w []io.Writer) error { return Put(w[0], values) })
 }
 
-// CanSave returns an error unless each output can be written where it is to be;
-// see cache.CanSave.
-func CanSave(outputs ...Output) error {
-	for _, o := range outputs {
-		if o.Path == "" {
-			continue
-		}
-		if err := cache.CanSave(o.Path, o.Manifest.Kind); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Put writes values as they are in a .npy file.
 func Put(w io.Writer, values []float32) error {
 	if w == io.Discard {

@@ -1,7 +1,6 @@
 package npy
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -18,18 +17,6 @@ import (
 type Array struct {
 	Header
 	data []byte
-}
-
-// Parse reads the bytes of a .npy file. The array keeps using data.
-func Parse(data []byte) (*Array, error) {
-	h, n, err := ReadHeader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	if err := h.fits(int64(len(data) - n)); err != nil {
-		return nil, err
-	}
-	return &Array{h, data[n:]}, nil
 }
 
 // fits returns an error unless the elements take exactly size bytes.

@@ -24,7 +24,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var a *Array
 		if !testutil.Parsed(t, testutil.Multiple(len(data), parseFactor), func() (err error) {
-			a, err = Parse(data)
+			a, err = parse(data)
 			return err
 		}) {
 			return
@@ -50,7 +50,7 @@ func FuzzParse(f *testing.F) {
 		if err := WriteFloat32(&written, a.Shape, values); err != nil {
 			t.Fatal(err)
 		}
-		again, err := Parse(written.Bytes())
+		again, err := parse(written.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}

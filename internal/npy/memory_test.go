@@ -23,7 +23,7 @@ func TestMemory(t *testing.T) {
 			for i := len(data) - n*d.DType.Size; i < len(data); i += 4 {
 				data[i] = 'a'
 			}
-			a, err := Parse(data)
+			a, err := parse(data)
 			if err != nil {
 				t.Fatal(err)
 			}

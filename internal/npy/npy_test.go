@@ -128,7 +128,7 @@ func TestWriteThenParse(t *testing.T) {
 		if err := write(&buf); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		a, err := Parse(buf.Bytes())
+		a, err := parse(buf.Bytes())
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -169,7 +169,7 @@ func TestConversionsRefuse(t *testing.T) {
 		if err := write(&buf); err != nil {
 			t.Fatal(err)
 		}
-		a, err := Parse(buf.Bytes())
+		a, err := parse(buf.Bytes())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestParseHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Parse(withHeader(tt.text, tt.elements))
+			_, err := parse(withHeader(tt.text, tt.elements))
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("got error %v, want %q", err, tt.want)
 			}
@@ -263,7 +263,7 @@ func TestParseHeader(t *testing.T) {
 		"short header": magic + "\x01\x00\x10\x00{",
 		"zip":          "PK\x03\x04xxxxxxxxxxxx",
 	} {
-		if _, err := Parse([]byte(data)); err == nil {
+		if _, err := parse([]byte(data)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -382,4 +382,16 @@ func TestOpen(t *testing.T) {
 	if _, _, err := ReadFloat32(half); err == nil {
 		t.Error("read a truncated file")
 	}
+}
+
+// parse reads the bytes of a .npy file. The array keeps using data.
+func parse(data []byte) (*Array, error) {
+	h, n, err := ReadHeader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	if err := h.fits(int64(len(data) - n)); err != nil {
+		return nil, err
+	}
+	return &Array{h, data[n:]}, nil
 }

@@ -19,11 +19,6 @@ import (
 // which shards can be made, and merged; and while they are under way, the result of
 // the first inputs, so that a run goes on after it was killed.
 
-// isResult reports whether artefacts of a kind are such results.
-func isResult(kind string) bool {
-	return kind == artefact.KindSegmentation || kind == artefact.KindRatios
-}
-
 // maxResult bounds a result that may be damaged.
 const maxResult = 1 << 30
 
