@@ -31,6 +31,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -48,6 +49,9 @@ var (
 	ErrStale = errors.New("stale")
 	// ErrDamaged: the bytes on disk are not those that were written.
 	ErrDamaged = errors.New("damaged")
+	// ErrRemoved: a file that the manifest describes is no longer there. It is
+	// ErrDamaged too.
+	ErrRemoved = fmt.Errorf("%w: its manifest is there, the file is not", ErrDamaged)
 	// ErrLocked: another writer is at work on the artefact.
 	ErrLocked = errors.New("locked by another writer")
 	// ErrExists: something that is not ours to replace is in the way.

@@ -17,6 +17,7 @@ import (
 // its line in the journal is. A writer that ends early, however it ends, is
 // followed by another with an equal Plan that goes on after the last finished
 // chunk, and the artefact's bytes are those of one that was never interrupted.
+// One of a finished artefact of which files were removed makes these again.
 //
 // A ChunkWriter is for one goroutine.
 type ChunkWriter struct {
@@ -32,7 +33,8 @@ type ChunkWriter struct {
 	rows, damaged            int
 	extra                    []Payload
 	buf                      []byte
-	err                      error // of a write that failed: what is on disk is uncertain
+	removed                  string // file of the finished artefact that is made again
+	err                      error  // of a write that failed: what is on disk is uncertain
 }
 
 const (
@@ -72,7 +74,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 		return nil, err
 	}
 	if !restart && !leftover {
-		if err := w.finished(); err != nil {
+		if err := w.finished(); err != nil && !errors.Is(err, ErrRemoved) {
 			return nil, err
 		}
 	}
@@ -89,11 +91,21 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 			w.Close()
 		}
 	}()
+	if err := settle(d, at); err != nil {
+		return nil, err
+	}
+	if err := sweep(d, at); err != nil {
+		return nil, err
+	}
 	if restart {
 		if err := w.clear(); err != nil {
 			return nil, err
 		}
-	} else if err := w.finished(); err != nil {
+	} else if err := w.finished(); errors.Is(err, ErrRemoved) {
+		if err := w.reopen(); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
 		if errors.Is(err, ErrComplete) {
 			if err := errors.Join(removeIfThere(d, at.journal), d.syncDir(at.dir)); err != nil {
 				return nil, err
@@ -129,6 +141,10 @@ func (w *ChunkWriter) Done() int { return len(w.chunks) }
 // bytes are no longer right, or that come after such a one. They are collected
 // again.
 func (w *ChunkWriter) Damaged() int { return w.damaged }
+
+// Removed is the path of a file that the finished artefact no longer had, which is
+// why it is made again; empty if it is not.
+func (w *ChunkWriter) Removed() string { return w.removed }
 
 // Rows is the number of rows in the finished chunks.
 func (w *ChunkWriter) Rows() int { return w.rows }
@@ -313,7 +329,7 @@ func (w *ChunkWriter) finish() (string, error) {
 	if err := w.disk.syncDir(w.at.dir); err != nil {
 		return "", err
 	}
-	hash, err := writeManifest(w.disk, w.at.manifest, m)
+	hash, err := writeManifest(w.disk, w.at, m)
 	if err != nil {
 		return "", err
 	}

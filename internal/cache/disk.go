@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +20,7 @@ const blockSize = 1 << 20
 // put one in its place that fails, or crashes, at any chosen operation.
 type disk interface {
 	open(path string, how openMode) (diskFile, error)
+	token() string // of a temporary file's name, which nobody can foresee
 	stat(path string) (fs.FileInfo, error)
 	names(dir string) ([]string, error)
 	mkdir(path string) error // with its parents; no error if it is there
@@ -42,9 +45,9 @@ type diskFile interface {
 type openMode int
 
 const (
-	forReading openMode = iota
-	forUpdate           // reading and writing; the file must be there
-	forWriting          // reading and writing an empty file, made if needed
+	forReading  openMode = iota
+	forUpdate            // reading and writing; the file must be there
+	forCreating          // reading and writing; there must be nothing at the path, not even a link
 )
 
 // osDisk is the real one.
@@ -52,15 +55,21 @@ type osDisk struct{}
 
 func (osDisk) open(path string, how openMode) (diskFile, error) {
 	flag := map[openMode]int{
-		forReading: os.O_RDONLY,
-		forUpdate:  os.O_RDWR,
-		forWriting: os.O_RDWR | os.O_CREATE | os.O_TRUNC,
+		forReading:  os.O_RDONLY,
+		forUpdate:   os.O_RDWR,
+		forCreating: os.O_RDWR | os.O_CREATE | os.O_EXCL,
 	}[how]
 	f, err := os.OpenFile(path, flag, 0o666) // the umask takes its share
 	if err != nil {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (osDisk) token() string {
+	var b [tokenBytes]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
 }
 
 func (osDisk) stat(path string) (fs.FileInfo, error) { return os.Stat(path) }

@@ -15,6 +15,7 @@ type layout struct {
 	payload  string // the main payload, empty where the manifest names it
 	partial  string // the main payload while it is collected
 	manifest string
+	pending  string // the manifest while it replaces another; empty for a folder
 	journal  string
 	lock     string
 }
@@ -27,6 +28,7 @@ func fileLayout(path string) layout {
 		payload:  path,
 		partial:  path + ".partial",
 		manifest: path + ".json",
+		pending:  path + ".json.pending",
 		journal:  path + ".journal",
 		lock:     path + lockSuffix,
 	}
@@ -59,7 +61,7 @@ func (l layout) file(p Payload) string {
 }
 
 // ours says whether name in an artefact's folder is a file that an unfinished
-// run can leave before it has a journal.
+// run can leave before it has a journal, besides those that sweep removes.
 func (l layout) ours(name string) bool {
 	path := filepath.Join(l.dir, name)
 	return path == l.lock || path == l.journal+tmpSuffix

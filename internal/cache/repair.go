@@ -58,6 +58,9 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 			r.Close()
 		}
 	}()
+	if err := sweep(d, a.at); err != nil {
+		return nil, err
+	}
 	damage, err := a.Verify(ctx, progress)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,7 @@ func (r *Repair) open() error {
 	path := r.at.file(main)
 	f, err := r.disk.open(path, forUpdate)
 	if errors.Is(err, fs.ErrNotExist) {
-		f, err = r.disk.open(path, forWriting)
+		f, err = r.disk.open(path, forCreating)
 	}
 	if err != nil {
 		return err
