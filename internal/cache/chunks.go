@@ -21,10 +21,10 @@ import (
 //
 // A ChunkWriter is for one goroutine.
 type ChunkWriter struct {
-	disk    disk
-	at      layout
-	plan    Manifest
-	release func()
+	disk disk
+	at   layout
+	plan Manifest
+	lock *held
 
 	payload, journal         diskFile
 	payloadSize, journalSize int64 // as far as chunks are finished
@@ -49,13 +49,7 @@ const (
 // writer is at work. With restart it removes what an artefact at path has and
 // begins anew.
 func OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
-	if plan.Payload == "" {
-		var err error
-		if path, err = target(path); err != nil {
-			return nil, err
-		}
-	}
-	return openChunks(osDisk{}, path, plan, restart)
+	return (*Store)(nil).OpenChunks(path, plan, restart)
 }
 
 func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, err error) {
@@ -83,7 +77,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 			return nil, err
 		}
 	}
-	if w.release, err = d.lock(at.lock); err != nil {
+	if w.lock, err = d.lock(at.lock); err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", path, err))
 	}
 	defer func() {
@@ -94,7 +88,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if err := settle(d, at); err != nil {
 		return nil, err
 	}
-	if err := sweep(d, at); err != nil {
+	if err := sweep(d, at, w.lock); err != nil {
 		return nil, err
 	}
 	if restart {
@@ -357,9 +351,9 @@ func (w *ChunkWriter) Close() error {
 		w.err = fmt.Errorf("%s: the writer is closed", w.at.path)
 	}
 	err := w.closeFiles()
-	if w.release != nil {
-		w.release()
-		w.release = nil
+	if w.lock != nil {
+		w.lock.release()
+		w.lock = nil
 	}
 	return err
 }

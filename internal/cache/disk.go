@@ -28,9 +28,9 @@ type disk interface {
 	remove(path string) error
 	// syncDir makes the names made, changed or removed in dir last.
 	syncDir(dir string) error
-	// lock takes path as a lock file until release is called; ErrLocked if
-	// another holds it.
-	lock(path string) (release func(), err error)
+	// lock takes path as a lock file until it is released; ErrLocked if another
+	// holds it.
+	lock(path string) (*held, error)
 }
 
 type diskFile interface {
@@ -76,7 +76,7 @@ func (osDisk) stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 func (osDisk) mkdir(path string) error               { return os.MkdirAll(path, 0o777) }
 func (osDisk) rename(from, to string) error          { return os.Rename(from, to) }
 func (osDisk) remove(path string) error              { return os.Remove(path) }
-func (osDisk) lock(path string) (func(), error)      { return lockFile(path) }
+func (osDisk) lock(path string) (*held, error)       { return lockFile(path) }
 
 func (osDisk) names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

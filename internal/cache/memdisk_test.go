@@ -256,7 +256,7 @@ func (m *memDisk) syncDir(dir string) error {
 	return nil
 }
 
-func (m *memDisk) lock(path string) (func(), error) {
+func (m *memDisk) lock(path string) (*held, error) {
 	if err := m.step(); err != nil {
 		return nil, err
 	}
@@ -265,13 +265,13 @@ func (m *memDisk) lock(path string) (func(), error) {
 	}
 	m.locks[path] = true
 	m.now[path] = &memInode{}
-	return func() {
+	return &held{release: func() {
 		if !m.down {
 			delete(m.now, path)
 			delete(m.durable, path)
 			delete(m.locks, path)
 		}
-	}, nil
+	}}, nil
 }
 
 type memInfo struct {

@@ -49,7 +49,7 @@ func TestCrashInSave(t *testing.T) {
 	for _, old := range []string{"", "old text", "new", "older"} {
 		for _, crashes := range []bool{false, true} {
 			for at, finished := 1, false; !finished; at++ {
-				for seed := range uint64(20) {
+				for seed := range uint64(8) {
 					m := newMemDisk(seed)
 					m.now["/d"], m.durable["/d"] = nil, nil
 					if old != "" {

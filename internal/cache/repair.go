@@ -30,18 +30,14 @@ type Repair struct {
 	Files  []string // payloads with a checksum of their own that are damaged, by name; the empty name is an artefact's only file
 	Header bool     // what precedes the rows, or the length, is damaged
 
-	release func()
+	lock    *held
 	payload diskFile // the main one, once it is written to
 }
 
 // OpenRepair reads the artefact at path and finds out what is damaged. It fails
 // with ErrLocked when a writer is at work, and as Inspect does.
 func OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
-	path, err := followed(path)
-	if err != nil {
-		return nil, err
-	}
-	return openRepair(ctx, osDisk{}, path, progress)
+	return (*Store)(nil).OpenRepair(ctx, path, progress)
 }
 
 func openRepair(ctx context.Context, d disk, path string, progress func(bytes int64)) (_ *Repair, err error) {
@@ -50,7 +46,7 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 		return nil, err
 	}
 	r := &Repair{Artefact: a}
-	if r.release, err = d.lock(a.at.lock); err != nil {
+	if r.lock, err = d.lock(a.at.lock); err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", path, err))
 	}
 	defer func() {
@@ -58,7 +54,7 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 			r.Close()
 		}
 	}()
-	if err := sweep(d, a.at); err != nil {
+	if err := sweep(d, a.at, r.lock); err != nil {
 		return nil, err
 	}
 	damage, err := a.Verify(ctx, progress)
@@ -225,9 +221,9 @@ func (r *Repair) Close() error {
 		err = r.payload.Close()
 		r.payload = nil
 	}
-	if r.release != nil {
-		r.release()
-		r.release = nil
+	if r.lock != nil {
+		r.lock.release()
+		r.lock = nil
 	}
 	return err
 }

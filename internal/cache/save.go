@@ -14,12 +14,12 @@ import (
 // then renamed. On an error nothing is left of it. A symbolic link stays one,
 // and the file it points to is replaced.
 func WriteFile(path string, write func(io.Writer) error) error {
-	path, err := target(path)
-	if err != nil {
-		return err
-	}
-	return locked(osDisk{}, path, path+lockSuffix, func() error {
-		_, err := writeAtomic(osDisk{}, path, write)
+	return (*Store)(nil).WriteFile(path, write)
+}
+
+func writeFile(d disk, path string, write func(io.Writer) error) error {
+	return locked(d, path, path+lockSuffix, func(*held) error {
+		_, err := writeAtomic(d, path, write)
 		return err
 	})
 }
@@ -34,23 +34,19 @@ func WriteFile(path string, write func(io.Writer) error) error {
 // ErrExists. At every moment Open finds the old artefact, the new one, or, where
 // there was none, nothing.
 func Save(path string, m Manifest, write func(io.Writer) error) (string, error) {
-	path, err := target(path)
-	if err != nil {
-		return "", err
-	}
-	return save(osDisk{}, path, m, write)
+	return (*Store)(nil).Save(path, m, write)
 }
 
 func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefactHash string, err error) {
 	at := fileLayout(path)
-	err = locked(d, path, at.lock, func() error {
+	err = locked(d, path, at.lock, func(lock *held) error {
 		if err := replaceable(d, at, m.Kind); err != nil {
 			return err
 		}
 		if err := settle(d, at); err != nil {
 			return err
 		}
-		if err := sweep(d, at); err != nil {
+		if err := sweep(d, at, lock); err != nil {
 			return err
 		}
 		older, err := anyExists(d, at.manifest+tmpSuffix)
@@ -71,7 +67,7 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		}
 		artefactHash = manifest.SHA256
 		if older {
-			return sweep(d, at)
+			return sweep(d, at, lock)
 		}
 		return nil
 	})
@@ -89,18 +85,19 @@ func CanSave(path, kind string) error {
 }
 
 // locked runs work while holding the lock file.
-func locked(d disk, path, lock string, work func() error) error {
-	release, err := d.lock(lock)
+func locked(d disk, path, lock string, work func(*held) error) error {
+	h, err := d.lock(lock)
 	if err != nil {
 		return busy(fmt.Errorf("write %s: %w", path, err))
 	}
-	defer release()
-	return work()
+	defer h.release()
+	return work(h)
 }
 
 // busy adds advice to the error of a lock that another holds.
 func busy(err error) error {
-	if errors.Is(err, ErrLocked) {
+	var said interface{ Hint() string }
+	if errors.Is(err, ErrLocked) && !errors.As(err, &said) {
 		return hint.With(err, "another clipnh is writing it: wait until it is done, or give another path")
 	}
 	return err

@@ -5,7 +5,13 @@ import "path/filepath"
 // Lock takes path as a lock file until release is called, or the process dies; it is
 // ErrLocked while another process, or another caller in this one, holds it. Where
 // there is no flock a killed process leaves the lock behind.
-func Lock(path string) (release func(), err error) { return osDisk{}.lock(path) }
+func Lock(path string) (release func(), err error) {
+	h, err := osDisk{}.lock(path)
+	if err != nil {
+		return nil, err
+	}
+	return h.release, nil
+}
 
 // Rename gives the file from the name to in the same folder, replacing what has it,
 // and returns when the new name lasts. The file itself must be synced.

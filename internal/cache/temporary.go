@@ -81,7 +81,10 @@ func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, 
 
 // sweep removes the temporary files that killed writers of an artefact left. The
 // caller holds its lock: no other writer is at work.
-func sweep(d disk, at layout) error {
+func sweep(d disk, at layout, lock *held) error {
+	if lock.shared {
+		return nil
+	}
 	names, err := d.names(at.dir)
 	if err != nil {
 		return err

@@ -118,9 +118,13 @@ func (u *Unfinished) header() int64 {
 // that several calls of this package make: another that asks for it is told
 // ErrLocked until release is called.
 func LockArtefact(path string) (release func(), err error) {
-	release, err = lockFile(path + lockSuffix)
+	return (*Store)(nil).LockArtefact(path)
+}
+
+func lockArtefact(d disk, path string) (release func(), err error) {
+	h, err := d.lock(path + lockSuffix)
 	if err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", filepath.Clean(path), err))
 	}
-	return release, nil
+	return h.release, nil
 }
