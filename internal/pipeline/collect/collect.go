@@ -203,6 +203,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer w.Close()
+	c.sayRemoved(w)
 	if artefact.IsDense(o.SavePath) {
 		if err := c.room(bytes, w.Rows()); err != nil {
 			return nil, err
@@ -238,6 +239,13 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		err = c.removeState()
 	}
 	return result, err
+}
+
+// sayRemoved says which file of a finished collection is made again.
+func (c *collector) sayRemoved(w *cache.ChunkWriter) {
+	if path := w.Removed(); path != "" {
+		c.say.Note(artefact.RemovedNote, path)
+	}
 }
 
 // unreadable is the error of a collection without a single row.

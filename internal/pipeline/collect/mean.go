@@ -53,6 +53,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		defer w.Close()
+		c.sayRemoved(w)
 	}
 	sum := make(valueSums, c.mode.values())
 	state, err := c.resumeSums(origin, sum)
@@ -94,6 +95,10 @@ func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 	}
 	a, err := cache.Open(c.options.SavePath)
 	if errors.Is(err, cache.ErrMissing) {
+		return false, nil
+	}
+	if errors.Is(err, cache.ErrRemoved) {
+		c.say.Note(artefact.RemovedNote, c.options.SavePath)
 		return false, nil
 	}
 	if err != nil {

@@ -124,6 +124,9 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 		return nil, err
 	}
 	defer w.Close()
+	if path := w.Removed(); path != "" {
+		say.Note(artefact.RemovedNote, path)
+	}
 	if err := copyChunks(ctx, w, shards, say); err != nil {
 		return nil, err
 	}
