@@ -15,16 +15,37 @@
 //	    manifest.json           pcs.npy.json    the manifest
 //	    scores.npy, images.txt
 //
-// Small artefacts are written at once by Save. Long ones are collected in
-// chunks by a ChunkWriter, which can be killed at any moment and go on later.
+// Small artefacts are written at once by Save. While one replaces another, its
+// manifest has a third name, pcs.npy.json.pending: the payload's checksum tells
+// which manifest is its own, so that Open finds the old artefact or the new one
+// at every moment, and after a crash at any. The next writer ends what was begun.
+//
+// Long artefacts are collected in chunks by a ChunkWriter, which can be killed at
+// any moment and resume later.
 // Until it has finished, its work lies in
 //
 //	scores.npy.partial          the payload so far
 //	journal                     (pcs.npy.journal) one line for each finished chunk
 //	.lock                       (pcs.npy.lock) held while a writer is at work
 //
-// and Open says how far it is. A name that ends in .tmp is a file that is
-// being written.
+// and Open says how far it is. What is being written is in a temporary file with
+// a name that nobody foresees, pcs.npy.clipnh-0123456789abcdef.tmp. Those of
+// killed writers are removed by the next writer of the artefact, and listed by
+// Leftovers.
+//
+// A file of another program is never removed, replaced or written to, whichever
+// of these names it has: temporary files are made, never opened; a manifest or
+// journal must begin as ours do; a lock file must be empty or say that it is one.
+// A link at one of these names is not followed, but for that of the payload
+// itself.
+//
+// A payload that was removed while its manifest was not is ErrRemoved: the writer
+// of the same artefact makes it again.
+//
+// A lock file is held by flock, and no longer counts when its process ends. Where
+// the file system has no flock, the file itself is the lock: it names the process
+// and the machine, and one of a killed process is to be removed by hand. A Store
+// writes without locks, where the caller sees to it that there is one writer.
 package cache
 
 import (

@@ -31,6 +31,8 @@ type disk interface {
 	// lock takes path as a lock file until it is released; ErrLocked if another
 	// holds it.
 	lock(path string) (*held, error)
+	// locked reports whether somebody holds path as a lock file.
+	locked(path string) (bool, error)
 }
 
 type diskFile interface {
@@ -77,6 +79,7 @@ func (osDisk) mkdir(path string) error               { return os.MkdirAll(path, 
 func (osDisk) rename(from, to string) error          { return os.Rename(from, to) }
 func (osDisk) remove(path string) error              { return os.Remove(path) }
 func (osDisk) lock(path string) (*held, error)       { return lockFile(path) }
+func (osDisk) locked(path string) (bool, error)      { return lockHeld(path) }
 
 func (osDisk) names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

@@ -61,7 +61,7 @@ func (l layout) file(p Payload) string {
 }
 
 // ours says whether name in an artefact's folder is a file that an unfinished
-// run can leave before it has a journal, besides those that sweep removes.
+// run can leave before it has a journal, other than those that sweep removes.
 func (l layout) ours(name string) bool {
 	path := filepath.Join(l.dir, name)
 	return path == l.lock || path == l.journal+tmpSuffix

@@ -76,6 +76,28 @@ func lockFileWith(path string, flock flock) (*held, error) {
 	}
 }
 
+// lockHeld reports whether somebody holds the lock file at path, who may have died
+// where there is no flock.
+func lockHeld(path string) (bool, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EMLINK) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return false, err
+	}
+	if info.Size() > 0 {
+		return true, nil
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) // ends with the file's being closed
+	return err != nil, nil
+}
+
 // noFlock reports whether the file system has no flock: Lustre without its option,
 // NFS without a lock daemon.
 func noFlock(err error) bool {

@@ -11,5 +11,8 @@ func lockFile(path string) (*held, error) {
 	return h, err
 }
 
+// lockHeld reports whether there is a lock file at path, whose writer may have died.
+func lockHeld(path string) (bool, error) { return anyExists(osDisk{}, path) }
+
 // alive cannot tell here, and says that a process is running.
 func alive(int) bool { return true }

@@ -274,6 +274,8 @@ func (m *memDisk) lock(path string) (*held, error) {
 	}}, nil
 }
 
+func (m *memDisk) locked(path string) (bool, error) { return m.locks[path], nil }
+
 type memInfo struct {
 	path  string
 	inode *memInode

@@ -170,3 +170,33 @@ func TestLeftByOlder(t *testing.T) {
 		t.Errorf("over another program's file: %v", err)
 	}
 }
+
+// TestCanSaveSettles crashes while an artefact is replaced: what CanSave leaves is a
+// pair under its own names.
+func TestCanSaveSettles(t *testing.T) {
+	for at, finished := 1, false; !finished; at++ {
+		for seed := range uint64(4) {
+			m := newMemDisk(seed)
+			m.now["/d"], m.durable["/d"] = nil, nil
+			if err := saveText(m, "old"); err != nil {
+				t.Fatal(err)
+			}
+			m.ops, m.failAt, m.crashes = 0, at, true
+			finished = saveText(m, "new") == nil
+			m.reboot()
+			before, err := readText(m)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := canSave(m, savedPath, "text"); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := readText(m); err != nil || text != before {
+				t.Errorf("crash at %d: %q and then %q, %v", at, before, text, err)
+			}
+			if _, pending := m.now[savedPath+".json.pending"]; pending {
+				t.Errorf("crash at %d: the pending manifest is left", at)
+			}
+		}
+	}
+}

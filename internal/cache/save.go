@@ -74,14 +74,31 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 	return artefactHash, err
 }
 
-// CanSave returns the ErrExists that Save would end with for what lies at path, so
-// that long work is not done in vain.
+// CanSave returns the ErrExists that Save would end with for what is at path, so
+// that long work is not done in vain. Where a writer died while it replaced the
+// artefact, that is completed or taken back.
 func CanSave(path, kind string) error {
 	path, err := target(path)
 	if err != nil {
 		return err
 	}
-	return replaceable(osDisk{}, fileLayout(path), kind)
+	return canSave(osDisk{}, path, kind)
+}
+
+func canSave(d disk, path, kind string) error {
+	at := fileLayout(path)
+	if err := replaceable(d, at, kind); err != nil {
+		return err
+	}
+	if p, err := dying(d, at); err != nil || p == nil {
+		return err
+	}
+	lock, err := d.lock(at.lock)
+	if err != nil {
+		return nil // another writer is at work, or Save will say why not
+	}
+	defer lock.release()
+	return settle(d, at)
 }
 
 // locked runs work while holding the lock file.

@@ -95,7 +95,7 @@ func sweep(d disk, at layout, lock *held) error {
 		if of, ok := TemporaryOf(name); ok {
 			of = filepath.Join(at.dir, of)
 			left = at.folder || of == at.payload || of == at.journal
-		} else if path == at.manifest+tmpSuffix || path == at.journal+tmpSuffix {
+		} else if at.manifest != "" && path == at.manifest+tmpSuffix || at.journal != "" && path == at.journal+tmpSuffix {
 			// These names older builds gave; others may have given them too.
 			if left, err = leftByOlder(d, at, path); err != nil {
 				return err

@@ -93,6 +93,9 @@ func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 	if c.options.Restart {
 		return false, nil
 	}
+	if err := cache.CanSave(c.options.SavePath, c.mode.row().meanKind); err != nil {
+		return false, err
+	}
 	a, err := cache.Open(c.options.SavePath)
 	if errors.Is(err, cache.ErrMissing) {
 		return false, nil

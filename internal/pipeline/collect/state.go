@@ -58,10 +58,7 @@ func (c *collector) statePath() string { return c.options.SavePath + ".sum" }
 
 // removeState takes away what an unfinished run left.
 func (c *collector) removeState() error {
-	if err := os.Remove(c.statePath()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return cache.RemoveFile(c.statePath())
 }
 
 // saveState writes the state with its sums, wholly or not at all.

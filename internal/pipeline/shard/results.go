@@ -268,8 +268,5 @@ func readBounded(path string) ([]byte, error) {
 }
 
 func (f *File) removeState() error {
-	if err := os.Remove(f.statePath()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	return cache.RemoveFile(f.statePath())
 }

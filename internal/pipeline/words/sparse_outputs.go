@@ -10,8 +10,8 @@ import (
 )
 
 // there reports whether an output is there already, and need not be made. One
-// that was made from something else is ErrStale, unless it was given up when the
-// work began that is to be gone on with.
+// that was made from something else is ErrStale, unless the run that is resumed
+// has already discarded it.
 func (s *sparse) there(path, kind string) (bool, error) {
 	if path == "" {
 		return false, nil
