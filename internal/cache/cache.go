@@ -5,7 +5,7 @@
 // numbers or text; the manifest is a JSON file that says what the payloads
 // hold, what they were made from (the Origin) and their checksums. It is
 // written last: an artefact without its manifest is not finished. Nothing in
-// a manifest depends on the clock, the host or where the artefact lies, so
+// a manifest depends on the clock, the host or where the artefact is, so
 // that the same work gives the same bytes, and the SHA-256 of a manifest
 // names the artefact, payloads and all.
 //
@@ -21,8 +21,7 @@
 // at every moment, and after a crash at any. The next writer ends what was begun.
 //
 // Long artefacts are collected in chunks by a ChunkWriter, which can be killed at
-// any moment and resume later.
-// Until it has finished, its work lies in
+// any moment and resume later. Until it has finished, its work is in
 //
 //	scores.npy.partial          the payload so far
 //	journal                     (pcs.npy.journal) one line for each finished chunk

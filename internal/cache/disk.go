@@ -49,6 +49,7 @@ type openMode int
 const (
 	forReading  openMode = iota
 	forUpdate            // reading and writing; the file must be there
+	forResuming          // forUpdate of a file that is not a link
 	forCreating          // reading and writing; there must be nothing at the path, not even a link
 )
 
@@ -59,6 +60,7 @@ func (osDisk) open(path string, how openMode) (diskFile, error) {
 	flag := map[openMode]int{
 		forReading:  os.O_RDONLY,
 		forUpdate:   os.O_RDWR,
+		forResuming: os.O_RDWR | noFollow,
 		forCreating: os.O_RDWR | os.O_CREATE | os.O_EXCL,
 	}[how]
 	f, err := os.OpenFile(path, flag, 0o666) // the umask takes its share

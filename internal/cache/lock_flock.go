@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// noFollow makes the opening of a link an error.
+const noFollow = unix.O_NOFOLLOW
+
 // flock is replaced in tests by that of file systems which have none.
 type flock func(fd int, how int) error
 

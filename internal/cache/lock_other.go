@@ -2,6 +2,9 @@
 
 package cache
 
+// noFollow is nothing here.
+const noFollow = 0
+
 // lockFile takes path as a lock by making it: there is no flock here.
 func lockFile(path string) (*held, error) {
 	h, err := createLock(path, nil)

@@ -47,6 +47,36 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
+// TestResumesThroughNoLink has a link in the place of a collection's unfinished files.
+func TestResumesThroughNoLink(t *testing.T) {
+	for _, name := range []string{"scores.npy.partial", "journal"} {
+		dir := t.TempDir()
+		j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
+		w, err := OpenChunks(j.path, j.plan, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		appendSome(t, w, j, 1)
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path, precious := filepath.Join(j.path, name), filepath.Join(dir, "precious")
+		if err := errors.Join(os.Rename(path, precious), os.Symlink("../precious", path)); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.ReadFile(precious)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, unix.ELOOP) {
+			t.Errorf("%s is a link: %v", name, err)
+		}
+		if after, err := os.ReadFile(precious); err != nil || string(after) != string(before) {
+			t.Errorf("%s is a link: what it leads to was changed (%v)", name, err)
+		}
+	}
+}
+
 // TestLockFileOfAnotherKind refuses a folder and a pipe, without waiting.
 func TestLockFileOfAnotherKind(t *testing.T) {
 	dir := t.TempDir()

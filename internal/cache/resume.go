@@ -281,7 +281,7 @@ func (w *ChunkWriter) vacant() error {
 // that made the journal ended right there, or have its final name already when
 // it ended before the manifest.
 func (w *ChunkWriter) openPayload() error {
-	how := forUpdate
+	how := forResuming
 	partial, err := anyExists(w.disk, w.at.partial)
 	if err != nil {
 		return err
@@ -305,7 +305,7 @@ func (w *ChunkWriter) openPayload() error {
 	if w.payload, err = w.disk.open(w.at.partial, how); err != nil {
 		return err
 	}
-	if w.journal, err = w.disk.open(w.at.journal, forUpdate); err != nil {
+	if w.journal, err = w.disk.open(w.at.journal, forResuming); err != nil {
 		return err
 	}
 	return w.disk.syncDir(w.at.dir)
