@@ -140,6 +140,15 @@ func (w *ChunkWriter) Damaged() int { return w.damaged }
 // why it is made again; empty if it is not.
 func (w *ChunkWriter) Removed() string { return w.removed }
 
+// LockNote is what a person should know about the lock that w holds, such as that it
+// outlasts a kill; most often nothing.
+func (w *ChunkWriter) LockNote() string {
+	if w.lock == nil {
+		return ""
+	}
+	return w.lock.note
+}
+
 // Rows is the number of rows in the finished chunks.
 func (w *ChunkWriter) Rows() int { return w.rows }
 

@@ -203,7 +203,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer w.Close()
-	c.sayRemoved(w)
+	c.sayOpened(w)
 	if artefact.IsDense(o.SavePath) {
 		if err := c.room(bytes, w.Rows()); err != nil {
 			return nil, err
@@ -241,10 +241,14 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	return result, err
 }
 
-// sayRemoved says which file of a finished collection is made again.
-func (c *collector) sayRemoved(w *cache.ChunkWriter) {
+// sayOpened says which file of a finished collection is made again, and what is
+// unusual about the lock.
+func (c *collector) sayOpened(w *cache.ChunkWriter) {
 	if path := w.Removed(); path != "" {
 		c.say.Note(artefact.RemovedNote, path)
+	}
+	if note := w.LockNote(); note != "" {
+		c.say.Note("%s", note)
 	}
 }
 

@@ -53,7 +53,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		defer w.Close()
-		c.sayRemoved(w)
+		c.sayOpened(w)
 	}
 	sum := make(valueSums, c.mode.values())
 	state, err := c.resumeSums(origin, sum)

@@ -127,6 +127,9 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	if path := w.Removed(); path != "" {
 		say.Note(artefact.RemovedNote, path)
 	}
+	if note := w.LockNote(); note != "" {
+		say.Note("%s", note)
+	}
 	if err := copyChunks(ctx, w, shards, say); err != nil {
 		return nil, err
 	}
