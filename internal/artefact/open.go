@@ -140,6 +140,10 @@ func missing(err error, path, kind string) error {
 	return &Error{Kind: kind, Path: path, Err: err}
 }
 
+// RemovedNote says of an artefact, by its path, that its file was removed while its
+// manifest was not.
+const RemovedNote = "%s was removed; making it again"
+
 // VerifyChecksums reads an artefact and compares its bytes with its checksums.
 func VerifyChecksums(a *cache.Artefact) error {
 	damage, err := a.Verify(context.Background(), nil)

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -51,7 +52,7 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	for _, p := range a.Manifest.Payloads {
 		info, err := d.stat(a.at.file(p))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, a.incomplete(fmt.Errorf("open %s: %w: its manifest is there, the file is not", a.at.file(p), ErrDamaged))
+			return nil, a.incomplete(fmt.Errorf("open %s: %w", a.at.file(p), ErrRemoved))
 		}
 		if err != nil {
 			return nil, err
@@ -78,12 +79,34 @@ func readArtefact(d disk, path string) (*Artefact, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
+	a, err := readManifest(d, at)
+	if errors.Is(err, ErrNoManifest) {
+		a, err = readManifest(d, at) // a writer may have been done in between
+	}
+	return a, err
+}
+
+// readManifest reads the manifest that the payload has now. It looks for the
+// pending one first, as that becomes the other.
+func readManifest(d disk, at layout) (*Artefact, error) {
+	var pending *pendingManifest
+	if !at.folder {
+		var err error
+		if pending, err = readPending(d, at.pending); err != nil {
+			return nil, err
+		}
+	}
 	data, err := readAll(d, at.manifest, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, withoutManifest(d, at)
+		return withoutManifest(d, at)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if pending != nil && !bytes.Equal(pending.data, data) {
+		if whole, err := pending.describes(d, at.payload); err != nil || whole {
+			return pending.artefact(d, at), err
+		}
 	}
 	m, err := decodeManifest(data)
 	if err != nil {
@@ -98,33 +121,45 @@ func readArtefact(d disk, path string) (*Artefact, error) {
 	return &Artefact{*m, d, at, hex.EncodeToString(sum[:])}, nil
 }
 
-// withoutManifest returns the error for a path without a manifest; it says what is
-// there instead.
-func withoutManifest(d disk, at layout) error {
+// withoutManifest returns the error for a path without a manifest, which says what is
+// there instead. It opens an artefact whose manifest only has to be renamed.
+func withoutManifest(d disk, at layout) (*Artefact, error) {
 	data, err := readAll(d, at.journal, maxManifest)
 	if err == nil {
 		j, err := parseJournal(data)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", at.journal, err)
+			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
-		return hint.With(
+		return nil, hint.With(
 			fmt.Errorf("open %s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
 			"run the command that makes it again: it goes on from there",
 		)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return nil, err
 	}
 	there, err := anyExists(d, at.path)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !there:
-		return fmt.Errorf("open %s: %w", at.path, ErrMissing)
+		return nil, fmt.Errorf("open %s: %w", at.path, ErrMissing)
 	case at.folder:
-		return fmt.Errorf("open %s: %w: a folder without %s", at.path, ErrMissing, filepath.Base(at.manifest))
+		return nil, fmt.Errorf("open %s: %w: a folder without %s", at.path, ErrMissing, filepath.Base(at.manifest))
 	}
-	return fmt.Errorf("open %s: %w: want %s", at.path, ErrNoManifest, at.manifest)
+	p, err := dying(d, at)
+	if err != nil {
+		return nil, err
+	}
+	if p != nil {
+		if whole, err := p.describes(d, at.payload); err != nil || whole {
+			return p.artefact(d, at), err
+		}
+		if settled, err := anyExists(d, at.manifest); err == nil && !settled {
+			return nil, replaced(at, p)
+		}
+	}
+	return nil, fmt.Errorf("open %s: %w: want %s", at.path, ErrNoManifest, at.manifest)
 }
 
 // Path returns the artefact's path.

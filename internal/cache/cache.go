@@ -15,22 +15,44 @@
 //	    manifest.json           pcs.npy.json    the manifest
 //	    scores.npy, images.txt
 //
-// Small artefacts are written at once by Save. Long ones are collected in
-// chunks by a ChunkWriter. It can be killed at any moment, and another
-// ChunkWriter then resumes after the last finished chunk. Unfinished work is in
+// Small artefacts are written at once by Save. While one replaces another, its
+// manifest has a third name, pcs.npy.json.pending: the payload's checksum tells
+// which manifest is its own, so that Open finds the old artefact or the new one
+// at every moment, and after a crash at any. The next writer completes it.
+//
+// Long artefacts are collected in chunks by a ChunkWriter, which can be killed at
+// any moment; another then resumes after the last finished chunk. Unfinished work
+// is in
 //
 //	scores.npy.partial          the payload so far
 //	journal                     (pcs.npy.journal) one line for each finished chunk
 //	.lock                       (pcs.npy.lock) held while a writer runs
 //
-// and the error of Open says how much of it is done. Files that are being
-// written have names that end in .tmp.
+// and Open says how far it is. What is being written is in a temporary file with
+// a name that nobody foresees, pcs.npy.clipnh-0123456789abcdef.tmp. Those of
+// killed writers are removed by the next writer of the artefact, and listed by
+// Leftovers.
+//
+// A file of another program is never removed, replaced or written to, whichever
+// of these names it has: temporary files are made, never opened; a manifest or
+// journal must begin as ours do; a lock file must be empty or say that it is one.
+// A link at one of these names is not followed, but for that of the payload
+// itself.
+//
+// A payload that was removed while its manifest was not is ErrRemoved: the writer
+// of the same artefact makes it again.
+//
+// A lock file is held by flock, and no longer counts when its process ends. Where
+// the file system has no flock, the file itself is the lock: it names the process
+// and the machine, and one of a killed process is to be removed by hand. A Store
+// writes without locks, where the caller sees to it that there is one writer.
 package cache
 
 import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -48,6 +70,9 @@ var (
 	ErrStale = errors.New("stale")
 	// ErrDamaged: the bytes on disk are not those that were written.
 	ErrDamaged = errors.New("damaged")
+	// ErrRemoved: a file that the manifest describes is no longer there. It is
+	// ErrDamaged too.
+	ErrRemoved = fmt.Errorf("%w: its manifest is there, the file is not", ErrDamaged)
 	// ErrLocked: another process is writing the artefact.
 	ErrLocked = errors.New("locked by another writer")
 	// ErrExists: there is something at the path that must not be replaced.

@@ -16,14 +16,15 @@ import (
 // permanently in the artefact or not at all: its bytes are synced before its
 // line in the journal is written. If a writer ends early, for whatever reason,
 // another one with an equal Plan resumes after the last finished chunk, and the
-// artefact gets the same bytes as without the interruption.
+// artefact gets the same bytes as without the interruption. If
+// files of a finished artefact were removed, they are made again.
 //
 // A ChunkWriter must not be used by several goroutines.
 type ChunkWriter struct {
-	disk    disk
-	at      layout
-	plan    Manifest
-	release func()
+	disk disk
+	at   layout
+	plan Manifest
+	lock *held
 
 	payload, journal         diskFile
 	payloadSize, journalSize int64 // up to the end of the last finished chunk
@@ -32,7 +33,8 @@ type ChunkWriter struct {
 	rows, damaged            int
 	extra                    []Payload
 	buf                      []byte
-	err                      error // of a failed write, after which the state on disk is unknown
+	removed                  string // file of the finished artefact that is made again
+	err                      error  // of a write that failed: what is on disk is uncertain
 }
 
 const (
@@ -47,13 +49,7 @@ const (
 // writer is running. With restart it removes an artefact at path first and
 // starts from the beginning.
 func OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
-	if plan.Payload == "" {
-		var err error
-		if path, err = target(path); err != nil {
-			return nil, err
-		}
-	}
-	return openChunks(osDisk{}, path, plan, restart)
+	return (*Store)(nil).OpenChunks(path, plan, restart)
 }
 
 func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, err error) {
@@ -73,7 +69,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 		return nil, err
 	}
 	if !restart && !leftover {
-		if err := w.finished(); err != nil {
+		if err := w.finished(); err != nil && !errors.Is(err, ErrRemoved) {
 			return nil, err
 		}
 	}
@@ -82,7 +78,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 			return nil, err
 		}
 	}
-	if w.release, err = d.lock(at.lock); err != nil {
+	if w.lock, err = d.lock(at.lock); err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", path, err))
 	}
 	defer func() {
@@ -90,11 +86,21 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 			w.Close()
 		}
 	}()
+	if err := settle(d, at); err != nil {
+		return nil, err
+	}
+	if err := sweep(d, at, w.lock); err != nil {
+		return nil, err
+	}
 	if restart {
 		if err := w.clear(); err != nil {
 			return nil, err
 		}
-	} else if err := w.finished(); err != nil {
+	} else if err := w.finished(); errors.Is(err, ErrRemoved) {
+		if err := w.reopen(); err != nil {
+			return nil, err
+		}
+	} else if err != nil {
 		if errors.Is(err, ErrComplete) {
 			if err := errors.Join(removeIfThere(d, at.journal), d.syncDir(at.dir)); err != nil {
 				return nil, err
@@ -130,6 +136,19 @@ func (w *ChunkWriter) Done() int { return len(w.chunks) }
 // are discarded: the first one whose bytes have changed since, and all after it.
 // They are collected again.
 func (w *ChunkWriter) Damaged() int { return w.damaged }
+
+// Removed is the path of a file that the finished artefact no longer had, which is
+// why it is made again; empty if it is not.
+func (w *ChunkWriter) Removed() string { return w.removed }
+
+// LockNote is what a person should know about the lock that w holds, such as that it
+// outlasts a kill; most often nothing.
+func (w *ChunkWriter) LockNote() string {
+	if w.lock == nil {
+		return ""
+	}
+	return w.lock.note
+}
 
 // Rows returns the number of rows in the finished chunks.
 func (w *ChunkWriter) Rows() int { return w.rows }
@@ -313,7 +332,7 @@ func (w *ChunkWriter) finish() (string, error) {
 	if err := w.disk.syncDir(w.at.dir); err != nil {
 		return "", err
 	}
-	hash, err := writeManifest(w.disk, w.at.manifest, m)
+	hash, err := writeManifest(w.disk, w.at, m)
 	if err != nil {
 		return "", err
 	}
@@ -341,9 +360,9 @@ func (w *ChunkWriter) Close() error {
 		w.err = fmt.Errorf("%s: the writer is closed", w.at.path)
 	}
 	err := w.closeFiles()
-	if w.release != nil {
-		w.release()
-		w.release = nil
+	if w.lock != nil {
+		w.lock.release()
+		w.lock = nil
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package cache
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +22,7 @@ const blockSize = 1 << 20
 // one that fails, or crashes, at a chosen operation.
 type disk interface {
 	open(path string, how openMode) (diskFile, error)
+	token() string // of a temporary file's name, which nobody can foresee
 	stat(path string) (fs.FileInfo, error)
 	names(dir string) ([]string, error)
 	mkdir(path string) error // with its parents; no error if it exists
@@ -27,9 +30,11 @@ type disk interface {
 	remove(path string) error
 	// syncDir makes created, renamed and removed names in dir survive a crash.
 	syncDir(dir string) error
-	// lock holds the lock file path until release is called. It fails with
-	// ErrLocked if another process holds it.
-	lock(path string) (release func(), err error)
+	// lock takes path as a lock file until it is released; ErrLocked if another
+	// holds it.
+	lock(path string) (*held, error)
+	// locked reports whether somebody holds path as a lock file.
+	locked(path string) (bool, error)
 }
 
 type diskFile interface {
@@ -44,9 +49,10 @@ type diskFile interface {
 type openMode int
 
 const (
-	forReading openMode = iota
-	forUpdate           // reading and writing; the file must exist
-	forWriting          // reading and writing an empty file, created if needed
+	forReading  openMode = iota
+	forUpdate            // reading and writing; the file must be there
+	forResuming          // forUpdate of a file that is not a link
+	forCreating          // reading and writing; there must be nothing at the path, not even a link
 )
 
 // osDisk is the disk of the operating system.
@@ -62,8 +68,9 @@ func (osDisk) open(path string, how openMode) (diskFile, error) {
 		return f, nil
 	}
 	flag := map[openMode]int{
-		forUpdate:  os.O_RDWR,
-		forWriting: os.O_RDWR | os.O_CREATE | os.O_TRUNC,
+		forUpdate:   os.O_RDWR,
+		forResuming: os.O_RDWR | noFollow,
+		forCreating: os.O_RDWR | os.O_CREATE | os.O_EXCL,
 	}[how]
 	f, err := os.OpenFile(path, flag, 0o666) // before the umask
 	if err != nil {
@@ -72,11 +79,18 @@ func (osDisk) open(path string, how openMode) (diskFile, error) {
 	return f, nil
 }
 
+func (osDisk) token() string {
+	var b [tokenBytes]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
 func (osDisk) stat(path string) (fs.FileInfo, error) { return os.Stat(path) }
 func (osDisk) mkdir(path string) error               { return os.MkdirAll(path, 0o777) }
 func (osDisk) rename(from, to string) error          { return os.Rename(from, to) }
 func (osDisk) remove(path string) error              { return os.Remove(path) }
-func (osDisk) lock(path string) (func(), error)      { return lockFile(path) }
+func (osDisk) lock(path string) (*held, error)       { return lockFile(path) }
+func (osDisk) locked(path string) (bool, error)      { return lockHeld(path) }
 
 func (osDisk) names(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)

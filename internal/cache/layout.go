@@ -15,6 +15,7 @@ type layout struct {
 	payload  string // the main payload; empty if only the manifest knows its name
 	partial  string // the main payload during collection
 	manifest string
+	pending  string // the manifest while it replaces another; empty for a folder
 	journal  string
 	lock     string
 }
@@ -27,6 +28,7 @@ func fileLayout(path string) layout {
 		payload:  path,
 		partial:  path + ".partial",
 		manifest: path + ".json",
+		pending:  path + ".json.pending",
 		journal:  path + ".journal",
 		lock:     path + lockSuffix,
 	}
@@ -59,7 +61,7 @@ func (l layout) file(p Payload) string {
 }
 
 // ours reports whether name in an artefact's folder is a file that an interrupted
-// run can leave before it has a journal.
+// run can leave before it has a journal, other than those that sweep removes.
 func (l layout) ours(name string) bool {
 	path := filepath.Join(l.dir, name)
 	return path == l.lock || path == l.journal+tmpSuffix

@@ -2,27 +2,20 @@
 
 package cache
 
-import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
+// noFollow is nothing here.
+const noFollow = 0
 
-	"github.com/clipnh/clipnh/internal/hint"
-)
-
-// lockFile locks path by creating it. A killed process leaves the file behind,
-// and the user has to remove it.
-func lockFile(path string) (release func(), err error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-	if errors.Is(err, fs.ErrExist) {
-		return nil, hint.With(ErrLocked, fmt.Sprintf("if no other run is at work, remove %s", path))
+// lockFile takes path as a lock by making it: there is no flock here.
+func lockFile(path string) (*held, error) {
+	h, err := createLock(path, nil)
+	if err == nil {
+		h.note = "" // it is always so here
 	}
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		f.Close()
-		os.Remove(path)
-	}, nil
+	return h, err
 }
+
+// lockHeld reports whether there is a lock file at path, whose writer may have died.
+func lockHeld(path string) (bool, error) { return anyExists(osDisk{}, path) }
+
+// alive cannot tell here, and says that a process is running.
+func alive(int) bool { return true }

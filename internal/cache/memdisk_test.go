@@ -3,6 +3,7 @@ package cache
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -30,6 +31,9 @@ type memDisk struct {
 	failAt  int  // the change that fails; 0 for none
 	crashes bool // all changes after it fail too
 	down    bool
+	tokens  int
+
+	watch func() // called before every change: what a reader sees then
 }
 
 type memInode struct{ data, synced []byte }
@@ -49,6 +53,11 @@ func newMemDisk(seed uint64) *memDisk {
 func (m *memDisk) step() error {
 	if m.down {
 		return errCrash
+	}
+	if watch := m.watch; watch != nil {
+		m.watch = nil
+		watch()
+		m.watch = watch
 	}
 	m.ops++
 	if m.ops == m.failAt {
@@ -139,7 +148,7 @@ func (m *memDisk) open(path string, how openMode) (diskFile, error) {
 	if there && inode == nil {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("is a folder")}
 	}
-	if how != forWriting {
+	if how != forCreating {
 		if !there {
 			return nil, notThere("open", path)
 		}
@@ -148,15 +157,20 @@ func (m *memDisk) open(path string, how openMode) (diskFile, error) {
 	if parent, there := m.now[filepath.Dir(path)]; !there || parent != nil {
 		return nil, notThere("open", path)
 	}
+	if there {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrExist}
+	}
 	if err := m.step(); err != nil {
 		return nil, err
 	}
-	if !there {
-		inode = &memInode{}
-		m.now[path] = inode
-	}
-	inode.data = nil
+	inode = &memInode{}
+	m.now[path] = inode
 	return &memFile{m, path, inode}, nil
+}
+
+func (m *memDisk) token() string {
+	m.tokens++
+	return fmt.Sprintf("%0*x", 2*tokenBytes, m.tokens)
 }
 
 func (m *memDisk) stat(path string) (fs.FileInfo, error) {
@@ -171,12 +185,16 @@ func (m *memDisk) stat(path string) (fs.FileInfo, error) {
 }
 
 func (m *memDisk) names(dir string) ([]string, error) {
+	if m.down {
+		return nil, errCrash
+	}
 	var names []string
 	for path := range m.now {
 		if filepath.Dir(path) == dir {
 			names = append(names, filepath.Base(path))
 		}
 	}
+	slices.Sort(names)
 	return names, nil
 }
 
@@ -238,7 +256,7 @@ func (m *memDisk) syncDir(dir string) error {
 	return nil
 }
 
-func (m *memDisk) lock(path string) (func(), error) {
+func (m *memDisk) lock(path string) (*held, error) {
 	if err := m.step(); err != nil {
 		return nil, err
 	}
@@ -247,14 +265,16 @@ func (m *memDisk) lock(path string) (func(), error) {
 	}
 	m.locks[path] = true
 	m.now[path] = &memInode{}
-	return func() {
+	return &held{release: func() {
 		if !m.down {
 			delete(m.now, path)
 			delete(m.durable, path)
 			delete(m.locks, path)
 		}
-	}, nil
+	}}, nil
 }
+
+func (m *memDisk) locked(path string) (bool, error) { return m.locks[path], nil }
 
 type memInfo struct {
 	path  string

@@ -30,18 +30,14 @@ type Repair struct {
 	Files  []string // damaged payloads with their own checksum, by name; empty for the file of a single-file artefact
 	Header bool     // the header before the rows, or the length, is damaged
 
-	release func()
+	lock    *held
 	payload diskFile // the main payload, once it has been written to
 }
 
 // OpenRepair reads the artefact at path and finds out what is damaged. It fails with
 // ErrLocked if a writer is running, and with the errors of Inspect.
 func OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
-	path, err := followed(path)
-	if err != nil {
-		return nil, err
-	}
-	return openRepair(ctx, osDisk{}, path, progress)
+	return (*Store)(nil).OpenRepair(ctx, path, progress)
 }
 
 func openRepair(ctx context.Context, d disk, path string, progress func(bytes int64)) (_ *Repair, err error) {
@@ -50,7 +46,7 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 		return nil, err
 	}
 	r := &Repair{Artefact: a}
-	if r.release, err = d.lock(a.at.lock); err != nil {
+	if r.lock, err = d.lock(a.at.lock); err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", path, err))
 	}
 	defer func() {
@@ -58,6 +54,9 @@ func openRepair(ctx context.Context, d disk, path string, progress func(bytes in
 			r.Close()
 		}
 	}()
+	if err := sweep(d, a.at, r.lock); err != nil {
+		return nil, err
+	}
 	damage, err := a.Verify(ctx, progress)
 	if err != nil {
 		return nil, err
@@ -103,7 +102,7 @@ func (r *Repair) open() error {
 	path := r.at.file(main)
 	f, err := r.disk.open(path, forUpdate)
 	if errors.Is(err, fs.ErrNotExist) {
-		f, err = r.disk.open(path, forWriting)
+		f, err = r.disk.open(path, forCreating)
 	}
 	if err != nil {
 		return err
@@ -222,9 +221,9 @@ func (r *Repair) Close() error {
 		err = r.payload.Close()
 		r.payload = nil
 	}
-	if r.release != nil {
-		r.release()
-		r.release = nil
+	if r.lock != nil {
+		r.lock.release()
+		r.lock = nil
 	}
 	return err
 }

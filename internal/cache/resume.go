@@ -16,14 +16,22 @@ import (
 
 // This file finds out what exists at the path of a ChunkWriter, and resumes it.
 
-// finished returns nil if there is no finished artefact, ErrComplete if there is
-// one of the plan, and another error if there is one of another plan.
+// finished returns nil when there is no finished artefact, ErrComplete when
+// there is that of the plan, ErrRemoved when there is that of the plan but for
+// files that were removed, and another error when there is another.
 func (w *ChunkWriter) finished() error {
 	there, err := anyExists(w.disk, w.at.manifest)
 	if err != nil || !there {
 		return err
 	}
+	if _, err := w.begun(); err != nil {
+		return err
+	}
 	a, err := openArtefact(w.disk, w.at.path)
+	removed := errors.Is(err, ErrRemoved)
+	if removed {
+		a, err = readArtefact(w.disk, w.at.path)
+	}
 	if err != nil {
 		return hint.With(err, startOver)
 	}
@@ -35,18 +43,105 @@ func (w *ChunkWriter) finished() error {
 		return err
 	case wrong != nil:
 		return &MismatchError{w.at.path, wrong, false, startOver}
+	case removed:
+		return fmt.Errorf("%s: %w", w.at.path, ErrRemoved)
 	}
 	return fmt.Errorf("%s: %w", w.at.path, ErrComplete)
 }
 
-// clear removes an artefact, finished or not. It writes the journal of the new
-// artefact first, so that an interruption leaves either the old artefact or an
+// begun reports whether a manifest or a journal of ours is there. One that is not
+// ours is ErrExists.
+func (w *ChunkWriter) begun() (bool, error) {
+	begun := false
+	for _, path := range []string{w.at.manifest, w.at.journal} {
+		there, err := anyExists(w.disk, path)
+		if err != nil {
+			return false, err
+		}
+		if !there {
+			continue
+		}
+		ours, err := marked(w.disk, path)
+		if err == nil && !ours && path == w.at.journal {
+			// Damaged where its mark was, perhaps; no other program has both files.
+			ours, err = anyExists(w.disk, w.at.partial)
+		}
+		if err != nil || !ours {
+			return false, errors.Join(err, w.notOurs(path))
+		}
+		begun = true
+	}
+	return begun, nil
+}
+
+func (w *ChunkWriter) notOurs(path string) error {
+	return hint.With(
+		fmt.Errorf("%s: %w: %s, and it is not ours", w.at.path, ErrExists, path),
+		"give another path, or remove it yourself",
+	)
+}
+
+// reopen makes the finished artefact of the plan one that only lacks its manifest,
+// and whatever was removed.
+func (w *ChunkWriter) reopen() error {
+	a, err := readArtefact(w.disk, w.at.path)
+	if err != nil {
+		return err
+	}
+	var chunks []journalChunk
+	for i, p := range a.Manifest.Payloads {
+		there, err := anyExists(w.disk, w.at.file(p))
+		if err != nil {
+			return err
+		}
+		if !there && w.removed == "" {
+			w.removed = w.at.file(p)
+		}
+		if there && i == 0 {
+			chunks = a.Manifest.journal()
+		}
+	}
+	if err := w.writeJournal(chunks...); err != nil {
+		return err
+	}
+	return errors.Join(removeIfThere(w.disk, w.at.manifest), w.disk.syncDir(w.at.dir))
+}
+
+// journal returns the chunks of a finished artefact as its journal had them.
+func (m Manifest) journal() []journalChunk {
+	var all []journalChunk
+	skipped := m.Skipped
+	for i, c := range m.Payloads[0].Chunks {
+		if i >= chunkCount(m) {
+			return nil
+		}
+		left := chunkInputs(m, i) - c.Rows
+		if left < 0 || left > len(skipped) {
+			return nil // not what a ChunkWriter wrote: made again from the start
+		}
+		all = append(all, journalChunk{c, skipped[:left:left]})
+		skipped = skipped[left:]
+	}
+	return all
+}
+
+// clear removes an artefact, finished or not. The journal of the new one goes
+// first: whenever this stops, what is left is either the old artefact or an
 // unfinished new one.
 func (w *ChunkWriter) clear() error {
-	remove := []string{w.at.payload, w.at.partial}
-	begun, err := anyExists(w.disk, w.at.manifest, w.at.journal)
+	begun, err := w.begun()
 	if err != nil || !begun {
 		return err // if nil, begin refuses files that are not ours
+	}
+	remove := []string{w.at.payload}
+	unfinished, err := anyExists(w.disk, w.at.journal)
+	if err != nil {
+		return err
+	}
+	if unfinished {
+		remove = append(remove, w.at.partial)
+	} else if there, err := anyExists(w.disk, w.at.partial); err != nil || there {
+		return errors.Join(err, w.notOurs(w.at.partial))
 	}
 	if old, err := openArtefact(w.disk, w.at.path); err == nil {
 		for _, p := range old.Manifest.Payloads {
@@ -70,14 +165,21 @@ func (w *ChunkWriter) clear() error {
 	return w.disk.syncDir(w.at.dir)
 }
 
-// writeJournal writes a journal without chunks.
-func (w *ChunkWriter) writeJournal() error {
-	line, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
+// writeJournal begins a journal with the chunks that are there.
+func (w *ChunkWriter) writeJournal(chunks ...journalChunk) error {
+	data, err := journalLine(journalHead{journalFormat, Version, build.Current().Name(), w.plan})
 	if err != nil {
 		return err
 	}
+	for _, c := range chunks {
+		line, err := journalLine(c)
+		if err != nil {
+			return err
+		}
+		data = append(data, line...)
+	}
 	_, err = writeAtomic(w.disk, w.at.journal, func(to io.Writer) error {
-		_, err := to.Write(line)
+		_, err := to.Write(data)
 		return err
 	})
 	return err
@@ -96,6 +198,9 @@ func (w *ChunkWriter) begin() error {
 		data, err = readAll(w.disk, w.at.journal, maxManifest)
 	}
 	if err != nil {
+		return err
+	}
+	if _, err := w.begun(); err != nil {
 		return err
 	}
 	j, err := parseJournal(data)
@@ -182,28 +287,31 @@ func (w *ChunkWriter) vacant() error {
 // right after it wrote the journal, and has its final name if that run ended just
 // before it wrote the manifest.
 func (w *ChunkWriter) openPayload() error {
-	how := forUpdate
+	how := forResuming
 	partial, err := anyExists(w.disk, w.at.partial)
 	if err != nil {
 		return err
 	}
+	final, err := anyExists(w.disk, w.at.payload)
+	if err != nil {
+		return err
+	}
+	if partial && final {
+		return w.notOurs(w.at.payload) // a run has one or the other
+	}
 	if !partial {
-		final, err := anyExists(w.disk, w.at.payload)
-		if err != nil {
-			return err
-		}
 		if final {
 			if err := w.disk.rename(w.at.payload, w.at.partial); err != nil {
 				return err
 			}
 		} else {
-			how = forWriting
+			how = forCreating
 		}
 	}
 	if w.payload, err = w.disk.open(w.at.partial, how); err != nil {
 		return err
 	}
-	if w.journal, err = w.disk.open(w.at.journal, forUpdate); err != nil {
+	if w.journal, err = w.disk.open(w.at.journal, forResuming); err != nil {
 		return err
 	}
 	return w.disk.syncDir(w.at.dir)

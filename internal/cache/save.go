@@ -1,12 +1,8 @@
 package cache
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"path/filepath"
 
@@ -18,12 +14,12 @@ import (
 // renamed. On an error the temporary file is removed. If path is a symbolic link,
 // the file that it points to is replaced and the link stays.
 func WriteFile(path string, write func(io.Writer) error) error {
-	path, err := target(path)
-	if err != nil {
-		return err
-	}
-	return locked(osDisk{}, path, path+lockSuffix, func() error {
-		_, err := writeAtomic(osDisk{}, path, write)
+	return (*Store)(nil).WriteFile(path, write)
+}
+
+func writeFile(d disk, path string, write func(io.Writer) error) error {
+	return locked(d, path, path+lockSuffix, func(*held) error {
+		_, err := writeAtomic(d, path, write)
 		return err
 	})
 }
@@ -32,123 +28,93 @@ func WriteFile(path string, write func(io.Writer) error) error {
 // the fields Format, Version, Payloads and CRC of m, and returns the artefact's
 // Hash.
 //
-// An older artefact of the same kind is replaced after write has returned nil; until
-// then, and if anything fails, it stays as it is. For anything else at path, such as
-// a file of another program or an artefact of another kind, Save fails with
-// ErrExists. At no moment is a manifest next to a payload that it does not describe.
+// An older artefact of the same kind is replaced, once write has returned nil:
+// until then, and whenever something fails, it stays as it is. Anything else at
+// path, such as a file of another program or an artefact of another kind, is
+// ErrExists. At every moment Open finds the old artefact, the new one, or, where
+// there was none, nothing.
 func Save(path string, m Manifest, write func(io.Writer) error) (string, error) {
-	path, err := target(path)
-	if err != nil {
-		return "", err
-	}
-	return save(osDisk{}, path, m, write)
+	return (*Store)(nil).Save(path, m, write)
 }
 
 func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefactHash string, err error) {
 	at := fileLayout(path)
-	err = locked(d, path, at.lock, func() error {
+	err = locked(d, path, at.lock, func(lock *held) error {
 		if err := replaceable(d, at, m.Kind); err != nil {
 			return err
 		}
-		payload, err := writeTemporary(d, path, write)
+		if err := settle(d, at); err != nil {
+			return err
+		}
+		if err := sweep(d, at, lock); err != nil {
+			return err
+		}
+		older, err := anyExists(d, at.manifest+tmpSuffix)
+		if err != nil {
+			return err
+		}
+		payload, tmp, err := writeTemporary(d, path, write)
 		if err != nil {
 			return err
 		}
 		m.Payloads = []Payload{payload}
-		manifest, err := writeManifestTemporary(d, at.manifest, m)
-		if err == nil {
-			err = replace(d, at)
-		}
+		manifest, manifestTmp, err := writeManifestTemporary(d, at, m)
 		if err != nil {
-			return errors.Join(err, removeIfThere(d, path+tmpSuffix))
+			return errors.Join(err, removeIfThere(d, tmp))
+		}
+		if err := replace(d, at, tmp, manifestTmp); err != nil {
+			return errors.Join(err, removeIfThere(d, tmp), removeIfThere(d, manifestTmp))
 		}
 		artefactHash = manifest.SHA256
+		if older {
+			return sweep(d, at, lock)
+		}
 		return nil
 	})
 	return artefactHash, err
 }
 
 // CanSave returns the ErrExists that Save would fail with because of what is at path.
-// Callers use it before long work.
+// Callers use it before long work. If a writer was killed while it replaced the
+// artefact, CanSave completes the replacement or takes it back.
 func CanSave(path, kind string) error {
 	path, err := target(path)
 	if err != nil {
 		return err
 	}
-	return replaceable(osDisk{}, fileLayout(path), kind)
+	return canSave(osDisk{}, path, kind)
 }
 
-// replaceable returns ErrExists unless at is vacant or has an artefact of the given
-// kind, or the remains of a run that died while replacing one: a payload without a
-// manifest, but with the temporary file of the new manifest.
-func replaceable(d disk, at layout, kind string) error {
-	there, err := anyExists(d, at.payload)
-	if err != nil || !there {
+func canSave(d disk, path, kind string) error {
+	at := fileLayout(path)
+	if err := replaceable(d, at, kind); err != nil {
 		return err
 	}
-	a, err := openArtefact(d, at.path)
-	switch {
-	case err == nil && a.Manifest.Kind == kind:
-		return nil
-	case err == nil:
-		return hint.With(
-			fmt.Errorf("write %s: %w: it holds %s, this would be %s", at.path, ErrExists, a.Manifest.Kind, kind),
-			"give another path, or remove it first",
-		)
-	case errors.Is(err, ErrNoManifest):
-		dying, err := anyExists(d, at.manifest+tmpSuffix)
-		if err != nil || dying {
-			return err
-		}
-		return hint.With(
-			fmt.Errorf("write %s: %w, and no manifest says that it is ours", at.path, ErrExists),
-			"give another path, or remove it first",
-		)
-	case errors.Is(err, ErrDamaged), errors.Is(err, ErrVersion):
-		return nil // the artefact is ours, by its manifest, and unusable
+	if p, err := dying(d, at); err != nil || p == nil {
+		return err
 	}
-	return err
+	lock, err := d.lock(at.lock)
+	if err != nil {
+		return nil // another writer is at work, or Save will say why not
+	}
+	defer lock.release()
+	return settle(d, at)
 }
 
-// replace renames the temporary files of the payload and the manifest to their final
-// names.
-func replace(d disk, at layout) error {
-	// The temporary manifest marks a payload without a manifest as ours, so it must
-	// be on disk before the old manifest is removed.
-	if err := d.syncDir(at.dir); err != nil {
-		return err
-	}
-	if err := removeIfThere(d, at.manifest); err != nil {
-		return err
-	}
-	if err := d.syncDir(at.dir); err != nil {
-		return err
-	}
-	if err := d.rename(at.payload+tmpSuffix, at.payload); err != nil {
-		return err
-	}
-	if err := d.syncDir(at.dir); err != nil {
-		return err
-	}
-	if err := d.rename(at.manifest+tmpSuffix, at.manifest); err != nil {
-		return err
-	}
-	return d.syncDir(at.dir)
-}
-
-// locked runs work while it holds the lock file.
-func locked(d disk, path, lock string, work func() error) error {
-	release, err := d.lock(lock)
+// locked runs work while holding the lock file.
+func locked(d disk, path, lock string, work func(*held) error) error {
+	h, err := d.lock(lock)
 	if err != nil {
 		return busy(fmt.Errorf("write %s: %w", path, err))
 	}
-	defer release()
-	return work()
+	defer h.release()
+	return work(h)
 }
 
 // busy adds a hint to the error for a lock that another process holds.
 func busy(err error) error {
-	if errors.Is(err, ErrLocked) {
+	var said interface{ Hint() string }
+	if errors.Is(err, ErrLocked) && !errors.As(err, &said) {
 		return hint.With(err, "another clipnh is writing it: wait until it is done, or give another path")
 	}
 	return err
@@ -156,94 +122,58 @@ func busy(err error) error {
 
 // writeAtomic is WriteFile for callers that hold the lock.
 func writeAtomic(d disk, path string, write func(io.Writer) error) (Payload, error) {
-	p, err := writeTemporary(d, path, write)
+	p, tmp, err := writeTemporary(d, path, write)
 	if err != nil {
 		return p, err
 	}
-	if err := d.rename(path+tmpSuffix, path); err != nil {
-		return p, errors.Join(err, removeIfThere(d, path+tmpSuffix))
-	}
-	return p, d.syncDir(filepath.Dir(path))
+	return p, put(d, tmp, path)
 }
 
-// writeTemporary writes and syncs the temporary file for path, which is in the same
-// folder. It overwrites one that a killed run left. On an error it removes the file;
-// an error of write is returned unchanged.
-func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, error) {
-	tmp := path + tmpSuffix
-	f, err := d.open(tmp, forWriting)
-	if err != nil {
-		return Payload{}, err
+// put gives a temporary file its place.
+func put(d disk, tmp, path string) error {
+	if err := d.rename(tmp, path); err != nil {
+		return errors.Join(err, removeIfThere(d, tmp))
 	}
-	w := &payloadWriter{file: f, sum: sha256.New()}
-	buffered := bufio.NewWriterSize(w, blockSize)
-	given := write(buffered)
-	err = buffered.Flush()
-	if given == nil && err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	switch {
-	case err != nil:
-		err = fmt.Errorf("write %s: %w", path, err)
-	case given != nil:
-		err = given
-	default:
-		return Payload{Bytes: w.size, SHA256: hex.EncodeToString(w.sum.Sum(nil))}, nil
-	}
-	return Payload{}, errors.Join(err, removeIfThere(d, tmp))
-}
-
-// payloadWriter writes a file from its start and computes its size and checksum.
-type payloadWriter struct {
-	file diskFile
-	size int64
-	sum  hash.Hash
-}
-
-func (w *payloadWriter) Write(b []byte) (int, error) {
-	n, err := w.file.WriteAt(b, w.size)
-	w.sum.Write(b[:n])
-	w.size += int64(n)
-	return n, err
+	return d.syncDir(filepath.Dir(path))
 }
 
 // writeManifest writes m and returns its hash.
-func writeManifest(d disk, path string, m Manifest) (string, error) {
-	p, err := writeManifestTemporary(d, path, m)
+func writeManifest(d disk, at layout, m Manifest) (string, error) {
+	p, tmp, err := writeManifestTemporary(d, at, m)
 	if err != nil {
 		return "", err
 	}
-	if err := d.rename(path+tmpSuffix, path); err != nil {
-		return "", errors.Join(err, removeIfThere(d, path+tmpSuffix))
-	}
-	return p.SHA256, d.syncDir(filepath.Dir(path))
+	return p.SHA256, put(d, tmp, at.manifest)
 }
 
-// writeManifestTemporary writes the temporary file for a manifest.
-func writeManifestTemporary(d disk, path string, m Manifest) (Payload, error) {
+// writeManifestTemporary writes the file that is to become a manifest.
+func writeManifestTemporary(d disk, at layout, m Manifest) (Payload, string, error) {
+	data, err := m.written()
+	if err != nil {
+		return Payload{}, "", fmt.Errorf("write %s: %w", at.manifest, err)
+	}
+	of := at.payload // whose killed writers it is counted with
+	return writeTemporary(d, of, func(w io.Writer) error {
+		_, err := w.Write(data)
+		return err
+	})
+}
+
+// written returns the bytes of the file that m becomes.
+func (m Manifest) written() ([]byte, error) {
 	m.Format = Format
 	if m.Version == 0 {
 		m.Version = Version
 	}
 	if err := m.check(); err != nil {
-		return Payload{}, fmt.Errorf("write %s: %w", path, err)
+		return nil, err
 	}
 	m, err := m.asRead()
 	if err == nil {
 		m, err = m.sealed()
 	}
 	if err != nil {
-		return Payload{}, fmt.Errorf("write %s: %w", path, err)
+		return nil, err
 	}
-	data, err := m.encode()
-	if err != nil {
-		return Payload{}, fmt.Errorf("write %s: %w", path, err)
-	}
-	return writeTemporary(d, path, func(w io.Writer) error {
-		_, err := w.Write(data)
-		return err
-	})
+	return m.encode()
 }

@@ -10,7 +10,6 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -141,13 +140,8 @@ func (s State) Read(from io.Reader, progress any, body func(io.Reader) error) er
 	return r.end()
 }
 
-// Remove removes the state, if there is one.
-func (s State) Remove() error {
-	if err := os.Remove(s.Path()); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
+// Remove removes the state, if there is one, and what killed writers of it left.
+func (s State) Remove() error { return RemoveFile(s.Path()) }
 
 // summing sums up what is read from r.
 type summing struct {

@@ -118,9 +118,13 @@ func (u *Unfinished) header() int64 {
 // several calls of this package. Until release is called, others that lock it get
 // ErrLocked.
 func LockArtefact(path string) (release func(), err error) {
-	release, err = lockFile(path + lockSuffix)
+	return (*Store)(nil).LockArtefact(path)
+}
+
+func lockArtefact(d disk, path string) (release func(), err error) {
+	h, err := d.lock(path + lockSuffix)
 	if err != nil {
 		return nil, busy(fmt.Errorf("%s: %w", filepath.Clean(path), err))
 	}
-	return release, nil
+	return h.release, nil
 }

@@ -45,7 +45,7 @@ func (a *Artefact) VerifyEach(ctx context.Context, progress func(bytes int64), s
 		path := a.at.file(p)
 		f, err := a.disk.open(path, forReading)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: its manifest is there, the file is not", ErrDamaged)
+			err = ErrRemoved
 		}
 		if err != nil {
 			found = append(found, Damage{path, -1, err})

@@ -206,7 +206,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer w.Close()
-	source.WarnDamaged(o.SavePath, w, c.say)
+	source.SayOpened(o.SavePath, w, c.say)
 	if artefact.IsDense(o.SavePath) {
 		if err := c.room(bytes, w.Rows()); err != nil {
 			return nil, err

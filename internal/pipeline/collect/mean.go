@@ -53,7 +53,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		defer w.Close()
-		source.WarnDamaged(o.SavePath, w, c.say)
+		source.SayOpened(o.SavePath, w, c.say)
 	}
 	sum := make(valueSums, c.mode.values())
 	state, err := resumeSums(at, o.Restart, sum)
@@ -93,8 +93,15 @@ func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 	if c.options.Restart {
 		return false, nil
 	}
+	if err := cache.CanSave(c.options.SavePath, c.mode.row().meanKind); err != nil {
+		return false, err
+	}
 	a, err := cache.Open(c.options.SavePath)
 	if errors.Is(err, cache.ErrMissing) {
+		return false, nil
+	}
+	if errors.Is(err, cache.ErrRemoved) {
+		c.say.Note(artefact.RemovedNote, c.options.SavePath)
 		return false, nil
 	}
 	if err != nil {

@@ -124,7 +124,7 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 		return nil, err
 	}
 	defer w.Close()
-	source.WarnDamaged(o.SavePath, w, say)
+	source.SayOpened(o.SavePath, w, say)
 	if err := copyChunks(ctx, w, shards, say); err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 			f.Release()
 		}
 	}()
-	if f.Complete, err = f.there(into, restart); err != nil || restart {
+	if f.Complete, err = f.there(into, restart, say); err != nil || restart {
 		return 0, err
 	}
 	if f.Complete {
@@ -81,7 +81,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 // there fills into with what an earlier run has finished, and reports whether one
 // has. What was made from something else is ErrStale. A restart takes nothing for
 // finished, and gives up what is unfinished.
-func (f *File) there(into any, restart bool) (bool, error) {
+func (f *File) there(into any, restart bool, say ui.Reporter) (bool, error) {
 	if err := cache.CanSave(f.Path, f.plan.Kind); err != nil {
 		return false, err
 	}
@@ -91,6 +91,9 @@ func (f *File) there(into any, restart bool) (bool, error) {
 	a, err := cache.Open(f.Path)
 	switch {
 	case errors.Is(err, cache.ErrMissing), errors.Is(err, cache.ErrNoManifest):
+		return false, nil
+	case errors.Is(err, cache.ErrRemoved):
+		say.Note(artefact.RemovedNote, f.Path)
 		return false, nil
 	case err == nil:
 		err = a.IsOf(f.plan.Kind, f.plan.Origin)

@@ -58,6 +58,7 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 			return err
 		}
 		if d.IsDir() {
+			v.folders = append(v.folders, path)
 			if exists(filepath.Join(path, folderManifest)) || exists(filepath.Join(path, folderJournal)) {
 				v.add(path)
 				return filepath.SkipDir
@@ -73,6 +74,26 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 		v.add(dir) // a folder of nothing
 	}
 	return err
+}
+
+// leftovers names the temporary files of killed runs in the folders that were
+// searched, and removes them in a repair.
+func (v *verifier) leftovers() error {
+	list, what := cache.Leftovers, "left by a run that was killed, and of no use: remove it, or let the next run that writes there do so"
+	if v.Repair {
+		list, what = cache.RemoveLeftovers, "left by a run that was killed; removed"
+	}
+	for _, dir := range v.folders {
+		found, err := list(dir)
+		if err != nil {
+			return err
+		}
+		for _, l := range found {
+			v.say.Note("%s: %s", l.Path, what)
+		}
+		v.result.Leftovers = append(v.result.Leftovers, found...)
+	}
+	return nil
 }
 
 // describes returns the artefact that a file in a folder is a part of.

@@ -48,6 +48,8 @@ type Result struct {
 	Bytes     int64          `json:"bytes"`  // that were read
 	Counts    map[string]int `json:"counts"` // artefacts by state
 	Artefacts []Report       `json:"artefacts"`
+
+	Leftovers []cache.Leftover `json:"leftovers,omitempty"` // of killed runs
 }
 
 // Report is one artefact.
@@ -84,6 +86,7 @@ type verifier struct {
 	progress ui.Progress
 	result   *Result
 	found    []*found
+	folders  []string // that were searched
 	pictures map[string]*pictureSet
 }
 
@@ -112,6 +115,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		if err := v.find(ctx, path); err != nil {
 			return nil, err
 		}
+	}
+	if err := v.leftovers(); err != nil {
+		return nil, err
 	}
 	v.progress = say.Progress()
 	v.progress.Start(v.size(), ui.Bytes, "verify")

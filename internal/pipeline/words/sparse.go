@@ -135,35 +135,6 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 	return result, s.removeWork()
 }
 
-// there reports whether an output is there already, and need not be made. One
-// that was made from something else is ErrStale, unless it was discarded when the
-// run began that is to be resumed.
-func (s *sparse) there(path, kind string) (bool, error) {
-	if path == "" {
-		return false, nil
-	}
-	if err := cache.CanSave(path, kind); err != nil {
-		return false, err
-	}
-	if s.options.Restart {
-		return false, nil
-	}
-	a, err := cache.Open(path)
-	if errors.Is(err, cache.ErrMissing) || errors.Is(err, cache.ErrNoManifest) {
-		return false, nil
-	}
-	if err == nil {
-		err = a.IsOf(kind, asWritten(s.origin, a.Manifest.Origin))
-	}
-	if err == nil {
-		return true, nil
-	}
-	if _, e := os.Stat(s.workPath()); e == nil {
-		return false, nil
-	}
-	return false, hint.With(err, "give another path, or discard what is there with {restart}")
-}
-
 // The work of an unfinished run is an artefact of its own in a folder beside the
 // first output. It has a row for each unit:
 //

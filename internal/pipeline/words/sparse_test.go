@@ -344,18 +344,28 @@ func TestSparseThere(t *testing.T) {
 	if result := runSparse(t, o); result.Complete || !reflect.DeepEqual(files(t, dir), want) {
 		t.Errorf("descriptions were not made again: %+v", result)
 	}
-	if err := os.Remove(filepath.Join(dir, "codes.npz.json")); err != nil {
+	manifest := filepath.Join(dir, "codes.npz.json")
+	if err := os.Rename(manifest, manifest+".away"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Sparse(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrExists) {
 		t.Errorf("over a file of another program: %v, want that it exists", err)
 	}
 	// A run that died while it replaced them leaves the new manifest beside.
-	if err := os.WriteFile(filepath.Join(dir, "codes.npz.json.tmp"), nil, 0o666); err != nil {
-		t.Fatal(err)
+	for _, pending := range []string{".pending", ".tmp"} { // the second of older builds
+		err := os.Rename(manifest+".away", manifest+pending)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if result := runSparse(t, o); !result.Complete || !reflect.DeepEqual(files(t, dir), want) {
+			t.Errorf("after a kill that left %s: %+v, or other bytes", pending, result)
+		}
+		if err := os.Rename(manifest, manifest+".away"); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if runSparse(t, o); !reflect.DeepEqual(files(t, dir), want) {
-		t.Error("other bytes after a kill")
+	if err := os.Rename(manifest+".away", manifest); err != nil {
+		t.Fatal(err)
 	}
 	only := o
 	only.DecompositionPath = ""
