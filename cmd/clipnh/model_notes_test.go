@@ -26,6 +26,10 @@ func TestModelNotes(t *testing.T) {
 		{{"shift", "--concepts", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
 		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, all, vocab},
 		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, all},
+		{{"shift", "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, images, vocab},
+		{{"ablate", "--mode", "zero_sink", "--features-save-path", in("ablated.npy")}, images},
+		{{"reconstruct", "--pcs-paths", testutil.Golden("pc0_nh.npy"), "--means-path", testutil.Golden("means_nh.npy"), "--features-save-path", in("features.npy")}, images},
+		{{"retrieve", "--text", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("model")}, images, vocab},
 	} {
 		var args []string
 		for _, part := range test {

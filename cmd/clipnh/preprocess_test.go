@@ -19,6 +19,7 @@ func TestPreprocess(t *testing.T) {
 	for path, args := range map[string][]string{
 		"scores":   {"collect", "--save-path"},
 		"sink.npy": {"registers", "--diff-save-path"},
+		"out.npy":  {"ablate", "--mode", "zero_sink", "--features-save-path"},
 	} {
 		must(t, exitDone, append(append(args, in(path), "--preprocess", "openai"), model...)...)
 		a, err := cache.Open(in(path))

@@ -157,7 +157,6 @@ func (c *collector) origin() origin.Origin {
 		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
-	from.Images.Preprocess = o.Images.Order.String()
 	if o.StatsOnly {
 		from.Collect.TopK = o.TopK
 	}

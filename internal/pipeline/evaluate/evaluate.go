@@ -129,7 +129,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if images == 0 {
 		return nil, errors.New("none of the pictures could be read")
 	}
-	e := &Evaluation{Images: images, Skipped: append([]source.Skipped{}, src.Skipped...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
+	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
 	for i := range all {
 		v := all[i].VariantScore
 		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)

@@ -135,7 +135,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
 	}
-	result.Images, result.Skipped = r.seen, append(result.Skipped, src.Skipped...)
+	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
 	for _, n := range result.Neurons {
 		for i := range n.Units {

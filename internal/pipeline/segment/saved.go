@@ -58,7 +58,6 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
 		},
 	}.Own()
-	from.Images.Preprocess = o.Images.Order.String()
 	if o.Pillow {
 		from.Segment.Resize = "pillow"
 	}

@@ -135,7 +135,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
 	if !o.Shard.Whole() {
-		return result, result.shard(ctx, o, src, concepts, labels, say)
+		err := result.shard(ctx, o, src, concepts, labels, say)
+		result.Skipped = append(result.Skipped, src.Unlisted...)
+		return result, err
 	}
 	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say, nil); err != nil {
 		return nil, err
@@ -143,7 +145,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if len(result.images) == 0 {
 		return nil, errNoneRead
 	}
-	result.Skipped = append([]source.Skipped{}, src.Skipped...)
+	result.Skipped = append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...)
 	asked := make([]string, len(concepts))
 	if labels != nil {
 		result.Grouping = labels.Grouping

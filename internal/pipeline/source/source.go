@@ -80,6 +80,10 @@ type Source struct {
 	Items   []dataset.Item   // its images
 	Skipped []Skipped        // known after Each
 
+	// Unlisted is what the listing of the images left out. It is part of results,
+	// and not of manifests, which count images that have a place among the rows.
+	Unlisted []Skipped
+
 	reader reader
 }
 
@@ -114,7 +118,8 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 // prepared.
 func ImagesOrigin(dataset, fingerprint string, stride int, o imageprep.Options) *origin.Images {
 	return &origin.Images{
-		Dataset: dataset, SHA256: fingerprint, Stride: stride, Preprocessing: imageprep.Version, EXIF: o.EXIF, MaxPixels: o.MaxPixels,
+		Dataset: dataset, SHA256: fingerprint, Stride: stride, Preprocessing: imageprep.Version,
+		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels,
 	}
 }
 

@@ -45,7 +45,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
 		},
-		Pool: tower.Pool(), Tower: tower, Items: data.Items, reader: &towerReader{m, tower, o, threads, say},
+		Pool: tower.Pool(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
 	}, nil
 }
 
