@@ -153,7 +153,10 @@ func (o *retrieveOptions) validate() error {
 	if err := o.validateValues(); err != nil {
 		return err
 	}
-	return o.validateGiven()
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
+	return checkPrecision(o.precision)
 }
 
 // validateGiven refuses flags that have no effect. With --scores, a model only embeds texts

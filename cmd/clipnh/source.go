@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +43,10 @@ func (o *sourceOptions) validate() error {
 	if o.from.ScoresPath != "" && o.from.Images.Order != imageprep.ConvertFirst {
 		return fmt.Errorf("--preprocess %s needs --model in place of --scores, whose images have been prepared", o.from.Images.Order)
 	}
-	return o.validateGiven()
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
+	return checkPrecision(o.precision)
 }
 
 func (o *sourceOptions) validateValues() error {
@@ -59,7 +61,7 @@ func (o *sourceOptions) validateValues() error {
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.from.Images.MaxPixels)
 	}
 	_, err := parseShape(o.shape)
-	return errors.Join(err, checkPrecision(o.precision))
+	return err
 }
 
 // maxBatch bounds --batch-size, by which the tower's memory grows: larger ones are no

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"path"
 	"slices"
 	"strings"
@@ -312,18 +311,6 @@ func average(x []float64) float64 {
 	return sum / max(float64(len(x)), 1)
 }
 
-// mostPanels is how many concepts a figure has room for.
-const mostPanels = 12
-
-// fitsFigure returns an error if there are too many concepts for the figure, if one
-// is to be drawn.
-func fitsFigure(path string, concepts int) error {
-	if path != "" && concepts > mostPanels {
-		return fmt.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
-	}
-	return nil
-}
-
 // fewImages is how many images make a group's mean unreliable.
 const fewImages = 10
 
@@ -359,53 +346,3 @@ func (r *Result) write(o Options) error {
 	}
 	return figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
 }
-
-// figure draws two curves for each concept: its mean ratio by group, and the true
-// share of its label.
-func (r *Result) figure() plot.Panels {
-	var keys []string
-	for _, c := range r.Concepts {
-		for _, g := range c.Groups {
-			keys = append(keys, g.Group)
-		}
-	}
-	keys, numbers := trend.SortGroups(keys)
-	f := plot.Panels{
-		Title: "Concepts by " + r.Grouping, X: r.Grouping, Left: "mean ratio", Right: "true share (%)", At: numbers,
-		NoteMeaning: fmt.Sprintf("small figures: images, where fewer than %d", fewImages),
-	}
-	if numbers == nil {
-		f.Names = keys
-		for i := range keys {
-			f.At = append(f.At, float64(i))
-		}
-	}
-	for _, c := range r.Concepts {
-		p := plot.Panel{Title: c.title(), Left: gaps(len(keys)), Notes: make([]string, len(keys))}
-		if c.Label != "" {
-			p.Right = gaps(len(keys))
-		}
-		for _, g := range c.Groups {
-			at := slices.Index(keys, g.Group)
-			p.Left[at] = g.MeanRatio
-			if p.Right != nil {
-				p.Right[at] = 100 * *g.Fraction
-			}
-			if g.Images < fewImages {
-				p.Notes[at] = fmt.Sprint(g.Images)
-			}
-		}
-		f.Panels = append(f.Panels, p)
-	}
-	return f
-}
-
-// title says in short what a panel shows.
-func (c ConceptResult) title() string {
-	if c.Measured == nil || c.Measured.R == nil {
-		return fmt.Sprintf("%s: %s", c.Concept, ui.Images.Count(int64(c.Images)))
-	}
-	return fmt.Sprintf("%s: r = %.2f over %s", c.Concept, *c.Measured.R, ui.Images.Count(int64(c.Images)))
-}
-
-func gaps(n int) []float64 { return slices.Repeat([]float64{math.NaN()}, n) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"os"
 	"path"
@@ -13,10 +12,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -300,109 +297,5 @@ func TestShiftDemo(t *testing.T) {
 				t.Errorf("%s, k=%d: r %.4f, by year %.4f over %d images, want %.4f, %.4f over 600", c.Concept, k, *m.R, *m.Groups, c.Images, want.R, want.Yearly)
 			}
 		}
-	}
-}
-
-// shiftedScores writes golden scores, some of them changed, as another folder.
-func shiftedScores(t *testing.T, weights string, change func(scores []float32)) string {
-	t.Helper()
-	s, _ := pipelinetest.ReadGolden(t, "s.npy")
-	change(s)
-	return pipelinetest.ScoresFolder(t, s, origin.Origin{Weights: weights})
-}
-
-func TestWatch(t *testing.T) {
-	o := WatchOptions{
-		ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 2,
-		Reference: shiftedScores(t, "w", func([]float32) {}),
-		// artefact.Pair h1n7 of every picture is raised by one.
-		Scores: shiftedScores(t, "w", func(s []float32) {
-			for at := 256 + 7; at < len(s); at += 4 * 256 {
-				s[at]++
-			}
-		}),
-	}
-	r, err := Watch(context.Background(), o, pipelinetest.Silent())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, _ := pipelinetest.ReadGolden(t, "s.npy")
-	var values []float64
-	for at := 256 + 7; at < len(s); at += 4 * 256 {
-		values = append(values, float64(s[at]))
-	}
-	mean, squares := average(values), 0.0
-	for _, x := range values {
-		squares += (x - mean) * (x - mean)
-	}
-	want := 1 / math.Sqrt(2*squares/float64(2*len(values)-2))
-	first := r.Pairs[0]
-	if first.Name != "h1n7" || !closeTo(*first.Difference, want, 1e-5) || !closeTo(first.Mean-first.ReferenceMean, 1, 1e-5) {
-		t.Errorf("first is %s, moved by %g, want h1n7, %g", first.Name, *first.Difference, want)
-	}
-	if *first.Low >= *first.Difference || *first.High <= *first.Difference {
-		t.Errorf("interval %g to %g does not hold %g", *first.Low, *first.High, *first.Difference)
-	}
-	if len(r.Pairs) != 5 || r.Pairs[1].Size() != 0 || len(r.Concepts) != 2 || r.WatchedPairs != 1024 {
-		t.Errorf("%+v", r)
-	}
-	for _, threads := range []int{1, 5} {
-		o.Threads, o.SavePath = threads, filepath.Join(t.TempDir(), "watch.json")
-		again, err := Watch(context.Background(), o, pipelinetest.Silent())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a, b := *again.Pairs[0].Low, *first.Low; a != b {
-			t.Errorf("%d threads: interval from %g, want %g", threads, a, b)
-		}
-		var saved WatchResult
-		readJSON(t, o.SavePath, &saved)
-		if saved.Pairs[0].Name != "h1n7" || *saved.Pairs[0].Low != *first.Low {
-			t.Errorf("saved %+v", saved.Pairs[0])
-		}
-	}
-}
-
-// What images were prepared with moves scores too: a difference is told.
-func TestWatchPreprocess(t *testing.T) {
-	s, _ := pipelinetest.ReadGolden(t, "s.npy")
-	prepared := func(images origin.Images) string {
-		return pipelinetest.ScoresFolder(t, s, origin.Origin{Weights: "w", Images: &images})
-	}
-	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 1}
-	o.Scores = prepared(origin.Images{Preprocess: origin.ConvertFirst})
-	for _, test := range []struct {
-		images origin.Images
-		want   string
-	}{
-		{origin.Images{Preprocess: origin.ConvertFirst}, ""},
-		{origin.Images{Preprocess: "openai"}, "another order of preprocessing than"},
-		{origin.Images{Preprocess: origin.ConvertFirst, EXIF: true}, "another exif than"},
-	} {
-		o.Reference = prepared(test.images)
-		say, heard := pipelinetest.Heard()
-		if _, err := Watch(t.Context(), o, say); err != nil {
-			t.Fatal(err)
-		}
-		if told := heard.String(); !strings.Contains(told, test.want) || strings.Contains(told, "another") != (test.want != "") {
-			t.Errorf("%+v: told %q, want %q", test.images, told, test.want)
-		}
-	}
-}
-
-func TestWatchRefuses(t *testing.T) {
-	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Threads: 1}
-	o.Scores = shiftedScores(t, "w", func([]float32) {})
-	o.Reference = shiftedScores(t, "another", func([]float32) {})
-	if _, err := Watch(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) || !strings.Contains(err.Error(), "weights") {
-		t.Errorf("another model: error %v", err)
-	}
-	o.Reference = shiftedScores(t, "w", func(s []float32) { s[300] = float32(math.NaN()) })
-	if _, err := Watch(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "NaN") {
-		t.Errorf("NaN: error %v", err)
-	}
-	o.Reference = "nowhere"
-	if _, err := Watch(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrMissing) {
-		t.Errorf("missing: error %v", err)
 	}
 }

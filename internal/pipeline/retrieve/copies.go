@@ -1,0 +1,57 @@
+package retrieve
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// writeCopies writes the files of some pictures, empty ones aside, to the places
+// where they are wanted. It writes many at a time: for a single one, the disk
+// takes as long to say that it is safe as for all of them.
+func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
+	var wg par.Group
+	var mu sync.Mutex
+	var errs []error
+	for i, image := range images {
+		if files[i].Len() == 0 {
+			continue
+		}
+		for _, t := range uses[image] {
+			wg.Go(func() {
+				err := cache.WriteFile(t.Path, func(w io.Writer) error {
+					_, err := w.Write(files[i].Bytes())
+					return err
+				})
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, err)
+			})
+		}
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func asPicture(img *imageprep.RGB) canvas.Picture {
+	return canvas.Picture{Pix: img.Pix, W: img.W, H: img.H}
+}
+
+func saveCanvas(path string, c *canvas.Canvas) error {
+	return cache.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
+}
+
+// encode writes a picture as copies have it.
+func (d *renderer) encode(to io.Writer, img *imageprep.RGB) error {
+	if long := max(img.W, img.H); d.CopySide > 0 && long > d.CopySide {
+		w, h := max(1, img.W*d.CopySide/long), max(1, img.H*d.CopySide/long)
+		img = imageprep.Resize(img, w, h, imageprep.Bicubic)
+	}
+	return asPicture(img).WritePNG(to, retrieveMaker)
+}
