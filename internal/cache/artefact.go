@@ -71,6 +71,14 @@ func (a *Artefact) incomplete(err error) error {
 
 // readArtefact reads a manifest without looking for the payloads.
 func readArtefact(d disk, path string) (*Artefact, error) {
+	a, err := readOnce(d, path)
+	if errors.Is(err, ErrNoManifest) {
+		a, err = readOnce(d, path) // a writer may have made its folder or its manifest in between
+	}
+	return a, err
+}
+
+func readOnce(d disk, path string) (*Artefact, error) {
 	at := fileLayout(path)
 	info, err := d.stat(path)
 	switch {
@@ -79,11 +87,7 @@ func readArtefact(d disk, path string) (*Artefact, error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}
-	a, err := readManifest(d, at)
-	if errors.Is(err, ErrNoManifest) {
-		a, err = readManifest(d, at) // a writer may have been done in between
-	}
-	return a, err
+	return readManifest(d, at)
 }
 
 // readManifest reads the manifest that the payload has now. It looks for the

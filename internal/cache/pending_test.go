@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"strings"
 	"testing"
@@ -198,5 +199,29 @@ func TestCanSaveSettles(t *testing.T) {
 				t.Errorf("crash at %d: the pending manifest is left", at)
 			}
 		}
+	}
+}
+
+// lateFolder is a disk on which a path comes into being after it was first asked for.
+type lateFolder struct {
+	disk
+	path  string
+	asked bool
+}
+
+func (l *lateFolder) stat(path string) (fs.FileInfo, error) {
+	if path == l.path && !l.asked {
+		l.asked = true
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: fs.ErrNotExist}
+	}
+	return l.disk.stat(path)
+}
+
+// TestOpenWhileFolderIsMade opens a path at which a writer makes its folder meanwhile:
+// nothing finished is there, which is not a file without a manifest.
+func TestOpenWhileFolderIsMade(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := readArtefact(&lateFolder{disk: osDisk{}, path: dir}, dir); !errors.Is(err, ErrMissing) {
+		t.Errorf("%v, want %v", err, ErrMissing)
 	}
 }
