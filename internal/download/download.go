@@ -134,7 +134,7 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 		return Result{}, fmt.Errorf("%s: %s: %w", f.Label, foreign.Quote(redacted(f.URL)), errScheme)
 	}
 	// A folder that cannot be written may hold the file all the same.
-	if r, err := there(ctx, f, say); err != nil || r.There {
+	if r, err := alreadyComplete(ctx, f, say); err != nil || r.There {
 		return r, err
 	}
 	release, waited, err := lock(ctx, f, say)
@@ -143,7 +143,7 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 	}
 	defer release()
 	if waited {
-		if r, err := there(ctx, f, say); err != nil || r.There {
+		if r, err := alreadyComplete(ctx, f, say); err != nil || r.There {
 			return r, err
 		}
 	}
@@ -185,8 +185,8 @@ func (c *Client) Get(ctx context.Context, f File, say Reporter) (Result, error) 
 	return Result{Bytes: p.size, Kept: min(kept, p.size)}, p.publish(f.Path)
 }
 
-// there looks for the file at its path.
-func there(ctx context.Context, f File, say Reporter) (Result, error) {
+// alreadyComplete reports a file that is at its path and is the one wanted.
+func alreadyComplete(ctx context.Context, f File, say Reporter) (Result, error) {
 	sum, size, err := Sum(ctx, f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

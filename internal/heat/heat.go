@@ -78,14 +78,14 @@ type Mapper struct {
 	biasNorm float64   // |B_O|²
 	spread   []float64 // mean eigenvalues of the Gram matrices, [H]
 
-	scratch  kernel.Scratch
-	acts, g  []float32 // [T-1,C]
-	turned   []float32 // gram times g, [T-1,C]
-	cosines  []float32 // [T-1,H,P]
-	sums     []float32 // [T-1,P·H] or [T-1,P]
-	outputs  []float32 // [T-1,O]
-	in, out  []float32 // memory of maps
-	byPixels []float32 // [T-1,P]
+	scratch    kernel.Scratch
+	acts, g    []float32 // [T-1,C]
+	turned     []float32 // gram times g, [T-1,C]
+	cosines    []float32 // [T-1,H,P]
+	sums       []float32 // [T-1,P·H] or [T-1,P]
+	outputs    []float32 // [T-1,O]
+	in, out    []float32 // memory of maps
+	byLocation []float32 // [T-1,P]
 }
 
 // NewMapper prepares the methods for unit vectors text [P,O]. pairs may be nil if
@@ -170,26 +170,26 @@ func (h *Mapper) Logits(dst [][]float32, w *Window, team par.Team) {
 	}
 	if h.products != nil || h.neurons != nil {
 		h.acts = append(h.acts[:0], w.Map...)
-		h.calm(h.acts, w)
+		h.smoothSink(h.acts, w)
 	}
 	for i, m := range h.options.Methods {
-		h.byPixels = grown(h.byPixels, cells*h.queries)
+		h.byLocation = grown(h.byLocation, cells*h.queries)
 		switch m {
 		case ByPairs:
 			h.byProducts(cells, team)
 		case ByHeads:
 			h.byHeads(cells)
 		case ByNeurons:
-			h.project(h.byPixels, h.neurons, cells, team)
-			for j := range h.byPixels {
-				h.byPixels[j] *= h.share
+			h.project(h.byLocation, h.neurons, cells, team)
+			for j := range h.byLocation {
+				h.byLocation[j] *= h.share
 			}
 		case ByValues:
 			h.byOutputs(w.Values, cells, team)
 		case BySelfSelf:
 			h.byOutputs(w.SelfSelf, cells, team)
 		}
-		kernel.Transpose(dst[i], h.byPixels, cells, h.queries)
+		kernel.Transpose(dst[i], h.byLocation, cells, h.queries)
 	}
 }
 
@@ -221,8 +221,8 @@ func (h *Mapper) check(dst [][]float32, w *Window) {
 	}
 }
 
-// calm replaces the last of rows [T-1,C] as HeatOptions.Sink says.
-func (h *Mapper) calm(rows []float32, w *Window) {
+// smoothSink replaces the last of rows [T-1,C] as HeatOptions.Sink says.
+func (h *Mapper) smoothSink(rows []float32, w *Window) {
 	if !h.options.Sink || w.Rows < 2 || w.Cols < 2 {
 		return
 	}
@@ -257,7 +257,7 @@ func (h *Mapper) cosine(w *Window, team par.Team) {
 			}
 		}
 	})
-	h.calm(h.g, w)
+	h.smoothSink(h.g, w)
 	part := 1 / (float64(T) * float64(H)) // β is this share of B_O
 	team.For(H, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
@@ -318,7 +318,7 @@ func (h *Mapper) byProducts(cells int, team par.Team) {
 	h.project(h.sums, h.products, cells, team)
 	team.For(cells, func(lo, hi, _ int) {
 		for m := lo; m < hi; m++ {
-			dst := h.byPixels[m*P : (m+1)*P]
+			dst := h.byLocation[m*P : (m+1)*P]
 			clear(dst)
 			for i := range H {
 				z, c := h.sums[(m*H+i)*P:][:P], h.cosines[(m*H+i)*P:][:P]
@@ -336,9 +336,9 @@ func (h *Mapper) byProducts(cells int, team par.Team) {
 // byHeads computes the mean over a query's pairs of cos[m,h].
 func (h *Mapper) byHeads(cells int) {
 	H, P := h.pool.Heads, h.queries
-	clear(h.byPixels)
+	clear(h.byLocation)
 	for m := range cells {
-		dst := h.byPixels[m*P : (m+1)*P]
+		dst := h.byLocation[m*P : (m+1)*P]
 		for i := range H {
 			n, c := h.counts[i*P:(i+1)*P], h.cosines[(m*H+i)*P:][:P]
 			for p := range dst {
@@ -353,12 +353,12 @@ func (h *Mapper) byOutputs(tokens []float32, cells int, team par.Team) {
 	C, O, P := h.pool.Neurons, h.pool.OutDim, h.queries
 	h.outputs = grown(h.outputs, cells*O)
 	h.pool.Outputs(h.outputs, tokens[C:], team)
-	kernel.Sgemm(1, kernel.Dense(h.outputs, cells, O), kernel.Dense(h.text, P, O).T(), 0, kernel.Dense(h.byPixels, cells, P), team)
+	kernel.Sgemm(1, kernel.Dense(h.outputs, cells, O), kernel.Dense(h.text, P, O).T(), 0, kernel.Dense(h.byLocation, cells, P), team)
 	for m := range cells {
 		y := h.outputs[m*O : (m+1)*O]
 		scale := 1 / math.Max(math.Sqrt(dot(y, y)), tiny)
 		for p := range P {
-			h.byPixels[m*P+p] = float32(float64(h.byPixels[m*P+p]) * scale)
+			h.byLocation[m*P+p] = float32(float64(h.byLocation[m*P+p]) * scale)
 		}
 	}
 }

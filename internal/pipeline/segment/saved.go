@@ -81,10 +81,10 @@ func (o *Options) methodNames() []string {
 	return names
 }
 
-// earlier cuts the scenes down to those of the shard, plans the file of their
+// resumeShard cuts the scenes down to those of the shard, plans the file of their
 // counts, which the caller releases, and adds to the tally what an earlier run
 // counted. It returns how many scenes that is. All drawings are made again.
-func (o *Options) earlier(m *model.Model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*shard.File, int, error) {
+func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*shard.File, int, error) {
 	origin, err := o.origin(m, list)
 	if err != nil {
 		return nil, 0, err

@@ -172,7 +172,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	var file *shard.File
 	done := 0
 	if o.SavePath != "" {
-		if file, done, err = o.earlier(m, list.fingerprint, &scenes, &missing, tally, say); err != nil {
+		if file, done, err = o.resumeShard(m, list.fingerprint, &scenes, &missing, tally, say); err != nil {
 			return nil, err
 		}
 		defer file.Release()

@@ -66,7 +66,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 			f.Release()
 		}
 	}()
-	if f.Complete, err = f.there(into, restart, say); err != nil || restart {
+	if f.Complete, err = f.alreadyComplete(into, restart, say); err != nil || restart {
 		return 0, err
 	}
 	if f.Complete {
@@ -78,10 +78,10 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 	return done, err
 }
 
-// there fills into with what an earlier run has finished, and reports whether one
+// alreadyComplete fills into with what an earlier run has finished, and reports whether one
 // has. What was made from something else is ErrStale. A restart takes nothing for
 // finished, and gives up what is unfinished.
-func (f *File) there(into any, restart bool, say ui.Reporter) (bool, error) {
+func (f *File) alreadyComplete(into any, restart bool, say ui.Reporter) (bool, error) {
 	if err := cache.CanSave(f.Path, f.plan.Kind); err != nil {
 		return false, err
 	}

@@ -209,7 +209,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Re
 		concepts[i], labels[i] = concept{c.Concept, c.Pairs}, c.Label
 	}
 	r.sumUp(concepts, labels)
-	r.remark(say)
+	r.warnSmallGroups(say)
 	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath}); err != nil {
 		return nil, err
 	}

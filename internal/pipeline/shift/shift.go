@@ -153,7 +153,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}
 	}
 	result.sumUp(concepts, asked)
-	result.remark(say)
+	result.warnSmallGroups(say)
 	return result, result.write(o)
 }
 
@@ -314,8 +314,8 @@ func average(x []float64) float64 {
 // fewImages is how many images make a group's mean unreliable.
 const fewImages = 10
 
-// remark says what is to be kept in mind about the result.
-func (r *Result) remark(say ui.Reporter) {
+// warnSmallGroups says what is to be kept in mind about the result.
+func (r *Result) warnSmallGroups(say ui.Reporter) {
 	few := map[string]bool{}
 	groups := 0
 	for _, c := range r.Concepts {

@@ -140,7 +140,7 @@ func (l *links) plan(ctx context.Context, items []dataset.Item) (missing []datas
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		switch there, err := l.there(item); {
+		switch there, err := l.exists(item); {
 		case err != nil:
 			return nil, err
 		case !there:
@@ -181,9 +181,9 @@ func (l *links) onlyOurs(ctx context.Context, ours map[string]bool) error {
 	})
 }
 
-// there reports whether the link of an item is there; anything else of that name is
+// exists reports whether there is the link of an item; anything else of that name is
 // an error.
-func (l *links) there(item dataset.Item) (bool, error) {
+func (l *links) exists(item dataset.Item) (bool, error) {
 	path := l.path(item)
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -98,11 +98,11 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 			result.Paths = append(result.Paths, path)
 		}
 	}
-	coded, err := s.there(o.DecompositionPath, artefact.KindCodes)
+	coded, err := s.alreadyComplete(o.DecompositionPath, artefact.KindCodes)
 	if err != nil {
 		return nil, err
 	}
-	described, err := s.there(o.DescriptionsPath, artefact.KindDescriptions)
+	described, err := s.alreadyComplete(o.DescriptionsPath, artefact.KindDescriptions)
 	if err != nil {
 		return nil, err
 	}

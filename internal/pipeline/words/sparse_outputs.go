@@ -10,10 +10,10 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
-// there reports whether an output is there already, and need not be made. One
+// alreadyComplete reports whether an output exists and need not be made again. One
 // that was made from something else is ErrStale, unless the run that is resumed
 // has already discarded it.
-func (s *sparse) there(path, kind string) (bool, error) {
+func (s *sparse) alreadyComplete(path, kind string) (bool, error) {
 	if path == "" {
 		return false, nil
 	}
