@@ -28,7 +28,7 @@ var covered = regexp.MustCompile(`(?m)^(\S+?):\d+:\s+\*?(\S+)\s+(\d+\.\d)%$`)
 // they count what runs: every function in its tables must have.
 func TestNamedFunctionsRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the program anew")
+		t.Skip("builds the program")
 	}
 	dir := t.TempDir()
 	in := func(name ...string) string { return filepath.Join(append([]string{dir}, name...)...) }
