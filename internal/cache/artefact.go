@@ -136,7 +136,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 		}
 		return nil, hint.With(
 			fmt.Errorf("open %s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
-			"run the command that makes it again: it goes on from there",
+			"run the command that makes it again: it resumes from there",
 		)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -39,7 +39,7 @@ type ChunkWriter struct {
 
 const (
 	startOver = "give another path, or discard what is there with {restart}"
-	goOn      = "finished chunks are kept: run the same command again to go on"
+	goOn      = "finished chunks are kept: run the same command again to resume"
 )
 
 // OpenChunks starts the collection that plan describes at path, or resumes it.

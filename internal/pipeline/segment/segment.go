@@ -137,7 +137,7 @@ type ClassShare struct {
 // Run labels every pixel of a picture, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns the result of the scenes before, with
-// the context's error; with a SavePath, and no drawings, it goes on from there.
+// the context's error; with a SavePath, and no drawings, it resumes from there.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	list, err := o.scenes(ctx, say)
 	if err != nil {
