@@ -133,7 +133,7 @@ func TestSegmentationIDs(t *testing.T) {
 
 const good = `shorter_side: 100
 data:
-  images: pictures
+  images: images
   labels:
     - folder: maps
 classes: [cat, "dog, puppy", [sky, cloud]]

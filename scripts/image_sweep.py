@@ -4,7 +4,7 @@
     image_sweep.py [--few] [--seed N] DIR
     CLIPNH_IMAGE_SWEEP=DIR go test -v -run Sweep ./internal/imageprep
 
-Beside every picture NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
+Beside every image NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
 
     NAME.want                convert("RGB")
     NAME.exif.want           the same after exif_transpose
@@ -13,8 +13,8 @@ Beside every picture NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
     NAME.crop.want           shorter side resized to the side of this, centre cropped
     NAME.openai.want         the same before, not after, convert("RGB")
 
-or of a line "error MESSAGE" where Pillow refuses the picture. --few writes
-small pictures, a few of each kind: internal/imageprep/testdata/sweep. Needs
+or of a line "error MESSAGE" where Pillow refuses the image. --few writes
+small images, a few of each kind: internal/imageprep/testdata/sweep. Needs
 Pillow and numpy.
 """
 import argparse
@@ -37,7 +37,7 @@ def rgb(im):
 class Sweep:
     def __init__(self, folder, seed, top):
         self.folder = folder
-        self.top = top  # of the sides of many pictures
+        self.top = top  # of the sides of many images
         self.rng = np.random.default_rng(seed)
         self.count = 0
         os.makedirs(folder, exist_ok=True)
@@ -46,7 +46,7 @@ class Sweep:
         with open(os.path.join(self.folder, name), "wb") as f:
             f.write(data)
 
-    def picture(self, name, data, exif=False):
+    def image(self, name, data, exif=False):
         self.count += 1
         self.put(name, data)
         try:
@@ -137,7 +137,7 @@ def pngs(s, rounds):
                 elif kind in (0, 2) and s.rng.random() < 0.4:
                     extra = chunk(b"tRNS", b"\0\1" * CHANNELS[kind])
                 data = png(s.rng, s.side(40), s.side(40), depth, kind, interlaced, palette, extra)
-                s.picture("png_%d_%d_%d_%03d.png" % (kind, depth, interlaced, r), data)
+                s.image("png_%d_%d_%d_%03d.png" % (kind, depth, interlaced, r), data)
 
 
 def webps(s, count):
@@ -153,7 +153,7 @@ def webps(s, count):
             im.save(b, "WEBP", save_all=True, append_images=frames, lossless=bool(n % 3), duration=50)
         else:
             im.save(b, "WEBP", lossless=kind == 3, quality=int(s.rng.integers(0, 101)), method=int(s.rng.integers(7)), exact=bool(n % 2))
-        s.picture("webp_%04d_%dx%d_%d.webp" % (n, w, h, kind), b.getvalue())
+        s.image("webp_%04d_%dx%d_%d.webp" % (n, w, h, kind), b.getvalue())
 
 
 def gif_codes(indices, bits):
@@ -187,7 +187,7 @@ def gifs(s, count):
             im = Image.fromarray(s.pixels(s.side(80), s.side(80), 3)).quantize(int(s.rng.integers(2, 257)))
             more = [Image.fromarray(s.pixels(*im.size, 3)) for _ in range(n % 3)]
             im.save(b, "GIF", save_all=bool(more), append_images=more, interlace=int(s.rng.integers(2)), optimize=bool(s.rng.integers(2)))
-            s.picture(name, b.getvalue())
+            s.image(name, b.getvalue())
             continue
         w, h, bits = s.side(40), s.side(40), int(s.rng.integers(2, 9))
         x, y, fw, fh = s.side(10) - 1, s.side(10) - 1, s.side(40), s.side(40)
@@ -200,7 +200,7 @@ def gifs(s, count):
         out += b"!\xfe\x03abc\0"
         out += b"," + struct.pack("<HHHHB", x, y, fw, fh, local * 0x80 | interlaced * 0x40 | size) + local * colours()
         out += bytes([bits]) + gif_codes(s.rng.integers(0, 1 << bits, fw * fh), bits) + b";"
-        s.picture(name, out)
+        s.image(name, out)
 
 
 def bmps(s, count):
@@ -209,7 +209,7 @@ def bmps(s, count):
         im = Image.fromarray(s.pixels(s.side(40), s.side(40), 3)).convert(mode)
         b = io.BytesIO()
         im.save(b, "BMP")
-        s.picture("bmp_%04d_%s.bmp" % (n, mode), b.getvalue())
+        s.image("bmp_%04d_%s.bmp" % (n, mode), b.getvalue())
 
 
 def rows(rng, w, h, bits, flip):
@@ -275,7 +275,7 @@ def other_bmps(s, count):
         if n % 11 == 0 and bits <= 8 and header > 12:
             offset, gap = 14 + header, b""  # a file that leaves its palette out
         out = b"BM" + struct.pack("<IHHI", 0, 0, 0, offset) + head + table + gap + data
-        s.picture("bmp_other_%04d_%d_%d_%d.bmp" % (n, header, bits, packed), out)
+        s.image("bmp_other_%04d_%d_%d_%d.bmp" % (n, header, bits, packed), out)
 
 
 def pnms(s, count):
@@ -294,7 +294,7 @@ def pnms(s, count):
             blank += "  "[: n % 3]
         words = ["P%d" % kind, str(w), str(h)] + ([] if kind == 4 else [str(most)])
         header = ("\n" + blank).join(words) + "\n"
-        s.picture("pnm_%04d_P%d_%d.%s" % (n, kind, most, ["pbm", "pgm", "ppm"][kind - 4]), header.encode() + data)
+        s.image("pnm_%04d_P%d_%d.%s" % (n, kind, most, ["pbm", "pgm", "ppm"][kind - 4]), header.encode() + data)
 
 
 def tiff(order, w, h, tags, blocks, tile):
@@ -417,12 +417,12 @@ def tiffs(s, count):
             tags[322], tags[323] = [bw], [bh]
         else:
             tags[278] = [bh]
-        s.picture("tiff_%04d_%d_%d_%d_%d.tif" % (n, photometric, bits, samples, kind), tiff(order, w, h, tags, blocks, tile))
+        s.image("tiff_%04d_%d_%d_%d_%d.tif" % (n, photometric, bits, samples, kind), tiff(order, w, h, tags, blocks, tile))
         if n % 10 == 0:
             b = io.BytesIO()
             im = Image.fromarray(s.pixels(w, h, 3)).convert(["RGB", "L", "P", "1", "CMYK"][n // 10 % 5])
             im.save(b, "TIFF", compression=["raw", "tiff_lzw", "packbits", "tiff_adobe_deflate"][n // 50 % 4])
-            s.picture("tiff_pillow_%04d_%s.tif" % (n, im.mode), b.getvalue())
+            s.image("tiff_pillow_%04d_%s.tif" % (n, im.mode), b.getvalue())
 
 
 def jpegs(s, count):
@@ -436,11 +436,11 @@ def jpegs(s, count):
         exif.endian = "<>"[n % 2]
         b = io.BytesIO()
         im.save(b, "JPEG", quality=int(s.rng.integers(1, 101)), exif=exif)
-        s.picture("jpeg_%04d_%s.jpg" % (n, mode), b.getvalue(), exif=True)
+        s.image("jpeg_%04d_%s.jpg" % (n, mode), b.getvalue(), exif=True)
         for kind in ("PNG", "WEBP"):
             b = io.BytesIO()
             im.convert("RGB").save(b, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
-            s.picture("exif_%04d.%s" % (n, kind.lower()), b.getvalue(), exif=True)
+            s.image("exif_%04d.%s" % (n, kind.lower()), b.getvalue(), exif=True)
 
 
 def orientations(s):
@@ -458,7 +458,7 @@ def orientations(s):
             ("deflated", chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile))),
         ]
         for name, data in chunks if n in (0, 6, 8) else chunks[n % 4 : n % 4 + 1]:
-            s.picture("text_%d_%s.png" % (n, name), png(s.rng, 5, 3, 8, 2, 0, extra=data), exif=True)
+            s.image("text_%d_%s.png" % (n, name), png(s.rng, 5, 3, 8, 2, 0, extra=data), exif=True)
 
 
 def cropped(im, size):
@@ -478,7 +478,7 @@ def resizes(s, count, side):
         name = "resize_%04d.png" % n
         b = io.BytesIO()
         im.save(b, "PNG")
-        s.picture(name, b.getvalue())
+        s.image(name, b.getvalue())
         to = [(s.side(side), s.side(side)), (w, s.side(side)), (s.side(side), h), (w, h)][int(s.rng.choice(4, p=[0.7, 0.12, 0.12, 0.06]))]
         s.put(name + ".bicubic.want", rgb(im.resize(to, Image.BICUBIC)))
         s.put(name + ".bilinear.want", rgb(im.resize(to, Image.BILINEAR)))
@@ -503,7 +503,7 @@ def main():
     pnms(s, 18 if few else 600)
     tiffs(s, 48 if few else 2400)
     orientations(s)
-    print(s.count, "pictures; Pillow", Image.__version__, "WebP", features.version("webp"))
+    print(s.count, "images; Pillow", Image.__version__, "WebP", features.version("webp"))
 
 
 if __name__ == "__main__":

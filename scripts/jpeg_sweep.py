@@ -7,8 +7,8 @@
     jpeg_sweep.py --photos DIR
     CLIPNH_JPEG_PHOTOS=DIR go test -run '^$' -bench Decode ./internal/jpeg
 
---few writes small pictures, a few of each kind: internal/jpeg/testdata/sweep.
---photos writes pictures of 3 and 12 megapixels only, to measure with.
+--few writes small images, a few of each kind: internal/jpeg/testdata/sweep.
+--photos writes images of 3 and 12 megapixels only, to measure with.
 
 Beside every NAME.jpg stands NAME.want: a line "MODE WIDTH HEIGHT" and the raw
 samples in Pillow's own mode (L, RGB, CMYK), or a line "error MESSAGE" where
@@ -49,7 +49,7 @@ def write(folder, name, data):
         f.write(want(data))
 
 
-def picture(rng, w, h, channels):
+def image(rng, w, h, channels):
     """Smooth colour with edges and some noise: all of a block's coefficients occur."""
     small = rng.random((max(2, h // 6), max(2, w // 6), channels)) * 255
     bands = [Image.fromarray(small[..., i].astype("uint8")).resize((w, h), Image.BICUBIC) for i in range(channels)]
@@ -74,7 +74,7 @@ def from_pillow(folder, rng, sizes):
             if rng.random() < 0.1:
                 options["qtables"] = [[int(v) for v in rng.integers(1, 256, 64)] for _ in range(2)]
             kind = ["RGB", "RGB", "RGB", "L", "CMYK"][int(rng.integers(5))]
-            im = picture(rng, w, h, {"L": 1, "RGB": 3, "CMYK": 4}[kind])
+            im = image(rng, w, h, {"L": 1, "RGB": 3, "CMYK": 4}[kind])
             b = io.BytesIO()
             im.save(b, "JPEG", **options)
             data = b.getvalue()
@@ -89,7 +89,7 @@ def larger(folder, rng):
     for n in range(40):
         w, h = int(rng.integers(41, 300)), int(rng.integers(41, 300))
         b = io.BytesIO()
-        picture(rng, w, h, 3).save(b, "JPEG", quality=int(rng.integers(20, 98)), subsampling=int(rng.integers(3)),
+        image(rng, w, h, 3).save(b, "JPEG", quality=int(rng.integers(20, 98)), subsampling=int(rng.integers(3)),
                                    progressive=bool(n % 2), optimize=bool(rng.integers(2)))
         write(folder, "large_%02d" % n, b.getvalue())
         for i in range(3):

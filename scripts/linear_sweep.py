@@ -41,7 +41,7 @@ def sizes(rng, n, w, h, most):
     return int(rng.integers(1, most)), int(rng.integers(1, most))
 
 
-def picture(rng, n, w, h):
+def image(rng, n, w, h):
     if n % 3 == 0:  # hard edges
         return (rng.integers(0, 2, (h, w, 3)) * 255).astype("uint8")
     if n % 3 == 1:
@@ -63,13 +63,13 @@ def main():
         w, h = (int(v) for v in rng.integers(1, most, 2))
         if n % 8 == 0:
             w, h = 2 * (w // 2) or 2, 2 * (h // 2) or 2
-        src = picture(rng, n, w, h)
+        src = image(rng, n, w, h)
         out = cv2.resize(src, sizes(rng, n, w, h, most), interpolation=cv2.INTER_LINEAR)
         path = os.path.join(args.dir, "linear_%04d.png" % n)
         cv2.imwrite(path, src[..., ::-1])
         with open(path + ".linear.want", "wb") as f:
             f.write(b"%d %d\n" % (out.shape[1], out.shape[0]) + out.tobytes())
-    print(count, "pictures; OpenCV", cv2.__version__)
+    print(count, "images; OpenCV", cv2.__version__)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
 	result, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
-		Options: opts.pictures(g), Modes: opts.chosenModes(),
+		Options: opts.images(g), Modes: opts.chosenModes(),
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),
@@ -194,5 +194,5 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 	} else {
 		err = printEvaluation(g.printer, &result.Evaluation)
 	}
-	return errors.Join(err, skippedPictures(&result.Evaluation))
+	return errors.Join(err, skippedImages(&result.Evaluation))
 }

@@ -125,7 +125,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
-	pictureFlags(fs, &o.images)
+	imageFlags(fs, &o.images)
 }
 
 // precisions are the values of --precision.
@@ -150,9 +150,9 @@ func checkPrecision(name string) error {
 	return nil
 }
 
-// pictureFlags adds the flags of every command whose images are resized and cropped to
+// imageFlags adds the flags of every command whose images are resized and cropped to
 // what the tower sees.
-func pictureFlags(fs *pflag.FlagSet, o *imageprep.Options) {
+func imageFlags(fs *pflag.FlagSet, o *imageprep.Options) {
 	fs.BoolVar(&o.EXIF, "exif", false, "apply the EXIF orientation of images; the reference does not")
 	fs.Var(orderFlag{&o.Order}, "preprocess", "prepare images in `ORDER` reference (convert to RGB, then resize) or openai (resize, then convert); only images that are not RGB differ")
 	choices(fs, "preprocess", imageprep.ConvertFirst.String(), imageprep.ResizeFirst.String())

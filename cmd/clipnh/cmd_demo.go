@@ -156,14 +156,14 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	}
 	var b strings.Builder
 	b.WriteString("Figures:\n")
-	for _, p := range demoPictures {
+	for _, p := range demoImages {
 		fmt.Fprintf(&b, "  %-*s  %s\n", len(opts.dir)+26, filepath.Join(opts.dir, filepath.FromSlash(p.path)), p.what)
 	}
 	return g.printer.Text(b.String())
 }
 
-// demoPictures are the figures that the steps drew.
-var demoPictures = []struct{ path, what string }{
+// demoImages are the figures that the steps drew.
+var demoImages = []struct{ path, what string }{
 	{"ablation.png", "accuracy as fewer pairs or neurons are kept"},
 	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
 	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},

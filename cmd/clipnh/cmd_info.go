@@ -28,7 +28,7 @@ one image, and the memory of its packed weights.
 
 With --graph, draws the graph that the image tower runs: its operations in the
 order of the arrows, with the shapes of their outputs for one image and the
-algorithms of the convolutions. FILE is an .svg picture, or a .dot file for
+algorithms of the convolutions. FILE is an .svg image, or a .dot file for
 Graphviz.`
 
 func newInfoCommand(g *globalOptions) *cobra.Command {

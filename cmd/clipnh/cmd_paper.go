@@ -148,7 +148,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	}
 	report := &paper.Report{
 		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
-		Rows: []paper.Row{}, Pictures: []paper.Picture{}, Missing: []paper.Missing{},
+		Rows: []paper.Row{}, Figures: []paper.Figure{}, Missing: []paper.Missing{},
 	}
 	plan := newPaperPlan(opts.dir, src, opts.onDemo())
 	runner := &paper.Runner{
@@ -189,17 +189,17 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 			row.Result = result.title
 			report.Rows = append(report.Rows, row)
 		}
-		if result.pictures != nil {
-			pictures, err := result.pictures(records)
+		if result.figures != nil {
+			figures, err := result.figures(records)
 			if err != nil {
 				return err
 			}
-			for _, p := range pictures {
+			for _, p := range figures {
 				if p.Path, err = filepath.Rel(opts.dir, p.Path); err != nil {
 					return err
 				}
 				p.Path, p.Result = filepath.ToSlash(p.Path), result.title
-				report.Pictures = append(report.Pictures, p)
+				report.Figures = append(report.Figures, p)
 			}
 		}
 		for _, name := range needed {
@@ -245,7 +245,7 @@ func printPaper(report *paper.Report, g *globalOptions) error {
 			name = ""
 		}
 		result = row.Result
-		t.Row(name, row.Setting, paper.Figure(&row.Value, row.Unit), paper.Figure(row.Published, row.Unit), paper.Figure(row.Expected, row.Unit))
+		t.Row(name, row.Setting, paper.Format(&row.Value, row.Unit), paper.Format(row.Published, row.Unit), paper.Format(row.Expected, row.Unit))
 	}
 	return g.printer.Table(t)
 }

@@ -100,7 +100,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 		return usageError{err}
 	}
 	result, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
-		Options: opts.pictures(g), Means: opts.means, PCs: opts.pcs,
+		Options: opts.images(g), Means: opts.means, PCs: opts.pcs,
 		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
 	}, g.printer)
@@ -115,5 +115,5 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	} else {
 		err = printEvaluation(g.printer, &result.Evaluation)
 	}
-	return errors.Join(err, skippedPictures(&result.Evaluation))
+	return errors.Join(err, skippedImages(&result.Evaluation))
 }

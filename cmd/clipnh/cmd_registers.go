@@ -77,7 +77,7 @@ func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.list, "list", 50, "list the `N` units of largest mean absolute value")
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --diff-save-path and start over")
-	pictureFlags(fs, &o.images)
+	imageFlags(fs, &o.images)
 }
 
 func (o *registersOptions) validate() error {

@@ -200,7 +200,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		return retrieve.Options{}, usageError{err}
 	}
 	p := o.stage
-	p.Options, p.Neurons, p.Pairs, p.Threads = o.pictures(g), neurons, splitUnits(o.pairs), g.workers()
+	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	if o.wordsPath != "" {
 		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
 			return p, err

@@ -361,7 +361,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		return err
 	}
 	o := opts.stage
-	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.pictures(g), concepts, questions, opts.reader(questions, asked)
+	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.images(g), concepts, questions, opts.reader(questions, asked)
 	o.Shard, _ = parsePart(opts.shard, o.SavePath) // validated
 	o.Threads = g.workers()
 	if opts.from.ScoresPath != "" {

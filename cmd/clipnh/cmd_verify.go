@@ -116,13 +116,13 @@ func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globa
 }
 
 func printVerify(result *verify.Result, g *globalOptions) error {
-	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Right("size"), ui.Left("state"), ui.Left("made from"), ui.Left("pictures"))
+	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Right("size"), ui.Left("state"), ui.Left("made from"), ui.Left("images"))
 	for _, a := range result.Artefacts {
 		var from []string
 		for _, p := range a.Parents {
 			from = append(from, p.Role+" "+p.State)
 		}
-		t.Row(a.Path, a.Kind, ui.FormatBytes(a.Bytes), a.State, strings.Join(from, ", "), a.Pictures)
+		t.Row(a.Path, a.Kind, ui.FormatBytes(a.Bytes), a.State, strings.Join(from, ", "), a.Images)
 	}
 	for _, a := range result.Artefacts {
 		for _, p := range a.Repaired {

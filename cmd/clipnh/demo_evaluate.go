@@ -35,7 +35,7 @@ var demoPercentiles = []float64{80, 90, 95, 98, 99}
 // evaluate adds the accuracies of reconstruct and ablate.
 func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expected *demo.Expectation, threads int) error {
 	say := ui.NewPrinter(io.Discard, io.Discard, time.Now) // the steps have printed it
-	pictures := source.Options{
+	images := source.Options{
 		ScoresPath: in("caches/val"), Data: dataset.Options{Kind: dataset.ImageNetVal, Path: in(demo.ImageNet)},
 	}
 	for _, units := range []struct {
@@ -43,7 +43,7 @@ func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expec
 		expected float64
 	}{{"", expected.Reconstruction.Pairs}, {"_n", expected.Reconstruction.Neurons}} {
 		rebuilt, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
-			Options: pictures, PCs: []string{in("caches/pc0" + units.suffix + ".npy")}, Means: in("caches/means" + units.suffix + ".npy"),
+			Options: images, PCs: []string{in("caches/pc0" + units.suffix + ".npy")}, Means: in("caches/means" + units.suffix + ".npy"),
 			ClassesPath: in("caches/classes.npy"), Threads: threads,
 		}, say)
 		if err != nil {
@@ -54,7 +54,7 @@ func (r *demoResult) evaluate(ctx context.Context, in func(string) string, expec
 		r.Reconstruction = append(r.Reconstruction, demoVariant{v.Variant, v.Top1, units.expected})
 	}
 	ablated, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
-		Options: pictures, Modes: []string{evaluate.AblatePairs, evaluate.AblateNeurons}, Percentiles: demoPercentiles,
+		Options: images, Modes: []string{evaluate.AblatePairs, evaluate.AblateNeurons}, Percentiles: demoPercentiles,
 		Norms:     map[string]string{evaluate.AblatePairs: in("caches/norms.npy"), evaluate.AblateNeurons: in("caches/norms_n.npy")},
 		TopImages: 50, Means: []string{in("caches/means.npy")}, ClassesPath: in("caches/classes.npy"), Threads: threads,
 	}, say)
@@ -97,5 +97,5 @@ func (r *demoResult) printEvaluations(p *ui.Printer) error {
 	if err := p.Text("\n"); err != nil {
 		return err
 	}
-	return r.printPictures(p)
+	return r.printImages(p)
 }

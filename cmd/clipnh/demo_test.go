@@ -12,7 +12,7 @@ import (
 )
 
 // TestDemo runs the demo twice and compares what it finds with what PyTorch
-// measured on the same weights and pictures.
+// measured on the same weights and images.
 func TestDemo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "a folder") // with a blank, as a user may have one
 	for _, time := range []string{"first", "second"} {
@@ -38,7 +38,7 @@ func TestDemo(t *testing.T) {
 		if len(got.Segmentation) != 5 || len(got.Shift) != 2 {
 			t.Errorf("%s time: segmentation %v, shift %v", time, got.Segmentation, got.Shift)
 		}
-		for _, p := range demoPictures {
+		for _, p := range demoImages {
 			if _, err := os.Stat(filepath.Join(dir, p.path)); err != nil {
 				t.Errorf("%s time: %v", time, err)
 			}
@@ -80,7 +80,7 @@ func checkDemoEvaluations(t *testing.T, got *demoResult) {
 		t.Errorf("%d points of the ablation curve", len(got.Ablation))
 	}
 	for _, a := range got.Ablation {
-		// One picture of 400, for weights rounded to fp16.
+		// One image of 400, for weights rounded to fp16.
 		const tolerance = 1.0 / 400
 		if math.Abs(a.Pairs-a.ExpectedPairs) > tolerance || math.Abs(a.Neurons-a.ExpectedNeurons) > tolerance {
 			t.Errorf("ablation %+v", a)

@@ -116,7 +116,7 @@ func nobody(t *testing.T) (copyOf string, as *syscall.SysProcAttr) {
 	return copyOf, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
 }
 
-// TestReadOnlyFolder writes where nothing may be written, and a picture becomes
+// TestReadOnlyFolder writes where nothing may be written, and an image becomes
 // unreadable: each is an error of one line, and when it is put right the command
 // resumes.
 func TestReadOnlyFolder(t *testing.T) {
@@ -183,9 +183,9 @@ func TestReadOnlyFolder(t *testing.T) {
 	}
 	want.compare(t, filepath.Join(shut, "scores"), "a folder that can be written again")
 
-	// A picture that cannot be read from the beginning is skipped; one that could
+	// An image that cannot be read from the beginning is skipped; one that could
 	// be when the run began is not.
-	last := lastPicture(t, data, 4)
+	last := lastImage(t, data, 4)
 	for range 20 {
 		path := filepath.Join(out, "unreadable")
 		if err := os.RemoveAll(path); err != nil {
@@ -203,14 +203,14 @@ func TestReadOnlyFolder(t *testing.T) {
 		if !begun || end.code == exitDone {
 			continue // it was faster
 		}
-		end.failed(t, "a picture that becomes unreadable", "it could be read when the run began")
+		end.failed(t, "an image that becomes unreadable", "it could be read when the run began")
 		count("pictures", 1)
 		count("resumes", 1)
 		if end := begin(2, collect(path)...).wait(t); end.code != exitDone {
 			t.Fatalf("exit code %d: %s", end.code, end.said)
 		}
-		want.compare(t, path, "a picture that was unreadable for a while")
+		want.compare(t, path, "an image that was unreadable for a while")
 		return
 	}
-	t.Error("20 runs were done before the picture became unreadable")
+	t.Error("20 runs were done before the image became unreadable")
 }

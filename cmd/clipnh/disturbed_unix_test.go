@@ -15,8 +15,8 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
-// lastPicture is the last one of a folder that a stride takes.
-func lastPicture(t *testing.T, dir string, stride int) string {
+// lastImage is the last one of a folder that a stride takes.
+func lastImage(t *testing.T, dir string, stride int) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil || len(entries) == 0 {
@@ -25,17 +25,17 @@ func lastPicture(t *testing.T, dir string, stride int) string {
 	return filepath.Join(dir, entries[(len(entries)-1)/stride*stride].Name())
 }
 
-// TestPicturesChange removes or overwrites an image while a collection runs, or between
+// TestImagesChange removes or overwrites an image while a collection runs, or between
 // two runs: the command stops, and resumes when the image is restored.
-func TestPicturesChange(t *testing.T) {
+func TestImagesChange(t *testing.T) {
 	assets := filepath.Join("..", "..", "internal", "demo", "assets")
 	base := t.TempDir()
 	data := filepath.Join(base, "pictures")
 	if err := os.CopyFS(data, os.DirFS(filepath.Join(assets, "imagenet", "test"))); err != nil {
 		t.Fatal(err)
 	}
-	last := lastPicture(t, data, 4)
-	first := filepath.Join(data, filepath.Base(lastPicture(t, data, 1<<20)))
+	last := lastImage(t, data, 4)
+	first := filepath.Join(data, filepath.Base(lastImage(t, data, 1<<20)))
 	good := map[string][]byte{}
 	for _, path := range []string{first, last} {
 		content, err := os.ReadFile(path)
@@ -54,7 +54,7 @@ func TestPicturesChange(t *testing.T) {
 		{"statistics", "statistics/journal", []string{"--stats-only", "--top-k", "5"}},
 		{"mean", "mean.sum", []string{"--mean"}},
 	} {
-		collect := faultJob{name: "pictures " + job.name, args: func(dir string) []string {
+		collect := faultJob{name: "images " + job.name, args: func(dir string) []string {
 			return append([]string{"collect", "--model", filepath.Join(assets, "tiny-clip.pt"), "--dataset", "images", "--data-path", data,
 				"--sample-stride", "4", "--save-path", filepath.Join(dir, job.name)}, job.more...)
 		}}
@@ -72,11 +72,11 @@ func TestPicturesChange(t *testing.T) {
 				return errors.Join(os.WriteFile(last, good[last], 0o666), os.WriteFile(first, same, 0o666))
 			}},
 		} {
-			t.Run(job.name+" of a picture that "+fault.name, func(t *testing.T) {
+			t.Run(job.name+" of an image that "+fault.name, func(t *testing.T) {
 				for range thorough(1, 2) {
 					for attempt := 0; ; attempt++ {
 						if attempt == 30 {
-							t.Fatal("30 runs were done before the picture was changed")
+							t.Fatal("30 runs were done before the image was changed")
 						}
 						dir := collect.begin(t)
 						p := collect.start(t, dir, 1)
@@ -106,7 +106,7 @@ func TestPicturesChange(t *testing.T) {
 							t.Fatalf("exit code %d, want %d and %q: %s", end.code, fault.code, fault.wanted, end.said)
 						}
 						count("pictures", 1)
-						collect.resume(t, dir, want, "a picture that "+fault.name)
+						collect.resume(t, dir, want, "an image that "+fault.name)
 						break
 					}
 				}

@@ -94,8 +94,8 @@ func printEvaluation(p *ui.Printer, e *evaluate.Evaluation) error {
 	return p.Table(t)
 }
 
-// skippedPictures returns the error of an evaluation without some of its images.
-func skippedPictures(e *evaluate.Evaluation) error {
+// skippedImages returns the error of an evaluation without some of its images.
+func skippedImages(e *evaluate.Evaluation) error {
 	if n := len(e.Skipped); n > 0 {
 		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+e.Images)
 	}

@@ -54,7 +54,7 @@ func endFaults(w io.Writer) {
 	if counts["bytes equal"]+counts["losses"] == 0 {
 		return
 	}
-	fmt.Fprintf(w, "faults: %d kills, %d file size limits, %d full disks, %d pictures lost or changed; %d resumes, %d end states with the bytes of an undisturbed run, %d losses\n",
+	fmt.Fprintf(w, "faults: %d kills, %d file size limits, %d full disks, %d images lost or changed; %d resumes, %d end states with the bytes of an undisturbed run, %d losses\n",
 		counts["kills"], counts["limits"], counts["full disks"], counts["pictures"], counts["resumes"], counts["bytes equal"], counts["losses"])
 }
 
@@ -96,7 +96,7 @@ var faultInputs struct {
 	undisturbed      map[string]*undisturbed
 }
 
-// demoFlags are the model and the pictures of the example; in the short form, some
+// demoFlags are the model and the images of the example; in the short form, some
 // of them.
 func demoFlags() []string {
 	assets := filepath.Join("..", "..", "internal", "demo", "assets")

@@ -12,10 +12,10 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 )
 
-// loadPictures is how many pictures TestLoad collects.
-const loadPictures = 20000
+// loadImages is how many images TestLoad collects.
+const loadImages = 20000
 
-// TestLoad collects many pictures, the example's under other names, and samples the
+// TestLoad collects many images, the example's under other names, and samples the
 // memory that the process has: it does not grow with their number. It is for "make
 // faults".
 func TestLoad(t *testing.T) {
@@ -36,7 +36,7 @@ func TestLoad(t *testing.T) {
 	if err := os.Mkdir(data, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	for i := range loadPictures {
+	for i := range loadImages {
 		if err := os.Symlink(filepath.Join(from, entries[i%len(entries)].Name()), filepath.Join(data, fmt.Sprintf("%06d.jpg", i))); err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +54,7 @@ func TestLoad(t *testing.T) {
 		t.Fatalf("exit code %d: %s", end.code, end.said)
 	}
 	a, err := cache.Open(out)
-	if err != nil || a.Manifest.Shape[0] != loadPictures {
+	if err != nil || a.Manifest.Shape[0] != loadImages {
 		t.Fatalf("%v", err)
 	}
 	if len(samples) < 8 {
@@ -62,8 +62,8 @@ func TestLoad(t *testing.T) {
 	}
 	quarter := len(samples) / 4
 	early, late := most(samples[quarter:2*quarter]), most(samples[3*quarter:])
-	t.Logf("%d pictures in %.0f s: resident at most %d MB in the first quarter, %d in the second, %d in the third, %d in the last",
-		loadPictures, time.Since(start).Seconds(), most(samples[:quarter]), early, most(samples[2*quarter:3*quarter]), late)
+	t.Logf("%d images in %.0f s: resident at most %d MB in the first quarter, %d in the second, %d in the third, %d in the last",
+		loadImages, time.Since(start).Seconds(), most(samples[:quarter]), early, most(samples[2*quarter:3*quarter]), late)
 	// The garbage collector lets the heap breathe by some megabytes.
 	if late > early+early/10+16 {
 		t.Errorf("the memory grows: samples %v MB", samples)

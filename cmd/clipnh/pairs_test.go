@@ -153,10 +153,10 @@ func TestInputsBelongTogether(t *testing.T) {
 	}
 	out := filepath.Join(t.TempDir(), "out")
 	words, vocab := base.at("words.txt"), testutil.Golden("text/toy_merges.txt.gz")
-	picture := filepath.Join(out, "..", "picture.png")
+	image := filepath.Join(out, "..", "picture.png")
 	for name, content := range filesBelow(t, testutil.Golden("dataset")) {
 		if strings.HasSuffix(name, ".png") || strings.HasSuffix(name, ".jpg") {
-			if err := os.WriteFile(picture, []byte(content), 0o666); err != nil {
+			if err := os.WriteFile(image, []byte(content), 0o666); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -203,7 +203,7 @@ func TestInputsBelongTogether(t *testing.T) {
 			"model": "scores words.npy pc0.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy", "texts": "words.npy", "order": "words.npy"}},
 		{"shift --watch", "shift --scores {scores} --watch " + "{reference} --concepts-path " + words + " --text-embeddings-path {words.npy} --pcs-path {pc0.npy} --bootstrap 0", map[string]string{
 			"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy", "texts": "words.npy", "order": "words.npy"}},
-		{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes dog,cat --k 9 --image " + picture, map[string]string{
+		{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes dog,cat --k 9 --image " + image, map[string]string{
 			"model": "checkpoint pc0.npy classes.npy", "block": "pc0.npy", "precision": "pc0.npy", "texts": "classes.npy", "order": "classes.npy"}},
 		{"merge", "merge --restart --save-path " + out + " {whole.1-of-2} {whole.2-of-2}", map[string]string{
 			"model": "whole.1-of-2 whole.2-of-2", "block": "whole.1-of-2 whole.2-of-2", "precision": "whole.1-of-2 whole.2-of-2"}},

@@ -21,8 +21,8 @@ type paperResult struct {
 	steps []string
 	// rows returns the values, from the steps' records.
 	rows func(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error)
-	// pictures returns the figures that the steps drew; nil if they draw none.
-	pictures func(records map[string]*paper.Record) ([]paper.Picture, error)
+	// figures returns those that the steps drew; nil if they draw none.
+	figures func(records map[string]*paper.Record) ([]paper.Figure, error)
 }
 
 // paperPlan is the steps of all results for one model and its data.

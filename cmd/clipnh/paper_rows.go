@@ -42,11 +42,11 @@ func paperResults() []paperResult {
 }
 
 // drawing returns the figure of a step whose only output is one.
-func drawing(step, title string) func(map[string]*paper.Record) ([]paper.Picture, error) {
-	return func(records map[string]*paper.Record) ([]paper.Picture, error) {
-		var all []paper.Picture
+func drawing(step, title string) func(map[string]*paper.Record) ([]paper.Figure, error) {
+	return func(records map[string]*paper.Record) ([]paper.Figure, error) {
+		var all []paper.Figure
 		for path := range records[step].Outputs {
-			all = append(all, paper.Picture{Title: title, Path: path})
+			all = append(all, paper.Figure{Title: title, Path: path})
 		}
 		return all, nil
 	}
@@ -191,13 +191,13 @@ func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 	var rows []paper.Row
 	for _, n := range r.Neurons {
 		whole := map[string]bool{}
-		for _, picture := range n.Units[0].Top {
-			whole[picture.Name] = true
+		for _, image := range n.Units[0].Top {
+			whole[image.Name] = true
 		}
 		for _, pair := range n.Units[1:min(1+pairs, len(n.Units))] {
 			row := paper.Row{Setting: fmt.Sprintf("%s: how many of its %d strongest images are %s's too", pair.Unit, len(pair.Top), n.Neuron), Unit: "images", Step: "retrieve"}
-			for _, picture := range pair.Top {
-				if whole[picture.Name] {
+			for _, image := range pair.Top {
+				if whole[image.Name] {
 					row.Value++
 				}
 			}
@@ -207,13 +207,13 @@ func retrieveRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 	return rows, nil
 }
 
-func retrieveSheets(records map[string]*paper.Record) ([]paper.Picture, error) {
+func retrieveSheets(records map[string]*paper.Record) ([]paper.Figure, error) {
 	r, err := decodeRecord[retrieve.Result](records, "retrieve")
-	var all []paper.Picture
+	var all []paper.Figure
 	for _, n := range r.Neurons {
-		all = append(all, paper.Picture{Title: "images of " + n.Neuron + " and its pairs", Path: n.Sheet})
+		all = append(all, paper.Figure{Title: "images of " + n.Neuron + " and its pairs", Path: n.Sheet})
 		if heat := n.Units[0].Heat; heat != "" {
-			all = append(all, paper.Picture{Title: "where " + n.Neuron + " is active in its images", Path: heat})
+			all = append(all, paper.Figure{Title: "where " + n.Neuron + " is active in its images", Path: heat})
 		}
 	}
 	return all, err
@@ -251,12 +251,12 @@ func segmentRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, e
 }
 
 // segmentDrawings returns the figures of the first images.
-func segmentDrawings(records map[string]*paper.Record) ([]paper.Picture, error) {
+func segmentDrawings(records map[string]*paper.Record) ([]paper.Figure, error) {
 	const shown = 3
 	r, err := decodeRecord[segment.Result](records, "segment")
-	var all []paper.Picture
+	var all []paper.Figure
 	for _, path := range r.Files[:min(shown, len(r.Files))] {
-		all = append(all, paper.Picture{Title: "classes over an image", Path: path})
+		all = append(all, paper.Figure{Title: "classes over an image", Path: path})
 	}
 	return all, err
 }

@@ -39,10 +39,10 @@ func TestPaper(t *testing.T) {
 			t.Errorf("%s, %s: %g, want %g", row.Result, row.Setting, row.Value, *row.Expected)
 		}
 	}
-	if len(results) != 3 || len(report.Missing) != 0 || len(report.Pictures) != 2 {
-		t.Errorf("results %v, missing %v, pictures %v", results, report.Missing, report.Pictures)
+	if len(results) != 3 || len(report.Missing) != 0 || len(report.Figures) != 2 {
+		t.Errorf("results %v, missing %v, images %v", results, report.Missing, report.Figures)
 	}
-	for _, p := range report.Pictures {
+	for _, p := range report.Figures {
 		if _, err := os.Stat(filepath.Join(dir, p.Path)); err != nil {
 			t.Error(err)
 		}

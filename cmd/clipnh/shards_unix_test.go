@@ -39,12 +39,12 @@ func shardJobs(t *testing.T) []shardJob {
 		t.Fatal(said)
 	}
 	assets := filepath.Join("..", "..", "internal", "demo", "assets")
-	pictures := []string{"--model", filepath.Join(assets, "tiny-clip.pt"), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, "imagenet"), "--sample-stride", "3"}
+	images := []string{"--model", filepath.Join(assets, "tiny-clip.pt"), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, "imagenet"), "--sample-stride", "3"}
 	texts := []string{"--model", filepath.Join(assets, "tiny-clip.pt"), "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"),
 		"--templates", filepath.Join(assets, "templates.txt"), "--pcs-path", pcs}
 	return []shardJob{
-		{"scores", "collect", pictures, 4},
-		{"statistics", "collect", append(slices.Clone(pictures), "--stats-only", "--top-k", "5"), 3},
+		{"scores", "collect", images, 4},
+		{"statistics", "collect", append(slices.Clone(images), "--stats-only", "--top-k", "5"), 3},
 		{"counts.json", "segment", append(slices.Clone(texts), "--config", "demo", "--data-path", filepath.Join(assets, "VOC2010"),
 			"--limit", fmt.Sprint(thorough(8, 25)), "--method", "pairs,self-self"), 4},
 		{"ratios.json", "shift", append(slices.Clone(texts), "--concepts", "yellow,convertible", "--dataset", "cars", "--data-path", filepath.Join(assets, "stanford_cars"),

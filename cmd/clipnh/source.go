@@ -33,7 +33,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
-	pictureFlags(fs, &o.from.Images)
+	imageFlags(fs, &o.from.Images)
 }
 
 func (o *sourceOptions) validate() error {
@@ -94,8 +94,8 @@ func saysStride(scores string) bool {
 	return err == nil
 }
 
-// pictures returns the options of the stages; validate has passed.
-func (o *sourceOptions) pictures(g *globalOptions) source.Options {
+// images returns the options of the stages; validate has passed.
+func (o *sourceOptions) images(g *globalOptions) source.Options {
 	shape, err := parseShape(o.shape)
 	if err != nil {
 		panic("options were not validated")

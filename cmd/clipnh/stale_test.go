@@ -21,7 +21,7 @@ type inputs struct {
 
 func (in inputs) at(name string) string { return filepath.Join(in.dir, name) }
 
-// labelled lays the golden pictures out in two classes.
+// labelled lays the golden images out in two classes.
 func labelled(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -112,7 +112,7 @@ func TestStaleInputs(t *testing.T) {
 			"--pcs-path", a.at("pc0_half.npy"), "--text-descs-list-path", words}, "components"},
 		{"reconstruct: means of another model", reconstruct(b.at("means.npy"), a.at("pc0.npy")), "weights"},
 		{"reconstruct: directions of another model", reconstruct(a.at("means.npy"), b.at("pc0.npy")), "weights"},
-		{"reconstruct: directions of other pictures than the means", reconstruct(a.at("means.npy"), a.at("pc0_half.npy")), "contributions"},
+		{"reconstruct: directions of other images than the means", reconstruct(a.at("means.npy"), a.at("pc0_half.npy")), "contributions"},
 		{"reconstruct: codes of another model", coded(b.at("codes.npz"), a.at("words.npy"), "columns"), "weights"},
 		{"reconstruct: codes over other embeddings", coded(a.at("codes.npz"), a.at("sentences.npy"), "columns"), "embeddings"},
 		{"reconstruct: codes over a dictionary made otherwise", coded(a.at("codes.npz"), a.at("words.npy"), "rows"), "normalize"},

@@ -35,7 +35,7 @@ func must(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	return stdout, stderr
 }
 
-// goldenModel are the flags of a model and its pictures.
+// goldenModel are the flags of a model and its images.
 func goldenModel() []string {
 	return []string{"--model", testutil.Golden("model/tiny_jit.pt"), "--data-path", testutil.Golden("dataset")}
 }
@@ -146,16 +146,16 @@ func TestVerifyAndRepair(t *testing.T) {
 	}
 }
 
-// TestRepairRefuses offers a repair another model, other pictures, and pictures that
+// TestRepairRefuses offers a repair another model, other images, and images that
 // have changed since.
 func TestRepairRefuses(t *testing.T) {
 	dir := t.TempDir()
-	pictures := filepath.Join(dir, "pictures")
-	if err := os.CopyFS(pictures, os.DirFS(testutil.Golden("dataset"))); err != nil {
+	images := filepath.Join(dir, "pictures")
+	if err := os.CopyFS(images, os.DirFS(testutil.Golden("dataset"))); err != nil {
 		t.Fatal(err)
 	}
 	path, model := filepath.Join(dir, "scores"), testutil.Golden("model/tiny_jit.pt")
-	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", pictures, "--save-path", path, "--quiet")
+	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", images, "--save-path", path, "--quiet")
 	payload := filepath.Join(path, "scores.npy")
 	content, err := os.ReadFile(payload)
 	if err != nil {
@@ -181,37 +181,37 @@ func TestRepairRefuses(t *testing.T) {
 			t.Errorf("%s: files have changed", what)
 		}
 	}
-	refused("another model", []string{"made with weights ", "; this run uses "}, "--model", testutil.Golden("model/tiny_openclip.pt"), "--data-path", pictures)
+	refused("another model", []string{"made with weights ", "; this run uses "}, "--model", testutil.Golden("model/tiny_openclip.pt"), "--data-path", images)
 
 	var first string
-	for name := range filesBelow(t, pictures) {
+	for name := range filesBelow(t, images) {
 		if first == "" || name < first {
 			first = name
 		}
 	}
-	picture := filepath.Join(pictures, first)
-	good, err := os.ReadFile(picture)
+	image := filepath.Join(images, first)
+	good, err := os.ReadFile(image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	changed := bytes.Clone(good)
 	changed[len(changed)-3] ^= 1
-	if err := os.WriteFile(picture, changed, 0o666); err != nil {
+	if err := os.WriteFile(image, changed, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	refused("a changed picture", []string{first, "collected with CRC-32C ", ", this is "}, "--model", model, "--data-path", pictures)
-	code, _, said := clipnh("verify", path, "--data-path", pictures, "--quiet")
+	refused("a changed image", []string{first, "collected with CRC-32C ", ", this is "}, "--model", model, "--data-path", images)
+	code, _, said := clipnh("verify", path, "--data-path", images, "--quiet")
 	if code != exitFailed || !strings.Contains(said, first) {
-		t.Errorf("verify with the pictures: exit code %d, said\n%s", code, said)
+		t.Errorf("verify with the images: exit code %d, said\n%s", code, said)
 	}
-	if err := os.Remove(picture); err != nil {
+	if err := os.Remove(image); err != nil {
 		t.Fatal(err)
 	}
-	refused("fewer pictures", []string{"made with images ", "; this run uses "}, "--model", model, "--data-path", pictures)
-	if err := os.WriteFile(picture, good, 0o666); err != nil {
+	refused("fewer images", []string{"made with images ", "; this run uses "}, "--model", model, "--data-path", images)
+	if err := os.WriteFile(image, good, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	must(t, exitDone, "verify", path, "--repair", "--quiet", "--model", model, "--data-path", pictures)
+	must(t, exitDone, "verify", path, "--repair", "--quiet", "--model", model, "--data-path", images)
 }
 
 // TestVerifyFindsNumbersThatAreNone writes NaN and infinities where checksums are

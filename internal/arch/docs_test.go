@@ -35,7 +35,7 @@ func readDoc(t *testing.T, name string) string {
 	return string(text)
 }
 
-// link is a link or picture within the repository.
+// link is a link or image within the repository.
 var link = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
 
 // TestNamedFilesExist looks at every path in code spans, and at every link.

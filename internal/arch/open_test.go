@@ -22,7 +22,7 @@ var opensItself = map[string]string{
 	"internal/demo/":                  "the example's own files",
 	"internal/download/partial.go":    "what it writes",
 	"internal/kernel/":                "what the system says of itself",
-	"internal/imageprep/":             "pictures",
+	"internal/imageprep/":             "images",
 	"internal/pipeline/pipelinetest/": "goldens",
 	"internal/testutil/":              "goldens",
 }

@@ -1,9 +1,9 @@
 // Package canvas draws images composed of other images: contact sheets, heat maps,
 // overlays, and their legends.
 //
-// A Picture is an array of pixels. A Canvas is a surface for pictures, boxes and
+// An Image is an array of pixels. A Canvas is a surface for images, boxes and
 // texts; coordinates are pixels from its upper left corner. A Font is a typeface in
-// one size. A Heat is a grid of numbers shown as colours over a picture. Palette
+// one size. A Heat is a grid of numbers shown as colours over an image. Palette
 // returns colours that tell classes apart. All colours are chosen for people with any
 // kind of colour vision.
 //
@@ -27,15 +27,15 @@ var (
 	Shaded = color.NRGBA{0xf3, 0xf3, 0xf3, 0xff} // backgrounds
 )
 
-// A Picture has 8 bits per channel: red, green and blue.
-type Picture struct {
+// An Image has 8 bits per channel: red, green and blue.
+type Image struct {
 	Pix  []byte // [H,W,3]
 	W, H int
 }
 
 // image returns a copy for the standard drawing packages. It panics if W or H is
 // less than 1 or Pix is not [H,W,3].
-func (p Picture) image() *image.RGBA {
+func (p Image) image() *image.RGBA {
 	if p.W < 1 || p.H < 1 || len(p.Pix) != 3*p.W*p.H {
 		panic("canvas: pixels are not [H,W,3]")
 	}
@@ -81,7 +81,7 @@ func (c *Canvas) Outline(box image.Rectangle, width int, with color.NRGBA) {
 // Place draws p centred in a box, as large as fits, and returns the rectangle that
 // it covers. It scales with a cubic kernel, which is widened when shrinking, so that
 // fine patterns do not alias.
-func (c *Canvas) Place(p Picture, box image.Rectangle) image.Rectangle {
+func (c *Canvas) Place(p Image, box image.Rectangle) image.Rectangle {
 	at := Fit(p.W, p.H, box)
 	if at.Empty() {
 		return at
@@ -95,7 +95,7 @@ func (c *Canvas) Place(p Picture, box image.Rectangle) image.Rectangle {
 	return at
 }
 
-// Fit returns the rectangle of a w x h picture that is scaled to fit a box and
+// Fit returns the rectangle of a w x h image that is scaled to fit a box and
 // centred in it.
 func Fit(w, h int, box image.Rectangle) image.Rectangle {
 	bw, bh := box.Dx(), box.Dy()

@@ -12,9 +12,9 @@ import (
 	"unicode/utf8"
 )
 
-// stripes is a picture whose left half is black and whose right half is white.
-func stripes(w, h int) Picture {
-	p := Picture{make([]byte, 3*w*h), w, h}
+// stripes is an image whose left half is black and whose right half is white.
+func stripes(w, h int) Image {
+	p := Image{make([]byte, 3*w*h), w, h}
 	for i := range p.Pix {
 		if i/3%w >= w/2 {
 			p.Pix[i] = 0xff
@@ -89,7 +89,7 @@ func TestPlace(t *testing.T) {
 
 // A fine pattern becomes grey when shrunk; it is not sampled pixel by pixel.
 func TestPlaceDoesNotAlias(t *testing.T) {
-	p := Picture{make([]byte, 3*300*300), 300, 300}
+	p := Image{make([]byte, 3*300*300), 300, 300}
 	for i := range p.Pix {
 		if (i/3%300+i/3/300)%2 == 0 {
 			p.Pix[i] = 0xff
@@ -105,7 +105,7 @@ func TestPlaceDoesNotAlias(t *testing.T) {
 func TestTextStaysInItsBox(t *testing.T) {
 	for _, size := range []float64{11, 18, 31} {
 		for _, f := range []*Font{NewFont(size), NewBold(size)} {
-			for _, text := range []string{"Ågjpqy|ÄÖ_(", "mmm", "n00001_a_long_name_of_a_picture/0007.JPEG"} {
+			for _, text := range []string{"Ågjpqy|ÄÖ_(", "mmm", "n00001_a_long_name_of_a_image/0007.JPEG"} {
 				const margin = 20
 				c := New(f.Width(text)+2*margin, f.Height()+2*margin, White)
 				c.Text(f, image.Pt(margin, margin), text, Ink)
@@ -145,7 +145,7 @@ func TestCut(t *testing.T) {
 
 func TestWrap(t *testing.T) {
 	f := NewFont(16)
-	text := "The pictures of largest norm, and averyveryveryverylongwordthatfitsnowhere beside  them."
+	text := "The images of largest norm, and averyveryveryverylongwordthatfitsnowhere beside  them."
 	for _, width := range []int{60, 150, 400, 2000} {
 		lines := f.Wrap(text, width)
 		for _, line := range lines {
@@ -157,13 +157,13 @@ func TestWrap(t *testing.T) {
 			t.Errorf("wrapped to %q", lines)
 		}
 	}
-	if lines := f.Wrap(text, 150); len(lines) < 3 || lines[0] != "The pictures of" {
+	if lines := f.Wrap(text, 150); len(lines) < 3 || lines[0] != "The images of" {
 		t.Errorf("wrapped to %q", lines)
 	}
 }
 
 func TestHeat(t *testing.T) {
-	ground := Picture{bytes.Repeat([]byte{100}, 3*40*40), 40, 40}
+	ground := Image{bytes.Repeat([]byte{100}, 3*40*40), 40, 40}
 	h := Heat{Values: []float32{0, 1, 0, 1}, W: 2, H: 2, High: 1}
 	p := h.Over(ground)
 	at := func(x, y int) [3]byte { return [3]byte(p.Pix[3*(y*p.W+x):]) }

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// A Heat is a grid of numbers that covers a picture.
+// A Heat is a grid of numbers that covers an image.
 type Heat struct {
 	Values    []float32 // [H,W]
 	W, H      int
@@ -31,8 +31,8 @@ var viridis = [...][3]uint8{
 	{68, 1, 84}, {71, 44, 122}, {59, 81, 139}, {44, 113, 142}, {33, 144, 141}, {39, 173, 129}, {92, 200, 99}, {170, 220, 50}, {253, 231, 37},
 }
 
-// The opacity of a heat's colour over the picture at the low and the high end: high
-// values must be visible, low ones may let the picture show through.
+// The opacity of a heat's colour over the image at the low and the high end: high
+// values must be visible, low ones may let the image show through.
 const (
 	coldWeight = 0.3
 	hotWeight  = 0.85
@@ -48,11 +48,11 @@ func over(grey, share float64) color.NRGBA {
 // Over returns p in shades of grey, overlaid with the colours of h. Values between
 // the centres of locations are interpolated linearly. It panics if Values is not
 // [H,W] or empty.
-func (h Heat) Over(p Picture) Picture {
+func (h Heat) Over(p Image) Image {
 	if len(h.Values) != h.W*h.H || h.W < 1 || h.H < 1 {
 		panic("canvas: a heat's values are not [H,W]")
 	}
-	out := Picture{make([]byte, len(p.Pix)), p.W, p.H}
+	out := Image{make([]byte, len(p.Pix)), p.W, p.H}
 	across, down := between(h.W, p.W), between(h.H, p.H)
 	for y, v := range down {
 		upper, lower := h.Values[v.from*h.W:][:h.W], h.Values[v.to*h.W:][:h.W]

@@ -21,8 +21,8 @@ const (
 // WritePNG writes the canvas as a PNG file that names its maker.
 func (c *Canvas) WritePNG(w io.Writer, maker string) error { return writePNG(w, c.img, maker) }
 
-// WritePNG writes the picture as a PNG file that names its maker.
-func (p Picture) WritePNG(w io.Writer, maker string) error { return writePNG(w, p.image(), maker) }
+// WritePNG writes the image as a PNG file that names its maker.
+func (p Image) WritePNG(w io.Writer, maker string) error { return writePNG(w, p.image(), maker) }
 
 func writePNG(w io.Writer, m image.Image, maker string) error {
 	var b bytes.Buffer

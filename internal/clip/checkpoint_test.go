@@ -110,9 +110,9 @@ func TestSafetensors(t *testing.T) {
 				renamed[rename(n)] = s
 			}
 			tw := tower(t, open(t, writeSafetensors(t, renamed)), ImageOptions{Batch: 4, Threads: 1})
-			pictures, shape := golden(t, "dataset_pre4.npy")
+			images, shape := golden(t, "dataset_pre4.npy")
 			features := make([]float32, shape[0]*tw.Config().OutDim)
-			if err := tw.Run(pictures, Output{Features: features}); err != nil {
+			if err := tw.Run(images, Output{Features: features}); err != nil {
 				t.Fatal(err)
 			}
 			closeTo(t, "features", features, "features.npy", rounding)
@@ -154,9 +154,9 @@ func TestImageTowerAlone(t *testing.T) {
 			}
 			ck := open(t, writeSafetensors(t, renamed))
 			tw := tower(t, ck, ImageOptions{Batch: 4, Threads: 1})
-			pictures, shape := golden(t, "dataset_pre4.npy")
+			images, shape := golden(t, "dataset_pre4.npy")
 			features := make([]float32, shape[0]*tw.Config().OutDim)
-			if err := tw.Run(pictures, Output{Features: features}); err != nil {
+			if err := tw.Run(images, Output{Features: features}); err != nil {
 				t.Fatal(err)
 			}
 			closeTo(t, "features", features, "features.npy", rounding)
@@ -259,9 +259,9 @@ func TestShardsSHA256(t *testing.T) {
 	}
 	ck := open(t, path)
 	tw := tower(t, ck, ImageOptions{Batch: 4, Threads: 1})
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	features := make([]float32, shape[0]*tw.Config().OutDim)
-	if err := tw.Run(pictures, Output{Features: features}); err != nil {
+	if err := tw.Run(images, Output{Features: features}); err != nil {
 		t.Fatal(err)
 	}
 	closeTo(t, "features", features, "features.npy", rounding)

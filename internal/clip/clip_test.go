@@ -242,7 +242,7 @@ func TestRunSplits(t *testing.T) {
 			got := make([]float32, shape[0]*each)
 			for lo := 0; lo < shape[0]; lo += batch {
 				n := min(batch, shape[0]-lo)
-				if err := tw.Run(images[lo*tw.PictureLen():(lo+n)*tw.PictureLen()], Output{Scores: got[lo*each : (lo+n)*each]}); err != nil {
+				if err := tw.Run(images[lo*tw.ImageLen():(lo+n)*tw.ImageLen()], Output{Scores: got[lo*each : (lo+n)*each]}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -291,7 +291,7 @@ func TestTextTower(t *testing.T) {
 }
 
 // TestRepeatedTexts encodes more equal texts than a pass has prefixes, as the
-// labels of pictures, one a line, are.
+// labels of images, one a line, are.
 func TestRepeatedTexts(t *testing.T) {
 	tw, err := NewTextTower(tiny(t), 1)
 	if err != nil {

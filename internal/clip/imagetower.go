@@ -142,16 +142,16 @@ func (t *ImageTower) Config() Config { return t.config }
 // Pool returns the weights that turn scores into contributions.
 func (t *ImageTower) Pool() *decomp.Pool { return t.pool }
 
-// PictureLen is the number of floats of one normalised image, 3*S*S, or 3*h*w
+// ImageLen is the number of floats of one normalised image, 3*S*S, or 3*h*w
 // of a tower of another size.
-func (t *ImageTower) PictureLen() int { return 3 * t.h * t.w }
+func (t *ImageTower) ImageLen() int { return 3 * t.h * t.w }
 
 // Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
 // results for an image depend neither on the other images of the call nor on the
 // number of threads.
 func (t *ImageTower) Run(images []float32, out Output) error {
-	n := len(images) / t.PictureLen()
-	if len(images) != n*t.PictureLen() {
+	n := len(images) / t.ImageLen()
+	if len(images) != n*t.ImageLen() {
 		panic("clip: images are not [B,3,S,S]")
 	}
 	return t.share(n, func(l *lane, lo, hi int, team par.Team) error { return l.run(images, lo, hi, out, team) })

@@ -145,7 +145,7 @@ func declareBlock(n *network, b bottleneck, x *value) (*value, error) {
 // run sends images lo to hi of a call through the tower.
 func (l *lane) run(images []float32, lo, hi int, out Output, team par.Team) error {
 	l.work.team = team
-	each := l.tower.PictureLen()
+	each := l.tower.ImageLen()
 	for start := lo; start < hi; start += l.capacity {
 		count := min(l.capacity, hi-start)
 		for i := range count {

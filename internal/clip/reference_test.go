@@ -272,7 +272,7 @@ func TestStockReference(t *testing.T) {
 	c := ck.Config
 	stock := stockTower{t: t, ck: ck}
 	for i := range 2 {
-		image := images[i*tw.PictureLen():][:tw.PictureLen()]
+		image := images[i*tw.ImageLen():][:tw.ImageLen()]
 		want := stock.run(slices.Clone(image))
 		names, got := ownLayers(tw, image)
 		if layers := strings.Join(names, " "); !strings.Contains(layers, "visual.layer4.1.conv3") || len(names) != 30 {

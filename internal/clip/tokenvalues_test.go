@@ -5,13 +5,13 @@ import "testing"
 // TestTokenOutputs compares the values of all tokens, and their outputs under
 // attention among likes, both projected to [O], with the goldens.
 func TestTokenOutputs(t *testing.T) {
-	pictures, shape := golden(t, "dataset_pre4.npy")
+	images, shape := golden(t, "dataset_pre4.npy")
 	for _, o := range []ImageOptions{{Batch: 1, Threads: 1}, {Batch: 3, Threads: 2}} {
 		o.TokenValues, o.SelfSelf = true, true
 		tw := tower(t, tiny(t), o)
 		n, c := shape[0], tw.Config()
 		out := Output{TokenValues: make([]float32, n*c.Tokens()*c.Neurons()), SelfSelf: make([]float32, n*c.Tokens()*c.Neurons())}
-		if err := tw.Run(pictures, out); err != nil {
+		if err := tw.Run(images, out); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float32, n*c.Tokens()*c.OutDim)

@@ -23,18 +23,18 @@ import (
 //	 ...}
 //
 // The file has hundreds of megabytes. It is read once from end to end, a value
-// at a time, to find where the masks of each picture are; a label map is made
+// at a time, to find where the masks of each image are; a label map is made
 // of them when it is asked for. Memory is that of the index, at most the size
 // of the file and usually a hundredth of it, and of a value of at most
 // maxValue bytes.
 type annotations struct {
-	path     string
-	size     int64 // of the file, and when it was changed, as it was indexed
-	changed  time.Time
-	pictures map[string]*marked // by file name
+	path    string
+	size    int64 // of the file, and when it was changed, as it was indexed
+	changed time.Time
+	images  map[string]*marked // by file name
 }
 
-// A marked is a picture with its masks, later ones above.
+// A marked is an image with its masks, later ones above.
 type marked struct {
 	w, h  int
 	phase string
@@ -61,7 +61,7 @@ func readAnnotations(ctx context.Context, path string, ids []int) (*annotations,
 	}
 	a := &annotations{path: path, size: info.Size(), changed: info.ModTime()}
 	r := newIndexer(ctx, file, ids)
-	if a.pictures, err = r.index(); err != nil {
+	if a.images, err = r.index(); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -70,14 +70,14 @@ func readAnnotations(ctx context.Context, path string, ids []int) (*annotations,
 	return a, nil
 }
 
-// has tells whether the file lists a picture.
-func (a *annotations) has(name string) bool { return a.pictures[name] != nil }
+// has tells whether the file lists an image.
+func (a *annotations) has(name string) bool { return a.images[name] != nil }
 
-// names returns the sorted names of the pictures of a phase, without suffix.
+// names returns the sorted names of the images of a phase, without suffix.
 func (a *annotations) names(phase, suffix string) ([]string, error) {
 	var names, phases []string
-	for _, name := range slices.Sorted(maps.Keys(a.pictures)) {
-		m := a.pictures[name]
+	for _, name := range slices.Sorted(maps.Keys(a.images)) {
+		m := a.images[name]
 		if !slices.Contains(phases, m.phase) && len(phases) < 5 {
 			phases = append(phases, m.phase)
 		}
@@ -86,17 +86,17 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 		}
 		short, ok := strings.CutSuffix(name, suffix)
 		if !ok {
-			return nil, fmt.Errorf("%s: picture %s, want names ending in %s", a.path, foreign.Quote(name), suffix)
+			return nil, fmt.Errorf("%s: image %s, want names ending in %s", a.path, foreign.Quote(name), suffix)
 		}
 		names = append(names, short)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: none of %d pictures is of phase %q; there are %s", a.path, len(a.pictures), phase, foreign.QuoteAll(phases))
+		return nil, fmt.Errorf("%s: none of %d images is of phase %q; there are %s", a.path, len(a.images), phase, foreign.QuoteAll(phases))
 	}
 	return names, nil
 }
 
-// labels makes the label map of a picture, of ids of categories, 0 where there
+// labels makes the label map of an image, of ids of categories, 0 where there
 // is no mask.
 func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Labels, error) {
 	fail := func(err error) error {
@@ -114,7 +114,7 @@ func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Label
 	if info.Size() != a.size || !info.ModTime().Equal(a.changed) {
 		return nil, fail(errors.New("the file was changed after it was listed"))
 	}
-	m := a.pictures[name]
+	m := a.images[name]
 	labels, err := imageprep.NewLabels(m.w, m.h, o)
 	if err != nil {
 		return nil, fail(err)

@@ -13,7 +13,7 @@ import (
 )
 
 // maxValue is about how many bytes an image, an annotation or another member of a
-// list in the file may take: many times what a mask of a large picture does.
+// list in the file may take: many times what a mask of a large image does.
 const maxValue = 16 << 20
 
 // indexer reads a file of annotations.
@@ -98,7 +98,7 @@ func cutShort(err error) error {
 	return err
 }
 
-// index reads the whole file and joins masks to pictures.
+// index reads the whole file and joins masks to images.
 func (x *indexer) index() (map[string]*marked, error) {
 	if _, err := x.token('{'); err != nil {
 		return nil, err
@@ -142,7 +142,7 @@ func (x *indexer) index() (map[string]*marked, error) {
 	return x.join()
 }
 
-// join gives the pictures their masks.
+// join gives the images their masks.
 func (x *indexer) join() (map[string]*marked, error) {
 	for _, id := range slices.Sorted(maps.Keys(x.masks)) {
 		if x.images[id] == nil {
@@ -150,11 +150,11 @@ func (x *indexer) join() (map[string]*marked, error) {
 		}
 		x.images[id].masks = x.masks[id]
 	}
-	pictures := make(map[string]*marked, len(x.names))
+	images := make(map[string]*marked, len(x.names))
 	for name, id := range x.names {
-		pictures[name] = x.images[id]
+		images[name] = x.images[id]
 	}
-	return pictures, nil
+	return images, nil
 }
 
 // list reads a list with member.
@@ -186,7 +186,7 @@ func (x *indexer) image() error {
 		return errors.New("an image without image_id, file_name, width or height")
 	}
 	if !isSceneName(v.Name) {
-		return fmt.Errorf("%s, want the name of a picture", foreign.Quote(v.Name))
+		return fmt.Errorf("%s, want the name of an image", foreign.Quote(v.Name))
 	}
 	if _, twice := x.names[v.Name]; twice || x.images[*v.ID] != nil {
 		return fmt.Errorf("image %d, %s, is listed twice", *v.ID, foreign.Quote(v.Name))

@@ -57,10 +57,10 @@ func TestAnnotations(t *testing.T) {
 			t.Errorf("phase %q: %q, %v, want %q", phase, got, err, want)
 		}
 	}
-	if _, err := a.names("test", ".jpg"); err == nil || !strings.HasSuffix(err.Error(), `none of 3 pictures is of phase "test"; there are "val", "train"`) {
+	if _, err := a.names("test", ".jpg"); err == nil || !strings.HasSuffix(err.Error(), `none of 3 images is of phase "test"; there are "val", "train"`) {
 		t.Errorf("error %v of a phase that is not there", err)
 	}
-	if _, err := a.names("val", ".png"); err == nil || !strings.HasSuffix(err.Error(), `picture "a.jpg", want names ending in .png`) {
+	if _, err := a.names("val", ".png"); err == nil || !strings.HasSuffix(err.Error(), `image "a.jpg", want names ending in .png`) {
 		t.Errorf("error %v of another suffix", err)
 	}
 	if !a.has("c.jpg") || a.has("d.jpg") {
@@ -77,7 +77,7 @@ func TestAnnotations(t *testing.T) {
 		}
 	}
 	if _, err := a.labels("a.jpg", imageprep.Options{MaxPixels: 5}); err == nil || !strings.HasSuffix(err.Error(), "a.jpg: 3x2 pixels, want at most 5 in all") {
-		t.Errorf("error %v of a picture of too many pixels", err)
+		t.Errorf("error %v of an image of too many pixels", err)
 	}
 	if err := os.Chtimes(a.path, time.Time{}, a.changed.Add(time.Second)); err != nil {
 		t.Fatal(err)
@@ -95,14 +95,14 @@ func TestAnnotationsRefuse(t *testing.T) {
 		{"a list", "[1]", "byte 1: [, want {"},
 		{"a text", "\"a\\nb\"", `"a\nb", want {`},
 		{"text behind", detail + "{}", "more text behind the end"},
-		{"no images", swap(`"images"`, `"pictures"`), `no lists "images" and "annos_segmentation", want both`},
+		{"no images", swap(`"images"`, `"photos"`), `no lists "images" and "annos_segmentation", want both`},
 		{"no lists", `{"a": 1}`, `no lists "images" and "annos_segmentation", want both`},
 		{"no annotations", swap(`"annos_segmentation"`, `"annotations"`), `no lists "images" and "annos_segmentation", want both`},
 		{"a list twice", swap(`"annos_boundary"`, `"images"`), `a second list "images"`},
 		{"images as object", swap(`"images": [`, `"images": {`), `"images": {, want [`},
 		{"no name", swap(`"file_name": "b.jpg", `, ""), "an image without image_id, file_name, width or height"},
 		{"no width", swap(`"width": 3, `, ""), "an image without image_id, file_name, width or height"},
-		{"a name that leads out", swap("b.jpg", "../b.jpg"), `"../b.jpg", want the name of a picture`},
+		{"a name that leads out", swap("b.jpg", "../b.jpg"), `"../b.jpg", want the name of an image`},
 		{"a name twice", swap("b.jpg", "a.jpg"), `image 2008000001, "a.jpg", is listed twice`},
 		{"an image twice", swap("2008000002", "2008000001"), `image 2008000001, "a.jpg", is listed twice`},
 		{"no category", swap(`"category_id": 2, `, ""), "an annotation without image_id, category_id or segmentation"},
@@ -191,7 +191,7 @@ func FuzzAnnotations(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name := range a.pictures {
+		for name := range a.images {
 			var labels *imageprep.Labels
 			if !testutil.Parsed(t, testutil.Multiple(len(data)+2*1<<16, indexFactor), func() (err error) {
 				labels, err = a.labels(name, imageprep.Options{MaxPixels: 1 << 16})

@@ -19,7 +19,7 @@ import (
 //	devkit/cars_meta.mat          class_names, "Audi S5 Convertible 2012"
 //	devkit/cars_train_annos.mat   annotations with fname, class (from 1), and a box
 //	devkit/cars_test_annos.mat    the same without class
-//	cars_train/, cars_test/       the pictures
+//	cars_train/, cars_test/       the images
 //
 // or a folder with that as stanford_cars. The last word of a class's name is the
 // year. A table of refined labels gives the colours of the cars, as
@@ -36,7 +36,7 @@ func carsFolder(dir string) string {
 	return splitFolder(dir, "stanford_cars")
 }
 
-// A CarAnnotation is what the devkit says of a picture.
+// A CarAnnotation is what the devkit says of an image.
 type CarAnnotation struct {
 	File  string
 	Class int // from 0; Unlabelled in the test set
@@ -89,7 +89,7 @@ func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
 			return nil, fmt.Errorf("%s: annotations: %d: %w", path, i+1, err)
 		}
 		if first, twice := seen[list[i].File]; twice {
-			return nil, fmt.Errorf("%s: annotations: %d: picture %s is there already, as %d", path, i+1, foreign.Quote(list[i].File), first+1)
+			return nil, fmt.Errorf("%s: annotations: %d: image %s is there already, as %d", path, i+1, foreign.Quote(list[i].File), first+1)
 		}
 		seen[list[i].File] = i
 	}
@@ -126,10 +126,10 @@ func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
 	return nil
 }
 
-// readCarsTrain lists the pictures of cars_train, with the devkit's classes.
+// readCarsTrain lists the images of cars_train, with the devkit's classes.
 func readCarsTrain(ctx context.Context, dir string) (*Dataset, error) {
 	base := carsFolder(dir)
-	d, err := carPictures(ctx, base, "cars_train")
+	d, err := carImages(ctx, base, "cars_train")
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +154,12 @@ func readCarsTrain(ctx context.Context, dir string) (*Dataset, error) {
 	return d, nil
 }
 
-// readCarsTest lists the pictures of cars_test, which have no labels.
+// readCarsTest lists the images of cars_test, which have no labels.
 func readCarsTest(ctx context.Context, dir string) (*Dataset, error) {
-	return carPictures(ctx, carsFolder(dir), "cars_test")
+	return carImages(ctx, carsFolder(dir), "cars_test")
 }
 
-func carPictures(ctx context.Context, base, split string) (*Dataset, error) {
+func carImages(ctx context.Context, base, split string) (*Dataset, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // TestNumberedClasses holds that folders named by numbers have them as labels, in
-// which 10 follows 9, and that pictures stay in the order of their names.
+// which 10 follows 9, and that images stay in the order of their names.
 func TestNumberedClasses(t *testing.T) {
 	dir := t.TempDir()
 	var want []string
@@ -38,7 +38,7 @@ func TestNumberedClasses(t *testing.T) {
 		}
 	}
 	if !slices.IsSortedFunc(d.Items, func(a, b Item) int { return slices.Compare([]byte(a.Name), []byte(b.Name)) }) {
-		t.Errorf("pictures are not in the order of their names")
+		t.Errorf("images are not in the order of their names")
 	}
 	c, err := ClassesOf(context.Background(), o)
 	if err != nil || !slices.Equal(c.Names, want) || c.Table {

@@ -1,13 +1,13 @@
-// Package dataset lists the pictures of a data set in a fixed order, with their
+// Package dataset lists the images of a data set in a fixed order, with their
 // labels where it has any.
 //
-// A Dataset is a list of items, each a picture's file, its name and its label.
-// The name is the path below the folder that holds the pictures, with slashes;
+// A Dataset is a list of items, each an image's file, its name and its label.
+// The name is the path below the folder that holds the images, with slashes;
 // it is what artefacts write down and what labels are joined by. A kind is a
-// layout of folders: which pictures belong, in which order, what their
-// labels are. Nothing here opens a picture.
+// layout of folders: which images belong, in which order, what their
+// labels are. Nothing here opens an image.
 //
-// Pictures are told by their extension, in small or capital letters; those that
+// Images are told by their extension, in small or capital letters; those that
 // the program cannot decode (.heic, .avif, .jp2 and the like) are listed too,
 // so that they are reported and not overlooked. Files and folders whose name
 // begins with a dot are passed over, other files are counted. Links are
@@ -27,17 +27,17 @@ import (
 	"strings"
 )
 
-// An Item is a picture.
+// An Item is an image.
 type Item struct {
 	Path  string // of the file, as the system writes it
 	Name  string // below Root, with slashes; unique
 	Label int    // index into Classes, or Unlabelled
 }
 
-// Unlabelled is the label of a picture of no known class.
+// Unlabelled is the label of an image of no known class.
 const Unlabelled = -1
 
-// A Dataset is a list of pictures.
+// A Dataset is a list of images.
 type Dataset struct {
 	Kind    string
 	Root    string // the folder that names are relative to
@@ -46,24 +46,24 @@ type Dataset struct {
 
 	// Skipped are entries of the folder that are not among the items, in the
 	// order of their paths: subfolders that cannot be read or are nested too
-	// deep, pictures whose name is not one line of UTF-8, and pictures outside
+	// deep, images whose name is not one line of UTF-8, and images outside
 	// the class folders.
 	Skipped []Skipped
 	Passed  Passed
 }
 
-// Skipped is a folder or a picture that was left out.
+// Skipped is a folder or an image that was left out.
 type Skipped struct {
 	Path   string // as the system writes it, whatever bytes that are
 	Name   string // below Root, with slashes; quoted if it is not a line of UTF-8
 	Reason string // without the path
 }
 
-// Passed counts the files of a data set's folder that are not taken for pictures,
+// Passed counts the files of a data set's folder that are not taken for images,
 // hidden ones aside.
 type Passed struct {
 	Files int
-	Bare  int // of these, those whose name has no extension: they may be pictures
+	Bare  int // of these, those whose name has no extension: they may be images
 }
 
 func (p *Passed) add(name string) {
@@ -108,7 +108,7 @@ type Options struct {
 	Path string // folder
 }
 
-// Open lists the pictures of a data set, at least one. Errors may have a method
+// Open lists the images of a data set, at least one. Errors may have a method
 // Hint that says what to do.
 func Open(ctx context.Context, o Options) (*Dataset, error) {
 	for _, k := range kinds {
@@ -133,19 +133,19 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 
 func checkFolder(path string) error {
 	if path == "" {
-		return errors.New("no data path, want a folder of pictures")
+		return errors.New("no data path, want a folder of images")
 	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder of pictures", path)
+		return fmt.Errorf("%s: a file, want a folder of images", path)
 	}
 	return nil
 }
 
-// Stride returns the data set of every k-th picture, from the first on. It
+// Stride returns the data set of every k-th image, from the first on. It
 // panics if k is not positive.
 func (d *Dataset) Stride(k int) *Dataset {
 	if k < 1 {

@@ -39,8 +39,8 @@ func tree(t *testing.T, files map[string]string) string {
 	return root
 }
 
-// pictures makes a map of files for tree, all alike.
-func pictures(names ...string) map[string]string {
+// images makes a map of files for tree, all alike.
+func images(names ...string) map[string]string {
 	files := make(map[string]string, len(names))
 	for _, name := range names {
 		files[name] = "picture"
@@ -70,18 +70,18 @@ func TestOpen(t *testing.T) {
 		want, classes     []string
 	}{
 		{
-			name: "pictures at any depth in name order", kind: Images,
-			files: with(pictures("b.jpg", "B.PNG", "a/z.webp", "a-b/x.gif", "a.jpeg", "z/y/x/w.JPE", "10.jpg", "9.jpg", "é.jfif"), "readme.txt", ""),
+			name: "images at any depth in name order", kind: Images,
+			files: with(images("b.jpg", "B.PNG", "a/z.webp", "a-b/x.gif", "a.jpeg", "z/y/x/w.JPE", "10.jpg", "9.jpg", "é.jfif"), "readme.txt", ""),
 			want:  []string{"10.jpg=-1", "9.jpg=-1", "B.PNG=-1", "a-b/x.gif=-1", "a.jpeg=-1", "a/z.webp=-1", "b.jpg=-1", "z/y/x/w.JPE=-1", "é.jfif=-1"},
 		},
 		{
 			name: "hidden files and folders are passed over", kind: Images,
-			files: pictures("a.jpg", ".b.jpg", "._a.jpg", ".git/c.jpg", "d/.e/f.jpg"),
+			files: images("a.jpg", ".b.jpg", "._a.jpg", ".git/c.jpg", "d/.e/f.jpg"),
 			want:  []string{"a.jpg=-1"},
 		},
 		{
-			name: "pictures of formats that are not decoded, or seldom met", kind: Images,
-			files: pictures("a.HEIC", "b.tif", "c.bmp", "d.pdf", "e.npy", "f", "g.MPO", "h.apng", "i.pbm", "j.avif"),
+			name: "images of formats that are not decoded, or seldom met", kind: Images,
+			files: images("a.HEIC", "b.tif", "c.bmp", "d.pdf", "e.npy", "f", "g.MPO", "h.apng", "i.pbm", "j.avif"),
 			want:  []string{"a.HEIC=-1", "b.tif=-1", "c.bmp=-1", "g.MPO=-1", "h.apng=-1", "i.pbm=-1", "j.avif=-1"},
 		},
 		{
@@ -99,58 +99,58 @@ func TestOpen(t *testing.T) {
 		},
 		{
 			name: "test split", kind: ImageNetTest,
-			files: pictures("test/c.JPEG", "test/a.JPEG", "test/deeper/b.JPEG", "val/n1/x.JPEG", "d.JPEG"),
+			files: images("test/c.JPEG", "test/a.JPEG", "test/deeper/b.JPEG", "val/n1/x.JPEG", "d.JPEG"),
 			root:  "test", want: []string{"a.JPEG=-1", "c.JPEG=-1"},
 		},
 		{
-			name: "test pictures in the folder itself", kind: ImageNetTest,
-			files: pictures("c.JPEG", "a.JPEG"),
+			name: "test images in the folder itself", kind: ImageNetTest,
+			files: images("c.JPEG", "a.JPEG"),
 			want:  []string{"a.JPEG=-1", "c.JPEG=-1"},
 		},
 		{
 			name: "val split, labels by sorted folder", kind: ImageNetVal,
-			files: pictures("val/n02/b.JPEG", "val/n02/a.JPEG", "val/n01/z.JPEG", "val/n03/x/y.JPEG", "val/stray.JPEG", "test/t.JPEG", "val/.hidden/h.JPEG"),
+			files: images("val/n02/b.JPEG", "val/n02/a.JPEG", "val/n01/z.JPEG", "val/n03/x/y.JPEG", "val/stray.JPEG", "test/t.JPEG", "val/.hidden/h.JPEG"),
 			root:  "val", want: []string{"n01/z.JPEG=0", "n02/a.JPEG=1", "n02/b.JPEG=1", "n03/x/y.JPEG=2"},
 			classes: []string{"n01", "n02", "n03"},
 		},
 		{
 			name: "val folders in the folder itself", kind: ImageNetVal,
-			files: pictures("n02/b.JPEG", "n01/z.JPEG"),
+			files: images("n02/b.JPEG", "n01/z.JPEG"),
 			want:  []string{"n01/z.JPEG=0", "n02/b.JPEG=1"}, classes: []string{"n01", "n02"},
 		},
 		{
 			name: "order is by folder first", kind: ImageNetVal,
-			files: pictures("n1/x.JPEG", "n1-b/x.JPEG"),
+			files: images("n1/x.JPEG", "n1-b/x.JPEG"),
 			want:  []string{"n1/x.JPEG=0", "n1-b/x.JPEG=1"}, classes: []string{"n1", "n1-b"},
 		},
 		{
 			name: "an empty class keeps its label", kind: ImageNetVal,
-			files: with(pictures("n01/a.JPEG", "n03/a.JPEG"), "n02/", ""),
+			files: with(images("n01/a.JPEG", "n03/a.JPEG"), "n02/", ""),
 			want:  []string{"n01/a.JPEG=0", "n03/a.JPEG=2"}, classes: []string{"n01", "n02", "n03"},
 		},
 		{
 			name: "linked class folder", kind: ImageNetVal,
-			files: with(pictures("far/a.JPEG", "val/n01/a.JPEG"), "val/n02", "-> ../far"),
+			files: with(images("far/a.JPEG", "val/n01/a.JPEG"), "val/n02", "-> ../far"),
 			root:  "val", want: []string{"n01/a.JPEG=0", "n02/a.JPEG=1"}, classes: []string{"n01", "n02"},
 		},
 		{
 			name: "classes.txt gives order and names", kind: ImageNetVal,
-			files: with(pictures("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n02\tsea lion\nn09\tnone here\nn01\ttench\n"),
+			files: with(images("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n02\tsea lion\nn09\tnone here\nn01\ttench\n"),
 			root:  "val", want: []string{"n01/a.JPEG=2", "n02/a.JPEG=0"}, classes: []string{"sea lion", "none here", "tench"},
 		},
 		{
 			name: "classes.txt beside a val that was named", kind: ImageNetVal, below: "val",
-			files: with(pictures("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n02\tsea lion\r\nn01\ttench\r\n"),
+			files: with(images("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n02\tsea lion\r\nn01\ttench\r\n"),
 			root:  "val", want: []string{"n01/a.JPEG=1", "n02/a.JPEG=0"}, classes: []string{"sea lion", "tench"},
 		},
 		{
 			name: "classes.txt within", kind: ImageNetVal,
-			files: with(pictures("n01/a.JPEG", "n02/a.JPEG"), "classes.txt", "n02\tsea lion\nn01\ttench"),
+			files: with(images("n01/a.JPEG", "n02/a.JPEG"), "classes.txt", "n02\tsea lion\nn01\ttench"),
 			want:  []string{"n01/a.JPEG=1", "n02/a.JPEG=0"}, classes: []string{"sea lion", "tench"},
 		},
 		{
 			name: "classes.txt beside a folder of another name is not for it", kind: ImageNetVal, below: "mine",
-			files: with(pictures("mine/n01/a.JPEG"), "classes.txt", "n02\tsea lion\n"),
+			files: with(images("mine/n01/a.JPEG"), "classes.txt", "n02\tsea lion\n"),
 			root:  "mine", want: []string{"n01/a.JPEG=0"}, classes: []string{"n01"},
 		},
 	}
@@ -186,67 +186,67 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{name: "kind", kind: "imagenet", err: `dataset "imagenet", want one of imagenet_test, imagenet_val, images, cars, cars_test`},
 		{name: "missing", kind: Images, below: "no", err: "stat DIR/no: no such file or directory"},
-		{name: "a file", kind: Images, below: "a.zip", files: pictures("a.zip"), err: "DIR/a.zip: a file, want a folder of pictures"},
+		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: a file, want a folder of images"},
 		{
 			name: "empty", kind: Images,
-			err: "DIR: no pictures (EXTENSIONS) among 0 files and 0 folders",
+			err: "DIR: no images (EXTENSIONS) among 0 files and 0 folders",
 		},
 		{
-			name: "other files", kind: Images, files: pictures("a.txt", "b/c.npy"),
-			err: "DIR: no pictures (EXTENSIONS) among 2 files and 1 folders",
+			name: "other files", kind: Images, files: images("a.txt", "b/c.npy"),
+			err: "DIR: no images (EXTENSIONS) among 2 files and 1 folders",
 		},
 		{
-			name: "line break", kind: Images, files: pictures("a\nb.jpg"),
+			name: "line break", kind: Images, files: images("a\nb.jpg"),
 			err: `"DIR/a\nb.jpg": name has a line break or is not UTF-8`,
 		},
 		{
-			name: "not UTF-8", kind: ImageNetVal, files: pictures("n01\xff/b.jpg"),
+			name: "not UTF-8", kind: ImageNetVal, files: images("n01\xff/b.jpg"),
 			err: `"DIR/n01\xff/b.jpg": name has a line break or is not UTF-8`,
 		},
 		{
-			name: "test split of folders", kind: ImageNetTest, files: pictures("n01/a.JPEG"),
-			err:  "DIR: no pictures (EXTENSIONS) among 0 files and 1 folders",
-			hint: `for pictures in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`,
+			name: "test split of folders", kind: ImageNetTest, files: images("n01/a.JPEG"),
+			err:  "DIR: no images (EXTENSIONS) among 0 files and 1 folders",
+			hint: `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`,
 		},
 		{
-			name: "flat val split", kind: ImageNetVal, files: pictures("val/a.JPEG", "val/b.JPEG"),
-			err:  "DIR/val: 2 pictures, but none in a folder of its class",
-			hint: `move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
+			name: "flat val split", kind: ImageNetVal, files: images("val/a.JPEG", "val/b.JPEG"),
+			err:  "DIR/val: 2 images, but none in a folder of its class",
+			hint: `move each image into the folder of its class, or use "{dataset} images" for images without labels`,
 		},
 		{
 			name: "empty val split", kind: ImageNetVal, files: map[string]string{"val/n01/": "", "val/a.txt": ""},
-			err: "DIR/val: no pictures (EXTENSIONS) among 1 files and 1 folders",
+			err: "DIR/val: no images (EXTENSIONS) among 1 files and 1 folders",
 		},
 		{
-			name: "classes.txt without tab", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG"), "classes.txt", "n01 tench\n"),
+			name: "classes.txt without tab", kind: ImageNetVal, files: with(images("val/n01/a.JPEG"), "classes.txt", "n01 tench\n"),
 			err: `DIR/classes.txt: line 1: "n01 tench", want a folder, a tab and the name of the class`,
 		},
 		{
-			name: "classes.txt repeats", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG"), "classes.txt", "n01\ta\nn01\tb\n"),
+			name: "classes.txt repeats", kind: ImageNetVal, files: with(images("val/n01/a.JPEG"), "classes.txt", "n01\ta\nn01\tb\n"),
 			err: "DIR/classes.txt: line 2: folder \"n01\" is listed already, in line 1",
 		},
 		{
-			name: "classes.txt lacks a folder", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n01\ta\n"),
+			name: "classes.txt lacks a folder", kind: ImageNetVal, files: with(images("val/n01/a.JPEG", "val/n02/a.JPEG"), "classes.txt", "n01\ta\n"),
 			err: "DIR/val: folder n02 is not listed in DIR/classes.txt",
 		},
 		{
-			name: "classes.txt is no text", kind: ImageNetVal, files: with(pictures("val/n01/a.JPEG"), "classes.txt", "n01\t\xff\n"),
+			name: "classes.txt is no text", kind: ImageNetVal, files: with(images("val/n01/a.JPEG"), "classes.txt", "n01\t\xff\n"),
 			err: "DIR/classes.txt: line 1: text is not UTF-8",
 		},
 		{
-			name: "too deep", kind: Images, files: pictures(strings.Repeat("d/", maxDepth) + "a.jpg"),
-			err: "DIR: no pictures (EXTENSIONS) among 0 files and 64 folders; folders that cannot be read: 1, such as DIR" +
+			name: "too deep", kind: Images, files: images(strings.Repeat("d/", maxDepth) + "a.jpg"),
+			err: "DIR: no images (EXTENSIONS) among 0 files and 64 folders; folders that cannot be read: 1, such as DIR" +
 				strings.Repeat("/d", maxDepth) + ": more than 64 folders within folders",
 		},
 		{
-			name: "names without extension", kind: Images, files: pictures("0a1b", "2c3d", "readme.txt"),
-			err:  "DIR: no pictures (EXTENSIONS) among 3 files and 0 folders",
-			hint: "names without an extension: 2; if these files are pictures, give them one, .jpg for any format",
+			name: "names without extension", kind: Images, files: images("0a1b", "2c3d", "readme.txt"),
+			err:  "DIR: no images (EXTENSIONS) among 3 files and 0 folders",
+			hint: "names without an extension: 2; if these files are images, give them one, .jpg for any format",
 		},
 		{
-			name: "stray pictures beside empty class folders", kind: ImageNetVal, files: with(pictures("val/a.JPEG"), "val/n01/", ""),
-			err:  "DIR/val: 1 pictures, but none in a folder of its class",
-			hint: `move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
+			name: "stray images beside empty class folders", kind: ImageNetVal, files: with(images("val/a.JPEG"), "val/n01/", ""),
+			err:  "DIR/val: 1 images, but none in a folder of its class",
+			hint: `move each image into the folder of its class, or use "{dataset} images" for images without labels`,
 		},
 	}
 	for _, test := range tests {
@@ -277,7 +277,7 @@ func TestOpenErrors(t *testing.T) {
 func TestOpenStopsWhenCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	dir := tree(t, pictures("val/n01/a.jpg", "test/b.jpg"))
+	dir := tree(t, images("val/n01/a.jpg", "test/b.jpg"))
 	for _, kind := range Kinds() {
 		if _, err := Open(ctx, Options{kind, dir}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: error %v, want %v", kind, err, context.Canceled)
@@ -286,7 +286,7 @@ func TestOpenStopsWhenCancelled(t *testing.T) {
 }
 
 func TestStride(t *testing.T) {
-	d, err := Open(t.Context(), Options{Images, tree(t, pictures("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"))})
+	d, err := Open(t.Context(), Options{Images, tree(t, images("a.jpg", "b.jpg", "c.jpg", "d.jpg", "e.jpg"))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestStride(t *testing.T) {
 		}
 	}
 	if len(d.Items) != 5 {
-		t.Errorf("the data set itself now has %d pictures", len(d.Items))
+		t.Errorf("the data set itself now has %d images", len(d.Items))
 	}
 }
 
@@ -313,13 +313,13 @@ func TestFingerprint(t *testing.T) {
 		}
 		return d
 	}
-	dir := tree(t, pictures("val/n01/a.jpg", "val/n01/b.jpg", "val/n02/c.jpg"))
+	dir := tree(t, images("val/n01/a.jpg", "val/n01/b.jpg", "val/n02/c.jpg"))
 	print := open(ImageNetVal, dir).Fingerprint()
 	sum := sha256.Sum256([]byte("n01/a.jpg\x007\nn01/b.jpg\x007\nn02/c.jpg\x007\n"))
 	if want := hex.EncodeToString(sum[:]); print != want {
 		t.Errorf("fingerprint %s, want %s", print, want)
 	}
-	same := tree(t, with(pictures("n01/a.jpg", "n01/b.jpg", "n02/c.jpg"), "classes.txt", "n02\tx\nn01\ty\n"))
+	same := tree(t, with(images("n01/a.jpg", "n01/b.jpg", "n02/c.jpg"), "classes.txt", "n02\tx\nn01\ty\n"))
 	if got := open(ImageNetVal, same).Fingerprint(); got != print {
 		t.Error("the place of the folder or its labels changed the fingerprint")
 	}
@@ -327,10 +327,10 @@ func TestFingerprint(t *testing.T) {
 		t.Error("a stride did not change the fingerprint")
 	}
 	for change, files := range map[string]map[string]string{
-		"a name":    pictures("n01/a.jpg", "n01/bb.jpg", "n02/c.jpg"),
-		"a picture": pictures("n01/a.jpg", "n01/b.jpg", "n02/c.jpg", "n02/d.jpg"),
-		"a size":    with(pictures("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "another picture"),
-		"no file":   with(pictures("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "-> nowhere"),
+		"a name":   images("n01/a.jpg", "n01/bb.jpg", "n02/c.jpg"),
+		"an image": images("n01/a.jpg", "n01/b.jpg", "n02/c.jpg", "n02/d.jpg"),
+		"a size":   with(images("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "another image"),
+		"no file":  with(images("n01/a.jpg", "n01/b.jpg"), "n02/c.jpg", "-> nowhere"),
 	} {
 		if got := open(ImageNetVal, tree(t, files)).Fingerprint(); got == print {
 			t.Errorf("%s did not change the fingerprint", change)
@@ -345,7 +345,7 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(val.Items) != 400 || len(val.Classes) != 40 {
-		t.Fatalf("%d pictures of %d classes, want 400 of 40", len(val.Items), len(val.Classes))
+		t.Fatalf("%d images of %d classes, want 400 of 40", len(val.Items), len(val.Classes))
 	}
 	perClass := make([]int, len(val.Classes))
 	for _, item := range val.Items {
@@ -353,25 +353,25 @@ func TestDemo(t *testing.T) {
 	}
 	for label, n := range perClass {
 		if n != 10 {
-			t.Errorf("class %d, %s: %d pictures, want 10", label, val.Classes[label], n)
+			t.Errorf("class %d, %s: %d images, want 10", label, val.Classes[label], n)
 		}
 	}
 	first := val.Items[0]
 	if first.Name != "n09000000/DEMO_val_00000081.JPEG" || val.Classes[first.Label] != "black circle" {
-		t.Errorf("first picture %s, %s", first.Name, val.Classes[first.Label])
+		t.Errorf("first image %s, %s", first.Name, val.Classes[first.Label])
 	}
 	test, err := Open(t.Context(), Options{ImageNetTest, dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := len(test.Items); n != 300 || test.Items[299].Name != "DEMO_test_00000300.JPEG" {
-		t.Errorf("%d pictures, the last %s", n, test.Items[n-1].Name)
+		t.Errorf("%d images, the last %s", n, test.Items[n-1].Name)
 	}
 	all, err := Open(t.Context(), Options{Images, dir})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(all.Items) != 700 || all.Items[0].Name != "test/DEMO_test_00000001.JPEG" {
-		t.Errorf("%d pictures, the first %s", len(all.Items), all.Items[0].Name)
+		t.Errorf("%d images, the first %s", len(all.Items), all.Items[0].Name)
 	}
 }

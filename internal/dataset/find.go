@@ -14,14 +14,14 @@ import (
 	"unicode/utf8"
 )
 
-// decoded are the extensions of pictures that the program decodes, others those
-// of pictures that it will name and skip.
+// decoded are the extensions of images that the program decodes, others those
+// of images that it will name and skip.
 var (
 	decoded = []string{".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"}
 	others  = []string{".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx", ".jxl"}
 )
 
-func isPicture(name string) bool {
+func isImage(name string) bool {
 	ext := strings.ToLower(filepath.Ext(name))
 	return slices.Contains(decoded, ext) || slices.Contains(others, ext)
 }
@@ -31,17 +31,17 @@ const (
 	maxDepth = 64   // folders within folders
 )
 
-// finder lists the pictures of folders.
+// finder lists the images of folders.
 type finder struct {
-	ctx      context.Context
-	pictures []string  // paths, in no order
-	skipped  []Skipped // folders that cannot be read, in no order; without names
-	files    Passed    // files that are no pictures
-	folders  int       // folders that were found, entered or not
-	deep     bool      // enter folders
+	ctx     context.Context
+	images  []string  // paths, in no order
+	skipped []Skipped // folders that cannot be read, in no order; without names
+	files   Passed    // files that are no images
+	folders int       // folders that were found, entered or not
+	deep    bool      // enter folders
 }
 
-// find adds the pictures of folder dir, which must be readable. Folders within
+// find adds the images of folder dir, which must be readable. Folders within
 // that are not are skipped.
 func (f *finder) find(dir string) error { return f.enter(dir, nil) }
 
@@ -65,20 +65,20 @@ func (f *finder) enter(dir string, above []fs.FileInfo) error {
 	err = f.entries(dir, func(e fs.DirEntry) error {
 		path := join(dir, e.Name())
 		switch {
-		case e.IsDir() || !isPicture(e.Name()) && linksToFolder(e, path):
+		case e.IsDir() || !isImage(e.Name()) && linksToFolder(e, path):
 			here.folders++
 			inner = append(inner, path)
-		case !isPicture(e.Name()):
+		case !isImage(e.Name()):
 			here.files.add(e.Name())
 		default:
-			here.pictures = append(here.pictures, path)
+			here.images = append(here.images, path)
 		}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	f.pictures = append(f.pictures, here.pictures...)
+	f.images = append(f.images, here.images...)
 	f.files.Files += here.files.Files
 	f.files.Bare += here.files.Bare
 	f.folders += here.folders
@@ -155,13 +155,13 @@ func join(dir, name string) string {
 	return dir + string(filepath.Separator) + name
 }
 
-// items makes the items of the pictures found, which lie below root, in name
+// items makes the items of the images found, which lie below root, in name
 // order. Names share the memory of paths. A name that does not fit on a line of
 // text is skipped, because artefacts list one name per line.
 func (f *finder) items(root string, label int) []Item {
 	above := len(join(root, ""))
-	items := make([]Item, 0, len(f.pictures))
-	for _, path := range f.pictures {
+	items := make([]Item, 0, len(f.images))
+	for _, path := range f.images {
 		name := filepath.ToSlash(path[above:])
 		if isLine(name) {
 			items = append(items, Item{Path: path, Name: name, Label: label})
@@ -198,21 +198,21 @@ func printable(name string) string {
 	return strconv.Quote(name)
 }
 
-// noPictures is the error of a folder in which f found none.
-func (f *finder) noPictures(dir string) error {
-	err := fmt.Errorf("%s: no pictures (%s) among %d files and %d folders",
+// noImages is the error of a folder in which f found none.
+func (f *finder) noImages(dir string) error {
+	err := fmt.Errorf("%s: no images (%s) among %d files and %d folders",
 		dir, strings.Join(decoded, " "), f.files.Files, f.folders)
 	switch {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
 		return fmt.Errorf("%w; folders that cannot be read: %d, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
 	case f.files.Bare > 0:
-		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are pictures, give them one, .jpg for any format", f.files.Bare)}
+		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are images, give them one, .jpg for any format", f.files.Bare)}
 	}
 	return err
 }
 
-// noLines is the error of a folder whose pictures were all skipped.
+// noLines is the error of a folder whose images were all skipped.
 func noLines(skipped []Skipped) error {
 	return fmt.Errorf("%s: %s", printable(skipped[0].Path), skipped[0].Reason)
 }

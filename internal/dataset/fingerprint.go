@@ -23,7 +23,7 @@ func (d *Dataset) Sizes() []int64 {
 }
 
 func size(path string) int64 {
-	f, err := foreign.Open(path) // a pipe among the pictures would be waited for without end
+	f, err := foreign.Open(path) // a pipe among the images would be waited for without end
 	if err != nil {
 		return unopened
 	}
@@ -38,7 +38,7 @@ func size(path string) int64 {
 // Fingerprint is FingerprintOf the sizes that the files have now.
 func (d *Dataset) Fingerprint() string { return d.FingerprintOf(d.Sizes()) }
 
-// FingerprintOf is the SHA-256 of the pictures' names and sizes in order, in hex:
+// FingerprintOf is the SHA-256 of the images' names and sizes in order, in hex:
 // each name, a zero byte, the size of its file in bytes ("?" where it cannot be
 // opened), a newline. It does not depend on where the folder lies, nor on labels.
 func (d *Dataset) FingerprintOf(sizes []int64) string {

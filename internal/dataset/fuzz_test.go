@@ -38,7 +38,7 @@ func FuzzParseClasses(f *testing.F) {
 	})
 }
 
-// TestMemory reads a table of many classes, and annotations of many pictures and
+// TestMemory reads a table of many classes, and annotations of many images and
 // masks.
 func TestMemory(t *testing.T) {
 	const n = 20_000

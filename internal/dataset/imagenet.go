@@ -25,7 +25,7 @@ func splitFolder(dir, split string) string {
 	return dir
 }
 
-// readImageNetTest lists the pictures that lie in dir/test, or in dir, in name
+// readImageNetTest lists the images that lie in dir/test, or in dir, in name
 // order. They have no labels.
 func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	root := splitFolder(dir, "test")
@@ -35,13 +35,13 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	d, err := f.unlabelled(root)
 	if err != nil && f.folders > 0 {
-		return nil, hinted{err, `for pictures in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
+		return nil, hinted{err, `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
 	return d, err
 }
 
-// readImageNetVal lists the pictures of dir/val, or of dir: one folder a class,
-// pictures at any depth within. The order is by folder, then by name.
+// readImageNetVal lists the images of dir/val, or of dir: one folder a class,
+// images at any depth within. The order is by folder, then by name.
 //
 // Labels are the folders' places in sorted order, as in torchvision's
 // ImageFolder, but as numbers where all folders are named by numbers; with all of ImageNet's folders, named by WordNet id, these are
@@ -62,7 +62,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	d := &Dataset{Root: root, Classes: names}
 	f := &finder{ctx: ctx, deep: true, files: stray.files, folders: len(folders)}
 	for _, folder := range folders {
-		f.pictures = f.pictures[:0]
+		f.images = f.images[:0]
 		path := join(root, folder)
 		err := f.find(path)
 		if ctx.Err() != nil {
@@ -74,19 +74,19 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 		d.Items = append(d.Items, f.items(root, labels[folder])...)
 	}
 	if len(d.Items) > 0 || len(f.skipped) > 0 {
-		for _, path := range stray.pictures {
+		for _, path := range stray.images {
 			f.skip(path, "not in a class folder")
 		}
 		d.Skipped, d.Passed = f.named(root), f.files
 		return d, nil
 	}
-	if len(stray.pictures) > 0 {
+	if len(stray.images) > 0 {
 		return nil, hinted{
-			fmt.Errorf("%s: %d pictures, but none in a folder of its class", root, len(stray.pictures)),
-			`move each picture into the folder of its class, or use "{dataset} images" for pictures without labels`,
+			fmt.Errorf("%s: %d images, but none in a folder of its class", root, len(stray.images)),
+			`move each image into the folder of its class, or use "{dataset} images" for images without labels`,
 		}
 	}
-	return nil, f.noPictures(root)
+	return nil, f.noImages(root)
 }
 
 // classFolders returns the names of the folders in root, sorted, and the files next to
@@ -98,8 +98,8 @@ func classFolders(ctx context.Context, root string) (folders []string, stray *fi
 		switch {
 		case e.IsDir() || linksToFolder(e, path):
 			folders = append(folders, e.Name())
-		case isPicture(e.Name()):
-			stray.pictures = append(stray.pictures, path)
+		case isImage(e.Name()):
+			stray.images = append(stray.images, path)
 		default:
 			stray.files.add(e.Name())
 		}
@@ -178,8 +178,8 @@ type Classes struct {
 	Table bool   // Path is a list of names; else the names are those of folders, perhaps ids
 }
 
-// ClassesOf returns the classes of a data set without listing its pictures; none if
-// pictures of its kind have no labels.
+// ClassesOf returns the classes of a data set without listing its images; none if
+// images of its kind have no labels.
 func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	dir := filepath.Clean(o.Path)
 	switch o.Kind {

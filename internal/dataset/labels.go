@@ -22,7 +22,7 @@ type Labels struct {
 	Differing int
 }
 
-// Labelled is what is known of a picture.
+// Labelled is what is known of an image.
 type Labelled struct {
 	Image   string   // the name of its file
 	Group   string   // empty where it has none
@@ -47,14 +47,14 @@ type TableOptions struct {
 	LabelOptional map[string]bool // those of Labels that need not be there
 }
 
-// ReadTable reads labels from a table of comma-separated values, one row a picture:
+// ReadTable reads labels from a table of comma-separated values, one row an image:
 //
 //	image,year,yellow
 //	00001.jpg,1991,1
 //	00002.jpg,2012,0
 //
 // An answer is 1, true or yes; 0, false or no; or unknown: empty, or nan. Two
-// rows of one picture are an error. Memory stays below a hundred times the file's
+// rows of one image are an error. Memory stays below a hundred times the file's
 // size, no row taking less than two bytes.
 func ReadTable(o TableOptions) (*Labels, error) {
 	f, err := foreign.Open(o.Path)
@@ -99,7 +99,7 @@ func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
 		return nil
 	})
 	if err == nil && len(l.Known) == 0 {
-		err = fmt.Errorf("no rows, want one for each picture")
+		err = fmt.Errorf("no rows, want one for each image")
 	}
 	if err != nil {
 		return nil, err
@@ -113,19 +113,19 @@ var answers = map[string]Answer{
 	"": Unknown, "nan": Unknown, "na": Unknown,
 }
 
-// onlyRow checks that a picture has a name and no other row.
+// onlyRow checks that an image has a name and no other row.
 func onlyRow(seen map[string]int, image string, line int) error {
 	if image == "" {
-		return fmt.Errorf("no name of a picture")
+		return fmt.Errorf("no name of an image")
 	}
 	if first, twice := seen[image]; twice {
-		return fmt.Errorf("picture %s has a row already, in line %d", foreign.Quote(image), first)
+		return fmt.Errorf("image %s has a row already, in line %d", foreign.Quote(image), first)
 	}
 	seen[image] = line
 	return nil
 }
 
-// withoutUnanswered drops the questions that no picture has an answer to, as
+// withoutUnanswered drops the questions that no image has an answer to, as
 // those of optional columns that are not there.
 func (l *Labels) withoutUnanswered() *Labels {
 	var kept []int
@@ -154,10 +154,10 @@ func (l *Labels) withoutUnanswered() *Labels {
 	return l
 }
 
-// Join returns, for each picture, which of Known tells of it, or -1. A picture is
+// Join returns, for each image, which of Known tells of it, or -1. An image is
 // known by its name, or, where folders differ, by the name of its file, which no
 // other may share then.
-func (l *Labels) Join(pictures []string) ([]int, error) {
+func (l *Labels) Join(images []string) ([]int, error) {
 	const several = -2
 	whole, file := make(map[string]int, len(l.Known)), make(map[string]int, len(l.Known))
 	for i, k := range l.Known {
@@ -168,12 +168,12 @@ func (l *Labels) Join(pictures []string) ([]int, error) {
 			file[base] = i
 		}
 	}
-	joined, taken := make([]int, len(pictures)), make(map[int]string, len(pictures))
-	for i, name := range pictures {
+	joined, taken := make([]int, len(images)), make(map[int]string, len(images))
+	for i, name := range images {
 		at, ok := whole[name]
 		if !ok {
 			if at, ok = file[path.Base(name)]; ok && at == several {
-				return nil, fmt.Errorf("%s: several rows are of a file %s, want picture %s itself", l.Path, foreign.Name(path.Base(name)), foreign.Name(name))
+				return nil, fmt.Errorf("%s: several rows are of a file %s, want image %s itself", l.Path, foreign.Name(path.Base(name)), foreign.Name(name))
 			}
 		}
 		if !ok {
@@ -181,7 +181,7 @@ func (l *Labels) Join(pictures []string) ([]int, error) {
 			continue
 		}
 		if other, twice := taken[at]; twice {
-			return nil, fmt.Errorf("%s: the row of %s is that of two pictures, %s and %s", l.Path, foreign.Name(l.Known[at].Image), foreign.Name(other), foreign.Name(name))
+			return nil, fmt.Errorf("%s: the row of %s is that of two images, %s and %s", l.Path, foreign.Name(l.Known[at].Image), foreign.Name(other), foreign.Name(name))
 		}
 		joined[i], taken[at] = at, name
 	}

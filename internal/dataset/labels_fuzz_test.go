@@ -11,7 +11,7 @@ import (
 // tableFactor is what reading a table may allocate in all for each of its bytes.
 const tableFactor = 128
 
-// FuzzReadTable holds that any bytes give labels of distinct pictures, or an
+// FuzzReadTable holds that any bytes give labels of distinct images, or an
 // error of one line.
 func FuzzReadTable(f *testing.F) {
 	refined, err := os.ReadFile(testutil.Golden("shift/refined_train.csv"))

@@ -63,7 +63,7 @@ func TestTableOfOldMacintosh(t *testing.T) {
 	}
 }
 
-// TestJoinQuotes names pictures of any length in a message of a few words.
+// TestJoinQuotes names images of any length in a message of a few words.
 func TestJoinQuotes(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	l := &Labels{Path: "t.csv", Known: []Labelled{{Image: "a/" + long}, {Image: "b/" + long}}}
@@ -71,33 +71,33 @@ func TestJoinQuotes(t *testing.T) {
 		t.Errorf("error of %d bytes", len(err.Error()))
 	}
 	l.Known = l.Known[:1]
-	if _, err := l.Join([]string{"a/" + long, "c/" + long}); testutil.Line(err, "is that of two pictures") != nil || len(err.Error()) > 600 {
+	if _, err := l.Join([]string{"a/" + long, "c/" + long}); testutil.Line(err, "is that of two images") != nil || len(err.Error()) > 600 {
 		t.Errorf("error of %d bytes", len(err.Error()))
 	}
 }
 
 func TestReadTableRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
-		"nothing":       {"", "no lines"},
-		"no rows":       {"image,year,yellow\n", "no rows"},
-		"no column":     {"file,year,yellow\na,1,1\n", `line 1: no column "image", there are "file", "year", "yellow"`},
-		"column twice":  {"image,year,yellow,year\na,1,1,1\n", `line 1: column "year" is there twice`},
-		"semicolons":    {"image;year;yellow\na;1;1\n", `no column "image", there are "image;year;yellow"`},
-		"few fields":    {"image,year,yellow\na,1,1\nb,1\n", "line 3: 2 fields, want 3 as in the first line"},
-		"answer":        {"image,year,yellow\na,1,1\nb,1,perhaps\n", `line 3: column "yellow": "perhaps", want 1 or 0`},
-		"picture twice": {"image,year,yellow\na,1,1\nb,1,1\na,2,0\n", `line 4: picture "a" has a row already, in line 2`},
-		"no picture":    {"image,year,yellow\n,1,1\n", "line 2: no name of a picture"},
-		"bare quote":    {"image,year,yellow\na\"b,1,1\n", "line 2: a double quote within a field"},
-		"open quote":    {"image,year,yellow\n\"a,1,1\nb,2,2\n", "line 2: a field in double quotes does not end"},
-		"not UTF-8":     {"image,year,yellow\na\xff,1,1\n", `line 2: column "image" is not UTF-8 text`},
-		"UTF-16":        {"\xff\xfei\x00", "text is UTF-16, want UTF-8"},
-		"zero byte":     {"image,year,yellow\na\x00,1,1\n", "is not UTF-8 text"},
-		"Git LFS":       {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, not the file itself, want a table of comma-separated values"},
-		"HTML":          {"<!doctype html>\n", "an HTML page"},
-		"long answer":   {"image,year,yellow\na,1," + strings.Repeat("x", 1<<20) + "\n", `line 2: column "yellow": "` + strings.Repeat("x", 60) + `"... (1048516 more bytes), want 1 or 0`},
-		"long picture":  {"image,year,yellow\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",1,1\n", 2), "(1048516 more bytes) has a row already"},
-		"long columns":  {strings.Repeat("x", 1<<20) + ",year\n", "(1048516 more bytes), \"year\""},
-		"many columns":  {strings.Repeat("a,", 2000) + "\n", "2001 columns, want at most 1024"},
+		"nothing":      {"", "no lines"},
+		"no rows":      {"image,year,yellow\n", "no rows"},
+		"no column":    {"file,year,yellow\na,1,1\n", `line 1: no column "image", there are "file", "year", "yellow"`},
+		"column twice": {"image,year,yellow,year\na,1,1,1\n", `line 1: column "year" is there twice`},
+		"semicolons":   {"image;year;yellow\na;1;1\n", `no column "image", there are "image;year;yellow"`},
+		"few fields":   {"image,year,yellow\na,1,1\nb,1\n", "line 3: 2 fields, want 3 as in the first line"},
+		"answer":       {"image,year,yellow\na,1,1\nb,1,perhaps\n", `line 3: column "yellow": "perhaps", want 1 or 0`},
+		"image twice":  {"image,year,yellow\na,1,1\nb,1,1\na,2,0\n", `line 4: image "a" has a row already, in line 2`},
+		"no image":     {"image,year,yellow\n,1,1\n", "line 2: no name of an image"},
+		"bare quote":   {"image,year,yellow\na\"b,1,1\n", "line 2: a double quote within a field"},
+		"open quote":   {"image,year,yellow\n\"a,1,1\nb,2,2\n", "line 2: a field in double quotes does not end"},
+		"not UTF-8":    {"image,year,yellow\na\xff,1,1\n", `line 2: column "image" is not UTF-8 text`},
+		"UTF-16":       {"\xff\xfei\x00", "text is UTF-16, want UTF-8"},
+		"zero byte":    {"image,year,yellow\na\x00,1,1\n", "is not UTF-8 text"},
+		"Git LFS":      {"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer, not the file itself, want a table of comma-separated values"},
+		"HTML":         {"<!doctype html>\n", "an HTML page"},
+		"long answer":  {"image,year,yellow\na,1," + strings.Repeat("x", 1<<20) + "\n", `line 2: column "yellow": "` + strings.Repeat("x", 60) + `"... (1048516 more bytes), want 1 or 0`},
+		"long image":   {"image,year,yellow\n" + strings.Repeat(strings.Repeat("x", 1<<20)+",1,1\n", 2), "(1048516 more bytes) has a row already"},
+		"long columns": {strings.Repeat("x", 1<<20) + ",year\n", "(1048516 more bytes), \"year\""},
+		"many columns": {strings.Repeat("a,", 2000) + "\n", "2001 columns, want at most 1024"},
 	} {
 		if _, err := tableOf(t, tt.text, "yellow"); testutil.Line(err, tt.want) != nil || len(err.Error()) > 500 {
 			t.Errorf("%s: error %v, want %q", name, err, tt.want)
@@ -111,12 +111,12 @@ func TestJoin(t *testing.T) {
 	if want := []int{1, -1, 0, 3}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
-	for want, pictures := range map[string][]string{
-		"several rows are of a file c.jpg":                        {"c.jpg"},
-		"row of a.jpg is that of two pictures, a.jpg and q/a.jpg": {"a.jpg", "q/a.jpg"},
+	for want, images := range map[string][]string{
+		"several rows are of a file c.jpg":                      {"c.jpg"},
+		"row of a.jpg is that of two images, a.jpg and q/a.jpg": {"a.jpg", "q/a.jpg"},
 	} {
-		if _, err := l.Join(pictures); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: error %v, want %q", pictures, err, want)
+		if _, err := l.Join(images); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v, want %q", images, err, want)
 		}
 	}
 }
@@ -184,7 +184,7 @@ func TestReadCarsRefuses(t *testing.T) {
 		`line 2: column Class: "5", want the numbers of class and colour`: "image,Class\na,5\n",
 		`line 2: column Class: "x_1", want the numbers`:                   "image,Class\na,x_1\n",
 		`line 3: column Class: "15_1": class 15, want 1 to 14`:            "image,Class\na,14_1\nb,15_1\n",
-		`line 3: picture "a" has a row already, in line 2`:                "image,Class\na,14_1\na,14_2\n",
+		`line 3: image "a" has a row already, in line 2`:                  "image,Class\na,14_1\na,14_2\n",
 		`no column "Class"`: "image,class\na,14_1\n",
 	} {
 		path := filepath.Join(t.TempDir(), "refined.csv")

@@ -13,23 +13,23 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 )
 
-// A Scene is a picture whose pixels have classes.
+// A Scene is an image whose pixels have classes.
 type Scene struct {
-	Path   string // of the picture, as the system writes it
-	Name   string // of the picture, below the folder of pictures, with slashes; unique
+	Path   string // of the image, as the system writes it
+	Name   string // of the image, below the folder of images, with slashes; unique
 	Labels string // the file that holds the label map, its own or that of all scenes
 }
 
-// Scenes is a segmentation data set: pictures in a fixed order, that of its
+// Scenes is a segmentation data set: images in a fixed order, that of its
 // list, or of the names' bytes where it has none.
 type Scenes struct {
 	Root   string // the folder of the data set
 	Items  []Scene
 	Source string // which of the layout's label maps were found, in words
-	// Missing are the files that the data set lacks, pictures or label maps, in
+	// Missing are the files that the data set lacks, images or label maps, in
 	// order. Their scenes are not among the items.
 	Missing []string
-	// Skipped are the folders and pictures below the folder of pictures that
+	// Skipped are the folders and images below the folder of images that
 	// were left out, as those of a Dataset; their names are below that folder.
 	Skipped []Skipped
 
@@ -45,7 +45,7 @@ type SceneOptions struct {
 }
 
 // OpenScenes lists the scenes of a segmentation data set, at least one. It opens
-// no picture. Errors may have a method Hint.
+// no image. Errors may have a method Hint.
 func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 	if err := checkFolder(o.Path); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 		if s.marks != nil {
 			scene.Labels = s.marks.path
 			if !s.marks.has(scene.Name) {
-				return nil, fmt.Errorf("%s: no picture %s, which %s lists", s.marks.path, foreign.Name(scene.Name), o.Layout.List)
+				return nil, fmt.Errorf("%s: no image %s, which %s lists", s.marks.path, foreign.Name(scene.Name), o.Layout.List)
 			}
 		} else if scene.Labels = o.below(source.Folder + "/" + name + source.Suffix); !isFile(scene.Labels) {
 			s.Missing = append(s.Missing, scene.Labels)
@@ -121,7 +121,7 @@ func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, erro
 	return labels, nil
 }
 
-// Fingerprint is the SHA-256, in hex, of the names and sizes of pictures and
+// Fingerprint is the SHA-256, in hex, of the names and sizes of images and
 // label files in order, as that of a Dataset.
 func (s *Scenes) Fingerprint() string {
 	above := len(join(s.Root, ""))

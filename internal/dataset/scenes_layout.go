@@ -45,7 +45,7 @@ func filesEnding(ctx context.Context, dir, suffix string) ([]string, []Skipped, 
 	if err := f.find(dir); err != nil {
 		return nil, nil, err
 	}
-	f.pictures = slices.DeleteFunc(f.pictures, func(path string) bool { return !strings.HasSuffix(path, suffix) })
+	f.images = slices.DeleteFunc(f.images, func(path string) bool { return !strings.HasSuffix(path, suffix) })
 	items := f.items(dir, Unlabelled)
 	names := make([]string, len(items))
 	for i, item := range items {
@@ -55,14 +55,14 @@ func filesEnding(ctx context.Context, dir, suffix string) ([]string, []Skipped, 
 }
 
 // names returns the names of the scenes, without suffix: those of the list, or
-// of the pictures, or of the annotations' phase where the list is not there; and
-// what was skipped among the pictures.
+// of the images, or of the annotations' phase where the list is not there; and
+// what was skipped among the images.
 func (o *SceneOptions) names(ctx context.Context, source configs.LabelSource, marks *annotations) (names []string, skipped []Skipped, err error) {
 	l := o.Layout
 	if l.List == "" {
 		names, skipped, err = filesEnding(ctx, o.below(l.Images), l.ImageSuffix)
 		if err == nil && len(names) == 0 {
-			err = o.wrong(fmt.Errorf("%s: no pictures *%s in it", o.below(l.Images), l.ImageSuffix))
+			err = o.wrong(fmt.Errorf("%s: no images *%s in it", o.below(l.Images), l.ImageSuffix))
 		}
 		return names, skipped, err
 	}
@@ -77,7 +77,7 @@ func (o *SceneOptions) names(ctx context.Context, source configs.LabelSource, ma
 	return names, nil, err
 }
 
-// readNames reads a list of names of pictures, with or without suffix.
+// readNames reads a list of names of images, with or without suffix.
 func readNames(list, suffix string) ([]string, error) {
 	names, err := textlist.ReadFile(list)
 	if err != nil {
@@ -87,7 +87,7 @@ func readNames(list, suffix string) ([]string, error) {
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
 		if !isSceneName(name) {
-			return nil, fmt.Errorf("%s: line %d: %s, want the name of a picture", list, i+1, foreign.Quote(name))
+			return nil, fmt.Errorf("%s: line %d: %s, want the name of an image", list, i+1, foreign.Quote(name))
 		}
 		if first, ok := lines[name]; ok {
 			return nil, fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, foreign.Quote(name), first)
@@ -98,7 +98,7 @@ func readNames(list, suffix string) ([]string, error) {
 	return names, nil
 }
 
-// isSceneName tells whether a list may name a picture so: by a path that does
+// isSceneName tells whether a list may name an image so: by a path that does
 // not lead out of its folder, in one line of text.
 func isSceneName(name string) bool {
 	return filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name &&

@@ -309,9 +309,9 @@ func TestOpenScenesRefuses(t *testing.T) {
 		{"none of the list", mineFiles("lists/all.txt", "x\ny\n"), "", "ROOT: none of 2 scenes is there, ROOT/photos/x.jpg is the first file missing", hint},
 		{"an empty list", mineFiles("lists/all.txt", ""), "", "ROOT/lists/all.txt: no lines, want at least one", ""},
 		{"a name twice", mineFiles("lists/all.txt", "a\nsub/b\na.jpg\n"), "", "ROOT/lists/all.txt: line 3: \"a\" is listed already, in line 1", ""},
-		{"a name that leads out", mineFiles("lists/all.txt", "a\n../b\n"), "", `ROOT/lists/all.txt: line 2: "../b", want the name of a picture`, ""},
-		{"an absolute name", mineFiles("lists/all.txt", "/etc/a\n"), "", `ROOT/lists/all.txt: line 1: "/etc/a", want the name of a picture`, ""},
-		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder of pictures", ""},
+		{"a name that leads out", mineFiles("lists/all.txt", "a\n../b\n"), "", `ROOT/lists/all.txt: line 2: "../b", want the name of an image`, ""},
+		{"an absolute name", mineFiles("lists/all.txt", "/etc/a\n"), "", `ROOT/lists/all.txt: line 1: "/etc/a", want the name of an image`, ""},
+		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder of images", ""},
 		{"nothing", mineFiles(), "none", "stat ROOT/none: no such file or directory", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -378,15 +378,15 @@ func TestReadLabelsRefuses(t *testing.T) {
 	}
 }
 
-// An annotation that lacks a picture of the list is another data set's.
-func TestAnnotationsLackAPicture(t *testing.T) {
+// An annotation that lacks an image of the list is another data set's.
+func TestAnnotationsLackAImage(t *testing.T) {
 	config, err := configs.ReadSegmentation("context59")
 	if err != nil {
 		t.Fatal(err)
 	}
 	root := tree(t, map[string]string{"JPEGImages/x.jpg": "", "trainval_merged.json": detail, config.Layout.List: "x\n"})
 	_, err = OpenScenes(t.Context(), SceneOptions{Path: root, Layout: config.Layout, Classes: len(config.Classes)})
-	want := filepath.Join(root, "trainval_merged.json") + ": no picture x.jpg, which ImageSets/SegmentationContext/val.txt lists"
+	want := filepath.Join(root, "trainval_merged.json") + ": no image x.jpg, which ImageSets/SegmentationContext/val.txt lists"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

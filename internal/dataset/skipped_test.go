@@ -36,30 +36,30 @@ func TestSkipped(t *testing.T) {
 	}{
 		{
 			name: "names that are no line", kind: Images,
-			files: pictures("a.jpg", "b\n.jpg", "c\xff.jpg", "d\r/e.jpg", "f.jpg"),
+			files: images("a.jpg", "b\n.jpg", "c\xff.jpg", "d\r/e.jpg", "f.jpg"),
 			want:  []string{"a.jpg=-1", "f.jpg=-1"}, skipped: []string{`"b\n.jpg": ` + badName, `"c\xff.jpg": ` + badName, `"d\r/e.jpg": ` + badName},
 		},
 		{
 			name: "folders too deep", kind: Images,
-			files: pictures("a.jpg", deep+"/b.jpg", deep[2:]+"/c.jpg"),
+			files: images("a.jpg", deep+"/b.jpg", deep[2:]+"/c.jpg"),
 			want:  []string{"a.jpg=-1", deep[2:] + "/c.jpg=-1"}, skipped: []string{deep + ": more than 64 folders within folders"},
 		},
 		{
-			name: "files of other kinds", kind: Images, files: pictures("a.jpg", "b", "c/d", "c/e.txt", ".hidden"),
+			name: "files of other kinds", kind: Images, files: images("a.jpg", "b", "c/d", "c/e.txt", ".hidden"),
 			want: []string{"a.jpg=-1"}, passed: Passed{Files: 3, Bare: 2},
 		},
 		{
-			name: "test split", kind: ImageNetTest, files: pictures("test/a.JPEG", "test/b\n.JPEG", "test/c"),
+			name: "test split", kind: ImageNetTest, files: images("test/a.JPEG", "test/b\n.JPEG", "test/c"),
 			want: []string{"a.JPEG=-1"}, skipped: []string{`"b\n.JPEG": ` + badName}, passed: Passed{Files: 1, Bare: 1},
 		},
 		{
-			name: "val split", kind: ImageNetVal, files: pictures("val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
+			name: "val split", kind: ImageNetVal, files: images("val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
 			want:    []string{"n01/a.JPEG=0", "n03/c.JPEG=2"}, // as in torchvision, where n02\xff has label 1
 			skipped: []string{"d.JPEG: not in a class folder", `"n02\xff/b.JPEG": ` + badName},
 			classes: []string{"n01", `"n02\xff"`, "n03"}, passed: Passed{Files: 1, Bare: 1},
 		},
 		{
-			name: "cars", kind: CarsTest, files: pictures("devkit/x", "cars_test/a.jpg", "cars_test/b\n.jpg"),
+			name: "cars", kind: CarsTest, files: images("devkit/x", "cars_test/a.jpg", "cars_test/b\n.jpg"),
 			want: []string{"a.jpg=-1"}, skipped: []string{`"b\n.jpg": ` + badName},
 		},
 	}
@@ -91,7 +91,7 @@ func TestSkipped(t *testing.T) {
 }
 
 // unreadable makes folders within dir, the innermost of which no path can reach,
-// whoever runs the test, and a picture beside it. It returns the outermost's name.
+// whoever runs the test, and an image beside it. It returns the outermost's name.
 func unreadable(t *testing.T, dir string) string {
 	t.Helper()
 	name := strings.Repeat("x", 250)
@@ -120,12 +120,12 @@ func TestUnreadableFolder(t *testing.T) {
 			t.Errorf("skipped %d: %.100q, want one folder %.8s... with its reason", len(got), skips(got), long)
 		}
 	}
-	for _, test := range []struct{ kind, in, picture, want string }{
+	for _, test := range []struct{ kind, in, image, want string }{
 		{Images, "", "a.jpg", "a.jpg=-1"},
 		{ImageNetVal, "val", "val/n01/a.JPEG", "n01/a.JPEG=0"},
 	} {
 		t.Run(test.kind, func(t *testing.T) {
-			dir := tree(t, pictures(test.picture))
+			dir := tree(t, images(test.image))
 			long := unreadable(t, filepath.Join(dir, test.in))
 			d, err := Open(t.Context(), Options{test.kind, dir})
 			if err != nil {
@@ -138,7 +138,7 @@ func TestUnreadableFolder(t *testing.T) {
 		})
 	}
 	t.Run("scenes", func(t *testing.T) {
-		dir := tree(t, pictures("img/a.jpg", "map/a.png"))
+		dir := tree(t, images("img/a.jpg", "map/a.png"))
 		long := unreadable(t, filepath.Join(dir, "img"))
 		layout := configs.Layout{Images: "img", ImageSuffix: ".jpg", Labels: []configs.LabelSource{{Folder: "map", Suffix: ".png"}}}
 		s, err := OpenScenes(t.Context(), SceneOptions{Path: dir, Layout: layout, Classes: 2})
@@ -151,7 +151,7 @@ func TestUnreadableFolder(t *testing.T) {
 		check(t, s.Skipped, long)
 	})
 	t.Run("no rights", func(t *testing.T) {
-		dir := tree(t, pictures("a.jpg", "shut/b.jpg"))
+		dir := tree(t, images("a.jpg", "shut/b.jpg"))
 		shut := filepath.Join(dir, "shut")
 		if err := os.Chmod(shut, 0); err != nil {
 			t.Fatal(err)
@@ -168,7 +168,7 @@ func TestUnreadableFolder(t *testing.T) {
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := Open(ctx, Options{Images, tree(t, pictures("a.jpg", "b/c.jpg"))}); !errors.Is(err, context.Canceled) {
+		if _, err := Open(ctx, Options{Images, tree(t, images("a.jpg", "b/c.jpg"))}); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want that of the context", err)
 		}
 	})

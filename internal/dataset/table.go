@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxTable   = 256 << 20 // bytes of a table; a row for each of five million pictures
+	maxTable   = 256 << 20 // bytes of a table; a row for each of five million images
 	maxColumns = 1024
 )
 

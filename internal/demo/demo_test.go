@@ -73,8 +73,8 @@ func TestLayout(t *testing.T) {
 func TestLayoutOverOtherFiles(t *testing.T) {
 	files := fstest.MapFS{
 		"templates.txt":     {Data: []byte("a {}\n")},
-		"imagenet/a.JPEG":   {Data: []byte("picture a")},
-		"imagenet/b.JPEG":   {Data: []byte("picture b")},
+		"imagenet/a.JPEG":   {Data: []byte("image a")},
+		"imagenet/b.JPEG":   {Data: []byte("image b")},
 		"imagenet/list.txt": {Data: []byte("a\nb\n")},
 	}
 	tests := []struct {
@@ -84,9 +84,9 @@ func TestLayoutOverOtherFiles(t *testing.T) {
 		want   Laid
 	}{
 		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 27}},
-		{"some there", map[string]string{"imagenet/a.JPEG": "picture a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 27}},
+		{"some there", map[string]string{"imagenet/a.JPEG": "image a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 27}},
 		{"others there", map[string]string{"notes.txt": "mine"}, nil, Laid{Written: 4, Bytes: 27}},
-		{"same length", map[string]string{"imagenet/a.JPEG": "picture A"}, []string{"imagenet/a.JPEG"}, Laid{}},
+		{"same length", map[string]string{"imagenet/a.JPEG": "image A"}, []string{"imagenet/a.JPEG"}, Laid{}},
 		{"cut short", map[string]string{"imagenet/a.JPEG": "pic", "templates.txt": ""}, []string{"imagenet/a.JPEG", "templates.txt"}, Laid{}},
 		{"folder in the way", map[string]string{"templates.txt/x": ""}, []string{"templates.txt"}, Laid{}},
 	}

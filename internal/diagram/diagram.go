@@ -1,5 +1,5 @@
 // Package diagram draws directed acyclic graphs whose nodes carry some lines of
-// text: in Graphviz's language, and as an SVG picture with a layout of its own.
+// text: in Graphviz's language, and as an SVG image with a layout of its own.
 //
 // The layout is meant for long chains with short detours, as networks with
 // residual connections are. Nodes stand below their inputs, in layers; the layers are

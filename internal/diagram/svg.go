@@ -22,7 +22,7 @@ const (
 	ink, faint         = "#222", "#777"
 )
 
-// drawing is a picture being drawn.
+// drawing is an image being drawn.
 type drawing struct {
 	bytes.Buffer
 	graph    Graph
@@ -35,7 +35,7 @@ type drawing struct {
 	height   float64
 }
 
-// WriteSVG draws g as an SVG picture that needs nothing else to be shown.
+// WriteSVG draws g as an SVG image that needs nothing else to be shown.
 func WriteSVG(w io.Writer, g Graph) error {
 	if err := g.check(); err != nil {
 		return err

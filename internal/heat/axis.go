@@ -3,7 +3,7 @@ package heat
 // cellPixels is the side of a location of the tower's last map, in pixels.
 const cellPixels = 32
 
-// An Axis is how windows lie along one side of a picture, and what their
+// An Axis is how windows lie along one side of an image, and what their
 // locations add to the pixels along it.
 type Axis struct {
 	Length int   // of the side as the tower sees it, in pixels

@@ -2,7 +2,7 @@ package heat
 
 import "math"
 
-// Confusion counts, over any number of pictures, how many pixels of each true
+// Confusion counts, over any number of images, how many pixels of each true
 // class were given each label.
 type Confusion struct {
 	Classes int
@@ -14,7 +14,7 @@ func NewConfusion(classes int) *Confusion {
 	return &Confusion{classes, make([]int64, classes*classes)}
 }
 
-// Add counts a picture. Pixels whose truth is not a class are passed over; given
+// Add counts an image. Pixels whose truth is not a class are passed over; given
 // labels are classes.
 func (c *Confusion) Add(given, truth []uint16) {
 	if len(given) != len(truth) {

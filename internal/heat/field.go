@@ -5,7 +5,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// A Field is the logits of every query at every pixel of a picture, in the form
+// A Field is the logits of every query at every pixel of an image, in the form
 // of patch logits and weights: pixels are worked out a few rows at a time.
 type Field struct {
 	Queries, Rows, Cols int
@@ -17,7 +17,7 @@ type Field struct {
 	planes       []float32 // instead of these, all pixels, [P,Rows,Cols]
 }
 
-// NewField makes the field of a picture of rows x cols pixels; its patch logits
+// NewField makes the field of an image of rows x cols pixels; its patch logits
 // are zero until they are set.
 func NewField(queries int, down, across Axis, rows, cols int) *Field {
 	f := &Field{Queries: queries, Rows: rows, Cols: cols, m: len(down.Starts) * down.Cells(), n: len(across.Starts) * across.Cells()}

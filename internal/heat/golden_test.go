@@ -151,8 +151,8 @@ func newGoldenTower(t *testing.T, o Options, conv, lens int) *goldenTower {
 	return &goldenTower{tower, heat, conv, lens >= 0, len(text) / O, o}
 }
 
-// logits returns the patch logits of a picture for every method.
-func (g *goldenTower) logits(t *testing.T, picture []float32, team par.Team) [][]float32 {
+// logits returns the patch logits of an image for every method.
+func (g *goldenTower) logits(t *testing.T, image []float32, team par.Team) [][]float32 {
 	t.Helper()
 	c := g.tower.Config()
 	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
@@ -163,7 +163,7 @@ func (g *goldenTower) logits(t *testing.T, picture []float32, team par.Team) [][
 	if g.lens {
 		out = clip.Output{Blocks: out.Blocks, Lenses: []clip.Output{pool}}
 	}
-	if err := g.tower.Run(picture, out); err != nil {
+	if err := g.tower.Run(image, out); err != nil {
 		t.Fatal(err)
 	}
 	var dst [][]float32
@@ -176,8 +176,8 @@ func (g *goldenTower) logits(t *testing.T, picture []float32, team par.Team) [][
 }
 
 func TestPatchLogits(t *testing.T) {
-	pictures, shape := read(t, "dataset_pre4.npy")
-	each := len(pictures) / shape[0]
+	images, shape := read(t, "dataset_pre4.npy")
+	each := len(images) / shape[0]
 	for _, c := range []struct {
 		conv, sim int
 		files     []string
@@ -188,7 +188,7 @@ func TestPatchLogits(t *testing.T) {
 		g := newGoldenTower(t, Options{Methods: allMethods[:len(c.files)], Sink: true}, c.conv, c.sim)
 		got := make([][]float32, len(c.files))
 		for i := range shape[0] {
-			for j, logits := range g.logits(t, pictures[i*each:(i+1)*each], par.NewTeam(1+i%3)) {
+			for j, logits := range g.logits(t, images[i*each:(i+1)*each], par.NewTeam(1+i%3)) {
 				got[j] = append(got[j], logits...)
 			}
 		}
@@ -201,7 +201,7 @@ func TestPatchLogits(t *testing.T) {
 	}
 }
 
-// slide returns the field of the golden picture for the sliding window.
+// slide returns the field of the golden image for the sliding window.
 func slide(t *testing.T) *Field {
 	t.Helper()
 	p := readJSON[params](t, "seg/params.json")

@@ -9,7 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// A Method is a way to compare a location of a picture with a text.
+// A Method is a way to compare a location of an image with a text.
 type Method int
 
 const (

@@ -25,11 +25,11 @@ type PAMR struct {
 	Dilations []int
 }
 
-// Refine refines a field whose picture is pix [Rows,Cols,3]. From then on the
+// Refine refines a field whose image is pix [Rows,Cols,3]. From then on the
 // field holds the logits of all pixels.
 func (p PAMR) Refine(f *Field, pix []byte, team par.Team) {
 	if len(pix) != 3*f.Rows*f.Cols {
-		panic("heat: the picture is not [Rows,Cols,3]")
+		panic("heat: the image is not [Rows,Cols,3]")
 	}
 	if p.Steps < 1 || len(p.Dilations) == 0 {
 		return
@@ -51,7 +51,7 @@ func (p PAMR) Refine(f *Field, pix []byte, team par.Team) {
 	})
 }
 
-// paddedGrid is a picture with its edges drawn out by margin pixels, and where
+// paddedGrid is an image with its edges drawn out by margin pixels, and where
 // the neighbours of a pixel lie in it.
 type paddedGrid struct {
 	rows, cols, margin, height, width int
@@ -76,7 +76,7 @@ func (p PAMR) grid(rows, cols int) paddedGrid {
 	return g
 }
 
-// pad writes number at of every step values of src, a picture, to dst, drawing
+// pad writes number at of every step values of src, an image, to dst, drawing
 // out the edges.
 func (g *paddedGrid) pad(dst, src []float32, step, at int) {
 	for y := range g.height {

@@ -7,24 +7,24 @@ import (
 
 const (
 	// pixelBytes is the most that a format takes for a pixel: a progressive JPEG
-	// of four inks, its coefficients, its planes, and the picture twice.
+	// of four inks, its coefficients, its planes, and the image twice.
 	pixelBytes = 20
 
 	// mostInflated is how many bytes a byte of a deflate stream can become.
 	mostInflated = 1032
 
-	// mostPixels is how many pixels a byte of a file may make in a picture of
+	// mostPixels is how many pixels a byte of a file may make in an image of
 	// more than freePixels: as many as a byte of a PNG file with a bit a pixel.
 	// Formats whose canvas is larger than what is drawn, or that spend nothing
 	// on pixels of one colour, could ask for all memory in a few bytes.
 	mostPixels = 8 * mostInflated
 	freePixels = 1 << 24
 
-	// largePixels is how many pixels make a picture large. Cameras make few such.
+	// largePixels is how many pixels make an image large. Cameras make few such.
 	largePixels = 1 << 25
 )
 
-// large is held while a large picture is decoded, so that a folder of bombs
+// large is held while a large image is decoded, so that a folder of bombs
 // takes no more memory than one of them, whatever the number of workers.
 var large sync.Mutex
 
@@ -53,7 +53,7 @@ func (f *format) admitted(b []byte, o Options, keep bool) (*raster, notes, error
 	}, keep)
 }
 
-// check refuses a picture of more pixels than allowed, or of none.
+// check refuses an image of more pixels than allowed, or of none.
 func (o Options) check(w, h int) error {
 	limit := o.MaxPixels
 	if limit <= 0 {
@@ -68,7 +68,7 @@ func (o Options) check(w, h int) error {
 	return nil
 }
 
-// fits refuses a picture of w x h pixels whose units, bytes or blocks or the
+// fits refuses an image of w x h pixels whose units, bytes or blocks or the
 // pixels themselves, are more than its size bytes of data can make: one makes
 // perByte of them at most.
 func fits(w, h, units, perByte, size int) error {

@@ -31,7 +31,7 @@ const (
 var bmpHeaders = []uint32{12, 40, 52, 56, 64, 108, 124}
 
 // decodeBMP reads files of 1, 2, 4 and 8 bits with a palette, plain or
-// run-length encoded, and of 16, 24 and 32 bits. As in Pillow a picture is grey,
+// run-length encoded, and of 16, 24 and 32 bits. As in Pillow an image is grey,
 // or black and white, if its palette is the ramp of greys.
 func decodeBMP(b []byte, admit admission, _ bool) (*raster, notes, error) {
 	f, err := parseBMP(b)
@@ -211,7 +211,7 @@ func (f *bmpFile) rows() (*raster, error) {
 	return out, nil
 }
 
-// place is where the file's row y is in the picture.
+// place is where the file's row y is in the image.
 func (f *bmpFile) place(y int) int {
 	if f.topDown {
 		return y
@@ -240,7 +240,7 @@ func (f *bmpFile) indexed() *raster {
 	return out
 }
 
-// spread makes 0 and 255 of the bits of a picture in black and white.
+// spread makes 0 and 255 of the bits of an image in black and white.
 func (r *raster) spread(bits int) {
 	if r.mode == modeBits && bits == 1 {
 		for i := range r.pix {
@@ -276,7 +276,7 @@ func (f *bmpFile) runs() (*raster, error) {
 			}
 		case value == 0: // end of the row
 			x, y = 0, y+1
-		case value == 1: // end of the picture
+		case value == 1: // end of the image
 			return nil, f.short(y)
 		case value == 2: // a step to the right and up
 			if len(b) < 2 {

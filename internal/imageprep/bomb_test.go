@@ -153,7 +153,7 @@ func TestClaimsBeyondTheData(t *testing.T) {
 	}
 }
 
-// TestFewBytes: a picture of more than freePixels needs some bytes, whatever its
+// TestFewBytes: an image of more than freePixels needs some bytes, whatever its
 // format spends on a pixel.
 func TestFewBytes(t *testing.T) {
 	const side = 13000
@@ -188,7 +188,7 @@ func TestBombs(t *testing.T) {
 	const side = 1024
 	for name, test := range map[string]struct {
 		file []byte
-		want string // of the error; empty when it is a picture
+		want string // of the error; empty when it is an image
 	}{
 		"png":              {testutil.PNG{W: side, H: side, Depth: 8, Kind: pngRGB}.File(testutil.Zlib(t, make([]byte, side*(1+3*side)))), ""},
 		"png, 16 bits":     {testutil.PNG{W: side, H: side, Depth: 16, Kind: pngRGBA}.File(testutil.Zlib(t, make([]byte, side*(1+8*side)))), ""},
@@ -224,7 +224,7 @@ func TestBombs(t *testing.T) {
 	}
 }
 
-// TestLargeTakeTurns: while a large picture is decoded another one waits, small
+// TestLargeTakeTurns: while a large image is decoded another one waits, small
 // ones do not, and the turn is given back after an error too.
 func TestLargeTakeTurns(t *testing.T) {
 	failure := errors.New("damage")
@@ -246,23 +246,23 @@ func TestLargeTakeTurns(t *testing.T) {
 		done <- err
 	}()
 	if _, _, err := of(side/2).admitted(nil, Options{}, false); err != failure {
-		t.Errorf("a small picture: %v", err)
+		t.Errorf("a small image: %v", err)
 	}
 	select {
 	case err := <-done:
-		t.Errorf("a large picture did not wait: %v", err)
+		t.Errorf("a large image did not wait: %v", err)
 	default:
 	}
 	large.Unlock()
 	if err := <-done; err != failure {
-		t.Errorf("a large picture: %v", err)
+		t.Errorf("a large image: %v", err)
 	}
 	if !large.TryLock() {
 		t.Fatal("the turn was not given back")
 	}
 	large.Unlock()
 	if _, _, err := of(65535).admitted(nil, Options{}, false); err == nil || err == failure {
-		t.Errorf("a picture too large: %v", err)
+		t.Errorf("an image too large: %v", err)
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// Orientations of EXIF's tag 0x0112: how the stored picture must be turned to
+// Orientations of EXIF's tag 0x0112: how the stored image must be turned to
 // stand upright. The value 1, and all others, mean that it does.
 const (
 	mirrored          = 2 // left and right swapped

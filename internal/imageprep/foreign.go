@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// foreign is a kind of file that is found under a picture's name and not decoded.
+// foreign is a kind of file that is found under an image's name and not decoded.
 type foreign struct {
 	name   string
 	begins func(b []byte) bool
@@ -38,10 +38,10 @@ var foreigners = []foreign{
 	{"AVIF", brand("avif", "avis"), "convert it, with libavif's avifdec: avifdec photo.avif photo.png"},
 	{"JPEG 2000", anyPrefix("\x00\x00\x00\x0cjP  \r\n\x87\n", "\xff\x4f\xff\x51"), "convert it, with OpenJPEG's opj_decompress: opj_decompress -i photo.jp2 -o photo.png"},
 	{"JPEG XL", anyPrefix("\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"), "convert it, with libjxl's djxl: djxl photo.jxl photo.png"},
-	{"Git LFS pointer", anyPrefix("version https://git-lfs.github.com/spec/"), `the picture itself is not there: run "git lfs pull"`},
+	{"Git LFS pointer", anyPrefix("version https://git-lfs.github.com/spec/"), `the image itself is not there: run "git lfs pull"`},
 	{"BigTIFF", anyPrefix("II+\x00", "MM\x00+"), "convert it, with libtiff's tiffcp: tiffcp scan.tif small.tif"},
 	{"PAM", anyPrefix("P7\n"), "convert it, with Netpbm's pamtopnm: pamtopnm picture.pam > picture.ppm"},
-	{"HTML page", page, "a download has brought a page about the picture: download it again"},
+	{"HTML page", page, "a download has brought a page about the image: download it again"},
 }
 
 // foreignError is the error of a file of a known kind that is not decoded.

@@ -9,9 +9,9 @@ import (
 type format struct {
 	name   string
 	begins func(b []byte) bool
-	// decode returns the picture and what tells its orientation. Unless the
+	// decode returns the image and what tells its orientation. Unless the
 	// samples are to be kept as they are, it may convert them to RGB as
-	// raster.rgb would. It has the picture's size admitted before it allocates
+	// raster.rgb would. It has the image's size admitted before it allocates
 	// anything of it.
 	decode func(b []byte, admit admission, keep bool) (*raster, notes, error)
 }
@@ -22,5 +22,5 @@ func prefix(s string) func([]byte) bool {
 
 var errTruncatedFile = errors.New("file is truncated")
 
-// admission refuses a picture whose header claims too much.
+// admission refuses an image whose header claims too much.
 type admission func(w, h int) error

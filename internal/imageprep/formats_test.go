@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// sweepFiles returns the pictures of testdata/sweep by a pattern, with their names.
+// sweepFiles returns the images of testdata/sweep by a pattern, with their names.
 func sweepFiles(t testing.TB, pattern string) map[string][]byte {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join("testdata", "sweep", pattern))
@@ -236,7 +236,7 @@ func TestMoreBombs(t *testing.T) {
 }
 
 // TestFirstOfMany: of an MPO file, JPEG files one after the other, the first is
-// the picture.
+// the image.
 func TestFirstOfMany(t *testing.T) {
 	files := goldenPaths(t, "images/*.jpg")
 	first, err := os.ReadFile(files[0])

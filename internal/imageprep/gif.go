@@ -13,7 +13,7 @@ import (
 // logical screen, grown to hold the frame, filled with the frame's transparent
 // colour if it has one, else with colour 0.
 //
-// As in Pillow the picture is grey, not one of indices, if its palette is the
+// As in Pillow the image is grey, not one of indices, if its palette is the
 // ramp of greys.
 func decodeGIF(b []byte, admit admission, _ bool) (*raster, notes, error) {
 	img, err := firstFrame(&gifReader{b: b}, admit)

@@ -29,7 +29,7 @@ func goldenPaths(t testing.TB, pattern string) []string {
 	return paths
 }
 
-// TestGoldenRGB reads every golden picture and its RGB form, a PNG file.
+// TestGoldenRGB reads every golden image and its RGB form, a PNG file.
 func TestGoldenRGB(t *testing.T) {
 	for _, path := range goldenPaths(t, "images/*") {
 		name := filepath.Base(path)
@@ -116,7 +116,7 @@ func TestGoldenDataset(t *testing.T) {
 	}
 	paths := goldenPaths(t, "dataset/*.png")
 	if len(paths) != len(want) {
-		t.Fatalf("%d pictures, want %d", len(paths), len(want))
+		t.Fatalf("%d images, want %d", len(paths), len(want))
 	}
 	for _, path := range paths {
 		var b bytes.Buffer

@@ -7,17 +7,17 @@
 //
 // or, as Options.Order says, the conversion to RGB only after the crop.
 //
-// An RGB is a decoded picture, a raster one with the samples that its file holds.
+// An RGB is a decoded image, a raster one with the samples that its file holds.
 // The format is told by a file's first bytes, not by its name: JPEG, PNG, WebP,
 // GIF (the first frame), BMP, TIFF and Netpbm's raw formats. Conversion to RGB is
 // Pillow's convert("RGB"): transparency is dropped, not blended, 16-bit channels
 // lose their low byte, 16-bit grey is cut at 255. Damage that Pillow reads over is
 // an error; docs/formats.md has a table of what is read, and what is refused.
 //
-// A file is read whole only if it begins as a picture does. The size in its header
+// A file is read whole only if it begins as an image does. The size in its header
 // is held to Options.MaxPixels before anything of that size is allocated, and in
 // formats where a byte can only make so many pixels to the file's length too.
-// Decoding takes at most pixelBytes per pixel beside twice the file, and pictures
+// Decoding takes at most pixelBytes per pixel beside twice the file, and images
 // of more than largePixels are decoded one at a time. All functions may be called
 // from many goroutines at once.
 package imageprep
@@ -29,7 +29,7 @@ import (
 )
 
 // Version names what this package computes. It goes into the manifests of what
-// is made of pictures, and changes whenever some picture's values do.
+// is made of images, and changes whenever some image's values do.
 const Version = "rgb-bicubic-1"
 
 var formats = []format{
@@ -119,8 +119,8 @@ func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
 	return Square(r.rgb(), size), nil
 }
 
-// Square returns the middle of a picture, size x size, once its shorter side is
-// that long. It resizes no more of the picture than that.
+// Square returns the middle of an image, size x size, once its shorter side is
+// that long. It resizes no more of the image than that.
 func Square(img *RGB, size int) *RGB {
 	w, h := ShorterSide(img.W, img.H, size)
 	left, top := centre(w, size), centre(h, size)

@@ -54,7 +54,7 @@ func TestWrongName(t *testing.T) {
 	}
 }
 
-// TestUpright turns a picture of six pixels by every orientation.
+// TestUpright turns an image of six pixels by every orientation.
 func TestUpright(t *testing.T) {
 	src := newRGB(3, 2)
 	for i := range 6 {
@@ -140,7 +140,7 @@ func TestRefusals(t *testing.T) {
 	gif := "GIF89a\x02\x00\x02\x00\x00\x00\x00,\x00\x00\x00\x00\x02\x00\x02\x00\x00\x02"
 	tests := []struct{ name, data, want string }{
 		{"empty", "", "empty file"},
-		{"text", "not a picture\n", `unknown format beginning "not a pictur", want JPEG, PNG, WebP, GIF, BMP, TIFF or PNM`},
+		{"text", "not an image\n", `unknown format beginning "not an image", want JPEG, PNG, WebP, GIF, BMP, TIFF or PNM`},
 		{"huge PNG", pngHeader(65535, 65535, 8, 2), "png: 65535x65535 pixels, want at most 178956970 in all"},
 		{"PNG too large for its data", pngHeader(10000, 10000, 8, 2), "png: 59 bytes of data for 10000x10000 pixels: file is truncated"},
 		{"PNG of no width", pngHeader(0, 5, 8, 2), "png: 0x5 pixels, want at least one"},
@@ -157,7 +157,7 @@ func TestRefusals(t *testing.T) {
 		{"GIF cut in its frame", gif, "gif: pixel data ends before row 0 of 2"},
 		{"GIF of 1-bit codes", gif[:len(gif)-1] + "\x01", "gif: codes of 1 bits, want 2 to 8"},
 		{"huge WebP", "RIFF\x00\x00\x00\x00WEBPVP8L\x05\x00\x00\x00\x2f\xff\xff\xff\x0f", "webp: 16384x16384 pixels, want at most"},
-		{"WebP without a picture", "RIFF\x00\x00\x00\x00WEBP", "webp: no picture"},
+		{"WebP without an image", "RIFF\x00\x00\x00\x00WEBP", "webp: no image"},
 		{"WebP cut", "RIFF\x00\x00\x00\x00WEBPVP8 \xff\x00\x00\x00", `webp: chunk "VP8 " of 255 bytes: file is truncated`},
 		{"huge BMP", "BM\x00\x00\x00\x00\x00\x00\x00\x00\x36\x00\x00\x00\x28\x00\x00\x00\xff\xff\x00\x00\xff\xff\x00\x00\x01\x00\x18\x00" +
 			strings.Repeat("\x00", 24), "bmp: 65535x65535 pixels, want at most"},
@@ -190,7 +190,7 @@ func TestMaxPixels(t *testing.T) {
 	}
 }
 
-// TestConcurrent has many goroutines at the same pictures; with -race it
+// TestConcurrent has many goroutines at the same images; with -race it
 // shows that they share nothing they write.
 func TestConcurrent(t *testing.T) {
 	paths := goldenPaths(t, "images/*")
@@ -250,7 +250,7 @@ func checkDecoded(t *testing.T, data []byte, exif bool) {
 		labels, err = DecodeLabels(data, Options{MaxPixels: most})
 		return err
 	}) && !exif && (labels.W != img.W || labels.H != img.H || len(labels.Pix) != img.W*img.H) {
-		t.Errorf("label map of %dx%d in %d values, picture of %dx%d", labels.W, labels.H, len(labels.Pix), img.W, img.H)
+		t.Errorf("label map of %dx%d in %d values, image of %dx%d", labels.W, labels.H, len(labels.Pix), img.W, img.H)
 	}
 }
 

@@ -2,13 +2,13 @@ package imageprep
 
 import "fmt"
 
-// Labels is a label map: a picture whose pixels are numbers, not colours.
+// Labels is a label map: an image whose pixels are numbers, not colours.
 type Labels struct {
 	Pix  []uint16 // [H,W]
 	W, H int
 }
 
-// NewLabels returns a label map of w x h zeros, if pictures of that size may be
+// NewLabels returns a label map of w x h zeros, if images of that size may be
 // read.
 func NewLabels(w, h int, o Options) (*Labels, error) {
 	if err := o.check(w, h); err != nil {
@@ -17,7 +17,7 @@ func NewLabels(w, h int, o Options) (*Labels, error) {
 	return &Labels{Pix: make([]uint16, w*h), W: w, H: h}, nil
 }
 
-// ReadLabels reads a label map from a PNG file: the index of a picture with a
+// ReadLabels reads a label map from a PNG file: the index of an image with a
 // palette, whatever its colours, or the grey value as stored, of 1 to 16 bits.
 // A file of another kind is an error with a method Hint. Memory is two bytes a
 // pixel beside the file and a row. Errors name the file.

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// encoded writes a picture as the standard library does.
+// encoded writes an image as the standard library does.
 func encoded(t testing.TB, img image.Image) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -65,12 +65,12 @@ func TestDecodeLabels(t *testing.T) {
 	}
 }
 
-// The pictures of every depth, palette and interlacing of the sweep have
+// The images of every depth, palette and interlacing of the sweep have
 // the colours that their labels stand for.
 func TestLabelsStandForColours(t *testing.T) {
 	paths, err := filepath.Glob(filepath.Join("testdata", "sweep", "png_[03]_*.png"))
 	if err != nil || len(paths) < 18 {
-		t.Fatalf("%d pictures, %v, want 18", len(paths), err)
+		t.Fatalf("%d images, %v, want 18", len(paths), err)
 	}
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
@@ -130,7 +130,7 @@ func TestReadLabelsRefuses(t *testing.T) {
 		want   string
 		hinted bool
 	}{
-		{"no file of a picture", []byte("label"), Options{}, `file beginning "label", want a PNG of indices`, true},
+		{"no file of an image", []byte("label"), Options{}, `file beginning "label", want a PNG of indices`, true},
 		{"an empty file", nil, Options{}, `file beginning "", want a PNG of indices`, true},
 		{"jpeg", jpg.Bytes(), Options{}, "want a PNG of indices", true},
 		{"colours", encoded(t, image.NewRGBA64(image.Rect(0, 0, 4, 3))), Options{}, "png: 4 channels, want one of indices", true},
@@ -184,9 +184,9 @@ func FuzzDecodeLabels(f *testing.F) {
 		if labels.W < 1 || labels.H < 1 || labels.W*labels.H > most || len(labels.Pix) != labels.W*labels.H {
 			t.Fatalf("%dx%d pixels in %d labels", labels.W, labels.H, len(labels.Pix))
 		}
-		// What is a label map is a picture too.
+		// What is a label map is an image too.
 		if _, err := Decode(data, Options{MaxPixels: most}); err != nil {
-			t.Errorf("a label map, but no picture: %v", err)
+			t.Errorf("a label map, but no image: %v", err)
 		}
 	})
 }

@@ -30,7 +30,7 @@ func newLinearTaps(in, out int) *linearTaps {
 	return t
 }
 
-// ResizeLinear scales a picture to w x h as OpenCV's resize does with
+// ResizeLinear scales an image to w x h as OpenCV's resize does with
 // INTER_LINEAR: each pixel from the four nearest, without antialiasing, in
 // fixed point. The result shares no memory with src.
 //

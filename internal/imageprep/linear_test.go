@@ -22,7 +22,7 @@ func TestResizeLinearKeepsItsInput(t *testing.T) {
 	}
 	for i, v := range ResizeLinear(flat, 64, 1).Pix {
 		if v != 201 {
-			t.Fatalf("sample %d of an even picture is %d, want 201", i, v)
+			t.Fatalf("sample %d of an even image is %d, want 201", i, v)
 		}
 	}
 }

@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	// mostFile is the size of the largest file that is read. A picture of
+	// mostFile is the size of the largest file that is read. An image of
 	// DefaultMaxPixels takes less at 8 bytes a pixel.
 	mostFile = 2 << 30
 
 	// mostForeign is the size of the largest file that is read whole although
-	// its first bytes are not those of a picture.
+	// its first bytes are not those of an image.
 	mostForeign = 1 << 20
 
 	// headSize is how much of a file is read to tell what it is.
@@ -23,11 +23,11 @@ const (
 type File struct {
 	Path  string
 	Size  int64  // of the file in bytes
-	Bytes []byte // all of it, or only the first headSize bytes if it is too large or not a picture
+	Bytes []byte // all of it, or only the first headSize bytes if it is too large or not an image
 }
 
 // Load reads an image file's bytes. It returns an error only if the file cannot
-// be read: a file that is not a picture is left to the decoder to refuse, and only
+// be read: a file that is not an image is left to the decoder to refuse, and only
 // its beginning is read if it is large. Errors name the file.
 func Load(path string) (*File, error) { return load("image", path, formatKnown) }
 
@@ -43,7 +43,7 @@ func load(what, path string, known func(head []byte) bool) (*File, error) {
 }
 
 func (f *File) read(known func(head []byte) bool) error {
-	// Opening a pipe among the pictures would wait without end, and reading a
+	// Opening a pipe among the images would wait without end, and reading a
 	// device may have effects.
 	info, err := os.Stat(f.Path)
 	if err != nil {

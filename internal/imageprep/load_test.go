@@ -12,7 +12,7 @@ import (
 )
 
 // TestHugeFiles reads files with holes, which take no room on the disk: none is
-// read further than it takes to see that it is no picture.
+// read further than it takes to see that it is no image.
 func TestHugeFiles(t *testing.T) {
 	for _, test := range []struct {
 		name, head string
@@ -83,7 +83,7 @@ func TestNotRegular(t *testing.T) {
 	}
 }
 
-// TestForeign: kinds of files that people have under a picture's name are told
+// TestForeign: kinds of files that people have under an image's name are told
 // by name, with what to do.
 func TestForeign(t *testing.T) {
 	for _, test := range []struct{ begins, name, hint string }{

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestPipe: a pipe with the name of a picture is refused at once.
+// TestPipe: a pipe with the name of an image is refused at once.
 func TestPipe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe.jpg")
 	if err := syscall.Mkfifo(path, 0o600); err != nil {

@@ -6,22 +6,22 @@ import (
 	"strings"
 )
 
-// DefaultMaxPixels is where Pillow takes a picture for a decompression bomb.
+// DefaultMaxPixels is where Pillow takes an image for a decompression bomb.
 const DefaultMaxPixels = 178956970
 
-// Options is how pictures are to be read.
+// Options is how images are to be read.
 type Options struct {
-	// EXIF turns the picture upright as its EXIF orientation says. CLIP's own
-	// preprocessing does not; mmcv's loader, which reads the pictures of
+	// EXIF turns the image upright as its EXIF orientation says. CLIP's own
+	// preprocessing does not; mmcv's loader, which reads the images of
 	// segmentation data sets, does.
 	EXIF bool
 
-	MaxPixels int // refuse larger pictures; 0 stands for DefaultMaxPixels
+	MaxPixels int // refuse larger images; 0 stands for DefaultMaxPixels
 	Order     Order
 }
 
-// Order says when a picture is converted to RGB. It makes a difference for what is
-// not RGB already: pictures with a palette are then resized without interpolation,
+// Order says when an image is converted to RGB. It makes a difference for what is
+// not RGB already: images with a palette are then resized without interpolation,
 // colours are weighted by their opacity, 16-bit greys are cut and inks converted
 // after resizing and not before.
 type Order int

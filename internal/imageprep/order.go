@@ -2,7 +2,7 @@ package imageprep
 
 import "math"
 
-// square is Square for a picture that is converted to RGB after it was resized and
+// square is Square for an image that is converted to RGB after it was resized and
 // cropped. As Pillow's resize does it takes the nearest pixel where samples are
 // indices or bits, weights colours by their opacity, and keeps whole numbers of
 // 32 bits between its two passes where greys have 16. The raster must not be used
@@ -31,7 +31,7 @@ func (r *raster) square(size int) *RGB {
 	return out.rgb()
 }
 
-// part is a square from x, y on of a picture resized to w x h.
+// part is a square from x, y on of an image resized to w x h.
 type part struct{ w, h, x, y, size int }
 
 // channels resizes up to three channels of a raster, from the first on.
@@ -75,7 +75,7 @@ func (r *raster) nearest(s part) *raster {
 }
 
 // nearestOf returns the pixels of in that n of out are taken from, from the first
-// on. As in Pillow positions are added up in float64, up to a size that no picture
+// on. As in Pillow positions are added up in float64, up to a size that no image
 // of Pillow's has.
 func nearestOf(in, out, first, n int) []int {
 	of := make([]int, n)

@@ -16,7 +16,7 @@ func TestParseOrder(t *testing.T) {
 	}
 }
 
-// TestOrders: pictures of colours and greys are the same in both orders, others
+// TestOrders: images of colours and greys are the same in both orders, others
 // mostly not. That each is right, TestSweep shows.
 func TestOrders(t *testing.T) {
 	for pattern, same := range map[string]bool{
@@ -43,7 +43,7 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestOrderMemory: pictures of one row, of which the crop keeps a middle, take no
+// TestOrderMemory: images of one row, of which the crop keeps a middle, take no
 // more memory in the other order.
 func TestOrderMemory(t *testing.T) {
 	for _, r := range []*raster{newRaster(modeWide, 1, 1<<16), newRaster(modePalette, 1<<16, 1), newRaster(modeRGBA, 1<<16, 1), newRaster(modeBits, 1, 1<<16)} {

@@ -127,7 +127,7 @@ func (f *pngFile) readHeader(b []byte) error {
 	return nil
 }
 
-// pngPass is one of the reduced pictures of an interlaced file: every dx-th
+// pngPass is one of the reduced images of an interlaced file: every dx-th
 // pixel from x of every dy-th row from y.
 type pngPass struct{ x, y, dx, dy int }
 

@@ -36,7 +36,7 @@ func TestPNGChecksum(t *testing.T) {
 					t.Errorf("%s: bit %d of byte %d of %d changed: no error, other pixels", test.name, bit, at, len(packed))
 				}
 				if _, labelsErr := DecodeLabels(header.File(bad), Options{}); (labelsErr == nil) != (err == nil) {
-					t.Errorf("%s: bit %d of byte %d: as a label map %v, as a picture %v", test.name, bit, at, labelsErr, err)
+					t.Errorf("%s: bit %d of byte %d: as a label map %v, as an image %v", test.name, bit, at, labelsErr, err)
 				}
 			}
 		}

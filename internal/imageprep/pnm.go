@@ -48,14 +48,14 @@ func (r *pnmReader) number(what string) (int, error) {
 
 // decodePNM reads Netpbm's raw formats of bits (PBM, P4), greys (PGM, P5) and
 // colours (PPM, P6). Values are scaled from the largest one of the header to
-// 255, greys of more than that to 65535, as Pillow does. Of several pictures in a
+// 255, greys of more than that to 65535, as Pillow does. Of several images in a
 // file it reads the first.
 func decodePNM(b []byte, admit admission, _ bool) (*raster, notes, error) {
-	r, err := (&pnmReader{b[2:]}).picture(b[1], admit)
+	r, err := (&pnmReader{b[2:]}).image(b[1], admit)
 	return r, notes{}, err
 }
 
-func (r *pnmReader) picture(kind byte, admit admission) (*raster, error) {
+func (r *pnmReader) image(kind byte, admit admission) (*raster, error) {
 	if kind < '4' {
 		return nil, fmt.Errorf("format P%c, numbers as text, want the raw formats P4 to P6", kind)
 	}

@@ -17,7 +17,7 @@ const (
 // channels by mode.
 var channels = [...]int{modeRGB: 3, modeBits: 1, modeGrey: 1, modePalette: 1, modeGreyAlpha: 2, modeRGBA: 4, modeCMYK: 4, modeWide: 1}
 
-// raster is a picture with the samples that its file holds.
+// raster is an image with the samples that its file holds.
 type raster struct {
 	mode    mode
 	w, h    int

@@ -102,7 +102,7 @@ func (t *taps) reach() (from, to int) {
 	return t.first[0], t.first[last] + t.count[last]
 }
 
-// Resize scales a picture to w x h as Pillow's resize does: antialiased, first
+// Resize scales an image to w x h as Pillow's resize does: antialiased, first
 // across, then down, each pass only if its size changes, with 8-bit pixels in
 // between and fixed-point sums. The result shares no memory with src.
 func Resize(src *RGB, w, h int, f Filter) *RGB {

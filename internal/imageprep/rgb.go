@@ -1,6 +1,6 @@
 package imageprep
 
-// RGB is a picture of 8 bits per channel.
+// RGB is an image of 8 bits per channel.
 type RGB struct {
 	Pix  []byte // [H,W,3]
 	W, H int

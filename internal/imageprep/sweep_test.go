@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestSweep compares with Pillow on pictures that scripts/image_sweep.py wrote,
+// TestSweep compares with Pillow on images that scripts/image_sweep.py wrote,
 // and with OpenCV on those of scripts/linear_sweep.py: a few of each kind in
 // testdata, thousands in the folder that CLIPNH_IMAGE_SWEEP names.
 func TestSweep(t *testing.T) {
@@ -92,10 +92,10 @@ func compareSweep(t *testing.T, dir string) {
 		}
 		equal++
 	}
-	t.Logf("%d pictures equal, %d refused as Pillow does", equal, refused)
+	t.Logf("%d images equal, %d refused as Pillow does", equal, refused)
 }
 
-// differ tells where two pictures differ.
+// differ tells where two images differ.
 func differ(got, want *RGB) error {
 	if got.W != want.W || got.H != want.H || len(got.Pix) != len(want.Pix) {
 		return fmt.Errorf("%dx%d pixels, want %dx%d", got.W, got.H, want.W, want.H)

@@ -2,7 +2,7 @@ package imageprep
 
 import "math"
 
-// ShorterSide returns the size of a w x h picture once its shorter side is
+// ShorterSide returns the size of a w x h image once its shorter side is
 // brought to size: the longer one is int(size*long/short), as in torchvision's
 // Resize.
 func ShorterSide(w, h, size int) (int, int) {
@@ -16,7 +16,7 @@ func ShorterSide(w, h, size int) (int, int) {
 // Python's round does.
 func centre(n, crop int) int { return int(math.RoundToEven(float64(n-crop) / 2)) }
 
-// The mean and standard deviation of the pictures CLIP was trained on.
+// The mean and standard deviation of the images CLIP was trained on.
 var (
 	mean = [3]float32{0.48145466, 0.4578275, 0.40821073}
 	std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
@@ -34,7 +34,7 @@ var normalized = func() (t [3][256]float32) {
 	return t
 }()
 
-// Normalize writes a picture as [3,H,W] to dst: scaled to 0..1, less the mean,
+// Normalize writes an image as [3,H,W] to dst: scaled to 0..1, less the mean,
 // over the standard deviation of CLIP's channels. It panics if dst has another
 // length.
 func Normalize(dst []float32, img *RGB) {

@@ -82,7 +82,7 @@ func decodeTIFF(b []byte, admit admission, _ bool) (*raster, notes, error) {
 	if err := admit(l.w, l.h); err != nil {
 		return nil, notes{}, err
 	}
-	r, err := l.picture()
+	r, err := l.image()
 	if err != nil {
 		return nil, notes{}, err
 	}

@@ -63,13 +63,13 @@ func (l *tiffLayout) bytesOf(b []byte, block int) ([]byte, error) {
 	return b[from:min(int64(len(b)), from+n)], nil
 }
 
-// picture reads the pixels.
-func (l *tiffLayout) picture() (*raster, error) {
+// image reads the pixels.
+func (l *tiffLayout) image() (*raster, error) {
 	across, down := (l.w+l.blockW-1)/l.blockW, (l.h+l.blockH-1)/l.blockH
 	if n := l.file.count(l.offsets); n < across*down*l.planes {
 		return nil, fmt.Errorf("%d blocks of pixels of %d are listed: %w", n, across*down*l.planes, errTruncatedFile)
 	}
-	// Tiles go beyond the edges, but small pictures in huge tiles are only work.
+	// Tiles go beyond the edges, but small images in huge tiles are only work.
 	const slack = 1 << 24
 	if most := int64(l.w)*int64(l.h)*16 + slack; int64(across*l.blockW) > most/int64(l.blockH)/int64(down) {
 		return nil, fmt.Errorf("tiles of %dx%d pixels for %dx%d", l.blockW, l.blockH, l.w, l.h)

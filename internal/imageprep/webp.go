@@ -10,7 +10,7 @@ import (
 	"golang.org/x/image/vp8l"
 )
 
-// webpFile is a RIFF container's chunks, as far as they bear on the picture:
+// webpFile is a RIFF container's chunks, as far as they bear on the image:
 // the first frame and where it lies on the canvas.
 type webpFile struct {
 	canvasW, canvasH int // 0 without a VP8X chunk: the frame's size
@@ -22,14 +22,14 @@ type webpFile struct {
 	notes            notes
 }
 
-// decodeWebP reads a still picture, or an animation's first frame on its
+// decodeWebP reads a still image, or an animation's first frame on its
 // canvas of black. Transparency is read over.
 func decodeWebP(b []byte, admit admission, keep bool) (*raster, notes, error) {
 	f := new(webpFile)
 	if err := f.parse(b[12:], 0); err != nil {
 		return nil, notes{}, err
 	}
-	r, err := f.picture(admit, keep)
+	r, err := f.image(admit, keep)
 	return r, f.notes, err
 }
 
@@ -39,7 +39,7 @@ func (f *webpFile) parse(b []byte, depth int) error {
 		kind, n := string(b[:4]), int64(binary.LittleEndian.Uint32(b[4:]))
 		if n > int64(len(b)-8) {
 			if f.frame != nil {
-				return nil // the picture is there
+				return nil // the image is there
 			}
 			return fmt.Errorf("chunk %q of %d bytes: %w", kind, n, errTruncatedFile)
 		}
@@ -63,16 +63,16 @@ func (f *webpFile) parse(b []byte, depth int) error {
 		b = b[min(int64(len(b)), 8+n+n&1):]
 	}
 	if f.frame == nil {
-		return fmt.Errorf("no picture: %w", errTruncatedFile)
+		return fmt.Errorf("no image: %w", errTruncatedFile)
 	}
 	return nil
 }
 
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
-// picture decodes the frame and puts it on the canvas, with its opacity if the
+// image decodes the frame and puts it on the canvas, with its opacity if the
 // samples are to be kept.
-func (f *webpFile) picture(admit admission, keep bool) (*raster, error) {
+func (f *webpFile) image(admit admission, keep bool) (*raster, error) {
 	lossy := vp8.NewDecoder()
 	var w, h int
 	alpha := f.alpha

@@ -12,7 +12,7 @@ import (
 )
 
 // TestStrayMarkers puts every marker there is into a scan. None may leave the
-// rest of the picture grey.
+// rest of the image grey.
 func TestStrayMarkers(t *testing.T) {
 	for _, name := range []string{"01_rgb_420_odd", "04_grey", "08_progressive_420"} {
 		sound := goldens(t)[name]

@@ -54,7 +54,7 @@ type Config struct {
 	EXIF          []byte // TIFF body of the first Exif segment before the first scan, aliasing the input; nil without one
 }
 
-// Image is a decoded picture.
+// Image is a decoded image.
 type Image struct {
 	Pix           []byte // [Height,Width,Components], interleaved; CMYK as amounts of ink, 255 is full
 	Width, Height int

@@ -234,7 +234,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// photo is a picture of a photograph's size with detail of every scale, as the
+// photo is an image of a photograph's size with detail of every scale, as the
 // standard library writes it (4:2:0).
 func photo(b *testing.B) []byte {
 	img := image.NewRGBA(image.Rect(0, 0, 500, 375))

@@ -18,10 +18,10 @@ import (
 )
 
 const (
-	carsPictures = 8144 // of the train split
-	carsClasses  = 196
-	maxRows      = 1 << 20 // of the colour table
-	maxTable     = 64 << 20
+	carsImages  = 8144 // of the train split
+	carsClasses = 196
+	maxRows     = 1 << 20 // of the colour table
+	maxTable    = 64 << 20
 )
 
 const coloursFile = "refined_train.csv"
@@ -39,16 +39,16 @@ func carsRoot(root string) string {
 // which may lie in the folder, beside it, or in cars_refined beside it.
 func cars(ctx context.Context, root string) ([]Part, error) {
 	root = carsRoot(root)
-	pictures := Part{Name: "cars_train", Unit: "pictures", Published: carsPictures}
-	names, err := list(ctx, filepath.Join(root, "cars_train"), isPicture)
+	images := Part{Name: "cars_train", Unit: "images", Published: carsImages}
+	names, err := list(ctx, filepath.Join(root, "cars_train"), isImage)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	pictures.Count = len(names)
+	images.Count = len(names)
 	if len(names) == 0 {
-		pictures.problem("no pictures in %s", filepath.Join(root, "cars_train"))
+		images.problem("no images in %s", filepath.Join(root, "cars_train"))
 	}
-	parts := []Part{pictures}
+	parts := []Part{images}
 	for _, file := range []string{"devkit/cars_meta.mat", "devkit/cars_train_annos.mat"} {
 		p := Part{Name: file, Unit: "bytes"}
 		if err := checkMAT(filepath.Join(root, filepath.FromSlash(file)), &p); err != nil {
@@ -85,14 +85,14 @@ func checkMAT(path string, p *Part) error {
 
 var carColour = regexp.MustCompile(`^([0-9]{1,3})_[0-9]{1,2}$`)
 
-// colours checks the table of refined colours against the pictures.
-func colours(root string, pictures []string) Part {
+// colours checks the table of refined colours against the images.
+func colours(root string, images []string) Part {
 	p := Part{Name: coloursFile, Unit: "rows"}
 	for _, path := range []string{filepath.Join(root, coloursFile), filepath.Join(root, "..", coloursFile), filepath.Join(root, "..", "cars_refined", coloursFile)} {
 		if file, err := foreign.Open(path); err == nil {
 			defer file.Close()
 			p.Name = path
-			readColours(file, path, pictures, &p)
+			readColours(file, path, images, &p)
 			return p
 		}
 	}
@@ -100,8 +100,8 @@ func colours(root string, pictures []string) Part {
 	return p
 }
 
-// readColours checks a table of colours: rows of a picture's name and a CLASS_COLOUR.
-func readColours(file io.Reader, path string, pictures []string, p *Part) {
+// readColours checks a table of colours: rows of an image's name and a CLASS_COLOUR.
+func readColours(file io.Reader, path string, images []string, p *Part) {
 	reader := csv.NewReader(io.LimitReader(file, maxTable))
 	head, err := reader.Read()
 	if err != nil || len(head) != 2 || head[0] != "image" || head[1] != "Class" {
@@ -109,7 +109,7 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 		return
 	}
 	there := map[string]bool{}
-	for _, name := range pictures {
+	for _, name := range images {
 		there[name] = true
 	}
 	joined, unknown := 0, []string{}
@@ -140,13 +140,13 @@ func readColours(file io.Reader, path string, pictures []string, p *Part) {
 		}
 	}
 	if len(unknown) > 0 {
-		p.note("%d rows of pictures that are not in cars_train: %s", len(unknown), some(unknown))
+		p.note("%d rows of images that are not in cars_train: %s", len(unknown), some(unknown))
 	}
-	if n := len(pictures) - joined; n > 0 {
-		p.note("%d pictures have no row, and are left out where colours count", n)
+	if n := len(images) - joined; n > 0 {
+		p.note("%d images have no row, and are left out where colours count", n)
 	}
-	if joined == 0 && len(pictures) > 0 {
-		p.problem("no row names a picture of cars_train")
+	if joined == 0 && len(images) > 0 {
+		p.problem("no row names an image of cars_train")
 	}
 }
 
@@ -162,8 +162,8 @@ func list(ctx context.Context, dir string, wanted func(name string) bool) (names
 	return names, errors.Join(err, ctx.Err())
 }
 
-// isPicture tells by the extension.
-func isPicture(name string) bool {
+// isImage tells by the extension.
+func isImage(name string) bool {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".jpg", ".jpeg", ".png":
 		return true

@@ -14,16 +14,16 @@ import (
 var getImageNet = []string{
 	"https://image-net.org/download-images.php (free after registration), ILSVRC2012",
 	"test: ILSVRC2012_img_test_v10102019.tar, unpacked as it is",
-	"val: ILSVRC2012_img_val.tar, each picture moved into the folder of its class (n01440764 and so on)",
+	"val: ILSVRC2012_img_val.tar, each image moved into the folder of its class (n01440764 and so on)",
 }
 
 // SubsetImages is how many images of ImageNet's test split the paper uses.
 const SubsetImages = 5000
 
 const (
-	testPictures = 100000
-	valPictures  = 50000
-	valClasses   = 1000
+	testImages = 100000
+	valImages  = 50000
+	valClasses = 1000
 )
 
 // imageNet checks both splits, each of which must have its folder.
@@ -78,7 +78,7 @@ func readable(ctx context.Context, kind, root string, p *Part) (*dataset.Dataset
 }
 
 func imageNetTest(ctx context.Context, root string) (Part, error) {
-	p := Part{Name: "test", Unit: "pictures", Published: testPictures}
+	p := Part{Name: "test", Unit: "images", Published: testImages}
 	_, err := readable(ctx, dataset.ImageNetTest, root, &p)
 	return p, err
 }
@@ -88,7 +88,7 @@ var wordNetID = regexp.MustCompile(`^n[0-9]{8}$`)
 // imageNetVal also looks at what labels are told by: with all 1000 folders they are
 // ImageNet's, with some of them only a file classes.txt can say.
 func imageNetVal(ctx context.Context, root string) (Part, error) {
-	p := Part{Name: "val", Unit: "pictures", Published: valPictures}
+	p := Part{Name: "val", Unit: "images", Published: valImages}
 	d, err := readable(ctx, dataset.ImageNetVal, root, &p)
 	if d == nil {
 		return p, err

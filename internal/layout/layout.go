@@ -4,7 +4,7 @@
 //
 // A kind is a data set with a layout: folders and files at fixed places below a
 // root. A part is one of these. What a check reads is names, sizes and the heads of some
-// files, never whole pictures, so that it takes seconds; a picture damaged further in
+// files, never whole images, so that it takes seconds; an image damaged further in
 // shows when it is used.
 package layout
 
@@ -74,7 +74,7 @@ func kinds() []kind {
 			getImageNet, "", imageNet,
 		},
 		{
-			"imagenet_test", "ImageNet's test split: pictures in test, or in the folder",
+			"imagenet_test", "ImageNet's test split: images in test, or in the folder",
 			getImageNet, "", single(imageNetTest),
 		},
 		{

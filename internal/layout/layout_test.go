@@ -65,8 +65,8 @@ func remove(t *testing.T, path ...string) {
 	}
 }
 
-// picture is a PNG without any content.
-func picture(t *testing.T, img image.Image) string {
+// image is a PNG without any content.
+func encode(t *testing.T, img image.Image) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := png.Encode(&b, img); err != nil {
@@ -102,19 +102,19 @@ var spoilt = []struct {
 	want       string // among the problems
 }{
 	{"context", "context", "VOC2010", func(*testing.T, string) {}, ""},
-	{"no picture of a scene", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "JPEGImages", "2010_000001.jpg") },
-		"pictures that are wanted are missing: "},
+	{"no image of a scene", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "JPEGImages", "2010_000001.jpg") },
+		"images that are wanted are missing: "},
 	{"no label map of a scene", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "SegmentationClassContext", "2010_000001.png") },
 		"label maps that are wanted are missing: "},
 	{"no list", "context", "VOC2010", func(t *testing.T, dir string) { remove(t, dir, "ImageSets") }, "there is no "},
 	{"label map in colour", "context", "VOC2010", func(t *testing.T, dir string) {
-		write(t, picture(t, image.NewNRGBA(image.Rect(0, 0, 224, 224))), dir, "SegmentationClassContext", "2010_000001.png")
+		write(t, encode(t, image.NewNRGBA(image.Rect(0, 0, 224, 224))), dir, "SegmentationClassContext", "2010_000001.png")
 	}, "2010_000001.png"},
 	{"label map of another size", "context", "VOC2010", func(t *testing.T, dir string) {
-		write(t, picture(t, image.NewGray(image.Rect(0, 0, 7, 8))), dir, "SegmentationClassContext", "2010_000001.png")
-	}, "2010_000001.png: 7x8 pixels, the picture 2010_000001.jpg has"},
+		write(t, encode(t, image.NewGray(image.Rect(0, 0, 7, 8))), dir, "SegmentationClassContext", "2010_000001.png")
+	}, "2010_000001.png: 7x8 pixels, the image 2010_000001.jpg has"},
 	{"no label map but a file", "context", "VOC2010", func(t *testing.T, dir string) {
-		write(t, "no picture", dir, "SegmentationClassContext", "2010_000001.png")
+		write(t, "no image", dir, "SegmentationClassContext", "2010_000001.png")
 	}, "2010_000001.png"},
 	{"cars", "cars", "stanford_cars", func(*testing.T, string) {}, ""},
 	{"no devkit", "cars", "stanford_cars", func(t *testing.T, dir string) { remove(t, dir, "devkit") }, "cars_meta.mat: no such file"},
@@ -126,8 +126,8 @@ var spoilt = []struct {
 	{"other columns", "cars", "stanford_cars", func(t *testing.T, dir string) { write(t, "a,b,c\n", dir, "refined_train.csv") }, "want the columns image,Class"},
 	{"other classes", "cars", "stanford_cars", func(t *testing.T, dir string) { write(t, "image,Class\n00001.jpg,197_1\n", dir, "refined_train.csv") },
 		`row 1: Class "197_1", want CLASS_COLOUR`},
-	{"other pictures", "cars", "stanford_cars", func(t *testing.T, dir string) { write(t, "image,Class\nx.jpg,1_1\n", dir, "refined_train.csv") },
-		"no row names a picture"},
+	{"other images", "cars", "stanford_cars", func(t *testing.T, dir string) { write(t, "image,Class\nx.jpg,1_1\n", dir, "refined_train.csv") },
+		"no row names an image"},
 	{"broken rows", "cars", "stanford_cars", func(t *testing.T, dir string) { write(t, "image,Class\n00001.jpg\n", dir, "refined_train.csv") }, "wrong number of fields"},
 	{"imagenet", "imagenet", "imagenet", func(*testing.T, string) {}, ""},
 	{"no test split", "imagenet", "imagenet", func(t *testing.T, dir string) { remove(t, dir, "test") }, "there is no "},
@@ -135,7 +135,7 @@ var spoilt = []struct {
 	{"empty test split", "imagenet_test", "imagenet", func(t *testing.T, dir string) {
 		remove(t, dir, "test")
 		write(t, "", dir, "test", "readme.txt")
-	}, "no pictures"},
+	}, "no images"},
 	{"a few classes without their names", "imagenet_val", "imagenet/val", func(t *testing.T, dir string) {
 		remove(t, dir, "..", "classes.txt")
 		entries, err := os.ReadDir(dir)
@@ -188,7 +188,7 @@ func TestCheckScenes(t *testing.T) {
 	for i := range img.Pix {
 		img.Pix[i] = 8 // a label in every convention
 	}
-	grey := picture(t, img)
+	grey := encode(t, img)
 	for _, s := range sceneKinds {
 		config, err := configs.ReadSegmentation(s.config)
 		if err != nil {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"image"
-	_ "image/jpeg" // the heads of pictures
+	_ "image/jpeg" // the heads of images
 	_ "image/png"
 	"io/fs"
 	"os"
@@ -28,7 +28,7 @@ type sceneKind struct {
 
 var sceneKinds = []sceneKind{
 	{"context", "PASCAL Context (VOC 2010)", "context59", 5105, []string{
-		"pictures: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/ (VOCtrainval_03-May-2010.tar)",
+		"images: http://host.robots.ox.ac.uk/pascal/VOC/voc2010/ (VOCtrainval_03-May-2010.tar)",
 		"annotation: https://cs.stanford.edu/~roozbeh/pascal-context/; trainval_merged.json is read as it is",
 	}},
 	{"voc", "PASCAL VOC 2012", "voc20", 1449, []string{
@@ -38,14 +38,14 @@ var sceneKinds = []sceneKind{
 		"http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
 	}},
 	{"coco_object", "COCO with 80 objects and background", "coco_object", 5000, []string{
-		"pictures: https://cocodataset.org/#download (val2017)",
+		"images: https://cocodataset.org/#download (val2017)",
 		"label maps are made from the instance annotations",
 	}},
 	{"coco_stuff10k", "COCO-Stuff 10k, 171 classes", "coco_stuff10k", 1000, []string{
 		"https://github.com/nightrome/cocostuff10k",
 	}},
 	{"coco_stuff164k", "COCO-Stuff 164k, 171 classes", "coco_stuff164k", 5000, []string{
-		"pictures: https://cocodataset.org/#download (val2017)",
+		"images: https://cocodataset.org/#download (val2017)",
 		"label maps: https://github.com/nightrome/cocostuff (stuffthingmaps)",
 	}},
 	{"cityscapes", "Cityscapes, 19 classes", "cityscapes", 500, []string{
@@ -61,7 +61,7 @@ func (s sceneKind) parts(ctx context.Context, root string) ([]Part, error) {
 		return nil, err
 	}
 	l := config.Layout
-	images := Part{Name: l.Images, Unit: "pictures", Published: s.published}
+	images := Part{Name: l.Images, Unit: "images", Published: s.published}
 	labels := Part{Name: forms(l), Unit: "scenes"}
 	if !isFolder(below(root, l.Images)) {
 		images.problem("there is no %s", below(root, l.Images))
@@ -117,16 +117,16 @@ func (s sceneKind) read(ctx context.Context, root string, config *configs.Segmen
 	}
 	images.Count, labels.Count = len(d.Items), len(d.Items)
 	images.leftOut(d.Skipped)
-	var noPicture, noLabels []string
+	var noImage, noLabels []string
 	for _, path := range d.Missing {
 		if rel, err := filepath.Rel(below(root, config.Layout.Images), path); err == nil && filepath.IsLocal(rel) {
-			noPicture = append(noPicture, foreign.Name(path))
+			noImage = append(noImage, foreign.Name(path))
 		} else {
 			noLabels = append(noLabels, foreign.Name(path))
 		}
 	}
-	if len(noPicture) > 0 {
-		images.problem("pictures that are wanted are missing: %s", some(noPicture))
+	if len(noImage) > 0 {
+		images.problem("images that are wanted are missing: %s", some(noImage))
 	}
 	if len(noLabels) > 0 {
 		labels.problem("label maps that are wanted are missing: %s", some(noLabels))
@@ -155,7 +155,7 @@ func (s sceneKind) sample(ctx context.Context, d *dataset.Scenes, labels *Part) 
 			labels.problem("%s: %v", scene.Path, err)
 			return nil
 		case w != m.W || h != m.H:
-			labels.problem("%s: %dx%d pixels, the picture %s has %dx%d", foreign.Name(scene.Labels), m.W, m.H, foreign.Name(scene.Name), w, h)
+			labels.problem("%s: %dx%d pixels, the image %s has %dx%d", foreign.Name(scene.Labels), m.W, m.H, foreign.Name(scene.Name), w, h)
 			return nil
 		}
 		read++
@@ -176,7 +176,7 @@ func countFiles(dir, suffix string) (n int) {
 	return n
 }
 
-// size reads the width and height of a picture.
+// size reads the width and height of an image.
 func size(path string) (w, h int, err error) {
 	file, err := foreign.Open(path)
 	if err != nil {

@@ -147,9 +147,9 @@ func TestMarkdown(t *testing.T) {
 			{Result: "Accuracy", Setting: "top-1", Value: 61.25, Unit: "%", Published: x(70.7), Expected: x(61.2), Step: "a"},
 			{Result: "Shift", Setting: "yellow", Value: 0.5, Unit: "r", Step: "b"},
 		},
-		Pictures: []Picture{{Result: "Shift", Title: "years", Path: "a b.png"}},
-		Missing:  []Missing{{Result: "Segmentation", Why: "VOC2010 is not there"}},
-		Steps:    []Record{{Step: "a", Args: []string{"collect", "--model", "m.pt"}, Seconds: 1.26, Program: "p", Outputs: map[string]string{"s": "fedcba9876543210"}}},
+		Figures: []Figure{{Result: "Shift", Title: "years", Path: "a b.png"}},
+		Missing: []Missing{{Result: "Segmentation", Why: "VOC2010 is not there"}},
+		Steps:   []Record{{Step: "a", Args: []string{"collect", "--model", "m.pt"}, Seconds: 1.26, Program: "p", Outputs: map[string]string{"s": "fedcba9876543210"}}},
 	}
 	got := r.markdown()
 	for _, want := range []string{

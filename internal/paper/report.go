@@ -31,8 +31,8 @@ type Row struct {
 	Step     string   `json:"step"` // the step whose record holds the value
 }
 
-// A Picture is a figure or drawing of the report.
-type Picture struct {
+// An Image is a figure or drawing of the report.
+type Figure struct {
 	Result string `json:"result"`
 	Title  string `json:"title"`
 	Path   string `json:"path"` // relative to the report
@@ -46,14 +46,14 @@ type Missing struct {
 
 // A Report is the rows with everything needed to reproduce them.
 type Report struct {
-	Program  string    `json:"program"` // the build that wrote the report
-	Model    string    `json:"model"`
-	Weights  string    `json:"weights_sha256"`
-	Data     string    `json:"data"`
-	Rows     []Row     `json:"rows"`
-	Pictures []Picture `json:"pictures"`
-	Missing  []Missing `json:"missing"`
-	Steps    []Record  `json:"steps"` // in the order they ran, without their results
+	Program string    `json:"program"` // the build that wrote the report
+	Model   string    `json:"model"`
+	Weights string    `json:"weights_sha256"`
+	Data    string    `json:"data"`
+	Rows    []Row     `json:"rows"`
+	Figures []Figure  `json:"pictures"`
+	Missing []Missing `json:"missing"`
+	Steps   []Record  `json:"steps"` // in the order they ran, without their results
 }
 
 // The first bytes of a report's two files.
@@ -121,13 +121,13 @@ func (r *Report) markdown() string {
 			}
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s |", row.Setting, Figure(&row.Value, row.Unit), Figure(row.Published, row.Unit))
+		fmt.Fprintf(&b, "| %s | %s | %s |", row.Setting, Format(&row.Value, row.Unit), Format(row.Published, row.Unit))
 		if expected {
-			fmt.Fprintf(&b, " %s |", Figure(row.Expected, row.Unit))
+			fmt.Fprintf(&b, " %s |", Format(row.Expected, row.Unit))
 		}
 		b.WriteString("\n")
 		if r.lastOf(row) {
-			for _, p := range r.Pictures {
+			for _, p := range r.Figures {
 				if p.Result == result {
 					fmt.Fprintf(&b, "\n![%s](%s)\n", p.Title, strings.ReplaceAll(p.Path, " ", "%20"))
 				}
@@ -164,8 +164,8 @@ func (r *Report) lastOf(row Row) bool {
 	return last.Setting == row.Setting
 }
 
-// Figure formats a value with its unit; the empty string for nil.
-func Figure(v *float64, unit string) string {
+// Format formats a value with its unit; the empty string for nil.
+func Format(v *float64, unit string) string {
 	if v == nil {
 		return ""
 	}

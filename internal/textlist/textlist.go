@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	maxFile = 256 << 20 // bytes of a list; the names of a million pictures take 60 MB
+	maxFile = 256 << 20 // bytes of a list; the names of a million images take 60 MB
 	maxLine = 64 << 10  // bytes of a line; texts are cut to some 77 tokens anyway
 )
 

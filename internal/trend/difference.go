@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Moments are sums over pictures of many quantities at once, such as the scores
+// Moments are sums over images of many quantities at once, such as the scores
 // of all pairs, each about a value of its own close to its mean, so that
 // variances keep their digits.
 type Moments struct {
@@ -18,12 +18,12 @@ type Moments struct {
 	about, sum, sum2 []float64
 }
 
-// NewMoments returns the moments of n quantities without a picture.
+// NewMoments returns the moments of n quantities without an image.
 func NewMoments(n int) *Moments {
 	return &Moments{about: make([]float64, n), sum: make([]float64, n), sum2: make([]float64, n)}
 }
 
-// Add adds the quantities of pictures, [B,n].
+// Add adds the quantities of images, [B,n].
 func (m *Moments) Add(values []float32, team par.Team) {
 	n := len(m.sum)
 	if n == 0 {
@@ -84,7 +84,7 @@ type BootstrapOptions struct {
 }
 
 // Bootstrap returns an interval for the Difference of each of some quantities,
-// of which ref and now have the values in every picture, [quantities][B]. Pictures
+// of which ref and now have the values in every image, [quantities][B]. Images
 // of both sides are drawn again with replacement, the same for all quantities,
 // and the interval is between the percentiles of what comes out. The result
 // depends on the seed, and not on the team. The error is that of ctx, if it ends
@@ -127,7 +127,7 @@ func Bootstrap(ctx context.Context, ref, now [][]float32, o BootstrapOptions, te
 	return intervals, nil
 }
 
-// draw makes weights how often each of as many pictures is drawn.
+// draw makes weights how often each of as many images is drawn.
 func draw(weights []float64, random *rand.PCG) {
 	clear(weights)
 	for range weights {

@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// A Group is pictures of the same kind, such as those of a year.
+// A Group is images of the same kind, such as those of a year.
 type Group struct {
 	Name  string
-	N     int     // pictures
+	N     int     // images
 	Mean  float64 // of their values
 	Share float64 // of those with the label, 0 to 1
 }
 
-// ByGroup averages values, and labels, over the pictures of each group, in the
-// order of SortGroups. Pictures of the empty group belong to none.
+// ByGroup averages values, and labels, over the images of each group, in the
+// order of SortGroups. Images of the empty group belong to none.
 func ByGroup(groups []string, values []float64, labels []bool) []Group {
 	if len(groups) != len(values) || len(groups) != len(labels) {
 		panic("trend: groups, values and labels differ in number")

@@ -1,14 +1,14 @@
-// Package trend measures concepts in collections of pictures.
+// Package trend measures concepts in collections of images.
 //
 // A concept is a text, and what stands for it in the model is the few
 // neuron-head pairs whose directions are closest to the text's embedding. Its
-// ratio in a picture is the length of the sum of those pairs' contributions over
-// the length of the sum of all, which is the picture's feature:
+// ratio in an image is the length of the sum of those pairs' contributions over
+// the length of the sum of all, which is the image's feature:
 //
 //	ratio = |Σ_{k} s_k·v_k + b_k| / |feature|
 //
 // contributions uncentred, their bias shares b included. Where labels say which
-// pictures show the concept, ratio and label are correlated, by picture and by
+// images show the concept, ratio and label are correlated, by image and by
 // group, such as the year. Without labels, two collections are compared: how
 // far apart ratios, or the scores of pairs, lie on average, in standard deviations.
 //
@@ -62,7 +62,7 @@ func NewSum(pairs []int, v, b []float32) *Sum {
 	return s
 }
 
-// Norm is the length of the sum in a picture with scores [H*C].
+// Norm is the length of the sum in an image with scores [H*C].
 func (s *Sum) Norm(scores []float32) float64 {
 	K, square := len(s.Pairs), s.bias
 	for i, p := range s.Pairs {

@@ -28,24 +28,24 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// Options says what to collect from which pictures.
+// Options says what to collect from which images.
 type Options struct {
 	Model     string
 	Data      dataset.Options
-	Stride    int         // every Stride-th picture
+	Stride    int         // every Stride-th image
 	Shard     shard.Shard // of these; the zero Shard is all
 	BatchSize int
 	Threads   int
 	Mode      string           // one of Modes
 	Precision kernel.Precision // of the products in the tower
 	Lens      int              // the block of the last stage that ModeLens looks at
-	Mean      bool             // only the mean over the pictures
+	Mean      bool             // only the mean over the images
 	StatsOnly bool             // features, and sums and extremes of scores
 	TopK      int              // of which StatsOnly keeps the largest and the smallest
 	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
 	Half      bool             // a folder's rows as float16
 	Expand    bool             // directions beside the weight slices
-	Strict    bool             // stop at a picture that cannot be read
+	Strict    bool             // stop at an image that cannot be read
 	Restart   bool             // discard what is at SavePath
 	Images    imageprep.Options
 }
@@ -62,7 +62,7 @@ type Result struct {
 	Precision string `json:"precision,omitempty"`
 }
 
-// ChunkImages is how many pictures are kept or lost together. A larger chunk
+// ChunkImages is how many images are kept or lost together. A larger chunk
 // would make Ctrl-C wait longer, a smaller one would sync the disk more often.
 const ChunkImages = 32
 
@@ -73,7 +73,7 @@ const chunkBytes = 256 << 20
 // chunkOf returns how many images of values numbers each make a chunk.
 func chunkOf(values int) int { return max(1, min(ChunkImages, chunkBytes/(4*values))) }
 
-// Run sends a dataset's pictures through the image tower and keeps, for
+// Run sends a dataset's images through the image tower and keeps, for
 // each, the scores of all neuron-head pairs (or their contributions written
 // out), or what another mode is about. It can be interrupted, killed and started again: what is finished is
 // kept, and the bytes in the end are those of an undisturbed run.
@@ -120,11 +120,11 @@ type collector struct {
 	mode    mode
 	tower   *clip.ImageTower // once there is something to do
 
-	sizes  []int64 // of the pictures' files when the collection began
+	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
 }
 
-// openCollector lists the pictures and opens the model, which the caller closes.
+// openCollector lists the images and opens the model, which the caller closes.
 func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector, error) {
 	data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
 	if err != nil {
@@ -175,7 +175,7 @@ func (c *collector) batchClass() string {
 	return "2 or more"
 }
 
-// chunks collects a row per picture.
+// chunks collects a row per image.
 func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	o := c.options
 	row := c.mode.row()
@@ -264,7 +264,7 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	return result, errors.Join(err, c.recall(result.Skipped))
 }
 
-// recall names the pictures that were skipped when the artefact was made.
+// recall names the images that were skipped when the artefact was made.
 func (c *collector) recall(skipped []source.Skipped) error {
 	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
 }
@@ -292,18 +292,18 @@ func (c *collector) room(rowBytes int64, rows int) error {
 // collect appends the chunks that are missing. An interrupt lets the chunk in
 // hand finish.
 func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-	pictures := c.from(w.Done() * plan.ChunkInputs)
-	if len(pictures) == 0 {
+	images := c.from(w.Done() * plan.ChunkInputs)
+	if len(images) == 0 {
 		return nil
 	}
 	add, err := c.appender(w, plan)
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, pictures, plan.ChunkInputs, add)
+	return c.run(ctx, images, plan.ChunkInputs, add)
 }
 
-// from returns the numbers of the pictures from one on.
+// from returns the numbers of the images from one on.
 func (c *collector) from(first int) []int {
 	var rest []int
 	for i := first; i < len(c.items); i++ {

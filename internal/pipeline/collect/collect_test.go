@@ -18,7 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestCollect compares the scores of picture files with the goldens, in every
+// TestCollect compares the scores of image files with the goldens, in every
 // checkpoint format.
 func TestCollect(t *testing.T) {
 	want, shape := pipelinetest.ReadGolden(t, "s.npy")
@@ -205,7 +205,7 @@ func TestCollectSkips(t *testing.T) {
 			row := shape[1] * shape[2]
 			left := slices.Concat(want[:3*row], want[4*row:40*row], want[41*row:])
 			if !slices.Equal(got, left) {
-				t.Error("the rows of readable pictures are not those of the whole set")
+				t.Error("the rows of readable images are not those of the whole set")
 			}
 		}
 		o.SavePath, o.Strict = filepath.Join(t.TempDir(), "strict"), true

@@ -11,7 +11,7 @@ import (
 
 // This file writes what is in an artefact's folder beside its rows.
 
-// addFiles adds what goes beside the rows of the pictures that were not skipped.
+// addFiles adds what goes beside the rows of the images that were not skipped.
 func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) error {
 	if c.mode.row().factored {
 		pool, err := c.model.Pool()
@@ -25,7 +25,7 @@ func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) err
 	return addNames(w, c.items, skipped)
 }
 
-// addNames adds the names of the pictures that have a row, one a line.
+// addNames adds the names of the images that have a row, one a line.
 func addNames(w artefact.FileAdder, items []dataset.Item, skipped []source.Skipped) error {
 	gone := make(map[string]bool, len(skipped))
 	for _, s := range skipped {

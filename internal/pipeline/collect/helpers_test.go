@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// goldenImages are collect's options for the golden pictures.
+// goldenImages are collect's options for the golden images.
 func goldenImages(t testing.TB, file string) Options {
 	return Options{
 		Model: pipelinetest.TinyModel(), Data: dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")},
@@ -27,7 +27,7 @@ func run(t testing.TB, o Options) *Result {
 	return result
 }
 
-// goldenStatistics are collect's options for statistics of the golden pictures.
+// goldenStatistics are collect's options for statistics of the golden images.
 func goldenStatistics(t testing.TB) Options {
 	o := goldenImages(t, "statistics")
 	o.StatsOnly, o.TopK = true, 20

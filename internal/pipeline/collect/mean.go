@@ -14,9 +14,9 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
-// mean collects the mean over the pictures only. Its memory and disk do not
+// mean collects the mean over the images only. Its memory and disk do not
 // grow with their number; values are summed in float64, in the order of the
-// pictures.
+// images.
 func (c *collector) mean(ctx context.Context) (*Result, error) {
 	o := c.options
 	row := c.mode.row()

@@ -24,7 +24,7 @@ const (
 // Modes lists the modes of Collect.
 var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4}
 
-// meansOnly reports whether a mode is defined as a mean over pictures.
+// meansOnly reports whether a mode is defined as a mean over images.
 func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
 
 // KeepsScores reports whether the folders of a mode hold scores.
@@ -32,25 +32,25 @@ func KeepsScores(mode string) bool {
 	return mode == ModePairs || mode == ModeNeurons || mode == ModeLens
 }
 
-// mode is what Collect keeps. Of each picture the tower computes values; means
+// mode is what Collect keeps. Of each image the tower computes values; means
 // are taken of these; and of the values, or their mean, a row is made.
 type mode interface {
 	// tower asks for what values are computed from.
 	tower(*clip.ImageOptions)
-	// values is how many of them a picture has.
+	// values is how many of them an image has.
 	values() int
-	// compute writes the values [B,values] of pictures.
-	compute(values []float32, t *clip.ImageTower, pictures []float32) error
-	// label names value i of a picture.
+	// compute writes the values [B,values] of images.
+	compute(values []float32, t *clip.ImageTower, images []float32) error
+	// label names value i of an image.
 	label(i int) string
 	// row says what is written.
 	row() row
-	// expander returns what makes a row of a picture's values; nil where the
+	// expander returns what makes a row of an image's values; nil where the
 	// row is the values.
 	expander() (func(row, values []float32), error)
 }
 
-// row is what is written of one picture.
+// row is what is written of one image.
 type row struct {
 	kind, meanKind string // of artefacts
 	file           string // the rows' name in a folder
@@ -114,12 +114,12 @@ func (s scoresMode) tower(o *clip.ImageOptions) { o.Lenses = s.lens }
 func (s scoresMode) values() int                { return s.config.Heads() * s.config.Neurons() }
 func (s scoresMode) label(i int) string         { return "score of " + unit.Pair(i, s.config.Neurons()) }
 
-func (s scoresMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+func (s scoresMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
 	out := clip.Output{Scores: values}
 	if s.lens != nil {
 		out = clip.Output{Lenses: []clip.Output{out}}
 	}
-	return t.Run(pictures, out)
+	return t.Run(images, out)
 }
 
 func (s scoresMode) row() row {

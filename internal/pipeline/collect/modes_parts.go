@@ -45,8 +45,8 @@ func (a attentionMode) label(i int) string {
 	return fmt.Sprintf("attention of h%d from token %d to %d", i/T/T, i/T%T, i%T)
 }
 
-func (a attentionMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
-	return t.Run(pictures, clip.Output{AllAttention: values})
+func (a attentionMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+	return t.Run(images, clip.Output{AllAttention: values})
 }
 
 func (a attentionMode) row() row {
@@ -69,12 +69,12 @@ func (a activationsMode) label(i int) string {
 	return fmt.Sprintf("activation of %s at token %d", unit.Neuron(i/a.config.Tokens()), i%a.config.Tokens())
 }
 
-func (a activationsMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+func (a activationsMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
 	C, T, B := a.config.Neurons(), a.config.Tokens(), len(values)/a.values()
 	last := make([]float32, B*(T-1)*C) // [B,T-1,C]
 	out := clip.Output{Blocks: make([][]float32, a.config.Layers[len(a.config.Layers)-1])}
 	out.Blocks[len(out.Blocks)-1] = last
-	if err := t.Run(pictures, out); err != nil {
+	if err := t.Run(images, out); err != nil {
 		return err
 	}
 	for b := range B {
@@ -125,7 +125,7 @@ func (l layer4Mode) label(i int) string {
 	return fmt.Sprintf("norm of block %d at token %d", i/T%l.blocks, i%T)
 }
 
-func (l layer4Mode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+func (l layer4Mode) compute(values []float32, t *clip.ImageTower, images []float32) error {
 	H, C, T, O := l.config.Heads(), l.config.Neurons(), l.config.Tokens(), l.config.OutDim
 	B := len(values) / l.values()
 	var out clip.Output
@@ -133,14 +133,14 @@ func (l layer4Mode) compute(values []float32, t *clip.ImageTower, pictures []flo
 		out.Blocks = append(out.Blocks, make([]float32, B*(T-1)*C))
 		out.Lenses = append(out.Lenses, clip.Output{Tokens: make([]float32, B*T*C), Attention: make([]float32, B*H*T)})
 	}
-	if err := t.Run(pictures, out); err != nil {
+	if err := t.Run(images, out); err != nil {
 		return err
 	}
 	parts := make([]float32, T*O)
 	for b := range B {
-		picture := values[b*l.values() : (b+1)*l.values()]
+		image := values[b*l.values() : (b+1)*l.values()]
 		for i := range l.blocks {
-			maps, contributions := picture[i*T:(i+1)*T], picture[(l.blocks+i)*T:(l.blocks+i+1)*T]
+			maps, contributions := image[i*T:(i+1)*T], image[(l.blocks+i)*T:(l.blocks+i+1)*T]
 			t.Pool().TokenContributions(parts, out.Lenses[i].Attention[b*H*T:(b+1)*H*T], out.Lenses[i].Tokens[b*T*C:(b+1)*T*C], l.team)
 			maps[0] = 0 // until the expander makes it infinite
 			for m := range T {
@@ -171,7 +171,7 @@ func (l layer4Mode) expander() (func(row, values []float32), error) {
 	}, nil
 }
 
-// statisticsMode keeps, of each picture, only its image feature; scores go into
+// statisticsMode keeps, of each image, only its image feature; scores go into
 // lowrank.Extremes.
 type statisticsMode struct {
 	scoresMode

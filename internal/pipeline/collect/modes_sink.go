@@ -27,13 +27,13 @@ func (s *sinkDropsMode) tower(*clip.ImageOptions) {}
 func (s *sinkDropsMode) values() int              { return s.config.Neurons() }
 func (s *sinkDropsMode) label(i int) string       { return "drop of " + unit.Neuron(i) }
 
-func (s *sinkDropsMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+func (s *sinkDropsMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
 	if s.probe == nil {
 		s.probe = t.NewSinkProbe()
 	}
 	C, T := s.config.Neurons(), s.config.Tokens()
 	tokens := make([]float32, len(values)*T)
-	if err := t.Run(pictures, clip.Output{Tokens: tokens}); err != nil {
+	if err := t.Run(images, clip.Output{Tokens: tokens}); err != nil {
 		return err
 	}
 	for i := range len(values) / C {
@@ -63,7 +63,7 @@ func (s *sinkChangesMode) label(i int) string {
 	return "change of " + unit.Pair(i, s.config.Neurons())
 }
 
-func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, pictures []float32) error {
+func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
 	pool := t.Pool()
 	if s.norms == nil {
 		s.norms = pool.NewNorms(s.team)
@@ -71,16 +71,16 @@ func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, pictures
 	H, C, T, each := s.config.Heads(), s.config.Neurons(), s.config.Tokens(), s.values()
 	B := len(values) / each
 	tokens, attention := make([]float32, B*T*C), make([]float32, B*H*T)
-	if err := t.Run(pictures, clip.Output{Scores: values, Tokens: tokens, Attention: attention}); err != nil {
+	if err := t.Run(images, clip.Output{Scores: values, Tokens: tokens, Attention: attention}); err != nil {
 		return err
 	}
 	without, mass := make([]float32, each), make([]float32, H)
 	for b := range B {
 		pool.ScoresWithoutSink(without, mass, attention[b*H*T:(b+1)*H*T], tokens[b*T*C:(b+1)*T*C], s.team)
-		picture := values[b*each : (b+1)*each]
-		for i, x := range picture {
+		image := values[b*each : (b+1)*each]
+		for i, x := range image {
 			change := s.norms.Of(i, float64(without[i]), float64(mass[i/C])) - s.norms.Of(i, float64(x), 1)
-			picture[i] = float32(math.Abs(change))
+			image[i] = float32(math.Abs(change))
 		}
 	}
 	return nil

@@ -29,7 +29,7 @@ func finite(x []float32) (rest []float32, infinite []int) {
 }
 
 // TestCollectModes compares every mode's rows, or their mean, with the goldens,
-// as a file and as a folder; goldens may be of the first pictures only.
+// as a file and as a folder; goldens may be of the first images only.
 func TestCollectModes(t *testing.T) {
 	for _, test := range []struct {
 		mode   string

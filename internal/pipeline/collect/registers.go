@@ -13,7 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// RegistersOptions says of which pictures to find out what feeds the attention
+// RegistersOptions says of which images to find out what feeds the attention
 // sink, the last token.
 type RegistersOptions struct {
 	Collect       Options // Mode and Mean are filled in here
@@ -31,12 +31,12 @@ type RegistersResult struct {
 // RegisterUnit is a neuron or pair, such as n624 or h12n624.
 type RegisterUnit struct {
 	Name string  `json:"name"`
-	Mean float64 `json:"mean"` // over the pictures: of a neuron's drops, or a pair's changes
+	Mean float64 `json:"mean"` // over the images: of a neuron's drops, or a pair's changes
 	Size float64 `json:"size"` // mean of their absolute values
 }
 
 // Registers finds the neurons that the attention sink hangs on: it writes, for
-// every picture and neuron, by how much the class token's attention to the last
+// every image and neuron, by how much the class token's attention to the last
 // token falls when the neuron's activations are zero, [B,C]. Or it finds the
 // pairs that hang on the sink: it writes the mean change of every pair's
 // contribution norm when that attention is zero, [H,C]. It can be interrupted

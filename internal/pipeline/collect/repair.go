@@ -161,7 +161,7 @@ func (r *repair) rows(ctx context.Context, chunks []int) error {
 	return r.each(ctx, chunks, func(collected) {})
 }
 
-// everything computes all chunks again, and the statistics of all pictures.
+// everything computes all chunks again, and the statistics of all images.
 func (r *repair) everything(ctx context.Context) error {
 	config := r.model.Config
 	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(r.options.TopK, len(r.items)))

@@ -10,9 +10,9 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
-// sums are what a collection that keeps no row per picture adds its values to.
+// sums are what a collection that keeps no row per image adds its values to.
 type sums interface {
-	// add adds the values of pictures, in their order.
+	// add adds the values of images, in their order.
 	add(values []float32)
 	// arrays are the slices that it consists of, of fixed sizes: []float64,
 	// []float32 or []int32.
@@ -27,8 +27,8 @@ type sumState struct {
 	Done    int              `json:"done"`    // images that were looked at
 	Images  int              `json:"images"`  // of them, those that have values
 	Skipped []source.Skipped `json:"skipped"` // and the others
-	// Pictures is the CRC-32C of the checksums of their files; see cache.SumOf.
-	Pictures uint32 `json:"pictures_crc32c"`
+	// Images is the CRC-32C of the checksums of their files; see cache.SumOf.
+	Sum uint32 `json:"pictures_crc32c"`
 }
 
 // add counts a chunk.
@@ -36,7 +36,7 @@ func (s *sumState) add(chunk collected) {
 	s.Done += chunk.images + len(chunk.skipped)
 	s.Images += chunk.images
 	s.Skipped = append(s.Skipped, chunk.skipped...)
-	s.Pictures = addSums(s.Pictures, chunk.sums)
+	s.Sum = addSums(s.Sum, chunk.sums)
 }
 
 // state is where the sums of a collection of an origin are kept while it is under

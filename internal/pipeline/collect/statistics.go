@@ -49,13 +49,13 @@ func (o Options) CheckStats() error {
 func keptScores(topK, images int) int { return max(min(topK, images), 1) }
 
 // stateChunks is how many chunks are summed up between two states on disk: a
-// state takes 118 MiB for RN50x16, and as much time as a few pictures.
+// state takes 118 MiB for RN50x16, and as much time as a few images.
 const stateChunks = 8
 
-// summarise sums up the scores of the pictures that are missing, appends their
+// summarise sums up the scores of the images that are missing, appends their
 // features, and adds the statistics to the folder. The features and the state
 // on disk may be of different moments after a run that was killed: it goes on
-// from the earlier one, and neither adds a picture twice.
+// from the earlier one, and neither adds an image twice.
 func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
 	config, team := c.model.Config, par.NewTeam(c.options.Threads)
 	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(c.options.TopK, len(c.items))), team}
@@ -72,8 +72,8 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	if state.Done == plan.Inputs {
 		next = w.Done()
 	}
-	// The rows' pictures were compared already.
-	if of := w.InputSums(); len(of) < state.Done || addSums(0, of[:state.Done]) != state.Pictures {
+	// The rows' images were compared already.
+	if of := w.InputSums(); len(of) < state.Done || addSums(0, of[:state.Done]) != state.Sum {
 		if err := c.sumUnchanged(ctx, state); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 		return err
 	}
 	if state.Images == 0 && c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %d pictures could be read", c.data.Root, at.Inputs)
+		return fmt.Errorf("%s: none of %d images could be read", c.data.Root, at.Inputs)
 	}
 	return artefact.AddStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
 }

@@ -78,9 +78,9 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
-// TestStatisticsOfFewPictures holds that, when no picture is left out, the
-// statistics answer for any number of top pictures.
-func TestStatisticsOfFewPictures(t *testing.T) {
+// TestStatisticsOfFewImages holds that, when no image is left out, the
+// statistics answer for any number of top images.
+func TestStatisticsOfFewImages(t *testing.T) {
 	o := goldenStatistics(t)
 	o.TopK = 100
 	run(t, o)
@@ -119,7 +119,7 @@ func treeBytes(t *testing.T, dir string) map[string]string {
 // features damaged since; the bytes are those of an undisturbed run.
 func TestStatisticsResume(t *testing.T) {
 	whole := goldenStatistics(t)
-	whole.Data.Path = pipelinetest.Spoiled(t) // a picture of each chunk cannot be read
+	whole.Data.Path = pipelinetest.Spoiled(t) // an image of each chunk cannot be read
 	run(t, whole)
 	want := treeBytes(t, whole.SavePath)
 	for name, spoil := range map[string]func(o Options) error{

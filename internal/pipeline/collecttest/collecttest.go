@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// GoldenImages are collect's options for the golden pictures.
+// GoldenImages are collect's options for the golden images.
 func GoldenImages(t testing.TB, file string) collect.Options {
 	return collect.Options{
 		Model: pipelinetest.TinyModel(), Data: dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")},
@@ -30,7 +30,7 @@ func Collect(t testing.TB, o collect.Options) *collect.Result {
 	return result
 }
 
-// GoldenStatistics are collect's options for statistics of the golden pictures.
+// GoldenStatistics are collect's options for statistics of the golden images.
 func GoldenStatistics(t testing.TB) collect.Options {
 	o := GoldenImages(t, "statistics")
 	o.StatsOnly, o.TopK = true, 20

@@ -14,7 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// contributions is what SVD works on: those of every unit to every picture,
+// contributions is what SVD works on: those of every unit to every image,
 // factored or written out.
 type contributions interface {
 	images() int
@@ -187,7 +187,7 @@ func (d *writtenOut) units() []int                      { return d.Units() }
 func (d *writtenOut) origin(o SVDOptions) origin.Origin { return svdOrigin(o, d.Artefact) }
 func (d *writtenOut) close() error                      { return d.Close() }
 
-// denseBytes bounds the contributions in memory: some units of every picture.
+// denseBytes bounds the contributions in memory: some units of every image.
 const denseBytes = 1 << 30
 
 func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {

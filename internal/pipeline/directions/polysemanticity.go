@@ -122,7 +122,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
 }
 
-// embeddingsOf returns the unit image embeddings of a folder's pictures, [B,O].
+// embeddingsOf returns the unit image embeddings of a folder's images, [B,O].
 func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images int, err error) {
 	var out int
 	if a.Manifest.Kind == artefact.KindStatistics {

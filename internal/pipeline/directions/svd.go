@@ -57,7 +57,7 @@ func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Shape) {
 	}
 }
 
-// enoughImages is how many times --top-k-pca pictures the sign rule wants
+// enoughImages is how many times --top-k-pca images the sign rule wants
 // before its majorities mean something.
 const enoughImages = 4
 
@@ -83,7 +83,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	defer src.close()
 	switch {
 	case src.images() == 0:
-		return nil, fmt.Errorf("%s: no pictures in it", o.CollectPath)
+		return nil, fmt.Errorf("%s: no images in it", o.CollectPath)
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}

@@ -150,7 +150,7 @@ func TestSVDRefuses(t *testing.T) {
 	}
 }
 
-// TestSVDWarns holds that too few pictures for the sign rule are told.
+// TestSVDWarns holds that too few images for the sign rule are told.
 func TestSVDWarns(t *testing.T) {
 	say, said := pipelinetest.Heard()
 	_, err := SVD(context.Background(), SVDOptions{

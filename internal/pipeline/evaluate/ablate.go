@@ -36,7 +36,7 @@ func AblateModes() []string {
 	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
 }
 
-// AblateOptions says what to ablate, and of which pictures.
+// AblateOptions says what to ablate, and of which images.
 type AblateOptions struct {
 	source.Options
 	Modes []string
@@ -69,7 +69,7 @@ type AblateResult struct {
 }
 
 // Ablate measures zero-shot accuracy with parts of the model taken out, beside
-// the untouched model's on the same pictures, all in one pass.
+// the untouched model's on the same images, all in one pass.
 func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResult, error) {
 	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err

@@ -72,7 +72,7 @@ func TestAblateAccuracy(t *testing.T) {
 			checkAccuracy(t, r.Variants[0], "ablate_"+test.mode)
 		}
 	}
-	// Pictures of a model come class by class; their order does not matter to
+	// Images of a model come class by class; their order does not matter to
 	// the counts.
 	o := AblateOptions{
 		Options: fromModel(t), Modes: []string{AblateActivations, AblateSink}, Threads: 2, ClassesPath: testutil.Golden("text/zeroshot.npy"),
@@ -135,9 +135,9 @@ func TestZeroRegisters(t *testing.T) {
 // TestAblateNothing holds that the strongest 100 % are the untouched model, to
 // the last bit, and that a curve's other points do not depend on its company.
 func TestAblateNothing(t *testing.T) {
-	baseline := func(pictures source.Options) []byte {
+	baseline := func(images source.Options) []byte {
 		// Reads of features that no ablation has touched.
-		src, err := source.Open(context.Background(), pictures, 2, pipelinetest.Silent())
+		src, err := source.Open(context.Background(), images, 2, pipelinetest.Silent())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,8 +150,8 @@ func TestAblateNothing(t *testing.T) {
 		return readBytes(t, path)
 	}
 	norms := map[string]string{AblatePairs: testutil.Golden("norms_nh.npy"), AblateNeurons: testutil.Golden("norms_n.npy"), AblateActivations: testutil.Golden("norms_n.npy")}
-	for name, pictures := range map[string]source.Options{"scores": fromScores(t), "dense": fromDense(t), "model": fromModel(t)} {
-		untouched := baseline(pictures)
+	for name, images := range map[string]source.Options{"scores": fromScores(t), "dense": fromDense(t), "model": fromModel(t)} {
+		untouched := baseline(images)
 		for _, mode := range []string{AblatePairs, AblateNeurons, AblateActivations} {
 			if mode == AblateActivations && name != "model" {
 				continue
@@ -162,7 +162,7 @@ func TestAblateNothing(t *testing.T) {
 			}
 			ablate := func(percentiles ...float64) []byte {
 				o := AblateOptions{
-					Options: pictures, Modes: []string{mode}, Percentiles: percentiles, Norms: norms, TopImages: 20, Means: means,
+					Options: images, Modes: []string{mode}, Percentiles: percentiles, Norms: norms, TopImages: 20, Means: means,
 					FeaturesPath: filepath.Join(t.TempDir(), "f.npy"), Threads: 2,
 				}
 				if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); err != nil {
@@ -262,7 +262,7 @@ func TestAblateRefuses(t *testing.T) {
 			o.Data, o.ClassesPath = pipelinetest.LabelledFolder(t), filepath.Join(t.TempDir(), "few.npy")
 			writeFewClasses(t, o.ClassesPath)
 		}, "2 classes"},
-		"other pictures": {func(o *AblateOptions) {
+		"other images": {func(o *AblateOptions) {
 			o.Data = pipelinetest.LabelledFolder(t)
 			items, _ := pipelinetest.LabelledNames(t)
 			if err := os.Remove(filepath.Join(o.Data.Path, "val", items[7].Name)); err != nil {

@@ -13,7 +13,7 @@ import (
 
 // The ablations of tokens and attention, which only a model has. Tokens are
 // [T,C], the class token first: it is a token like the others here, and the mean
-// of the picture's activations before anything is replaced.
+// of the image's activations before anything is replaced.
 
 // zeroSink are the features with the class token's attention to the last token
 // set to zero after the softmax.

@@ -19,7 +19,7 @@ import (
 )
 
 // VariantScore is the result of one variant of the model: how often zero-shot
-// classification is right, where pictures have labels and classes were given.
+// classification is right, where images have labels and classes were given.
 type VariantScore struct {
 	Variant    string   `json:"variant"` // "untouched", or what was done to it
 	Percentile *float64 `json:"percentile,omitempty"`
@@ -71,9 +71,9 @@ type evaluateOptions struct {
 	threads      int
 }
 
-var errNothingToDo = errors.New("pictures without labels, or no class embeddings, give features only: want {features-save-path}")
+var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
 
-// evaluate runs all variants, and the untouched model, over the pictures of a
+// evaluate runs all variants, and the untouched model, over the images of a
 // source in one pass.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
 	var judge *classifier
@@ -85,7 +85,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	} else if o.featuresPath == "" {
 		return nil, errNothingToDo
 	} else if o.classesPath != "" {
-		say.Note("the pictures have no labels: features only, no accuracy")
+		say.Note("the images have no labels: features only, no accuracy")
 	}
 	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched}}, variants...)
 	team := par.NewTeam(o.threads)
@@ -127,7 +127,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 		return nil, err
 	}
 	if images == 0 {
-		return nil, errors.New("none of the pictures could be read")
+		return nil, errors.New("none of the images could be read")
 	}
 	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
 	for i := range all {
@@ -151,7 +151,7 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 	return nil
 }
 
-// fit makes room for a batch of n pictures.
+// fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
 	if src.Pool == nil || len(w.values) >= n*src.Neurons {
 		return
@@ -214,7 +214,7 @@ func (c *classifier) count(e *VariantScore, features []float32, labels []int, te
 		0, kernel.Dense(c.logits, n, c.number), team)
 	for i, label := range labels {
 		if label == dataset.Unlabelled || label >= c.number {
-			return fmt.Errorf("%s: %d classes, but the pictures have label %d", c.path, c.number, label)
+			return fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
 		}
 		row := c.logits[i*c.number : (i+1)*c.number]
 		// The label's place among the classes, by descending logit. Of equal logits

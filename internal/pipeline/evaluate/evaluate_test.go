@@ -22,7 +22,7 @@ import (
 // make.
 const outRounding = 2e-4
 
-// fromScores, fromDense, fromSummed and fromModel are the golden pictures from
+// fromScores, fromDense, fromSummed and fromModel are the golden images from
 // every kind of source, without labels.
 func fromScores(t testing.TB) source.Options {
 	return source.Options{ScoresPath: pipelinetest.GoldenScores(t)}
@@ -70,7 +70,7 @@ func readAccuracy(t testing.TB, name string) goldenAccuracy {
 	return a
 }
 
-// checkAccuracy compares a variant on the golden pictures in their order.
+// checkAccuracy compares a variant on the golden images in their order.
 func checkAccuracy(t *testing.T, got VariantScore, golden string) {
 	t.Helper()
 	want := readAccuracy(t, golden)
@@ -94,7 +94,7 @@ func checkFeatures(t *testing.T, path, golden string) {
 	}
 }
 
-// TestEvaluateNeedsSomethingToDo holds that pictures without labels give
+// TestEvaluateNeedsSomethingToDo holds that images without labels give
 // features, are told to, and are refused where no features are asked for.
 func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 	o := AblateOptions{Options: fromModel(t), Modes: []string{AblateSink}, ClassesPath: testutil.Golden("text/zeroshot.npy"), Threads: 1}
@@ -113,11 +113,11 @@ func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 }
 
 // TestEvaluateDenseLabels holds that the rows of dense contributions get the
-// labels of their pictures, skipped ones left out, and only of those pictures.
+// labels of their images, skipped ones left out, and only of those images.
 func TestEvaluateDenseLabels(t *testing.T) {
 	data := pipelinetest.LabelledFolder(t)
 	broken := filepath.Join(data.Path, "val", "c3", "00000.png")
-	if err := os.WriteFile(broken, []byte("not a picture"), 0o666); err != nil {
+	if err := os.WriteFile(broken, []byte("not an image"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	c := collecttest.GoldenImages(t, "reprs.npy")
@@ -136,10 +136,10 @@ func TestEvaluateDenseLabels(t *testing.T) {
 	if err := os.WriteFile(foreign, npy.AppendFloat32(nil, all), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	run := func(pictures source.Options) (*ReconstructResult, error) {
-		pictures.Data = data
+	run := func(images source.Options) (*ReconstructResult, error) {
+		images.Data = data
 		return Reconstruct(context.Background(), ReconstructOptions{
-			Options: pictures, Means: testutil.Golden("means_nh.npy"), PCs: []string{testutil.Golden("pc0_nh.npy")},
+			Options: images, Means: testutil.Golden("means_nh.npy"), PCs: []string{testutil.Golden("pc0_nh.npy")},
 			ClassesPath: testutil.Golden("text/zeroshot.npy"), Threads: 2,
 		}, pipelinetest.Silent())
 	}
@@ -150,7 +150,7 @@ func TestEvaluateDenseLabels(t *testing.T) {
 	if want := readAccuracy(t, "reconstruct_nh_pc0"); r.Images != want.Images || r.Variants[0].Correct != want.Correct || r.Baseline.Correct != want.Correct {
 		t.Errorf("%d images, %+v, want %d correct", r.Images, r.Variants[0], want.Correct)
 	}
-	// Without a manifest nothing says that a picture was skipped.
+	// Without a manifest nothing says that an image was skipped.
 	if _, err := run(source.Options{ScoresPath: foreign, Shape: raw.Shape}); err == nil || !strings.Contains(err.Error(), "48 rows") {
 		t.Errorf("error %v, want one about the number of rows", err)
 	}
@@ -165,7 +165,7 @@ func TestEvaluateDenseLabels(t *testing.T) {
 	}
 }
 
-// TestEvaluateSkips holds that a picture that cannot be read is named, and that
+// TestEvaluateSkips holds that an image that cannot be read is named, and that
 // Strict stops at it.
 func TestEvaluateSkips(t *testing.T) {
 	o := AblateOptions{
@@ -182,7 +182,7 @@ func TestEvaluateSkips(t *testing.T) {
 	}
 	o.Strict = true
 	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); err == nil {
-		t.Error("a picture that cannot be read was passed over")
+		t.Error("an image that cannot be read was passed over")
 	}
 }
 
@@ -190,10 +190,10 @@ func TestEvaluateSkips(t *testing.T) {
 func TestEvaluateInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	for name, pictures := range map[string]source.Options{"scores": fromScores(t), "dense": fromDense(t), "model": fromModel(t)} {
+	for name, images := range map[string]source.Options{"scores": fromScores(t), "dense": fromDense(t), "model": fromModel(t)} {
 		path := filepath.Join(t.TempDir(), "f.npy")
 		_, err := Reconstruct(ctx, ReconstructOptions{
-			Options: pictures, Means: testutil.Golden("means_nh.npy"), PCs: []string{testutil.Golden("pc0_nh.npy")},
+			Options: images, Means: testutil.Golden("means_nh.npy"), PCs: []string{testutil.Golden("pc0_nh.npy")},
 			FeaturesPath: path, Threads: 1,
 		}, pipelinetest.Silent())
 		if err == nil {

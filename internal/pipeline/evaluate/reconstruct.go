@@ -44,7 +44,7 @@ type ReconstructResult struct {
 
 // Reconstruct measures zero-shot accuracy with features put together from the
 // principal directions of pairs or neurons, beside the untouched model's on the
-// same pictures.
+// same images.
 func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*ReconstructResult, error) {
 	if err := artefact.MakeFolders(o.FeaturesPath); err != nil {
 		return nil, err

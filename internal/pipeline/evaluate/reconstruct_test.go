@@ -19,7 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// goldenReconstruction reconstructs the golden pictures and returns where the
+// goldenReconstruction reconstructs the golden images and returns where the
 // features went.
 func goldenReconstruction(t testing.TB, o ReconstructOptions) (string, *ReconstructResult) {
 	t.Helper()

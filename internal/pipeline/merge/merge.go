@@ -161,7 +161,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			gone := inputs - c.Rows
 			if gone < 0 || gone > len(skipped) {
 				f.Close()
-				return fmt.Errorf("%s: %w: chunk %d has %d rows of %d pictures, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, c.Rows, inputs, len(skipped))
+				return fmt.Errorf("%s: %w: chunk %d has %d rows of %d images, and %d are left that were skipped", p.Path(), cache.ErrDamaged, i, c.Rows, inputs, len(skipped))
 			}
 			if number >= w.Done() {
 				err := ctx.Err()
@@ -270,7 +270,7 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 	return nil
 }
 
-// mergeStatistics adds the statistics of all shards' pictures.
+// mergeStatistics adds the statistics of all shards' images.
 func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
 	var all *lowrank.Extremes
 	var heads, neurons int

@@ -23,7 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// manyImages makes a folder of the golden pictures, three times over, of which
+// manyImages makes a folder of the golden images, three times over, of which
 // some cannot be read: all of the second chunk, and one more.
 func manyImages(t *testing.T) string {
 	t.Helper()
@@ -242,7 +242,7 @@ func TestMergeRefusals(t *testing.T) {
 		{"twice", []string{one, two, one}, nil, "shard 1/2 again"},
 		{"of other cuts", []string{one, third}, cache.ErrStale, "shard 2/3 beside shard 1/2"},
 		{"of another model", []string{one, other}, cache.ErrStale, "weights"},
-		{"of other pictures", []string{one, strided}, cache.ErrStale, "sample stride"},
+		{"of other images", []string{one, strided}, cache.ErrStale, "sample stride"},
 		{"not a shard", []string{one, whole.SavePath}, cache.ErrStale, "it holds scores"},
 		{"damaged", []string{one, damaged}, cache.ErrDamaged, "chunk"},
 		{"of too many", []string{endless}, nil, "shard \"1/1099511627776\": want N/OF"},

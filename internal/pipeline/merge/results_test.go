@@ -55,10 +55,10 @@ func fewScenes(t *testing.T) segment.Options {
 		t.Fatal(err)
 	}
 	names := strings.Fields(string(content))[:7]
-	picture := func(i int) string {
+	image := func(i int) string {
 		return filepath.Join(root, filepath.FromSlash(o.Setup.Layout.Images), names[i]+o.Setup.Layout.ImageSuffix)
 	}
-	err = errors.Join(os.WriteFile(list, []byte(strings.Join(names, "\n")), 0o666), os.Remove(picture(4)), os.Truncate(picture(1), 300))
+	err = errors.Join(os.WriteFile(list, []byte(strings.Join(names, "\n")), 0o666), os.Remove(image(4)), os.Truncate(image(1), 300))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func fewScenes(t *testing.T) segment.Options {
 	return o
 }
 
-// fewCars are the options of some golden pictures posing as cars, of which one cannot
+// fewCars are the options of some golden images posing as cars, of which one cannot
 // be read and some have no label.
 func fewCars(t *testing.T) shift.Options {
 	t.Helper()
@@ -86,11 +86,11 @@ func fewCars(t *testing.T) shift.Options {
 	if err := os.CopyFS(o.Data.Path, os.DirFS(testutil.Golden("dataset"))); err != nil {
 		t.Fatal(err)
 	}
-	pictures, err := filepath.Glob(filepath.Join(o.Data.Path, "*.png"))
-	if err != nil || len(pictures) < 20 {
-		t.Fatal(pictures, err)
+	images, err := filepath.Glob(filepath.Join(o.Data.Path, "*.png"))
+	if err != nil || len(images) < 20 {
+		t.Fatal(images, err)
 	}
-	if err := os.Truncate(pictures[5], 100); err != nil {
+	if err := os.Truncate(images[5], 100); err != nil {
 		t.Fatal(err)
 	}
 	o.SavePath = filepath.Join(t.TempDir(), "ratios.json")

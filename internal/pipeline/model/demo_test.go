@@ -57,18 +57,18 @@ func TestDemoModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	picture := make([]float32, images.PictureLen())
+	image := make([]float32, images.ImageLen())
 	for name, want := range expected.Golden.Images {
 		path := filepath.Join(assets, filepath.FromSlash(name))
 		b, err := imageprep.Load(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := imageprep.PreprocessFile(picture, b, ck.Config.ImageSize, imageprep.Options{}); err != nil {
+		if err := imageprep.PreprocessFile(image, b, ck.Config.ImageSize, imageprep.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		got := make([]float32, ck.Config.OutDim)
-		if err := images.Run(picture, clip.Output{Features: got}); err != nil {
+		if err := images.Run(image, clip.Output{Features: got}); err != nil {
 			t.Fatal(err)
 		}
 		if err := testutil.Far(got, want.Embedding, demoRounding); err != nil {

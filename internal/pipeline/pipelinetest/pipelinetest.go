@@ -38,7 +38,7 @@ func ReadNPY(t testing.TB, path string) ([]float32, []int) {
 	return data, shape
 }
 
-// Spoiled is a folder of the golden pictures of which two cannot be read.
+// Spoiled is a folder of the golden images of which two cannot be read.
 func Spoiled(t *testing.T) string {
 	dir := t.TempDir()
 	files, err := filepath.Glob(filepath.Join(testutil.Golden("dataset"), "*.png"))
@@ -54,7 +54,7 @@ func Spoiled(t *testing.T) string {
 		case 3:
 			data = data[:len(data)/2]
 		case 40:
-			data = []byte("not a picture")
+			data = []byte("not an image")
 		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(path)), data, 0o666); err != nil {
 			t.Fatal(err)
@@ -100,7 +100,7 @@ func GoldenJSON(t testing.TB, name string, v any) {
 // TinyModel is the path of the golden checkpoint.
 func TinyModel() string { return testutil.Golden("model/tiny_jit.pt") }
 
-// GoldenNames are the golden pictures in name order.
+// GoldenNames are the golden images in name order.
 func GoldenNames(t testing.TB) []string {
 	t.Helper()
 	entries, err := os.ReadDir(testutil.Golden("dataset"))
@@ -114,7 +114,7 @@ func GoldenNames(t testing.TB) []string {
 	return names
 }
 
-// LabelledNames are the golden pictures as items of a data set that has a folder
+// LabelledNames are the golden images as items of a data set that has a folder
 // for each class, in the order of the goldens, and their labels.
 func LabelledNames(t testing.TB) ([]dataset.Item, []int) {
 	t.Helper()
@@ -135,7 +135,7 @@ func LabelledNames(t testing.TB) ([]dataset.Item, []int) {
 	return items, ints
 }
 
-// LabelledFolder lays the golden pictures out by class.
+// LabelledFolder lays the golden images out by class.
 func LabelledFolder(t testing.TB) dataset.Options {
 	t.Helper()
 	dir := t.TempDir()
@@ -204,7 +204,7 @@ func GoldenScores(t testing.TB) string {
 	return ScoresFolder(t, s, origin.Origin{})
 }
 
-// ScoresFolder writes scores of the golden pictures and model as a folder.
+// ScoresFolder writes scores of the golden images and model as a folder.
 func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	t.Helper()
 	_, shape := ReadGolden(t, "s.npy")

@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// writeCopies writes the files of some pictures, empty ones aside, to the places
+// writeCopies writes the files of some images, empty ones aside, to the places
 // where they are wanted. It writes many at a time: for a single one, the disk
 // takes as long to say that it is safe as for all of them.
 func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
@@ -39,19 +39,19 @@ func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error 
 	return errors.Join(errs...)
 }
 
-func asPicture(img *imageprep.RGB) canvas.Picture {
-	return canvas.Picture{Pix: img.Pix, W: img.W, H: img.H}
+func asImage(img *imageprep.RGB) canvas.Image {
+	return canvas.Image{Pix: img.Pix, W: img.W, H: img.H}
 }
 
 func saveCanvas(path string, c *canvas.Canvas) error {
 	return cache.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
 }
 
-// encode writes a picture as copies have it.
+// encode writes an image as copies have it.
 func (d *renderer) encode(to io.Writer, img *imageprep.RGB) error {
 	if long := max(img.W, img.H); d.CopySide > 0 && long > d.CopySide {
 		w, h := max(1, img.W*d.CopySide/long), max(1, img.H*d.CopySide/long)
 		img = imageprep.Resize(img, w, h, imageprep.Bicubic)
 	}
-	return asPicture(img).WritePNG(to, retrieveMaker)
+	return asImage(img).WritePNG(to, retrieveMaker)
 }

@@ -23,30 +23,30 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// renderer is the part of Retrieve that makes pictures.
+// renderer is the part of Retrieve that makes images.
 type renderer struct {
 	Options
 	say   ui.Reporter
 	team  par.Team
 	data  *dataset.Dataset
-	paths map[string]string // of pictures' files, by name
+	paths map[string]string // of images' files, by name
 	tower *clip.ImageTower  // nil: no heat maps
 	model *model.Model      // of a tower that is not the source's, or nil
 
-	failed  map[string]bool // pictures that could not be read
+	failed  map[string]bool // images that could not be read
 	skipped []source.Skipped
 }
 
-// A shown picture is one on a sheet.
+// A shown image is one on a sheet.
 type shown struct {
 	err  error
-	crop canvas.Picture // the square that the model sees
+	crop canvas.Image // the square that the model sees
 	// Of a tower, at every location of its last map:
 	activation []float32 // of the neuron, [T-1]
 	attention  []float32 // of every head, [H,T-1]
 }
 
-// newDrawing opens the pictures and, where the source has no tower and there is a
+// newDrawing opens the images and, where the source has no tower and there is a
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
 	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), tower: src.Tower, failed: map[string]bool{}}
@@ -114,11 +114,11 @@ func (d *renderer) close() {
 	}
 }
 
-// draw writes, for every neuron, copies of the pictures that it and its pairs
-// are strongest on, and a sheet with the neuron's pictures and below them those
+// draw writes, for every neuron, copies of the images that it and its pairs
+// are strongest on, and a sheet with the neuron's images and below them those
 // of its strongest pairs; where there is a model, also one with heat maps for
 // each of these units. It completes result with their paths, and returns the
-// pictures that could not be read.
+// images that could not be read.
 func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, error) {
 	if err := d.locate(result); err != nil {
 		return nil, err
@@ -141,7 +141,7 @@ func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, 
 	return d.skipped, nil
 }
 
-// images are the pictures that the neuron or one of its pairs is strongest on,
+// images are the images that the neuron or one of its pairs is strongest on,
 // ascending.
 func (n *Neuron) images() []int {
 	var images []int
@@ -154,7 +154,7 @@ func (n *Neuron) images() []int {
 	return slices.Compact(images)
 }
 
-// locate finds the files of the pictures by their names.
+// locate finds the files of the images by their names.
 func (d *renderer) locate(result *Result) error {
 	d.paths = map[string]string{}
 	for _, item := range d.data.Items {
@@ -164,7 +164,7 @@ func (d *renderer) locate(result *Result) error {
 		for _, u := range n.Units {
 			for _, t := range u.Top {
 				if d.paths[t.Name] == "" {
-					err := fmt.Errorf("%s: picture %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
+					err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
 					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 				}
 			}
@@ -179,18 +179,18 @@ func (d *renderer) locate(result *Result) error {
 	}
 	from := a.Manifest.Origin.Images
 	if from != nil && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
-		d.say.Warn("%s: not quite the pictures that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
+		d.say.Warn("%s: not quite the images that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
 	}
 	return nil
 }
 
-// drawGroup is how many pictures are in memory at a time.
+// drawGroup is how many images are in memory at a time.
 const drawGroup = 16
 
-// neuron makes the pictures of one neuron.
+// neuron makes the images of one neuron.
 func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Progress) error {
 	onSheet := n.Units[:min(1+d.SheetHeads, len(n.Units))]
-	uses, sheet := map[int][]*Hit{}, map[int]*shown{} // by picture
+	uses, sheet := map[int][]*Hit{}, map[int]*shown{} // by image
 	for i := range n.Units {
 		u := &n.Units[i]
 		folder := unitFolder(d.SaveDir, n.index, u.head)
@@ -226,20 +226,20 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 }
 
 // heatSheets draws one for each of some units.
-func (d *renderer) heatSheets(units []Unit, neuron int, pictures map[int]*shown) error {
+func (d *renderer) heatSheets(units []Unit, neuron int, images map[int]*shown) error {
 	errs := make([]error, len(units))
 	d.team.For(len(units), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			u := &units[i]
 			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
-			errs[i] = saveCanvas(u.Heat, heatSheet(*u, pictures, d.tower.Config().Grid()))
+			errs[i] = saveCanvas(u.Heat, heatSheet(*u, images, d.tower.Config().Grid()))
 		}
 	})
 	return errors.Join(errs...)
 }
 
 // tidy removes what an earlier run left in the neuron's folders, and takes back
-// the paths of pictures that could not be read.
+// the paths of images that could not be read.
 func (d *renderer) tidy(n *Neuron) error {
 	for i := range n.Units {
 		u := &n.Units[i]
@@ -258,7 +258,7 @@ func (d *renderer) tidy(n *Neuron) error {
 	return nil
 }
 
-// group reads some pictures, copies them, and fills in those on the sheet.
+// group reads some images, copies them, and fills in those on the sheet.
 func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit, sheet map[int]*shown, neuron int) error {
 	read := make([]shown, len(images))
 	files := make([]bytes.Buffer, len(images)) // the copies
@@ -276,9 +276,9 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 				continue
 			}
 			if sheet[images[i]] != nil {
-				read[i].crop = asPicture(imageprep.Square(img, thumbSide))
+				read[i].crop = asImage(imageprep.Square(img, thumbSide))
 				if d.tower != nil {
-					pixels[i] = make([]float32, d.tower.PictureLen())
+					pixels[i] = make([]float32, d.tower.ImageLen())
 					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().ImageSize, d.Images); read[i].err != nil {
 						continue
 					}
@@ -311,7 +311,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 	return nil
 }
 
-// skip takes down that a picture cannot be read, though it could be when scores
+// skip takes down that an image cannot be read, though it could be when scores
 // were made of it. To a strict run that is an error.
 func (d *renderer) skip(name string, err error) error {
 	if d.Strict {
@@ -325,7 +325,7 @@ func (d *renderer) skip(name string, err error) error {
 	return nil
 }
 
-// look fills in what the tower makes of a picture.
+// look fills in what the tower makes of an image.
 func (d *renderer) look(s *shown, pixels []float32, neuron int) error {
 	c := d.tower.Config()
 	H, T, C := c.Heads(), c.Tokens(), c.Neurons()

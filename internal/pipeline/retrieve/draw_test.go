@@ -42,11 +42,11 @@ func retrievedFiles(t testing.TB, dir string) map[string]string {
 	return files
 }
 
-// TestRetrieveDraws compares copies with the pictures, and a second run, from
+// TestRetrieveDraws compares copies with the images, and a second run, from
 // scores and with another number of threads, with the first.
 func TestRetrieveDraws(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenPictures(), Pairs: []string{"h1n37", "h3n37"}, Top: 3, Threads: 1, SaveDir: dir, SheetHeads: 1}
+	o := Options{Options: goldenImages(), Pairs: []string{"h1n37", "h3n37"}, Top: 3, Threads: 1, SaveDir: dir, SheetHeads: 1}
 	n := retrieve(t, o).Neurons[0]
 	files := retrievedFiles(t, dir)
 	want := map[string]bool{"37/sheet.png": true, "37/heat.png": true}
@@ -64,11 +64,11 @@ func TestRetrieveDraws(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			picture, err := imageprep.ReadFile(testutil.Golden("dataset/"+r.Name), imageprep.Options{})
+			image, err := imageprep.ReadFile(testutil.Golden("dataset/"+r.Name), imageprep.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !bytes.Equal(got.Pix, picture.Pix) {
+			if !bytes.Equal(got.Pix, image.Pix) {
 				t.Errorf("%s is not %s", r.Path, r.Name)
 			}
 		}
@@ -101,7 +101,7 @@ func TestRetrieveDraws(t *testing.T) {
 // TestRetrieveReplaces holds that an earlier run's files go and others' stay.
 func TestRetrieveReplaces(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenPictures(), Pairs: []string{"h1n37"}, Top: 5, Threads: 2, SaveDir: dir}
+	o := Options{Options: goldenImages(), Pairs: []string{"h1n37"}, Top: 5, Threads: 2, SaveDir: dir}
 	retrieve(t, o)
 	notes := filepath.Join(dir, "37", "notes.txt")
 	if err := os.WriteFile(notes, []byte("mine"), 0o666); err != nil {
@@ -126,18 +126,18 @@ func TestRetrieveReplaces(t *testing.T) {
 	}
 }
 
-// TestRetrieveSkips: pictures that cannot be read when scores are made, and those
+// TestRetrieveSkips: images that cannot be read when scores are made, and those
 // that no longer can be.
 func TestRetrieveSkips(t *testing.T) {
-	pictures := t.TempDir()
+	images := t.TempDir()
 	for _, name := range pipelinetest.GoldenNames(t)[:6] {
-		copyFile(t, testutil.Golden("dataset/"+name), filepath.Join(pictures, name))
+		copyFile(t, testutil.Golden("dataset/"+name), filepath.Join(images, name))
 	}
-	if err := os.WriteFile(filepath.Join(pictures, "00000.png"), []byte("broken"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(images, "00000.png"), []byte("broken"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	from := goldenPictures()
-	from.Data.Path = pictures
+	from := goldenImages()
+	from.Data.Path = images
 	o := Options{Options: from, Neurons: []int{37}, Top: 10, Threads: 2, SaveDir: t.TempDir()}
 	result := retrieve(t, o)
 	if len(result.Skipped) != 1 || result.Skipped[0].Name != "00000.png" || result.Images != 6 {
@@ -146,10 +146,10 @@ func TestRetrieveSkips(t *testing.T) {
 	gone := o
 	gone.ScoresPath = filepath.Join(t.TempDir(), "scores")
 	collected := collecttest.GoldenImages(t, "scores")
-	collected.SavePath, collected.Data.Path = gone.ScoresPath, pictures
+	collected.SavePath, collected.Data.Path = gone.ScoresPath, images
 	collecttest.Collect(t, collected)
 	broken := pipelinetest.GoldenNames(t)[2]
-	if err := os.WriteFile(filepath.Join(pictures, broken), []byte("broken since"), 0o666); err != nil {
+	if err := os.WriteFile(filepath.Join(images, broken), []byte("broken since"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	result = retrieve(t, gone)
@@ -170,19 +170,19 @@ func TestRetrieveSkips(t *testing.T) {
 	if _, err := Run(context.Background(), gone, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), broken) {
 		t.Errorf("a strict run: %v", err)
 	}
-	if err := os.Remove(filepath.Join(pictures, pipelinetest.GoldenNames(t)[0])); err != nil {
+	if err := os.Remove(filepath.Join(images, pipelinetest.GoldenNames(t)[0])); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Run(context.Background(), gone, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), pipelinetest.GoldenNames(t)[0]) {
-		t.Errorf("a picture that is not there: %v", err)
+		t.Errorf("an image that is not there: %v", err)
 	}
 }
 
 func TestRetrieveIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	dir := t.TempDir()
-	o := Options{Options: goldenPictures(), Neurons: []int{37, 38, 39}, Top: 10, Threads: 2, SaveDir: dir}
-	// All pictures are ranked, and those of the first neuron drawn.
+	o := Options{Options: goldenImages(), Neurons: []int{37, 38, 39}, Top: 10, Threads: 2, SaveDir: dir}
+	// All images are ranked, and those of the first neuron drawn.
 	if _, err := Run(ctx, o, &pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: 48 + 20, Cancel: cancel}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want interrupted", err)
 	}
@@ -209,7 +209,7 @@ func TestRetrieveIsInterrupted(t *testing.T) {
 // TestHeatMaps holds that the locations of a product, with what the position
 // embedding and the mean token add, sum up to the score.
 func TestHeatMaps(t *testing.T) {
-	src, err := source.OpenTower(context.Background(), goldenPictures(), 2, pipelinetest.Silent())
+	src, err := source.OpenTower(context.Background(), goldenImages(), 2, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestHeatMaps(t *testing.T) {
 	scores, _ := pipelinetest.ReadGolden(t, "s.npy")
 	H, position := shape[1], src.Tower.Position()
 	for b, name := range pipelinetest.GoldenNames(t)[:4] {
-		pixels := make([]float32, src.Tower.PictureLen())
+		pixels := make([]float32, src.Tower.ImageLen())
 		path := testutil.Golden("dataset/" + name)
 		raw, err := imageprep.Load(path)
 		if err != nil {
@@ -266,12 +266,12 @@ func TestHeatMaps(t *testing.T) {
 	}
 }
 
-// TestSheetsFit draws long names and words, few pictures and many, and looks for
+// TestSheetsFit draws long names and words, few images and many, and looks for
 // ink at the edges, where there must be none.
 func TestSheetsFit(t *testing.T) {
 	long := strings.Repeat("a very long name ", 20)
-	crop := canvas.Picture{Pix: bytes.Repeat([]byte{90}, 3*thumbSide*thumbSide), W: thumbSide, H: thumbSide}
-	pictures := map[int]*shown{
+	crop := canvas.Image{Pix: bytes.Repeat([]byte{90}, 3*thumbSide*thumbSide), W: thumbSide, H: thumbSide}
+	images := map[int]*shown{
 		0: {crop: crop, activation: []float32{0, 1, 2, 3}, attention: []float32{.1, .2, .3, .4, .4, .3, .2, .1}},
 		1: {err: errors.New("broken")},
 	}
@@ -288,7 +288,7 @@ func TestSheetsFit(t *testing.T) {
 			units = append(units, u)
 		}
 		for name, c := range map[string]*canvas.Canvas{
-			"contact": contactSheet("n123456", units, pictures, 1000000), "heat": heatSheet(units[count%3], pictures, 2),
+			"contact": contactSheet("n123456", units, images, 1000000), "heat": heatSheet(units[count%3], images, 2),
 		} {
 			var b bytes.Buffer
 			if err := c.WritePNG(&b, "test"); err != nil {

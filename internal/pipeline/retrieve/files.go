@@ -16,7 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 )
 
-// The files in a neuron's folder, DIR/624, are copies of its strongest pictures,
+// The files in a neuron's folder, DIR/624, are copies of its strongest images,
 // RANK_ROW.png, their heat maps, and the sheet; its pairs have folders of their
 // own below, 624_HEAD. Each file says who made it, so that nothing else is ever
 // replaced.
@@ -47,7 +47,7 @@ func canRetrieveInto(dir string, asked []askedNeuron) error {
 	}
 	for _, a := range asked {
 		for _, head := range append([]int{wholeNeuron}, a.heads...) {
-			if _, err := ourPictures(unitFolder(dir, a.index, head)); err != nil {
+			if _, err := ourImages(unitFolder(dir, a.index, head)); err != nil {
 				return err
 			}
 		}
@@ -55,9 +55,9 @@ func canRetrieveInto(dir string, asked []askedNeuron) error {
 	return nil
 }
 
-// ourPictures lists the copies and sheets in a folder, if there is one. One by
+// ourImages lists the copies and sheets in a folder, if there is one. One by
 // another hand is an error.
-func ourPictures(folder string) ([]string, error) {
+func ourImages(folder string) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -86,7 +86,7 @@ func ourPictures(folder string) ([]string, error) {
 // removeOlder removes from a folder what an earlier run put there and this one
 // did not, so that what lies there belongs together.
 func removeOlder(folder string, written []string) error {
-	ours, err := ourPictures(folder)
+	ours, err := ourImages(folder)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // TestRetrievePreprocess draws heat maps of what the tower saw: in the order that is
 // asked for, or in that of the scores.
 func TestRetrievePreprocess(t *testing.T) {
-	from := goldenPictures()
+	from := goldenImages()
 	from.Data.Path = pipelinetest.Palettes(t)
 	heat := func(o Options) string {
 		o.Pairs, o.Top, o.Threads, o.SaveDir, o.SheetHeads = []string{"h1n37"}, 3, 1, t.TempDir(), 1

@@ -14,7 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// ranker finds the strongest pictures of units while it sees one picture after
+// ranker finds the strongest images of units while it sees one image after
 // the other. Its memory does not grow with their number, but for their names.
 type ranker struct {
 	src   *source.Source
@@ -51,7 +51,7 @@ func newRanking(src *source.Source, asked []askedNeuron, keep, threads int) *ran
 	return r
 }
 
-// run looks at all pictures.
+// run looks at all images.
 func (r *ranker) run(ctx context.Context, say ui.Reporter) error {
 	progress := say.Progress()
 	progress.Start(int64(r.src.Images), ui.Images, "retrieve")
@@ -69,7 +69,7 @@ func (r *ranker) run(ctx context.Context, say ui.Reporter) error {
 	return err
 }
 
-// add looks at a batch of pictures.
+// add looks at a batch of images.
 func (r *ranker) add(b source.Batch) error {
 	failed := make([]error, len(r.asked))
 	r.team.For(len(r.asked), func(lo, hi, _ int) {

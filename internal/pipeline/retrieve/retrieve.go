@@ -20,7 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// Options says of which units to find the strongest pictures, and what
+// Options says of which units to find the strongest images, and what
 // to show of them.
 type Options struct {
 	source.Options // with ScoresPath, a Model is for texts and heat maps only
@@ -34,7 +34,7 @@ type Options struct {
 	PCsPath      string // .npy [H,C,O]
 	Vocab        string
 	Templates    []textlist.Template
-	Top          int    // pictures of a unit
+	Top          int    // images of a unit
 	SaveDir      string // for copies and sheets; may be empty
 	CopySide     int    // copies are shrunk to so many pixels a side; 0: not
 	SheetHeads   int    // pairs of a neuron on its sheet, the strongest
@@ -57,7 +57,7 @@ type FoundPair struct {
 	Cosine float64 `json:"cosine"`
 }
 
-// Neuron is a neuron's own strongest pictures, and those of its pairs.
+// Neuron is a neuron's own strongest images, and those of its pairs.
 type Neuron struct {
 	Neuron string `json:"neuron"` // such as n624
 	Units  []Unit `json:"units"`  // the neuron, then its pairs, the strongest first
@@ -66,7 +66,7 @@ type Neuron struct {
 	index int
 }
 
-// Unit is a neuron or pair and its strongest pictures.
+// Unit is a neuron or pair and its strongest images.
 type Unit struct {
 	Unit  string          `json:"unit"` // such as n624 or h12n624
 	Words []artefact.Term `json:"words,omitempty"`
@@ -79,22 +79,22 @@ type Unit struct {
 // wholeNeuron stands for the sum over heads.
 const wholeNeuron = -1
 
-// Hit is a picture that a unit is strong on.
+// Hit is an image that a unit is strong on.
 type Hit struct {
 	Rank  int     `json:"rank"`  // from 0
-	Image int     `json:"image"` // its row in the scores: its place among the pictures that could be read
+	Image int     `json:"image"` // its row in the scores: its place among the images that could be read
 	Name  string  `json:"name"`
 	Norm  float32 `json:"norm"` // of the contribution, uncentred
 	Path  string  `json:"path,omitempty"`
 }
 
-// Run finds, for neurons and for their pairs, the pictures whose
+// Run finds, for neurons and for their pairs, the images whose
 // contribution has the largest norm. For a neuron that is the contribution
 // summed over heads; nothing is centred, and bias shares are part of it. Of
-// equal norms the earlier picture comes first.
+// equal norms the earlier image comes first.
 //
-// With a SaveDir, it copies these pictures and draws them on sheets; see draw.
-// A picture that cannot be read is named and left out.
+// With a SaveDir, it copies these images and draws them on sheets; see draw.
+// An image that cannot be read is named and left out.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
 	if o.ScoresPath != "" {

@@ -39,7 +39,7 @@ func readRetrieval(t testing.TB) (g goldenRetrieval) {
 	return g
 }
 
-func goldenPictures() source.Options {
+func goldenImages() source.Options {
 	return source.Options{Model: pipelinetest.TinyModel(), BatchSize: 5, Stride: 1, Data: dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")}}
 }
 
@@ -65,7 +65,7 @@ func TestRetrieve(t *testing.T) {
 	sums, sumsShape := pipelinetest.GoldenDense(t, true)
 	for name, from := range map[string]source.Options{
 		"scores":   {ScoresPath: pipelinetest.GoldenScores(t)},
-		"pictures": goldenPictures(),
+		"pictures": goldenImages(),
 		"dense":    {ScoresPath: dense, Shape: shape},
 		"sums":     {ScoresPath: sums, Shape: sumsShape},
 	} {
@@ -108,12 +108,12 @@ func TestRetrieveNorms(t *testing.T) {
 	pairs, shape := pipelinetest.ReadGolden(t, "raw_norms_nh.npy")
 	sums, _ := pipelinetest.ReadGolden(t, "raw_norms_n.npy")
 	H, C := shape[1], shape[2]
-	result := retrieve(t, Options{Options: goldenPictures(), Neurons: []int{3, C - 1}, Top: 100, Threads: 2})
+	result := retrieve(t, Options{Options: goldenImages(), Neurons: []int{3, C - 1}, Top: 100, Threads: 2})
 	var got, want []float32
 	for _, n := range result.Neurons {
 		for _, u := range n.Units {
 			if len(u.Top) != shape[0] {
-				t.Fatalf("%s: %d pictures, want all %d", u.Unit, len(u.Top), shape[0])
+				t.Fatalf("%s: %d images, want all %d", u.Unit, len(u.Top), shape[0])
 			}
 			for _, r := range u.Top {
 				got = append(got, r.Norm)
@@ -171,7 +171,7 @@ func TestRetrieveUnits(t *testing.T) {
 	}
 }
 
-// TestRetrieveTies gives every picture twice: of equal norms the earlier one
+// TestRetrieveTies gives every image twice: of equal norms the earlier one
 // comes first.
 func TestRetrieveTies(t *testing.T) {
 	dir := t.TempDir()
@@ -179,7 +179,7 @@ func TestRetrieveTies(t *testing.T) {
 		copyFile(t, testutil.Golden("dataset/"+name), filepath.Join(dir, string(rune('a'+i))+"1.png"))
 		copyFile(t, testutil.Golden("dataset/"+name), filepath.Join(dir, string(rune('a'+i))+"2.png"))
 	}
-	from := goldenPictures()
+	from := goldenImages()
 	from.Data.Path = dir
 	for _, n := range retrieve(t, Options{Options: from, Neurons: []int{37}, Top: 16, Threads: 2}).Neurons {
 		for _, u := range n.Units {
@@ -243,13 +243,13 @@ func TestRetrieveWords(t *testing.T) {
 func TestRetrieveDemo(t *testing.T) {
 	assets := filepath.Join("..", "..", "demo", "assets")
 	data := dataset.Options{Kind: dataset.ImageNetVal, Path: filepath.Join(assets, "imagenet")}
-	pictures, err := dataset.Open(context.Background(), data)
+	images, err := dataset.Open(context.Background(), data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	class := map[string]string{}
-	for _, item := range pictures.Items {
-		class[item.Name] = pictures.Classes[item.Label]
+	for _, item := range images.Items {
+		class[item.Name] = images.Classes[item.Label]
 	}
 	o := Options{
 		Options: source.Options{Model: filepath.Join(assets, demo.Model), BatchSize: 8, Stride: 1, Data: data},
@@ -276,7 +276,7 @@ func TestRetrieveDemo(t *testing.T) {
 			}
 		}
 		if count < want.least {
-			t.Errorf("%s: %d of 10 pictures show a %s, want %d", want.unit, count, want.class, want.least)
+			t.Errorf("%s: %d of 10 images show a %s, want %d", want.unit, count, want.class, want.least)
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 // Measures of sheets, in pixels.
 const (
-	thumbSide = 208 // of a picture on a sheet
+	thumbSide = 208 // of an image on a sheet
 	cellGap   = 12
 	margin    = 36
 	headWidth = 300 // of what is said of a unit, on the left
@@ -54,9 +54,9 @@ func newGrid(title, text string, units []Unit, row int) *grid {
 // at is the upper left corner of a unit's row.
 func (g *grid) at(unit int) image.Point { return image.Pt(margin, g.top+unit*g.row) }
 
-// cell is where a picture lies.
-func (g *grid) cell(unit, picture int) image.Rectangle {
-	p := g.at(unit).Add(image.Pt(headWidth+picture*(thumbSide+cellGap), 0))
+// cell is where an image lies.
+func (g *grid) cell(unit, column int) image.Rectangle {
+	p := g.at(unit).Add(image.Pt(headWidth+column*(thumbSide+cellGap), 0))
 	return image.Rectangle{p, p.Add(image.Pt(thumbSide, thumbSide))}
 }
 
@@ -80,8 +80,8 @@ func (g *grid) head(unit int, u Unit, lines int) {
 	}
 }
 
-// picture draws one, or that it could not be read.
-func (g *grid) picture(box image.Rectangle, p canvas.Picture, err error) {
+// place draws one, or that it could not be read.
+func (g *grid) place(box image.Rectangle, p canvas.Image, err error) {
 	if err != nil {
 		g.Fill(box, canvas.Faint)
 		line := box
@@ -107,17 +107,17 @@ func (g *grid) caption(box image.Rectangle, lines ...string) {
 
 func normCaption(t Hit) string { return fmt.Sprintf("norm %#.4g", t.Norm) }
 
-// contactSheet draws the strongest pictures of a neuron, and below them those of
+// contactSheet draws the strongest images of a neuron, and below them those of
 // its strongest pairs.
-func contactSheet(neuron string, units []Unit, pictures map[int]*shown, of int) *canvas.Canvas {
+func contactSheet(neuron string, units []Unit, images map[int]*shown, of int) *canvas.Canvas {
 	f := newFonts()
 	row := thumbSide + 5 + 2*(f.small.Height()+1) + 2*cellGap
-	text := fmt.Sprintf("Of %d pictures those that each unit contributes most to, by the norm of its contribution, bias share included. "+
-		"Pictures are shown as the model sees them.", of)
+	text := fmt.Sprintf("Of %d images those that each unit contributes most to, by the norm of its contribution, bias share included. "+
+		"Images are shown as the model sees them.", of)
 	if slices.ContainsFunc(units, func(u Unit) bool { return len(u.Words) > 0 }) {
 		text += " Words are what a unit's direction is made of, with their coefficients."
 	}
-	g := newGrid(neuron+": strongest pictures", text, units, row)
+	g := newGrid(neuron+": strongest images", text, units, row)
 	lines := (row - cellGap - f.unit.Height() - f.text.Height() - 12) / (f.text.Height() + 2)
 	for i, u := range units {
 		y := g.at(i).Y - cellGap
@@ -129,7 +129,7 @@ func contactSheet(neuron string, units []Unit, pictures map[int]*shown, of int) 
 		g.head(i, u, lines)
 		for j, t := range u.Top {
 			box := g.cell(i, j)
-			g.picture(box, pictures[t.Image].crop, pictures[t.Image].err)
+			g.place(box, images[t.Image].crop, images[t.Image].err)
 			g.caption(box, g.small.CutMiddle(t.Name, thumbSide), normCaption(t))
 		}
 	}
@@ -139,21 +139,21 @@ func contactSheet(neuron string, units []Unit, pictures map[int]*shown, of int) 
 // heatLines are the maps of a heat sheet, in the order of shown.maps.
 var heatLines = [3]string{"activation", "attention", "product"}
 
-// heatSheet draws a unit's strongest pictures, and below each where on it the
+// heatSheet draws a unit's strongest images, and below each where on it the
 // activation, the attention and their product are.
-func heatSheet(u Unit, pictures map[int]*shown, locations int) *canvas.Canvas {
+func heatSheet(u Unit, images map[int]*shown, locations int) *canvas.Canvas {
 	const lineGap = 8
 	f := newFonts()
-	below := 5 + f.small.Height() + 1 + 8 // a picture: its caption
+	below := 5 + f.small.Height() + 1 + 8 // an image: its caption
 	row := thumbSide + below + len(heatLines)*(thumbSide+lineGap) + 2*cellGap
-	g := newGrid(u.Unit+": heat maps", "Below each picture, over its locations: the neuron's activation; the attention of the head, or for a neuron "+
+	g := newGrid(u.Unit+": heat maps", "Below each image, over its locations: the neuron's activation; the attention of the head, or for a neuron "+
 		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "+
 		"The colours of a line reach from 0 to its 99th percentile.", []Unit{u}, row)
 	g.head(0, u, 5)
-	var lines [3][][]float32 // by picture; empty where it could not be read
+	var lines [3][][]float32 // by image; empty where it could not be read
 	for _, t := range u.Top {
 		var maps [3][]float32
-		if s := pictures[t.Image]; s.err == nil {
+		if s := images[t.Image]; s.err == nil {
 			maps = s.maps(u.head)
 		}
 		for line, values := range maps {
@@ -161,8 +161,8 @@ func heatSheet(u Unit, pictures map[int]*shown, locations int) *canvas.Canvas {
 		}
 	}
 	for j, t := range u.Top {
-		s, box := pictures[t.Image], g.cell(0, j)
-		g.picture(box, s.crop, s.err)
+		s, box := images[t.Image], g.cell(0, j)
+		g.place(box, s.crop, s.err)
 		g.caption(box, g.small.CutMiddle(t.Name, thumbSide))
 	}
 	for line, name := range heatLines {
@@ -173,7 +173,7 @@ func heatSheet(u Unit, pictures map[int]*shown, locations int) *canvas.Canvas {
 				continue
 			}
 			heat := canvas.Heat{Values: values, W: locations, H: locations, High: high}
-			g.Place(heat.Over(pictures[u.Top[j].Image].crop), g.cell(0, j).Add(image.Pt(0, y)))
+			g.Place(heat.Over(images[u.Top[j].Image].crop), g.cell(0, j).Add(image.Pt(0, y)))
 		}
 		at := g.at(0).Add(image.Pt(0, y+(thumbSide-g.text.Height()-8-canvas.BarHeight(g.small))/2))
 		g.Text(g.text, at, name, canvas.Ink)

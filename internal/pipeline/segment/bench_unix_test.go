@@ -24,7 +24,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 )
 
-// BenchmarkSegment times what segmentation adds to its tower passes: a picture of
+// BenchmarkSegment times what segmentation adds to its tower passes: an image of
 // 512x384 pixels, PASCAL Context's 59 classes, the 20,000 closest pairs of each,
 // method by method, in turn with the bare tower on the same windows. It needs a
 // checkpoint and directions,
@@ -82,7 +82,7 @@ func BenchmarkSegment(b *testing.B) {
 			}
 			sc := &sceneToRead{scaled: img, width: img.W, height: img.H}
 			t := newTally(o.methodNames(), result)
-			picture := make([]float32, bare.PictureLen())
+			image := make([]float32, bare.ImageLen())
 			features := make([]float32, m.Config.OutDim)
 			var wall, cpu []float64
 			for b.Loop() {
@@ -94,7 +94,7 @@ func BenchmarkSegment(b *testing.B) {
 				})
 				alone := timed(func() {
 					for range result.Windows - before {
-						if err := bare.Run(picture, clip.Output{Features: features}); err != nil {
+						if err := bare.Run(image, clip.Output{Features: features}); err != nil {
 							b.Fatal(err)
 						}
 					}

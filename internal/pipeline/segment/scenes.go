@@ -15,14 +15,14 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// sceneToRead is a picture to segment, and what was read of it.
+// sceneToRead is an image to segment, and what was read of it.
 type sceneToRead struct {
 	name, path string
 	read       func() (*imageprep.Labels, error) // the true labels; nil if there are none
 
-	picture       *imageprep.RGB // as it is; only if it is to be drawn
+	image         *imageprep.RGB // as it is; only if it is to be drawn
 	scaled        *imageprep.RGB // as the tower sees it
-	width, height int            // of the picture as it is
+	width, height int            // of the image as it is
 	truth         []uint16       // [height,width], nil if there is none
 	err           error
 	panic         *par.Panic // of the reading, nil unless there is a fault in it
@@ -75,7 +75,7 @@ type sceneReader struct {
 // scenesAhead is how many scenes are in memory as well as the current one.
 const scenesAhead = 2
 
-// readScenes reads pictures, scaled so that the shorter side is given and the
+// readScenes reads images, scaled so that the shorter side is given and the
 // longer one as bounded in o, and their labels.
 func readScenes(ctx context.Context, scenes []sceneToRead, o *Options, shorter int) *sceneReader {
 	ctx, stop := context.WithCancel(ctx)
@@ -114,11 +114,11 @@ func (r *sceneReader) close() {
 }
 
 func (s *sceneToRead) open(o *Options, shorter int) error {
-	picture, err := imageprep.ReadFile(s.path, o.Images)
+	image, err := imageprep.ReadFile(s.path, o.Images)
 	if err != nil {
 		return err
 	}
-	s.width, s.height = picture.W, picture.H
+	s.width, s.height = image.W, image.H
 	if s.read != nil {
 		labels, err := s.read()
 		if err != nil {
@@ -131,17 +131,17 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 	}
 	w, h := scaledSize(s.width, s.height, shorter, o.Setup.LongerSide)
 	if o.Pillow {
-		s.scaled = imageprep.Resize(picture, w, h, imageprep.Bilinear)
+		s.scaled = imageprep.Resize(image, w, h, imageprep.Bilinear)
 	} else {
-		s.scaled = imageprep.ResizeLinear(picture, w, h)
+		s.scaled = imageprep.ResizeLinear(image, w, h)
 	}
 	if o.ShowDir != "" || o.PAMR.Steps > 0 {
-		s.picture = picture
+		s.image = image
 	}
 	return nil
 }
 
-// scaledSize returns the size of a w x h picture once its shorter side is brought
+// scaledSize returns the size of a w x h image once its shorter side is brought
 // to shorter, or, where the longer one would then be above longer (0 for no
 // bound), that one to longer. Sides are rounded, halves up, as mmcv does.
 func scaledSize(w, h, shorter, longer int) (int, int) {
@@ -166,7 +166,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		sc, ok := reader.next()
 		err := ctx.Err()
 		if err == nil && !ok {
-			return errors.New("the pictures ended early")
+			return errors.New("the images ended early")
 		}
 		if err == nil {
 			if err = sc.err; err == nil {

@@ -90,7 +90,7 @@ type Result struct {
 	Sizes   []WindowSize     `json:"window_sizes"`      // theirs
 	Files   []string         `json:"files,omitempty"`   // that were drawn or saved
 	Methods []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares  []MethodShares   `json:"shares,omitempty"`  // of a picture
+	Shares  []MethodShares   `json:"shares,omitempty"`  // of an image
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
@@ -121,7 +121,7 @@ type ClassScore struct {
 	Accuracy *float64 `json:"accuracy"`
 }
 
-// MethodShares is how much of a picture each class has, by a method, the
+// MethodShares is how much of an image each class has, by a method, the
 // largest first and none that has nothing.
 type MethodShares struct {
 	Method  string       `json:"method"`
@@ -134,7 +134,7 @@ type ClassShare struct {
 	Share float64 `json:"share"`
 }
 
-// Run labels every pixel of a picture, or of the scenes of a data set, with
+// Run labels every pixel of an image, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns the result of the scenes before, with
 // the context's error; with a SavePath, and no drawings, it resumes from there.
@@ -217,9 +217,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	return tally.finish(), nil
 }
 
-var errNoneSegmented = errors.New("none of the pictures could be segmented")
+var errNoneSegmented = errors.New("none of the images could be segmented")
 
-// segmenter labels pictures.
+// segmenter labels images.
 type segmenter struct {
 	o       *Options
 	result  *Result
@@ -228,7 +228,7 @@ type segmenter struct {
 	heat    *heat.Mapper
 	team    par.Team
 	class   []int // [P], the class of each query
-	shorter int   // side to which pictures are scaled
+	shorter int   // side to which images are scaled
 	crop    int
 	stride  int
 	colours []color.NRGBA // of the classes in drawings
@@ -279,7 +279,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	return s, nil
 }
 
-// scene segments one picture and adds its counts to the tally.
+// scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
 	fields, err := s.fields(ctx, sc)
 	if err != nil {
@@ -295,7 +295,7 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 			return err
 		}
 		if s.o.PAMR.Steps > 0 {
-			s.o.PAMR.Refine(f, sc.picture.Pix, s.team)
+			s.o.PAMR.Refine(f, sc.image.Pix, s.team)
 		}
 		given[i] = make([]uint16, pixels)
 		f.Labels(given[i], options, s.team)
@@ -311,7 +311,7 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 	return nil
 }
 
-// fields sends the windows of a picture through the tower and returns what each
+// fields sends the windows of an image through the tower and returns what each
 // method makes of them.
 func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
 	w, h := sc.scaled.W, sc.scaled.H
@@ -339,7 +339,7 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 			for c := range 3 {
 				for y := range down.Size {
 					at := (c*down.Padded+down.Before+y)*across.Padded + across.Before
-					copy(tower.picture[at:at+across.Size], normal[(c*h+top+y)*w+left:])
+					copy(tower.image[at:at+across.Size], normal[(c*h+top+y)*w+left:])
 				}
 			}
 			if err := tower.run(); err != nil {

@@ -24,7 +24,7 @@ import (
 
 var demoAssets = filepath.Join("..", "..", "demo", "assets")
 
-// demoDirections collects the demo's test pictures and finds the pairs' directions.
+// demoDirections collects the demo's test images and finds the pairs' directions.
 func demoDirections(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -105,7 +105,7 @@ func TestSegmentDemo(t *testing.T) {
 	}
 }
 
-// goldenSegmentation are the options of the golden picture of a sliding window,
+// goldenSegmentation are the options of the golden image of a sliding window,
 // with the golden directions.
 func goldenSegmentation() Options {
 	classes := []configs.Class{{"dog"}, {"cat"}, {"grass"}, {"sky", "cloud"}, {"road"}, {"water"}, {"house"}}
@@ -120,9 +120,9 @@ func goldenSegmentation() Options {
 	}
 }
 
-// TestSegmentPicture gives the same shares by any number of threads, and windows of
+// TestSegmentImage gives the same shares by any number of threads, and windows of
 // all sizes.
-func TestSegmentPicture(t *testing.T) {
+func TestSegmentImage(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		change        func(o *Options)
@@ -131,7 +131,7 @@ func TestSegmentPicture(t *testing.T) {
 		interpolated  bool
 	}{
 		{"the model's size", func(o *Options) {}, 2, 64, 64, false},
-		{"smaller pictures", func(o *Options) { o.Setup.ShorterSide = 40 }, 1, 64, 64, false},
+		{"smaller images", func(o *Options) { o.Setup.ShorterSide = 40 }, 1, 64, 64, false},
 		{"larger windows", func(o *Options) { o.Setup.ShorterSide, o.Setup.SlideCrop = 100, 128 }, 2, 128, 128, true},
 		{"windows that are no multiple", func(o *Options) { o.Setup.ShorterSide, o.Setup.SlideCrop, o.Setup.SlideStride = 70, 70, 35 }, 2, 96, 96, true},
 		{"a bound on the longer side", func(o *Options) { o.Setup.ShorterSide, o.Setup.LongerSide = 400, 140 }, 12, 64, 64, false},
@@ -168,7 +168,7 @@ func TestSegmentMistakes(t *testing.T) {
 		{"directions of neurons", "want 4x256x32", func(o *Options) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
 		{"embeddings of other words", "want 7, one for each word", func(o *Options) { o.MainWords = true }},
 		{"gaps", "windows of 64 pixels every 65 leave gaps", func(o *Options) { o.Setup.SlideStride = 65 }},
-		{"no picture", "manifest.json: unknown format", func(o *Options) { o.Image = testutil.Golden("manifest.json") }},
+		{"no image", "manifest.json: unknown format", func(o *Options) { o.Image = testutil.Golden("manifest.json") }},
 	} {
 		o := goldenSegmentation()
 		c.change(&o)
@@ -178,7 +178,7 @@ func TestSegmentMistakes(t *testing.T) {
 	}
 }
 
-// scenes lays out a data set of two golden pictures and label maps below a folder.
+// scenes lays out a data set of two golden images and label maps below a folder.
 func scenes(t *testing.T) (dir string, setup *configs.Segmentation) {
 	t.Helper()
 	dir = t.TempDir()
@@ -207,7 +207,7 @@ func copyTo(t *testing.T, from, to string) {
 	}
 }
 
-// TestSegmentSkips goes on after a picture whose label map has another size, but
+// TestSegmentSkips goes on after an image whose label map has another size, but
 // not with Strict; and reports the rest when it is interrupted.
 func TestSegmentSkips(t *testing.T) {
 	o := goldenSegmentation()

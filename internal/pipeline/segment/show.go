@@ -25,17 +25,17 @@ const segmentMaker = "clipnh segment"
 // showPath is where the drawing of a scene lies, savePath the labels that a method
 // gave it. Folders of a name become parts of the file's.
 func (o *Options) showPath(name string) string {
-	return filepath.Join(o.ShowDir, pictureFile(name))
+	return filepath.Join(o.ShowDir, imageFile(name))
 }
 
 func (o *Options) savePath(name string, method int) string {
 	if len(o.Methods) == 1 {
-		return filepath.Join(o.SaveDir, pictureFile(name))
+		return filepath.Join(o.SaveDir, imageFile(name))
 	}
-	return filepath.Join(o.SaveDir, o.Methods[method].String(), pictureFile(name))
+	return filepath.Join(o.SaveDir, o.Methods[method].String(), imageFile(name))
 }
 
-func pictureFile(name string) string {
+func imageFile(name string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(name, path.Ext(name)), "/", "_") + ".png"
 }
 
@@ -63,7 +63,7 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 			}
 		}
 		if taken[p] {
-			return fmt.Errorf("%s: two pictures, or drawings and label maps, would have this name", p)
+			return fmt.Errorf("%s: two images, or drawings and label maps, would have this name", p)
 		}
 		taken[p] = true
 		maker, err := figure.MakerOf(p)
@@ -107,25 +107,25 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 
 // The measures of a drawing, in pixels.
 const (
-	panelSide    = 480 // of the box that a picture is fitted into
+	panelSide    = 480 // of the box that an image is fitted into
 	panelGap     = 16
 	panelColumns = 3
 )
 
-// A panel is a picture and what stands above it.
+// A panel is an image and what stands above it.
 type panel struct {
-	title   string
-	picture canvas.Picture
+	title string
+	image canvas.Image
 }
 
-// sheet draws the picture, its true labels and those of each method, and a
+// sheet draws the image, its true labels and those of each method, and a
 // legend of the classes that occur.
 func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	colours, unlabelled := s.colours, false
-	panels := []panel{{sc.name, canvas.Picture{Pix: sc.picture.Pix, W: sc.width, H: sc.height}}}
+	panels := []panel{{sc.name, canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
 	occurs := make([]bool, len(colours))
 	add := func(title string, labels []uint16) {
-		pix := make([]byte, len(sc.picture.Pix))
+		pix := make([]byte, len(sc.image.Pix))
 		for i, label := range labels {
 			colour := color.NRGBA{}
 			if int(label) < len(colours) {
@@ -134,9 +134,9 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 			} else {
 				unlabelled = true
 			}
-			tint(pix[3*i:3*i+3], sc.picture.Pix[3*i:3*i+3], colour)
+			tint(pix[3*i:3*i+3], sc.image.Pix[3*i:3*i+3], colour)
 		}
-		panels = append(panels, panel{title, canvas.Picture{Pix: pix, W: sc.width, H: sc.height}})
+		panels = append(panels, panel{title, canvas.Image{Pix: pix, W: sc.width, H: sc.height}})
 	}
 	if sc.truth != nil {
 		add("true labels", sc.truth)
@@ -174,10 +174,10 @@ func tint(dst, src []byte, colour color.NRGBA) {
 // layPanels draws panels in rows, and a legend below them.
 func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	font, bold := canvas.NewFont(15), canvas.NewBold(15)
-	first := panels[0].picture
+	first := panels[0].image
 	box := canvas.Fit(first.W, first.H, image.Rect(0, 0, panelSide, panelSide))
 	w, h := box.Dx(), box.Dy()
-	// A narrow picture leaves its title room.
+	// A narrow image leaves its title room.
 	w = max(w, panelSide/3)
 	columns := min(len(panels), panelColumns)
 	rows := (len(panels) + columns - 1) / columns
@@ -189,7 +189,7 @@ func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	for i, p := range panels {
 		at := image.Pt(panelGap+i%columns*(w+panelGap), panelGap+i/columns*(line+h+panelGap))
 		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
-		sheet.Place(p.picture, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+		sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
 	}
 	sheet.Legend(legend, image.Pt(panelGap, below))
 	return sheet

@@ -7,7 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 )
 
-// tally counts labels, picture by picture.
+// tally counts labels, image by image.
 type tally struct {
 	methods   []string
 	result    *Result
@@ -58,7 +58,7 @@ func (t *tally) finish() *Result {
 	return t.result
 }
 
-// shares is how much of a picture without truth each class has, nil where there
+// shares is how much of an image without truth each class has, nil where there
 // is none.
 func (t *tally) shares(method int) []ClassShare {
 	classes := len(t.result.Classes)

@@ -20,7 +20,7 @@ type towers struct {
 }
 
 // maxSizes is how many sizes of windows are prepared at a time. The maps of one
-// take 130 MB of RN50x16; pictures of a data set have few sizes, if any but one.
+// take 130 MB of RN50x16; images of a data set have few sizes, if any but one.
 const maxSizes = 4
 
 // newTowers packs the image tower for what the methods need of it.
@@ -73,18 +73,18 @@ func blockIndex(flag string, index, blocks int) (int, error) {
 // sizedTower is a tower for windows of one size, and what it says of a window.
 type sizedTower struct {
 	*clip.ImageTower
-	picture []float32 // [3,h,w], normalised
-	out     clip.Output
-	window  heat.Window // on the memory of out
+	image  []float32 // [3,h,w], normalised
+	out    clip.Output
+	window heat.Window // on the memory of out
 }
 
-// of returns the tower for windows of h x w pixels. Its picture is zero where the
+// of returns the tower for windows of h x w pixels. Its image is zero where the
 // last user left it so.
 func (t *towers) of(h, w int) (*sizedTower, error) {
 	for i, s := range t.sized {
 		if 32*s.window.Rows == h && 32*s.window.Cols == w {
 			t.sized = slices.Insert(slices.Delete(t.sized, i, i+1), 0, s)
-			clear(s.picture)
+			clear(s.image)
 			return s, nil
 		}
 	}
@@ -92,7 +92,7 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sizedTower{ImageTower: tower, picture: make([]float32, 3*h*w)}
+	s := &sizedTower{ImageTower: tower, image: make([]float32, 3*h*w)}
 	c := tower.Config()
 	T, C := tower.Tokens(), c.Neurons()
 	s.window.Rows, s.window.Cols = tower.Grid()
@@ -117,5 +117,5 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 	return s, nil
 }
 
-// run sends the picture through the tower and fills window.
-func (s *sizedTower) run() error { return s.Run(s.picture, s.out) }
+// run sends the image through the tower and fills window.
+func (s *sizedTower) run() error { return s.Run(s.image, s.out) }

@@ -101,12 +101,12 @@ func newPart(a *cache.Artefact) (Part, error) {
 	p := Part{a, s}
 	lo, hi, err := s.Bounds(p.InputsInAll(), max(m.ChunkInputs, 1))
 	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
-		return Part{}, fmt.Errorf("%s: %w: %d pictures of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
+		return Part{}, fmt.Errorf("%s: %w: %d images of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil
 }
 
-// InputsInAll is how many pictures all shards have.
+// InputsInAll is how many images all shards have.
 func (p Part) InputsInAll() int {
 	return p.Manifest.Origin.Shard.Inputs
 }

@@ -13,7 +13,7 @@ import (
 type savedShift struct {
 	Heads   []int              `json:"heads"`
 	Neurons []int              `json:"neurons"`
-	Ratio   map[string]float64 `json:"ratio"` // by picture
+	Ratio   map[string]float64 `json:"ratio"` // by image
 	Label   map[string]int     `json:"label,omitempty"`
 	Images  int                `json:"images"`
 	Mean    float64            `json:"mean_ratio"`

@@ -9,7 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/trend"
 )
 
-// ratioMeter measures the ratio of every concept in pictures.
+// ratioMeter measures the ratio of every concept in images.
 type ratioMeter struct {
 	src  *source.Source
 	team par.Team
@@ -44,7 +44,7 @@ func newRatioMeter(src *source.Source, all []concept, threads int) *ratioMeter {
 	return m
 }
 
-// measure writes the ratios of a batch of pictures to dst [B,concepts].
+// measure writes the ratios of a batch of images to dst [B,concepts].
 func (m *ratioMeter) measure(dst []float64, b source.Batch) error {
 	n, O, M := len(b.Names), m.src.OutDim, len(m.all)
 	if len(m.features) < n*O {

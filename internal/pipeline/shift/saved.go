@@ -17,7 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// savedRatios is the JSON that Shift writes of a shard's pictures, in their order:
+// savedRatios is the JSON that Shift writes of a shard's images, in their order:
 // what the whole's is made of.
 type savedRatios struct {
 	K        int              `json:"k"`
@@ -40,7 +40,7 @@ type savedRatio struct {
 	Answers []dataset.Answer `json:"answers,omitempty"` // [concepts], where there are labels
 }
 
-// shard measures a shard's pictures and keeps what Merge needs of them.
+// shard measures a shard's images and keeps what Merge needs of them.
 func (r *Result) shard(ctx context.Context, o Options, src *source.Source, concepts []concept, labels *dataset.Labels, say ui.Reporter) error {
 	origin, err := o.origin(src, labels)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 	src.Items = src.Items[lo+done : hi]
 	src.Images, src.Skipped = len(src.Items), saved.Skipped
 	earlier := saved.shiftImages()
-	skipped := len(src.Skipped) // among the pictures before the next batch
+	skipped := len(src.Skipped) // among the images before the next batch
 	keep := func(images []shiftImage, must bool) error {
 		return file.Save(len(earlier)+len(images)+skipped, func() any {
 			return r.save(concepts, asked, slices.Concat(earlier, images), src.Skipped[:skipped])
@@ -134,7 +134,7 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 	return from, model.AddTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
 }
 
-// save is what is known of pictures, as it is written.
+// save is what is known of images, as it is written.
 func (r *Result) save(concepts []concept, labels []string, images []shiftImage, skipped []source.Skipped) *savedRatios {
 	s := &savedRatios{K: r.K, Grouping: r.Grouping, Images: make([]savedRatio, len(images)), Skipped: append([]source.Skipped{}, skipped...)}
 	for i, c := range concepts {
@@ -155,7 +155,7 @@ func (s *savedRatios) shiftImages() []shiftImage {
 }
 
 // check returns an error unless s is of these concepts, a value for each in every
-// picture.
+// image.
 func (s *savedRatios) check(first *savedRatios) error {
 	if len(s.Concepts) != len(first.Concepts) || s.K != first.K || s.Grouping != first.Grouping {
 		return fmt.Errorf("%d concepts of %d pairs by %q, want %d of %d by %q", len(s.Concepts), s.K, s.Grouping, len(first.Concepts), first.K, first.Grouping)
@@ -195,7 +195,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Re
 		r.Skipped = append(r.Skipped, s.Skipped...)
 	}
 	if len(r.images) == 0 {
-		return nil, fmt.Errorf("%s: none of %d pictures could be read and has a label in any shard", savePath, shards[0].InputsInAll())
+		return nil, fmt.Errorf("%s: none of %d images could be read and has a label in any shard", savePath, shards[0].InputsInAll())
 	}
 	if err := fitsFigure(plotPath, len(first.Concepts)); err != nil {
 		return nil, err

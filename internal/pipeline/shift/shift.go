@@ -24,7 +24,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// Options say which concepts to follow through which pictures.
+// Options say which concepts to follow through which images.
 type Options struct {
 	source.Options
 	ConceptOptions
@@ -32,20 +32,20 @@ type Options struct {
 	// Questions are the label that each concept is compared with; empty where there
 	// is none.
 	Questions []string
-	// ReadLabels reads the labels of pictures; nil: all pictures, without labels.
+	// ReadLabels reads the labels of images; nil: all images, without labels.
 	ReadLabels func() (*dataset.Labels, error)
 
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
 	Threads  int
 
-	// Shard measures only a part of a model's pictures, to a path of its own. What
+	// Shard measures only a part of a model's images, to a path of its own. What
 	// it takes from the whole's is not JSON for people; Merge makes that of all.
 	Shard   shard.Shard
 	Restart bool // discard what is at the shard's path
 }
 
-// Result is how concepts run through groups of pictures, such as years.
+// Result is how concepts run through groups of images, such as years.
 type Result struct {
 	Images   int              `json:"images"` // that have a ratio
 	K        int              `json:"k"`      // pairs that stand for a concept
@@ -72,7 +72,7 @@ type ConceptResult struct {
 	Groups    []Group         `json:"groups,omitempty"`
 }
 
-// Correlation is that of ratio and label, by picture (point-biserial) and of
+// Correlation is that of ratio and label, by image (point-biserial) and of
 // the groups' means and shares.
 type Correlation struct {
 	Positive int      `json:"positive"` // images with the label
@@ -82,7 +82,7 @@ type Correlation struct {
 	Groups   *float64 `json:"groups_pearson"`
 }
 
-// Group is the pictures of a group.
+// Group is the images of a group.
 type Group struct {
 	Group     string   `json:"group"`
 	Images    int      `json:"images"`
@@ -90,7 +90,7 @@ type Group struct {
 	Fraction  *float64 `json:"fraction,omitempty"` // share with the label, 0 to 1
 }
 
-// shiftImage is a picture with its ratios [concepts] and what is known of it.
+// shiftImage is an image with its ratios [concepts] and what is known of it.
 type shiftImage struct {
 	name    string
 	ratios  []float64
@@ -98,7 +98,7 @@ type shiftImage struct {
 	answers []dataset.Answer // [concepts]
 }
 
-// Run measures the ratio of every concept in every picture, averages it by
+// Run measures the ratio of every concept in every image, averages it by
 // group, and correlates it with the label, where there is one.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
@@ -157,7 +157,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, result.write(o)
 }
 
-// sumUp sums up the pictures, by concepts and the labels that they have.
+// sumUp sums up the images, by concepts and the labels that they have.
 func (r *Result) sumUp(concepts []concept, labels []string) {
 	r.Images = len(r.images)
 	for i, c := range concepts {
@@ -165,9 +165,9 @@ func (r *Result) sumUp(concepts []concept, labels []string) {
 	}
 }
 
-var errNoneRead = errors.New("none of the pictures could be read")
+var errNoneRead = errors.New("none of the images could be read")
 
-// conceptRatios measures all pictures of a source. It calls kept, if it is not nil,
+// conceptRatios measures all images of a source. It calls kept, if it is not nil,
 // with those measured so far.
 func conceptRatios(ctx context.Context, src *source.Source, concepts []concept, threads int, say ui.Reporter, kept func([]shiftImage) error) ([]shiftImage, error) {
 	meter := newRatioMeter(src, concepts, threads)
@@ -192,7 +192,7 @@ func conceptRatios(ctx context.Context, src *source.Source, concepts []concept, 
 	return images, err
 }
 
-// join keeps the pictures that labels tell of, and what they tell. It returns the
+// join keeps the images that labels tell of, and what they tell. It returns the
 // label of each concept, empty where there is none.
 func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]string, error) {
 	asked, at := make([]string, len(o.Concepts)), make([]int, len(o.Concepts))
@@ -239,14 +239,14 @@ func (r *Result) join(labels *dataset.Labels, o Options, say ui.Reporter) ([]str
 		return asked, nil
 	}
 	if len(kept) == 0 {
-		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d pictures: it has %s, they are such as %s",
+		return nil, fmt.Errorf("%s: none of its %d rows is of one of the %d images: it has %s, they are such as %s",
 			labels.Path, len(labels.Known), len(names), foreign.Name(labels.Known[0].Image), foreign.Name(path.Base(names[0])))
 	}
 	if n := len(names) - len(kept); n > 0 {
 		say.Note("%s: %s of %d without a row, left out", labels.Path, ui.Images.Count(int64(n)), len(names))
 	}
 	if n := len(labels.Known) - len(kept); n > 0 {
-		say.Note("%s: %d of %d rows without a picture", labels.Path, n, len(labels.Known))
+		say.Note("%s: %d of %d rows without an image", labels.Path, n, len(labels.Known))
 	}
 	if labels.Differing > 0 {
 		say.Warn("%s: the class of %s differs from the devkit; the table's is used", labels.Path, ui.Images.Count(int64(labels.Differing)))

@@ -103,7 +103,7 @@ func TestShiftGolden(t *testing.T) {
 			t.Errorf("%s: %d ratios, %d labels, %d years, want %d, %d, %d", concept, len(g.Ratio), len(g.Label), len(g.Years), len(w.Ratio), len(w.Label), len(w.Years))
 		}
 		for name, ratio := range g.Ratio {
-			base := path.Base(name) // the scores' pictures lie in folders
+			base := path.Base(name) // the scores' images lie in folders
 			if !closeTo(ratio, w.Ratio[base], shiftRounding) || g.Label[name] != w.Label[base] {
 				t.Errorf("%s: %s: ratio %g, label %d, want %g, %d", concept, name, ratio, g.Label[name], w.Ratio[base], w.Label[base])
 			}
@@ -182,7 +182,7 @@ func TestShiftDense(t *testing.T) {
 	}
 }
 
-// TestShiftLabels holds what happens where labels lack answers or pictures.
+// TestShiftLabels holds what happens where labels lack answers or images.
 func TestShiftLabels(t *testing.T) {
 	o := goldenShift(t)
 	o.SavePath = ""
@@ -209,7 +209,7 @@ func TestShiftLabels(t *testing.T) {
 	if convertible.Measured != nil || convertible.Label != "" || convertible.Images != 4 || convertible.Groups[0].Images != 2 || convertible.Groups[0].Fraction != nil {
 		t.Errorf("convertible: %+v", convertible)
 	}
-	for _, want := range []string{`no label for "convertible"`, "44 images of 48 without a row", "1 of 5 rows without a picture", "2 of 2 groups by season have fewer than 10 images"} {
+	for _, want := range []string{`no label for "convertible"`, "44 images of 48 without a row", "1 of 5 rows without an image", "2 of 2 groups by season have fewer than 10 images"} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("said %q, want %q", said, want)
 		}
@@ -217,7 +217,7 @@ func TestShiftLabels(t *testing.T) {
 	for i := range known {
 		known[i].Image = "x" + known[i].Image
 	}
-	if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "none of its 5 rows is of one of the 48 pictures: it has x00003.png, they are such as 00003.png") {
+	if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "none of its 5 rows is of one of the 48 images: it has x00003.png, they are such as 00003.png") {
 		t.Errorf("nothing in common: error %v", err)
 	}
 }
@@ -250,7 +250,7 @@ func TestShiftRefuses(t *testing.T) {
 // equal to all digits given.
 func TestShiftDemo(t *testing.T) {
 	if testing.Short() {
-		t.Skip("900 pictures take some seconds")
+		t.Skip("900 images take some seconds")
 	}
 	const halves = 1e-3
 	expected, err := demo.Expected()

@@ -76,7 +76,7 @@ func (m Change) Size() float64 { return m.size }
 // Watch compares a collection with a reference: the ratio of every concept and the
 // score of every pair, each by the difference of its means in standard
 // deviations, with a bootstrap interval for those that moved most. Both folders
-// are read picture by picture, twice, so that memory does not grow with their
+// are read image by image, twice, so that memory does not grow with their
 // size but for the values of what is listed.
 func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
@@ -132,7 +132,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 }
 
 // openBoth opens the two collections, which must come from the same weights and
-// the same way of preparing pictures.
+// the same way of preparing images.
 func openBoth(ctx context.Context, o WatchOptions, say ui.Reporter) (ref, now *source.Source, err error) {
 	now, err = source.OpenScores(ctx, source.Options{ScoresPath: o.Scores, Artefacts: o.Artefacts})
 	if err != nil {
@@ -194,7 +194,7 @@ type watcher struct {
 
 	ofConcepts, ofPairs [2]*trend.Moments
 	listed              [2][]int       // concepts and pairs that moved most
-	values              [2][][]float32 // of what is listed, concepts first, by picture
+	values              [2][][]float32 // of what is listed, concepts first, by image
 }
 
 // pass reads both sides.
@@ -210,7 +210,7 @@ func (w *watcher) pass(ctx context.Context, both []*source.Source, label string,
 	return nil
 }
 
-// sum adds up what all pictures of a side have.
+// sum adds up what all images of a side have.
 func (w *watcher) sum(ctx context.Context, side int, src *source.Source, progress ui.Progress) error {
 	w.ofConcepts[side], w.ofPairs[side] = trend.NewMoments(len(w.concepts)), trend.NewMoments(w.pairs)
 	return w.each(ctx, src, w.concepts, progress, func(scores, ratios []float32) {
@@ -219,7 +219,7 @@ func (w *watcher) sum(ctx context.Context, side int, src *source.Source, progres
 	})
 }
 
-// each hands over the scores [B,H*C] and the ratios [B,concepts] of the pictures
+// each hands over the scores [B,H*C] and the ratios [B,concepts] of the images
 // of a source, batch by batch.
 func (w *watcher) each(ctx context.Context, src *source.Source, concepts []concept, progress ui.Progress, do func(scores, ratios []float32)) error {
 	meter := newRatioMeter(src, concepts, w.o.Threads)

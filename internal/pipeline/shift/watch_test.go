@@ -25,7 +25,7 @@ func TestWatch(t *testing.T) {
 	o := WatchOptions{
 		ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 2,
 		Reference: shiftedScores(t, "w", func([]float32) {}),
-		// artefact.Pair h1n7 of every picture is raised by one.
+		// artefact.Pair h1n7 of every image is raised by one.
 		Scores: shiftedScores(t, "w", func(s []float32) {
 			for at := 256 + 7; at < len(s); at += 4 * 256 {
 				s[at]++

@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// OpenImages lists the pictures of a data set. What could not be listed is
+// OpenImages lists the images of a data set. What could not be listed is
 // named; to a strict run it is an error.
 func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Reporter) (*dataset.Dataset, error) {
 	data, err := dataset.Open(ctx, o)
@@ -30,8 +30,8 @@ func Unlisted(skipped []dataset.Skipped) []Skipped {
 	return unlisted
 }
 
-// NamePassedOver names the folders and pictures that a listing left out, and
-// counts the files that may be pictures but are not called so.
+// NamePassedOver names the folders and images that a listing left out, and
+// counts the files that may be images but are not called so.
 func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict bool, say ui.Reporter) error {
 	const most = 20 // named for each reason
 	count := map[string]int{}
@@ -49,7 +49,7 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 		}
 	}
 	if passed.Bare > 0 {
-		say.Note("files without an extension, which are not taken for pictures: %d", passed.Bare)
+		say.Note("files without an extension, which are not taken for images: %d", passed.Bare)
 	}
 	return nil
 }

@@ -22,9 +22,9 @@ func (s *said) add(kind, format string, args []any) {
 	s.lines = append(s.lines, kind+fmt.Sprintf(format, args...))
 }
 
-// A picture whose name no artefact can hold is named and left out; a strict run
+// An image whose name no artefact can hold is named and left out; a strict run
 // stops.
-func TestOpenPictures(t *testing.T) {
+func TestOpenImages(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.jpg", "b\n.jpg", "c"} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -39,7 +39,7 @@ func TestOpenPictures(t *testing.T) {
 	}
 	want := []string{
 		`warning: skipped: "b\n.jpg": name has a line break or is not UTF-8`,
-		"note: files without an extension, which are not taken for pictures: 1",
+		"note: files without an extension, which are not taken for images: 1",
 	}
 	if !slices.Equal(say.lines, want) {
 		t.Errorf("said %q, want %q", say.lines, want)

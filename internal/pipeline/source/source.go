@@ -131,7 +131,7 @@ func PrecisionOf(p kernel.Precision) string {
 	return origin.Float32
 }
 
-// Recall names the pictures that were skipped when what is at path was made. To a
+// Recall names the images that were skipped when what is at path was made. To a
 // strict run those that could not be read are an error, as they would have been
 // then.
 func Recall(path string, skipped []Skipped, strict bool, say ui.Reporter) error {
@@ -150,10 +150,10 @@ func Recall(path string, skipped []Skipped, strict bool, say ui.Reporter) error 
 const Missing = "missing"
 
 // Reason is an error without the path that it begins with, so that artefacts
-// do not depend on where the pictures lie.
+// do not depend on where the images lie.
 func Reason(err error, path string) string {
 	return strings.ReplaceAll(strings.TrimPrefix(err.Error(), path+": "), path, filepath.Base(path))
 }
 
-// Skipped is a picture that could not be read, and why.
+// Skipped is an image that could not be read, and why.
 type Skipped = cache.Skipped

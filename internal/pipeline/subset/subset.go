@@ -19,7 +19,7 @@ import (
 // Options are the inputs of Subset.
 type Options struct {
 	Data     dataset.Options // of a kind without labels
-	Number   int             // of pictures; 0 for as many as Stride gives
+	Number   int             // of images; 0 for as many as Stride gives
 	Stride   int             // take every k-th; 0 for as many as Number asks
 	Hard     bool            // hard links in place of symbolic ones
 	SavePath string          // folder
@@ -29,14 +29,14 @@ type Options struct {
 type Result struct {
 	Path   string `json:"path"`
 	Images int    `json:"images"` // links
-	Of     int    `json:"of"`     // pictures of the data set
+	Of     int    `json:"of"`     // images of the data set
 	Stride int    `json:"stride"`
 	Made   int    `json:"made"` // in this run; the others were there
 
 	Skipped []source.Skipped `json:"skipped"` // what the listing left out
 }
 
-// Run makes a folder of links to every k-th picture of a data set, in the order of
+// Run makes a folder of links to every k-th image of a data set, in the order of
 // their names and under these names. It never removes or replaces anything: what is
 // in the way, or does not belong into the folder, is an error found before the first
 // link is made. Links that are there already are left, so that a run that was
@@ -95,8 +95,8 @@ type links struct {
 	hard bool
 }
 
-// newLinks refuses a folder inside that of the pictures, where the links would be
-// taken for pictures.
+// newLinks refuses a folder inside that of the images, where the links would be
+// taken for images.
 func newLinks(root string, o Options) (*links, error) {
 	from, err := realPath(root)
 	if err != nil {

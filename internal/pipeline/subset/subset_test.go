@@ -11,7 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 )
 
-// letters is a folder of pictures a.jpg to j.jpg, whose content nobody reads.
+// letters is a folder of images a.jpg to j.jpg, whose content nobody reads.
 func letters(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,8 +90,8 @@ func TestSubsetRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, "c.jpg: something else is in the way"},
-		"the pictures' folder": {func(_ *testing.T, o *Options) { o.SavePath = o.Data.Path }, "is in the folder of the images"},
-		"a folder in it":       {func(_ *testing.T, o *Options) { o.SavePath = filepath.Join(o.Data.Path, "x", "few") }, "is in the folder of the images"},
+		"the images' folder": {func(_ *testing.T, o *Options) { o.SavePath = o.Data.Path }, "is in the folder of the images"},
+		"a folder in it":     {func(_ *testing.T, o *Options) { o.SavePath = filepath.Join(o.Data.Path, "x", "few") }, "is in the folder of the images"},
 		"a file": {func(t *testing.T, o *Options) {
 			o.SavePath = filepath.Join(letters(t), "a.jpg")
 		}, "a file, want a folder"},

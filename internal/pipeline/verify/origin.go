@@ -84,22 +84,22 @@ func (v *verifier) stale(p Parent, made string) string {
 	return fmt.Sprintf("made from %s %.12s, but %s", p.Role, made, strings.Join(there, ", "))
 }
 
-// pictureSet are the pictures of a data set as they are now.
-type pictureSet struct {
+// imageSet are the images of a data set as they are now.
+type imageSet struct {
 	data   *dataset.Dataset
 	images string // fingerprint
 	sums   []uint32
 	err    error
 }
 
-// comparePictures compares the files of a collection's pictures with what they
+// compareImages compares the files of a collection's images with what they
 // were when they were collected.
-func (v *verifier) comparePictures(ctx context.Context, f *found) error {
+func (v *verifier) compareImages(ctx context.Context, f *found) error {
 	if f.artefact == nil || f.artefact.Manifest.Origin.Images == nil {
 		return nil
 	}
 	m := f.artefact.Manifest
-	f.Pictures = notChecked
+	f.Images = notChecked
 	if v.DataPath == "" {
 		return nil
 	}
@@ -108,21 +108,21 @@ func (v *verifier) comparePictures(ctx context.Context, f *found) error {
 	if v.DataKind != "" {
 		kind = v.DataKind
 	}
-	set, err := v.pictureSet(ctx, kind, from.Stride)
+	set, err := v.imageSet(ctx, kind, from.Stride)
 	if err != nil {
 		return err
 	}
-	f.Pictures = otherOne
+	f.Images = otherOne
 	if set.err != nil {
 		f.wrong(StateStale, f.path, -1, set.err.Error())
 		return nil
 	}
 	facts := artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images)
 	if err = f.artefact.Expect(nil, facts...); err != nil {
-		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the pictures of %s", err, v.DataPath))
+		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the images of %s", err, v.DataPath))
 		return nil
 	}
-	f.Pictures = notChecked // until one is
+	f.Images = notChecked // until one is
 	first, _, err := shard.RangeOf(m)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func (v *verifier) comparePictures(ctx context.Context, f *found) error {
 		if sums == nil {
 			return nil
 		}
-		f.Pictures = sameOrigin
+		f.Images = sameOrigin
 		for j, was := range sums {
 			if now := set.sums[first+j]; now != was {
 				f.wrong(StateStale, set.data.Items[first+j].Path, i, source.Changed(set.data.Items[first+j], was, now).Error())
@@ -141,18 +141,18 @@ func (v *verifier) comparePictures(ctx context.Context, f *found) error {
 		first += len(sums)
 	}
 	if f.State == StateStale {
-		f.Pictures = otherOne
+		f.Images = otherOne
 	}
 	return nil
 }
 
-func (v *verifier) pictureSet(ctx context.Context, kind string, stride int) (*pictureSet, error) {
+func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imageSet, error) {
 	key := fmt.Sprint(kind, " ", stride)
-	if set := v.pictures[key]; set != nil {
+	if set := v.images[key]; set != nil {
 		return set, nil
 	}
-	set := &pictureSet{}
-	v.pictures[key] = set
+	set := &imageSet{}
+	v.images[key] = set
 	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: v.DataPath})
 	if err != nil {
 		if ctx.Err() != nil || errors.Is(err, context.Canceled) {

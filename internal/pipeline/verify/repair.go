@@ -17,7 +17,7 @@ func (v *verifier) repair(ctx context.Context, f *found) error {
 		return err
 	}
 	was := *f.Report
-	*f.Report = Report{Path: f.path, State: StateSound, Problems: []Problem{}, Parents: was.Parents, Pictures: was.Pictures, Repaired: was.Problems}
+	*f.Report = Report{Path: f.path, State: StateSound, Problems: []Problem{}, Parents: was.Parents, Images: was.Images, Repaired: was.Problems}
 	if err := v.contents(ctx, f); err != nil {
 		return err
 	}

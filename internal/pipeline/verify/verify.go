@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Paths []string // artefacts, or folders of them
 
-	// Where pictures are given, those that collections were made from are compared
+	// Where images are given, those that collections were made from are compared
 	// with them. Of Data, Kind may be empty, for that of the collection.
 	DataKind, DataPath string
 
@@ -60,7 +60,7 @@ type Report struct {
 	Bytes    int64     `json:"bytes"` // of its payloads
 	Problems []Problem `json:"problems"`
 	Parents  []Parent  `json:"parents"`
-	Pictures string    `json:"pictures,omitempty"` // "same", "other", or "not checked"
+	Images   string    `json:"pictures,omitempty"` // "same", "other", or "not checked"
 	Repaired []Problem `json:"repaired,omitempty"` // what was wrong
 	Hint     string    `json:"hint,omitempty"`
 }
@@ -87,7 +87,7 @@ type verifier struct {
 	result   *Result
 	found    []*found
 	folders  []string // that were searched
-	pictures map[string]*pictureSet
+	images   map[string]*imageSet
 }
 
 // found is something to verify.
@@ -102,10 +102,10 @@ type found struct {
 // Run reads all of artefacts and says what is wrong with them: bytes that are
 // not those that were written, payloads that are gone, numbers that are NaN or
 // infinite, collections that are not finished, and artefacts made from others, or
-// from pictures, that are not the ones that are there now. It repairs what it can
+// from images, that are not the ones that are there now. It repairs what it can
 // where that is asked for.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
-	v := &verifier{Options: o, say: say, result: &Result{Counts: map[string]int{}}, pictures: map[string]*pictureSet{}}
+	v := &verifier{Options: o, say: say, result: &Result{Counts: map[string]int{}}, images: map[string]*imageSet{}}
 	if o.DataPath != "" {
 		if _, err := os.Stat(o.DataPath); err != nil {
 			return nil, err // not staleness: nothing can be compared
@@ -130,7 +130,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	v.progress.Done()
 	for _, f := range v.found {
 		v.parents(f)
-		if err := v.comparePictures(ctx, f); err != nil {
+		if err := v.compareImages(ctx, f); err != nil {
 			return nil, err
 		}
 	}

@@ -1,8 +1,8 @@
 // Command ours is clipnh's side of the comparison with other inference
 // programs. README.md in the parent folder has the protocol.
 //
-//	ours image MODEL.pt PICTURES BATCH THREADS
-//	ours image-bf16 MODEL.pt PICTURES BATCH THREADS
+//	ours image MODEL.pt IMAGES BATCH THREADS
+//	ours image-bf16 MODEL.pt IMAGES BATCH THREADS
 //	ours text MODEL.pt TEXTS THREADS
 package main
 
@@ -44,7 +44,7 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	case len(args) == 4 && args[0] == "text":
 		w, err = openTexts(args[1], args[2], args[3])
 	default:
-		return fmt.Errorf("arguments %q, want image or image-bf16 MODEL PICTURES BATCH THREADS, or text MODEL TEXTS THREADS", args)
+		return fmt.Errorf("arguments %q, want image or image-bf16 MODEL IMAGES BATCH THREADS, or text MODEL TEXTS THREADS", args)
 	}
 	if err != nil {
 		return err
@@ -130,27 +130,27 @@ func openImages(model, file, batchArgument, threadsArgument string, precision ke
 	if err != nil {
 		return nil, err
 	}
-	pictures, err := readPictures(file, batch*tower.PictureLen())
+	images, err := readImages(file, batch*tower.ImageLen())
 	if err != nil {
 		return nil, err
 	}
 	features := make([]float32, batch*tower.Config().OutDim)
-	infer := func() error { return tower.Run(pictures, clip.Output{Features: features}) }
+	infer := func() error { return tower.Run(images, clip.Output{Features: features}) }
 	return &work{batch, infer, features}, nil
 }
 
-// readPictures reads the first n numbers of a file of float32.
-func readPictures(file string, n int) ([]float32, error) {
+// readImages reads the first n numbers of a file of float32.
+func readImages(file string, n int) ([]float32, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	pictures := make([]float32, n)
-	if err := binary.Read(bufio.NewReader(f), binary.LittleEndian, pictures); err != nil {
-		return nil, fmt.Errorf("%s: read %d pictures' numbers: %w", file, n, err)
+	images := make([]float32, n)
+	if err := binary.Read(bufio.NewReader(f), binary.LittleEndian, images); err != nil {
+		return nil, fmt.Errorf("%s: read %d images' numbers: %w", file, n, err)
 	}
-	return pictures, nil
+	return images, nil
 }
 
 func openTexts(model, file, threadsArgument string) (*work, error) {

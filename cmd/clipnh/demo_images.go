@@ -68,8 +68,8 @@ func (r *demoResult) addPrinted(printed map[string][]byte) error {
 	return nil
 }
 
-// printPictures prints the results of segment and shift, with the expected ones.
-func (r *demoResult) printPictures(p *ui.Printer) error {
+// printImages prints the results of segment and shift, with the expected ones.
+func (r *demoResult) printImages(p *ui.Printer) error {
 	if err := p.Text("Segmentation of scenes, and concepts over the years:\n\n"); err != nil {
 		return err
 	}

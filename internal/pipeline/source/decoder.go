@@ -12,7 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// Image is a picture on its way to the tower.
+// Image is an image on its way to the tower.
 type Image struct {
 	Item   dataset.Item
 	Pixels []float32 // [3,S,S], normalised; the receiver gives it back
@@ -24,7 +24,7 @@ type Image struct {
 	Sum    uint32 // of the file, see cache.SumOf
 }
 
-// decode reads and decodes the picture.
+// decode reads and decodes the image.
 func (p *Image) decode(side int, o imageprep.Options) {
 	f, err := imageprep.Load(p.Item.Path)
 	if err != nil {
@@ -35,9 +35,9 @@ func (p *Image) decode(side int, o imageprep.Options) {
 	p.Err = imageprep.PreprocessFile(p.Pixels, f, side, o)
 }
 
-// Decoder reads pictures ahead of whoever needs them, several at a time, and
+// Decoder reads images ahead of whoever needs them, several at a time, and
 // hands them over in the order of the items, so that the tower does not wait
-// for files. It holds at most ahead pictures in memory.
+// for files. It holds at most ahead images in memory.
 type Decoder struct {
 	order chan chan Image
 	free  chan []float32
@@ -63,7 +63,7 @@ func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 		defer close(jobs)
 		for _, item := range items {
 			// Memory is handed out in the order of the items: were workers to take
-			// it, later pictures could hold all of it while the next one waits.
+			// it, later images could hold all of it while the next one waits.
 			var pixels []float32
 			select {
 			case pixels = <-d.free:
@@ -72,7 +72,7 @@ func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 			}
 			j := job{Image{Item: item, Pixels: pixels}, make(chan Image, 1)}
 			jobs <- j
-			d.order <- j.to // never full: each entry holds one of the ahead pictures
+			d.order <- j.to // never full: each entry holds one of the ahead images
 		}
 	})
 	for range workers {
@@ -88,7 +88,7 @@ func NewDecoder(ctx context.Context, items []dataset.Item, side, workers, ahead 
 	return d
 }
 
-// Next returns the picture of the next item; ok is false after the last one
+// Next returns the image of the next item; ok is false after the last one
 // or when the context was cancelled.
 func (d *Decoder) Next() (p Image, ok bool) {
 	to, ok := <-d.order
@@ -100,10 +100,10 @@ func (d *Decoder) Next() (p Image, ok bool) {
 	return p, true
 }
 
-// Release gives a picture's memory back.
+// Release gives an image's memory back.
 func (d *Decoder) Release(p Image) { d.free <- p.Pixels }
 
-// Close ends the reading early or after the last picture.
+// Close ends the reading early or after the last image.
 func (d *Decoder) Close() {
 	d.stop()
 	for p, ok := d.Next(); ok; p, ok = d.Next() {
@@ -127,7 +127,7 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 	if len(items) == 0 {
 		return nil, nil
 	}
-	progress.Start(int64(len(items)), ui.Images, "compare pictures")
+	progress.Start(int64(len(items)), ui.Images, "compare images")
 	defer progress.Done()
 	sums := make([]uint32, len(items))
 	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
