@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline/words"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -91,12 +91,12 @@ func (o *describeOptions) validate() error {
 }
 
 func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) error {
-	coding, err := opts.pipeline(g)
+	options, err := opts.pipeline(g)
 	if err != nil {
 		return err
 	}
-	coding.Units = opts.units
-	all, err := words.Describe(ctx, words.DescribeOptions{CodingOptions: coding, DecompositionPath: opts.decompositionPath})
+	options.Units = opts.units
+	all, err := coding.Describe(ctx, coding.DescribeOptions{Options: options, DecompositionPath: opts.decompositionPath})
 	if err != nil {
 		return err
 	}

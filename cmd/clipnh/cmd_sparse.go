@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -100,13 +101,13 @@ func (o *sparseOptions) validate() error {
 }
 
 func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error {
-	coding, err := opts.pipeline(g)
+	options, err := opts.pipeline(g)
 	if err != nil {
 		return err
 	}
-	coding.Units = splitUnits(opts.units)
+	options.Units = splitUnits(opts.units)
 	result, err := words.Sparse(ctx, words.SparseOptions{
-		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
+		Options: options, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
 	}, g.printer)
 	if err != nil {
 		return err
@@ -154,13 +155,13 @@ func (o *codingOptions) validate() error {
 }
 
 // pipeline returns the options of the stage, with the words read.
-func (o *codingOptions) pipeline(g *globalOptions) (words.CodingOptions, error) {
+func (o *codingOptions) pipeline(g *globalOptions) (coding.Options, error) {
 	normalize, err := omp.ParseNormalization(o.normalize)
 	if err != nil {
-		return words.CodingOptions{}, usageError{err}
+		return coding.Options{}, usageError{err}
 	}
 	list, err := readTexts(o.wordsPath, g.printer)
-	return words.CodingOptions{
+	return coding.Options{
 		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: list, WordsPath: o.wordsPath,
 		Normalize: normalize, Components: o.components, Threads: g.workers(),
 	}, err

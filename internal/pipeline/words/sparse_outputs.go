@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
@@ -48,6 +49,23 @@ func (s *sparse) alreadyComplete(path, kind string) (bool, error) {
 func (s *sparse) sayResumed(w *cache.ChunkWriter, done int) {
 	source.SayOpened(s.workPath(), w, s.say)
 	if done > 0 {
-		s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.units), s.coding.pcs.Units.Kind())
+		s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.Indices), s.coding.PCs.Units.Kind())
 	}
+}
+
+// withoutContributions is an origin without what the components were computed from,
+// which the components' own hash stands for.
+func withoutContributions(o origin.Origin) origin.Origin {
+	o = o.Own()
+	delete(o.Parents, "contributions")
+	return o
+}
+
+// asWritten is an origin without contributions where an artefact's has none, as older
+// builds wrote it.
+func asWritten(o, made origin.Origin) origin.Origin {
+	if made.Parents["contributions"] == "" {
+		return withoutContributions(o)
+	}
+	return o
 }
