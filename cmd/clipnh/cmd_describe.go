@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -58,6 +59,13 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
+// describeMethod and describeComponents are how units are described unless someone
+// asks otherwise: by what foretells their scores best, see docs/descriptions.md.
+const (
+	describeMethod     = describe.NonNegative
+	describeComponents = 8
+)
+
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
 	given givenFlags
@@ -67,7 +75,7 @@ type describeOptions struct {
 }
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, 8)
+	o.codingOptions.addFlags(fs, describeComponents, describeMethod)
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of computing them, .npz")
 }
 
@@ -83,7 +91,7 @@ func (o *describeOptions) validate() error {
 		return err
 	}
 	if o.decompositionPath != "" {
-		if err := o.given.refuse("with --decomposition-save-path", "normalize", "text-descs-embeddings-path"); err != nil {
+		if err := o.given.refuse("with --decomposition-save-path", "method", "normalize", "collect-save-path", "text-descs-embeddings-path"); err != nil {
 			return err
 		}
 	}

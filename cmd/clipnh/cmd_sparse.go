@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
@@ -78,7 +79,7 @@ type sparseOptions struct {
 }
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, 64)
+	o.codingOptions.addFlags(fs, 64, describe.OMP)
 	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
@@ -131,39 +132,63 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 type codingOptions struct {
 	pcsPath, embeddingsPath, wordsPath string
 	components                         int
-	normalize                          string
+	method, normalize                  string
+	collectPath                        string
 }
 
-func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int) {
+// addFlags adds the flags with defaults for the number of words and the method.
+func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, method describe.Method) {
 	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components, .npy")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
-	fs.StringVar(&o.normalize, "normalize", "columns", "`HOW` to prepare the embeddings: columns, rows or none")
+	fs.StringVar(&o.method, "method", method.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")
+	choices(fs, "method", describe.Methods()...)
+	fs.StringVar(&o.normalize, "normalize", "", "`HOW` to prepare the embeddings: columns, rows or none (default columns with omp, else rows)")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
+	collectForTextSpan(fs, &o.collectPath)
+}
+
+// collectForTextSpan adds the flag that textspan of neurons needs.
+func collectForTextSpan(fs *pflag.FlagSet, path *string) {
+	fs.StringVar(path, "collect-save-path", "", "`PATH` of the scores that the components were computed from, for textspan of neurons")
 }
 
 func (o *codingOptions) validate() error {
 	if o.components < 1 {
 		return fmt.Errorf("--num-components %d: want 1 or more", o.components)
 	}
-	if _, err := omp.ParseNormalization(o.normalize); err != nil {
-		return fmt.Errorf("--normalize %q: want columns, rows or none", o.normalize)
+	_, _, err := o.chosen()
+	return err
+}
+
+// chosen returns the method and how it prepares the embeddings.
+func (o *codingOptions) chosen() (describe.Method, omp.Normalization, error) {
+	method, err := describe.ParseMethod(o.method)
+	if err != nil {
+		return 0, 0, fmt.Errorf("--method %q: want omp, nearest, nonneg or textspan", o.method)
 	}
-	return nil
+	if o.normalize == "" {
+		return method, method.Normalization(), nil
+	}
+	normalize, err := omp.ParseNormalization(o.normalize)
+	if err != nil {
+		return 0, 0, fmt.Errorf("--normalize %q: want columns, rows or none", o.normalize)
+	}
+	return method, normalize, nil
 }
 
 // pipeline returns the options of the stage, with the words read.
 func (o *codingOptions) pipeline(g *globalOptions) (coding.Options, error) {
-	normalize, err := omp.ParseNormalization(o.normalize)
+	method, normalize, err := o.chosen()
 	if err != nil {
 		return coding.Options{}, usageError{err}
 	}
 	list, err := readTexts(o.wordsPath, g.printer)
 	return coding.Options{
 		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: list, WordsPath: o.wordsPath,
-		Normalize: normalize, Components: o.components, Threads: g.workers(),
+		Method: method, Normalize: normalize, Components: o.components, CollectPath: o.collectPath, Threads: g.workers(),
 	}, err
 }
 
