@@ -21,6 +21,11 @@ a neuron or, if the components are of pairs, all pairs of that neuron. The
 residual is the norm of what the words leave of the component, whose own norm
 is 1.
 
+A word with a negative coefficient says what the unit is not. Of all methods,
+omp over the embeddings as they are (--normalize none) has the words that
+foretell the scores of units best, as score measures them, and is the default;
+docs/descriptions.md has the comparison. sparse explains the methods.
+
 Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
 (--decomposition-save-path) and prints the --num-components largest
 coefficients, with a residual only if that is all of them. A decomposition
@@ -59,12 +64,8 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
-// describeMethod and describeComponents are how units are described unless someone
-// asks otherwise: by what foretells their scores best, see docs/descriptions.md.
-const (
-	describeMethod     = describe.NonNegative
-	describeComponents = 8
-)
+// describeComponents is how many words describe a unit unless someone asks otherwise.
+const describeComponents = 8
 
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
@@ -75,7 +76,7 @@ type describeOptions struct {
 }
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, describeComponents, describeMethod)
+	o.codingOptions.addFlags(fs, describeComponents, describe.BestNormalization)
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of computing them, .npz")
 }
 

@@ -137,15 +137,20 @@ func (o *scoreOptions) validate() error {
 const maxDraws = 100000
 
 // allWays is what --method all stands for: what components alone are enough for.
-const allWays = "nearest,omp:columns,omp:rows,omp:none,nonneg:rows,nonneg:none"
+const allWays = "nearest:rows,nearest:none,omp:columns,omp:rows,omp:none,nonneg:rows,nonneg:none"
 
 // parseWays reads a list of methods.
 func parseWays(list string) ([]score.Way, error) {
-	if list == "all" {
-		list = allWays
-	}
 	var ways []score.Way
-	for _, text := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' }) {
+	for _, text := range splitUnits(list) {
+		if text == "all" {
+			all, err := parseWays(allWays)
+			if err != nil {
+				return nil, err
+			}
+			ways = append(ways, all...)
+			continue
+		}
 		method, normalize, given := strings.Cut(text, ":")
 		m, err := describe.ParseMethod(method)
 		if err != nil {

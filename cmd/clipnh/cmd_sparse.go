@@ -19,15 +19,25 @@ import (
 
 const sparseHelp = `
 Approximates the principal component of each neuron-head pair, or neuron, by a
-sum of at most --num-components words: orthogonal matching pursuit over the
-embeddings of the words, with the rules of scikit-learn's orthogonal_mp_gram.
+sum of at most --num-components words over the embeddings of the words. The
+methods (--method):
+
+  omp       orthogonal matching pursuit, the paper's, with the rules of
+            scikit-learn's orthogonal_mp_gram
+  nearest   the words of largest cosine, which are their coefficients
+  nonneg    matching pursuit without negative coefficients, as in SpLiCE
+  textspan  the words that explain most of the variance of the unit's
+            contributions, as TextSpan; a pair's have one direction only, so
+            that it is omp for pairs, and neurons need the scores that the
+            components were computed from (--collect-save-path)
+
 The mean of the embeddings is subtracted first. Then, with --normalize columns,
 each dimension is divided by its norm over the words, as the paper's code does;
-with rows each word by its norm; none does neither.
+with rows each word by its norm. none takes the embeddings as they are.
 
 A code can stop early: when no word describes what is left (weak), when the best
 word was already taken (repeated), or when it is a combination of those taken
-(dependent).
+(dependent). score measures how true the words of each method are.
 
 Reads principal components (--pcs-path, written by svd, [H,C,O] or [C,O]), a
 list of words, one per line, and their embeddings, .npy or .pt, which embed
@@ -79,7 +89,7 @@ type sparseOptions struct {
 }
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, 64, describe.OMP)
+	o.codingOptions.addFlags(fs, 64, describe.OMP.Normalization())
 	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
@@ -133,19 +143,22 @@ type codingOptions struct {
 	pcsPath, embeddingsPath, wordsPath string
 	components                         int
 	method, normalize                  string
+	omp                                omp.Normalization // with omp, where normalize is empty
 	collectPath                        string
 }
 
-// addFlags adds the flags with defaults for the number of words and the method.
-func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, method describe.Method) {
+// addFlags adds the flags, with defaults for the number of words and for how omp
+// prepares the embeddings.
+func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize omp.Normalization) {
+	o.omp = normalize
 	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components, .npy")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
-	fs.StringVar(&o.method, "method", method.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")
+	fs.StringVar(&o.method, "method", describe.OMP.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")
 	choices(fs, "method", describe.Methods()...)
-	fs.StringVar(&o.normalize, "normalize", "", "`HOW` to prepare the embeddings: columns, rows or none (default columns with omp, else rows)")
+	fs.StringVar(&o.normalize, "normalize", "", "`HOW` to prepare the embeddings: columns, rows or none (default "+normalize.String()+" with omp, rows with nearest, else none)")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
 	collectForTextSpan(fs, &o.collectPath)
 }
@@ -168,6 +181,9 @@ func (o *codingOptions) chosen() (describe.Method, omp.Normalization, error) {
 	method, err := describe.ParseMethod(o.method)
 	if err != nil {
 		return 0, 0, fmt.Errorf("--method %q: want omp, nearest, nonneg or textspan", o.method)
+	}
+	if o.normalize == "" && method == describe.OMP {
+		return method, o.omp, nil
 	}
 	if o.normalize == "" {
 		return method, method.Normalization(), nil

@@ -71,15 +71,26 @@ func ParseMethod(name string) (Method, error) {
 	return 0, fmt.Errorf("method %q, want %s", name, strings.Join(methods[:], ", "))
 }
 
-// Normalization returns how the atoms are prepared unless someone asks otherwise: as
-// the paper's code does with its own method, and as unit vectors with the others,
-// which compare cosines.
+// Normalization returns how the atoms are prepared unless someone asks otherwise: with
+// OMP as the paper's code does, with the others as it scores best on the demo
+// (docs/descriptions.md).
 func (m Method) Normalization() omp.Normalization {
-	if m == OMP {
+	switch m {
+	case OMP:
 		return omp.Columns
+	case Nearest:
+		return omp.Rows
+	default:
+		return omp.None
 	}
-	return omp.Rows
 }
+
+// The way to describe units that foretells their scores best on the demo
+// (docs/descriptions.md), by which people are shown words unless they ask otherwise.
+const (
+	Best              = OMP
+	BestNormalization = omp.None
+)
 
 // Batch is a number of directions to describe.
 type Batch struct {

@@ -207,25 +207,30 @@ func GoldenScores(t testing.TB) string {
 // ScoresFolder writes scores of the golden images and model as a folder.
 func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	t.Helper()
-	_, shape := ReadGolden(t, "s.npy")
+	items, _ := LabelledNames(t)
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Name
+	}
+	return ScoresOf(t, tinyPool(t), names, s, origin)
+}
+
+// ScoresOf writes scores [B,H,C] of some images and a pool as a folder.
+func ScoresOf(t testing.TB, pool *decomp.Pool, names []string, s []float32, origin origin.Origin) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
-		Inputs: shape[0], ChunkInputs: shape[0], Payload: artefact.ScoresFile,
+		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: []int{pool.Heads, pool.Neurons}, DType: npy.Float32, Origin: origin,
+		Inputs: len(names), ChunkInputs: len(names), Payload: artefact.ScoresFile,
 	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := func(to io.Writer) error {
-		items, _ := LabelledNames(t)
-		for _, item := range items {
-			if _, err := io.WriteString(to, item.Name+"\n"); err != nil {
-				return err
-			}
-		}
-		return nil
+	list := func(to io.Writer) error {
+		_, err := io.WriteString(to, strings.Join(names, "\n")+"\n")
+		return err
 	}
-	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, tinyPool(t), false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, names)); err != nil {
+	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, pool, false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, list)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {
