@@ -47,7 +47,7 @@ func TestLayout(t *testing.T) {
 	}
 	for name, want := range map[string]int{ // number of files below, or 1
 		Model: 1, Vocabulary: 1, Templates: 1, Words: 1,
-		ImageNetClasses: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
+		ImageNetClasses: 1, Attributes: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
 		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
 		Cars + "/cars_train": 600, Cars + "/devkit": 2, CarColours: 1,
 	} {

@@ -151,18 +151,22 @@ func TestRefuses(t *testing.T) {
 		want   string
 		is     error
 	}{
-		"no such scores":        {func(o *Options) { o.ScoresPath = filepath.Join(dir, "none") }, "none", cache.ErrMissing},
-		"components of others":  {func(o *Options) { o.PCsPath = testutil.Golden("text/words.npy") }, "shape 300x32, want 256x32 as the scores have it", nil},
-		"codes of neurons":      {func(o *Options) { o.DecompositionPaths = []string{testutil.Golden("codes_n_ref.npz")} }, "256 units over 300 words, want 1024 over 300", nil},
-		"other words":           {func(o *Options) { o.Words = o.Words[1:] }, "embeddings of 300 words, but", nil},
-		"no such unit":          {func(o *Options) { o.Units = []string{"h9n0"} }, `unit "h9n0"`, nil},
-		"two to save":           {func(o *Options) { o.SavePath = dir + "/x.npy"; o.Ways = []Way{{}} }, "{save-path} takes the measures of one description, want one, not 2", nil},
-		"no such attributes":    {func(o *Options) { o.AttributesPath = filepath.Join(dir, "none.csv") }, "none.csv", os.ErrNotExist},
-		"image without a line":  {func(o *Options) { o.AttributesPath = table(t, "image,a\nx.png,red\n") }, "no line for image", nil},
-		"no head":               {func(o *Options) { o.AttributesPath = table(t, "x.png,red\n") }, `line 1: want the names of columns, the first "image"`, nil},
-		"a line twice":          {func(o *Options) { o.AttributesPath = table(t, "image,a\nx.png,red\nx.png,blue\n") }, `line 3: image "x.png" has a line already`, nil},
-		"not a table":           {func(o *Options) { o.AttributesPath = table(t, "<!DOCTYPE html>\n<html><body>Not found</body></html>\n") }, "want a table of comma-separated values", nil},
-		"textspan without what": {func(o *Options) { o.PCsPath, o.DecompositionPaths, o.Ways = testutil.Golden("pc0_n.npy"), nil, []Way{{Method: describe.TextSpan}} }, "want {collect-save-path}", nil},
+		"no such scores":       {func(o *Options) { o.ScoresPath = filepath.Join(dir, "none") }, "none", cache.ErrMissing},
+		"components of others": {func(o *Options) { o.PCsPath = testutil.Golden("text/words.npy") }, "shape 300x32, want 256x32 as the scores have it", nil},
+		"codes of neurons":     {func(o *Options) { o.DecompositionPaths = []string{testutil.Golden("codes_n_ref.npz")} }, "256 units over 300 words, want 1024 over 300", nil},
+		"other words":          {func(o *Options) { o.Words = o.Words[1:] }, "embeddings of 300 words, but", nil},
+		"no such unit":         {func(o *Options) { o.Units = []string{"h9n0"} }, `unit "h9n0"`, nil},
+		"two to save":          {func(o *Options) { o.SavePath = dir + "/x.npy"; o.Ways = []Way{{}} }, "{save-path} takes the measures of one description, want one, not 2", nil},
+		"no such attributes":   {func(o *Options) { o.AttributesPath = filepath.Join(dir, "none.csv") }, "none.csv", os.ErrNotExist},
+		"image without a line": {func(o *Options) { o.AttributesPath = table(t, "image,a\nx.png,red\n") }, "no line for image", nil},
+		"no head":              {func(o *Options) { o.AttributesPath = table(t, "x.png,red\n") }, `line 1: want the names of columns, the first "image"`, nil},
+		"a line twice":         {func(o *Options) { o.AttributesPath = table(t, "image,a\nx.png,red\nx.png,blue\n") }, `line 3: image "x.png" has a line already`, nil},
+		"not a table": {func(o *Options) {
+			o.AttributesPath = table(t, "<!DOCTYPE html>\n<html><body>Not found</body></html>\n")
+		}, "want a table of comma-separated values", nil},
+		"textspan without what": {func(o *Options) {
+			o.PCsPath, o.DecompositionPaths, o.Ways = testutil.Golden("pc0_n.npy"), nil, []Way{{Method: describe.TextSpan}}
+		}, "want {collect-save-path}", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := goldenOptions(t, "nh")
