@@ -31,14 +31,14 @@ func openSpread(c *Coding) (*spread, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	return &spread{scores: s, covariances: describe.NewCovariances(s.Pool.Heads, s.Pool.Neurons)}, nil
+	return &spread{scores: s, covariances: describe.NewCovariances(s.OV.Heads, s.OV.Neurons)}, nil
 }
 
 // contributions returns an error unless the components were computed from scores, as
 // far as they say.
 func (c *Coding) contributions(s *artefact.Scores) error {
-	if s.Pool.Neurons != c.PCs.Units.Neurons() || s.Pool.OutDim != c.PCs.OutDim {
-		return fmt.Errorf("%s: scores of %d neurons, %d dimensions, but %s has components of shape %s", c.CollectPath, s.Pool.Neurons, s.Pool.OutDim,
+	if s.OV.Neurons != c.PCs.Units.Neurons() || s.OV.OutDim != c.PCs.OutDim {
+		return fmt.Errorf("%s: scores of %d neurons, %d dimensions, but %s has components of shape %s", c.CollectPath, s.OV.Neurons, s.OV.OutDim,
 			c.PCsPath, npy.ShapeString([]int{c.PCs.Units.Neurons(), c.PCs.OutDim}))
 	}
 	if artefact.OriginOf(c.PCs.Artefact).Parents["contributions"] == "" {
@@ -52,7 +52,7 @@ const spreadImages = 64
 
 // read sums up the scores of all images.
 func (s *spread) read(ctx context.Context, team par.Team) error {
-	row := s.scores.Pool.Heads * s.scores.Pool.Neurons
+	row := s.scores.OV.Heads * s.scores.OV.Neurons
 	buf := make([]float32, min(spreadImages, s.scores.Images)*row)
 	for lo := 0; lo < s.scores.Images; lo += spreadImages {
 		if err := ctx.Err(); err != nil {
@@ -69,7 +69,7 @@ func (s *spread) read(ctx context.Context, team par.Team) error {
 
 // factors returns those of neurons' covariances, [units,H,O].
 func (s *spread) factors(neurons []int) []float32 {
-	p := s.scores.Pool
+	p := s.scores.OV
 	each := p.Heads * p.OutDim
 	all, directions := make([]float32, len(neurons)*each), make([]float32, each)
 	for i, n := range neurons {

@@ -183,18 +183,18 @@ func (r *Interrupting) Add(n int64) {
 	}
 }
 
-func tinyPool(t testing.TB) *decomp.Pool {
+func tinyOV(t testing.TB) *decomp.OV {
 	t.Helper()
 	ck, err := clip.Open(TinyModel())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ck.Close()
-	pool, err := ck.Pool()
+	ov, err := ck.OV()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pool
+	return ov
 }
 
 // GoldenScores writes the golden scores as a folder, as collect would.
@@ -212,15 +212,15 @@ func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	for i, item := range items {
 		names[i] = item.Name
 	}
-	return ScoresOf(t, tinyPool(t), names, s, origin)
+	return ScoresOf(t, tinyOV(t), names, s, origin)
 }
 
-// ScoresOf writes scores [B,H,C] of some images and a pool as a folder.
-func ScoresOf(t testing.TB, pool *decomp.Pool, names []string, s []float32, origin origin.Origin) string {
+// ScoresOf writes scores [B,H,C] of some images and an OV as a folder.
+func ScoresOf(t testing.TB, ov *decomp.OV, names []string, s []float32, origin origin.Origin) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: []int{pool.Heads, pool.Neurons}, DType: npy.Float32, Origin: origin,
+		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: []int{ov.Heads, ov.Neurons}, DType: npy.Float32, Origin: origin,
 		Inputs: len(names), ChunkInputs: len(names), Payload: artefact.ScoresFile,
 	}, false)
 	if err != nil {
@@ -230,7 +230,7 @@ func ScoresOf(t testing.TB, pool *decomp.Pool, names []string, s []float32, orig
 		_, err := io.WriteString(to, strings.Join(names, "\n")+"\n")
 		return err
 	}
-	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, pool, false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, list)); err != nil {
+	if err := errors.Join(w.Append(s, nil), artefact.AddOV(w, ov, false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, list)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

@@ -45,7 +45,7 @@ const blockBytes = 256 << 20
 
 // blockUnits is how many units a block has.
 func (in *inputs) blockUnits() int {
-	p, B := in.scores.Pool, in.scores.Images
+	p, B := in.scores.OV, in.scores.Images
 	R := 1
 	if !in.pcs.Units.IsPairs() {
 		R = p.Heads
@@ -56,7 +56,7 @@ func (in *inputs) blockUnits() int {
 
 // load reads a block of units and prepares it.
 func (in *inputs) load(units []int) (*block, error) {
-	p, B, O := in.scores.Pool, in.scores.Images, in.scores.Pool.OutDim
+	p, B, O := in.scores.OV, in.scores.Images, in.scores.OV.OutDim
 	b := &block{in: in, units: units, R: 1}
 	if !in.pcs.Units.IsPairs() {
 		b.R = p.Heads
@@ -94,7 +94,7 @@ func (in *inputs) load(units []int) (*block, error) {
 
 // readScores fills scores, directions and biases.
 func (b *block) readScores() error {
-	p, B, O := b.in.scores.Pool, b.in.scores.Images, b.in.scores.Pool.OutDim
+	p, B, O := b.in.scores.OV, b.in.scores.Images, b.in.scores.OV.OutDim
 	C, R := p.Neurons, b.R
 	var columns []float32
 	for lo := 0; lo < len(b.units); {
@@ -182,7 +182,7 @@ type measure struct{ correlation, auc float64 }
 // predict measures how well vectors d, [n,O], one for each unit, foretell the units'
 // scores.
 func (b *block) predict(vectors []float32) []measure {
-	B, O, n := b.in.scores.Images, b.in.scores.Pool.OutDim, len(b.units)
+	B, O, n := b.in.scores.Images, b.in.scores.OV.OutDim, len(b.units)
 	kernel.Sgemm(1, kernel.Dense(vectors, n, O), kernel.Dense(b.in.features, B, O).T(), 0, kernel.Dense(b.products, n, B), b.in.team)
 	found := make([]measure, n)
 	b.in.team.For(n, func(lo, hi, w int) {

@@ -51,7 +51,7 @@ func (m *measurement) run(ctx context.Context, say ui.Reporter) error {
 	progress := say.Progress()
 	progress.Start(int64(len(m.units)), m.progressUnit(), "score")
 	defer progress.Done()
-	each, O := m.blockUnits(), m.scores.Pool.OutDim
+	each, O := m.blockUnits(), m.scores.OV.OutDim
 	vectors := make([]float32, min(each, len(m.units))*O)
 	for lo := 0; lo < len(m.units); lo += each {
 		if err := ctx.Err(); err != nil {

@@ -217,7 +217,7 @@ func (in *inputs) close() error {
 }
 
 func (in *inputs) openOthers(say ui.Reporter) error {
-	s, pool := in.scores, in.scores.Pool
+	s, ov := in.scores, in.scores.OV
 	if s.Images < 2*leastTop {
 		return fmt.Errorf("%s: %d images, want %d or more, of which %d count as a unit's strongest", in.ScoresPath, s.Images, 2*leastTop, leastTop)
 	}
@@ -226,19 +226,19 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 	if in.pcs, err = in.Artefacts.Components(in.PCsPath, artefact.Of(from)); err != nil {
 		return err
 	}
-	want := []int{pool.Heads, pool.Neurons}
+	want := []int{ov.Heads, ov.Neurons}
 	if !in.pcs.Units.IsPairs() {
 		want = want[1:]
 	}
-	if !slices.Equal(in.pcs.Units, want) || in.pcs.OutDim != pool.OutDim {
+	if !slices.Equal(in.pcs.Units, want) || in.pcs.OutDim != ov.OutDim {
 		return fmt.Errorf("%s: shape %s, want %s as the scores have it", in.PCsPath,
-			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units)), in.pcs.OutDim)), npy.ShapeString(append(want, pool.OutDim)))
+			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
 	}
 	if parent := artefact.OriginOf(in.pcs.Artefact).Parents["contributions"]; parent != "" && parent == s.Hash() {
 		say.Warn("%s: the components were computed from these images: scores of other images say more of the words", in.ScoresPath)
 	}
 	facts := artefact.OfModel(from.Weights).Texts(in.Words)
-	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, pool.OutDim); err != nil {
+	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, ov.OutDim); err != nil {
 		return err
 	}
 	if n := in.words.Texts; n != len(in.Words) {
@@ -263,7 +263,7 @@ const featureImages = 64
 // readFeatures computes the image features from the scores. They are kept, O numbers
 // an image.
 func (in *inputs) readFeatures(ctx context.Context) error {
-	p, B := in.scores.Pool, in.scores.Images
+	p, B := in.scores.OV, in.scores.Images
 	in.features, in.squares = make([]float32, B*p.OutDim), make([]float64, B)
 	row := p.Heads * p.Neurons
 	scores, values := make([]float32, min(featureImages, B)*row), make([]float32, min(featureImages, B)*p.Neurons)

@@ -58,7 +58,7 @@ func world(t testing.TB) Options {
 			}
 		}
 	}
-	pool := decomp.NewPool(worldHeads, value, make([]float32, worldNeurons), out, make([]float32, worldDims))
+	ov := decomp.NewOV(worldHeads, value, make([]float32, worldNeurons), out, make([]float32, worldDims))
 	scores, names := make([]float32, worldImages*pairs), make([]string, worldImages)
 	csv := "image,thing\n"
 	for b := range worldImages {
@@ -83,7 +83,7 @@ func world(t testing.TB) Options {
 			scores[b*pairs+u] = s
 		}
 	}
-	o := Options{ScoresPath: pipelinetest.ScoresOf(t, pool, names, scores, origin.Origin{}), AttributesPath: table(t, csv), WordsPath: "words.txt", Components: 2, Threads: 2}
+	o := Options{ScoresPath: pipelinetest.ScoresOf(t, ov, names, scores, origin.Origin{}), AttributesPath: table(t, csv), WordsPath: "words.txt", Components: 2, Threads: 2}
 	embeddings := make([]float32, worldThings*worldDims)
 	for k := range worldThings {
 		o.Words = append(o.Words, fmt.Sprintf("kind %d", k))
