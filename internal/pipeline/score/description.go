@@ -106,7 +106,7 @@ func (in *inputs) compute(ctx context.Context, way Way, say ui.Reporter) (*descr
 	K := in.Components
 	all := &omp.Codes{Count: len(units), Atoms: K, Words: len(in.Words)}
 	progress := say.Progress()
-	progress.Start(int64(len(units)), in.progressUnit(), way.String())
+	progress.Start(int64(len(units)), in.progressUnit(), way.Method.String()+", "+way.Normalize.String())
 	defer progress.Done()
 	for lo := 0; lo < len(units); lo += coding.BatchUnits {
 		batch := units[lo:min(lo+coding.BatchUnits, len(units))]
