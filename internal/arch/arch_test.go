@@ -60,9 +60,9 @@ var allowed = map[string][]string{
 		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
 		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {

@@ -116,7 +116,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.openWords(src)
+	words, err := o.openWords(ctx, src, asked)
 	if err != nil {
 		return nil, err
 	}
