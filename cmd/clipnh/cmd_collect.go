@@ -123,7 +123,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.expand, "expand", false, "also write the directions [H,C,O] themselves")
 	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	imageFlags(fs, &o.images)
 }

@@ -58,12 +58,14 @@ type mergeOptions struct {
 	savePath string
 	plotPath string
 	restart  bool
+	strict   bool
 }
 
 func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` to write, as it was given with --shard")
 	fs.StringVar(&o.plotPath, "plot", "", "for shards of shift, `FILE` for the figure, .png or .svg")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.strict, "strict", false, "refuse shards that different kinds of processor computed")
 }
 
 func (o *mergeOptions) validate() error {
@@ -77,7 +79,7 @@ func (o *mergeOptions) validate() error {
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	result, err := merge.Run(ctx, merge.Options{
-		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, PlotPath: opts.plotPath, Threads: g.workers(),
+		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

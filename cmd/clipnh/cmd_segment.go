@@ -124,7 +124,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
 	maxPixelsFlag(fs, &o.Images)
 	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")

@@ -32,6 +32,7 @@ type Codes struct {
 	Stops     []int8    // omp.Stop, or Uncoded
 
 	Artefact *cache.Artefact // nil for those of another program
+	Kernel   string          // of codes to be written, who computed them; see cache.Families
 }
 
 // Uncoded is the stop of units that were not to be coded.
@@ -58,7 +59,7 @@ func NewCodes(codes *omp.Codes, units []int, of int) *Codes {
 
 // Save writes the codes.
 func (c *Codes) Save(path string, o origin.Origin) error {
-	m := cache.Manifest{Kind: KindCodes, Axes: []string{"U", "M"}, Shape: []int{c.Rows.Rows, c.Rows.Cols}, DType: npy.Float32.String(), Origin: o}
+	m := cache.Manifest{Kind: KindCodes, Axes: []string{"U", "M"}, Shape: []int{c.Rows.Rows, c.Rows.Cols}, DType: npy.Float32.String(), Origin: o, Payloads: []cache.Payload{{Kernel: c.Kernel}}}
 	_, err := cache.Save(path, m, func(w io.Writer) error {
 		a := npy.NewArchiveWriter(w, true)
 		if err := a.WriteSparse(c.Rows.Columnwise()); err != nil {
@@ -178,7 +179,7 @@ func (c *Codes) IsCoded(u int) bool { return c.Stops == nil || c.Stops[u] != Unc
 
 // SaveDescriptions writes the codes of some units as the reference has them, JSON.
 func (c *Codes) SaveDescriptions(path string, words []string, units int, o origin.Origin) error {
-	m := cache.Manifest{Kind: KindDescriptions, Axes: []string{"U"}, Shape: []int{units}, Origin: o}
+	m := cache.Manifest{Kind: KindDescriptions, Axes: []string{"U"}, Shape: []int{units}, Origin: o, Payloads: []cache.Payload{{Kernel: c.Kernel}}}
 	_, err := cache.Save(path, m, func(w io.Writer) error { return c.writeDescriptions(w, words) })
 	return err
 }

@@ -26,7 +26,7 @@ func writeFile(d disk, path string, write func(io.Writer) error) error {
 
 // Save writes a single-file artefact and its manifest, path + ".json". It fills in
 // the fields Format, Version, Payloads and CRC of m, and returns the artefact's
-// Hash.
+// Hash. The payload's Kernel is this process's unless m has a payload with another.
 //
 // An older artefact of the same kind is replaced, once write has returned nil:
 // until then, and whenever something fails, it stays as it is. Anything else at
@@ -56,6 +56,9 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		payload, tmp, err := writeTemporary(d, path, write)
 		if err != nil {
 			return err
+		}
+		if payload.Kernel = Family(); len(m.Payloads) == 1 && m.Payloads[0].Kernel != "" {
+			payload.Kernel = m.Payloads[0].Kernel
 		}
 		m.Payloads = []Payload{payload}
 		manifest, manifestTmp, err := writeManifestTemporary(d, at, m)

@@ -212,6 +212,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		}
 	}
 	if w.Done() > 0 {
+		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
+			return nil, err
+		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
 		if err := c.unchanged(ctx, w.InputSums()); err != nil {
 			return nil, err

@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -26,6 +31,7 @@ type Options struct {
 	SavePath string
 	Shards   []string // paths; none stands for those that lie beside SavePath
 	Restart  bool     // discard what is at SavePath
+	Strict   bool     // refuse shards of different families of kernels
 	PlotPath string   // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
@@ -61,6 +67,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := oneFamily(shards, o.Strict, say); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
 		return nil, err
 	}
@@ -92,6 +101,33 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}, nil
 	}
 	return mergeCollection(ctx, o, shards, say)
+}
+
+// oneFamily says, or if strict refuses, that shards were computed with different
+// families of kernels.
+func oneFamily(shards []shard.Part, strict bool, say ui.Reporter) error {
+	of := map[string]string{} // a shard of each
+	for _, p := range shards {
+		for _, family := range cache.Families(p.Manifest.Families()) {
+			if of[family] == "" && family != cache.UnknownFamily {
+				of[family] = p.Path()
+			}
+		}
+	}
+	if len(of) < 2 {
+		return nil
+	}
+	var each []string
+	for _, family := range slices.Sorted(maps.Keys(of)) {
+		each = append(each, fmt.Sprintf("%s (%s)", family, of[family]))
+	}
+	text := fmt.Sprintf("shards were computed with kernels of different families: %s; the last digits differ", strings.Join(each, ", "))
+	if strict {
+		return hint.With(fmt.Errorf("%w: %s", cache.ErrStale, text),
+			fmt.Sprintf("make the shards again on processors of one kind, or set %s for all of them", cpu.Variable))
+	}
+	say.Warn("%s", text)
+	return nil
 }
 
 // mergeCollection merges shards that have rows in chunks.
@@ -165,6 +201,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			}
 			if number >= w.Done() {
 				err := ctx.Err()
+				w.Kernel = c.Kernel
 				if err == nil {
 					err = w.AppendInputs(c.InputSums(), skipped[:gone], func(put func([]float32) error) error {
 						return readValues(f, start, int64(c.Rows)*row, values, put)
@@ -220,6 +257,10 @@ func readValues(f *npy.File, start, n int64, buf []float32, put func([]float32) 
 func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
 	for _, file := range shards[0].Manifest.Payloads[1:] {
 		var err error
+		w.Kernel = ""
+		for _, p := range shards {
+			w.Kernel = cache.AddFamilies(w.Kernel, kernelOf(p.Manifest, file.File))
+		}
 		switch file.File {
 		case artefact.ImagesFile:
 			err = w.AddFile(artefact.ImagesFile, func(to io.Writer) error { return eachShard(shards, artefact.ImagesFile, to) })
@@ -233,6 +274,7 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 					return fmt.Errorf("%s: %w: its %s is not that of %s", p.Path(), cache.ErrStale, file.File, shards[0].Path())
 				}
 			}
+			w.Kernel = file.Kernel
 			err = w.AddFile(file.File, func(to io.Writer) error { return eachShard(shards[:1], file.File, to) })
 		}
 		if err != nil {
@@ -240,6 +282,16 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 		}
 	}
 	return nil
+}
+
+// kernelOf returns the families of kernels that computed a file; see cache.Families.
+func kernelOf(m cache.Manifest, name string) string {
+	for _, p := range m.Payloads {
+		if p.File == name {
+			return p.Kernel
+		}
+	}
+	return ""
 }
 
 func hasFile(m cache.Manifest, want cache.Payload) bool {

@@ -97,6 +97,7 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 		*missing = nil // which are the first shard's
 	}
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
+	file.Strict = o.Strict
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
 	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {

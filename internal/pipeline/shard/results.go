@@ -27,11 +27,14 @@ type File struct {
 	Path string
 	plan cache.Manifest
 
+	Strict   bool   // refuse to resume what other kernels began
 	Release  func() // of open
 	Complete bool   // known after open
 
-	saved time.Time     // when the state was saved last
-	cost  time.Duration // what that took
+	merged bool          // of shards: nothing is computed
+	kernel string        // the families that have computed the inputs which are done
+	saved  time.Time     // when the state was saved last
+	cost   time.Duration // what that took
 }
 
 // Result plans the artefact of a shard of a result, at path, and returns where
@@ -51,7 +54,14 @@ func WholeOf(shards []Part, path string) (*File, error) {
 	m := shards[0].Manifest
 	m.Origin.Shard = nil
 	f, _, _, err := Shard{}.Result(path, artefact.WholeKind(m.Kind), m.Origin, shards[0].InputsInAll())
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	f.merged = true
+	for _, p := range shards {
+		f.kernel = cache.AddFamilies(f.kernel, p.Manifest.Families())
+	}
+	return f, nil
 }
 
 // Open keeps other writers out until release is called, and fills into with what
@@ -74,6 +84,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 	}
 	if done, err = f.resume(into); done > 0 {
 		say.Note("%s: resuming after %d of %d images", f.Path, done, f.plan.Inputs)
+		err = artefact.CheckFamilies(f.Path, f.kernel, cache.Family(), f.Strict, say.Warn)
 	}
 	return done, err
 }
@@ -142,7 +153,12 @@ func decodeResult(r io.Reader, into any) error {
 
 // Finish writes the artefact.
 func (f *File) Finish(result any) error {
-	_, err := cache.Save(f.Path, f.plan, func(w io.Writer) error { return encodeResult(w, result) })
+	m := f.plan
+	if !f.merged {
+		f.kernel = cache.AddFamilies(f.kernel, cache.Family())
+	}
+	m.Payloads = []cache.Payload{{Kernel: f.kernel}}
+	_, err := cache.Save(f.Path, m, func(w io.Writer) error { return encodeResult(w, result) })
 	if err != nil {
 		return err
 	}
@@ -160,9 +176,10 @@ func (f *File) state() cache.State {
 	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs}
 }
 
-// A progress is how many inputs a result so far is of.
+// A progress is how many inputs a result so far is of, and who computed it.
 type progress struct {
-	Done int `json:"done"`
+	Done   int    `json:"done"`
+	Kernel string `json:"kernel,omitempty"` // the families that computed it; see cache.Families
 }
 
 // saveEvery is how many times longer the work between two states is than the saving
@@ -179,7 +196,8 @@ func (f *File) Save(done int, result func() any, must bool) error {
 	if !must && start.Sub(f.saved) < max(saveEvery*f.cost, 50*time.Millisecond) {
 		return nil
 	}
-	err := f.state().Save(progress{done}, func(w io.Writer) error { return encodeResult(w, result()) })
+	f.kernel = cache.AddFamilies(f.kernel, cache.Family())
+	err := f.state().Save(progress{done, f.kernel}, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
@@ -195,6 +213,9 @@ func (f *File) resume(into any) (done int, err error) {
 		}
 		return decodeResult(r, into)
 	})
+	if f.kernel = p.Kernel; p.Done > 0 && p.Kernel == "" {
+		f.kernel = cache.UnknownFamily
+	}
 	return p.Done, err
 }
 

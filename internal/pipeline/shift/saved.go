@@ -60,6 +60,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 			return err
 		}
 	}
+	file.Strict = o.Strict
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
 	if err != nil {

@@ -26,6 +26,7 @@ type SparseOptions struct {
 	DescriptionsPath  string // JSON; one of the two may be empty
 	DecompositionPath string // .npz
 	Restart           bool   // discard what is there
+	Strict            bool   // refuse to resume what other kernels began
 }
 
 // SparseResult is what Sparse wrote.
@@ -186,11 +187,13 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 			return nil, err
 		}
 	}
-	codes, err := s.readWork()
+	work, kernel, err := s.readWork()
 	if err != nil {
 		return nil, err
 	}
-	return artefact.NewCodes(codes, c.units, c.pcs.Units.Count()), nil
+	codes := artefact.NewCodes(work, c.units, c.pcs.Units.Count())
+	codes.Kernel = kernel
+	return codes, nil
 }
 
 // fill appends the batches that are missing.
@@ -200,7 +203,9 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 	if len(left) == 0 {
 		return nil
 	}
-	s.sayResumed(w, len(c.units)-len(left))
+	if err := s.sayResumed(w, len(c.units)-len(left)); err != nil {
+		return err
+	}
 	progress := s.say.Progress()
 	unit := ui.Neurons
 	if c.pcs.Units.IsPairs() {
@@ -255,28 +260,28 @@ func workRows(c *omp.Codes) []float32 {
 	return rows
 }
 
-// readWork reads the codes of all units.
-func (s *sparse) readWork() (*omp.Codes, error) {
+// readWork reads the codes of all units, and who computed them; see cache.Families.
+func (s *sparse) readWork() (*omp.Codes, string, error) {
 	a, err := cache.Open(s.workPath())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := artefact.VerifyChecksums(a); err != nil {
-		return nil, hint.With(err, "discard it with {restart}")
+		return nil, "", hint.With(err, "discard it with {restart}")
 	}
 	path, err := a.Payload("")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	f, err := npy.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
 	count, K, words := len(s.coding.units), s.coding.Components, len(s.coding.Words)
 	width := workHead + 2*K
 	if !slices.Equal(f.Shape, []int{count, width}) {
-		return nil, fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
+		return nil, "", fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
 	}
 	codes := &omp.Codes{
 		Count: count, Atoms: K, Words: words,
@@ -286,22 +291,22 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	row := make([]float32, width)
 	for i := range count {
 		if err := f.ReadFloat32(row, int64(i)*int64(width)); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if !(row[0] >= 0 && row[0] <= float32(K) && row[1] >= 0 && row[1] <= float32(omp.Dependent)) {
-			return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+			return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 		}
 		n := int(row[0])
 		codes.Sizes[i], codes.Stops[i], codes.Residuals[i] = int32(n), omp.Stop(row[1]), row[2]
 		for j, word := range row[workHead : workHead+n] {
 			if !(word >= 0 && word < float32(words)) {
-				return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+				return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 			}
 			codes.Support[i*K+j] = int32(word)
 		}
 		copy(codes.Coefficients[i*K:], row[workHead+K:workHead+K+n])
 	}
-	return codes, nil
+	return codes, a.Manifest.Families(), nil
 }
 
 // removeWork takes away the finished work of these outputs. Its manifest goes

@@ -44,10 +44,13 @@ func (s *sparse) alreadyComplete(path, kind string) (bool, error) {
 }
 
 // sayResumed says what is there of an earlier run: how many units are done, and how
-// many batches are made again.
-func (s *sparse) sayResumed(w *cache.ChunkWriter, done int) {
+// many batches are made again. If strict, it is an error (cache.ErrStale) that other
+// kernels began it.
+func (s *sparse) sayResumed(w *cache.ChunkWriter, done int) error {
 	source.SayOpened(s.workPath(), w, s.say)
-	if done > 0 {
-		s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.units), s.coding.pcs.Units.Kind())
+	if done == 0 {
+		return nil
 	}
+	s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.units), s.coding.pcs.Units.Kind())
+	return artefact.CheckFamilies(s.workPath(), w.Families(), cache.Family(), s.options.Strict, s.say.Warn)
 }
