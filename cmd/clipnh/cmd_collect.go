@@ -218,7 +218,7 @@ func (o *collectOptions) validate() error {
 	err = o.given.refuseIn(
 		rule{o.mode != collect.ModeLens, "without --mode " + collect.ModeLens, []string{"lens-idx"}},
 		rule{!o.stats, "without --stats-only", []string{"top-k"}})
-	return errors.Join(err, o.pipeline(1).CheckStats())
+	return errors.Join(err, o.pipeline(&globalOptions{threads: 1}).CheckStats())
 }
 
 // part returns the shard given by --shard.
@@ -237,20 +237,20 @@ func (o *collectOptions) part() (shard.Shard, error) {
 }
 
 // pipeline returns the options of the stage.
-func (o *collectOptions) pipeline(threads int) collect.Options {
+func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	shard, _ := o.part() // validated
 	return collect.Options{
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
-		BatchSize: o.batch, Threads: threads, Mode: o.mode, Lens: o.lens, Mean: o.mean,
+		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
 		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
-		Strict: o.strict, Restart: o.restart, Images: o.images,
+		Strict: o.strict, Restart: o.restart, Store: g.files, Images: o.images,
 	}
 }
 
 func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) error {
-	result, err := collect.Run(ctx, opts.pipeline(g.workers()), g.printer)
+	result, err := collect.Run(ctx, opts.pipeline(g), g.printer)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (o *mergeOptions) validate() error {
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	result, err := merge.Run(ctx, merge.Options{
-		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, PlotPath: opts.plotPath, Threads: g.workers(),
+		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, Store: g.files, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

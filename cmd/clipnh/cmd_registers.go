@@ -108,7 +108,7 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
 			Precision: precisions[opts.precision],
-			Strict:    opts.strict, Restart: opts.restart, Images: opts.images,
+			Strict:    opts.strict, Restart: opts.restart, Store: g.files, Images: opts.images,
 		},
 		Contributions: opts.mode == "contributions", List: opts.list,
 	}, g.printer)

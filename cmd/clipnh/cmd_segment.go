@@ -249,6 +249,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
 	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
 	o.Shard, _ = opts.part() // validated
+	o.Store = g.files
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {

@@ -108,7 +108,7 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 	coding.Units = splitUnits(opts.units)
 	result, err := words.Sparse(ctx, words.SparseOptions{
 		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath,
-		Restart: opts.restart, Strict: opts.strict,
+		Store: g.files, Restart: opts.restart, Strict: opts.strict,
 	}, g.printer)
 	if err != nil {
 		return err

@@ -154,15 +154,6 @@ func (w *ChunkWriter) Families() string {
 	return familiesOf(finished)
 }
 
-// LockNote is what a person should know about the lock that w holds, such as that it
-// outlasts a kill; most often nothing.
-func (w *ChunkWriter) LockNote() string {
-	if w.lock == nil {
-		return ""
-	}
-	return w.lock.note
-}
-
 // Rows returns the number of rows in the finished chunks.
 func (w *ChunkWriter) Rows() int { return w.rows }
 

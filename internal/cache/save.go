@@ -81,11 +81,7 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 // Callers use it before long work. If a writer was killed while it replaced the
 // artefact, CanSave completes the replacement or takes it back.
 func CanSave(path, kind string) error {
-	path, err := target(path)
-	if err != nil {
-		return err
-	}
-	return canSave(osDisk{}, path, kind)
+	return (*Store)(nil).CanSave(path, kind)
 }
 
 func canSave(d disk, path, kind string) error {

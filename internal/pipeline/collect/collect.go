@@ -47,6 +47,7 @@ type Options struct {
 	Expand    bool             // directions beside the weight slices
 	Strict    bool             // stop at an image that cannot be read
 	Restart   bool             // discard what is at SavePath
+	Store     *cache.Store
 	Images    imageprep.Options
 }
 
@@ -197,7 +198,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
-	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return c.complete(result)
 	}

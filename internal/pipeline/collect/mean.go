@@ -45,7 +45,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 	var w *cache.ChunkWriter
 	if !artefact.IsDense(o.SavePath) {
 		var err error
-		w, err = cache.OpenChunks(o.SavePath, plan, o.Restart)
+		w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 		if errors.Is(err, cache.ErrComplete) {
 			return c.meanComplete(result, at)
 		}
@@ -93,25 +93,10 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 }
 
 // denseMeanThere reports whether the dense mean is there already.
-func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
-	if c.options.Restart {
-		return false, nil
-	}
-	if err := cache.CanSave(c.options.SavePath, c.mode.row().meanKind); err != nil {
-		return false, err
-	}
-	a, err := cache.Open(c.options.SavePath)
-	if errors.Is(err, cache.ErrMissing) {
-		return false, nil
-	}
-	if errors.Is(err, cache.ErrRemoved) {
-		c.say.Note(artefact.RemovedNote, c.options.SavePath)
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, a.IsOf(c.mode.row().meanKind, origin)
+func (c *collector) denseMeanThere(from origin.Origin) (bool, error) {
+	w := artefact.Writer{Store: c.options.Store, Restart: c.options.Restart, Note: c.say.Note}
+	a, err := w.Complete(c.options.SavePath, c.mode.row().meanKind, func(origin.Origin) origin.Origin { return from })
+	return a != nil, err
 }
 
 // meanComplete describes the mean that is already there. The run that finished
@@ -184,7 +169,7 @@ func (c *collector) saveMean(origin origin.Origin, row row, mean []float32, stat
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
 		Origin: origin, Inputs: len(c.items), Skipped: state.Skipped, Payloads: []cache.Payload{{Kernel: state.Kernel}},
 	}
-	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
+	_, err := c.options.Store.Save(c.options.SavePath, m, c.meanFile(mean))
 	return err
 }
 

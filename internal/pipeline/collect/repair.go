@@ -32,6 +32,7 @@ type RepairOptions struct {
 	DataKind, DataPath string // DataKind may be empty, for that of the collection
 	BatchSize          int
 	Threads            int
+	Store              *cache.Store
 }
 
 // Repair computes what is damaged in a collection again. Nothing is written but
@@ -59,7 +60,7 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 		return err
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
-	r, err := cache.OpenRepair(ctx, a.Path(), nil)
+	r, err := v.Store.OpenRepair(ctx, a.Path(), nil)
 	if err != nil {
 		return err
 	}

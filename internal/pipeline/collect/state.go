@@ -45,7 +45,7 @@ func (s *sumState) add(chunk collected) {
 // state is where the sums of a collection of an origin are kept while it is under
 // way.
 func (c *collector) state(kind string, o origin.Origin) cache.State {
-	return cache.State{Artefact: c.options.SavePath, Kind: kind, Origin: o, Inputs: len(c.items)}
+	return cache.State{Artefact: c.options.SavePath, Kind: kind, Origin: o, Inputs: len(c.items), Store: c.options.Store}
 }
 
 // saveSums writes how far sums are.

@@ -31,8 +31,9 @@ type Options struct {
 	SavePath string
 	Shards   []string // paths; none stands for those that lie beside SavePath
 	Restart  bool     // discard what is at SavePath
-	Strict   bool     // refuse shards of different families of kernels
-	PlotPath string   // of shards of Shift: .png or .svg; may be empty
+	Store    *cache.Store
+	Strict   bool   // refuse shards of different families of kernels
+	PlotPath string // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
 
@@ -82,7 +83,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	switch kind {
 	case artefact.KindSegmentation:
-		r, err := segment.Merge(shards, o.SavePath, o.Restart, say)
+		r, err := segment.Merge(shards, o.SavePath, o.Restart, o.Store, say)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +92,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
 		}, nil
 	case artefact.KindRatios:
-		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, say)
+		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, o.Store, say)
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +152,7 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 		return nil, fmt.Errorf("%s: none of %s could be read by any shard", o.SavePath, ui.Images.Count(int64(plan.Inputs)))
 	}
 
-	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		result.Complete = true
 		return result, nil

@@ -10,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -27,6 +26,7 @@ type File struct {
 	Path string
 	plan cache.Manifest
 
+	Store    *cache.Store
 	Strict   bool   // refuse to resume what other kernels began
 	Release  func() // of open
 	Complete bool   // known after open
@@ -93,24 +93,13 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 // has. What was made from something else is ErrStale. A restart takes nothing for
 // finished, and gives up what is unfinished.
 func (f *File) alreadyComplete(into any, restart bool, say ui.Reporter) (bool, error) {
-	if err := cache.CanSave(f.Path, f.plan.Kind); err != nil {
-		return false, err
-	}
-	if restart {
+	w := artefact.Writer{Store: f.Store, Restart: restart, Note: say.Note}
+	a, err := w.Complete(f.Path, f.plan.Kind, func(origin.Origin) origin.Origin { return f.plan.Origin })
+	if err == nil && restart {
 		return false, f.state().Remove()
 	}
-	a, err := cache.Open(f.Path)
-	switch {
-	case errors.Is(err, cache.ErrMissing), errors.Is(err, cache.ErrNoManifest):
-		return false, nil
-	case errors.Is(err, cache.ErrRemoved):
-		say.Note(artefact.RemovedNote, f.Path)
-		return false, nil
-	case err == nil:
-		err = a.IsOf(f.plan.Kind, f.plan.Origin)
-	}
-	if err != nil {
-		return false, hint.With(err, "give another path, or discard what is there with {restart}")
+	if err != nil || a == nil {
+		return false, err
 	}
 	if err := ReadResult(a, into); err != nil {
 		return false, err
@@ -158,7 +147,7 @@ func (f *File) Finish(result any) error {
 		f.kernel = cache.AddFamilies(f.kernel, cache.Family())
 	}
 	m.Payloads = []cache.Payload{{Kernel: f.kernel}}
-	_, err := cache.Save(f.Path, m, func(w io.Writer) error { return encodeResult(w, result) })
+	_, err := f.Store.Save(f.Path, m, func(w io.Writer) error { return encodeResult(w, result) })
 	if err != nil {
 		return err
 	}
@@ -173,7 +162,7 @@ func encodeResult(w io.Writer, result any) error {
 
 // state is where the result of the first inputs is kept.
 func (f *File) state() cache.State {
-	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs}
+	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs, Store: f.Store}
 }
 
 // A progress is how many inputs a result so far is of, and who computed it.

@@ -26,7 +26,8 @@ type SparseOptions struct {
 	DescriptionsPath  string // JSON; one of the two may be empty
 	DecompositionPath string // .npz
 	Restart           bool   // discard what is there
-	Strict            bool   // refuse to resume what other kernels began
+	Store             *cache.Store
+	Strict            bool // refuse to resume what other kernels began
 }
 
 // SparseResult is what Sparse wrote.
@@ -121,12 +122,12 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 		return nil, err
 	}
 	if !coded && o.DecompositionPath != "" {
-		if err := d.Save(o.DecompositionPath, s.origin); err != nil {
+		if err := d.Save(o.Store, o.DecompositionPath, s.origin); err != nil {
 			return nil, err
 		}
 	}
 	if !described && o.DescriptionsPath != "" {
-		if err := d.SaveDescriptions(o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
+		if err := d.SaveDescriptions(o.Store, o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -170,7 +171,7 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	if len(c.Words) > maxWords {
 		return nil, fmt.Errorf("%s: %d words, want at most %d", c.WordsPath, len(c.Words), maxWords)
 	}
-	w, err := cache.OpenChunks(s.workPath(), cache.Plan{
+	w, err := s.options.Store.OpenChunks(s.workPath(), cache.Plan{
 		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
 		Origin: withoutContributions(s.origin), Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
 	}, s.options.Restart)
