@@ -101,6 +101,7 @@ type collectOptions struct {
 	lens, stride, batch                  int
 	topK                                 int
 	mean, stats, expand, strict, restart bool
+	verify                               bool
 	images                               imageprep.Options
 }
 
@@ -125,6 +126,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.verify, "verify", false, "if --save-path is already complete, compare its contents with their checksums too")
 	imageFlags(fs, &o.images)
 }
 
@@ -245,7 +247,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
 		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
-		Strict: o.strict, Restart: o.restart, Store: g.files, Images: o.images,
+		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}
 }
 
@@ -255,7 +257,7 @@ func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) erro
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is already complete", result.Path)
+		g.sayComplete(result.Path, opts.verify)
 	}
 	if err := printCollect(result, g); err != nil {
 		return err

@@ -103,4 +103,13 @@ func (g *globalOptions) writer(restart bool) artefact.Writer {
 	return artefact.Writer{Store: g.files, Restart: restart, Note: g.printer.Note}
 }
 
+// sayComplete says of a collection that nothing was left to do, and how it was looked at.
+func (g *globalOptions) sayComplete(path string, verified bool) {
+	if verified {
+		g.printer.Note("%s is already complete, and has the bytes that were written", path)
+		return
+	}
+	g.printer.Note("%s is already complete; only its sizes were compared: run \"clipnh verify %s\" to compare its contents", path, path)
+}
+
 type runE = func(*cobra.Command, []string) error

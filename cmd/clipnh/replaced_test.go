@@ -128,3 +128,61 @@ func TestArtefactsThatAreThere(t *testing.T) {
 	}
 	t.Logf("%d forms of artefacts", checked)
 }
+
+// TestCompleteIsRead changes a byte of a finished collection: collect and merge say how
+// they looked at it, and find the byte with --verify. A length that is wrong is always
+// found.
+func TestCompleteIsRead(t *testing.T) {
+	dir := t.TempDir()
+	images := append(goldenModel(), "--dataset", "images")
+	at := func(name string) string { return filepath.Join(dir, name) }
+	collect := func(name string, more ...string) []string {
+		return slices.Concat([]string{"collect", "--save-path", at(name)}, images, more)
+	}
+	for _, shard := range []string{"1/2", "2/2"} {
+		must(t, exitDone, collect("merged", "--shard", shard)...)
+	}
+	for _, test := range []struct {
+		args    []string
+		payload string
+	}{
+		{collect("scores"), "scores/scores.npy"},
+		{collect("scores2"), "scores2/images.txt"},
+		{collect("statistics", "--stats-only"), "statistics/sums.npy"},
+		{collect("mean.npy", "--mean"), "mean.npy"},
+		{collect("mean", "--mean"), "mean/scores.npy"},
+		{collect("neurons.dat", "--mode", "neurons"), "neurons.dat"},
+		{[]string{"merge", "--save-path", at("merged")}, "merged/scores.npy"},
+	} {
+		must(t, exitDone, test.args...)
+		path := at(test.payload)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spoilt := slices.Clone(whole)
+		spoilt[len(spoilt)-2] ^= 1
+		if err := os.WriteFile(path, spoilt, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		artefact := test.args[2]
+		if _, said := must(t, exitDone, test.args...); !strings.Contains(said, `only its sizes were compared: run "clipnh verify `+artefact+`"`) {
+			t.Errorf("%s: said %q", test.payload, said)
+		}
+		if _, said := must(t, exitFailed, append(slices.Clone(test.args), "--verify")...); !strings.Contains(said, "damaged") {
+			t.Errorf("%s: said %q", test.payload, said)
+		}
+		if err := os.WriteFile(path, spoilt[:len(spoilt)-1], 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, said := must(t, exitFailed, test.args...); !strings.Contains(said, "damaged") {
+			t.Errorf("%s, cut: said %q", test.payload, said)
+		}
+		if err := os.WriteFile(path, whole, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, said := must(t, exitDone, append(slices.Clone(test.args), "--verify")...); !strings.Contains(said, "has the bytes that were written") {
+			t.Errorf("%s: said %q", test.payload, said)
+		}
+	}
+}

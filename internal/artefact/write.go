@@ -155,7 +155,7 @@ func MakeFolders(paths ...string) error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
-		probe, err := os.CreateTemp(dir, ".clipnh-*.tmp")
+		probe, err := os.CreateTemp(dir, cache.ProbePattern)
 		if err != nil {
 			return fmt.Errorf("%s: cannot be written: %w", path, errors.Unwrap(err))
 		}

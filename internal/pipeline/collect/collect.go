@@ -48,6 +48,7 @@ type Options struct {
 	Strict    bool             // stop at an image that cannot be read
 	Restart   bool             // discard what is at SavePath
 	Store     *cache.Store
+	Verify    bool // compare what is already complete with its checksums
 	Images    imageprep.Options
 }
 
@@ -259,6 +260,9 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.verified(a); err != nil {
+		return nil, err
+	}
 	result.Complete = true
 	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
@@ -266,6 +270,15 @@ func (c *collector) complete(result *Result) (*Result, error) {
 		err = c.state("", origin.Origin{}).Remove() // of a run that died before it did so
 	}
 	return result, errors.Join(err, c.recall(result.Skipped))
+}
+
+// verified compares an artefact that is there already with its checksums, if that was
+// asked for: it may be as large as the disk.
+func (c *collector) verified(a *cache.Artefact) error {
+	if !c.options.Verify {
+		return nil
+	}
+	return artefact.VerifyChecksums(a)
 }
 
 // recall names the images that were skipped when the artefact was made.

@@ -106,6 +106,9 @@ func (c *collector) meanComplete(result *Result, at cache.State) (*Result, error
 	if err != nil {
 		return nil, err
 	}
+	if err := c.verified(a); err != nil {
+		return nil, err
+	}
 	result.Complete = true
 	result.Shape = c.meanShape()
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)

@@ -32,6 +32,7 @@ type Options struct {
 	Shards   []string // paths; none stands for those that lie beside SavePath
 	Restart  bool     // discard what is at SavePath
 	Store    *cache.Store
+	Verify   bool   // compare what is already complete with its checksums
 	Strict   bool   // refuse shards of different families of kernels
 	PlotPath string // of shards of Shift: .png or .svg; may be empty
 	Threads  int
@@ -155,7 +156,14 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		result.Complete = true
-		return result, nil
+		if !o.Verify {
+			return result, nil
+		}
+		a, err := cache.Open(o.SavePath)
+		if err == nil {
+			err = artefact.VerifyChecksums(a)
+		}
+		return result, err
 	}
 	if err != nil {
 		return nil, err

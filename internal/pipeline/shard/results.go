@@ -82,7 +82,7 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 	if f.Complete {
 		return f.plan.Inputs, nil
 	}
-	if done, err = f.resume(into); done > 0 {
+	if done, err = f.resume(into); err == nil && done > 0 {
 		say.Note("%s: resuming after %d of %d images", f.Path, done, f.plan.Inputs)
 		err = artefact.CheckFamilies(f.Path, f.kernel, cache.Family(), f.Strict, say.Warn)
 	}
