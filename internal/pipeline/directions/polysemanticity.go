@@ -31,7 +31,8 @@ type PolysemanticityOptions struct {
 	Pairs       bool
 	Neurons     bool
 	PlotPath    string // .png or .svg; may be empty
-	List        int    // how many of the lowest and of the highest units to name
+	Writer      artefact.Writer
+	List        int // how many of the lowest and of the highest units to name
 	Threads     int
 }
 
@@ -119,7 +120,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if o.PlotPath == "" {
 		return result, nil
 	}
-	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	return result, figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
 }
 
 // embeddingsOf returns the unit image embeddings of a folder's images, [B,O].
@@ -181,6 +182,11 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 	if neurons {
 		axes, mode, unit = axes[1:], "n", ui.Neurons
 	}
+	from := src.origin(svd)
+	from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+	if err := o.Writer.MayReplace(path, artefact.KindPolysemanticity, from); err != nil {
+		return nil, 0, err
+	}
 	team, out := par.NewTeam(o.Threads), len(embeddings)/images
 	scores := make([]float64, artefact.Product(shape))
 	progress := say.Progress()
@@ -200,13 +206,11 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 		return nil, 0, err
 	}
 	if path != "" {
-		from := src.origin(svd)
-		from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
 		rounded := make([]float32, len(scores))
 		for i, x := range scores {
 			rounded[i] = float32(x)
 		}
-		err = artefact.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
+		err = o.Writer.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
 	}
 	return scores, shape[len(shape)-1], err
 }

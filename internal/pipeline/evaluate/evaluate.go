@@ -63,6 +63,7 @@ type workspace struct {
 // evaluateOptions are what every evaluation is told.
 type evaluateOptions struct {
 	artefacts    artefact.Reader
+	writer       artefact.Writer
 	stage        string          // in progress and manifests
 	classesPath  string          // class embeddings; empty: no accuracy
 	data         dataset.Options // what the labels are from
@@ -76,6 +77,9 @@ var errNothingToDo = errors.New("images without labels, or no class embeddings, 
 // evaluate runs all variants, and the untouched model, over the images of a
 // source in one pass.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
+	if err := o.writer.MayReplace(o.featuresPath, artefact.KindFeatures, o.origin); err != nil {
+		return nil, err
+	}
 	var judge *classifier
 	if o.classesPath != "" && src.Labelled {
 		var err error
@@ -173,7 +177,7 @@ func saveFeatures(features [][]float32, images int, src *source.Source, o evalua
 	}
 	out := artefact.NewOutput(artefact.KindFeatures, o.featuresPath, axes, shape, o.origin)
 	out.Manifest.Inputs, out.Manifest.Skipped = src.Images, src.Skipped
-	return artefact.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
+	return o.writer.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
 		for _, f := range features {
 			if err := artefact.Put(w[0], f); err != nil {
 				return err

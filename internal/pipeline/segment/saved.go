@@ -97,6 +97,7 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 		*missing = nil // which are the first shard's
 	}
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
+	file.Strict, file.Store = o.Strict, o.Store
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
 	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
@@ -171,7 +172,7 @@ func (t *tally) addSaved(s *savedSegmentation) error {
 }
 
 // Merge adds up the counts of shards and writes them to savePath.
-func Merge(shards []shard.Part, savePath string, restart bool, say ui.Reporter) (*Result, error) {
+func Merge(shards []shard.Part, savePath string, restart bool, store *cache.Store, say ui.Reporter) (*Result, error) {
 	var all *tally
 	for _, p := range shards {
 		var s savedSegmentation
@@ -194,6 +195,7 @@ func Merge(shards []shard.Part, savePath string, restart bool, say ui.Reporter) 
 	if err != nil {
 		return nil, err
 	}
+	file.Store = store
 	if _, err := file.Open(&savedSegmentation{}, restart, say); err != nil {
 		return nil, err
 	}

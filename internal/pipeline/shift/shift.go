@@ -38,6 +38,7 @@ type Options struct {
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
 	Threads  int
+	Store    *cache.Store
 
 	// Shard measures only a part of a model's images, to a path of its own. What
 	// it takes from the whole's is not JSON for people; Merge makes that of all.
@@ -337,12 +338,12 @@ func (r *Result) warnSmallGroups(say ui.Reporter) {
 // write writes what was asked for.
 func (r *Result) write(o Options) error {
 	if o.SavePath != "" {
-		if err := cache.WriteFile(o.SavePath, r.writeJSON); err != nil {
+		if err := o.Store.WriteFile(o.SavePath, r.writeJSON); err != nil {
 			return err
 		}
 	}
 	if o.PlotPath == "" {
 		return nil
 	}
-	return figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+	return figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
 }
