@@ -100,6 +100,7 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
 	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
+		file.Sums = nil
 		return file, 0, err
 	}
 	t.result.Complete = file.Complete

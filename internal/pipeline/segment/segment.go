@@ -182,6 +182,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			}
 			return tally.finish(), nil
 		}
+		if err := unchanged(ctx, scenes[:done], file.Sums, o.Threads, say.Progress()); err != nil {
+			return nil, err
+		}
 	}
 	if err := o.canDraw(scenes); err != nil {
 		return nil, err
@@ -196,9 +199,12 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err != nil {
 		return nil, err
 	}
-	err = s.scenes(ctx, scenes[done:], func(n int, must bool) error {
+	err = s.scenes(ctx, scenes[done:], func(sc *sceneToRead, n int, must bool) error {
 		if file == nil {
 			return nil
+		}
+		if sc != nil {
+			file.Add(sc.sum)
 		}
 		return file.Save(done+n, func() any { return tally.save() }, must)
 	}, tally)
