@@ -65,6 +65,9 @@ type Layout struct {
 	IgnoreIndex     int  `yaml:"ignore_index"`      // label of pixels that do not count; -1: none
 }
 
+// Text is the whole layout in one line, of which origins keep the hash.
+func (l Layout) Text() string { return fmt.Sprint(l) }
+
 // A LabelSource is a folder of label maps, or an annotation file in the format of
 // PASCAL in Detail.
 type LabelSource struct {

@@ -53,7 +53,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
-			Classes: cache.ListHash(of), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+			Classes: cache.ListHash(of), Layout: cache.ListHash([]string{o.Setup.Layout.Text()}),
 			LogitScale: o.Setup.LogitScale, ProbThd: o.Setup.ProbThd, AreaThd: o.Setup.AreaThd, Sink: o.Setup.Sink,
 			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
 		},
