@@ -257,7 +257,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		o.Methods = append(o.Methods, method)
 	}
 	result, err := segment.Run(ctx, o, g.printer)
-	if err != nil {
+	if err != nil && (result == nil || !result.Measured) {
 		if result != nil && result.Images > 0 {
 			g.printer.Note("%s", soFar(result))
 		}
@@ -266,5 +266,10 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
-	return printSegmentation(result, g)
+	written := err
+	err = printSegmentation(result, g)
+	if written != nil && errors.Is(err, errSkipped) {
+		err = nil // the result lacks more
+	}
+	return outcome(written, err, nil)
 }

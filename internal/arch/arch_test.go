@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	// The stages. None imports another, but merge and verify, which take up what others
 	// left.
 	"internal/pipeline/collect": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
+		"configs", "internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui", "internal/unit",
 	},

@@ -97,7 +97,7 @@ func (r *sceneReader) close() {
 }
 
 // scenes segments scenes. It calls kept after each, with how many are done, and
-// without a scene when it is interrupted, when they must be kept.
+// without a scene when it is interrupted or finds one changed, when they must be kept.
 func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(sc *sceneToRead, n int, must bool) error, t *tally) error {
 	progress := s.say.Progress()
 	progress.Start(int64(len(scenes)), ui.Images, "segment")
@@ -112,7 +112,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 			return errors.New("the images ended early")
 		}
 		if err == nil && sc.changed != nil {
-			return sc.changed
+			return errors.Join(sc.changed, kept(nil, n, true))
 		}
 		if err == nil {
 			if err = sc.err; err == nil {

@@ -94,6 +94,7 @@ type Result struct {
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
+	Measured bool   `json:"-"` // all scenes were segmented, whatever could be written
 }
 
 // WindowSize is a size that windows had, in pixels, after padding.
@@ -137,7 +138,8 @@ type ClassShare struct {
 // Run labels every pixel of an image, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns the result of the scenes before, with
-// the context's error; with a SavePath, and no drawings, it resumes from there.
+// the context's error; with a SavePath, and no drawings, it resumes from there. When
+// only the counts cannot be written, it returns the result, Measured, with that error.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	list, err := o.scenes(ctx, say)
 	if err != nil {
@@ -211,13 +213,18 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	switch {
 	case errors.Is(err, context.Canceled):
 		return tally.finish(), err
+	case err != nil && result.Images > 0 && o.Image == "":
+		return tally.finish(), err
 	case err != nil:
 		return nil, err
 	case result.Images == 0 && o.Shard.Whole():
 		return nil, errNoneSegmented
-	case file != nil:
+	}
+	result.Measured = true
+	if file != nil {
 		if err := file.Finish(tally.save()); err != nil {
-			return nil, err
+			result.Path = ""
+			return tally.finish(), err
 		}
 	}
 	return tally.finish(), nil
