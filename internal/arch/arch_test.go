@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	// The stages. None imports another, but merge and verify, which take up what others
 	// left.
 	"internal/pipeline/collect": {
-		"configs", "internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui", "internal/unit",
 	},
@@ -79,7 +79,7 @@ var allowed = map[string][]string{
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
+		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
 		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/ui",
 	},
@@ -89,7 +89,7 @@ var allowed = map[string][]string{
 		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
 		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
