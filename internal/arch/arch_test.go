@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",

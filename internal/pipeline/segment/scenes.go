@@ -3,6 +3,7 @@ package segment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -23,8 +24,12 @@ type sceneList struct {
 // scenes lists what to segment.
 func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, error) {
 	if o.Image != "" {
-		if _, err := os.Stat(o.Image); err != nil {
+		info, err := os.Stat(o.Image)
+		if err != nil {
 			return nil, err
+		}
+		if info.IsDir() {
+			return o.folder(ctx, say)
 		}
 		return &sceneList{scenes: []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}}, nil
 	}
@@ -47,6 +52,45 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, load: load, labels: item.Labels, sizes: &sizes[i]})
 	}
 	return list, nil
+}
+
+// folder lists the images of a folder, which have no labels.
+func (o *Options) folder(ctx context.Context, say ui.Reporter) (*sceneList, error) {
+	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}} {
+		inside, err := isInside(out.dir, o.Image)
+		if err != nil {
+			return nil, err
+		}
+		if inside {
+			return nil, fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, o.Image)
+		}
+	}
+	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: o.Image}, o.Strict, say)
+	if err != nil {
+		return nil, err
+	}
+	list := &sceneList{unlisted: source.Unlisted(data.Skipped)}
+	sizes := data.Sizes()
+	for i, item := range data.Items {
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, sizes: &dataset.SceneSizes{Image: sizes[i]}})
+	}
+	return list, nil
+}
+
+// isInside reports whether a folder, if one is named, is another or lies in it.
+func isInside(dir, other string) (bool, error) {
+	if dir == "" {
+		return false, nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return false, err
+	}
+	if other, err = filepath.Abs(other); err != nil {
+		return false, err
+	}
+	below, err := filepath.Rel(other, dir)
+	return err == nil && filepath.IsLocal(below), nil
 }
 
 // sceneReader reads scenes ahead of whoever needs them, in their order.
@@ -123,7 +167,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case errors.Is(err, context.Canceled):
 			s.result.Windows = windows // those of this scene do not count
 			return errors.Join(err, kept(nil, n, true))
-		case err != nil && (s.o.Strict || s.o.Image != "" || sc.err == nil):
+		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
 			s.say.Warn("skipped: %v", err)

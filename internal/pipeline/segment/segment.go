@@ -46,7 +46,7 @@ type Texts struct {
 
 // Scenes says which images are segmented, and how they are read.
 type Scenes struct {
-	Image    string // one image without labels
+	Image    string // one image without labels, or a folder of them
 	DataPath string // instead: a data set
 	Limit    int    // scenes at most; 0 for all
 	Pillow   bool   // scale images as Pillow's bilinear filter does, not as OpenCV's
@@ -90,7 +90,7 @@ type Result struct {
 	Sizes   []WindowSize     `json:"window_sizes"`      // theirs
 	Files   []string         `json:"files,omitempty"`   // that were drawn or saved
 	Methods []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares  []MethodShares   `json:"shares,omitempty"`  // of an image
+	Shares  []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
@@ -213,7 +213,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	switch {
 	case errors.Is(err, context.Canceled):
 		return tally.finish(), err
-	case err != nil && result.Images > 0 && o.Image == "":
+	case err != nil && result.Images > 0 && len(scenes) > 1:
 		return tally.finish(), err
 	case err != nil:
 		return nil, err
@@ -264,6 +264,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if s.stride > s.crop {
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
+	o.warnNoBackground(say)
 	if o.ShowDir != "" {
 		s.colours = canvas.Palette(len(o.Setup.Classes))
 	}
