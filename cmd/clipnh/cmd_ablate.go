@@ -186,13 +186,14 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
 		err = printEvaluation(g.printer, &result.Evaluation)
 	}
-	return errors.Join(err, skippedImages(&result.Evaluation))
+	return outcome(written, err, skippedImages(&result.Evaluation))
 }

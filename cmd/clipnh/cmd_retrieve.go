@@ -220,18 +220,20 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		return err
 	}
 	result, err := retrieve.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
 		err = printRetrieve(result, opts, g.printer)
 	}
-	if n := len(result.Skipped); err == nil && n > 0 {
-		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	var skipped error
+	if n := len(result.Skipped); n > 0 {
+		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
-	return err
+	return outcome(written, err, skipped)
 }
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {

@@ -371,9 +371,10 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		}
 	}
 	result, err := shift.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
@@ -382,8 +383,9 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	} else {
 		err = printShift(g.printer, result)
 	}
+	var skipped error
 	if n := len(result.Skipped); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images))
+		skipped = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
 	}
-	return err
+	return outcome(written, err, skipped)
 }

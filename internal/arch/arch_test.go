@@ -63,7 +63,7 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
@@ -80,7 +80,7 @@ var allowed = map[string][]string{
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
+		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
 		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/ui",
 	},
@@ -90,7 +90,7 @@ var allowed = map[string][]string{
 		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
 		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},

@@ -76,7 +76,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 	each := c.mode.values()
 	err = feed.Next(ctx, len(numbers), source.Visitor{
 		Read: func(p source.Image) error {
-			err := c.asListed(p, numbers[len(of.sums)])
+			err := p.AsListed(c.sizes[numbers[len(of.sums)]], putBack)
 			of.sums = append(of.sums, p.Sum)
 			return err
 		},

@@ -75,7 +75,8 @@ type evaluateOptions struct {
 var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
-// source in one pass.
+// source in one pass. If accuracies were measured and only the features cannot be
+// written, it returns both, accuracies and error.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
 	if err := o.writer.MayReplace(o.featuresPath, artefact.KindFeatures, o.origin); err != nil {
 		return nil, err
@@ -146,7 +147,14 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if o.featuresPath == "" {
 		return e, nil
 	}
-	return e, saveFeatures(kept[1:], images, src, o)
+	if err := saveFeatures(kept[1:], images, src, o); err != nil {
+		if judge == nil {
+			return nil, err
+		}
+		e.FeaturesPath = ""
+		return e, err
+	}
+	return e, nil
 }
 
 // untouched are the features of the model as it is.

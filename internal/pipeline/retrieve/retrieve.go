@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -95,7 +96,8 @@ type Hit struct {
 // equal norms the earlier image comes first.
 //
 // With a SaveDir, it copies these images and draws them on sheets; see draw.
-// An image that cannot be read is named and left out.
+// An image that cannot be read is named and left out. A result that comes with an error
+// is whole, and lacks only the paths of what could not be drawn.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
 	if o.ScoresPath != "" {
@@ -148,8 +150,34 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return result, nil
 	}
 	skipped, err := d.draw(ctx, result)
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	result.Skipped = append(result.Skipped, skipped...)
+	if err != nil {
+		result.forgetMissing()
+	}
 	return result, err
+}
+
+// forgetMissing takes back the paths of files that are not there.
+func (r *Result) forgetMissing() {
+	keep := func(path *string) {
+		if _, err := os.Stat(*path); err != nil {
+			*path = ""
+		}
+	}
+	for i := range r.Neurons {
+		n := &r.Neurons[i]
+		keep(&n.Sheet)
+		for j := range n.Units {
+			u := &n.Units[j]
+			keep(&u.Heat)
+			for k := range u.Top {
+				keep(&u.Top[k].Path)
+			}
+		}
+	}
 }
 
 // find returns the pairs that stand for the texts, closest first. of is what the
@@ -176,7 +204,7 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 		return nil, err
 	}
 	defer pcs.Close()
-	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
-			Classes: cache.ListHash(classes), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+			Classes: cache.ListHash(classes), Layout: cache.ListHash([]string{o.Setup.Layout.Text()}),
 			LogitScale: o.Setup.LogitScale, ProbThd: o.Setup.ProbThd, AreaThd: o.Setup.AreaThd, Sink: o.Setup.Sink,
 			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
 		},
@@ -101,6 +101,7 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
 	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
+		file.Sums = nil
 		return file, 0, err
 	}
 	t.result.Complete = file.Complete

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -31,6 +33,26 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 	return words, class
 }
 
+// backgrounds are names of classes that stand for what is of no other class.
+var backgrounds = []string{"background", "unlabelled", "unlabeled", "other", "others", "none", "nothing", "void", "unknown"}
+
+// warnNoBackground warns where a threshold gives pixels to the first class, though that
+// is no background.
+func (o *Options) warnNoBackground(say ui.Reporter) {
+	first := o.Setup.Classes[0][0]
+	if slices.Contains(backgrounds, strings.ToLower(first)) && !o.Setup.Layout.ReduceZeroLabel {
+		return
+	}
+	if o.Setup.ProbThd > 0 {
+		say.Warn("{prob-thd} %g: pixels whose best class is less likely become %s, the first class: there is no class background",
+			o.Setup.ProbThd, foreign.Quote(first))
+	}
+	if o.Setup.AreaThd > 0 {
+		say.Warn("{area-thd} %g: shares are of the pixels that are not %s, the first class: there is no class background",
+			o.Setup.AreaThd, foreign.Quote(first))
+	}
+}
+
 // texts returns the words' embeddings, [P,O], centred.
 func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) ([]float32, error) {
 	O := m.Config.OutDim
@@ -44,7 +66,7 @@ func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) (
 		}
 		return s.centred(e.Rows, words, O)
 	}
-	e, err := model.NewEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads)
+	e, err := model.NewEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads, s.say)
 	if err != nil {
 		return nil, err
 	}

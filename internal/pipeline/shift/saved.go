@@ -80,8 +80,11 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		r.sumUp(concepts, asked)
 		return source.Recall(r.Path, r.Skipped, o.Strict, say)
 	}
-	src.Items = src.Items[lo+done : hi]
-	src.Images, src.Skipped = len(src.Items), saved.Skipped
+	if err := source.Unchanged(ctx, src.Items[lo:hi], file.Sums, o.Threads, say.Progress()); err != nil {
+		return err
+	}
+	src.Restrict(lo+done, hi)
+	src.Read, src.Skipped = file.Add, saved.Skipped
 	earlier := saved.shiftImages()
 	skipped := len(src.Skipped) // among the images before the next batch
 	keep := func(images []shiftImage, must bool) error {

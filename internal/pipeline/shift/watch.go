@@ -78,7 +78,8 @@ func (m Change) Size() float64 { return m.size }
 // score of every pair, each by the difference of its means in standard
 // deviations, with a bootstrap interval for those that moved most. Both folders
 // are read image by image, twice, so that memory does not grow with their
-// size but for the values of what is listed.
+// size but for the values of what is listed. A result that comes with an error is
+// whole, and could not be written.
 func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
@@ -124,12 +125,16 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if o.SavePath == "" {
 		return result, nil
 	}
-	return result, o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
+	err = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
 		e := json.NewEncoder(to)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")
 		return e.Encode(result)
 	})
+	if err != nil {
+		result.Path = ""
+	}
+	return result, err
 }
 
 // openBoth opens the two collections, which must come from the same weights and

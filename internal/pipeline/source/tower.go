@@ -26,6 +26,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		return nil, err
 	}
 	data = data.Stride(o.Stride)
+	sizes := data.Sizes()
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
 		return nil, err
@@ -43,9 +44,9 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
 		Origin: origin.Origin{
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
-			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
+			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
+		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
 	}, nil
 }
 
@@ -61,7 +62,18 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	}, r.say)
 	defer feed.Close()
 	var b Batch
+	read := 0
 	return feed.Next(ctx, len(src.Items), Visitor{
+		Read: func(p Image) error {
+			if err := p.AsListed(src.sizes[read], RestoreHint); err != nil {
+				return err
+			}
+			read++
+			if src.Read != nil {
+				src.Read(p.Sum)
+			}
+			return nil
+		},
 		Skip: func(s Skipped) { src.Skipped = append(src.Skipped, s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			n := len(items)

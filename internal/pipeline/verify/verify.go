@@ -61,7 +61,7 @@ type Report struct {
 	Bytes    int64     `json:"bytes"` // of its payloads
 	Problems []Problem `json:"problems"`
 	Parents  []Parent  `json:"parents"`
-	Images   string    `json:"pictures,omitempty"` // "same", "other", or "not checked"
+	Images   string    `json:"pictures,omitempty"` // "same", "same sizes", "other", or "not checked"
 	Repaired []Problem `json:"repaired,omitempty"` // what was wrong
 	Hint     string    `json:"hint,omitempty"`
 }
