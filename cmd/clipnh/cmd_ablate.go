@@ -195,7 +195,7 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 	}
 	return errors.Join(err, skippedImages(&result.Evaluation))
 }

@@ -113,7 +113,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 	}
 	return errors.Join(err, skippedImages(&result.Evaluation))
 }

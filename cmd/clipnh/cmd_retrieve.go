@@ -225,7 +225,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printRetrieve(result, opts, g.printer)
+		err = errors.Join(printRetrieve(result, opts, g.printer), printRounding(g.printer, result.Rounding))
 	}
 	if n := len(result.Skipped); err == nil && n > 0 {
 		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))

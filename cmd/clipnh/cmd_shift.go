@@ -388,7 +388,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printShift(g.printer, result)
+		err = errors.Join(printShift(g.printer, result), printRounding(g.printer, result.Rounding))
 	}
 	if n := len(result.Skipped); n > 0 {
 		err = errors.Join(err, fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images))

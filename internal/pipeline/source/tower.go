@@ -14,6 +14,7 @@ import (
 type towerReader struct {
 	model   *model.Model
 	tower   *clip.ImageTower
+	how     clip.ImageOptions // of the tower
 	options Options
 	threads int
 	say     ui.Reporter
@@ -33,7 +34,8 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	m.Tell(say)
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
+	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision}
+	tower, err := clip.NewImageTower(m.Checkpoint, options)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -45,7 +47,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
 		},
-		Pool: tower.Pool(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
+		Pool: tower.Pool(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
 }
 
@@ -58,6 +60,7 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	of := &factored{pool: src.Pool}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
+		First: MeasureRounding(r.model.Checkpoint, r.tower, r.how, func(found *Rounding) { src.Rounding = found }),
 	}, r.say)
 	defer feed.Close()
 	var b Batch
