@@ -227,7 +227,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printRetrieve(result, opts, g.printer)
+		err = errors.Join(printRetrieve(result, opts, g.printer), printRounding(g.printer, result.Rounding))
 	}
 	var skipped error
 	if n := len(result.Skipped); n > 0 {

@@ -19,9 +19,9 @@ import (
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
 // path is given, or else a tokenizer and templates.
-func AddTexts(o *origin.Origin, r artefact.Reader, embeddings, vocab string, templates []textlist.Template) (err error) {
+func AddTexts(o *origin.Origin, r artefact.Reader, embeddings string, facts artefact.Facts, vocab string, templates []textlist.Template) (err error) {
 	if embeddings != "" {
-		return r.AddRead(o, "embeddings", embeddings, artefact.KindEmbeddings)
+		return r.AddRead(o, "embeddings", embeddings, facts, artefact.KindEmbeddings)
 	}
 	o.Prompts, err = PromptsOf(vocab, templates)
 	return err

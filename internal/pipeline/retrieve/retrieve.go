@@ -46,10 +46,11 @@ type Options struct {
 
 // Result is what Retrieve found.
 type Result struct {
-	Images  int              `json:"images"` // that were compared
-	Found   []FoundPair      `json:"found,omitempty"`
-	Neurons []Neuron         `json:"neurons"`
-	Skipped []source.Skipped `json:"skipped"`
+	Images   int              `json:"images"` // that were compared
+	Found    []FoundPair      `json:"found,omitempty"`
+	Neurons  []Neuron         `json:"neurons"`
+	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // FoundPair is a pair whose direction is close to a text.
@@ -138,6 +139,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
 	}
+	result.Rounding = src.Rounding
 	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
 	for _, n := range result.Neurons {

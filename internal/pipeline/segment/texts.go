@@ -92,19 +92,24 @@ func (o *Options) usesPairs() bool {
 	return slices.ContainsFunc(o.Methods, heat.Method.UsesPairs)
 }
 
-// components opens those of the model's pairs, which must be of the last block or of
-// the one whose maps the neurons give; nil if no method takes pairs.
+// components opens those of the model's pairs; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
+	return o.Artefacts.ComponentsOf(o.PCsPath, o.componentFacts(m), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+}
+
+// componentFacts are what components must be of: the model's last block, or the one
+// whose maps the neurons give.
+func (o *Options) componentFacts(m *model.Model) artefact.Facts {
 	want := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
 			want.Block = a.Manifest.Origin.Block
 		}
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(want), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	return artefact.Of(want)
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.
