@@ -16,7 +16,7 @@ import (
 
 // withKeys are the tensors of a file that dicts alone lead to.
 func withKeys(f *File) []Tensor {
-	return slices.DeleteFunc(f.Tensors(), func(t Tensor) bool { _, ok := t.Keys(); return !ok })
+	return slices.DeleteFunc(f.Tensors(), func(t Tensor) bool { return !t.HasKeys() })
 }
 
 // entriesOf are these tensors, to be written again.
@@ -38,7 +38,7 @@ func copied(t testing.TB, f *File, tensor Tensor) []byte {
 	return b.Bytes()
 }
 
-var writers = map[string]func(io.Writer, []Entry) error{formatZip: WriteZip, formatSafetensors: WriteSafetensors}
+var writers = map[string]func(io.Writer, []Entry) error{FormatZip: WriteZip, FormatSafetensors: WriteSafetensors}
 
 // TestWriteEntries writes every golden model in both formats and reads it back: names in
 // their order, shapes, types and bytes are the same, and so are the bytes of two writes.
@@ -80,7 +80,7 @@ func sameTensors(t *testing.T, in *File, file []byte, format string) {
 		if !bytes.Equal(copied(t, out, got), copied(t, in, want)) {
 			t.Errorf("%s: other bytes", want.Name)
 		}
-		if s := got.view.store; format == formatZip && s.at%zipAlignment != 0 || s.at%int64(got.DType.Size()) != 0 {
+		if s := got.view.store; format == FormatZip && s.at%zipAlignment != 0 || s.at%int64(got.DType.Size()) != 0 {
 			t.Errorf("%s begins at byte %d", want.Name, s.at)
 		}
 	}
@@ -158,7 +158,7 @@ func TestWriteEntriesRefuses(t *testing.T) {
 		"own error":        {{[]string{"a"}, Float16, []int{2}, func(io.Writer) error { return errFull }}},
 	} {
 		for format, write := range writers {
-			if format == formatSafetensors && strings.HasSuffix(name, "not tensor") || format == formatSafetensors && name == "tensor, not dict" {
+			if format == FormatSafetensors && strings.HasSuffix(name, "not tensor") || format == FormatSafetensors && name == "tensor, not dict" {
 				continue // a and a.b are two names
 			}
 			if err := write(io.Discard, entries); err == nil {

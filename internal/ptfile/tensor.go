@@ -8,10 +8,10 @@ import (
 
 // The formats that File.Format names.
 const (
-	formatZip         = "torch zip"
-	formatLegacy      = "torch legacy"
-	formatTorchScript = "torchscript"
-	formatSafetensors = "safetensors"
+	FormatZip         = "torch zip"
+	FormatLegacy      = "torch legacy"
+	FormatTorchScript = "torchscript"
+	FormatSafetensors = "safetensors"
 )
 
 // Tensor describes one tensor of a File; its values are read by the File's
@@ -64,4 +64,10 @@ func readFull(r io.ReaderAt, b []byte, at int64) error {
 		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
 	}
 	return err
+}
+
+// HasKeys reports whether Keys are there.
+func (t Tensor) HasKeys() bool {
+	_, ok := t.Keys()
+	return ok
 }
