@@ -61,7 +61,7 @@ func (ck *Checkpoint) Edition(ctx context.Context, e PoolEdit, flat bool, tell f
 	for _, p := range ck.Config.parameters() {
 		if t := ck.tensors[p.name]; !t.HasKeys() {
 			return nil, hinted{
-				fmt.Errorf("%s: tensor %s lies in a list, or under a number, want weights in dicts", ck.path, foreign.Name(t.Name)),
+				fmt.Errorf("%s: tensor %s is in a list, or under a number, want weights in dicts", ck.path, foreign.Name(t.Name)),
 				"save its state dict alone from Python, with torch.save",
 			}
 		}

@@ -101,11 +101,8 @@ func (e *editor) applyMask(c *choice) (*cache.Artefact, error) {
 		return nil, nil
 	}
 	units, mode := c.shape, artefact.MaskOfPairs
-	if f, err := npy.Open(path); err == nil { // what is wrong with it, its reader says
-		if len(f.Shape) == 1 {
-			units, mode = c.shape[1:], artefact.MaskOfNeurons
-		}
-		f.Close()
+	if a, err := npy.ReadFile(path); err == nil && len(a.Shape) == 1 { // what is wrong with it, its reader says
+		units, mode = c.shape[1:], artefact.MaskOfNeurons
 	}
 	of := origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock}
 	keep, mask, err := e.Artefacts.Mask(path, artefact.Of(of).Mode(mode), units)
