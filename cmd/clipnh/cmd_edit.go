@@ -207,8 +207,8 @@ func runEdit(ctx context.Context, opts editOptions, g *globalOptions) error {
 	} else {
 		err = printEdit(result, g.printer)
 	}
-	if m := result.Moved; err == nil && m != nil && len(m.Skipped) > 0 {
-		err = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(len(m.Skipped))), len(m.Skipped)+m.Images)
+	if n := len(result.Skipped); err == nil && n > 0 {
+		err = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Moved.Images)
 	}
 	return err
 }

@@ -189,6 +189,12 @@ func TestInputsBelongTogether(t *testing.T) {
 			"model": "checkpoint sink.npy", "precision": "sink.npy"}},
 		{"ablate a model", tower + " --means-path {means.npy} --replace-index-path {mask.npy}", map[string]string{
 			"model": "checkpoint means.npy mask.npy", "block": "means.npy mask.npy", "precision": "means.npy mask.npy", "stride": "means.npy mask.npy"}},
+		{"edit", "edit --model {checkpoint} --remove-mask {mask.npy} --means-path {means.npy} --save-path " + out + ".pt", map[string]string{
+			"model": "checkpoint means.npy mask.npy", "block": "means.npy mask.npy", "precision": "means.npy mask.npy", "stride": "means.npy mask.npy"}},
+		{"edit by scores", "edit --model {checkpoint} --remove-mask {mask_n.npy} --scores {scores} --save-path " + out + ".pt", map[string]string{
+			"model": "checkpoint scores mask_n.npy", "block": "scores mask_n.npy", "stride": "scores mask_n.npy"}},
+		{"edit by texts", "edit --model {checkpoint} --remove-text dog --k 3 --vocab " + vocab + " --pcs-path {pc0.npy} --by zero --save-path " + out + ".pt", map[string]string{
+			"model": "checkpoint pc0.npy", "block": "pc0.npy"}},
 		{"sparse", "sparse --pcs-path {pc0.npy} --text-descs-embeddings-path {words.npy} --text-descs-list-path " + words + " --num-components 4 --restart --decomposition-save-path " + out + ".npz",
 			map[string]string{"model": "pc0.npy words.npy", "texts": "words.npy", "order": "words.npy"}},
 		{"describe", "describe h0n0 --pcs-path {pc0.npy} --text-descs-embeddings-path {words.npy} --text-descs-list-path " + words, map[string]string{

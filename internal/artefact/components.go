@@ -22,8 +22,8 @@ type Components struct {
 	Artefact *cache.Artefact // nil for a file of another program
 
 	tensor *Tensor
-	pool   *decomp.Pool // instead of a file
-	team   par.Team     // with pool
+	ov     *decomp.OV // instead of a file
+	team   par.Team   // with ov
 }
 
 // Components opens a file of components, [H,C,O] of pairs or [C,O] of neurons.
@@ -55,13 +55,13 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 
 // DirectionsOf are pairs' components as far as the weights alone tell: v/|v|, which is
 // PC0 up to its sign, the direction that a larger score adds. It is zero where v is.
-func DirectionsOf(p *decomp.Pool, team par.Team) *Components {
-	return &Components{Path: "the weights", Units: unit.Shape{p.Heads, p.Neurons}, OutDim: p.OutDim, pool: p, team: team}
+func DirectionsOf(p *decomp.OV, team par.Team) *Components {
+	return &Components{Path: "the weights", Units: unit.Shape{p.Heads, p.Neurons}, OutDim: p.OutDim, ov: p, team: team}
 }
 
 // Close closes the file.
 func (c *Components) Close() error {
-	if c.pool != nil {
+	if c.ov != nil {
 		return nil
 	}
 	return c.tensor.Close()
@@ -103,8 +103,8 @@ func (c *Components) ReadRows(do func(first int, rows []float32) error) error {
 // ReadRange fills rows [U,O] with the components of the units from first on.
 func (c *Components) ReadRange(rows []float32, first int) error {
 	t := c.tensor
-	if c.pool != nil {
-		c.pool.UnitDirections(rows, first, c.team)
+	if c.ov != nil {
+		c.ov.UnitDirections(rows, first, c.team)
 	} else if t.file == nil {
 		copy(rows, t.data[first*c.OutDim:])
 	} else if err := t.file.ReadFloat32(rows, int64(first)*int64(c.OutDim)); err != nil {

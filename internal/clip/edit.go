@@ -11,7 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
-// A PoolEdit is what WriteEdited changes in the attention pool; see decomp.Pool's
+// A PoolEdit is what WriteEdited changes in the attention pool; see decomp.OV's
 // EditedValue.
 type PoolEdit struct {
 	Factors    []float64 // of the columns of W_V, [H,C]

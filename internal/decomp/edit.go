@@ -18,7 +18,7 @@ import (
 
 // EditedValue returns W_V', [H,D,C], of factors α [H,C]. Changed weights are rounded by
 // round, as the file that they are written to does. Those whose factor is 1 are W_V's.
-func (p *Pool) EditedValue(factors []float64, round func(float64) float64) []float32 {
+func (p *OV) EditedValue(factors []float64, round func(float64) float64) []float32 {
 	C, D := p.Neurons, p.width()
 	edited := append([]float32(nil), p.Value...)
 	for h := range p.Heads {
@@ -37,7 +37,7 @@ func (p *Pool) EditedValue(factors []float64, round func(float64) float64) []flo
 
 // BiasChange returns B_O' - B_O, [O], of edited value weights [H,D,C] and mean scores
 // [H,C], in float64. It is exact also where edited weights were rounded.
-func (p *Pool) BiasChange(edited []float32, means []float64) []float64 {
+func (p *OV) BiasChange(edited []float32, means []float64) []float64 {
 	C, D := p.Neurons, p.width()
 	change := make([]float64, p.OutDim)
 	for c := range C { // c is h*D+d
@@ -59,8 +59,8 @@ func (p *Pool) BiasChange(edited []float32, means []float64) []float64 {
 }
 
 // Edited returns the pool with other value weights [H,D,C], which it retains, and with
-// change [O] added to B_O; nil adds nothing. It panics unless p is from NewPool.
-func (p *Pool) Edited(value []float32, change []float64) *Pool {
+// change [O] added to B_O; nil adds nothing. It panics unless p is from NewOV.
+func (p *OV) Edited(value []float32, change []float64) *OV {
 	if p.valueBias == nil {
 		panic("decomp: a pool from slices has no value bias")
 	}
@@ -68,7 +68,7 @@ func (p *Pool) Edited(value []float32, change []float64) *Pool {
 	for o, d := range change {
 		bias[o] = float32(float64(bias[o]) + d)
 	}
-	return NewPool(p.Heads, value, p.valueBias, p.Out, bias)
+	return NewOV(p.Heads, value, p.valueBias, p.Out, bias)
 }
 
 // MeanScores recovers mean scores from mean contributions m·v + b, which are given group
@@ -76,13 +76,13 @@ func (p *Pool) Edited(value []float32, change []float64) *Pool {
 type MeanScores struct {
 	Scores []float64 // m, [H,C]; 0 of pairs that are not asked for
 
-	pool       *Pool
+	pool       *OV
 	asked      []bool
 	left, size float64 // squared: of what is no multiple of v, and of what was given
 }
 
 // NewMeanScores prepares to recover the scores of the pairs asked for, [H,C].
-func (p *Pool) NewMeanScores(asked []bool) *MeanScores {
+func (p *OV) NewMeanScores(asked []bool) *MeanScores {
 	return &MeanScores{Scores: make([]float64, len(asked)), pool: p, asked: asked}
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // randomPool has H heads, C neurons and O dimensions, with biases as large as weights.
-func randomPool(random *rand.Rand, H, C, O int) *decomp.Pool {
+func randomPool(random *rand.Rand, H, C, O int) *decomp.OV {
 	draw := func(n int) []float32 {
 		x := make([]float32, n)
 		for i := range x {
@@ -18,7 +18,7 @@ func randomPool(random *rand.Rand, H, C, O int) *decomp.Pool {
 		}
 		return x
 	}
-	return decomp.NewPool(H, draw(C*C), draw(C), draw(O*C), draw(O))
+	return decomp.NewOV(H, draw(C*C), draw(C), draw(O*C), draw(O))
 }
 
 // TestEditedPool compares the features of an edited pool with explicit contributions
@@ -34,7 +34,7 @@ func TestEditedPool(t *testing.T) {
 		means[u] = random.NormFloat64()
 		scores[u] = float32(random.NormFloat64())
 	}
-	features := func(p *decomp.Pool, scores []float32) []float32 {
+	features := func(p *decomp.OV, scores []float32) []float32 {
 		dst := make([]float32, O)
 		p.Features(dst, make([]float32, C), scores, 1, par.NewTeam(1))
 		return dst
@@ -77,7 +77,7 @@ func TestEditedPool(t *testing.T) {
 // TestMeanScores recovers mean scores from the golden means, group by group, and tells
 // those of another pool.
 func TestMeanScores(t *testing.T) {
-	p := goldenPool(t)
+	p := goldenOV(t)
 	rows, s := read(t, "means_nh.npy"), read(t, "s.npy")
 	pairs, O := p.Heads*p.Neurons, p.OutDim
 	asked, want := make([]bool, pairs), make([]float32, pairs)
@@ -91,7 +91,7 @@ func TestMeanScores(t *testing.T) {
 		}
 	}
 	const group = 77 // of rows, which divides no head
-	recovered := func(p *decomp.Pool) *decomp.MeanScores {
+	recovered := func(p *decomp.OV) *decomp.MeanScores {
 		m := p.NewMeanScores(asked)
 		for lo := 0; lo < pairs; lo += group {
 			m.Add(lo, rows[lo*O:min(lo+group, pairs)*O], par.NewTeam(2))

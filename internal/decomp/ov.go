@@ -124,7 +124,7 @@ func (p *OV) AllDirections(team par.Team) []float32 {
 
 // UnitDirections writes v/|v| of the pairs from number first on to dst [n,O]; zero where v
 // is.
-func (p *Pool) UnitDirections(dst []float32, first int, team par.Team) {
+func (p *OV) UnitDirections(dst []float32, first int, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	for lo, end := first, first+len(dst)/O; lo < end; {
 		h := lo / C

@@ -104,8 +104,7 @@ func (e *editor) applyMask(c *choice) (*cache.Artefact, error) {
 	if a, err := npy.ReadFile(path); err == nil && len(a.Shape) == 1 { // what is wrong with it, its reader says
 		units, mode = c.shape[1:], artefact.MaskOfNeurons
 	}
-	of := origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock}
-	keep, mask, err := e.Artefacts.Mask(path, artefact.Of(of).Mode(mode), units)
+	keep, mask, err := e.Artefacts.Mask(path, e.facts().Mode(mode), units)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +117,7 @@ func (e *editor) applyMask(c *choice) (*cache.Artefact, error) {
 	if err := c.set(removed, 0, "{remove-mask} "+path); err != nil {
 		return nil, err
 	}
-	return mask, artefact.AddParent(&e.from, "mask", path, mask)
+	return mask, e.read("mask", path, mask)
 }
 
 // describeChoice is what the manifest says of the choice.

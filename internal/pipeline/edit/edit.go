@@ -80,9 +80,11 @@ type Result struct {
 	Texts   []Text   `json:"texts"`
 	Bias    Bias     `json:"bias"`
 
-	LeftOut  []string  `json:"left_out"` // tensors that the new file does not have
-	Unedited []string  `json:"unedited"` // other copies of the edited weights
-	Moved    *Movement `json:"moved,omitempty"`
+	LeftOut  []string `json:"left_out"` // tensors that the new file does not have
+	Unedited []string `json:"unedited"` // other copies of the edited weights
+
+	Moved   *Movement        `json:"moved,omitempty"`
+	Skipped []source.Skipped `json:"skipped"` // images that could not be compared
 }
 
 // Change is a pair that was edited.
@@ -164,18 +166,20 @@ func notItself(save string, inputs []string) error {
 // editor is a Run under way.
 type editor struct {
 	Options
-	model  *model.Model
-	say    ui.Reporter
-	team   par.Team
-	shape  unit.Shape
-	pool   *decomp.Pool
-	from   origin.Origin // of the new checkpoint
-	result Result
+	model *model.Model
+	say   ui.Reporter
+	team  par.Team
+	shape unit.Shape
+	ov    *decomp.OV
+	from  origin.Origin // of the new checkpoint
+
+	precision string // that artefacts read so far were collected in, where one says so
+	result    Result
 }
 
 func (e *editor) run(ctx context.Context) (*Result, error) {
 	var err error
-	if e.pool, err = e.model.Pool(); err != nil {
+	if e.ov, err = e.model.OV(); err != nil {
 		return nil, err
 	}
 	m, ck := e.model, e.model.Checkpoint
@@ -192,14 +196,14 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	edited := e.pool.EditedValue(chosen.factors, ck.ValueType().Round)
+	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
 	change := clip.PoolEdit{Factors: chosen.factors}
 	if means != nil {
-		if b := e.pool.BiasChange(edited, means); norm(b) > 0 {
+		if b := e.ov.BiasChange(edited, means); norm(b) > 0 {
 			change.BiasChange = b
 		}
 	}
-	after := e.pool.Edited(edited, change.BiasChange)
+	after := e.ov.Edited(edited, change.BiasChange)
 	if err := ck.CheckEdited(edited, after.OutBias()); err != nil {
 		return nil, err
 	}
@@ -222,13 +226,13 @@ func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
 	}
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
-	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.pool.OutDim, r.DType, e.from)
+	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
 	r.SHA256, err = artefact.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
 	if err != nil {
 		return err
 	}
 	progress.Done()
-	r.Path, r.Format, r.LeftOut, r.Unedited = e.SavePath, f.name, edition.LeftOut, edition.Unedited
+	r.Path, r.Format, r.LeftOut, r.Unedited = e.SavePath, f.name, append(r.LeftOut, edition.LeftOut...), append(r.Unedited, edition.Unedited...)
 	r.From, r.FromFormat, r.FromSHA256 = e.Model, ck.Format(), e.model.Hash
 	e.tell(ck)
 	return nil
@@ -263,10 +267,11 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 
 // describe fills in what changes.
 func (e *editor) describe(chosen *choice, means []float64, edited []float32, bias []float64) {
-	r, ck, p := &e.result, e.model.Checkpoint, e.pool
+	r, ck, p := &e.result, e.model.Checkpoint, e.ov
 	H, C := p.Heads, p.Neurons
 	D := C / H
 	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, H, C, ck.ValueType().String(), []Change{}
+	r.Skipped, r.LeftOut, r.Unedited = []source.Skipped{}, []string{}, []string{}
 	v, of := make([]float32, C*p.OutDim), -1 // the directions of a head
 	for u, f := range chosen.factors {
 		if f == 1 {

@@ -140,7 +140,7 @@ func run(t testing.TB, o Options) *Result {
 // images are features [B,O] and scores [B,H,C] of the four preprocessed golden images.
 type images struct {
 	features, scores []float32
-	pool             *decomp.Pool
+	ov               *decomp.OV
 }
 
 func look(t testing.TB, model string) images {
@@ -156,7 +156,7 @@ func look(t testing.TB, model string) images {
 	}
 	pixels, shape := pipelinetest.ReadGolden(t, "dataset_pre4.npy")
 	c := tower.Config()
-	seen := images{make([]float32, shape[0]*c.OutDim), make([]float32, shape[0]*c.Heads()*c.Neurons()), tower.Pool()}
+	seen := images{make([]float32, shape[0]*c.OutDim), make([]float32, shape[0]*c.Heads()*c.Neurons()), tower.OV()}
 	if err := tower.Run(pixels, clip.Output{Features: seen.features, Scores: seen.scores}); err != nil {
 		t.Fatal(err)
 	}
@@ -228,12 +228,12 @@ func TestAblation(t *testing.T) {
 				if by == ByZero { // a score of zero leaves the share of the bias
 					rows = nil
 					for u := range H * C {
-						rows = append(rows, before.pool.Bias[u/C*O:(u/C+1)*O]...)
+						rows = append(rows, before.ov.Bias[u/C*O:(u/C+1)*O]...)
 					}
 				}
 				ablation.AddMeans(0, rows)
 				want, n := make([]float32, 4*O), 4
-				before.pool.AblatedFeatures(want, make([]float32, n*C), make([]float32, n*H*C), before.scores, n, ablation, par.NewTeam(2))
+				before.ov.AblatedFeatures(want, make([]float32, n*C), make([]float32, n*H*C), before.scores, n, ablation, par.NewTeam(2))
 				far(t, fmt.Sprint(name, ", ", mask, " by ", by), look(t, save).features, want, exact)
 			}
 		}

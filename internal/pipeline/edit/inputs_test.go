@@ -87,7 +87,7 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pool, err := ck.Pool()
+	pool, err := ck.OV()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +191,8 @@ func TestMovement(t *testing.T) {
 		want.NormAfter += decomp.Norm(g) / n
 	}
 	m := r.Moved
-	if m.Images != len(names) || len(m.Skipped) != 2 || m.Farthest != want.Farthest {
-		t.Errorf("%d images, %d skipped, farthest %s; want %d, 2, %s", m.Images, len(m.Skipped), m.Farthest, len(names), want.Farthest)
+	if m.Images != len(names) || len(r.Skipped) != 2 || m.Farthest != want.Farthest {
+		t.Errorf("%d images, %d skipped, farthest %s; want %d, 2, %s", m.Images, len(r.Skipped), m.Farthest, len(names), want.Farthest)
 	}
 	for i, pair := range [][2]float64{
 		{m.CosineMean, want.CosineMean}, {m.CosineMin, want.CosineMin}, {m.DistanceMean, want.DistanceMean},

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -21,9 +22,16 @@ func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]
 	return e.meansOfContributions(ctx, c, mask)
 }
 
-// facts are those of what was collected with this model from its last block.
+// facts are those of what was collected with this model from its last block, in the
+// precision of what was read before.
 func (e *editor) facts() artefact.Facts {
-	return artefact.Of(origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock})
+	return artefact.Of(origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock, Precision: e.precision})
+}
+
+// read tells the origin what was read in a role; a is nil for another program's file.
+func (e *editor) read(role, path string, a *cache.Artefact) error {
+	e.precision = cmp.Or(e.precision, artefact.OriginOf(a).Precision)
+	return artefact.AddParent(&e.from, role, path, a)
 }
 
 // meansOfContributions takes the scores out of mean contributions m·v + b.
@@ -33,7 +41,7 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 		return nil, err
 	}
 	defer t.Close()
-	if err := t.WantShape([]int{e.pool.Heads, e.pool.Neurons, e.pool.OutDim}, ", means of pairs"); err != nil {
+	if err := t.WantShape([]int{e.ov.Heads, e.ov.Neurons, e.ov.OutDim}, ", means of pairs"); err != nil {
 		return nil, err
 	}
 	if err := e.Artefacts.SameParent(mask, t.Artefact, e.MeansPath, "contributions"); err != nil {
@@ -43,7 +51,7 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 	for u, f := range c.factors {
 		changed[u] = f != 1
 	}
-	means := e.pool.NewMeanScores(changed)
+	means := e.ov.NewMeanScores(changed)
 	err = t.ReadRows(func(first int, rows []float32) error {
 		means.Add(first, rows, e.team)
 		return ctx.Err()
@@ -57,7 +65,7 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 		return nil, fmt.Errorf("%s: %w: means of another model: %.0f %% of their size is no contribution of the pairs of %s",
 			e.MeansPath, cache.ErrStale, 100*misfit, e.Model)
 	}
-	return means.Scores, artefact.AddParent(&e.from, "means", e.MeansPath, t.Artefact)
+	return means.Scores, e.read("means", e.MeansPath, t.Artefact)
 }
 
 // meansOfCollection averages scores.
@@ -78,7 +86,7 @@ func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([
 			return nil, fmt.Errorf("%w, which is %s", err, e.ScoresPath)
 		}
 	}
-	return means, artefact.AddParent(&e.from, "contributions", e.ScoresPath, a)
+	return means, e.read("contributions", e.ScoresPath, a)
 }
 
 func (e *editor) averages(ctx context.Context, a *cache.Artefact) ([]float64, error) {
@@ -102,7 +110,7 @@ func (e *editor) averages(ctx context.Context, a *cache.Artefact) ([]float64, er
 		return nil, fmt.Errorf("%s: scores of no image, want one or more", a.Path())
 	}
 	const group = 64 // images in memory
-	each := s.Pool.Heads * s.Pool.Neurons
+	each := s.OV.Heads * s.OV.Neurons
 	rows, means := make([]float32, min(group, s.Images)*each), make([]float64, each)
 	for lo := 0; lo < s.Images; lo += group {
 		if err := ctx.Err(); err != nil {

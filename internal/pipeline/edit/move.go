@@ -23,13 +23,11 @@ type Movement struct {
 
 	NormBefore float64 `json:"norm_before"` // mean of |f|
 	NormAfter  float64 `json:"norm_after"`
-
-	Skipped []source.Skipped `json:"skipped"`
 }
 
 // move sends the images through the model once. As the edit leaves tokens and attention
 // as they are, scores are those of both models, and features differ by the pools alone.
-func (e *editor) move(ctx context.Context, after *decomp.Pool) (*Movement, error) {
+func (e *editor) move(ctx context.Context, after *decomp.OV) (*Movement, error) {
 	o := e.Images
 	o.Model, o.ScoresPath = e.Model, ""
 	src, err := source.OpenTower(ctx, o, e.Threads, e.say)
@@ -40,14 +38,14 @@ func (e *editor) move(ctx context.Context, after *decomp.Pool) (*Movement, error
 	progress := e.say.Progress()
 	progress.Start(int64(src.Images), ui.Images, "compare")
 	defer progress.Done()
-	m, O := &Movement{CosineMin: math.Inf(1), Skipped: []source.Skipped{}}, src.OutDim
+	m, O := &Movement{CosineMin: math.Inf(1)}, src.OutDim
 	var values, before, moved []float32
 	err = src.Each(ctx, func(b source.Batch) error {
 		n := len(b.Names)
 		if len(before) < n*O {
 			values, before, moved = make([]float32, n*src.Neurons), make([]float32, n*O), make([]float32, n*O)
 		}
-		e.pool.Features(before, values, b.Scores, n, e.team)
+		e.ov.Features(before, values, b.Scores, n, e.team)
 		after.Features(moved, values, b.Scores, n, e.team)
 		for i, name := range b.Names {
 			if err := m.add(name, before[i*O:(i+1)*O], moved[i*O:(i+1)*O]); err != nil {
@@ -65,7 +63,7 @@ func (e *editor) move(ctx context.Context, after *decomp.Pool) (*Movement, error
 	}
 	n := float64(m.Images)
 	m.CosineMean, m.DistanceMean, m.NormBefore, m.NormAfter = m.CosineMean/n, m.DistanceMean/n, m.NormBefore/n, m.NormAfter/n
-	m.Skipped = append(append(m.Skipped, src.Skipped...), src.Unlisted...)
+	e.result.Skipped = append(append(e.result.Skipped, src.Skipped...), src.Unlisted...)
 	return m, nil
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
@@ -72,12 +71,15 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 // components are those of svd, or what the weights say of them.
 func (e *editor) components() (*artefact.Components, error) {
 	if e.PCsPath == "" {
-		return artefact.DirectionsOf(e.pool, e.team), nil
+		return artefact.DirectionsOf(e.ov, e.team), nil
 	}
-	of := origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock}
-	pcs, err := e.Artefacts.ComponentsOf(e.PCsPath, artefact.Of(of), e.shape, e.pool.OutDim)
+	pcs, err := e.Artefacts.ComponentsOf(e.PCsPath, e.facts(), e.shape, e.ov.OutDim)
 	if err != nil {
 		return nil, err
 	}
-	return pcs, artefact.AddParent(&e.from, "components", e.PCsPath, pcs.Artefact)
+	if err := e.read("components", e.PCsPath, pcs.Artefact); err != nil {
+		pcs.Close()
+		return nil, err
+	}
+	return pcs, nil
 }
