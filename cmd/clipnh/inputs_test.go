@@ -44,6 +44,8 @@ func TestCountsAboveTheData(t *testing.T) {
 		{"registers --diff-save-path " + dir + "/sink.npy --list " + huge + images, exitDone, "sink drops"},
 		{"mask --neuron-head-norms-path " + a.at("norms.npy") + " --mask-save-path " + dir + "/mask.npy --top-images " + huge, exitDone, "neur_head_reprs"},
 		{shift + " --k " + huge, exitDone, "dog"},
+		{"edit --model " + a.model + " --remove-text dog --k " + huge + " --vocab " + testutil.Golden("text/toy_merges.txt.gz") + " --by zero --save-path " + dir + "/e.pt", exitDone, "1024 of 1024"},
+		{"edit --model " + a.model + " --remove n5 --by zero --batch-size " + huge + " --data-path " + data + " --save-path " + dir + "/e.pt", exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
 		{watch + " --k " + huge + " --list " + huge, exitDone, "dog"},
 		{watch + " --bootstrap 2000000000", exitUsage, "--bootstrap 2000000000: want 400 to 100000, or 0"},
 		{watch + " --bootstrap 1", exitUsage, "--bootstrap 1: want 400 to 100000, or 0"},

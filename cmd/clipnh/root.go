@@ -32,6 +32,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newReconstructCommand(g),
 			newMaskCommand(g),
 			newAblateCommand(g),
+			newEditCommand(g),
 			newSegmentCommand(g),
 			newShiftCommand(g),
 		}},

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
 		"internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/evaluate", "internal/pipeline/merge",
+		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/merge",
 		"internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
@@ -55,6 +55,11 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
+	},
+	"internal/pipeline/edit": {
+		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/textlist", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
