@@ -109,15 +109,16 @@ var allowed = map[string][]string{
 	},
 
 	// Domain: knows CLIP and the paper.
-	"configs":            {"internal/foreign", "internal/textlist"},
-	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
-	"internal/bpe":       {"internal/foreign"},
-	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
-	"internal/decomp":    {"internal/kernel", "internal/par"},
-	"internal/demo":      {},
-	"internal/imageprep": {"internal/jpeg"},
-	"internal/layout":    {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
+	"configs":              {"internal/foreign", "internal/textlist"},
+	"internal/asset":       {"configs", "internal/cache", "internal/download", "internal/foreign"},
+	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/bpe":         {"internal/foreign"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
+	"internal/dataset":     {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
+	"internal/decomp":      {"internal/kernel", "internal/par"},
+	"internal/demo":        {},
+	"internal/imageprep":   {"internal/jpeg"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
