@@ -86,7 +86,7 @@ var allowed = map[string][]string{
 
 	// What stages share.
 	"internal/pipeline/figure": {
-		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",

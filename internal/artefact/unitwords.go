@@ -1,12 +1,11 @@
-package retrieve
+package artefact
 
 import (
 	"fmt"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/npy"
-	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -17,18 +16,18 @@ type WordsOptions struct {
 	Components         int // words of a unit
 }
 
-// unitWords are the codes of units, by kind.
-type unitWords struct {
+// UnitWords are the codes of units, by kind.
+type UnitWords struct {
 	WordsOptions
-	pairs, neurons *artefact.Codes // nil: no words
-	count          int             // C
+	pairs, neurons *Codes // nil: no words
 }
 
-// openWords reads the codes, which must be of the source's model and units.
-func (o Options) openWords(src *source.Source) (*unitWords, error) {
+// UnitWords reads codes, which must be of the units and the model of what has origin
+// of. A pcsPath names components that those of pairs must have been made from.
+func (r Reader) UnitWords(o WordsOptions, units unit.Shape, of origin.Origin, pcsPath string) (*UnitWords, error) {
 	pcs := ""
-	if o.PCsPath != "" {
-		a, err := o.Artefacts.Open(o.PCsPath, nil, artefact.KindComponents)
+	if pcsPath != "" && len(o.DecompositionPaths) > 0 {
+		a, err := r.Open(pcsPath, nil, KindComponents)
 		if err != nil {
 			return nil, err
 		}
@@ -36,33 +35,34 @@ func (o Options) openWords(src *source.Source) (*unitWords, error) {
 			pcs = a.Hash()
 		}
 	}
-	w := &unitWords{WordsOptions: o.WordsOptions, count: src.Neurons}
+	w := &UnitWords{WordsOptions: o}
+	heads, neurons := units[0], units.Neurons()
 	for _, path := range o.DecompositionPaths {
-		d, err := o.Artefacts.Codes(path, nil)
+		d, err := r.Codes(path, nil)
 		if err != nil {
 			return nil, err
 		}
-		shape := unit.Shape{src.Neurons}
+		shape := unit.Shape{neurons}
 		if d.Artefact != nil {
-			if err := o.Artefacts.Check(d.Artefact, artefact.Of(src.Origin).Texts(o.Words)); err != nil {
+			if err := r.Check(d.Artefact, Of(of).Texts(o.Words)); err != nil {
 				return nil, err
 			}
 			shape = d.Units()
-		} else if d.Rows.Rows != src.Neurons {
-			shape = unit.Shape{src.Heads, src.Neurons}
+		} else if d.Rows.Rows != neurons {
+			shape = unit.Shape{heads, neurons}
 		}
-		if !slices.Equal(shape, unit.Shape{src.Heads, src.Neurons}) && !slices.Equal(shape, unit.Shape{src.Neurons}) {
-			return nil, fmt.Errorf("%s: codes of units %s, want [%d,%d] or [%d]", path, npy.ShapeString(shape), src.Heads, src.Neurons, src.Neurons)
+		if !slices.Equal(shape, unit.Shape{heads, neurons}) && !slices.Equal(shape, unit.Shape{neurons}) {
+			return nil, fmt.Errorf("%s: codes of units %s, want [%d,%d] or [%d]", path, npy.ShapeString(shape), heads, neurons, neurons)
 		}
-		if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
+		if err := d.Want(Product(shape), len(o.Words)); err != nil {
 			return nil, err
 		}
 		into := &w.neurons
 		if shape.IsPairs() {
 			into = &w.pairs
 			if d.Artefact != nil { // what texts are compared with
-				if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Parent("components", pcs)); err != nil {
-					return nil, fmt.Errorf("%w, %s", err, o.PCsPath)
+				if err := r.Check(d.Artefact, Facts{}.Parent("components", pcs)); err != nil {
+					return nil, fmt.Errorf("%w, %s", err, pcsPath)
 				}
 			}
 		}
@@ -74,12 +74,14 @@ func (o Options) openWords(src *source.Source) (*unitWords, error) {
 	return w, nil
 }
 
-// of returns the words of a unit; none where its code is not known.
-func (w *unitWords) of(head, neuron int) []artefact.Term {
-	d, u := w.pairs, head*w.count+neuron
-	if head == wholeNeuron {
-		d, u = w.neurons, neuron
-	}
+// Pair returns the words of pair h*C+n, and Neuron those of a neuron; none where the
+// code is not known.
+func (w *UnitWords) Pair(pair int) []Term { return w.of(w.pairs, pair) }
+
+// Neuron returns the words of a neuron; see Pair.
+func (w *UnitWords) Neuron(neuron int) []Term { return w.of(w.neurons, neuron) }
+
+func (w *UnitWords) of(d *Codes, u int) []Term {
 	if d == nil || !d.IsCoded(u) {
 		return nil
 	}

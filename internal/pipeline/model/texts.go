@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
@@ -39,6 +40,40 @@ func templatesHash(templates []textlist.Template) string {
 		prompts[i] = t.Fill("{}")
 	}
 	return cache.ListHash(prompts)
+}
+
+// TextOptions say where the embeddings of texts come from: a model's text tower, or a
+// file.
+type TextOptions struct {
+	Artefacts artefact.Reader
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that they are put into; none: the texts as they are
+	Path      string              // instead: embeddings of the texts, [M,O]
+	Threads   int
+}
+
+// Embeddings returns a unit vector per text, [texts,O]. A file must be of the model and
+// of these texts, as far as it says so, and have a row for each; kind is what the texts
+// are.
+func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
+	if o.Path != "" {
+		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Hash).Texts(texts), m.Config.OutDim)
+		if err != nil {
+			return nil, err
+		}
+		if e.Texts != len(texts) {
+			return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
+		}
+		return e.Rows, nil
+	}
+	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	progress := say.Progress()
+	progress.Start(int64(len(texts)), ui.Texts, "embed")
+	defer progress.Done()
+	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 }
 
 // Encoder turns texts into embeddings.
