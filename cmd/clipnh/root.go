@@ -33,6 +33,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newMaskCommand(g),
 			newAblateCommand(g),
 			newSegmentCommand(g),
+			newExplainCommand(g),
 			newShiftCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{

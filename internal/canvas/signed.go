@@ -30,7 +30,9 @@ func tint(r, g, b, share float64) color.NRGBA {
 		c = Below
 	}
 	weight := signedWeight * math.Min(math.Abs(share), 1)
-	mixed := func(channel uint8, ground float64) uint8 { return uint8(float64(channel)*weight + ground*(1-weight) + 0.5) }
+	mixed := func(channel uint8, ground float64) uint8 {
+		return uint8(float64(channel)*weight + ground*(1-weight) + 0.5)
+	}
 	return color.NRGBA{mixed(c.R, r), mixed(c.G, g), mixed(c.B, b), 0xff}
 }
 

@@ -10,19 +10,16 @@ import (
 
 // Files lists images by path: files as they are, whatever their extension, and for a
 // folder every image below it, at any depth, in name order. Names are paths as they
-// were given, cleaned and with slashes, without what leads out of the current folder.
-// A path that does not exist, or an image that two of them name, is an error.
+// were given, cleaned and with slashes. A path that does not exist, or an image that two
+// of them name, is an error.
 func Files(ctx context.Context, paths []string) (*Dataset, error) {
 	all := &Dataset{Kind: Images}
-	seen := map[string]string{} // paths, by name
+	seen := map[string]bool{}
 	add := func(item Item) error {
-		if other, twice := seen[item.Name]; twice {
-			if other == item.Path {
-				return fmt.Errorf("%s: given twice", item.Path)
-			}
-			return fmt.Errorf("%s and %s: both would be called %s", other, item.Path, item.Name)
+		if seen[item.Name] {
+			return fmt.Errorf("%s: given twice", item.Path)
 		}
-		seen[item.Name] = item.Path
+		seen[item.Name] = true
 		all.Items = append(all.Items, item)
 		return nil
 	}
@@ -33,7 +30,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 			return nil, err
 		}
 		if !info.IsDir() {
-			name := nameOf(path)
+			name := filepath.ToSlash(path)
 			if !isLine(name) {
 				return nil, fmt.Errorf("%q: name has a line break or is not UTF-8", path)
 			}
@@ -46,7 +43,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		folder := nameOf(path)
+		folder := filepath.ToSlash(path)
 		for _, item := range d.Items {
 			item.Name = inFolder(folder, item.Name)
 			if err := add(item); err != nil {
@@ -66,22 +63,12 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 	return all, nil
 }
 
-// nameOf is a clean path with slashes, from the last place on at which it leads down.
-func nameOf(path string) string {
-	name := filepath.ToSlash(path[len(filepath.VolumeName(path)):])
-	for strings.HasPrefix(name, "../") {
-		name = name[len("../"):]
-	}
-	switch name = strings.TrimLeft(name, "/"); name {
-	case ".", "..":
-		return ""
-	}
-	return name
-}
-
 func inFolder(folder, name string) string {
-	if folder == "" {
+	switch {
+	case folder == ".":
 		return name
+	case strings.HasSuffix(folder, "/"): // the root
+		return folder + name
 	}
 	return folder + "/" + name
 }

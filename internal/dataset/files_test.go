@@ -24,11 +24,11 @@ func TestFiles(t *testing.T) {
 	for _, test := range []struct {
 		name, paths, want string
 	}{
-		{"files and a folder", "4.png ../bare ../a", "4.png bare a/1.jpg a/2.png a/b/3.PNG"},
+		{"files and a folder", "4.png ../bare ../a", "4.png ../bare ../a/1.jpg ../a/2.png ../a/b/3.PNG"},
 		{"the current folder", ".", "4.png"},
-		{"the folder above", "..", "4.png a/1.jpg a/2.png a/b/3.PNG other/4.png"},
-		{"paths that are not clean", "./../a//b/./3.PNG", "a/b/3.PNG"},
-		{"an absolute path", dir + "/bare", strings.TrimPrefix(filepath.ToSlash(dir), "/") + "/bare"},
+		{"the folder above", "..", "../4.png ../a/1.jpg ../a/2.png ../a/b/3.PNG ../other/4.png"},
+		{"paths that are not clean", "./../a//b/./3.PNG", "../a/b/3.PNG"},
+		{"an absolute path", dir + "/bare", filepath.ToSlash(dir) + "/bare"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d, err := Files(t.Context(), strings.Fields(test.paths))
@@ -49,7 +49,6 @@ func TestFiles(t *testing.T) {
 	}
 	for paths, want := range map[string]string{
 		"4.png ./4.png":     "4.png: given twice",
-		"4.png ../4.png":    "4.png and ../4.png: both would be called 4.png",
 		"../a ../a/b/3.PNG": "../a/b/3.PNG: given twice",
 	} {
 		if _, err := Files(t.Context(), strings.Fields(paths)); err == nil || err.Error() != want {
