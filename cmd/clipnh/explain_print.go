@@ -81,7 +81,7 @@ func (e *explanationPrinter) explanation(x *explain.Explanation) error {
 	}
 	t := ui.NewTable(columns...)
 	t.Row(row...)
-	return errors.Join(e.p.Table(t), e.p.Text("\n"), e.classes(x), e.p.Text("\n"), e.units(x), e.p.Text("\n"), e.sums(x))
+	return errors.Join(e.p.Table(t), e.p.Text("\n"), e.classes(x), e.p.Text("\n"), e.units(x), e.sums(x))
 }
 
 // classes prints the classes of largest logit, and those that are explained.
@@ -95,7 +95,7 @@ func (e *explanationPrinter) classes(x *explain.Explanation) error {
 	return e.p.Table(t)
 }
 
-// units prints the listed pairs and neurons.
+// units prints the listed pairs and neurons, if there are any.
 func (e *explanationPrinter) units(x *explain.Explanation) error {
 	collection := e.setup.Collection
 	columns := []ui.Column{ui.Left("units"), ui.Left("unit"), ui.Right("part"), ui.Right("share %")}
@@ -109,7 +109,7 @@ func (e *explanationPrinter) units(x *explain.Explanation) error {
 			columns = append(columns, ui.Right(fmt.Sprintf("rank of %d", collection.Images)))
 		}
 	}
-	words := false
+	words, listed := false, false
 	groups := []struct {
 		name  string
 		parts []explain.Part
@@ -139,10 +139,13 @@ func (e *explanationPrinter) units(x *explain.Explanation) error {
 				row = append(row, termsOf(p))
 			}
 			t.Row(row...)
-			name = ""
+			name, listed = "", true
 		}
 	}
-	return e.p.Table(t)
+	if !listed {
+		return nil
+	}
+	return errors.Join(e.p.Table(t), e.p.Text("\n"))
 }
 
 func signedOrBlank(v *float64) string {
@@ -183,8 +186,9 @@ func termsOf(p explain.Part) string {
 func (e *explanationPrinter) sums(x *explain.Explanation) error {
 	t := ui.NewTable(ui.Left("sum"), ui.Right("pairs"), ui.Right("neurons"), ui.Right("places"))
 	number := func(v float64) string { return fmt.Sprintf("%+.4f", v) }
-	t.Row("listed", number(x.Pairs.Listed), number(x.Neurons.Listed), number(x.Places.Sum))
+	t.Row("listed", number(x.Pairs.Listed), number(x.Neurons.Listed), "")
 	t.Row("not listed", number(x.Pairs.Rest), number(x.Neurons.Rest), "")
+	t.Row("places of the image", "", "", number(x.Places.Sum))
 	t.Row("position embedding", "", "", number(x.Places.Position))
 	t.Row("constant", number(x.Constant), number(x.Constant), number(x.Constant))
 	t.Row("sum of the parts", number(x.Sum), number(x.Neurons.Listed+x.Neurons.Rest+x.Constant), number(x.Places.Sum+x.Places.Position+x.Constant))

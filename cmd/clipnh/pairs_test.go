@@ -205,6 +205,12 @@ func TestInputsBelongTogether(t *testing.T) {
 			"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy", "texts": "words.npy", "order": "words.npy"}},
 		{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes dog,cat --k 9 --image " + image, map[string]string{
 			"model": "checkpoint pc0.npy classes.npy", "block": "pc0.npy", "precision": "pc0.npy", "texts": "classes.npy", "order": "classes.npy"}},
+		{"explain", "explain " + image + " --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes dog,cat --scores {scores}" +
+			" --decomposition-save-path {codes.npz} --text-descs-list-path " + words, map[string]string{
+			"model": "checkpoint classes.npy scores codes.npz", "block": "scores codes.npz", "precision": "scores codes.npz",
+			"texts": "classes.npy codes.npz", "order": "classes.npy codes.npz"}},
+		{"explain means", "explain " + image + " --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes dog,cat --means-path {means.npy}", map[string]string{
+			"model": "checkpoint classes.npy means.npy", "block": "means.npy", "precision": "means.npy", "texts": "classes.npy", "order": "classes.npy"}},
 		{"merge", "merge --restart --save-path " + out + " {whole.1-of-2} {whole.2-of-2}", map[string]string{
 			"model": "whole.1-of-2 whole.2-of-2", "block": "whole.1-of-2 whole.2-of-2", "precision": "whole.1-of-2 whole.2-of-2"}},
 	} {
