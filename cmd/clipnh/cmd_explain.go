@@ -22,8 +22,8 @@ constant of the weights, exactly. The output has the classes with logits and
 probabilities; the pairs and neurons that add most to the logit, and those that
 take most from it; and the sum, next to the logit as the model gives it.
 
-Explained is the class of the largest logit, or --class. With --versus, what is
-explained is by how much the logit of --class exceeds that of another class.
+It explains the class of the largest logit, or --class. With --versus, it
+explains by how much the logit of --class exceeds that of another class.
 
 Images are files and folders, or a data set (--data-path). Classes are names
 separated by commas, a file of one name per line, or IN or PC (--classes); their

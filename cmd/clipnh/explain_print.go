@@ -191,8 +191,14 @@ func (e *explanationPrinter) sums(x *explain.Explanation) error {
 	t.Row("places of the image", "", "", number(x.Places.Sum))
 	t.Row("position embedding", "", "", number(x.Places.Position))
 	t.Row("constant", number(x.Constant), number(x.Constant), number(x.Constant))
-	t.Row("sum of the parts", number(x.Sum), number(x.Neurons.Listed+x.Neurons.Rest+x.Constant), number(x.Places.Sum+x.Places.Position+x.Constant))
-	logit := number(x.Logit)
-	t.Row("logit of the model", logit, logit, logit)
+	sums := []float64{x.Sum, x.Neurons.Listed + x.Neurons.Rest + x.Constant, x.Places.Sum + x.Places.Position + x.Constant}
+	total, logit, difference := []string{"sum of the parts"}, []string{"logit of the model"}, []string{"difference"}
+	for _, sum := range sums {
+		total, logit = append(total, number(sum)), append(logit, number(x.Logit))
+		difference = append(difference, fmt.Sprintf("%+.0e", sum-x.Logit))
+	}
+	t.Row(total...)
+	t.Row(logit...)
+	t.Row(difference...)
 	return e.p.Table(t)
 }

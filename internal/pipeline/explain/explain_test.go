@@ -1,11 +1,13 @@
 package explain
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -326,5 +328,29 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("wrote %v", files)
 			}
 		})
+	}
+}
+
+// TestDocumented holds that docs/explain.md names every field of the JSON.
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "explain.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := 0
+	for _, v := range []any{Setup{}, Collection{}, Result{}, Explanation{}, ClassLogit{}, Split{}, Part{}, Places{}} {
+		of := reflect.TypeOf(v)
+		for i := range of.NumField() {
+			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if name == "" {
+				continue
+			}
+			if fields++; !bytes.Contains(page, []byte("`"+name+"`")) {
+				t.Errorf("%s: docs/explain.md does not name %q", of.Name(), name)
+			}
+		}
+	}
+	if fields < 40 {
+		t.Errorf("only %d fields", fields)
 	}
 }
