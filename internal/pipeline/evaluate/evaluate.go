@@ -153,7 +153,7 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.Pool == nil || len(w.values) >= n*src.Neurons {
+	if src.OV == nil || len(w.values) >= n*src.Neurons {
 		return
 	}
 	w.values = make([]float32, n*src.Neurons)
