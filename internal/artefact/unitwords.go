@@ -23,8 +23,8 @@ type UnitWords struct {
 }
 
 // UnitWords reads codes, which must be of the units and the model of what has origin
-// of. A pcsPath names components that those of pairs must have been made from.
-func (r Reader) UnitWords(o WordsOptions, units unit.Shape, of origin.Origin, pcsPath string) (*UnitWords, error) {
+// from. A pcsPath names components that those of pairs must have been made from.
+func (r Reader) UnitWords(o WordsOptions, units unit.Shape, from origin.Origin, pcsPath string) (*UnitWords, error) {
 	pcs := ""
 	if pcsPath != "" && len(o.DecompositionPaths) > 0 {
 		a, err := r.Open(pcsPath, nil, KindComponents)
@@ -44,7 +44,7 @@ func (r Reader) UnitWords(o WordsOptions, units unit.Shape, of origin.Origin, pc
 		}
 		shape := unit.Shape{neurons}
 		if d.Artefact != nil {
-			if err := r.Check(d.Artefact, Of(of).Texts(o.Words)); err != nil {
+			if err := r.Check(d.Artefact, Of(from).Texts(o.Words)); err != nil {
 				return nil, err
 			}
 			shape = d.Units()

@@ -12,7 +12,7 @@
 // it is: what a logit would be without a pair is another question.
 //
 // A Target holds what depends on the weights and the texts only; it is made from a
-// decomp.Pool, so scores that were collected are enough. Only places need what the
+// decomp.OV, so scores that were collected are enough. Only places need what the
 // attention pool read of the image as well. Everything is summed in float64.
 //
 // Axis letters: H heads, C neurons, D = C/H, O the joint image-text dimension, T
@@ -85,10 +85,10 @@ type Target struct {
 }
 
 // NewTarget returns the target of the vector t [O].
-func NewTarget(p *decomp.Pool, t []float64, team par.Team) *Target {
-	H, C, D := p.Heads, p.Neurons, p.Neurons/p.Heads
+func NewTarget(ov *decomp.OV, t []float64, team par.Team) *Target {
+	H, C, D := ov.Heads, ov.Neurons, ov.Neurons/ov.Heads
 	target := &Target{Heads: H, Neurons: C, Products: make([]float64, H*C)}
-	for o, k := range p.Constant() {
+	for o, k := range ov.Constant() {
 		target.Constant += float64(k) * t[o]
 	}
 	team.For(H, func(lo, hi, _ int) {
@@ -96,13 +96,13 @@ func NewTarget(p *decomp.Pool, t []float64, team par.Team) *Target {
 		for h := lo; h < hi; h++ {
 			clear(output)
 			for o, x := range t {
-				for d, w := range p.Out[o*C+h*D:][:D] {
+				for d, w := range ov.Out[o*C+h*D:][:D] {
 					output[d] += x * float64(w)
 				}
 			}
 			row := target.Products[h*C : (h+1)*C]
 			for d, y := range output {
-				for n, w := range p.Value[(h*D+d)*C:][:C] {
+				for n, w := range ov.Value[(h*D+d)*C:][:C] {
 					row[n] += y * float64(w)
 				}
 			}

@@ -12,7 +12,7 @@ import (
 
 // A drawn is an attention pool with random weights, and an image that it read.
 type drawn struct {
-	pool                        *decomp.Pool
+	ov                          *decomp.OV
 	position, attention, tokens []float32 // [T,C], [H,T], [T,C]
 	scores                      []float32 // [H,C]
 	text                        []float32 // [O]
@@ -35,7 +35,7 @@ func draw(t *testing.T) drawn {
 	}
 	const H, C, O, T = heads, neurons, outDim, tokenCount
 	d := drawn{
-		pool:     decomp.NewPool(H, numbers(C*C), numbers(C), numbers(O*C), numbers(O)),
+		ov:       decomp.NewOV(H, numbers(C*C), numbers(C), numbers(O*C), numbers(O)),
 		position: numbers(T * C), attention: make([]float32, H*T), tokens: make([]float32, T*C),
 		scores: make([]float32, H*C), text: numbers(O),
 	}
@@ -69,7 +69,7 @@ func draw(t *testing.T) drawn {
 func (d drawn) logit(t *testing.T) (logit, factor float64) {
 	t.Helper()
 	feature := make([]float32, outDim)
-	d.pool.Features(feature, make([]float32, neurons), d.scores, 1, par.NewTeam(1))
+	d.ov.Features(feature, make([]float32, neurons), d.scores, 1, par.NewTeam(1))
 	factor, ok := Factor(feature)
 	if !ok {
 		t.Fatal("no direction")
@@ -90,7 +90,7 @@ func near(t *testing.T, what string, got, want float64) {
 func TestPartsSumToTheLogit(t *testing.T) {
 	d := draw(t)
 	logit, factor := d.logit(t)
-	target := NewTarget(d.pool, Difference(d.text, nil), par.NewTeam(2))
+	target := NewTarget(d.ov, Difference(d.text, nil), par.NewTeam(2))
 	constant := factor * target.Constant
 	parts := make([]float64, heads*neurons)
 	Parts(target, parts, d.scores, factor)
@@ -130,9 +130,9 @@ func TestTarget(t *testing.T) {
 	other := slices.Clone(d.text)
 	slices.Reverse(other)
 	team := par.NewTeam(1)
-	alone, against := NewTarget(d.pool, Difference(d.text, nil), team), NewTarget(d.pool, Difference(other, nil), team)
-	difference := NewTarget(d.pool, Difference(d.text, other), par.NewTeam(4))
-	v := d.pool.AllDirections(team)
+	alone, against := NewTarget(d.ov, Difference(d.text, nil), team), NewTarget(d.ov, Difference(other, nil), team)
+	difference := NewTarget(d.ov, Difference(d.text, other), par.NewTeam(4))
+	v := d.ov.AllDirections(team)
 	for u, got := range alone.Products {
 		want := 0.0
 		for o, x := range d.text {

@@ -102,8 +102,8 @@ func (p *OV) transposeWeights() {
 }
 
 // Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
-// pool's own slice, which must not be written to.
-func (p *Pool) Constant() []float32 { return p.constant }
+// OV's own slice, which must not be written to.
+func (p *OV) Constant() []float32 { return p.constant }
 
 // width is D, the channels of a head.
 func (p *OV) width() int { return p.Neurons / p.Heads }

@@ -98,15 +98,15 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	defer m.Close()
 	m.Tell(say)
 	e := &explainer{o: &o, say: say, team: par.NewTeam(o.Threads), class: class, versus: versus}
-	of := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
-	pool, err := m.Pool()
+	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	ov, err := m.OV()
 	if err != nil {
 		return nil, err
 	}
-	if e.words, err = o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{pool.Heads, pool.Neurons}, of, ""); err != nil {
+	if e.words, err = o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{ov.Heads, ov.Neurons}, made, ""); err != nil {
 		return nil, err
 	}
-	if e.usual, err = o.openUsual(ctx, of, pool, e.team); err != nil {
+	if e.usual, err = o.openUsual(ctx, made, ov, e.team); err != nil {
 		return nil, err
 	}
 	defer e.usual.close()
@@ -126,9 +126,9 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	setup := &Setup{
-		Model: of.Model, Weights: of.Weights, Precision: of.Precision, LogitScale: attribution.Scale,
+		Model: made.Model, Weights: made.Weights, Precision: made.Precision, LogitScale: attribution.Scale,
 		Classes: o.Classes, Class: o.Class, Versus: o.Versus, Collection: e.usual.said(),
-		Heads: pool.Heads, Neurons: pool.Neurons,
+		Heads: ov.Heads, Neurons: ov.Neurons,
 	}
 	if err := sink.Begin(setup); err != nil {
 		return nil, err

@@ -169,7 +169,7 @@ func (e *explainer) targetOf(logits []float64) *target {
 		return e.texts[i*O : (i+1)*O]
 	}
 	t := &target{class: class, versus: e.versus}
-	t.Target = attribution.NewTarget(e.tower.Pool(), attribution.Difference(row(class), row(e.versus)), e.team)
+	t.Target = attribution.NewTarget(e.tower.OV(), attribution.Difference(row(class), row(e.versus)), e.team)
 	t.places = t.Target.Places(e.tower.Position(), e.team)
 	if len(e.targets) == keptTargets {
 		e.targets = slices.Delete(e.targets, 0, 1)

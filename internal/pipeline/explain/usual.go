@@ -24,43 +24,43 @@ type usual struct {
 }
 
 // openUsual reads the means of scores, which must be of the model and the block that
-// of says.
-func (o *Options) openUsual(ctx context.Context, of origin.Origin, pool *decomp.Pool, team par.Team) (*usual, error) {
+// from says.
+func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.OV, team par.Team) (*usual, error) {
 	switch {
 	case o.ScoresPath != "":
-		u := &usual{path: o.ScoresPath, means: make([]float64, pool.Heads*pool.Neurons)}
-		if err := u.openCollection(ctx, o.Artefacts, of, pool, team); err != nil {
+		u := &usual{path: o.ScoresPath, means: make([]float64, ov.Heads*ov.Neurons)}
+		if err := u.openCollection(ctx, o.Artefacts, from, ov, team); err != nil {
 			u.close()
 			return nil, err
 		}
 		return u, nil
 	case o.MeansPath != "":
-		means, err := o.readMeans(of, pool, team)
+		means, err := o.readMeans(from, ov, team)
 		return &usual{path: o.MeansPath, means: means}, err
 	}
 	return &usual{}, nil
 }
 
-func (u *usual) openCollection(ctx context.Context, r artefact.Reader, of origin.Origin, pool *decomp.Pool, team par.Team) error {
-	a, err := r.Collection(u.path, artefact.Of(of), artefact.KindScores, artefact.KindStatistics)
+func (u *usual) openCollection(ctx context.Context, r artefact.Reader, from origin.Origin, ov *decomp.OV, team par.Team) error {
+	a, err := r.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics)
 	if err != nil {
 		return err
 	}
-	var theirs *decomp.Pool
+	var theirs *decomp.OV
 	if a.Manifest.Kind == artefact.KindStatistics {
 		if u.stats, err = artefact.StatisticsOf(a); err != nil {
 			return err
 		}
-		u.images, theirs = u.stats.Images, u.stats.Pool
+		u.images, theirs = u.stats.Images, u.stats.OV
 	} else {
 		if u.scores, err = artefact.ScoresOf(a); err != nil {
 			return err
 		}
-		u.images, theirs = u.scores.Images, u.scores.Pool
+		u.images, theirs = u.scores.Images, u.scores.OV
 	}
 	pairs := len(u.means)
-	if theirs.Heads != pool.Heads || theirs.Neurons != pool.Neurons {
-		return fmt.Errorf("%s: %d heads and %d neurons, want the model's %d and %d", u.path, theirs.Heads, theirs.Neurons, pool.Heads, pool.Neurons)
+	if theirs.Heads != ov.Heads || theirs.Neurons != ov.Neurons {
+		return fmt.Errorf("%s: %d heads and %d neurons, want the model's %d and %d", u.path, theirs.Heads, theirs.Neurons, ov.Heads, ov.Neurons)
 	}
 	if u.images < 1 {
 		return fmt.Errorf("%s: no images, want one or more", u.path)
@@ -113,13 +113,13 @@ func (u *usual) eachRows(ctx context.Context, do func(rows []float32)) error {
 //	m = (r - b)·v / |v|²
 //
 // and zero for pairs whose direction v is zero.
-func (o *Options) readMeans(of origin.Origin, pool *decomp.Pool, team par.Team) ([]float64, error) {
-	t, err := o.Artefacts.Tensor(o.MeansPath, artefact.Of(of), artefact.KindMeans)
+func (o *Options) readMeans(from origin.Origin, ov *decomp.OV, team par.Team) ([]float64, error) {
+	t, err := o.Artefacts.Tensor(o.MeansPath, artefact.Of(from), artefact.KindMeans)
 	if err != nil {
 		return nil, err
 	}
 	defer t.Close()
-	H, C, O := pool.Heads, pool.Neurons, pool.OutDim
+	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	if err := t.WantShape([]int{H, C, O}, ", means of the model's pairs"); err != nil {
 		return nil, err
 	}
@@ -129,8 +129,8 @@ func (o *Options) readMeans(of origin.Origin, pool *decomp.Pool, team par.Team) 
 		if err := t.Read(rows, h*C*O); err != nil {
 			return nil, err
 		}
-		pool.Directions(v, h, 0, C, team)
-		b := pool.Bias[h*O : (h+1)*O]
+		ov.Directions(v, h, 0, C, team)
+		b := ov.Bias[h*O : (h+1)*O]
 		team.For(C, func(lo, hi, _ int) {
 			for n := lo; n < hi; n++ {
 				along, square := 0.0, 0.0
