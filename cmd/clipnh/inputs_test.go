@@ -59,6 +59,8 @@ func TestCountsAboveTheData(t *testing.T) {
 			exitFailed, "the model has"},
 		{"ablate --mode zero_sink --features-save-path " + dir + "/f.npy --batch-size 1024" + images, exitDone, "zero_sink"},
 		{"ablate --mode zero_sink --features-save-path " + dir + "/f.npy --batch-size " + huge + images, exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
+		{"explain --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + " --list " + huge + " --maps " + huge + " --top " + huge + images, exitDone, "neurons for"},
+		{"explain --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + " --batch-size " + huge + images, exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
 		{"collect --save-path " + dir + "/c --batch-size " + huge + images, exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
 		{"retrieve --neur-idxs 1 --batch-size " + huge + images, exitUsage, "--batch-size " + huge + ": want 1 to 1024"},
 		{"registers --diff-save-path " + dir + "/r.npy --batch-size " + huge + images, exitUsage, "--batch-size " + huge + ": want 1 to 1024"},

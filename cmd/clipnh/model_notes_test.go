@@ -23,6 +23,7 @@ func TestModelNotes(t *testing.T) {
 		{{"registers", "--diff-save-path", in("sink.npy")}, images},
 		{{"embed", "--lines", testutil.Golden("text/words.txt"), "--embeddings-save-path", in("words.npy")}, vocab},
 		{{"segment", "--method", "self-self", "--image", testutil.Golden("seg/slide.png"), "--classes", "dog,cat"}, vocab},
+		{{"explain", "--classes", "dog,cat"}, images, vocab},
 		{{"shift", "--concepts", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
 		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, all, vocab},
 		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, all},

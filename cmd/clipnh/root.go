@@ -34,6 +34,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newAblateCommand(g),
 			newEditCommand(g),
 			newSegmentCommand(g),
+			newExplainCommand(g),
 			newShiftCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{

@@ -104,11 +104,18 @@ func TestStaleInputs(t *testing.T) {
 	describe := func(pcs, texts string) []string {
 		return []string{"describe", "h0n0", "--pcs-path", pcs, "--text-descs-embeddings-path", texts, "--text-descs-list-path", words}
 	}
+	explain := func(classes string, more ...string) []string {
+		return slices.Concat([]string{"explain", filepath.Join(data, "val"), "--model", a.model, "--classes", a.at("two.txt"), "--imagenet-zeroshot-path", classes}, more)
+	}
 	for _, test := range []struct {
 		name string
 		args []string
 		want string // what differs
 	}{
+		{"explain: scores of another model", explain(a.at("classes.npy"), "--scores", b.at("scores")), "weights"},
+		{"explain: means of another model", explain(a.at("classes.npy"), "--means-path", b.at("means.npy")), "weights"},
+		{"explain: classes of another model", explain(b.at("classes.npy")), "weights"},
+		{"explain: words of codes of another model", explain(a.at("classes.npy"), "--decomposition-save-path", b.at("codes.npz"), "--text-descs-list-path", words), "weights"},
 		{"sparse: words of another model", sparse(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: words of another model", describe(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: codes of other directions", []string{"describe", "h0n0", "--decomposition-save-path", a.at("codes.npz"),

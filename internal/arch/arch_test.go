@@ -29,8 +29,8 @@ var allowed = map[string][]string{
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
 		"internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/merge",
-		"internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
+		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain",
+		"internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
 	},
@@ -67,6 +67,12 @@ var allowed = map[string][]string{
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
+	"internal/pipeline/explain": {
+		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
+		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
+		"internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist",
+		"internal/ui", "internal/unit",
+	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
@@ -92,7 +98,7 @@ var allowed = map[string][]string{
 
 	// What stages share.
 	"internal/pipeline/figure": {
-		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
@@ -115,15 +121,16 @@ var allowed = map[string][]string{
 	},
 
 	// Domain: knows CLIP and the paper.
-	"configs":            {"internal/foreign", "internal/textlist"},
-	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
-	"internal/bpe":       {"internal/foreign"},
-	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
-	"internal/decomp":    {"internal/kernel", "internal/par"},
-	"internal/demo":      {},
-	"internal/imageprep": {"internal/jpeg"},
-	"internal/layout":    {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
+	"configs":              {"internal/foreign", "internal/textlist"},
+	"internal/asset":       {"configs", "internal/cache", "internal/download", "internal/foreign"},
+	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/bpe":         {"internal/foreign"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
+	"internal/dataset":     {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
+	"internal/decomp":      {"internal/kernel", "internal/par"},
+	"internal/demo":        {},
+	"internal/imageprep":   {"internal/jpeg"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
 	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},

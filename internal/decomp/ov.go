@@ -101,6 +101,10 @@ func (p *OV) transposeWeights() {
 	kernel.Transpose(p.outAcross, p.Out, p.OutDim, C)
 }
 
+// Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
+// OV's own slice, which must not be written to.
+func (p *OV) Constant() []float32 { return p.constant }
+
 // width is D, the channels of a head.
 func (p *OV) width() int { return p.Neurons / p.Heads }
 

@@ -78,7 +78,7 @@ func TestTexts(t *testing.T) {
 	}
 	defer ck.Close()
 	vocab := testutil.Golden("text/toy_merges.txt.gz")
-	encoder, err := model.NewEncoder(ck, vocab, 1)
+	encoder, err := model.NewEncoder(ck, vocab, 1, pipelinetest.Silent())
 	if err != nil {
 		t.Fatal(err)
 	}

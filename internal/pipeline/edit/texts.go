@@ -36,7 +36,7 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 		return err
 	}
 	defer pcs.Close()
-	encoder, err := model.NewEncoder(e.model.Checkpoint, e.Vocab, e.Threads)
+	encoder, err := model.NewEncoder(e.model.Checkpoint, e.Vocab, e.Threads, e.say)
 	if err != nil {
 		return err
 	}

@@ -30,18 +30,19 @@ type Options struct {
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
-	Texts        []string
-	TextPairs    int
-	PCsPath      string // .npy [H,C,O]
-	Vocab        string
-	Templates    []textlist.Template
-	Top          int    // images of a unit
-	SaveDir      string // for copies and sheets; may be empty
-	Store        *cache.Store
-	CopySide     int // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads   int // pairs of a neuron on its sheet, the strongest
-	Threads      int
-	WordsOptions // what directions are made of
+	Texts      []string
+	TextPairs  int
+	PCsPath    string // .npy [H,C,O]
+	Vocab      string
+	Templates  []textlist.Template
+	Top        int    // images of a unit
+	SaveDir    string // for copies and sheets; may be empty
+	Store      *cache.Store
+	CopySide   int    // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads int    // pairs of a neuron on its sheet, the strongest
+	Threads    int
+
+	artefact.WordsOptions // what directions are made of
 }
 
 // Result is what Retrieve found.
@@ -120,7 +121,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.openWords(src)
+	words, err := o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{src.Heads, src.Neurons}, src.Origin, o.PCsPath)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	for _, n := range result.Neurons {
 		for i := range n.Units {
 			u := &n.Units[i]
-			u.Words = words.of(u.head, n.index)
+			if u.head == wholeNeuron {
+				u.Words = words.Neuron(n.index)
+			} else {
+				u.Words = words.Pair(u.head*src.Neurons + n.index)
+			}
 		}
 	}
 	if d == nil {

@@ -55,29 +55,12 @@ func (o *Options) warnNoBackground(say ui.Reporter) {
 
 // texts returns the words' embeddings, [P,O], centred.
 func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) ([]float32, error) {
-	O := m.Config.OutDim
-	if path := s.o.TextsPath; path != "" {
-		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Hash).Texts(words), O)
-		if err != nil {
-			return nil, err
-		}
-		if e.Texts != len(words) {
-			return nil, fmt.Errorf("%s: %d rows, want %d, one for each word of the classes in their order", path, e.Texts, len(words))
-		}
-		return s.centred(e.Rows, words, O)
-	}
-	e, err := model.NewEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads, s.say)
+	from := model.TextOptions{Artefacts: s.o.Artefacts, Vocab: s.o.Vocab, Templates: s.o.Templates, Path: s.o.TextsPath, Threads: s.o.Threads}
+	rows, err := from.Embeddings(ctx, m, words, "word of the classes", s.say)
 	if err != nil {
 		return nil, err
 	}
-	progress := s.say.Progress()
-	progress.Start(int64(len(words)), ui.Texts, "embed")
-	defer progress.Done()
-	rows, err := e.Embed(ctx, words, s.o.Templates, func(n int) { progress.Add(int64(n)) })
-	if err != nil {
-		return nil, err
-	}
-	return s.centred(rows, words, O)
+	return s.centred(rows, words, m.Config.OutDim)
 }
 
 func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float32, error) {
