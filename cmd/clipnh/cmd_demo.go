@@ -15,6 +15,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -296,8 +297,8 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 		if at < 0 {
 			return nil, fmt.Errorf("%s: no line %q", in(demo.Words), word)
 		}
-		described, err := words.Describe(ctx, words.DescribeOptions{
-			CodingOptions:     words.CodingOptions{Words: list, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
+		described, err := coding.Describe(ctx, coding.DescribeOptions{
+			Options:           coding.Options{Words: list, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
 			DecompositionPath: in("caches/codes.npz"),
 		})
 		if err != nil {
