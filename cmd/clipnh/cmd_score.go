@@ -85,6 +85,8 @@ type scoreOptions struct {
 	given givenFlags
 	stage score.Options
 	ways  string
+
+	restart bool // discard what was made from something else
 }
 
 func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
@@ -102,6 +104,7 @@ func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.Uint64Var(&o.stage.Seed, "seed", 0, "draw other units with this `SEED`")
 	fs.IntVar(&o.stage.Draws, "draws", 0, "draw `N` other units for each unit; 0 is as many as make 1000 in all")
 	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the measures of each unit, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 
 func (o *scoreOptions) validate() error {
@@ -127,10 +130,10 @@ func (o *scoreOptions) validate() error {
 		return fmt.Errorf("--save-path %s: want a .npy file", o.stage.SavePath)
 	case o.stage.SavePath != "" && described > 1:
 		return fmt.Errorf("--save-path takes the measures of one description, want one, not %d", described)
-	case len(o.stage.Ways) == 0:
-		return o.given.refuse("without --method", "num-components", "collect-save-path")
 	}
-	return nil
+	return o.given.refuseIn(
+		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components", "collect-save-path"}},
+		rule{o.stage.SavePath == "", "without --save-path", []string{"restart"}})
 }
 
 // maxDraws bounds --draws; more would say no more.
@@ -178,7 +181,7 @@ func runScore(ctx context.Context, opts scoreOptions, g *globalOptions) error {
 	if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
 		return err
 	}
-	o.Artefacts, o.Threads = g.artefacts(), g.workers()
+	o.Artefacts, o.Writer, o.Threads = g.artefacts(), g.writer(opts.restart), g.workers()
 	result, err := score.Run(ctx, o, g.printer)
 	if err != nil {
 		return err

@@ -266,5 +266,5 @@ func (m *measurement) save() error {
 		return err
 	}
 	shape := append(slices.Clone([]int(m.pcs.Units)), savedMeasures)
-	return artefact.SaveFloat32(artefact.KindWordScores, m.SavePath, append(m.pcs.Units.Axes(), "V"), shape, values, from)
+	return m.Writer.SaveFloat32(artefact.KindWordScores, m.SavePath, append(m.pcs.Units.Axes(), "V"), shape, values, from)
 }

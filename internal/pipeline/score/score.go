@@ -47,6 +47,7 @@ type Options struct {
 	Seed           uint64
 	List           int    // units to name, of the highest and of the lowest correlation
 	AttributesPath string // csv of what is true of images; may be empty
+	Writer         artefact.Writer
 	SavePath       string // .npy of one description's measures; may be empty
 	Threads        int
 }
@@ -168,6 +169,15 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	m := newMeasurement(in)
+	if o.SavePath != "" {
+		from, err := m.origin(m.descriptions[0])
+		if err != nil {
+			return nil, err
+		}
+		if err := o.Writer.MayReplace(o.SavePath, artefact.KindWordScores, from); err != nil {
+			return nil, err
+		}
+	}
 	if err := m.run(ctx, say); err != nil {
 		return nil, err
 	}
