@@ -57,7 +57,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
@@ -69,7 +69,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",
-		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
+		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},

@@ -89,7 +89,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, result *Resul
 	return e.flush(ctx, result, sink)
 }
 
-// firstOf is the part of outputs of so many images.
+// firstOf is the outputs' part for the first images.
 func firstOf(out clip.Output, images int, c clip.Config) clip.Output {
 	return clip.Output{
 		Features: out.Features[:images*c.OutDim], Scores: out.Scores[:images*c.Heads()*c.Neurons()],
