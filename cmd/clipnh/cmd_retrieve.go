@@ -201,6 +201,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	}
 	p := o.stage
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
+	p.Store = g.files
 	if o.wordsPath != "" {
 		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
 			return p, err
@@ -219,18 +220,20 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		return err
 	}
 	result, err := retrieve.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printRetrieve(result, opts, g.printer)
+		err = errors.Join(printRetrieve(result, opts, g.printer), printRounding(g.printer, result.Rounding))
 	}
-	if n := len(result.Skipped); err == nil && n > 0 {
-		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	var skipped error
+	if n := len(result.Skipped); n > 0 {
+		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
-	return err
+	return outcome(written, err, skipped)
 }
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {

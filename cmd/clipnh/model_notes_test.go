@@ -28,6 +28,8 @@ func TestModelNotes(t *testing.T) {
 		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, all, vocab},
 		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, all},
 		{{"shift", "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, images, vocab},
+		{{"edit", "--remove", "n5", "--by", "zero", "--save-path", in("edited.pt")}},
+		{{"edit", "--remove", "n5", "--by", "zero", "--save-path", in("edited.pt")}, images},
 		{{"ablate", "--mode", "zero_sink", "--features-save-path", in("ablated.npy")}, images},
 		{{"reconstruct", "--pcs-paths", testutil.Golden("pc0_nh.npy"), "--means-path", testutil.Golden("means_nh.npy"), "--features-save-path", in("features.npy")}, images},
 		{{"retrieve", "--text", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("model")}, images, vocab},

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
 		"internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/evaluate", "internal/pipeline/explain",
+		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain",
 		"internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
@@ -39,8 +39,9 @@ var allowed = map[string][]string{
 	// left.
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui", "internal/unit",
+		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/directions": {
 		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
@@ -55,6 +56,11 @@ var allowed = map[string][]string{
 		"internal/hint", "internal/kernel", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
 	},
+	"internal/pipeline/edit": {
+		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/textlist", "internal/ui",
+		"internal/unit",
+	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
 		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
@@ -68,8 +74,8 @@ var allowed = map[string][]string{
 		"internal/ui", "internal/unit",
 	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",
-		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
+		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
@@ -80,12 +86,12 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui"},
 	"internal/pipeline/merge": {
-		"internal/artefact", "internal/cache", "internal/foreign", "internal/lowrank", "internal/npy", "internal/par",
-		"internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
+		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
+		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
 		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/ui",
 	},
@@ -95,7 +101,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
 		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
@@ -110,7 +116,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {
-		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
@@ -133,7 +139,7 @@ var allowed = map[string][]string{
 	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
+	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},

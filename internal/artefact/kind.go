@@ -30,6 +30,7 @@ const (
 	KindDescriptions    = "descriptions"     // codes as JSON
 	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
+	KindCheckpoint      = "checkpoint"       // of a model with edited pairs, [H,C,O]
 )
 
 // The files of a folder of a collection.

@@ -208,6 +208,7 @@ func GoldenScores(t testing.TB) string {
 func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	t.Helper()
 	_, shape := ReadGolden(t, "s.npy")
+	shape[0] = len(s) / (shape[1] * shape[2])
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
 		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
@@ -218,7 +219,7 @@ func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	}
 	names := func(to io.Writer) error {
 		items, _ := LabelledNames(t)
-		for _, item := range items {
+		for _, item := range items[:shape[0]] {
 			if _, err := io.WriteString(to, item.Name+"\n"); err != nil {
 				return err
 			}

@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -28,6 +31,26 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 		}
 	}
 	return words, class
+}
+
+// backgrounds are names of classes that stand for what is of no other class.
+var backgrounds = []string{"background", "unlabelled", "unlabeled", "other", "others", "none", "nothing", "void", "unknown"}
+
+// warnNoBackground warns where a threshold gives pixels to the first class, though that
+// is no background.
+func (o *Options) warnNoBackground(say ui.Reporter) {
+	first := o.Setup.Classes[0][0]
+	if slices.Contains(backgrounds, strings.ToLower(first)) && !o.Setup.Layout.ReduceZeroLabel {
+		return
+	}
+	if o.Setup.ProbThd > 0 {
+		say.Warn("{prob-thd} %g: pixels whose best class is less likely become %s, the first class: there is no class background",
+			o.Setup.ProbThd, foreign.Quote(first))
+	}
+	if o.Setup.AreaThd > 0 {
+		say.Warn("{area-thd} %g: shares are of the pixels that are not %s, the first class: there is no class background",
+			o.Setup.AreaThd, foreign.Quote(first))
+	}
 }
 
 // texts returns the words' embeddings, [P,O], centred.
@@ -52,19 +75,24 @@ func (o *Options) usesPairs() bool {
 	return slices.ContainsFunc(o.Methods, heat.Method.UsesPairs)
 }
 
-// components opens those of the model's pairs, which must be of the last block or of
-// the one whose maps the neurons give; nil if no method takes pairs.
+// components opens those of the model's pairs; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
+	return o.Artefacts.ComponentsOf(o.PCsPath, o.componentFacts(m), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+}
+
+// componentFacts are what components must be of: the model's last block, or the one
+// whose maps the neurons give.
+func (o *Options) componentFacts(m *model.Model) artefact.Facts {
 	want := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
 			want.Block = a.Manifest.Origin.Block
 		}
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(want), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	return artefact.Of(want)
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.
