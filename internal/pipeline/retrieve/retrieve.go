@@ -38,8 +38,8 @@ type Options struct {
 	Top        int    // images of a unit
 	SaveDir    string // for copies and sheets; may be empty
 	Store      *cache.Store
-	CopySide   int    // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads int    // pairs of a neuron on its sheet, the strongest
+	CopySide   int // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads int // pairs of a neuron on its sheet, the strongest
 	Threads    int
 
 	artefact.WordsOptions // what directions are made of
