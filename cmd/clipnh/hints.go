@@ -37,6 +37,7 @@ var recipes = map[string]recipe{
 	artefact.KindMeans:           {"svd --mean-save-path", false, false},
 	artefact.KindNorms:           {"svd --norm-save-path", false, false},
 	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", false, false},
+	artefact.KindWordScores:      {"score --save-path", false, false},
 	artefact.KindMask:            {"mask --mask-save-path", false, false},
 	artefact.KindFeatures:        {"reconstruct --features-save-path", false, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},

@@ -27,10 +27,11 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
-		"internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain",
-		"internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
+		"internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
+		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
+		"internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
 	},
@@ -49,7 +50,11 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
+		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+	},
+	"internal/pipeline/score": {
+		"internal/artefact", "internal/cache", "internal/decomp", "internal/describe", "internal/hint", "internal/kernel", "internal/npy",
+		"internal/omp", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
@@ -62,9 +67,9 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/explain": {
@@ -97,6 +102,9 @@ var allowed = map[string][]string{
 	},
 
 	// What stages share.
+	"internal/pipeline/coding": {
+		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit",
+	},
 	"internal/pipeline/figure": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
@@ -133,10 +141,12 @@ var allowed = map[string][]string{
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
-	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
-	"internal/lowrank": {"internal/par"},
-	"internal/omp":     {"internal/kernel", "internal/kernel/cpu", "internal/par"},
-	"internal/trend":   {"internal/par"},
+	"internal/heat":     {"internal/decomp", "internal/kernel", "internal/par"},
+	"internal/describe": {"internal/kernel", "internal/omp", "internal/par"},
+	"internal/lowrank":  {"internal/par"},
+	"internal/omp":      {"internal/kernel", "internal/kernel/cpu", "internal/par"},
+	"internal/rank":     {},
+	"internal/trend":    {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},

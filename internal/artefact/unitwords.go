@@ -74,6 +74,23 @@ func (r Reader) UnitWords(o WordsOptions, units unit.Shape, from origin.Origin, 
 	return w, nil
 }
 
+// Codes returns the codes of pairs, or of neurons; nil if there are none.
+func (w *UnitWords) Codes(pairs bool) *Codes {
+	if pairs {
+		return w.pairs
+	}
+	return w.neurons
+}
+
+// SetCodes takes the codes of pairs, or of neurons.
+func (w *UnitWords) SetCodes(pairs bool, d *Codes) {
+	if pairs {
+		w.pairs = d
+	} else {
+		w.neurons = d
+	}
+}
+
 // Pair returns the words of pair h*C+n, and Neuron those of a neuron; none where the
 // code is not known.
 func (w *UnitWords) Pair(pair int) []Term { return w.of(w.pairs, pair) }

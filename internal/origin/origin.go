@@ -109,8 +109,9 @@ type Prompts struct {
 type Code struct {
 	Components int    `json:"num_components"`
 	Normalize  string `json:"normalize"`
-	Units      string `json:"units"` // "all", or the names of those that were coded
-	Heads      int    `json:"heads"` // 0 for codes of neurons
+	Method     string `json:"method,omitempty"` // empty: matching pursuit, as of builds that knew no other
+	Units      string `json:"units"`            // "all", or the names of those that were coded
+	Heads      int    `json:"heads"`            // 0 for codes of neurons
 	Neurons    int    `json:"neurons"`
 }
 

@@ -90,7 +90,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	return e.flush(ctx, result, sink)
 }
 
-// firstOf is the outputs' part for the first images.
+// firstOf is the part of outputs that the first images have.
 func firstOf(out clip.Output, images int, c clip.Config) clip.Output {
 	return clip.Output{
 		Features: out.Features[:images*c.OutDim], Scores: out.Scores[:images*c.Heads()*c.Neurons()],

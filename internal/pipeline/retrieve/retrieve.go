@@ -42,7 +42,7 @@ type Options struct {
 	SheetHeads int // pairs of a neuron on its sheet, the strongest
 	Threads    int
 
-	artefact.WordsOptions // what directions are made of
+	WordsOptions // what directions are made of
 }
 
 // Result is what Retrieve found.
@@ -121,7 +121,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{src.Heads, src.Neurons}, src.Origin, o.PCsPath)
+	words, err := o.openWords(ctx, src, asked)
 	if err != nil {
 		return nil, err
 	}
