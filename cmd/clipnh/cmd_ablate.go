@@ -184,7 +184,7 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 		Options: opts.images(g), Modes: opts.chosenModes(),
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
-		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),
+		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
 	if result == nil {
 		return err

@@ -144,7 +144,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 }
 
 func runGraph(opts infoOptions, g *globalOptions) error {
-	result, err := model.DrawGraph(opts.model, opts.batch, opts.graph)
+	result, err := model.DrawGraph(opts.model, opts.batch, opts.graph, g.files)
 	if err != nil {
 		return err
 	}

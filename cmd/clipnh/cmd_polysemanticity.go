@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,6 +58,7 @@ type polysemanticityOptions struct {
 	collectPath, scoresPath, plotPath string
 	mode                              string
 	topImages, list                   int
+	restart                           bool // discard what was made from something else
 }
 
 func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
@@ -65,6 +67,7 @@ func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "mode", "nh", "n", "both")
 	fs.IntVar(&o.topImages, "top-images", 10, "use the `K` images of largest centred norm")
 	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --scores-save-path, even if it was made from something else")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")
 	fs.IntVar(&o.list, "list", 10, "list the `N` lowest and the N highest units")
 }
@@ -83,6 +86,9 @@ func (o *polysemanticityOptions) validate() error {
 	case o.scoresPath != "" && !strings.HasSuffix(o.scoresPath, ".npy"):
 		return fmt.Errorf("%s: want a .npy file", o.scoresPath)
 	}
+	if o.restart && o.scoresPath == "" {
+		return errors.New("--restart has no effect without --scores-save-path")
+	}
 	if o.plotPath == "" {
 		return nil
 	}
@@ -93,7 +99,7 @@ func (o *polysemanticityOptions) validate() error {
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
 	o := directions.PolysemanticityOptions{
 		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
-		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath,
+		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath, Writer: g.writer(opts.restart),
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
 		o.PairsPath, o.NeuronsPath = name+"_nh.npy", name+"_n.npy"

@@ -102,7 +102,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	result, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
 		Options: opts.images(g), Means: opts.means, PCs: opts.pcs,
 		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
-		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
+		ClassesPath: opts.classes, FeaturesPath: opts.features, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
 	if result == nil {
 		return err

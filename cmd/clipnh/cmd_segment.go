@@ -96,6 +96,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Image, "image", "", "`PATH` of one image, or of a folder of them")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
+	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
 	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
@@ -124,7 +125,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
 	maxPixelsFlag(fs, &o.Images)
 	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")
@@ -249,6 +250,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
 	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
 	o.Shard, _ = opts.part() // validated
+	o.Store = g.files
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {

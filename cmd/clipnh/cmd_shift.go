@@ -363,7 +363,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	o := opts.stage
 	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.images(g), concepts, questions, opts.reader(questions, asked)
 	o.Shard, _ = parsePart(opts.shard, o.SavePath) // validated
-	o.Threads = g.workers()
+	o.Threads, o.Store = g.workers(), g.files
 	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
 		if !artefact.IsDense(opts.from.ScoresPath) {

@@ -73,7 +73,7 @@ type sparseOptions struct {
 	codingOptions
 	units                               string
 	descriptionsPath, decompositionPath string
-	restart                             bool
+	restart, strict                     bool
 }
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
@@ -82,6 +82,7 @@ func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write and start over")
+	fs.BoolVar(&o.strict, "strict", false, "refuse to resume what another kind of processor began")
 }
 
 func (o *sparseOptions) validate() error {
@@ -106,7 +107,8 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 	}
 	coding.Units = splitUnits(opts.units)
 	result, err := words.Sparse(ctx, words.SparseOptions{
-		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
+		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath,
+		Store: g.files, Restart: opts.restart, Strict: opts.strict,
 	}, g.printer)
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func (o *verifyOptions) validate(paths []string) error {
 func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {
 	result, err := verify.Run(ctx, verify.Options{
 		Remake: remakeHint, Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
-		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Threads: g.workers(),
+		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Store: g.files, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{reconstruct, "--exif", "--scores"},
 		{reconstruct, "--max-pixels 100", "--scores"},
 		{reconstruct, "--strict", "--scores"},
+		{strings.Replace(reconstruct, evaluated, " --imagenet-zeroshot-path c.npy --data-path d", 1), "--restart", "--features-save-path"},
+		{"polysemanticity --collect-save-path s", "--restart", "--scores-save-path"},
 		{reconstruct, "--normalize rows", "--pcs-paths"},
 		{reconstruct, "--dataset images", "--imagenet-zeroshot-path"},
 		{reconstruct, "--data-path d", "--imagenet-zeroshot-path"},

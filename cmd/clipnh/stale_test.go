@@ -41,7 +41,7 @@ func labelled(t *testing.T) string {
 func makeInputs(t *testing.T, model, data string) inputs {
 	t.Helper()
 	in := inputs{t.TempDir(), testutil.Golden(model), data}
-	of := []string{"--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--quiet"}
+	common := []string{"--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--quiet"}
 	vocab := []string{"--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--quiet"}
 	two := in.at("two.txt")
 	if err := os.WriteFile(two, []byte("dog\ncat\n"), 0o666); err != nil {
@@ -49,11 +49,11 @@ func makeInputs(t *testing.T, model, data string) inputs {
 	}
 	words := testutil.Golden("text/words.txt")
 	for _, args := range [][]string{
-		slices.Concat([]string{"collect", "--save-path", in.at("scores")}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("dense.npy"), "--mode", "neurons"}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("half"), "--sample-stride", "2"}, of),
-		slices.Concat([]string{"registers", "--diff-save-path", in.at("sink.npy")}, of),
+		slices.Concat([]string{"collect", "--save-path", in.at("scores")}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("dense.npy"), "--mode", "neurons"}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("half"), "--sample-stride", "2"}, common),
+		slices.Concat([]string{"registers", "--diff-save-path", in.at("sink.npy")}, common),
 		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--out-save-path", in.at("pc0.npy"),
 			"--mean-save-path", in.at("means.npy"), "--norm-save-path", in.at("norms.npy"), "--quiet"},
 		{"svd", "--collect-save-path", in.at("half"), "--top-k-pca", "6", "--out-save-path", in.at("pc0_half.npy"), "--quiet"},
@@ -80,7 +80,7 @@ func TestStaleInputs(t *testing.T) {
 	a, b := makeInputs(t, "model/tiny_jit.pt", data), makeInputs(t, "model/tiny_openclip.pt", data)
 	words := testutil.Golden("text/words.txt")
 	out := filepath.Join(t.TempDir(), "out")
-	features := []string{"--features-save-path", out + ".npy"}
+	features := []string{"--features-save-path", out + ".npy", "--restart"}
 	reconstruct := func(means, pcs string) []string {
 		return slices.Concat([]string{"reconstruct", "--scores", a.at("scores"), "--means-path", means, "--pcs-paths", pcs}, features)
 	}
@@ -126,7 +126,7 @@ func TestStaleInputs(t *testing.T) {
 		{"ablate: means of activations of another model", tower("--mode", "neur_acts", "--means-path", b.at("mean_acts.npy"), "--replace-index-path", a.at("mask_n.npy")), "mode"},
 		{"ablate: sink drops of another model", tower("--mode", "zero_register_neurons", "--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", b.at("sink.npy")), "weights"},
 		{"ablate: norms of another model than a dense file", []string{"ablate", "--scores", a.at("dense.npy"), "--mode", "neur_reprs", "--means-path", a.at("means_n.npy"),
-			"--percentile", "50", "--neurons-norms-path", b.at("norms_n.npy"), "--features-save-path", out + ".npy"}, "weights"},
+			"--percentile", "50", "--neurons-norms-path", b.at("norms_n.npy"), "--features-save-path", out + ".npy", "--restart"}, "weights"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, said := must(t, exitStale, append(test.args, "--quiet")...)
@@ -166,7 +166,7 @@ func TestSpoiledInputs(t *testing.T) {
 	a := makeInputs(t, "model/tiny_jit.pt", data)
 	words := testutil.Golden("text/words.txt")
 	out := filepath.Join(t.TempDir(), "out")
-	features := []string{"--features-save-path", out + ".npy"}
+	features := []string{"--features-save-path", out + ".npy", "--restart"}
 	scores := slices.Concat([]string{"reconstruct", "--scores", a.at("scores"), "--means-path", a.at("means.npy"), "--pcs-paths", a.at("pc0.npy"),
 		"--dataset", "imagenet_val", "--data-path", data, "--imagenet-zeroshot-path", a.at("classes.npy")}, features)
 	for _, test := range []struct {

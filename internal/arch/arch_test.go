@@ -39,8 +39,9 @@ var allowed = map[string][]string{
 	// left.
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui", "internal/unit",
+		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/directions": {
 		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
@@ -74,8 +75,8 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui"},
 	"internal/pipeline/merge": {
-		"internal/artefact", "internal/cache", "internal/foreign", "internal/lowrank", "internal/npy", "internal/par",
-		"internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
+		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
@@ -104,7 +105,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {
-		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
@@ -126,7 +127,7 @@ var allowed = map[string][]string{
 	"internal/trend":   {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
+	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},

@@ -32,8 +32,8 @@ func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache
 }
 
 // SaveMask writes which units are kept.
-func SaveMask(path string, units unit.Shape, keep []bool, o origin.Origin) error {
+func (w Writer) SaveMask(path string, units unit.Shape, keep []bool, o origin.Origin) error {
 	m := cache.Manifest{Kind: KindMask, Axes: units.Axes(), Shape: units, DType: npy.Bool.String(), Origin: o}
-	_, err := cache.Save(path, m, func(w io.Writer) error { return npy.Write(w, units, keep) })
+	_, err := w.Store.Save(path, m, func(to io.Writer) error { return npy.Write(to, units, keep) })
 	return err
 }

@@ -60,11 +60,11 @@ func ParseSums(text string) ([]uint32, error) {
 func (w *ChunkWriter) InputSums() []uint32 {
 	var sums []uint32
 	for _, c := range w.chunks {
-		of := c.InputSums()
-		if of == nil {
+		earlier := c.InputSums()
+		if earlier == nil {
 			break
 		}
-		sums = append(sums, of...)
+		sums = append(sums, earlier...)
 	}
 	return sums
 }

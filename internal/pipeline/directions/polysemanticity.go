@@ -32,7 +32,8 @@ type PolysemanticityOptions struct {
 	Pairs       bool
 	Neurons     bool
 	PlotPath    string // .png or .svg; may be empty
-	List        int    // how many of the lowest and of the highest units to name
+	Writer      artefact.Writer
+	List        int // how many of the lowest and of the highest units to name
 	Threads     int
 }
 
@@ -128,7 +129,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if o.PlotPath == "" {
 		return result, unwritten
 	}
-	err = figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
 	if err != nil {
 		result.Plot = ""
 	}
@@ -146,21 +147,21 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 		if embeddings, err = s.Features(); err != nil {
 			return nil, 0, err
 		}
-		images, out = s.Images, s.Pool.OutDim
+		images, out = s.Images, s.OV.OutDim
 	} else {
 		s, err := artefact.ScoresOf(a)
 		if err != nil {
 			return nil, 0, err
 		}
 		defer s.Close()
-		images, out = s.Images, s.Pool.OutDim
+		images, out = s.Images, s.OV.OutDim
 		embeddings = make([]float32, images*out)
-		row, values := make([]float32, s.Pool.Heads*s.Pool.Neurons), make([]float32, s.Pool.Neurons)
+		row, values := make([]float32, s.OV.Heads*s.OV.Neurons), make([]float32, s.OV.Neurons)
 		for b := range images {
 			if err := s.Read(row, b); err != nil {
 				return nil, 0, err
 			}
-			s.Pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
+			s.OV.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
 		}
 	}
 	for b := range images {
@@ -194,6 +195,11 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 	if neurons {
 		axes, mode, unit = axes[1:], "n", ui.Neurons
 	}
+	from := src.origin(svd)
+	from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+	if err := o.Writer.MayReplace(path, artefact.KindPolysemanticity, from); err != nil {
+		return nil, 0, nil, err
+	}
 	team, out := par.NewTeam(o.Threads), len(embeddings)/images
 	scores = make([]float64, artefact.Product(shape))
 	progress := say.Progress()
@@ -212,8 +218,6 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 	if err != nil {
 		return nil, 0, nil, err
 	}
-	from := src.origin(svd)
-	from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
 	save = func() error {
 		if path == "" {
 			return nil
@@ -222,7 +226,7 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 		for i, x := range scores {
 			rounded[i] = float32(x)
 		}
-		return artefact.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
+		return o.Writer.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
 	}
 	return scores, shape[len(shape)-1], save, nil
 }

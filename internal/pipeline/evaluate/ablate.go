@@ -59,6 +59,7 @@ type AblateOptions struct {
 	ClassesPath  string // class embeddings
 	FeaturesPath string // .npy; may be empty
 	PlotPath     string // .png or .svg, accuracy over percentiles; may be empty
+	Writer       artefact.Writer
 	Threads      int
 }
 
@@ -102,7 +103,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 			return nil, fmt.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
 		}
 	}
-	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, o.Writer, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
 	if e == nil {
 		return nil, err
 	}
@@ -110,7 +111,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	if o.PlotPath == "" {
 		return result, err
 	}
-	drawn := figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
+	drawn := figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
 	if drawn != nil {
 		result.PlotPath = ""
 	}

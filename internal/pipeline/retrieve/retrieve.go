@@ -37,8 +37,9 @@ type Options struct {
 	Templates    []textlist.Template
 	Top          int    // images of a unit
 	SaveDir      string // for copies and sheets; may be empty
-	CopySide     int    // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads   int    // pairs of a neuron on its sheet, the strongest
+	Store        *cache.Store
+	CopySide     int // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads   int // pairs of a neuron on its sheet, the strongest
 	Threads      int
 	WordsOptions // what directions are made of
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -75,6 +76,7 @@ type Output struct {
 	SavePath string      // JSON of the counts, of a data set; may be empty
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
+	Store    *cache.Store
 }
 
 // Result is the result of a segmentation.
@@ -289,7 +291,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 		return nil, err
 	}
 	options := heat.Options{Methods: o.Methods, Sink: o.Setup.Sink}
-	s.heat = heat.NewMapper(s.towers.packed.Pool(), text, pairs, options, s.team)
+	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
 	return s, nil
 }
 

@@ -84,7 +84,7 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	var files []string
 	write := func(path string, to func(w io.Writer) error) error {
-		if err := cache.WriteFile(path, to); err != nil {
+		if err := s.o.Store.WriteFile(path, to); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		files = append(files, path)

@@ -60,6 +60,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 			return err
 		}
 	}
+	file.Strict, file.Store = o.Strict, o.Store
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
 	if err != nil {
@@ -180,7 +181,7 @@ func (s *savedRatios) check(first *savedRatios) error {
 
 // Merge makes of shards' ratios what a run that was not cut makes of all, and
 // writes it to savePath and plotPath, which may be empty.
-func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Result, error) {
+func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, say ui.Reporter) (*Result, error) {
 	var first *savedRatios
 	r := &Result{Path: savePath, Plot: plotPath, Skipped: []source.Skipped{}}
 	for _, p := range shards {
@@ -213,7 +214,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Re
 	}
 	r.sumUp(concepts, labels)
 	r.warnSmallGroups(say)
-	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath}); err != nil {
+	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath, Store: store}); err != nil {
 		return nil, err
 	}
 	return r, nil

@@ -38,6 +38,7 @@ type Options struct {
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
 	Threads  int
+	Store    *cache.Store
 
 	// Shard measures only a part of a model's images, to a path of its own. What
 	// it takes from the whole's is not JSON for people; Merge makes that of all.
@@ -341,12 +342,12 @@ func (r *Result) warnSmallGroups(say ui.Reporter) {
 func (r *Result) write(o Options) error {
 	var saved, drawn error
 	if o.SavePath != "" {
-		if saved = cache.WriteFile(o.SavePath, r.writeJSON); saved != nil {
+		if saved = o.Store.WriteFile(o.SavePath, r.writeJSON); saved != nil {
 			r.Path = ""
 		}
 	}
 	if o.PlotPath != "" {
-		drawn = figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+		drawn = figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
 		if drawn != nil {
 			r.Plot = ""
 		}

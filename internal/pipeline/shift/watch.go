@@ -27,6 +27,7 @@ type WatchOptions struct {
 	Bootstrap         int    // replicates; 0: no intervals
 	Seed              uint64
 	SavePath          string // JSON; may be empty
+	Store             *cache.Store
 	Threads           int
 }
 
@@ -124,7 +125,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if o.SavePath == "" {
 		return result, nil
 	}
-	err = cache.WriteFile(o.SavePath, func(to io.Writer) error {
+	err = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
 		e := json.NewEncoder(to)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")

@@ -31,6 +31,7 @@ type Options struct {
 	Model     string // of the collections to repair
 	BatchSize int
 	Threads   int
+	Store     *cache.Store
 }
 
 // The states of an artefact. What has several has the first of them.

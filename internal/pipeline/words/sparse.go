@@ -26,6 +26,8 @@ type SparseOptions struct {
 	DescriptionsPath  string // JSON; one of the two may be empty
 	DecompositionPath string // .npz
 	Restart           bool   // discard what is there
+	Store             *cache.Store
+	Strict            bool // refuse to resume what other kernels began
 }
 
 // SparseResult is what Sparse wrote.
@@ -120,12 +122,12 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 		return nil, err
 	}
 	if !coded && o.DecompositionPath != "" {
-		if err := d.Save(o.DecompositionPath, s.origin); err != nil {
+		if err := d.Save(o.Store, o.DecompositionPath, s.origin); err != nil {
 			return nil, err
 		}
 	}
 	if !described && o.DescriptionsPath != "" {
-		if err := d.SaveDescriptions(o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
+		if err := d.SaveDescriptions(o.Store, o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +171,7 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	if len(c.Words) > maxWords {
 		return nil, fmt.Errorf("%s: %d words, want at most %d", c.WordsPath, len(c.Words), maxWords)
 	}
-	w, err := cache.OpenChunks(s.workPath(), cache.Plan{
+	w, err := s.options.Store.OpenChunks(s.workPath(), cache.Plan{
 		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
 		Origin: withoutContributions(s.origin), Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
 	}, s.options.Restart)
@@ -186,11 +188,13 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 			return nil, err
 		}
 	}
-	codes, err := s.readWork()
+	work, kernel, err := s.readWork()
 	if err != nil {
 		return nil, err
 	}
-	return artefact.NewCodes(codes, c.units, c.pcs.Units.Count()), nil
+	codes := artefact.NewCodes(work, c.units, c.pcs.Units.Count())
+	codes.Kernel = kernel
+	return codes, nil
 }
 
 // fill appends the batches that are missing.
@@ -200,7 +204,9 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 	if len(left) == 0 {
 		return nil
 	}
-	s.sayResumed(w, len(c.units)-len(left))
+	if err := s.sayResumed(w, len(c.units)-len(left)); err != nil {
+		return err
+	}
 	progress := s.say.Progress()
 	unit := ui.Neurons
 	if c.pcs.Units.IsPairs() {
@@ -255,28 +261,28 @@ func workRows(c *omp.Codes) []float32 {
 	return rows
 }
 
-// readWork reads the codes of all units.
-func (s *sparse) readWork() (*omp.Codes, error) {
+// readWork reads the codes of all units, and who computed them; see cache.Families.
+func (s *sparse) readWork() (*omp.Codes, string, error) {
 	a, err := cache.Open(s.workPath())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := artefact.VerifyChecksums(a); err != nil {
-		return nil, hint.With(err, "discard it with {restart}")
+		return nil, "", hint.With(err, "discard it with {restart}")
 	}
 	path, err := a.Payload("")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	f, err := npy.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
 	count, K, words := len(s.coding.units), s.coding.Components, len(s.coding.Words)
 	width := workHead + 2*K
 	if !slices.Equal(f.Shape, []int{count, width}) {
-		return nil, fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
+		return nil, "", fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
 	}
 	codes := &omp.Codes{
 		Count: count, Atoms: K, Words: words,
@@ -286,22 +292,22 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	row := make([]float32, width)
 	for i := range count {
 		if err := f.ReadFloat32(row, int64(i)*int64(width)); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if !(row[0] >= 0 && row[0] <= float32(K) && row[1] >= 0 && row[1] <= float32(omp.Dependent)) {
-			return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+			return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 		}
 		n := int(row[0])
 		codes.Sizes[i], codes.Stops[i], codes.Residuals[i] = int32(n), omp.Stop(row[1]), row[2]
 		for j, word := range row[workHead : workHead+n] {
 			if !(word >= 0 && word < float32(words)) {
-				return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+				return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 			}
 			codes.Support[i*K+j] = int32(word)
 		}
 		copy(codes.Coefficients[i*K:], row[workHead+K:workHead+K+n])
 	}
-	return codes, nil
+	return codes, a.Manifest.Families(), nil
 }
 
 // removeWork takes away the finished work of these outputs. Its manifest goes
