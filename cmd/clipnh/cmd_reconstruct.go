@@ -114,7 +114,7 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 	}
 	return outcome(written, err, skippedImages(&result.Evaluation))
 }

@@ -47,6 +47,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	whole := context.WithoutCancel(ctx)
 	feed := source.NewFeed(whole, items, source.FeedOptions{
 		Side: tower.Config().ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
+		First: source.MeasureRounding(c.model.Checkpoint, tower, options, func(found *source.Rounding) { c.rounding = found }),
 	}, c.say)
 	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()

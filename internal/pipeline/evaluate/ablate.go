@@ -24,8 +24,8 @@ import (
 
 // What can be ablated, by the reference's names.
 const (
-	AblatePairs         = "neur_head_reprs"       // contributions of pairs that are not kept become their mean
-	AblateNeurons       = "neur_reprs"            // the same of neurons, summed over heads
+	AblatePairs         = artefact.MaskOfPairs    // contributions of pairs that are not kept become their mean
+	AblateNeurons       = artefact.MaskOfNeurons  // the same of neurons, summed over heads
 	AblateActivations   = "neur_acts"             // activations of neurons that are not kept become their mean
 	AblateSink          = "zero_sink"             // the class token's attention to the last token becomes zero
 	AblateSinkRegisters = "zero_register_neurons" // activations of the neurons that feed it become zero

@@ -46,6 +46,7 @@ type Evaluation struct {
 	Baseline     VariantScore     `json:"baseline"` // the untouched model
 	Variants     []VariantScore   `json:"variants"`
 	FeaturesPath string           `json:"features_path,omitempty"`
+	Rounding     *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // A variant makes features of a batch in its own way.
@@ -145,7 +146,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if images == 0 {
 		return nil, errors.New("none of the images could be read")
 	}
-	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
+	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath, Rounding: src.Rounding}
 	for i := range all {
 		v := all[i].VariantScore
 		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)

@@ -19,9 +19,9 @@ import (
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
 // path is given, or else a tokenizer and templates.
-func AddTexts(o *origin.Origin, r artefact.Reader, embeddings, vocab string, templates []textlist.Template) (err error) {
+func AddTexts(o *origin.Origin, r artefact.Reader, embeddings string, facts artefact.Facts, vocab string, templates []textlist.Template) (err error) {
 	if embeddings != "" {
-		return r.AddRead(o, "embeddings", embeddings, artefact.KindEmbeddings)
+		return r.AddRead(o, "embeddings", embeddings, facts, artefact.KindEmbeddings)
 	}
 	o.Prompts, err = PromptsOf(vocab, templates)
 	return err
@@ -42,6 +42,40 @@ func templatesHash(templates []textlist.Template) string {
 		prompts[i] = t.Fill("{}")
 	}
 	return cache.ListHash(prompts)
+}
+
+// TextOptions say where the embeddings of texts come from: a model's text tower, or a
+// file.
+type TextOptions struct {
+	Artefacts artefact.Reader
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that they are put into; none: the texts as they are
+	Path      string              // instead: embeddings of the texts, [M,O]
+	Threads   int
+}
+
+// Embeddings returns a unit vector per text, [texts,O]. A file must be of the model and
+// of these texts, as far as it says so, and have a row for each; kind is what the texts
+// are.
+func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
+	if o.Path != "" {
+		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Hash).Texts(texts), m.Config.OutDim)
+		if err != nil {
+			return nil, err
+		}
+		if e.Texts != len(texts) {
+			return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
+		}
+		return e.Rows, nil
+	}
+	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	progress := say.Progress()
+	progress.Start(int64(len(texts)), ui.Texts, "embed")
+	defer progress.Done()
+	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 }
 
 // Encoder turns texts into embeddings.

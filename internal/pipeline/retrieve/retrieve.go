@@ -30,26 +30,28 @@ type Options struct {
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
-	Texts        []string
-	TextPairs    int
-	PCsPath      string // .npy [H,C,O]
-	Vocab        string
-	Templates    []textlist.Template
-	Top          int    // images of a unit
-	SaveDir      string // for copies and sheets; may be empty
-	Store        *cache.Store
-	CopySide     int // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads   int // pairs of a neuron on its sheet, the strongest
-	Threads      int
+	Texts      []string
+	TextPairs  int
+	PCsPath    string // .npy [H,C,O]
+	Vocab      string
+	Templates  []textlist.Template
+	Top        int    // images of a unit
+	SaveDir    string // for copies and sheets; may be empty
+	Store      *cache.Store
+	CopySide   int // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads int // pairs of a neuron on its sheet, the strongest
+	Threads    int
+
 	WordsOptions // what directions are made of
 }
 
 // Result is what Retrieve found.
 type Result struct {
-	Images  int              `json:"images"` // that were compared
-	Found   []FoundPair      `json:"found,omitempty"`
-	Neurons []Neuron         `json:"neurons"`
-	Skipped []source.Skipped `json:"skipped"`
+	Images   int              `json:"images"` // that were compared
+	Found    []FoundPair      `json:"found,omitempty"`
+	Neurons  []Neuron         `json:"neurons"`
+	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // FoundPair is a pair whose direction is close to a text.
@@ -119,7 +121,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.openWords(src)
+	words, err := o.openWords(ctx, src, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -138,12 +140,17 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
 	}
+	result.Rounding = src.Rounding
 	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
 	for _, n := range result.Neurons {
 		for i := range n.Units {
 			u := &n.Units[i]
-			u.Words = words.of(u.head, n.index)
+			if u.head == wholeNeuron {
+				u.Words = words.Neuron(n.index)
+			} else {
+				u.Words = words.Pair(u.head*src.Neurons + n.index)
+			}
 		}
 	}
 	if d == nil {

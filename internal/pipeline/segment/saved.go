@@ -66,11 +66,11 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 	}
 	if o.usesPairs() {
 		from.Segment.Pairs = o.Setup.Pairs
-		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, o.componentFacts(m), artefact.KindComponents); err != nil {
 			return from, err
 		}
 	}
-	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Hash).Texts(words), o.Vocab, o.Templates)
 }
 
 func (o *Options) methodNames() []string {

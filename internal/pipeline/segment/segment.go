@@ -81,18 +81,19 @@ type Output struct {
 
 // Result is the result of a segmentation.
 type Result struct {
-	Config  string           `json:"config,omitempty"`
-	Images  int              `json:"images"` // that were segmented
-	Scenes  int              `json:"scenes"` // that were to be
-	Skipped []source.Skipped `json:"skipped"`
-	Classes []string         `json:"classes"`
-	Queries int              `json:"queries"`           // words in all classes
-	K       int              `json:"k,omitempty"`       // pairs of each query
-	Windows int              `json:"windows"`           // that went through the tower
-	Sizes   []WindowSize     `json:"window_sizes"`      // theirs
-	Files   []string         `json:"files,omitempty"`   // that were drawn or saved
-	Methods []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares  []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
+	Config   string           `json:"config,omitempty"`
+	Images   int              `json:"images"` // that were segmented
+	Scenes   int              `json:"scenes"` // that were to be
+	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of the first window, in reduced precision
+	Classes  []string         `json:"classes"`
+	Queries  int              `json:"queries"`           // words in all classes
+	K        int              `json:"k,omitempty"`       // pairs of each query
+	Windows  int              `json:"windows"`           // that went through the tower
+	Sizes    []WindowSize     `json:"window_sizes"`      // theirs
+	Files    []string         `json:"files,omitempty"`   // that were drawn or saved
+	Methods  []MethodScores   `json:"methods,omitempty"` // of a data set
+	Shares   []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
@@ -356,6 +357,11 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 				for y := range down.Size {
 					at := (c*down.Padded+down.Before+y)*across.Padded + across.Before
 					copy(tower.image[at:at+across.Size], normal[(c*h+top+y)*w+left:])
+				}
+			}
+			if s.result.Rounding == nil && s.o.Precision != kernel.Float32 {
+				if s.result.Rounding, err = s.towers.rounding(tower); err != nil {
+					return nil, err
 				}
 			}
 			if err := tower.run(); err != nil {

@@ -131,11 +131,11 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 		}
 		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
 	}
-	r := o.ConceptOptions.Artefacts
-	if err := r.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+	r := o.ConceptOptions.Artefacts // openConcepts has compared what is read
+	if err := r.AddRead(&from, "components", o.PCsPath, nil, artefact.KindComponents); err != nil {
 		return from, err
 	}
-	return from, model.AddTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, r, o.EmbeddingsPath, nil, o.Vocab, o.Templates)
 }
 
 // save is what is known of images, as it is written.

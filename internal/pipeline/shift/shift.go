@@ -53,6 +53,7 @@ type Result struct {
 	Grouping string           `json:"grouping,omitempty"`
 	Concepts []ConceptResult  `json:"concepts"`
 	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 	Path     string           `json:"path,omitempty"`
 	Plot     string           `json:"plot,omitempty"`
 	Complete bool             `json:"already_complete,omitempty"` // of a shard
@@ -136,10 +137,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
 	if !o.Shard.Whole() {
-		if err := result.shard(ctx, o, src, concepts, labels, say); err != nil {
+		err := result.shard(ctx, o, src, concepts, labels, say)
+		result.Skipped, result.Rounding = append(result.Skipped, src.Unlisted...), src.Rounding
+		if err != nil {
 			return nil, err
 		}
-		result.Skipped = append(result.Skipped, src.Unlisted...)
 		return result, nil
 	}
 	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say, nil); err != nil {
@@ -149,6 +151,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, errNoneRead
 	}
 	result.Skipped = append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...)
+	result.Rounding = src.Rounding
 	asked := make([]string, len(concepts))
 	if labels != nil {
 		result.Grouping = labels.Grouping

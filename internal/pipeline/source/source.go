@@ -71,6 +71,7 @@ type Source struct {
 	Heads, Neurons int // heads is 0 of a dense file that is summed over them
 	OutDim         int
 	Labelled       bool
+	Rounding       *Rounding     // of a model in reduced precision, once a batch was handed over
 	Origin         origin.Origin // for manifests: the model, and what was read
 
 	Artefact *cache.Artefact // of collected scores; else nil

@@ -14,6 +14,7 @@ import (
 type towerReader struct {
 	model   *model.Model
 	tower   *clip.ImageTower
+	how     clip.ImageOptions // of the tower
 	options Options
 	threads int
 	say     ui.Reporter
@@ -34,7 +35,8 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	m.Tell(say)
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
+	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision}
+	tower, err := clip.NewImageTower(m.Checkpoint, options)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -46,7 +48,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
+		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
 }
 
@@ -59,6 +61,7 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	rows := &factored{ov: src.OV}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
+		First: MeasureRounding(r.model.Checkpoint, r.tower, r.how, func(found *Rounding) { src.Rounding = found }),
 	}, r.say)
 	defer feed.Close()
 	var b Batch

@@ -28,6 +28,7 @@ var parentKinds = map[string][]string{
 	"codes":         {artefact.KindCodes},
 	"mask":          {artefact.KindMask},
 	"sink drops":    {artefact.KindSinkDrops},
+	"checkpoint":    {artefact.KindCheckpoint},
 }
 
 // parents looks for the artefacts that f was made from among those that were

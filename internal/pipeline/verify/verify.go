@@ -219,7 +219,7 @@ func (v *verifier) foreign(ctx context.Context, f *found) error {
 	info, err := os.Stat(f.path)
 	if err == nil {
 		f.Bytes = info.Size()
-		err = finitePacked(f.path)
+		err = finitePacked(f.path, "")
 	}
 	if scan := newFiniteScan(cache.Manifest{}, cache.Payload{}, f.path); err == nil && scan != nil && filepath.Ext(f.path) == ".npy" {
 		err = v.scan(ctx, f.path, scan)
@@ -287,7 +287,7 @@ func (v *verifier) payloads(ctx context.Context, f *found) error {
 		if s := scans[path]; s != nil && s.at >= 0 {
 			f.wrong(StateDamaged, path, -1, s.text())
 		} else if !broken[path] {
-			if err := finitePacked(path); err != nil {
+			if err := finitePacked(path, a.Manifest.Kind); err != nil {
 				f.wrong(StateDamaged, path, -1, err.Error())
 			}
 		}
