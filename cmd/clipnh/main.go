@@ -53,7 +53,7 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 			code = reportPanic(g.printer, par.Recovered(v), g.json || !g.running && asksForJSON(args))
 		}
 	}()
-	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
+	root.SetArgs(append([]string{}, joined(args)...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = g.helpErr
