@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
@@ -48,8 +49,9 @@ type Encoder struct {
 }
 
 // NewEncoder opens the text tower of a checkpoint and the tokenizer of a vocabulary,
-// which must be as large as the model's.
-func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error) {
+// which must be as large as the model's. It warns of a model that may have been trained
+// with another activation.
+func NewEncoder(ck *clip.Checkpoint, vocab string, threads int, say ui.Reporter) (*Encoder, error) {
 	if err := ck.RequireText(); err != nil {
 		return nil, err // before the vocabulary, which fits no model without texts
 	}
@@ -63,6 +65,10 @@ func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error
 	tower, err := clip.NewTextTower(ck, threads)
 	if err != nil {
 		return nil, err
+	}
+	if ck.FromTraining() {
+		say.Warn("%s: a training checkpoint, which does not tell its activation: texts are embedded with QuickGELU, as in OpenAI's models; "+
+			"if it was trained with GELU, as open_clip trains models without \"-quickgelu\" in their names, their embeddings are wrong", ck.Path())
 	}
 	return &Encoder{tower, tokenizer}, nil
 }

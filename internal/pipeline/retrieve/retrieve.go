@@ -177,7 +177,7 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 		return nil, err
 	}
 	defer pcs.Close()
-	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}

@@ -44,7 +44,7 @@ func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) (
 		}
 		return s.centred(e.Rows, words, O)
 	}
-	e, err := model.NewEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads)
+	e, err := model.NewEncoder(m.Checkpoint, s.o.Vocab, s.o.Threads, s.say)
 	if err != nil {
 		return nil, err
 	}

@@ -46,7 +46,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	}
 	defer m.Close()
 	m.Tell(say)
-	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}
