@@ -371,7 +371,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	o := opts.stage
 	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.images(g), concepts, questions, opts.reader(questions, asked)
 	o.Shard, _ = parsePart(opts.shard, o.SavePath) // validated
-	o.Threads = g.workers()
+	o.Threads, o.Store = g.workers(), g.files
 	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
 		if !artefact.IsDense(opts.from.ScoresPath) {
@@ -379,9 +379,10 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		}
 	}
 	result, err := shift.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
@@ -390,8 +391,9 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	} else {
 		err = errors.Join(printShift(g.printer, result), printRounding(g.printer, result.Rounding))
 	}
+	var skipped error
 	if n := len(result.Skipped); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images))
+		skipped = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
 	}
-	return err
+	return outcome(written, err, skipped)
 }

@@ -27,9 +27,14 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 	return err
 }
 
-// printShares prints the classes of one image, one column per method.
+// printShares prints the classes of one image, or of all images of a folder, one column
+// per method.
 func printShares(r *segment.Result, p *ui.Printer) error {
-	columns := []ui.Column{ui.Left("class")}
+	title := "class"
+	if r.Scenes > 1 {
+		title = "class, of " + ui.Images.Count(int64(r.Images))
+	}
+	columns := []ui.Column{ui.Left(title)}
 	share := make([]map[string]float64, len(r.Shares))
 	var order []string
 	seen := map[string]bool{}

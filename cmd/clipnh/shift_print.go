@@ -106,16 +106,18 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	o := opts.watch
 	o.ConceptOptions, o.Scores, o.SavePath, o.Threads = concepts, opts.from.ScoresPath, opts.stage.SavePath, g.workers()
+	o.Store = g.files
 	result, err := shift.Watch(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
 		err = printWatch(g.printer, result)
 	}
-	if err != nil {
+	if err := outcome(written, err, nil); err != nil {
 		return err
 	}
 	for _, c := range result.Concepts {

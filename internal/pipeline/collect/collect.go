@@ -47,6 +47,8 @@ type Options struct {
 	Expand    bool             // directions beside the weight slices
 	Strict    bool             // stop at an image that cannot be read
 	Restart   bool             // discard what is at SavePath
+	Store     *cache.Store
+	Verify    bool // compare what is already complete with its checksums
 	Images    imageprep.Options
 }
 
@@ -205,7 +207,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
-	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return c.complete(result)
 	}
@@ -220,6 +222,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		}
 	}
 	if w.Done() > 0 {
+		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
+			return nil, err
+		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
 		if err := c.unchanged(ctx, w.InputSums()); err != nil {
 			return nil, err
@@ -263,6 +268,9 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.verified(a); err != nil {
+		return nil, err
+	}
 	result.Complete = true
 	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
@@ -270,6 +278,15 @@ func (c *collector) complete(result *Result) (*Result, error) {
 		err = c.state("", origin.Origin{}).Remove() // of a run that died before it did so
 	}
 	return result, errors.Join(err, c.recall(result.Skipped))
+}
+
+// verified compares an artefact that is there already with its checksums, if that was
+// asked for: it may be as large as the disk.
+func (c *collector) verified(a *cache.Artefact) error {
+	if !c.options.Verify {
+		return nil
+	}
+	return artefact.VerifyChecksums(a)
 }
 
 // recall names the images that were skipped when the artefact was made.
@@ -328,7 +345,7 @@ func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collec
 
 // rows returns what writes the rows of a chunk of values.
 func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
-	expand, err := c.mode.expander()
+	expand, err := c.mode.rowBuilder()
 	if err != nil {
 		return nil, err
 	}

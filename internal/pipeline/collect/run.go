@@ -59,13 +59,13 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
-		of, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
+		part, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
-		of.values = values[:of.images*each]
-		c.kept, c.zeroed = c.kept+len(of.values), c.zeroed+of.zeroed
-		if err := done(of); err != nil {
+		part.values = values[:part.images*each]
+		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
+		if err := done(part); err != nil {
 			return err
 		}
 		items, numbers = items[n:], numbers[n:]
@@ -79,7 +79,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 	each := c.mode.values()
 	err = feed.Next(ctx, len(numbers), source.Visitor{
 		Read: func(p source.Image) error {
-			err := c.asListed(p, numbers[len(of.sums)])
+			err := p.AsListed(c.sizes[numbers[len(of.sums)]], putBack)
 			of.sums = append(of.sums, p.Sum)
 			return err
 		},

@@ -64,6 +64,7 @@ type workspace struct {
 // evaluateOptions are what every evaluation is told.
 type evaluateOptions struct {
 	artefacts    artefact.Reader
+	writer       artefact.Writer
 	stage        string          // in progress and manifests
 	classesPath  string          // class embeddings; empty: no accuracy
 	data         dataset.Options // what the labels are from
@@ -75,8 +76,12 @@ type evaluateOptions struct {
 var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
-// source in one pass.
+// source in one pass. If accuracies were measured and only the features cannot be
+// written, it returns both, accuracies and error.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
+	if err := o.writer.MayReplace(o.featuresPath, artefact.KindFeatures, o.origin); err != nil {
+		return nil, err
+	}
 	var judge *classifier
 	if o.classesPath != "" && src.Labelled {
 		var err error
@@ -143,7 +148,14 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if o.featuresPath == "" {
 		return e, nil
 	}
-	return e, saveFeatures(kept[1:], images, src, o)
+	if err := saveFeatures(kept[1:], images, src, o); err != nil {
+		if judge == nil {
+			return nil, err
+		}
+		e.FeaturesPath = ""
+		return e, err
+	}
+	return e, nil
 }
 
 // untouched are the features of the model as it is.
@@ -154,7 +166,7 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.Pool == nil || len(w.values) >= n*src.Neurons {
+	if src.OV == nil || len(w.values) >= n*src.Neurons {
 		return
 	}
 	w.values = make([]float32, n*src.Neurons)
@@ -174,7 +186,7 @@ func saveFeatures(features [][]float32, images int, src *source.Source, o evalua
 	}
 	out := artefact.NewOutput(artefact.KindFeatures, o.featuresPath, axes, shape, o.origin)
 	out.Manifest.Inputs, out.Manifest.Skipped = src.Images, src.Skipped
-	return artefact.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
+	return o.writer.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
 		for _, f := range features {
 			if err := artefact.Put(w[0], f); err != nil {
 				return err

@@ -28,6 +28,7 @@ type WatchOptions struct {
 	Bootstrap         int     // replicates; 0: no intervals
 	Seed              uint64
 	SavePath          string // JSON; may be empty
+	Store             *cache.Store
 	Threads           int
 }
 
@@ -93,7 +94,8 @@ func (m Change) Size() float64 { return m.size }
 // of their kind. Concepts and the pairs that have changed are listed, each with a
 // bootstrap interval of its own. Both folders
 // are read image by image, twice, so that memory does not grow with their
-// size but for the values of what is listed.
+// size but for the values of what is listed. A result that comes with an error is
+// whole, and could not be written.
 func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
@@ -142,12 +144,16 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if o.SavePath == "" {
 		return result, nil
 	}
-	return result, cache.WriteFile(o.SavePath, func(to io.Writer) error {
+	err = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
 		e := json.NewEncoder(to)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")
 		return e.Encode(result)
 	})
+	if err != nil {
+		result.Path = ""
+	}
+	return result, err
 }
 
 // openBoth opens the two collections, which must come from the same weights and
