@@ -105,25 +105,33 @@ func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *glo
 		o.PairsPath, o.NeuronsPath = name+"_nh.npy", name+"_n.npy"
 	}
 	result, err := directions.Polysemanticity(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
-		return g.printer.JSON(result)
+		err = g.printer.JSON(result)
+	} else {
+		err = printPolysemanticity(result, opts.list, g.printer)
 	}
+	return outcome(written, err, nil)
+}
+
+// printPolysemanticity prints a summary, and the lowest and highest units if list is not 0.
+func printPolysemanticity(result *directions.PolysemanticityResult, list int, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("mean"), ui.Right("median"), ui.Left("wrote"))
-	for _, p := range result.Units {
-		t.Row(p.Unit, fmt.Sprint(p.Count), fmt.Sprint(result.Images), fmt.Sprintf("%.4f", p.Mean), fmt.Sprintf("%.4f", p.Median), p.Path)
+	for _, u := range result.Units {
+		t.Row(u.Unit, fmt.Sprint(u.Count), fmt.Sprint(result.Images), fmt.Sprintf("%.4f", u.Mean), fmt.Sprintf("%.4f", u.Median), u.Path)
 	}
-	if err := g.printer.Table(t); err != nil || opts.list == 0 {
+	if err := p.Table(t); err != nil || list == 0 {
 		return err
 	}
 	t = ui.NewTable(ui.Left("unit"), ui.Left("lowest"), ui.Right("score"), ui.Left("highest"), ui.Right("score"))
-	for _, p := range result.Units {
-		for i, low := range p.Lowest {
-			high := p.Highest[i]
-			t.Row(p.Unit, low.Name, fmt.Sprintf("%.4f", low.Score), high.Name, fmt.Sprintf("%.4f", high.Score))
+	for _, u := range result.Units {
+		for i, low := range u.Lowest {
+			high := u.Highest[i]
+			t.Row(u.Unit, low.Name, fmt.Sprintf("%.4f", low.Score), high.Name, fmt.Sprintf("%.4f", high.Score))
 		}
 	}
-	return g.printer.Table(t)
+	return p.Table(t)
 }

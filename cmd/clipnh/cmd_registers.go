@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -133,7 +134,7 @@ func printRegisters(result *collect.RegistersResult, g *globalOptions) error {
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("images"), ui.Right("skipped"))
 	t.Row(result.Path, result.Kind, npy.ShapeString(result.Shape), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
-	if err := g.printer.Table(t); err != nil || len(result.Units) == 0 {
+	if err := errors.Join(g.printer.Table(t), printRounding(g.printer, result.Rounding)); err != nil || len(result.Units) == 0 {
 		return err
 	}
 	t = ui.NewTable(ui.Left(result.Unit), ui.Right("mean absolute"), ui.Right("mean"))

@@ -36,11 +36,11 @@ pass over the images.
 
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
 existing embeddings (--text-embeddings-path), components that svd wrote, and one
-image (--image) or a data set with label maps (--data-path, in the layout of the
-config).
+image or a folder of them (--image), or a data set with label maps (--data-path,
+in the layout of the config).
 
-Prints, for an image, the share of each class; for a data set, the intersection
-over union (IoU) of each class, its mean over the classes that occur (mIoU), and
+Prints, for images, the share of each class in all their pixels; for a data set,
+the intersection over union (IoU) of each class, its mean over the classes that occur (mIoU), and
 the share of correct pixels. --show-dir draws the labels over the images, next
 to the true ones; --save-dir writes them as PNG files of class numbers, from 0.
 
@@ -93,9 +93,10 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	vocabFlag(fs, &o.Vocab)
 	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
-	fs.StringVar(&o.Image, "image", "", "`FILE` of one image")
+	fs.StringVar(&o.Image, "image", "", "`PATH` of one image, or of a folder of them")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
+	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
 	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
@@ -258,7 +259,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		o.Methods = append(o.Methods, method)
 	}
 	result, err := segment.Run(ctx, o, g.printer)
-	if err != nil {
+	if err != nil && (result == nil || !result.Measured) {
 		if result != nil && result.Images > 0 {
 			g.printer.Note("%s", soFar(result))
 		}
@@ -267,5 +268,10 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
-	return printSegmentation(result, g)
+	written := err
+	err = printSegmentation(result, g)
+	if written != nil && errors.Is(err, errSkipped) {
+		err = nil // the result lacks more
+	}
+	return outcome(written, err, nil)
 }

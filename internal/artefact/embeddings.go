@@ -124,6 +124,29 @@ func CheckTensor(path string) error {
 	return checkFinite(path, data, shape)
 }
 
+// CheckTensors returns an error unless all floating-point tensors of a checkpoint are
+// finite.
+func CheckTensors(path string) error {
+	f, err := ptfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, t := range f.Tensors() {
+		if !t.DType.IsFloat() {
+			continue
+		}
+		data := make([]float32, t.Len())
+		if err := f.Float32(t, data); err != nil {
+			return err
+		}
+		if i := FirstNonFinite(data); i >= 0 {
+			return NotFinite(path+": "+foreign.Name(t.Name), i, t.Shape, data[i])
+		}
+	}
+	return nil
+}
+
 // startsWith reports whether a file begins with magic bytes.
 func startsWith(path, magic string) (bool, error) {
 	f, err := foreign.Open(path)

@@ -11,6 +11,12 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
+// What the units of a mask are, by the reference's names for what can be ablated.
+const (
+	MaskOfPairs   = "neur_head_reprs"
+	MaskOfNeurons = "neur_reprs"
+)
+
 // Mask reads which units are kept. The artefact is nil for another program's file.
 func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache.Artefact, error) {
 	mask, err := r.Open(path, facts, KindMask)

@@ -229,7 +229,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
 	}
-	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: inputsText(sums)}, skipped}
+	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: SumsText(sums)}, skipped}
 	line, err := journalLine(c)
 	if err != nil {
 		return err

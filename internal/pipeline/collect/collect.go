@@ -62,6 +62,8 @@ type Result struct {
 	Complete bool             `json:"already_complete"` // nothing was left to do
 	// Precision says that the tower computed in reduced precision; empty for float32.
 	Precision string `json:"precision,omitempty"`
+	// Rounding is its error, nil for float32 and where no image was left to do.
+	Rounding *source.Rounding `json:"precision_error,omitempty"`
 }
 
 // ChunkImages is how many images are kept or lost together. A larger chunk
@@ -98,7 +100,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result, err := collect(ctx)
 	if err == nil {
-		result.Precision = c.precision()
+		result.Precision, result.Rounding = c.precision(), c.rounding
 		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 	}
 	return result, err
@@ -114,13 +116,14 @@ func (c *collector) precision() string {
 
 // collector is a Collect under way.
 type collector struct {
-	options Options
-	say     ui.Reporter
-	data    *dataset.Dataset
-	items   []dataset.Item // of data, those of the shard
-	model   *model.Model
-	mode    mode
-	tower   *clip.ImageTower // once there is something to do
+	options  Options
+	say      ui.Reporter
+	data     *dataset.Dataset
+	items    []dataset.Item // of data, those of the shard
+	model    *model.Model
+	mode     mode
+	tower    *clip.ImageTower // once there is something to do
+	rounding *source.Rounding // of its first images
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
@@ -337,7 +340,7 @@ func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collec
 
 // rows returns what writes the rows of a chunk of values.
 func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
-	expand, err := c.mode.expander()
+	expand, err := c.mode.rowBuilder()
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,7 @@ type Evaluation struct {
 	Baseline     VariantScore     `json:"baseline"` // the untouched model
 	Variants     []VariantScore   `json:"variants"`
 	FeaturesPath string           `json:"features_path,omitempty"`
+	Rounding     *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // A variant makes features of a batch in its own way.
@@ -75,7 +76,8 @@ type evaluateOptions struct {
 var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
-// source in one pass.
+// source in one pass. If accuracies were measured and only the features cannot be
+// written, it returns both, accuracies and error.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
 	if err := o.writer.MayReplace(o.featuresPath, artefact.KindFeatures, o.origin); err != nil {
 		return nil, err
@@ -133,7 +135,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if images == 0 {
 		return nil, errors.New("none of the images could be read")
 	}
-	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
+	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath, Rounding: src.Rounding}
 	for i := range all {
 		v := all[i].VariantScore
 		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)
@@ -146,7 +148,14 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if o.featuresPath == "" {
 		return e, nil
 	}
-	return e, saveFeatures(kept[1:], images, src, o)
+	if err := saveFeatures(kept[1:], images, src, o); err != nil {
+		if judge == nil {
+			return nil, err
+		}
+		e.FeaturesPath = ""
+		return e, err
+	}
+	return e, nil
 }
 
 // untouched are the features of the model as it is.
@@ -157,7 +166,7 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.Pool == nil || len(w.values) >= n*src.Neurons {
+	if src.OV == nil || len(w.values) >= n*src.Neurons {
 		return
 	}
 	w.values = make([]float32, n*src.Neurons)

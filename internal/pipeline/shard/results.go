@@ -31,6 +31,10 @@ type File struct {
 	Release  func() // of open
 	Complete bool   // known after open
 
+	// Sums are the checksums of the inputs so far: after Open those of an earlier
+	// run, which left them with its result; see cache.SumOf.
+	Sums []uint32
+
 	merged bool          // of shards: nothing is computed
 	kernel string        // the families that have computed the inputs which are done
 	saved  time.Time     // when the state was saved last
@@ -165,18 +169,23 @@ func (f *File) state() cache.State {
 	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs, Store: f.Store}
 }
 
-// A progress is how many inputs a result so far is of, and who computed it.
+// A progress is how many inputs a result so far is of, who computed it, and the inputs'
+// checksums.
 type progress struct {
 	Done   int    `json:"done"`
 	Kernel string `json:"kernel,omitempty"` // the families that computed it; see cache.Families
+	Inputs string `json:"inputs_crc32c"`
 }
+
+// Add adds the checksum of the next input.
+func (f *File) Add(sum uint32) { f.Sums = append(f.Sums, sum) }
 
 // saveEvery is how many times longer the work between two states is than the saving
 // of one.
 const saveEvery = 20
 
-// Save keeps the result of the first inputs, if it is time to, or at any rate if
-// it must.
+// Save keeps the result of the first inputs, whose checksums have been added, if it
+// is time to, or at any rate if it must.
 func (f *File) Save(done int, result func() any, must bool) error {
 	start := time.Now()
 	if f.saved.IsZero() {
@@ -186,7 +195,7 @@ func (f *File) Save(done int, result func() any, must bool) error {
 		return nil
 	}
 	f.kernel = cache.AddFamilies(f.kernel, cache.Family())
-	err := f.state().Save(progress{done, f.kernel}, func(w io.Writer) error { return encodeResult(w, result()) })
+	err := f.state().Save(progress{done, f.kernel, cache.SumsText(f.Sums[:done])}, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
@@ -199,6 +208,12 @@ func (f *File) resume(into any) (done int, err error) {
 	_, err = f.state().Load(&p, func(r io.Reader) error {
 		if p.Done < 0 || p.Done > f.plan.Inputs {
 			return fmt.Errorf("inconsistent counts: %d of %d inputs done", p.Done, f.plan.Inputs)
+		}
+		if f.Sums, err = cache.ParseSums(p.Inputs); err != nil {
+			return err
+		}
+		if len(f.Sums) != p.Done {
+			return fmt.Errorf("checksums of %d inputs, want %d", len(f.Sums), p.Done)
 		}
 		return decodeResult(r, into)
 	})

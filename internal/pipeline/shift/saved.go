@@ -80,8 +80,11 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		r.sumUp(concepts, asked)
 		return source.Recall(r.Path, r.Skipped, o.Strict, say)
 	}
-	src.Items = src.Items[lo+done : hi]
-	src.Images, src.Skipped = len(src.Items), saved.Skipped
+	if err := source.Unchanged(ctx, src.Items[lo:hi], file.Sums, o.Threads, say.Progress()); err != nil {
+		return err
+	}
+	src.Restrict(lo+done, hi)
+	src.Read, src.Skipped = file.Add, saved.Skipped
 	earlier := saved.shiftImages()
 	skipped := len(src.Skipped) // among the images before the next batch
 	keep := func(images []shiftImage, must bool) error {
@@ -128,11 +131,11 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 		}
 		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
 	}
-	r := o.ConceptOptions.Artefacts
-	if err := r.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+	r := o.ConceptOptions.Artefacts // openConcepts has compared what is read
+	if err := r.AddRead(&from, "components", o.PCsPath, nil, artefact.KindComponents); err != nil {
 		return from, err
 	}
-	return from, model.AddTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, r, o.EmbeddingsPath, nil, o.Vocab, o.Templates)
 }
 
 // save is what is known of images, as it is written.

@@ -26,6 +26,10 @@ const (
 // payloadEnds are how the names of files end that commands write.
 var payloadEnds = []string{".npy", ".npz", ".dat", ".pt", ".json"}
 
+// withManifestEnds are those of files that are ours where a manifest says so, and models of
+// other programs elsewhere.
+var withManifestEnds = []string{".safetensors"}
+
 func (v *verifier) find(ctx context.Context, path string) error {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -108,7 +112,7 @@ func describes(path string) (string, bool) {
 			return base, true
 		}
 	}
-	if base, ok := strings.CutSuffix(path, manifestEnd); ok && ends(base) {
+	if base, ok := strings.CutSuffix(path, manifestEnd); ok && (ends(base) || slices.Contains(withManifestEnds, filepath.Ext(base))) {
 		return base, true
 	}
 	if filepath.Ext(path) == manifestEnd && !exists(path+manifestEnd) {

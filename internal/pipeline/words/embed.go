@@ -30,6 +30,8 @@ type EmbedResult struct {
 	Texts   int    `json:"texts"`
 	Prompts int    `json:"prompts"` // texts times templates
 	OutDim  int    `json:"out_dim"`
+
+	Cut []model.CutText `json:"cut,omitempty"` // texts too long for the model's context
 }
 
 // Embed writes one unit vector per text, [texts,O] float32: the mean over the
@@ -47,7 +49,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	}
 	defer m.Close()
 	m.Tell(say)
-	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}
@@ -71,5 +73,5 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err != nil {
 		return nil, err
 	}
-	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim}, nil
+	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim, e.Cut}, nil
 }

@@ -35,6 +35,23 @@ func (s *sparse) sayResumed(w *cache.ChunkWriter, done int) error {
 	if done == 0 {
 		return nil
 	}
-	s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.units), s.coding.pcs.Units.Kind())
+	s.say.Note("%s: resuming after %d of %d %ss", s.workPath(), done, len(s.coding.Indices), s.coding.PCs.Units.Kind())
 	return artefact.CheckFamilies(s.workPath(), w.Families(), cache.Family(), s.options.Strict, s.say.Warn)
+}
+
+// withoutContributions is an origin without what the components were computed from,
+// which the components' own hash stands for.
+func withoutContributions(o origin.Origin) origin.Origin {
+	o = o.Own()
+	delete(o.Parents, "contributions")
+	return o
+}
+
+// asWritten is an origin without contributions where an artefact's has none, as older
+// builds wrote it.
+func asWritten(o, made origin.Origin) origin.Origin {
+	if made.Parents["contributions"] == "" {
+		return withoutContributions(o)
+	}
+	return o
 }
