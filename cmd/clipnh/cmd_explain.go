@@ -190,6 +190,7 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	o.Store = g.files
 	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {
