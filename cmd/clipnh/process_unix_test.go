@@ -31,6 +31,9 @@ type ending struct {
 // start starts the command, writing to dir.
 func (j faultJob) start(t *testing.T, dir string, threads int, env ...string) *process {
 	t.Helper()
+	if j.env != nil {
+		env = append(env, j.env(dir)...)
+	}
 	return startProgram(t, env, append(j.args(dir), "--threads", fmt.Sprint(threads), "--quiet")...)
 }
 

@@ -134,7 +134,8 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	if err := e.run(ctx, data.Items, result, sink); err != nil {
+	first := source.MeasureRounding(m.Checkpoint, e.tower, options, func(r *source.Rounding) { result.Rounding = r })
+	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}
 	if result.Images == 0 {
