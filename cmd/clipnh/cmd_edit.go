@@ -84,6 +84,7 @@ type editOptions struct {
 	scale        []string
 	templates    string
 	useTemplates bool
+	restart      bool // discard what was made from something else
 }
 
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
@@ -112,6 +113,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 
 func (o *editOptions) validate() error {
@@ -183,7 +185,7 @@ func parseScale(list []string) ([]edit.Scaled, error) {
 // pipeline returns the options of the stage, with the templates read.
 func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	p := o.stage
-	p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
+	p.Writer, p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.writer(o.restart), g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
 	p.Images = o.images(g)
 	if len(p.Texts) == 0 {
 		return p, nil
