@@ -119,6 +119,36 @@ var pairings = []pairing{
 		"model": "pc0.npy checkpoint codes.npz", "block": "line pc0.npy codes.npz", "precision": "line pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
+	{"edit", "edit --model {checkpoint} --remove-mask {mask.npy} --remove-text tree --k 3" + texts + " --pcs-path {pc0.npy} --means-path {means.npy} --restart --save-path OUT.pt", map[string]string{
+		"model": "checkpoint mask.npy pc0.npy means.npy", "block": "line mask.npy pc0.npy means.npy", "precision": "mask.npy pc0.npy means.npy",
+		"stride": "means.npy mask.npy", "kind": "line mask.npy pc0.npy means.npy"}, map[string]string{"stride": "pc0.npy"}},
+	{"edit by scores", "edit --model {checkpoint} --remove-mask {mask_n.npy} --remove-text tree --k 3" + texts + " --pcs-path {pc0.npy} --scores {scores} --restart --save-path OUT.pt", map[string]string{
+		"model": "checkpoint scores mask_n.npy pc0.npy", "block": "line scores mask_n.npy pc0.npy", "precision": "scores mask_n.npy pc0.npy",
+		"stride": "scores mask_n.npy", "mode": "line mask_n.npy", "kind": "line mask_n.npy pc0.npy"}, map[string]string{"stride": "pc0.npy"}},
+
+	{"score", "score --scores {reference} --pcs-path {pc0_n.npy}" + descs + " --decomposition-save-path {spans.npz} --method textspan --num-components 4 --collect-save-path {scores}", map[string]string{
+		"model": "scores reference pc0_n.npy words.npy spans.npz", "block": "scores reference pc0_n.npy spans.npz", "precision": "scores reference pc0_n.npy spans.npz",
+		"stride": "scores pc0_n.npy spans.npz", "texts": "words.npy words.txt spans.npz", "order": "words.npy words.txt spans.npz", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "reference"}},
+	{"sparse by textspan", "sparse --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores} --num-components 4 --restart --decomposition-save-path OUT.npz", map[string]string{
+		"model": "pc0_n.npy words.npy scores", "block": "pc0_n.npy scores", "precision": "pc0_n.npy scores", "stride": "pc0_n.npy scores",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
+	{"sparse by textspan, resumed", "sparse --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores} --num-components 4 --decomposition-save-path {spans.npz}", map[string]string{
+		"model": "pc0_n.npy words.npy scores spans.npz", "block": "pc0_n.npy scores spans.npz", "precision": "pc0_n.npy scores spans.npz", "stride": "pc0_n.npy scores spans.npz",
+		"texts": "words.npy words.txt spans.npz", "order": "words.npy words.txt spans.npz", "kind": "line pc0_n.npy"}, nil},
+	{"describe by textspan", "describe n0 --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores}", map[string]string{
+		"model": "pc0_n.npy words.npy scores", "block": "pc0_n.npy scores", "precision": "pc0_n.npy scores", "stride": "pc0_n.npy scores",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
+
+	{"retrieve with words of components", "retrieve --text tree --scores {scores} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy} --model {checkpoint}" + texts + descs, map[string]string{
+		"model": "scores pc0.npy pc0_n.npy checkpoint words.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"retrieve with both", "retrieve --neur-idxs 0 --scores {scores} --neuron-pcs-path {pc0_n.npy} --decomposition-save-path {codes.npz}" + descs, map[string]string{
+		"model": "scores pc0_n.npy words.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
+		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},
+
 	{"shift", "shift --scores {scores}" + watched, map[string]string{
 		"model": "scores words.npy pc0.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
@@ -148,12 +178,12 @@ var pairings = []pairing{
 	{"explain", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --scores {scores}" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
-		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line classes.npy"},
+		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
 	{"explain by means", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --means-path {means.npy}" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
-		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy means.npy"},
+		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
 
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{

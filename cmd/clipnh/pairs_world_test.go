@@ -86,6 +86,8 @@ func (m making) make(t *testing.T) world {
 		slices.Concat(embed, []string{"--lines", classes, "--embeddings-save-path", w.at("classes.npy")}),
 		{"sparse", "--pcs-path", w.at("pc0.npy"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
 			"--num-components", "4", "--decomposition-save-path", w.at("codes.npz")},
+		{"sparse", "--pcs-path", w.at("pc0_n.npy"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
+			"--method", "textspan", "--collect-save-path", w.at("scores"), "--num-components", "4", "--decomposition-save-path", w.at("spans.npz")},
 		{"mask", "--neuron-head-norms-path", w.at("norms.npy"), "--mask-save-path", w.at("mask.npy")},
 		{"mask", "--neurons-norms-path", w.at("norms_n.npy"), "--mask-save-path", w.at("mask_n.npy")},
 	}

@@ -84,7 +84,10 @@ func (c *Coding) open() error {
 	case c.Components > n:
 		return fmt.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
 	}
-	if c.Method == describe.TextSpan && !c.PCs.Units.IsPairs() {
+	switch pairs := c.PCs.Units.IsPairs(); {
+	case pairs && c.CollectPath != "":
+		return fmt.Errorf("%s: components of pairs: {collect-save-path} has no effect, since what a pair adds varies along its component alone", c.PCsPath)
+	case !pairs && c.Method == describe.TextSpan:
 		c.spread, err = openSpread(c)
 	}
 	return err
