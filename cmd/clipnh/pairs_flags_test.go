@@ -19,6 +19,9 @@ const (
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
+	"clipnh edit":            {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-path": written},
+	"clipnh explain":         {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh score":           {"attributes": labels, "save-path": written},
 	"clipnh ablate":          {"data-path": pictures, "features-save-path": written, "plot": written},
 	"clipnh collect":         {"data-path": pictures},
 	"clipnh data subset":     {"data-path": pictures, "save-path": written},
@@ -55,6 +58,11 @@ var apart = []string{
 	"mask --neuron-head-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"reconstruct --scores x --model x --dataset images --data-path x --means-path x --pcs-paths x" + features,
 	"reconstruct --scores x --means-path x --pcs-paths x --decomposition-save-path x --text-descs-embeddings-path x" + features,
+	"sparse --pcs-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x --decomposition-save-path x.npz",
+	"score --scores x --pcs-path x --decomposition-save-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"describe n1 --decomposition-save-path x --pcs-path x --collect-save-path x --text-descs-list-path x",
+	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
+	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
 	"shift --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 	"shift --watch x --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
