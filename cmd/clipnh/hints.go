@@ -12,7 +12,7 @@ import (
 // A recipe is the command that makes a kind of artefact.
 type recipe struct {
 	command    string // up to the flag that takes the artefact's path
-	restart    bool   // replaces what is at the path only with --restart
+	restart    bool   // makes a damaged one again only with --restart
 	repairable bool   // "clipnh verify --repair" can compute damaged parts again
 }
 

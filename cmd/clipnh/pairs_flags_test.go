@@ -20,7 +20,6 @@ const (
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
 	"clipnh edit":            {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-path": written},
-	"clipnh explain":         {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
 	"clipnh ablate":          {"data-path": pictures, "features-save-path": written, "plot": written},
 	"clipnh collect":         {"data-path": pictures},
@@ -28,6 +27,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh demo":            {"dir": written},
 	"clipnh docs":            {"man-path": written, "markdown-path": written},
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
+	"clipnh explain":         {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh info":            {"model": alone, "graph": written},
 	"clipnh mask":            {"mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
@@ -53,6 +53,7 @@ var apart = []string{
 	"ablate --scores x --mode zero_register_neurons --neurons-sink-diffs-path x" + features,
 	"ablate --scores x --mode neur_acts --means-path x --percentile 50 --neuron-acts-norms-path x" + features,
 	"describe h0n0 --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"explain x.jpg --model x --vocab x --classes x,y --scores x --means-path x",
 	"mask --neuron-acts-norms-path x --neuron-head-norms-path x --mask-save-path x.npy",
 	"mask --neuron-acts-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"mask --neuron-head-norms-path x --neurons-norms-path x --mask-save-path x.npy",

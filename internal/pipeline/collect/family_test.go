@@ -92,7 +92,7 @@ func TestResumeWithOtherKernels(t *testing.T) {
 }
 
 // TestRepairOfMixedMean holds that a mean to which two families of kernels added is not
-// computed again in vain.
+// computed again to no effect.
 func TestRepairOfMixedMean(t *testing.T) {
 	needsTwoFamilies(t)
 	o := goldenImages(t, "mean.npy")

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -36,6 +35,7 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	SavePath  string // .pt or .safetensors
+	Writer    artefact.Writer
 	Threads   int
 
 	Remove     []string // units, such as h21n624, or n17 for all pairs of a neuron
@@ -128,7 +128,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	if err := cache.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
+	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
 		return nil, err
 	}
 	m, err := model.Open(ctx, o.Model)
@@ -224,10 +224,13 @@ func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
 	if err != nil {
 		return err
 	}
+	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
+	if err := e.Writer.MayReplace(e.SavePath, m.Kind, e.from); err != nil {
+		return err
+	}
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
-	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
-	r.SHA256, err = artefact.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
+	r.SHA256, err = e.Writer.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
 	if err != nil {
 		return err
 	}

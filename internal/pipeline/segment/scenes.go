@@ -77,7 +77,7 @@ func (o *Options) folder(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	return list, nil
 }
 
-// isInside reports whether a folder, if one is named, is another or lies in it.
+// isInside reports whether a folder, if one is named, is another or is inside it.
 func isInside(dir, other string) (bool, error) {
 	if dir == "" {
 		return false, nil
