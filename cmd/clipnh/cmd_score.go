@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -132,8 +133,10 @@ func (o *scoreOptions) validate() error {
 	case o.stage.SavePath != "" && described > 1:
 		return fmt.Errorf("--save-path takes the measures of one description, want one, not %d", described)
 	}
+	spans := slices.ContainsFunc(o.stage.Ways, func(w score.Way) bool { return w.Method == describe.TextSpan })
 	return o.given.refuseIn(
-		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components", "collect-save-path"}},
+		rule{!spans, "without --method textspan", []string{"collect-save-path"}},
+		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components"}},
 		rule{o.stage.SavePath == "", "without --save-path", []string{"restart"}})
 }
 

@@ -119,36 +119,6 @@ var pairings = []pairing{
 		"model": "pc0.npy checkpoint codes.npz", "block": "line pc0.npy codes.npz", "precision": "line pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
-	{"edit", "edit --model {checkpoint} --remove-mask {mask.npy} --remove-text tree --k 3" + texts + " --pcs-path {pc0.npy} --means-path {means.npy} --restart --save-path OUT.pt", map[string]string{
-		"model": "checkpoint mask.npy pc0.npy means.npy", "block": "line mask.npy pc0.npy means.npy", "precision": "mask.npy pc0.npy means.npy",
-		"stride": "means.npy mask.npy", "kind": "line mask.npy pc0.npy means.npy"}, map[string]string{"stride": "pc0.npy"}},
-	{"edit by scores", "edit --model {checkpoint} --remove-mask {mask_n.npy} --remove-text tree --k 3" + texts + " --pcs-path {pc0.npy} --scores {scores} --restart --save-path OUT.pt", map[string]string{
-		"model": "checkpoint scores mask_n.npy pc0.npy", "block": "line scores mask_n.npy pc0.npy", "precision": "scores mask_n.npy pc0.npy",
-		"stride": "scores mask_n.npy", "mode": "line mask_n.npy", "kind": "line mask_n.npy pc0.npy"}, map[string]string{"stride": "pc0.npy"}},
-
-	{"score", "score --scores {reference} --pcs-path {pc0_n.npy}" + descs + " --decomposition-save-path {spans.npz} --method textspan --num-components 4 --collect-save-path {scores}", map[string]string{
-		"model": "scores reference pc0_n.npy words.npy spans.npz", "block": "scores reference pc0_n.npy spans.npz", "precision": "scores reference pc0_n.npy spans.npz",
-		"stride": "scores pc0_n.npy spans.npz", "texts": "words.npy words.txt spans.npz", "order": "words.npy words.txt spans.npz", "kind": "line pc0_n.npy"},
-		map[string]string{"stride": "reference"}},
-	{"sparse by textspan", "sparse --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores} --num-components 4 --restart --decomposition-save-path OUT.npz", map[string]string{
-		"model": "pc0_n.npy words.npy scores", "block": "pc0_n.npy scores", "precision": "pc0_n.npy scores", "stride": "pc0_n.npy scores",
-		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
-	{"sparse by textspan, resumed", "sparse --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores} --num-components 4 --decomposition-save-path {spans.npz}", map[string]string{
-		"model": "pc0_n.npy words.npy scores spans.npz", "block": "pc0_n.npy scores spans.npz", "precision": "pc0_n.npy scores spans.npz", "stride": "pc0_n.npy scores spans.npz",
-		"texts": "words.npy words.txt spans.npz", "order": "words.npy words.txt spans.npz", "kind": "line pc0_n.npy"}, nil},
-	{"describe by textspan", "describe n0 --pcs-path {pc0_n.npy}" + descs + " --method textspan --collect-save-path {scores}", map[string]string{
-		"model": "pc0_n.npy words.npy scores", "block": "pc0_n.npy scores", "precision": "pc0_n.npy scores", "stride": "pc0_n.npy scores",
-		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
-
-	{"retrieve with words of components", "retrieve --text tree --scores {scores} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy} --model {checkpoint}" + texts + descs, map[string]string{
-		"model": "scores pc0.npy pc0_n.npy checkpoint words.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
-		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
-		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
-	{"retrieve with both", "retrieve --neur-idxs 0 --scores {scores} --neuron-pcs-path {pc0_n.npy} --decomposition-save-path {codes.npz}" + descs, map[string]string{
-		"model": "scores pc0_n.npy words.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
-		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
-		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},
-
 	{"shift", "shift --scores {scores}" + watched, map[string]string{
 		"model": "scores words.npy pc0.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
@@ -213,4 +183,43 @@ var pairings = []pairing{
 		"model": "ratios.1-of-2.json ratios.2-of-2.json", "block": "ratios.1-of-2.json ratios.2-of-2.json", "precision": "ratios.1-of-2.json ratios.2-of-2.json",
 		"texts": "ratios.1-of-2.json ratios.2-of-2.json", "order": "ratios.1-of-2.json ratios.2-of-2.json",
 		"stride": "ratios.1-of-2.json ratios.2-of-2.json"}, nil},
+
+	{"score", "score --scores {scores} --pcs-path {pc0.npy}" + descs + " --method nonneg --draws 1 --restart --save-path OUT.npy", map[string]string{
+		"model": "scores pc0.npy words.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
+	{"score codes", "score --scores {scores} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + " --draws 1", map[string]string{
+		"model": "scores pc0.npy codes.npz words.npy", "block": "scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
+		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt", "order": "codes.npz words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores"}},
+	{"score textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --draws 1", map[string]string{
+		"model": "scores pc0_n.npy collection words.npy", "block": "scores pc0_n.npy collection", "precision": "scores pc0_n.npy collection",
+		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores"}},
+	{"sparse textspan", "sparse --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --decomposition-save-path {codes_n.npz}", map[string]string{
+		"model": "pc0_n.npy collection words.npy codes_n.npz", "block": "pc0_n.npy collection codes_n.npz", "precision": "pc0_n.npy collection codes_n.npz",
+		"stride": "pc0_n.npy collection codes_n.npz", "texts": "words.npy words.txt codes_n.npz", "order": "words.npy words.txt codes_n.npz", "kind": "line pc0_n.npy"}, nil},
+	{"describe textspan", "describe n3 --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2", map[string]string{
+		"model": "pc0_n.npy collection words.npy", "block": "pc0_n.npy collection", "precision": "pc0_n.npy collection",
+		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
+	{"retrieve with words", "retrieve --text tree --scores {scores} --model {checkpoint} --top 1" + texts + descs + " --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}", map[string]string{
+		"model": "scores checkpoint words.npy pc0.npy pc0_n.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"edit", "edit --model {checkpoint} --remove-mask {mask.npy} --means-path {means.npy} --remove-text tree" + texts + " --pcs-path {pc0.npy} --save-path OUT.pt", map[string]string{
+		"model": "checkpoint mask.npy means.npy pc0.npy", "block": "line mask.npy means.npy pc0.npy", "precision": "mask.npy means.npy pc0.npy",
+		"stride": "mask.npy means.npy", "kind": "line mask.npy means.npy pc0.npy"},
+		map[string]string{"stride": "pc0.npy"}},
+	{"edit by scores", "edit --model {checkpoint} --remove-mask {mask.npy} --scores {scores} --remove-text tree" + texts + " --pcs-path {pc0.npy} --save-path OUT.pt", map[string]string{
+		"model": "checkpoint mask.npy scores pc0.npy", "block": "line mask.npy scores pc0.npy", "precision": "mask.npy scores pc0.npy",
+		"stride": "mask.npy scores", "kind": "line mask.npy pc0.npy"},
+		map[string]string{"stride": "pc0.npy"}},
+	{"score codes and textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --decomposition-save-path {codes_n.npz} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --draws 1", map[string]string{
+		"model": "scores pc0_n.npy codes_n.npz collection words.npy", "block": "scores pc0_n.npy codes_n.npz collection", "precision": "scores pc0_n.npy codes_n.npz collection",
+		"stride": "pc0_n.npy codes_n.npz collection", "texts": "codes_n.npz words.npy words.txt", "order": "codes_n.npz words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores"}},
+	{"retrieve with codes and words", "retrieve --neur-idxs 3 --scores {scores} --top 1" + descs + " --neuron-pcs-path {pc0_n.npy} --decomposition-save-path {codes.npz}", map[string]string{
+		"model": "scores words.npy pc0_n.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
+		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},
 }
