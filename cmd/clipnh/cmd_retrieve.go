@@ -93,6 +93,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
 	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
 	vocabFlag(fs, &o.stage.Vocab)
+	defaultNeeds(fs, "vocab", "text")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)

@@ -92,6 +92,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	vocabFlag(fs, &o.Vocab)
+	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
 	fs.StringVar(&o.Image, "image", "", "`FILE` of one image")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
