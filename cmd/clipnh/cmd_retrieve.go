@@ -36,8 +36,6 @@ contributions, of clipnh or of the reference), or a checkpoint and images
 name below --data-path.
 
 Writes, below --save-dir, for neuron 624 and its pair with head 21:
-  624/0_123.png        the image of rank 0, number 123 of those that were read
-  624/624_21/0_57.png  the same for the pair
   624/sheet.png        all at a glance: the neuron, then its --heads strongest
                        pairs, with names, norms and the words of their
                        components if sparse computed them
@@ -46,7 +44,12 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
   624/heat.png         with --model: where in its images the neuron is active,
                        where heads attend, and the product; for the pairs on the
                        sheet 624/624_21/heat.png and so on
-Copies from an earlier run in these folders are replaced, other files are not.
+  images/123_cat.png   image number 123 of those that were read, cat.jpg, at 512
+                       pixels a side (--copy-side), once for all units
+With --copies the images are written as the reference does, in full size and
+once for each unit: 624/0_123.png is the neuron's image of rank 0,
+624/624_21/0_57.png the pair's. That takes hundreds of files for a neuron.
+Files of an earlier run in these folders are replaced, other files are not.
 An image that cannot be read is skipped with a warning (--strict stops instead).`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
@@ -98,9 +101,10 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
-	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for copies of the images and sheets")
+	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
-	fs.IntVar(&o.stage.CopySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
+	fs.BoolVar(&o.stage.Copies, "copies", false, "write a full-size copy of each image for each unit, as the reference does")
+	fs.IntVar(&o.stage.CopySide, "copy-side", 512, "shrink images to at most `N` pixels per side; 0 keeps their size, as --copies does")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
 	fs.IntVar(&o.stage.Components, "num-components", 5, "show the `K` words of largest coefficient")
@@ -161,12 +165,12 @@ func (o *retrieveOptions) validate() error {
 }
 
 // validateGiven refuses flags that have no effect. With --scores, a model only embeds texts
-// and draws heat maps, and images are only read for copies of them.
+// and draws heat maps, and images are only read to be drawn.
 func (o *retrieveOptions) validateGiven() error {
 	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
 	return o.given.refuseIn(
 		rule{!texts, "without --text", []string{"text-pairs", "pcs-path", "vocab", "templates", "use-templates"}},
-		rule{!drawn, "without --save-dir", []string{"copy-side"}},
+		rule{!drawn, "without --save-dir", []string{"copy-side", "copies"}},
 		rule{len(o.stage.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
@@ -201,6 +205,9 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		return retrieve.Options{}, usageError{err}
 	}
 	p := o.stage
+	if p.Copies && !o.given("copy-side") {
+		p.CopySide = 0
+	}
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	if o.wordsPath != "" {
 		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {

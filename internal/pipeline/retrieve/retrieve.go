@@ -35,8 +35,9 @@ type Options struct {
 	Vocab        string
 	Templates    []textlist.Template
 	Top          int    // images of a unit
-	SaveDir      string // for copies and sheets; may be empty
-	CopySide     int    // copies are shrunk to so many pixels a side; 0: not
+	SaveDir      string // for sheets and images; may be empty
+	Copies       bool   // a copy of each image for each unit, as the reference's, in place of one for all
+	CopySide     int    // images are shrunk to so many pixels a side; 0: not
 	SheetHeads   int    // pairs of a neuron on its sheet, the strongest
 	Threads      int
 	WordsOptions // what directions are made of
@@ -93,7 +94,7 @@ type Hit struct {
 // summed over heads; nothing is centred, and bias shares are part of it. Of
 // equal norms the earlier image comes first.
 //
-// With a SaveDir, it copies these images and draws them on sheets; see draw.
+// With a SaveDir, it stores these images and draws them on sheets; see draw.
 // An image that cannot be read is named and left out.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
@@ -126,7 +127,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer d.close()
-		if err := canRetrieveInto(o.SaveDir, asked); err != nil {
+		if err := canRetrieveInto(o.SaveDir, o.Copies, asked); err != nil {
 			return nil, err
 		}
 	}
