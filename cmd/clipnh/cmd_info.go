@@ -110,6 +110,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("architecture", info.Architecture)
 	t.Row("file", fmt.Sprintf("%s, %s", info.Format, strings.Join(info.DTypes, " and ")))
 	t.Row("sha256", info.SHA256)
+	t.Row("of tensors", info.Tensors)
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
 	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
 		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))

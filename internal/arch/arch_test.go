@@ -90,7 +90,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/model": {
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
-		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {

@@ -193,7 +193,7 @@ type classifier struct {
 }
 
 func newClassifier(ctx context.Context, o evaluateOptions, src *source.Source, say ui.Reporter) (*classifier, error) {
-	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin.Weights), src.OutDim)
+	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin), src.OutDim)
 	if err != nil {
 		return nil, err
 	}

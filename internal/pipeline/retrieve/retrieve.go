@@ -167,10 +167,10 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	if tell {
 		m.Tell(say)
 	}
-	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, of.Weights); err != nil {
+	if err := sameWeights(o.Model, m, o.ScoresPath, of); err != nil {
 		return nil, err
 	}
-	of.Weights = m.Hash
+	of = of.WithWeights(m.Origin())
 	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 	if err != nil {
 		return nil, err
@@ -199,11 +199,11 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 
 // sameWeights fails where a model is not the one that scores are of. Those of
 // another program do not say.
-func sameWeights(model, weights, scoresPath, of string) error {
-	if of == "" || of == weights {
+func sameWeights(path string, m *model.Model, scoresPath string, of origin.Origin) error {
+	if of.Weights == "" || of.SameWeights(m.Origin()) {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
+	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, path, m.Hash)
 	return hint.With(err, "give the {model} that it was made with")
 }
 

@@ -47,7 +47,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		of[i] = o.Setup.Classes[c][0]
 	}
 	from := origin.Origin{
-		Model: m.Config.Name(), Weights: m.Hash, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
+		Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
 		Mode:   strings.Join(o.methodNames(), ","),
 		Images: source.ImagesOrigin(o.Setup.Name, scenes, 0, o.Images),
 		Segment: &origin.Segment{

@@ -35,7 +35,7 @@ func queries(classes []configs.Class, main bool) (words []string, class []int) {
 func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) ([]float32, error) {
 	O := m.Config.OutDim
 	if path := s.o.TextsPath; path != "" {
-		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Hash).Texts(words), O)
+		e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Origin()).Texts(words), O)
 		if err != nil {
 			return nil, err
 		}
@@ -76,7 +76,7 @@ func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
-	of := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	of := origin.Origin{Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
 			of.Block = a.Manifest.Origin.Block

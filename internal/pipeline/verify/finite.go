@@ -138,7 +138,7 @@ func finitePacked(path string) error {
 			}
 		}
 	case ".pt":
-		return artefact.CheckTensor(path)
+		return artefact.CheckTensors(path)
 	}
 	return nil
 }

@@ -60,7 +60,7 @@ func (c *coding) open() error {
 			c.units[i] = i
 		}
 	}
-	facts := artefact.OfModel(artefact.OriginOf(c.pcs.Artefact).Weights).Texts(c.Words)
+	facts := artefact.OfModel(artefact.OriginOf(c.pcs.Artefact)).Texts(c.Words)
 	if c.words, err = c.Artefacts.Embeddings(c.EmbeddingsPath, facts, c.pcs.OutDim); err != nil {
 		return err
 	}
@@ -77,12 +77,13 @@ func (c *coding) open() error {
 func (c *coding) origin() (origin.Origin, error) {
 	from, units := artefact.OriginOf(c.pcs.Artefact), c.pcs.Units
 	o := origin.Origin{
-		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
+		Model: from.Model, Weights: from.Weights, Tensors: from.Tensors, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if o.Weights == "" {
 		words := artefact.OriginOf(c.words.Artefact)
-		o.Model, o.Weights = words.Model, words.Weights
+		o.Model = words.Model
+		o = o.WithWeights(words)
 	}
 	if units.IsPairs() {
 		o.Mode, o.Code.Heads = "nh", units[0]
