@@ -90,6 +90,11 @@ func (o *describeOptions) validate() error {
 	return o.codingOptions.validate()
 }
 
+// describedUnits is the result as JSON.
+type describedUnits struct {
+	Units []words.Description `json:"units"`
+}
+
 func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) error {
 	coding, err := opts.pipeline(g)
 	if err != nil {
@@ -101,7 +106,7 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 		return err
 	}
 	if g.json {
-		return g.printer.JSON(all)
+		return g.printer.JSON(describedUnits{all})
 	}
 	t := ui.NewTable(ui.Left("unit"), ui.Right("residual"), ui.Right("coefficient"), ui.Left("word"))
 	for _, d := range all {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -124,13 +125,18 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
+// planned is the result of --plan as JSON.
+type planned struct {
+	Layers []clip.PlannedLayer `json:"layers"`
+}
+
 func runPlan(opts infoOptions, g *globalOptions) error {
 	plan, err := model.Plan(opts.model, opts.batch, g.workers())
 	if err != nil {
 		return err
 	}
 	if g.json {
-		return g.printer.JSON(plan)
+		return g.printer.JSON(planned{plan})
 	}
 	t := ui.NewTable(ui.Left("layer"), ui.Left("kernel"), ui.Right("in"), ui.Right("out"), ui.Right("side"),
 		ui.Left("algorithm"), ui.Right("GFLOP"), ui.Right("weights"))

@@ -100,6 +100,10 @@ type Polysemanticity struct {
 type Mask struct {
 	Percentile float64 `json:"percentile"`
 	TopImages  int     `json:"top_images"`
+
+	// Or which were named; left out where the strongest are kept.
+	Units  string `json:"units_sha256,omitempty"`
+	Except bool   `json:"except,omitempty"` // all but those are kept
 }
 
 // Prompts is what texts were put into and split by before they were embedded.

@@ -324,7 +324,7 @@ func TestAblateOtherModel(t *testing.T) {
 	dir := t.TempDir()
 	scores := collecttest.Collect(t, collecttest.GoldenImages(t, "scores")).Path
 	other := collecttest.GoldenImages(t, "other")
-	other.Model = testutil.Golden("model/tiny_sd_fp32.pt") // the same weights in another file
+	other.Model = testutil.Golden("model/tiny_sd_bf16.pt") // rounded weights
 	in := func(name string) string { return filepath.Join(dir, name) }
 	if _, err := directions.SVD(context.Background(), directions.SVDOptions{CollectPath: collecttest.Collect(t, other).Path, TopK: 5, MeanPath: in("means.npy"), NormPath: in("norms.npy"), Threads: 1}, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)

@@ -122,7 +122,7 @@ type ClassScore struct {
 }
 
 // MethodShares is how much of an image each class has, by a method, the
-// largest first and none that has nothing.
+// largest first; those that have nothing come last, in the order of the classes.
 type MethodShares struct {
 	Method  string       `json:"method"`
 	Classes []ClassShare `json:"classes"`
@@ -251,7 +251,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if s.stride > s.crop {
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
-	if o.ShowDir != "" {
+	if o.ShowDir != "" || o.SaveDir != "" {
 		s.colours = canvas.Palette(len(o.Setup.Classes))
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)

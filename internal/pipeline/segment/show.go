@@ -92,7 +92,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	}
 	if s.o.SaveDir != "" {
 		for m, labels := range given {
-			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, segmentMaker) })
+			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
 			if err != nil {
 				return files, err
 			}

@@ -67,11 +67,12 @@ func (t *tally) shares(method int) []ClassShare {
 	for _, n := range counts {
 		total += n
 	}
-	var shares []ClassShare
+	if total == 0 {
+		return nil
+	}
+	shares := make([]ClassShare, classes)
 	for c, n := range counts {
-		if n > 0 {
-			shares = append(shares, ClassShare{t.result.Classes[c], float64(n) / float64(total)})
-		}
+		shares[c] = ClassShare{t.result.Classes[c], float64(n) / float64(total)}
 	}
 	slices.SortStableFunc(shares, func(a, b ClassShare) int { return cmp.Compare(b.Share, a.Share) })
 	return shares
