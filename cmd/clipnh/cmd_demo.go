@@ -172,15 +172,18 @@ var demoImages = []struct{ path, what string }{
 	{"shift.png", "two concepts over the years, with their true shares"},
 }
 
+// demoFiles is the result of --files-only as JSON.
+type demoFiles struct {
+	Path    string `json:"path"`
+	Written int    `json:"written"` // files
+	Kept    int    `json:"kept"`    // files that were there
+	Bytes   int64  `json:"bytes"`   // of both
+}
+
 // printLaid prints the result of --files-only.
 func printLaid(dir string, laid demo.Laid, g *globalOptions) error {
 	if g.json {
-		return g.printer.JSON(struct {
-			Path    string `json:"path"`
-			Written int    `json:"written"` // files
-			Kept    int    `json:"kept"`
-			Bytes   int64  `json:"bytes"` // of both
-		}{dir, laid.Written, laid.Kept, laid.Bytes})
+		return g.printer.JSON(demoFiles{dir, laid.Written, laid.Kept, laid.Bytes})
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Right("files written"), ui.Right("already there"), ui.Right("size"))
 	t.Row(dir, fmt.Sprint(laid.Written), fmt.Sprint(laid.Kept), ui.FormatBytes(laid.Bytes))

@@ -28,7 +28,10 @@ over heads.
 Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
 with their neuron (--pairs h21n624,h3n7), or those whose principal component
 (--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
---model, --vocab). They can be combined.
+--model, --vocab). They can be combined. Of the pairs near a text, dead ones,
+whose largest norm is below 1 % of the largest there, are left out: their
+components may point anywhere. --weigh-by-norm ranks by cosine times norm, for
+the pairs that say a text loudest.
 
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
@@ -94,6 +97,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
 	fs.StringArrayVar(&o.stage.Texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
+	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times norm, not by cosine alone")
 	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
@@ -169,7 +173,7 @@ func (o *retrieveOptions) validate() error {
 func (o *retrieveOptions) validateGiven() error {
 	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
 	return o.given.refuseIn(
-		rule{!texts, "without --text", []string{"text-pairs", "pcs-path", "vocab", "templates", "use-templates"}},
+		rule{!texts, "without --text", []string{"text-pairs", "weigh-by-norm", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{!drawn, "without --save-dir", []string{"copy-side", "copies"}},
 		rule{len(o.stage.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
@@ -243,9 +247,9 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("norm"))
 		for _, f := range result.Found {
-			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine))
+			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine), fmt.Sprintf("%#.4g", f.Norm))
 		}
 		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
 			return err

@@ -77,9 +77,19 @@ func TestExamplesRun(t *testing.T) {
 		t.Setenv(asset.HomeVariable, filepath.Join(dir, home))
 		ran := 0
 		for _, cmd := range everyCommand() {
+			name := strings.TrimPrefix(cmd.CommandPath(), "clipnh ")
 			for line := range strings.Lines(strings.ReplaceAll(cmd.Example, "\\\n", " ")) {
 				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-					t.Run(home+"/"+cmd.Name(), func(t *testing.T) { runExample(t, unitsOfDemo.Replace(line), statusOfExample(line)) })
+					t.Run(home+"/"+cmd.Name(), func(t *testing.T) {
+						asked := unitsOfDemo.Replace(line)
+						if home == "full" && !strings.Contains(asked, "--json") && jsonResults[name] != nil {
+							asked += " --json"
+						}
+						printed := runExample(t, asked, statusOfExample(line))
+						if strings.HasSuffix(asked, "--json") && len(printed) > 0 && name != "merge" {
+							documentedFields(t, name, printed)
+						}
+					})
 					ran++
 				}
 			}
@@ -90,7 +100,7 @@ func TestExamplesRun(t *testing.T) {
 	}
 }
 
-func runExample(t *testing.T, line string, want int) {
+func runExample(t *testing.T, line string, want int) []byte {
 	t.Helper()
 	words, err := splitWords(line)
 	if err != nil {
@@ -105,6 +115,7 @@ func runExample(t *testing.T, line string, want int) {
 	if code := run(ctx, words[1:], strings.NewReader(""), &stdout, &stderr); code != want {
 		t.Errorf("%s: exit code %d, want %d\n%s", line, code, want, stderr.String())
 	}
+	return stdout.Bytes()
 }
 
 // layExamples writes the demo into the current folder under the names of the examples.

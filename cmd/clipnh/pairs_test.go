@@ -144,7 +144,7 @@ func TestInputsBelongTogether(t *testing.T) {
 	const tiny = "model/tiny_jit.pt"
 	base := makeWorld(t, tiny, data, 1, false, texts)
 	worlds := map[string]world{
-		"model":     makeWorld(t, "model/tiny_openclip.pt", data, 1, false, texts),
+		"model":     makeWorld(t, "model/tiny_sd_bf16.pt", data, 1, false, texts),
 		"block":     makeWorld(t, tiny, data, 1, true, texts),
 		"precision": withPrecision(t, base),
 		"stride":    makeWorld(t, tiny, data, 2, false, texts),

@@ -40,9 +40,8 @@ type Evaluation struct {
 	Skipped  []source.Skipped `json:"skipped"`
 	Labelled bool             `json:"labelled"` // else accuracies mean nothing
 
-	// Of labelled images, in the order of every variant's predictions:
-	ImageNames []string `json:"image_names,omitempty"`
-	Labels     []int    `json:"labels,omitempty"`
+	ImageNames []string `json:"image_names,omitempty"` // of labelled images, in the order of labels and predictions
+	Labels     []int    `json:"labels,omitempty"`      // their classes, from 0
 	ClassNames []string `json:"class_names,omitempty"` // by label and prediction; numbers where names are not known
 
 	Classes []PartScore `json:"classes,omitempty"` // accuracies on the images of each class that has some

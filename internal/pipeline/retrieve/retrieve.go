@@ -31,6 +31,7 @@ type Options struct {
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
 	Texts        []string
 	TextPairs    int
+	WeighByNorm  bool   // of near pairs, the largest products of cosine and norm come first
 	PCsPath      string // .npy [H,C,O]
 	Vocab        string
 	Templates    []textlist.Template
@@ -56,6 +57,7 @@ type FoundPair struct {
 	Text   string  `json:"text"`
 	Pair   string  `json:"pair"`
 	Cosine float64 `json:"cosine"`
+	Norm   float32 `json:"norm"` // the largest of its contribution to an image
 }
 
 // Neuron is a neuron's own strongest images, and those of its pairs.
@@ -109,11 +111,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	found, err := o.find(ctx, src.Origin, src.Tower == nil, say)
+	near, err := o.find(ctx, src.Origin, src.Tower == nil, say)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := o.asked(src, found)
+	asked, err := o.asked(src, near)
 	if err != nil {
 		return nil, err
 	}
@@ -131,13 +133,20 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
-	result := &Result{Found: found, Skipped: []source.Skipped{}}
+	result := &Result{Skipped: []source.Skipped{}}
 	r := newRanking(src, asked, o.Top, o.Threads)
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
 	}
 	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
+	if len(near) > 0 {
+		result.Found = o.choose(near, result.Neurons, say)
+		if asked, err = o.asked(src, result.Found); err != nil {
+			return nil, err
+		}
+		result.Neurons = only(result.Neurons, asked)
+	}
 	for _, n := range result.Neurons {
 		for i := range n.Units {
 			u := &n.Units[i]
@@ -152,7 +161,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	return result, err
 }
 
-// find returns the pairs that stand for the texts, closest first. of is what the
+// find returns the pairs closest to each text, from which choose takes those that stand for
+// it. of is what the
 // images are looked at with, as far as it is known; tell says how the checkpoint
 // is read, if nobody did.
 func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.Reporter) ([]FoundPair, error) {
@@ -184,14 +194,14 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	if err != nil {
 		return nil, err
 	}
-	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs, par.NewTeam(o.Threads))
+	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs*nearPairs, par.NewTeam(o.Threads))
 	if err != nil {
 		return nil, err
 	}
 	var found []FoundPair
 	for i := range nearest {
 		for _, p := range artefact.Pairs(nearest[i], m.Config.Neurons()) {
-			found = append(found, FoundPair{o.Texts[i], p.Name(), p.Cosine})
+			found = append(found, FoundPair{Text: o.Texts[i], Pair: p.Name(), Cosine: p.Cosine})
 		}
 	}
 	return found, nil
