@@ -28,8 +28,8 @@ Takes parts of the model out and measures how well it still classifies. Modes:
                          most
 The first three modes keep some units and take out the others. Which are taken
 out is given by name (--pairs h3n7,n624 or --units-file; with --except all
-others), by a mask (--replace-index-path, True for kept) or, for a whole curve in
-one pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
+others), by a mask (--replace-index-path, True for kept) or, for a curve in one
+pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
 each percentile, as mask does, for each mode whose norms are given. The last two
 modes work on tokens, and need the model and the images.
 ` + evaluateHelp + `

@@ -15,8 +15,8 @@ import (
 
 const maskHelp = `
 Selects the strongest units, or with --pairs and --units-file those named (with
---except all others), which ablate then keeps. The strength of a unit is the mean of its
---top-images largest norms; units at or above --percentile of all strengths are
+--except all others), for ablate to keep. The strength of a unit is the mean of
+its --top-images largest norms; units at or above --percentile of all strengths are
 kept (as numpy.percentile, with linear interpolation). ablate takes out the
 others.
 
