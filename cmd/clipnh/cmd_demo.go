@@ -196,7 +196,7 @@ var demoImages = []struct{ path, what string }{
 	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
 	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},
 	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
-	{"segmented/", "scenes with the classes that each method found, and the true ones"},
+	{"segmented/", "scenes with the classes that each method found"},
 	{"shift.png", "two concepts over the years, with their true shares"},
 }
 

@@ -300,7 +300,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 func ablationFigure(e *Evaluation) plot.Figure {
 	f := plot.Figure{
 		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
-		X:     "units taken out: those below this percentile of strength (%)",
+		X:     "units kept, the strongest (% of all, logarithmic)", Shares: true,
 		Y:     "top-1 accuracy (%)",
 		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},
 	}
@@ -308,9 +308,9 @@ func ablationFigure(e *Evaluation) plot.Figure {
 	for _, mode := range AblateModes() {
 		c := plot.Curve{Name: names[mode]}
 		points := slices.DeleteFunc(slices.Clone(e.Variants), func(v VariantScore) bool { return v.Variant != mode || v.Percentile == nil })
-		slices.SortStableFunc(points, func(a, b VariantScore) int { return cmp.Compare(*a.Percentile, *b.Percentile) })
+		slices.SortStableFunc(points, func(a, b VariantScore) int { return cmp.Compare(a.KeptShare, b.KeptShare) })
 		for _, v := range points {
-			c.X, c.Y = append(c.X, *v.Percentile), append(c.Y, 100*v.Top1)
+			c.X, c.Y = append(c.X, 100*v.KeptShare), append(c.Y, 100*v.Top1)
 		}
 		if len(c.X) > 0 {
 			f.Curves = append(f.Curves, c)

@@ -252,7 +252,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
 	if o.ShowDir != "" || o.SaveDir != "" {
-		s.colours = canvas.Palette(len(o.Setup.Classes))
+		s.colours = canvas.NamedPalette(result.Classes)
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
