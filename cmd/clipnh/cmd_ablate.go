@@ -132,6 +132,9 @@ func (o *ablateOptions) validate() error {
 		if slices.Contains(modes[:i], mode) {
 			return fmt.Errorf("--mode %s is given twice", mode)
 		}
+		if o.from.ScoresPath != "" && mode != evaluate.AblatePairs && mode != evaluate.AblateNeurons {
+			return fmt.Errorf("--mode %s works on tokens, which collected scores do not have: want --model and --data-path instead of --scores", mode)
+		}
 		if mode == evaluate.AblateSink {
 			continue
 		}
@@ -187,8 +190,8 @@ func (o *ablateOptions) validate() error {
 	return o.evaluateOptions.validate()
 }
 
-// validateGiven refuses flags that none of the modes uses. Norms without --mode say what
-// the modes are. choosing says that some mode keeps some units.
+// validateGiven refuses flags that none of the modes uses. choosing says that some mode
+// keeps some units.
 func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	joined := "with --mode " + strings.Join(modes, ",")
 	rules := []rule{
@@ -200,7 +203,7 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	for _, mode := range evaluate.AblateModes()[:len(normsFlags)] {
 		flag := normsFlags[mode]
 		rules = append(rules,
-			rule{len(o.modes) > 0 && o.mask != "", "with --replace-index-path", []string{flag}},
+			rule{o.mask != "", "with --replace-index-path", []string{flag}},
 			rule{o.named(), "with --pairs or --units-file", []string{flag}},
 			rule{!slices.Contains(modes, mode), joined, []string{flag}})
 	}
@@ -217,15 +220,16 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 		Units: units, Except: opts.except, Groups: opts.groups,
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
-		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),
+		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 		if opts.perClass {
 			err = errors.Join(err, printParts(g.printer, "class", &result.Evaluation, result.Classes))
 		}
@@ -233,5 +237,5 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 			err = errors.Join(err, printParts(g.printer, opts.groups.Group, &result.Evaluation, result.Groups))
 		}
 	}
-	return errors.Join(err, skippedImages(&result.Evaluation))
+	return outcome(written, err, skippedImages(&result.Evaluation))
 }

@@ -99,6 +99,7 @@ type maskOptions struct {
 	unitsOptions
 	mode, save string
 	percentile float64
+	restart    bool // discard what was made from something else
 }
 
 func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
@@ -108,6 +109,7 @@ func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	o.unitsOptions.addFlags(fs, "keep")
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
 	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --mask-save-path, even if it was made from something else")
 }
 
 func (o *maskOptions) validate() error {
@@ -166,6 +168,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
 		Units: units, Except: opts.except,
 		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
+		Writer: g.writer(opts.restart),
 	})
 	if err != nil {
 		return err

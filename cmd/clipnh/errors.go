@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -72,6 +73,15 @@ const (
 //	fmt.Errorf("%w %d of %d images", errSkipped, n, of)
 var errSkipped = errors.New("skipped")
 
+// outcome is the error of a command that has printed its result: what it could not
+// write, and why it could not print, or else what was skipped.
+func outcome(written, printed, skipped error) error {
+	if written != nil || printed != nil {
+		return errors.Join(written, printed)
+	}
+	return skipped
+}
+
 // errUsage is what every usageError is.
 var errUsage = errors.New("wrong usage")
 
@@ -120,6 +130,7 @@ func newFailure(cmd *cobra.Command, err error) failure {
 			break
 		}
 	}
+	f.Message = namingFlag(cmd, err, f.Message)
 	if f.Status == exitInterrupted {
 		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
@@ -158,6 +169,25 @@ func pathOf(err error) string {
 		return link.New
 	}
 	return ""
+}
+
+// namingFlag returns the message of err with the system call that failed because a file is
+// not there, such as stat, replaced by the flag whose value is that file.
+func namingFlag(cmd *cobra.Command, err error, message string) string {
+	var file *fs.PathError
+	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) {
+		return message
+	}
+	var flags []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.String() == file.Path {
+			flags = append(flags, f.Name)
+		}
+	})
+	if len(flags) != 1 {
+		return message
+	}
+	return strings.Replace(message, file.Error(), "--"+flags[0]+strings.TrimPrefix(file.Error(), file.Op), 1)
 }
 
 // print prints f, as one JSON document or as text, and returns the exit code. It is the

@@ -55,7 +55,7 @@ func statusOfExample(line string) int {
 }
 
 // unitsOfDemo are units of the example's model in place of those of RN50x16.
-var unitsOfDemo = strings.NewReplacer("h12n624", "h3n149", "n624", "n149", "--neur-idxs 624", "--neur-idxs 149")
+var unitsOfDemo = strings.NewReplacer("h12n624", "h3n149", "h21n624", "h2n149", "n624", "n149", "--neur-idxs 624", "--neur-idxs 149")
 
 // TestExamplesRun runs every example of the help, where nothing has been fetched and where
 // everything has: what a user's folder happens to hold must not change how a command line

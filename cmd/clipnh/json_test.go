@@ -20,10 +20,13 @@ import (
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
+	"github.com/clipnh/clipnh/internal/pipeline/edit"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
+	"github.com/clipnh/clipnh/internal/pipeline/score"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
@@ -43,7 +46,9 @@ var jsonResults = map[string][]jsonResult{
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
 	"describe":        {{"", describedUnits{}}},
 	"docs":            {{"", docsResult{}}},
+	"edit":            {{"", edit.Result{}}},
 	"embed":           {{"", words.EmbedResult{}}},
+	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
 	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
 	"mask":            {{"", evaluate.MaskResult{}}},
@@ -53,12 +58,20 @@ var jsonResults = map[string][]jsonResult{
 	"reconstruct":     {{"", evaluate.ReconstructResult{}}},
 	"registers":       {{"", collect.RegistersResult{}}},
 	"retrieve":        {{"", retrieve.Result{}}},
+	"score":           {{"", score.Result{}}},
 	"segment":         {{"", segment.Result{}}},
 	"shift":           {{"", shift.Result{}}, {"with `--watch`", shift.WatchResult{}}},
 	"sparse":          {{"", words.SparseResult{}}},
 	"svd":             {{"", directions.SVDResult{}}},
 	"verify":          {{"", verify.Result{}}},
 	"version":         {{"", build.Info{}}},
+}
+
+// explainedImages is what explain prints piece by piece.
+type explainedImages struct {
+	explain.Setup
+	Explained []explain.Explanation `json:"images"` // in their order
+	explain.Result
 }
 
 type jsonResult struct {

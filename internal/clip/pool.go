@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 )
 
-func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
+func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
 	var value, valueBias, out, outBias []float32
 	err := r.keepAll(ck, map[string]*[]float32{
 		"visual.attnpool.v_proj.weight": &value,
@@ -21,12 +21,12 @@ func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decomp.NewPool(ck.Config.Heads(), value, valueBias, out, outBias), nil
+	return decomp.NewOV(ck.Config.Heads(), value, valueBias, out, outBias), nil
 }
 
-// Pool reads the weights that turn scores into contributions, without
+// OV reads the weights that turn scores into contributions, without
 // building a tower.
-func (ck *Checkpoint) Pool() (*decomp.Pool, error) { return readPool(ck, new(reader)) }
+func (ck *Checkpoint) OV() (*decomp.OV, error) { return readOV(ck, new(reader)) }
 
 // attentionWeights are the weights of attention. The key bias is for SelfSelf alone:
 // where queries attend to keys it adds the same number to every logit of a row, which
@@ -267,5 +267,5 @@ func (o featuresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o featuresOp) run(out *activation, in []*activation, w *workspace) {
-	o.t.pool.Features(out.rows, o.values, in[0].rows, out.images(), w.team)
+	o.t.ov.Features(out.rows, o.values, in[0].rows, out.images(), w.team)
 }

@@ -47,6 +47,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	whole := context.WithoutCancel(ctx)
 	feed := source.NewFeed(whole, items, source.FeedOptions{
 		Side: tower.Config().ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
+		First: source.MeasureRounding(c.model.Checkpoint, tower, options, func(found *source.Rounding) { c.rounding = found }),
 	}, c.say)
 	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
@@ -57,12 +58,12 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
-		of, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
+		part, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
-		of.values = values[:of.images*each]
-		if err := done(of); err != nil {
+		part.values = values[:part.images*each]
+		if err := done(part); err != nil {
 			return err
 		}
 		items, numbers = items[n:], numbers[n:]
@@ -76,7 +77,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 	each := c.mode.values()
 	err = feed.Next(ctx, len(numbers), source.Visitor{
 		Read: func(p source.Image) error {
-			err := c.asListed(p, numbers[len(of.sums)])
+			err := p.AsListed(c.sizes[numbers[len(of.sums)]], putBack)
 			of.sums = append(of.sums, p.Sum)
 			return err
 		},

@@ -20,6 +20,7 @@ type MaskOptions struct {
 	TopImages  int    // take the mean of this many of them, the largest
 	Percentile float64
 	SavePath   string
+	Writer     artefact.Writer
 
 	// Units are kept instead of the strongest, or with Except all others; norms then only
 	// say how many units there are.
@@ -69,7 +70,10 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 		}
 	}
 	from.Mode, from.Mask = o.Mode, decided
-	if err := artefact.SaveMask(o.SavePath, s.shape, kept, from); err != nil {
+	if err := o.Writer.MayReplace(o.SavePath, artefact.KindMask, from); err != nil {
+		return nil, err
+	}
+	if err := o.Writer.SaveMask(o.SavePath, s.shape, kept, from); err != nil {
 		return nil, err
 	}
 	n := countTrue(kept)

@@ -32,6 +32,7 @@ type ReconstructOptions struct {
 
 	ClassesPath  string // class embeddings
 	FeaturesPath string // .npy; may be empty
+	Writer       artefact.Writer
 	Threads      int
 }
 
@@ -72,15 +73,15 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*R
 		}
 	}
 	v := variant{VariantScore{Variant: r.name()}, features}
-	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.Data, dataset.TableOptions{}, o.FeaturesPath, from, o.Threads}, say)
-	if err != nil {
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, o.Writer, "reconstruct", o.ClassesPath, o.Data, dataset.TableOptions{}, o.FeaturesPath, from, o.Threads}, say)
+	if e == nil {
 		return nil, err
 	}
 	unit := "pair"
 	if r.perNeuron() {
 		unit = "neuron"
 	}
-	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, nil
+	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, err
 }
 
 // reconstruction is what a Reconstruct works with.
@@ -217,17 +218,17 @@ func (r *reconstruction) close() {
 func (r *reconstruction) perNeuron() bool { return len(r.means.Shape) == 2 }
 
 func (r *reconstruction) name() string {
-	of := "pairs"
+	units := "pairs"
 	if r.perNeuron() {
-		of = "neurons"
+		units = "neurons"
 	}
 	if r.codes != nil {
-		return of + " from sparse codes"
+		return units + " from sparse codes"
 	}
 	if n := len(r.directions); n > 1 {
-		return fmt.Sprintf("%s from %d PCs", of, n)
+		return fmt.Sprintf("%s from %d PCs", units, n)
 	}
-	return of + " from one PC"
+	return units + " from one PC"
 }
 
 // features returns the variant's features, after reading what they are made
@@ -236,14 +237,14 @@ func (r *reconstruction) name() string {
 // are written out.
 func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b source.Batch, w *workspace) error, error) {
 	C := r.src.Neurons
-	if r.src.Pool == nil {
+	if r.src.OV == nil {
 		means, all, err := r.read(0, artefact.Product(r.means.Shape)/r.src.OutDim)
 		if err != nil {
 			return nil, err
 		}
 		return r.dense(means, all), nil
 	}
-	f := r.src.Pool.NewReconstruction()
+	f := r.src.OV.NewReconstruction()
 	if r.perNeuron() {
 		means, all, err := r.read(0, C)
 		if err != nil {

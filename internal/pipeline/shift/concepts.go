@@ -124,7 +124,7 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin,
 		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights.Weights)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
-	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads)
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)
 	if err != nil {
 		return nil, err
 	}

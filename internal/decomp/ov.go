@@ -8,7 +8,7 @@
 // The score s[h,n] = Σ_t a[h,t]·x[t,n] is a number that depends on the image. The
 // direction v[h,n] = W_O^h W_V^h[:,n] and the bias share b[h] = W_O^h B_V^h/C +
 // B_O/(C·H) depend on the weights only. The sum of r over all pairs is the image
-// feature. A Pool holds the weights and computes these; it forms the [H,C,O]
+// feature. An OV holds the weights and computes these; it forms the [H,C,O]
 // tensor only on request.
 //
 // Axis letters: B images, H heads, C neurons, D = C/H, O the joint
@@ -20,9 +20,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Pool is the part of an attention pool that determines contributions: the value
-// and output projections of its heads.
-type Pool struct {
+// OV is the part of an attention pool that determines contributions, its OV
+// circuits: the value and output projections of its heads.
+type OV struct {
 	Heads, Neurons, OutDim int // H, C, O
 
 	Value []float32 // W_V, [H,D,C]
@@ -38,11 +38,11 @@ type Pool struct {
 	outBias   []float32 // B_O, [O]; nil when built from slices
 }
 
-// NewPool builds a Pool from an attention pool's weights: value [C,C] and
+// NewOV builds an OV from an attention pool's weights: value [C,C] and
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
 // retains them.
-func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
-	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
+func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
+	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
 	p.transposeWeights()
 	C, O, D := p.Neurons, p.OutDim, p.width()
@@ -62,10 +62,10 @@ func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	return p
 }
 
-// PoolFromSlices builds a Pool from the arrays that an artefact holds: value
+// OVFromSlices builds an OV from the arrays that an artefact holds: value
 // [H,D,C], out [O,H,D] and bias [H,O]. It retains them.
-func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
-	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
+func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
+	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
 	p.check()
 	p.transposeWeights()
 	if len(bias) != heads*outDim {
@@ -82,7 +82,7 @@ func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Poo
 	return p
 }
 
-func (p *Pool) check() {
+func (p *OV) check() {
 	if p.Heads < 1 || p.Neurons%p.Heads != 0 {
 		panic("decomp: heads do not divide the neurons")
 	}
@@ -92,7 +92,7 @@ func (p *Pool) check() {
 }
 
 // transposeWeights fills valueAcross and outAcross.
-func (p *Pool) transposeWeights() {
+func (p *OV) transposeWeights() {
 	C, D := p.Neurons, p.width()
 	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
 	for h := range p.Heads {
@@ -101,19 +101,23 @@ func (p *Pool) transposeWeights() {
 	kernel.Transpose(p.outAcross, p.Out, p.OutDim, C)
 }
 
+// Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
+// OV's own slice, which must not be written to.
+func (p *OV) Constant() []float32 { return p.constant }
+
 // width is D, the channels of a head.
-func (p *Pool) width() int { return p.Neurons / p.Heads }
+func (p *OV) width() int { return p.Neurons / p.Heads }
 
 // Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head and the neurons
 // lo to hi to dst [hi-lo,O].
-func (p *Pool) Directions(dst []float32, head, lo, hi int, team par.Team) {
+func (p *OV) Directions(dst []float32, head, lo, hi int, team par.Team) {
 	C, O, D, n := p.Neurons, p.OutDim, p.width(), hi-lo
 	kernel.Sgemm(1, kernel.Strided(p.Value[head*D*C+lo:], D, n, C).T(), kernel.Strided(p.Out[head*D:], O, D, C).T(),
 		0, kernel.Dense(dst[:n*O], n, O), team)
 }
 
 // AllDirections returns v of every head, [H,C,O].
-func (p *Pool) AllDirections(team par.Team) []float32 {
+func (p *OV) AllDirections(team par.Team) []float32 {
 	each := p.Neurons * p.OutDim
 	v := make([]float32, p.Heads*each)
 	for h := range p.Heads {
@@ -122,12 +126,35 @@ func (p *Pool) AllDirections(team par.Team) []float32 {
 	return v
 }
 
+// UnitDirections writes v/|v| of the pairs from number first on to dst [n,O]; zero where v
+// is.
+func (p *OV) UnitDirections(dst []float32, first int, team par.Team) {
+	C, O := p.Neurons, p.OutDim
+	for lo, end := first, first+len(dst)/O; lo < end; {
+		h := lo / C
+		hi := min(end, (h+1)*C) // of this head
+		v := dst[(lo-first)*O : (hi-first)*O]
+		p.Directions(v, h, lo-h*C, hi-h*C, team)
+		team.For(hi-lo, func(a, b, _ int) {
+			for u := a; u < b; u++ {
+				row := v[u*O : (u+1)*O]
+				if n := Norm(row); n > 0 {
+					for o := range row {
+						row[o] = float32(float64(row[o]) / n)
+					}
+				}
+			}
+		})
+		lo = hi
+	}
+}
+
 // Features writes the image features of scores [B,H,C] to dst [B,O],
 //
 //	feature = Σ_{h,n} r[h,n] = Σ_h W_O^h (W_V^h s[h]) + const
 //
 // using values [B,C] for the heads' outputs.
-func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team) {
+func (p *OV) Features(dst, values, scores []float32, images int, team par.Team) {
 	p.headOutputs(values, scores, images, team)
 	p.project(dst, values, images, team)
 }
@@ -138,9 +165,9 @@ func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team
 //	feature = Σ_h W_O^h (W_V^h s[h] + mass[h]·B_V^h) + B_O
 //
 // It panics unless p is from NewPool.
-func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
+func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
 	if p.valueBias == nil {
-		panic("decomp: a pool from slices has no value bias")
+		panic("decomp: weights from slices have no value bias")
 	}
 	p.headOutputs(values, scores, images, team)
 	C, D := p.Neurons, p.width()
@@ -153,7 +180,7 @@ func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, ima
 }
 
 // headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
-func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) {
+func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.width()
 	for h := range H {
 		kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
@@ -162,7 +189,7 @@ func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) 
 }
 
 // project writes W_O values + const to dst [B,O].
-func (p *Pool) project(dst, values []float32, images int, team par.Team) {
+func (p *OV) project(dst, values []float32, images int, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
@@ -173,7 +200,7 @@ func (p *Pool) project(dst, values []float32, images int, team par.Team) {
 // Contributions writes every r[h,n] of one image to dst [H,C,O].
 //
 // scores is [H,C], directions [H,C,O] as AllDirections returns them.
-func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
+func (p *OV) Contributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	team.For(p.Heads*C, func(lo, hi, _ int) {
 		for u := lo; u < hi; u++ {
@@ -187,7 +214,7 @@ func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
 
 // NeuronContributions writes the sum over heads, R[n] = Σ_h r[h,n], of one
 // image to dst [C,O], with inputs as for Contributions. Heads are added in order.
-func (p *Pool) NeuronContributions(dst, scores, directions []float32, team par.Team) {
+func (p *OV) NeuronContributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	share := make([]float32, O) // Σ_h b[h]
 	for o := range share {
