@@ -231,7 +231,7 @@ func TestAblateCurve(t *testing.T) {
 			t.Errorf("variants %+v", r.Variants)
 		}
 		f := ablationFigure(&r.Evaluation)
-		if len(f.Curves) != 2 || !slices.Equal(f.Curves[1].X, []float64{0, 50, 90}) || f.Curves[0].Y[0] != f.Level.Y {
+		if len(f.Curves) != 2 || !slices.Equal(f.Curves[1].X, []float64{10.15625, 50, 100}) || f.Curves[0].Y[2] != f.Level.Y || !f.Shares {
 			t.Errorf("figure %+v", f)
 		}
 		if info, err := os.Stat(o.PlotPath); err != nil || info.Size() < 1000 {
