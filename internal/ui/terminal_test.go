@@ -11,11 +11,11 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// onTerminal is a Printer whose streams are terminals of so many columns.
-func onTerminal(columns int, coloured bool) (p *Printer, out, err *bytes.Buffer) {
+// onTerminal is a Printer whose streams are terminals with n columns.
+func onTerminal(n int, coloured bool) (p *Printer, out, err *bytes.Buffer) {
 	out, err = new(bytes.Buffer), new(bytes.Buffer)
 	p = NewPrinter(out, err, time.Now)
-	p.shows = display{true, coloured, func() int { return columns }}
+	p.shows = display{true, coloured, func() int { return n }}
 	p.says = p.shows
 	return p, out, err
 }

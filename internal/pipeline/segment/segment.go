@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
-	"math"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
@@ -394,12 +393,4 @@ func (s *segmenter) noteSize(t *sizedTower) {
 	if size.Interpolated {
 		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
 	}
-}
-
-// orNil returns a pointer to v, nil if it is NaN.
-func orNil(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
 }

@@ -143,7 +143,7 @@ func (s *segmenter) shareText(labels []uint16) string {
 	slices.SortStableFunc(order, func(a, b int) int { return counts[b] - counts[a] })
 	var parts []string
 	for _, c := range order {
-		if counts[c] > 0 {
+		if 200*counts[c] >= len(labels) { // less would be 0 %
 			parts = append(parts, fmt.Sprintf("%s %.0f %%", s.result.Classes[c], 100*float64(counts[c])/float64(len(labels))))
 		}
 	}

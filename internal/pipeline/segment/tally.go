@@ -2,6 +2,7 @@ package segment
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/heat"
@@ -76,4 +77,12 @@ func (t *tally) shares(method int) []ClassShare {
 	}
 	slices.SortStableFunc(shares, func(a, b ClassShare) int { return cmp.Compare(b.Share, a.Share) })
 	return shares
+}
+
+// orNil returns a pointer to v, nil if it is NaN.
+func orNil(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
 }
