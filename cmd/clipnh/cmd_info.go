@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -110,6 +111,7 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("architecture", info.Architecture)
 	t.Row("file", fmt.Sprintf("%s, %s", info.Format, strings.Join(info.DTypes, " and ")))
 	t.Row("sha256", info.SHA256)
+	t.Row("of tensors", info.Tensors)
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
 	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
 		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
@@ -127,6 +129,11 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
+// planned is the result of --plan as JSON.
+type planned struct {
+	Layers []clip.PlannedLayer `json:"layers"`
+}
+
 // editsText says in a line what edit changed.
 func editsText(e *model.Edited) string {
 	text := fmt.Sprintf("%s by %s", ui.Pairs.Count(int64(e.Pairs)), e.By)
@@ -142,7 +149,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 		return err
 	}
 	if g.json {
-		return g.printer.JSON(plan)
+		return g.printer.JSON(planned{plan})
 	}
 	t := ui.NewTable(ui.Left("layer"), ui.Left("kernel"), ui.Right("in"), ui.Right("out"), ui.Right("side"),
 		ui.Left("algorithm"), ui.Right("GFLOP"), ui.Right("weights"))

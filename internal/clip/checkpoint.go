@@ -112,8 +112,7 @@ func (ck *Checkpoint) DTypes() []string {
 	return names
 }
 
-// SHA256 hashes the file, which identifies the weights in every artefact made
-// from them, or the index of shards and then the shards, as if they were one
+// SHA256 hashes the file that the weights are in, or the index of shards and then the shards, as if they were one
 // file. It stops early when ctx is cancelled.
 func (ck *Checkpoint) SHA256(ctx context.Context) (string, error) {
 	h := sha256.New()

@@ -163,7 +163,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 func (c *collector) origin() origin.Origin {
 	o := c.options
 	from := origin.Origin{
-		Model: c.model.Config.Name(), Weights: c.model.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
+		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
 		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}

@@ -39,9 +39,9 @@ type SVDResult struct {
 	Images    int      `json:"images"`
 	TopK      int      `json:"top_k_pca"`
 	PC        int      `json:"pc_idx"`
-	Undecided int      `json:"signs_undecided"`      // units that the sign rule leaves open
-	Null      int      `json:"null"`                 // units without this principal direction
-	NullUnits []string `json:"null_units,omitempty"` // the first of them, such as h12n624
+	Undecided int      `json:"signs_undecided"`                   // units that the sign rule leaves open
+	Null      int      `json:"without_component"`                 // units without this principal direction
+	NullUnits []string `json:"units_without_component,omitempty"` // the first of them, such as h12n624
 	Paths     []string `json:"paths"`
 }
 

@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	defer m.Close()
 	m.Tell(say)
 	e := &explainer{o: &o, say: say, team: par.NewTeam(o.Threads), class: class, versus: versus}
-	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	ov, err := m.OV()
 	if err != nil {
 		return nil, err

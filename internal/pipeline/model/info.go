@@ -5,11 +5,14 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -18,7 +21,8 @@ type Summary struct {
 	Architecture string   `json:"architecture"` // a published name, or "custom"
 	Format       string   `json:"format"`
 	DTypes       []string `json:"dtypes"`
-	SHA256       string   `json:"sha256"`
+	SHA256       string   `json:"sha256"`         // of the file
+	Tensors      string   `json:"tensors_sha256"` // of the tensors, whatever the format
 	Parameters   int64    `json:"parameters"`
 
 	ImageSize int    `json:"image_size"`
@@ -60,7 +64,7 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 	if err := ck.Verify(ctx); err != nil {
 		return nil, err
 	}
-	sum, err := ck.SHA256(ctx)
+	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +72,7 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 	notes = append(ck.Notes(), notes...)
 	c := ck.Config
 	return &Summary{
-		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Parameters: ck.Parameters(),
+		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
 		ImageSize: c.ImageSize, Layers: c.Layers, Width: c.Width,
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
@@ -95,11 +99,15 @@ func editsOf(path, hash string) (*Edited, []string) {
 	return &Edited{From: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: texts}, nil
 }
 
-// Model is an open checkpoint and its name in manifests.
+// Model is an open checkpoint and its names in manifests.
 type Model struct {
 	*clip.Checkpoint
-	Hash string
+	Hash    string // of the file
+	Tensors string // of the tensors, the same in every format
 }
+
+// Origin has the model's names as artefacts have them.
+func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
 
 // Open opens a checkpoint and hashes it.
 func Open(ctx context.Context, path string) (*Model, error) {
@@ -107,12 +115,23 @@ func Open(ctx context.Context, path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := ck.SHA256(ctx)
+	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		ck.Close()
 		return nil, err
 	}
-	return &Model{ck, sum}, nil
+	return &Model{ck, sum, tensors}, nil
+}
+
+// hashes returns the hash of the file and that of its tensors, which are computed at the
+// same time so that the disk is read once.
+func hashes(ctx context.Context, ck *clip.Checkpoint) (file, tensors string, err error) {
+	var wg par.Group
+	var failed error
+	wg.Go(func() { file, failed = ck.SHA256(ctx) })
+	tensors, err = ck.TensorsSHA256(ctx)
+	wg.Wait()
+	return file, tensors, errors.Join(failed, err)
 }
 
 // Tell says what a user should know of how the file was read. Stages that open a

@@ -247,7 +247,7 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 	if parent := artefact.OriginOf(in.pcs.Artefact).Parents["contributions"]; parent != "" && parent == s.Hash() {
 		say.Warn("%s: the components were computed from these images: scores of other images say more of the words", in.ScoresPath)
 	}
-	facts := artefact.OfModel(from.Weights).Texts(in.Words)
+	facts := artefact.OfModel(from).Texts(in.Words)
 	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, ov.OutDim); err != nil {
 		return err
 	}

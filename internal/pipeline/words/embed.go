@@ -57,7 +57,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err != nil {
 		return nil, err
 	}
-	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Texts: cache.ListHash(o.Texts), Prompts: prompts}
+	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Texts: cache.ListHash(o.Texts), Prompts: prompts}
 	if len(strings.Join(o.Texts, "")) <= origin.MaxTextList {
 		from.TextList = o.Texts
 	}
