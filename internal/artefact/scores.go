@@ -127,7 +127,7 @@ func readPool(a *cache.Artefact) (*decomp.Pool, error) {
 		return nil, err
 	}
 	heads, neurons, outDim := v[0], v[2], o[0]
-	if heads < 1 || v[0]*v[1] != neurons || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
+	if heads < 1 || neurons < 1 || v[1] < 1 || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
 		return nil, fmt.Errorf("%s: weight slices of shapes %s, %s and a bias of %s do not fit together", filepath.Clean(a.Path()),
 			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
 	}

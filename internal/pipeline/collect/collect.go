@@ -15,7 +15,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -118,7 +117,6 @@ type collector struct {
 	items   []dataset.Item // of data, those of the shard
 	model   *model.Model
 	mode    mode
-	tower   *clip.ImageTower // once there is something to do
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make

@@ -35,12 +35,10 @@ func KeepsScores(mode string) bool {
 // mode is what Collect keeps. Of each image the tower computes values; means
 // are taken of these; and of the values, or their mean, a row is made.
 type mode interface {
-	// tower asks for what values are computed from.
-	tower(*clip.ImageOptions)
+	// start packs the image tower and returns what computes values of images.
+	start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error)
 	// values is how many of them an image has.
 	values() int
-	// compute writes the values [B,values] of images.
-	compute(values []float32, t *clip.ImageTower, images []float32) error
 	// label names value i of an image.
 	label(i int) string
 	// row says what is written.
@@ -48,6 +46,21 @@ type mode interface {
 	// expander returns what makes a row of an image's values; nil where the
 	// row is the values.
 	expander() (func(row, values []float32), error)
+}
+
+// compute writes the values [B,values] of images.
+type compute func(values, images []float32) error
+
+// onTower is compute on a tower of any family.
+func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (compute, error) {
+	t, err := clip.NewImageTower(ck, o)
+	return func(values, images []float32) error { return t.Run(images, output(values)) }, err
+}
+
+// onResNet is compute on a ResNet's tower.
+func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (compute, error) {
+	t, err := clip.NewResNetTower(ck, o)
+	return func(values, images []float32) error { return run(values, t, images) }, err
 }
 
 // row is what is written of one image.
@@ -110,16 +123,18 @@ type scoresMode struct {
 	lens   []int // the block whose map is pooled, if not the last
 }
 
-func (s scoresMode) tower(o *clip.ImageOptions) { o.Lenses = s.lens }
-func (s scoresMode) values() int                { return s.config.Heads() * s.config.Neurons() }
-func (s scoresMode) label(i int) string         { return "score of " + unit.Pair(i, s.config.Neurons()) }
+func (s scoresMode) values() int        { return s.config.Heads() * s.config.Neurons() }
+func (s scoresMode) label(i int) string { return "score of " + unit.Pair(i, s.config.Neurons()) }
 
-func (s scoresMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
-	out := clip.Output{Scores: values}
-	if s.lens != nil {
-		out = clip.Output{Lenses: []clip.Output{out}}
-	}
-	return t.Run(images, out)
+func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+	o.Lenses = s.lens
+	return onTower(ck, o, func(values []float32) clip.Output {
+		out := clip.Output{Scores: values}
+		if s.lens != nil {
+			out = clip.Output{Lenses: []clip.Output{out}}
+		}
+		return out
+	})
 }
 
 func (s scoresMode) row() row {

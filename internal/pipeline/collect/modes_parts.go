@@ -37,16 +37,18 @@ func (h headsMode) expander() (func(row, values []float32), error) {
 // attentionMode keeps the attention of every token.
 type attentionMode struct{ config clip.Config }
 
-func (a attentionMode) tower(o *clip.ImageOptions) { o.AllAttention = true }
-func (a attentionMode) values() int                { return artefact.Product(a.row().shape) }
+func (a attentionMode) values() int { return artefact.Product(a.row().shape) }
 
 func (a attentionMode) label(i int) string {
 	T := a.config.Tokens()
 	return fmt.Sprintf("attention of h%d from token %d to %d", i/T/T, i/T%T, i%T)
 }
 
-func (a attentionMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
-	return t.Run(images, clip.Output{AllAttention: values})
+func (a attentionMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+	o.AllAttention = true
+	return onResNet(ck, o, func(values []float32, t *clip.ResNetTower, images []float32) error {
+		return t.Run(images, clip.Output{AllAttention: values})
+	})
 }
 
 func (a attentionMode) row() row {
@@ -62,14 +64,18 @@ func (a attentionMode) expander() (func(row, values []float32), error) { return 
 // first.
 type activationsMode struct{ config clip.Config }
 
-func (a activationsMode) tower(o *clip.ImageOptions) { o.KeepBlocks = true }
-func (a activationsMode) values() int                { return a.config.Neurons() * a.config.Tokens() }
+func (a activationsMode) values() int { return a.config.Neurons() * a.config.Tokens() }
+
+func (a activationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+	o.KeepBlocks = true
+	return onResNet(ck, o, a.compute)
+}
 
 func (a activationsMode) label(i int) string {
 	return fmt.Sprintf("activation of %s at token %d", unit.Neuron(i/a.config.Tokens()), i%a.config.Tokens())
 }
 
-func (a activationsMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (a activationsMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	C, T, B := a.config.Neurons(), a.config.Tokens(), len(values)/a.values()
 	last := make([]float32, B*(T-1)*C) // [B,T-1,C]
 	out := clip.Output{Blocks: make([][]float32, a.config.Layers[len(a.config.Layers)-1])}
@@ -111,11 +117,12 @@ type layer4Mode struct {
 	team   par.Team
 }
 
-func (l layer4Mode) tower(o *clip.ImageOptions) {
+func (l layer4Mode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
 	o.KeepBlocks = true
 	for i := range l.blocks {
 		o.Lenses = append(o.Lenses, i)
 	}
+	return onResNet(ck, o, l.compute)
 }
 
 func (l layer4Mode) values() int { return 2 * l.blocks * l.config.Tokens() }
@@ -125,7 +132,7 @@ func (l layer4Mode) label(i int) string {
 	return fmt.Sprintf("norm of block %d at token %d", i/T%l.blocks, i%T)
 }
 
-func (l layer4Mode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (l layer4Mode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	H, C, T, O := l.config.Heads(), l.config.Neurons(), l.config.Tokens(), l.config.OutDim
 	B := len(values) / l.values()
 	var out clip.Output

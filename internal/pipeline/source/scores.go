@@ -22,7 +22,7 @@ type factored struct {
 // of makes f those of a batch, and returns it.
 func (f *factored) of(scores []float32, images int) *factored {
 	f.scores, f.images = scores, images
-	if n := images * f.pool.Neurons; len(f.values) < n {
+	if n := images * f.pool.Inner(); len(f.values) < n {
 		f.values = make([]float32, n)
 	}
 	return f

@@ -75,10 +75,10 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
-	Pool    *decomp.Pool     // nil of a dense file
-	Tower   *clip.ImageTower // of a model only
-	Items   []dataset.Item   // its images
-	Skipped []Skipped        // known after Each
+	Pool    *decomp.Pool      // nil of a dense file
+	Tower   *clip.ResNetTower // of a model only
+	Items   []dataset.Item    // its images
+	Skipped []Skipped         // known after Each
 
 	// Unlisted is what the listing of the images left out. It is part of results,
 	// and not of manifests, which count images that have a place among the rows.

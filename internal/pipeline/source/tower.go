@@ -13,7 +13,7 @@ import (
 // towerReader sends images through a model's tower.
 type towerReader struct {
 	model   *model.Model
-	tower   *clip.ImageTower
+	tower   *clip.ResNetTower
 	options Options
 	threads int
 	say     ui.Reporter
@@ -33,7 +33,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	m.Tell(say)
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
+	tower, err := clip.NewResNetTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
 	if err != nil {
 		m.Close()
 		return nil, err
