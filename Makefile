@@ -26,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build install install-man docs docs-check test test-noasm race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check test test-noasm race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -36,6 +36,10 @@ build: ## build bin/clipnh
 
 install: ## install clipnh into Go's bin folder
 	$(GO) install $(VCS) -trimpath ./cmd/clipnh
+
+DIST ?= dist
+release: ## build static programs for all platforms into DIST, with checksums, twice with equal bytes
+	scripts/release.sh '$(DIST)'
 
 PREFIX ?= /usr/local
 install-man: docs ## install the man pages under PREFIX

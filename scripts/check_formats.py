@@ -4,7 +4,8 @@
     make build && scripts/check_formats.py [bin/clipnh]
 
 In an empty folder it runs the commands of docs/tutorial.md, then the shell block of
-docs/formats.md, and then every Python block of it. It needs NumPy, SciPy and torch
+docs/formats.md, then every Python block of it, and docs/notebook.py; and it opens all
+that was written with scripts/clipnh.py. It needs NumPy, SciPy and torch
 (Debian's python3-numpy, python3-scipy and python3-torch), and is not part of the
 tests, which need no Python.
 """
@@ -38,6 +39,32 @@ def blocks(language):
         yield text.count("\n", 0, found.start(1)), found.group(1)
 
 
+def check_module():
+    """Opens every artefact that was written with scripts/clipnh.py, and checks that what is
+    damaged is refused."""
+    import clipnh
+
+    opened = 0
+    for folder, folders, files in os.walk("caches"):
+        for name in files:
+            path = os.path.join(folder, name)
+            if name == "manifest.json" or name.endswith(".json") and os.path.exists(path[:-5]):
+                path = folder if name == "manifest.json" else path[:-5]
+                if path.endswith(".pt"):
+                    continue  # for torch.load
+                assert clipnh.open(path, check=True).kind, path
+                opened += 1
+    with open("caches/means.npy", "ab") as f:
+        f.write(b"x")
+    try:
+        clipnh.open("caches/means.npy")
+    except ValueError as e:
+        assert "its manifest says" in str(e)
+    else:
+        sys.exit("a file with a byte too many was opened")
+    print("scripts/clipnh.py opened %d artefacts" % opened)
+
+
 def main():
     program = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(ROOT, "bin", "clipnh"))
     with tempfile.TemporaryDirectory() as folder:
@@ -55,6 +82,10 @@ def main():
             exec(compile("\n" * line + text, "docs/formats.md", "exec"), {})
             count += 1
         print("%d readers ran" % count)
+        sys.path.insert(0, os.path.join(ROOT, "scripts"))
+        print("docs/notebook.py")
+        exec(compile(read("notebook.py"), "docs/notebook.py", "exec"), {})
+        check_module()
 
 
 main()

@@ -96,6 +96,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Image, "image", "", "`FILE` of one image")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
+	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
 	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")

@@ -15,6 +15,9 @@ import (
 // choicesAnnotation holds the values that a flag may have.
 const choicesAnnotation = "choices"
 
+// namesAnnotation holds names that a flag may have in place of a file.
+const namesAnnotation = "names"
+
 // choices marks a flag that has a fixed set of values.
 func choices(fs *pflag.FlagSet, flag string, values ...string) {
 	annotate(fs, flag, choicesAnnotation, values...)
@@ -33,6 +36,9 @@ func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 	if values := f.Annotations[choicesAnnotation]; values != nil {
 		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
 	}
+	if names := f.Annotations[namesAnnotation]; names != nil {
+		return cobra.FixedCompletions(names, cobra.ShellCompDirectiveDefault)
+	}
 	if kind := annotation(f, assetAnnotation); kind != "" {
 		return completeAssets(kind)
 	}
@@ -43,6 +49,23 @@ func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
 	}
 	return cobra.NoFileCompletions
+}
+
+// completes reports whether the shell asks for completions, with the hidden command of
+// cobra's.
+func completes(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
+}
+
+// plainUsages removes the quotes around placeholders, which mean something to help only,
+// from the usages of all flags. Cobra shows usages beside completions as they are.
+func plainUsages(cmd *cobra.Command) {
+	for _, fs := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		fs.VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
+	}
+	for _, below := range cmd.Commands() {
+		plainUsages(below)
+	}
 }
 
 // completeAssets completes names of assets of a kind, or of every kind if it is empty;

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -120,6 +121,7 @@ func newFailure(cmd *cobra.Command, err error) failure {
 			break
 		}
 	}
+	f.Message = namingFlag(cmd, err, f.Message)
 	if f.Status == exitInterrupted {
 		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
@@ -158,6 +160,25 @@ func pathOf(err error) string {
 		return link.New
 	}
 	return ""
+}
+
+// namingFlag returns the message of err with the system call that failed because a file is
+// not there, such as stat, replaced by the flag whose value is that file.
+func namingFlag(cmd *cobra.Command, err error, message string) string {
+	var file *fs.PathError
+	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) {
+		return message
+	}
+	var flags []string
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.Value.String() == file.Path {
+			flags = append(flags, f.Name)
+		}
+	})
+	if len(flags) != 1 {
+		return message
+	}
+	return strings.Replace(message, file.Error(), "--"+flags[0]+strings.TrimPrefix(file.Error(), file.Op), 1)
 }
 
 // print prints f, as one JSON document or as text, and returns the exit code. It is the

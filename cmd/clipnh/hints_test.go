@@ -68,11 +68,11 @@ func TestWithRecipe(t *testing.T) {
 		{cache.ErrLocked, artefact.KindScores, ""},
 		{hinted{missing, "look elsewhere"}, artefact.KindScores, "look elsewhere"},
 	} {
-		of := &artefact.Error{Kind: tt.kind, Path: "p", Err: tt.err}
+		cause := &artefact.Error{Kind: tt.kind, Path: "p", Err: tt.err}
 		if errors.Is(tt.err, cache.ErrDamaged) {
-			of.Damaged = &cache.Manifest{Kind: tt.kind}
+			cause.Damaged = &cache.Manifest{Kind: tt.kind}
 		}
-		got := withRecipe(of)
+		got := withRecipe(cause)
 		var h hinter
 		hint := ""
 		if errors.As(got, &h) {

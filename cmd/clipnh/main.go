@@ -53,6 +53,9 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 			code = reportPanic(g.printer, par.Recovered(v), g.json || !g.running && asksForJSON(args))
 		}
 	}()
+	if completes(args) {
+		plainUsages(root)
+	}
 	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {

@@ -44,8 +44,8 @@ type lists struct{ words, classes []string }
 func makeWorld(t *testing.T, model, data string, stride int, lens bool, texts lists) world {
 	t.Helper()
 	w := world{t.TempDir(), testutil.Golden(model)}
-	of := []string{"--model", w.model, "--dataset", "imagenet_val", "--data-path", data, "--sample-stride", fmt.Sprint(stride), "--quiet"}
-	scores := slices.Concat([]string{"collect"}, of)
+	common := []string{"--model", w.model, "--dataset", "imagenet_val", "--data-path", data, "--sample-stride", fmt.Sprint(stride), "--quiet"}
+	scores := slices.Concat([]string{"collect"}, common)
 	if lens {
 		scores = append(scores, "--mode", "neurons+heads_lens", "--lens-idx", "0")
 	}
@@ -54,8 +54,8 @@ func makeWorld(t *testing.T, model, data string, stride int, lens bool, texts li
 	classes := writeLines(t, w.at("classes.txt"), texts.classes...)
 	for _, args := range [][]string{
 		slices.Concat(scores, []string{"--save-path", w.at("scores")}),
-		slices.Concat([]string{"collect", "--save-path", w.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, of),
-		slices.Concat([]string{"registers", "--diff-save-path", w.at("sink.npy")}, of),
+		slices.Concat([]string{"collect", "--save-path", w.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, common),
+		slices.Concat([]string{"registers", "--diff-save-path", w.at("sink.npy")}, common),
 		{"svd", "--collect-save-path", w.at("scores"), "--top-k-pca", "6", "--out-save-path", w.at("pc0.npy"),
 			"--mean-save-path", w.at("means.npy"), "--norm-save-path", w.at("norms.npy"), "--quiet"},
 		{"svd", "--collect-save-path", w.at("scores"), "--top-k-pca", "6", "--mode", "n", "--out-save-path", w.at("pc0_n.npy"),

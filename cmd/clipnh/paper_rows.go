@@ -24,9 +24,9 @@ func paperResults() []paperResult {
 	for _, n := range paperPCs {
 		neurons = append(neurons, fmt.Sprintf("reconstruct neurons, %d", n))
 	}
-	for _, of := range []string{"pairs", "neurons"} {
+	for _, units := range []string{"pairs", "neurons"} {
 		for _, m := range paperComponents {
-			sparse = append(sparse, fmt.Sprintf("reconstruct %s, %d words", of, m))
+			sparse = append(sparse, fmt.Sprintf("reconstruct %s, %d words", units, m))
 		}
 	}
 	return []paperResult{
@@ -138,11 +138,11 @@ func ablationRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 			}
 		}
 		row.Expected, err = p.expectedOn(func(e *demo.Expectation) (float64, bool) {
-			of := e.AblationPairs
+			ablation := e.AblationPairs
 			if neurons {
-				of = e.AblationNeurons
+				ablation = e.AblationNeurons
 			}
-			x, ok := of[fmt.Sprintf("top %g%%", 100-percentile)]
+			x, ok := ablation[fmt.Sprintf("top %g%%", 100-percentile)]
 			return 100 * x, ok
 		})
 		if err != nil {
@@ -155,14 +155,14 @@ func ablationRows(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, 
 
 func sparseRows(_ *paperPlan, records map[string]*paper.Record) ([]paper.Row, error) {
 	var rows []paper.Row
-	for _, of := range []string{"pairs", "neurons"} {
+	for _, units := range []string{"pairs", "neurons"} {
 		for _, m := range paperComponents {
-			step := fmt.Sprintf("reconstruct %s, %d words", of, m)
+			step := fmt.Sprintf("reconstruct %s, %d words", units, m)
 			r, err := decodeRecord[evaluate.ReconstructResult](records, step)
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, paper.Row{Setting: fmt.Sprintf("%s, %d words each", of, m), Value: 100 * r.Variants[0].Top1, Unit: "%", Step: step})
+			rows = append(rows, paper.Row{Setting: fmt.Sprintf("%s, %d words each", units, m), Value: 100 * r.Variants[0].Top1, Unit: "%", Step: step})
 		}
 	}
 	return rows, nil

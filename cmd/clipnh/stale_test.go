@@ -41,7 +41,7 @@ func labelled(t *testing.T) string {
 func makeInputs(t *testing.T, model, data string) inputs {
 	t.Helper()
 	in := inputs{t.TempDir(), testutil.Golden(model), data}
-	of := []string{"--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--quiet"}
+	common := []string{"--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--quiet"}
 	vocab := []string{"--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--quiet"}
 	two := in.at("two.txt")
 	if err := os.WriteFile(two, []byte("dog\ncat\n"), 0o666); err != nil {
@@ -49,11 +49,11 @@ func makeInputs(t *testing.T, model, data string) inputs {
 	}
 	words := testutil.Golden("text/words.txt")
 	for _, args := range [][]string{
-		slices.Concat([]string{"collect", "--save-path", in.at("scores")}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("dense.npy"), "--mode", "neurons"}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, of),
-		slices.Concat([]string{"collect", "--save-path", in.at("half"), "--sample-stride", "2"}, of),
-		slices.Concat([]string{"registers", "--diff-save-path", in.at("sink.npy")}, of),
+		slices.Concat([]string{"collect", "--save-path", in.at("scores")}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("dense.npy"), "--mode", "neurons"}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, common),
+		slices.Concat([]string{"collect", "--save-path", in.at("half"), "--sample-stride", "2"}, common),
+		slices.Concat([]string{"registers", "--diff-save-path", in.at("sink.npy")}, common),
 		{"svd", "--collect-save-path", in.at("scores"), "--top-k-pca", "12", "--out-save-path", in.at("pc0.npy"),
 			"--mean-save-path", in.at("means.npy"), "--norm-save-path", in.at("norms.npy"), "--quiet"},
 		{"svd", "--collect-save-path", in.at("half"), "--top-k-pca", "6", "--out-save-path", in.at("pc0_half.npy"), "--quiet"},

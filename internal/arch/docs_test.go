@@ -92,11 +92,11 @@ func declared(t *testing.T, name string) map[string]bool {
 			all[fn.Name.Name] = true
 			continue
 		}
-		of := fn.Recv.List[0].Type
-		if star, ok := of.(*ast.StarExpr); ok {
-			of = star.X
+		receiver := fn.Recv.List[0].Type
+		if star, ok := receiver.(*ast.StarExpr); ok {
+			receiver = star.X
 		}
-		if id, ok := of.(*ast.Ident); ok {
+		if id, ok := receiver.(*ast.Ident); ok {
 			all[id.Name+"."+fn.Name.Name] = true
 		}
 	}

@@ -14,7 +14,7 @@ import (
 // Scores is an open folder of the scores of every image.
 type Scores struct {
 	*cache.Artefact
-	Pool   *decomp.Pool
+	OV     *decomp.OV
 	Images int
 
 	file *npy.File // [B,H,C]
@@ -49,14 +49,14 @@ func ScoresOf(a *cache.Artefact) (*Scores, error) {
 	if s.file, err = npy.Open(main); err != nil {
 		return nil, err
 	}
-	if s.Pool, err = readPool(a); err != nil {
+	if s.OV, err = readOV(a); err != nil {
 		s.file.Close()
 		return nil, err
 	}
 	shape := s.file.Header.Shape
-	if len(shape) != 3 || shape[1] != s.Pool.Heads || shape[2] != s.Pool.Neurons {
+	if len(shape) != 3 || shape[1] != s.OV.Heads || shape[2] != s.OV.Neurons {
 		s.file.Close()
-		return nil, fmt.Errorf("%s: shape %s, want [B,%d,%d] as the weight products have it", main, npy.ShapeString(shape), s.Pool.Heads, s.Pool.Neurons)
+		return nil, fmt.Errorf("%s: shape %s, want [B,%d,%d] as the weight products have it", main, npy.ShapeString(shape), s.OV.Heads, s.OV.Neurons)
 	}
 	s.Images = shape[0]
 	return s, nil
@@ -76,18 +76,18 @@ func (s *Scores) Names() ([]string, error) {
 
 // ReadAll reads the scores of every image, [B,H,C].
 func (s *Scores) ReadAll() ([]float32, error) {
-	all := make([]float32, s.Images*s.Pool.Heads*s.Pool.Neurons)
+	all := make([]float32, s.Images*s.OV.Heads*s.OV.Neurons)
 	return all, s.Read(all, 0)
 }
 
 // Read fills rows with those of the images from first on.
 func (s *Scores) Read(rows []float32, first int) error {
-	each := s.Pool.Heads * s.Pool.Neurons
+	each := s.OV.Heads * s.OV.Neurons
 	if err := s.file.ReadFloat32(rows, int64(first)*int64(each)); err != nil {
 		return err
 	}
 	if i := FirstNonFinite(rows); i >= 0 {
-		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, unit.Pair(i%each, s.Pool.Neurons), rows[i])
+		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, unit.Pair(i%each, s.OV.Neurons), rows[i])
 	}
 	return nil
 }
@@ -101,8 +101,8 @@ func ImageNames(a *cache.Artefact) ([]string, error) {
 	return textlist.ReadFile(path)
 }
 
-// readPool reads what contributions are made of besides scores.
-func readPool(a *cache.Artefact) (*decomp.Pool, error) {
+// readOV reads what contributions are made of besides scores.
+func readOV(a *cache.Artefact) (*decomp.OV, error) {
 	read := func(name string, rank int) ([]float32, []int, error) {
 		path, err := a.Payload(name)
 		if err != nil {
@@ -131,5 +131,5 @@ func readPool(a *cache.Artefact) (*decomp.Pool, error) {
 		return nil, fmt.Errorf("%s: weight slices of shapes %s, %s and a bias of %s do not fit together", filepath.Clean(a.Path()),
 			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
 	}
-	return decomp.PoolFromSlices(heads, neurons, outDim, value, out, bias), nil
+	return decomp.OVFromSlices(heads, neurons, outDim, value, out, bias), nil
 }

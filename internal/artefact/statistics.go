@@ -18,7 +18,7 @@ import (
 type Statistics struct {
 	*cache.Artefact
 	*lowrank.Extremes
-	Pool *decomp.Pool
+	OV *decomp.OV
 }
 
 // ErrPairsOnly is why statistics tell nothing of neurons.
@@ -26,13 +26,13 @@ var ErrPairsOnly = errors.New("statistics of pairs, which say nothing of sums ov
 
 // StatisticsOf returns the statistics of an artefact of KindStatistics.
 func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
-	pool, err := readPool(a)
+	ov, err := readOV(a)
 	if err != nil {
 		return nil, err
 	}
-	s := &Statistics{Artefact: a, Pool: pool}
+	s := &Statistics{Artefact: a, OV: ov}
 	images := a.Manifest.Shape[0]
-	largest, err := s.array(LargestFile, []int{pool.Heads, pool.Neurons, -1})
+	largest, err := s.array(LargestFile, []int{ov.Heads, ov.Neurons, -1})
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
 	if images < 1 || shape[2] < 1 || shape[2] > images {
 		return nil, fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", a.Path(), shape[2], images)
 	}
-	e := &lowrank.Extremes{Pairs: pool.Heads * pool.Neurons, Keep: shape[2], Images: images}
+	e := &lowrank.Extremes{Pairs: ov.Heads * ov.Neurons, Keep: shape[2], Images: images}
 	if e.Sum, err = s.sums(); err != nil {
 		return nil, err
 	}
@@ -66,12 +66,12 @@ func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
 
 // sums reads the sums of scores. Those of older artefacts have one part.
 func (s *Statistics) sums() (lowrank.Sums, error) {
-	sums := lowrank.NewSums(s.Pool.Heads * s.Pool.Neurons)
+	sums := lowrank.NewSums(s.OV.Heads * s.OV.Neurons)
 	for _, part := range []struct {
 		file string
 		into []float64
 	}{{SumsFile, sums.High}, {SumsLowFile, sums.Low}} {
-		a, err := s.array(part.file, []int{s.Pool.Heads, s.Pool.Neurons})
+		a, err := s.array(part.file, []int{s.OV.Heads, s.OV.Neurons})
 		if part.file == SumsLowFile && errors.Is(err, cache.ErrMissing) {
 			break
 		}
@@ -134,8 +134,8 @@ func (s *Statistics) Features() ([]float32, error) {
 		return nil, err
 	}
 	features, shape, err := readFinite(path)
-	if err == nil && !slices.Equal(shape, []int{s.Images, s.Pool.OutDim}) {
-		err = fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(shape), s.Images, s.Pool.OutDim)
+	if err == nil && !slices.Equal(shape, []int{s.Images, s.OV.OutDim}) {
+		err = fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(shape), s.Images, s.OV.OutDim)
 	}
 	return features, err
 }
@@ -193,9 +193,9 @@ func firstColumns[T any](a []T, row, n int) []T {
 	return all
 }
 
-// AddPool adds what contributions are made of besides scores, and, to expand
+// AddOV adds what contributions are made of besides scores, and, to expand
 // them, the weight products written out.
-func AddPool(w FileAdder, p *decomp.Pool, expand bool, team par.Team) error {
+func AddOV(w FileAdder, p *decomp.OV, expand bool, team par.Team) error {
 	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	for _, f := range []struct {
 		name  string

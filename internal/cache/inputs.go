@@ -46,11 +46,11 @@ func (c Chunk) InputSums() []uint32 {
 func (w *ChunkWriter) InputSums() []uint32 {
 	var sums []uint32
 	for _, c := range w.chunks {
-		of := c.InputSums()
-		if of == nil {
+		earlier := c.InputSums()
+		if earlier == nil {
 			break
 		}
-		sums = append(sums, of...)
+		sums = append(sums, earlier...)
 	}
 	return sums
 }

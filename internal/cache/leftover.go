@@ -24,11 +24,11 @@ func leftovers(d disk, dir string) ([]Leftover, error) {
 	}
 	var found []Leftover
 	for _, name := range names {
-		of, ok := TemporaryOf(name)
+		target, ok := TemporaryOf(name)
 		if !ok {
 			continue
 		}
-		for _, lock := range []string{of + lockSuffix, trimJournal(of) + lockSuffix, lockSuffix} {
+		for _, lock := range []string{target + lockSuffix, trimJournal(target) + lockSuffix, lockSuffix} {
 			held, err := d.locked(filepath.Join(dir, lock))
 			if err != nil {
 				return nil, err

@@ -220,9 +220,9 @@ func TestInputSums(t *testing.T) {
 		t.Errorf("going on: checksums %v, want %v", got, sums(0))
 	}
 	for w.Done() < w.Chunks() {
-		of := sums(w.Done())
+		kept := sums(w.Done())
 		rows, skipped = j.chunk(w.Done())
-		if err := w.AppendInputs(of, skipped, put); err != nil {
+		if err := w.AppendInputs(kept, skipped, put); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -152,8 +152,8 @@ func writeManifestTemporary(d disk, at layout, m Manifest) (Payload, string, err
 	if err != nil {
 		return Payload{}, "", fmt.Errorf("write %s: %w", at.manifest, err)
 	}
-	of := at.payload // whose killed writers it is counted with
-	return writeTemporary(d, of, func(w io.Writer) error {
+	target := at.payload // whose killed writers it is counted with
+	return writeTemporary(d, target, func(w io.Writer) error {
 		_, err := w.Write(data)
 		return err
 	})

@@ -136,8 +136,8 @@ func TestImageTower(t *testing.T) {
 			closeTo(t, "attention", out.Attention, "attention_cls.npy", rounding)
 			closeTo(t, "scores", out.Scores, "s.npy", rounding)
 			closeTo(t, "features", out.Features, "features.npy", rounding)
-			closeTo(t, "directions", tw.Pool().AllDirections(tw.all), "v.npy", weightsOnly)
-			closeTo(t, "bias", tw.Pool().Bias, "b.npy", weightsOnly)
+			closeTo(t, "directions", tw.OV().AllDirections(tw.all), "v.npy", weightsOnly)
+			closeTo(t, "bias", tw.OV().Bias, "b.npy", weightsOnly)
 		})
 	}
 }

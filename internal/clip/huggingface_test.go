@@ -310,7 +310,7 @@ func TestOtherFamily(t *testing.T) {
 	if _, err := NewResNetTower(vit, ImageOptions{Batch: 1, Threads: 1}); testutil.Line(err, vit.Path(), "vision transformer", "want a CLIP-ResNet") != nil {
 		t.Errorf("a ResNet of a vision transformer: %v", err)
 	}
-	if _, err := vit.Pool(); testutil.Line(err, vit.Path(), "want a CLIP-ResNet") != nil {
+	if _, err := vit.OV(); testutil.Line(err, vit.Path(), "want a CLIP-ResNet") != nil {
 		t.Errorf("an attention pool of a vision transformer: %v", err)
 	}
 	if _, err := NewViTTower(tiny(t), ImageOptions{Batch: 1, Threads: 1}); testutil.Line(err, "is a CLIP-ResNet, want a vision transformer") != nil {

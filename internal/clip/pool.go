@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 )
 
-func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
+func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
 	var value, valueBias, out, outBias []float32
 	err := r.keepAll(ck, map[string]*[]float32{
 		"visual.attnpool.v_proj.weight": &value,
@@ -21,16 +21,16 @@ func readPool(ck *Checkpoint, r *reader) (*decomp.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return decomp.NewPool(ck.Config.Heads(), value, valueBias, out, outBias), nil
+	return decomp.NewOV(ck.Config.Heads(), value, valueBias, out, outBias), nil
 }
 
-// Pool reads the weights that turn the scores of a ResNet into contributions, without
+// OV reads the weights that turn the scores of a ResNet into contributions, without
 // building a tower.
-func (ck *Checkpoint) Pool() (*decomp.Pool, error) {
+func (ck *Checkpoint) OV() (*decomp.OV, error) {
 	if err := ck.RequireResNet(); err != nil {
 		return nil, err
 	}
-	return readPool(ck, new(reader))
+	return readOV(ck, new(reader))
 }
 
 // attentionWeights are the weights of attention. The key bias is for SelfSelf alone:
@@ -272,5 +272,5 @@ func (o featuresOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 }
 
 func (o featuresOp) run(out *activation, in []*activation, w *workspace) {
-	o.t.pool.Features(out.rows, o.values, in[0].rows, out.images(), w.team)
+	o.t.ov.Features(out.rows, o.values, in[0].rows, out.images(), w.team)
 }

@@ -16,7 +16,7 @@ type ResNetTower struct {
 	options  ImageOptions
 	h, w     int // of images, in pixels
 	layers   imageLayers
-	pool     *decomp.Pool
+	ov       *decomp.OV
 	attend   attentionWeights
 	position []float32    // [T,C], embedding of the tokens of h x w pixels
 	values   *kernel.Conv // W_V and B_V packed, where tokens' values are wanted
@@ -50,14 +50,14 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	if t.layers, err = readImageLayers(ck, &r, target); err != nil {
 		return nil, err
 	}
-	if t.pool, err = readPool(ck, &r); err != nil {
+	if t.ov, err = readOV(ck, &r); err != nil {
 		return nil, err
 	}
 	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
 		return nil, err
 	}
 	if o.TokenValues || o.SelfSelf {
-		if t.values, err = readValues(ck, t.pool, &r); err != nil {
+		if t.values, err = readValues(ck, t.ov, &r); err != nil {
 			return nil, err
 		}
 	}
@@ -79,8 +79,8 @@ func (t *ResNetTower) addLanes() (err error) {
 // Config returns the sizes of the tower.
 func (t *ResNetTower) Config() Config { return t.config }
 
-// Pool returns the weights that turn scores into contributions.
-func (t *ResNetTower) Pool() *decomp.Pool { return t.pool }
+// OV returns the weights that turn scores into contributions.
+func (t *ResNetTower) OV() *decomp.OV { return t.ov }
 
 // ImageLen is the number of floats of one normalised image, 3*S*S, or 3*h*w
 // of a tower of another size.

@@ -15,14 +15,14 @@ import (
 
 // readValues packs the value projection, for as many pixels as an image of
 // the model's size has tokens.
-func readValues(ck *Checkpoint, pool *decomp.Pool, r *reader) (*kernel.Conv, error) {
+func readValues(ck *Checkpoint, ov *decomp.OV, r *reader) (*kernel.Conv, error) {
 	bias, err := r.read(ck, "visual.attnpool.v_proj.bias")
 	if err != nil {
 		return nil, err
 	}
 	C := ck.Config.Neurons()
 	spec := kernel.ConvSpec{In: []int{C}, Out: C, Kernel: 1, H: 1, W: ck.Config.Tokens(), Images: 1}
-	return kernel.NewConv(spec, [][]float32{pool.Value}, bias), nil
+	return kernel.NewConv(spec, [][]float32{ov.Value}, bias), nil
 }
 
 // projectQueries projects the tokens x [T,C] of an image to queries, [T,C].

@@ -15,9 +15,9 @@ func TestTokenOutputs(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := make([]float32, n*c.Tokens()*c.OutDim)
-		tw.Pool().Outputs(got, out.TokenValues, tw.all)
+		tw.OV().Outputs(got, out.TokenValues, tw.all)
 		closeTo(t, "values", got, "values_only.npy", rounding)
-		tw.Pool().Outputs(got, out.SelfSelf, tw.all)
+		tw.OV().Outputs(got, out.SelfSelf, tw.all)
 		closeTo(t, "self-self", got, "self_self.npy", rounding)
 	}
 }

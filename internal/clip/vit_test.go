@@ -185,24 +185,24 @@ func TestLayerPairs(t *testing.T) {
 	const layer = 2
 	for _, activation := range Activations() {
 		ck := openViT(t, "vit_sd16.pt", activation)
-		pool, err := ck.LayerPairs(layer)
+		ov, err := ck.LayerPairs(layer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		directions := pool.AllDirections(par.NewTeam(1))
+		directions := ov.AllDirections(par.NewTeam(1))
 		want, shape := goldenViT(t, activation+"/second_directions.npy")
 		if err := testutil.Far(directions, want, vitRounding); err != nil {
 			t.Errorf("directions: %v", err)
 		}
-		if H, N := shape[0]*shape[1], shape[2]; pool.Heads != H || pool.Neurons != N || pool.OutDim != shape[3] {
-			t.Errorf("a pool of %d heads, %d neurons and %d dimensions, want %d", pool.Heads, pool.Neurons, pool.OutDim, shape)
+		if H, N := shape[0]*shape[1], shape[2]; ov.Heads != H || ov.Neurons != N || ov.OutDim != shape[3] {
+			t.Errorf("a pool of %d heads, %d neurons and %d dimensions, want %d", ov.Heads, ov.Neurons, ov.OutDim, shape)
 		}
 		scores, _ := goldenViT(t, activation+"/second_scores.npy")
 		own, shape := goldenViT(t, activation+"/second_own.npy")
 		got := make([]float32, len(own))
 		each, per := len(scores)/shape[0], shape[1]*shape[2]
 		for b := range shape[0] {
-			pool.NeuronContributions(got[b*per:(b+1)*per], scores[b*each:(b+1)*each], directions, par.NewTeam(1))
+			ov.NeuronContributions(got[b*per:(b+1)*per], scores[b*each:(b+1)*each], directions, par.NewTeam(1))
 		}
 		if err := testutil.Far(got, own, vitRounding); err != nil {
 			t.Errorf("contributions: %v", err)
@@ -212,7 +212,7 @@ func TestLayerPairs(t *testing.T) {
 			sum[i/per*shape[2]+i%shape[2]] += x
 		}
 		features := make([]float32, len(sum))
-		pool.Features(features, make([]float32, shape[0]*pool.Inner()), scores, shape[0], par.NewTeam(1))
+		ov.Features(features, make([]float32, shape[0]*ov.Inner()), scores, shape[0], par.NewTeam(1))
 		if err := testutil.Far(features, sum, vitRounding); err != nil {
 			t.Errorf("sum of all pairs: %v", err)
 		}

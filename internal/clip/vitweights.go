@@ -204,7 +204,7 @@ func throughRows(x, m []float32, cols int) []float32 {
 //
 // to the feature; the deviations that the norms divide by are part of the score. Heads
 // of the pool are those of all layers after the neurons', one layer after the other.
-func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.Pool, error) {
+func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.OV, error) {
 	c := ck.Config
 	v, W, N, O, D := c.ViT, c.ViT.Width, c.ViT.MLP, c.OutDim, c.ViT.HeadWidth()
 	if err := v.checkNeuronLayer(neuronLayer); err != nil {
@@ -253,7 +253,7 @@ func (ck *Checkpoint) LayerPairs(neuronLayer int) (*decomp.Pool, error) {
 		centreColumns(outputs, W, W)
 		kernel.Sgemm(1, kernel.Dense(projection, W, O).T(), kernel.Dense(outputs, W, W), 0, kernel.Strided(out[i*W:], O, W, heads*D), par.Team{})
 	}
-	return decomp.PoolFromSlices(heads, N, O, value, out, make([]float32, heads*O)), nil
+	return decomp.OVFromSlices(heads, N, O, value, out, make([]float32, heads*O)), nil
 }
 
 // centreColumns takes the mean of each column of m [rows,cols] out of it.

@@ -338,9 +338,9 @@ func classesWith(names []string, text string) []bool {
 		return has
 	}
 	for i, name := range names {
-		of := strings.Fields(strings.ToLower(name))
-		for at := 0; at+len(words) <= len(of) && !has[i]; at++ {
-			has[i] = slices.Equal(of[at:at+len(words)], words)
+		parts := strings.Fields(strings.ToLower(name))
+		for at := 0; at+len(words) <= len(parts) && !has[i]; at++ {
+			has[i] = slices.Equal(parts[at:at+len(words)], words)
 		}
 	}
 	return has

@@ -53,7 +53,7 @@ func (a *Ablation) AddMeans(first int, means []float32) {
 // to zero; values is as for Features. An image's result does not depend on the
 // other images of the batch. If nothing is ablated, the result is that of
 // Features.
-func (p *Pool) AblatedFeatures(dst, values, masked, scores []float32, images int, a *Ablation, team par.Team) {
+func (p *OV) AblatedFeatures(dst, values, masked, scores []float32, images int, a *Ablation, team par.Team) {
 	if a.ablated == 0 {
 		p.Features(dst, values, scores, images, team)
 		return
@@ -138,7 +138,7 @@ func sumUnits(units, outDim int, team par.Team, add func(sum []float64, u int)) 
 //	s[h,n] = Σ_{t<T-1} a[h,t]·x[t,n]    mass[h] = Σ_{t<T-1} a[h,t]
 //
 // attention a [H,T] is the softmax's output, not renormalised; tokens x are [T,C].
-func (p *Pool) ScoresWithoutSink(scores, mass, attention, tokens []float32, team par.Team) {
+func (p *OV) ScoresWithoutSink(scores, mass, attention, tokens []float32, team par.Team) {
 	C := p.Neurons
 	T := len(tokens) / C
 	kernel.Sgemm(1, kernel.Strided(attention, p.Heads, T-1, T), kernel.Dense(tokens, T-1, C), 0, kernel.Dense(scores, p.Heads, C), team)

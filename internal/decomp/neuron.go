@@ -25,7 +25,7 @@ type NeuronNorms struct {
 }
 
 // NeuronNorms computes the coefficients of a neuron.
-func (p *Pool) NeuronNorms(neuron int, team par.Team) *NeuronNorms {
+func (p *OV) NeuronNorms(neuron int, team par.Team) *NeuronNorms {
 	H, O := p.Heads, p.OutDim
 	n := &NeuronNorms{
 		heads: H, gram: make([]float64, H*H), own: make([]float64, H), bias: make([]float64, H), all: make([]float64, H),

@@ -18,9 +18,9 @@ type Norms struct {
 }
 
 // NewNorms computes the coefficients. It panics unless p is from NewPool.
-func (p *Pool) NewNorms(team par.Team) *Norms {
+func (p *OV) NewNorms(team par.Team) *Norms {
 	if p.valueBias == nil {
-		panic("decomp: a pool from slices has no value bias")
+		panic("decomp: weights from slices have no value bias")
 	}
 	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	n := &Norms{

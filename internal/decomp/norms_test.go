@@ -10,7 +10,7 @@ import (
 )
 
 func TestNorms(t *testing.T) {
-	n, s := goldenPool(t).NewNorms(par.NewTeam(2)), read(t, "s.npy")
+	n, s := goldenOV(t).NewNorms(par.NewTeam(2)), read(t, "s.npy")
 	pairs := len(read(t, "poly_nh.npy"))
 	got := make([]float32, len(s))
 	for i, x := range s {
@@ -20,18 +20,18 @@ func TestNorms(t *testing.T) {
 }
 
 // TestNeuronNorms compares a neuron's norms with the goldens, per pair and summed
-// over heads, for a pool from a model and one from the slices that artefacts hold.
+// over heads, for weights of a model and one from the slices that artefacts hold.
 func TestNeuronNorms(t *testing.T) {
-	whole, s := goldenPool(t), read(t, "s.npy")
+	whole, s := goldenOV(t), read(t, "s.npy")
 	H, C, O := whole.Heads, whole.Neurons, whole.OutDim
 	wantPairs, wantSums := read(t, "raw_norms_nh.npy"), read(t, "raw_norms_n.npy")
-	for name, pool := range map[string]*decomp.Pool{
-		"pool": whole, "slices": decomp.PoolFromSlices(H, C, O, whole.Value, whole.Out, whole.Bias),
+	for name, ov := range map[string]*decomp.OV{
+		"model": whole, "slices": decomp.OVFromSlices(H, C, O, whole.Value, whole.Out, whole.Bias),
 	} {
 		pairs, sums := make([]float32, len(wantPairs)), make([]float32, len(wantSums))
 		scores := make([]float32, H)
 		for n := range C {
-			norms := pool.NeuronNorms(n, par.NewTeam(2))
+			norms := ov.NeuronNorms(n, par.NewTeam(2))
 			for b := range len(s) / (H * C) {
 				for h := range H {
 					scores[h] = s[(b*H+h)*C+n]
@@ -59,7 +59,7 @@ func TestNormsOfShares(t *testing.T) {
 		return x
 	}
 	value, valueBias, out, outBias := draw(C*C, 1), draw(C, C), draw(O*C, 1), draw(O, C*H)
-	p := decomp.NewPool(H, value, valueBias, out, outBias)
+	p := decomp.NewOV(H, value, valueBias, out, outBias)
 	n := p.NewNorms(par.NewTeam(1))
 	var got, want []float32
 	for pair := range H * C {

@@ -12,7 +12,7 @@ import (
 //	Σ_n r[h,n] = W_O^h W_V^h s[h] + C·b[h]
 //
 // to dst [H,O]. scores is [H,C].
-func (p *Pool) HeadContributions(dst, scores []float32, team par.Team) {
+func (p *OV) HeadContributions(dst, scores []float32, team par.Team) {
 	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	for i, b := range p.Bias {
 		dst[i] = b * float32(C)
@@ -30,9 +30,9 @@ func (p *Pool) HeadContributions(dst, scores []float32, team par.Team) {
 //
 // to dst [T,O]; their sum is the feature. attention is the class token's,
 // [H,T], and tokens x are [T,C]. It panics unless p is from NewPool.
-func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Team) {
+func (p *OV) TokenContributions(dst, attention, tokens []float32, team par.Team) {
 	if p.valueBias == nil {
-		panic("decomp: a pool from slices has no value bias")
+		panic("decomp: weights from slices have no value bias")
 	}
 	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	T := len(tokens) / C
@@ -60,7 +60,7 @@ func (p *Pool) TokenContributions(dst, attention, tokens []float32, team par.Tea
 //	W_O y + B_O
 //
 // to dst [n,O]. It panics unless p is from NewPool.
-func (p *Pool) Outputs(dst, y []float32, team par.Team) {
+func (p *OV) Outputs(dst, y []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	bias := p.OutBias()
 	n := len(y) / C
@@ -72,9 +72,9 @@ func (p *Pool) Outputs(dst, y []float32, team par.Team) {
 
 // OutBias returns B_O, [O]: the pool's own slice, which must not be written to. It
 // panics unless p is from NewPool.
-func (p *Pool) OutBias() []float32 {
+func (p *OV) OutBias() []float32 {
 	if p.outBias == nil {
-		panic("decomp: a pool from slices has no output bias")
+		panic("decomp: weights from slices have no output bias")
 	}
 	return p.outBias
 }

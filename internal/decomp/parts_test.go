@@ -9,7 +9,7 @@ import (
 // TestParts compares the split by heads and the split by tokens with the
 // goldens, and checks that each adds up to the feature.
 func TestParts(t *testing.T) {
-	p := goldenPool(t)
+	p := goldenOV(t)
 	s, attention, tokens := read(t, "s.npy"), read(t, "attention_cls.npy"), read(t, "tokens.npy")
 	heads, byToken, features := read(t, "heads.npy"), read(t, "cls_spatial_collapsed.npy"), read(t, "features.npy")
 	H, C, O := p.Heads, p.Neurons, p.OutDim

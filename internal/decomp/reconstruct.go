@@ -13,7 +13,7 @@ import (
 // As r is linear in the scores, this is a fixed vector plus the scores times
 // a fixed matrix. Units are pairs, or neurons summed over heads.
 type Reconstruction struct {
-	pool     *Pool
+	ov       *OV
 	constant []float64 // Σ_u mean[u] + Σ_p ((bias[u] - mean[u])·p[u]) p[u], [O]
 
 	// Pairs: Σ_p (v·p) p, [H,C,O].
@@ -24,14 +24,14 @@ type Reconstruction struct {
 
 // NewReconstruction returns a reconstruction without units; AddHead or AddNeurons
 // adds them.
-func (p *Pool) NewReconstruction() *Reconstruction {
-	return &Reconstruction{pool: p, constant: make([]float64, p.OutDim)}
+func (p *OV) NewReconstruction() *Reconstruction {
+	return &Reconstruction{ov: p, constant: make([]float64, p.OutDim)}
 }
 
 // AddHead adds the pairs of one head: their means [C,O], and one tensor [C,O] for
 // each direction.
 func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float32, team par.Team) {
-	p := r.pool
+	p := r.ov
 	C, O := p.Neurons, p.OutDim
 	if r.matrix == nil {
 		r.matrix = make([]float32, p.Heads*C*O)
@@ -55,7 +55,7 @@ func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float
 // AddNeurons adds all neurons: their means [C,O], and one tensor [C,O] for each
 // direction. It retains directions.
 func (r *Reconstruction) AddNeurons(means []float32, directions [][]float32, team par.Team) {
-	p := r.pool
+	p := r.ov
 	H, C, O := p.Heads, p.Neurons, p.OutDim
 	r.directions = directions
 	for range directions {
@@ -82,7 +82,7 @@ func (r *Reconstruction) AddNeurons(means []float32, directions [][]float32, tea
 // addConstant adds the part that does not depend on the image, for units [U,O]
 // with the same bias.
 func (r *Reconstruction) addConstant(means, bias []float32, directions [][]float32, team par.Team) {
-	O := r.pool.OutDim
+	O := r.ov.OutDim
 	sum := sumUnits(len(means)/O, O, team, func(sum []float64, u int) {
 		project(sum, bias, means[u*O:(u+1)*O], directions, u*O)
 	})
@@ -113,7 +113,7 @@ func project(sum []float64, contribution, mean []float32, directions [][]float32
 // Features writes the reconstructed features of scores [B,H,C] to dst [B,O].
 // scratch [B,C] receives the coefficients of neurons.
 func (r *Reconstruction) Features(dst, scratch, scores []float32, images int, team par.Team) {
-	H, C, O := r.pool.Heads, r.pool.Neurons, r.pool.OutDim
+	H, C, O := r.ov.Heads, r.ov.Neurons, r.ov.OutDim
 	clear(dst[:images*O])
 	if r.matrix != nil {
 		for h := range H {

@@ -190,17 +190,17 @@ func (t *transfer) begin(resp *http.Response, offset int64) (body bool, err erro
 		}
 		total = resp.ContentLength
 	case code == http.StatusPartialContent:
-		first, of, err := contentRange(resp.Header.Get("Content-Range"))
+		first, length, err := contentRange(resp.Header.Get("Content-Range"))
 		if err != nil || first != offset || offset == 0 {
 			t.whole = true
 			return false, temporary{error: fmt.Errorf("%s: sends %s, want the bytes from %d on", from, foreign.Quote(resp.Header.Get("Content-Range")), offset)}
 		}
-		total, t.mixed = of, true
+		total, t.mixed = length, true
 		if total < 0 && resp.ContentLength >= 0 {
 			total = offset + resp.ContentLength
 		}
 	case code == http.StatusRequestedRangeNotSatisfiable && offset > 0:
-		if _, of, err := contentRange(resp.Header.Get("Content-Range")); err == nil && of == offset && t.file.Size == 0 {
+		if _, total, err := contentRange(resp.Header.Get("Content-Range")); err == nil && total == offset && t.file.Size == 0 {
 			return false, nil
 		}
 		t.whole = true

@@ -147,7 +147,7 @@ func newGoldenTower(t *testing.T, o Options, conv, lens int) *goldenTower {
 		t.Fatal(err)
 	}
 	text, O := goldenText(t)
-	heat := NewMapper(tower.Pool(), text, goldenPairs(t, text, O), o, par.NewTeam(2))
+	heat := NewMapper(tower.OV(), text, goldenPairs(t, text, O), o, par.NewTeam(2))
 	return &goldenTower{tower, heat, conv, lens >= 0, len(text) / O, o}
 }
 

@@ -60,7 +60,7 @@ type Options struct {
 
 // Mapper computes patch logits. It is not safe for concurrent use.
 type Mapper struct {
-	pool    *decomp.Pool
+	ov      *decomp.OV
 	text    []float32 // [P,O]
 	queries int
 	options Options
@@ -90,9 +90,9 @@ type Mapper struct {
 
 // NewMapper prepares the methods for unit vectors text [P,O]. pairs may be nil if
 // no method uses them. pool is one of NewPool.
-func NewMapper(pool *decomp.Pool, text []float32, pairs *Pairs, o Options, team par.Team) *Mapper {
-	h := &Mapper{pool: pool, text: text, queries: len(text) / pool.OutDim, options: o}
-	P, H, C := h.queries, pool.Heads, pool.Neurons
+func NewMapper(ov *decomp.OV, text []float32, pairs *Pairs, o Options, team par.Team) *Mapper {
+	h := &Mapper{ov: ov, text: text, queries: len(text) / ov.OutDim, options: o}
+	P, H, C := h.queries, ov.Heads, ov.Neurons
 	conv := func(out int, weights []float32) *kernel.Conv {
 		spec := kernel.ConvSpec{In: []int{C}, Out: out, Kernel: 1, H: 1, W: 1, Images: 1}
 		return kernel.NewConv(spec, [][]float32{weights}, make([]float32, out))
@@ -132,8 +132,8 @@ func (h *Mapper) prepareCosines(team par.Team) {
 	if h.across != nil {
 		return
 	}
-	H, C, O, P := h.pool.Heads, h.pool.Neurons, h.pool.OutDim, h.queries
-	D, out, bias := C/H, h.pool.Out, h.pool.OutBias()
+	H, C, O, P := h.ov.Heads, h.ov.Neurons, h.ov.OutDim, h.queries
+	D, out, bias := C/H, h.ov.Out, h.ov.OutBias()
 	h.across, h.gram, h.biasSide = make([]float32, P*C), make([]float32, C*D), make([]float32, C)
 	kernel.Sgemm(1, kernel.Dense(h.text, P, O), kernel.Dense(out, O, C), 0, kernel.Dense(h.across, P, C), team)
 	kernel.Sgemm(1, kernel.Dense(bias, 1, O), kernel.Dense(out, O, C), 0, kernel.Dense(h.biasSide, 1, C), team)
@@ -194,7 +194,7 @@ func (h *Mapper) Logits(dst [][]float32, w *Window, team par.Team) {
 }
 
 func (h *Mapper) check(dst [][]float32, w *Window) {
-	H, C, T := h.pool.Heads, h.pool.Neurons, w.Rows*w.Cols+1
+	H, C, T := h.ov.Heads, h.ov.Neurons, w.Rows*w.Cols+1
 	if len(dst) != len(h.options.Methods) {
 		panic("heat: one destination for each method")
 	}
@@ -226,7 +226,7 @@ func (h *Mapper) smoothSink(rows []float32, w *Window) {
 	if !h.options.Sink || w.Rows < 2 || w.Cols < 2 {
 		return
 	}
-	C, last := h.pool.Neurons, w.Rows*w.Cols-1
+	C, last := h.ov.Neurons, w.Rows*w.Cols-1
 	row := func(i int) []float32 { return rows[i*C : (i+1)*C] }
 	west, north, northWest := row(last-1), row(last-w.Cols), row(last-w.Cols-1)
 	for n := range row(last) {
@@ -242,7 +242,7 @@ func (h *Mapper) smoothSink(rows []float32, w *Window) {
 // with every text. With g = a·v, numerators are g·(W_O^hᵀ text) + β·text, and
 // squared norms gᵀ(W_O^hᵀ W_O^h)g + 2 g·(W_O^hᵀ β) + |β|²: D wide, never O wide.
 func (h *Mapper) cosine(w *Window, team par.Team) {
-	H, C, P := h.pool.Heads, h.pool.Neurons, h.queries
+	H, C, P := h.ov.Heads, h.ov.Neurons, h.queries
 	D, cells := C/H, w.Rows*w.Cols
 	T := cells + 1
 	h.g, h.turned, h.cosines = grown(h.g, cells*C), grown(h.turned, cells*C), grown(h.cosines, cells*H*P)
@@ -282,7 +282,7 @@ const tiny = 1e-12
 
 // norm returns |W_O^h g + part·B_O|; turned is the Gram matrix times g.
 func (h *Mapper) norm(g, turned []float32, head int, part float64) float64 {
-	C, D := h.pool.Neurons, len(g)
+	C, D := h.ov.Neurons, len(g)
 	square, cross, bias := dot(g, turned), 2*part*dot(g, h.biasSide[head*D:(head+1)*D]), part*part*h.biasNorm
 	sum := square + cross + bias
 	// Where the bias takes away nearly all of the rest, or g lies where W_O^h maps
@@ -291,8 +291,8 @@ func (h *Mapper) norm(g, turned []float32, head int, part float64) float64 {
 	size := bias + math.Abs(cross) + dot(g, g)*h.spread[head]
 	if sum < safe*size {
 		sum = 0
-		for o, b := range h.pool.OutBias() {
-			t := part*float64(b) + dot(g, h.pool.Out[o*C+head*D:][:D])
+		for o, b := range h.ov.OutBias() {
+			t := part*float64(b) + dot(g, h.ov.Out[o*C+head*D:][:D])
 			sum += t * t
 		}
 	}
@@ -303,8 +303,8 @@ func (h *Mapper) norm(g, turned []float32, head int, part float64) float64 {
 // each location.
 func (h *Mapper) project(dst []float32, conv *kernel.Conv, cells int, team par.Team) {
 	out := conv.Spec().Out
-	h.in, h.out = grown(h.in, kernel.MapLen(h.pool.Neurons, cells)), grown(h.out, kernel.MapLen(out, cells))
-	from, to := kernel.MapOn(h.in, h.pool.Neurons, 1, 1, cells), kernel.MapOn(h.out, out, 1, 1, cells)
+	h.in, h.out = grown(h.in, kernel.MapLen(h.ov.Neurons, cells)), grown(h.out, kernel.MapLen(out, cells))
+	from, to := kernel.MapOn(h.in, h.ov.Neurons, 1, 1, cells), kernel.MapOn(h.out, out, 1, 1, cells)
 	from.SetRows(h.acts)
 	conv.Run(to, nil, &h.scratch, team, from)
 	to.Rows(dst)
@@ -313,7 +313,7 @@ func (h *Mapper) project(dst []float32, conv *kernel.Conv, cells int, team par.T
 // byProducts computes the mean over a query's pairs (h,n) of Z[m,n]·cos[m,h],
 // by first summing Z over the neurons of each head.
 func (h *Mapper) byProducts(cells int, team par.Team) {
-	H, P := h.pool.Heads, h.queries
+	H, P := h.ov.Heads, h.queries
 	h.sums = grown(h.sums, cells*H*P)
 	h.project(h.sums, h.products, cells, team)
 	team.For(cells, func(lo, hi, _ int) {
@@ -335,7 +335,7 @@ func (h *Mapper) byProducts(cells int, team par.Team) {
 
 // byHeads computes the mean over a query's pairs of cos[m,h].
 func (h *Mapper) byHeads(cells int) {
-	H, P := h.pool.Heads, h.queries
+	H, P := h.ov.Heads, h.queries
 	clear(h.byLocation)
 	for m := range cells {
 		dst := h.byLocation[m*P : (m+1)*P]
@@ -350,9 +350,9 @@ func (h *Mapper) byHeads(cells int) {
 
 // byOutputs compares what tokens [T,C] become in the output projection.
 func (h *Mapper) byOutputs(tokens []float32, cells int, team par.Team) {
-	C, O, P := h.pool.Neurons, h.pool.OutDim, h.queries
+	C, O, P := h.ov.Neurons, h.ov.OutDim, h.queries
 	h.outputs = grown(h.outputs, cells*O)
-	h.pool.Outputs(h.outputs, tokens[C:], team)
+	h.ov.Outputs(h.outputs, tokens[C:], team)
 	kernel.Sgemm(1, kernel.Dense(h.outputs, cells, O), kernel.Dense(h.text, P, O).T(), 0, kernel.Dense(h.byLocation, cells, P), team)
 	for m := range cells {
 		y := h.outputs[m*O : (m+1)*O]

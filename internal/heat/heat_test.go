@@ -56,7 +56,7 @@ func TestHeat(t *testing.T) {
 	const D = C / H
 	r := rand.New(rand.NewPCG(1, 2))
 	value, valueBias, out, outBias := random(r, C*C), random(r, C), random(r, O*C), random(r, O)
-	pool := decomp.NewPool(H, value, valueBias, out, outBias)
+	ov := decomp.NewOV(H, value, valueBias, out, outBias)
 	text := random(r, P*O)
 	if err := Centre(text, O); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func TestHeat(t *testing.T) {
 	choice.Add(0, random(r, H*C*O), par.Team{})
 	pairs := choice.Best(K, par.Team{})
 	for _, sink := range []bool{true, false} {
-		heat := NewMapper(pool, text, pairs, Options{Methods: allMethods[:3], Sink: sink}, par.NewTeam(2))
+		heat := NewMapper(ov, text, pairs, Options{Methods: allMethods[:3], Sink: sink}, par.NewTeam(2))
 		for _, shape := range [][2]int{{2, 2}, {3, 4}, {1, 5}, {4, 1}, {1, 1}} {
 			rows, cols := shape[0], shape[1]
 			cells, T := rows*cols, rows*cols+1
@@ -138,10 +138,10 @@ func TestNormCancels(t *testing.T) {
 		identity[i*C+i] = 1
 	}
 	outBias := []float32{-2, -2, -2, -2}
-	pool := decomp.NewPool(H, identity, make([]float32, C), identity, outBias)
+	ov := decomp.NewOV(H, identity, make([]float32, C), identity, outBias)
 	text := []float32{1, 0, 0, 0, 0, 1, 0, 0}
 	pairs := &Pairs{K: 1, Index: []int32{0, 1}, Score: []float32{1, 1}}
-	heat := NewMapper(pool, text, pairs, Options{Methods: []Method{ByHeads}}, par.Team{})
+	heat := NewMapper(ov, text, pairs, Options{Methods: []Method{ByHeads}}, par.Team{})
 	const near = 1 + 0x1p-20
 	w := &Window{Rows: 1, Cols: 1, Attention: []float32{0, 1}, Values: []float32{0, 0, 0, 0, near, 1, 1, 1}} // β is -1 each
 	got := make([]float32, P)

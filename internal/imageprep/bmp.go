@@ -185,12 +185,12 @@ func (f *bmpFile) rows() (*raster, error) {
 		out.spread(f.bits)
 		return out, nil
 	}
-	of, err := f.shares()
+	shares, err := f.shares()
 	if err != nil {
 		return nil, err
 	}
 	m := modeRGB
-	if of[3].most > 0 {
+	if shares[3].most > 0 {
 		m = modeRGBA
 	}
 	out := newRaster(m, f.w, f.h)
@@ -204,7 +204,7 @@ func (f *bmpFile) rows() (*raster, error) {
 				v |= uint32(b) << (8 * i)
 			}
 			for c := range n {
-				dst[x*n+c] = byte((v >> of[c].shift & of[c].most) * 255 / of[c].most)
+				dst[x*n+c] = byte((v >> shares[c].shift & shares[c].most) * 255 / shares[c].most)
 			}
 		}
 	}

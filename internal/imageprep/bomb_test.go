@@ -228,7 +228,7 @@ func TestBombs(t *testing.T) {
 // ones do not, and the turn is given back after an error too.
 func TestLargeTakeTurns(t *testing.T) {
 	failure := errors.New("damage")
-	of := func(side int) *format {
+	formatOf := func(side int) *format {
 		return &format{decode: func(_ []byte, admit admission, _ bool) (*raster, notes, error) {
 			for range 2 { // some formats have two sizes to ask for
 				if err := admit(side, side); err != nil {
@@ -242,10 +242,10 @@ func TestLargeTakeTurns(t *testing.T) {
 	large.Lock()
 	done := make(chan error)
 	go func() {
-		_, _, err := of(side).admitted(make([]byte, side), Options{}, false)
+		_, _, err := formatOf(side).admitted(make([]byte, side), Options{}, false)
 		done <- err
 	}()
-	if _, _, err := of(side/2).admitted(nil, Options{}, false); err != failure {
+	if _, _, err := formatOf(side/2).admitted(nil, Options{}, false); err != failure {
 		t.Errorf("a small image: %v", err)
 	}
 	select {
@@ -261,7 +261,7 @@ func TestLargeTakeTurns(t *testing.T) {
 		t.Fatal("the turn was not given back")
 	}
 	large.Unlock()
-	if _, _, err := of(65535).admitted(nil, Options{}, false); err == nil || err == failure {
+	if _, _, err := formatOf(65535).admitted(nil, Options{}, false); err == nil || err == failure {
 		t.Errorf("an image too large: %v", err)
 	}
 }

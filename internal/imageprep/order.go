@@ -78,7 +78,7 @@ func (r *raster) nearest(s part) *raster {
 // on. As in Pillow positions are added up in float64, up to a size that no image
 // of Pillow's has.
 func nearestOf(in, out, first, n int) []int {
-	of := make([]int, n)
+	pixels := make([]int, n)
 	scale := float64(in) / float64(out)
 	at := float64(scale * 0.5)
 	if first < 1<<28 {
@@ -88,11 +88,11 @@ func nearestOf(in, out, first, n int) []int {
 	} else {
 		at += float64(scale * float64(first))
 	}
-	for i := range of {
-		of[i] = min(int(at), in-1)
+	for i := range pixels {
+		pixels[i] = min(int(at), in-1)
 		at += scale
 	}
-	return of
+	return pixels
 }
 
 // multiply weights colours by opacity, (colour*opacity)/255 rounded.

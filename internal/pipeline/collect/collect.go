@@ -318,7 +318,7 @@ func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collec
 
 // rows returns what writes the rows of a chunk of values.
 func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
-	expand, err := c.mode.expander()
+	expand, err := c.mode.rowBuilder()
 	if err != nil {
 		return nil, err
 	}

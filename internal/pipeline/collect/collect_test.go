@@ -39,8 +39,8 @@ func TestCollect(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			features := make([]float32, s.Images*s.Pool.OutDim)
-			s.Pool.Features(features, make([]float32, s.Images*s.Pool.Neurons), got, s.Images, par.NewTeam(1))
+			features := make([]float32, s.Images*s.OV.OutDim)
+			s.OV.Features(features, make([]float32, s.Images*s.OV.Neurons), got, s.Images, par.NewTeam(1))
 			wantFeatures, _ := pipelinetest.ReadGolden(t, "features.npy")
 			if err := testutil.Far(features, wantFeatures, pipelinetest.Rounding); err != nil {
 				t.Errorf("features: %v", err)

@@ -14,11 +14,11 @@ import (
 // addFiles adds what goes beside the rows of the images that were not skipped.
 func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) error {
 	if c.mode.row().factored {
-		pool, err := c.model.Pool()
+		ov, err := c.model.OV()
 		if err != nil {
 			return err
 		}
-		if err := artefact.AddPool(w, pool, c.options.Expand, par.NewTeam(c.options.Threads)); err != nil {
+		if err := artefact.AddOV(w, ov, c.options.Expand, par.NewTeam(c.options.Threads)); err != nil {
 			return err
 		}
 	}

@@ -148,7 +148,7 @@ func (c *collector) sumUp(ctx context.Context, at cache.State, state *sumState, 
 // expandMean makes a row of the mean values: rows are affine in values, so that
 // it is the mean row.
 func (c *collector) expandMean(mean []float32) ([]float32, error) {
-	expand, err := c.mode.expander()
+	expand, err := c.mode.rowBuilder()
 	if err != nil || expand == nil {
 		return mean, err
 	}

@@ -43,9 +43,9 @@ type mode interface {
 	label(i int) string
 	// row says what is written.
 	row() row
-	// expander returns what makes a row of an image's values; nil where the
+	// rowBuilder returns what makes a row of an image's values; nil where the
 	// row is the values.
-	expander() (func(row, values []float32), error)
+	rowBuilder() (func(row, values []float32), error)
 }
 
 // compute writes the values [B,values] of images.
@@ -144,7 +144,7 @@ func (s scoresMode) row() row {
 	}
 }
 
-func (s scoresMode) expander() (func(row, values []float32), error) { return nil, nil }
+func (s scoresMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }
 
 // contributionsMode keeps contributions written out, of pairs or summed over
 // heads.
@@ -166,15 +166,15 @@ func (c contributionsMode) row() row {
 	return r
 }
 
-func (c contributionsMode) expander() (func(row, values []float32), error) {
-	pool, err := c.model.Pool()
+func (c contributionsMode) rowBuilder() (func(row, values []float32), error) {
+	ov, err := c.model.OV()
 	if err != nil {
 		return nil, err
 	}
-	directions := pool.AllDirections(c.team)
-	expand := pool.Contributions
+	directions := ov.AllDirections(c.team)
+	expand := ov.Contributions
 	if c.neurons {
-		expand = pool.NeuronContributions
+		expand = ov.NeuronContributions
 	}
 	return func(row, values []float32) { expand(row, values, directions, c.team) }, nil
 }

@@ -26,12 +26,12 @@ func (h headsMode) row() row {
 	}
 }
 
-func (h headsMode) expander() (func(row, values []float32), error) {
-	pool, err := h.model.Pool()
+func (h headsMode) rowBuilder() (func(row, values []float32), error) {
+	ov, err := h.model.OV()
 	if err != nil {
 		return nil, err
 	}
-	return func(row, values []float32) { pool.HeadContributions(row, values, h.team) }, nil
+	return func(row, values []float32) { ov.HeadContributions(row, values, h.team) }, nil
 }
 
 // attentionMode keeps the attention of every token.
@@ -58,7 +58,7 @@ func (a attentionMode) row() row {
 	}
 }
 
-func (a attentionMode) expander() (func(row, values []float32), error) { return nil, nil }
+func (a attentionMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }
 
 // activationsMode keeps the neurons' activations at every token, the mean token
 // first.
@@ -105,7 +105,7 @@ func (a activationsMode) row() row {
 	}
 }
 
-func (a activationsMode) expander() (func(row, values []float32), error) { return nil, nil }
+func (a activationsMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }
 
 // layer4Mode keeps, for every block of the last stage and every token, the norm
 // of the block's map there, and the norm of what the token would add to the
@@ -148,7 +148,7 @@ func (l layer4Mode) compute(values []float32, t *clip.ResNetTower, images []floa
 		image := values[b*l.values() : (b+1)*l.values()]
 		for i := range l.blocks {
 			maps, contributions := image[i*T:(i+1)*T], image[(l.blocks+i)*T:(l.blocks+i+1)*T]
-			t.Pool().TokenContributions(parts, out.Lenses[i].Attention[b*H*T:(b+1)*H*T], out.Lenses[i].Tokens[b*T*C:(b+1)*T*C], l.team)
+			t.OV().TokenContributions(parts, out.Lenses[i].Attention[b*H*T:(b+1)*H*T], out.Lenses[i].Tokens[b*T*C:(b+1)*T*C], l.team)
 			maps[0] = 0 // until the expander makes it infinite
 			for m := range T {
 				if m > 0 {
@@ -168,7 +168,7 @@ func (l layer4Mode) row() row {
 	}
 }
 
-func (l layer4Mode) expander() (func(row, values []float32), error) {
+func (l layer4Mode) rowBuilder() (func(row, values []float32), error) {
 	T := l.config.Tokens()
 	return func(row, values []float32) {
 		copy(row, values)
@@ -193,14 +193,14 @@ func (s statisticsMode) row() row {
 	}
 }
 
-func (s statisticsMode) expander() (func(row, values []float32), error) {
-	pool, err := s.model.Pool()
+func (s statisticsMode) rowBuilder() (func(row, values []float32), error) {
+	ov, err := s.model.OV()
 	if err != nil {
 		return nil, err
 	}
 	// As whoever reads stored scores has it, whose constant is rounded once more:
 	// so that the features are the same.
-	pool = decomp.PoolFromSlices(pool.Heads, pool.Neurons, pool.OutDim, pool.Value, pool.Out, pool.Bias)
+	ov = decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias)
 	values := make([]float32, s.config.Neurons())
-	return func(row, scores []float32) { pool.Features(row, values, scores, 1, s.team) }, nil
+	return func(row, scores []float32) { ov.Features(row, values, scores, 1, s.team) }, nil
 }

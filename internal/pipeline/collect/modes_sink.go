@@ -49,7 +49,7 @@ func (s *sinkDropsMode) row() row {
 	return row{kind: artefact.KindSinkDrops, meanKind: artefact.KindMeanSinkDrops, axes: []string{"C"}, shape: []int{s.config.Neurons()}}
 }
 
-func (s *sinkDropsMode) expander() (func(row, values []float32), error) { return nil, nil }
+func (s *sinkDropsMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }
 
 // sinkChangesMode keeps, for every pair, by how much its contribution's length
 // changes when the class token's attention to the last token is set to zero
@@ -71,9 +71,9 @@ func (s *sinkChangesMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compu
 }
 
 func (s *sinkChangesMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
-	pool := t.Pool()
+	ov := t.OV()
 	if s.norms == nil {
-		s.norms = pool.NewNorms(s.team)
+		s.norms = ov.NewNorms(s.team)
 	}
 	H, C, T, each := s.config.Heads(), s.config.Neurons(), s.config.Tokens(), s.values()
 	B := len(values) / each
@@ -83,7 +83,7 @@ func (s *sinkChangesMode) compute(values []float32, t *clip.ResNetTower, images 
 	}
 	without, mass := make([]float32, each), make([]float32, H)
 	for b := range B {
-		pool.ScoresWithoutSink(without, mass, attention[b*H*T:(b+1)*H*T], tokens[b*T*C:(b+1)*T*C], s.team)
+		ov.ScoresWithoutSink(without, mass, attention[b*H*T:(b+1)*H*T], tokens[b*T*C:(b+1)*T*C], s.team)
 		image := values[b*each : (b+1)*each]
 		for i, x := range image {
 			change := s.norms.Of(i, float64(without[i]), float64(mass[i/C])) - s.norms.Of(i, float64(x), 1)

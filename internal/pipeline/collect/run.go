@@ -55,12 +55,12 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
-		of, err := c.chunk(whole, feed, numbers[:n], compute, values, func() { progress.Add(1) })
+		part, err := c.chunk(whole, feed, numbers[:n], compute, values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
-		of.values = values[:of.images*each]
-		if err := done(of); err != nil {
+		part.values = values[:part.images*each]
+		if err := done(part); err != nil {
 			return err
 		}
 		items, numbers = items[n:], numbers[n:]

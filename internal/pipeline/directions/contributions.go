@@ -73,16 +73,16 @@ type factored struct {
 }
 
 func (f *factored) images() int                       { return f.Scores.Images }
-func (f *factored) outDim() int                       { return f.Pool.OutDim }
+func (f *factored) outDim() int                       { return f.OV.OutDim }
 func (f *factored) close() error                      { return f.Close() }
-func (f *factored) rank() int                         { return f.Pool.Heads }
+func (f *factored) rank() int                         { return f.OV.Heads }
 func (f *factored) origin(o SVDOptions) origin.Origin { return svdOrigin(o, f.Artefact) }
 
 func (f *factored) units() []int {
 	if f.neurons {
-		return []int{f.Pool.Neurons}
+		return []int{f.OV.Neurons}
 	}
-	return []int{f.Pool.Heads, f.Pool.Neurons}
+	return []int{f.OV.Heads, f.OV.Neurons}
 }
 
 // neuronsPerGroup bounds the directions [H,U,O] that are written out at a time:
@@ -94,19 +94,19 @@ func (f *factored) solve(ctx context.Context, o SVDOptions, done func(int, *lowr
 	if err != nil {
 		return err
 	}
-	s := lowrank.Scores{Images: f.images(), Heads: f.Pool.Heads, Neurons: f.Pool.Neurons, Data: data}
+	s := lowrank.Scores{Images: f.images(), Heads: f.OV.Heads, Neurons: f.OV.Neurons, Data: data}
 	if f.neurons {
 		return f.solveNeurons(ctx, o, s, done)
 	}
-	H, C, O, team := s.Heads, s.Neurons, f.Pool.OutDim, par.NewTeam(o.Threads)
+	H, C, O, team := s.Heads, s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
 	directions := make([]float32, C*O)
 	for h := range H {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		f.Pool.Directions(directions, h, 0, C, team)
+		f.OV.Directions(directions, h, 0, C, team)
 		r := lowrank.NewResult(C, O, s.Images, o.TopK)
-		if err := lowrank.Pairs(r, s, h, directions, f.Pool.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
+		if err := lowrank.Pairs(r, s, h, directions, f.OV.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
 			return f.name(err, h*C)
 		}
 		if err := done(h*C, r); err != nil {
@@ -117,9 +117,9 @@ func (f *factored) solve(ctx context.Context, o SVDOptions, done func(int, *lowr
 }
 
 func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Scores, done func(int, *lowrank.Result) error) error {
-	H, C, O, team := s.Heads, s.Neurons, f.Pool.OutDim, par.NewTeam(o.Threads)
+	H, C, O, team := s.Heads, s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
 	bias := make([]float32, O)
-	for i, b := range f.Pool.Bias {
+	for i, b := range f.OV.Bias {
 		bias[i%O] += b
 	}
 	directions := make([]float32, H*min(C, neuronsPerGroup)*O)
@@ -130,7 +130,7 @@ func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Sco
 		hi := min(lo+neuronsPerGroup, C)
 		each := (hi - lo) * O
 		for h := range H {
-			f.Pool.Directions(directions[h*each:(h+1)*each], h, lo, hi, team)
+			f.OV.Directions(directions[h*each:(h+1)*each], h, lo, hi, team)
 		}
 		r := lowrank.NewResult(hi-lo, O, s.Images, o.TopK)
 		if err := lowrank.Neurons(r, s, lo, directions[:H*each], bias, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
@@ -145,7 +145,7 @@ func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Sco
 
 // name gives a unit's failure the unit's label.
 func (f *factored) name(err error, first int) error {
-	return nameUnit(err, f.Path(), first, f.Pool.Neurons, f.neurons)
+	return nameUnit(err, f.Path(), first, f.OV.Neurons, f.neurons)
 }
 
 func nameUnit(err error, path string, first, neurons int, perNeuron bool) error {

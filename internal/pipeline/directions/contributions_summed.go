@@ -13,9 +13,9 @@ import (
 type summed struct{ *artefact.Statistics }
 
 func (s *summed) images() int                       { return s.Images }
-func (s *summed) outDim() int                       { return s.Pool.OutDim }
+func (s *summed) outDim() int                       { return s.OV.OutDim }
 func (s *summed) rank() int                         { return 1 }
-func (s *summed) units() []int                      { return []int{s.Pool.Heads, s.Pool.Neurons} }
+func (s *summed) units() []int                      { return []int{s.OV.Heads, s.OV.Neurons} }
 func (s *summed) origin(o SVDOptions) origin.Origin { return svdOrigin(o, s.Artefact) }
 func (s *summed) close() error                      { return nil }
 
@@ -23,15 +23,15 @@ func (s *summed) solve(ctx context.Context, o SVDOptions, done func(int, *lowran
 	if err := s.WantTop("{top-k-pca}", o.TopK); err != nil {
 		return err
 	}
-	H, C, O, team := s.Pool.Heads, s.Pool.Neurons, s.Pool.OutDim, par.NewTeam(o.Threads)
+	H, C, O, team := s.OV.Heads, s.OV.Neurons, s.OV.OutDim, par.NewTeam(o.Threads)
 	directions := make([]float32, C*O)
 	for h := range H {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		s.Pool.Directions(directions, h, 0, C, team)
+		s.OV.Directions(directions, h, 0, C, team)
 		r := lowrank.NewResult(C, O, s.Images, o.TopK)
-		if err := s.PairsOf(r, h, directions, s.Pool.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
+		if err := s.PairsOf(r, h, directions, s.OV.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
 			return nameUnit(err, s.Path(), h*C, C, false)
 		}
 		if err := done(h*C, r); err != nil {

@@ -133,21 +133,21 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 		if embeddings, err = s.Features(); err != nil {
 			return nil, 0, err
 		}
-		images, out = s.Images, s.Pool.OutDim
+		images, out = s.Images, s.OV.OutDim
 	} else {
 		s, err := artefact.ScoresOf(a)
 		if err != nil {
 			return nil, 0, err
 		}
 		defer s.Close()
-		images, out = s.Images, s.Pool.OutDim
+		images, out = s.Images, s.OV.OutDim
 		embeddings = make([]float32, images*out)
-		row, values := make([]float32, s.Pool.Heads*s.Pool.Neurons), make([]float32, s.Pool.Neurons)
+		row, values := make([]float32, s.OV.Heads*s.OV.Neurons), make([]float32, s.OV.Neurons)
 		for b := range images {
 			if err := s.Read(row, b); err != nil {
 				return nil, 0, err
 			}
-			s.Pool.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
+			s.OV.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
 		}
 	}
 	for b := range images {

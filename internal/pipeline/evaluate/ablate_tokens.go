@@ -22,10 +22,10 @@ func zeroSink(s *source.Source) func(dst []float32, b source.Batch, w *workspace
 		c := s.Tower.Config()
 		H, C, T := c.Heads(), c.Neurons(), c.Tokens()
 		for i := range b.Names {
-			s.Pool.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
+			s.OV.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
 				b.Attention[i*H*T:(i+1)*H*T], b.Tokens[i*T*C:(i+1)*T*C], w.team)
 		}
-		s.Pool.FeaturesWithAttentionSum(dst, w.values, w.scores, w.mass, len(b.Names), w.team)
+		s.OV.FeaturesWithAttentionSum(dst, w.values, w.scores, w.mass, len(b.Names), w.team)
 		return nil
 	}
 }

@@ -216,17 +216,17 @@ func (r *reconstruction) close() {
 func (r *reconstruction) perNeuron() bool { return len(r.means.Shape) == 2 }
 
 func (r *reconstruction) name() string {
-	of := "pairs"
+	units := "pairs"
 	if r.perNeuron() {
-		of = "neurons"
+		units = "neurons"
 	}
 	if r.codes != nil {
-		return of + " from sparse codes"
+		return units + " from sparse codes"
 	}
 	if n := len(r.directions); n > 1 {
-		return fmt.Sprintf("%s from %d PCs", of, n)
+		return fmt.Sprintf("%s from %d PCs", units, n)
 	}
-	return of + " from one PC"
+	return units + " from one PC"
 }
 
 // features returns the variant's features, after reading what they are made
@@ -235,14 +235,14 @@ func (r *reconstruction) name() string {
 // are written out.
 func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b source.Batch, w *workspace) error, error) {
 	C := r.src.Neurons
-	if r.src.Pool == nil {
+	if r.src.OV == nil {
 		means, all, err := r.read(0, artefact.Product(r.means.Shape)/r.src.OutDim)
 		if err != nil {
 			return nil, err
 		}
 		return r.dense(means, all), nil
 	}
-	f := r.src.Pool.NewReconstruction()
+	f := r.src.OV.NewReconstruction()
 	if r.perNeuron() {
 		means, all, err := r.read(0, C)
 		if err != nil {

@@ -294,7 +294,7 @@ func mergeStatistics(w *cache.ChunkWriter, shards []shard.Part, team par.Team) e
 			return err
 		}
 		if all == nil {
-			heads, neurons = s.Pool.Heads, s.Pool.Neurons
+			heads, neurons = s.OV.Heads, s.OV.Neurons
 			all = lowrank.NewExtremes(heads*neurons, min(keep, images))
 		}
 		if s.Pairs != all.Pairs {

@@ -183,18 +183,18 @@ func (r *Interrupting) Add(n int64) {
 	}
 }
 
-func tinyPool(t testing.TB) *decomp.Pool {
+func tinyOV(t testing.TB) *decomp.OV {
 	t.Helper()
 	ck, err := clip.Open(TinyModel())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ck.Close()
-	pool, err := ck.Pool()
+	ov, err := ck.OV()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pool
+	return ov
 }
 
 // GoldenScores writes the golden scores as a folder, as collect would.
@@ -225,7 +225,7 @@ func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 		}
 		return nil
 	}
-	if err := errors.Join(w.Append(s, nil), artefact.AddPool(w, tinyPool(t), false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, names)); err != nil {
+	if err := errors.Join(w.Append(s, nil), artefact.AddOV(w, tinyOV(t), false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, names)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

@@ -40,12 +40,12 @@ func newRanking(src *source.Source, asked []askedNeuron, keep, threads int) *ran
 	for _, a := range asked {
 		r.first = append(r.first, units)
 		units += 1 + len(a.heads)
-		if src.Pool != nil {
-			r.norms = append(r.norms, src.Pool.NeuronNorms(a.index, r.team))
+		if src.OV != nil {
+			r.norms = append(r.norms, src.OV.NeuronNorms(a.index, r.team))
 		}
 	}
 	r.top = lowrank.NewTail(units, keep)
-	if r.normsOf = r.factoredNorms; src.Pool == nil {
+	if r.normsOf = r.factoredNorms; src.OV == nil {
 		r.normsOf = r.denseNorms
 	}
 	return r
@@ -107,16 +107,16 @@ func (r *ranker) addNeuron(i int, b source.Batch) error {
 // denseNorms are those of contributions that are written out, of one image.
 func (r *ranker) denseNorms(i int, b source.Batch, _ int) []float64 {
 	asked, H, C, O := r.asked[i], r.src.Heads, r.src.Neurons, r.src.OutDim
-	of := func(h int) []float32 { return b.Dense[(h*C+asked.index)*O:][:O] }
+	row := func(h int) []float32 { return b.Dense[(h*C+asked.index)*O:][:O] }
 	sum := make([]float32, O)
 	for h := range max(H, 1) {
-		for o, x := range of(h) {
+		for o, x := range row(h) {
 			sum[o] += x
 		}
 	}
 	norms := append(make([]float64, 0, 1+len(asked.heads)), decomp.Norm(sum))
 	for _, h := range asked.heads {
-		norms = append(norms, decomp.Norm(of(h)))
+		norms = append(norms, decomp.Norm(row(h)))
 	}
 	return norms
 }

@@ -42,9 +42,9 @@ type savedConfusion struct {
 // origin says what the scenes are segmented with.
 func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 	words, class := queries(o.Setup.Classes, o.MainWords)
-	of := make([]string, len(words)) // the name of each word's class
+	classes := make([]string, len(words)) // the name of each word's class
 	for i, c := range class {
-		of[i] = o.Setup.Classes[c][0]
+		classes[i] = o.Setup.Classes[c][0]
 	}
 	from := origin.Origin{
 		Model: m.Config.Name(), Weights: m.Hash, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
@@ -53,7 +53,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
-			Classes: cache.ListHash(of), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+			Classes: cache.ListHash(classes), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
 			LogitScale: o.Setup.LogitScale, ProbThd: o.Setup.ProbThd, AreaThd: o.Setup.AreaThd, Sink: o.Setup.Sink,
 			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
 		},

@@ -275,7 +275,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 		return nil, err
 	}
 	options := heat.Options{Methods: o.Methods, Sink: o.Setup.Sink}
-	s.heat = heat.NewMapper(s.towers.packed.Pool(), text, pairs, options, s.team)
+	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
 	return s, nil
 }
 

@@ -76,13 +76,13 @@ func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 	if !o.usesPairs() {
 		return nil, nil
 	}
-	of := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	want := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
-			of.Block = a.Manifest.Origin.Block
+			want.Block = a.Manifest.Origin.Block
 		}
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	return o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(want), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 }
 
 // pairs chooses the pairs of each query; nil if no method uses them.

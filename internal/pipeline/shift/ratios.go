@@ -23,7 +23,7 @@ type ratioMeter struct {
 
 func newRatioMeter(src *source.Source, all []concept, threads int) *ratioMeter {
 	m := &ratioMeter{src: src, team: par.NewTeam(threads), all: all}
-	if m.norm = m.factoredNorm; src.Pool == nil {
+	if m.norm = m.factoredNorm; src.OV == nil {
 		m.norm = m.denseNorm
 		return m
 	}
@@ -35,8 +35,8 @@ func newRatioMeter(src *source.Source, all []concept, threads int) *ratioMeter {
 			units, v, b := make([]int, len(pairs)), make([]float32, len(pairs)*O), make([]float32, 0, len(pairs)*O)
 			for k, p := range pairs {
 				units[k] = p.Head*src.Neurons + p.Neuron
-				src.Pool.Directions(v[k*O:(k+1)*O], p.Head, p.Neuron, p.Neuron+1, par.NewTeam(1))
-				b = append(b, src.Pool.Bias[p.Head*O:(p.Head+1)*O]...)
+				src.OV.Directions(v[k*O:(k+1)*O], p.Head, p.Neuron, p.Neuron+1, par.NewTeam(1))
+				b = append(b, src.OV.Bias[p.Head*O:(p.Head+1)*O]...)
 			}
 			m.sums[i] = trend.NewSum(units, v, b)
 		}

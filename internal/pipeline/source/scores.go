@@ -12,7 +12,7 @@ import (
 
 // factored are contributions as scores and weight products.
 type factored struct {
-	pool   *decomp.Pool
+	ov     *decomp.OV
 	images int
 	scores []float32 // [B,H,C]
 
@@ -22,21 +22,21 @@ type factored struct {
 // of makes f those of a batch, and returns it.
 func (f *factored) of(scores []float32, images int) *factored {
 	f.scores, f.images = scores, images
-	if n := images * f.pool.Inner(); len(f.values) < n {
+	if n := images * f.ov.Inner(); len(f.values) < n {
 		f.values = make([]float32, n)
 	}
 	return f
 }
 
 func (f *factored) Features(dst []float32, team par.Team) {
-	f.pool.Features(dst, f.values, f.scores, f.images, team)
+	f.ov.Features(dst, f.values, f.scores, f.images, team)
 }
 
 func (f *factored) Ablated(dst []float32, a *decomp.Ablation, team par.Team) {
 	if len(f.masked) < len(f.scores) {
 		f.masked = make([]float32, len(f.scores))
 	}
-	f.pool.AblatedFeatures(dst, f.values, f.masked, f.scores, f.images, a, team)
+	f.ov.AblatedFeatures(dst, f.values, f.masked, f.scores, f.images, a, team)
 }
 
 // scoresReader reads a folder of scores.
@@ -62,8 +62,8 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 		return nil, err
 	}
 	return &Source{
-		Artefact: s.Artefact, Images: s.Images, Heads: s.Pool.Heads, Neurons: s.Pool.Neurons, OutDim: s.Pool.OutDim,
-		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), Pool: s.Pool, reader: r,
+		Artefact: s.Artefact, Images: s.Images, Heads: s.OV.Heads, Neurons: s.OV.Neurons, OutDim: s.OV.OutDim,
+		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, reader: r,
 	}, nil
 }
 
@@ -73,7 +73,7 @@ const batchImages = 128
 
 func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
 	row := src.Heads * src.Neurons
-	scores, of := make([]float32, min(batchImages, r.Images)*row), &factored{pool: r.Pool}
+	scores, rows := make([]float32, min(batchImages, r.Images)*row), &factored{ov: r.OV}
 	for lo := 0; lo < r.Images; lo += batchImages {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -86,7 +86,7 @@ func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) err
 		if err := r.Read(b.Scores, lo); err != nil {
 			return err
 		}
-		b.Contributions = of.of(b.Scores, hi-lo)
+		b.Contributions = rows.of(b.Scores, hi-lo)
 		if err := do(b); err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
-	Pool    *decomp.Pool      // nil of a dense file
+	OV      *decomp.OV        // nil of a dense file
 	Tower   *clip.ResNetTower // of a model only
 	Items   []dataset.Item    // its images
 	Skipped []Skipped         // known after Each

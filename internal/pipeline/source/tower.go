@@ -45,7 +45,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
 		},
-		Pool: tower.Pool(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
+		OV: tower.OV(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
 	}, nil
 }
 
@@ -55,7 +55,7 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	out := clip.Output{
 		Scores: make([]float32, n*scores), Attention: make([]float32, n*attention), Tokens: make([]float32, n*tokens),
 	}
-	of := &factored{pool: src.Pool}
+	rows := &factored{ov: src.OV}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
 	}, r.say)
@@ -73,7 +73,7 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 			if err := r.tower.Run(pixels, run); err != nil {
 				return err
 			}
-			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, of.of(run.Scores, n)
+			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, rows.of(run.Scores, n)
 			return do(b)
 		},
 	})

@@ -8,7 +8,7 @@
 // The score s[h,n] = Σ_t a[h,t]·x[t,n] is a number that depends on the image. The
 // direction v[h,n] = W_O^h W_V^h[:,n] and the bias share b[h] = W_O^h B_V^h/C +
 // B_O/(C·H) depend on the weights only. The sum of r over all pairs is the image
-// feature. A Pool holds the weights and computes these; it forms the [H,C,O]
+// feature. An OV holds the weights and computes these; it forms the [H,C,O]
 // tensor only on request.
 //
 // Axis letters: B images, H heads, C neurons, D channels of a head (C/H in an
@@ -20,9 +20,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// Pool is the part of an attention pool that determines contributions: the value
-// and output projections of its heads.
-type Pool struct {
+// OV is the part of an attention pool that determines contributions, its OV
+// circuits: the value and output projections of its heads.
+type OV struct {
 	Heads, Neurons, OutDim int // H, C, O
 	Width                  int // D, of a head
 
@@ -39,14 +39,14 @@ type Pool struct {
 	outBias   []float32 // B_O, [O]; nil when built from slices
 }
 
-// NewPool builds a Pool from an attention pool's weights: value [C,C] and
+// NewOV builds an OV from an attention pool's weights: value [C,C] and
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
 // retains them.
-func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
+func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
 	if heads < 1 || len(valueBias)%heads != 0 {
 		panic("decomp: heads do not divide the neurons")
 	}
-	p := &Pool{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Width: len(valueBias) / heads, Value: value, Out: out, valueBias: valueBias, outBias: outBias}
+	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Width: len(valueBias) / heads, Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
 	p.transposeWeights()
 	C, O, D := p.Neurons, p.OutDim, p.Width
@@ -66,13 +66,13 @@ func NewPool(heads int, value, valueBias, out, outBias []float32) *Pool {
 	return p
 }
 
-// PoolFromSlices builds a Pool from the arrays that an artefact holds: value
+// OVFromSlices builds an OV from the arrays that an artefact holds: value
 // [H,D,C], out [O,H,D] and bias [H,O]. It retains them.
-func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Pool {
+func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 	if heads < 1 || neurons < 1 {
 		panic("decomp: no heads or neurons")
 	}
-	p := &Pool{Heads: heads, Neurons: neurons, OutDim: outDim, Width: len(value) / (heads * neurons), Value: value, Out: out, Bias: bias}
+	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Width: len(value) / (heads * neurons), Value: value, Out: out, Bias: bias}
 	p.check()
 	p.transposeWeights()
 	if len(bias) != heads*outDim {
@@ -89,14 +89,14 @@ func PoolFromSlices(heads, neurons, outDim int, value, out, bias []float32) *Poo
 	return p
 }
 
-func (p *Pool) check() {
+func (p *OV) check() {
 	if len(p.Value) != p.Inner()*p.Neurons || len(p.Out) != p.OutDim*p.Inner() {
 		panic("decomp: weights are not [H,D,C] and [O,H,D]")
 	}
 }
 
 // transposeWeights fills valueAcross and outAcross.
-func (p *Pool) transposeWeights() {
+func (p *OV) transposeWeights() {
 	C, D := p.Neurons, p.Width
 	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
 	for h := range p.Heads {
@@ -106,18 +106,18 @@ func (p *Pool) transposeWeights() {
 }
 
 // Inner is H·D, the channels of all heads: C in an attention pool.
-func (p *Pool) Inner() int { return p.Heads * p.Width }
+func (p *OV) Inner() int { return p.Heads * p.Width }
 
 // Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head and the neurons
 // lo to hi to dst [hi-lo,O].
-func (p *Pool) Directions(dst []float32, head, lo, hi int, team par.Team) {
+func (p *OV) Directions(dst []float32, head, lo, hi int, team par.Team) {
 	C, O, D, n := p.Neurons, p.OutDim, p.Width, hi-lo
 	kernel.Sgemm(1, kernel.Strided(p.Value[head*D*C+lo:], D, n, C).T(), kernel.Strided(p.Out[head*D:], O, D, p.Inner()).T(),
 		0, kernel.Dense(dst[:n*O], n, O), team)
 }
 
 // AllDirections returns v of every head, [H,C,O].
-func (p *Pool) AllDirections(team par.Team) []float32 {
+func (p *OV) AllDirections(team par.Team) []float32 {
 	each := p.Neurons * p.OutDim
 	v := make([]float32, p.Heads*each)
 	for h := range p.Heads {
@@ -131,7 +131,7 @@ func (p *Pool) AllDirections(team par.Team) []float32 {
 //	feature = Σ_{h,n} r[h,n] = Σ_h W_O^h (W_V^h s[h]) + const
 //
 // using values [B,H·D] for the heads' outputs.
-func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team) {
+func (p *OV) Features(dst, values, scores []float32, images int, team par.Team) {
 	p.headOutputs(values, scores, images, team)
 	p.project(dst, values, images, team)
 }
@@ -142,9 +142,9 @@ func (p *Pool) Features(dst, values, scores []float32, images int, team par.Team
 //	feature = Σ_h W_O^h (W_V^h s[h] + mass[h]·B_V^h) + B_O
 //
 // It panics unless p is from NewPool.
-func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
+func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, images int, team par.Team) {
 	if p.valueBias == nil {
-		panic("decomp: a pool from slices has no value bias")
+		panic("decomp: weights from slices have no value bias")
 	}
 	p.headOutputs(values, scores, images, team)
 	C, D := p.Neurons, p.Width
@@ -157,7 +157,7 @@ func (p *Pool) FeaturesWithAttentionSum(dst, values, scores, mass []float32, ima
 }
 
 // headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
-func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) {
+func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.Width
 	for h := range H {
 		kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
@@ -166,7 +166,7 @@ func (p *Pool) headOutputs(values, scores []float32, images int, team par.Team) 
 }
 
 // project writes W_O values + const to dst [B,O].
-func (p *Pool) project(dst, values []float32, images int, team par.Team) {
+func (p *OV) project(dst, values []float32, images int, team par.Team) {
 	inner, O := p.Inner(), p.OutDim
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
@@ -177,7 +177,7 @@ func (p *Pool) project(dst, values []float32, images int, team par.Team) {
 // Contributions writes every r[h,n] of one image to dst [H,C,O].
 //
 // scores is [H,C], directions [H,C,O] as AllDirections returns them.
-func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
+func (p *OV) Contributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	team.For(p.Heads*C, func(lo, hi, _ int) {
 		for u := lo; u < hi; u++ {
@@ -191,7 +191,7 @@ func (p *Pool) Contributions(dst, scores, directions []float32, team par.Team) {
 
 // NeuronContributions writes the sum over heads, R[n] = Σ_h r[h,n], of one
 // image to dst [C,O], with inputs as for Contributions. Heads are added in order.
-func (p *Pool) NeuronContributions(dst, scores, directions []float32, team par.Team) {
+func (p *OV) NeuronContributions(dst, scores, directions []float32, team par.Team) {
 	C, O := p.Neurons, p.OutDim
 	share := make([]float32, O) // Σ_h b[h]
 	for o := range share {

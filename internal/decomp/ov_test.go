@@ -28,14 +28,14 @@ func read(t *testing.T, name string) []float32 {
 	return data
 }
 
-func goldenPool(t *testing.T) *decomp.Pool {
+func goldenOV(t *testing.T) *decomp.OV {
 	t.Helper()
 	ck, err := clip.Open(testutil.Golden("model/tiny_sd_fp32.pt"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer ck.Close()
-	p, err := ck.Pool()
+	p, err := ck.OV()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,26 +50,26 @@ func far(t *testing.T, what string, got, want []float32, tolerance float64) {
 }
 
 func TestDirectionsAndBias(t *testing.T) {
-	p := goldenPool(t)
+	p := goldenOV(t)
 	far(t, "v", p.AllDirections(par.NewTeam(2)), read(t, "v.npy"), weightsOnly)
 	far(t, "b", p.Bias, read(t, "b.npy"), weightsOnly)
 }
 
-// TestFromSlices checks that a pool can be rebuilt from what an artefact holds.
+// TestFromSlices checks that the weights can be rebuilt from what an artefact holds.
 func TestFromSlices(t *testing.T) {
-	p := goldenPool(t)
-	q := decomp.PoolFromSlices(p.Heads, p.Neurons, p.OutDim, p.Value, p.Out, p.Bias)
+	p := goldenOV(t)
+	q := decomp.OVFromSlices(p.Heads, p.Neurons, p.OutDim, p.Value, p.Out, p.Bias)
 	s := read(t, "s.npy")
 	images := len(s) / (p.Heads * p.Neurons)
-	for name, pool := range map[string]*decomp.Pool{"from weights": p, "from slices": q} {
+	for name, ov := range map[string]*decomp.OV{"from weights": p, "from slices": q} {
 		features := make([]float32, images*p.OutDim)
-		pool.Features(features, make([]float32, images*p.Neurons), s, images, par.NewTeam(1))
+		ov.Features(features, make([]float32, images*p.Neurons), s, images, par.NewTeam(1))
 		far(t, name, features, read(t, "features.npy"), rounding)
 	}
 }
 
 func TestContributions(t *testing.T) {
-	p := goldenPool(t)
+	p := goldenOV(t)
 	v, s := p.AllDirections(par.NewTeam(1)), read(t, "s.npy")
 	dense, err := npy.OpenRaw(testutil.Golden("interop/contributions.dat"), []int{4, p.Heads, p.Neurons, p.OutDim})
 	if err != nil {

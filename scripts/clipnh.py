@@ -1,0 +1,259 @@
+"""Opens what clipnh writes, with NumPy and nothing else.
+
+    import clipnh
+    test = clipnh.open("caches/test")             # a folder of collect
+    test.scores[0, 3, 149]                        # memory-mapped, [B,H,C]
+    test.names[0], test.direction("h3n149")       # an image; the pair's direction, [O]
+    pc0 = clipnh.open("caches/pc0.npy")
+    pc0["h3n149"], pc0.manifest["origin"]["svd"]  # rows by the unit's name
+
+Arrays are mapped, not read, until they are used. docs/formats.md describes the files.
+A file that differs in length from what its manifest says is refused; open(path,
+check=True) also compares the SHA-256 checksums, which reads everything.
+
+This is a module of one file: copy it beside a notebook, or add scripts/ to sys.path.
+"""
+
+import hashlib
+import json
+import os
+import re
+
+import numpy as np
+
+__all__ = ["open", "unit", "parse_unit", "Artefact", "Collection", "Codes", "Descriptions", "JSON"]
+
+_open = open
+UNIT = re.compile(r"^(?:h(\d+))?n(\d+)$")
+NEWEST = 3  # version of manifests that this module reads
+
+
+def unit(index, neurons=None):
+    """The name of a unit: of pair h*C+n "hHnN" if the number of neurons C is given, or of
+    neuron n "nN"."""
+    index = int(index)
+    return "n%d" % index if neurons is None else "h%dn%d" % divmod(index, neurons)
+
+
+def parse_unit(name):
+    """"h3n149" as (3, 149), "n149" as (149,)."""
+    found = UNIT.match(name)
+    if not found:
+        raise ValueError("%r: want a unit such as h3n149 or n149" % name)
+    head, neuron = found.groups()
+    return (int(neuron),) if head is None else (int(head), int(neuron))
+
+
+def open(path, check=False):
+    """Opens an artefact: a folder, or a file with its manifest beside it. A file of another
+    program, without a manifest, is opened as what its extension says, and is not checked."""
+    folder = os.path.isdir(path)
+    where = os.path.join(path, "manifest.json") if folder else path + ".json"
+    manifest = None
+    if os.path.exists(where):
+        with _open(where, encoding="utf-8") as f:
+            manifest = json.load(f)
+        if manifest.get("format") != "clipnh" or manifest.get("version", 0) > NEWEST:
+            raise ValueError("%s: not a manifest of clipnh, version 1 to %d" % (where, NEWEST))
+    elif folder:
+        raise FileNotFoundError("%s: no manifest: an unfinished run, or not a folder of clipnh" % path)
+    if manifest:
+        for payload in manifest["payloads"]:
+            _check(os.path.join(path, payload["file"]) if folder else path, payload, check)
+    if folder:
+        return Collection(path, manifest)
+    return {".npz": Codes, ".json": _json_kind}.get(os.path.splitext(path)[1], Artefact)(path, manifest)
+
+
+def _check(path, payload, checksums):
+    if os.path.getsize(path) != payload["bytes"]:
+        raise ValueError("%s: %d bytes, its manifest says %d" % (path, os.path.getsize(path), payload["bytes"]))
+    if checksums and "sha256" in payload:
+        digest = hashlib.sha256()
+        with _open(path, "rb") as f:
+            for block in iter(lambda: f.read(1 << 20), b""):
+                digest.update(block)
+        if digest.hexdigest() != payload["sha256"]:
+            raise ValueError("%s: damaged: its SHA-256 differs from its manifest's" % path)
+
+
+def _json_kind(path, manifest):
+    described = manifest is not None and manifest["kind"] == "descriptions"
+    return (Descriptions if described else JSON)(path, manifest)
+
+
+class Artefact:
+    """One array: components, means, norms, masks, embeddings, features. Attribute array has
+    all of it, mapped; rows of units are taken by name: a["h3n149"]."""
+
+    def __init__(self, path, manifest):
+        self.path, self.manifest = path, manifest
+        if path.endswith(".dat"):
+            if manifest is None:
+                raise ValueError("%s: a .dat file without a manifest has no shape; use numpy.memmap" % path)
+            self.array = np.memmap(path, np.float32, "r", shape=tuple(manifest["shape"]))
+        elif path.endswith(".npy"):
+            self.array = np.load(path, mmap_mode="r", allow_pickle=False)
+        else:
+            raise ValueError("%s: want a .npy, .dat, .npz or .json file, or a folder" % path)
+
+    @property
+    def kind(self):
+        return self.manifest and self.manifest["kind"]
+
+    @property
+    def axes(self):
+        """The names of the axes, such as ["H", "C", "O"]."""
+        return self.manifest and self.manifest["axes"]
+
+    def __getitem__(self, name):
+        at = parse_unit(name)
+        axes = "HC"[-len(at):]
+        start = 0
+        if self.axes:
+            found = [a[0] for a in self.axes]
+            start = found.index("B") + 1 if found[:1] == ["B"] else 0
+            if "".join(found[start:start + len(at)]) != axes or (len(at) == 1 and "H" in found):
+                raise KeyError("%s: %s has axes %s" % (name, self.path, ",".join(self.axes)))
+        return self.array[(slice(None),) * start + at]
+
+
+class Collection:
+    """A folder of collect. Each .npy file in it is an attribute: scores, features, sums,
+    heads, ... Those of a collection of scores also give directions and contributions:
+
+        r[h,n](I) = s[h,n](I) v[h,n] + b[h],   v[h,n] = W_O^h W_V^h[:,n]
+    """
+
+    def __init__(self, path, manifest):
+        self.path, self.manifest = path, manifest
+        self.files = sorted(p["file"] for p in manifest["payloads"])
+        self._arrays = {}
+
+    @property
+    def kind(self):
+        return self.manifest["kind"]
+
+    def load(self, file):
+        """A .npy file of the folder, mapped."""
+        if file not in self._arrays:
+            if file not in self.files:
+                raise FileNotFoundError("%s: no %s, a collection of %s has %s" % (self.path, file, self.kind, ", ".join(self.files)))
+            self._arrays[file] = np.load(os.path.join(self.path, file), mmap_mode="r", allow_pickle=False)
+        return self._arrays[file]
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name + ".npy" not in self.files:
+            raise AttributeError("%s has no %s; its files: %s" % (self.path, name, ", ".join(self.files)))
+        return self.load(name + ".npy")
+
+    @property
+    def names(self):
+        """The images' names, in the order of the rows."""
+        if "names" not in self._arrays:
+            with _open(os.path.join(self.path, "images.txt"), encoding="utf-8") as f:
+                self._arrays["names"] = f.read().splitlines()
+        return self._arrays["names"]
+
+    def direction(self, name):
+        """v of a pair, [O], or of a neuron in every head, [H,O]."""
+        at = parse_unit(name)
+        value, out = self.load("directions.value.npy"), self.load("directions.out.npy")
+        if len(at) == 2:
+            return out[:, at[0]] @ value[at[0], :, at[1]]
+        return np.einsum("ohd,hd->ho", out, value[:, :, at[0]])
+
+    def contribution(self, name, images=slice(None)):
+        """r of a pair, or of a neuron summed over heads, to each image, [B,O]."""
+        at, v, b = parse_unit(name), self.direction(name), self.load("bias.npy")
+        scores = np.asarray(self.scores[images], np.float32)
+        if len(at) == 2:
+            return scores[:, at[0], at[1], None] * v + b[at[0]]
+        return scores[:, :, at[0]] @ v + b.sum(0)
+
+    def features(self, images=slice(None)):
+        """The image features, [B,O], as the model gives them, not normalised. Of
+        statistics they are in the folder, of scores they are summed up."""
+        if "features.npy" in self.files:
+            return self.load("features.npy")[images]
+        value, out, b = (self.load(f + ".npy") for f in ("directions.value", "directions.out", "bias"))
+        scores = np.asarray(self.scores[images], np.float32)
+        per_head = np.einsum("bhc,hdc->bhd", scores, value, optimize=True)
+        return np.einsum("bhd,ohd->bo", per_head, out, optimize=True) + scores.shape[2] * b.sum(0)
+
+    def strongest(self, name, count=10):
+        """The images on which a pair's score is largest: [(name, score), ...]."""
+        head, neuron = parse_unit(name)
+        column = np.asarray(self.scores[:, head, neuron])
+        return [(self.names[i], float(column[i])) for i in np.argsort(-column, kind="stable")[:count]]
+
+
+class Codes:
+    """The .npz of sparse: a matrix [units, words] by columns. codes[name] gives the words of
+    a unit as {word index: coefficient}; matrix() all of it for SciPy."""
+
+    def __init__(self, path, manifest):
+        self.path, self.manifest = path, manifest
+        self._file = np.load(path, allow_pickle=False)
+        self.shape = tuple(int(n) for n in self._file["shape"])
+        code = (manifest or {}).get("origin", {}).get("code", {})
+        self.neurons = code.get("neurons") if code.get("heads") else None
+        self._rows = None
+
+    kind = Artefact.kind
+
+    def residuals(self):
+        return self._file["residuals"]
+
+    def matrix(self):
+        """(data, indices, indptr) and the shape, as scipy.sparse.csc_matrix takes them."""
+        return (self._file["data"], self._file["indices"], self._file["indptr"]), self.shape
+
+    def __getitem__(self, name):
+        at = parse_unit(name)
+        if self._rows is None:  # by rows, once
+            (data, indices, indptr), _ = self.matrix()
+            words = np.repeat(np.arange(self.shape[1]), np.diff(indptr))
+            order = np.argsort(indices, kind="stable")
+            bounds = np.searchsorted(indices[order], np.arange(self.shape[0] + 1))
+            self._rows = data[order], words[order], bounds
+        data, words, bounds = self._rows
+        if len(at) == 2 and self.neurons is None:
+            raise KeyError("%s: %s has codes of neurons, or no manifest that says how many neurons a head has" % (name, self.path))
+        row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]
+        return dict(zip(words[bounds[row]:bounds[row + 1]].tolist(), data[bounds[row]:bounds[row + 1]].tolist()))
+
+
+class JSON(dict):
+    """A result in JSON, such as the counts of segment, with its manifest."""
+
+    def __init__(self, path, manifest):
+        with _open(path, encoding="utf-8") as f:
+            super().__init__(json.load(f))
+        self.path, self.manifest = path, manifest
+
+    kind = Artefact.kind
+
+
+class Descriptions(JSON):
+    """The JSON of sparse, whose keys are numbers, by the name of a unit as well:
+    d["h3n149"] is [(word, coefficient), ...], largest coefficient first; d["1685"] the same
+    as it is written, [[word index, coefficient, word], ...]."""
+
+    def __init__(self, path, manifest):
+        super().__init__(path, manifest)
+        code = manifest["origin"]["code"] if manifest["version"] > 2 else manifest["origin"].get("parameters", {})
+        self.neurons = code.get("neurons") if code.get("heads") else None
+
+    def units(self):
+        """The names of the units that are described, in order."""
+        return [unit(key, self.neurons) for key in sorted(map(int, self))]
+
+    def __getitem__(self, name):
+        if name.isdigit():
+            return super().__getitem__(name)
+        at = parse_unit(name)
+        if (len(at) == 2) != (self.neurons is not None):
+            raise KeyError("%s: %s describes units such as %s" % (name, self.path, self.units()[0]))
+        row = at[0] if len(at) == 1 else at[0] * self.neurons + at[1]
+        return [(word, coefficient) for _, coefficient, word in super().__getitem__(str(row))]
