@@ -16,7 +16,7 @@ import (
 // rows are read as they are needed.
 type Components struct {
 	Path     string
-	Units    unit.Shape
+	Units    unit.Layered
 	OutDim   int
 	Artefact *cache.Artefact // nil for a file of another program
 
@@ -34,7 +34,7 @@ func (r Reader) Components(path string, facts Facts) (*Components, error) {
 		return nil, t.WrongShape("[H,C,O] of pairs or [C,O] of neurons")
 	}
 	last := len(t.Shape) - 1
-	return &Components{Path: path, Units: unit.Shape(slices.Clone(t.Shape[:last])), OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
+	return &Components{Path: path, Units: unit.Layered{Shape: slices.Clone(t.Shape[:last]), Layers: LayersOf(t.Artefact)}, OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
 }
 
 // ComponentsOf opens components of these units, of O dimensions.
@@ -43,7 +43,7 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(c.Units, units) || c.OutDim != outDim {
+	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
 		c.Close()
 		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
 	}

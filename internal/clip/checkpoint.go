@@ -80,6 +80,14 @@ func (ck *Checkpoint) RequireResNet() error {
 	return fmt.Errorf("%s: the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool", ck.path)
 }
 
+// RequireViT returns an error unless the image tower is a vision transformer.
+func (ck *Checkpoint) RequireViT() error {
+	if ck.Config.ViT != (ViT{}) {
+		return nil
+	}
+	return fmt.Errorf("%s: the image tower is a CLIP-ResNet, want a vision transformer (ViT)", ck.path)
+}
+
 // Close closes the file. Towers built from it stay usable.
 func (ck *Checkpoint) Close() error { return ck.file.Close() }
 

@@ -32,6 +32,9 @@ type imageSizes interface {
 	heads() int
 	neurons() int
 	cell() int // side of what becomes a token, in pixels
+	width() int
+	depths() []int
+	describe(c Config) []SizeRow
 	// parameters adds the tensors of the tower, in the order in which it uses them.
 	parameters(c Config, add func(name string, shape ...int))
 	validate(c Config) error
@@ -47,6 +50,18 @@ func (c Config) image() imageSizes {
 
 // Family names what the image tower is: CLIP-ResNet or CLIP-ViT.
 func (c Config) Family() string { return c.image().family() }
+
+// TokenWidth is the channels of a ResNet's stem, or of a vision transformer's tokens.
+func (c Config) TokenWidth() int { return c.image().width() }
+
+// Depths are the blocks of each stage of a ResNet, or the layers of a vision transformer.
+func (c Config) Depths() []int { return c.image().depths() }
+
+// SizeRow says sizes of an image tower in words.
+type SizeRow struct{ Part, Sizes string }
+
+// Describe says the sizes of the image tower in words.
+func (c Config) Describe() []SizeRow { return c.image().describe(c) }
 
 // HasText says whether there is a text tower; without one its sizes are 0.
 func (c Config) HasText() bool { return c.TextLayers > 0 }

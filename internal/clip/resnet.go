@@ -16,6 +16,17 @@ func (r ResNet) neurons() int   { return 32 * r.Width }
 func (r ResNet) heads() int     { return r.neurons() / HeadWidth }
 func (r ResNet) cell() int      { return cellPixels }
 
+func (r ResNet) width() int    { return r.Width }
+func (r ResNet) depths() []int { return r.Layers[:] }
+
+func (r ResNet) describe(c Config) []SizeRow {
+	return []SizeRow{
+		{"image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", c.ImageSize, c.ImageSize, r.Width,
+			r.Layers[0], r.Layers[1], r.Layers[2], r.Layers[3])},
+		{"attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", c.Heads(), c.Neurons(), c.Tokens(), c.OutDim)},
+	}
+}
+
 func (r ResNet) validate(Config) error {
 	blocks := 0
 	for _, n := range r.Layers {

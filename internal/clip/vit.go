@@ -23,6 +23,17 @@ func (v ViT) neurons() int   { return v.MLP }
 func (v ViT) heads() int     { return v.Heads }
 func (v ViT) cell() int      { return v.Patch }
 
+func (v ViT) width() int    { return v.Width }
+func (v ViT) depths() []int { return []int{v.Layers} }
+
+func (v ViT) describe(c Config) []SizeRow {
+	return []SizeRow{
+		{"image tower", fmt.Sprintf("%dx%d pixels in patches of %dx%d, width %d, L %d layers, %s", c.ImageSize, c.ImageSize, v.Patch, v.Patch,
+			v.Width, v.Layers, ActivationName(c.Activation))},
+		{"each layer", fmt.Sprintf("H %d heads of %d, N %d neurons, T %d tokens; O %d dimensions", v.Heads, v.HeadWidth(), v.MLP, c.Tokens(), c.OutDim)},
+	}
+}
+
 // HeadWidth is D, the channels of a head.
 func (v ViT) HeadWidth() int { return v.Width / v.Heads }
 

@@ -22,8 +22,8 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if ck.Config.ViT == (ViT{}) {
-		return nil, fmt.Errorf("%s: the image tower is a CLIP-ResNet, want a vision transformer (ViT)", ck.path)
+	if err := ck.RequireViT(); err != nil {
+		return nil, err
 	}
 	if o.Pairs {
 		if err := ck.Config.ViT.checkNeuronLayer(o.NeuronLayer); err != nil {

@@ -8,15 +8,13 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // headsMode keeps contributions summed over neurons.
 type headsMode struct {
 	scoresMode
-	model *model.Model
-	team  par.Team
+	team par.Team
 }
 
 func (h headsMode) row() row {
@@ -27,7 +25,7 @@ func (h headsMode) row() row {
 }
 
 func (h headsMode) rowBuilder() (func(row, values []float32), error) {
-	ov, err := h.model.OV()
+	ov, err := h.pairs.OV()
 	if err != nil {
 		return nil, err
 	}
@@ -182,19 +180,18 @@ func (l layer4Mode) rowBuilder() (func(row, values []float32), error) {
 // lowrank.Extremes.
 type statisticsMode struct {
 	scoresMode
-	model *model.Model
-	team  par.Team
+	team par.Team
 }
 
 func (s statisticsMode) row() row {
 	return row{
 		kind: artefact.KindStatistics, file: artefact.FeaturesFile,
-		axes: []string{"O"}, shape: []int{s.config.OutDim}, factored: true,
+		axes: []string{"O"}, shape: []int{s.config.OutDim}, ov: s.pairs.OV,
 	}
 }
 
 func (s statisticsMode) rowBuilder() (func(row, values []float32), error) {
-	ov, err := s.model.OV()
+	ov, err := s.pairs.OV()
 	if err != nil {
 		return nil, err
 	}

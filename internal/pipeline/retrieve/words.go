@@ -47,7 +47,7 @@ func (o Options) openWords(src *source.Source) (*unitWords, error) {
 			if err := o.Artefacts.Check(d.Artefact, artefact.Of(src.Origin).Texts(o.Words)); err != nil {
 				return nil, err
 			}
-			shape = d.Units()
+			shape = d.Units().Shape
 		} else if d.Rows.Rows != src.Neurons {
 			shape = unit.Shape{src.Heads, src.Neurons}
 		}

@@ -53,7 +53,9 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 		return nil, err
 	}
 	r := &scoresReader{Scores: s}
-	r.names, err = s.Names()
+	if err = artefact.WantWhole(s.Artefact); err == nil {
+		r.names, err = s.Names()
+	}
 	if err == nil && o.Data.Path != "" {
 		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Path())
 	}

@@ -77,7 +77,7 @@ func (c *coding) open() error {
 func (c *coding) origin() (origin.Origin, error) {
 	from, units := artefact.OriginOf(c.pcs.Artefact), c.pcs.Units
 	o := origin.Origin{
-		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
+		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Transformer: from.Transformer, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if o.Weights == "" {
@@ -85,7 +85,7 @@ func (c *coding) origin() (origin.Origin, error) {
 		o.Model, o.Weights = words.Model, words.Weights
 	}
 	if units.IsPairs() {
-		o.Mode, o.Code.Heads = "nh", units[0]
+		o.Mode, o.Code.Heads = "nh", units.Shape[0]
 	}
 	if len(c.Units) > 0 {
 		names := make([]string, len(c.units))
