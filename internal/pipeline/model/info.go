@@ -79,7 +79,13 @@ type Details = clip.Details
 func Activations() []string { return clip.Activations() }
 
 // Open opens a checkpoint and hashes it.
-func Open(ctx context.Context, path string) (*Model, error) { return OpenWith(ctx, path, Details{}) }
+func Open(ctx context.Context, path string) (*Model, error) {
+	ck, err := clip.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return hashed(ctx, ck)
+}
 
 // OpenWith opens a checkpoint of which more is known than its tensors say.
 func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
@@ -87,6 +93,11 @@ func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return hashed(ctx, ck)
+}
+
+// hashed is an open checkpoint with its hash.
+func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
 	sum, err := ck.SHA256(ctx)
 	if err != nil {
 		ck.Close()
