@@ -65,6 +65,25 @@ type Layout struct {
 	IgnoreIndex     int  `yaml:"ignore_index"`      // label of pixels that do not count; -1: none
 }
 
+// Text says in one line what pixels a layout labels how; origins keep its hash. Which
+// numbers are refused is no part of it.
+func (l Layout) Text() string {
+	type source struct {
+		folder, suffix, annotation, phase string
+		ids                               []int
+	}
+	sources := make([]source, len(l.Labels))
+	for i, s := range l.Labels {
+		sources[i] = source{s.Folder, s.Suffix, s.Annotation, s.Phase, s.IDs}
+	}
+	return fmt.Sprint(struct {
+		images, suffix, list string
+		labels               []source
+		reduce               bool
+		ignore               int
+	}{l.Images, l.ImageSuffix, l.List, sources, l.ReduceZeroLabel, l.IgnoreIndex})
+}
+
 // A LabelSource is a folder of label maps, or an annotation file in the format of
 // PASCAL in Detail.
 type LabelSource struct {
@@ -77,6 +96,10 @@ type LabelSource struct {
 	// IDs, if not empty, means that the numbers are category ids: IDs[i] is label i.
 	// Pixels with other ids are unlabelled. If empty, the numbers are the labels.
 	IDs []int `yaml:"ids"`
+
+	// Unlabelled, if not empty, are the other ids that may occur. Any more are of
+	// another numbering, and refused.
+	Unlabelled []int `yaml:"unlabelled"`
 }
 
 // Segmentations returns the names of the built-in configs.

@@ -92,6 +92,18 @@ func (s *Segmentation) checkLabels() error {
 			}
 			seen[id] = true
 		}
+		if len(source.Unlabelled) > 0 && len(source.IDs) == 0 {
+			return fmt.Errorf("%s: unlabelled ids without ids, want the ids of the labels", key)
+		}
+		for _, id := range source.Unlabelled {
+			if err := within(key+": unlabelled", id, 0, math.MaxUint16); err != nil {
+				return err
+			}
+			if seen[id] {
+				return fmt.Errorf("%s: unlabelled: %d is listed twice", key, id)
+			}
+			seen[id] = true
+		}
 		labels := len(s.Classes)
 		if l.ReduceZeroLabel {
 			labels++

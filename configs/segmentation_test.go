@@ -147,7 +147,7 @@ func TestParseSegmentation(t *testing.T) {
 	want := &Segmentation{
 		Name: "mine", ShorterSide: 100, LongerSide: 2048, LogitScale: 40, Pairs: 20000, Block: -1, Sink: true,
 		Layout: Layout{
-			Images: "pictures", ImageSuffix: ".jpg", IgnoreIndex: 255,
+			Images: "images", ImageSuffix: ".jpg", IgnoreIndex: 255,
 			Labels: []LabelSource{{Folder: "maps", Suffix: ".png"}},
 		},
 		Classes: []Class{{"cat"}, {"dog", "puppy"}, {"sky", "cloud"}},
@@ -188,7 +188,7 @@ func TestReadSegmentationRefuses(t *testing.T) {
 		{"scale", good + "logit_scale: .nan\n", "logit_scale: NaN, want more than 0"},
 		{"threshold", good + "prob_thd: 1\n", "prob_thd: 1, want 0 or more and less than 1"},
 		{"k", good + "k: 0\n", "k: 0, want 1 to 2147483647"},
-		{"a path out", swap("pictures", "../pictures"), `data: images: "../pictures", want a path inside the data set's root`},
+		{"a path out", swap("images: images", "images: ../images"), `data: images: "../images", want a path inside the data set's root`},
 		{"an absolute path", swap("maps", "/maps"), `data: labels: entry 1: "/maps", want a path inside the data set's root`},
 		{"no labels", swap("\n    - folder: maps", " []"), "data: labels: none, want a list of folders or annotations"},
 		{"folder and file", swap("maps", "maps\n      annotation: a.json"), "data: labels: entry 1: want one of folder and annotation"},
@@ -330,4 +330,14 @@ func manyKeys(n int) string {
 		fmt.Fprintf(&b, "%d:\n", i)
 	}
 	return b.String()
+}
+
+// The text of a layout is that of which older builds' artefacts have the hash.
+func TestLayoutText(t *testing.T) {
+	l := Layout{Images: "images", ImageSuffix: ".jpg", List: "all.txt", IgnoreIndex: 255, Labels: []LabelSource{
+		{Folder: "maps", Suffix: ".png", IDs: []int{0, 2}, Unlabelled: []int{1}}, {Annotation: "a.json", Phase: "val"}}}
+	const want = "{images .jpg all.txt [{maps .png   [0 2]} {  a.json val []}] false 255}"
+	if got := l.Text(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }

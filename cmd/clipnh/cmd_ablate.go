@@ -116,6 +116,9 @@ func (o *ablateOptions) validate() error {
 		if slices.Contains(modes[:i], mode) {
 			return fmt.Errorf("--mode %s is given twice", mode)
 		}
+		if o.from.ScoresPath != "" && mode != evaluate.AblatePairs && mode != evaluate.AblateNeurons {
+			return fmt.Errorf("--mode %s works on tokens, which collected scores do not have: want --model and --data-path instead of --scores", mode)
+		}
 		if mode == evaluate.AblateSink {
 			continue
 		}
@@ -161,8 +164,8 @@ func (o *ablateOptions) validate() error {
 	return o.evaluateOptions.validate()
 }
 
-// validateGiven refuses flags that none of the modes uses. Norms without --mode say what
-// the modes are. choosing says that some mode keeps some units.
+// validateGiven refuses flags that none of the modes uses. choosing says that some mode
+// keeps some units.
 func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	joined := "with --mode " + strings.Join(modes, ",")
 	rules := []rule{
@@ -173,7 +176,7 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	for _, mode := range evaluate.AblateModes()[:len(normsFlags)] {
 		flag := normsFlags[mode]
 		rules = append(rules,
-			rule{len(o.modes) > 0 && o.mask != "", "with --replace-index-path", []string{flag}},
+			rule{o.mask != "", "with --replace-index-path", []string{flag}},
 			rule{!slices.Contains(modes, mode), joined, []string{flag}})
 	}
 	return o.given.refuseIn(rules...)
@@ -184,15 +187,16 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 		Options: opts.images(g), Modes: opts.chosenModes(),
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
-		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Threads: g.workers(),
+		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 	}
-	return errors.Join(err, skippedImages(&result.Evaluation))
+	return outcome(written, err, skippedImages(&result.Evaluation))
 }

@@ -116,6 +116,7 @@ type collectOptions struct {
 	lens, stride, batch                  int
 	topK                                 int
 	mean, stats, expand, strict, restart bool
+	verify                               bool
 	images                               imageprep.Options
 	details                              model.Details
 	neuronLayer                          int
@@ -142,8 +143,9 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.expand, "expand", false, "also write the directions [H,C,O] themselves")
 	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.verify, "verify", false, "if --save-path is already complete, compare its contents with their checksums too")
 	imageFlags(fs, &o.images)
 }
 
@@ -152,7 +154,7 @@ var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kern
 
 // precisionFlag adds the flag of every command that runs the image tower.
 func precisionFlag(fs *pflag.FlagSet, precision *string) {
-	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster, needs AVX512-BF16 and is off by about a percent of the largest score")
+	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster and needs AVX512-BF16; its error depends on the model and is measured on the first batch")
 	choices(fs, "precision", "f32", "bf16")
 }
 
@@ -242,7 +244,7 @@ func (o *collectOptions) validate() error {
 	err = o.given.refuseIn(
 		rule{o.mode != collect.ModeLens, "without --mode " + collect.ModeLens, []string{"lens-idx"}},
 		rule{!o.stats, "without --stats-only", []string{"top-k"}})
-	return errors.Join(err, o.pipeline(1).CheckStats())
+	return errors.Join(err, o.pipeline(&globalOptions{threads: 1}).CheckStats())
 }
 
 // part returns the shard given by --shard.
@@ -261,7 +263,7 @@ func (o *collectOptions) part() (shard.Shard, error) {
 }
 
 // pipeline returns the options of the stage.
-func (o *collectOptions) pipeline(threads int) collect.Options {
+func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	shard, _ := o.part() // validated
 	var neuronLayer *int
 	if o.given("neuron-layer") {
@@ -271,20 +273,20 @@ func (o *collectOptions) pipeline(threads int) collect.Options {
 		Details: o.details, NeuronLayer: neuronLayer,
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
-		BatchSize: o.batch, Threads: threads, Mode: o.mode, Lens: o.lens, Mean: o.mean,
+		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
 		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
-		Strict: o.strict, Restart: o.restart, Images: o.images,
+		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}
 }
 
 func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) error {
-	result, err := collect.Run(ctx, opts.pipeline(g.workers()), g.printer)
+	result, err := collect.Run(ctx, opts.pipeline(g), g.printer)
 	if err != nil {
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is already complete", result.Path)
+		g.sayComplete(result.Path, opts.verify)
 	}
 	if err := printCollect(result, g); err != nil {
 		return err
@@ -305,5 +307,5 @@ func printCollect(result *collect.Result, g *globalOptions) error {
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("images"), ui.Right("skipped"))
 	t.Row(result.Path, holds, npy.ShapeString(result.Shape), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
-	return g.printer.Table(t)
+	return errors.Join(g.printer.Table(t), printRounding(g.printer, result.Rounding))
 }

@@ -15,6 +15,8 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/describe"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -91,12 +93,14 @@ var demoSteps = []struct{ why, args string }{
 		"polysemanticity --collect-save-path {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
 	{"Which neurons does the class token's attention to the last location depend on?",
 		"registers --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --sample-stride 10 --diff-save-path {}/caches/sink.npy --list 3"},
-	{"Every component as a sum of eight words, and what that says about the pairs closest to two words:",
+	{"Every component as a sum of eight words, as the paper does it:",
 		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
-	{"",
-		"describe {yellow} {convertible} --text-descs-list-path {}/words.txt --decomposition-save-path {}/caches/codes.npz"},
+	{"And by what foretells scores best; what do words say about the pairs closest to two of them?",
+		"describe {yellow} {convertible} --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
+	{"How true are the words of each kind, on images that the components were not computed from?",
+		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --decomposition-save-path {}/caches/codes.npz --method omp:none,nearest --attributes {}/imagenet/attributes.csv --list 0"},
 	{"Which images is a neuron strongest on, and which is each of its pairs?",
-		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --decomposition-save-path {}/caches/codes.npz --text-descs-list-path {}/words.txt"},
+		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --pcs-path {}/caches/pc0.npy --neuron-pcs-path {}/caches/pc0_n.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
 	{"Where in a scene are its things? Pairs, and the two factors of their scores, against two other methods:",
 		demoSegment},
 	{"Do a concept's pairs follow it through the years?",
@@ -296,9 +300,11 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 		if at < 0 {
 			return nil, fmt.Errorf("%s: no line %q", in(demo.Words), word)
 		}
-		described, err := words.Describe(ctx, words.DescribeOptions{
-			CodingOptions:     words.CodingOptions{Words: list, WordsPath: in(demo.Words), Units: []string{pairs[at][0].Name()}, Components: demoComponents},
-			DecompositionPath: in("caches/codes.npz"),
+		described, err := coding.Describe(ctx, coding.DescribeOptions{
+			Options: coding.Options{
+				PCsPath: in("caches/pc0.npy"), EmbeddingsPath: in("caches/words.npy"), Words: list, WordsPath: in(demo.Words),
+				Method: describe.Best, Normalize: describe.BestNormalization, Units: []string{pairs[at][0].Name()}, Components: demoComponents, Threads: threads,
+			},
 		})
 		if err != nil {
 			return nil, err

@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/pipeline/words"
+	"github.com/clipnh/clipnh/internal/describe"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -19,6 +20,11 @@ the coefficient of each: h12n624 is the pair of head 12 and neuron 624; n624 is
 a neuron or, if the components are of pairs, all pairs of that neuron. The
 residual is the norm of what the words leave of the component, whose own norm
 is 1.
+
+A word with a negative coefficient says what the unit is not. Of all methods,
+omp over the embeddings as they are (--normalize none) has the words that
+foretell the scores of units best, as score measures them, and is the default;
+docs/descriptions.md has the comparison. sparse explains the methods.
 
 Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
 (--decomposition-save-path) and prints the --num-components largest
@@ -58,6 +64,9 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
+// describeComponents is how many words describe a unit unless someone asks otherwise.
+const describeComponents = 8
+
 // describeOptions is everything the describe command can be told.
 type describeOptions struct {
 	given givenFlags
@@ -67,7 +76,7 @@ type describeOptions struct {
 }
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, 8)
+	o.codingOptions.addFlags(fs, describeComponents, describe.BestNormalization)
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of computing them, .npz")
 }
 
@@ -83,7 +92,7 @@ func (o *describeOptions) validate() error {
 		return err
 	}
 	if o.decompositionPath != "" {
-		if err := o.given.refuse("with --decomposition-save-path", "normalize", "text-descs-embeddings-path"); err != nil {
+		if err := o.given.refuse("with --decomposition-save-path", "method", "normalize", "collect-save-path", "text-descs-embeddings-path"); err != nil {
 			return err
 		}
 	}
@@ -91,12 +100,12 @@ func (o *describeOptions) validate() error {
 }
 
 func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) error {
-	coding, err := opts.pipeline(g)
+	options, err := opts.pipeline(g)
 	if err != nil {
 		return err
 	}
-	coding.Units = opts.units
-	all, err := words.Describe(ctx, words.DescribeOptions{CodingOptions: coding, DecompositionPath: opts.decompositionPath})
+	options.Units = opts.units
+	all, err := coding.Describe(ctx, coding.DescribeOptions{Options: options, DecompositionPath: opts.decompositionPath})
 	if err != nil {
 		return err
 	}

@@ -69,11 +69,11 @@ func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
 		if out.dir == "" {
 			continue
 		}
-		do := manual.Write
+		do := func() error { return manual.Write(g.files, out.dir, out.pages) }
 		if opts.check {
-			do = manual.Check
+			do = func() error { return manual.Check(out.dir, out.pages) }
 		}
-		if err := do(out.dir, out.pages); errors.Is(err, manual.ErrOutdated) {
+		if err := do(); errors.Is(err, manual.ErrOutdated) {
 			return hinted{err, "run \"make docs\" and commit what it writes; remove a page that belongs to no command"}
 		} else if err != nil {
 			return err

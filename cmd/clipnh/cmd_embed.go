@@ -63,6 +63,7 @@ type embedOptions struct {
 	classnames, lines, templates string
 	useTemplates                 bool
 	details                      model.Details
+	restart                      bool // discard what was made from something else
 }
 
 func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
@@ -76,6 +77,7 @@ func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.savePath, "embeddings-save-path", "", "`FILE` to write, .npy or .pt")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --embeddings-save-path, even if it was made from something else")
 }
 
 func (o *embedOptions) validate() error {
@@ -115,7 +117,7 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	}
 	result, err := words.Embed(ctx, words.EmbedOptions{
 		Model: opts.model, Vocab: opts.vocab, Texts: texts, Templates: templates,
-		SavePath: opts.savePath, Threads: g.workers(), Details: opts.details,
+		SavePath: opts.savePath, Writer: g.writer(opts.restart), Threads: g.workers(), Details: opts.details,
 	}, g.printer)
 	if err != nil {
 		return err

@@ -99,6 +99,7 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 	if err != nil {
 		return err
 	}
+	store.Files = g.files
 	if len(names) == 0 {
 		return listAssets(store, store.Assets(), opts, g)
 	}

@@ -127,7 +127,20 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 			info.TextWidth, info.TextHeads, info.TextLayers, info.ContextLength, info.VocabSize)
 	}
 	t.Row("text tower", text)
+	if e := info.Edited; e != nil {
+		t.Row("edited from", e.From)
+		t.Row("edits", editsText(e))
+	}
 	return g.printer.Table(t)
+}
+
+// editsText says in a line what edit changed.
+func editsText(e *model.Edited) string {
+	text := fmt.Sprintf("%s by %s", ui.Pairs.Count(int64(e.Pairs)), e.By)
+	if e.Units != "" {
+		text += ": " + strings.ReplaceAll(e.Units, " ", ", ")
+	}
+	return text
 }
 
 func runPlan(opts infoOptions, g *globalOptions) error {
@@ -151,7 +164,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 }
 
 func runGraph(opts infoOptions, g *globalOptions) error {
-	result, err := model.DrawGraph(opts.model, opts.details, opts.batch, opts.graph)
+	result, err := model.DrawGraph(opts.model, opts.details, opts.batch, opts.graph, g.files)
 	if err != nil {
 		return err
 	}

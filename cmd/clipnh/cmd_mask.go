@@ -97,6 +97,7 @@ type maskOptions struct {
 	normsOptions
 	mode, save string
 	percentile float64
+	restart    bool // discard what was made from something else
 }
 
 func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
@@ -105,6 +106,7 @@ func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	o.normsOptions.addFlags(fs)
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
 	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --mask-save-path, even if it was made from something else")
 }
 
 func (o *maskOptions) validate() error {
@@ -153,6 +155,7 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	}
 	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
 		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
+		Writer: g.writer(opts.restart),
 	})
 	if err != nil {
 		return err

@@ -152,7 +152,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	}
 	plan := newPaperPlan(opts.dir, src, opts.onDemo())
 	runner := &paper.Runner{
-		Dir: opts.dir, Program: report.Program, Now: time.Now, Exec: g.execute,
+		Dir: opts.dir, Program: report.Program, Now: time.Now, Exec: g.execute, Store: g.files,
 		Skipped: func(err error) bool { return errors.Is(err, errSkipped) },
 	}
 	executed := 0
@@ -213,7 +213,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if executed == 0 {
 		g.printer.Note("nothing to do: all %d steps are up to date", len(all))
 	}
-	if err := report.Save(opts.dir); err != nil {
+	if err := report.Save(g.files, opts.dir); err != nil {
 		return err
 	}
 	if err := printPaper(report, g); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -57,6 +58,7 @@ type polysemanticityOptions struct {
 	collectPath, scoresPath, plotPath string
 	mode                              string
 	topImages, list                   int
+	restart                           bool // discard what was made from something else
 }
 
 func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
@@ -65,6 +67,7 @@ func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "mode", "nh", "n", "both")
 	fs.IntVar(&o.topImages, "top-images", 10, "use the `K` images of largest centred norm")
 	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --scores-save-path, even if it was made from something else")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")
 	fs.IntVar(&o.list, "list", 10, "list the `N` lowest and the N highest units")
 }
@@ -83,6 +86,9 @@ func (o *polysemanticityOptions) validate() error {
 	case o.scoresPath != "" && !strings.HasSuffix(o.scoresPath, ".npy"):
 		return fmt.Errorf("%s: want a .npy file", o.scoresPath)
 	}
+	if o.restart && o.scoresPath == "" {
+		return errors.New("--restart has no effect without --scores-save-path")
+	}
 	if o.plotPath == "" {
 		return nil
 	}
@@ -93,31 +99,39 @@ func (o *polysemanticityOptions) validate() error {
 func runPolysemanticity(ctx context.Context, opts polysemanticityOptions, g *globalOptions) error {
 	o := directions.PolysemanticityOptions{
 		Artefacts: g.artefacts(), CollectPath: opts.collectPath, TopImages: opts.topImages, PlotPath: opts.plotPath, List: opts.list, Threads: g.workers(),
-		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath,
+		Pairs: opts.mode != "n", Neurons: opts.mode != "nh", PairsPath: opts.scoresPath, NeuronsPath: opts.scoresPath, Writer: g.writer(opts.restart),
 	}
 	if name, is := strings.CutSuffix(opts.scoresPath, ".npy"); is && opts.mode == "both" {
 		o.PairsPath, o.NeuronsPath = name+"_nh.npy", name+"_n.npy"
 	}
 	result, err := directions.Polysemanticity(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
-		return g.printer.JSON(result)
+		err = g.printer.JSON(result)
+	} else {
+		err = printPolysemanticity(result, opts.list, g.printer)
 	}
+	return outcome(written, err, nil)
+}
+
+// printPolysemanticity prints a summary, and the lowest and highest units if list is not 0.
+func printPolysemanticity(result *directions.PolysemanticityResult, list int, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left("unit"), ui.Right("units"), ui.Right("images"), ui.Right("mean"), ui.Right("median"), ui.Left("wrote"))
-	for _, p := range result.Units {
-		t.Row(p.Unit, fmt.Sprint(p.Count), fmt.Sprint(result.Images), fmt.Sprintf("%.4f", p.Mean), fmt.Sprintf("%.4f", p.Median), p.Path)
+	for _, u := range result.Units {
+		t.Row(u.Unit, fmt.Sprint(u.Count), fmt.Sprint(result.Images), fmt.Sprintf("%.4f", u.Mean), fmt.Sprintf("%.4f", u.Median), u.Path)
 	}
-	if err := g.printer.Table(t); err != nil || opts.list == 0 {
+	if err := p.Table(t); err != nil || list == 0 {
 		return err
 	}
 	t = ui.NewTable(ui.Left("unit"), ui.Left("lowest"), ui.Right("score"), ui.Left("highest"), ui.Right("score"))
-	for _, p := range result.Units {
-		for i, low := range p.Lowest {
-			high := p.Highest[i]
-			t.Row(p.Unit, low.Name, fmt.Sprintf("%.4f", low.Score), high.Name, fmt.Sprintf("%.4f", high.Score))
+	for _, u := range result.Units {
+		for i, low := range u.Lowest {
+			high := u.Highest[i]
+			t.Row(u.Unit, low.Name, fmt.Sprintf("%.4f", low.Score), high.Name, fmt.Sprintf("%.4f", high.Score))
 		}
 	}
-	return g.printer.Table(t)
+	return p.Table(t)
 }

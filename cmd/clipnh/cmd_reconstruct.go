@@ -102,18 +102,19 @@ func runReconstruct(ctx context.Context, opts reconstructOptions, g *globalOptio
 	result, err := evaluate.Reconstruct(ctx, evaluate.ReconstructOptions{
 		Options: opts.images(g), Means: opts.means, PCs: opts.pcs,
 		Codes: opts.decomposition, Texts: opts.texts, Normalize: by,
-		ClassesPath: opts.classes, FeaturesPath: opts.features, Threads: g.workers(),
+		ClassesPath: opts.classes, FeaturesPath: opts.features, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if result.Null > 0 {
 		g.printer.Note("%d of the components are zero: their units keep only their means", result.Null)
 	}
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printEvaluation(g.printer, &result.Evaluation)
+		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
 	}
-	return errors.Join(err, skippedImages(&result.Evaluation))
+	return outcome(written, err, skippedImages(&result.Evaluation))
 }

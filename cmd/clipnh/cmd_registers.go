@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -75,7 +76,7 @@ func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
 	precisionFlag(fs, &o.precision)
 	fs.IntVar(&o.list, "list", 50, "list the `N` units of largest mean absolute value")
-	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --diff-save-path and start over")
 	imageFlags(fs, &o.images)
 }
@@ -108,7 +109,7 @@ func runRegisters(ctx context.Context, opts registersOptions, g *globalOptions) 
 			Model: opts.model, Data: dataset.Options{Kind: opts.dataset, Path: opts.dataPath}, Stride: opts.stride,
 			BatchSize: opts.batch, Threads: g.workers(), SavePath: opts.diffPath,
 			Precision: precisions[opts.precision],
-			Strict:    opts.strict, Restart: opts.restart, Images: opts.images,
+			Strict:    opts.strict, Restart: opts.restart, Store: g.files, Images: opts.images,
 		},
 		Contributions: opts.mode == "contributions", List: opts.list,
 	}, g.printer)
@@ -133,7 +134,7 @@ func printRegisters(result *collect.RegistersResult, g *globalOptions) error {
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("images"), ui.Right("skipped"))
 	t.Row(result.Path, result.Kind, npy.ShapeString(result.Shape), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
-	if err := g.printer.Table(t); err != nil || len(result.Units) == 0 {
+	if err := errors.Join(g.printer.Table(t), printRounding(g.printer, result.Rounding)); err != nil || len(result.Units) == 0 {
 		return err
 	}
 	t = ui.NewTable(ui.Left(result.Unit), ui.Right("mean absolute"), ui.Right("mean"))

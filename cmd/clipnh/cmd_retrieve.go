@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,15 +38,18 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
   624/0_123.png        the image of rank 0, number 123 of those that were read
   624/624_21/0_57.png  the same for the pair
   624/sheet.png        all at a glance: the neuron, then its --heads strongest
-                       pairs, with names, norms and the words of their
-                       components if sparse computed them
-                       (--decomposition-save-path, at most twice: one file of
-                       pairs, one of neurons)
+                       pairs, with names, norms and words, if asked for
   624/heat.png         with --model: where in its images the neuron is active,
                        where heads attend, and the product; for the pairs on the
                        sheet 624/624_21/heat.png and so on
 Copies from an earlier run in these folders are replaced, other files are not.
-An image that cannot be read is skipped with a warning (--strict stops instead).`
+An image that cannot be read is skipped with a warning (--strict stops instead).
+
+Words of units are computed as describe does, from components and embeddings of
+words (--text-descs-embeddings-path, with --pcs-path for pairs and
+--neuron-pcs-path for neurons), or read from codes that sparse wrote
+(--decomposition-save-path, at most twice: one file of pairs, one of neurons). A
+word of negative coefficient says what the unit is not.`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	var opts retrieveOptions
@@ -83,7 +85,6 @@ type retrieveOptions struct {
 	neurons, pairs string
 	templates      string
 	useTemplates   bool
-	wordsPath      string
 }
 
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
@@ -91,7 +92,8 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
 	fs.StringArrayVar(&o.stage.Texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
-	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text")
+	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
+	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	vocabFlag(fs, &o.stage.Vocab)
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
@@ -101,8 +103,9 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
 	fs.IntVar(&o.stage.CopySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&o.stage.Components, "num-components", 5, "show the `K` words of largest coefficient")
+	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest")
 }
 
 func (o *retrieveOptions) validate() error {
@@ -130,10 +133,14 @@ func (o *retrieveOptions) validate() error {
 			return fmt.Errorf("--text: %w", err)
 		}
 	}
-	if (len(o.stage.DecompositionPaths) > 0) != (o.wordsPath != "") {
-		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
-	}
+	described := len(o.stage.DecompositionPaths) > 0 || o.stage.EmbeddingsPath != ""
 	switch {
+	case described && o.stage.WordsPath == "":
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+	case !described && o.stage.WordsPath != "":
+		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+	case o.stage.EmbeddingsPath != "" && o.stage.PCsPath == "" && o.stage.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
 	case !o.useTemplates && o.templates != "":
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case slices.Contains(o.stage.Texts, ""):
@@ -164,9 +171,11 @@ func (o *retrieveOptions) validate() error {
 func (o *retrieveOptions) validateGiven() error {
 	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
 	return o.given.refuseIn(
-		rule{!texts, "without --text", []string{"text-pairs", "pcs-path", "vocab", "templates", "use-templates"}},
+		rule{!texts, "without --text", []string{"text-pairs", "vocab", "templates", "use-templates"}},
+		rule{!texts && o.stage.EmbeddingsPath == "", "without --text or --text-descs-embeddings-path", []string{"pcs-path"}},
+		rule{o.stage.EmbeddingsPath == "", "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{!drawn, "without --save-dir", []string{"copy-side"}},
-		rule{len(o.stage.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{len(o.stage.DecompositionPaths) == 0 && o.stage.EmbeddingsPath == "", "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
 		rule{scores && !drawn, "with --scores and without --save-dir", towerFlags},
@@ -201,8 +210,9 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 	}
 	p := o.stage
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
-	if o.wordsPath != "" {
-		if p.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	p.Store = g.files
+	if p.WordsPath != "" {
+		if p.Words, err = readTexts(p.WordsPath, g.printer); err != nil {
 			return p, err
 		}
 	}
@@ -219,18 +229,20 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 		return err
 	}
 	result, err := retrieve.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printRetrieve(result, opts, g.printer)
+		err = errors.Join(printRetrieve(result, opts, g.printer), printRounding(g.printer, result.Rounding))
 	}
-	if n := len(result.Skipped); err == nil && n > 0 {
-		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	var skipped error
+	if n := len(result.Skipped); n > 0 {
+		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
-	return err
+	return outcome(written, err, skipped)
 }
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
@@ -244,7 +256,8 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		}
 	}
 	columns := []ui.Column{ui.Left("unit"), ui.Right("rank"), ui.Right("image"), ui.Left("file"), ui.Right("norm")}
-	if len(opts.stage.DecompositionPaths) > 0 {
+	described := opts.stage.WordsPath != ""
+	if described {
 		columns = append(columns, ui.Left("words of the unit"))
 	}
 	t := ui.NewTable(columns...)
@@ -253,17 +266,14 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		shown := n.Units[:min(1+opts.stage.SheetHeads, len(n.Units))]
 		left += len(n.Units) - len(shown)
 		for _, u := range shown {
-			unit, words := u.Unit, make([]string, len(u.Words))
-			for i, term := range u.Words {
-				words[i] = term.Word
-			}
+			unit, words := u.Unit, signedWords(u.Words)
 			for _, r := range u.Top {
 				row := []string{unit, fmt.Sprint(r.Rank), fmt.Sprint(r.Image), r.Name, fmt.Sprintf("%#.4g", r.Norm)}
-				if len(opts.stage.DecompositionPaths) > 0 {
-					row = append(row, strings.Join(words, ", "))
+				if described {
+					row = append(row, words)
 				}
 				t.Row(row...)
-				unit, words = "", nil
+				unit, words = "", ""
 			}
 		}
 	}

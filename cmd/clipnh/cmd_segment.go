@@ -36,11 +36,11 @@ pass over the images.
 
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
 existing embeddings (--text-embeddings-path), components that svd wrote, and one
-image (--image) or a data set with label maps (--data-path, in the layout of the
-config).
+image or a folder of them (--image), or a data set with label maps (--data-path,
+in the layout of the config).
 
-Prints, for an image, the share of each class; for a data set, the intersection
-over union (IoU) of each class, its mean over the classes that occur (mIoU), and
+Prints, for images, the share of each class in all their pixels; for a data set,
+the intersection over union (IoU) of each class, its mean over the classes that occur (mIoU), and
 the share of correct pixels. --show-dir draws the labels over the images, next
 to the true ones; --save-dir writes them as PNG files of class numbers, from 0.
 
@@ -93,7 +93,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	vocabFlag(fs, &o.Vocab)
 	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
-	fs.StringVar(&o.Image, "image", "", "`FILE` of one image")
+	fs.StringVar(&o.Image, "image", "", "`PATH` of one image, or of a folder of them")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
 	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
@@ -125,7 +125,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
 	precisionFlag(fs, &o.precision)
-	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read")
+	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
 	maxPixelsFlag(fs, &o.Images)
 	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")
@@ -250,6 +250,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
 	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
 	o.Shard, _ = opts.part() // validated
+	o.Store = g.files
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {
@@ -258,7 +259,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		o.Methods = append(o.Methods, method)
 	}
 	result, err := segment.Run(ctx, o, g.printer)
-	if err != nil {
+	if err != nil && (result == nil || !result.Measured) {
 		if result != nil && result.Images > 0 {
 			g.printer.Note("%s", soFar(result))
 		}
@@ -267,5 +268,10 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
-	return printSegmentation(result, g)
+	written := err
+	err = printSegmentation(result, g)
+	if written != nil && errors.Is(err, errSkipped) {
+		err = nil // the result lacks more
+	}
+	return outcome(written, err, nil)
 }

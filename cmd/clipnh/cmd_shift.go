@@ -48,10 +48,15 @@ means.
 
 --watch REF compares --scores with a reference collection of the same model:
 which concepts, and which pairs, changed most? They are ranked by the difference
-of means in pooled standard deviations, with a bootstrap interval (95 %). Among
-many concepts some change by chance: each interval is for one concept alone.
---fail-above 0.5 makes the command fail, after printing its result, if a concept
-changed by more than that.
+of means in pooled standard deviations. Among many, some differ by chance: p is
+how likely so large a difference is between two random parts of one collection,
+and q is the least rate of false discoveries at which the concept, or pair,
+counts as changed among all of them (Benjamini-Hochberg, for concepts and for
+pairs). At --fdr 0.05, no more than 5 % of those called changed are expected to
+be chance. All concepts are listed, and the pairs that changed. Intervals
+(bootstrap, 95 %) are for each one alone: of many that are listed, some miss.
+Each collection needs 20 images or more. --fail-above 0.5 makes the command
+fail, after printing its result, if a concept changed by more than that.
 
 Writes, if given: --save-path, JSON, by concept in the reference's layout
 (correlation, p_value, heads, neurons, per_year, and ratio and label by image),
@@ -140,7 +145,8 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
 	fs.IntVar(&o.watch.List, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
-	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals, 100 or more; 0 gives none")
+	fs.Float64Var(&o.watch.FalseDiscovery, "fdr", 0.05, "with --watch, rate `Q` of false discoveries among what changed, 0 to 1; 1 lists all pairs")
+	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals, 400 or more; 0 gives none")
 	fs.Uint64Var(&o.watch.Seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
 	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail if a concept changed by more than `X` standard deviations (default never)")
 	fs.Lookup("fail-above").DefValue = "0" // which the help does not print
@@ -187,7 +193,7 @@ func (o *shiftOptions) validateGiven() error {
 	return o.given.refuseIn(
 		rule{o.concepts.EmbeddingsPath != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
 		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model"}},
-		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed"}},
+		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed", "fdr"}},
 		rule{watch && o.watch.Bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
 		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},
 		rule{o.table.Path == "", "without --labels-csv", []string{"image-column"}},
@@ -211,11 +217,11 @@ func (o *shiftOptions) validatePart() error {
 	return err
 }
 
-// Bootstrap replicates: the ends of a 95 % interval are the 2.5 % tails, which fewer
-// than a hundred values do not have; more than the largest number change no digit
-// that is printed.
+// Bootstrap replicates: the ends of a 95 % interval are the 2.5 % tails, of which fewer
+// than four hundred have less than ten values; more than the largest number change no
+// digit that is printed.
 const (
-	minReplicates = 100
+	minReplicates = 400
 	maxReplicates = 100_000
 )
 
@@ -229,6 +235,8 @@ func (o *shiftOptions) validateWatch() error {
 		return fmt.Errorf("--list %d: want 1 or more", o.watch.List)
 	case o.watch.Bootstrap != 0 && (o.watch.Bootstrap < minReplicates || o.watch.Bootstrap > maxReplicates):
 		return fmt.Errorf("--bootstrap %d: want %d to %d, or 0 for no intervals", o.watch.Bootstrap, minReplicates, maxReplicates)
+	case !(o.watch.FalseDiscovery > 0 && o.watch.FalseDiscovery <= 1):
+		return fmt.Errorf("--fdr %g: want more than 0, and at most 1", o.watch.FalseDiscovery)
 	case !(o.failAbove >= 0):
 		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
 	}
@@ -363,7 +371,7 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	o := opts.stage
 	o.Options, o.ConceptOptions, o.Questions, o.ReadLabels = opts.images(g), concepts, questions, opts.reader(questions, asked)
 	o.Shard, _ = parsePart(opts.shard, o.SavePath) // validated
-	o.Threads = g.workers()
+	o.Threads, o.Store = g.workers(), g.files
 	if opts.from.ScoresPath != "" {
 		o.Options.Model = "" // it only embeds texts
 		if !artefact.IsDense(opts.from.ScoresPath) {
@@ -371,19 +379,21 @@ func runShift(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 		}
 	}
 	result, err := shift.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if result.Complete {
 		g.printer.Note("%s is already complete", result.Path)
 	}
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
-		err = printShift(g.printer, result)
+		err = errors.Join(printShift(g.printer, result), printRounding(g.printer, result.Rounding))
 	}
+	var skipped error
 	if n := len(result.Skipped); n > 0 {
-		err = errors.Join(err, fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images))
+		skipped = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
 	}
-	return err
+	return outcome(written, err, skipped)
 }

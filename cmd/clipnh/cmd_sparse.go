@@ -10,22 +10,34 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 const sparseHelp = `
 Approximates the principal component of each neuron-head pair, or neuron, by a
-sum of at most --num-components words: orthogonal matching pursuit over the
-embeddings of the words, with the rules of scikit-learn's orthogonal_mp_gram.
+sum of at most --num-components words over the embeddings of the words. The
+methods (--method):
+
+  omp       orthogonal matching pursuit, the paper's, with the rules of
+            scikit-learn's orthogonal_mp_gram
+  nearest   the words of largest cosine, which are their coefficients
+  nonneg    matching pursuit without negative coefficients, as in SpLiCE
+  textspan  the words that explain most of the variance of the unit's
+            contributions, as TextSpan; a pair's have one direction only, so
+            that it is omp for pairs, and neurons need the scores that the
+            components were computed from (--collect-save-path)
+
 The mean of the embeddings is subtracted first. Then, with --normalize columns,
 each dimension is divided by its norm over the words, as the paper's code does;
-with rows each word by its norm; none does neither.
+with rows each word by its norm. none takes the embeddings as they are.
 
 A code can stop early: when no word describes what is left (weak), when the best
 word was already taken (repeated), or when it is a combination of those taken
-(dependent).
+(dependent). score measures how true the words of each method are.
 
 Reads principal components (--pcs-path, written by svd, [H,C,O] or [C,O]), a
 list of words, one per line, and their embeddings, .npy or .pt, which embed
@@ -73,15 +85,16 @@ type sparseOptions struct {
 	codingOptions
 	units                               string
 	descriptionsPath, decompositionPath string
-	restart                             bool
+	restart, strict                     bool
 }
 
 func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
-	o.codingOptions.addFlags(fs, 64)
+	o.codingOptions.addFlags(fs, 64, describe.OMP.Normalization())
 	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
 	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write and start over")
+	fs.BoolVar(&o.strict, "strict", false, "refuse to resume what another kind of processor began")
 }
 
 func (o *sparseOptions) validate() error {
@@ -100,13 +113,14 @@ func (o *sparseOptions) validate() error {
 }
 
 func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error {
-	coding, err := opts.pipeline(g)
+	options, err := opts.pipeline(g)
 	if err != nil {
 		return err
 	}
-	coding.Units = splitUnits(opts.units)
+	options.Units = splitUnits(opts.units)
 	result, err := words.Sparse(ctx, words.SparseOptions{
-		CodingOptions: coding, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath, Restart: opts.restart,
+		Options: options, DescriptionsPath: opts.descriptionsPath, DecompositionPath: opts.decompositionPath,
+		Store: g.files, Restart: opts.restart, Strict: opts.strict,
 	}, g.printer)
 	if err != nil {
 		return err
@@ -130,39 +144,69 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 type codingOptions struct {
 	pcsPath, embeddingsPath, wordsPath string
 	components                         int
-	normalize                          string
+	method, normalize                  string
+	omp                                omp.Normalization // with omp, where normalize is empty
+	collectPath                        string
 }
 
-func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int) {
+// addFlags adds the flags, with defaults for the number of words and for how omp
+// prepares the embeddings.
+func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize omp.Normalization) {
+	o.omp = normalize
 	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components, .npy")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
 	fs.IntVar(&o.components, "num-components", components, "use at most `K` words per unit")
-	fs.StringVar(&o.normalize, "normalize", "columns", "`HOW` to prepare the embeddings: columns, rows or none")
+	fs.StringVar(&o.method, "method", describe.OMP.String(), "`HOW` to choose words: omp, nearest, nonneg or textspan")
+	choices(fs, "method", describe.Methods()...)
+	fs.StringVar(&o.normalize, "normalize", "", "`HOW` to prepare the embeddings: columns, rows or none (default "+normalize.String()+" with omp, rows with nearest, else none)")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
+	collectForTextSpan(fs, &o.collectPath)
+}
+
+// collectForTextSpan adds the flag that textspan of neurons needs.
+func collectForTextSpan(fs *pflag.FlagSet, path *string) {
+	fs.StringVar(path, "collect-save-path", "", "`PATH` of the scores that the components were computed from, for textspan of neurons")
 }
 
 func (o *codingOptions) validate() error {
 	if o.components < 1 {
 		return fmt.Errorf("--num-components %d: want 1 or more", o.components)
 	}
-	if _, err := omp.ParseNormalization(o.normalize); err != nil {
-		return fmt.Errorf("--normalize %q: want columns, rows or none", o.normalize)
+	_, _, err := o.chosen()
+	return err
+}
+
+// chosen returns the method and how it prepares the embeddings.
+func (o *codingOptions) chosen() (describe.Method, omp.Normalization, error) {
+	method, err := describe.ParseMethod(o.method)
+	if err != nil {
+		return 0, 0, fmt.Errorf("--method %q: want omp, nearest, nonneg or textspan", o.method)
 	}
-	return nil
+	if o.normalize == "" && method == describe.OMP {
+		return method, o.omp, nil
+	}
+	if o.normalize == "" {
+		return method, method.Normalization(), nil
+	}
+	normalize, err := omp.ParseNormalization(o.normalize)
+	if err != nil {
+		return 0, 0, fmt.Errorf("--normalize %q: want columns, rows or none", o.normalize)
+	}
+	return method, normalize, nil
 }
 
 // pipeline returns the options of the stage, with the words read.
-func (o *codingOptions) pipeline(g *globalOptions) (words.CodingOptions, error) {
-	normalize, err := omp.ParseNormalization(o.normalize)
+func (o *codingOptions) pipeline(g *globalOptions) (coding.Options, error) {
+	method, normalize, err := o.chosen()
 	if err != nil {
-		return words.CodingOptions{}, usageError{err}
+		return coding.Options{}, usageError{err}
 	}
 	list, err := readTexts(o.wordsPath, g.printer)
-	return words.CodingOptions{
+	return coding.Options{
 		Artefacts: g.artefacts(), PCsPath: o.pcsPath, EmbeddingsPath: o.embeddingsPath, Words: list, WordsPath: o.wordsPath,
-		Normalize: normalize, Components: o.components, Threads: g.workers(),
+		Method: method, Normalize: normalize, Components: o.components, CollectPath: o.collectPath, Threads: g.workers(),
 	}, err
 }
 

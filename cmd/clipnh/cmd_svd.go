@@ -65,6 +65,7 @@ type svdOptions struct {
 	collectPath, outPath, meanPath, normPath string
 	mode, shape                              string
 	topK, pc                                 int
+	restart                                  bool // discard what was made from something else
 }
 
 func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
@@ -76,6 +77,7 @@ func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal components, .npy")
 	fs.StringVar(&o.meanPath, "mean-save-path", "", "`FILE` for the mean contributions, .npy")
 	fs.StringVar(&o.normPath, "norm-save-path", "", "`FILE` for the largest norms, .npy")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write, even if it was made from something else")
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 }
 
@@ -145,7 +147,7 @@ func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
 	}
 	result, err := directions.SVD(ctx, directions.SVDOptions{
 		Artefacts: g.artefacts(), CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
-		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Threads: g.workers(),
+		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
@@ -32,7 +34,9 @@ unfinished collection, or a folder of these, such as caches.
 The artefacts that an artefact was made from are looked up among the paths;
 those that are not there are "not checked". With --data-path the images of
 collections are compared too: each file with its checksum at the time when it
-was read.
+was read, or, where there are no checksums (segment, shift), names and sizes
+("same sizes"). Images of another data set than that of --data-path are "not
+checked", and a note says why.
 
 With --repair, damaged parts of what collect and registers wrote are computed
 again, from the same --model and --data-path. Only bytes that match the
@@ -74,7 +78,7 @@ func (o *verifyOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.repair, "repair", false, "compute damaged parts of collections again")
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images that collections were made from")
-	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` imagenet_test, imagenet_val, or images (default that of the collection)")
+	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` such as imagenet_val or images, or a config of segment (default that of each artefact)")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --repair, run `N` images at a time through the tower")
 }
 
@@ -86,8 +90,9 @@ func (o *verifyOptions) validate(paths []string) error {
 		return errors.New("--repair needs --model and --data-path")
 	case !o.repair && o.model != "":
 		return errors.New("--model needs --repair")
-	case o.dataset != "" && !slices.Contains(dataset.Kinds(), o.dataset):
-		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
+	case o.dataset != "" && filepath.Ext(o.dataset) == "" && !slices.Contains(slices.Concat(dataset.Kinds(), configs.Segmentations()), o.dataset):
+		return fmt.Errorf("--dataset %q: want %s, or of segmentations the path of a .yaml file or one of %s",
+			o.dataset, strings.Join(dataset.Kinds(), ", "), strings.Join(configs.Segmentations(), ", "))
 	case o.batch < 1 || o.batch > maxBatch:
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	}
@@ -99,7 +104,7 @@ func (o *verifyOptions) validate(paths []string) error {
 func runVerify(ctx context.Context, opts verifyOptions, paths []string, g *globalOptions) error {
 	result, err := verify.Run(ctx, verify.Options{
 		Remake: remakeHint, Paths: paths, DataKind: opts.dataset, DataPath: opts.dataPath,
-		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Threads: g.workers(),
+		Repair: opts.repair, Model: opts.model, BatchSize: opts.batch, Store: g.files, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

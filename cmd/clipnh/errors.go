@@ -73,6 +73,15 @@ const (
 //	fmt.Errorf("%w %d of %d images", errSkipped, n, of)
 var errSkipped = errors.New("skipped")
 
+// outcome is the error of a command that has printed its result: what it could not
+// write, and why it could not print, or else what was skipped.
+func outcome(written, printed, skipped error) error {
+	if written != nil || printed != nil {
+		return errors.Join(written, printed)
+	}
+	return skipped
+}
+
 // errUsage is what every usageError is.
 var errUsage = errors.New("wrong usage")
 

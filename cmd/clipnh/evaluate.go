@@ -29,12 +29,14 @@ features are written.`
 type evaluateOptions struct {
 	sourceOptions
 	classes, features string
+	restart           bool // discard features that were made from something else
 }
 
 func (o *evaluateOptions) addFlags(fs *pflag.FlagSet) {
 	o.sourceOptions.addFlags(fs, dataset.ImageNetVal)
 	fs.StringVar(&o.classes, "imagenet-zeroshot-path", "", "`FILE` of class embeddings in the order of the labels, .npy or .pt")
 	fs.StringVar(&o.features, "features-save-path", "", "`FILE` for the changed features, .npy, [B,O], or [V,B,O] of several variants")
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --features-save-path, even if it was made from something else")
 }
 
 func (o *evaluateOptions) validate() error {
@@ -49,6 +51,11 @@ func (o *evaluateOptions) validate() error {
 		return errors.New("--imagenet-zeroshot-path needs --data-path, which has the labels")
 	case o.features == "" && (o.classes == "" || o.from.Data.Path == ""):
 		return errors.New("nothing to do: want --imagenet-zeroshot-path and --data-path for accuracies, or --features-save-path")
+	}
+	if o.features == "" {
+		if err := o.given.refuse("without --features-save-path", "restart"); err != nil {
+			return err
+		}
 	}
 	if o.from.ScoresPath != "" && o.classes == "" {
 		if err := o.given.refuse("with --scores and without --imagenet-zeroshot-path", "data-path", "dataset"); err != nil {

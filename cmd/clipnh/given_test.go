@@ -13,6 +13,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	ablate := "ablate --scores s --means-path m.npy" + evaluated
 	masked, curve := ablate+" --replace-index-path k.npy", ablate+" --mode neur_reprs --percentile 50 --neurons-norms-path n.npy"
 	sink := "ablate --model m.pt --data-path d --mode zero_sink" + evaluated
+	edit := "edit --model m.pt --remove n5 --by zero --save-path e.pt"
 	retrieve := "retrieve --neur-idxs 1 --scores s"
 	shift := "shift --concepts a --pcs-path p.npy --text-embeddings-path e.npy --scores s"
 	watch := shift + " --watch r"
@@ -26,6 +27,8 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{reconstruct, "--exif", "--scores"},
 		{reconstruct, "--max-pixels 100", "--scores"},
 		{reconstruct, "--strict", "--scores"},
+		{strings.Replace(reconstruct, evaluated, " --imagenet-zeroshot-path c.npy --data-path d", 1), "--restart", "--features-save-path"},
+		{"polysemanticity --collect-save-path s", "--restart", "--scores-save-path"},
 		{reconstruct, "--normalize rows", "--pcs-paths"},
 		{reconstruct, "--dataset images", "--imagenet-zeroshot-path"},
 		{reconstruct, "--data-path d", "--imagenet-zeroshot-path"},
@@ -42,6 +45,21 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{sink, "--means-path m.npy", "--mode zero_sink"},
 		{sink, "--neurons-norms-path n.npy", "--mode zero_sink"},
 		{"mask --mode neur_reprs --neurons-norms-path n.npy --mask-save-path k.npy", "--neuron-head-norms-path n.npy", "--mode neur_reprs"},
+		{edit, "--k 3", "--remove-text"},
+		{edit, "--pcs-path p.npy", "--remove-text"},
+		{edit, "--vocab v", "--remove-text"},
+		{edit, "--templates t", "--remove-text"},
+		{edit, "--use-templates=false", "--remove-text"},
+		{edit, "--invert-mask", "--remove-mask"},
+		{edit, "--means-path m.npy", "--by zero"},
+		{edit, "--scores s", "--by zero"},
+		{edit, "--dataset cars", "--data-path"},
+		{edit, "--sample-stride 2", "--data-path"},
+		{edit, "--batch-size 4", "--data-path"},
+		{edit, "--precision bf16", "--data-path"},
+		{edit, "--exif", "--data-path"},
+		{edit, "--preprocess openai", "--data-path"},
+		{edit, "--strict", "--data-path"},
 		{retrieve, "--sample-stride 2", "--scores"},
 		{retrieve, "--precision bf16", "--scores"},
 		{retrieve, "--batch-size 4", "--scores"},
@@ -82,6 +100,11 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--pcs-path p.npy", "--method values"},
 		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--normalize rows", "--decomposition-save-path"},
 		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--text-descs-embeddings-path e.npy", "--decomposition-save-path"},
+		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--sample-stride 2", "--data-path"},
+		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--dataset images", "--data-path"},
+		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--num-components 2", "--decomposition-save-path"},
+		{"explain i.jpg --model m.pt --imagenet-zeroshot-path e.npy --classes a,b", "--vocab v", "--imagenet-zeroshot-path"},
+		{"explain i.jpg --model m.pt --imagenet-zeroshot-path e.npy --classes a,b", "--use-templates=false", "--imagenet-zeroshot-path"},
 		{collect, "--lens-idx 1", "--mode"},
 		{collect, "--top-k 3", "--stats-only"},
 		{"svd --collect-save-path s --mode n --mean-save-path m.npy", "--pc-idx 1", "--out-save-path"},

@@ -21,6 +21,9 @@ type globalOptions struct {
 	json    bool // the result as JSON
 	threads int  // 0 is all cores
 	force   bool // artefacts made from something else are used anyway
+	noLock  bool // no lock files
+
+	files *cache.Store // how files are written; set by prepared
 
 	printer *ui.Printer
 	running bool  // the RunE of a command was reached
@@ -71,6 +74,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		g.printer.SetQuiet(g.quiet)
+		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
@@ -91,6 +95,21 @@ func (g *globalOptions) artefacts() artefact.Reader {
 		}
 		return nil
 	}}
+}
+
+// writer returns the writer of artefacts. With restart it discards those that were made
+// from something else, which it refuses to replace without.
+func (g *globalOptions) writer(restart bool) artefact.Writer {
+	return artefact.Writer{Store: g.files, Restart: restart, Note: g.printer.Note}
+}
+
+// sayComplete says of a collection that nothing was left to do, and how it was looked at.
+func (g *globalOptions) sayComplete(path string, verified bool) {
+	if verified {
+		g.printer.Note("%s is already complete, and has the bytes that were written", path)
+		return
+	}
+	g.printer.Note("%s is already complete; only its sizes were compared: run \"clipnh verify %s\" to compare its contents", path, path)
 }
 
 type runE = func(*cobra.Command, []string) error

@@ -41,6 +41,7 @@ var recipes = map[string]recipe{
 	artefact.KindMeans:           {"svd --mean-save-path", false, false},
 	artefact.KindNorms:           {"svd --norm-save-path", false, false},
 	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", false, false},
+	artefact.KindWordScores:      {"score --save-path", false, false},
 	artefact.KindMask:            {"mask --mask-save-path", false, false},
 	artefact.KindFeatures:        {"reconstruct --features-save-path", false, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
@@ -48,6 +49,7 @@ var recipes = map[string]recipe{
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
+	artefact.KindCheckpoint:      {"edit --save-path", false, false},
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -27,6 +28,7 @@ func hostileFolder(t *testing.T) string {
 		"outside.pt":             torchZip(t, zip.Store, "../../.bashrc", "alias ls=rm"),
 		"huge.safetensors":       append(binary.LittleEndian.AppendUint64(nil, 1<<62), "{}"...),
 		"overlap.safetensors":    safetensors(`{"a":{"dtype":"U8","shape":[8],"data_offsets":[0,8]},"b":{"dtype":"U8","shape":[8],"data_offsets":[4,12]}}`, 12),
+		"no-pool.safetensors":    withoutPool(t),
 		"shape.npy":              npyOf("{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }", 16),
 		"short.npy":              npyOf("{'descr': '<f4', 'fortran_order': False, 'shape': (4, 256, 32), }", 16),
 		"object.npy":             npyOf("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 16),
@@ -55,6 +57,21 @@ func hostileFolder(t *testing.T) string {
 		}
 	}
 	return dir
+}
+
+// withoutPool is the golden model's file without the tensors of its attention pool.
+func withoutPool(t *testing.T) []byte {
+	path := pipelinetest.Renamed(t, func(name string) []string {
+		if strings.Contains(name, "attnpool") {
+			return nil
+		}
+		return []string{name}
+	})
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func cutInHalf(t *testing.T, golden string) []byte {

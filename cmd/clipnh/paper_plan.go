@@ -80,9 +80,9 @@ func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
 		texts = append(texts, "{templates}", in(demo.Templates), "{classes}", in(demo.ImageNetClasses))
 	}
 	add("classes", needs, nil, []string{cached("classes.npy")},
-		"embed --model {model} --vocab {vocab} "+classes+templates+" --embeddings-save-path {out}", append(texts, "{out}", cached("classes.npy"))...)
+		"embed --restart --model {model} --vocab {vocab} "+classes+templates+" --embeddings-save-path {out}", append(texts, "{out}", cached("classes.npy"))...)
 	add("words", append(slices.Clone(needs), src.words), nil, []string{cached("words.npy")},
-		"embed --model {model} --vocab {vocab} --lines {words}"+templates+" --embeddings-save-path {out}", append(texts, "{words}", src.words, "{out}", cached("words.npy"))...)
+		"embed --restart --model {model} --vocab {vocab} --lines {words}"+templates+" --embeddings-save-path {out}", append(texts, "{words}", src.words, "{out}", cached("words.npy"))...)
 
 	for _, c := range []struct {
 		name, kind, folder string
@@ -94,12 +94,12 @@ func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
 			"{model}", src.model, "{data}", imagenet, "{stride}", strconv.Itoa(c.stride), "{out}", cached(c.name))
 	}
 	add("directions", nil, []string{"test"}, []string{cached("pc0.npy"), cached("means.npy"), cached("norms.npy")},
-		"svd --collect-save-path {test} --out-save-path {pc0} --mean-save-path {means} --norm-save-path {norms}",
+		"svd --restart --collect-save-path {test} --out-save-path {pc0} --mean-save-path {means} --norm-save-path {norms}",
 		"{test}", cached("test"), "{pc0}", cached("pc0.npy"), "{means}", cached("means.npy"), "{norms}", cached("norms.npy"))
 	for pc := range paperPCs[len(paperPCs)-1] {
 		name := fmt.Sprintf("directions of neurons, PC %d", pc)
 		out := cached(fmt.Sprintf("pc%d_n.npy", pc))
-		line, outputs := "svd --mode n --pc-idx {pc} --collect-save-path {test} --out-save-path {out}", []string{out}
+		line, outputs := "svd --restart --mode n --pc-idx {pc} --collect-save-path {test} --out-save-path {out}", []string{out}
 		if pc == 0 {
 			line += " --mean-save-path {means} --norm-save-path {norms}"
 			outputs = append(outputs, cached("means_n.npy"), cached("norms_n.npy"))

@@ -26,13 +26,16 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),
+			newScoreCommand(g),
 			newRetrieveCommand(g),
 			newPolysemanticityCommand(g),
 			newRegistersCommand(g),
 			newReconstructCommand(g),
 			newMaskCommand(g),
 			newAblateCommand(g),
+			newEditCommand(g),
 			newSegmentCommand(g),
+			newExplainCommand(g),
 			newShiftCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
@@ -87,6 +90,7 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
 	global.IntVar(&g.threads, "threads", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
+	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
 	global.BoolP("help", "h", false, "print the help of the command")
 
 	completeFlags(global, root)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,9 +17,9 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 	case g.json:
 		err = g.printer.JSON(r)
 	case len(r.Shares) > 0:
-		err = printShares(r, g.printer)
+		err = errors.Join(printShares(r, g.printer), printRounding(g.printer, r.Rounding))
 	default:
-		err = printScores(r, g.printer)
+		err = errors.Join(printScores(r, g.printer), printRounding(g.printer, r.Rounding))
 	}
 	if n := len(r.Skipped); n > 0 && err == nil {
 		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), r.Scenes)
@@ -26,9 +27,14 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 	return err
 }
 
-// printShares prints the classes of one image, one column per method.
+// printShares prints the classes of one image, or of all images of a folder, one column
+// per method.
 func printShares(r *segment.Result, p *ui.Printer) error {
-	columns := []ui.Column{ui.Left("class")}
+	title := "class"
+	if r.Scenes > 1 {
+		title = "class, of " + ui.Images.Count(int64(r.Images))
+	}
+	columns := []ui.Column{ui.Left(title)}
 	share := make([]map[string]float64, len(r.Shares))
 	var order []string
 	seen := map[string]bool{}

@@ -106,41 +106,48 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	o := opts.watch
 	o.ConceptOptions, o.Scores, o.SavePath, o.Threads = concepts, opts.from.ScoresPath, opts.stage.SavePath, g.workers()
+	o.Store = g.files
 	result, err := shift.Watch(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
 		err = printWatch(g.printer, result)
 	}
-	if err != nil {
+	if err := outcome(written, err, nil); err != nil {
 		return err
 	}
-	if most := result.Concepts[0]; most.Size() > opts.failAbove {
-		return fmt.Errorf("concept %q changed by %s standard deviations, more than --fail-above %g", most.Name, movedText(most), opts.failAbove)
+	for _, c := range result.Concepts {
+		if c.Changed && c.Size() > opts.failAbove {
+			return fmt.Errorf("concept %q changed by %s standard deviations, more than --fail-above %g", c.Name, movedText(c), opts.failAbove)
+		}
 	}
 	return nil
 }
 
-// printWatch prints the concepts and then the pairs that changed most.
+// printWatch prints the concepts that moved most and then the pairs that changed.
 func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 	for i, moved := range [][]shift.Change{r.Concepts, r.Pairs} {
-		title, digits := fmt.Sprintf("concept (%d watched)", r.WatchedConcepts), "ratio"
+		title, digits := fmt.Sprintf("concept (%d of %d changed)", r.ChangedConcepts, r.WatchedConcepts), "ratio"
 		if i == 1 {
-			title, digits = fmt.Sprintf("pair (%d watched)", r.WatchedPairs), "score"
+			title, digits = fmt.Sprintf("pair (%d of %d changed)", r.ChangedPairs, r.WatchedPairs), "score"
 			if err := p.Text("\n"); err != nil {
 				return err
 			}
+			if len(moved) == 0 {
+				return p.Text(fmt.Sprintf("no pair of %d changed\n", r.WatchedPairs))
+			}
 		}
-		columns := []ui.Column{ui.Left(title), ui.Right("change (sd)"), ui.Left("95 %"), ui.Right("mean " + digits), ui.Right("in reference")}
+		columns := []ui.Column{ui.Left(title), ui.Right("change (sd)"), ui.Left("95 %"), ui.Right("q"), ui.Right("mean " + digits), ui.Right("in reference")}
 		if i == 0 {
 			columns = append(columns, ui.Left("pairs"))
 		}
 		t := ui.NewTable(columns...)
 		for _, m := range moved {
-			cells := []string{m.Name, movedText(m), intervalText(m, r.Bootstrap), figureText(m.Mean), figureText(m.ReferenceMean)}
+			cells := []string{m.Name, movedText(m), intervalText(m, r.Bootstrap), fmt.Sprintf("%.2g", m.Q), figureText(m.Mean), figureText(m.ReferenceMean)}
 			if i == 0 {
 				cells = append(cells, pairNames(m.Pairs))
 			}

@@ -80,7 +80,7 @@ func TestStaleInputs(t *testing.T) {
 	a, b := makeInputs(t, "model/tiny_jit.pt", data), makeInputs(t, "model/tiny_openclip.pt", data)
 	words := testutil.Golden("text/words.txt")
 	out := filepath.Join(t.TempDir(), "out")
-	features := []string{"--features-save-path", out + ".npy"}
+	features := []string{"--features-save-path", out + ".npy", "--restart"}
 	reconstruct := func(means, pcs string) []string {
 		return slices.Concat([]string{"reconstruct", "--scores", a.at("scores"), "--means-path", means, "--pcs-paths", pcs}, features)
 	}
@@ -94,6 +94,9 @@ func TestStaleInputs(t *testing.T) {
 	tower := func(more ...string) []string {
 		return slices.Concat([]string{"ablate", "--model", a.model, "--dataset", "imagenet_val", "--data-path", data}, more, features)
 	}
+	edit := func(more ...string) []string {
+		return slices.Concat([]string{"edit", "--model", a.model, "--save-path", out + ".pt"}, more)
+	}
 	sparse := func(pcs, texts string) []string {
 		return []string{"sparse", "--pcs-path", pcs, "--text-descs-embeddings-path", texts, "--text-descs-list-path", words,
 			"--num-components", "4", "--restart", "--decomposition-save-path", out + ".npz"}
@@ -101,11 +104,18 @@ func TestStaleInputs(t *testing.T) {
 	describe := func(pcs, texts string) []string {
 		return []string{"describe", "h0n0", "--pcs-path", pcs, "--text-descs-embeddings-path", texts, "--text-descs-list-path", words}
 	}
+	explain := func(classes string, more ...string) []string {
+		return slices.Concat([]string{"explain", filepath.Join(data, "val"), "--model", a.model, "--classes", a.at("two.txt"), "--imagenet-zeroshot-path", classes}, more)
+	}
 	for _, test := range []struct {
 		name string
 		args []string
 		want string // what differs
 	}{
+		{"explain: scores of another model", explain(a.at("classes.npy"), "--scores", b.at("scores")), "weights"},
+		{"explain: means of another model", explain(a.at("classes.npy"), "--means-path", b.at("means.npy")), "weights"},
+		{"explain: classes of another model", explain(b.at("classes.npy")), "weights"},
+		{"explain: words of codes of another model", explain(a.at("classes.npy"), "--decomposition-save-path", b.at("codes.npz"), "--text-descs-list-path", words), "weights"},
 		{"sparse: words of another model", sparse(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: words of another model", describe(a.at("pc0.npy"), b.at("words.npy")), "weights"},
 		{"describe: codes of other directions", []string{"describe", "h0n0", "--decomposition-save-path", a.at("codes.npz"),
@@ -121,12 +131,16 @@ func TestStaleInputs(t *testing.T) {
 		{"ablate: means of another model", ablate("--means-path", b.at("means.npy"), "--replace-index-path", a.at("mask.npy")), "weights"},
 		{"ablate: mask of another model", ablate("--means-path", a.at("means.npy"), "--replace-index-path", b.at("mask.npy")), "weights"},
 		{"ablate: norms of another model", ablate("--means-path", a.at("means.npy"), "--percentile", "50", "--neuron-head-norms-path", b.at("norms.npy")), "weights"},
+		{"edit: means of another model", edit("--remove", "n5", "--means-path", b.at("means.npy")), "weights"},
+		{"edit: scores of another model", edit("--remove", "n5", "--scores", b.at("scores")), "weights"},
+		{"edit: mask of another model", edit("--remove-mask", b.at("mask.npy"), "--by", "zero"), "weights"},
+		{"edit: components of another model", edit("--remove-text", "dog", "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--pcs-path", b.at("pc0.npy"), "--by", "zero"), "weights"},
 		{"mask: norms of contributions for activations", []string{"mask", "--neuron-acts-norms-path", a.at("norms_n.npy"), "--mask-save-path", out + "_mask.npy"}, "mode"},
 		{"ablate: mask of contributions for activations", tower("--mode", "neur_acts", "--means-path", a.at("mean_acts.npy"), "--replace-index-path", a.at("mask_n.npy")), "mode"},
 		{"ablate: means of activations of another model", tower("--mode", "neur_acts", "--means-path", b.at("mean_acts.npy"), "--replace-index-path", a.at("mask_n.npy")), "mode"},
 		{"ablate: sink drops of another model", tower("--mode", "zero_register_neurons", "--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", b.at("sink.npy")), "weights"},
 		{"ablate: norms of another model than a dense file", []string{"ablate", "--scores", a.at("dense.npy"), "--mode", "neur_reprs", "--means-path", a.at("means_n.npy"),
-			"--percentile", "50", "--neurons-norms-path", b.at("norms_n.npy"), "--features-save-path", out + ".npy"}, "weights"},
+			"--percentile", "50", "--neurons-norms-path", b.at("norms_n.npy"), "--features-save-path", out + ".npy", "--restart"}, "weights"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, said := must(t, exitStale, append(test.args, "--quiet")...)
@@ -148,6 +162,7 @@ func TestStaleInputs(t *testing.T) {
 	for _, args := range [][]string{
 		reconstruct(a.at("pc0.npy"), a.at("pc0.npy")), sparse(a.at("means.npy"), a.at("words.npy")), sparse(a.at("pc0.npy"), a.at("means.npy")),
 		ablate("--means-path", a.at("pc0.npy"), "--replace-index-path", a.at("mask.npy")),
+		edit("--remove", "n5", "--means-path", a.at("pc0.npy")), edit("--remove", "n5", "--scores", a.at("means.npy")), edit("--remove-mask", a.at("norms.npy"), "--by", "zero"),
 		tower("--mode", "zero_register_neurons", "--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", a.at("words.npy")),
 	} {
 		for _, more := range [][]string{{"--quiet"}, {"--quiet", "--force"}} {
@@ -166,7 +181,7 @@ func TestSpoiledInputs(t *testing.T) {
 	a := makeInputs(t, "model/tiny_jit.pt", data)
 	words := testutil.Golden("text/words.txt")
 	out := filepath.Join(t.TempDir(), "out")
-	features := []string{"--features-save-path", out + ".npy"}
+	features := []string{"--features-save-path", out + ".npy", "--restart"}
 	scores := slices.Concat([]string{"reconstruct", "--scores", a.at("scores"), "--means-path", a.at("means.npy"), "--pcs-paths", a.at("pc0.npy"),
 		"--dataset", "imagenet_val", "--data-path", data, "--imagenet-zeroshot-path", a.at("classes.npy")}, features)
 	for _, test := range []struct {
@@ -190,6 +205,10 @@ func TestSpoiledInputs(t *testing.T) {
 		{[]string{"mask", "--neuron-head-norms-path", a.at("norms.npy"), "--mask-save-path", out + "_mask.npy"}, []string{"norms.npy"}, true},
 		{slices.Concat([]string{"ablate", "--scores", a.at("scores"), "--means-path", a.at("means.npy"), "--replace-index-path", a.at("mask.npy")}, features),
 			[]string{"means.npy", "mask.npy"}, false},
+		{[]string{"edit", "--model", a.model, "--remove-mask", a.at("mask.npy"), "--means-path", a.at("means.npy"), "--save-path", out + ".pt"},
+			[]string{"means.npy", "mask.npy"}, false},
+		{[]string{"edit", "--model", a.model, "--remove", "n5", "--scores", a.at("scores"), "--save-path", out + ".pt"},
+			[]string{"scores/scores.npy", "scores/directions.value.npy", "scores/bias.npy"}, false},
 		{slices.Concat([]string{"ablate", "--model", a.model, "--dataset", "imagenet_val", "--data-path", data, "--mode", "zero_register_neurons",
 			"--top-k-sink-neurons", "3", "--neurons-sink-diffs-path", a.at("sink.npy")}, features), []string{"sink.npy"}, true},
 		{slices.Concat([]string{"ablate", "--model", a.model, "--dataset", "imagenet_val", "--data-path", data, "--mode", "neur_acts",

@@ -14,12 +14,12 @@ import (
 	"testing"
 )
 
-// tutorialFile is a walk through the example. In its indented blocks a line
+// walkthroughs are pages that use the example. In their indented blocks a line
 // "$ COMMAND" is typed by the reader, and the lines up to the next one are what
 // comes of it: standard output, or standard error where a command fails. A line
 // "..." stands for any lines. Of commands, clipnh and ls are run here, in an empty
 // folder; others, such as cd, are not.
-const tutorialFile = "../../docs/tutorial.md"
+var walkthroughs = []string{"tutorial.md", "descriptions.md"}
 
 // shown is a command line of the tutorial with the output that it shows.
 type shown struct {
@@ -59,10 +59,16 @@ func parseTutorial(lines []string) []shown {
 	return all
 }
 
-// TestTutorial does what the tutorial says and compares what comes out with what
-// it shows.
+// TestTutorial does what the pages say and compares what comes out with what they
+// show.
 func TestTutorial(t *testing.T) {
-	file, err := filepath.Abs(tutorialFile)
+	for _, name := range walkthroughs {
+		t.Run(name, func(t *testing.T) { checkWalkthrough(t, filepath.Join("../../docs", name)) })
+	}
+}
+
+func checkWalkthrough(t *testing.T, page string) {
+	file, err := filepath.Abs(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +86,7 @@ func TestTutorial(t *testing.T) {
 	for _, s := range slices.Backward(runTutorial(t, steps)) {
 		if err := sameOutput(s.got, s.output); err != nil {
 			if !*update || slices.Contains(s.output, "...") {
-				t.Errorf("%s:%d: $ %s\n%v\ngot\n%s", tutorialFile, s.at, s.line, err, strings.Join(s.got, "\n"))
+				t.Errorf("%s:%d: $ %s\n%v\ngot\n%s", page, s.at, s.line, err, strings.Join(s.got, "\n"))
 				continue
 			}
 			for i := range s.got {

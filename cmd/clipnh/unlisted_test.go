@@ -25,11 +25,13 @@ func TestUnlisted(t *testing.T) {
 	for _, args := range [][]string{
 		append([]string{"collect", "--save-path", in("scores")}, model...),
 		append([]string{"registers", "--diff-save-path", in("sink.npy")}, model...),
+		append([]string{"edit", "--remove", "n5", "--by", "zero", "--save-path", in("edited.pt")}, model...),
 		append([]string{"ablate", "--mode", "zero_sink", "--features-save-path", in("ablated.npy")}, model...),
 		append([]string{"reconstruct", "--pcs-paths", testutil.Golden("pc0_nh.npy"), "--means-path", testutil.Golden("means_nh.npy"), "--features-save-path", in("features.npy")}, model...),
 		append([]string{"retrieve", "--neur-idxs", "3", "--save-dir", in("neuron")}, model...),
 		append(slices.Concat([]string{"shift", "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab), model...),
 		append(slices.Concat([]string{"shift", "--shard", "1/2", "--save-path", in("shift.json"), "--concepts", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab), model...),
+		append(slices.Concat([]string{"explain", "--classes", "dog,cat"}, vocab), model...),
 		{"data", "subset", "--number", "3", "--save-path", in("subset")},
 	} {
 		stdout, _ := must(t, exitSkipped, append(args, "--data-path", images, "--json")...)

@@ -199,7 +199,7 @@ func TestRepairRefuses(t *testing.T) {
 	if err := os.WriteFile(image, changed, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	refused("a changed image", []string{first, "collected with CRC-32C ", ", this is "}, "--model", model, "--data-path", images)
+	refused("a changed image", []string{first, "recorded with CRC-32C ", ", this is "}, "--model", model, "--data-path", images)
 	code, _, said := clipnh("verify", path, "--data-path", images, "--quiet")
 	if code != exitFailed || !strings.Contains(said, first) {
 		t.Errorf("verify with the images: exit code %d, said\n%s", code, said)

@@ -27,10 +27,11 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
-		"internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/evaluate", "internal/pipeline/merge",
-		"internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/segment", "internal/pipeline/shard",
+		"internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
+		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
+		"internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
 	},
@@ -39,8 +40,9 @@ var allowed = map[string][]string{
 	// left.
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui", "internal/unit",
+		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/directions": {
 		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
@@ -48,21 +50,36 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
+		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+	},
+	"internal/pipeline/score": {
+		"internal/artefact", "internal/cache", "internal/decomp", "internal/describe", "internal/hint", "internal/kernel", "internal/npy",
+		"internal/omp", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
 	},
-	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+	"internal/pipeline/edit": {
+		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
+	"internal/pipeline/retrieve": {
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/unit",
+	},
+	"internal/pipeline/explain": {
+		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
+		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
+		"internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist",
+		"internal/ui", "internal/unit",
+	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/heat",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
@@ -74,22 +91,25 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui"},
 	"internal/pipeline/merge": {
-		"internal/artefact", "internal/cache", "internal/foreign", "internal/lowrank", "internal/npy", "internal/par",
-		"internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
+		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
+		"configs", "internal/artefact", "internal/cache", "internal/dataset", "internal/float16", "internal/foreign", "internal/hint",
 		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/ui",
 	},
 
 	// What stages share.
+	"internal/pipeline/coding": {
+		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit",
+	},
 	"internal/pipeline/figure": {
-		"internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
 		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
@@ -104,29 +124,32 @@ var allowed = map[string][]string{
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {
-		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp",
+		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
 	},
 
 	// Domain: knows CLIP and the paper.
-	"configs":            {"internal/foreign", "internal/textlist"},
-	"internal/asset":     {"configs", "internal/cache", "internal/download", "internal/foreign"},
-	"internal/bpe":       {"internal/foreign"},
-	"internal/clip":      {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
-	"internal/dataset":   {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
-	"internal/decomp":    {"internal/kernel", "internal/par"},
-	"internal/demo":      {},
-	"internal/imageprep": {"internal/jpeg"},
-	"internal/layout":    {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
+	"configs":              {"internal/foreign", "internal/textlist"},
+	"internal/asset":       {"configs", "internal/cache", "internal/download", "internal/foreign"},
+	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/bpe":         {"internal/foreign"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
+	"internal/dataset":     {"configs", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
+	"internal/decomp":      {"internal/kernel", "internal/par"},
+	"internal/demo":        {},
+	"internal/imageprep":   {"internal/jpeg"},
+	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
-	"internal/heat":    {"internal/decomp", "internal/kernel", "internal/par"},
-	"internal/lowrank": {"internal/par"},
-	"internal/omp":     {"internal/kernel", "internal/kernel/cpu", "internal/par"},
-	"internal/trend":   {"internal/par"},
+	"internal/heat":     {"internal/decomp", "internal/kernel", "internal/par"},
+	"internal/describe": {"internal/kernel", "internal/omp", "internal/par"},
+	"internal/lowrank":  {"internal/par"},
+	"internal/omp":      {"internal/kernel", "internal/kernel/cpu", "internal/par"},
+	"internal/rank":     {},
+	"internal/trend":    {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/npy", "internal/origin"},
+	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},

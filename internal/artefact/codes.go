@@ -32,6 +32,7 @@ type Codes struct {
 	Stops     []int8    // omp.Stop, or Uncoded
 
 	Artefact *cache.Artefact // nil for those of another program
+	Kernel   string          // of codes to be written, who computed them; see cache.Families
 }
 
 // Uncoded is the stop of units that were not to be coded.
@@ -57,9 +58,9 @@ func NewCodes(codes *omp.Codes, units []int, of int) *Codes {
 }
 
 // Save writes the codes.
-func (c *Codes) Save(path string, o origin.Origin) error {
-	m := cache.Manifest{Kind: KindCodes, Axes: []string{"U", "M"}, Shape: []int{c.Rows.Rows, c.Rows.Cols}, DType: npy.Float32.String(), Origin: o}
-	_, err := cache.Save(path, m, func(w io.Writer) error {
+func (c *Codes) Save(store *cache.Store, path string, o origin.Origin) error {
+	m := cache.Manifest{Kind: KindCodes, Axes: []string{"U", "M"}, Shape: []int{c.Rows.Rows, c.Rows.Cols}, DType: npy.Float32.String(), Origin: o, Payloads: []cache.Payload{{Kernel: c.Kernel}}}
+	_, err := store.Save(path, m, func(w io.Writer) error {
 		a := npy.NewArchiveWriter(w, true)
 		if err := a.WriteSparse(c.Rows.Columnwise()); err != nil {
 			return err
@@ -178,9 +179,9 @@ func (c *Codes) Units() unit.Layered {
 func (c *Codes) IsCoded(u int) bool { return c.Stops == nil || c.Stops[u] != Uncoded }
 
 // SaveDescriptions writes the codes of some units as the reference has them, JSON.
-func (c *Codes) SaveDescriptions(path string, words []string, units int, o origin.Origin) error {
-	m := cache.Manifest{Kind: KindDescriptions, Axes: []string{"U"}, Shape: []int{units}, Origin: o}
-	_, err := cache.Save(path, m, func(w io.Writer) error { return c.writeDescriptions(w, words) })
+func (c *Codes) SaveDescriptions(store *cache.Store, path string, words []string, units int, o origin.Origin) error {
+	m := cache.Manifest{Kind: KindDescriptions, Axes: []string{"U"}, Shape: []int{units}, Origin: o, Payloads: []cache.Payload{{Kernel: c.Kernel}}}
+	_, err := store.Save(path, m, func(w io.Writer) error { return c.writeDescriptions(w, words) })
 	return err
 }
 

@@ -19,7 +19,7 @@ func TestDecompositionRefuses(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "codes.npz")
 	write := func(d *Codes) {
-		if err := d.Save(path, origin.Origin{}); err != nil {
+		if err := d.Save(nil, path, origin.Origin{}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -21,6 +22,8 @@ type Components struct {
 	Artefact *cache.Artefact // nil for a file of another program
 
 	tensor *Tensor
+	ov     *decomp.OV // instead of a file
+	team   par.Team   // with ov
 }
 
 // Components opens a file of components, [H,C,O] of pairs or [C,O] of neurons.
@@ -50,8 +53,19 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	return c, nil
 }
 
+// DirectionsOf are pairs' components as far as the weights alone tell: v/|v|, which is
+// PC0 up to its sign, the direction that a larger score adds. It is zero where v is.
+func DirectionsOf(p *decomp.OV, team par.Team) *Components {
+	return &Components{Path: "the weights", Units: unit.Layered{Shape: unit.Shape{p.Heads, p.Neurons}}, OutDim: p.OutDim, ov: p, team: team}
+}
+
 // Close closes the file.
-func (c *Components) Close() error { return c.tensor.Close() }
+func (c *Components) Close() error {
+	if c.ov != nil {
+		return nil
+	}
+	return c.tensor.Close()
+}
 
 // Read returns the components of some units, [len(units),O].
 func (c *Components) Read(units []int) ([]float32, error) {
@@ -89,7 +103,9 @@ func (c *Components) ReadRows(do func(first int, rows []float32) error) error {
 // ReadRange fills rows [U,O] with the components of the units from first on.
 func (c *Components) ReadRange(rows []float32, first int) error {
 	t := c.tensor
-	if t.file == nil {
+	if c.ov != nil {
+		c.ov.UnitDirections(rows, first, c.team)
+	} else if t.file == nil {
 		copy(rows, t.data[first*c.OutDim:])
 	} else if err := t.file.ReadFloat32(rows, int64(first)*int64(c.OutDim)); err != nil {
 		return err

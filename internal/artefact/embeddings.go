@@ -66,18 +66,18 @@ func (r Reader) UnitEmbeddings(path string, facts Facts, outDim int) (*Embedding
 
 // SaveEmbeddings writes embeddings [M,O] to .npy or .pt. compute is called while
 // the file is locked, so that a second writer does not do the same work.
-func SaveEmbeddings(path string, texts, outDim int, o origin.Origin, compute func() ([]float32, error)) error {
+func (w Writer) SaveEmbeddings(path string, texts, outDim int, o origin.Origin, compute func() ([]float32, error)) error {
 	shape := []int{texts, outDim}
 	m := cache.Manifest{Kind: KindEmbeddings, Axes: []string{"M", "O"}, Shape: shape, DType: npy.Float32.String(), Origin: o}
-	_, err := cache.Save(path, m, func(w io.Writer) error {
+	_, err := w.Store.Save(path, m, func(to io.Writer) error {
 		rows, err := compute()
 		if err != nil {
 			return err
 		}
 		if filepath.Ext(path) == ".pt" {
-			return ptfile.WriteTensor(w, shape, rows)
+			return ptfile.WriteTensor(to, shape, rows)
 		}
-		return npy.WriteFloat32(w, shape, rows)
+		return npy.WriteFloat32(to, shape, rows)
 	})
 	return err
 }
@@ -119,6 +119,29 @@ func CheckTensor(path string) error {
 		return err
 	}
 	return checkFinite(path, data, shape)
+}
+
+// CheckTensors returns an error unless all floating-point tensors of a checkpoint are
+// finite.
+func CheckTensors(path string) error {
+	f, err := ptfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, t := range f.Tensors() {
+		if !t.DType.IsFloat() {
+			continue
+		}
+		data := make([]float32, t.Len())
+		if err := f.Float32(t, data); err != nil {
+			return err
+		}
+		if i := FirstNonFinite(data); i >= 0 {
+			return NotFinite(path+": "+foreign.Name(t.Name), i, t.Shape, data[i])
+		}
+	}
+	return nil
 }
 
 // startsWith reports whether a file begins with magic bytes.

@@ -26,6 +26,7 @@ const (
 	KindSinkChanges     = "sink changes"     // mean, of pairs' norms without the sink, [H,C]
 	KindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
 	KindPolysemanticity = "polysemanticity"  // of units, [H,C] or [C]
+	KindWordScores      = "word scores"      // how true units' words are, [H,C,4] or [C,4]
 	KindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
 	KindMask            = "mask"             // bool, which units are kept, [H,C] or [C]
 	KindFeatures        = "features"         // of images, not normalised, [B,O], or [V,B,O] of several variants
@@ -34,6 +35,7 @@ const (
 	KindDescriptions    = "descriptions"     // codes as JSON
 	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
+	KindCheckpoint      = "checkpoint"       // of a model with edited pairs, [H,C,O]
 )
 
 // The files of a folder of a collection.

@@ -11,6 +11,12 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
+// What the units of a mask are, by the reference's names for what can be ablated.
+const (
+	MaskOfPairs   = "neur_head_reprs"
+	MaskOfNeurons = "neur_reprs"
+)
+
 // Mask reads which units are kept. The artefact is nil for another program's file.
 func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache.Artefact, error) {
 	mask, err := r.Open(path, facts, KindMask)
@@ -32,8 +38,8 @@ func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache
 }
 
 // SaveMask writes which units are kept.
-func SaveMask(path string, units unit.Shape, keep []bool, o origin.Origin) error {
+func (w Writer) SaveMask(path string, units unit.Shape, keep []bool, o origin.Origin) error {
 	m := cache.Manifest{Kind: KindMask, Axes: units.Axes(), Shape: units, DType: npy.Bool.String(), Origin: o}
-	_, err := cache.Save(path, m, func(w io.Writer) error { return npy.Write(w, units, keep) })
+	_, err := w.Store.Save(path, m, func(to io.Writer) error { return npy.Write(to, units, keep) })
 	return err
 }

@@ -42,9 +42,9 @@ func AddParent(o *origin.Origin, role, path string, a *cache.Artefact) error {
 	return err
 }
 
-// AddRead adds to an origin a file of a kind that is to be read.
-func (r Reader) AddRead(o *origin.Origin, role, path, kind string) error {
-	a, err := r.Open(path, nil, kind)
+// AddRead adds to an origin a file of a kind that is to be read, and that facts hold of.
+func (r Reader) AddRead(o *origin.Origin, role, path string, facts Facts, kind string) error {
+	a, err := r.Open(path, facts, kind)
 	if err != nil {
 		return err
 	}

@@ -111,6 +111,23 @@ func (s *Scores) Read(rows []float32, first int) error {
 	return nil
 }
 
+// ReadPairs fills columns [B,n] with the scores of n pairs of one head, of the
+// neurons from first on, for every image.
+func (s *Scores) ReadPairs(columns []float32, head, first, n int) error {
+	C := s.OV.Neurons
+	each, from := int64(s.OV.Heads*C), int64(head*C+first)
+	for b := range s.Images {
+		row := columns[b*n : (b+1)*n]
+		if err := s.file.ReadFloat32(row, int64(b)*each+from); err != nil {
+			return err
+		}
+		if i := FirstNonFinite(row); i >= 0 {
+			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), b, unit.Pair(head*C+first+i, C), row[i])
+		}
+	}
+	return nil
+}
+
 // ImageNames returns the names of the images that a folder has rows of.
 func ImageNames(a *cache.Artefact) ([]string, error) {
 	path, err := a.Payload(ImagesFile)

@@ -8,9 +8,84 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 )
+
+// A Writer writes the artefacts of stages that make them in one go. One that was made
+// from something else is replaced only in a Restart.
+type Writer struct {
+	Store   *cache.Store
+	Restart bool                             // discard what was made from something else
+	Note    func(format string, args ...any) // for people; may be nil
+}
+
+// MayReplace returns an error if what is at path must stay: another program's file,
+// an artefact of another kind (cache.ErrExists), or, but for a Restart, one that was
+// made from something else than from (cache.ErrStale). An empty path is fine. Callers
+// ask before long work; the Save methods do not ask again.
+func (w Writer) MayReplace(path, kind string, from origin.Origin) error {
+	if path == "" {
+		return nil
+	}
+	if err := w.Store.CanSave(path, kind); err != nil || w.Restart {
+		return err
+	}
+	a, err := cache.Open(path)
+	removed := errors.Is(err, cache.ErrRemoved)
+	if removed || errors.Is(err, cache.ErrDamaged) {
+		a, err = cache.Inspect(path)
+	}
+	if err != nil {
+		return nil // nothing is there that says what it was made from
+	}
+	if err := a.IsOf(kind, from); err != nil {
+		return hint.With(err, startOver)
+	}
+	if removed {
+		w.sayRemoved(path)
+	}
+	return nil
+}
+
+// Complete returns the artefact at path if it is finished and need not be made again;
+// nil if there is none, its file was removed, or in a Restart. Another program's file
+// and an artefact of another kind are cache.ErrExists. One that was made from something
+// else than from, which is given the origin that it has, is cache.ErrStale, with its
+// file or without.
+func (w Writer) Complete(path, kind string, from func(has origin.Origin) origin.Origin) (*cache.Artefact, error) {
+	if err := w.Store.CanSave(path, kind); err != nil || w.Restart {
+		return nil, err
+	}
+	a, err := cache.Open(path)
+	if errors.Is(err, cache.ErrMissing) || errors.Is(err, cache.ErrNoManifest) {
+		return nil, nil
+	}
+	removed := errors.Is(err, cache.ErrRemoved)
+	if removed {
+		a, err = cache.Inspect(path)
+	}
+	if err == nil {
+		err = a.IsOf(kind, from(a.Manifest.Origin))
+	}
+	switch {
+	case err != nil:
+		return nil, hint.With(err, startOver)
+	case removed:
+		w.sayRemoved(path)
+		return nil, nil
+	}
+	return a, nil
+}
+
+func (w Writer) sayRemoved(path string) {
+	if w.Note != nil {
+		w.Note(RemovedNote, path)
+	}
+}
+
+const startOver = "give another path, or discard what is there with {restart}"
 
 // An Output is a .npy file that a stage fills row after row.
 type Output struct {
@@ -25,7 +100,7 @@ func NewOutput(kind, path string, axes []string, shape []int, o origin.Origin) O
 
 // SaveTogether writes several files at once: fill gets a writer for each, in
 // their order, behind the .npy header. What is not wanted is discarded.
-func SaveTogether(outputs []Output, fill func(writers []io.Writer) error) error {
+func (w Writer) SaveTogether(outputs []Output, fill func(writers []io.Writer) error) error {
 	writers := make([]io.Writer, 0, len(outputs))
 	var next func(rest []Output) error
 	next = func(rest []Output) error {
@@ -36,11 +111,11 @@ func SaveTogether(outputs []Output, fill func(writers []io.Writer) error) error 
 			writers = append(writers, io.Discard)
 			return next(rest[1:])
 		}
-		_, err := cache.Save(rest[0].Path, rest[0].Manifest, func(w io.Writer) error {
-			if _, err := w.Write(npy.AppendHeader(nil, npy.Float32, rest[0].Manifest.Shape)); err != nil {
+		_, err := w.Store.Save(rest[0].Path, rest[0].Manifest, func(to io.Writer) error {
+			if _, err := to.Write(npy.AppendHeader(nil, npy.Float32, rest[0].Manifest.Shape)); err != nil {
 				return err
 			}
-			writers = append(writers, w)
+			writers = append(writers, to)
 			return next(rest[1:])
 		})
 		return err
@@ -49,8 +124,8 @@ func SaveTogether(outputs []Output, fill func(writers []io.Writer) error) error 
 }
 
 // SaveFloat32 writes a whole tensor.
-func SaveFloat32(kind, path string, axes []string, shape []int, values []float32, o origin.Origin) error {
-	return SaveTogether([]Output{NewOutput(kind, path, axes, shape, o)}, func(w []io.Writer) error { return Put(w[0], values) })
+func (w Writer) SaveFloat32(kind, path string, axes []string, shape []int, values []float32, o origin.Origin) error {
+	return w.SaveTogether([]Output{NewOutput(kind, path, axes, shape, o)}, func(to []io.Writer) error { return Put(to[0], values) })
 }
 
 // Put writes values as they are in a .npy file.
@@ -80,7 +155,7 @@ func MakeFolders(paths ...string) error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
-		probe, err := os.CreateTemp(dir, ".clipnh-*.tmp")
+		probe, err := os.CreateTemp(dir, cache.ProbePattern)
 		if err != nil {
 			return fmt.Errorf("%s: cannot be written: %w", path, errors.Unwrap(err))
 		}

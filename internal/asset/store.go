@@ -55,6 +55,7 @@ func Home() (string, error) {
 // A Store is a folder of assets and the table of those that it can hold.
 type Store struct {
 	Dir   string // HOME/assets; need not exist
+	Files *cache.Store
 	table []configs.Asset
 }
 
@@ -148,7 +149,7 @@ func (s *Store) Locate(ctx context.Context, a configs.Asset) (string, error) {
 	if sum != a.SHA256 {
 		return "", hinted{fmt.Errorf("%s: %w: SHA-256 %s, want %s", path, cache.ErrDamaged, sum, a.SHA256), fetch}
 	}
-	now.write(path) // a folder that cannot be written is summed up each time
+	now.write(s.Files, path) // a folder that cannot be written is summed up each time
 	return path, nil
 }
 
@@ -201,8 +202,8 @@ func readCheck(path string) check {
 	return c
 }
 
-func (c check) write(path string) error {
-	return cache.WriteFile(path+checkedSuffix, func(w io.Writer) error {
+func (c check) write(store *cache.Store, path string) error {
+	return store.WriteFile(path+checkedSuffix, func(w io.Writer) error {
 		return json.NewEncoder(w).Encode(c)
 	})
 }
@@ -228,7 +229,7 @@ func (s *Store) Fetch(ctx context.Context, c *download.Client, a configs.Asset, 
 	if err != nil {
 		return f, err
 	}
-	newCheck(a.SHA256, info).write(f.Path) // as in Locate
+	newCheck(a.SHA256, info).write(s.Files, f.Path) // as in Locate
 	return f, nil
 }
 
@@ -263,7 +264,7 @@ func (s *Store) create() error {
 	if _, err := os.Stat(tag); err != nil {
 		// A courtesy to backup programs: that the folder cannot be written shows
 		// soon enough where something is fetched.
-		cache.WriteFile(tag, func(w io.Writer) error {
+		s.Files.WriteFile(tag, func(w io.Writer) error {
 			_, err := io.WriteString(w, cacheTag)
 			return err
 		})

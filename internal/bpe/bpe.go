@@ -72,6 +72,20 @@ func (t *Tokenizer) Encode(text string, context int) []int32 {
 	return ids
 }
 
+// Length is the number of tokens of a whole text, start-of-text and end-of-text
+// included: how many Encode would return if the context had no bound.
+func (t *Tokenizer) Length(text string) int {
+	n := 2
+	rest := clean(text)
+	for {
+		var word string
+		if word, rest = cutWord(rest); word == "" {
+			return n
+		}
+		n += len(t.word(word))
+	}
+}
+
 // word returns the ids of one word; callers must not change them.
 func (t *Tokenizer) word(word string) []int32 {
 	t.mu.RLock()

@@ -21,6 +21,10 @@ import (
 //
 // A ChunkWriter must not be used by several goroutines.
 type ChunkWriter struct {
+	// Kernel is the family that has computed the chunks and files which are added
+	// next; see Families. It is this process's unless it is set.
+	Kernel string
+
 	disk disk
 	at   layout
 	plan Manifest
@@ -57,7 +61,7 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if plan.Payload != "" {
 		at = folderLayout(path, plan.Payload)
 	}
-	w := &ChunkWriter{disk: d, at: at, row: npy.Header{Shape: plan.Row}.Count()}
+	w := &ChunkWriter{Kernel: Family(), disk: d, at: at, row: npy.Header{Shape: plan.Row}.Count()}
 	if w.plan, err = plan.manifest(at); err != nil {
 		return nil, err
 	}
@@ -141,13 +145,13 @@ func (w *ChunkWriter) Damaged() int { return w.damaged }
 // why it is made again; empty if it is not.
 func (w *ChunkWriter) Removed() string { return w.removed }
 
-// LockNote is what a person should know about the lock that w holds, such as that it
-// outlasts a kill; most often nothing.
-func (w *ChunkWriter) LockNote() string {
-	if w.lock == nil {
-		return ""
+// Families returns the families of kernels that computed the finished chunks.
+func (w *ChunkWriter) Families() string {
+	finished := make([]Chunk, len(w.chunks))
+	for i, c := range w.chunks {
+		finished[i] = c.Chunk
 	}
-	return w.lock.note
+	return familiesOf(finished)
 }
 
 // Rows returns the number of rows in the finished chunks.
@@ -225,7 +229,7 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
 	}
-	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Inputs: inputsText(sums)}, skipped}
+	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: SumsText(sums)}, skipped}
 	line, err := journalLine(c)
 	if err != nil {
 		return err
@@ -281,7 +285,7 @@ func (w *ChunkWriter) AddFile(name string, write func(io.Writer) error) error {
 	if err != nil {
 		return hint.With(err, goOn)
 	}
-	p.File = name
+	p.File, p.Kernel = name, w.Kernel
 	w.extra = append(w.extra, p)
 	return nil
 }

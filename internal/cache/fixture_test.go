@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 )
@@ -18,6 +19,7 @@ var update = flag.Bool("update", false, "rewrite testdata")
 // makeFixture writes an artefact of each form, and an unfinished one, into dir.
 func makeFixture(t *testing.T, dir string) {
 	t.Helper()
+	defer cpu.Force(cpu.Generic)() // whose name is in it
 	j := fixtureJob(dir)
 	if err := j.run(osDisk{}); err != nil {
 		t.Fatal(err)

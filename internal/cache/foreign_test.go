@@ -81,7 +81,7 @@ func TestDamagedOfAnotherKindStays(t *testing.T) {
 	for name, spoil := range map[string]func(path string) error{
 		"a byte short": func(path string) error { return os.Truncate(path, 3) },
 		"gone":         os.Remove,
-		"newer":        func(path string) error { return edit(path+".json", `"version": 3`, `"version": 4`) },
+		"newer":        func(path string) error { return edit(path+".json", `"version": 4`, `"version": 5`) },
 		"manifest":     func(path string) error { return edit(path+".json", `"bytes": 4`, `"bytes": 5`) },
 	} {
 		path := filepath.Join(t.TempDir(), "words.npy")

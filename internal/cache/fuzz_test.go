@@ -22,7 +22,7 @@ func FuzzManifest(f *testing.F) {
 	for _, m := range []Manifest{
 		{Kind: "means", Shape: []int{1}, Payloads: []Payload{{Bytes: 4, SHA256: sum}}},
 		{Kind: "scores", Shape: []int{3, 2}, DType: "float16", Inputs: 4, ChunkInputs: 2, Skipped: []Skipped{{"a", "b"}}, Payloads: []Payload{
-			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000", ""}, {1, "ffffffff", "0123456789abcdef"}}}, {File: "images.txt", SHA256: sum},
+			{File: "scores.npy", Bytes: 140, Header: 128, Chunks: []Chunk{{2, "00000000", "", ""}, {1, "ffffffff", "avx2", "0123456789abcdef"}}}, {File: "images.txt", SHA256: sum},
 		}},
 	} {
 		m.Format, m.Version = Format, Version

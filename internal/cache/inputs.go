@@ -2,6 +2,7 @@ package cache
 
 import (
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"strconv"
 	"strings"
@@ -18,8 +19,9 @@ func AddSum(sum, input uint32) uint32 {
 // SumText is a checksum as manifests have it.
 func SumText(sum uint32) string { return crcText(sum) }
 
-// inputsText returns checksums as Chunk.Inputs has them.
-func inputsText(sums []uint32) string {
+// SumsText returns checksums as Chunk.Inputs has them: eight digits each, without
+// separators.
+func SumsText(sums []uint32) string {
 	var b strings.Builder
 	for _, sum := range sums {
 		b.WriteString(crcText(sum))
@@ -30,15 +32,27 @@ func inputsText(sums []uint32) string {
 // InputSums returns the checksums of the chunk's inputs, or nil if they are not
 // known.
 func (c Chunk) InputSums() []uint32 {
+	sums, err := ParseSums(c.Inputs)
+	if err != nil {
+		return nil // checked when it was read
+	}
+	return sums
+}
+
+// ParseSums reads what SumsText has written.
+func ParseSums(text string) ([]uint32, error) {
+	if len(text)%8 != 0 {
+		return nil, fmt.Errorf("checksums of %d digits, want a multiple of 8", len(text))
+	}
 	var sums []uint32
-	for rest := c.Inputs; len(rest) >= 8; rest = rest[8:] {
-		sum, err := strconv.ParseUint(rest[:8], 16, 32)
+	for ; len(text) > 0; text = text[8:] {
+		sum, err := strconv.ParseUint(text[:8], 16, 32)
 		if err != nil {
-			return nil // checked when it was read
+			return nil, fmt.Errorf("checksum %q, want eight hexadecimal digits", text[:8])
 		}
 		sums = append(sums, uint32(sum))
 	}
-	return sums
+	return sums, nil
 }
 
 // InputSums returns the checksums of the inputs of the finished chunks, in order,

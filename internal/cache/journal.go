@@ -79,7 +79,7 @@ func parseJournal(data []byte) (*journal, error) {
 		if text, rest, ok = cutLine(rest); !ok || strict(text, &c) != nil {
 			break
 		}
-		if inputs := chunkInputs(j.plan, len(j.chunks)); c.Rows < 0 || len(c.Skipped) > inputs || c.Rows != inputs-len(c.Skipped) || !isHex(c.CRC, 4) || !c.inputsFit(j.plan, len(j.chunks)) {
+		if inputs := chunkInputs(j.plan, len(j.chunks)); c.Rows < 0 || len(c.Skipped) > inputs || c.Rows != inputs-len(c.Skipped) || !isHex(c.CRC, 4) || !c.inputsFit(j.plan, len(j.chunks)) || checkFamilies(c.Kernel) != nil {
 			break
 		}
 		j.chunks = append(j.chunks, c)

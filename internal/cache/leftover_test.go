@@ -2,10 +2,13 @@ package cache
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 )
 
 // TestLeftovers lists and removes the temporary files of killed runs, and neither
@@ -25,7 +28,7 @@ func TestLeftovers(t *testing.T) {
 			t.Errorf("found %v, %v, want %q", found, err, killed)
 		}
 		for i, l := range found {
-			if l != (Leftover{filepath.Join(dir, killed[i]), 4}) {
+			if l != (Leftover{filepath.Join(dir, killed[i]), 4, false}) {
 				t.Errorf("found %v, want %s", l, killed[i])
 			}
 		}
@@ -41,6 +44,84 @@ func TestLeftovers(t *testing.T) {
 	}
 	before["live.npy"] = "whole"
 	sameFiles(t, after, before)
+}
+
+// TestLeftoversOfEachKind tells what a killed run left from what is in use, and from
+// what others made.
+func TestLeftoversOfEachKind(t *testing.T) {
+	dir := t.TempDir()
+	if err := saveKind(filepath.Join(dir, "a.npy"), "means", "x"); err != nil {
+		t.Fatal(err)
+	}
+	manifest := files(t, dir)["a.npy.json"]
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := fmt.Sprintf("%s\nprocess 999999999\nmachine %s\n", lockMark, host)
+	const stays, goes, unmarked = 0, 1, 2
+	all := map[string]struct {
+		text string
+		is   int
+	}{
+		"a.npy.clipnh-0123456789abcdef.tmp": {"half", goes},
+		".clipnh-123456.tmp":                {"", goes},
+		".clipnh-77.tmp":                    {"not empty", stays},
+		".clipnh-x.tmp":                     {"", stays},
+		"a.npy.json.tmp":                    {manifest, goes},
+		"a.npy.tmp":                         {"half", unmarked},
+		"other.npy.tmp":                     {"half", stays},
+		"a.npy.lock":                        {"", goes},
+		"mean.npy.sum.run.lock":             {"", goes},
+		"other.lock":                        {"", stays},
+		"dead.npy.lock":                     {dead, goes},
+		"away.npy.lock":                     {strings.Replace(dead, host, host+"x", 1), stays},
+		"alive.npy.lock":                    {strings.Replace(dead, "999999999", fmt.Sprint(os.Getpid()), 1), stays},
+		"yarn.lock":                         {"# of another program", stays},
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	for name, f := range all {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(path, []byte(f.text), 0o666), os.Chtimes(path, hourAgo, hourAgo)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".clipnh-5.tmp"), nil, 0o666); err != nil { // in use, perhaps
+		t.Fatal(err)
+	}
+	before := files(t, dir)
+	found, err := RemoveLeftovers(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int{}
+	for _, l := range found {
+		if got[filepath.Base(l.Path)] = goes; l.Unmarked {
+			got[filepath.Base(l.Path)] = unmarked
+		}
+	}
+	for name, f := range all {
+		if got[name] != f.is {
+			t.Errorf("%s: %d, want %d", name, got[name], f.is)
+		}
+		if f.is == goes {
+			delete(before, name)
+		}
+	}
+	sameFiles(t, files(t, dir), before)
+
+	// A lock that somebody holds stays, however old.
+	release, err := LockArtefact(filepath.Join(dir, "a.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if err := os.Chtimes(filepath.Join(dir, "a.npy.lock"), hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := RemoveLeftovers(dir); err != nil || len(found) != 0 {
+		t.Errorf("while the lock is held: %v, %v", found, err)
+	}
 }
 
 // TestRemoveFile removes a state and what a killed run left of it, and nothing

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
@@ -79,6 +80,19 @@ func lockedBy(path string) error {
 		return hint.With(fmt.Errorf("%w, which is no longer running", err), fmt.Sprintf("it was killed: remove %s", path))
 	}
 	return hint.With(err, fmt.Sprintf("wait until it is done; if it is no longer running there, remove %s", path))
+}
+
+// lockOfDead reports whether the lock file at path says that it was made by a process
+// of this machine which is no longer running.
+func lockOfDead(path string) bool {
+	data, err := foreign.ReadFile(path, 4096)
+	lines := strings.Split(string(data), "\n")
+	if err != nil || lines[0] != lockMark || len(lines) < 3 {
+		return false
+	}
+	pid, err := strconv.Atoi(strings.TrimPrefix(lines[1], "process "))
+	host, e := os.Hostname()
+	return err == nil && e == nil && lines[2] == "machine "+host && !alive(pid)
 }
 
 func notALock(path string) error {

@@ -23,8 +23,8 @@ const (
 
 	// Version is the version written. Versions minVersion to Version are read.
 	// Version 1 has no checksums of inputs, nor of the manifest itself. Versions 1
-	// and 2 have an origin.Legacy.
-	Version    = 3
+	// and 2 have an origin.Legacy; up to 3, families of kernels are not known.
+	Version    = 4
 	minVersion = 1
 
 	// maxManifest bounds a manifest or journal: over a million chunks.
@@ -69,14 +69,16 @@ type Payload struct {
 	File   string  `json:"file,omitempty"` // name in the folder; empty if the artefact is a single file
 	Bytes  int64   `json:"bytes"`
 	SHA256 string  `json:"sha256,omitempty"` // of the whole file
+	Kernel string  `json:"kernel,omitempty"` // see Families; of a file with chunks those have theirs
 	Header int64   `json:"header,omitempty"` // bytes before the first chunk
 	Chunks []Chunk `json:"chunks,omitempty"`
 }
 
 // Chunk is a run of rows of a collection.
 type Chunk struct {
-	Rows int    `json:"rows"`
-	CRC  string `json:"crc32c"` // of the rows' bytes
+	Rows   int    `json:"rows"`
+	CRC    string `json:"crc32c"`           // of the rows' bytes
+	Kernel string `json:"kernel,omitempty"` // that computed the rows; see Families
 
 	// Inputs has the CRC-32C of each of the chunk's inputs, skipped ones
 	// included, eight digits each without separators. It is empty if they are
@@ -222,6 +224,9 @@ func (m *Manifest) check() error {
 		case p.Chunks == nil && !isHex(p.SHA256, sha256.Size):
 			return fmt.Errorf("payload %d: bad sha256 %.80q", i, p.SHA256)
 		}
+		if err := checkFamilies(p.Kernel); err != nil {
+			return fmt.Errorf("payload %d: %w", i, err)
+		}
 		seen[p.File] = true
 	}
 	if main := m.Payloads[0]; main.Chunks != nil {
@@ -236,6 +241,9 @@ func (m *Manifest) check() error {
 			}
 			if !c.inputsFit(*m, i) {
 				return fmt.Errorf("chunk %d: bad checksums of inputs", i)
+			}
+			if err := checkFamilies(c.Kernel); err != nil {
+				return fmt.Errorf("chunk %d: %w", i, err)
 			}
 			rows += c.Rows
 		}

@@ -77,6 +77,9 @@ func brief(value string) string {
 	return text
 }
 
+// unwritten is what a field means that is left out where it has this value.
+var unwritten = map[string]string{"origin.code.method": `"omp"`}
+
 // differences lists the fields in which made and this differ, those of the
 // model first.
 func differences(made, this any) ([]Difference, error) {
@@ -91,12 +94,16 @@ func differences(made, this any) ([]Difference, error) {
 	var out []Difference
 	for field, value := range a {
 		if b[field] != value {
-			out = append(out, Difference{field, value, b[field]})
+			this, both := b[field]
+			if !both {
+				this = unwritten[field]
+			}
+			out = append(out, Difference{field, value, this})
 		}
 	}
 	for field, value := range b {
 		if _, both := a[field]; !both {
-			out = append(out, Difference{field, "", value})
+			out = append(out, Difference{field, unwritten[field], value})
 		}
 	}
 	sortDifferences(out)

@@ -12,8 +12,10 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -162,7 +164,7 @@ func (r *Repair) RestoreChunk(number int, fill func(put func(values []float32) e
 		return err
 	}
 	if int64(len(data)) != size || crcText(crc32.Checksum(data, castagnoli)) != c.CRC {
-		return r.other(fmt.Sprintf("chunk %d", number), fmt.Sprintf("%d rows of CRC-32C %s", c.Rows, c.CRC),
+		return r.other(c.Kernel, fmt.Sprintf("chunk %d", number), fmt.Sprintf("%d rows of CRC-32C %s", c.Rows, c.CRC),
 			fmt.Sprintf("%d rows of %s", int64(len(data))/max(row, 1), crcText(crc32.Checksum(data, castagnoli))))
 	}
 	if err := r.open(); err != nil {
@@ -197,7 +199,7 @@ func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != want.SHA256 {
-		return r.other(filepath.Base(path), "SHA-256 "+want.SHA256[:12], got[:12])
+		return r.other(want.Kernel, filepath.Base(path), "SHA-256 "+want.SHA256[:12], got[:12])
 	}
 	if _, err := writeAtomic(r.disk, path, write); err != nil {
 		return err
@@ -207,11 +209,30 @@ func (r *Repair) AddFile(name string, write func(io.Writer) error) error {
 }
 
 // other returns the error for work that gave other bytes than the first time.
-func (r *Repair) other(what, made, this string) error {
+func (r *Repair) other(kernel, what, made, this string) error {
+	advice := "make it again with {restart}"
+	switch {
+	case len(OtherFamilies(kernel, Family())) > 0:
+		made += fmt.Sprintf(" with %s kernels", strings.Join(Families(kernel), " and "))
+		this += fmt.Sprintf(" with %s", Family())
+	case kernel == "":
+		advice = fmt.Sprintf("the last digits depend on the kind of processor, which was not recorded: set %s, repair on a processor like that it was made on, or make it again with {restart}", cpu.Variable)
+	}
 	return hint.With(
 		fmt.Errorf("%s: %s: %w: made as %s, done again %s; nothing was written", r.at.path, what, ErrStale, made, this),
-		"the last digits depend on the kind of processor: repair on one like that it was made on, or make it again with {restart}",
+		advice,
 	)
+}
+
+// FileKernel returns the family of kernels that computed a payload without chunks, by
+// name; see Families.
+func (r *Repair) FileKernel(name string) string {
+	for _, p := range r.Manifest.Payloads {
+		if p.File == name {
+			return p.Kernel
+		}
+	}
+	return ""
 }
 
 // Close ends the repair. It may be called more than once.

@@ -26,7 +26,7 @@ func writeFile(d disk, path string, write func(io.Writer) error) error {
 
 // Save writes a single-file artefact and its manifest, path + ".json". It fills in
 // the fields Format, Version, Payloads and CRC of m, and returns the artefact's
-// Hash.
+// Hash. The payload's Kernel is this process's unless m has a payload with another.
 //
 // An older artefact of the same kind is replaced, once write has returned nil:
 // until then, and whenever something fails, it stays as it is. Anything else at
@@ -57,6 +57,9 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		if err != nil {
 			return err
 		}
+		if payload.Kernel = Family(); len(m.Payloads) == 1 && m.Payloads[0].Kernel != "" {
+			payload.Kernel = m.Payloads[0].Kernel
+		}
 		m.Payloads = []Payload{payload}
 		manifest, manifestTmp, err := writeManifestTemporary(d, at, m)
 		if err != nil {
@@ -78,11 +81,7 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 // Callers use it before long work. If a writer was killed while it replaced the
 // artefact, CanSave completes the replacement or takes it back.
 func CanSave(path, kind string) error {
-	path, err := target(path)
-	if err != nil {
-		return err
-	}
-	return canSave(osDisk{}, path, kind)
+	return (*Store)(nil).CanSave(path, kind)
 }
 
 func canSave(d disk, path, kind string) error {

@@ -195,11 +195,11 @@ func TestManifestVersions(t *testing.T) {
 	}
 	for _, tt := range []struct{ name, old, new, want string }{
 		{"good", "", "", ""},
-		{"newer", `"version": 3`, `"version": 4`, "unsupported version 4, want 1 to 3"},
-		{"newer, with new fields", `"version": 3`, `"version": 4, "colour": 3`, "unsupported version 4"},
-		{"older", `"version": 3`, `"version": 0`, "unsupported version 0"},
+		{"newer", `"version": 4`, `"version": 5`, "unsupported version 5, want 1 to 4"},
+		{"newer, with new fields", `"version": 4`, `"version": 5, "colour": 3`, "unsupported version 5"},
+		{"older", `"version": 4`, `"version": 0`, "unsupported version 0"},
 		{"other format", `"clipnh"`, `"else"`, `format "else"`},
-		{"unknown field", `"version": 3`, `"version": 3, "colour": 3`, "unknown field"},
+		{"unknown field", `"version": 4`, `"version": 4, "colour": 3`, "unknown field"},
 		{"other kind", `"means"`, `"norms"`, "the manifest's CRC-32C is not the one in it"},
 		{"path out of the folder", `"bytes": 4`, `"file": "../x", "bytes": 4`, "bad file name"},
 		{"no checksum", strings.Repeat("0", 64), "00", "bad sha256"},

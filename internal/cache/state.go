@@ -33,6 +33,7 @@ type State struct {
 	Kind     string
 	Origin   origin.Origin
 	Inputs   int
+	Store    *Store // nil is as in other places
 }
 
 // StateEnd is what the name of a state ends in.
@@ -62,7 +63,9 @@ type stateKey struct {
 func (s State) Path() string { return s.Artefact + StateEnd }
 
 // Lock keeps other writers of the artefact out until release is called.
-func (s State) Lock() (release func(), err error) { return LockArtefact(s.Path() + ".run") }
+func (s State) Lock() (release func(), err error) {
+	return s.Store.LockArtefact(s.Path() + ".run")
+}
 
 func (s State) key() stateKey {
 	return stateKey{stateFormat, Version, build.Current().Name(), s.Kind, s.Origin, s.Inputs}
@@ -71,7 +74,7 @@ func (s State) key() stateKey {
 // Save writes a state, wholly or not at all: progress as JSON, and what body
 // writes.
 func (s State) Save(progress any, body func(io.Writer) error) error {
-	return WriteFile(s.Path(), func(to io.Writer) error { return s.Write(to, progress, body) })
+	return s.Store.WriteFile(s.Path(), func(to io.Writer) error { return s.Write(to, progress, body) })
 }
 
 // Write is Save to any writer.
@@ -141,7 +144,7 @@ func (s State) Read(from io.Reader, progress any, body func(io.Reader) error) er
 }
 
 // Remove removes the state, if there is one, and what killed writers of it left.
-func (s State) Remove() error { return RemoveFile(s.Path()) }
+func (s State) Remove() error { return s.Store.RemoveFile(s.Path()) }
 
 // summing sums up what is read from r.
 type summing struct {

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"io"
+	"sync"
 )
 
 // A Store is how artefacts are written. The zero value, and nil, take lock files
@@ -16,7 +17,7 @@ type Store struct {
 	// file system cannot lock. It is called once for each kind of note.
 	Note func(text string)
 
-	noted bool
+	noted sync.Once
 }
 
 func (s *Store) disk() disk {
@@ -39,9 +40,8 @@ type noting struct {
 
 func (n noting) lock(path string) (*held, error) {
 	h, err := n.disk.lock(path)
-	if err == nil && h.note != "" && !n.store.noted {
-		n.store.noted = true
-		n.store.Note(h.note)
+	if err == nil && h.note != "" {
+		n.store.noted.Do(func() { n.store.Note(h.note) })
 	}
 	return h, err
 }
@@ -83,6 +83,18 @@ func (s *Store) OpenRepair(ctx context.Context, path string, progress func(bytes
 	}
 	return openRepair(ctx, s.disk(), path, progress)
 }
+
+// CanSave is the function of that name.
+func (s *Store) CanSave(path, kind string) error {
+	path, err := target(path)
+	if err != nil {
+		return err
+	}
+	return canSave(s.disk(), path, kind)
+}
+
+// RemoveFile is the function of that name.
+func (s *Store) RemoveFile(path string) error { return removeFile(s.disk(), path) }
 
 // LockArtefact is the function of that name.
 func (s *Store) LockArtefact(path string) (release func(), err error) {

@@ -38,6 +38,17 @@ func TemporaryOf(name string) (string, bool) {
 	return rest[:at], true
 }
 
+// ProbePattern is, for os.CreateTemp, the name of an empty file that is made and removed
+// to see whether a folder can be written to.
+const ProbePattern = ".clipnh-*.tmp"
+
+// IsProbe reports whether a file's name is one of ProbePattern.
+func IsProbe(name string) bool {
+	rest, ok := strings.CutSuffix(name, tmpSuffix)
+	number, ours := strings.CutPrefix(rest, temporaryMark)
+	return ok && ours && number != "" && strings.Trim(number, "0123456789") == ""
+}
+
 // createTemporary makes an empty file beside path, which it is for.
 func createTemporary(d disk, path string) (diskFile, string, error) {
 	for try := 0; ; try++ {

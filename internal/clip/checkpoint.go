@@ -94,6 +94,9 @@ func (ck *Checkpoint) Close() error { return ck.file.Close() }
 // Path is the path that was given to Open.
 func (ck *Checkpoint) Path() string { return ck.path }
 
+// Paths are the files that it is made of: one, or an index and its shards.
+func (ck *Checkpoint) Paths() []string { return ck.file.Paths() }
+
 // Format names the format of the file, such as "torchscript".
 func (ck *Checkpoint) Format() string { return ck.file.Format() }
 

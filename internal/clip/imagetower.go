@@ -17,6 +17,8 @@ type ImageTower interface {
 	Config() Config
 	// ImageLen is the number of floats of one normalised image.
 	ImageLen() int
+	// ScoresLen is the number of scores of one image; 0 where its options ask for none.
+	ScoresLen() int
 	// Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
 	// results for an image depend neither on the other images of the call nor on the
 	// number of threads.

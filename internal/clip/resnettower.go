@@ -86,6 +86,9 @@ func (t *ResNetTower) OV() *decomp.OV { return t.ov }
 // of a tower of another size.
 func (t *ResNetTower) ImageLen() int { return 3 * t.h * t.w }
 
+// ScoresLen is H*C.
+func (t *ResNetTower) ScoresLen() int { return t.config.Heads() * t.config.Neurons() }
+
 // Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
 // results for an image depend neither on the other images of the call nor on the
 // number of threads.

@@ -51,6 +51,15 @@ func (t *ViTTower) Config() Config { return t.config }
 // ImageLen is the number of floats of one normalised image, 3*S*S.
 func (t *ViTTower) ImageLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
 
+// ScoresLen is P*H*N of the P layers after that of the neurons.
+func (t *ViTTower) ScoresLen() int {
+	if !t.options.Pairs {
+		return 0
+	}
+	v := t.config.ViT
+	return (v.Layers - 1 - t.options.NeuronLayer) * v.Heads * v.MLP
+}
+
 // Run sends images [B,3,S,S] through the tower and fills out; see ImageTower.
 func (t *ViTTower) Run(images []float32, out Output) error {
 	n := len(images) / t.ImageLen()

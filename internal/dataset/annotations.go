@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -96,24 +99,53 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 	return names, nil
 }
 
-// labels makes the label map of an image, of ids of categories, 0 where there
-// is no mask.
-func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Labels, error) {
-	fail := func(err error) error {
-		return fmt.Errorf("read label map: %s: %s: %w", a.path, foreign.Name(name), err)
+// checksum returns the CRC-32C of the masks of an image, as the file has them.
+func (a *annotations) checksum(name string) (uint32, error) {
+	file, err := a.open(name)
+	if err != nil {
+		return 0, err
 	}
+	defer file.Close()
+	sum := crc32.New(castagnoli)
+	for _, where := range a.images[name].masks {
+		if _, err := io.Copy(sum, io.NewSectionReader(file, where.at, int64(where.length))); err != nil {
+			return 0, a.failed(name, err)
+		}
+	}
+	return sum.Sum32(), nil
+}
+
+// open opens the file, which must be the one that was indexed.
+func (a *annotations) open(name string) (*os.File, error) {
 	file, err := foreign.Open(a.path)
 	if err != nil {
 		return nil, fmt.Errorf("read label map: %w", err)
 	}
-	defer file.Close()
 	info, err := file.Stat()
 	if err != nil {
+		file.Close()
 		return nil, fmt.Errorf("read label map: %w", err)
 	}
 	if info.Size() != a.size || !info.ModTime().Equal(a.changed) {
-		return nil, fail(errors.New("the file was changed after it was listed"))
+		file.Close()
+		return nil, a.failed(name, errors.New("the file was changed after it was listed"))
 	}
+	return file, nil
+}
+
+func (a *annotations) failed(name string, err error) error {
+	return fmt.Errorf("read label map: %s: %s: %w", a.path, foreign.Name(name), err)
+}
+
+// labels makes the label map of an image, of ids of categories, 0 where there
+// is no mask.
+func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Labels, error) {
+	fail := func(err error) error { return a.failed(name, err) }
+	file, err := a.open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
 	m := a.images[name]
 	labels, err := imageprep.NewLabels(m.w, m.h, o)
 	if err != nil {

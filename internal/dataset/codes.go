@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -22,7 +23,7 @@ type codes struct {
 
 // newCodes tabulates a layout's convention. Where the source lists ids, a
 // number is first the id of a label, and numbers that are not listed do not
-// count. Label 0 is unlabelled where the layout reduces zero, and class c is
+// count, or, where it lists these too, are of another numbering. Label 0 is unlabelled where the layout reduces zero, and class c is
 // label c+1.
 func newCodes(l configs.Layout, source configs.LabelSource, classes int) *codes {
 	c := &codes{classOf: make([]uint16, math.MaxUint16+1)}
@@ -44,8 +45,16 @@ func newCodes(l configs.Layout, source configs.LabelSource, classes int) *codes 
 		c.classOf[v] = label(v)
 	}
 	if source.IDs != nil {
+		others := uint16(Ignore)
+		if len(source.Unlabelled) > 0 {
+			others = unknown
+			c.want = fmt.Sprintf("one of the data set's %d ids, which are up to %d with gaps", len(source.IDs), slices.Max(source.IDs))
+		}
 		for v := range c.classOf {
-			c.classOf[v] = Ignore
+			c.classOf[v] = others
+		}
+		for _, id := range source.Unlabelled {
+			c.classOf[id] = Ignore
 		}
 		for i, id := range source.IDs {
 			c.classOf[id] = label(i)
@@ -65,7 +74,7 @@ func (c *codes) apply(m *imageprep.Labels) error {
 		if class == unknown {
 			return hinted{
 				fmt.Errorf("label %d at column %d of row %d, want %s", v, i%m.W, i/m.W, c.want),
-				"the config describes other label maps than these, or lists other classes",
+				"the config describes other label maps than these, perhaps numbered from another first number, or lists other classes",
 			}
 		}
 		m.Pix[i] = class

@@ -44,6 +44,10 @@ type Dataset struct {
 	Items   []Item
 	Classes []string // names of the classes; none if there are no labels
 
+	// ClassesFile is the classes.txt that gave the classes' order and names, empty if
+	// there was none.
+	ClassesFile string
+
 	// Skipped are entries of the folder that are not among the items, in the
 	// order of their paths: subfolders that cannot be read or are nested too
 	// deep, images whose name is not one line of UTF-8, and images outside

@@ -3,6 +3,7 @@ package dataset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -49,10 +50,37 @@ func (d *Dataset) FingerprintOf(sizes []int64) string {
 	return hex.EncodeToString(sum.Sum(nil))
 }
 
-// fingerprint is FingerprintOf for the files that each adds.
-func fingerprint(each func(add func(name, path string))) string {
+// SceneSizes are the sizes of a scene's image and label file, as Dataset.Sizes has
+// them.
+type SceneSizes struct{ Image, Labels int64 }
+
+// Sizes returns the sizes of each scene's files, as Dataset.Sizes does. A file that
+// holds the labels of all scenes is looked at once.
+func (s *Scenes) Sizes() []SceneSizes {
+	sizes := make([]SceneSizes, len(s.Items))
+	for i, scene := range s.Items {
+		sizes[i].Image = size(scene.Path)
+		if i > 0 && scene.Labels == s.Items[i-1].Labels {
+			sizes[i].Labels = sizes[i-1].Labels
+		} else {
+			sizes[i].Labels = size(scene.Labels)
+		}
+	}
+	return sizes
+}
+
+// Fingerprint is FingerprintOf the sizes that the files have now.
+func (s *Scenes) Fingerprint() string { return s.FingerprintOf(s.Sizes()) }
+
+// FingerprintOf is the SHA-256, in hex, of the names and sizes of images and label
+// files in order, as that of a Dataset.
+func (s *Scenes) FingerprintOf(sizes []SceneSizes) string {
+	above := len(join(s.Root, ""))
 	sum := sha256.New()
-	each(func(name, path string) { sum.Write(fingerprintLine(name, size(path))) })
+	for i, scene := range s.Items {
+		sum.Write(fingerprintLine(scene.Name, sizes[i].Image))
+		sum.Write(fingerprintLine(filepath.ToSlash(scene.Labels[above:]), sizes[i].Labels))
+	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
 

@@ -25,10 +25,16 @@ func splitFolder(dir, split string) string {
 	return dir
 }
 
+// splitsFolder returns the folder of ImageNet's splits: dir, or the folder below it
+// where Kaggle's download has them.
+func splitsFolder(dir string) string {
+	return splitFolder(dir, filepath.FromSlash("ILSVRC/Data/CLS-LOC"))
+}
+
 // readImageNetTest lists the images that lie in dir/test, or in dir, in name
 // order. They have no labels.
 func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
-	root := splitFolder(dir, "test")
+	root := splitFolder(splitsFolder(dir), "test")
 	f := &finder{ctx: ctx}
 	if err := f.find(root); err != nil {
 		return nil, err
@@ -41,25 +47,31 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 }
 
 // readImageNetVal lists the images of dir/val, or of dir: one folder a class,
-// images at any depth within. The order is by folder, then by name.
+// images at any depth within. The order is by folder, then by name. Where there are
+// only images, a table says which class each is of; see solutionFile.
 //
-// Labels are the folders' places in sorted order, as in torchvision's
-// ImageFolder, but as numbers where all folders are named by numbers; with all of ImageNet's folders, named by WordNet id, these are
-// ImageNet's indices, but not with some of them. A file classes.txt with a line
-// "folder<TAB>name" per class overrides this: it gives the order and the names.
-// It is next to val, or in dir if there is no dir/val. It must list every folder,
-// and may list others.
+// Labels are the classes' places in sorted order, as in torchvision's
+// ImageFolder, but as numbers where all folders are named by numbers; with all of
+// ImageNet's folders, named by WordNet id, these are ImageNet's indices, but not with
+// some of them. A file classes.txt with a line "folder<TAB>name" per class overrides
+// this: it gives the order and the names. It is next to val, or in dir if there is no
+// dir/val. It must list every folder, and may list others.
 func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
-	root := splitFolder(dir, "val")
-	folders, stray, err := classFolders(ctx, root)
+	v, err := openVal(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	labels, names, err := classLabels(dir, root, folders)
+	root, folders, stray := v.root, v.folders, v.stray
+	table := classTable(dir, root)
+	labels, names, err := classLabels(table, root, folders)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Root: root, Classes: names}
+	d := &Dataset{Root: root, Classes: names, ClassesFile: table}
+	if v.solution != "" {
+		d.label(v, labels)
+		return d, nil
+	}
 	f := &finder{ctx: ctx, deep: true, files: stray.files, folders: len(folders)}
 	for _, folder := range folders {
 		f.images = f.images[:0]
@@ -83,52 +95,32 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	if len(stray.images) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d images, but none in a folder of its class", root, len(stray.images)),
-			`move each image into the folder of its class, or use "{dataset} images" for images without labels`,
+			"move each image into the folder of its class, put " + solutionName + " next to them, or use \"{dataset} images\" for images without labels",
 		}
 	}
 	return nil, f.noImages(root)
 }
 
-// classFolders returns the names of the folders in root, sorted, and the files next to
-// them.
-func classFolders(ctx context.Context, root string) (folders []string, stray *finder, err error) {
-	stray = &finder{ctx: ctx}
-	err = stray.entries(root, func(e fs.DirEntry) error {
-		path := join(root, e.Name())
-		switch {
-		case e.IsDir() || linksToFolder(e, path):
-			folders = append(folders, e.Name())
-		case isImage(e.Name()):
-			stray.images = append(stray.images, path)
-		default:
-			stray.files.add(e.Name())
-		}
-		return nil
-	})
-	slices.Sort(folders)
-	return folders, stray, err
-}
-
 const classesFile = "classes.txt"
 
-// classTable returns the path of the file that lists the classes, empty if there is
-// none.
+// classTable returns the path of the file that lists the classes of the images in root,
+// empty if there is none.
 func classTable(dir, root string) string {
-	table := join(dir, classesFile)
-	_, err := os.Stat(table)
-	if errors.Is(err, fs.ErrNotExist) && root == dir && filepath.Base(dir) == "val" {
-		table = join(filepath.Dir(dir), classesFile)
-		_, err = os.Stat(table)
+	tables := []string{join(dir, classesFile), join(splitsFolder(dir), classesFile)}
+	if root == dir && filepath.Base(dir) == "val" {
+		tables = append(tables, join(filepath.Dir(dir), classesFile))
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return ""
+	for _, table := range tables {
+		if _, err := os.Stat(table); !errors.Is(err, fs.ErrNotExist) {
+			return table
+		}
 	}
-	return table
+	return ""
 }
 
-// classLabels returns the label of each folder and the names of all classes.
-func classLabels(dir, root string, folders []string) (labels map[string]int, names []string, err error) {
-	table := classTable(dir, root)
+// classLabels returns the label of each folder and the names of all classes, those of
+// a table if there is one.
+func classLabels(table, root string, folders []string) (labels map[string]int, names []string, err error) {
 	if table == "" {
 		labels = make(map[string]int, len(folders))
 		for i, folder := range sortClasses(folders) {
@@ -184,16 +176,16 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	dir := filepath.Clean(o.Path)
 	switch o.Kind {
 	case ImageNetVal:
-		root := splitFolder(dir, "val")
-		folders, _, err := classFolders(ctx, root)
+		v, err := openVal(ctx, dir)
 		if err != nil {
 			return nil, err
 		}
-		c := &Classes{Path: root}
-		if table := classTable(dir, root); table != "" {
+		c := &Classes{Path: cmp.Or(v.solution, v.root)}
+		table := classTable(dir, v.root)
+		if table != "" {
 			c.Path, c.Table = table, true
 		}
-		_, c.Names, err = classLabels(dir, root, folders)
+		_, c.Names, err = classLabels(table, v.root, v.folders)
 		return c, err
 	case Cars:
 		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,36 +102,60 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 	return s, nil
 }
 
-// ReadLabels reads the label map of scene i: the class of each pixel, from 0, or
-// Ignore. A number that the data set's convention does not know is an error.
-func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, error) {
+// LabelBytes are the bytes that say what a scene's label map is.
+type LabelBytes struct {
+	Size   int64  // of the file that holds them
+	CRC    uint32 // CRC-32C of the file, or of the scene's part where it is that of all scenes
+	decode func(imageprep.Options) (*imageprep.Labels, error)
+}
+
+// LoadLabels reads the bytes of the label map of scene i. What is in them is left to
+// Decode to refuse.
+func (s *Scenes) LoadLabels(i int) (*LabelBytes, error) {
 	scene := s.Items[i]
-	var labels *imageprep.Labels
-	var err error
+	b := &LabelBytes{}
+	var decode func(imageprep.Options) (*imageprep.Labels, error)
 	if s.marks != nil {
-		labels, err = s.marks.labels(scene.Name, o)
+		var err error
+		if b.CRC, err = s.marks.checksum(scene.Name); err != nil {
+			return nil, err
+		}
+		b.Size = s.marks.size
+		decode = func(o imageprep.Options) (*imageprep.Labels, error) { return s.marks.labels(scene.Name, o) }
 	} else {
-		labels, err = imageprep.ReadLabels(scene.Labels, o)
+		f, err := imageprep.LoadLabels(scene.Labels)
+		if err != nil {
+			return nil, err
+		}
+		b.Size, b.CRC = f.Size, crc32.Checksum(f.Bytes, castagnoli)
+		decode = f.DecodeLabels
 	}
+	b.decode = func(o imageprep.Options) (*imageprep.Labels, error) {
+		labels, err := decode(o)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.codes.apply(labels); err != nil {
+			return nil, fmt.Errorf("read label map: %s: %w", scene.Labels, err)
+		}
+		return labels, nil
+	}
+	return b, nil
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Decode returns the label map: the class of each pixel, from 0, or Ignore. A number
+// that the data set's convention does not know is an error.
+func (b *LabelBytes) Decode(o imageprep.Options) (*imageprep.Labels, error) { return b.decode(o) }
+
+// ReadLabels is LoadLabels and Decode.
+func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, error) {
+	b, err := s.LoadLabels(i)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.codes.apply(labels); err != nil {
-		return nil, fmt.Errorf("read label map: %s: %w", scene.Labels, err)
-	}
-	return labels, nil
-}
-
-// Fingerprint is the SHA-256, in hex, of the names and sizes of images and
-// label files in order, as that of a Dataset.
-func (s *Scenes) Fingerprint() string {
-	above := len(join(s.Root, ""))
-	return fingerprint(func(add func(name, path string)) {
-		for _, scene := range s.Items {
-			add(scene.Name, scene.Path)
-			add(filepath.ToSlash(scene.Labels[above:]), scene.Labels)
-		}
-	})
+	return b.Decode(o)
 }
 
 func (o *SceneOptions) below(name string) string { return join(o.Path, filepath.FromSlash(name)) }

@@ -105,6 +105,10 @@ func (p *OV) transposeWeights() {
 	kernel.Transpose(p.outAcross, p.Out, p.OutDim, p.Inner())
 }
 
+// Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
+// OV's own slice, which must not be written to.
+func (p *OV) Constant() []float32 { return p.constant }
+
 // Inner is H·D, the channels of all heads: C in an attention pool.
 func (p *OV) Inner() int { return p.Heads * p.Width }
 
@@ -124,6 +128,29 @@ func (p *OV) AllDirections(team par.Team) []float32 {
 		p.Directions(v[h*each:(h+1)*each], h, 0, p.Neurons, team)
 	}
 	return v
+}
+
+// UnitDirections writes v/|v| of the pairs from number first on to dst [n,O]; zero where v
+// is.
+func (p *OV) UnitDirections(dst []float32, first int, team par.Team) {
+	C, O := p.Neurons, p.OutDim
+	for lo, end := first, first+len(dst)/O; lo < end; {
+		h := lo / C
+		hi := min(end, (h+1)*C) // of this head
+		v := dst[(lo-first)*O : (hi-first)*O]
+		p.Directions(v, h, lo-h*C, hi-h*C, team)
+		team.For(hi-lo, func(a, b, _ int) {
+			for u := a; u < b; u++ {
+				row := v[u*O : (u+1)*O]
+				if n := Norm(row); n > 0 {
+					for o := range row {
+						row[o] = float32(float64(row[o]) / n)
+					}
+				}
+			}
+		})
+		lo = hi
+	}
 }
 
 // Features writes the image features of scores [B,H,C] to dst [B,O],

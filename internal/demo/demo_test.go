@@ -47,7 +47,7 @@ func TestLayout(t *testing.T) {
 	}
 	for name, want := range map[string]int{ // number of files below, or 1
 		Model: 1, Vocabulary: 1, Templates: 1, Words: 1,
-		ImageNetClasses: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
+		ImageNetClasses: 1, Attributes: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
 		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
 		Cars + "/cars_train": 600, Cars + "/devkit": 2, CarColours: 1,
 	} {
@@ -83,9 +83,9 @@ func TestLayoutOverOtherFiles(t *testing.T) {
 		differ []string // if Layout must refuse
 		want   Laid
 	}{
-		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 27}},
-		{"some there", map[string]string{"imagenet/a.JPEG": "image a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 27}},
-		{"others there", map[string]string{"notes.txt": "mine"}, nil, Laid{Written: 4, Bytes: 27}},
+		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 23}},
+		{"some there", map[string]string{"imagenet/a.JPEG": "image a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 23}},
+		{"others there", map[string]string{"notes.txt": "mine"}, nil, Laid{Written: 4, Bytes: 23}},
 		{"same length", map[string]string{"imagenet/a.JPEG": "image A"}, []string{"imagenet/a.JPEG"}, Laid{}},
 		{"cut short", map[string]string{"imagenet/a.JPEG": "pic", "templates.txt": ""}, []string{"imagenet/a.JPEG", "templates.txt"}, Laid{}},
 		{"folder in the way", map[string]string{"templates.txt/x": ""}, []string{"templates.txt"}, Laid{}},

@@ -25,8 +25,9 @@ const (
 	Templates  = "templates.txt"         // prompts, {} is the class name
 	Words      = "words.txt"             // words and phrases, one per line
 
-	ImageNet        = "imagenet"             // labelled val/WNID/*.JPEG, unlabelled test/*.JPEG
-	ImageNetClasses = "imagenet/classes.txt" // WNID, a tab, the class name
+	ImageNet        = "imagenet"                // labelled val/WNID/*.JPEG, unlabelled test/*.JPEG
+	ImageNetClasses = "imagenet/classes.txt"    // WNID, a tab, the class name
+	Attributes      = "imagenet/attributes.csv" // what is true of the labelled images
 
 	PascalContext        = "VOC2010"      // scenes and label maps
 	PascalContextClasses = "cls_demo.txt" // names of label 1 and up, synonyms after commas

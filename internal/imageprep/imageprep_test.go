@@ -1,6 +1,7 @@
 package imageprep
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -284,4 +285,17 @@ func BenchmarkPreprocess(b *testing.B) {
 func mostAllocated(pixels, size int) int64 {
 	const edge = 32 * 2 * 65536
 	return int64(pixelBytes)*int64(pixels+edge) + 8*int64(size) + testutil.Slack
+}
+
+// Every byte of every channel comes back.
+func TestDenormalize(t *testing.T) {
+	img := &RGB{Pix: make([]byte, 3*256), W: 16, H: 16}
+	for i := range img.Pix {
+		img.Pix[i] = byte(i/3 + 85*(i%3))
+	}
+	normal := make([]float32, len(img.Pix))
+	Normalize(normal, img)
+	if got := Denormalize(normal, 16, 16); got.W != 16 || got.H != 16 || !bytes.Equal(got.Pix, img.Pix) {
+		t.Error("an image that was normalised does not come back")
+	}
 }

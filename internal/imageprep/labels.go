@@ -22,10 +22,19 @@ func NewLabels(w, h int, o Options) (*Labels, error) {
 // A file of another kind is an error with a method Hint. Memory is two bytes a
 // pixel beside the file and a row. Errors name the file.
 func ReadLabels(path string, o Options) (*Labels, error) {
-	f, err := load("label map", path, isPNG)
+	f, err := LoadLabels(path)
 	if err != nil {
 		return nil, err
 	}
+	return f.DecodeLabels(o)
+}
+
+// LoadLabels is Load for the file of a label map.
+func LoadLabels(path string) (*File, error) { return load("label map", path, isPNG) }
+
+// DecodeLabels decodes the label map that the file, which LoadLabels has read, holds.
+// Errors name the file.
+func (f *File) DecodeLabels(o Options) (*Labels, error) {
 	return decodeAs("label map", f, o, DecodeLabels)
 }
 

@@ -48,3 +48,18 @@ func Normalize(dst []float32, img *RGB) {
 		r[i], g[i], b[i] = normalized[0][p[0]], normalized[1][p[1]], normalized[2][p[2]]
 	}
 }
+
+// Denormalize returns the image that Normalize wrote to src [3,H,W], byte for byte.
+func Denormalize(src []float32, w, h int) *RGB {
+	n := w * h
+	if len(src) != 3*n {
+		panic("imageprep: src is not [3,H,W]")
+	}
+	img := &RGB{Pix: make([]byte, 3*n), W: w, H: h}
+	for c := range 3 {
+		for i, v := range src[c*n : (c+1)*n] {
+			img.Pix[3*i+c] = byte(min(max((v*std[c]+mean[c])*255, 0), 255) + 0.5)
+		}
+	}
+	return img
+}

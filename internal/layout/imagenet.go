@@ -15,6 +15,7 @@ var getImageNet = []string{
 	"https://image-net.org/download-images.php (free after registration), ILSVRC2012",
 	"test: ILSVRC2012_img_test_v10102019.tar, unpacked as it is",
 	"val: ILSVRC2012_img_val.tar, each image moved into the folder of its class (n01440764 and so on)",
+	"or both from Kaggle's ImageNet Object Localization Challenge, unpacked as it is, with LOC_val_solution.csv",
 }
 
 // SubsetImages is how many images of ImageNet's test split the paper uses.
@@ -104,12 +105,16 @@ func imageNetVal(ctx context.Context, root string) (Part, error) {
 			strange = append(strange, foreign.Name(f.Name()))
 		}
 	}
-	table := filepath.Join(filepath.Dir(d.Root), "classes.txt")
-	if _, err := os.Stat(table); err == nil {
-		p.note("the classes' order and names are those of %s", table)
+	if d.ClassesFile != "" {
+		p.note("the classes' order and names are those of %s", d.ClassesFile)
 		return p, nil
 	}
+	if table := filepath.Join(filepath.Dir(d.Root), "classes.txt"); exists(table) {
+		p.note("%s is not read, as the folder of classes is not named val: move it into %s", table, d.Root)
+	}
 	switch {
+	case len(d.Classes) == 1:
+		p.problem("one class, %s: want a folder for each of several classes", foreign.Name(d.Classes[0]))
 	case len(strange) > 0:
 		p.note("labels are the folders' places in sorted order; these are no WordNet ids: %s", some(strange))
 	case len(d.Classes) != valClasses:

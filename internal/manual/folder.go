@@ -19,12 +19,12 @@ var ErrOutdated = errors.New("pages are out of date")
 
 // Write writes pages into dir, which it creates if needed. Each page appears whole or
 // not at all.
-func Write(dir string, pages []File) error {
+func Write(store *cache.Store, dir string, pages []File) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	for _, p := range pages {
-		err := cache.WriteFile(filepath.Join(dir, p.Name), func(w io.Writer) error {
+		err := store.WriteFile(filepath.Join(dir, p.Name), func(w io.Writer) error {
 			_, err := io.WriteString(w, p.Text)
 			return err
 		})

@@ -159,7 +159,7 @@ func TestCheck(t *testing.T) {
 	if err := Check(filepath.Join(dir, "none"), pages); !errors.Is(err, ErrOutdated) || !strings.Contains(err.Error(), "a.md is missing, b.md is missing") {
 		t.Errorf("no folder: %v", err)
 	}
-	if err := Write(dir, pages); err != nil {
+	if err := Write(nil, dir, pages); err != nil {
 		t.Fatal(err)
 	}
 	if err := Check(dir, pages); err != nil {

@@ -39,6 +39,7 @@ type Origin struct {
 	Code            *Code            `json:"code,omitempty"`
 	Segment         *Segment         `json:"segment,omitempty"`
 	Shift           *Shift           `json:"shift,omitempty"`
+	Edit            *Edit            `json:"edit,omitempty"`
 
 	Parents map[string]string `json:"parents"` // by role, the hash of an artefact that was read
 	Files   map[string]string `json:"files"`   // by role, the SHA-256 of another program's file that was read
@@ -118,8 +119,9 @@ type Prompts struct {
 type Code struct {
 	Components int    `json:"num_components"`
 	Normalize  string `json:"normalize"`
-	Units      string `json:"units"` // "all", or the names of those that were coded
-	Heads      int    `json:"heads"` // 0 for codes of neurons
+	Method     string `json:"method,omitempty"` // empty: matching pursuit, as of builds that knew no other
+	Units      string `json:"units"`            // "all", or the names of those that were coded
+	Heads      int    `json:"heads"`            // 0 for codes of neurons
 	Neurons    int    `json:"neurons"`
 }
 
@@ -149,6 +151,16 @@ type Shift struct {
 	Pairs     int    `json:"k"`                // that stand for a concept
 	Labels    string `json:"labels_sha256"`    // empty: no labels
 	Questions string `json:"questions_sha256"` // which label each concept is compared with
+}
+
+// Edit is what the pairs of a checkpoint were edited with.
+type Edit struct {
+	By      string `json:"by"`             // what takes the place of what a pair loses: "mean" or "zero"
+	Pairs   int    `json:"pairs"`          // whose factor is not 1
+	Units   string `json:"units"`          // with their factors, "n17=0 h3n149=0.5"; empty if they need more than MaxTextList bytes
+	Factors string `json:"factors_sha256"` // of the factors of all pairs, [H,C] float64
+	K       int    `json:"k"`              // pairs of each text; 0 without texts
+	Invert  bool   `json:"invert_mask"`    // units that the mask keeps were removed
 }
 
 // Derived returns the origin of what is computed from an artefact of origin o

@@ -84,8 +84,8 @@ func CanSave(dir string) error {
 }
 
 // Save writes report.json and report.md to dir.
-func (r *Report) Save(dir string) error {
-	err := cache.WriteFile(filepath.Join(dir, "report.json"), func(w io.Writer) error {
+func (r *Report) Save(store *cache.Store, dir string) error {
+	err := store.WriteFile(filepath.Join(dir, "report.json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
@@ -94,7 +94,7 @@ func (r *Report) Save(dir string) error {
 	if err != nil {
 		return err
 	}
-	return cache.WriteFile(filepath.Join(dir, "report.md"), func(w io.Writer) error {
+	return store.WriteFile(filepath.Join(dir, "report.md"), func(w io.Writer) error {
 		_, err := io.WriteString(w, r.markdown())
 		return err
 	})

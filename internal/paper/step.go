@@ -61,6 +61,7 @@ type Runner struct {
 	// but skipped some inputs.
 	Skipped func(error) bool
 	Now     func() time.Time
+	Store   *cache.Store
 
 	records map[string]*Record // of the steps passed to Run so far
 }
@@ -177,7 +178,7 @@ func (r *Runner) save(rec *Record) error {
 	if err := os.MkdirAll(filepath.Dir(r.path(rec.Step)), 0o777); err != nil {
 		return err
 	}
-	return cache.WriteFile(r.path(rec.Step), func(w io.Writer) error {
+	return r.Store.WriteFile(r.path(rec.Step), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		return e.Encode(rec)

@@ -23,7 +23,7 @@ const (
 // are the length of the pickle and its number of opcodes. Other values are ignored.
 func flatten(v any, bytes, ops int) ([]Tensor, error) {
 	w := walker{nodes: nodes + nodesPerOp*ops, nameBytes: nameBytes + nameBytesPerB*bytes}
-	if err := w.visit("", v, 0); err != nil {
+	if err := w.visit("", nil, v, 0); err != nil {
 		return nil, err
 	}
 	return w.tensors, nil
@@ -35,58 +35,59 @@ type walker struct {
 	nameBytes int // bytes left
 }
 
-func (w *walker) visit(name string, v any, depth int) error {
+// visit adds the tensors of v, which is at a place, to the list.
+func (w *walker) visit(name string, at *place, v any, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("%s: containers nest deeper than %d", foreign.Name(name), maxDepth)
 	}
 	switch v := v.(type) {
 	case *view:
-		return w.tensor(name, v)
+		return w.tensor(name, at, v)
 	case *types.Dict:
-		return w.entries(name, *v, depth)
+		return w.entries(name, at, *v, depth)
 	case *module:
 		if v.attributes == nil {
 			return nil
 		}
-		return w.entries(name, *v.attributes, depth)
+		return w.entries(name, at, *v.attributes, depth)
 	case *types.OrderedDict:
 		for e := v.List.Front(); e != nil; e = e.Next() {
 			entry := e.Value.(*types.OrderedDictEntry)
-			if err := w.entry(name, entry.Key, entry.Value, depth); err != nil {
+			if err := w.entry(name, at, entry.Key, entry.Value, depth); err != nil {
 				return err
 			}
 		}
 	case *types.List:
-		return w.items(name, *v, depth)
+		return w.items(name, at, *v, depth)
 	case *types.Tuple:
-		return w.items(name, *v, depth)
+		return w.items(name, at, *v, depth)
 	}
 	return nil
 }
 
-func (w *walker) tensor(name string, v *view) error {
+func (w *walker) tensor(name string, at *place, v *view) error {
 	if err := v.check(); err != nil {
 		if name == "" {
 			return err
 		}
 		return fmt.Errorf("%s: %w", foreign.Name(name), err)
 	}
-	w.tensors = append(w.tensors, Tensor{name, v.store.dtype, v.shape, v})
+	w.tensors = append(w.tensors, Tensor{name, v.store.dtype, v.shape, v, at})
 	return nil
 }
 
-func (w *walker) entries(name string, entries types.Dict, depth int) error {
+func (w *walker) entries(name string, at *place, entries types.Dict, depth int) error {
 	for _, e := range entries {
-		if err := w.entry(name, e.Key, e.Value, depth); err != nil {
+		if err := w.entry(name, at, e.Key, e.Value, depth); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *walker) items(name string, items []any, depth int) error {
+func (w *walker) items(name string, at *place, items []any, depth int) error {
 	for i, v := range items {
-		if err := w.entry(name, i, v, depth); err != nil {
+		if err := w.entry(name, at, i, v, depth); err != nil {
 			return err
 		}
 	}
@@ -94,7 +95,7 @@ func (w *walker) items(name string, items []any, depth int) error {
 }
 
 // entry visits what key leads to from the container at path name.
-func (w *walker) entry(name string, key, v any, depth int) error {
+func (w *walker) entry(name string, at *place, key, v any, depth int) error {
 	if w.nodes--; w.nodes < 0 {
 		return fmt.Errorf("%s: containers are shared so often that their tree is larger than the pickle", foreign.Name(name))
 	}
@@ -102,9 +103,10 @@ func (w *walker) entry(name string, key, v any, depth int) error {
 		return nil
 	}
 	var step string
+	below := &place{above: at}
 	switch k := key.(type) {
 	case string:
-		step = k
+		step, below.key, below.named = k, k, true
 	case int:
 		step = strconv.Itoa(k)
 	default:
@@ -119,7 +121,7 @@ func (w *walker) entry(name string, key, v any, depth int) error {
 	if w.nameBytes -= len(step); w.nameBytes < 0 || len(step) > maxName {
 		return fmt.Errorf("%s: names of more than %d bytes, or far longer than the pickle", foreign.Quote(step), maxName)
 	}
-	return w.visit(step, v, depth+1)
+	return w.visit(step, below, v, depth+1)
 }
 
 // holder says whether v is a tensor or may hold one.

@@ -111,10 +111,10 @@ func parseTensors(r io.ReaderAt, size int64) (format string, tensors []Tensor, s
 	case bytes.HasPrefix(head, []byte(localSignature)):
 		format, tensors, skipped, err = parseZip(r, size)
 	case len(head) > 8 && head[8] == '{':
-		format = formatSafetensors
+		format = FormatSafetensors
 		tensors, err = parseSafetensors(r, size)
 	case len(head) > 0 && head[0] == opProto, bytes.HasPrefix(head, []byte(legacyText)):
-		format = formatLegacy
+		format = FormatLegacy
 		tensors, skipped, err = parseLegacy(r, size)
 	case len(head) == 0:
 		err = fmt.Errorf("the file is empty")

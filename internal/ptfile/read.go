@@ -46,17 +46,26 @@ func (f *File) tensorError(t Tensor, err error) error {
 	return fmt.Errorf("%s: %s: %w", f.path, name, err)
 }
 
-// read streams t's part of its storage, or all of it while its checksum is
-// unverified, through convert into dst.
-func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, src []byte, d DType)) error {
+// read converts t's elements into dst.
+func read[T scattered](f *File, t Tensor, dst []T, convert func(dst []T, src []byte, d DType)) error {
 	if len(dst) != t.Len() {
 		return f.tensorError(t, fmt.Errorf("room for %d elements, want %d for shape %v", len(dst), t.Len(), t.Shape))
 	}
+	w := scatter[T]{dst: dst, dtype: t.DType, convert: convert}
+	w.start(t.view)
+	return f.stream(t, w.first, w.end, func(chunk []byte, start int) error {
+		w.take(chunk, start)
+		return nil
+	})
+}
+
+// stream hands over elements first to end of t's storage chunk by chunk, or all of it
+// while its checksum is unverified. take gets whole elements, the first of which is
+// number start of the storage.
+func (f *File) stream(t Tensor, first, end int, take func(chunk []byte, start int) error) error {
 	s := t.view.store
 	size := int64(s.dtype.Size())
-	w := scatter[T]{dst: dst, dtype: s.dtype, convert: convert}
-	w.start(t.view)
-	from, to := int64(w.first)*size, int64(w.end)*size
+	from, to := int64(first)*size, int64(end)*size
 	verify := s.checksum && !s.verified.Load()
 	if verify {
 		from, to = 0, s.bytes()
@@ -76,7 +85,9 @@ func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, s
 		if verify {
 			sum = crc32.Update(sum, crc32.IEEETable, chunk)
 		}
-		w.take(chunk, int(at/size))
+		if err := take(chunk, int(at/size)); err != nil {
+			return err
+		}
 	}
 	if verify {
 		if sum != s.crc {
@@ -87,10 +98,16 @@ func read[T float32 | int64](f *File, t Tensor, dst []T, convert func(dst []T, s
 	return nil
 }
 
+// scattered are the types that elements are read as: converted, or as the bits that they
+// are.
+type scattered interface {
+	float32 | int64 | uint8 | uint16 | uint32 | uint64
+}
+
 // scatter moves consecutive chunks of a storage to the places that a view
 // gives their elements in dst. The axes by falling stride form an odometer
 // whose position in the storage only grows (view.check), so one pass suffices.
-type scatter[T float32 | int64] struct {
+type scatter[T scattered] struct {
 	dst     []T
 	dtype   DType
 	convert func(dst []T, src []byte, d DType)

@@ -102,7 +102,7 @@ func TestViews(t *testing.T) {
 			t.Fatalf("shape %v, strides %v, offset %d: %v", v.shape, v.strides, v.offset, err)
 		}
 		f := &File{path: "file.pt", r: strings.NewReader(string(data))}
-		tensor := Tensor{"w", Int32, v.shape, v}
+		tensor := Tensor{"w", Int32, v.shape, v, nil}
 		got, err := f.Int64(tensor)
 		if err != nil {
 			t.Fatal(err)

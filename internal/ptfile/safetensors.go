@@ -224,7 +224,7 @@ func (p *headerParser) add(name string, dtype DType, dims []int64, begin, end in
 		shape:   shape,
 		strides: contiguous(shape),
 	}
-	p.tensors = append(p.tensors, Tensor{name, dtype, shape, v})
+	p.tensors = append(p.tensors, Tensor{name, dtype, shape, v, nil})
 	return nil
 }
 

@@ -3,14 +3,15 @@ package ptfile
 import (
 	"fmt"
 	"io"
+	"slices"
 )
 
 // The formats that File.Format names.
 const (
-	formatZip         = "torch zip"
-	formatLegacy      = "torch legacy"
-	formatTorchScript = "torchscript"
-	formatSafetensors = "safetensors"
+	FormatZip         = "torch zip"
+	FormatLegacy      = "torch legacy"
+	FormatTorchScript = "torchscript"
+	FormatSafetensors = "safetensors"
 )
 
 // Tensor describes one tensor of a File; its values are read by the File's
@@ -21,7 +22,33 @@ type Tensor struct {
 	DType DType
 	Shape []int // row-major; empty for a scalar; not to be changed
 
-	view *view
+	view  *view
+	place *place // nil in a file without containers, and where the file is a single tensor
+}
+
+// place is where a value stands in the tree of containers: its key in the one above.
+type place struct {
+	above *place
+	key   string
+	named bool // the key is a string; else it is a number, as of a list
+}
+
+// Keys are the keys that lead to the tensor, from the outermost dict, or attributes
+// of modules. It reports false where there are none: lists, tuples and numbers are on
+// the way, as in the state of an optimizer, or the file is a single tensor.
+func (t Tensor) Keys() ([]string, bool) {
+	if t.place == nil {
+		return []string{t.Name}, t.Name != ""
+	}
+	var keys []string
+	for at := t.place; at != nil; at = at.above {
+		if !at.named {
+			return nil, false
+		}
+		keys = append(keys, at.key)
+	}
+	slices.Reverse(keys)
+	return keys, true
 }
 
 // Len is the number of elements, the product of the shape.
@@ -37,4 +64,10 @@ func readFull(r io.ReaderAt, b []byte, at int64) error {
 		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
 	}
 	return err
+}
+
+// HasKeys reports whether Keys are there.
+func (t Tensor) HasKeys() bool {
+	_, ok := t.Keys()
+	return ok
 }

@@ -28,9 +28,9 @@ func parseZip(r io.ReaderAt, size int64) (format string, tensors []Tensor, skipp
 		return "", nil, nil, err
 	}
 	u := unpickler{scripted: a.scripted(root)}
-	format = formatZip
+	format = FormatZip
 	if u.scripted {
-		format = formatTorchScript
+		format = FormatTorchScript
 	}
 	record := root + "data.pkl"
 	tensors, err = a.unpickle(&u, record)

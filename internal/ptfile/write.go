@@ -21,7 +21,7 @@ func WriteTensor(w io.Writer, shape []int, data []float32) error {
 		name  string
 		write func(io.Writer) error
 	}{
-		{"archive/data.pkl", func(w io.Writer) error { return writeString(w, tensorPickle(shape, len(data))) }},
+		{"archive/data.pkl", func(w io.Writer) error { return writeString(w, "\x80\x02"+tensorPickle("0", Float32, shape)+".") }},
 		{"archive/data/0", func(w io.Writer) error { return writeFloats(w, data) }},
 		{"archive/version", func(w io.Writer) error { return writeString(w, "3\n") }},
 	}
@@ -46,20 +46,20 @@ func writeString(w io.Writer, s string) error {
 	return err
 }
 
-// tensorPickle is the pickle of a tensor over the whole of storage "0".
-func tensorPickle(shape []int, count int) string {
+// tensorPickle is what a pickle has for a row-major tensor over the whole of a storage.
+func tensorPickle(storage string, d DType, shape []int) string {
 	const (
-		storageClass = "ctorch\nFloatStorage\n"
-		emptyHooks   = "ccollections\nOrderedDict\n)R"
-		newFalse     = "\x89" // requires_grad
-		binPersID    = "Q"
-		reduce       = "R"
+		emptyHooks = "ccollections\nOrderedDict\n)R"
+		newFalse   = "\x89" // requires_grad
+		binPersID  = "Q"
+		reduce     = "R"
 	)
-	return "\x80\x02" + "ctorch._utils\n_rebuild_tensor_v2\n" +
+	class := "ctorch\n" + dtypes[d].storage + "\n"
+	return "ctorch._utils\n_rebuild_tensor_v2\n" +
 		"(" +
-		"(" + pickleString("storage") + storageClass + pickleString("0") + pickleString("cpu") + pickleInt(count) + "t" + binPersID +
+		"(" + pickleString("storage") + class + pickleString(storage) + pickleString("cpu") + pickleInt(elements(shape)) + "t" + binPersID +
 		pickleInt(0) + pickleTuple(shape) + pickleTuple(contiguous(shape)) + newFalse + emptyHooks +
-		"t" + reduce + "."
+		"t" + reduce
 }
 
 func pickleString(s string) string {

@@ -1,11 +1,12 @@
 package trend
 
 import (
-	"context"
+	"cmp"
 	"math"
-	"math/bits"
-	"math/rand/v2"
 	"slices"
+
+	"gonum.org/v1/gonum/mathext"
+	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -14,13 +15,13 @@ import (
 // of all pairs, each about a value of its own close to its mean, so that
 // variances keep their digits.
 type Moments struct {
-	N                int
-	about, sum, sum2 []float64
+	N                      int
+	about, sum, sum2, sum3 []float64
 }
 
 // NewMoments returns the moments of n quantities without an image.
 func NewMoments(n int) *Moments {
-	return &Moments{about: make([]float64, n), sum: make([]float64, n), sum2: make([]float64, n)}
+	return &Moments{about: make([]float64, n), sum: make([]float64, n), sum2: make([]float64, n), sum3: make([]float64, n)}
 }
 
 // Add adds the quantities of images, [B,n].
@@ -41,6 +42,7 @@ func (m *Moments) Add(values []float32, team par.Team) {
 				d := float64(rows[i]) - m.about[i]
 				m.sum[i] += d
 				m.sum2[i] += d * d
+				m.sum3[i] += d * d * d
 			}
 		}
 	})
@@ -53,6 +55,12 @@ func (m *Moments) Mean(i int) float64 { return m.about[i] + m.sum[i]/float64(m.N
 // squares is the sum of squared differences from the mean.
 func (m *Moments) squares(i int) float64 {
 	return max(m.sum2[i]-m.sum[i]*m.sum[i]/float64(m.N), 0)
+}
+
+// cubes is the sum of cubed differences from the mean.
+func (m *Moments) cubes(i int) float64 {
+	n, mean := float64(m.N), m.sum[i]/float64(m.N)
+	return m.sum3[i] - 3*mean*m.sum2[i] + 2*n*mean*mean*mean
 }
 
 // Difference is how far quantity i has moved from the reference, in pooled
@@ -73,89 +81,71 @@ func standardised(moved, squares float64, n int) float64 {
 	return moved / math.Sqrt(squares/float64(max(n-2, 1)))
 }
 
-// An Interval is where a difference may lie.
-type Interval struct{ Low, High float64 }
-
-// BootstrapOptions say how intervals are found.
-type BootstrapOptions struct {
-	Replicates int
-	Seed       uint64
-	Confidence float64 // 0 to 1
+// PValue is how likely means as different as those of quantity i are, either way, where
+// both collections are a random division of all N images. The first three moments of
+// the difference over all divisions,
+//
+//	0,  S₂·(1/n + 1/n_ref),  S₃·(1/n² - 1/n_ref²)
+//
+// with the k-statistics S₂ and S₃ of all images, give the Pearson type III distribution
+// that it is compared with. Unlike Student's t, this allows for skewed quantities and
+// collections of different sizes; heavier tails than its own make it too small. It is 1 where both means are the same.
+func PValue(ref, now *Moments, i int) float64 {
+	moved := now.Mean(i) - ref.Mean(i)
+	if moved == 0 {
+		return 1
+	}
+	n, m := float64(now.N), float64(ref.N)
+	N := n + m
+	// Sums about the mean of all images, from which the sides' means are a and b.
+	a, b := moved*m/N, -moved*n/N
+	qa, qb := now.squares(i), ref.squares(i)
+	squares := qa + n*a*a + qb + m*b*b
+	cubes := now.cubes(i) + 3*a*qa + n*a*a*a + ref.cubes(i) + 3*b*qb + m*b*b*b
+	variance := squares / (N - 1) * (1/n + 1/m)
+	third := cubes * N / max((N-1)*(N-2), 1) * (1/n/n - 1/m/m)
+	z, skew := moved/math.Sqrt(variance), third/math.Pow(variance, 1.5)
+	if skew < 0 {
+		z, skew = -z, -skew
+	}
+	return min(1, 2*pearsonTail(z, skew))
 }
 
-// Bootstrap returns an interval for the Difference of each of some quantities,
-// of which ref and now have the values in every image, [quantities][B]. Images
-// of both sides are drawn again with replacement, the same for all quantities,
-// and the interval is between the percentiles of what comes out. The result
-// depends on the seed, and not on the team. The error is that of ctx, if it ends
-// before.
-func Bootstrap(ctx context.Context, ref, now [][]float32, o BootstrapOptions, team par.Team) ([]Interval, error) {
-	if len(ref) != len(now) {
-		panic("trend: two sides of different quantities")
+// pearsonTail is the probability that a variable of mean 0, variance 1 and a skewness of
+// at least 0, of Pearson's type III, is as far out as z on z's side. It is that of a
+// gamma variable x with x = k + z·√k and k = 4/skew².
+func pearsonTail(z, skew float64) float64 {
+	const normal = 1e-3 // below it, the normal distribution to all digits that matter
+	if skew < normal {
+		return distuv.UnitNormal.Survival(math.Abs(z))
 	}
-	if len(ref) == 0 || o.Replicates < 1 {
-		return nil, nil
+	k := 4 / (skew * skew)
+	x := max(k+z*math.Sqrt(k), 0)
+	if z > 0 {
+		return mathext.GammaIncRegComp(k, x)
 	}
-	found := make([]float64, len(ref)*o.Replicates)
-	about := make([]float64, len(ref))
-	for u := range ref {
-		about[u] = float64(ref[u][0])
-	}
-	team.For(o.Replicates, func(lo, hi, _ int) {
-		weights := [2][]float64{make([]float64, len(ref[0])), make([]float64, len(now[0]))}
-		for r := lo; r < hi && ctx.Err() == nil; r++ {
-			random := rand.NewPCG(o.Seed, uint64(r))
-			draw(weights[0], random)
-			draw(weights[1], random)
-			for u := range ref {
-				m0, q0 := weighted(ref[u], weights[0], about[u])
-				m1, q1 := weighted(now[u], weights[1], about[u])
-				found[u*o.Replicates+r] = standardised(m1-m0, q0+q1, len(ref[u])+len(now[u]))
-			}
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	intervals := make([]Interval, len(ref))
-	tail := (1 - o.Confidence) / 2
-	for u := range intervals {
-		all := found[u*o.Replicates : (u+1)*o.Replicates]
-		slices.Sort(all)
-		intervals[u] = Interval{quantile(all, tail), quantile(all, 1-tail)}
-	}
-	return intervals, nil
+	return mathext.GammaIncReg(k, x)
 }
 
-// draw makes weights how often each of as many images is drawn.
-func draw(weights []float64, random *rand.PCG) {
-	clear(weights)
-	for range weights {
-		at, _ := bits.Mul64(random.Uint64(), uint64(len(weights)))
-		weights[at]++
+// FalseDiscovery returns for each of some p-values the smallest rate of false
+// discoveries at which it counts as one among them all: Benjamini and Hochberg's
+//
+//	q_(k) = min over j ≥ k of p_(j)·m/j
+//
+// of m values in ascending order. Of the quantities with q at most some rate, no more
+// than that share is expected to have moved by chance, where tests are independent or
+// positively dependent.
+func FalseDiscovery(p []float64) []float64 {
+	order := make([]int, len(p))
+	for i := range order {
+		order[i] = i
 	}
-}
-
-// weighted is the mean about a value, and the sum of squared differences from it.
-func weighted(values []float32, weights []float64, about float64) (mean, squares float64) {
-	var sum, sum2 float64
-	for i, w := range weights {
-		d := float64(values[i]) - about
-		sum += w * d
-		sum2 += w * d * d
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p[a], p[b]) })
+	q, least := make([]float64, len(p)), 1.0
+	for k := len(p); k > 0; k-- {
+		i := order[k-1]
+		least = min(least, p[i]*float64(len(p))/float64(k))
+		q[i] = least
 	}
-	n := float64(len(values))
-	return sum / n, max(sum2-sum*sum/n, 0)
-}
-
-// quantile is the value at a share of sorted ones, between neighbours in
-// proportion.
-func quantile(sorted []float64, share float64) float64 {
-	place := share * float64(len(sorted)-1)
-	lo := int(place)
-	a, b := sorted[lo], sorted[min(lo+1, len(sorted)-1)]
-	if a == b { // perhaps infinite
-		return a
-	}
-	return a + (b-a)*(place-float64(lo))
+	return q
 }

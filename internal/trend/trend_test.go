@@ -1,16 +1,11 @@
 package trend
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"testing"
-
-	"github.com/clipnh/clipnh/internal/par"
 )
 
 // statisticsRounding is that of the incomplete beta function, whose exponent is
@@ -130,75 +125,5 @@ func TestSum(t *testing.T) {
 	}
 	if got := NewSum(pairs, v, b).Norm(scores); !near(got, math.Sqrt(want), 1e-13) {
 		t.Errorf("length %g, want %g", got, math.Sqrt(want))
-	}
-}
-
-// TestDifference has means 2 and 5, and squares 2 and 8 about them: a pooled
-// standard deviation of sqrt(10/4).
-func TestDifference(t *testing.T) {
-	team := par.NewTeam(2)
-	ref, now := NewMoments(2), NewMoments(2)
-	ref.Add([]float32{1, 7, 2, 7}, team)
-	ref.Add([]float32{3, 7}, team)
-	now.Add([]float32{3, 7, 5, 7, 7, 7}, team)
-	if got, want := Difference(ref, now, 0), 3/math.Sqrt(2.5); !near(got, want, 1e-14) || ref.N != 3 || ref.Mean(0) != 2 {
-		t.Errorf("difference %g, want %g", got, want)
-	}
-	if got := Difference(ref, now, 1); got != 0 {
-		t.Errorf("constants: %g", got)
-	}
-	fixed := NewMoments(2)
-	fixed.Add([]float32{1, 8}, team)
-	fixed.Add([]float32{1, 8}, team)
-	if got := Difference(ref, fixed, 1); !math.IsInf(got, 1) {
-		t.Errorf("constants that moved: %g", got)
-	}
-}
-
-// TestBootstrap holds that intervals depend on the seed only, lie about the
-// difference, and have the width that large samples make them have.
-func TestBootstrap(t *testing.T) {
-	random := rand.New(rand.NewPCG(7, 7))
-	const n = 400
-	ref, now := [][]float32{make([]float32, n), make([]float32, n)}, [][]float32{make([]float32, n), make([]float32, n)}
-	for i := range n {
-		ref[0][i], now[0][i] = float32(random.NormFloat64()), float32(random.NormFloat64()+1)
-		ref[1][i], now[1][i] = 3, 3
-	}
-	o := BootstrapOptions{Replicates: 500, Seed: 3, Confidence: 0.95}
-	bootstrap := func(o BootstrapOptions, workers int) []Interval {
-		t.Helper()
-		intervals, err := Bootstrap(t.Context(), ref, now, o, par.NewTeam(workers))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return intervals
-	}
-	got := bootstrap(o, 1)
-	for _, workers := range []int{2, 3, 64} {
-		if again := bootstrap(o, workers); !slices.Equal(again, got) {
-			t.Errorf("%d workers: %v, want %v", workers, again, got)
-		}
-	}
-	other := o
-	other.Seed = 4
-	if again := bootstrap(other, 1); slices.Equal(again, got) {
-		t.Error("another seed gives the same")
-	}
-	// The difference of two means of n has a standard error of about sqrt(2/n + d²/4n).
-	width := got[0].High - got[0].Low
-	if want := 2 * 1.96 * math.Sqrt(2.25/n); width < 0.8*want || width > 1.2*want {
-		t.Errorf("width %g, want about %g", width, want)
-	}
-	if got[0].Low > 1 || got[0].High < 1 {
-		t.Errorf("interval %v does not hold 1", got[0])
-	}
-	if got[1] != (Interval{}) {
-		t.Errorf("constants: %v", got[1])
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := Bootstrap(ended, ref, now, o, par.NewTeam(2)); !errors.Is(err, context.Canceled) {
-		t.Errorf("interrupted: error %v", err)
 	}
 }

@@ -47,8 +47,20 @@ func Supported() []Level {
 	return ls
 }
 
-// Force activates a level for a test and returns a function that restores the previous
-// one. It panics if the level is not supported. No kernel may run concurrently.
+// Named returns the supported level of a name, and false where there is none.
+func Named(name string) (Level, bool) {
+	for _, l := range Supported() {
+		if l.String() == name {
+			return l, true
+		}
+	}
+	return 0, false
+}
+
+// Force activates a level, for what was begun with it or for a test, and returns a
+// function that restores the previous one. It panics if the level is not supported. No
+// kernel may run concurrently, and what was packed for the kernels of one level is not
+// for those of another.
 func Force(l Level) (restore func()) {
 	if l < Generic || l > best() {
 		panic("cpu: level not supported")

@@ -50,6 +50,8 @@ type Options struct {
 	Expand      bool   // directions beside the weight slices
 	Strict      bool   // stop at an image that cannot be read
 	Restart     bool   // discard what is at SavePath
+	Store       *cache.Store
+	Verify      bool // compare what is already complete with its checksums
 	Images      imageprep.Options
 }
 
@@ -63,6 +65,8 @@ type Result struct {
 	Complete bool             `json:"already_complete"` // nothing was left to do
 	// Precision says that the tower computed in reduced precision; empty for float32.
 	Precision string `json:"precision,omitempty"`
+	// Rounding is its error, nil for float32 and where no image was left to do.
+	Rounding *source.Rounding `json:"precision_error,omitempty"`
 }
 
 // ChunkImages is how many images are kept or lost together. A larger chunk
@@ -99,7 +103,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result, err := collect(ctx)
 	if err == nil {
-		result.Precision = c.precision()
+		result.Precision, result.Rounding = c.precision(), c.rounding
 		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 	}
 	return result, err
@@ -115,12 +119,13 @@ func (c *collector) precision() string {
 
 // collector is a Collect under way.
 type collector struct {
-	options Options
-	say     ui.Reporter
-	data    *dataset.Dataset
-	items   []dataset.Item // of data, those of the shard
-	model   *model.Model
-	mode    mode
+	options  Options
+	say      ui.Reporter
+	data     *dataset.Dataset
+	items    []dataset.Item // of data, those of the shard
+	model    *model.Model
+	mode     mode
+	rounding *source.Rounding // of its first images
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
@@ -207,7 +212,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
-	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return c.complete(result)
 	}
@@ -222,6 +227,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		}
 	}
 	if w.Done() > 0 {
+		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
+			return nil, err
+		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
 		if err := c.unchanged(ctx, w.InputSums()); err != nil {
 			return nil, err
@@ -265,6 +273,9 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.verified(a); err != nil {
+		return nil, err
+	}
 	result.Complete = true
 	result.Shape, result.Images = a.Manifest.Shape, a.Manifest.Shape[0]
 	result.Skipped = append(result.Skipped, a.Manifest.Skipped...)
@@ -272,6 +283,15 @@ func (c *collector) complete(result *Result) (*Result, error) {
 		err = c.state("", origin.Origin{}).Remove() // of a run that died before it did so
 	}
 	return result, errors.Join(err, c.recall(result.Skipped))
+}
+
+// verified compares an artefact that is there already with its checksums, if that was
+// asked for: it may be as large as the disk.
+func (c *collector) verified(a *cache.Artefact) error {
+	if !c.options.Verify {
+		return nil
+	}
+	return artefact.VerifyChecksums(a)
 }
 
 // recall names the images that were skipped when the artefact was made.

@@ -45,7 +45,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 	var w *cache.ChunkWriter
 	if !artefact.IsDense(o.SavePath) {
 		var err error
-		w, err = cache.OpenChunks(o.SavePath, plan, o.Restart)
+		w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 		if errors.Is(err, cache.ErrComplete) {
 			return c.meanComplete(result, at)
 		}
@@ -61,6 +61,9 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if state.Done > 0 {
+		if err := artefact.CheckFamilies(o.SavePath, state.Kernel, cache.Family(), o.Strict, c.say.Warn); err != nil {
+			return nil, err
+		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, at.Inputs)
 		if err := c.sumUnchanged(ctx, state); err != nil {
 			return nil, err
@@ -76,11 +79,12 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	state.Kernel = cache.AddFamilies(state.Kernel, cache.Family()) // which has expanded it
 	result.Images, result.Skipped, result.Shape = state.Images, append(result.Skipped, state.Skipped...), c.meanShape()
 	if artefact.IsDense(o.SavePath) {
 		err = c.saveMean(origin, row, mean, state)
 	} else {
-		err = c.finishMean(w, mean, state.Skipped)
+		err = c.finishMean(w, mean, state)
 	}
 	if err != nil {
 		return nil, err
@@ -89,25 +93,10 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 }
 
 // denseMeanThere reports whether the dense mean is there already.
-func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
-	if c.options.Restart {
-		return false, nil
-	}
-	if err := cache.CanSave(c.options.SavePath, c.mode.row().meanKind); err != nil {
-		return false, err
-	}
-	a, err := cache.Open(c.options.SavePath)
-	if errors.Is(err, cache.ErrMissing) {
-		return false, nil
-	}
-	if errors.Is(err, cache.ErrRemoved) {
-		c.say.Note(artefact.RemovedNote, c.options.SavePath)
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	return true, a.IsOf(c.mode.row().meanKind, origin)
+func (c *collector) denseMeanThere(from origin.Origin) (bool, error) {
+	w := artefact.Writer{Store: c.options.Store, Restart: c.options.Restart, Note: c.say.Note}
+	a, err := w.Complete(c.options.SavePath, c.mode.row().meanKind, func(origin.Origin) origin.Origin { return from })
+	return a != nil, err
 }
 
 // meanComplete describes the mean that is already there. The run that finished
@@ -115,6 +104,9 @@ func (c *collector) denseMeanThere(origin origin.Origin) (bool, error) {
 func (c *collector) meanComplete(result *Result, at cache.State) (*Result, error) {
 	a, err := cache.Open(c.options.SavePath)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.verified(a); err != nil {
 		return nil, err
 	}
 	result.Complete = true
@@ -159,13 +151,15 @@ func (c *collector) expandMean(mean []float32) ([]float32, error) {
 
 // finishMean completes a folder with the mean as its only row, which a run that
 // was killed since may have written already.
-func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, skipped []source.Skipped) error {
+func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, state *sumState) error {
 	if w.Done() == 0 {
+		w.Kernel = state.Kernel
 		if err := w.Append(mean, nil); err != nil {
 			return err
 		}
+		w.Kernel = cache.Family()
 	}
-	if err := c.addFiles(w, skipped); err != nil {
+	if err := c.addFiles(w, state.Skipped); err != nil {
 		return err
 	}
 	_, err := w.Finish()
@@ -176,9 +170,9 @@ func (c *collector) finishMean(w *cache.ChunkWriter, mean []float32, skipped []s
 func (c *collector) saveMean(origin origin.Origin, row row, mean []float32, state *sumState) error {
 	m := cache.Manifest{
 		Kind: row.meanKind, Axes: row.axes, Shape: row.shape, DType: npy.Float32.String(),
-		Origin: origin, Inputs: len(c.items), Skipped: state.Skipped,
+		Origin: origin, Inputs: len(c.items), Skipped: state.Skipped, Payloads: []cache.Payload{{Kernel: state.Kernel}},
 	}
-	_, err := cache.Save(c.options.SavePath, m, c.meanFile(mean))
+	_, err := c.options.Store.Save(c.options.SavePath, m, c.meanFile(mean))
 	return err
 }
 

@@ -41,7 +41,7 @@ func KeepsScores(mode string) bool {
 // are taken of these; and of the values, or their mean, a row is made.
 type mode interface {
 	// start packs the image tower and returns what computes values of images.
-	start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error)
+	start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error)
 	// values is how many of them an image has.
 	values() int
 	// label names value i of an image.
@@ -53,19 +53,23 @@ type mode interface {
 	rowBuilder() (func(row, values []float32), error)
 }
 
-// compute writes the values [B,values] of images.
-type compute func(values, images []float32) error
-
-// onTower is compute on a tower of any family.
-func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (compute, error) {
-	t, err := clip.NewImageTower(ck, o)
-	return func(values, images []float32) error { return t.Run(images, output(values)) }, err
+// started is a mode whose tower is packed.
+type started struct {
+	tower   clip.ImageTower
+	options clip.ImageOptions                    // of the tower
+	compute func(values, images []float32) error // writes the values [B,values] of images
 }
 
-// onResNet is compute on a ResNet's tower.
-func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (compute, error) {
+// onTower starts a mode on a tower of any family.
+func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (*started, error) {
+	t, err := clip.NewImageTower(ck, o)
+	return &started{t, o, func(values, images []float32) error { return t.Run(images, output(values)) }}, err
+}
+
+// onResNet starts a mode on a ResNet's tower.
+func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (*started, error) {
 	t, err := clip.NewResNetTower(ck, o)
-	return func(values, images []float32) error { return run(values, t, images) }, err
+	return &started{t, o, func(values, images []float32) error { return run(values, t, images) }}, err
 }
 
 // row is what is written of one image.
@@ -157,7 +161,7 @@ func (s scoresMode) label(i int) string {
 	return "score of " + unit.Layers{First: s.pairs.FirstLayer, Heads: s.pairs.LayerHeads}.Pair(i, s.pairs.Neurons)
 }
 
-func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	s.pairs.Want(&o)
 	o.Lenses = s.lens
 	return onTower(ck, o, func(values []float32) clip.Output {

@@ -42,7 +42,7 @@ func (a attentionMode) label(i int) string {
 	return fmt.Sprintf("attention of h%d from token %d to %d", i/T/T, i/T%T, i%T)
 }
 
-func (a attentionMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (a attentionMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	o.AllAttention = true
 	return onResNet(ck, o, func(values []float32, t *clip.ResNetTower, images []float32) error {
 		return t.Run(images, clip.Output{AllAttention: values})
@@ -64,7 +64,7 @@ type activationsMode struct{ config clip.Config }
 
 func (a activationsMode) values() int { return a.config.Neurons() * a.config.Tokens() }
 
-func (a activationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (a activationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	o.KeepBlocks = true
 	return onResNet(ck, o, a.compute)
 }
@@ -115,7 +115,7 @@ type layer4Mode struct {
 	team   par.Team
 }
 
-func (l layer4Mode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (l layer4Mode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	o.KeepBlocks = true
 	for i := range l.blocks {
 		o.Lenses = append(o.Lenses, i)

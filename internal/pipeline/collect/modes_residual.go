@@ -65,7 +65,7 @@ func (r residualMode) label(i int) string {
 	return "part of " + r.part.label(index)
 }
 
-func (r residualMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (r residualMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	r.part.want(&o)
 	return onTower(ck, o, r.part.output)
 }

@@ -26,7 +26,7 @@ type sinkDropsMode struct {
 func (s *sinkDropsMode) values() int        { return s.config.Neurons() }
 func (s *sinkDropsMode) label(i int) string { return "drop of " + unit.Neuron(i) }
 
-func (s *sinkDropsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (s *sinkDropsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	return onResNet(ck, o, s.compute)
 }
 
@@ -66,7 +66,7 @@ func (s *sinkChangesMode) label(i int) string {
 	return "change of " + unit.Pair(i, s.config.Neurons())
 }
 
-func (s *sinkChangesMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (compute, error) {
+func (s *sinkChangesMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	return onResNet(ck, o, s.compute)
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -13,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -29,6 +33,7 @@ type RepairOptions struct {
 	DataKind, DataPath string // DataKind may be empty, for that of the collection
 	BatchSize          int
 	Threads            int
+	Store              *cache.Store
 }
 
 // Repair computes what is damaged in a collection again. Nothing is written but
@@ -56,7 +61,7 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 		return err
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
-	r, err := cache.OpenRepair(ctx, a.Path(), nil)
+	r, err := v.Store.OpenRepair(ctx, a.Path(), nil)
 	if err != nil {
 		return err
 	}
@@ -116,9 +121,6 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	}
 	if from.Precision == origin.BFloat16 {
 		o.Precision = kernel.BFloat16
-		if !kernel.HasBFloat16() {
-			return o, fmt.Errorf("%s: made with bf16 products, which this processor does not have", path)
-		}
 	}
 	return o, nil
 }
@@ -138,13 +140,13 @@ func (r *repair) run(ctx context.Context) error {
 	case r.statistics():
 		err = r.everything(ctx)
 	default:
-		err = r.rows(ctx, slices.Clone(r.Chunks))
+		err = r.rows(ctx, r.Chunks)
 	}
 	if err != nil {
 		return err
 	}
 	if m.Payloads[0].File != "" {
-		if err := r.addFiles(r, m.Skipped); err != nil {
+		if err := r.files(); err != nil {
 			return err
 		}
 	}
@@ -163,13 +165,98 @@ func (r *repair) run(ctx context.Context) error {
 // has added something.
 func (r *repair) statistics() bool { return slices.ContainsFunc(r.Files, artefact.IsStatistics) }
 
-// rows computes chunks again.
+// rows computes chunks again, each with the kernels that computed it.
 func (r *repair) rows(ctx context.Context, chunks []int) error {
-	return r.each(ctx, chunks, func(collected) {})
+	by := map[string][]int{}
+	for _, c := range chunks {
+		kernel := r.Manifest.Payloads[0].Chunks[c].Kernel
+		by[kernel] = append(by[kernel], c)
+	}
+	for _, kernel := range slices.Sorted(maps.Keys(by)) {
+		what := fmt.Sprintf("chunk %d", by[kernel][0])
+		err := r.computed(kernel, what, func() error { return r.each(ctx, by[kernel], func(collected) {}) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files makes the files again that lie beside the rows, each with the kernels that
+// computed it. Those that depend on the images are made already.
+func (r *repair) files() error {
+	kernels := map[string]bool{}
+	for _, name := range r.Files {
+		kernels[r.FileKernel(name)] = true
+	}
+	for _, kernel := range slices.Sorted(maps.Keys(kernels)) {
+		restore := func() {}
+		// Names and weights are the same with any, so where it is not to be had, try.
+		if level, ok := cpu.Named(kernel); ok {
+			restore = cpu.Force(level)
+		}
+		err := r.addFiles(madeBy{r, kernel}, r.Manifest.Skipped)
+		restore()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// madeBy adds the files that a family of kernels has computed.
+type madeBy struct {
+	*repair
+	kernel string
+}
+
+func (m madeBy) AddFile(name string, write func(io.Writer) error) error {
+	if m.FileKernel(name) != m.kernel {
+		return nil
+	}
+	return m.repair.AddFile(name, write)
+}
+
+// computed calls work with the family of kernels which computed what is to be computed
+// again. Where that is not known it is this process's.
+func (r *repair) computed(kernel, what string, work func() error) error {
+	switch families := cache.Families(kernel); len(families) {
+	case 0:
+	case 1:
+		level, ok := cpu.Named(kernel)
+		if !ok {
+			return hint.With(
+				fmt.Errorf("%s: %s: computed with %s kernels, which this processor or build does not have: its bytes cannot be made again here", r.Path(), what, kernel),
+				"repair on a processor like that it was made on, or make it again with {restart}",
+			)
+		}
+		defer cpu.Force(level)()
+	default:
+		return hint.With(
+			fmt.Errorf("%s: %s: computed with %s kernels, by a run that was resumed on another kind of processor: its bytes cannot be made again", r.Path(), what, strings.Join(families, " and ")),
+			"make it again with {restart}",
+		)
+	}
+	return work()
 }
 
 // everything computes all chunks again, and the statistics of all images.
 func (r *repair) everything(ctx context.Context) error {
+	kernel, others := r.FileKernel(artefact.SumsFile), []int(nil)
+	for _, c := range r.Chunks {
+		if r.Manifest.Payloads[0].Chunks[c].Kernel != kernel {
+			others = append(others, c)
+		}
+	}
+	if err := r.rows(ctx, others); err != nil {
+		return err
+	}
+	return r.computed(kernel, artefact.SumsFile, func() error { return r.statisticsAgain(ctx) })
+}
+
+// statisticsAgain sums up all images again, and writes the chunks on the way that are
+// damaged.
+func (r *repair) statisticsAgain(ctx context.Context) error {
 	config := r.model.Config
 	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(r.options.TopK, len(r.items)))
 	all := make([]int, len(r.Manifest.Payloads[0].Chunks))
@@ -197,12 +284,13 @@ func (r *repair) each(ctx context.Context, chunks []int, also func(collected)) e
 			numbers = append(numbers, i)
 		}
 	}
+	chunks = slices.Clone(chunks)
 	return r.collector.run(ctx, numbers, m.ChunkInputs, func(chunk collected) error {
 		number := chunks[0]
 		chunks = chunks[1:]
 		for i, was := range m.Payloads[0].Chunks[number].InputSums() {
 			if now := chunk.sums[i]; now != was {
-				return source.Changed(r.items[number*m.ChunkInputs+i], was, now)
+				return source.Changed(r.items[number*m.ChunkInputs+i].Path, was, now)
 			}
 		}
 		also(chunk)
@@ -220,6 +308,18 @@ func (r *repair) mean(ctx context.Context) error {
 	if len(r.Chunks) == 0 && !single && !slices.Contains(r.Files, artefact.ImagesFile) {
 		return nil
 	}
+	kernel, what := r.FileKernel(artefact.ImagesFile), artefact.ImagesFile
+	switch {
+	case single:
+		kernel, what = r.FileKernel(""), "the mean"
+	case len(r.Chunks) > 0:
+		kernel, what = r.Manifest.Payloads[0].Chunks[0].Kernel, "the mean"
+	}
+	return r.computed(kernel, what, func() error { return r.meanAgain(ctx) })
+}
+
+func (r *repair) meanAgain(ctx context.Context) error {
+	single := r.Manifest.Payloads[0].File == ""
 	sum, state := make(valueSums, r.mode.values()), &sumState{}
 	err := r.collector.run(ctx, r.from(0), chunkOf(r.mode.values()), func(chunk collected) error {
 		sum.add(chunk.values)

@@ -29,6 +29,8 @@ type sumState struct {
 	Skipped []source.Skipped `json:"skipped"` // and the others
 	// Images is the CRC-32C of the checksums of their files; see cache.SumOf.
 	Sum uint32 `json:"pictures_crc32c"`
+	// Kernel has the families of kernels that computed the values; see cache.Families.
+	Kernel string `json:"kernel,omitempty"`
 }
 
 // add counts a chunk.
@@ -37,12 +39,13 @@ func (s *sumState) add(chunk collected) {
 	s.Images += chunk.images
 	s.Skipped = append(s.Skipped, chunk.skipped...)
 	s.Sum = addSums(s.Sum, chunk.sums)
+	s.Kernel = cache.AddFamilies(s.Kernel, cache.Family())
 }
 
 // state is where the sums of a collection of an origin are kept while it is under
 // way.
 func (c *collector) state(kind string, o origin.Origin) cache.State {
-	return cache.State{Artefact: c.options.SavePath, Kind: kind, Origin: o, Inputs: len(c.items)}
+	return cache.State{Artefact: c.options.SavePath, Kind: kind, Origin: o, Inputs: len(c.items), Store: c.options.Store}
 }
 
 // saveSums writes how far sums are.
@@ -99,6 +102,9 @@ func resumeSums(at cache.State, restart bool, s sums) (*sumState, error) {
 	found, err := at.Load(state, func(r io.Reader) error { return readSums(r, state, at.Inputs, s) })
 	if err == nil && found {
 		s.resumed(state.Images)
+		if state.Kernel == "" && state.Done > 0 {
+			state.Kernel = cache.UnknownFamily
+		}
 	}
 	return state, err
 }

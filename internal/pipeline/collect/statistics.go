@@ -105,5 +105,7 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	if state.Images == 0 && c.options.Shard.Whole() {
 		return fmt.Errorf("%s: none of %d images could be read", c.data.Root, at.Inputs)
 	}
+	w.Kernel = state.Kernel
+	defer func() { w.Kernel = cache.Family() }()
 	return artefact.AddStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
 }

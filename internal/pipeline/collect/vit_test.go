@@ -145,3 +145,32 @@ func TestCollectOtherFamily(t *testing.T) {
 		}
 	}
 }
+
+// TestCollectViTSameBytes holds that threads and batches of several leave the bytes of
+// every mode of a vision transformer alone.
+func TestCollectViTSameBytes(t *testing.T) {
+	layer := 1
+	for _, mode := range []string{ModePairs, ModeNeurons, ModeHeads, ModeMLPs, ModeTokens} {
+		for _, mean := range []bool{false, true} {
+			var want []byte
+			for _, threads := range []int{1, 3} {
+				o := goldenViT(t, mode, "out.npy")
+				o.Mean, o.Threads, o.BatchSize = mean, threads, 2*threads
+				if KeepsScores(mode) {
+					o.NeuronLayer = &layer
+				}
+				run(t, o)
+				got, err := os.ReadFile(o.SavePath)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = got
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s, mean %v: other bytes with %d threads", mode, mean, threads)
+				}
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package directions
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -31,7 +32,8 @@ type PolysemanticityOptions struct {
 	Pairs       bool
 	Neurons     bool
 	PlotPath    string // .png or .svg; may be empty
-	List        int    // how many of the lowest and of the highest units to name
+	Writer      artefact.Writer
+	List        int // how many of the lowest and of the highest units to name
 	Threads     int
 }
 
@@ -69,7 +71,9 @@ const histogramBins = 40
 //
 //	Σ |e - m|²
 //
-// from 0, when all are alike, to k. Image features follow from the scores.
+// from 0, when all are alike, to k. Image features follow from the scores. A result
+// that comes with an error is whole, and lacks only the paths of what could not be
+// written.
 func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Reporter) (*PolysemanticityResult, error) {
 	if err := artefact.MakeFolders(o.PairsPath, o.NeuronsPath, o.PlotPath); err != nil {
 		return nil, err
@@ -98,6 +102,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	histogram := plot.Histogram{
 		Title: "Polysemanticity", X: fmt.Sprintf("inertia of the embeddings of the top %d images", min(o.TopImages, images)), Bins: histogramBins,
 	}
+	var unwritten error
 	for _, kind := range []struct {
 		wanted, neurons  bool
 		path, unit, name string
@@ -105,7 +110,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 		if !kind.wanted {
 			continue
 		}
-		scores, neurons, err := polysemanticities(ctx, o, kind.neurons, embeddings, images, kind.path, say)
+		scores, neurons, save, err := polysemanticities(ctx, o, kind.neurons, embeddings, images, kind.path, say)
 		if err != nil {
 			return nil, err
 		}
@@ -116,13 +121,22 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 			}
 			return unit.Pair(u, neurons)
 		})
-		p.Unit, p.Path = kind.unit, kind.path
+		p.Unit = kind.unit
+		if err := save(); err != nil {
+			unwritten = errors.Join(unwritten, err)
+		} else {
+			p.Path = kind.path
+		}
 		result.Units = append(result.Units, p)
 	}
 	if o.PlotPath == "" {
-		return result, nil
+		return result, unwritten
 	}
-	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	err = figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteHistogram(w, histogram, format) })
+	if err != nil {
+		result.Plot = ""
+	}
+	return result, errors.Join(unwritten, err)
 }
 
 // embeddingsOf returns the unit image embeddings of a folder's images, [B,O].
@@ -166,26 +180,31 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 	return embeddings, images, nil
 }
 
-// polysemanticities computes the scores of all pairs or neurons and writes them
-// to path, if there is one. It returns them and the number of neurons.
-func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say ui.Reporter) ([]float64, int, error) {
+// polysemanticities computes the scores of all pairs or neurons. It returns them, the
+// number of neurons, and what writes them to path, if there is one.
+func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bool, embeddings []float32, images int, path string, say ui.Reporter) (scores []float64, width int, save func() error, err error) {
 	svd := SVDOptions{Artefacts: o.Artefacts, CollectPath: o.CollectPath, Neurons: neurons, TopK: o.TopImages, Threads: o.Threads}
 	src, err := openContributions(svd)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
 	defer src.close()
 	if s, ok := src.(*summed); ok {
 		if err := s.WantTop("{top-images}", o.TopImages); err != nil {
-			return nil, 0, err
+			return nil, 0, nil, err
 		}
 	}
 	shape, axes, mode, unit := src.units().Shape, []string{"H", "C"}, "nh", ui.Pairs
 	if neurons {
 		axes, mode, unit = axes[1:], "n", ui.Neurons
 	}
+	from := src.origin(svd)
+	from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+	if err := o.Writer.MayReplace(path, artefact.KindPolysemanticity, from); err != nil {
+		return nil, 0, nil, err
+	}
 	team, out := par.NewTeam(o.Threads), len(embeddings)/images
-	scores := make([]float64, artefact.Product(shape))
+	scores = make([]float64, artefact.Product(shape))
 	progress := say.Progress()
 	progress.Start(int64(len(scores)), unit, "polysemanticity")
 	defer progress.Done()
@@ -200,18 +219,19 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 		return nil
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, nil, err
 	}
-	if path != "" {
-		from := src.origin(svd)
-		from.Mode, from.SVD, from.Polysemanticity = mode, nil, &origin.Polysemanticity{TopImages: o.TopImages}
+	save = func() error {
+		if path == "" {
+			return nil
+		}
 		rounded := make([]float32, len(scores))
 		for i, x := range scores {
 			rounded[i] = float32(x)
 		}
-		err = artefact.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
+		return o.Writer.SaveFloat32(artefact.KindPolysemanticity, path, axes, shape, rounded, from)
 	}
-	return scores, shape[len(shape)-1], err
+	return scores, shape[len(shape)-1], save, nil
 }
 
 // inertia is the sum of squared distances of some images' embeddings to their

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -29,6 +28,7 @@ type SVDOptions struct {
 	OutPath     string // any of the three may be empty
 	MeanPath    string
 	NormPath    string
+	Writer      artefact.Writer
 	Threads     int
 }
 
@@ -72,7 +72,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		if wanted.path == "" {
 			continue
 		}
-		if err := cache.CanSave(wanted.path, wanted.kind); err != nil {
+		if err := o.Writer.Store.CanSave(wanted.path, wanted.kind); err != nil {
 			return nil, err
 		}
 	}
@@ -97,10 +97,6 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	if o.Neurons {
 		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
 	}
-	progress := say.Progress()
-	progress.Start(int64(result.Units), unit, "svd")
-	defer progress.Done()
-
 	add := func(kind, path, axis string, last int, origin origin.Origin) artefact.Output {
 		if path != "" {
 			result.Paths = append(result.Paths, path)
@@ -108,11 +104,20 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units.Shape), last), origin)
 	}
 	origin := src.origin(o)
-	err = artefact.SaveTogether([]artefact.Output{
+	outputs := []artefact.Output{
 		add(artefact.KindComponents, o.OutPath, "O", src.outDim(), origin),
 		add(artefact.KindMeans, o.MeanPath, "O", src.outDim(), origin),
 		add(artefact.KindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
-	}, func(w []io.Writer) error {
+	}
+	for _, out := range outputs {
+		if err := o.Writer.MayReplace(out.Path, out.Manifest.Kind, origin); err != nil {
+			return nil, err
+		}
+	}
+	progress := say.Progress()
+	progress.Start(int64(result.Units), unit, "svd")
+	defer progress.Done()
+	err = o.Writer.SaveTogether(outputs, func(w []io.Writer) error {
 		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
 			result.Undecided += r.Count(lowrank.Open)
 			result.Null += r.Count(lowrank.Null)

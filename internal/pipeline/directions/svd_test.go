@@ -172,7 +172,7 @@ func TestSaveTogether(t *testing.T) {
 		artefact.NewOutput(artefact.KindMeans, filepath.Join(dir, "b.npy"), []string{"C"}, []int{2}, origin.Origin{}),
 	}
 	failure := errors.New("failed")
-	if err := artefact.SaveTogether(outputs, func(w []io.Writer) error { return failure }); !errors.Is(err, failure) {
+	if err := (artefact.Writer{}).SaveTogether(outputs, func(w []io.Writer) error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("error %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -24,8 +24,8 @@ import (
 
 // What can be ablated, by the reference's names.
 const (
-	AblatePairs         = "neur_head_reprs"       // contributions of pairs that are not kept become their mean
-	AblateNeurons       = "neur_reprs"            // the same of neurons, summed over heads
+	AblatePairs         = artefact.MaskOfPairs    // contributions of pairs that are not kept become their mean
+	AblateNeurons       = artefact.MaskOfNeurons  // the same of neurons, summed over heads
 	AblateActivations   = "neur_acts"             // activations of neurons that are not kept become their mean
 	AblateSink          = "zero_sink"             // the class token's attention to the last token becomes zero
 	AblateSinkRegisters = "zero_register_neurons" // activations of the neurons that feed it become zero
@@ -59,6 +59,7 @@ type AblateOptions struct {
 	ClassesPath  string // class embeddings
 	FeaturesPath string // .npy; may be empty
 	PlotPath     string // .png or .svg, accuracy over percentiles; may be empty
+	Writer       artefact.Writer
 	Threads      int
 }
 
@@ -69,7 +70,8 @@ type AblateResult struct {
 }
 
 // Ablate measures zero-shot accuracy with parts of the model taken out, beside
-// the untouched model's on the same images, all in one pass.
+// the untouched model's on the same images, all in one pass. A result that comes with
+// an error is whole, and lacks only the paths of what could not be written.
 func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResult, error) {
 	if err := artefact.MakeFolders(o.FeaturesPath, o.PlotPath); err != nil {
 		return nil, err
@@ -101,15 +103,19 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 			return nil, fmt.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
 		}
 	}
-	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
-	if err != nil {
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, o.Writer, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
+	if e == nil {
 		return nil, err
 	}
 	result := &AblateResult{Evaluation: *e, PlotPath: o.PlotPath}
 	if o.PlotPath == "" {
-		return result, nil
+		return result, err
 	}
-	return result, figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
+	drawn := figure.DrawFigure(o.Writer.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.Write(w, ablationFigure(e), format) })
+	if drawn != nil {
+		result.PlotPath = ""
+	}
+	return result, errors.Join(err, drawn)
 }
 
 // ablater makes the variants of an Ablate, and keeps what it reads for them.

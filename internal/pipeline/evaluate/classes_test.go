@@ -104,7 +104,7 @@ func TestCheckClasses(t *testing.T) {
 			if test.listed {
 				from.TextList = test.texts
 			}
-			err := artefact.SaveEmbeddings(path, len(test.texts), 2, from, func() ([]float32, error) {
+			err := (artefact.Writer{}).SaveEmbeddings(path, len(test.texts), 2, from, func() ([]float32, error) {
 				rows := make([]float32, 2*len(test.texts))
 				for i := range test.texts {
 					rows[2*i] = 1

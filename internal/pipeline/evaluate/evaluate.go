@@ -42,6 +42,7 @@ type Evaluation struct {
 	Baseline     VariantScore     `json:"baseline"` // the untouched model
 	Variants     []VariantScore   `json:"variants"`
 	FeaturesPath string           `json:"features_path,omitempty"`
+	Rounding     *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // A variant makes features of a batch in its own way.
@@ -63,6 +64,7 @@ type workspace struct {
 // evaluateOptions are what every evaluation is told.
 type evaluateOptions struct {
 	artefacts    artefact.Reader
+	writer       artefact.Writer
 	stage        string          // in progress and manifests
 	classesPath  string          // class embeddings; empty: no accuracy
 	data         dataset.Options // what the labels are from
@@ -74,8 +76,12 @@ type evaluateOptions struct {
 var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
-// source in one pass.
+// source in one pass. If accuracies were measured and only the features cannot be
+// written, it returns both, accuracies and error.
 func evaluate(ctx context.Context, src *source.Source, variants []variant, o evaluateOptions, say ui.Reporter) (*Evaluation, error) {
+	if err := o.writer.MayReplace(o.featuresPath, artefact.KindFeatures, o.origin); err != nil {
+		return nil, err
+	}
 	var judge *classifier
 	if o.classesPath != "" && src.Labelled {
 		var err error
@@ -129,7 +135,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if images == 0 {
 		return nil, errors.New("none of the images could be read")
 	}
-	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
+	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath, Rounding: src.Rounding}
 	for i := range all {
 		v := all[i].VariantScore
 		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)
@@ -142,7 +148,14 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if o.featuresPath == "" {
 		return e, nil
 	}
-	return e, saveFeatures(kept[1:], images, src, o)
+	if err := saveFeatures(kept[1:], images, src, o); err != nil {
+		if judge == nil {
+			return nil, err
+		}
+		e.FeaturesPath = ""
+		return e, err
+	}
+	return e, nil
 }
 
 // untouched are the features of the model as it is.
@@ -173,7 +186,7 @@ func saveFeatures(features [][]float32, images int, src *source.Source, o evalua
 	}
 	out := artefact.NewOutput(artefact.KindFeatures, o.featuresPath, axes, shape, o.origin)
 	out.Manifest.Inputs, out.Manifest.Skipped = src.Images, src.Skipped
-	return artefact.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
+	return o.writer.SaveTogether([]artefact.Output{out}, func(w []io.Writer) error {
 		for _, f := range features {
 			if err := artefact.Put(w[0], f); err != nil {
 				return err

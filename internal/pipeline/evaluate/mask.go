@@ -20,6 +20,7 @@ type MaskOptions struct {
 	TopImages  int    // take the mean of this many of them, the largest
 	Percentile float64
 	SavePath   string
+	Writer     artefact.Writer
 }
 
 // MaskResult is what Mask wrote.
@@ -56,7 +57,10 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 		}
 	}
 	from.Mode, from.Mask = o.Mode, &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
-	if err := artefact.SaveMask(o.SavePath, s.shape, kept, from); err != nil {
+	if err := o.Writer.MayReplace(o.SavePath, artefact.KindMask, from); err != nil {
+		return nil, err
+	}
+	if err := o.Writer.SaveMask(o.SavePath, s.shape, kept, from); err != nil {
 		return nil, err
 	}
 	n := countTrue(kept)

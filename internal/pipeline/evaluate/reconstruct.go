@@ -31,6 +31,7 @@ type ReconstructOptions struct {
 
 	ClassesPath  string // class embeddings
 	FeaturesPath string // .npy; may be empty
+	Writer       artefact.Writer
 	Threads      int
 }
 
@@ -71,15 +72,15 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*R
 		}
 	}
 	v := variant{VariantScore{Variant: r.name()}, features}
-	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, "reconstruct", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
-	if err != nil {
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, o.Writer, "reconstruct", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
+	if e == nil {
 		return nil, err
 	}
 	unit := "pair"
 	if r.perNeuron() {
 		unit = "neuron"
 	}
-	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, nil
+	return &ReconstructResult{Evaluation: *e, Unit: unit, Directions: len(r.directions), Null: r.null}, err
 }
 
 // reconstruction is what a Reconstruct works with.

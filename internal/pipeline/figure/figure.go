@@ -53,12 +53,12 @@ func CanDraw(path string) error {
 }
 
 // DrawFigure writes what draw draws to path, with its maker.
-func DrawFigure(path string, draw func(io.Writer, plot.Format) error) error {
+func DrawFigure(store *cache.Store, path string, draw func(io.Writer, plot.Format) error) error {
 	format, err := plot.FormatOf(path)
 	if err != nil {
 		return err
 	}
-	return cache.WriteFile(path, func(w io.Writer) error {
+	return store.WriteFile(path, func(w io.Writer) error {
 		var b bytes.Buffer
 		if err := draw(&b, format); err != nil {
 			return err

@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -26,7 +31,10 @@ type Options struct {
 	SavePath string
 	Shards   []string // paths; none stands for those that lie beside SavePath
 	Restart  bool     // discard what is at SavePath
-	PlotPath string   // of shards of Shift: .png or .svg; may be empty
+	Store    *cache.Store
+	Verify   bool   // compare what is already complete with its checksums
+	Strict   bool   // refuse shards of different families of kernels
+	PlotPath string // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
 
@@ -61,6 +69,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := oneFamily(shards, o.Strict, say); err != nil {
+		return nil, err
+	}
 	if err := artefact.MakeFolders(filepath.Clean(o.SavePath), o.PlotPath); err != nil {
 		return nil, err
 	}
@@ -73,7 +84,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	switch kind {
 	case artefact.KindSegmentation:
-		r, err := segment.Merge(shards, o.SavePath, o.Restart, say)
+		r, err := segment.Merge(shards, o.SavePath, o.Restart, o.Store, say)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +93,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			Images: r.Images, Skipped: r.Skipped, Complete: r.Complete, Segmentation: r,
 		}, nil
 	case artefact.KindRatios:
-		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, say)
+		r, err := shift.Merge(shards, o.SavePath, o.PlotPath, o.Store, say)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +103,33 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		}, nil
 	}
 	return mergeCollection(ctx, o, shards, say)
+}
+
+// oneFamily says, or if strict refuses, that shards were computed with different
+// families of kernels.
+func oneFamily(shards []shard.Part, strict bool, say ui.Reporter) error {
+	of := map[string]string{} // a shard of each
+	for _, p := range shards {
+		for _, family := range cache.Families(p.Manifest.Families()) {
+			if of[family] == "" && family != cache.UnknownFamily {
+				of[family] = p.Path()
+			}
+		}
+	}
+	if len(of) < 2 {
+		return nil
+	}
+	var each []string
+	for _, family := range slices.Sorted(maps.Keys(of)) {
+		each = append(each, fmt.Sprintf("%s (%s)", family, of[family]))
+	}
+	text := fmt.Sprintf("shards were computed with kernels of different families: %s; the last digits differ", strings.Join(each, ", "))
+	if strict {
+		return hint.With(fmt.Errorf("%w: %s", cache.ErrStale, text),
+			fmt.Sprintf("make the shards again on processors of one kind, or set %s for all of them", cpu.Variable))
+	}
+	say.Warn("%s", text)
+	return nil
 }
 
 // mergeCollection merges shards that have rows in chunks.
@@ -115,10 +153,17 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 		return nil, fmt.Errorf("%s: none of %s could be read by any shard", o.SavePath, ui.Images.Count(int64(plan.Inputs)))
 	}
 
-	w, err := cache.OpenChunks(o.SavePath, plan, o.Restart)
+	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		result.Complete = true
-		return result, nil
+		if !o.Verify {
+			return result, nil
+		}
+		a, err := cache.Open(o.SavePath)
+		if err == nil {
+			err = artefact.VerifyChecksums(a)
+		}
+		return result, err
 	}
 	if err != nil {
 		return nil, err
@@ -165,6 +210,7 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 			}
 			if number >= w.Done() {
 				err := ctx.Err()
+				w.Kernel = c.Kernel
 				if err == nil {
 					err = w.AppendInputs(c.InputSums(), skipped[:gone], func(put func([]float32) error) error {
 						return readValues(f, start, int64(c.Rows)*row, values, put)
@@ -220,6 +266,10 @@ func readValues(f *npy.File, start, n int64, buf []float32, put func([]float32) 
 func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error {
 	for _, file := range shards[0].Manifest.Payloads[1:] {
 		var err error
+		w.Kernel = ""
+		for _, p := range shards {
+			w.Kernel = cache.AddFamilies(w.Kernel, kernelOf(p.Manifest, file.File))
+		}
 		switch file.File {
 		case artefact.ImagesFile:
 			err = w.AddFile(artefact.ImagesFile, func(to io.Writer) error { return eachShard(shards, artefact.ImagesFile, to) })
@@ -233,6 +283,7 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 					return fmt.Errorf("%s: %w: its %s is not that of %s", p.Path(), cache.ErrStale, file.File, shards[0].Path())
 				}
 			}
+			w.Kernel = file.Kernel
 			err = w.AddFile(file.File, func(to io.Writer) error { return eachShard(shards[:1], file.File, to) })
 		}
 		if err != nil {
@@ -240,6 +291,16 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 		}
 	}
 	return nil
+}
+
+// kernelOf returns the families of kernels that computed a file; see cache.Families.
+func kernelOf(m cache.Manifest, name string) string {
+	for _, p := range m.Payloads {
+		if p.File == name {
+			return p.Kernel
+		}
+	}
+	return ""
 }
 
 func hasFile(m cache.Manifest, want cache.Payload) bool {

@@ -23,7 +23,7 @@ type GraphResult struct {
 // DrawGraph packs a checkpoint's image tower for batches of the given size and draws
 // the graph of its operations to path, a .dot or .svg file. The graph is that of a
 // single thread: several have one each, for a part of the batch.
-func DrawGraph(model string, d Details, batch int, path string) (*GraphResult, error) {
+func DrawGraph(model string, d Details, batch int, path string, store *cache.Store) (*GraphResult, error) {
 	format, err := diagram.FormatOf(path)
 	if err != nil {
 		return nil, err
@@ -43,9 +43,9 @@ func DrawGraph(model string, d Details, batch int, path string) (*GraphResult, e
 	result := &GraphResult{path, tower.Graph()}
 	g := graphDiagram("Image tower of "+filepath.Base(model), result.Nodes)
 	if format == diagram.SVG {
-		err = figure.DrawFigure(path, func(w io.Writer, _ plot.Format) error { return diagram.WriteSVG(w, g) })
+		err = figure.DrawFigure(store, path, func(w io.Writer, _ plot.Format) error { return diagram.WriteSVG(w, g) })
 	} else {
-		err = cache.WriteFile(path, func(w io.Writer) error {
+		err = store.WriteFile(path, func(w io.Writer) error {
 			if _, err := io.WriteString(w, dotMaker); err != nil {
 				return err
 			}

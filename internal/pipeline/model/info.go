@@ -5,7 +5,10 @@ package model
 
 import (
 	"context"
+	"fmt"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -37,7 +40,18 @@ type Summary struct {
 	TextHeads     int `json:"text_heads"`
 	TextLayers    int `json:"text_layers"`
 
+	Edited *Edited `json:"edited,omitempty"` // of a checkpoint that edit wrote
+
 	Notes []string `json:"notes,omitempty"` // how the file was read where that is not plain
+}
+
+// Edited says what edit made a checkpoint from.
+type Edited struct {
+	From  string   `json:"from_sha256"` // the weights before
+	By    string   `json:"by"`          // what took the place of what pairs lost: mean or zero
+	Pairs int      `json:"pairs"`       // that were changed
+	Units string   `json:"units"`       // with their factors; empty if there are many
+	Texts []string `json:"texts"`       // whose pairs were removed
 }
 
 // Info reads a checkpoint to its last byte, so that a model it describes is one
@@ -55,6 +69,8 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	edited, notes := editsOf(model, sum)
+	notes = append(ck.Notes(), notes...)
 	c := ck.Config
 	return &Summary{
 		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Parameters: ck.Parameters(),
@@ -62,8 +78,27 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 		ImageSize: c.ImageSize, PatchSize: c.ViT.Patch, Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
-		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers, Notes: ck.Notes(),
+		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
+		Edited: edited, Notes: notes,
 	}, nil
+}
+
+// editsOf reads what the manifest beside a checkpoint of that hash says of it; nil where
+// there is none. One that does not describe these bytes is no more than a note.
+func editsOf(path, hash string) (*Edited, []string) {
+	a, err := artefact.EditedCheckpoint(path)
+	if err == nil && a != nil && a.Manifest.Payloads[0].SHA256 != hash {
+		err = fmt.Errorf("%w: the weights are not those that were written", cache.ErrDamaged)
+	}
+	if err != nil {
+		return nil, []string{fmt.Sprintf("the manifest beside it does not say what was edited: %v", err)}
+	}
+	if a == nil {
+		return nil, nil
+	}
+	o := a.Manifest.Origin
+	texts := append([]string{}, o.TextList...)
+	return &Edited{From: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: texts}, nil
 }
 
 // Model is an open checkpoint and its name in manifests.

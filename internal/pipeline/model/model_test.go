@@ -22,7 +22,7 @@ func TestNewEncoderWithoutTexts(t *testing.T) {
 	}
 	defer m.Close()
 	for _, vocab := range []string{testutil.Golden("text/toy_merges.txt"), "missing"} {
-		_, err := NewEncoder(m.Checkpoint, vocab, 1)
+		_, err := NewEncoder(m.Checkpoint, vocab, 1, pipelinetest.Silent())
 		if bad := testutil.Line(err, path, "only the image tower is there, want the text tower too"); bad != nil {
 			t.Errorf("%s: %v", vocab, bad)
 		}

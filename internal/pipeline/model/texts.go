@@ -4,21 +4,24 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/bpe"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // AddTexts adds to an origin what texts are embedded by: the embeddings, if their
 // path is given, or else a tokenizer and templates.
-func AddTexts(o *origin.Origin, r artefact.Reader, embeddings, vocab string, templates []textlist.Template) (err error) {
+func AddTexts(o *origin.Origin, r artefact.Reader, embeddings string, facts artefact.Facts, vocab string, templates []textlist.Template) (err error) {
 	if embeddings != "" {
-		return r.AddRead(o, "embeddings", embeddings, artefact.KindEmbeddings)
+		return r.AddRead(o, "embeddings", embeddings, facts, artefact.KindEmbeddings)
 	}
 	o.Prompts, err = PromptsOf(vocab, templates)
 	return err
@@ -41,15 +44,60 @@ func templatesHash(templates []textlist.Template) string {
 	return cache.ListHash(prompts)
 }
 
+// TextOptions say where the embeddings of texts come from: a model's text tower, or a
+// file.
+type TextOptions struct {
+	Artefacts artefact.Reader
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that they are put into; none: the texts as they are
+	Path      string              // instead: embeddings of the texts, [M,O]
+	Threads   int
+}
+
+// Embeddings returns a unit vector per text, [texts,O]. A file must be of the model and
+// of these texts, as far as it says so, and have a row for each; kind is what the texts
+// are.
+func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
+	if o.Path != "" {
+		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Hash).Texts(texts), m.Config.OutDim)
+		if err != nil {
+			return nil, err
+		}
+		if e.Texts != len(texts) {
+			return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
+		}
+		return e.Rows, nil
+	}
+	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	progress := say.Progress()
+	progress.Start(int64(len(texts)), ui.Texts, "embed")
+	defer progress.Done()
+	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+}
+
 // Encoder turns texts into embeddings.
 type Encoder struct {
 	tower     *clip.TextTower
 	tokenizer *bpe.Tokenizer
+	say       ui.Reporter
+
+	// Cut are the texts that were too long for the model's context, as far as texts
+	// were embedded.
+	Cut []CutText
+}
+
+// CutText is a text of which the model saw only the beginning.
+type CutText struct {
+	Text string `json:"text"`
+	Lost int    `json:"tokens_lost"` // in the longest of its prompts
 }
 
 // NewEncoder opens the text tower of a checkpoint and the tokenizer of a vocabulary,
-// which must be as large as the model's.
-func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error) {
+// which must be as large as the model's. It warns of texts that are cut.
+func NewEncoder(ck *clip.Checkpoint, vocab string, threads int, say ui.Reporter) (*Encoder, error) {
 	if err := ck.RequireText(); err != nil {
 		return nil, err // before the vocabulary, which fits no model without texts
 	}
@@ -64,12 +112,52 @@ func NewEncoder(ck *clip.Checkpoint, vocab string, threads int) (*Encoder, error
 	if err != nil {
 		return nil, err
 	}
-	return &Encoder{tower, tokenizer}, nil
+	return &Encoder{tower: tower, tokenizer: tokenizer, say: say}, nil
 }
 
 // promptsPerCall bounds the memory that prompts and their features take. Many
 // at a time share the beginnings of their templates.
 const promptsPerCall = 1 << 14
+
+// prompts are the token ids of a text in each template, or of the text itself if there
+// is none. A text that is cut is added to e.Cut.
+func (e *Encoder) prompts(text string, templates []textlist.Template) [][]int32 {
+	filled := []string{text}
+	if len(templates) > 0 {
+		filled = filled[:0]
+		for _, t := range templates {
+			filled = append(filled, t.Fill(text))
+		}
+	}
+	context, lost := e.tower.Config().ContextLength, 0
+	prompts := make([][]int32, len(filled))
+	for i, prompt := range filled {
+		if prompts[i] = e.tokenizer.Encode(prompt, context); len(prompts[i]) == context {
+			lost = max(lost, e.tokenizer.Length(prompt)-context)
+		}
+	}
+	if lost > 0 {
+		e.Cut = append(e.Cut, CutText{text, lost})
+	}
+	return prompts
+}
+
+// warnCut names the first few of the texts that were cut among texts.
+func (e *Encoder) warnCut(cut []CutText, texts int) {
+	const most = 3
+	if len(cut) == 0 {
+		return
+	}
+	var named []string
+	for _, c := range cut[:min(len(cut), most)] {
+		named = append(named, fmt.Sprintf("%s lost %d tokens", foreign.Quote(c.Text), c.Lost))
+	}
+	if more := len(cut) - most; more > 0 {
+		named = append(named, fmt.Sprintf("and %d more", more))
+	}
+	e.say.Warn("%d of %s exceed the model's context of %d tokens and were cut: %s",
+		len(cut), ui.Texts.Count(int64(texts)), e.tower.Config().ContextLength, strings.Join(named, ", "))
+}
 
 // Embed returns a unit vector per text, [texts,O]; see Embed. progress is
 // told how many texts are done.
@@ -77,16 +165,12 @@ func (e *Encoder) Embed(ctx context.Context, texts []string, templates []textlis
 	config, each := e.tower.Config(), max(1, len(templates))
 	rows := make([]float32, len(texts)*config.OutDim)
 	group := max(1, promptsPerCall/each)
+	before := len(e.Cut)
 	for lo := 0; lo < len(texts); lo += group {
 		hi := min(lo+group, len(texts))
 		prompts := make([][]int32, 0, (hi-lo)*each)
 		for _, text := range texts[lo:hi] {
-			if len(templates) == 0 {
-				prompts = append(prompts, e.tokenizer.Encode(text, config.ContextLength))
-			}
-			for _, t := range templates {
-				prompts = append(prompts, e.tokenizer.Encode(t.Fill(text), config.ContextLength))
-			}
+			prompts = append(prompts, e.prompts(text, templates)...)
 		}
 		features := make([]float32, len(prompts)*config.OutDim)
 		done, told := 0, 0
@@ -105,6 +189,7 @@ func (e *Encoder) Embed(ctx context.Context, texts []string, templates []textlis
 			}
 		}
 	}
+	e.warnCut(e.Cut[before:], len(texts))
 	return rows, nil
 }
 

@@ -208,24 +208,31 @@ func GoldenScores(t testing.TB) string {
 func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 	t.Helper()
 	_, shape := ReadGolden(t, "s.npy")
+	items, _ := LabelledNames(t)
+	items = items[:len(s)/(shape[1]*shape[2])]
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Name
+	}
+	return ScoresOf(t, tinyOV(t), names, s, origin)
+}
+
+// ScoresOf writes scores [B,H,C] of some images and an OV as a folder.
+func ScoresOf(t testing.TB, ov *decomp.OV, names []string, s []float32, origin origin.Origin) string {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "scores")
 	w, err := cache.OpenChunks(path, cache.Plan{
-		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: shape[1:], DType: npy.Float32, Origin: origin,
-		Inputs: shape[0], ChunkInputs: shape[0], Payload: artefact.ScoresFile,
+		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: []int{ov.Heads, ov.Neurons}, DType: npy.Float32, Origin: origin,
+		Inputs: len(names), ChunkInputs: len(names), Payload: artefact.ScoresFile,
 	}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	names := func(to io.Writer) error {
-		items, _ := LabelledNames(t)
-		for _, item := range items {
-			if _, err := io.WriteString(to, item.Name+"\n"); err != nil {
-				return err
-			}
-		}
-		return nil
+	list := func(to io.Writer) error {
+		_, err := io.WriteString(to, strings.Join(names, "\n")+"\n")
+		return err
 	}
-	if err := errors.Join(w.Append(s, nil), artefact.AddOV(w, tinyOV(t), false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, names)); err != nil {
+	if err := errors.Join(w.Append(s, nil), artefact.AddOV(w, ov, false, par.NewTeam(1)), w.AddFile(artefact.ImagesFile, list)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Finish(); err != nil {

@@ -2,7 +2,6 @@ package retrieve
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"sync"
 
@@ -15,7 +14,7 @@ import (
 // writeCopies writes the files of some images, empty ones aside, to the places
 // where they are wanted. It writes many at a time: for a single one, the disk
 // takes as long to say that it is safe as for all of them.
-func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
+func writeCopies(store *cache.Store, images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
 	var wg par.Group
 	var mu sync.Mutex
 	var errs []error
@@ -25,7 +24,7 @@ func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error 
 		}
 		for _, t := range uses[image] {
 			wg.Go(func() {
-				err := cache.WriteFile(t.Path, func(w io.Writer) error {
+				err := store.WriteFile(t.Path, func(w io.Writer) error {
 					_, err := w.Write(files[i].Bytes())
 					return err
 				})
@@ -36,15 +35,26 @@ func writeCopies(images []int, files []bytes.Buffer, uses map[int][]*Hit) error 
 		}
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	return firstOf(errs)
+}
+
+// firstOf returns the first error that is not nil. Files that are written at the same
+// time fail for the same reason, such as a full disk, which is said once.
+func firstOf(errs []error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func asImage(img *imageprep.RGB) canvas.Image {
 	return canvas.Image{Pix: img.Pix, W: img.W, H: img.H}
 }
 
-func saveCanvas(path string, c *canvas.Canvas) error {
-	return cache.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
+func saveCanvas(store *cache.Store, path string, c *canvas.Canvas) error {
+	return store.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
 }
 
 // encode writes an image as copies have it.

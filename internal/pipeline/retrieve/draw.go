@@ -3,7 +3,6 @@ package retrieve
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -214,7 +213,7 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 	}
 	folder := neuronFolder(d.SaveDir, n.index)
 	n.Sheet = filepath.Join(folder, sheetFile)
-	if err := saveCanvas(n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
+	if err := saveCanvas(d.Store, n.Sheet, contactSheet(n.Neuron, onSheet, sheet, of)); err != nil {
 		return err
 	}
 	if d.tower != nil {
@@ -232,10 +231,10 @@ func (d *renderer) heatSheets(units []Unit, neuron int, images map[int]*shown) e
 		for i := lo; i < hi; i++ {
 			u := &units[i]
 			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
-			errs[i] = saveCanvas(u.Heat, heatSheet(*u, images, d.tower.Config().Grid()))
+			errs[i] = saveCanvas(d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid()))
 		}
 	})
-	return errors.Join(errs...)
+	return firstOf(errs)
 }
 
 // tidy removes what an earlier run left in the neuron's folders, and takes back
@@ -287,7 +286,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 			read[i].err = d.encode(&files[i], img)
 		}
 	})
-	if err := writeCopies(images, files, uses); err != nil {
+	if err := writeCopies(d.Store, images, files, uses); err != nil {
 		return err
 	}
 	for i, image := range images {

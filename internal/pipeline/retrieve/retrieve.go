@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -29,25 +30,28 @@ type Options struct {
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
-	Texts        []string
-	TextPairs    int
-	PCsPath      string // .npy [H,C,O]
-	Vocab        string
-	Templates    []textlist.Template
-	Top          int    // images of a unit
-	SaveDir      string // for copies and sheets; may be empty
-	CopySide     int    // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads   int    // pairs of a neuron on its sheet, the strongest
-	Threads      int
+	Texts      []string
+	TextPairs  int
+	PCsPath    string // .npy [H,C,O]
+	Vocab      string
+	Templates  []textlist.Template
+	Top        int    // images of a unit
+	SaveDir    string // for copies and sheets; may be empty
+	Store      *cache.Store
+	CopySide   int // copies are shrunk to so many pixels a side; 0: not
+	SheetHeads int // pairs of a neuron on its sheet, the strongest
+	Threads    int
+
 	WordsOptions // what directions are made of
 }
 
 // Result is what Retrieve found.
 type Result struct {
-	Images  int              `json:"images"` // that were compared
-	Found   []FoundPair      `json:"found,omitempty"`
-	Neurons []Neuron         `json:"neurons"`
-	Skipped []source.Skipped `json:"skipped"`
+	Images   int              `json:"images"` // that were compared
+	Found    []FoundPair      `json:"found,omitempty"`
+	Neurons  []Neuron         `json:"neurons"`
+	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // FoundPair is a pair whose direction is close to a text.
@@ -94,7 +98,8 @@ type Hit struct {
 // equal norms the earlier image comes first.
 //
 // With a SaveDir, it copies these images and draws them on sheets; see draw.
-// An image that cannot be read is named and left out.
+// An image that cannot be read is named and left out. A result that comes with an error
+// is whole, and lacks only the paths of what could not be drawn.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	from := o.Options
 	if o.ScoresPath != "" {
@@ -116,7 +121,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := o.openWords(src)
+	words, err := o.openWords(ctx, src, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -135,20 +140,51 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
 	}
+	result.Rounding = src.Rounding
 	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
 	for _, n := range result.Neurons {
 		for i := range n.Units {
 			u := &n.Units[i]
-			u.Words = words.of(u.head, n.index)
+			if u.head == wholeNeuron {
+				u.Words = words.Neuron(n.index)
+			} else {
+				u.Words = words.Pair(u.head*src.Neurons + n.index)
+			}
 		}
 	}
 	if d == nil {
 		return result, nil
 	}
 	skipped, err := d.draw(ctx, result)
+	if errors.Is(err, context.Canceled) {
+		return nil, err
+	}
 	result.Skipped = append(result.Skipped, skipped...)
+	if err != nil {
+		result.forgetMissing()
+	}
 	return result, err
+}
+
+// forgetMissing takes back the paths of files that are not there.
+func (r *Result) forgetMissing() {
+	keep := func(path *string) {
+		if _, err := os.Stat(*path); err != nil {
+			*path = ""
+		}
+	}
+	for i := range r.Neurons {
+		n := &r.Neurons[i]
+		keep(&n.Sheet)
+		for j := range n.Units {
+			u := &n.Units[j]
+			keep(&u.Heat)
+			for k := range u.Top {
+				keep(&u.Top[k].Path)
+			}
+		}
+	}
 }
 
 // find returns the pairs that stand for the texts, closest first. of is what the
@@ -175,7 +211,7 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 		return nil, err
 	}
 	defer pcs.Close()
-	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	encoder, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}

@@ -12,9 +12,9 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
-	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -214,11 +214,11 @@ func TestRetrieveWords(t *testing.T) {
 	o.DecompositionPaths = []string{testutil.Golden("codes_nh_ref.npz"), testutil.Golden("codes_n_ref.npz")}
 	for _, u := range retrieve(t, o).Neurons[0].Units {
 		shape := unit.Shape{4, 256}
-		coded := words.DescribeOptions{CodingOptions: words.CodingOptions{Words: o.Words, Components: 3, Units: []string{u.Unit}, PCsPath: testutil.Golden("pc0_nh.npy")}, DecompositionPath: o.DecompositionPaths[0]}
+		coded := coding.DescribeOptions{Options: coding.Options{Words: o.Words, Components: 3, Units: []string{u.Unit}, PCsPath: testutil.Golden("pc0_nh.npy")}, DecompositionPath: o.DecompositionPaths[0]}
 		if u.head == wholeNeuron {
 			coded.DecompositionPath, coded.PCsPath, shape = o.DecompositionPaths[1], testutil.Golden("pc0_n.npy"), unit.Shape{256}
 		}
-		want, err := words.Describe(context.Background(), coded)
+		want, err := coding.Describe(context.Background(), coded)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -53,7 +53,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
-			Classes: cache.ListHash(classes), Layout: cache.ListHash([]string{fmt.Sprint(o.Setup.Layout)}),
+			Classes: cache.ListHash(classes), Layout: cache.ListHash([]string{o.Setup.Layout.Text()}),
 			LogitScale: o.Setup.LogitScale, ProbThd: o.Setup.ProbThd, AreaThd: o.Setup.AreaThd, Sink: o.Setup.Sink,
 			Block: o.Setup.Block, SimBlock: o.SimBlock, PAMRSteps: o.PAMR.Steps,
 		},
@@ -66,11 +66,11 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 	}
 	if o.usesPairs() {
 		from.Segment.Pairs = o.Setup.Pairs
-		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, o.componentFacts(m), artefact.KindComponents); err != nil {
 			return from, err
 		}
 	}
-	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Hash).Texts(words), o.Vocab, o.Templates)
 }
 
 func (o *Options) methodNames() []string {
@@ -97,9 +97,11 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 		*missing = nil // which are the first shard's
 	}
 	t.result.Path, t.result.Scenes = file.Path, len(*scenes)+len(*missing)
+	file.Strict, file.Store = o.Strict, o.Store
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
 	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
+		file.Sums = nil
 		return file, 0, err
 	}
 	t.result.Complete = file.Complete
@@ -171,7 +173,7 @@ func (t *tally) addSaved(s *savedSegmentation) error {
 }
 
 // Merge adds up the counts of shards and writes them to savePath.
-func Merge(shards []shard.Part, savePath string, restart bool, say ui.Reporter) (*Result, error) {
+func Merge(shards []shard.Part, savePath string, restart bool, store *cache.Store, say ui.Reporter) (*Result, error) {
 	var all *tally
 	for _, p := range shards {
 		var s savedSegmentation
@@ -194,6 +196,7 @@ func Merge(shards []shard.Part, savePath string, restart bool, say ui.Reporter) 
 	if err != nil {
 		return nil, err
 	}
+	file.Store = store
 	if _, err := file.Open(&savedSegmentation{}, restart, say); err != nil {
 		return nil, err
 	}

@@ -4,43 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
-
-// sceneToRead is an image to segment, and what was read of it.
-type sceneToRead struct {
-	name, path string
-	read       func() (*imageprep.Labels, error) // the true labels; nil if there are none
-
-	image         *imageprep.RGB // as it is; only if it is to be drawn
-	scaled        *imageprep.RGB // as the tower sees it
-	width, height int            // of the image as it is
-	truth         []uint16       // [height,width], nil if there is none
-	err           error
-	panic         *par.Panic // of the reading, nil unless there is a fault in it
-}
 
 // sceneList is what there is to segment.
 type sceneList struct {
 	scenes      []sceneToRead
 	missing     []string         // files that the data set lacks
 	unlisted    []source.Skipped // what the listing left out
-	fingerprint string           // of the data set; empty where nothing is saved
+	fingerprint string           // of the data set; empty of one image
 }
 
 // scenes lists what to segment.
 func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, error) {
 	if o.Image != "" {
-		if _, err := os.Stat(o.Image); err != nil {
+		info, err := os.Stat(o.Image)
+		if err != nil {
 			return nil, err
+		}
+		if info.IsDir() {
+			return o.folder(ctx, say)
 		}
 		return &sceneList{scenes: []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}}, nil
 	}
@@ -56,14 +45,52 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 		n, missing = o.Limit, nil // it cannot be told which of them are among the first
 	}
 	list := &sceneList{missing: missing, unlisted: source.Unlisted(data.Skipped)}
-	if o.SavePath != "" {
-		list.fingerprint = data.Fingerprint()
-	}
+	sizes := data.Sizes()
+	list.fingerprint = data.FingerprintOf(sizes)
 	for i, item := range data.Items[:n] {
-		read := func() (*imageprep.Labels, error) { return data.ReadLabels(i, o.Images) }
-		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, read: read})
+		load := func() (*dataset.LabelBytes, error) { return data.LoadLabels(i) }
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, load: load, labels: item.Labels, sizes: &sizes[i]})
 	}
 	return list, nil
+}
+
+// folder lists the images of a folder, which have no labels.
+func (o *Options) folder(ctx context.Context, say ui.Reporter) (*sceneList, error) {
+	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}} {
+		inside, err := isInside(out.dir, o.Image)
+		if err != nil {
+			return nil, err
+		}
+		if inside {
+			return nil, fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, o.Image)
+		}
+	}
+	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: o.Image}, o.Strict, say)
+	if err != nil {
+		return nil, err
+	}
+	list := &sceneList{unlisted: source.Unlisted(data.Skipped)}
+	sizes := data.Sizes()
+	for i, item := range data.Items {
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, sizes: &dataset.SceneSizes{Image: sizes[i]}})
+	}
+	return list, nil
+}
+
+// isInside reports whether a folder, if one is named, is another or is inside it.
+func isInside(dir, other string) (bool, error) {
+	if dir == "" {
+		return false, nil
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return false, err
+	}
+	if other, err = filepath.Abs(other); err != nil {
+		return false, err
+	}
+	below, err := filepath.Rel(other, dir)
+	return err == nil && filepath.IsLocal(below), nil
 }
 
 // sceneReader reads scenes ahead of whoever needs them, in their order.
@@ -113,49 +140,9 @@ func (r *sceneReader) close() {
 	}
 }
 
-func (s *sceneToRead) open(o *Options, shorter int) error {
-	image, err := imageprep.ReadFile(s.path, o.Images)
-	if err != nil {
-		return err
-	}
-	s.width, s.height = image.W, image.H
-	if s.read != nil {
-		labels, err := s.read()
-		if err != nil {
-			return err
-		}
-		if labels.W != s.width || labels.H != s.height {
-			return fmt.Errorf("%s: %dx%d pixels, but its label map has %dx%d", s.path, s.width, s.height, labels.W, labels.H)
-		}
-		s.truth = labels.Pix
-	}
-	w, h := scaledSize(s.width, s.height, shorter, o.Setup.LongerSide)
-	if o.Pillow {
-		s.scaled = imageprep.Resize(image, w, h, imageprep.Bilinear)
-	} else {
-		s.scaled = imageprep.ResizeLinear(image, w, h)
-	}
-	if o.ShowDir != "" || o.PAMR.Steps > 0 {
-		s.image = image
-	}
-	return nil
-}
-
-// scaledSize returns the size of a w x h image once its shorter side is brought
-// to shorter, or, where the longer one would then be above longer (0 for no
-// bound), that one to longer. Sides are rounded, halves up, as mmcv does.
-func scaledSize(w, h, shorter, longer int) (int, int) {
-	factor := float64(shorter) / float64(min(w, h))
-	if longer > 0 {
-		factor = min(factor, float64(longer)/float64(max(w, h)))
-	}
-	side := func(n int) int { return max(int(math.Floor(float64(n)*factor+0.5)), 1) }
-	return side(w), side(h)
-}
-
 // scenes segments scenes. It calls kept after each, with how many are done, and
-// when it is interrupted, which must be kept.
-func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(n int, must bool) error, t *tally) error {
+// without a scene when it is interrupted or finds one changed, when they must be kept.
+func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(sc *sceneToRead, n int, must bool) error, t *tally) error {
 	progress := s.say.Progress()
 	progress.Start(int64(len(scenes)), ui.Images, "segment")
 	defer progress.Done()
@@ -168,6 +155,9 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		if err == nil && !ok {
 			return errors.New("the images ended early")
 		}
+		if err == nil && sc.changed != nil {
+			return errors.Join(sc.changed, kept(nil, n, true))
+		}
 		if err == nil {
 			if err = sc.err; err == nil {
 				err = s.scene(ctx, sc, t)
@@ -176,8 +166,8 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		switch {
 		case errors.Is(err, context.Canceled):
 			s.result.Windows = windows // those of this scene do not count
-			return errors.Join(err, kept(n, true))
-		case err != nil && (s.o.Strict || s.o.Image != "" || sc.err == nil):
+			return errors.Join(err, kept(nil, n, true))
+		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
 			s.say.Warn("skipped: %v", err)
@@ -185,7 +175,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		default:
 			s.result.Images++
 		}
-		if err := kept(n+1, false); err != nil {
+		if err := kept(sc, n+1, false); err != nil {
 			return err
 		}
 		progress.Add(1)

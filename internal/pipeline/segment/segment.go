@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -46,7 +47,7 @@ type Texts struct {
 
 // Scenes says which images are segmented, and how they are read.
 type Scenes struct {
-	Image    string // one image without labels
+	Image    string // one image without labels, or a folder of them
 	DataPath string // instead: a data set
 	Limit    int    // scenes at most; 0 for all
 	Pillow   bool   // scale images as Pillow's bilinear filter does, not as OpenCV's
@@ -75,25 +76,28 @@ type Output struct {
 	SavePath string      // JSON of the counts, of a data set; may be empty
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
+	Store    *cache.Store
 }
 
 // Result is the result of a segmentation.
 type Result struct {
-	Config  string           `json:"config,omitempty"`
-	Images  int              `json:"images"` // that were segmented
-	Scenes  int              `json:"scenes"` // that were to be
-	Skipped []source.Skipped `json:"skipped"`
-	Classes []string         `json:"classes"`
-	Queries int              `json:"queries"`           // words in all classes
-	K       int              `json:"k,omitempty"`       // pairs of each query
-	Windows int              `json:"windows"`           // that went through the tower
-	Sizes   []WindowSize     `json:"window_sizes"`      // theirs
-	Files   []string         `json:"files,omitempty"`   // that were drawn or saved
-	Methods []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares  []MethodShares   `json:"shares,omitempty"`  // of an image
+	Config   string           `json:"config,omitempty"`
+	Images   int              `json:"images"` // that were segmented
+	Scenes   int              `json:"scenes"` // that were to be
+	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of the first window, in reduced precision
+	Classes  []string         `json:"classes"`
+	Queries  int              `json:"queries"`           // words in all classes
+	K        int              `json:"k,omitempty"`       // pairs of each query
+	Windows  int              `json:"windows"`           // that went through the tower
+	Sizes    []WindowSize     `json:"window_sizes"`      // theirs
+	Files    []string         `json:"files,omitempty"`   // that were drawn or saved
+	Methods  []MethodScores   `json:"methods,omitempty"` // of a data set
+	Shares   []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
+	Measured bool   `json:"-"` // all scenes were segmented, whatever could be written
 }
 
 // WindowSize is a size that windows had, in pixels, after padding.
@@ -137,7 +141,8 @@ type ClassShare struct {
 // Run labels every pixel of an image, or of the scenes of a data set, with
 // one of the classes, and compares the labels with the scenes' own; see package
 // segment. When it is interrupted, it returns the result of the scenes before, with
-// the context's error; with a SavePath, and no drawings, it resumes from there.
+// the context's error; with a SavePath, and no drawings, it resumes from there. When
+// only the counts cannot be written, it returns the result, Measured, with that error.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	list, err := o.scenes(ctx, say)
 	if err != nil {
@@ -185,6 +190,9 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 			}
 			return tally.finish(), nil
 		}
+		if err := unchanged(ctx, scenes[:done], file.Sums, o.Threads, say.Progress()); err != nil {
+			return nil, err
+		}
 	}
 	if err := o.canDraw(scenes); err != nil {
 		return nil, err
@@ -199,22 +207,30 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err != nil {
 		return nil, err
 	}
-	err = s.scenes(ctx, scenes[done:], func(n int, must bool) error {
+	err = s.scenes(ctx, scenes[done:], func(sc *sceneToRead, n int, must bool) error {
 		if file == nil {
 			return nil
+		}
+		if sc != nil {
+			file.Add(sc.sum)
 		}
 		return file.Save(done+n, func() any { return tally.save() }, must)
 	}, tally)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return tally.finish(), err
+	case err != nil && result.Images > 0 && len(scenes) > 1:
+		return tally.finish(), err
 	case err != nil:
 		return nil, err
 	case result.Images == 0 && o.Shard.Whole():
 		return nil, errNoneSegmented
-	case file != nil:
+	}
+	result.Measured = true
+	if file != nil {
 		if err := file.Finish(tally.save()); err != nil {
-			return nil, err
+			result.Path = ""
+			return tally.finish(), err
 		}
 	}
 	return tally.finish(), nil
@@ -254,6 +270,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if s.stride > s.crop {
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
+	o.warnNoBackground(say)
 	if o.ShowDir != "" {
 		s.colours = canvas.Palette(len(o.Setup.Classes))
 	}
@@ -343,6 +360,11 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 				for y := range down.Size {
 					at := (c*down.Padded+down.Before+y)*across.Padded + across.Before
 					copy(tower.image[at:at+across.Size], normal[(c*h+top+y)*w+left:])
+				}
+			}
+			if s.result.Rounding == nil && s.o.Precision != kernel.Float32 {
+				if s.result.Rounding, err = s.towers.rounding(tower); err != nil {
+					return nil, err
 				}
 			}
 			if err := tower.run(); err != nil {

@@ -1,20 +1,13 @@
 package segment
 
 import (
-	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"io"
-	"io/fs"
-	"path"
 	"path/filepath"
-	"strings"
 
-	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 )
 
@@ -25,18 +18,14 @@ const segmentMaker = "clipnh segment"
 // showPath is where the drawing of a scene lies, savePath the labels that a method
 // gave it. Folders of a name become parts of the file's.
 func (o *Options) showPath(name string) string {
-	return filepath.Join(o.ShowDir, imageFile(name))
+	return filepath.Join(o.ShowDir, figure.FileOf(name))
 }
 
 func (o *Options) savePath(name string, method int) string {
 	if len(o.Methods) == 1 {
-		return filepath.Join(o.SaveDir, imageFile(name))
+		return filepath.Join(o.SaveDir, figure.FileOf(name))
 	}
-	return filepath.Join(o.SaveDir, o.Methods[method].String(), imageFile(name))
-}
-
-func imageFile(name string) string {
-	return strings.ReplaceAll(strings.TrimSuffix(name, path.Ext(name)), "/", "_") + ".png"
+	return filepath.Join(o.SaveDir, o.Methods[method].String(), figure.FileOf(name))
 }
 
 // canDraw makes the folders for drawings and label maps, and fails where a file
@@ -53,38 +42,14 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 			}
 		}
 	}
-	folders := map[string]bool{}
-	taken := map[string]bool{}
-	for _, p := range paths {
-		if dir := filepath.Dir(p); !folders[dir] {
-			folders[dir] = true
-			if err := artefact.MakeFolders(p); err != nil {
-				return err
-			}
-		}
-		if taken[p] {
-			return fmt.Errorf("%s: two images, or drawings and label maps, would have this name", p)
-		}
-		taken[p] = true
-		maker, err := figure.MakerOf(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if maker != segmentMaker {
-			return hint.With(fmt.Errorf("%s: %w, and clipnh segment did not make it", p, cache.ErrExists), "give another folder")
-		}
-	}
-	return nil
+	return figure.CanWriteImages(paths, segmentMaker)
 }
 
 // draw writes what is to be drawn and kept of a scene, and returns the files.
 func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	var files []string
 	write := func(path string, to func(w io.Writer) error) error {
-		if err := cache.WriteFile(path, to); err != nil {
+		if err := s.o.Store.WriteFile(path, to); err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 		files = append(files, path)

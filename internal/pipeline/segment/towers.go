@@ -7,16 +7,18 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // towers are image towers for windows of several sizes that share their weights.
 type towers struct {
-	packed *clip.ResNetTower
-	sized  []*sizedTower // the one used last comes first
-	conv   int           // block of the last stage whose map counts
-	lens   bool          // whether the attention pool is run on another block's map
-	needs  clip.ImageOptions
-	blocks bool
+	checkpoint *clip.Checkpoint
+	packed     *clip.ResNetTower
+	sized      []*sizedTower // the one used last comes first
+	conv       int           // block of the last stage whose map counts
+	lens       bool          // whether the attention pool is run on another block's map
+	needs      clip.ImageOptions
+	blocks     bool
 }
 
 // maxSizes is how many sizes of windows are prepared at a time. The maps of one
@@ -35,7 +37,7 @@ func newTowers(m *model.Model, o *Options) (*towers, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &towers{conv: conv}
+	t := &towers{checkpoint: m.Checkpoint, conv: conv}
 	// One window at a time, so that all threads share it however few there are.
 	t.needs = clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision}
 	for _, method := range o.Methods {
@@ -119,3 +121,21 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 
 // run sends the image through the tower and fills window.
 func (s *sizedTower) run() error { return s.Run(s.image, s.out) }
+
+// rounding is how far reduced precision moves what a tower says of its image.
+func (t *towers) rounding(of *sizedTower) (*source.Rounding, error) {
+	exact := clip.ImageOptions{Batch: t.needs.Batch, Threads: t.needs.Threads}
+	packed, err := clip.NewResNetTower(t.checkpoint, exact)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := packed.ForSize(32*of.window.Rows, 32*of.window.Cols)
+	if err != nil {
+		return nil, err
+	}
+	r, err := source.CompareTowers(of.ResNetTower, reference, of.image)
+	if err == nil {
+		r.Precision = source.PrecisionOf(t.needs.Precision)
+	}
+	return r, err
+}

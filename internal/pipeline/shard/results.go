@@ -10,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -27,11 +26,19 @@ type File struct {
 	Path string
 	plan cache.Manifest
 
+	Store    *cache.Store
+	Strict   bool   // refuse to resume what other kernels began
 	Release  func() // of open
 	Complete bool   // known after open
 
-	saved time.Time     // when the state was saved last
-	cost  time.Duration // what that took
+	// Sums are the checksums of the inputs so far: after Open those of an earlier
+	// run, which left them with its result; see cache.SumOf.
+	Sums []uint32
+
+	merged bool          // of shards: nothing is computed
+	kernel string        // the families that have computed the inputs which are done
+	saved  time.Time     // when the state was saved last
+	cost   time.Duration // what that took
 }
 
 // Result plans the artefact of a shard of a result, at path, and returns where
@@ -51,7 +58,14 @@ func WholeOf(shards []Part, path string) (*File, error) {
 	m := shards[0].Manifest
 	m.Origin.Shard = nil
 	f, _, _, err := Shard{}.Result(path, artefact.WholeKind(m.Kind), m.Origin, shards[0].InputsInAll())
-	return f, err
+	if err != nil {
+		return nil, err
+	}
+	f.merged = true
+	for _, p := range shards {
+		f.kernel = cache.AddFamilies(f.kernel, p.Manifest.Families())
+	}
+	return f, nil
 }
 
 // Open keeps other writers out until release is called, and fills into with what
@@ -72,8 +86,9 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 	if f.Complete {
 		return f.plan.Inputs, nil
 	}
-	if done, err = f.resume(into); done > 0 {
+	if done, err = f.resume(into); err == nil && done > 0 {
 		say.Note("%s: resuming after %d of %d images", f.Path, done, f.plan.Inputs)
+		err = artefact.CheckFamilies(f.Path, f.kernel, cache.Family(), f.Strict, say.Warn)
 	}
 	return done, err
 }
@@ -82,24 +97,13 @@ func (f *File) Open(into any, restart bool, say ui.Reporter) (done int, err erro
 // has. What was made from something else is ErrStale. A restart takes nothing for
 // finished, and gives up what is unfinished.
 func (f *File) alreadyComplete(into any, restart bool, say ui.Reporter) (bool, error) {
-	if err := cache.CanSave(f.Path, f.plan.Kind); err != nil {
-		return false, err
-	}
-	if restart {
+	w := artefact.Writer{Store: f.Store, Restart: restart, Note: say.Note}
+	a, err := w.Complete(f.Path, f.plan.Kind, func(origin.Origin) origin.Origin { return f.plan.Origin })
+	if err == nil && restart {
 		return false, f.state().Remove()
 	}
-	a, err := cache.Open(f.Path)
-	switch {
-	case errors.Is(err, cache.ErrMissing), errors.Is(err, cache.ErrNoManifest):
-		return false, nil
-	case errors.Is(err, cache.ErrRemoved):
-		say.Note(artefact.RemovedNote, f.Path)
-		return false, nil
-	case err == nil:
-		err = a.IsOf(f.plan.Kind, f.plan.Origin)
-	}
-	if err != nil {
-		return false, hint.With(err, "give another path, or discard what is there with {restart}")
+	if err != nil || a == nil {
+		return false, err
 	}
 	if err := ReadResult(a, into); err != nil {
 		return false, err
@@ -142,7 +146,12 @@ func decodeResult(r io.Reader, into any) error {
 
 // Finish writes the artefact.
 func (f *File) Finish(result any) error {
-	_, err := cache.Save(f.Path, f.plan, func(w io.Writer) error { return encodeResult(w, result) })
+	m := f.plan
+	if !f.merged {
+		f.kernel = cache.AddFamilies(f.kernel, cache.Family())
+	}
+	m.Payloads = []cache.Payload{{Kernel: f.kernel}}
+	_, err := f.Store.Save(f.Path, m, func(w io.Writer) error { return encodeResult(w, result) })
 	if err != nil {
 		return err
 	}
@@ -157,20 +166,26 @@ func encodeResult(w io.Writer, result any) error {
 
 // state is where the result of the first inputs is kept.
 func (f *File) state() cache.State {
-	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs}
+	return cache.State{Artefact: f.Path, Kind: f.plan.Kind, Origin: f.plan.Origin, Inputs: f.plan.Inputs, Store: f.Store}
 }
 
-// A progress is how many inputs a result so far is of.
+// A progress is how many inputs a result so far is of, who computed it, and the inputs'
+// checksums.
 type progress struct {
-	Done int `json:"done"`
+	Done   int    `json:"done"`
+	Kernel string `json:"kernel,omitempty"` // the families that computed it; see cache.Families
+	Inputs string `json:"inputs_crc32c"`
 }
+
+// Add adds the checksum of the next input.
+func (f *File) Add(sum uint32) { f.Sums = append(f.Sums, sum) }
 
 // saveEvery is how many times longer the work between two states is than the saving
 // of one.
 const saveEvery = 20
 
-// Save keeps the result of the first inputs, if it is time to, or at any rate if
-// it must.
+// Save keeps the result of the first inputs, whose checksums have been added, if it
+// is time to, or at any rate if it must.
 func (f *File) Save(done int, result func() any, must bool) error {
 	start := time.Now()
 	if f.saved.IsZero() {
@@ -179,7 +194,8 @@ func (f *File) Save(done int, result func() any, must bool) error {
 	if !must && start.Sub(f.saved) < max(saveEvery*f.cost, 50*time.Millisecond) {
 		return nil
 	}
-	err := f.state().Save(progress{done}, func(w io.Writer) error { return encodeResult(w, result()) })
+	f.kernel = cache.AddFamilies(f.kernel, cache.Family())
+	err := f.state().Save(progress{done, f.kernel, cache.SumsText(f.Sums[:done])}, func(w io.Writer) error { return encodeResult(w, result()) })
 	f.saved = time.Now()
 	f.cost = f.saved.Sub(start)
 	return err
@@ -193,8 +209,17 @@ func (f *File) resume(into any) (done int, err error) {
 		if p.Done < 0 || p.Done > f.plan.Inputs {
 			return fmt.Errorf("inconsistent counts: %d of %d inputs done", p.Done, f.plan.Inputs)
 		}
+		if f.Sums, err = cache.ParseSums(p.Inputs); err != nil {
+			return err
+		}
+		if len(f.Sums) != p.Done {
+			return fmt.Errorf("checksums of %d inputs, want %d", len(f.Sums), p.Done)
+		}
 		return decodeResult(r, into)
 	})
+	if f.kernel = p.Kernel; p.Done > 0 && p.Kernel == "" {
+		f.kernel = cache.UnknownFamily
+	}
 	return p.Done, err
 }
 

@@ -121,7 +121,7 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights string, told b
 		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
-	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads)
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)
 	if err != nil {
 		return nil, err
 	}

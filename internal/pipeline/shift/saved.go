@@ -60,6 +60,7 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 			return err
 		}
 	}
+	file.Strict, file.Store = o.Strict, o.Store
 	saved := &savedRatios{}
 	done, err := file.Open(saved, o.Restart, say)
 	if err != nil {
@@ -79,8 +80,11 @@ func (r *Result) shard(ctx context.Context, o Options, src *source.Source, conce
 		r.sumUp(concepts, asked)
 		return source.Recall(r.Path, r.Skipped, o.Strict, say)
 	}
-	src.Items = src.Items[lo+done : hi]
-	src.Images, src.Skipped = len(src.Items), saved.Skipped
+	if err := source.Unchanged(ctx, src.Items[lo:hi], file.Sums, o.Threads, say.Progress()); err != nil {
+		return err
+	}
+	src.Restrict(lo+done, hi)
+	src.Read, src.Skipped = file.Add, saved.Skipped
 	earlier := saved.shiftImages()
 	skipped := len(src.Skipped) // among the images before the next batch
 	keep := func(images []shiftImage, must bool) error {
@@ -127,11 +131,11 @@ func (o *Options) origin(src *source.Source, labels *dataset.Labels) (origin.Ori
 		}
 		from.Shift.Labels, from.Shift.Questions = cache.ListHash([]string{string(known)}), cache.ListHash(o.Questions)
 	}
-	r := o.ConceptOptions.Artefacts
-	if err := r.AddRead(&from, "components", o.PCsPath, artefact.KindComponents); err != nil {
+	r := o.ConceptOptions.Artefacts // openConcepts has compared what is read
+	if err := r.AddRead(&from, "components", o.PCsPath, nil, artefact.KindComponents); err != nil {
 		return from, err
 	}
-	return from, model.AddTexts(&from, r, o.EmbeddingsPath, o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, r, o.EmbeddingsPath, nil, o.Vocab, o.Templates)
 }
 
 // save is what is known of images, as it is written.
@@ -177,7 +181,7 @@ func (s *savedRatios) check(first *savedRatios) error {
 
 // Merge makes of shards' ratios what a run that was not cut makes of all, and
 // writes it to savePath and plotPath, which may be empty.
-func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Result, error) {
+func Merge(shards []shard.Part, savePath, plotPath string, store *cache.Store, say ui.Reporter) (*Result, error) {
 	var first *savedRatios
 	r := &Result{Path: savePath, Plot: plotPath, Skipped: []source.Skipped{}}
 	for _, p := range shards {
@@ -210,7 +214,7 @@ func Merge(shards []shard.Part, savePath, plotPath string, say ui.Reporter) (*Re
 	}
 	r.sumUp(concepts, labels)
 	r.warnSmallGroups(say)
-	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath}); err != nil {
+	if err := r.write(Options{SavePath: savePath, PlotPath: plotPath, Store: store}); err != nil {
 		return nil, err
 	}
 	return r, nil

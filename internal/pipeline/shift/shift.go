@@ -38,6 +38,7 @@ type Options struct {
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
 	Threads  int
+	Store    *cache.Store
 
 	// Shard measures only a part of a model's images, to a path of its own. What
 	// it takes from the whole's is not JSON for people; Merge makes that of all.
@@ -52,6 +53,7 @@ type Result struct {
 	Grouping string           `json:"grouping,omitempty"`
 	Concepts []ConceptResult  `json:"concepts"`
 	Skipped  []source.Skipped `json:"skipped"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 	Path     string           `json:"path,omitempty"`
 	Plot     string           `json:"plot,omitempty"`
 	Complete bool             `json:"already_complete,omitempty"` // of a shard
@@ -99,7 +101,8 @@ type shiftImage struct {
 }
 
 // Run measures the ratio of every concept in every image, averages it by
-// group, and correlates it with the label, where there is one.
+// group, and correlates it with the label, where there is one. A result that comes with
+// an error is whole, and lacks only the paths of what could not be written.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := fitsFigure(o.PlotPath, len(o.Concepts)); err != nil {
 		return nil, err
@@ -135,8 +138,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	result := &Result{K: min(o.K, src.Heads*src.Neurons), Path: o.SavePath, Plot: o.PlotPath}
 	if !o.Shard.Whole() {
 		err := result.shard(ctx, o, src, concepts, labels, say)
-		result.Skipped = append(result.Skipped, src.Unlisted...)
-		return result, err
+		result.Skipped, result.Rounding = append(result.Skipped, src.Unlisted...), src.Rounding
+		if err != nil {
+			return nil, err
+		}
+		return result, nil
 	}
 	if result.images, err = conceptRatios(ctx, src, concepts, o.Threads, say, nil); err != nil {
 		return nil, err
@@ -145,6 +151,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, errNoneRead
 	}
 	result.Skipped = append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...)
+	result.Rounding = src.Rounding
 	asked := make([]string, len(concepts))
 	if labels != nil {
 		result.Grouping = labels.Grouping
@@ -334,15 +341,19 @@ func (r *Result) warnSmallGroups(say ui.Reporter) {
 	}
 }
 
-// write writes what was asked for.
+// write writes what was asked for, and takes back the path of what it cannot write.
 func (r *Result) write(o Options) error {
+	var saved, drawn error
 	if o.SavePath != "" {
-		if err := cache.WriteFile(o.SavePath, r.writeJSON); err != nil {
-			return err
+		if saved = o.Store.WriteFile(o.SavePath, r.writeJSON); saved != nil {
+			r.Path = ""
 		}
 	}
-	if o.PlotPath == "" {
-		return nil
+	if o.PlotPath != "" {
+		drawn = figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+		if drawn != nil {
+			r.Plot = ""
+		}
 	}
-	return figure.DrawFigure(o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WritePanels(w, r.figure(), format) })
+	return errors.Join(saved, drawn)
 }

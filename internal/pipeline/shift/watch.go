@@ -22,13 +22,22 @@ import (
 // WatchOptions say which collections to compare, in which concepts.
 type WatchOptions struct {
 	ConceptOptions
-	Reference, Scores string // folders of scores, of the same model
-	List              int    // concepts, and pairs, to name, those that moved most
-	Bootstrap         int    // replicates; 0: no intervals
+	Reference, Scores string  // folders of scores, of the same model
+	List              int     // concepts, and pairs, to name at most, those that moved most
+	FalseDiscovery    float64 // rate of false discoveries among what has changed, 0 to 1
+	Bootstrap         int     // replicates; 0: no intervals
 	Seed              uint64
 	SavePath          string // JSON; may be empty
+	Store             *cache.Store
 	Threads           int
 }
+
+// minImages is how many images a collection must have: means of fewer are no matter for
+// intervals. Below reliableImages tests and intervals are called approximate.
+const (
+	minImages      = 20
+	reliableImages = 50
+)
 
 // maxBootstrapValues bounds what all replicates give, which is in memory at once:
 // 800 MB.
@@ -48,10 +57,13 @@ type WatchResult struct {
 	Seed            uint64  `json:"seed"`
 	Confidence      float64 `json:"confidence"`
 
+	FalseDiscovery  float64  `json:"false_discovery_rate"`
 	WatchedConcepts int      `json:"watched_concepts"`
 	WatchedPairs    int      `json:"watched_pairs"`
+	ChangedConcepts int      `json:"changed_concepts"`
+	ChangedPairs    int      `json:"changed_pairs"`
 	Concepts        []Change `json:"concepts"` // at most List
-	Pairs           []Change `json:"pairs"`
+	Pairs           []Change `json:"pairs"`    // at most List, those that have changed
 	Path            string   `json:"path,omitempty"`
 }
 
@@ -64,6 +76,9 @@ type Change struct {
 	// Difference is that of the means over the pooled standard deviation; null, for
 	// infinite, of values that never vary and have moved.
 	Difference *float64 `json:"difference"`
+	P          float64  `json:"p"`             // of as large a difference of two parts of one collection
+	Q          float64  `json:"q"`             // the least rate of false discoveries at which it has changed
+	Changed    bool     `json:"changed"`       // Q is at most the rate asked for
 	Low        *float64 `json:"low,omitempty"` // of the interval
 	High       *float64 `json:"high,omitempty"`
 
@@ -74,10 +89,13 @@ type Change struct {
 func (m Change) Size() float64 { return m.size }
 
 // Watch compares a collection with a reference: the ratio of every concept and the
-// score of every pair, each by the difference of its means in standard
-// deviations, with a bootstrap interval for those that moved most. Both folders
+// score of every pair, each by the difference of its means in standard deviations.
+// Concepts, and pairs, have changed if they are discoveries at FalseDiscovery among all
+// of their kind. Concepts and the pairs that have changed are listed, each with a
+// bootstrap interval of its own. Both folders
 // are read image by image, twice, so that memory does not grow with their
-// size but for the values of what is listed.
+// size but for the values of what is listed. A result that comes with an error is
+// whole, and could not be written.
 func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
@@ -97,9 +115,9 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		return nil, err
 	}
 	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, neurons: now.Neurons, team: par.NewTeam(o.Threads)}
-	if listed := min(o.List, len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap > maxBootstrapValues {
+	if listed := min(o.List, len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap*trend.ValuesPerReplicate > maxBootstrapValues {
 		return nil, fmt.Errorf("{list} %d and {bootstrap} %d: intervals of %d units take %d values, want at most %d: list fewer, or take fewer replicates",
-			o.List, o.Bootstrap, listed, listed*o.Bootstrap, maxBootstrapValues)
+			o.List, o.Bootstrap, listed, listed*o.Bootstrap*trend.ValuesPerReplicate, maxBootstrapValues)
 	}
 	both := []*source.Source{ref, now}
 	if err := w.pass(ctx, both, "watch", say, w.sum); err != nil {
@@ -107,10 +125,13 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	}
 	result := &WatchResult{
 		Reference: o.Reference, ReferenceImages: ref.Images, Scores: o.Scores, Images: now.Images, K: min(o.K, w.pairs),
-		Bootstrap: o.Bootstrap, Seed: o.Seed, Confidence: confidence, WatchedConcepts: len(concepts), WatchedPairs: w.pairs, Path: o.SavePath,
+		Bootstrap: o.Bootstrap, Seed: o.Seed, Confidence: confidence, FalseDiscovery: o.FalseDiscovery, WatchedConcepts: len(concepts), WatchedPairs: w.pairs, Path: o.SavePath,
 	}
-	result.Concepts, w.listed[0] = rank(w.ofConcepts, len(concepts), o.List)
-	result.Pairs, w.listed[1] = rank(w.ofPairs, w.pairs, o.List)
+	if n := min(ref.Images, now.Images); n < reliableImages {
+		say.Warn("%d images in the smaller collection: with fewer than %d, intervals and rates of false discoveries are approximate", n, reliableImages)
+	}
+	result.Concepts, w.listed[0], result.ChangedConcepts = rank(w.ofConcepts, len(concepts), o, false)
+	result.Pairs, w.listed[1], result.ChangedPairs = rank(w.ofPairs, w.pairs, o, true)
 	if o.Bootstrap > 0 {
 		if err := w.pass(ctx, both, "watch, for intervals", say, w.gather); err != nil {
 			return nil, err
@@ -123,12 +144,16 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if o.SavePath == "" {
 		return result, nil
 	}
-	return result, cache.WriteFile(o.SavePath, func(to io.Writer) error {
+	err = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
 		e := json.NewEncoder(to)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", " ")
 		return e.Encode(result)
 	})
+	if err != nil {
+		result.Path = ""
+	}
+	return result, err
 }
 
 // openBoth opens the two collections, which must come from the same weights and
@@ -150,8 +175,8 @@ func openBoth(ctx context.Context, o WatchOptions, say ui.Reporter) (ref, now *s
 	switch {
 	case ref.Heads != now.Heads || ref.Neurons != now.Neurons || ref.OutDim != now.OutDim:
 		err = fmt.Errorf("%s: %w: %d heads and %d neurons, but %s has %d and %d", o.Reference, cache.ErrStale, ref.Heads, ref.Neurons, o.Scores, now.Heads, now.Neurons)
-	case min(ref.Images, now.Images) < 2:
-		err = fmt.Errorf("%s and %s: %d and %d images, want two or more of each", o.Reference, o.Scores, ref.Images, now.Images)
+	case min(ref.Images, now.Images) < minImages:
+		err = fmt.Errorf("%s and %s: %d and %d images, want %d or more of each", o.Reference, o.Scores, ref.Images, now.Images, minImages)
 	}
 	if err != nil {
 		ref.Close()
@@ -245,22 +270,32 @@ func (w *watcher) each(ctx context.Context, src *source.Source, concepts []conce
 	})
 }
 
-// rank returns the k of n quantities that moved most, and their numbers; of equal
-// ones the first comes first.
-func rank(of [2]*trend.Moments, n, k int) ([]Change, []int) {
-	all, order := make([]Change, n), make([]int, n)
+// rank returns the quantities, of n, that moved most, and their numbers, at most as many
+// as are to be listed; of equal ones the first comes first. With changed, they are among
+// those that have changed, which it counts.
+func rank(of [2]*trend.Moments, n int, o WatchOptions, changed bool) (moved []Change, order []int, count int) {
+	all, p := make([]Change, n), make([]float64, n)
 	for i := range all {
 		d := trend.Difference(of[0], of[1], i)
-		all[i] = Change{ReferenceMean: of[0].Mean(i), Mean: of[1].Mean(i), Difference: defined(d), size: math.Abs(d)}
-		order[i] = i
+		p[i] = trend.PValue(of[0], of[1], i)
+		all[i] = Change{ReferenceMean: of[0].Mean(i), Mean: of[1].Mean(i), Difference: defined(d), P: p[i], size: math.Abs(d)}
+	}
+	for i, q := range trend.FalseDiscovery(p) {
+		all[i].Q, all[i].Changed = q, q <= o.FalseDiscovery
+		if all[i].Changed {
+			count++
+		}
+		if all[i].Changed || !changed {
+			order = append(order, i)
+		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].size, all[a].size) })
-	order = order[:min(n, k)]
-	moved := make([]Change, len(order))
+	order = order[:min(len(order), o.List)]
+	moved = make([]Change, len(order))
 	for i, at := range order {
 		moved[i] = all[at]
 	}
-	return moved, order
+	return moved, order, count
 }
 
 // gather keeps the values that the listed concepts and pairs have on a side.

@@ -23,7 +23,7 @@ func shiftedScores(t *testing.T, weights string, change func(scores []float32)) 
 
 func TestWatch(t *testing.T) {
 	o := WatchOptions{
-		ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 2,
+		ConceptOptions: goldenShift(t).ConceptOptions, List: 5, FalseDiscovery: 0.05, Bootstrap: 400, Seed: 1, Threads: 2,
 		Reference: shiftedScores(t, "w", func([]float32) {}),
 		// artefact.Pair h1n7 of every image is raised by one.
 		Scores: shiftedScores(t, "w", func(s []float32) {
@@ -53,7 +53,7 @@ func TestWatch(t *testing.T) {
 	if *first.Low >= *first.Difference || *first.High <= *first.Difference {
 		t.Errorf("interval %g to %g does not hold %g", *first.Low, *first.High, *first.Difference)
 	}
-	if len(r.Pairs) != 5 || r.Pairs[1].Size() != 0 || len(r.Concepts) != 2 || r.WatchedPairs != 1024 {
+	if len(r.Pairs) != 1 || r.ChangedPairs != 1 || !first.Changed || first.Q > 0.05 || len(r.Concepts) != 2 || r.WatchedPairs != 1024 {
 		t.Errorf("%+v", r)
 	}
 	for _, threads := range []int{1, 5} {
@@ -73,13 +73,58 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestWatchHalves compares two halves of one collection: no pair counts as changed,
+// though the strongest of all pairs differ by more than their intervals.
+func TestWatchHalves(t *testing.T) {
+	s, shape := pipelinetest.ReadGolden(t, "s.npy")
+	row := shape[1] * shape[2]
+	var halves [2][]float32
+	for image := range shape[0] {
+		halves[image%2] = append(halves[image%2], s[image*row:(image+1)*row]...)
+	}
+	o := WatchOptions{
+		ConceptOptions: goldenShift(t).ConceptOptions, List: 20, FalseDiscovery: 0.05, Bootstrap: 400, Seed: 1, Threads: 2,
+		Reference: pipelinetest.ScoresFolder(t, halves[0], origin.Origin{Weights: "w"}),
+		Scores:    pipelinetest.ScoresFolder(t, halves[1], origin.Origin{Weights: "w"}),
+	}
+	say, heard := pipelinetest.Heard()
+	r, err := Watch(t.Context(), o, say)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Pairs) != 0 || r.ChangedPairs != 0 {
+		t.Errorf("%d pairs listed and %d changed, want none: %+v", len(r.Pairs), r.ChangedPairs, r.Pairs)
+	}
+	if told := heard.String(); !strings.Contains(told, "24 images in the smaller collection") {
+		t.Errorf("said %q, want that few images make figures approximate", told)
+	}
+	o.FalseDiscovery = 1
+	if r, err = Watch(t.Context(), o, say); err != nil {
+		t.Fatal(err)
+	}
+	excluding := 0
+	for _, p := range r.Pairs {
+		if *p.Low > 0 || *p.High < 0 {
+			excluding++
+		}
+	}
+	t.Logf("of %d pairs, %d of the %d that differ most have an interval without zero", r.WatchedPairs, excluding, len(r.Pairs))
+	if len(r.Pairs) != 20 || excluding < 10 {
+		t.Errorf("at a rate of 1, %d pairs listed, %d of them with an interval without zero; want 20, most of them", len(r.Pairs), excluding)
+	}
+	o.Scores = pipelinetest.ScoresFolder(t, halves[1][:19*row], origin.Origin{Weights: "w"})
+	if _, err := Watch(t.Context(), o, say); err == nil || !strings.Contains(err.Error(), "24 and 19 images, want 20 or more of each") {
+		t.Errorf("19 images: error %v", err)
+	}
+}
+
 // What images were prepared with moves scores too: a difference is told.
 func TestWatchPreprocess(t *testing.T) {
 	s, _ := pipelinetest.ReadGolden(t, "s.npy")
 	prepared := func(images origin.Images) string {
 		return pipelinetest.ScoresFolder(t, s, origin.Origin{Weights: "w", Images: &images})
 	}
-	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, Bootstrap: 200, Seed: 1, Threads: 1}
+	o := WatchOptions{ConceptOptions: goldenShift(t).ConceptOptions, List: 5, FalseDiscovery: 0.05, Bootstrap: 400, Seed: 1, Threads: 1}
 	o.Scores = prepared(origin.Images{Preprocess: origin.ConvertFirst})
 	for _, test := range []struct {
 		images origin.Images

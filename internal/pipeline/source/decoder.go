@@ -2,14 +2,11 @@ package source
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // Image is an image on its way to the tower.
@@ -110,33 +107,4 @@ func (d *Decoder) Close() {
 		d.Release(p)
 	}
 	d.wg.Wait()
-}
-
-// Changed is the error of an image whose bytes are not those that were
-// collected.
-func Changed(item dataset.Item, was, now uint32) error {
-	return hint.With(
-		fmt.Errorf("%s: %w: collected with CRC-32C %s, this is %s", item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
-		"its bytes have changed: restore the image, or discard what is there with {restart}",
-	)
-}
-
-// Sums returns the checksums of images' files; that of one that cannot be
-// read is that of no bytes.
-func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
-	if len(items) == 0 {
-		return nil, nil
-	}
-	progress.Start(int64(len(items)), ui.Images, "compare images")
-	defer progress.Done()
-	sums := make([]uint32, len(items))
-	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
-		for i := lo; i < hi && ctx.Err() == nil; i++ {
-			if f, err := imageprep.Load(items[i].Path); err == nil {
-				sums[i] = cache.SumOf(f.Bytes)
-			}
-			progress.Add(1)
-		}
-	})
-	return sums, ctx.Err()
 }

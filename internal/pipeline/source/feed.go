@@ -16,7 +16,8 @@ type FeedOptions struct {
 	Batch   int
 	Threads int
 	Images  imageprep.Options
-	Strict  bool // an image that cannot be decoded is an error
+	Strict  bool                         // an image that cannot be decoded is an error
+	First   func(pixels []float32) error // sees the first batch, before anything else does; may be nil
 }
 
 // A Feed decodes images ahead of a tower and hands them over in batches. It is the
@@ -100,6 +101,12 @@ func (f *Feed) image(p Image, v Visitor) error {
 func (f *Feed) flush(v Visitor) error {
 	if len(f.items) == 0 {
 		return nil
+	}
+	if first := f.options.First; first != nil {
+		f.options.First = nil
+		if err := first(f.pixels); err != nil {
+			return err
+		}
 	}
 	err := v.Batch(f.items, f.pixels)
 	f.items, f.pixels = f.items[:0], f.pixels[:0]

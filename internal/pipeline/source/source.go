@@ -71,6 +71,7 @@ type Source struct {
 	Heads, Neurons int // heads is 0 of a dense file that is summed over them
 	OutDim         int
 	Labelled       bool
+	Rounding       *Rounding     // of a model in reduced precision, once a batch was handed over
 	Origin         origin.Origin // for manifests: the model, and what was read
 
 	Artefact *cache.Artefact // of collected scores; else nil
@@ -78,7 +79,13 @@ type Source struct {
 	OV      *decomp.OV        // nil of a dense file
 	Tower   *clip.ResNetTower // of a model only
 	Items   []dataset.Item    // its images
+	sizes   []int64           // of their files when they were listed
 	Skipped []Skipped         // known after Each
+
+	// Read is called for each of Items that was read, skipped ones included, in
+	// their order and before the batch that it is in, with the checksum of its
+	// file; may be nil.
+	Read func(sum uint32)
 
 	// Unlisted is what the listing of the images left out. It is part of results,
 	// and not of manifests, which count images that have a place among the rows.
@@ -91,6 +98,12 @@ type Source struct {
 type reader interface {
 	each(ctx context.Context, src *Source, do func(Batch) error) error
 	close() error
+}
+
+// Restrict leaves only items lo to hi of a model's images.
+func (s *Source) Restrict(lo, hi int) {
+	s.Items, s.sizes = s.Items[lo:hi], s.sizes[lo:hi]
+	s.Images = hi - lo
 }
 
 // Each hands over all batches.

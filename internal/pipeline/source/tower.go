@@ -14,6 +14,7 @@ import (
 type towerReader struct {
 	model   *model.Model
 	tower   *clip.ResNetTower
+	how     clip.ImageOptions // of the tower
 	options Options
 	threads int
 	say     ui.Reporter
@@ -26,6 +27,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		return nil, err
 	}
 	data = data.Stride(o.Stride)
+	sizes := data.Sizes()
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
 		return nil, err
@@ -33,7 +35,8 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	m.Tell(say)
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
-	tower, err := clip.NewResNetTower(m.Checkpoint, clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision})
+	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision}
+	tower, err := clip.NewResNetTower(m.Checkpoint, options)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -43,9 +46,9 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
 		Origin: origin.Origin{
 			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
-			Images: ImagesOrigin(data.Kind, data.Fingerprint(), o.Stride, o.Images),
+			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Tower: tower, Items: data.Items, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, o, threads, say},
+		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
 }
 
@@ -58,10 +61,22 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	rows := &factored{ov: src.OV}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
+		First: MeasureRounding(r.model.Checkpoint, r.tower, r.how, func(found *Rounding) { src.Rounding = found }),
 	}, r.say)
 	defer feed.Close()
 	var b Batch
+	read := 0
 	return feed.Next(ctx, len(src.Items), Visitor{
+		Read: func(p Image) error {
+			if err := p.AsListed(src.sizes[read], RestoreHint); err != nil {
+				return err
+			}
+			read++
+			if src.Read != nil {
+				src.Read(p.Sum)
+			}
+			return nil
+		},
 		Skip: func(s Skipped) { src.Skipped = append(src.Skipped, s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			n := len(items)

@@ -26,6 +26,10 @@ const (
 // payloadEnds are how the names of files end that commands write.
 var payloadEnds = []string{".npy", ".npz", ".dat", ".pt", ".json"}
 
+// withManifestEnds are those of files that are ours where a manifest says so, and models of
+// other programs elsewhere.
+var withManifestEnds = []string{".safetensors"}
+
 func (v *verifier) find(ctx context.Context, path string) error {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -76,10 +80,10 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 	return err
 }
 
-// leftovers names the temporary files of killed runs in the folders that were
-// searched, and removes them in a repair.
+// leftovers names the files of killed runs in the folders that were searched, and
+// removes in a repair those that can be nobody else's.
 func (v *verifier) leftovers() error {
-	list, what := cache.Leftovers, "left by a run that was killed, and of no use: remove it, or let the next run that writes there do so"
+	list, what := cache.Leftovers, "left by a run that was killed, and of no use: remove it, or run verify with {repair}"
 	if v.Repair {
 		list, what = cache.RemoveLeftovers, "left by a run that was killed; removed"
 	}
@@ -89,6 +93,10 @@ func (v *verifier) leftovers() error {
 			return err
 		}
 		for _, l := range found {
+			if l.Unmarked {
+				v.say.Note("%s: perhaps left by a run of an older build that was killed; remove it if it is not another program's", l.Path)
+				continue
+			}
 			v.say.Note("%s: %s", l.Path, what)
 		}
 		v.result.Leftovers = append(v.result.Leftovers, found...)
@@ -104,7 +112,7 @@ func describes(path string) (string, bool) {
 			return base, true
 		}
 	}
-	if base, ok := strings.CutSuffix(path, manifestEnd); ok && ends(base) {
+	if base, ok := strings.CutSuffix(path, manifestEnd); ok && (ends(base) || slices.Contains(withManifestEnds, filepath.Ext(base))) {
 		return base, true
 	}
 	if filepath.Ext(path) == manifestEnd && !exists(path+manifestEnd) {

@@ -119,8 +119,11 @@ func (s *finiteScan) text() string {
 }
 
 // finitePacked looks for numbers that are not finite in files that hold them
-// otherwise than in rows: archives.
-func finitePacked(path string) error {
+// otherwise than in rows: archives. kind is empty for another program's file.
+func finitePacked(path, kind string) error {
+	if kind == artefact.KindCheckpoint {
+		return artefact.CheckTensors(path)
+	}
 	switch filepath.Ext(path) {
 	case ".npz":
 		a, err := npy.OpenArchive(path)

@@ -12,7 +12,7 @@ func (v *verifier) repair(ctx context.Context, f *found) error {
 	if f.artefact == nil || f.State != StateDamaged || !artefact.IsCollection(f.artefact.Manifest) {
 		return nil
 	}
-	o := collect.RepairOptions{Model: v.Model, DataKind: v.DataKind, DataPath: v.DataPath, BatchSize: v.BatchSize, Threads: v.Threads}
+	o := collect.RepairOptions{Model: v.Model, DataKind: v.DataKind, DataPath: v.DataPath, BatchSize: v.BatchSize, Threads: v.Threads, Store: v.Store}
 	if err := collect.Repair(ctx, f.artefact, o, v.say); err != nil {
 		return err
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Model     string // of the collections to repair
 	BatchSize int
 	Threads   int
+	Store     *cache.Store
 }
 
 // The states of an artefact. What has several has the first of them.
@@ -60,7 +61,7 @@ type Report struct {
 	Bytes    int64     `json:"bytes"` // of its payloads
 	Problems []Problem `json:"problems"`
 	Parents  []Parent  `json:"parents"`
-	Images   string    `json:"pictures,omitempty"` // "same", "other", or "not checked"
+	Images   string    `json:"pictures,omitempty"` // "same", "same sizes", "other", or "not checked"
 	Repaired []Problem `json:"repaired,omitempty"` // what was wrong
 	Hint     string    `json:"hint,omitempty"`
 }
@@ -218,7 +219,7 @@ func (v *verifier) foreign(ctx context.Context, f *found) error {
 	info, err := os.Stat(f.path)
 	if err == nil {
 		f.Bytes = info.Size()
-		err = finitePacked(f.path)
+		err = finitePacked(f.path, "")
 	}
 	if scan := newFiniteScan(cache.Manifest{}, cache.Payload{}, f.path); err == nil && scan != nil && filepath.Ext(f.path) == ".npy" {
 		err = v.scan(ctx, f.path, scan)
@@ -286,7 +287,7 @@ func (v *verifier) payloads(ctx context.Context, f *found) error {
 		if s := scans[path]; s != nil && s.at >= 0 {
 			f.wrong(StateDamaged, path, -1, s.text())
 		} else if !broken[path] {
-			if err := finitePacked(path); err != nil {
+			if err := finitePacked(path, a.Manifest.Kind); err != nil {
 				f.wrong(StateDamaged, path, -1, err.Error())
 			}
 		}

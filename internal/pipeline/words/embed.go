@@ -21,6 +21,7 @@ type EmbedOptions struct {
 	Texts        []string            // class names, or words
 	Templates    []textlist.Template // none: the texts as they are
 	SavePath     string              // IsEmbeddings
+	Writer       artefact.Writer
 	Threads      int
 }
 
@@ -30,6 +31,8 @@ type EmbedResult struct {
 	Texts   int    `json:"texts"`
 	Prompts int    `json:"prompts"` // texts times templates
 	OutDim  int    `json:"out_dim"`
+
+	Cut []model.CutText `json:"cut,omitempty"` // texts too long for the model's context
 }
 
 // Embed writes one unit vector per text, [texts,O] float32: the mean over the
@@ -38,7 +41,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	if err := cache.CanSave(o.SavePath, artefact.KindEmbeddings); err != nil {
+	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindEmbeddings); err != nil {
 		return nil, err
 	}
 	m, err := model.OpenWith(ctx, o.Model, o.Details)
@@ -47,7 +50,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	}
 	defer m.Close()
 	m.Tell(say)
-	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads)
+	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
 		return nil, err
 	}
@@ -55,18 +58,21 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err != nil {
 		return nil, err
 	}
-	progress := say.Progress()
-	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
-	defer progress.Done()
 	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Transformer: m.Transformer(-1), Texts: cache.ListHash(o.Texts), Prompts: prompts}
 	if len(strings.Join(o.Texts, "")) <= origin.MaxTextList {
 		from.TextList = o.Texts
 	}
-	err = artefact.SaveEmbeddings(o.SavePath, len(o.Texts), m.Config.OutDim, from, func() ([]float32, error) {
+	if err := o.Writer.MayReplace(o.SavePath, artefact.KindEmbeddings, from); err != nil {
+		return nil, err
+	}
+	progress := say.Progress()
+	progress.Start(int64(len(o.Texts)), ui.Texts, "embed")
+	defer progress.Done()
+	err = o.Writer.SaveEmbeddings(o.SavePath, len(o.Texts), m.Config.OutDim, from, func() ([]float32, error) {
 		return e.Embed(ctx, o.Texts, o.Templates, func(n int) { progress.Add(int64(n)) })
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim}, nil
+	return &EmbedResult{o.SavePath, len(o.Texts), len(o.Texts) * max(1, len(o.Templates)), m.Config.OutDim, e.Cut}, nil
 }

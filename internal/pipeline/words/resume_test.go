@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -168,11 +169,11 @@ func TestSparseStops(t *testing.T) {
 	}
 	// Coded at once, codes do not go through the work of an unfinished run.
 	o.Units = []string{"n6", "n255"}
-	fresh, err := Describe(context.Background(), DescribeOptions{CodingOptions: o})
+	fresh, err := coding.Describe(context.Background(), coding.DescribeOptions{Options: o})
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := Describe(context.Background(), DescribeOptions{CodingOptions: o, DecompositionPath: filepath.Join(dir, "codes.npz")})
+	kept, err := coding.Describe(context.Background(), coding.DescribeOptions{Options: o, DecompositionPath: filepath.Join(dir, "codes.npz")})
 	if err != nil || !reflect.DeepEqual(kept, fresh) {
 		t.Errorf("kept as %+v, %v; coded as %+v", kept, err, fresh)
 	}
@@ -185,12 +186,12 @@ func TestDescribe(t *testing.T) {
 	dir := t.TempDir()
 	runSparse(t, sparseInto(dir, o))
 	o.Units = []string{"h3n100", "h0n0"}
-	describe := func(change func(o *DescribeOptions)) ([]Description, error) {
-		d := DescribeOptions{CodingOptions: o}
+	describe := func(change func(o *coding.DescribeOptions)) ([]coding.Description, error) {
+		d := coding.DescribeOptions{Options: o}
 		change(&d)
-		return Describe(context.Background(), d)
+		return coding.Describe(context.Background(), d)
 	}
-	coded, err := describe(func(*DescribeOptions) {})
+	coded, err := describe(func(*coding.DescribeOptions) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,18 +204,18 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("term %d: %+v, want %v", i, term, golden[i])
 		}
 	}
-	fromFile := func(o *DescribeOptions) {
+	fromFile := func(o *coding.DescribeOptions) {
 		o.DecompositionPath, o.PCsPath, o.EmbeddingsPath = filepath.Join(dir, "codes.npz"), "", ""
 	}
 	read, err := describe(fromFile)
 	if err != nil || !reflect.DeepEqual(read, coded) {
 		t.Errorf("from the decomposition: %+v, %v; want %+v", read, err, coded)
 	}
-	short, err := describe(func(o *DescribeOptions) { fromFile(o); o.Components = 3 })
+	short, err := describe(func(o *coding.DescribeOptions) { fromFile(o); o.Components = 3 })
 	if err != nil || len(short[0].Terms) != 3 || !reflect.DeepEqual(short[0].Terms, coded[0].Terms[:3]) || short[0].Residual != nil {
 		t.Errorf("three words: %+v, %v", short, err)
 	}
-	foreign, err := describe(func(o *DescribeOptions) { o.DecompositionPath = testutil.Golden("codes_nh_ref.npz") })
+	foreign, err := describe(func(o *coding.DescribeOptions) { o.DecompositionPath = testutil.Golden("codes_nh_ref.npz") })
 	if err != nil || foreign[1].Terms[0].Word != coded[1].Terms[0].Word || foreign[1].Residual != nil {
 		t.Errorf("from scikit-learn's: %+v, %v", foreign, err)
 	}
@@ -224,18 +225,23 @@ func TestDescribe(t *testing.T) {
 	some.Units = []string{"h0n0"}
 	runSparse(t, sparseInto(someDir, some))
 	for name, test := range map[string]struct {
-		change func(o *DescribeOptions)
+		change func(o *coding.DescribeOptions)
 		want   string
 	}{
-		"unit not coded":    {func(o *DescribeOptions) { fromFile(o); o.DecompositionPath = filepath.Join(someDir, "codes.npz") }, "h3n100 is not among the units"},
-		"heads unknown":     {func(o *DescribeOptions) { o.DecompositionPath, o.PCsPath = testutil.Golden("codes_nh_ref.npz"), "" }, "want {pcs-path} too"},
-		"codes of neurons":  {func(o *DescribeOptions) { o.DecompositionPath = testutil.Golden("codes_n_ref.npz") }, "256 units over 300 words, want 1024 over 300"},
-		"other words":       {func(o *DescribeOptions) { fromFile(o); o.Words = o.Words[1:] }, "texts"},
-		"typo":              {func(o *DescribeOptions) { fromFile(o); o.Units = []string{"h0n999"} }, `unit "h0n999": want a pair, h0n0 to h3n255`},
-		"nothing there":     {func(o *DescribeOptions) { o.DecompositionPath = "nowhere.npz" }, "nowhere.npz"},
-		"not a matrix":      {func(o *DescribeOptions) { o.DecompositionPath = testutil.Golden("interop/savez.npz") }, `no array "format"`},
-		"typo while coding": {func(o *DescribeOptions) { o.Units = []string{"n256"} }, `unit "n256"`},
-		"other directions": {func(o *DescribeOptions) {
+		"unit not coded": {func(o *coding.DescribeOptions) {
+			fromFile(o)
+			o.DecompositionPath = filepath.Join(someDir, "codes.npz")
+		}, "h3n100 is not among the units"},
+		"heads unknown": {func(o *coding.DescribeOptions) {
+			o.DecompositionPath, o.PCsPath = testutil.Golden("codes_nh_ref.npz"), ""
+		}, "want {pcs-path} too"},
+		"codes of neurons":  {func(o *coding.DescribeOptions) { o.DecompositionPath = testutil.Golden("codes_n_ref.npz") }, "256 units over 300 words, want 1024 over 300"},
+		"other words":       {func(o *coding.DescribeOptions) { fromFile(o); o.Words = o.Words[1:] }, "texts"},
+		"typo":              {func(o *coding.DescribeOptions) { fromFile(o); o.Units = []string{"h0n999"} }, `unit "h0n999": want a pair, h0n0 to h3n255`},
+		"nothing there":     {func(o *coding.DescribeOptions) { o.DecompositionPath = "nowhere.npz" }, "nowhere.npz"},
+		"not a matrix":      {func(o *coding.DescribeOptions) { o.DecompositionPath = testutil.Golden("interop/savez.npz") }, `no array "format"`},
+		"typo while coding": {func(o *coding.DescribeOptions) { o.Units = []string{"n256"} }, `unit "n256"`},
+		"other directions": {func(o *coding.DescribeOptions) {
 			fromFile(o)
 			rows, shape := pipelinetest.ReadGolden(t, "pc0_nh.npy")
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", shape, rows, origin.Origin{})

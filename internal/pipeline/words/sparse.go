@@ -17,15 +17,18 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // SparseOptions says what to code and where to.
 type SparseOptions struct {
-	CodingOptions
+	coding.Options
 	DescriptionsPath  string // JSON; one of the two may be empty
 	DecompositionPath string // .npz
 	Restart           bool   // discard what is there
+	Store             *cache.Store
+	Strict            bool // refuse to resume what other kernels began
 }
 
 // SparseResult is what Sparse wrote.
@@ -34,6 +37,7 @@ type SparseResult struct {
 	Units      int    `json:"units"`
 	Words      int    `json:"words"`
 	Components int    `json:"num_components"`
+	Method     string `json:"method"`
 	Normalize  string `json:"normalize"`
 
 	// Of codes that are known: not when only descriptions were asked for and
@@ -64,17 +68,17 @@ func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResul
 	if err := artefact.MakeFolders(o.DescriptionsPath, o.DecompositionPath); err != nil {
 		return nil, err
 	}
-	c, err := openCoding(o.CodingOptions)
+	c, err := coding.Open(o.Options)
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	slices.Sort(c.units)
-	if n := len(c.units) * c.Components; n > math.MaxInt32 {
+	defer c.Close()
+	slices.Sort(c.Indices)
+	if n := len(c.Indices) * c.Components; n > math.MaxInt32 {
 		return nil, fmt.Errorf("{num-components} %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
 	}
 	s := &sparse{options: o, say: say, coding: c}
-	if s.origin, err = c.origin(); err != nil {
+	if s.origin, err = c.Origin(); err != nil {
 		return nil, err
 	}
 	return s.run(ctx)
@@ -84,14 +88,14 @@ func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResul
 type sparse struct {
 	options SparseOptions
 	say     ui.Reporter
-	coding  *coding
+	coding  *coding.Coding
 	origin  origin.Origin
 }
 
 func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 	o, c := s.options, s.coding
 	result := &SparseResult{
-		Unit: c.pcs.Units.Kind(), Units: len(c.units), Words: len(c.Words), Components: c.Components, Normalize: c.Normalize.String(),
+		Unit: c.PCs.Units.Kind(), Units: len(c.Indices), Words: len(c.Words), Components: c.Components, Method: c.Method.String(), Normalize: c.Normalize.String(),
 	}
 	for _, path := range []string{o.DecompositionPath, o.DescriptionsPath} {
 		if path != "" {
@@ -111,7 +115,7 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 	switch {
 	case coded:
 		if d, err = o.Artefacts.Codes(o.DecompositionPath, nil); err == nil {
-			err = d.Want(c.pcs.Units.Count(), len(c.Words))
+			err = d.Want(c.PCs.Units.Count(), len(c.Words))
 		}
 	case !result.Complete:
 		d, err = s.code(ctx)
@@ -120,12 +124,12 @@ func (s *sparse) run(ctx context.Context) (*SparseResult, error) {
 		return nil, err
 	}
 	if !coded && o.DecompositionPath != "" {
-		if err := d.Save(o.DecompositionPath, s.origin); err != nil {
+		if err := d.Save(o.Store, o.DecompositionPath, s.origin); err != nil {
 			return nil, err
 		}
 	}
 	if !described && o.DescriptionsPath != "" {
-		if err := d.SaveDescriptions(o.DescriptionsPath, c.Words, len(c.units), s.origin); err != nil {
+		if err := d.SaveDescriptions(o.Store, o.DescriptionsPath, c.Words, len(c.Indices), s.origin); err != nil {
 			return nil, err
 		}
 	}
@@ -154,7 +158,7 @@ const (
 
 // workUnits is how many units are kept or lost together: as many as are coded
 // at the same time where there are many.
-const workUnits = 8192
+const workUnits = coding.BatchUnits
 
 func (s *sparse) workPath() string {
 	if s.options.DecompositionPath != "" {
@@ -169,9 +173,9 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 	if len(c.Words) > maxWords {
 		return nil, fmt.Errorf("%s: %d words, want at most %d", c.WordsPath, len(c.Words), maxWords)
 	}
-	w, err := cache.OpenChunks(s.workPath(), cache.Plan{
+	w, err := s.options.Store.OpenChunks(s.workPath(), cache.Plan{
 		Kind: artefact.KindUnfinishedCodes, Axes: []string{"U", "V"}, Row: []int{workHead + 2*c.Components}, DType: npy.Float32,
-		Origin: withoutContributions(s.origin), Inputs: len(c.units), ChunkInputs: workUnits, Payload: workFile,
+		Origin: withoutContributions(s.origin), Inputs: len(c.Indices), ChunkInputs: workUnits, Payload: workFile,
 	}, s.options.Restart)
 	switch {
 	case errors.Is(err, cache.ErrComplete):
@@ -186,40 +190,39 @@ func (s *sparse) code(ctx context.Context) (*artefact.Codes, error) {
 			return nil, err
 		}
 	}
-	codes, err := s.readWork()
+	work, kernel, err := s.readWork()
 	if err != nil {
 		return nil, err
 	}
-	return artefact.NewCodes(codes, c.units, c.pcs.Units.Count()), nil
+	codes := artefact.NewCodes(work, c.Indices, c.PCs.Units.Count())
+	codes.Kernel = kernel
+	return codes, nil
 }
 
 // fill appends the batches that are missing.
 func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 	c := s.coding
-	left := c.units[min(w.Done()*workUnits, len(c.units)):]
+	left := c.Indices[min(w.Done()*workUnits, len(c.Indices)):]
 	if len(left) == 0 {
 		return nil
 	}
-	s.sayResumed(w, len(c.units)-len(left))
+	if err := s.sayResumed(w, len(c.Indices)-len(left)); err != nil {
+		return err
+	}
 	progress := s.say.Progress()
 	unit := ui.Neurons
-	if c.pcs.Units.IsPairs() {
+	if c.PCs.Units.IsPairs() {
 		unit = ui.Pairs
 	}
 	progress.Start(int64(len(left)), unit, "sparse")
 	defer progress.Done()
-	coder, err := c.coder(len(left))
-	if err != nil {
+	if err := c.Prepare(ctx, len(left)); err != nil {
 		return err
 	}
 	for len(left) > 0 {
 		batch := left[:min(workUnits, len(left))]
-		rows, err := c.pcs.Read(batch)
-		if err != nil {
-			return err
-		}
 		told := 0
-		codes, err := coder.Code(ctx, &omp.Signals{Count: len(batch), Rows: rows}, func(steps int) {
+		codes, err := c.Code(ctx, batch, func(steps int) {
 			done := steps / c.Components
 			progress.Add(int64(done - told))
 			told = done
@@ -228,7 +231,7 @@ func (s *sparse) fill(ctx context.Context, w *cache.ChunkWriter) error {
 			return hint.With(ctx.Err(), "finished batches are kept: run the same command again to resume")
 		}
 		if err != nil {
-			return fmt.Errorf("%s: from %s on: %w", c.PCsPath, c.pcs.Units.Name(batch[0]), err)
+			return err
 		}
 		if err := w.Append(workRows(codes), nil); err != nil {
 			return err
@@ -255,28 +258,28 @@ func workRows(c *omp.Codes) []float32 {
 	return rows
 }
 
-// readWork reads the codes of all units.
-func (s *sparse) readWork() (*omp.Codes, error) {
+// readWork reads the codes of all units, and who computed them; see cache.Families.
+func (s *sparse) readWork() (*omp.Codes, string, error) {
 	a, err := cache.Open(s.workPath())
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if err := artefact.VerifyChecksums(a); err != nil {
-		return nil, hint.With(err, "discard it with {restart}")
+		return nil, "", hint.With(err, "discard it with {restart}")
 	}
 	path, err := a.Payload("")
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	f, err := npy.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	count, K, words := len(s.coding.units), s.coding.Components, len(s.coding.Words)
+	count, K, words := len(s.coding.Indices), s.coding.Components, len(s.coding.Words)
 	width := workHead + 2*K
 	if !slices.Equal(f.Shape, []int{count, width}) {
-		return nil, fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
+		return nil, "", fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(f.Shape), count, width)
 	}
 	codes := &omp.Codes{
 		Count: count, Atoms: K, Words: words,
@@ -286,22 +289,22 @@ func (s *sparse) readWork() (*omp.Codes, error) {
 	row := make([]float32, width)
 	for i := range count {
 		if err := f.ReadFloat32(row, int64(i)*int64(width)); err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		if !(row[0] >= 0 && row[0] <= float32(K) && row[1] >= 0 && row[1] <= float32(omp.Dependent)) {
-			return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+			return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 		}
 		n := int(row[0])
 		codes.Sizes[i], codes.Stops[i], codes.Residuals[i] = int32(n), omp.Stop(row[1]), row[2]
 		for j, word := range row[workHead : workHead+n] {
 			if !(word >= 0 && word < float32(words)) {
-				return nil, fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
+				return nil, "", fmt.Errorf("%s: row %d: %w", path, i, cache.ErrDamaged)
 			}
 			codes.Support[i*K+j] = int32(word)
 		}
 		copy(codes.Coefficients[i*K:], row[workHead+K:workHead+K+n])
 	}
-	return codes, nil
+	return codes, a.Manifest.Families(), nil
 }
 
 // removeWork takes away the finished work of these outputs. Its manifest goes
@@ -330,7 +333,7 @@ func (s *sparse) summarize(r *SparseResult, d *artefact.Codes) {
 	sum := 0.0
 	r.Stops = map[string]int{}
 	var early int
-	for _, u := range s.coding.units {
+	for _, u := range s.coding.Indices {
 		stop := omp.Stop(d.Stops[u])
 		r.Stops[stop.String()]++
 		sum += float64(d.Residuals[u])
@@ -339,10 +342,10 @@ func (s *sparse) summarize(r *SparseResult, d *artefact.Codes) {
 		}
 		if early++; early <= mostStopsNamed {
 			words, _ := d.Rows.Slice(u)
-			r.StoppedEarly = append(r.StoppedEarly, EarlyStop{s.coding.pcs.Units.Name(u), len(words), stop.String()})
+			r.StoppedEarly = append(r.StoppedEarly, EarlyStop{s.coding.PCs.Units.Name(u), len(words), stop.String()})
 		}
 	}
-	mean := sum / float64(len(s.coding.units))
+	mean := sum / float64(len(s.coding.Indices))
 	r.Residual = &mean
 	if early > 0 {
 		s.say.Note("codes of %d of %d %ss have fewer than %d words: %s", early, r.Units, r.Unit, r.Components, s.reasons(r))

@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -27,22 +28,22 @@ import (
 const codeRounding = 1e-3
 
 // goldenCoding codes golden directions with eight golden words.
-func goldenCoding(t testing.TB, pcs string) CodingOptions {
+func goldenCoding(t testing.TB, pcs string) coding.Options {
 	t.Helper()
 	path := testutil.Golden("text/words.txt")
 	words, err := textlist.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return CodingOptions{
+	return coding.Options{
 		PCsPath: testutil.Golden(pcs), EmbeddingsPath: testutil.Golden("text/words.npy"),
 		Words: words, WordsPath: path, Components: 8, Threads: 2,
 	}
 }
 
 // sparseInto are options to write both outputs to a folder.
-func sparseInto(dir string, o CodingOptions) SparseOptions {
-	return SparseOptions{CodingOptions: o, DescriptionsPath: filepath.Join(dir, "texts.json"), DecompositionPath: filepath.Join(dir, "codes.npz")}
+func sparseInto(dir string, o coding.Options) SparseOptions {
+	return SparseOptions{Options: o, DescriptionsPath: filepath.Join(dir, "texts.json"), DecompositionPath: filepath.Join(dir, "codes.npz")}
 }
 
 func runSparse(t testing.TB, o SparseOptions) *SparseResult {

@@ -1,4 +1,4 @@
-package words
+package coding
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 // decomposition their codes are read from it and embeddings are not needed; nor
 // are principal directions, unless another program wrote the decomposition.
 type DescribeOptions struct {
-	CodingOptions
+	Options
 	DecompositionPath string
 }
 
@@ -33,32 +33,24 @@ func Describe(ctx context.Context, o DescribeOptions) ([]Description, error) {
 	if o.DecompositionPath != "" {
 		return o.read()
 	}
-	c, err := openCoding(o.CodingOptions)
+	c, err := Open(o.Options)
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	rows, err := c.pcs.Read(c.units)
+	defer c.Close()
+	if err := c.Prepare(ctx, len(c.Indices)); err != nil {
+		return nil, err
+	}
+	codes, err := c.Code(ctx, c.Indices, nil)
 	if err != nil {
 		return nil, err
 	}
-	coder, err := c.coder(len(c.units))
-	if err != nil {
-		return nil, err
-	}
-	codes, err := coder.Code(ctx, &omp.Signals{Count: len(c.units), Rows: rows}, nil)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, fmt.Errorf("%s: %w", o.PCsPath, err)
-	}
-	order := make([]int, len(c.units)) // the codes' rows are the units asked for
+	order := make([]int, len(c.Indices)) // the codes' rows are the units asked for
 	for i := range order {
 		order[i] = i
 	}
 	d := artefact.NewCodes(codes, order, len(order))
-	return o.describe(d, c.pcs.Units, c.units, order), nil
+	return o.describe(d, c.PCs.Units, c.Indices, order), nil
 }
 
 // read describes units by a finished decomposition.

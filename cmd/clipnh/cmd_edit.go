@@ -1,0 +1,268 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/edit"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const editHelp = `
+Takes neuron-head pairs out of a model's weights, or scales them, and writes an
+ordinary checkpoint, which OpenAI's build_model, open_clip and clipnh load. A
+pair enters the model through one column of its head's value weights: a column
+of zeros removes it. Attention is not touched.
+
+Which pairs:
+  --remove h21n624,n17   pairs, and all pairs of a neuron
+  --remove-mask FILE     units that a mask does not keep, as ablate takes them
+                         out; with --invert-mask, those that it keeps
+  --remove-text water    the --k pairs whose principal component is closest to
+                         the text (may be repeated). Without --pcs-path, the
+                         direction that a higher score adds, v/|v|, takes the
+                         component's place, which is the same up to its sign
+  --scale h3n149=0.5     multiply what a pair adds by a factor
+A pair that is named with two factors is an error.
+
+By mean (the default), a removed pair adds its mean contribution to every image,
+and a scaled one keeps its mean: what the columns lose at the mean is added to
+the bias of the output projection (c_proj). The features are those of ablate
+with the same mask. Means are read from --means-path (written by svd, [H,C,O])
+or are those of what collect wrote (--scores: scores, their means or
+statistics). By zero, a removed pair adds nothing, and the bias stays.
+
+Writes a torch state dict (.pt) or .safetensors with the tensors' names, order
+and types. All other tensors keep their bytes; a bias of half precision that
+changes is written in float32. Only tensors are written: what else a training
+checkpoint holds, such as its epoch or its optimizer, is left out. .safetensors
+has names without the dicts around them (such as state_dict). A manifest beside
+it says which weights and edits it was made from; info shows it.
+
+With --data-path, prints how far the features of those images move: the model
+is run once, and nothing is written if that fails.`
+
+func newEditCommand(g *globalOptions) *cobra.Command {
+	var opts editOptions
+	cmd := &cobra.Command{
+		Use:   "edit --model FILE --remove UNIT,... --means-path FILE --save-path FILE",
+		Short: "Take pairs out of a model's weights, or scale them",
+		Long:  editHelp,
+		Example: "clipnh edit --model RN50x16 --remove h21n624,n17 --scores caches/photos \\\n" +
+			"  --save-path edited.pt --data-path photos\n" +
+			"clipnh edit --model RN50x16 --remove-text water --k 20 --by zero \\\n" +
+			"  --save-path dry.safetensors",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runEdit(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// editOptions is everything the edit command can be told: the stage's options, which most
+// flags set, and texts from which others are made.
+type editOptions struct {
+	sourceOptions // of the images that are compared; its scores are those of the means
+	stage         edit.Options
+
+	scale        []string
+	templates    string
+	useTemplates bool
+}
+
+func (o *editOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.from.Model)
+	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
+	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
+	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
+	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
+	fs.BoolVar(&o.stage.InvertMask, "invert-mask", false, "remove the units that --remove-mask keeps, and keep the others")
+	fs.StringArrayVar(&o.stage.Texts, "remove-text", nil, "remove the pairs closest to `TEXT`; may be repeated")
+	fs.IntVar(&o.stage.K, "k", 20, "remove the `K` pairs closest to a text")
+	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --remove-text (default the directions of the weights)")
+	vocabFlag(fs, &o.stage.Vocab)
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --remove-text, one per line, with {} for the text (default CLIP's 80)")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringVar(&o.stage.By, "by", edit.ByMean, "replace what a pair loses `BY` mean, its mean contribution, or by zero, nothing")
+	choices(fs, "by", edit.ByMean, edit.ByZero)
+	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O]")
+	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of what collect wrote, for the mean scores")
+	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of images whose features are compared before and after")
+	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
+	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
+	imageFlags(fs, &o.from.Images)
+}
+
+func (o *editOptions) validate() error {
+	if err := require("--model", o.from.Model, "--save-path", o.stage.SavePath); err != nil {
+		return err
+	}
+	s := &o.stage
+	switch {
+	case !edit.CanWrite(s.SavePath):
+		return fmt.Errorf("--save-path %s: want a .pt or .safetensors file", s.SavePath)
+	case len(s.Remove) == 0 && len(o.scale) == 0 && s.MaskPath == "" && len(s.Texts) == 0:
+		return errors.New("nothing to edit: want --remove, --remove-mask, --remove-text or --scale")
+	case slices.Contains(s.Texts, ""):
+		return errors.New("--remove-text is empty: want a text")
+	case s.K < 1:
+		return fmt.Errorf("--k %d: want 1 or more", s.K)
+	case !o.useTemplates && o.templates != "":
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case s.By != edit.ByMean && s.By != edit.ByZero:
+		return fmt.Errorf("--by %q: want mean or zero", s.By)
+	case s.MeansPath != "" && o.from.ScoresPath != "":
+		return errors.New("--means-path and --scores: want one of them")
+	}
+	if s.By == edit.ByMean && s.MeansPath == "" && o.from.ScoresPath == "" {
+		return errors.New("--by mean needs --means-path or --scores; --by zero needs neither")
+	}
+	if len(s.Texts) > 0 {
+		if err := require("--vocab", s.Vocab); err != nil {
+			return fmt.Errorf("--remove-text: %w", err)
+		}
+	}
+	var err error
+	if s.Scale, err = parseScale(o.scale); err != nil {
+		return err
+	}
+	if err := o.validateGiven(); err != nil {
+		return err
+	}
+	if err := o.validateValues(); err != nil {
+		return err
+	}
+	return checkPrecision(o.precision)
+}
+
+// validateGiven refuses flags that have no effect.
+func (o *editOptions) validateGiven() error {
+	return o.given.refuseIn(
+		rule{len(o.stage.Texts) == 0, "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
+		rule{o.stage.MaskPath == "", "without --remove-mask", []string{"invert-mask"}},
+		rule{o.stage.By == edit.ByZero, "with --by zero", []string{"means-path", "scores"}},
+		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride", "preprocess"}, towerFlags...)},
+	)
+}
+
+// parseScale reads UNIT=FACTOR; the stage checks the units.
+func parseScale(list []string) ([]edit.Scaled, error) {
+	var scaled []edit.Scaled
+	for _, text := range list {
+		name, number, ok := strings.Cut(text, "=")
+		factor, err := strconv.ParseFloat(number, 64)
+		if !ok || name == "" || err != nil || math.IsNaN(factor) || math.IsInf(factor, 0) {
+			return nil, fmt.Errorf("--scale %q: want a unit and a factor, such as h3n149=0.5", text)
+		}
+		scaled = append(scaled, edit.Scaled{Unit: name, Factor: factor})
+	}
+	return scaled, nil
+}
+
+// pipeline returns the options of the stage, with the templates read.
+func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
+	p := o.stage
+	p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
+	p.Images = o.images(g)
+	if len(p.Texts) == 0 {
+		return p, nil
+	}
+	prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+	var err error
+	p.Templates, err = prompts.prompts(g.printer)
+	return p, err
+}
+
+func runEdit(ctx context.Context, opts editOptions, g *globalOptions) error {
+	o, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	result, err := edit.Run(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printEdit(result, g.printer)
+	}
+	if n := len(result.Skipped); err == nil && n > 0 {
+		err = fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Moved.Images)
+	}
+	return err
+}
+
+// shownPairs is how many changed pairs are listed; --json has all.
+const shownPairs = 20
+
+func printEdit(r *edit.Result, p *ui.Printer) error {
+	if len(r.Texts) > 0 {
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
+		for _, text := range r.Texts {
+			for _, pair := range text.Pairs[:min(shownPairs, len(text.Pairs))] {
+				t.Row(text.Text, pair.Name(), fmt.Sprintf("%.4f", pair.Cosine))
+			}
+		}
+		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
+			return err
+		}
+	}
+	t := ui.NewTable(ui.Left("pair"), ui.Right("factor"), ui.Right("mean score"), ui.Right("length of v"))
+	for _, c := range r.Changes[:min(shownPairs, len(r.Changes))] {
+		mean := ""
+		if r.By == edit.ByMean {
+			mean = fmt.Sprintf("%#.4g", c.MeanScore)
+		}
+		t.Row(c.Pair, fmt.Sprint(c.Factor), mean, fmt.Sprintf("%#.4g", c.Length))
+	}
+	if len(r.Changes) > 0 {
+		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
+			return err
+		}
+	}
+	if n := len(r.Changes) - shownPairs; n > 0 {
+		p.Note("%s more are not shown: --json has all", ui.Pairs.Count(int64(n)))
+	}
+	t = ui.NewTable(ui.Left(""), ui.Left(""))
+	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))
+	t.Row("sha256", r.SHA256)
+	t.Row("edited from", fmt.Sprintf("%s, %s, %s", r.From, r.FromFormat, r.FromSHA256))
+	t.Row("pairs", fmt.Sprintf("%d of %d, by %s", r.Pairs, r.Heads*r.Neurons, r.By))
+	t.Row("value weights", fmt.Sprintf("%d columns changed, %s", r.Columns, r.DType))
+	t.Row("bias", biasText(r.Bias))
+	if m := r.Moved; m != nil {
+		t.Row("images", fmt.Sprint(m.Images))
+		t.Row("cosine", fmt.Sprintf("mean %.6f, smallest %.6f (%s)", m.CosineMean, m.CosineMin, m.Farthest))
+		t.Row("distance", fmt.Sprintf("mean %.2f %%, largest %.2f %% of the feature's norm", 100*m.DistanceMean, 100*m.DistanceMax))
+		t.Row("norm", fmt.Sprintf("mean %.4g before, %.4g after", m.NormBefore, m.NormAfter))
+	}
+	return p.Table(t)
+}
+
+func biasText(b edit.Bias) string {
+	if b.Change == 0 {
+		return "unchanged, " + b.DType
+	}
+	return fmt.Sprintf("changed by %.4g, from a norm of %.4g; %s", b.Change, b.Before, b.DType)
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const explainHelp = `
+Says why a model gives an image its class. A class's logit, 100 times the cosine
+of the image and the class's text, is a sum over neuron-head pairs and a
+constant of the weights, exactly. The output has the classes with logits and
+probabilities; the pairs and neurons that add most to the logit, and those that
+take most from it; and the sum, next to the logit as the model gives it.
+
+It explains the class of the largest logit, or --class. With --versus, it
+explains by how much the logit of --class exceeds that of another class.
+
+Images are files and folders, or a data set (--data-path). Classes are names
+separated by commas, a file of one name per line, or IN or PC (--classes); their
+embeddings are computed (--vocab) or read (--imagenet-zeroshot-path).
+
+With --scores, what collect wrote of some images, or --means-path, what svd
+wrote, a pair's score is shown beside its mean, and its part is split into what
+the mean would add (usual) and the rest (unusual), by which --unusual lists
+units. With --scores it also has the score's rank among the collected images,
+1 being the largest; statistics (collect --stats-only) know it for extreme
+scores only. With --decomposition-save-path, codes that sparse wrote, units have
+words.
+
+--save-dir draws a sheet for each image: the image; a map of what each place
+adds to the logit; such maps of the strongest pairs; and the sum as a waterfall.
+The class token's share is handed back to the places that it is the mean of.
+What the position embedding adds belongs to no place, and is a number of its
+own.
+
+--json prints everything, also the maps, image by image; docs/explain.md has the
+fields. Memory does not grow with the number of images.`
+
+func newExplainCommand(g *globalOptions) *cobra.Command {
+	var opts explainOptions
+	cmd := &cobra.Command{
+		Use:   "explain IMAGE... --model FILE --vocab FILE --classes NAMES",
+		Short: "Say which pairs and places a class's logit comes from",
+		Long:  explainHelp,
+		Example: "clipnh explain photo.jpg --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" \\\n" +
+			"  --save-dir explained\n" +
+			"clipnh explain photos --model RN50x16.pt --classes \"dog,wolf\" \\\n" +
+			"  --class wolf --versus dog --scores caches/photos --unusual",
+		Args:        cobra.ArbitraryArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.stage.Paths, opts.given = args, cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runExplain(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// explainOptions is everything the explain command can be told: the stage's options,
+// which most flags set, and texts from which others are made.
+type explainOptions struct {
+	stage explain.Options
+	given givenFlags
+
+	classes, templates, precision, wordsPath string
+	useTemplates                             bool
+	top                                      int
+}
+
+func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.stage.Model)
+	vocabFlag(fs, &o.stage.Vocab)
+	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, a file of them, IN or PC")
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the class (default CLIP's 80)")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put classes into templates; =false encodes them as they are")
+	fs.StringVar(&o.stage.TextsPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.stage.Class, "class", "", "explain the class of this `NAME` (default each image's class of largest logit)")
+	fs.StringVar(&o.stage.Versus, "versus", "", "explain by how much --class exceeds the class of this `NAME`")
+	fs.StringVar(&o.stage.Data.Path, "data-path", "", "`DIR` of the images, instead of arguments")
+	fs.StringVar(&o.stage.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
+	fs.IntVar(&o.stage.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
+	fs.StringVar(&o.stage.ScoresPath, "scores", "", "`PATH` of scores that collect wrote, to compare with")
+	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
+	fs.BoolVar(&o.stage.Unusual, "unusual", false, "list units by what they add beyond the usual")
+	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
+	fs.IntVar(&o.stage.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
+	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
+	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
+	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for a sheet of each image, .png")
+	fs.IntVar(&o.stage.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&o.stage.Strict, "strict", false, "stop at an image that cannot be read")
+	imageFlags(fs, &o.stage.Images)
+}
+
+func (o *explainOptions) validate() error {
+	s := &o.stage
+	needed := []string{"--model", s.Model, "--classes", o.classes}
+	if s.TextsPath == "" {
+		needed = append(needed, "--vocab", s.Vocab)
+	}
+	if err := require(needed...); err != nil {
+		return err
+	}
+	switch {
+	case len(s.Paths) == 0 && s.Data.Path == "":
+		return errors.New("no image given: want files or folders, or --data-path")
+	case len(s.Paths) > 0 && s.Data.Path != "":
+		return fmt.Errorf("images as arguments, %q, and --data-path: want one of them", s.Paths[0])
+	case s.Versus != "" && s.Class == "":
+		return errors.New("--versus needs --class, which it is held against")
+	case s.ScoresPath != "" && s.MeansPath != "":
+		return errors.New("--scores and --means-path: want one of them")
+	case s.Unusual && s.ScoresPath == "" && s.MeansPath == "":
+		return errors.New("--unusual needs --scores or --means-path, which say what is usual")
+	case !o.useTemplates && o.templates != "":
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
+		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
+		return fmt.Errorf("--dataset %q: want %s", s.Data.Kind, strings.Join(dataset.Kinds(), ", "))
+	case s.BatchSize < 1 || s.BatchSize > maxBatch:
+		return fmt.Errorf("--batch-size %d: want 1 to %d", s.BatchSize, maxBatch)
+	}
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{
+		{"sample-stride", s.Stride, 1}, {"top", o.top, 1}, {"list", s.Units, 0}, {"maps", s.Maps, 0},
+		{"num-components", s.Components, 1}, {"max-pixels", int(s.Images.MaxPixels), 1},
+	} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
+		}
+	}
+	if slices.Contains(s.Paths, "") {
+		return errors.New("an image's path is empty")
+	}
+	err := o.given.refuseIn(
+		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
+		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
+		rule{len(s.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}})
+	if err != nil {
+		return err
+	}
+	return checkPrecision(o.precision)
+}
+
+// pipeline returns the options of the stage, with the files of classes, words and
+// templates read.
+func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
+	s := o.stage
+	s.Artefacts, s.Threads, s.Precision = g.artefacts(), g.workers(), precisions[o.precision]
+	var err error
+	if s.Classes, err = parseNames(o.classes, g.printer); err != nil {
+		return s, err
+	}
+	if o.wordsPath != "" {
+		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+			return s, err
+		}
+	}
+	if s.TextsPath == "" {
+		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+		s.Templates, err = prompts.prompts(g.printer)
+	}
+	return s, err
+}
+
+func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) error {
+	o, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
+	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
+	if result != nil {
+		err = errors.Join(err, out.end(result, err))
+	}
+	if err != nil {
+		return err
+	}
+	if n := len(result.Skipped); n > 0 {
+		return fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package dataset
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Files lists images by path: files as they are, whatever their extension, and for a
+// folder every image below it, at any depth, in name order. Names are paths as they
+// were given, cleaned and with slashes. A path that does not exist, or an image that two
+// of them name, is an error.
+func Files(ctx context.Context, paths []string) (*Dataset, error) {
+	all := &Dataset{Kind: Images}
+	seen := map[string]bool{}
+	add := func(item Item) error {
+		if seen[item.Name] {
+			return fmt.Errorf("%s: given twice", item.Path)
+		}
+		seen[item.Name] = true
+		all.Items = append(all.Items, item)
+		return nil
+	}
+	for _, path := range paths {
+		path = filepath.Clean(path)
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			name := filepath.ToSlash(path)
+			if !isLine(name) {
+				return nil, fmt.Errorf("%q: name has a line break or is not UTF-8", path)
+			}
+			if err := add(Item{Path: path, Name: name, Label: Unlabelled}); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		d, err := readImages(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		folder := filepath.ToSlash(path)
+		for _, item := range d.Items {
+			item.Name = inFolder(folder, item.Name)
+			if err := add(item); err != nil {
+				return nil, err
+			}
+		}
+		for _, s := range d.Skipped {
+			s.Name = inFolder(folder, s.Name)
+			all.Skipped = append(all.Skipped, s)
+		}
+		all.Passed.Files += d.Passed.Files
+		all.Passed.Bare += d.Passed.Bare
+	}
+	if len(all.Items) == 0 {
+		return nil, noLines(all.Skipped)
+	}
+	return all, nil
+}
+
+func inFolder(folder, name string) string {
+	switch {
+	case folder == ".":
+		return name
+	case strings.HasSuffix(folder, "/"): // the root
+		return folder + name
+	}
+	return folder + "/" + name
+}

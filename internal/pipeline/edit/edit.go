@@ -1,0 +1,325 @@
+// Package edit takes neuron-head pairs out of a checkpoint's weights, or scales them, and
+// writes an ordinary checkpoint.
+package edit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// What takes the place of what a pair loses.
+const (
+	ByMean = "mean" // its mean contribution
+	ByZero = "zero" // nothing: its score counts as zero
+)
+
+// Options says which pairs of a checkpoint to change, and how.
+type Options struct {
+	Artefacts artefact.Reader
+	Model     string
+	SavePath  string // .pt or .safetensors
+	Threads   int
+
+	Remove     []string // units, such as h21n624, or n17 for all pairs of a neuron
+	Scale      []Scaled
+	MaskPath   string // .npy, bool [H,C] or [C]: what it does not keep is removed
+	InvertMask bool   // or what it keeps
+	TextOptions
+
+	By         string // ByMean or ByZero
+	MeansPath  string // mean contributions, .npy [H,C,O]; or
+	ScoresPath string // a folder of scores, of their means, or of statistics
+
+	// Images are those whose features are compared before and after; without a data path,
+	// none. Its model is Model.
+	Images source.Options
+}
+
+// Scaled is a unit and what its share is multiplied by.
+type Scaled struct {
+	Unit   string
+	Factor float64
+}
+
+// Result is what Run wrote.
+type Result struct {
+	Path   string `json:"path"`
+	Format string `json:"format"`
+	SHA256 string `json:"sha256"`
+
+	From       string `json:"from"`
+	FromFormat string `json:"from_format"`
+	FromSHA256 string `json:"from_sha256"`
+
+	By      string   `json:"by"`
+	Heads   int      `json:"heads"`   // H
+	Neurons int      `json:"neurons"` // C
+	Pairs   int      `json:"pairs"`   // whose factor is not 1
+	Columns int      `json:"columns"` // of W_V whose weights are other ones now
+	Rounded int      `json:"rounded"` // weights that their type could not hold exactly
+	DType   string   `json:"dtype"`   // of W_V
+	Changes []Change `json:"changes"` // in the order of heads and neurons
+	Texts   []Text   `json:"texts"`
+	Bias    Bias     `json:"bias"`
+
+	LeftOut  []string `json:"left_out"` // tensors that the new file does not have
+	Unedited []string `json:"unedited"` // other copies of the edited weights
+
+	Moved   *Movement        `json:"moved,omitempty"`
+	Skipped []source.Skipped `json:"skipped"` // images that could not be compared
+}
+
+// Change is a pair that was edited.
+type Change struct {
+	Pair      string  `json:"pair"`
+	Factor    float64 `json:"factor"`
+	MeanScore float64 `json:"mean_score"` // 0 by zero
+	Length    float64 `json:"length"`     // of the column's direction before, |v|
+}
+
+// Bias is what became of c_proj's bias.
+type Bias struct {
+	Before   float64 `json:"before"` // |B_O|
+	Change   float64 `json:"change"` // |B_O' - B_O|
+	DType    string  `json:"dtype"`  // as written
+	WasDType string  `json:"was_dtype"`
+	Rounding float64 `json:"rounding"` // largest error in an element if it is read as WasDType
+}
+
+// formats are the writers by what file names end in.
+var formats = map[string]struct {
+	name  string
+	flat  bool // names without dicts around them
+	write func(io.Writer, []ptfile.Entry) error
+}{
+	".pt":          {ptfile.FormatZip, false, ptfile.WriteZip},
+	".safetensors": {ptfile.FormatSafetensors, true, ptfile.WriteSafetensors},
+}
+
+// CanWrite reports whether a path names a format that checkpoints are written in.
+func CanWrite(path string) bool {
+	_, known := formats[filepath.Ext(path)]
+	return known
+}
+
+// Run writes a checkpoint in which the contributions s·v + b of some pairs are
+// (α·s + (1-α)·m)·v + b, with m their mean score, or 0, and α 0 of those that are removed.
+// All other tensors keep their bytes. Nothing is written unless everything that is asked
+// for can be done.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := artefact.MakeFolders(o.SavePath); err != nil {
+		return nil, err
+	}
+	if err := cache.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
+		return nil, err
+	}
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	if o.Images.Data.Path == "" {
+		m.Tell(say) // else the source of the images does
+	}
+	if err := notItself(o.SavePath, m.Paths()); err != nil {
+		return nil, err
+	}
+	if err := m.Verify(ctx); err != nil {
+		return nil, err
+	}
+	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads), shape: unit.Shape{m.Config.Heads(), m.Config.Neurons()}}
+	return e.run(ctx)
+}
+
+// notItself refuses to replace the model that is read.
+func notItself(save string, inputs []string) error {
+	there, err := os.Stat(save)
+	if err != nil {
+		return nil // nothing is there
+	}
+	for _, path := range inputs {
+		if in, err := os.Stat(path); err == nil && os.SameFile(in, there) {
+			return hint.With(fmt.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
+		}
+	}
+	return nil
+}
+
+// editor is a Run under way.
+type editor struct {
+	Options
+	model *model.Model
+	say   ui.Reporter
+	team  par.Team
+	shape unit.Shape
+	ov    *decomp.OV
+	from  origin.Origin // of the new checkpoint
+
+	precision string // that artefacts read so far were collected in, where one says so
+	result    Result
+}
+
+func (e *editor) run(ctx context.Context) (*Result, error) {
+	var err error
+	if e.ov, err = e.model.OV(); err != nil {
+		return nil, err
+	}
+	m, ck := e.model, e.model.Checkpoint
+	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash}.Own()
+	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
+	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
+		e.from.Parents["checkpoint"] = before.Hash()
+	}
+	chosen, mask, err := e.choose(ctx)
+	if err != nil {
+		return nil, err
+	}
+	means, err := e.means(ctx, chosen, mask)
+	if err != nil {
+		return nil, err
+	}
+	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
+	change := clip.PoolEdit{Factors: chosen.factors}
+	if means != nil {
+		if b := e.ov.BiasChange(edited, means); norm(b) > 0 {
+			change.BiasChange = b
+		}
+	}
+	after := e.ov.Edited(edited, change.BiasChange)
+	if err := ck.CheckEdited(edited, after.OutBias()); err != nil {
+		return nil, err
+	}
+	e.describe(chosen, means, edited, change.BiasChange)
+	if e.Images.Data.Path != "" {
+		if e.result.Moved, err = e.move(ctx, after); err != nil {
+			return nil, err
+		}
+	}
+	return &e.result, e.write(ctx, change)
+}
+
+// write writes the checkpoint and its manifest.
+func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
+	r, ck, f := &e.result, e.model.Checkpoint, formats[filepath.Ext(e.SavePath)]
+	progress := e.say.Progress()
+	edition, err := ck.Edition(ctx, change, f.flat, progress.Add)
+	if err != nil {
+		return err
+	}
+	progress.Start(edition.Bytes, ui.Bytes, "write")
+	defer progress.Done()
+	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
+	r.SHA256, err = artefact.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
+	if err != nil {
+		return err
+	}
+	progress.Done()
+	r.Path, r.Format, r.LeftOut, r.Unedited = e.SavePath, f.name, append(r.LeftOut, edition.LeftOut...), append(r.Unedited, edition.Unedited...)
+	r.From, r.FromFormat, r.FromSHA256 = e.Model, ck.Format(), e.model.Hash
+	e.tell(ck)
+	return nil
+}
+
+// tell says what about the new file is not plain.
+func (e *editor) tell(ck *clip.Checkpoint) {
+	r := &e.result
+	switch {
+	case len(ck.Paths()) > 1:
+		e.say.Note("%s: the shards of the model are one file now", r.Path)
+	case ck.Format() == ptfile.FormatTorchScript:
+		e.say.Note("%s: a state dict; the code of the TorchScript archive is left out", r.Path)
+	}
+	if n := len(r.LeftOut); n > 0 {
+		e.say.Note("%s: without %d tensors that are not of the model's state dict, such as %s", r.Path, n, r.LeftOut[0])
+	}
+	for _, name := range r.Unedited {
+		e.say.Warn("%s: %s is written as it was: edit changes one set of weights", r.Path, name)
+	}
+	if r.Columns == 0 {
+		e.say.Note("no weight changes: every tensor has the bytes that it had")
+	}
+	if r.Rounded > 0 && r.DType != ptfile.Float32.String() && r.DType != ptfile.Float64.String() {
+		e.say.Note("%d scaled weights are rounded to %s", r.Rounded, r.DType)
+	}
+	if r.Bias.DType != r.Bias.WasDType {
+		e.say.Note("c_proj's bias is written in %s; a reader that rounds it to %s, such as OpenAI's build_model, moves features by at most %.2g in each dimension",
+			r.Bias.DType, r.Bias.WasDType, r.Bias.Rounding)
+	}
+}
+
+// describe fills in what changes.
+func (e *editor) describe(chosen *choice, means []float64, edited []float32, bias []float64) {
+	r, ck, p := &e.result, e.model.Checkpoint, e.ov
+	H, C := p.Heads, p.Neurons
+	D := C / H
+	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, H, C, ck.ValueType().String(), []Change{}
+	r.Skipped, r.LeftOut, r.Unedited = []source.Skipped{}, []string{}, []string{}
+	v, of := make([]float32, C*p.OutDim), -1 // the directions of a head
+	for u, f := range chosen.factors {
+		if f == 1 {
+			continue
+		}
+		h, n := u/C, u%C
+		differs := false
+		for d := range D {
+			at := (h*D+d)*C + n
+			differs = differs || edited[at] != p.Value[at]
+			if exact := float64(p.Value[at]) * f; exact != float64(edited[at]) {
+				r.Rounded++
+			}
+		}
+		if differs {
+			r.Columns++
+		}
+		if of != h {
+			p.Directions(v, h, 0, C, e.team)
+			of = h
+		}
+		c := Change{Pair: unit.Pair(u, C), Factor: f, Length: decomp.Norm(v[n*p.OutDim : (n+1)*p.OutDim])}
+		if means != nil {
+			c.MeanScore = means[u]
+		}
+		r.Changes = append(r.Changes, c)
+	}
+	r.Pairs = len(r.Changes)
+	was := ck.OutBiasType()
+	r.Bias = Bias{Before: decomp.Norm(p.OutBias()), Change: norm(bias), DType: was.String(), WasDType: was.String()}
+	if bias == nil {
+		return
+	}
+	if was == ptfile.Float16 || was == ptfile.BFloat16 {
+		r.Bias.DType = ptfile.Float32.String()
+		for o, x := range p.OutBias() {
+			sum := float64(x) + bias[o]
+			r.Bias.Rounding = max(r.Bias.Rounding, math.Abs(was.Round(sum)-sum))
+		}
+	}
+}
+
+func norm(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v * v
+	}
+	return math.Sqrt(sum)
+}
+
+var errNothing = errors.New("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")

@@ -1,0 +1,131 @@
+package edit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/origin"
+)
+
+// means returns the mean scores of the pairs that change, [H,C]; nil by zero. mask is the
+// artefact that chose them, if one did.
+func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]float64, error) {
+	if e.By == ByZero {
+		return nil, nil
+	}
+	if e.ScoresPath != "" {
+		return e.meansOfCollection(ctx, mask)
+	}
+	return e.meansOfContributions(ctx, c, mask)
+}
+
+// facts are those of what was collected with this model from its last block, in the
+// precision of what was read before.
+func (e *editor) facts() artefact.Facts {
+	return artefact.Of(origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock, Precision: e.precision})
+}
+
+// read tells the origin what was read in a role; a is nil for another program's file.
+func (e *editor) read(role, path string, a *cache.Artefact) error {
+	e.precision = cmp.Or(e.precision, artefact.OriginOf(a).Precision)
+	return artefact.AddParent(&e.from, role, path, a)
+}
+
+// meansOfContributions takes the scores out of mean contributions m·v + b.
+func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cache.Artefact) ([]float64, error) {
+	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeans)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	if err := t.WantShape([]int{e.ov.Heads, e.ov.Neurons, e.ov.OutDim}, ", means of pairs"); err != nil {
+		return nil, err
+	}
+	if err := e.Artefacts.SameParent(mask, t.Artefact, e.MeansPath, "contributions"); err != nil {
+		return nil, err
+	}
+	changed := make([]bool, len(c.factors))
+	for u, f := range c.factors {
+		changed[u] = f != 1
+	}
+	means := e.ov.NewMeanScores(changed)
+	err = t.ReadRows(func(first int, rows []float32) error {
+		means.Add(first, rows, e.team)
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Those of another model have parts that are no multiple of this one's directions.
+	const most = 0.02 // what half precision leaves of a model's own is a tenth of that
+	if misfit := means.Misfit(); misfit > most {
+		return nil, fmt.Errorf("%s: %w: means of another model: %.0f %% of their size is no contribution of the pairs of %s",
+			e.MeansPath, cache.ErrStale, 100*misfit, e.Model)
+	}
+	return means.Scores, e.read("means", e.MeansPath, t.Artefact)
+}
+
+// meansOfCollection averages scores.
+func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([]float64, error) {
+	a, err := e.Artefacts.Collection(e.ScoresPath, e.facts(), artefact.KindScores, artefact.KindMeanScores, artefact.KindStatistics)
+	if err != nil {
+		return nil, err
+	}
+	means, err := e.averages(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	if len(means) != e.shape.Count() {
+		return nil, fmt.Errorf("%s: scores of %d pairs, want the model's %d", e.ScoresPath, len(means), e.shape.Count())
+	}
+	if parent := artefact.OriginOf(mask).Parents["contributions"]; parent != "" && parent != a.Hash() {
+		if err := e.Artefacts.Check(mask, artefact.Facts{}.Parent("contributions", a.Hash())); err != nil {
+			return nil, fmt.Errorf("%w, which is %s", err, e.ScoresPath)
+		}
+	}
+	return means, e.read("contributions", e.ScoresPath, a)
+}
+
+func (e *editor) averages(ctx context.Context, a *cache.Artefact) ([]float64, error) {
+	if a.Manifest.Kind == artefact.KindStatistics {
+		s, err := artefact.StatisticsOf(a)
+		if err != nil {
+			return nil, err
+		}
+		means := make([]float64, len(s.Sum.High))
+		for u := range means {
+			means[u] = (s.Sum.High[u] + s.Sum.Low[u]) / float64(s.Images)
+		}
+		return means, nil
+	}
+	s, err := artefact.ScoresOf(a)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	if s.Images == 0 {
+		return nil, fmt.Errorf("%s: scores of no image, want one or more", a.Path())
+	}
+	const group = 64 // images in memory
+	each := s.OV.Heads * s.OV.Neurons
+	rows, means := make([]float32, min(group, s.Images)*each), make([]float64, each)
+	for lo := 0; lo < s.Images; lo += group {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		part := rows[:(min(lo+group, s.Images)-lo)*each]
+		if err := s.Read(part, lo); err != nil {
+			return nil, err
+		}
+		for i, x := range part {
+			means[i%each] += float64(x)
+		}
+	}
+	for u := range means {
+		means[u] /= float64(s.Images)
+	}
+	return means, nil
+}

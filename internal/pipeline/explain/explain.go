@@ -1,0 +1,212 @@
+// Package explain says which pairs, neurons and places a class's logit comes from,
+// image by image; see package attribution for the maths.
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// Options says what to explain, and how.
+type Options struct {
+	Artefacts artefact.Reader
+	Model     string
+	Precision kernel.Precision
+	Threads   int
+	BatchSize int // images at a time in the tower; results do not depend on it
+
+	Inputs
+	Texts
+	Collected
+	artefact.WordsOptions // of pairs and neurons
+
+	Units   int    // listed for the class, and as many against it, of pairs and of neurons
+	Maps    int    // listed pairs whose maps are computed, the strongest
+	SaveDir string // for a sheet per image; may be empty
+}
+
+// Inputs are the images.
+type Inputs struct {
+	Paths  []string        // files, and folders of images
+	Data   dataset.Options // instead, a data set
+	Stride int             // every Stride-th image
+	Images imageprep.Options
+	Strict bool // stop at an image that cannot be read
+}
+
+// Texts are the classes, and where their embeddings come from.
+type Texts struct {
+	Classes   []string
+	Class     string              // to explain; empty: each image's winner
+	Versus    string              // the class that it is held against; may be empty
+	Vocab     string              // of texts that are to be embedded
+	Templates []textlist.Template // that they are put into
+	TextsPath string              // instead: embeddings of the classes, [M,O]
+}
+
+// Collected says what scores are usual: those of a collection, or its means. Both may
+// be empty.
+type Collected struct {
+	ScoresPath string // a folder of scores or of statistics
+	MeansPath  string // mean contributions of pairs, .npy, [H,C,O]
+	Unusual    bool   // list units by how far they are from the usual
+}
+
+// A Sink takes what is found as it is found, so that memory does not grow with the
+// images.
+type Sink struct {
+	Begin       func(*Setup) error // before the first image
+	Explanation func(*Explanation) error
+}
+
+// Run explains images in their order. What an explanation says is exact: its parts sum
+// to the logit, up to rounding. An image that cannot be read is named and left out.
+// The result is not nil once Begin was called, also with an error.
+func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, error) {
+	data, err := o.list(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	class, versus, err := o.classes()
+	if err != nil {
+		return nil, err
+	}
+	m, err := model.Open(ctx, o.Model)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	m.Tell(say)
+	e := &explainer{o: &o, say: say, team: par.NewTeam(o.Threads), class: class, versus: versus}
+	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	ov, err := m.OV()
+	if err != nil {
+		return nil, err
+	}
+	if e.words, err = o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{ov.Heads, ov.Neurons}, made, ""); err != nil {
+		return nil, err
+	}
+	if e.usual, err = o.openUsual(ctx, made, ov, e.team); err != nil {
+		return nil, err
+	}
+	defer e.usual.close()
+	if o.SaveDir != "" {
+		if err := figure.CanWriteImages(o.sheetPaths(data.Items), sheetMaker); err != nil {
+			return nil, err
+		}
+	}
+	from := model.TextOptions{Artefacts: o.Artefacts, Vocab: o.Vocab, Templates: o.Templates, Path: o.TextsPath, Threads: o.Threads}
+	if e.texts, err = from.Embeddings(ctx, m, o.Classes, "class", say); err != nil {
+		return nil, err
+	}
+	// Planned for more than one image, as for collecting, so that scores are the
+	// collection's to the last bit.
+	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: o.Threads, Precision: o.Precision}
+	if e.tower, err = clip.NewResNetTower(m.Checkpoint, options); err != nil {
+		return nil, err
+	}
+	setup := &Setup{
+		Model: made.Model, Weights: made.Weights, Precision: made.Precision, LogitScale: attribution.Scale,
+		Classes: o.Classes, Class: o.Class, Versus: o.Versus, Collection: e.usual.said(),
+		Heads: ov.Heads, Neurons: ov.Neurons,
+	}
+	if err := sink.Begin(setup); err != nil {
+		return nil, err
+	}
+	result := &Result{Skipped: source.Unlisted(data.Skipped)}
+	if err := e.run(ctx, data.Items, result, sink); err != nil {
+		return result, err
+	}
+	if result.Images == 0 {
+		return result, errors.New("none of the images could be read")
+	}
+	result.Complete = true
+	return result, nil
+}
+
+// list returns the images.
+func (o *Options) list(ctx context.Context, say ui.Reporter) (*dataset.Dataset, error) {
+	if len(o.Paths) == 0 {
+		data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
+		if err != nil {
+			return nil, err
+		}
+		return data.Stride(o.Stride), nil
+	}
+	data, err := dataset.Files(ctx, o.Paths)
+	if err != nil {
+		return nil, err
+	}
+	return data, source.NamePassedOver(data.Skipped, data.Passed, o.Strict, say)
+}
+
+// winner stands for the class of largest logit, nobody for no class.
+const (
+	winner = -1
+	nobody = -1
+)
+
+// classes returns the indices of the class to explain and of that which it is held
+// against.
+func (o *Options) classes() (class, versus int, err error) {
+	find := func(option, name string) (int, error) {
+		if name == "" {
+			return winner, nil
+		}
+		if i := slices.Index(o.Classes, name); i >= 0 {
+			return i, nil
+		}
+		err := fmt.Errorf("{%s} %q: not among the %d {classes}", option, name, len(o.Classes))
+		if i := slices.IndexFunc(o.Classes, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
+			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", o.Classes[i]))
+		}
+		return 0, err
+	}
+	if class, err = find("class", o.Class); err != nil {
+		return 0, 0, err
+	}
+	if versus, err = find("versus", o.Versus); err != nil {
+		return 0, 0, err
+	}
+	if versus != nobody && versus == class {
+		return 0, 0, fmt.Errorf("{class} and {versus} are both %q: want two classes", o.Class)
+	}
+	return class, versus, nil
+}
+
+// sheetPaths are where the sheets of images go.
+func (o *Options) sheetPaths(items []dataset.Item) []string {
+	paths := make([]string, len(items))
+	for i, item := range items {
+		paths[i] = o.sheetPath(item.Name)
+	}
+	return paths
+}
+
+// sheetPath is where the sheet of an image goes, below SaveDir wherever the image lies.
+func (o *Options) sheetPath(name string) string {
+	for strings.HasPrefix(name, "../") {
+		name = name[len("../"):]
+	}
+	return filepath.Join(o.SaveDir, figure.FileOf(strings.TrimLeft(strings.ReplaceAll(name, ":", "_"), "/")))
+}

@@ -1,0 +1,349 @@
+package explain
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// explainer explains images.
+type explainer struct {
+	o     *Options
+	say   ui.Reporter
+	team  par.Team
+	tower *clip.ResNetTower
+	texts []float32 // [classes,O], unit vectors
+	words *artefact.UnitWords
+	usual *usual
+
+	class, versus int // to explain; winner and nobody where none was named
+
+	targets []*target // the last used, newest last
+
+	waiting []*Explanation // for ranks, then sheets
+	ranks   []rankedPart   // that they wait for
+}
+
+// A target is one class, or one against another.
+type target struct {
+	class, versus int
+	*attribution.Target
+	places *attribution.Places
+}
+
+// keptTargets bounds the targets in memory: 32 take 38 MB for RN50x16.
+const keptTargets = 32
+
+// waitingImages is how many images are explained before their scores are ranked, for
+// which all collected scores are read.
+const waitingImages = 64
+
+// run explains the images, and completes result as far as it comes.
+func (e *explainer) run(ctx context.Context, items []dataset.Item, result *Result, sink Sink) error {
+	c := e.tower.Config()
+	n := max(min(e.o.BatchSize, len(items)), 1)
+	outputs := clip.Output{
+		Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*c.Heads()*c.Neurons()),
+		Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
+	}
+	feed := source.NewFeed(ctx, items, source.FeedOptions{
+		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict,
+	}, e.say)
+	defer feed.Close()
+	progress := e.say.Progress()
+	progress.Start(int64(len(items)), ui.Images, "explain")
+	defer progress.Done()
+	err := feed.Next(ctx, len(items), source.Visitor{
+		Skip: func(s source.Skipped) { result.Skipped = append(result.Skipped, s) },
+		Done: func() { progress.Add(1) },
+		Batch: func(items []dataset.Item, pixels []float32) error {
+			out := firstOf(outputs, len(items), c)
+			if err := e.tower.Run(pixels, out); err != nil {
+				return err
+			}
+			if err := e.batch(items, pixels, out); err != nil {
+				return err
+			}
+			if e.usual.scores != nil && len(e.waiting) < waitingImages {
+				return nil
+			}
+			return e.flush(ctx, result, sink)
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return e.flush(ctx, result, sink)
+}
+
+// firstOf is the part of outputs that the first images have.
+func firstOf(out clip.Output, images int, c clip.Config) clip.Output {
+	return clip.Output{
+		Features: out.Features[:images*c.OutDim], Scores: out.Scores[:images*c.Heads()*c.Neurons()],
+		Attention: out.Attention[:images*c.Heads()*c.Tokens()], Tokens: out.Tokens[:images*c.Tokens()*c.Neurons()],
+	}
+}
+
+// A seen image is what the tower made of one.
+type seen struct {
+	name                                       string
+	pixels, feature, scores, attention, tokens []float32
+	factor                                     float64
+	logits                                     []float64 // [classes]
+	target                                     *target
+	explanation                                *Explanation
+	ranks                                      []rankedPart
+}
+
+// batch explains the images of a batch, which then wait.
+func (e *explainer) batch(items []dataset.Item, pixels []float32, out clip.Output) error {
+	n := len(items)
+	all := make([]seen, n)
+	part := func(x []float32, i int) []float32 { each := len(x) / n; return x[i*each : (i+1)*each] }
+	for i := range all {
+		s := &all[i]
+		*s = seen{
+			name: items[i].Name, pixels: part(pixels, i), feature: part(out.Features, i), scores: part(out.Scores, i),
+			attention: part(out.Attention, i), tokens: part(out.Tokens, i), logits: make([]float64, len(e.o.Classes)),
+		}
+		var ok bool
+		if s.factor, ok = attribution.Factor(s.feature); !ok {
+			return fmt.Errorf("%s: the image's feature has no direction (zero or not finite)", items[i].Path)
+		}
+	}
+	e.team.For(n, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			attribution.Logits(all[i].logits, all[i].feature, e.texts, all[i].factor)
+		}
+	})
+	for i := range all {
+		all[i].target = e.targetOf(all[i].logits)
+	}
+	e.team.For(n, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			e.explain(&all[i])
+		}
+	})
+	for i := range all {
+		e.waiting, e.ranks = append(e.waiting, all[i].explanation), append(e.ranks, all[i].ranks...)
+	}
+	return nil
+}
+
+// targetOf returns the target of an image with these logits. Of equal logits the
+// first class wins.
+func (e *explainer) targetOf(logits []float64) *target {
+	class := e.class
+	if class == winner {
+		class = 0
+		for i, l := range logits {
+			if l > logits[class] {
+				class = i
+			}
+		}
+	}
+	is := func(t *target) bool { return t.class == class && t.versus == e.versus }
+	if i := slices.IndexFunc(e.targets, is); i >= 0 {
+		t := e.targets[i]
+		e.targets = append(slices.Delete(e.targets, i, i+1), t)
+		return t
+	}
+	O := e.tower.Config().OutDim
+	row := func(i int) []float32 {
+		if i == nobody {
+			return nil
+		}
+		return e.texts[i*O : (i+1)*O]
+	}
+	t := &target{class: class, versus: e.versus}
+	t.Target = attribution.NewTarget(e.tower.OV(), attribution.Difference(row(class), row(e.versus)), e.team)
+	t.places = t.Target.Places(e.tower.Position(), e.team)
+	if len(e.targets) == keptTargets {
+		e.targets = slices.Delete(e.targets, 0, 1)
+	}
+	e.targets = append(e.targets, t)
+	return t
+}
+
+// explain fills in the explanation of an image.
+func (e *explainer) explain(s *seen) {
+	t, c := s.target, e.tower.Config()
+	x := &Explanation{
+		Name: s.name, Class: e.o.Classes[t.class], Logit: s.logits[t.class], Norm: attribution.Scale / s.factor,
+		Constant: s.factor * t.Constant, Heads: make([]float64, t.Heads), Classes: e.classes(s.logits),
+	}
+	if t.versus != nobody {
+		x.Versus = e.o.Classes[t.versus]
+		x.Logit -= s.logits[t.versus]
+	}
+	parts := make([]float64, len(t.Products))
+	attribution.Parts(t.Target, parts, s.scores, s.factor)
+	var usualParts []float64
+	if e.usual.means != nil {
+		usualParts = make([]float64, len(parts))
+		attribution.Parts(t.Target, usualParts, e.usual.means, s.factor)
+	}
+	x.Sum = attribution.Sum(parts) + x.Constant
+	x.Difference = x.Sum - x.Logit
+	t.ByHead(x.Heads, parts)
+	x.Pairs = e.split(x.Logit, unit.Shape{t.Heads, t.Neurons}, parts, usualParts)
+	x.Neurons = e.split(x.Logit, unit.Shape{t.Neurons}, e.byNeuron(t, parts), e.byNeuron(t, usualParts))
+	e.finishNeurons(&x.Neurons)
+	s.ranks = e.finishPairs(&x.Pairs, s)
+	x.Places = Places{Rows: c.Grid(), Cols: c.Grid(), Parts: make([]float64, c.Tokens()-1), Positions: make([]float64, c.Tokens())}
+	t.places.Map(x.Places.Parts, x.Places.Positions, s.attention, s.tokens, s.factor, par.NewTeam(1))
+	x.Places.Sum, x.Places.Position = attribution.Sum(x.Places.Parts), attribution.Sum(x.Places.Positions)
+	e.drawnPairs(&x.Pairs, s)
+	if e.o.SaveDir != "" {
+		side := c.ImageSize
+		img := imageprep.Denormalize(s.pixels, side, side)
+		x.crop = canvas.Image{Pix: img.Pix, W: side, H: side}
+	}
+	s.explanation = x
+}
+
+// classes lists all classes by descending logit; of equal ones the first comes first.
+func (e *explainer) classes(logits []float64) []ClassLogit {
+	probabilities := make([]float64, len(logits))
+	attribution.Softmax(probabilities, logits)
+	all := make([]ClassLogit, len(logits))
+	for i, name := range e.o.Classes {
+		all[i] = ClassLogit{name, logits[i], probabilities[i]}
+	}
+	slices.SortStableFunc(all, func(a, b ClassLogit) int { return cmp.Compare(b.Logit, a.Logit) })
+	return all
+}
+
+func (e *explainer) byNeuron(t *target, parts []float64) []float64 {
+	if parts == nil {
+		return nil
+	}
+	sums := make([]float64, t.Neurons)
+	t.ByNeuron(sums, parts)
+	return sums
+}
+
+// split lists the strongest units.
+func (e *explainer) split(logit float64, shape unit.Shape, parts, usualParts []float64) Split {
+	by := parts
+	if e.o.Unusual {
+		by = make([]float64, len(parts))
+		for u := range by {
+			by[u] = parts[u] - usualParts[u]
+		}
+	}
+	up, down := attribution.Strongest(by, e.o.Units)
+	s := Split{For: []Part{}, Against: []Part{}, RestUnits: len(parts) - len(up) - len(down)}
+	listed := make(map[int]bool, len(up)+len(down))
+	part := func(u int) Part {
+		p := Part{Unit: shape.Name(u), Index: u, Part: parts[u]}
+		if logit != 0 {
+			share := p.Part / logit
+			p.Share = &share
+		}
+		if usualParts != nil {
+			usual, unusual := usualParts[u], parts[u]-usualParts[u]
+			p.Usual, p.Unusual = &usual, &unusual
+		}
+		listed[u] = true
+		s.Listed += p.Part
+		return p
+	}
+	for _, u := range up {
+		s.For = append(s.For, part(u))
+	}
+	for _, u := range down {
+		s.Against = append(s.Against, part(u))
+	}
+	for u, x := range parts {
+		if !listed[u] {
+			s.Rest += x
+		}
+	}
+	return s
+}
+
+// each calls do for the listed units.
+func (s *Split) each(do func(*Part)) {
+	for i := range s.For {
+		do(&s.For[i])
+	}
+	for i := range s.Against {
+		do(&s.Against[i])
+	}
+}
+
+func (e *explainer) finishNeurons(s *Split) {
+	s.each(func(p *Part) { p.Words = e.words.Neuron(p.Index) })
+}
+
+// finishPairs fills in what is known of listed pairs, and returns those whose rank is
+// to be found.
+func (e *explainer) finishPairs(s *Split, from *seen) (ranks []rankedPart) {
+	s.each(func(p *Part) {
+		p.Words = e.words.Pair(p.Index)
+		score := float64(from.scores[p.Index])
+		p.Score = &score
+		if e.usual.means != nil {
+			p.Mean = &e.usual.means[p.Index]
+		}
+		if e.usual.images > 0 {
+			ranks = append(ranks, rankedPart{p.Index, from.scores[p.Index], p})
+		}
+	})
+	return ranks
+}
+
+// strongestListed returns the listed pairs of largest size, descending.
+func (s *Split) strongestListed(n int) []*Part {
+	var all []*Part
+	s.each(func(p *Part) { all = append(all, p) })
+	slices.SortStableFunc(all, func(a, b *Part) int { return cmp.Compare(math.Abs(b.Part), math.Abs(a.Part)) })
+	return all[:min(n, len(all))]
+}
+
+// drawnPairs computes the maps of the strongest pairs.
+func (e *explainer) drawnPairs(s *Split, from *seen) {
+	for _, p := range s.strongestListed(e.o.Maps) {
+		p.Places = make([]float64, e.tower.Config().Tokens()-1)
+		position := from.target.places.Pair(p.Places, p.Index, from.attention, from.tokens, from.factor)
+		p.Position = &position
+	}
+}
+
+// flush ranks and draws the images that wait, and hands them over.
+func (e *explainer) flush(ctx context.Context, result *Result, sink Sink) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.usual.rank(ctx, e.ranks, e.team); err != nil {
+		return err
+	}
+	if e.o.SaveDir != "" {
+		if err := e.draw(e.waiting); err != nil {
+			return err
+		}
+	}
+	for _, x := range e.waiting {
+		result.Images++
+		result.Difference = math.Max(result.Difference, math.Abs(x.Difference))
+		if err := sink.Explanation(x); err != nil {
+			return err
+		}
+	}
+	e.waiting, e.ranks = nil, nil
+	return nil
+}

@@ -1,0 +1,239 @@
+package explain
+
+import (
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/canvas"
+)
+
+// sheetMaker is what sheets say of who made them, so that no others are ever replaced.
+const sheetMaker = "clipnh explain"
+
+// draw writes a sheet for each image.
+func (e *explainer) draw(images []*Explanation) error {
+	errs := make([]error, len(images))
+	e.team.For(len(images), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			x := images[i]
+			path := e.o.sheetPath(x.Name)
+			errs[i] = cache.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
+			x.Sheet, x.crop = path, canvas.Image{}
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Measures of a sheet, in pixels.
+const (
+	sheetWidth   = 1500
+	sheetMargin  = 36
+	imageSide    = 384 // of the image and its map
+	pairSide     = 224 // of a pair's map
+	pairsInRow   = 6
+	sheetGap     = 20
+	barWidth     = 260
+	sideTextRoom = sheetWidth - 2*sheetMargin - 2*(imageSide+sheetGap)
+)
+
+// A sheet is what an explanation is drawn on, from top to bottom.
+type sheet struct {
+	*canvas.Canvas
+	x                  *Explanation
+	title, bold, text  *canvas.Font
+	small              *canvas.Font
+	maps               []*Part // pairs with maps, the strongest first
+	mapLimit, pairHigh float64 // sizes at which colours are strongest
+}
+
+// drawSheet draws an image, the map of its logit, the maps of its strongest pairs and
+// the sum of its parts.
+func drawSheet(x *Explanation) *canvas.Canvas {
+	s := &sheet{x: x, title: canvas.NewBold(32), bold: canvas.NewBold(20), text: canvas.NewFont(20), small: canvas.NewFont(17)}
+	for _, p := range x.Pairs.strongestListed(math.MaxInt) {
+		if p.Places != nil {
+			s.maps = append(s.maps, p)
+			s.pairHigh = math.Max(s.pairHigh, largest(p.Places))
+		}
+	}
+	s.mapLimit = largest(x.Places.Parts)
+	steps := waterfallOf(x)
+	heights := []int{s.headHeight(), s.imageHeight(), s.pairsHeight(), waterfallHeight(s.text, len(steps))}
+	total := 2 * sheetMargin
+	for _, h := range heights {
+		total += h
+	}
+	s.Canvas = canvas.New(sheetWidth, total, canvas.White)
+	y := sheetMargin
+	for i, part := range []func(y int){s.drawHead, s.drawImage, s.drawPairs, func(y int) { s.waterfall(y, steps) }} {
+		part(y)
+		y += heights[i]
+	}
+	return s.Canvas
+}
+
+// largest is the largest size of values.
+func largest(values []float64) float64 {
+	size := 0.0
+	for _, v := range values {
+		size = math.Max(size, math.Abs(v))
+	}
+	return size
+}
+
+// what names what is explained.
+func (x *Explanation) what() string {
+	if x.Versus == "" {
+		return fmt.Sprintf("logit of %q", x.Class)
+	}
+	return fmt.Sprintf("logit of %q less that of %q", x.Class, x.Versus)
+}
+
+func (s *sheet) headHeight() int { return s.title.Height() + s.text.Height() + 24 }
+
+func (s *sheet) drawHead(y int) {
+	room := sheetWidth - 2*sheetMargin
+	s.Text(s.title, image.Pt(sheetMargin, y), s.title.CutMiddle(s.x.Name, room), canvas.Ink)
+	y += s.title.Height() + 4
+	line := fmt.Sprintf("%s: %.3f", s.x.what(), s.x.Logit)
+	s.Text(s.text, image.Pt(sheetMargin, y), s.text.Cut(line, room), canvas.Grey)
+}
+
+func (s *sheet) caption() int     { return s.small.Height() + 6 }
+func (s *sheet) imageHeight() int { return imageSide + s.caption() + 2*sheetGap }
+
+// drawImage draws the image, the map beside it, and on the right the classes, the scale
+// of the map and what belongs to no place.
+func (s *sheet) drawImage(y int) {
+	box := image.Rect(sheetMargin, y, sheetMargin+imageSide, y+imageSide)
+	s.Place(s.x.crop, box)
+	s.under(box, "as the model sees it")
+	box = box.Add(image.Pt(imageSide+sheetGap, 0))
+	s.Place(signed(s.x, s.x.Places.Parts, s.mapLimit).Over(s.x.crop), box)
+	s.under(box, "what each place adds to the logit")
+
+	at := image.Pt(box.Max.X+2*sheetGap, y)
+	room := sheetWidth - sheetMargin - at.X
+	s.Text(s.bold, at, "classes", canvas.Ink)
+	s.right(s.bold, at, room-130, "logit")
+	s.right(s.bold, at, room, "probability")
+	at.Y += s.bold.Height() + 6
+	const most = 5
+	for _, c := range s.x.Classes[:min(most, len(s.x.Classes))] {
+		font := s.text
+		if c.Name == s.x.Class || c.Name == s.x.Versus {
+			font = s.bold
+		}
+		s.Text(font, at, font.Cut(c.Name, room-240), canvas.Ink)
+		s.right(font, at, room-130, fmt.Sprintf("%.2f", c.Logit))
+		s.right(font, at, room, fmt.Sprintf("%.1f %%", 100*c.Probability))
+		at.Y += font.Height() + 4
+	}
+	if n := len(s.x.Classes) - most; n > 0 {
+		s.Text(s.small, at, fmt.Sprintf("and %d more", n), canvas.Grey)
+	}
+	lines := []struct {
+		name  string
+		value float64
+	}{
+		{"places of the map", s.x.Places.Sum}, {"position embedding, at no place", s.x.Places.Position},
+		{"constant of the weights", s.x.Constant}, {"sum", s.x.Places.Sum + s.x.Places.Position + s.x.Constant},
+	}
+	at.Y = box.Max.Y - len(lines)*(s.text.Height()+4) - canvas.BarHeight(s.small) - s.small.Height() - 24
+	s.scale(at, s.mapLimit, "logit per place; the image is unchanged at 0")
+	at.Y = box.Max.Y - len(lines)*(s.text.Height()+4)
+	for i, l := range lines {
+		font := s.text
+		if i == len(lines)-1 {
+			font = s.bold
+			s.Fill(image.Rect(at.X, at.Y-1, at.X+room, at.Y), canvas.Grey)
+		}
+		s.Text(font, at, l.name, canvas.Ink)
+		s.right(font, at, room, fmt.Sprintf("%+.3f", l.value))
+		at.Y += font.Height() + 4
+	}
+}
+
+// scale draws what colours mean: a bar from below zero to above, and what is measured.
+func (s *sheet) scale(at image.Point, limit float64, what string) {
+	s.Text(s.small, at, what, canvas.Grey)
+	s.SignedBar(s.small, at.Add(image.Pt(0, s.small.Height()+6)), barWidth, fmt.Sprintf("-%.3g", limit), "0", fmt.Sprintf("+%.3g", limit))
+}
+
+// signed is a map over the places of an explanation.
+func signed(x *Explanation, parts []float64, limit float64) canvas.Signed {
+	values := make([]float32, len(parts))
+	for i, v := range parts {
+		values[i] = float32(v)
+	}
+	return canvas.Signed{Values: values, W: x.Places.Cols, H: x.Places.Rows, Limit: limit}
+}
+
+// under writes a line below a box.
+func (s *sheet) under(box image.Rectangle, line string) {
+	box.Min.Y = box.Max.Y + 6
+	s.TextCentred(s.small, box, s.small.Cut(line, box.Dx()), canvas.Grey)
+}
+
+// right writes a text that ends at a distance from a point.
+func (s *sheet) right(f *canvas.Font, at image.Point, end int, text string) {
+	s.Text(f, at.Add(image.Pt(end-f.Width(text), 0)), text, canvas.Ink)
+}
+
+func (s *sheet) pairRows() int { return (len(s.maps) + pairsInRow - 1) / pairsInRow }
+
+func (s *sheet) pairHeight() int {
+	return pairSide + 6 + s.bold.Height() + 2*s.small.Height() + sheetGap
+}
+
+func (s *sheet) pairsHeight() int {
+	if len(s.maps) == 0 {
+		return 0
+	}
+	return s.bold.Height() + 12 + s.pairRows()*s.pairHeight() + s.small.Height() + 6 + canvas.BarHeight(s.small) + 2*sheetGap
+}
+
+// drawPairs draws the maps of the strongest pairs.
+func (s *sheet) drawPairs(y int) {
+	if len(s.maps) == 0 {
+		return
+	}
+	s.Text(s.bold, image.Pt(sheetMargin, y), "The strongest pairs: what each place adds through them", canvas.Ink)
+	y += s.bold.Height() + 12
+	step := (sheetWidth - 2*sheetMargin - pairSide) / (pairsInRow - 1)
+	for i, p := range s.maps {
+		at := image.Pt(sheetMargin+i%pairsInRow*step, y+i/pairsInRow*s.pairHeight())
+		box := image.Rectangle{at, at.Add(image.Pt(pairSide, pairSide))}
+		s.Place(signed(s.x, p.Places, s.pairHigh).Over(s.x.crop), box)
+		at.Y += pairSide + 6
+		s.Text(s.bold, at, p.Unit, canvas.Ink)
+		s.right(s.bold, at, pairSide, fmt.Sprintf("%+.3f", p.Part))
+		at.Y += s.bold.Height()
+		for _, line := range []string{wordsLine(p), fmt.Sprintf("position %+.3f", *p.Position)} {
+			if line != "" {
+				s.Text(s.small, at, s.small.Cut(line, pairSide), canvas.Grey)
+				at.Y += s.small.Height()
+			}
+		}
+	}
+	y += s.pairRows() * s.pairHeight()
+	s.scale(image.Pt(sheetMargin, y), s.pairHigh, "logit per place and pair")
+}
+
+// wordsLine has the words of a unit, with their signs.
+func wordsLine(p *Part) string {
+	var words []string
+	for _, t := range p.Words {
+		sign := "+"
+		if t.Coefficient < 0 {
+			sign = "-"
+		}
+		words = append(words, sign+t.Word)
+	}
+	return strings.Join(words, " ")
+}

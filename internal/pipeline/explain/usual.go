@@ -1,0 +1,218 @@
+package explain
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// usual says which scores are usual: by nothing, by means, or by a collection, which
+// ranks scores too.
+type usual struct {
+	path   string
+	means  []float64            // of scores, [H,C]; nil: not known
+	images int                  // of a collection
+	scores *artefact.Scores     // of a collection with all scores
+	stats  *artefact.Statistics // of one with the extreme ones
+}
+
+// openUsual reads the means of scores, which must be of the model and the block that
+// from says.
+func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.OV, team par.Team) (*usual, error) {
+	switch {
+	case o.ScoresPath != "":
+		u := &usual{path: o.ScoresPath, means: make([]float64, ov.Heads*ov.Neurons)}
+		if err := u.openCollection(ctx, o.Artefacts, from, ov, team); err != nil {
+			u.close()
+			return nil, err
+		}
+		return u, nil
+	case o.MeansPath != "":
+		means, err := o.readMeans(from, ov, team)
+		return &usual{path: o.MeansPath, means: means}, err
+	}
+	return &usual{}, nil
+}
+
+func (u *usual) openCollection(ctx context.Context, r artefact.Reader, from origin.Origin, ov *decomp.OV, team par.Team) error {
+	a, err := r.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics)
+	if err != nil {
+		return err
+	}
+	var theirs *decomp.OV
+	if a.Manifest.Kind == artefact.KindStatistics {
+		if u.stats, err = artefact.StatisticsOf(a); err != nil {
+			return err
+		}
+		u.images, theirs = u.stats.Images, u.stats.OV
+	} else {
+		if u.scores, err = artefact.ScoresOf(a); err != nil {
+			return err
+		}
+		u.images, theirs = u.scores.Images, u.scores.OV
+	}
+	pairs := len(u.means)
+	if theirs.Heads != ov.Heads || theirs.Neurons != ov.Neurons {
+		return fmt.Errorf("%s: %d heads and %d neurons, want the model's %d and %d", u.path, theirs.Heads, theirs.Neurons, ov.Heads, ov.Neurons)
+	}
+	if u.images < 1 {
+		return fmt.Errorf("%s: no images, want one or more", u.path)
+	}
+	sums := lowrank.NewSums(pairs)
+	if u.stats != nil {
+		sums = u.stats.Sum
+	} else {
+		err := u.eachRows(ctx, func(rows []float32) {
+			team.For(pairs, func(lo, hi, _ int) {
+				for row := range slices.Chunk(rows, pairs) {
+					for i := lo; i < hi; i++ {
+						sums.Add(i, row[i])
+					}
+				}
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i := range u.means {
+		u.means[i] = sums.Of(i) / float64(u.images)
+	}
+	return nil
+}
+
+// rowsAtATime is how many images' scores are in memory: 76 MB for RN50x16.
+const rowsAtATime = 128
+
+// eachRows hands over the scores of all images in groups, [b,H,C].
+func (u *usual) eachRows(ctx context.Context, do func(rows []float32)) error {
+	pairs := len(u.means)
+	buf := make([]float32, min(rowsAtATime, u.images)*pairs)
+	for lo := 0; lo < u.images; lo += rowsAtATime {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := buf[:min(rowsAtATime, u.images-lo)*pairs]
+		if err := u.scores.Read(rows, lo); err != nil {
+			return err
+		}
+		do(rows)
+	}
+	return nil
+}
+
+// readMeans returns the mean scores that mean contributions r of pairs come from,
+//
+//	m = (r - b)·v / |v|²
+//
+// and zero for pairs whose direction v is zero.
+func (o *Options) readMeans(from origin.Origin, ov *decomp.OV, team par.Team) ([]float64, error) {
+	t, err := o.Artefacts.Tensor(o.MeansPath, artefact.Of(from), artefact.KindMeans)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
+	if err := t.WantShape([]int{H, C, O}, ", means of the model's pairs"); err != nil {
+		return nil, err
+	}
+	means := make([]float64, H*C)
+	v, rows := make([]float32, C*O), make([]float32, C*O)
+	for h := range H {
+		if err := t.Read(rows, h*C*O); err != nil {
+			return nil, err
+		}
+		ov.Directions(v, h, 0, C, team)
+		b := ov.Bias[h*O : (h+1)*O]
+		team.For(C, func(lo, hi, _ int) {
+			for n := lo; n < hi; n++ {
+				along, square := 0.0, 0.0
+				for o, x := range v[n*O : (n+1)*O] {
+					along += (float64(rows[n*O+o]) - float64(b[o])) * float64(x)
+					square += float64(x) * float64(x)
+				}
+				if square > 0 {
+					means[h*C+n] = along / square
+				}
+			}
+		})
+	}
+	return means, nil
+}
+
+// said is what the setup says.
+func (u *usual) said() *Collection {
+	if u.path == "" {
+		return nil
+	}
+	return &Collection{Path: u.path, Images: u.images}
+}
+
+// A rankedPart is a part whose rank is wanted.
+type rankedPart struct {
+	pair  int
+	score float32
+	part  *Part
+}
+
+// rank fills in ranks: 1 and the number of collected images whose score of the pair is
+// larger. Statistics know it for extreme scores only.
+func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) error {
+	if u.stats != nil {
+		for _, w := range wanted {
+			w.part.Rank = rankAmongExtremes(u.stats.Extremes, w.pair, w.score)
+		}
+		return nil
+	}
+	if u.scores == nil || len(wanted) == 0 {
+		return nil
+	}
+	larger, pairs := make([]int, len(wanted)), len(u.means)
+	err := u.eachRows(ctx, func(rows []float32) {
+		team.For(len(wanted), func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				for at := wanted[i].pair; at < len(rows); at += pairs {
+					if rows[at] > wanted[i].score {
+						larger[i]++
+					}
+				}
+			}
+		})
+	})
+	for i, w := range wanted {
+		rank := larger[i] + 1
+		w.part.Rank = &rank
+	}
+	return err
+}
+
+// rankAmongExtremes returns the rank of a score, nil where neither the largest nor the
+// smallest scores that were kept tell it.
+func rankAmongExtremes(e *lowrank.Extremes, pair int, score float32) *int {
+	kept := min(e.Keep, e.Images)
+	largest := e.Largest.Scores[pair*e.Keep:][:kept] // descending
+	larger := sort.Search(kept, func(i int) bool { return largest[i] <= score })
+	if larger == kept && kept < e.Images {
+		smallest := e.Smallest.Scores[pair*e.Keep:][:kept] // ascending
+		rest := sort.Search(kept, func(i int) bool { return smallest[i] > score })
+		if rest == kept {
+			return nil
+		}
+		larger = e.Images - rest
+	}
+	rank := larger + 1
+	return &rank
+}
+
+func (u *usual) close() {
+	if u != nil && u.scores != nil {
+		u.scores.Close()
+	}
+}

@@ -1,0 +1,148 @@
+package segment
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// sceneToRead is an image to segment, and what was read of it.
+type sceneToRead struct {
+	name, path string
+	load       func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
+	labels     string                              // the file that they are in
+	sizes      *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
+
+	image         *imageprep.RGB // as it is; only if it is to be drawn
+	scaled        *imageprep.RGB // as the tower sees it
+	width, height int            // of the image as it is
+	truth         []uint16       // [height,width], nil if there is none
+	sum           uint32         // of the files, see sceneFiles
+	changed       error          // the files are not as they were listed
+	err           error
+	panic         *par.Panic // of the reading, nil unless there is a fault in it
+}
+
+// sceneFiles are the bytes of a scene's files.
+type sceneFiles struct {
+	image  *imageprep.File
+	labels *dataset.LabelBytes // nil where there are none
+	sum    uint32              // of both; the checksum of a file that cannot be read is 0
+}
+
+// files reads a scene's files. changed is the error of one that is not as it was
+// listed, err that of one that cannot be read.
+func (s *sceneToRead) files() (f sceneFiles, changed, err error) {
+	f.image, err = imageprep.Load(s.path)
+	var sum uint32
+	size := int64(0)
+	if err == nil {
+		sum, size = cache.SumOf(f.image.Bytes), f.image.Size
+	}
+	f.sum = cache.AddSum(0, sum)
+	if s.sizes != nil {
+		changed = source.SizeAsListed(s.path, s.sizes.Image, size, err)
+	}
+	if s.load == nil {
+		return f, changed, err
+	}
+	labels, labelsErr := s.load()
+	sum, size = 0, 0
+	if labelsErr == nil {
+		f.labels, sum, size = labels, labels.CRC, labels.Size
+	}
+	f.sum = cache.AddSum(f.sum, sum)
+	if s.sizes != nil {
+		changed = cmp.Or(changed, source.SizeAsListed(s.labels, s.sizes.Labels, size, labelsErr))
+	}
+	return f, changed, cmp.Or(err, labelsErr)
+}
+
+// open reads a scene.
+func (s *sceneToRead) open(o *Options, shorter int) error {
+	f, changed, err := s.files()
+	if s.sum = f.sum; changed != nil {
+		s.changed = hint.With(changed, source.RestoreHint)
+		return s.changed
+	}
+	if err != nil {
+		return err
+	}
+	image, err := f.image.Decode(o.Images)
+	if err != nil {
+		return err
+	}
+	s.width, s.height = image.W, image.H
+	if f.labels != nil {
+		labels, err := f.labels.Decode(o.Images)
+		if err != nil {
+			return err
+		}
+		if labels.W != s.width || labels.H != s.height {
+			return fmt.Errorf("%s: %dx%d pixels, but its label map has %dx%d", s.path, s.width, s.height, labels.W, labels.H)
+		}
+		s.truth = labels.Pix
+	}
+	w, h := scaledSize(s.width, s.height, shorter, o.Setup.LongerSide)
+	if o.Pillow {
+		s.scaled = imageprep.Resize(image, w, h, imageprep.Bilinear)
+	} else {
+		s.scaled = imageprep.ResizeLinear(image, w, h)
+	}
+	if o.ShowDir != "" || o.PAMR.Steps > 0 {
+		s.image = image
+	}
+	return nil
+}
+
+// scaledSize returns the size of a w x h image once its shorter side is brought
+// to shorter, or, where the longer one would then be above longer (0 for no
+// bound), that one to longer. Sides are rounded, halves up, as mmcv does.
+func scaledSize(w, h, shorter, longer int) (int, int) {
+	factor := float64(shorter) / float64(min(w, h))
+	if longer > 0 {
+		factor = min(factor, float64(longer)/float64(max(w, h)))
+	}
+	side := func(n int) int { return max(int(math.Floor(float64(n)*factor+0.5)), 1) }
+	return side(w), side(h)
+}
+
+// unchanged reads the files of scenes that an earlier run has counted, and fails with
+// ErrStale where the checksum of one is not what it was.
+func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads int, progress ui.Progress) error {
+	if len(scenes) == 0 {
+		return nil
+	}
+	progress.Start(int64(len(scenes)), ui.Images, "compare images")
+	defer progress.Done()
+	now := make([]uint32, len(scenes))
+	par.NewTeam(threads).For(len(scenes), func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			f, _, _ := scenes[i].files()
+			now[i] = f.sum
+			progress.Add(1)
+		}
+	})
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for i, was := range sums {
+		if now[i] == was {
+			continue
+		}
+		return hint.With(
+			fmt.Errorf("%s: %w: it and its label map were recorded with CRC-32C %s, these are %s", scenes[i].path, cache.ErrStale, cache.SumText(was), cache.SumText(now[i])),
+			"the bytes of one of them have changed: restore them, or discard what is there with {restart}",
+		)
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package source
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// This file notices images that are not what they were: while a run reads them, and
+// between a run and the one that resumes it.
+
+// SizeAsListed returns an error unless a file is as long as it was when the run listed
+// it. was is that size, -1 of a file that could not be opened, as dataset.Sizes has
+// it; now is the size with which it was read, and err why it could not be. A file
+// that could be opened and cannot any more is not skipped like one that never could:
+// the run's manifest has its size.
+func SizeAsListed(path string, was, now int64, err error) error {
+	switch {
+	case err == nil && now == was, err != nil && was < 0:
+		return nil
+	case err != nil:
+		return fmt.Errorf("%w; it could be read when the run began", err)
+	case was < 0:
+		return fmt.Errorf("%s: it could not be read when the run began, and can be now", path)
+	}
+	return fmt.Errorf("%s: changed while the run was under way: %d bytes, %d when it began", path, now, was)
+}
+
+// RestoreHint is the advice to give with an error of SizeAsListed, unless there is
+// better.
+const RestoreHint = "restore the image and run the same command again"
+
+// AsListed is SizeAsListed for an image on its way to the tower. The advice goes with
+// the error.
+func (p *Image) AsListed(was int64, advice string) error {
+	var err error
+	if !p.Loaded {
+		err = p.Err
+	}
+	if err = SizeAsListed(p.Item.Path, was, p.Size, err); err != nil {
+		return hint.With(err, advice)
+	}
+	return nil
+}
+
+// Unchanged reads the files of images that an earlier run has read and fails with
+// ErrStale where the checksum of one is not what it was.
+func Unchanged(ctx context.Context, items []dataset.Item, sums []uint32, threads int, progress ui.Progress) error {
+	now, err := Sums(ctx, items[:len(sums)], threads, progress)
+	if err != nil {
+		return err
+	}
+	for i, was := range sums {
+		if now[i] != was {
+			return Changed(items[i].Path, was, now[i])
+		}
+	}
+	return nil
+}
+
+// Changed is the error of an image whose bytes are not those that a run recorded.
+func Changed(path string, was, now uint32) error {
+	return hint.With(
+		fmt.Errorf("%s: %w: recorded with CRC-32C %s, this is %s", path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
+		"its bytes have changed: restore the image, or discard what is there with {restart}",
+	)
+}
+
+// Sums returns the checksums of images' files; that of one that cannot be
+// read is that of no bytes.
+func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Progress) ([]uint32, error) {
+	if len(items) == 0 {
+		return nil, nil
+	}
+	progress.Start(int64(len(items)), ui.Images, "compare images")
+	defer progress.Done()
+	sums := make([]uint32, len(items))
+	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
+		for i := lo; i < hi && ctx.Err() == nil; i++ {
+			if f, err := imageprep.Load(items[i].Path); err == nil {
+				sums[i] = cache.SumOf(f.Bytes)
+			}
+			progress.Add(1)
+		}
+	})
+	return sums, ctx.Err()
+}

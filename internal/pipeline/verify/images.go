@@ -1,0 +1,161 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+)
+
+// This file compares the images that artefacts were made from with those that are there
+// now.
+
+// imageSet are the images of a data set as they are now.
+type imageSet struct {
+	data   *dataset.Dataset
+	images string // fingerprint
+	sums   []uint32
+	err    error
+}
+
+// compareImages compares the files of a collection's images with what they
+// were when they were collected.
+func (v *verifier) compareImages(ctx context.Context, f *found) error {
+	if f.artefact == nil || f.artefact.Manifest.Origin.Images == nil {
+		return nil
+	}
+	m := f.artefact.Manifest
+	f.Images = notChecked
+	if v.DataPath == "" {
+		return nil
+	}
+	from := m.Origin.Images
+	kind := from.Dataset
+	if v.DataKind != "" {
+		kind = v.DataKind
+	}
+	if m.Origin.Segment != nil {
+		return v.compareScenes(ctx, f, kind)
+	}
+	set, err := v.imageSet(ctx, kind, from.Stride)
+	if err != nil {
+		return err
+	}
+	if set.err != nil {
+		v.leave(f, "%v", set.err)
+		return nil
+	}
+	facts := artefact.Facts{{Field: "origin.images.dataset", Want: kind}}.Images(set.images)
+	if err = f.artefact.Expect(nil, facts...); err != nil {
+		if !set.hasAny(f.artefact) {
+			v.leave(f, "none of them is in %s, which holds another data set", v.DataPath)
+			return nil
+		}
+		f.Images = otherOne
+		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the images of %s", err, v.DataPath))
+		return nil
+	}
+	f.Images = sameSizes // until checksums are compared
+	first, _, err := shard.RangeOf(m)
+	if err != nil {
+		return err
+	}
+	for i, c := range m.Payloads[0].Chunks {
+		sums := c.InputSums()
+		if sums == nil {
+			return nil
+		}
+		f.Images = sameOrigin
+		for j, was := range sums {
+			if now := set.sums[first+j]; now != was {
+				f.wrong(StateStale, set.data.Items[first+j].Path, i, source.Changed(set.data.Items[first+j].Path, was, now).Error())
+			}
+		}
+		first += len(sums)
+	}
+	if f.State == StateStale {
+		f.Images = otherOne
+	}
+	return nil
+}
+
+// hasAny reports whether one of the images that have a row in an artefact is among the
+// set's, or may be, as the artefact does not name its images.
+func (s *imageSet) hasAny(a *cache.Artefact) bool {
+	names, err := artefact.ImageNames(a)
+	if err != nil || len(names) == 0 {
+		return true
+	}
+	there := make(map[string]bool, len(s.data.Items))
+	for _, item := range s.data.Items {
+		there[item.Name] = true
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return there[name] })
+}
+
+// leave says why the images of an artefact are not compared.
+func (v *verifier) leave(f *found, format string, args ...any) {
+	v.say.Note("%s: its images are not checked: "+format, append([]any{f.path}, args...)...)
+}
+
+func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imageSet, error) {
+	key := fmt.Sprint(kind, " ", stride)
+	if set := v.images[key]; set != nil {
+		return set, nil
+	}
+	set := &imageSet{}
+	v.images[key] = set
+	data, err := dataset.Open(ctx, dataset.Options{Kind: kind, Path: v.DataPath})
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+			return nil, err
+		}
+		set.err = err
+		return set, nil
+	}
+	set.data = data.Stride(max(stride, 1))
+	set.images = set.data.Fingerprint()
+	set.sums, err = source.Sums(ctx, set.data.Items, v.Threads, v.say.Progress())
+	return set, err
+}
+
+// compareScenes compares the images and label maps of a segmentation, of the data set
+// that a config describes, by names and sizes: its counts keep no checksums.
+func (v *verifier) compareScenes(ctx context.Context, f *found, config string) error {
+	from := f.artefact.Manifest.Origin
+	if filepath.Ext(config) == "" && !slices.Contains(configs.Segmentations(), config) {
+		v.leave(f, "data set %q is not built in; give its config as {dataset}", config)
+		return nil
+	}
+	setup, err := configs.ReadSegmentation(config)
+	if err != nil {
+		return err
+	}
+	if cache.ListHash([]string{setup.Layout.Text()}) != from.Segment.Layout {
+		v.leave(f, "its scenes were laid out otherwise than those of %s", config)
+		return nil
+	}
+	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: v.DataPath, Layout: setup.Layout, Classes: len(setup.Classes)})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		v.leave(f, "%v", err)
+		return nil
+	}
+	if err := f.artefact.Expect(nil, artefact.Facts{}.Images(data.Fingerprint())...); err != nil {
+		f.Images = otherOne
+		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the scenes of %s", err, v.DataPath))
+		return nil
+	}
+	f.Images = sameSizes
+	return nil
+}
