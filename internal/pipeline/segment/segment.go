@@ -168,9 +168,6 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	}
 	defer m.Close()
 	m.Tell(say)
-	if err := m.RequireResNet(); err != nil {
-		return nil, err
-	}
 	result := &Result{Config: o.Setup.Name, Skipped: []source.Skipped{}, Sizes: []WindowSize{}}
 	for _, c := range o.Setup.Classes {
 		result.Classes = append(result.Classes, c[0])
