@@ -119,18 +119,32 @@ func (o *svdOptions) validate() error {
 	return err
 }
 
-// parseShape reads 1000,48,3072,768, with or without parentheses and blanks, as Python
-// prints it. An empty text gives no shape.
+// shapeSeparators are what may stand between the sizes of a shape. Only one kind does.
+var shapeSeparators = []string{",", "x", "X", "×"}
+
+// parseShape reads 1000,48,3072,768 as Python prints it, with or without parentheses,
+// brackets and blanks, or with x or only blanks between sizes. An empty text gives no
+// shape.
 func parseShape(text string) ([]int, error) {
 	inner := strings.TrimSpace(text)
-	if strings.HasPrefix(inner, "(") && strings.HasSuffix(inner, ")") {
-		inner = inner[1 : len(inner)-1]
+	for _, brackets := range []string{"()", "[]"} {
+		if strings.HasPrefix(inner, brackets[:1]) && strings.HasSuffix(inner, brackets[1:]) {
+			inner = inner[1 : len(inner)-1]
+			break
+		}
 	}
 	if inner = strings.TrimSuffix(strings.TrimSpace(inner), ","); inner == "" {
 		return nil, nil
 	}
+	words := strings.Fields(inner)
+	for _, separator := range shapeSeparators {
+		if strings.Contains(inner, separator) {
+			words = strings.Split(inner, separator)
+			break
+		}
+	}
 	var shape []int
-	for word := range strings.SplitSeq(inner, ",") {
+	for _, word := range words {
 		n, err := strconv.Atoi(strings.TrimSpace(word))
 		if err != nil || n < 1 {
 			return nil, fmt.Errorf("--shape %q: want whole numbers from 1 up, such as 1000,48,3072,768", text)

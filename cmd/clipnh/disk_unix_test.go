@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,13 +18,13 @@ import (
 func TestFileSizeLimit(t *testing.T) {
 	for i, job := range faultJobs(t, 1) {
 		t.Run(job.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(2, uint64(i)))
+			random := chance(2, i)
 			want := job.undisturbed(t)
 			largest := 0
 			for _, content := range want.files {
 				largest = max(largest, len(content))
 			}
-			for range thorough(1, 10) {
+			for range job.times(thorough(1, 10)) {
 				dir, limit := job.begin(t), random.IntN(largest)
 				when := fmt.Sprintf("files of %d bytes at most", limit)
 				end := job.start(t, dir, 1+random.IntN(3), fmt.Sprintf("%s=%d", limitEnv, limit)).wait(t)
@@ -58,13 +57,13 @@ func mount(t *testing.T, dir string, bytes int) {
 func TestFullDisk(t *testing.T) {
 	for i, job := range faultJobs(t, 2) {
 		t.Run(job.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(3, uint64(i)))
+			random := chance(3, i)
 			want := job.undisturbed(t)
 			total := 0
 			for _, content := range want.files {
 				total += len(content) + os.Getpagesize()
 			}
-			for range thorough(1, 6) {
+			for range job.times(thorough(1, 6)) {
 				t.Run("", func(t *testing.T) {
 					dir := t.TempDir()
 					// The size is in pages, of which the folder takes one.

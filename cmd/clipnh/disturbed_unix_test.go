@@ -51,7 +51,7 @@ func TestTwoWriters(t *testing.T) {
 				if !finished {
 					t.Fatal("neither of two writers was done")
 				}
-				want.compare(t, dir, "two writers")
+				want.compareFiles(t, job.lasting(t, dir), "two writers")
 			}
 			t.Logf("%d were told to wait", locked)
 		})
@@ -108,7 +108,7 @@ func TestThreads(t *testing.T) {
 				if end := job.start(t, dir, threads).wait(t); end.code != exitDone {
 					t.Fatalf("exit code %d: %s", end.code, end.said)
 				}
-				want.compare(t, dir, fmt.Sprint(threads, " threads"))
+				want.compareFiles(t, job.lasting(t, dir), fmt.Sprint(threads, " threads"))
 			}
 		})
 	}

@@ -227,6 +227,9 @@ func cobraUsageError(root *cobra.Command, err error) error {
 // unknownCommand returns the error of a name that no command below parent has.
 func unknownCommand(parent *cobra.Command, name string) error {
 	err := usageError{fmt.Errorf("unknown command %q", name)}
+	if hint := scriptHint(parent.Root(), name); hint != "" {
+		return hinted{err, hint}
+	}
 	if meant := parent.SuggestionsFor(name); len(meant) > 0 {
 		return hinted{err, didYouMean(meant)}
 	}

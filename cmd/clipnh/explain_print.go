@@ -54,9 +54,13 @@ func (e *explanationPrinter) begin(s *explain.Setup) error {
 	return nil
 }
 
-// end closes the document. Of a run that failed at once, nothing is printed.
+// end closes the document, or says how far bf16 is from float32. Of a run that failed at
+// once, nothing is printed.
 func (e *explanationPrinter) end(r *explain.Result, failed error) error {
-	if !e.json || failed != nil && !e.document.Begun() {
+	switch {
+	case !e.json && failed == nil && r.Rounding != nil:
+		return errors.Join(e.p.Text("\n"), printRounding(e.p, r.Rounding))
+	case !e.json || failed != nil && !e.document.Begun():
 		return nil
 	}
 	return e.document.Close(r)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,9 +52,13 @@ func count(what string, n int) {
 // endFaults says what the fault tests did, and tidies up.
 func endFaults(w io.Writer) {
 	os.RemoveAll(faultInputs.dir)
+	if faultInputs.server != nil {
+		faultInputs.server.Close()
+	}
 	if counts["bytes equal"]+counts["losses"] == 0 {
 		return
 	}
+	io.WriteString(w, seedLine())
 	fmt.Fprintf(w, "faults: %d kills, %d file size limits, %d full disks, %d images lost or changed; %d resumes, %d end states with the bytes of an undisturbed run, %d losses\n",
 		counts["kills"], counts["limits"], counts["full disks"], counts["pictures"], counts["resumes"], counts["bytes equal"], counts["losses"])
 }
@@ -85,6 +90,11 @@ type faultJob struct {
 	args func(dir string) []string
 	// prepare, if not nil, creates the files that the job needs in the folder.
 	prepare func(t *testing.T, dir string)
+	// env, if not nil, are variables of the environment.
+	env func(dir string) []string
+	// varies, if not nil, reports whether a file differs between two runs.
+	varies func(name string) bool
+	slow   bool // takes minutes
 }
 
 // faultInputs holds the input files of fault jobs, made once for all tests, and the
@@ -94,7 +104,11 @@ var faultInputs struct {
 	dir, pcs, scores string
 	err              error
 	undisturbed      map[string]*undisturbed
+	server           *httptest.Server
 }
+
+// faultStart is when the tests began.
+var faultStart = time.Now()
 
 // demoFlags are the model and the images of the example; in the short form, some
 // of them.
@@ -116,7 +130,9 @@ func makeFaultInputs() {
 	}
 	if code, _, said := clipnh(slices.Concat([]string{"collect"}, demoFlags(), []string{"--save-path", f.scores, "--quiet"})...); code != exitDone {
 		f.err = errors.New(said)
+		return
 	}
+	f.err = makeEvaluationInputs(f.dir)
 }
 
 // faultJobs are commands whose artefacts take time: all of them in the long form. In
@@ -175,7 +191,7 @@ func allFaultJobs(t *testing.T) []faultJob {
 			}
 		}
 	}
-	return []faultJob{
+	return append([]faultJob{
 		{name: "collect scores", args: collect("scores")},
 		{name: "collect mean scores", args: collect("mean", "--mean")},
 		{name: "collect mean contributions", args: collect("mean.npy", "--mean")},
@@ -200,7 +216,7 @@ func allFaultJobs(t *testing.T) []faultJob {
 		{name: "verify --repair", prepare: spoil, args: func(dir string) []string {
 			return append([]string{"verify", filepath.Join(dir, "scores"), "--repair"}, demo[:6]...)
 		}},
-	}
+	}, moreFaultJobs()...)
 }
 
 // manyDirections writes the golden directions of pairs twenty times over, longer
@@ -250,7 +266,7 @@ func (j faultJob) undisturbed(t *testing.T) *undisturbed {
 	if end := j.start(t, dir, 2).wait(t); end.code != exitDone {
 		t.Fatalf("exit code %d: %s", end.code, end.said)
 	}
-	u := &undisturbed{lasting(t, dir), time.Since(start)}
+	u := &undisturbed{j.lasting(t, dir), time.Since(start)}
 	if faultInputs.undisturbed != nil {
 		faultInputs.undisturbed[j.name] = u
 	}
@@ -269,10 +285,27 @@ func lasting(t *testing.T, dir string) map[string]string {
 	return files
 }
 
+// lasting are the files below dir that belong to artefacts and are the same in every
+// run.
+func (j faultJob) lasting(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := lasting(t, dir)
+	for name := range files {
+		if j.varies != nil && j.varies(name) {
+			delete(files, name)
+		}
+	}
+	return files
+}
+
 // compare wants the files below dir to be those of the undisturbed run.
 func (u *undisturbed) compare(t *testing.T, dir, when string) {
 	t.Helper()
-	got := lasting(t, dir)
+	u.compareFiles(t, lasting(t, dir), when)
+}
+
+func (u *undisturbed) compareFiles(t *testing.T, got map[string]string, when string) {
+	t.Helper()
 	same := len(got) == len(u.files)
 	for name, content := range u.files {
 		if got[name] != content {
@@ -304,6 +337,9 @@ func (u *undisturbed) noneIsPartial(t *testing.T, dir string) {
 		}
 		if _, described := u.files[name+".json"]; !isManifest || described {
 			continue
+		}
+		if _, payload := u.files[strings.TrimSuffix(name, ".json")]; !payload && filepath.Base(name) != "manifest.json" {
+			continue // a result in JSON, which has no manifest
 		}
 		a, err := cache.Open(path)
 		if err != nil {
@@ -343,5 +379,5 @@ func (j faultJob) resume(t *testing.T, dir string, want *undisturbed, when strin
 		count("losses", 1)
 		t.Fatalf("%s: then exit code %d: %s", when, end.code, end.said)
 	}
-	want.compare(t, dir, when)
+	want.compareFiles(t, j.lasting(t, dir), when)
 }

@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
@@ -17,9 +16,9 @@ import (
 func TestKilled(t *testing.T) {
 	for i, job := range faultJobs(t, 0) {
 		t.Run(job.name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(1, uint64(i)))
+			random := chance(1, i)
 			want := job.undisturbed(t)
-			for kills := 0; kills < thorough(1, 24); {
+			for kills := 0; kills < job.times(thorough(1, 24)); {
 				dir := job.begin(t)
 				for attempt := 0; ; attempt++ {
 					if attempt == 40 {
@@ -43,7 +42,7 @@ func TestKilled(t *testing.T) {
 					count("resumes", 1)
 					want.noneIsPartial(t, dir)
 				}
-				want.compare(t, dir, fmt.Sprintf("after %d kills", kills))
+				want.compareFiles(t, job.lasting(t, dir), fmt.Sprintf("after %d kills", kills))
 			}
 		})
 	}

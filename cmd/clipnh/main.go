@@ -56,7 +56,7 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 	if completes(args) {
 		plainUsages(root)
 	}
-	root.SetArgs(append([]string{}, args...)) // cobra takes nil for os.Args
+	root.SetArgs(append([]string{}, joined(args)...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		err = g.helpErr

@@ -145,6 +145,17 @@ var pairings = []pairing{
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
 
+	{"explain", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --scores {scores}" +
+		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
+		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line classes.npy"},
+		map[string]string{"stride": "scores codes.npz"}},
+	{"explain by means", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --means-path {means.npy}" +
+		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
+		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy means.npy"},
+		map[string]string{"stride": "means.npy codes.npz"}},
+
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
 		"model": "checkpoint pc0.npy classes.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
 		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy"},

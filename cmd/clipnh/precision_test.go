@@ -22,6 +22,7 @@ func TestPrecisionError(t *testing.T) {
 		"ablate --mode zero_sink --features-save-path OUT.npy" + images,
 		"retrieve --neur-idxs 1" + images,
 		"shift --concepts-path " + testutil.Golden("text/words.txt") + " --text-embeddings-path " + a.at("words.npy") + " --pcs-path " + a.at("pc0.npy") + " --force" + images,
+		"explain --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + images,
 		"segment --classes dog,cat --text-embeddings-path " + a.at("classes.npy") + " --method values --image " + testutil.Golden("seg/slide.png") + " --model " + a.model,
 	} {
 		for _, precision := range []string{"f32", "bf16"} {

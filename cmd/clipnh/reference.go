@@ -1,5 +1,13 @@
 package main
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
 // This file has the names of the published Python scripts, so that their command lines
 // work when "python x.py" becomes "clipnh x". Names of flags that differ from ours are in
 // otherNames.
@@ -29,4 +37,53 @@ var scriptFlags = map[string]string{
 	"extra-token": "leave out --extra-token: zero_register_neurons adds no token",
 	"work-dir":    "leave out --work-dir: results go to standard output",
 	"launcher":    "leave out --launcher: machines share work with --shard",
+}
+
+// spacedFlags are flags whose values argparse takes as several words, --neur_idxs 3 5.
+var spacedFlags = []string{"neur-idxs", "percentile", "shape"}
+
+// joined returns args with the numbers after one of spacedFlags as one word, with commas
+// between them, as the flag takes them.
+func joined(args []string) []string {
+	var out []string
+	for i := 0; i < len(args); i++ {
+		out = append(out, args[i])
+		if args[i] == "--" {
+			return append(out, args[i+1:]...)
+		}
+		name, _, valued := strings.Cut(strings.TrimPrefix(args[i], "--"), "=")
+		if !strings.HasPrefix(args[i], "--") || valued || !slices.Contains(spacedFlags, string(dashes(nil, name))) || i+1 == len(args) {
+			continue
+		}
+		i++
+		value := args[i]
+		for many := isNumber(value); many && i+1 < len(args) && isNumber(args[i+1]); i++ {
+			value += "," + args[i+1]
+		}
+		out = append(out, value)
+	}
+	return out
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.ParseFloat(word, 64)
+	return err == nil
+}
+
+// scriptHint returns the command that stands for a Python script, or for python itself;
+// empty for other names.
+func scriptHint(root *cobra.Command, name string) string {
+	if name == "python" || name == "python3" {
+		return `leave out "` + name + `": "clipnh collection" runs the command that does what collection.py does`
+	}
+	script, found := strings.CutSuffix(name, ".py")
+	if !found {
+		return ""
+	}
+	script = script[strings.LastIndexAny(script, `/\`)+1:]
+	cmd, _, err := root.Find([]string{script})
+	if err != nil || cmd == root {
+		return ""
+	}
+	return `"` + cmd.CommandPath() + `" does what ` + name + ` does, with the same flags`
 }

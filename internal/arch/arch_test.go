@@ -53,8 +53,8 @@ var allowed = map[string][]string{
 		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/score": {
-		"internal/artefact", "internal/cache", "internal/decomp", "internal/describe", "internal/hint", "internal/kernel", "internal/npy",
-		"internal/omp", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
+		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",

@@ -102,6 +102,9 @@ func (r Reader) Codes(path string, facts Facts) (*Codes, error) {
 		return nil, err
 	}
 	defer a.Close()
+	if err := artefact.Unreplaced(); err != nil {
+		return nil, err
+	}
 	m, err := a.ReadSparse(mostUnits, mostTexts)
 	if err != nil {
 		return nil, err

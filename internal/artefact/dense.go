@@ -56,6 +56,10 @@ func (r Reader) Dense(path string, given []int, facts Facts) (*Dense, error) {
 		return nil, err
 	}
 	d.Shape = d.file.Header.Shape
+	if err := d.Artefact.Unreplaced(); err != nil {
+		d.file.Close()
+		return nil, err
+	}
 	if err := d.check(given); err != nil {
 		d.file.Close()
 		return nil, err

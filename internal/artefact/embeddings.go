@@ -31,6 +31,9 @@ func (r Reader) Embeddings(path string, facts Facts, outDim int) (*Embeddings, e
 		return nil, err
 	}
 	rows, shape, err := readTensor(path)
+	if err == nil {
+		err = a.Unreplaced()
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,9 @@ func (r Reader) Mask(path string, facts Facts, units unit.Shape) ([]bool, *cache
 		return nil, nil, err
 	}
 	a, err := npy.ReadFile(path)
+	if err == nil {
+		err = mask.Unreplaced()
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -53,6 +53,10 @@ func ScoresOf(a *cache.Artefact) (*Scores, error) {
 		s.file.Close()
 		return nil, err
 	}
+	if err := a.Unreplaced(); err != nil {
+		s.file.Close()
+		return nil, err
+	}
 	shape := s.file.Header.Shape
 	if len(shape) != 3 || shape[1] != s.OV.Heads || shape[2] != s.OV.Neurons {
 		s.file.Close()
@@ -134,7 +138,11 @@ func ImageNames(a *cache.Artefact) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return textlist.ReadFile(path)
+	names, err := textlist.ReadFile(path)
+	if err == nil {
+		err = a.Unreplaced()
+	}
+	return names, err
 }
 
 // readOV reads what contributions are made of besides scores.

@@ -61,7 +61,7 @@ func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
 		return nil, err
 	}
 	s.Extremes = e
-	return s, nil
+	return s, a.Unreplaced()
 }
 
 // sums reads the sums of scores. Those of older artefacts have one part.
@@ -134,6 +134,9 @@ func (s *Statistics) Features() ([]float32, error) {
 		return nil, err
 	}
 	features, shape, err := readFinite(path)
+	if err == nil {
+		err = s.Unreplaced()
+	}
 	if err == nil && !slices.Equal(shape, []int{s.Images, s.OV.OutDim}) {
 		err = fmt.Errorf("%s: shape %s, want [%d,%d]", path, npy.ShapeString(shape), s.Images, s.OV.OutDim)
 	}

@@ -28,11 +28,17 @@ func (r Reader) Tensor(path string, facts Facts, kinds ...string) (*Tensor, erro
 		return nil, err
 	}
 	if f, err := npy.Open(path); err == nil {
+		if err := t.Artefact.Unreplaced(); err != nil {
+			f.Close()
+			return nil, err
+		}
 		t.file, t.Shape = f, f.Shape
 		return t, nil
 	}
 	// Integers, or axes in Fortran order; or broken, which this finds too.
-	t.data, t.Shape, err = npy.ReadFloat32(path)
+	if t.data, t.Shape, err = npy.ReadFloat32(path); err == nil {
+		err = t.Artefact.Unreplaced()
+	}
 	return t, err
 }
 

@@ -155,12 +155,8 @@ func MakeFolders(paths ...string) error {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return err
 		}
-		probe, err := os.CreateTemp(dir, cache.ProbePattern)
-		if err != nil {
-			return fmt.Errorf("%s: cannot be written: %w", path, errors.Unwrap(err))
-		}
-		if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
-			return err
+		if err := cache.Writable(dir); err != nil {
+			return fmt.Errorf("%s: cannot be written: %w", path, err)
 		}
 	}
 	return nil

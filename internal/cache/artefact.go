@@ -20,6 +20,7 @@ type Artefact struct {
 	disk disk
 	at   layout
 	hash string
+	read map[string]fs.FileInfo // by path, the files that VerifyEach has read
 }
 
 // Open reads the manifest of the artefact at path, a folder or a file, and
@@ -122,7 +123,7 @@ func readManifest(d disk, at layout) (*Artefact, error) {
 		}
 	}
 	sum := sha256.Sum256(data)
-	return &Artefact{*m, d, at, hex.EncodeToString(sum[:])}, nil
+	return &Artefact{Manifest: *m, disk: d, at: at, hash: hex.EncodeToString(sum[:])}, nil
 }
 
 // withoutManifest returns the error for a path without a manifest, which says what is

@@ -166,6 +166,20 @@ func (w *ChunkWriter) Skipped() []Skipped {
 	return all
 }
 
+// InputSums returns the checksums of the inputs of the finished chunks, in order,
+// up to the first chunk without known checksums.
+func (w *ChunkWriter) InputSums() []uint32 {
+	var sums []uint32
+	for _, c := range w.chunks {
+		earlier := c.InputSums()
+		if earlier == nil {
+			break
+		}
+		sums = append(sums, earlier...)
+	}
+	return sums
+}
+
 // Append adds the next chunk: the rows of its inputs in order, and the inputs
 // that were skipped. Once it has returned nil, the chunk survives a crash.
 func (w *ChunkWriter) Append(rows []float32, skipped []Skipped) error {

@@ -54,17 +54,3 @@ func ParseSums(text string) ([]uint32, error) {
 	}
 	return sums, nil
 }
-
-// InputSums returns the checksums of the inputs of the finished chunks, in order,
-// up to the first chunk without known checksums.
-func (w *ChunkWriter) InputSums() []uint32 {
-	var sums []uint32
-	for _, c := range w.chunks {
-		earlier := c.InputSums()
-		if earlier == nil {
-			break
-		}
-		sums = append(sums, earlier...)
-	}
-	return sums
-}

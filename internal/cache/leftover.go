@@ -59,7 +59,7 @@ func isLeft(d disk, dir, name string, info fs.FileInfo) (left, unmarked bool, er
 		free, err := free(d, dir, of)
 		return free, false, err
 	}
-	if IsProbe(name) {
+	if isProbe(name) {
 		return info.Size() == 0 && old, false, nil
 	}
 	if of, ok := strings.CutSuffix(name, tmpSuffix); ok {

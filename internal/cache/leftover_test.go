@@ -124,6 +124,31 @@ func TestLeftoversOfEachKind(t *testing.T) {
 	}
 }
 
+// TestWriteFileRemovesLeftovers holds that what killed writers of a file left goes when
+// it is written again, and nothing else.
+func TestWriteFileRemovesLeftovers(t *testing.T) {
+	for name, store := range map[string]*Store{"no store": nil, "a store": {}} {
+		dir := t.TempDir()
+		for _, f := range []string{"a.png.clipnh-0123456789abcdef.tmp", "b.png.clipnh-0123456789abcdef.tmp", "a.png.tmp"} {
+			if err := os.WriteFile(filepath.Join(dir, f), []byte("half"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			if err := store.WriteFile(filepath.Join(dir, "a.png"), text("whole")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sameFiles(t, files(t, dir), map[string]string{"a.png": "whole", "b.png.clipnh-0123456789abcdef.tmp": "half", "a.png.tmp": "half"})
+		if err := store.WriteFile(filepath.Join(dir, "b.png"), text("whole")); err != nil {
+			t.Fatal(err)
+		}
+		if _, there := files(t, dir)["b.png.clipnh-0123456789abcdef.tmp"]; there {
+			t.Errorf("%s: a second file's temporary file is left", name)
+		}
+	}
+}
+
 // TestRemoveFile removes a state and what a killed run left of it, and nothing
 // where nothing is, so that it needs no leave to write there.
 func TestRemoveFile(t *testing.T) {
@@ -134,7 +159,7 @@ func TestRemoveFile(t *testing.T) {
 	}
 	for at, finished := 1, false; !finished; at++ {
 		m.failAt, m.ops, m.crashes = at, 0, true
-		finished = writeFile(m, "/d/a.sum", text("sums")) == nil
+		finished = writeFile(m, "/d/a.sum", nil, text("sums")) == nil
 		m.reboot()
 		if err := removeFile(m, "/d/a.sum"); err != nil && !errors.Is(err, ErrLocked) {
 			t.Fatal(err)

@@ -144,7 +144,7 @@ func TestNoteOnce(t *testing.T) {
 	s := &Store{Note: func(string) { said++ }}
 	d := noting{noFlockDisk{}, s}
 	for range 3 {
-		if err := writeFile(d, filepath.Join(t.TempDir(), "a"), text("x")); err != nil {
+		if err := writeFile(d, filepath.Join(t.TempDir(), "a"), nil, text("x")); err != nil {
 			t.Fatal(err)
 		}
 	}

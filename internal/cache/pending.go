@@ -75,7 +75,7 @@ func (p *pendingManifest) describes(d disk, payload string) (bool, error) {
 // artefact is that of which p is the manifest.
 func (p *pendingManifest) artefact(d disk, at layout) *Artefact {
 	sum := sha256.Sum256(p.data)
-	return &Artefact{p.Manifest, d, at, hex.EncodeToString(sum[:])}
+	return &Artefact{Manifest: p.Manifest, disk: d, at: at, hash: hex.EncodeToString(sum[:])}
 }
 
 // dying returns the manifest that a writer had not yet given its name when it

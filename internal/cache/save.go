@@ -11,14 +11,23 @@ import (
 
 // WriteFile replaces the file at path by what write writes, completely or not at
 // all: write goes to a temporary file in the same folder, which is synced and then
-// renamed. On an error the temporary file is removed. If path is a symbolic link,
+// renamed. On an error the temporary file is removed, and what killed writers of the
+// same file left goes too. If path is a symbolic link,
 // the file that it points to is replaced and the link stays.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return (*Store)(nil).WriteFile(path, write)
 }
 
-func writeFile(d disk, path string, write func(io.Writer) error) error {
-	return locked(d, path, path+lockSuffix, func(*held) error {
+func writeFile(d disk, path string, left []string, write func(io.Writer) error) error {
+	return locked(d, path, path+lockSuffix, func(lock *held) error {
+		for _, tmp := range left {
+			if lock.shared {
+				break
+			}
+			if err := removeIfThere(d, tmp); err != nil {
+				return err
+			}
+		}
 		_, err := writeAtomic(d, path, write)
 		return err
 	})

@@ -39,10 +39,17 @@ type State struct {
 // StateEnd is what the name of a state ends in.
 const StateEnd = ".sum"
 
-// maxProgress bounds the first line of a state that may be damaged.
-const maxProgress = 1 << 30
+// maxProgress bounds the first line of a state that may be damaged, foreignProgress that
+// of a file which does not begin as a state does.
+const (
+	maxProgress     = 1 << 30
+	foreignProgress = 1 << 20
+)
 
-const stateFormat = "clipnh state"
+const (
+	stateFormat = "clipnh state"
+	stateMark   = `{"format":"` + stateFormat + `",`
+)
 
 // stateHead is the first line.
 type stateHead struct {
@@ -170,6 +177,10 @@ func (s *summing) Read(b []byte) (int, error) {
 
 // line reads up to a newline, at most maxProgress bytes.
 func (s *summing) line() ([]byte, error) {
+	most := foreignProgress
+	if begin, _ := s.r.Peek(len(stateMark)); string(begin) == stateMark {
+		most = maxProgress
+	}
 	var line []byte
 	for {
 		part, err := s.r.ReadSlice('\n')
@@ -178,8 +189,8 @@ func (s *summing) line() ([]byte, error) {
 			s.sum.Write(line)
 			return line, nil
 		}
-		if err != bufio.ErrBufferFull || len(line) > maxProgress {
-			return nil, fmt.Errorf("%w: no line of at most %d bytes at its beginning", ErrDamaged, maxProgress)
+		if err != bufio.ErrBufferFull || len(line) > most {
+			return nil, fmt.Errorf("%w: no line of at most %d bytes at its beginning", ErrDamaged, most)
 		}
 	}
 }

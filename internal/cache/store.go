@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"io"
+	"path/filepath"
 	"sync"
 )
 
@@ -18,6 +19,8 @@ type Store struct {
 	Note func(text string)
 
 	noted sync.Once
+	mu    sync.Mutex
+	left  map[string]map[string][]string // by folder, and by what they are for; see leftBeside
 }
 
 func (s *Store) disk() disk {
@@ -52,7 +55,36 @@ func (s *Store) WriteFile(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(s.disk(), path, write)
+	left, err := s.leftBeside(path)
+	if err != nil {
+		return err
+	}
+	return writeFile(s.disk(), path, left, write)
+}
+
+// leftBeside returns the temporary files that killed writers of path left before this
+// store first wrote to its folder. Folders are listed once, as they may have as many
+// files as there are images.
+func (s *Store) leftBeside(path string) ([]string, error) {
+	dir := filepath.Dir(path)
+	if s == nil {
+		left, err := temporaries(osDisk{}, dir)
+		return left[path], err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	left, listed := s.left[dir]
+	if !listed {
+		var err error
+		if left, err = temporaries(osDisk{}, dir); err != nil {
+			return nil, err
+		}
+		if s.left == nil {
+			s.left = map[string]map[string][]string{}
+		}
+		s.left[dir] = left
+	}
+	return left[path], nil
 }
 
 // Save is the function of that name.

@@ -38,12 +38,13 @@ func TemporaryOf(name string) (string, bool) {
 	return rest[:at], true
 }
 
-// ProbePattern is, for os.CreateTemp, the name of an empty file that is made and removed
-// to see whether a folder can be written to.
-const ProbePattern = ".clipnh-*.tmp"
+// probePattern is, for os.CreateTemp, the name of an empty file that is made and removed
+// to see whether a folder can be written to, by older builds and where nothing else
+// tells.
+const probePattern = ".clipnh-*.tmp"
 
-// IsProbe reports whether a file's name is one of ProbePattern.
-func IsProbe(name string) bool {
+// isProbe reports whether a file's name is one of probePattern.
+func isProbe(name string) bool {
 	rest, ok := strings.CutSuffix(name, tmpSuffix)
 	number, ours := strings.CutPrefix(rest, temporaryMark)
 	return ok && ours && number != "" && strings.Trim(number, "0123456789") == ""
@@ -88,6 +89,22 @@ func writeTemporary(d disk, path string, write func(io.Writer) error) (Payload, 
 		return Payload{Bytes: w.size, SHA256: hex.EncodeToString(w.sum.Sum(nil))}, tmp, nil
 	}
 	return Payload{}, "", errors.Join(err, removeIfThere(d, tmp))
+}
+
+// temporaries lists the temporary files in a folder, by the path that they are for.
+func temporaries(d disk, dir string) (map[string][]string, error) {
+	names, err := d.names(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // a folder may be written to and not listed
+		return nil, err
+	}
+	found := map[string][]string{}
+	for _, name := range names {
+		if of, ok := TemporaryOf(name); ok {
+			of = filepath.Join(dir, of)
+			found[of] = append(found[of], filepath.Join(dir, name))
+		}
+	}
+	return found, nil
 }
 
 // sweep removes the temporary files that killed writers of an artefact left. The

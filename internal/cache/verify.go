@@ -10,6 +10,9 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"os"
+
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // Damage is a place where the bytes on disk are not those that were written.
@@ -56,7 +59,14 @@ func (a *Artefact) VerifyEach(ctx context.Context, progress func(bytes int64), s
 			also = see(p)
 		}
 		damage, err := a.verify(ctx, p, f, progress, also)
-		if info, e := f.Stat(); e == nil && info.Size() > p.Bytes {
+		info, e := f.Stat()
+		if e == nil {
+			if a.read == nil {
+				a.read = map[string]fs.FileInfo{}
+			}
+			a.read[path] = info
+		}
+		if e == nil && info.Size() > p.Bytes {
 			damage = append(damage, Damage{Chunk: -1, Err: fmt.Errorf("%w: %d bytes, want %d", ErrDamaged, info.Size(), p.Bytes)})
 		}
 		f.Close()
@@ -70,6 +80,34 @@ func (a *Artefact) VerifyEach(ctx context.Context, progress func(bytes int64), s
 	}
 	return found, nil
 }
+
+// Unreplaced returns an error unless the files that Verify read are still there,
+// unchanged as far as their inode, length and time of change tell. Readers call it once
+// they have opened or read the files by their paths, so that they use no bytes which
+// were not compared with their checksums. A nil artefact, as of another program's file,
+// has none.
+func (a *Artefact) Unreplaced() error {
+	if a == nil {
+		return nil
+	}
+	for _, p := range a.Manifest.Payloads {
+		path := a.at.file(p)
+		was := a.read[path]
+		if was == nil {
+			continue
+		}
+		now, err := a.disk.stat(path)
+		if err == nil && (!os.SameFile(was, now) || was.Size() != now.Size() || !was.ModTime().Equal(now.ModTime())) {
+			err = errReplaced
+		}
+		if err != nil {
+			return hint.With(fmt.Errorf("read %s: %w", path, err), "run the command again once nothing writes there")
+		}
+	}
+	return nil
+}
+
+var errReplaced = errors.New("it was replaced or changed while it was read")
 
 func (a *Artefact) verify(ctx context.Context, p Payload, f diskFile, progress func(int64), also io.Writer) ([]Damage, error) {
 	if p.Chunks == nil {

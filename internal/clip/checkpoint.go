@@ -62,6 +62,13 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 // such as which of two sets of weights in it counts, or what was left out.
 func (ck *Checkpoint) Notes() []string { return slices.Clone(ck.notes) }
 
+// FromTraining reports whether the weights are a training run's, below "state_dict", as
+// open_clip saves them. Such a model may have been trained with another activation than
+// OpenAI's, which no tensor tells.
+func (ck *Checkpoint) FromTraining() bool {
+	return strings.HasPrefix(unwrapped(ck.tensors["visual.conv1.weight"].Name), "state_dict.")
+}
+
 // RequireText returns an error unless the file holds a text tower, which only
 // what embeds texts needs.
 func (ck *Checkpoint) RequireText() error {

@@ -147,6 +147,11 @@ func linksToFolder(e fs.DirEntry, path string) bool {
 	return err == nil && info.IsDir()
 }
 
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
 // join is filepath.Join of two clean parts.
 func join(dir, name string) string {
 	if os.IsPathSeparator(dir[len(dir)-1]) {

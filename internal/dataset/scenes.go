@@ -160,11 +160,6 @@ func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, erro
 
 func (o *SceneOptions) below(name string) string { return join(o.Path, filepath.FromSlash(name)) }
 
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
 // stat looks for something that the layout needs.
 func (o *SceneOptions) stat(name string) (fs.FileInfo, error) {
 	info, err := os.Stat(o.below(name))

@@ -97,9 +97,10 @@ type Batch struct {
 	Count int
 	Rows  []float32 // [Count,O], finite
 
-	// Factors, for TextSpan, have the covariance of each unit's contributions as
-	// Factorᵀ·Factor, [Count,R,O]. Nil: rank one, along the direction.
-	Factors []float32
+	// Factors, for TextSpan, returns those of n units from first on, [n,R,O], which have
+	// the covariance of each unit's contributions as factorᵀ·factor. Nil: rank one,
+	// along the direction.
+	Factors func(first, n int) []float32
 	Rank    int // R
 }
 
@@ -149,7 +150,7 @@ const maxNorm = 1 << 30
 // ctx is done. progress, unless nil, is called with the number of the batch's
 // Count·K steps that are done.
 func (c *Coder) Code(ctx context.Context, b Batch, progress func(done int)) (*omp.Codes, error) {
-	if len(b.Rows) != b.Count*c.dims || b.Factors != nil && len(b.Factors) != b.Count*b.Rank*c.dims {
+	if len(b.Rows) != b.Count*c.dims {
 		panic("describe: wrong number of elements")
 	}
 	if c.method == OMP || c.method == TextSpan && b.Factors == nil {
@@ -182,7 +183,7 @@ func (c *Coder) Code(ctx context.Context, b Batch, progress func(done int)) (*om
 		case NonNegative:
 			err = c.nonNegative(ctx, codes, lo, rows, step)
 		case TextSpan:
-			err = c.textSpan(ctx, codes, lo, rows, b.Factors[lo*b.Rank*c.dims:][:n*b.Rank*c.dims], b.Rank, step)
+			err = c.textSpan(ctx, codes, lo, rows, b.Factors(lo, n), b.Rank, step)
 		}
 		if err != nil {
 			return nil, err

@@ -59,6 +59,7 @@ func TestGolden(t *testing.T) {
 				shape, rows = unit.Shape{C}, neurons
 			}
 			b := Batch{Count: len(wanted)}
+			var factors []float32
 			for _, g := range wanted {
 				at, err := shape.Find([]string{g.Unit})
 				if err != nil {
@@ -66,11 +67,12 @@ func TestGolden(t *testing.T) {
 				}
 				b.Rows = append(b.Rows, rows[at[0]*O:][:O]...)
 				if method == TextSpan {
-					b.Factors = append(b.Factors, contributions(t, at[0])...)
+					factors = append(factors, contributions(t, at[0])...)
 				}
 			}
 			if method == TextSpan {
-				b.Rank = len(b.Factors) / b.Count / O
+				b.Rank = len(factors) / b.Count / O
+				b.Factors = func(first, n int) []float32 { return factors[first*b.Rank*O:][:n*b.Rank*O] }
 			}
 			for _, threads := range []int{1, 3} {
 				codes, err := goldenCoder(t, method, by, threads).Code(context.Background(), b, nil)

@@ -23,9 +23,6 @@ func (c *Coder) nearest(ctx context.Context, codes *omp.Codes, first int, rows [
 	for i := range n {
 		norms[i] = scaleTo(units[i*O:][:O], rows[i*O:][:O])
 	}
-	if c.search.longest == 0 {
-		return ctx.Err() // no word has a direction
-	}
 	c.search.multiply(units, n)
 	if err := ctx.Err(); err != nil {
 		return err
@@ -48,7 +45,7 @@ func (c *Coder) nearest(ctx context.Context, codes *omp.Codes, first int, rows [
 			bound, heap = largest(cosines, c.most, heap)
 			// An atom's own error is relative to its norm, so that the bound is that of
 			// atoms of norm 1; and two values may be wrong.
-			margin := 2.1 * c.search.margin() / c.search.longest
+			margin := 2.1 * c.search.margin() * inverse(c.search.longest)
 			words = atLeast(words[:0], cosines, max(float64(bound)-margin, -margin))
 			found = found[:0]
 			for _, w := range words {

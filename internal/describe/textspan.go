@@ -24,6 +24,9 @@ type span struct {
 // of those taken.
 func (c *Coder) textSpan(ctx context.Context, codes *omp.Codes, first int, rows, factors []float32, R int, step func(done int)) error {
 	O, n := c.dims, len(rows)/c.dims
+	if len(factors) != n*R*O {
+		panic("describe: factors are not [n,R,O]")
+	}
 	spans := make([]span, n)
 	var running []int
 	for i := range spans {

@@ -115,6 +115,9 @@ func TestPAMR(t *testing.T) {
 						for _, at := range around {
 							values = append(values, float64(pix[3*at+c]))
 						}
+						for range p.Dilations[1:] { // the pixel counts with each of them
+							values = append(values, values[0])
+						}
 						mean, variance := 0.0, 0.0
 						for _, v := range values {
 							mean += v / float64(len(values))
@@ -122,7 +125,7 @@ func TestPAMR(t *testing.T) {
 						for _, v := range values {
 							variance += (v - mean) * (v - mean) / float64(len(values)-1)
 						}
-						for i, v := range values[1:] {
+						for i, v := range values[1 : 1+len(around)] {
 							like[i] -= math.Abs(v-values[0]) / (0.1*math.Sqrt(variance) + 1e-9) / 3
 						}
 					}

@@ -15,7 +15,8 @@ import (
 //	α[i,n] = softmax over neighbours n of mean over colours of -|x[n] - x[i]| / (σ[i]/10)
 //	m[i]   = Σ_n α[i,n]·m[n]
 //
-// where σ is the standard deviation of a colour over pixel i and its neighbours.
+// where σ is the standard deviation of a colour over pixel i and its neighbours; pixel i
+// counts once for each of the Dilations, as in the authors' program.
 //
 // Source: Araslanov and Roth, Single-Stage Semantic Segmentation from Image
 // Labels, CVPR 2020, section 4.2. As other segmentors of this kind, it is used on
@@ -56,10 +57,11 @@ func (p PAMR) Refine(f *Field, pix []byte, team par.Team) {
 type paddedGrid struct {
 	rows, cols, margin, height, width int
 	offsets                           []int // of the neighbours
+	centres                           int   // how often a pixel itself counts in σ
 }
 
 func (p PAMR) grid(rows, cols int) paddedGrid {
-	g := paddedGrid{rows: rows, cols: cols}
+	g := paddedGrid{rows: rows, cols: cols, centres: len(p.Dilations)}
 	for _, d := range p.Dilations {
 		g.margin = max(g.margin, d)
 	}
@@ -136,7 +138,7 @@ func (g *paddedGrid) differences(dst, colour []float32, at int) {
 		sum += d
 		squares += d * d
 	}
-	n := float64(len(g.offsets) + 1)
+	n := float64(len(g.offsets) + g.centres)
 	sigma := math.Sqrt(max(squares-sum*sum/n, 0) / (n - 1))
 	if sigma == 0 {
 		return

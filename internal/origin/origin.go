@@ -143,7 +143,8 @@ type Segment struct {
 	SimBlock      int     `json:"sim_block"`
 	PAMRSteps     int     `json:"pamr_steps"`
 	PAMRDilations string  `json:"pamr_dilations"`
-	Pairs         int     `json:"k"` // of each query; 0 where no method uses pairs
+	PAMRCentres   int     `json:"pamr_centres"` // how often a pixel counts among its neighbours; 0 of older builds, for once
+	Pairs         int     `json:"k"`            // of each query; 0 where no method uses pairs
 }
 
 // Shift is what ratios of concepts were measured with.

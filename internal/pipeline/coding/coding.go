@@ -150,7 +150,7 @@ func (c *Coding) Code(ctx context.Context, units []int, progress func(steps int)
 	}
 	b := describe.Batch{Count: len(units), Rows: rows}
 	if c.spread != nil {
-		b.Factors, b.Rank = c.spread.factors(units), c.spread.scores.OV.Heads
+		b.Factors, b.Rank = func(first, n int) []float32 { return c.spread.factors(units[first : first+n]) }, c.spread.scores.OV.Heads
 	}
 	codes, err := c.coder.Code(ctx, b, progress)
 	if err != nil && ctx.Err() == nil {

@@ -103,6 +103,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result, err := collect(ctx)
 	if err == nil {
+		if c.zeroed > 0 {
+			say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
+		}
 		result.Precision, result.Rounding = c.precision(), c.rounding
 		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 	}
@@ -126,6 +129,8 @@ type collector struct {
 	model    *model.Model
 	mode     mode
 	rounding *source.Rounding // of its first images
+
+	kept, zeroed int // values of this run, and those that float16 made zero
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make

@@ -16,6 +16,7 @@ import (
 type collected struct {
 	values  []float32
 	images  int              // that have values
+	zeroed  int              // values that float16 makes zero
 	skipped []source.Skipped // that could not be decoded
 	sums    []uint32         // of the files of all of them, see cache.SumOf
 }
@@ -61,6 +62,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return err
 		}
 		part.values = values[:part.images*each]
+		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
 		if err := done(part); err != nil {
 			return err
 		}
@@ -88,10 +90,25 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 			if i := artefact.FirstNonFinite(dst); i >= 0 {
 				return fmt.Errorf("%s: %s is %g: the model overflows on this image", items[i/each].Name, c.mode.label(i%each), dst[i])
 			}
+			if c.options.Half {
+				of.zeroed += underflows(dst)
+			}
 			of.images += len(items)
 			return nil
 		},
 		Done: progress,
 	})
 	return of, err
+}
+
+// underflows counts the values that are not zero and that float16 makes zero: at most
+// half of its smallest number, 2^-24.
+func underflows(values []float32) int {
+	n := 0
+	for _, x := range values {
+		if x != 0 && x <= 0x1p-25 && x >= -0x1p-25 {
+			n++
+		}
+	}
+	return n
 }

@@ -3,6 +3,8 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -29,6 +31,10 @@ func checkClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 			advice = fmt.Sprintf("list all %d classes in classes.txt in {data-path}, a line \"FOLDER<TAB>NAME\" for each row of the embeddings, or %s", e.Texts, advice)
 		}
 		return hint.With(err, advice)
+	}
+	if !classes.Table && isPartOfImageNet(classes.Names) {
+		say.Warn("%s: its classes are %d of ImageNet's 1000, and there is no classes.txt: label 0 is %s, the first id, which need not be row 0 of %s",
+			classes.Path, len(classes.Names), foreign.Quote(classes.Names[0]), e.Path)
 	}
 	made := artefact.OriginOf(e.Artefact)
 	if made.Texts == "" || made.Texts == cache.ListHash(classes.Names) {
@@ -60,6 +66,15 @@ func checkClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	}
 	return nil
 }
+
+// isPartOfImageNet reports whether classes are named by WordNet ids, as ImageNet's are,
+// and are not all of them, so that the place of an id among them is not its index.
+func isPartOfImageNet(names []string) bool {
+	const all = 1000
+	return len(names) != all && !slices.ContainsFunc(names, func(name string) bool { return !wordNetID.MatchString(name) })
+}
+
+var wordNetID = regexp.MustCompile(`^n[0-9]{8}$`)
 
 // mostlySame is how many percent of the classes must have the name of their row for
 // the others to be taken for other names of the same classes.

@@ -58,6 +58,7 @@ func TestCheckClasses(t *testing.T) {
 	swapped := changed(2, "dog")
 	swapped[3] = "cat"
 	other := strings.Fields("a b c d e f g h i j")
+	wordNet := strings.Fields("n00000001 n00000002 n00000003 n00000004 n00000005 n00000006 n00000007 n00000008 n00000009 n00000010")
 	ids := strings.Fields("n01 n02 n03 n04 n05 n06 n07 n08 n09 n10")
 	for _, test := range []struct {
 		name    string
@@ -77,6 +78,7 @@ func TestCheckClasses(t *testing.T) {
 		{"other texts that only a hash stands for", ids, ten, other, false, true, "made with texts", ""},
 		{"the same texts that only a hash stands for", ids, ten, ten, false, false, "", ""},
 		{"folders of ids", ids, nil, ten, true, false, "", ""},
+		{"folders of some of ImageNet's ids", wordNet, nil, ten, true, false, "", `10 of ImageNet's 1000, and there is no classes.txt: label 0 is "n00000001"`},
 		{"folders of names", ten, nil, ten, true, false, "", ""},
 		{"folders of names, texts in another order", ten, nil, swapped, true, true, `"cat" has label 2 and row 3`, ""},
 		{"fewer folders", ids[:3], nil, ten, true, false, "embeddings of 10 classes, but", ""},

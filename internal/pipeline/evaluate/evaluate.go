@@ -4,13 +4,17 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -73,7 +77,7 @@ type evaluateOptions struct {
 	threads      int
 }
 
-var errNothingToDo = errors.New("images without labels, or no class embeddings, give features only: want {features-save-path}")
+var errNothingToDo = errors.New("no class embeddings, so there are features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
 // source in one pass. If accuracies were measured and only the features cannot be
@@ -88,10 +92,14 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 		if judge, err = newClassifier(ctx, o, src, say); err != nil {
 			return nil, err
 		}
+	} else if o.classesPath != "" {
+		unlabelled := fmt.Errorf("{imagenet-zeroshot-path} %s: accuracy needs labels, and %s has none as {dataset} %s", o.classesPath, cmp.Or(o.data.Path, "what was collected"), o.data.Kind)
+		if o.featuresPath == "" {
+			return nil, hint.With(unlabelled, "give labelled images, such as {dataset} imagenet_val with a folder for each class, or {features-save-path} for features only")
+		}
+		say.Warn("%v: features only", unlabelled)
 	} else if o.featuresPath == "" {
 		return nil, errNothingToDo
-	} else if o.classesPath != "" {
-		say.Note("the images have no labels: features only, no accuracy")
 	}
 	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched}}, variants...)
 	team := par.NewTeam(o.threads)
@@ -117,6 +125,9 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 				}
 			}
 			if judge != nil {
+				if j := slices.Index(b.Labels, dataset.Unlabelled); j >= 0 {
+					return fmt.Errorf("%s: image %s has no label, and accuracy needs one of every image", o.data.Path, foreign.Name(b.Names[j]))
+				}
 				if err := judge.count(&v.VariantScore, features, b.Labels, team); err != nil {
 					return err
 				}
@@ -226,7 +237,7 @@ func (c *classifier) count(e *VariantScore, features []float32, labels []int, te
 	kernel.Sgemm(1, kernel.Dense(features, n, outDim), kernel.Dense(c.classes, c.number, outDim).T(),
 		0, kernel.Dense(c.logits, n, c.number), team)
 	for i, label := range labels {
-		if label == dataset.Unlabelled || label >= c.number {
+		if label < 0 || label >= c.number {
 			return fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
 		}
 		row := c.logits[i*c.number : (i+1)*c.number]

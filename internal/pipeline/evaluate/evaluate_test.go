@@ -98,7 +98,7 @@ func checkFeatures(t *testing.T, path, golden string) {
 // features, are told to, and are refused where no features are asked for.
 func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 	o := AblateOptions{Options: fromModel(t), Modes: []string{AblateSink}, ClassesPath: testutil.Golden("text/zeroshot.npy"), Threads: 1}
-	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "{features-save-path}") {
+	if _, err := Ablate(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "accuracy needs labels, and "+o.Data.Path+" has none as {dataset} images") {
 		t.Errorf("error %v, want one that asks for a path", err)
 	}
 	o.FeaturesPath = filepath.Join(t.TempDir(), "features.npy")
@@ -107,7 +107,7 @@ func TestEvaluateNeedsSomethingToDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Labelled || !strings.Contains(said.String(), "no labels") {
+	if r.Labelled || !strings.Contains(said.String(), "accuracy needs labels") {
 		t.Errorf("labelled %v, said %q", r.Labelled, said.String())
 	}
 }

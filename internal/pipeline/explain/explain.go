@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -43,6 +44,7 @@ type Options struct {
 	Units   int    // listed for the class, and as many against it, of pairs and of neurons
 	Maps    int    // listed pairs whose maps are computed, the strongest
 	SaveDir string // for a sheet per image; may be empty
+	Store   *cache.Store
 }
 
 // Inputs are the images.
@@ -134,7 +136,8 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	if err := e.run(ctx, data.Items, result, sink); err != nil {
+	first := source.MeasureRounding(m.Checkpoint, e.tower, options, func(r *source.Rounding) { result.Rounding = r })
+	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}
 	if result.Images == 0 {

@@ -51,8 +51,9 @@ const keptTargets = 32
 // which all collected scores are read.
 const waitingImages = 64
 
-// run explains the images, and completes result as far as it comes.
-func (e *explainer) run(ctx context.Context, items []dataset.Item, result *Result, sink Sink) error {
+// run explains the images, and completes result as far as it comes. first sees the
+// pixels of the first batch.
+func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pixels []float32) error, result *Result, sink Sink) error {
 	c := e.tower.Config()
 	n := max(min(e.o.BatchSize, len(items)), 1)
 	outputs := clip.Output{
@@ -60,7 +61,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, result *Resul
 		Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
 	}
 	feed := source.NewFeed(ctx, items, source.FeedOptions{
-		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict,
+		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
 	}, e.say)
 	defer feed.Close()
 	progress := e.say.Progress()

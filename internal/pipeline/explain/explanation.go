@@ -31,7 +31,8 @@ type Result struct {
 	Images     int              `json:"images_explained"`
 	Difference float64          `json:"largest_difference"` // of any image's sum from its logit
 	Skipped    []source.Skipped `json:"skipped"`
-	Complete   bool             `json:"complete"` // false where the run ended early
+	Complete   bool             `json:"complete"`                  // false where the run ended early
+	Rounding   *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
 // Explanation is where the logit of one image comes from. Parts are in units of the

@@ -8,7 +8,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 )
 
@@ -22,7 +21,7 @@ func (e *explainer) draw(images []*Explanation) error {
 		for i := lo; i < hi; i++ {
 			x := images[i]
 			path := e.o.sheetPath(x.Name)
-			errs[i] = cache.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
+			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
 			x.Sheet, x.crop = path, canvas.Image{}
 		}
 	})
@@ -31,14 +30,13 @@ func (e *explainer) draw(images []*Explanation) error {
 
 // Measures of a sheet, in pixels.
 const (
-	sheetWidth   = 1500
-	sheetMargin  = 36
-	imageSide    = 384 // of the image and its map
-	pairSide     = 224 // of a pair's map
-	pairsInRow   = 6
-	sheetGap     = 20
-	barWidth     = 260
-	sideTextRoom = sheetWidth - 2*sheetMargin - 2*(imageSide+sheetGap)
+	sheetWidth  = 1500
+	sheetMargin = 36
+	imageSide   = 400 // of the image and its map
+	pairSide    = 224 // of a pair's map
+	pairsInRow  = 6
+	sheetGap    = 20
+	barWidth    = 260
 )
 
 // A sheet is what an explanation is drawn on, from top to bottom.
@@ -123,8 +121,8 @@ func (s *sheet) drawImage(y int) {
 	s.right(s.bold, at, room-130, "logit")
 	s.right(s.bold, at, room, "probability")
 	at.Y += s.bold.Height() + 6
-	const most = 5
-	for _, c := range s.x.Classes[:min(most, len(s.x.Classes))] {
+	shown := s.x.shownClasses(5)
+	for _, c := range shown {
 		font := s.text
 		if c.Name == s.x.Class || c.Name == s.x.Versus {
 			font = s.bold
@@ -134,7 +132,7 @@ func (s *sheet) drawImage(y int) {
 		s.right(font, at, room, fmt.Sprintf("%.1f %%", 100*c.Probability))
 		at.Y += font.Height() + 4
 	}
-	if n := len(s.x.Classes) - most; n > 0 {
+	if n := len(s.x.Classes) - len(shown); n > 0 {
 		s.Text(s.small, at, fmt.Sprintf("and %d more", n), canvas.Grey)
 	}
 	lines := []struct {
@@ -157,6 +155,28 @@ func (s *sheet) drawImage(y int) {
 		s.right(font, at, room, fmt.Sprintf("%+.3f", l.value))
 		at.Y += font.Height() + 4
 	}
+}
+
+// shownClasses are the n classes of largest logit, the explained ones among them.
+func (x *Explanation) shownClasses(n int) []ClassLogit {
+	explained := func(c ClassLogit) bool { return c.Name == x.Class || c.Name == x.Versus }
+	others := n
+	for _, c := range x.Classes {
+		if explained(c) {
+			others--
+		}
+	}
+	var shown []ClassLogit
+	for _, c := range x.Classes {
+		if !explained(c) {
+			if others <= 0 {
+				continue
+			}
+			others--
+		}
+		shown = append(shown, c)
+	}
+	return shown
 }
 
 // scale draws what colours mean: a bar from below zero to above, and what is measured.

@@ -123,3 +123,19 @@ func TestTicks(t *testing.T) {
 		}
 	}
 }
+
+func TestShownClasses(t *testing.T) {
+	x := &Explanation{Class: "g", Versus: "b"}
+	for _, name := range strings.Split("abcdefg", "") {
+		x.Classes = append(x.Classes, ClassLogit{Name: name})
+	}
+	for n, want := range map[int]string{1: "bg", 3: "abg", 5: "abcdg", 9: "abcdefg"} {
+		got := ""
+		for _, c := range x.shownClasses(n) {
+			got += c.Name
+		}
+		if got != want {
+			t.Errorf("%d of 7 classes: %s, want %s", n, got, want)
+		}
+	}
+}

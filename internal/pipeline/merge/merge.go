@@ -199,6 +199,10 @@ func copyChunks(ctx context.Context, w *cache.ChunkWriter, shards []shard.Part, 
 		if err != nil {
 			return err
 		}
+		if err := p.Unreplaced(); err != nil {
+			f.Close()
+			return err
+		}
 		row, start, skipped := int64(artefact.Product(p.Manifest.Shape[1:])), int64(0), p.Manifest.Skipped
 		values := make([]float32, min(1<<20, int64(p.Manifest.Shape[0])*row))
 		for i, c := range chunks {
@@ -323,7 +327,9 @@ func eachShard(shards []shard.Part, name string, to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		_, err = io.Copy(to, f)
+		if _, err = io.Copy(to, f); err == nil {
+			err = p.Unreplaced()
+		}
 		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}

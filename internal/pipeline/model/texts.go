@@ -96,7 +96,8 @@ type CutText struct {
 }
 
 // NewEncoder opens the text tower of a checkpoint and the tokenizer of a vocabulary,
-// which must be as large as the model's. It warns of texts that are cut.
+// which must be as large as the model's. It warns of texts that are cut, and of a model
+// that may have been trained with another activation.
 func NewEncoder(ck *clip.Checkpoint, vocab string, threads int, say ui.Reporter) (*Encoder, error) {
 	if err := ck.RequireText(); err != nil {
 		return nil, err // before the vocabulary, which fits no model without texts
@@ -111,6 +112,10 @@ func NewEncoder(ck *clip.Checkpoint, vocab string, threads int, say ui.Reporter)
 	tower, err := clip.NewTextTower(ck, threads)
 	if err != nil {
 		return nil, err
+	}
+	if ck.FromTraining() {
+		say.Warn("%s: a training checkpoint, which does not tell its activation: texts are embedded with QuickGELU, as in OpenAI's models; "+
+			"if it was trained with GELU, as open_clip trains models without \"-quickgelu\" in their names, their embeddings are wrong", ck.Path())
 	}
 	return &Encoder{tower: tower, tokenizer: tokenizer, say: say}, nil
 }

@@ -62,7 +62,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		from.Segment.Resize = "pillow"
 	}
 	if o.PAMR.Steps > 0 {
-		from.Segment.PAMRDilations = fmt.Sprint(o.PAMR.Dilations)
+		from.Segment.PAMRDilations, from.Segment.PAMRCentres = fmt.Sprint(o.PAMR.Dilations), len(o.PAMR.Dilations)
 	}
 	if o.usesPairs() {
 		from.Segment.Pairs = o.Setup.Pairs

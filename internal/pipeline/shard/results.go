@@ -129,7 +129,7 @@ func ReadResult(a *cache.Artefact, into any) error {
 	if err := decodeResult(file, into); err != nil {
 		return fmt.Errorf("%s: %w: %w", path, cache.ErrDamaged, err)
 	}
-	return nil
+	return a.Unreplaced()
 }
 
 func decodeResult(r io.Reader, into any) error {
