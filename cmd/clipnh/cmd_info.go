@@ -61,10 +61,13 @@ type infoOptions struct {
 	plan  bool
 	graph string // file to draw to
 	batch int
+
+	details model.Details
 }
 
 func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
@@ -87,6 +90,9 @@ func (o *infoOptions) validate() error {
 			return err
 		}
 	}
+	if err := checkDetails(o.details); err != nil {
+		return err
+	}
 	return require("--model", o.model)
 }
 
@@ -97,12 +103,13 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.graph != "" {
 		return runGraph(opts, g)
 	}
-	info, err := model.Info(ctx, opts.model)
+	info, err := model.Info(ctx, opts.model, opts.details)
 	if err != nil {
 		return err
 	}
-	for _, note := range info.Notes {
+	for i, note := range info.Notes {
 		g.printer.Note("%s: %s", opts.model, note)
+		info.Notes[i] = g.printer.Spelled(note)
 	}
 	if g.json {
 		return g.printer.JSON(info)
@@ -113,9 +120,9 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("sha256", info.SHA256)
 	t.Row("of tensors", info.Tensors)
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
-	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
-		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
-	t.Row("attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", info.Heads, info.Neurons, info.Tokens, info.OutDim))
+	for _, row := range info.ImageTower {
+		t.Row(row.Part, row.Sizes)
+	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
 		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
@@ -144,7 +151,7 @@ func editsText(e *model.Edited) string {
 }
 
 func runPlan(opts infoOptions, g *globalOptions) error {
-	plan, err := model.Plan(opts.model, opts.batch, g.workers())
+	plan, err := model.Plan(opts.model, opts.details, opts.batch, g.workers())
 	if err != nil {
 		return err
 	}
@@ -164,7 +171,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 }
 
 func runGraph(opts infoOptions, g *globalOptions) error {
-	result, err := model.DrawGraph(opts.model, opts.batch, opts.graph, g.files)
+	result, err := model.DrawGraph(opts.model, opts.details, opts.batch, opts.graph, g.files)
 	if err != nil {
 		return err
 	}

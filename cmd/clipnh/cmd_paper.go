@@ -143,7 +143,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	model, err := model.Info(ctx, src.model)
+	model, err := model.Info(ctx, src.model, model.Details{})
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/ui",
 	},
-	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/pipelinetest", "internal/testutil"},
+	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {
 		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",

@@ -36,6 +36,11 @@ func Of(o origin.Origin) Facts {
 			facts = append(facts, f)
 		}
 	}
+	if t := o.Transformer; t != nil {
+		facts = append(facts,
+			cache.Fact{Field: "origin.transformer.activation", Want: t.Activation, OrUnknown: true},
+			cache.Fact{Field: "origin.transformer.heads", Want: t.Heads, OrUnknown: true})
+	}
 	return facts
 }
 

@@ -31,6 +31,8 @@ type Origin struct {
 	// The texts themselves, of embeddings, if they have at most MaxTextList bytes.
 	TextList []string `json:"text_list,omitempty"`
 
+	// Transformer is nil where the image tower is a ResNet, or is not known.
+	Transformer     *Transformer     `json:"transformer,omitempty"`
 	Images          *Images          `json:"images,omitempty"`
 	Collect         *Collect         `json:"collect,omitempty"`
 	Shard           *Shard           `json:"shard,omitempty"`
@@ -59,6 +61,14 @@ const (
 
 	ConvertFirst = "reference" // in Images.Preprocess, before images are resized
 )
+
+// Transformer is what a vision transformer was run as, which its weights do not say.
+type Transformer struct {
+	Activation  string `json:"activation"`
+	Heads       int    `json:"heads"` // of each layer
+	Layers      int    `json:"layers"`
+	NeuronLayer int    `json:"neuron_layer"` // the layer of the neurons that pairs are made of; -1 where there are no pairs
+}
 
 // Images are the images that were sent through a tower.
 type Images struct {
@@ -166,7 +176,7 @@ type Edit struct {
 // and hash parent, read in a role: its facts of the model, and its parent.
 func (o Origin) Derived(role, parent string) Origin {
 	return Origin{
-		Model: o.Model, Weights: o.Weights, Tensors: o.Tensors, Block: o.Block, Precision: o.Precision,
+		Model: o.Model, Weights: o.Weights, Tensors: o.Tensors, Block: o.Block, Precision: o.Precision, Transformer: o.Transformer,
 		Parents: map[string]string{role: parent}, Files: map[string]string{},
 	}
 }

@@ -98,7 +98,7 @@ func (c *Coding) open() error {
 func (c *Coding) Origin() (origin.Origin, error) {
 	from, units := artefact.OriginOf(c.PCs.Artefact), c.PCs.Units
 	o := origin.Origin{
-		Model: from.Model, Weights: from.Weights, Tensors: from.Tensors, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
+		Model: from.Model, Weights: from.Weights, Tensors: from.Tensors, Block: from.Block, Precision: from.Precision, Transformer: from.Transformer, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if c.Method != describe.OMP {
@@ -110,7 +110,7 @@ func (c *Coding) Origin() (origin.Origin, error) {
 		o = o.WithWeights(words)
 	}
 	if units.IsPairs() {
-		o.Mode, o.Code.Heads = "nh", units[0]
+		o.Mode, o.Code.Heads = "nh", units.Shape[0]
 	}
 	if len(c.Units) > 0 {
 		names := make([]string, len(c.Indices))

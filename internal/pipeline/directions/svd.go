@@ -49,7 +49,7 @@ type SVDResult struct {
 const mostNullNamed = 100
 
 // nameNull names the units of r that have no direction.
-func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Shape) {
+func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Layered) {
 	for u, state := range r.State {
 		if state == lowrank.Null && len(s.NullUnits) < mostNullNamed {
 			s.NullUnits = append(s.NullUnits, units.Name(first+u))
@@ -92,7 +92,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
 	}
 	axes, units := []string{"H", "C"}, src.units()
-	result := &SVDResult{Unit: "pair", Units: artefact.Product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
+	result := &SVDResult{Unit: "pair", Units: units.Count(), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
 	unit := ui.Pairs
 	if o.Neurons {
 		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
@@ -101,7 +101,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		if path != "" {
 			result.Paths = append(result.Paths, path)
 		}
-		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
+		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units.Shape), last), origin)
 	}
 	origin := src.origin(o)
 	outputs := []artefact.Output{

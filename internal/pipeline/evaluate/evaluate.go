@@ -198,10 +198,10 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.OV == nil || len(w.values) >= n*src.Neurons {
+	if src.OV == nil || len(w.values) >= n*src.OV.Inner() {
 		return
 	}
-	w.values = make([]float32, n*src.Neurons)
+	w.values = make([]float32, n*src.OV.Inner())
 	w.scores = make([]float32, n*src.Heads*src.Neurons)
 	w.mass = make([]float32, n*src.Heads)
 	if src.Tower != nil {

@@ -124,7 +124,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	// Planned for more than one image, as for collecting, so that scores are the
 	// collection's to the last bit.
 	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: o.Threads, Precision: o.Precision}
-	if e.tower, err = clip.NewImageTower(m.Checkpoint, options); err != nil {
+	if e.tower, err = clip.NewResNetTower(m.Checkpoint, options); err != nil {
 		return nil, err
 	}
 	setup := &Setup{

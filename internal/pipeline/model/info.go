@@ -25,13 +25,17 @@ type Summary struct {
 	Tensors      string   `json:"tensors_sha256"` // of the tensors, whatever the format
 	Parameters   int64    `json:"parameters"`
 
-	ImageSize int    `json:"image_size"`
-	Layers    [4]int `json:"layers"`
-	Width     int    `json:"width"`
-	Heads     int    `json:"heads"`   // H
-	Neurons   int    `json:"neurons"` // C
-	Tokens    int    `json:"tokens"`  // T
-	OutDim    int    `json:"out_dim"` // O
+	Family     string         `json:"family"`     // CLIP-ResNet or CLIP-ViT
+	Activation string         `json:"activation"` // in the blocks of transformers
+	ImageSize  int            `json:"image_size"`
+	PatchSize  int            `json:"patch_size,omitempty"` // of a vision transformer
+	Layers     []int          `json:"layers"`               // of each stage
+	Width      int            `json:"width"`
+	Heads      int            `json:"heads"`   // H
+	Neurons    int            `json:"neurons"` // C
+	Tokens     int            `json:"tokens"`  // T
+	OutDim     int            `json:"out_dim"` // O
+	ImageTower []clip.SizeRow `json:"-"`       // the sizes in words
 
 	ContextLength int `json:"context_length"`
 	VocabSize     int `json:"vocab_size"`
@@ -55,8 +59,8 @@ type Edited struct {
 
 // Info reads a checkpoint to its last byte, so that a model it describes is one
 // that the other stages can run.
-func Info(ctx context.Context, model string) (*Summary, error) {
-	ck, err := clip.Open(model)
+func Info(ctx context.Context, model string, d Details) (*Summary, error) {
+	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +77,8 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 	c := ck.Config
 	return &Summary{
 		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
-		ImageSize: c.ImageSize, Layers: c.Layers, Width: c.Width,
+		Family: c.Family(), Activation: clip.ActivationName(c.Activation), ImageTower: c.Describe(),
+		ImageSize: c.ImageSize, PatchSize: c.ViT.Patch, Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
 		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
@@ -109,12 +114,32 @@ type Model struct {
 // Origin has the model's names as artefacts have them.
 func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
 
+// Details are what a checkpoint does not say; see clip.Details.
+type Details = clip.Details
+
+// Activations lists the activations that Details may name.
+func Activations() []string { return clip.Activations() }
+
 // Open opens a checkpoint and hashes it.
 func Open(ctx context.Context, path string) (*Model, error) {
 	ck, err := clip.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	return hashed(ctx, ck)
+}
+
+// OpenWith opens a checkpoint of which more is known than its tensors say.
+func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
+	ck, err := clip.OpenWith(path, d)
+	if err != nil {
+		return nil, err
+	}
+	return hashed(ctx, ck)
+}
+
+// hashed is an open checkpoint with its hash.
+func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
 	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		ck.Close()
@@ -144,8 +169,8 @@ func (m *Model) Tell(say ui.Reporter) {
 
 // Plan packs a checkpoint's image tower for batches of the given size and says
 // how each layer is computed on this machine.
-func Plan(model string, batch, threads int) ([]clip.PlannedLayer, error) {
-	ck, err := clip.Open(model)
+func Plan(model string, d Details, batch, threads int) ([]clip.PlannedLayer, error) {
+	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}
@@ -155,4 +180,16 @@ func Plan(model string, batch, threads int) ([]clip.PlannedLayer, error) {
 		return nil, err
 	}
 	return tower.Plan(), nil
+}
+
+// Transformer is what artefacts say of a vision transformer, whose pairs are those of the
+// neurons of a layer; -1 of none. It is nil of a ResNet.
+func (m *Model) Transformer(neuronLayer int) *origin.Transformer {
+	c := m.Config
+	if c.ViT == (clip.ViT{}) {
+		return nil
+	}
+	return &origin.Transformer{
+		Activation: clip.ActivationName(c.Activation), Heads: c.ViT.Heads, Layers: c.ViT.Layers, NeuronLayer: neuronLayer,
+	}
 }

@@ -29,7 +29,7 @@ type renderer struct {
 	team  par.Team
 	data  *dataset.Dataset
 	paths map[string]string // of images' files, by name
-	tower *clip.ImageTower  // nil: no heat maps
+	tower *clip.ResNetTower // nil: no heat maps
 	model *model.Model      // of a tower that is not the source's, or nil
 
 	stored  map[int]bool    // images that are in the folder that all units share
@@ -104,7 +104,7 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 	}
 	// Planned as for collecting, so that its maps are those of the scores.
 	options := clip.ImageOptions{Batch: max(min(d.BatchSize, src.Images), 2), Threads: d.Threads, Precision: d.Precision}
-	d.tower, err = clip.NewImageTower(m.Checkpoint, options)
+	d.tower, err = clip.NewResNetTower(m.Checkpoint, options)
 	return err
 }
 

@@ -77,6 +77,9 @@ func (o *Options) usesPairs() bool {
 
 // components opens those of the model's pairs; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
+	if err := m.RequireResNet(); err != nil {
+		return nil, err
+	}
 	if !o.usesPairs() {
 		return nil, nil
 	}
