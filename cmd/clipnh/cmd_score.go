@@ -68,6 +68,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
 			"  --decomposition-save-path caches/codes.npz",
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.stage.Units = splitUnits(strings.Join(args, " "))
 			opts.given = cmd.Flags().Changed

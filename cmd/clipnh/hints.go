@@ -45,7 +45,7 @@ var recipes = map[string]recipe{
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
-	artefact.KindCheckpoint:      {"edit --save-path", false, false},
+	artefact.KindCheckpoint:      {"edit --save-path", true, false},
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of

@@ -196,6 +196,9 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
+		return nil, err
+	}
 	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
 	change := clip.PoolEdit{Factors: chosen.factors}
 	if means != nil {
@@ -225,9 +228,6 @@ func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
 		return err
 	}
 	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
-	if err := e.Writer.MayReplace(e.SavePath, m.Kind, e.from); err != nil {
-		return err
-	}
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
 	r.SHA256, err = e.Writer.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
