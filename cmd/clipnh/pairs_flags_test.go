@@ -28,7 +28,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
 	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh info":            {"model": alone, "graph": written},
-	"clipnh mask":            {"mask-save-path": written},
+	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
 	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": photos},
 	"clipnh polysemanticity": {"collect-save-path": alone, "scores-save-path": written, "plot": written},
