@@ -10,6 +10,7 @@ import (
 
 // Why a flag that names a file is in no pairing.
 const (
+	names   = "names of units or labels of images, in a table of the user's"
 	written = "is only written"
 	photos  = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
 	prompt  = "texts are embedded with it in the same run; embeddings keep its hash"
