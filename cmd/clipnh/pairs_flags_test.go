@@ -20,7 +20,7 @@ const (
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
-	"clipnh ablate":          {"data-path": photos, "features-save-path": written, "plot": written},
+	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
