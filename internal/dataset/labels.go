@@ -25,9 +25,9 @@ type Labels struct {
 // Labelled is what is known of an image.
 type Labelled struct {
 	Image   string   // the name of its file
-	Label   string   // its class; empty where the table has none
 	Group   string   // empty where it has none
 	Answers []Answer // to Labels.Names
+	Label   string   // its class; empty where the table has none
 }
 
 // An Answer is yes, no, or not known.

@@ -42,6 +42,9 @@ type Options struct {
 	TopImages    int    // named and drawn of each pair
 	Sheets       int    // pairs that are drawn, the first ones
 	Dir          string // for the page
+
+	// CommandLines spells the command lines that make the checkpoint without some pairs.
+	CommandLines func(pairs []string) []string
 }
 
 // Texts are the classes and concepts, and where their embeddings come from.
@@ -103,9 +106,9 @@ type auditor struct {
 	words             *artefact.UnitWords
 	data              *dataset.Dataset // images of sheets; nil: none
 
-	rows   columns   // scores of all images of the source
-	means  []float64 // of these scores, [H,C]
-	images []*audited  // that are audited, in the order of their names
+	rows   columns    // scores of all images of the source
+	means  []float64  // of these scores, [H,C]
+	images []*audited // that are audited, in the order of their names
 	cells  []cell
 
 	contrasts []*contrasts

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
-
 )
 
 // shownPairs is how many pairs the page lists; the JSON document has all.
@@ -174,4 +173,3 @@ func (p *Pair) nearestConcept() string {
 func cellText(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", "<", "&lt;", "*", `\*`, "`", "\\`", "[", `\[`).Replace(text)
 }
-

@@ -9,13 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // The files of a page, below Options.Dir.
@@ -70,21 +68,7 @@ func (a *auditor) commands() {
 	for i := range units {
 		units[i] = r.Pairs[i].Unit
 	}
-	of, means := a.Model, a.ScoresPath
-	if of == "" {
-		of = "FILE"
-	}
-	if means == "" {
-		means = a.path("means")
-		collect := []string{"clipnh", "collect", "--mean", "--model", of, "--dataset", a.Data.Kind, "--data-path", a.Data.Path}
-		if a.Stride > 1 {
-			collect = append(collect, "--sample-stride", fmt.Sprint(a.Stride))
-		}
-		r.Commands = append(r.Commands, ui.ShellLine(append(collect, "--save-path", means)))
-	}
-	r.Commands = append(r.Commands, ui.ShellLine([]string{
-		"clipnh", "edit", "--model", of, "--remove", strings.Join(units, ","), "--scores", means, "--save-path", a.path("edited.pt"),
-	}))
+	r.Commands = a.CommandLines(units)
 }
 
 // write writes the page, after its figures. Nothing is begun before everything is known.
