@@ -37,12 +37,6 @@ type cell struct {
 	images []*audited
 }
 
-// The halves.
-const (
-	choosing  = 0
-	measuring = 1
-)
-
 // joinListed joins labels with the images of a model, before any is looked at.
 func (a *auditor) joinListed() error {
 	names := make([]string, len(a.src.Items))
@@ -101,15 +95,6 @@ func (a *auditor) labelled() string {
 		return a.ScoresPath
 	}
 	return a.Data.Path
-}
-
-// fewNames quotes some names, and counts the others.
-func fewNames(names []string) string {
-	const most = 5
-	if len(names) <= most {
-		return foreign.QuoteAll(names)
-	}
-	return fmt.Sprintf("%s and %d more", foreign.QuoteAll(names[:most]), len(names)-most)
 }
 
 // known returns what is known of each image; nil: nothing. Without a table, the folders

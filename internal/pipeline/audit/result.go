@@ -43,6 +43,12 @@ type Result struct {
 	chosenPoint int // of Curve
 }
 
+// The halves.
+const (
+	choosing  = 0
+	measuring = 1
+)
+
 // Accuracies are those of some images, as shares of 1.
 type Accuracies struct {
 	Mean   float64 `json:"mean"`  // over images

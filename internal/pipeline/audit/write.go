@@ -16,19 +16,8 @@ import (
 	"github.com/clipnh/clipnh/internal/plot"
 )
 
-// The files of a page, below Options.Dir.
-const (
-	pageFile  = "audit.md"
-	jsonFile  = "audit.json"
-	curveFile = "curve.png"
-	sheetFile = "pairs.png"
-)
-
 // maker is what drawings of the pairs say made them.
 const maker = "clipnh audit"
-
-// pageMark is the first line of a page, by which it is known as ours.
-const pageMark = "<!-- Written by clipnh audit -->\n"
 
 func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 
@@ -112,9 +101,13 @@ func (a *auditor) write(ctx context.Context) error {
 	if err := a.Store.WriteFile(a.path(jsonFile), writing(append(document, '\n'))); err != nil {
 		return err
 	}
-	var page bytes.Buffer
-	a.page(&page, sheet != nil)
-	return a.Store.WriteFile(a.path(pageFile), writing(page.Bytes()))
+	p := &page{
+		Result: r, labels: a.labelled(), words: a.Words != nil, concepts: len(a.Options.Concepts) > 0,
+		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "",
+	}
+	var text bytes.Buffer
+	p.write(&text)
+	return a.Store.WriteFile(a.path(pageFile), writing(text.Bytes()))
 }
 
 func writing(b []byte) func(io.Writer) error {
