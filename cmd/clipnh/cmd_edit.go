@@ -84,11 +84,13 @@ type editOptions struct {
 	scale        []string
 	templates    string
 	useTemplates bool
+	restart      bool // discard what was made from something else
 }
 
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
+	fs.BoolVar(&o.stage.Writer.Restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
@@ -111,6 +113,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 
 func (o *editOptions) validate() error {
@@ -182,7 +185,7 @@ func parseScale(list []string) ([]edit.Scaled, error) {
 // pipeline returns the options of the stage, with the templates read.
 func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	p := o.stage
-	p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
+	p.Writer, p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.writer(o.restart), g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
 	p.Images = o.images(g)
 	if len(p.Texts) == 0 {
 		return p, nil
@@ -198,6 +201,7 @@ func runEdit(ctx context.Context, opts editOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
+	o.Writer = g.writer(o.Writer.Restart)
 	result, err := edit.Run(ctx, o, g.printer)
 	if err != nil {
 		return err

@@ -168,7 +168,7 @@ func (o *explainOptions) validate() error {
 // templates read.
 func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	s := o.stage
-	s.Artefacts, s.Threads, s.Precision = g.artefacts(), g.workers(), precisions[o.precision]
+	s.Artefacts, s.Store, s.Threads, s.Precision = g.artefacts(), g.files, g.workers(), precisions[o.precision]
 	var err error
 	if s.Classes, err = parseNames(o.classes, g.printer); err != nil {
 		return s, err
@@ -190,6 +190,7 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	o.Store = g.files
 	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -43,6 +44,7 @@ type Options struct {
 	Units   int    // listed for the class, and as many against it, of pairs and of neurons
 	Maps    int    // listed pairs whose maps are computed, the strongest
 	SaveDir string // for a sheet per image; may be empty
+	Store   *cache.Store
 }
 
 // Inputs are the images.
