@@ -20,6 +20,7 @@ const (
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
 	"clipnh ablate":          {"data-path": pictures, "features-save-path": written, "plot": written},
+	"clipnh audit":           {"data-path": pictures, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
 	"clipnh collect":         {"data-path": pictures},
 	"clipnh data subset":     {"data-path": pictures, "save-path": written},
 	"clipnh demo":            {"dir": written},

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -19,6 +20,11 @@ import (
 func (a *auditor) embed(ctx context.Context) error {
 	if n := len(a.Options.Classes); n < 2 {
 		return fmt.Errorf("{classes} has %d, want 2 or more", n)
+	}
+	if a.src.Artefact != nil { // pairs of another block are none that edit could remove
+		if err := a.Artefacts.Check(a.src.Artefact, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {
+			return err
+		}
 	}
 	of := func(path string, texts []string, kind string) ([]float32, error) {
 		e, err := a.Artefacts.UnitEmbeddings(path, artefact.OfModel(a.src.Origin.Weights).Texts(texts), a.src.OutDim)
