@@ -90,7 +90,6 @@ type editOptions struct {
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
-	fs.BoolVar(&o.stage.Writer.Restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")

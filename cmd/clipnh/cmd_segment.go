@@ -39,10 +39,11 @@ existing embeddings (--text-embeddings-path), components that svd wrote, and one
 image or a folder of them (--image), or a data set with label maps (--data-path,
 in the layout of the config).
 
-Prints, for images, the share of each class in all their pixels; for a data set,
-the intersection over union (IoU) of each class, its mean over the classes that occur (mIoU), and
-the share of correct pixels. --show-dir draws the labels over the images, next
-to the true ones; --save-dir writes them as PNG files of class numbers, from 0.
+Prints, for images, the share of each class in all their pixels; for a data
+set, the intersection over union (IoU) of each class, its mean over the classes
+that occur (mIoU), and the share of correct pixels. --show-dir draws the labels
+over the images, next to the true ones; --save-dir writes them as PNG files of
+class numbers, from 0.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run

@@ -195,7 +195,7 @@ func TestMistakes(t *testing.T) {
 		name, want, hint string
 		change           func(rows [][]string) [][]string
 	}{
-		{"missing images", `2 of 18 images are not in SCORES: "a.png", "b.png"`, "", func(rows [][]string) [][]string {
+		{"missing images", `not in SCORES, 2 of 18 images: "a.png", "b.png"`, "", func(rows [][]string) [][]string {
 			return append(rows, []string{"a.png", "ship", "land"}, []string{"b.png", "ship", "land"})
 		}},
 		{"a group of one", `group "sky" of label "ship" has 1 image, want 2 or more`, "leave its image out", func(rows [][]string) [][]string {

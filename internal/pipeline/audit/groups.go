@@ -76,7 +76,7 @@ func (a *auditor) join(names []string) error {
 	}
 	slices.SortFunc(a.images, func(x, y *audited) int { return strings.Compare(x.name, y.name) })
 	if n := a.result.Unlabelled; n > 0 {
-		a.say.Note("%s: no row for %s, which only the means of pairs are over", a.labelled(), ui.Images.Count(int64(n)))
+		a.say.Note("%s: %s without a row, which count for the means of pairs only", a.labelled(), ui.Images.Count(int64(n)))
 	}
 	return a.group()
 }
@@ -143,7 +143,7 @@ func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 		if a.ScoresPath != "" {
 			where = a.ScoresPath
 		}
-		return nil, fmt.Errorf("%s: %d of %d images are not in %s: %s", a.from.Path, len(missing), len(taken), where, fewNames(missing))
+		return nil, fmt.Errorf("%s: not in %s, %d of %d images: %s", a.from.Path, where, len(missing), len(taken), fewNames(missing))
 	}
 	return rows, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -83,9 +84,13 @@ const otherUnits = 256
 // compute computes codes of the units that are asked for, and of others where these
 // are few.
 func (in *inputs) compute(ctx context.Context, way Way, say ui.Reporter) (*description, error) {
+	collected := in.CollectPath
+	if way.Method != describe.TextSpan {
+		collected = "" // another of the ways reads it
+	}
 	c, err := coding.Open(coding.Options{
 		Artefacts: in.Artefacts, PCsPath: in.PCsPath, EmbeddingsPath: in.EmbeddingsPath, Words: in.Words, WordsPath: in.WordsPath,
-		Method: way.Method, Normalize: way.Normalize, Components: in.Components, CollectPath: in.CollectPath, Threads: in.Threads,
+		Method: way.Method, Normalize: way.Normalize, Components: in.Components, CollectPath: collected, Threads: in.Threads,
 	})
 	if err != nil {
 		return nil, err
