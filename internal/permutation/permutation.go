@@ -83,6 +83,9 @@ func NewDesign(groups []int, permuted [][]int) *Design {
 	return d
 }
 
+// Width is how many indicators a design has, one for each contrast and permutation.
+func (d *Design) Width() int { return len(d.largest) }
+
 // Add takes note of the largest correlations that units quantities have with permuted
 // groups. values [N,units] are finite; they become standardised. A quantity that is
 // the same on all images correlates with nothing.

@@ -212,6 +212,7 @@ func TestMistakes(t *testing.T) {
 			}
 			return rows
 		}},
+		{"too many permutations", `label "ship" has 2 groups and 4 images to permute 268435456 times, which is too much`, "give fewer", func(rows [][]string) [][]string { return rows }},
 		{"no group", `line 3: column "group": empty, want a text`, "", func(rows [][]string) [][]string {
 			rows[2][2] = ""
 			return rows
@@ -219,7 +220,9 @@ func TestMistakes(t *testing.T) {
 	}
 	for _, test := range tests {
 		o := c.options(t)
-		o.LabelsPath = table(test.change)
+		if o.LabelsPath = table(test.change); test.name == "too many permutations" {
+			o.Permutations = 1 << 28
+		}
 		_, err := Run(context.Background(), o, silent())
 		want := o.LabelsPath + ": " + strings.ReplaceAll(test.want, "SCORES", c.scores)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {

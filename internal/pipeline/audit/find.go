@@ -117,10 +117,9 @@ func (a *auditor) find(ctx context.Context) ([]survivor, error) {
 	defer progress.Done()
 	classes := len(a.Options.Classes)
 	for _, c := range all {
-		block := min(C, max(minBlock, min(maxBlock, blockValues/len(c.images))))
+		block := min(C, max(minBlock, min(maxBlock, blockValues/max(len(c.images), c.design.Width()))))
 		v, products := make([]float32, block*O), make([]float32, block*classes)
 		values := make([]float32, len(c.images)*block)
-		alone := permutation.NewFamily([]*permutation.Design{c.design})
 		for first := 0; first < H*C; {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -143,9 +142,7 @@ func (a *auditor) find(ctx context.Context) ([]survivor, error) {
 				}
 			})
 			c.design.Add(values, n, a.team) // values are standardised now
-			if first == 0 || n == block {
-				alone = permutation.NewFamily([]*permutation.Design{c.design})
-			}
+			alone := permutation.NewFamily([]*permutation.Design{c.design})
 			kept = append(kept, c.survivors(values, first, n, alone.Least(a.Level, len(c.images)))...)
 			first += n
 			progress.Add(int64(n))

@@ -176,8 +176,31 @@ func (a *auditor) group() error {
 			c.images[i].cell, c.images[i].half = at, place%2
 		}
 	}
+	if err := a.checkDesigns(); err != nil {
+		return err
+	}
 	if !compared {
 		return fmt.Errorf("%s: %w", a.labelled(), errNoContrast)
+	}
+	return nil
+}
+
+// maxIndicators bounds the numbers that the permutations of a label take: 2 GB.
+const maxIndicators = 1 << 29
+
+// checkDesigns refuses labels of so many groups that their permutations would not fit.
+func (a *auditor) checkDesigns() error {
+	groups, images := map[int]int{}, map[int]int{}
+	for _, c := range a.cells {
+		groups[c.label]++
+		images[c.label] += (len(c.images) + 1) / 2
+	}
+	for _, c := range a.cells {
+		if n := groups[c.label] * images[c.label] * a.Permutations; n > maxIndicators {
+			err := fmt.Errorf("%s: label %s has %d groups and %d images to permute %d times, which is too much",
+				a.labelled(), foreign.Quote(c.name), groups[c.label], images[c.label], a.Permutations)
+			return hint.With(err, "give fewer {permutations}, or fewer groups")
+		}
 	}
 	return nil
 }
