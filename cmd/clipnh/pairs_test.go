@@ -112,7 +112,7 @@ func TestInputsBelongTogether(t *testing.T) {
 		return m.make(t)
 	}
 	worlds := map[string]world{
-		"model":  with(func(m *making) { m.model = "model/tiny_openclip.pt" }),
+		"model":  with(func(m *making) { m.model = "model/tiny_sd_bf16.pt" }),
 		"block":  with(func(m *making) { m.lens = true }),
 		"stride": otherStride(t, with(func(m *making) { m.stride = 2 }), base),
 		"texts":  with(func(m *making) { m.texts = others }),

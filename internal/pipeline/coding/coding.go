@@ -74,7 +74,7 @@ func (c *Coding) open() error {
 			c.Indices[i] = i
 		}
 	}
-	facts := artefact.OfModel(artefact.OriginOf(c.PCs.Artefact).Weights).Texts(c.Words)
+	facts := artefact.OfModel(artefact.OriginOf(c.PCs.Artefact)).Texts(c.Words)
 	if c.Embeddings, err = c.Artefacts.Embeddings(c.EmbeddingsPath, facts, c.PCs.OutDim); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (c *Coding) open() error {
 func (c *Coding) Origin() (origin.Origin, error) {
 	from, units := artefact.OriginOf(c.PCs.Artefact), c.PCs.Units
 	o := origin.Origin{
-		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
+		Model: from.Model, Weights: from.Weights, Tensors: from.Tensors, Block: from.Block, Precision: from.Precision, Transformer: from.Transformer, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if c.Method != describe.OMP {
@@ -106,10 +106,11 @@ func (c *Coding) Origin() (origin.Origin, error) {
 	}
 	if o.Weights == "" {
 		words := artefact.OriginOf(c.Embeddings.Artefact)
-		o.Model, o.Weights = words.Model, words.Weights
+		o.Model = words.Model
+		o = o.WithWeights(words)
 	}
 	if units.IsPairs() {
-		o.Mode, o.Code.Heads = "nh", units[0]
+		o.Mode, o.Code.Heads = "nh", units.Shape[0]
 	}
 	if len(c.Units) > 0 {
 		names := make([]string, len(c.Indices))

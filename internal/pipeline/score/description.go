@@ -61,8 +61,8 @@ func (in *inputs) readCodes(path string) (*artefact.Codes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if shape := codes.Units(); shape != nil && !slices.Equal(shape, in.pcs.Units) {
-		return nil, fmt.Errorf("%s: codes of %ss, want %ss, as the components are of", path, shape.Kind(), in.pcs.Units.Kind())
+	if units := codes.Units(); units.Shape != nil && !slices.Equal(units.Shape, in.pcs.Units.Shape) {
+		return nil, fmt.Errorf("%s: codes of %ss, want %ss, as the components are of", path, units.Kind(), in.pcs.Units.Kind())
 	}
 	if err := codes.Want(in.pcs.Units.Count(), len(in.Words)); err != nil {
 		return nil, err

@@ -49,7 +49,7 @@ type ClassScore struct {
 }
 
 // MethodShares is how much of an image each class has, by a method, the
-// largest first and none that has nothing.
+// largest first; those that have nothing come last, in the order of the classes.
 type MethodShares struct {
 	Method  string       `json:"method"`
 	Classes []ClassShare `json:"classes"`

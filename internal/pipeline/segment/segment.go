@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
-	"math"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
@@ -209,8 +208,8 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
 	o.warnNoBackground(say)
-	if o.ShowDir != "" {
-		s.colours = canvas.Palette(len(o.Setup.Classes))
+	if o.ShowDir != "" || o.SaveDir != "" {
+		s.colours = canvas.NamedPalette(result.Classes)
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
@@ -335,12 +334,4 @@ func (s *segmenter) noteSize(t *sizedTower) {
 	if size.Interpolated {
 		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
 	}
-}
-
-// orNil returns a pointer to v, nil if it is NaN.
-func orNil(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
 }
