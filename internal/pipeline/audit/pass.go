@@ -27,7 +27,7 @@ func (a *auditor) embed(ctx context.Context) error {
 		}
 	}
 	of := func(path string, texts []string, kind string) ([]float32, error) {
-		e, err := a.Artefacts.UnitEmbeddings(path, artefact.OfModel(a.src.Origin.Weights).Texts(texts), a.src.OutDim)
+		e, err := a.Artefacts.UnitEmbeddings(path, artefact.OfModel(a.src.Origin).Texts(texts), a.src.OutDim)
 		if err == nil && e.Texts != len(texts) {
 			err = fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", path, e.Texts, len(texts), kind)
 		}
@@ -57,7 +57,7 @@ func (a *auditor) embed(ctx context.Context) error {
 	defer m.Close()
 	if a.src.Artefact != nil {
 		m.Tell(a.say) // else the source of the images has
-		if err := a.Artefacts.Check(a.src.Artefact, artefact.OfModel(m.Hash)); err != nil {
+		if err := a.Artefacts.Check(a.src.Artefact, artefact.OfModel(m.Origin())); err != nil {
 			return hint.With(fmt.Errorf("%w (%s)", err, a.Model), "give the {model} that {scores} were collected with")
 		}
 		if m.Config.OutDim != a.src.OutDim {
