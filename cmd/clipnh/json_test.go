@@ -18,6 +18,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/paper"
+	"github.com/clipnh/clipnh/internal/pipeline/audit"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
@@ -40,6 +41,7 @@ const jsonPage = "../../docs/json.md"
 // several what each is for.
 var jsonResults = map[string][]jsonResult{
 	"ablate":          {{"", evaluate.AblateResult{}}},
+	"audit":           {{"", audit.Result{}}},
 	"collect":         {{"", collect.Result{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},

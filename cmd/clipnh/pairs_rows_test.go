@@ -156,6 +156,19 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
 
+	{"audit", "audit --scores {scores} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
+		" --concepts {words.txt} --text-embeddings-path {words.npy} --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}" +
+		" --permutations 19 --level 0.1 --out OUT", map[string]string{
+		"model": "scores checkpoint classes.npy words.npy codes.npz", "block": "line scores codes.npz", "precision": "scores codes.npz",
+		"texts": "classes.npy classes.txt; codes.npz words.npy words.txt", "order": "classes.npy classes.txt; codes.npz words.npy words.txt",
+		"kind": "line classes.npy"},
+		map[string]string{"stride": "scores codes.npz"}},
+	{"audit a model", "audit --model {checkpoint}" + dataFlags + " --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
+		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
+		"model": "checkpoint classes.npy codes.npz", "block": "line codes.npz", "precision": "line codes.npz",
+		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
+		map[string]string{"stride": "codes.npz"}},
+
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
 		"model": "checkpoint pc0.npy classes.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
 		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy"},

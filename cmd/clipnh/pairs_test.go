@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"maps"
@@ -131,10 +132,11 @@ func TestInputsBelongTogether(t *testing.T) {
 			"mask.npy": "inertia.npy", "mask_n.npy": "inertia_n.npy", "sink.npy": "inertia_n.npy", "classes.npy": "features.npy",
 		}),
 	}
+	labelsFile := groupedLabels(t, data)
 	refused, used, pairs := 0, 0, map[string]bool{}
 	for _, p := range pairings {
 		outside := t.TempDir()
-		places := strings.NewReplacer("OUT", filepath.Join(outside, "out"), "DATA", data, "SCENES", scenes,
+		places := strings.NewReplacer("OUT", filepath.Join(outside, "out"), "DATA", data, "SCENES", scenes, "LABELS", labelsFile,
 			"IMAGE", testutil.Golden("seg/slide.png"), "VOCAB", testutil.Golden("text/toy_merges.txt.gz"))
 		inputs := p.inputs()
 		must(t, exitDone, p.args(func(string) world { return base }, places)...)
@@ -186,6 +188,26 @@ func TestInputsBelongTogether(t *testing.T) {
 		}
 	}
 	t.Logf("%d command lines: %d mixtures of inputs refused, %d pairs of inputs that differ; %d inputs used that may", len(pairings), refused, len(pairs), used)
+}
+
+// groupedLabels is a table of every second image of a labelled data set, with its class
+// as label, and two groups that say nothing.
+func groupedLabels(t *testing.T, data string) string {
+	t.Helper()
+	rows := []string{"image,label,group"}
+	for class, label := range []string{"dog", "cat"} {
+		folder := fmt.Sprint("class", class)
+		images, err := os.ReadDir(filepath.Join(data, "val", folder))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, image := range images {
+			if i%2 == 0 {
+				rows = append(rows, fmt.Sprintf("%s/%s,%s,group%d", folder, image.Name(), label, i/2%2))
+			}
+		}
+	}
+	return writeLines(t, filepath.Join(t.TempDir(), "labels.csv"), rows...)
 }
 
 // sceneFolder is a data set of two scenes with their labels, 0 and 1.

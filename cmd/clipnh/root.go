@@ -36,6 +36,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEditCommand(g),
 			newSegmentCommand(g),
 			newExplainCommand(g),
+			newAuditCommand(g),
 			newShiftCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{

@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
-		"internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
+		"internal/pipeline/audit", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
 		"internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
@@ -77,6 +77,12 @@ var allowed = map[string][]string{
 		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
 		"internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist",
 		"internal/ui", "internal/unit",
+	},
+	"internal/pipeline/audit": {
+		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
+		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/figure",
+		"internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
@@ -141,12 +147,13 @@ var allowed = map[string][]string{
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
 	// Maths: slices in, slices out.
-	"internal/heat":     {"internal/decomp", "internal/kernel", "internal/par"},
-	"internal/describe": {"internal/kernel", "internal/omp", "internal/par"},
-	"internal/lowrank":  {"internal/par"},
-	"internal/omp":      {"internal/kernel", "internal/kernel/cpu", "internal/par"},
-	"internal/rank":     {},
-	"internal/trend":    {"internal/par"},
+	"internal/heat":        {"internal/decomp", "internal/kernel", "internal/par"},
+	"internal/describe":    {"internal/kernel", "internal/omp", "internal/par"},
+	"internal/lowrank":     {"internal/par"},
+	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
+	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par"},
+	"internal/rank":        {},
+	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},

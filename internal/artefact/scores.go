@@ -132,6 +132,22 @@ func (s *Scores) ReadPairs(columns []float32, head, first, n int) error {
 	return nil
 }
 
+// ReadColumns fills columns [len(images),n] with the scores of n pairs, h*C+n from
+// number first on, for some images.
+func (s *Scores) ReadColumns(columns []float32, images []int, first, n int) error {
+	each := int64(s.OV.Heads * s.OV.Neurons)
+	for i, b := range images {
+		row := columns[i*n : (i+1)*n]
+		if err := s.file.ReadFloat32(row, int64(b)*each+int64(first)); err != nil {
+			return err
+		}
+		if j := FirstNonFinite(row); j >= 0 {
+			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), b, unit.Pair(first+j, s.OV.Neurons), row[j])
+		}
+	}
+	return nil
+}
+
 // ImageNames returns the names of the images that a folder has rows of.
 func ImageNames(a *cache.Artefact) ([]string, error) {
 	path, err := a.Payload(ImagesFile)

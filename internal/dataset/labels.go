@@ -27,6 +27,7 @@ type Labelled struct {
 	Image   string   // the name of its file
 	Group   string   // empty where it has none
 	Answers []Answer // to Labels.Names
+	Label   string   // its class; empty where the table has none
 }
 
 // An Answer is yes, no, or not known.
@@ -43,6 +44,7 @@ const (
 type TableOptions struct {
 	Path          string
 	Image, Group  string          // columns; Group may be empty
+	Label         string          // column of classes; may be empty, else it and Group must have a text in every row
 	Labels        []string        // columns
 	LabelOptional map[string]bool // those of Labels that need not be there
 }
@@ -74,6 +76,9 @@ func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
 	if o.Group != "" {
 		wanted, optional = append(wanted, o.Group), append(optional, false)
 	}
+	if o.Label != "" {
+		wanted, optional = append(wanted, o.Label), append(optional, false)
+	}
 	first := len(wanted)
 	for _, name := range o.Labels {
 		wanted, optional = append(wanted, name), append(optional, o.LabelOptional[name])
@@ -87,6 +92,14 @@ func readLabels(r io.Reader, o TableOptions) (*Labels, error) {
 		}
 		if o.Group != "" {
 			k.Group = strings.Clone(fields[1])
+		}
+		if o.Label != "" {
+			k.Label = strings.Clone(fields[first-1])
+			for i, text := range fields[1:first] {
+				if text == "" {
+					return fmt.Errorf("column %q: empty, want a text", wanted[1+i])
+				}
+			}
 		}
 		for i, text := range fields[first:] {
 			answer, ok := answers[strings.ToLower(text)]

@@ -34,7 +34,7 @@ func TestReadTable(t *testing.T) {
 			t.Errorf("%s: %+v", name, l)
 			continue
 		}
-		for i, want := range []Labelled{{"a.jpg", "1991", []Answer{Yes}}, {"b.jpg", "2012", []Answer{No}}} {
+		for i, want := range []Labelled{{"a.jpg", "1991", []Answer{Yes}, ""}, {"b.jpg", "2012", []Answer{No}, ""}} {
 			if k := l.Known[i]; k.Image != want.Image || k.Group != want.Group || !slices.Equal(k.Answers, want.Answers) {
 				t.Errorf("%s: row %d is %+v, want %+v", name, i, k, want)
 			}
@@ -217,5 +217,28 @@ func TestOpenCars(t *testing.T) {
 	list, err := ReadCarAnnotations(testutil.Golden("shift/devkit/cars_test_annos.mat"), 14)
 	if err != nil || len(list) != 48 || list[0] != (CarAnnotation{"00003.png", Unlabelled}) {
 		t.Errorf("test annotations: %d, %v", len(list), err)
+	}
+}
+
+// A table may have a class and a group for every image.
+func TestReadTableOfClasses(t *testing.T) {
+	o := TableOptions{Image: "image", Group: "group", Label: "label"}
+	l, err := readLabels(strings.NewReader("group,image,label\nwater,1.jpg,dog\nland,a/2.jpg, cat \n"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []Labelled{{Image: "1.jpg", Group: "water", Label: "dog"}, {Image: "a/2.jpg", Group: "land", Label: "cat"}} {
+		if got := l.Known[i]; got.Image != want.Image || got.Group != want.Group || got.Label != want.Label {
+			t.Errorf("row %d is %+v, want %+v", i, got, want)
+		}
+	}
+	for _, test := range []struct{ table, want string }{
+		{"image,label\n1.jpg,dog\n", `line 1: no column "group", there are "image", "label"`},
+		{"image,group,label\n1.jpg,,dog\n", `line 2: column "group": empty, want a text`},
+		{"image,group,label\n1.jpg,water,\n", `line 2: column "label": empty, want a text`},
+	} {
+		if _, err := readLabels(strings.NewReader(test.table), o); err == nil || err.Error() != test.want {
+			t.Errorf("%q: %v, want %s", test.table, err, test.want)
+		}
 	}
 }

@@ -30,7 +30,7 @@ func PointBiserial(values []float64, labels []bool) Correlation {
 		}
 	}
 	c := Correlation{R: Pearson(values, numbers), N: len(values)}
-	c.P, c.Log10P = significance(c.R, c.N)
+	c.P, c.Log10P = Significance(c.R, c.N)
 	return c
 }
 
@@ -56,13 +56,13 @@ func constant(x []float64) bool {
 	return true
 }
 
-// significance is P and Log10P of r. With t² = r²·(n-2)/(1-r²) Student's two tails
+// Significance returns P and Log10P of the correlation r of n pairs of numbers. With t² = r²·(n-2)/(1-r²) Student's two tails
 // are
 //
 //	P = I_{1-r²}((n-2)/2, 1/2)
 //
 // where I is the regularised incomplete beta function.
-func significance(r float64, n int) (p, log10 float64) {
+func Significance(r float64, n int) (p, log10 float64) {
 	if n < 3 || math.IsNaN(r) {
 		return math.NaN(), math.NaN()
 	}

@@ -94,7 +94,7 @@ func TestPearsonFarFromZero(t *testing.T) {
 func TestLogTailMeets(t *testing.T) {
 	for _, n := range []int{5, 50, 500, 5000} {
 		for _, r := range []float64{0.3, 0.6, 0.9} {
-			p, log10 := significance(r, n)
+			p, log10 := Significance(r, n)
 			if p < 1e-250 {
 				continue
 			}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/audit"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const auditHelp = `
+Says whether a zero-shot classifier relies on the wrong thing, such as the
+background, which pairs carry that, and what is left when they are removed.
+
+Images have a label, one of --classes, and a group, such as what is behind the
+thing: in a table with columns image, label and group (--labels-csv), or by the
+folders that they lie in, LABEL/GROUP/ (without it). Every row of the table must
+be of an image; images are known by name. Scores are what collect wrote
+(--scores), or are computed (--model and --data-path), and kept in a temporary
+file meanwhile.
+
+It prints
+  - the accuracy of each group, the worst one, and the gap to the mean;
+  - the pairs whose share of the margin goes with the group, among images of the
+    same label. The margin is the logit of the label less that of the strongest
+    other class, a sum over pairs; r is the point-biserial correlation of a
+    pair's share and the group, and P says how likely any of the pairs has one
+    as significant by chance: groups are permuted within labels --permutations
+    times. Pairs of P at most --level are found, those first that widen the
+    difference between the groups' margins most;
+  - the accuracy of the worst group and the mean as 1, 2, 5, 10, 20, 50, ... of
+    those that widen differences are mean-ablated;
+  - the command that makes the checkpoint without the chosen number of them.
+
+Each group is split in half at random (--seed). Pairs, and how many to remove,
+are chosen on one half; the accuracies without them are of the other.
+
+With --concepts, it also has the correlation of the image's cosine with each
+concept and the group, and the cosines of pairs with concepts. With
+--decomposition-save-path, codes that sparse wrote, pairs have words.
+
+Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
+everything, also printed by --json; curve.png, the accuracies; and pairs.png,
+images of the first pairs, where image files are given (with --scores, those of
+--data-path). Nothing is written if something is wrong.`
+
+func newAuditCommand(g *globalOptions) *cobra.Command {
+	var opts auditOptions
+	cmd := &cobra.Command{
+		Use:   "audit --scores PATH --classes NAMES --labels-csv FILE --out DIR",
+		Short: "Find pairs that a classifier should not rely on",
+		Long:  auditHelp,
+		Example: "clipnh audit --scores caches/birds --labels-csv birds.csv \\\n" +
+			"  --classes \"waterbird,landbird\" --concepts \"water,land\" \\\n" +
+			"  --model RN50x16 --vocab vocab --out birds-audit\n" +
+			"clipnh audit --model RN50x16 --data-path photos --classes \"dog,wolf\" \\\n" +
+			"  --imagenet-zeroshot-path caches/dogs.npy --out dogs-audit",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runAudit(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// auditOptions is everything the audit command can be told: the stage's options, which
+// most flags set, and texts from which others are made.
+type auditOptions struct {
+	sourceOptions
+	stage audit.Options
+
+	classes, concepts, templates, wordsPath string
+	useTemplates                            bool
+	list                                    int
+}
+
+func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
+	s := &o.stage
+	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
+	modelFlag(fs, &o.from.Model)
+	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of the images")
+	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
+	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
+	fs.StringVar(&s.LabelsPath, "labels-csv", "", "`FILE` with columns image, label and group (default images lie in LABEL/GROUP/)")
+	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, a file of them, IN or PC")
+	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.concepts, "concepts", "", "`NAMES` of concepts that groups may be about, such as \"water,land\", or a file of them")
+	fs.StringVar(&s.ConceptsPath, "text-embeddings-path", "", "`FILE` of embeddings of the concepts, instead of --vocab, .npy or .pt")
+	vocabFlag(fs, &s.Vocab)
+	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
+	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
+	fs.IntVar(&s.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
+	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
+	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
+	fs.IntVar(&o.list, "list", 10, "print the `N` first pairs; --json has all")
+	fs.IntVar(&s.Sheets, "sheet-pairs", 10, "draw the images of the `N` first pairs")
+	fs.IntVar(&s.TopImages, "top-images", 8, "name and draw the `N` strongest images of each pair")
+	fs.StringVar(&s.Dir, "out", "", "`DIR` for the page")
+	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
+	imageFlags(fs, &o.from.Images)
+}
+
+func (o *auditOptions) validate() error {
+	s, embeds := &o.stage, o.stage.ClassesPath == "" || o.concepts != "" && o.stage.ConceptsPath == ""
+	if err := require("--classes", o.classes, "--out", s.Dir); err != nil {
+		return err
+	}
+	switch {
+	case o.from.ScoresPath == "" && (o.from.Model == "" || o.from.Data.Path == ""):
+		return errors.New("no images given: want --scores, or --model and --data-path")
+	case embeds && (o.from.Model == "" || s.Vocab == ""):
+		return errors.New("texts are embedded with --model and --vocab: want both, or --imagenet-zeroshot-path (of concepts, --text-embeddings-path)")
+	case !o.useTemplates && o.templates != "":
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
+		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	case len(s.DecompositionPaths) > 1:
+		return errors.New("--decomposition-save-path is given twice: want one, of pairs")
+	case !(s.Level > 0 && s.Level < 1):
+		return fmt.Errorf("--level %g: want a number between 0 and 1", s.Level)
+	case s.Permutations < 1 || s.Permutations > maxPermutations:
+		return fmt.Errorf("--permutations %d: want 1 to %d", s.Permutations, maxPermutations)
+	case s.TopImages > maxTopImages:
+		return fmt.Errorf("--top-images %d: want 0 to %d", s.TopImages, maxTopImages)
+	case s.Sheets > maxSheetPairs:
+		return fmt.Errorf("--sheet-pairs %d: want 0 to %d", s.Sheets, maxSheetPairs)
+	}
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{{"list", o.list, 0}, {"sheet-pairs", s.Sheets, 0}, {"top-images", s.TopImages, 0}, {"num-components", s.Components, 1}} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
+		}
+	}
+	err := o.given.refuseIn(
+		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
+		rule{o.concepts == "", "without --concepts", []string{"text-embeddings-path"}},
+		rule{len(s.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{o.from.ScoresPath != "" && o.from.Data.Path == "", "without image files (--data-path)", []string{"sheet-pairs"}})
+	if err != nil {
+		return err
+	}
+	return o.sourceOptions.validate()
+}
+
+// Bounds of flags; more would say no more, or make figures that nothing shows.
+const (
+	maxPermutations = 100000
+	maxTopImages    = 64
+	maxSheetPairs   = 200
+)
+
+// pipeline returns the options of the stage, with the files of classes, concepts, words
+// and templates read.
+func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
+	s := o.stage
+	s.Options, s.Threads, s.Store, s.CommandLines = o.images(g), g.workers(), g.files, o.editLines
+	var err error
+	if s.Texts.Classes, err = parseNames(o.classes, g.printer); err != nil {
+		return s, err
+	}
+	if o.concepts != "" {
+		if s.Concepts, err = parseNames(o.concepts, g.printer); err != nil {
+			return s, err
+		}
+	}
+	if o.wordsPath != "" {
+		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+			return s, err
+		}
+	}
+	if s.ClassesPath == "" || o.concepts != "" && s.ConceptsPath == "" {
+		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+		s.Templates, err = prompts.prompts(g.printer)
+	}
+	return s, err
+}
+
+// editLines are the command lines that make the checkpoint without pairs: edit, and where
+// there are no collected scores, before it what has the means of the same images.
+func (o *auditOptions) editLines(pairs []string) []string {
+	of, means := cmp.Or(o.from.Model, "FILE"), o.from.ScoresPath
+	var lines []string
+	if means == "" {
+		means = filepath.Join(o.stage.Dir, "means")
+		collect := []string{"clipnh", "collect", "--mean", "--model", of, "--dataset", o.from.Data.Kind, "--data-path", o.from.Data.Path}
+		if o.from.Stride > 1 {
+			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
+		}
+		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
+	}
+	return append(lines, ui.ShellLine([]string{
+		"clipnh", "edit", "--model", of, "--remove", strings.Join(pairs, ","), "--scores", means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"),
+	}))
+}
+
+func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
+	o, err := opts.pipeline(g)
+	if err != nil {
+		return err
+	}
+	result, err := audit.Run(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printAudit(result, opts.list, g.printer)
+	}
+	if n := len(result.Skipped); err == nil && n > 0 {
+		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	}
+	return err
+}
+
+func printAudit(r *audit.Result, list int, p *ui.Printer) error {
+	groups := ui.NewTable(ui.Left("label"), ui.Left("group"), ui.Right("images"), ui.Right("accuracy %"), ui.Right("mean margin"))
+	for _, g := range r.Before.Groups {
+		groups.Row(g.Label, g.Group, fmt.Sprint(g.Images), fmt.Sprintf("%.1f", 100*g.Accuracy), fmt.Sprintf("%.2f", g.Margin))
+	}
+	summary := ui.NewTable(ui.Left(""), ui.Left(""))
+	worst := r.Before.Groups[r.Before.Group]
+	summary.Row("mean accuracy", fmt.Sprintf("%.1f %%", 100*r.Before.Mean))
+	summary.Row("worst group", fmt.Sprintf("%.1f %%, %s in %s; gap %.1f points", 100*r.Before.Worst, worst.Label, worst.Group, 100*r.Before.Gap))
+	summary.Row("pairs", fmt.Sprintf("%d of %d go with groups, P at most %g", r.Found, r.Heads*r.Neurons, r.Level))
+	if r.Chosen > 0 {
+		summary.Row("removed", fmt.Sprintf("%d: on the other half, worst group %.1f %% (before %.1f %%), mean %.1f %% (before %.1f %%)",
+			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean))
+	}
+	summary.Row("page", strings.Join(r.Files, ", "))
+	err := errors.Join(p.Table(groups), p.Text("\n"), p.Table(summary))
+	if n := min(list, len(r.Pairs)); n > 0 {
+		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n])))
+	}
+	if len(r.Curve) > 1 {
+		t := ui.NewTable(ui.Right("pairs removed"), ui.Right("worst group %"), ui.Right("mean %"))
+		for _, c := range r.Curve {
+			t.Row(fmt.Sprint(c.Removed), fmt.Sprintf("%.1f", 100*c.Worst), fmt.Sprintf("%.1f", 100*c.Mean))
+		}
+		err = errors.Join(err, p.Text("\n"), p.Table(t))
+	}
+	for i, line := range r.Commands {
+		if i == 0 {
+			line = "\n" + line
+		}
+		err = errors.Join(err, p.Text(line+"\n"))
+	}
+	return errors.Join(err, printRounding(p, r.Rounding))
+}
+
+func auditedPairs(pairs []audit.Pair) *ui.Table {
+	columns := []ui.Column{ui.Left("pair"), ui.Right("effect"), ui.Right("r"), ui.Right("P"), ui.Left("label"), ui.Left("group")}
+	words := slices.ContainsFunc(pairs, func(x audit.Pair) bool { return len(x.Words) > 0 })
+	if words {
+		columns = append(columns, ui.Left("words"))
+	}
+	t := ui.NewTable(columns...)
+	for _, x := range pairs {
+		row := []string{x.Unit, fmt.Sprintf("%+.3f", x.Effect), fmt.Sprintf("%+.3f", x.R), fmt.Sprintf("%.3g", x.P), x.Label, x.Group}
+		if words {
+			row = append(row, signedWords(x.Words))
+		}
+		t.Row(row...)
+	}
+	return t
+}

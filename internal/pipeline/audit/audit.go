@@ -1,0 +1,188 @@
+// Package audit says whether a zero-shot classifier relies on what images of a class
+// have in common beside it, such as a background: it measures accuracy per group of
+// images, finds the pairs whose share of the margin goes with the groups, and measures
+// what is left of the difference when they are mean-ablated.
+//
+// Pairs are chosen on one half of the images, and what their removal changes is
+// measured on the other.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/permutation"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options says what to audit, and how.
+type Options struct {
+	// Source is what collect wrote, or a model and a data set. With scores, its model
+	// only embeds texts, and its data set is where sheets have the images from.
+	source.Options
+	Threads int
+	Store   *cache.Store
+
+	LabelsPath string // table with columns image, label and group; empty: images lie in LABEL/GROUP/
+
+	Texts
+	artefact.WordsOptions // of pairs
+
+	Level        float64 // pairs are found whose corrected probability is at most this
+	Permutations int
+	Seed         uint64 // of the halves and the permutations
+	TopImages    int    // named and drawn of each pair
+	Sheets       int    // pairs that are drawn, the first ones
+	Dir          string // for the page
+
+	// CommandLines spells the command lines that make the checkpoint without some pairs.
+	CommandLines func(pairs []string) []string
+}
+
+// Texts are the classes and concepts, and where their embeddings come from.
+type Texts struct {
+	Classes      []string
+	ClassesPath  string // embeddings of the classes, [M,O]; or else
+	Vocab        string // of texts that the model embeds
+	Templates    []textlist.Template
+	Concepts     []string // may be empty
+	ConceptsPath string   // embeddings of the concepts; may be empty
+}
+
+// maxPairs bounds the pairs that are followed up, each of which takes a pass over a
+// column of scores.
+const maxPairs = 1000
+
+// Run audits, and writes the page only when all is known. Images that cannot be read
+// are named and left out.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if 1/float64(1+o.Permutations) > o.Level {
+		return nil, fmt.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
+	}
+	if err := o.canWrite(); err != nil {
+		return nil, err
+	}
+	var labels *dataset.Labels
+	if o.LabelsPath != "" {
+		var err error
+		if labels, err = dataset.ReadTable(dataset.TableOptions{Path: o.LabelsPath, Image: "image", Label: "label", Group: "group"}); err != nil {
+			return nil, err
+		}
+	}
+	from := o.Options
+	if o.ScoresPath != "" {
+		if artefact.IsDense(o.ScoresPath) {
+			return nil, fmt.Errorf("%s: contributions that are written out, want a folder of scores", o.ScoresPath)
+		}
+		from.Model, from.Data = "", dataset.Options{}
+	}
+	src, err := source.Open(ctx, from, o.Threads, say)
+	if err != nil {
+		return nil, err
+	}
+	defer src.Close()
+	a := &auditor{Options: o, src: src, say: say, team: par.NewTeam(o.Threads), from: labels}
+	defer a.close()
+	return a.run(ctx)
+}
+
+// An auditor is a Run under way.
+type auditor struct {
+	Options
+	src  *source.Source
+	say  ui.Reporter
+	team par.Team
+	from *dataset.Labels // nil: names tell
+
+	classes, concepts []float32 // unit vectors, [M,O]
+	words             *artefact.UnitWords
+	data              *dataset.Dataset // images of sheets; nil: none
+
+	rows   columns    // scores of all images of the source
+	means  []float64  // of these scores, [H,C]
+	images []*audited // that are audited, in the order of their names
+	cells  []cell
+
+	contrasts []*contrasts
+	family    *permutation.Family // of all pairs and contrasts
+	result    Result
+}
+
+func (a *auditor) run(ctx context.Context) (*Result, error) {
+	var err error
+	if err = a.embed(ctx); err != nil {
+		return nil, err
+	}
+	if a.words, err = a.Artefacts.UnitWords(a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, ""); err != nil {
+		return nil, err
+	}
+	if a.src.Artefact != nil { // before any image is looked at, what can be wrong with the labels
+		names, err := artefact.ImageNames(a.src.Artefact)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.join(names); err != nil {
+			return nil, err
+		}
+	} else if err := a.joinListed(); err != nil {
+		return nil, err
+	}
+	if a.src.Artefact != nil && a.Data.Path != "" {
+		if a.data, err = dataset.Open(ctx, a.Data); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.pass(ctx); err != nil {
+		return nil, err
+	}
+	a.describe()
+	found, err := a.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.follow(ctx, found); err != nil {
+		return nil, err
+	}
+	if err := a.remove(ctx); err != nil {
+		return nil, err
+	}
+	a.commands()
+	return &a.result, a.write(ctx)
+}
+
+func (a *auditor) close() {
+	if a.rows != nil {
+		a.rows.close()
+	}
+}
+
+// describe fills in what was audited.
+func (a *auditor) describe() {
+	r := &a.result
+	r.Model, r.Weights, r.Scores, r.Labels = a.src.Origin.Model, a.src.Origin.Weights, a.ScoresPath, a.LabelsPath
+	r.Classes, r.Heads, r.Neurons = a.Options.Classes, a.src.Heads, a.src.Neurons
+	r.Images, r.MeanImages, r.Level, r.Permutations, r.Seed, r.Dir = len(a.images), a.result.MeanImages, a.Level, a.Permutations, a.Seed, filepath.Clean(a.Dir)
+	for _, i := range a.images {
+		r.Half[i.half]++
+	}
+	r.Before = a.accuracies(func(*audited) bool { return true }, func(i *audited) int { return i.predicted })
+}
+
+var errNoContrast = errors.New("no label has images of two groups, so there is nothing to compare")
+
+// familyOf is the family of all contrasts.
+func familyOf(all []*contrasts) *permutation.Family {
+	designs := make([]*permutation.Design, len(all))
+	for i, c := range all {
+		designs[i] = c.design
+	}
+	return permutation.NewFamily(designs)
+}

@@ -1,0 +1,147 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/trend"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// follow computes exactly, one by one, how found pairs go with every contrast, and
+// orders them.
+func (a *auditor) follow(ctx context.Context, found []survivor) error {
+	r := &a.result
+	r.Pairs, r.Contrasts = []Pair{}, append([]Contrast{}, r.Contrasts...)
+	seen := map[int]bool{}
+	for _, s := range found {
+		if seen[s.pair] {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		seen[s.pair] = true
+		if r.Found++; len(r.Pairs) == maxPairs {
+			continue
+		}
+		p, err := a.pair(s.pair)
+		if err != nil {
+			return err
+		}
+		if p.P <= a.Level {
+			r.Pairs = append(r.Pairs, *p)
+		} else {
+			r.Found--
+		}
+	}
+	if r.Found > len(r.Pairs) {
+		a.say.Note("%d pairs go with groups; the %d most significant are followed up", r.Found, len(r.Pairs))
+	}
+	slices.SortStableFunc(r.Pairs, func(x, y Pair) int {
+		return cmp.Or(cmp.Compare(y.Effect, x.Effect), cmp.Compare(x.index, y.index))
+	})
+	return nil
+}
+
+// pair describes a pair.
+func (a *auditor) pair(u int) (*Pair, error) {
+	C := a.src.Neurons
+	p := &Pair{Unit: unit.Pair(u, C), Index: u, index: u, P: math.Inf(1), Words: a.words.Pair(u)}
+	if p.Words == nil {
+		p.Words = p.Words[:0:0]
+	}
+	v := a.direction(u)
+	products := make([]float64, len(a.Options.Classes))
+	for c := range products {
+		products[c] = dot(v, a.classes[c*len(v):(c+1)*len(v)])
+	}
+	count := 0.0
+	for _, c := range a.contrasts {
+		scores := make([]float32, len(c.rows))
+		if err := a.rows.ReadColumns(scores, c.rows, u, 1); err != nil {
+			return nil, err
+		}
+		shares := make([]float64, len(scores))
+		for i, s := range scores {
+			image := c.images[i]
+			shares[i] = attribution.Scale * float64(s) * (products[image.label] - products[image.rival]) / image.length
+		}
+		for at, ahead := range c.indicate {
+			fit := Fit{Label: a.Options.Classes[c.label], Group: c.groupAhead(at), P: 1}
+			if r := trend.PointBiserial(shares, ahead); !math.IsNaN(r.R) {
+				fit.R, fit.P = r.R, a.family.P(r.R, r.N)
+			}
+			sums, n := [2]float64{}, [2]float64{}
+			for i, yes := range ahead {
+				side := 0
+				if yes {
+					side = 1
+				}
+				sums[side] += shares[i]
+				n[side]++
+			}
+			fit.Effect = sums[1]/n[1] - sums[0]/n[0]
+			p.Effect += fit.Effect
+			count++
+			if fit.P < p.P || fit.P == p.P && math.Abs(fit.R) > math.Abs(p.R) {
+				p.R, p.P, p.Label, p.Group = fit.R, fit.P, fit.Label, fit.Group
+			}
+			p.Fits = append(p.Fits, fit)
+		}
+	}
+	p.Effect /= count
+	p.Widens = p.Effect > 0
+	length := decomp.Norm(v)
+	for m, concept := range a.Options.Concepts {
+		if length > 0 {
+			p.Concepts = append(p.Concepts, Closeness{concept, dot(v, a.concepts[m*len(v):(m+1)*len(v)]) / length})
+		}
+	}
+	return p, a.top(p)
+}
+
+// direction is v of a pair.
+func (a *auditor) direction(u int) []float32 {
+	C := a.src.Neurons
+	v := make([]float32, a.src.OutDim)
+	a.src.OV.Directions(v, u/C, u%C, u%C+1, a.team)
+	return v
+}
+
+func dot(x, y []float32) float64 {
+	sum := 0.0
+	for i, v := range x {
+		sum += float64(v) * float64(y[i])
+	}
+	return sum
+}
+
+// top fills in the images of largest |s|; of equal ones the first.
+func (a *auditor) top(p *Pair) error {
+	rows := make([]int, len(a.images))
+	for i, image := range a.images {
+		rows[i] = image.row
+	}
+	scores := make([]float32, len(rows))
+	if err := a.rows.ReadColumns(scores, rows, p.index, 1); err != nil {
+		return err
+	}
+	order := make([]int, len(rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(math.Abs(float64(scores[j])), math.Abs(float64(scores[i])))
+	})
+	p.Top = []Top{}
+	for _, i := range order[:min(a.TopImages, len(order))] {
+		image := a.images[i]
+		p.Top = append(p.Top, Top{image.name, a.Options.Classes[image.label], image.group, float64(scores[i])})
+	}
+	return nil
+}

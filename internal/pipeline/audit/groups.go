@@ -1,0 +1,235 @@
+package audit
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// An audited image is one with a label and a group.
+type audited struct {
+	name         string
+	row          int // among the images of the source
+	label        int // class
+	labelName    string
+	group        string
+	cell, half   int       // see halves
+	feature      []float64 // [O]
+	length       float64   // of the feature, |f|
+	predicted    int       // class
+	rival        int       // the strongest class beside label
+	margin       float64   // logit of the label less that of the rival
+	conceptShare []float64 // cosines with concepts
+}
+
+// A cell is a group of a label.
+type cell struct {
+	label  int
+	name   string // of the label, as it was given
+	group  string
+	images []*audited
+}
+
+// joinListed joins labels with the images of a model, before any is looked at.
+func (a *auditor) joinListed() error {
+	names := make([]string, len(a.src.Items))
+	for i, item := range a.src.Items {
+		names[i] = item.Name
+	}
+	if err := a.join(names); err != nil {
+		return err
+	}
+	a.data = &dataset.Dataset{Items: a.src.Items}
+	return nil
+}
+
+// join finds the label and group of images by their names.
+func (a *auditor) join(names []string) error {
+	rows, err := a.known(names)
+	if err != nil {
+		return err
+	}
+	classes := map[string]int{}
+	for i, c := range a.Options.Classes {
+		if at, twice := classes[plain(c)]; twice {
+			return fmt.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(a.Options.Classes[at]), foreign.Quote(c))
+		}
+		classes[plain(c)] = i
+	}
+	for i, k := range rows {
+		if k == nil {
+			a.result.Unlabelled++
+			continue
+		}
+		label, ok := classes[plain(k.Label)]
+		if !ok {
+			return fmt.Errorf("%s: label %s of image %s is not among the %d {classes}: %s", a.labelled(), foreign.Quote(k.Label), foreign.Name(k.Image), len(classes), fewNames(a.Options.Classes))
+		}
+		a.images = append(a.images, &audited{name: names[i], row: i, label: label, labelName: k.Label, group: k.Group})
+	}
+	slices.SortFunc(a.images, func(x, y *audited) int { return strings.Compare(x.name, y.name) })
+	if n := a.result.Unlabelled; n > 0 {
+		a.say.Note("%s: %s without a row, which count for the means of pairs only", a.labelled(), ui.Images.Count(int64(n)))
+	}
+	return a.group()
+}
+
+// plain is a class's name as a folder or a table may have it.
+func plain(name string) string {
+	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
+}
+
+// labelled is where labels are from.
+func (a *auditor) labelled() string {
+	switch {
+	case a.from != nil:
+		return a.from.Path
+	case a.ScoresPath != "":
+		return a.ScoresPath
+	}
+	return a.Data.Path
+}
+
+// known returns what is known of each image; nil: nothing. Without a table, the folders
+// of an image are its label and its group. Each row of a table must be of an image,
+// but for those that were skipped when scores were collected.
+func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
+	rows := make([]*dataset.Labelled, len(names))
+	if a.from == nil {
+		for i, name := range names {
+			parts := strings.Split(name, "/")
+			if len(parts) < 3 {
+				err := fmt.Errorf("%s: image %s does not lie in folders LABEL/GROUP", a.labelled(), foreign.Name(name))
+				return nil, hint.With(err, "give its label and group in {labels-csv}, a table with columns image, label and group")
+			}
+			rows[i] = &dataset.Labelled{Image: name, Label: parts[len(parts)-3], Group: parts[len(parts)-2]}
+		}
+		return rows, nil
+	}
+	joined, err := a.from.Join(names)
+	if err != nil {
+		return nil, err
+	}
+	taken := make([]bool, len(a.from.Known))
+	for i, at := range joined {
+		if at >= 0 {
+			rows[i], taken[at] = &a.from.Known[at], true
+		}
+	}
+	skipped := map[string]source.Skipped{}
+	if a.src.Artefact != nil {
+		for _, s := range a.src.Artefact.Manifest.Skipped {
+			skipped[s.Name] = s
+		}
+	}
+	var missing []string
+	for i, k := range a.from.Known {
+		if s, was := skipped[k.Image]; was && !taken[i] {
+			a.say.Warn("skipped: %s: %s", s.Name, s.Reason)
+			a.result.Skipped = append(a.result.Skipped, s)
+		} else if !taken[i] {
+			missing = append(missing, k.Image)
+		}
+	}
+	if len(missing) > 0 {
+		where := a.Data.Path
+		if a.ScoresPath != "" {
+			where = a.ScoresPath
+		}
+		return nil, fmt.Errorf("%s: not in %s, %d of %d images: %s", a.from.Path, where, len(missing), len(taken), fewNames(missing))
+	}
+	return rows, nil
+}
+
+// group puts images into cells, and each cell's into halves, at random.
+func (a *auditor) group() error {
+	for _, i := range a.images {
+		at := slices.IndexFunc(a.cells, func(c cell) bool { return c.label == i.label && c.group == i.group })
+		if at < 0 {
+			at = len(a.cells)
+			a.cells = append(a.cells, cell{label: i.label, name: a.Options.Classes[i.label], group: i.group})
+		}
+		a.cells[at].images = append(a.cells[at].images, i)
+	}
+	slices.SortFunc(a.cells, func(x, y cell) int {
+		if x.label != y.label {
+			return x.label - y.label
+		}
+		return strings.Compare(x.group, y.group)
+	})
+	compared := false
+	for at, c := range a.cells {
+		compared = compared || at > 0 && a.cells[at-1].label == c.label
+		if len(c.images) < 2 {
+			err := fmt.Errorf("%s: group %s of label %s has 1 image, want 2 or more", a.labelled(), foreign.Quote(c.group), foreign.Quote(c.name))
+			return hint.With(err, "leave its image out, or put it into another group: pairs are chosen on one half of each group, and measured on the other")
+		}
+		random := rand.New(rand.NewPCG(a.Seed, uint64(at)))
+		for place, i := range random.Perm(len(c.images)) {
+			c.images[i].cell, c.images[i].half = at, place%2
+		}
+	}
+	if err := a.checkDesigns(); err != nil {
+		return err
+	}
+	if !compared {
+		return fmt.Errorf("%s: %w", a.labelled(), errNoContrast)
+	}
+	return nil
+}
+
+// maxIndicators bounds the numbers that the permutations of a label take: 2 GB.
+const maxIndicators = 1 << 29
+
+// checkDesigns refuses labels of so many groups that their permutations would not fit.
+func (a *auditor) checkDesigns() error {
+	groups, images := map[int]int{}, map[int]int{}
+	for _, c := range a.cells {
+		groups[c.label]++
+		images[c.label] += (len(c.images) + 1) / 2
+	}
+	for _, c := range a.cells {
+		if n := groups[c.label] * images[c.label] * a.Permutations; n > maxIndicators {
+			err := fmt.Errorf("%s: label %s has %d groups and %d images to permute %d times, which is too much",
+				a.labelled(), foreign.Quote(c.name), groups[c.label], images[c.label], a.Permutations)
+			return hint.With(err, "give fewer {permutations}, or fewer groups")
+		}
+	}
+	return nil
+}
+
+// accuracies are those of the images that are of interest, by what is predicted.
+func (a *auditor) accuracies(of func(*audited) bool, predicted func(*audited) int) Accuracies {
+	acc := Accuracies{Worst: 1, Groups: make([]Group, len(a.cells))}
+	images, correct := 0, 0
+	for at, c := range a.cells {
+		g := &acc.Groups[at]
+		g.Label, g.Group = c.name, c.group
+		for _, i := range c.images {
+			if !of(i) {
+				continue
+			}
+			g.Images++
+			g.Margin += i.margin
+			if predicted(i) == i.label {
+				g.Correct++
+			}
+		}
+		g.Margin /= float64(g.Images)
+		g.Accuracy = float64(g.Correct) / float64(g.Images)
+		if at == 0 || g.Accuracy < acc.Worst {
+			acc.Worst, acc.Group = g.Accuracy, at
+		}
+		images, correct = images+g.Images, correct+g.Correct
+	}
+	acc.Mean = float64(correct) / float64(images)
+	acc.Gap = acc.Mean - acc.Worst
+	return acc
+}

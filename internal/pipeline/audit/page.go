@@ -1,0 +1,206 @@
+package audit
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
+
+// The files of a page, below Options.Dir.
+const (
+	pageFile  = "audit.md"
+	jsonFile  = "audit.json"
+	curveFile = "curve.png"
+	sheetFile = "pairs.png"
+)
+
+// pageMark is the first line of a page, by which it is known as ours.
+const pageMark = "<!-- Written by clipnh audit -->\n"
+
+// shownPairs is how many pairs the page lists; the JSON document has all.
+const shownPairs = 20
+
+// A page is what an audit in Markdown says.
+type page struct {
+	*Result
+	labels          string // where they are from
+	words, concepts bool   // of pairs
+	drawn           bool   // whether there is a sheet
+	sheets          int    // pairs whose images are named
+	anyModel        bool   // the commands name no checkpoint
+}
+
+// write writes the page.
+func (p *page) write(b *bytes.Buffer) {
+	r := p.Result
+	line := func(format string, args ...any) { fmt.Fprintf(b, format+"\n", args...) }
+	b.WriteString(pageMark)
+	line("# Audit of a zero-shot classifier\n")
+	line("%s\n", r.verdict())
+	line("| | |\n|---|---|")
+	line("| model | %s |", cellText(r.Model))
+	line("| weights, SHA-256 | %s |", cellText(r.Weights))
+	if r.Scores != "" {
+		line("| scores | %s |", cellText(r.Scores))
+	}
+	line("| labels | %s |", cellText(p.labels))
+	line("| classes | %s |", cellText(fewNames(r.Classes)))
+	line("| images | %d: pairs are chosen on %d, effects measured on the other %d |", r.Images, r.Half[choosing], r.Half[measuring])
+	line("| pairs tried | %d, in %d comparisons of groups |", r.Heads*r.Neurons, len(r.Contrasts))
+	line("| permutations, level, seed | %d, %g, %d |", r.Permutations, r.Level, r.Seed)
+	if len(r.Skipped) > 0 {
+		line("| images left out | %d, which could not be read |", len(r.Skipped))
+	}
+
+	line("\n## Accuracy by group\n")
+	line("All images, the model as it is. The margin is the logit of the label less that of the strongest other class.\n")
+	line("| label | group | images | accuracy %% | mean margin |\n|---|---|---:|---:|---:|")
+	for _, g := range r.Before.Groups {
+		line("| %s | %s | %d | %.1f | %.2f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, g.Margin)
+	}
+	worst := r.Before.Groups[r.Before.Group]
+	line("\nMean accuracy is %.1f %%. The worst group is %s of label %s, with %.1f %%: a gap of %.1f points.",
+		100*r.Before.Mean, cellText(worst.Group), cellText(worst.Label), 100*r.Before.Worst, 100*r.Before.Gap)
+
+	p.writeConcepts(line)
+	p.writePairs(line)
+	if len(r.Curve) < 2 {
+		return
+	}
+	line("\n## What is left without them\n")
+	line("The pairs above that widen differences are mean-ablated, in their order. How many is chosen on the half that they were chosen on, by the accuracy of its worst group; the accuracies below are of the other half.\n")
+	line("![Accuracy over pairs removed](%s)\n", curveFile)
+	line("| pairs removed | worst group %% | mean %% | choosing half: worst group %% | mean %% |\n|---:|---:|---:|---:|---:|")
+	for _, c := range r.Curve {
+		mark := ""
+		if c.Removed == r.Chosen {
+			mark = " (chosen)"
+		}
+		line("| %d%s | %.1f | %.1f | %.1f | %.1f |", c.Removed, mark, 100*c.Worst, 100*c.Mean, 100*c.Choosing.Worst, 100*c.Choosing.Mean)
+	}
+	if r.Chosen == 0 {
+		line("\nNo number of pairs improves the worst group of the choosing half, so nothing is chosen.")
+		return
+	}
+	line("\n| label | group | images | accuracy before %% | after %% |\n|---|---|---:|---:|---:|")
+	for i, g := range r.Untouched.Groups {
+		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
+	}
+	line("\nThis makes the checkpoint without the %d chosen pairs:\n", r.Chosen)
+	for _, c := range r.Commands {
+		line("    %s", c)
+	}
+	if p.anyModel {
+		line("\nFILE is the checkpoint that the scores were collected with (SHA-256 above).")
+	}
+}
+
+// verdict is what was found, in a sentence or two.
+func (r *Result) verdict() string {
+	if r.Found == 0 {
+		return fmt.Sprintf("No pair's share of the margin goes with the groups, at the level of %g after correction for all pairs tried.", r.Level)
+	}
+	text := fmt.Sprintf("%d of %d pairs go with the groups, at the level of %g after correction for all pairs tried.", r.Found, r.Heads*r.Neurons, r.Level)
+	if r.Chosen > 0 {
+		text += fmt.Sprintf(" Without %d of them, the worst group's accuracy on images that they were not chosen on is %.1f %%, before %.1f %%; mean accuracy is %.1f %%, before %.1f %%.",
+			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean)
+	}
+	return text
+}
+
+func (p *page) writeConcepts(line func(string, ...any)) {
+	if !p.concepts {
+		return
+	}
+	line("\n## Concepts\n")
+	line("How the image's cosine with a concept goes with the group, within a label, on the choosing half: point-biserial r, positive where the group's images are closer to the concept. P is that of each comparison alone.\n")
+	line("| label | group | concept | r | P |\n|---|---|---|---:|---:|")
+	for _, c := range p.Contrasts {
+		for _, f := range c.Concepts {
+			line("| %s | %s | %s | %+.3f | %.2g |", cellText(c.Label), cellText(c.Group), cellText(f.Concept), f.R, f.P)
+		}
+	}
+}
+
+func (p *page) writePairs(line func(string, ...any)) {
+	r := p.Result
+	line("\n## Pairs that go with the groups\n")
+	if len(r.Pairs) == 0 {
+		line("None.")
+		return
+	}
+	line("A pair's share of the margin is what it adds to it. r is the point-biserial correlation of the share with the group, within a label, where it is most significant, on the choosing half: positive where the share is larger in the named group, which is the one with the larger margins. P is corrected for all pairs and comparisons by permutation (max-statistic). The effect is by how many logits the pair widens the difference between the margins of groups, the mean over comparisons; a negative one narrows it, and the pair is not removed.\n")
+	head, rule := "| pair | effect | r | P | label | group |", "|---|---:|---:|---:|---|---|"
+	if p.words {
+		head, rule = head+" words |", rule+"---|"
+	}
+	if p.concepts {
+		head, rule = head+" nearest concept |", rule+"---|"
+	}
+	line("%s\n%s", head, rule)
+	for i := range r.Pairs[:min(shownPairs, len(r.Pairs))] {
+		x := &r.Pairs[i]
+		row := fmt.Sprintf("| %s | %+.3f | %+.3f | %.3g | %s | %s |", x.Unit, x.Effect, x.R, x.P, cellText(x.Label), cellText(x.Group))
+		if p.words {
+			row += " " + cellText(x.wordsLine()) + " |"
+		}
+		if p.concepts {
+			row += " " + cellText(x.nearestConcept()) + " |"
+		}
+		line("%s", row)
+	}
+	if n := len(r.Pairs) - shownPairs; n > 0 {
+		line("\n%d more are in %s.", n, jsonFile)
+	}
+	if p.drawn {
+		line("\n![Images of the pairs](%s)", sheetFile)
+	}
+	line("\nImages of largest absolute score of the first pairs:\n")
+	for i := range r.Pairs[:min(p.sheets, len(r.Pairs))] {
+		x := &r.Pairs[i]
+		names := make([]string, len(x.Top))
+		for j, t := range x.Top {
+			names[j] = fmt.Sprintf("%s (%s, %s)", t.Name, t.Label, t.Group)
+		}
+		line("- %s: %s", x.Unit, cellText(strings.Join(names, "; ")))
+	}
+}
+
+// wordsLine has the words of a pair, with their signs.
+func (p *Pair) wordsLine() string {
+	words := make([]string, len(p.Words))
+	for i, t := range p.Words {
+		words[i] = fmt.Sprintf("%s %+.2f", t.Word, t.Coefficient)
+	}
+	return strings.Join(words, ", ")
+}
+
+// nearestConcept is the concept of largest absolute cosine.
+func (p *Pair) nearestConcept() string {
+	best := -1
+	for i, c := range p.Concepts {
+		if best < 0 || c.Cosine*c.Cosine > p.Concepts[best].Cosine*p.Concepts[best].Cosine {
+			best = i
+		}
+	}
+	if best < 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %+.2f", p.Concepts[best].Concept, p.Concepts[best].Cosine)
+}
+
+// fewNames quotes some names, and counts the others.
+func fewNames(names []string) string {
+	const most = 5
+	if len(names) <= most {
+		return foreign.QuoteAll(names)
+	}
+	return fmt.Sprintf("%s and %d more", foreign.QuoteAll(names[:most]), len(names)-most)
+}
+
+// cellText is a text of others within a table in Markdown.
+func cellText(text string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "\r", " ", "<", "&lt;", "*", `\*`, "`", "\\`", "[", `\[`).Replace(text)
+}

@@ -1,0 +1,220 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// embed finds the vectors of the classes and concepts, which a file has, or a model
+// that must be that of the scores computes.
+func (a *auditor) embed(ctx context.Context) error {
+	if n := len(a.Options.Classes); n < 2 {
+		return fmt.Errorf("{classes} has %d, want 2 or more", n)
+	}
+	if a.src.Artefact != nil { // pairs of another block are none that edit could remove
+		if err := a.Artefacts.Check(a.src.Artefact, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {
+			return err
+		}
+	}
+	of := func(path string, texts []string, kind string) ([]float32, error) {
+		e, err := a.Artefacts.UnitEmbeddings(path, artefact.OfModel(a.src.Origin).Texts(texts), a.src.OutDim)
+		if err == nil && e.Texts != len(texts) {
+			err = fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", path, e.Texts, len(texts), kind)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return e.Rows, nil
+	}
+	var err error
+	if a.ClassesPath != "" {
+		if a.classes, err = of(a.ClassesPath, a.Options.Classes, "class"); err != nil {
+			return err
+		}
+	}
+	if a.ConceptsPath != "" {
+		if a.concepts, err = of(a.ConceptsPath, a.Options.Concepts, "concept"); err != nil {
+			return err
+		}
+	}
+	if a.Model == "" || a.ScoresPath == "" && a.classes != nil && (len(a.Options.Concepts) == 0 || a.concepts != nil) {
+		return nil
+	}
+	m, err := model.Open(ctx, a.Model)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	if a.src.Artefact != nil {
+		m.Tell(a.say) // else the source of the images has
+		if err := a.Artefacts.Check(a.src.Artefact, artefact.OfModel(m.Origin())); err != nil {
+			return hint.With(fmt.Errorf("%w (%s)", err, a.Model), "give the {model} that {scores} were collected with")
+		}
+		if m.Config.OutDim != a.src.OutDim {
+			return fmt.Errorf("%s: texts of %d dimensions, want the %d of %s", a.Model, m.Config.OutDim, a.src.OutDim, a.ScoresPath)
+		}
+	}
+	texts := model.TextOptions{Artefacts: a.Artefacts, Vocab: a.Vocab, Templates: a.Templates, Threads: a.Threads}
+	if a.classes == nil {
+		if a.classes, err = texts.Embeddings(ctx, m, a.Options.Classes, "class", a.say); err != nil {
+			return err
+		}
+	}
+	if a.concepts == nil && len(a.Options.Concepts) > 0 {
+		a.concepts, err = texts.Embeddings(ctx, m, a.Options.Concepts, "concept", a.say)
+	}
+	return err
+}
+
+// pass looks at all images once: for the features of those that are audited, and for
+// the means of pairs over all.
+func (a *auditor) pass(ctx context.Context) error {
+	src, pairs := a.src, a.src.Heads*a.src.Neurons
+	byName := make(map[string]*audited, len(a.images))
+	for _, i := range a.images {
+		byName[i.name] = i
+		i.row = -1
+	}
+	if src.Artefact == nil {
+		s, err := newSpool(pairs)
+		if err != nil {
+			return err
+		}
+		a.rows = s
+	} else {
+		scores, err := artefact.ScoresOf(src.Artefact)
+		if err != nil {
+			return err
+		}
+		a.rows = collected{scores}
+	}
+	a.means = make([]float64, pairs)
+	features, seen := []float32(nil), 0
+	progress := a.say.Progress()
+	progress.Start(int64(src.Images), ui.Images, "audit")
+	defer progress.Done()
+	err := src.Each(ctx, func(b source.Batch) error {
+		n, O := len(b.Names), src.OutDim
+		if len(features) < n*O {
+			features = make([]float32, n*O)
+		}
+		b.Features(features[:n*O], a.team)
+		if s, ok := a.rows.(*spool); ok {
+			if err := s.add(b.Scores); err != nil {
+				return err
+			}
+		}
+		a.team.For(pairs, func(lo, hi, _ int) {
+			for at := 0; at < len(b.Scores); at += pairs {
+				for u := lo; u < hi; u++ {
+					a.means[u] += float64(b.Scores[at+u])
+				}
+			}
+		})
+		for j, name := range b.Names {
+			if i := byName[name]; i != nil {
+				i.row = seen + j
+				if err := a.look(i, features[j*O:(j+1)*O]); err != nil {
+					return err
+				}
+			}
+		}
+		seen += n
+		progress.Add(int64(n))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if seen == 0 {
+		return errors.New("none of the images could be read")
+	}
+	for u := range a.means {
+		a.means[u] /= float64(seen)
+	}
+	a.result.MeanImages, a.result.Rounding = seen, src.Rounding
+	a.result.Skipped = append(append(a.result.Skipped, src.Skipped...), src.Unlisted...)
+	return a.withoutSkipped()
+}
+
+// withoutSkipped leaves out images that could not be read.
+func (a *auditor) withoutSkipped() error {
+	var read []*audited
+	for _, i := range a.images {
+		if i.row >= 0 {
+			read = append(read, i)
+		}
+	}
+	if len(read) == len(a.images) {
+		return nil
+	}
+	a.images, a.cells = read, nil
+	if len(read) == 0 {
+		return errors.New("none of the labelled images could be read")
+	}
+	return a.group()
+}
+
+// look takes down what the model makes of an image.
+func (a *auditor) look(i *audited, feature []float32) error {
+	factor, ok := attribution.Factor(feature)
+	if !ok {
+		return fmt.Errorf("%s: the image's feature has no direction (zero or not finite)", i.name)
+	}
+	i.length = attribution.Scale / factor
+	i.feature = make([]float64, len(feature))
+	for o, x := range feature {
+		i.feature[o] = float64(x)
+	}
+	logits := a.cosines(i.feature, a.classes)
+	i.predicted, i.rival = 0, -1
+	for c, l := range logits {
+		if l > logits[i.predicted] {
+			i.predicted = c
+		}
+		if c != i.label && (i.rival < 0 || l > logits[i.rival]) {
+			i.rival = c
+		}
+	}
+	i.margin = attribution.Scale * (logits[i.label] - logits[i.rival])
+	i.conceptShare = a.cosines(i.feature, a.concepts)
+	return nil
+}
+
+// cosines are those of a feature with texts [M,O].
+func (a *auditor) cosines(feature []float64, texts []float32) []float64 {
+	O := len(feature)
+	all, square := make([]float64, len(texts)/O), 0.0
+	for _, x := range feature {
+		square += x * x
+	}
+	for m := range all {
+		for o, x := range texts[m*O : (m+1)*O] {
+			all[m] += feature[o] * float64(x)
+		}
+		all[m] /= math.Sqrt(square)
+	}
+	return all
+}
+
+// strongest is the class of a feature; of equal ones the first.
+func (a *auditor) strongest(feature []float64) int {
+	best := 0
+	cosines := a.cosines(feature, a.classes)
+	for c, l := range cosines {
+		if l > cosines[best] {
+			best = c
+		}
+	}
+	return best
+}

@@ -1,0 +1,95 @@
+package audit
+
+import (
+	"context"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// remove measures accuracy as 1, 2, 5, 10, 20, 50, ... of the pairs that widen
+// differences are mean-ablated, which changes a feature by
+//
+//	f' = f - Σ (s - m)·v
+//
+// and chooses how many by the worst group of the choosing half: of equal ones by mean
+// accuracy, then fewer pairs.
+func (a *auditor) remove(ctx context.Context) error {
+	r := &a.result
+	half := func(h int) func(*audited) bool { return func(i *audited) bool { return i.half == h } }
+	predicted := map[*audited]int{}
+	features := make([][]float64, len(a.images))
+	rows := make([]int, len(a.images))
+	for i, image := range a.images {
+		predicted[image], features[i], rows[i] = image.predicted, append([]float64(nil), image.feature...), image.row
+	}
+	now := func(i *audited) int { return predicted[i] }
+	r.Untouched = a.accuracies(half(measuring), now)
+	r.After = r.Untouched
+	measure := func(removed int) {
+		chosen, held := a.accuracies(half(choosing), now), a.accuracies(half(measuring), now)
+		p := Point{Removed: removed, Worst: held.Worst, Mean: held.Mean, Choosing: Share{chosen.Worst, chosen.Mean}}
+		if len(r.Curve) > 0 {
+			best := r.Curve[r.chosenPoint].Choosing
+			if p.Choosing.Worst > best.Worst || p.Choosing.Worst == best.Worst && p.Choosing.Mean > best.Mean {
+				r.chosenPoint, r.Chosen, r.After = len(r.Curve), removed, held
+			}
+		}
+		r.Curve = append(r.Curve, p)
+	}
+	measure(0)
+	widening := 0
+	for widening < len(r.Pairs) && r.Pairs[widening].Widens {
+		widening++
+	}
+	scores := make([]float32, len(rows))
+	for at, next := 0, 0; at < widening; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if next <= at {
+			next = min(nextCount(at), widening)
+		}
+		p := &r.Pairs[at]
+		if err := a.rows.ReadColumns(scores, rows, p.index, 1); err != nil {
+			return err
+		}
+		v := a.direction(p.index)
+		a.team.For(len(rows), func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				moved := float64(scores[i]) - a.means[p.index]
+				for o, x := range v {
+					features[i][o] -= moved * float64(x)
+				}
+			}
+		})
+		if at++; at == next {
+			a.classify(features, predicted, a.team)
+			measure(at)
+		}
+	}
+	return nil
+}
+
+// nextCount is the first of 1, 2, 5, 10, 20, 50, ... above n.
+func nextCount(n int) int {
+	for unit := 1; ; unit *= 10 {
+		for _, times := range []int{1, 2, 5} {
+			if times*unit > n {
+				return times * unit
+			}
+		}
+	}
+}
+
+// classify predicts the class of each image.
+func (a *auditor) classify(features [][]float64, predicted map[*audited]int, team par.Team) {
+	classes := make([]int, len(features))
+	team.For(len(features), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			classes[i] = a.strongest(features[i])
+		}
+	})
+	for i, image := range a.images {
+		predicted[image] = classes[i]
+	}
+}

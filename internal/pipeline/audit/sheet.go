@@ -1,0 +1,106 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"image"
+
+	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+)
+
+// Measures of a sheet, in pixels.
+const (
+	thumbSide = 176
+	cellGap   = 12
+	margin    = 32
+	headWidth = 300
+)
+
+// sheet draws the strongest images of the first pairs; nil where there are none, or the
+// image files are not given. Image files that cannot be read now are named.
+func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
+	pairs := a.result.Pairs[:min(a.Sheets, len(a.result.Pairs))]
+	if a.data == nil || len(pairs) == 0 || a.TopImages == 0 {
+		return nil, nil
+	}
+	paths := map[string]string{}
+	for _, item := range a.data.Items {
+		paths[item.Name] = item.Path
+	}
+	bold, text, small := canvas.NewBold(26), canvas.NewFont(18), canvas.NewFont(15)
+	for _, p := range pairs {
+		for _, t := range p.Top {
+			if paths[t.Name] == "" {
+				err := fmt.Errorf("%s: image %s of %s is not there", a.Data.Path, t.Name, a.ScoresPath)
+				return nil, hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+			}
+		}
+	}
+	row := thumbSide + 2*small.Height() + 3*cellGap
+	top := margin + bold.Height() + 16
+	width := 2*margin + headWidth + a.TopImages*(thumbSide+cellGap)
+	c := canvas.New(width, top+len(pairs)*row+margin, canvas.White)
+	c.Text(bold, image.Pt(margin, margin), bold.Cut("Images of largest absolute score", width-2*margin), canvas.Ink)
+	failed := map[string]bool{}
+	for at := range pairs {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p := &pairs[at]
+		y := top + at*row
+		c.Fill(image.Rect(margin, y-cellGap/2, width-margin, y-cellGap/2+1), canvas.Faint)
+		lines := []string{fmt.Sprintf("effect %+.3f, r %+.3f, P %.2g", p.Effect, p.R, p.P), p.Label + ": " + p.Group}
+		for _, w := range p.Words {
+			lines = append(lines, fmt.Sprintf("%s %+.2f", w.Word, w.Coefficient))
+		}
+		c.Text(bold, image.Pt(margin, y), p.Unit, canvas.Ink)
+		for i, l := range lines[:min(len(lines), (thumbSide-bold.Height())/(text.Height()+2))] {
+			c.Text(text, image.Pt(margin, y+bold.Height()+6+i*(text.Height()+2)), text.Cut(l, headWidth-16), canvas.Grey)
+		}
+		thumbs, errs := make([]canvas.Image, len(p.Top)), make([]error, len(p.Top))
+		a.team.For(len(p.Top), func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				thumbs[i], errs[i] = a.thumb(paths[p.Top[i].Name])
+			}
+		})
+		for i, t := range p.Top {
+			box := image.Rect(0, 0, thumbSide, thumbSide).Add(image.Pt(margin+headWidth+i*(thumbSide+cellGap), y))
+			if errs[i] != nil {
+				if a.Strict {
+					return nil, errs[i]
+				}
+				if !failed[t.Name] {
+					failed[t.Name] = true
+					a.say.Warn("skipped: %v", errs[i])
+					a.result.Skipped = append(a.result.Skipped, source.Skipped{Name: t.Name, Reason: source.Reason(errs[i], paths[t.Name])})
+				}
+				c.Fill(box, canvas.Faint)
+			} else {
+				c.Place(thumbs[i], box)
+			}
+			below := box
+			below.Min.Y = box.Max.Y + 4
+			c.TextCentred(small, below, small.Cut(t.Label+", "+t.Group, thumbSide), canvas.Ink)
+			below.Min.Y += small.Height()
+			c.TextCentred(small, below, small.CutMiddle(t.Name, thumbSide), canvas.Grey)
+		}
+	}
+	return c, nil
+}
+
+// thumb is an image as the model sees it.
+func (a *auditor) thumb(path string) (canvas.Image, error) {
+	file, err := imageprep.Load(path)
+	if err != nil {
+		return canvas.Image{}, err
+	}
+	img, err := file.Decode(a.Options.Images)
+	if err != nil {
+		return canvas.Image{}, err
+	}
+	s := imageprep.Square(img, thumbSide)
+	return canvas.Image{Pix: s.Pix, W: s.W, H: s.H}, nil
+}

@@ -1,0 +1,132 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/plot"
+)
+
+// maker is what drawings of the pairs say made them.
+const maker = "clipnh audit"
+
+func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
+
+// canWrite fails where the page would replace what another program, or another command,
+// wrote. It makes no folder.
+func (o *Options) canWrite() error {
+	if info, err := os.Stat(o.Dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("{out} %s: a file, want a folder", o.Dir)
+	}
+	isPage := func(f *os.File) (bool, error) {
+		start := make([]byte, len(pageMark))
+		_, err := io.ReadFull(f, start)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return false, nil
+		}
+		return string(start) == pageMark, err
+	}
+	isSheet := func(*os.File) (bool, error) {
+		made, err := figure.MakerOf(o.path(sheetFile))
+		return made == maker, err
+	}
+	return errors.Join(
+		figure.CanReplace(o.path(pageFile), "a page of clipnh audit", isPage),
+		figure.CanWriteJSON(o.path(jsonFile), "a result of clipnh audit", func(first, second string) bool { return first == "audit" && second == "model" }),
+		figure.CanDraw(o.path(curveFile)),
+		figure.CanReplace(o.path(sheetFile), "a sheet of clipnh audit", isSheet))
+}
+
+// commands fills in what makes the chosen checkpoint.
+func (a *auditor) commands() {
+	r := &a.result
+	r.Commands = []string{}
+	if r.Chosen == 0 {
+		return
+	}
+	units := make([]string, r.Chosen)
+	for i := range units {
+		units[i] = r.Pairs[i].Unit
+	}
+	r.Commands = a.CommandLines(units)
+}
+
+// write writes the page, after its figures. Nothing is begun before everything is known.
+func (a *auditor) write(ctx context.Context) error {
+	r := &a.result
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	sheet, err := a.sheet(ctx)
+	if err != nil {
+		return err
+	}
+	if err := artefact.MakeFolders(a.path(pageFile)); err != nil {
+		return err
+	}
+	r.Files = []string{a.path(pageFile), a.path(jsonFile)}
+	if len(r.Curve) > 1 {
+		r.Files = append(r.Files, a.path(curveFile))
+		draw := func(w io.Writer, format plot.Format) error { return plot.Write(w, a.curve(), format) }
+		if err := figure.DrawFigure(a.Store, a.path(curveFile), draw); err != nil {
+			return err
+		}
+	} else if err := a.Store.RemoveFile(a.path(curveFile)); err != nil {
+		return err
+	}
+	if sheet != nil {
+		r.Files = append(r.Files, a.path(sheetFile))
+		if err := a.Store.WriteFile(a.path(sheetFile), func(w io.Writer) error { return sheet.WritePNG(w, maker) }); err != nil {
+			return err
+		}
+	} else if err := a.Store.RemoveFile(a.path(sheetFile)); err != nil {
+		return err
+	}
+	if r.Skipped == nil {
+		r.Skipped = append(r.Skipped, cache.Skipped{})[:0]
+	}
+	document, err := json.MarshalIndent(map[string]*Result{"audit": r}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := a.Store.WriteFile(a.path(jsonFile), writing(append(document, '\n'))); err != nil {
+		return err
+	}
+	p := &page{
+		Result: r, labels: a.labelled(), words: a.Words != nil, concepts: len(a.Options.Concepts) > 0,
+		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "",
+	}
+	var text bytes.Buffer
+	p.write(&text)
+	return a.Store.WriteFile(a.path(pageFile), writing(text.Bytes()))
+}
+
+func writing(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	}
+}
+
+// curve is the figure of what is left.
+func (a *auditor) curve() plot.Figure {
+	worst, mean := plot.Curve{Name: "worst group"}, plot.Curve{Name: "mean"}
+	for _, p := range a.result.Curve {
+		x := float64(p.Removed)
+		worst.X, worst.Y = append(worst.X, x), append(worst.Y, 100*p.Worst)
+		mean.X, mean.Y = append(mean.X, x), append(mean.Y, 100*p.Mean)
+	}
+	return plot.Figure{
+		Title: "Accuracy on the half that pairs were not chosen on", X: "pairs removed", Y: "accuracy (%)",
+		Curves: []plot.Curve{worst, mean}, YRange: [2]float64{0, 100},
+	}
+}
