@@ -1,0 +1,9 @@
+//go:build arm64 && !noasm
+
+package cpu
+
+// unsupported says why a known level cannot be used.
+const unsupported = "not supported by this processor"
+
+// best returns NEON, which every arm64 processor has.
+func best() Level { return NEON }

@@ -1,0 +1,26 @@
+//go:build arm64 && !noasm
+
+package kernel
+
+import "github.com/clipnh/clipnh/internal/kernel/cpu"
+
+func init() { families[cpu.NEON] = &neon }
+
+// neon is the family with 128-bit vectors: a block is four of them. Its 24 sums in
+// registers allow one block of outputs.
+var neon = family{
+	tiles: [maxWidth + 1][]tileFunc{
+		1: {nil, tile1x1NEON, tile2x1NEON, tile3x1NEON, tile4x1NEON, tile5x1NEON, tile6x1NEON},
+	},
+	winogradIn:  [5]func(*winogradIn){2: winogradIn2NEON, 4: winogradIn4NEON},
+	winogradOut: [5]func(*winogradOut){2: winogradOut2NEON, 4: winogradOut4NEON},
+	transpose:   transposeNEON,
+	layerNorm:   layerNormNEON,
+	addRows:     addRowsNEON,
+
+	quickGELU: quickGELUNEON,
+	maxLanes:  maxLanesNEON,
+	expLanes:  expLanesNEON,
+	scale:     scaleNEON,
+	poolRow:   poolRowNEON,
+}
