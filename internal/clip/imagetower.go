@@ -89,7 +89,7 @@ func NewImageTower(ck *Checkpoint, o ImageOptions) (*ImageTower, error) {
 		return nil, errors.New("image tower: batch and threads must be at least 1")
 	}
 	if o.Precision == kernel.BFloat16 && !kernel.HasBFloat16() {
-		return nil, fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16), or %s holds it back", cpu.Variable)
+		return nil, fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16, or BF16 on arm64), or %s holds it back", cpu.Variable)
 	}
 	target := packing{images: 1, precision: o.Precision}
 	if o.Batch > 1 {

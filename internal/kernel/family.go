@@ -13,6 +13,9 @@ type family struct {
 	// products.
 	pairTiles [maxWidth + 1][]tileFunc
 	pairs     func(dst, low, high *float32, n int)
+	// alternate says that pairTiles want two rows of weights at a time, a pair of one
+	// and of the other in turn.
+	alternate bool
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)

@@ -4,7 +4,13 @@ package kernel
 
 import "github.com/clipnh/clipnh/internal/kernel/cpu"
 
-func init() { families[cpu.NEON] = &neon }
+func init() {
+	families[cpu.NEON] = &neon
+	if cpu.BFloat16() {
+		neon.pairTiles[1] = []tileFunc{nil, tilePairs1x1NEON, tilePairs2x1NEON, tilePairs3x1NEON, tilePairs4x1NEON, tilePairs5x1NEON, tilePairs6x1NEON}
+		neon.pairs, neon.alternate = pairsNEON, true
+	}
+}
 
 // neon is the family with 128-bit vectors: a block is four of them. Its 24 sums in
 // registers allow one block of outputs.

@@ -16,6 +16,7 @@ var neonSources = []struct {
 	emit func(*neon)
 }{
 	{"tile", neonTiles},
+	{"tile_pairs", neonPairTiles},
 	{"winograd", neonWinograd},
 	{"exp", neonExps},
 	{"matrix", neonMatrices},
@@ -212,6 +213,12 @@ func (a *neon) byLane(name string, code uint32, x vec, y lane, dst vec) {
 func (a *neon) mulLane(x vec, y lane, dst vec) { a.byLane("fmul", 0x4f809000, x, y, dst) }
 func (a *neon) fmaLane(x vec, y lane, sum vec) { a.byLane("fmla", 0x4f801000, x, y, sum) }
 func (a *neon) fmsLane(x vec, y lane, sum vec) { a.byLane("fmls", 0x4f805000, x, y, sum) }
+
+// interleave emits a ZIP of floats (S4) or of pairs of them (D2): those of the lower
+// halves of x and y in turn with which 1, of the upper halves with 2.
+func (a *neon) interleave(which int, lanes string, x, y, dst vec) {
+	a.op(fmt.Sprintf("VZIP%d", which), fmt.Sprintf("V%d.%s", int(y), lanes), fmt.Sprintf("V%d.%s", int(x), lanes), fmt.Sprintf("V%d.%s", int(dst), lanes))
+}
 
 // table emits a read-only table of floats, padded to whole vectors.
 func (a *neon) table(name string, values []float64) {

@@ -9,23 +9,65 @@ const neonTileRows = 6
 // neonTiles emits the tile kernels of arm64, for panels of one block.
 func neonTiles(a *neon) {
 	for rows := 1; rows <= neonTileRows; rows++ {
-		neonTile(a, rows)
+		neonTile(a, rows, false)
 	}
+}
+
+// neonPairTiles emits the tile kernels of arm64 on pairs of bfloat16 values, and the
+// kernel that makes these pairs.
+func neonPairTiles(a *neon) {
+	for rows := 1; rows <= neonTileRows; rows++ {
+		neonTile(a, rows, true)
+	}
+	a.function("pairsNEON", "dst, low, high *float32, n int", 32,
+		"rounds n pixels, n positive, of two blocks of channels to bfloat16,",
+		"to the nearest, ties to even, each pixel to one of 16 pairs:", "",
+		"	dst[p] = low[p,0..16], high[p,0..16]")
+	dst, n := "R0", "R3"
+	a.parameters("dst low high n", dst, "R1", "R2", n)
+	a.label("pixel")
+	values, rounded := vecs(0, 2*quarters), vecs(2*quarters, quarters)
+	for i, source := range []string{"R1", "R2"} {
+		a.loadAll(source, 0, values[i*quarters:][:quarters])
+		a.op("ADD", number(lanes*4), source)
+	}
+	for i, v := range rounded {
+		a.word(0x0ea16800|uint32(values[2*i])<<5|uint32(v), "bfcvtn v%d.4h, v%d.4s", int(v), int(values[2*i]))
+		a.word(0x4ea16800|uint32(values[2*i+1])<<5|uint32(v), "bfcvtn2 v%d.8h, v%d.4s", int(v), int(values[2*i+1]))
+	}
+	a.storeAll(rounded, dst, 0)
+	a.op("ADD", number(lanes*4), dst)
+	a.op("SUB", number(1), n)
+	a.op("CBNZ", n, "pixel")
+	a.op("RET")
 }
 
 // neonTile emits the kernel for a tile of rows pixels by one block of outputs.
 //
 // It differs from the tiles of x86 in how inputs are read: four of a pixel at once into a
 // register, whose lanes the multiplications name.
-func neonTile(a *neon, rows int) {
-	const unroll = 4 // inputs per iteration of the inner loop
+//
+// With pairs, BFMMLA multiplies two pixels and two outputs by four inputs, so that a
+// register of sums holds two outputs of two pixels. Rows of the panel are interleaved,
+// as package kernel packs them where rows alternate; inputs are interleaved here. If the
+// number of pixels is odd, the last is multiplied twice.
+func neonTile(a *neon, rows int, pairs bool) {
+	const unroll = 4 // rows of the panel per iteration of the inner loop
 	all := vecs(0, 32)
-	sums, values, weights := all[:rows*quarters], all[rows*quarters:][:rows], all[rows*(quarters+1):]
+	sums, values := all[:rows*quarters], all[rows*quarters:][:rows]
+	weights := all[len(sums)+rows:]
+	name, kind := fmt.Sprintf("tile%dx1NEON", rows), "kernel"
+	if pairs {
+		name, kind = fmt.Sprintf("tilePairs%dx1NEON", rows), "kernel on pairs of bfloat16"
+		sums = all[:(rows+1)/2*2*quarters]
+		values = all[len(sums):][:(rows+1)/2*2]
+		weights = all[len(sums)+len(values):]
+	}
 	weights = weights[:min(len(weights), 8)&^1]
 	row := func(r int) []vec { return sums[r*quarters:][:quarters] }
 
-	a.function(fmt.Sprintf("tile%dx1NEON", rows), "args *tileArgs", 8,
-		fmt.Sprintf("is the tile kernel for %d pixels by 1 block of outputs:", rows), "",
+	a.function(name, "args *tileArgs", 8,
+		fmt.Sprintf("is the tile %s for %d pixels by 1 block of outputs:", kind, rows), "",
 		fmt.Sprintf("	for r in 0..%d, j in 0..%d:", rows, lanes),
 		"	    s = bias[j] + residual[r,j], or c[r,j] if there is no bias",
 		"	    for i in 0..blocks, k in 0..16:",
@@ -59,7 +101,7 @@ func neonTile(a *neon, rows int) {
 	a.op("MOVD", at(args, tileResidual), outRow)
 	a.op("CBZ", outRow, "start")
 	for r := range rows {
-		residual := all[rows*quarters:][:quarters]
+		residual := all[len(sums):][:quarters]
 		a.loadAll(outRow, 0, residual)
 		for j, s := range row(r) {
 			a.add(residual[j], s, s)
@@ -75,6 +117,27 @@ func neonTile(a *neon, rows int) {
 	}
 
 	a.label("start")
+	// swap exchanges the upper half of each vector of an even row with the lower half of
+	// the same vector of the next row.
+	swap := func() {
+		for r := 0; r < rows; r += 2 {
+			for j, upper := range row(r) {
+				lower, was := row(r + 1)[j], all[31]
+				a.move(upper, was)
+				a.interleave(1, "D2", was, lower, upper)
+				a.interleave(2, "D2", was, lower, lower)
+			}
+		}
+	}
+	if pairs {
+		a.comment("Two outputs of two pixels to each register.")
+		if rows%2 == 1 {
+			for j, v := range row(rows - 1) {
+				a.move(v, row(rows)[j])
+			}
+		}
+		swap()
+	}
 	a.align()
 	a.label("block")
 	a.comment("Next block of 16 inputs.")
@@ -91,12 +154,35 @@ func neonTile(a *neon, rows int) {
 	}
 	a.op("ADD", number(unroll*64), next)
 	a.label("fetched")
-	a.comment("Four inputs of each pixel.")
-	for r, v := range values {
-		a.load(x, r*lanes*4, v)
+	if pairs {
+		a.comment("Eight inputs of each pixel: four of two pixels to each register.")
+		for r := 0; r < rows; r += 2 {
+			a.load(x, r*lanes*4, weights[0])
+			a.load(x, min(r+1, rows-1)*lanes*4, weights[1])
+			a.interleave(1, "D2", weights[0], weights[1], values[r])
+			a.interleave(2, "D2", weights[0], weights[1], values[r+1])
+		}
+	} else {
+		a.comment("Four inputs of each pixel.")
+		for r, v := range values {
+			a.load(x, r*lanes*4, v)
+		}
 	}
 	a.op("ADD", number(unroll*4), x)
-	for k := range unroll {
+	for k := 0; pairs && k < unroll; k += 2 {
+		a.comment("Inputs %d to %d: rows of the panel times each pixel's values.", 2*k, 2*k+3)
+		for j := range quarters {
+			w := weights[(k*quarters+2*j)%len(weights):][:2]
+			a.loadAll(b, (k*quarters+2*j)*16, w)
+			for i, v := range w {
+				for r := 0; r < rows; r += 2 {
+					x, sum := values[r+k/2], row(r + i)[j]
+					a.word(0x6e40ec00|uint32(v)<<16|uint32(x)<<5|uint32(sum), "bfmmla v%d.4s, v%d.8h, v%d.8h", int(sum), int(x), int(v))
+				}
+			}
+		}
+	}
+	for k := 0; !pairs && k < unroll; k++ {
 		a.comment("Input %d: a row of the panel times each pixel's value.", k)
 		for j := 0; j < quarters; j += 2 {
 			w := weights[(k*quarters+j)%len(weights):][:2]
@@ -114,6 +200,10 @@ func neonTile(a *neon, rows int) {
 	a.op("SUB", number(1), blocks)
 	a.op("CBNZ", blocks, "block")
 
+	if pairs {
+		a.comment("Four outputs of a pixel to each register.")
+		swap()
+	}
 	a.comment("Clamp at zero; NaN stays.")
 	a.op("MOVD", at(args, tileReLU), tmp)
 	a.op("CBZ", tmp, "store")
