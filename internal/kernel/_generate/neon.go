@@ -1,12 +1,15 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 	"go/format"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/arch/arm64/arm64asm"
 )
 
 // neonSources are the generated files of arm64 by name: NAME_arm64.s and
@@ -158,8 +161,18 @@ func (a *neon) broadcast(base string, disp int, to vec) {
 func (a *neon) fma(x, y, sum vec) { a.op("VFMLA", y.s4(), x.s4(), sum.s4()) }
 
 // word emits the encoding of an instruction that Go's assembler lacks, with its text in
-// ARM's syntax.
+// ARM's syntax. It panics if a disassembler reads another text.
 func (a *neon) word(code uint32, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	in, err := arm64asm.Decode(binary.LittleEndian.AppendUint32(nil, code))
+	if read := strings.ToLower(in.String()); err != nil || read != text {
+		panic(fmt.Sprintf("%#08x is %s (%v), want %s", code, read, err, text))
+	}
+	a.bfloat16(code, text)
+}
+
+// bfloat16 is word for instructions on bfloat16, which the disassembler does not know.
+func (a *neon) bfloat16(code uint32, format string, args ...any) {
 	fmt.Fprintf(&a.asm, "\tWORD $0x%08x // %s\n", code, fmt.Sprintf(format, args...))
 }
 

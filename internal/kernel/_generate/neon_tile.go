@@ -32,8 +32,8 @@ func neonPairTiles(a *neon) {
 		a.op("ADD", number(lanes*4), source)
 	}
 	for i, v := range rounded {
-		a.word(0x0ea16800|uint32(values[2*i])<<5|uint32(v), "bfcvtn v%d.4h, v%d.4s", int(v), int(values[2*i]))
-		a.word(0x4ea16800|uint32(values[2*i+1])<<5|uint32(v), "bfcvtn2 v%d.8h, v%d.4s", int(v), int(values[2*i+1]))
+		a.bfloat16(0x0ea16800|uint32(values[2*i])<<5|uint32(v), "bfcvtn v%d.4h, v%d.4s", int(v), int(values[2*i]))
+		a.bfloat16(0x4ea16800|uint32(values[2*i+1])<<5|uint32(v), "bfcvtn2 v%d.8h, v%d.4s", int(v), int(values[2*i+1]))
 	}
 	a.storeAll(rounded, dst, 0)
 	a.op("ADD", number(lanes*4), dst)
@@ -177,7 +177,7 @@ func neonTile(a *neon, rows int, pairs bool) {
 			for i, v := range w {
 				for r := 0; r < rows; r += 2 {
 					x, sum := values[r+k/2], row(r + i)[j]
-					a.word(0x6e40ec00|uint32(v)<<16|uint32(x)<<5|uint32(sum), "bfmmla v%d.4s, v%d.8h, v%d.8h", int(sum), int(x), int(v))
+					a.bfloat16(0x6e40ec00|uint32(v)<<16|uint32(x)<<5|uint32(sum), "bfmmla v%d.4s, v%d.8h, v%d.8h", int(sum), int(x), int(v))
 				}
 			}
 		}
