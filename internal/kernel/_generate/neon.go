@@ -168,7 +168,7 @@ func (a *neon) word(code uint32, format string, args ...any) {
 	if read := strings.ToLower(in.String()); err != nil || read != text {
 		panic(fmt.Sprintf("%#08x is %s (%v), want %s", code, read, err, text))
 	}
-	a.bfloat16(code, text)
+	a.bfloat16(code, "%s", text)
 }
 
 // bfloat16 is word for instructions on bfloat16, which the disassembler does not know.
