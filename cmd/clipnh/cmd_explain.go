@@ -55,7 +55,8 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh explain photo.jpg --model RN50x16.pt \\\n" +
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" \\\n" +
 			"  --save-dir explained\n" +
-			"clipnh explain photos --model RN50x16.pt --classes \"dog,wolf\" \\\n" +
+			"clipnh explain photos --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,wolf\" \\\n" +
 			"  --class wolf --versus dog --scores caches/photos --unusual",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -168,7 +169,7 @@ func (o *explainOptions) validate() error {
 // templates read.
 func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	s := o.stage
-	s.Artefacts, s.Threads, s.Precision = g.artefacts(), g.workers(), precisions[o.precision]
+	s.Artefacts, s.Store, s.Threads, s.Precision = g.artefacts(), g.files, g.workers(), precisions[o.precision]
 	var err error
 	if s.Classes, err = parseNames(o.classes, g.printer); err != nil {
 		return s, err
@@ -190,6 +191,7 @@ func runExplain(ctx context.Context, opts explainOptions, g *globalOptions) erro
 	if err != nil {
 		return err
 	}
+	o.Store = g.files
 	out := &explanationPrinter{p: g.printer, json: g.json, top: opts.top}
 	result, err := explain.Run(ctx, o, explain.Sink{Begin: out.begin, Explanation: out.explanation}, g.printer)
 	if result != nil {

@@ -80,7 +80,7 @@ func TestHostileInputs(t *testing.T) {
 			if i == 0 || err != nil || word == "verify" {
 				continue
 			}
-			// The input itself, or what lies beside or in it that is read first.
+			// The input itself, or what is beside or in it and read first.
 			for _, part := range partsOf(t, word, info) {
 				inputs++
 				for what, swap := range hostileSwaps {

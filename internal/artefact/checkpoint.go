@@ -16,8 +16,8 @@ func CheckpointManifest(heads, neurons, outDim int, dtype string, o origin.Origi
 
 // SaveCheckpoint writes a checkpoint and returns the SHA-256 of its bytes, by which
 // artefacts made from it name the model.
-func SaveCheckpoint(path string, m cache.Manifest, write func(io.Writer) error) (string, error) {
-	if _, err := cache.Save(path, m, write); err != nil {
+func (w Writer) SaveCheckpoint(path string, m cache.Manifest, write func(io.Writer) error) (string, error) {
+	if _, err := w.Store.Save(path, m, write); err != nil {
 		return "", err
 	}
 	a, err := cache.Open(path)

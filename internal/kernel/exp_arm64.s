@@ -18,6 +18,20 @@ DATA expConstants<>+40(SB)/4, $0x3f800000 // 1
 DATA expConstants<>+44(SB)/4, $0xbfd9db23 // -1.702
 GLOBL expConstants<>(SB), RODATA|NOPTR, $48
 
+DATA geluConstants<>+0(SB)/4, $0x3e99999a // 0.3
+DATA geluConstants<>+4(SB)/4, $0xbf000000 // -0.5
+DATA geluConstants<>+8(SB)/4, $0x3df4fe0c // 0.11962518
+DATA geluConstants<>+12(SB)/4, $0x3df76ebc // 0.12081668
+DATA geluConstants<>+16(SB)/4, $0x3dcbd370 // 0.09952438
+DATA geluConstants<>+20(SB)/4, $0x3e04f48a // 0.12983909
+DATA geluConstants<>+24(SB)/4, $0xbd65bc42 // -0.05608774
+DATA geluConstants<>+28(SB)/4, $0x3e55f87f // 0.20895575
+DATA geluConstants<>+32(SB)/4, $0xbe228479 // -0.15870847
+DATA geluConstants<>+36(SB)/4, $0x3d139980 // 0.03603506
+DATA geluConstants<>+40(SB)/4, $0x00000000 // 0
+DATA geluConstants<>+44(SB)/4, $0x00000000 // 0
+GLOBL geluConstants<>(SB), RODATA|NOPTR, $48
+
 // func quickGELUNEON(x *float32, n int)
 TEXT ·quickGELUNEON(SB), NOSPLIT, $0-16
 	MOVD x+0(FP), R0
@@ -168,6 +182,285 @@ loop:
 	WORD $0x4e6d1d29 // bic v9.16b, v9.16b, v13.16b
 	WORD $0x4e3ed529 // fadd v9.4s, v9.4s, v30.4s
 	WORD $0x6e29fc63 // fdiv v3.4s, v3.4s, v9.4s
+	FSTPQ (F0, F1), (R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD $64, R0
+	SUB $16, R1
+	CBNZ R1, loop
+
+done:
+	RET
+
+// func geluNEON(x *float32, n int)
+TEXT ·geluNEON(SB), NOSPLIT, $0-16
+	MOVD x+0(FP), R0
+	MOVD n+8(FP), R1
+	MOVD $expConstants<>(SB), R9
+	VLD1R.P 4(R9), [V20.S4]
+	VLD1R.P 4(R9), [V21.S4]
+	VLD1R.P 4(R9), [V22.S4]
+	VLD1R.P 4(R9), [V23.S4]
+	VLD1R.P 4(R9), [V24.S4]
+	VLD1R.P 4(R9), [V25.S4]
+	VLD1R.P 4(R9), [V26.S4]
+	VLD1R.P 4(R9), [V27.S4]
+	VLD1R.P 4(R9), [V28.S4]
+	VLD1R.P 4(R9), [V29.S4]
+	VLD1R.P 4(R9), [V30.S4]
+	VLD1R.P 4(R9), [V31.S4]
+	MOVD $geluConstants<>(SB), R9
+	FLDPQ (R9), (F17, F18)
+	FMOVQ 32(R9), F19
+	VEOR V13.B16, V13.B16, V13.B16
+	CBZ R1, done
+
+loop:
+	FLDPQ (R0), (F0, F1)
+	FLDPQ 32(R0), (F2, F3)
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	WORD $0x4ea0f809 // fabs v9.4s, v0.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4f91112a // fmla v10.4s, v9.4s, v17.s[0]
+	WORD $0x6e2affca // fdiv v10.4s, v30.4s, v10.4s
+
+	// tail = t c(t).
+	VDUP V19.S[1], V11.S4
+	VDUP V19.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[1], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V17.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V17.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	WORD $0x4fb19124 // fmul v4.4s, v9.4s, v17.s[1]
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea4e688 // fcmgt v8.4s, v20.4s, v4.4s
+	WORD $0x4eb5f484 // fmin v4.4s, v4.4s, v21.4s
+	WORD $0x4e34f484 // fmax v4.4s, v4.4s, v20.4s
+	WORD $0x6e36dc85 // fmul v5.4s, v4.4s, v22.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V5.S4, V4.S4
+	VFMLS V24.S4, V5.S4, V4.S4
+	VMOV V28.B16, V6.B16
+	VFMLA V4.S4, V29.S4, V6.S4
+	VMOV V27.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V26.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V25.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V30.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V30.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	VSHL $23, V5.S4, V5.S4
+	VADD V5.S4, V7.S4, V4.S4
+	WORD $0x4e681c84 // bic v4.16b, v4.16b, v8.16b
+
+	// max(x, 0) - size tail exp; NaN stays.
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
+	WORD $0x4e2df400 // fmax v0.4s, v0.4s, v13.4s
+	WORD $0x4eacd400 // fsub v0.4s, v0.4s, v12.4s
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4f91112a // fmla v10.4s, v9.4s, v17.s[0]
+	WORD $0x6e2affca // fdiv v10.4s, v30.4s, v10.4s
+
+	// tail = t c(t).
+	VDUP V19.S[1], V11.S4
+	VDUP V19.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[1], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V17.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V17.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	WORD $0x4fb19124 // fmul v4.4s, v9.4s, v17.s[1]
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea4e688 // fcmgt v8.4s, v20.4s, v4.4s
+	WORD $0x4eb5f484 // fmin v4.4s, v4.4s, v21.4s
+	WORD $0x4e34f484 // fmax v4.4s, v4.4s, v20.4s
+	WORD $0x6e36dc85 // fmul v5.4s, v4.4s, v22.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V5.S4, V4.S4
+	VFMLS V24.S4, V5.S4, V4.S4
+	VMOV V28.B16, V6.B16
+	VFMLA V4.S4, V29.S4, V6.S4
+	VMOV V27.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V26.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V25.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V30.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V30.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	VSHL $23, V5.S4, V5.S4
+	VADD V5.S4, V7.S4, V4.S4
+	WORD $0x4e681c84 // bic v4.16b, v4.16b, v8.16b
+
+	// max(x, 0) - size tail exp; NaN stays.
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
+	WORD $0x4e2df421 // fmax v1.4s, v1.4s, v13.4s
+	WORD $0x4eacd421 // fsub v1.4s, v1.4s, v12.4s
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	WORD $0x4ea0f849 // fabs v9.4s, v2.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4f91112a // fmla v10.4s, v9.4s, v17.s[0]
+	WORD $0x6e2affca // fdiv v10.4s, v30.4s, v10.4s
+
+	// tail = t c(t).
+	VDUP V19.S[1], V11.S4
+	VDUP V19.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[1], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V17.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V17.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	WORD $0x4fb19124 // fmul v4.4s, v9.4s, v17.s[1]
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea4e688 // fcmgt v8.4s, v20.4s, v4.4s
+	WORD $0x4eb5f484 // fmin v4.4s, v4.4s, v21.4s
+	WORD $0x4e34f484 // fmax v4.4s, v4.4s, v20.4s
+	WORD $0x6e36dc85 // fmul v5.4s, v4.4s, v22.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V5.S4, V4.S4
+	VFMLS V24.S4, V5.S4, V4.S4
+	VMOV V28.B16, V6.B16
+	VFMLA V4.S4, V29.S4, V6.S4
+	VMOV V27.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V26.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V25.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V30.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V30.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	VSHL $23, V5.S4, V5.S4
+	VADD V5.S4, V7.S4, V4.S4
+	WORD $0x4e681c84 // bic v4.16b, v4.16b, v8.16b
+
+	// max(x, 0) - size tail exp; NaN stays.
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
+	WORD $0x4e2df442 // fmax v2.4s, v2.4s, v13.4s
+	WORD $0x4eacd442 // fsub v2.4s, v2.4s, v12.4s
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	WORD $0x4ea0f869 // fabs v9.4s, v3.4s
+	VMOV V30.B16, V10.B16
+	WORD $0x4f91112a // fmla v10.4s, v9.4s, v17.s[0]
+	WORD $0x6e2affca // fdiv v10.4s, v30.4s, v10.4s
+
+	// tail = t c(t).
+	VDUP V19.S[1], V11.S4
+	VDUP V19.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V18.S[1], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V18.S[0], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	VDUP V17.S[3], V11.S4
+	VFMLA V10.S4, V12.S4, V11.S4
+	VDUP V17.S[2], V12.S4
+	VFMLA V10.S4, V11.S4, V12.S4
+	WORD $0x6e2add8c // fmul v12.4s, v12.4s, v10.4s
+	WORD $0x4fb19124 // fmul v4.4s, v9.4s, v17.s[1]
+	WORD $0x6e29dc84 // fmul v4.4s, v4.4s, v9.4s
+
+	// exp: clamp; n = round(x/ln 2).
+	WORD $0x6ea4e688 // fcmgt v8.4s, v20.4s, v4.4s
+	WORD $0x4eb5f484 // fmin v4.4s, v4.4s, v21.4s
+	WORD $0x4e34f484 // fmax v4.4s, v4.4s, v20.4s
+	WORD $0x6e36dc85 // fmul v5.4s, v4.4s, v22.4s
+	WORD $0x4e2188a5 // frintn v5.4s, v5.4s
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFMLS V23.S4, V5.S4, V4.S4
+	VFMLS V24.S4, V5.S4, V4.S4
+	VMOV V28.B16, V6.B16
+	VFMLA V4.S4, V29.S4, V6.S4
+	VMOV V27.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V26.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V25.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+	VMOV V30.B16, V6.B16
+	VFMLA V4.S4, V7.S4, V6.S4
+	VMOV V30.B16, V7.B16
+	VFMLA V4.S4, V6.S4, V7.S4
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	VSHL $23, V5.S4, V5.S4
+	VADD V5.S4, V7.S4, V4.S4
+	WORD $0x4e681c84 // bic v4.16b, v4.16b, v8.16b
+
+	// max(x, 0) - size tail exp; NaN stays.
+	WORD $0x6e24dd8c // fmul v12.4s, v12.4s, v4.4s
+	WORD $0x6e29dd8c // fmul v12.4s, v12.4s, v9.4s
+	WORD $0x4e2df463 // fmax v3.4s, v3.4s, v13.4s
+	WORD $0x4eacd463 // fsub v3.4s, v3.4s, v12.4s
 	FSTPQ (F0, F1), (R0)
 	FSTPQ (F2, F3), 32(R0)
 	ADD $64, R0

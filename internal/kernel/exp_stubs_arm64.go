@@ -11,6 +11,15 @@ package kernel
 //go:noescape
 func quickGELUNEON(x *float32, n int)
 
+// geluNEON replaces n values, n a multiple of 16:
+//
+//	x[i] = max(x[i], 0) - |x[i]| Q(|x[i]|)
+//
+// where Q is the upper tail of the normal distribution.
+//
+//go:noescape
+func geluNEON(x *float32, n int)
+
 // maxLanesNEON takes maxima of n values, n a multiple of 16:
 //
 //	lanes[i%16] = max(lanes[i%16], x[i])

@@ -25,6 +25,7 @@ var neon = family{
 	addRows:     addRowsNEON,
 
 	quickGELU: quickGELUNEON,
+	gelu:      geluNEON,
 	maxLanes:  maxLanesNEON,
 	expLanes:  expLanesNEON,
 	scale:     scaleNEON,

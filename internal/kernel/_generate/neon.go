@@ -205,6 +205,7 @@ func (a *neon) mul(x, y, dst vec) { a.binary("fmul", x, y, dst) }
 var unaries = map[string]uint32{
 	"frintn": 0x4e218800, // to the nearest integer, ties to even
 	"fcvtns": 0x4e21a800, // the same, as an integer
+	"fabs":   0x4ea0f800,
 }
 
 // unary emits dst = op x.

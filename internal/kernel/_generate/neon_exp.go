@@ -4,12 +4,18 @@ import "fmt"
 
 // neonExps emits the kernels of arm64 that use the exponential.
 func neonExps(a *neon) {
-	values := make([]float64, len(expConstants))
-	for i, k := range expConstants {
-		values[i] = float64(k.v)
+	for _, t := range []struct {
+		name string
+		list []constant
+	}{{"expConstants", expConstants}, {"geluConstants", geluConstants}} {
+		values := make([]float64, len(t.list))
+		for i, k := range t.list {
+			values[i] = float64(k.v)
+		}
+		a.table(t.name, values)
 	}
-	a.table("expConstants", values)
 	e := neonExponential{a}
+	e.quickGELU()
 	e.gelu()
 	e.maxLanes()
 	e.expLanes()
@@ -83,7 +89,7 @@ func (e neonExponential) loop(results bool, body func(v []vec)) {
 	e.label("done")
 }
 
-func (e neonExponential) gelu() {
+func (e neonExponential) quickGELU() {
 	e.function("quickGELUNEON", "x *float32, n int", 16,
 		"replaces n values, n a multiple of 16:", "",
 		"	x[i] = x[i] / (1 + exp(-1.702 x[i]))")
@@ -96,6 +102,57 @@ func (e neonExponential) gelu() {
 			e.exp(s[0], s[1:])
 			e.add(s[0], e.constant("one"), s[0])
 			e.binary("fdiv", x, s[0], x)
+		}
+	})
+	e.op("RET")
+}
+
+func (e neonExponential) gelu() {
+	e.function("geluNEON", "x *float32, n int", 16,
+		"replaces n values, n a multiple of 16:", "",
+		"	x[i] = max(x[i], 0) - |x[i]| Q(|x[i]|)", "",
+		"where Q is the upper tail of the normal distribution.")
+	e.parameters("x n", "R0", "R1")
+	e.hold()
+	// The constants of Q are lanes of three registers.
+	held := vecs(32-len(expConstants)-3, 3)
+	e.op("MOVD", "$geluConstants<>(SB)", "R9")
+	e.loadAll("R9", 0, held)
+	k := func(name string) lane {
+		for i, c := range geluConstants {
+			if c.name == name {
+				return lane{held[i/4], i % 4}
+			}
+		}
+		panic("no constant " + name)
+	}
+	spread := func(l lane, to vec) { e.op("VDUP", fmt.Sprintf("V%d.S[%d]", int(l.of), l.at), to.s4()) }
+	power, scratch, size, t, tail, sum, zero := vec(4), vecs(5, 4), vec(9), vec(10), vec(11), vec(12), vec(13)
+	e.zero(zero)
+	e.loop(true, func(v []vec) {
+		for _, x := range v {
+			e.comment("size = |x|; t = 1 / (1 + 0.3 size).")
+			e.unary("fabs", x, size)
+			e.move(e.constant("one"), t)
+			e.fmaLane(size, k("bend"), t)
+			e.binary("fdiv", e.constant("one"), t, t)
+			e.comment("tail = t c(t).")
+			tail, sum := tail, sum
+			spread(k("c7"), tail)
+			for _, name := range []string{"c6", "c5", "c4", "c3", "c2", "c1", "c0"} {
+				spread(k(name), sum)
+				e.fma(tail, t, sum)
+				tail, sum = sum, tail
+			}
+			e.mul(tail, t, tail)
+			e.mulLane(size, k("minusHalf"), power)
+			e.mul(power, size, power)
+			e.exp(power, scratch)
+			e.comment("max(x, 0) - size tail exp; NaN stays.")
+			e.mul(tail, power, tail)
+			e.mul(tail, size, tail)
+			e.binary("fmax", x, zero, x)
+			e.sub(x, tail, x)
 		}
 	})
 	e.op("RET")

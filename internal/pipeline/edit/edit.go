@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -36,6 +35,7 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	SavePath  string // .pt or .safetensors
+	Writer    artefact.Writer
 	Threads   int
 
 	Remove     []string // units, such as h21n624, or n17 for all pairs of a neuron
@@ -128,7 +128,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	if err := cache.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
+	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
 		return nil, err
 	}
 	m, err := model.Open(ctx, o.Model)
@@ -183,7 +183,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	m, ck := e.model, e.model.Checkpoint
-	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash}.Own()
+	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors}.Own()
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
 		e.from.Parents["checkpoint"] = before.Hash()
@@ -194,6 +194,9 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	}
 	means, err := e.means(ctx, chosen, mask)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
 	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
@@ -224,10 +227,10 @@ func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
 	if err != nil {
 		return err
 	}
+	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
-	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
-	r.SHA256, err = artefact.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
+	r.SHA256, err = e.Writer.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
 	if err != nil {
 		return err
 	}

@@ -124,13 +124,18 @@ func inList(t testing.TB) string {
 	return path
 }
 
-// TestReplaces holds that a checkpoint of edit's is replaced, that other files and the
-// model itself are not, and that an interrupted run leaves nothing.
+// TestReplaces holds that a checkpoint of another edit is replaced in a restart only, that
+// other files and the model itself never are, and that an interrupted run leaves nothing.
 func TestReplaces(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{Model: pipelinetest.TinyModel(), SavePath: filepath.Join(dir, "edited.pt"), Threads: 1, By: ByZero, Remove: []string{"n5"}}
 	first := run(t, o)
+	run(t, o) // the same again
 	o.Remove = []string{"n6"}
+	if _, err := Run(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) {
+		t.Errorf("a checkpoint of another edit: %v, want %v", err, cache.ErrStale)
+	}
+	o.Writer.Restart = true
 	if second := run(t, o); second.SHA256 == first.SHA256 {
 		t.Error("another edit has the same bytes")
 	}

@@ -8,7 +8,6 @@ import (
 	"math"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
 )
 
@@ -22,7 +21,7 @@ func (e *explainer) draw(images []*Explanation) error {
 		for i := lo; i < hi; i++ {
 			x := images[i]
 			path := e.o.sheetPath(x.Name)
-			errs[i] = cache.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
+			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
 			x.Sheet, x.crop = path, canvas.Image{}
 		}
 	})

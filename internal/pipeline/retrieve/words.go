@@ -74,8 +74,8 @@ func (o Options) code(ctx context.Context, src *source.Source, pcsPath string, s
 		return nil, err
 	}
 	defer c.Close()
-	if !slices.Equal(c.PCs.Units, shape) {
-		return nil, fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units), npy.ShapeString(shape))
+	if !slices.Equal(c.PCs.Units.Shape, shape) {
+		return nil, fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units.Shape), npy.ShapeString(shape))
 	}
 	if c.PCs.Artefact != nil {
 		if err := o.Artefacts.Check(c.PCs.Artefact, artefact.Of(src.Origin)); err != nil {
