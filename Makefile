@@ -139,9 +139,9 @@ $(PAPER_RESULTS:%=paper-%): paper-%: build # one of them
 
 # The generator is a module of its own, so that its packages are not the program's.
 generate: ## fail if the generator of the assembly would change a file
-	@before=$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go | cksum) && \
+	@before=$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go internal/float16/*_arm64.* | cksum) && \
 	$(GO) generate ./internal/kernel && \
-	if [ "$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go | cksum)" != "$$before" ]; then \
+	if [ "$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go internal/float16/*_arm64.* | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
 check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## everything that is checked except the tests

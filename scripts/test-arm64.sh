@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 go=${GO:-go}
 emulator=qemu-aarch64
-tests='./internal/kernel/... ./internal/clip ./internal/demo ./internal/omp'
+tests='./internal/kernel/... ./internal/float16 ./internal/clip ./internal/demo ./internal/omp'
 skip='^$'
 case "$(uname -sm)" in
 "Linux aarch64" | "Darwin arm64") emulator= ;;
@@ -21,7 +21,7 @@ esac
 for option in "$@"; do
     case "$option" in
     --short)
-        tests='./internal/kernel/... ./internal/demo'
+        tests='./internal/kernel/... ./internal/float16 ./internal/demo'
         skip='^(TestSgemm|TestRandomConvs|TestConvBatches)$'
         ;;
     --missing)

@@ -34,7 +34,7 @@ func main() {
 		}
 	}
 	for _, s := range neonSources {
-		if err := writeNEON("..", s.name, s.emit); err != nil {
+		if err := writeNEON(s.pkg, s.name, s.emit); err != nil {
 			fmt.Fprintf(os.Stderr, "generate %s for arm64: %v\n", s.name, err)
 			os.Exit(1)
 		}
