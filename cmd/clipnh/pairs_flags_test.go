@@ -10,6 +10,7 @@ import (
 
 // Why a flag that names a file is in no pairing.
 const (
+	names   = "names of units or labels of images, in a table of the user's"
 	written = "is only written"
 	photos  = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
 	prompt  = "texts are embedded with it in the same run; embeddings keep its hash"
@@ -19,8 +20,12 @@ const (
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
+<<<<<<< HEAD
 	"clipnh ablate":          {"data-path": photos, "features-save-path": written, "plot": written},
 	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
+=======
+	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
+>>>>>>> main
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
@@ -29,7 +34,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
 	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh info":            {"model": alone, "graph": written},
-	"clipnh mask":            {"mask-save-path": written},
+	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
 	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": photos},
 	"clipnh polysemanticity": {"collect-save-path": alone, "scores-save-path": written, "plot": written},
