@@ -20,12 +20,8 @@ const (
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
-<<<<<<< HEAD
-	"clipnh ablate":          {"data-path": photos, "features-save-path": written, "plot": written},
-	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
-=======
 	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
->>>>>>> main
+	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
