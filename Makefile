@@ -26,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check test test-noasm race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -59,6 +59,9 @@ test-noasm: ## build everything without assembly, and test the kernels without i
 	$(GO) build $(VCS) -tags noasm $(PKGS)
 	$(GO) test -tags noasm $(NOASM_PKGS)
 
+test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--short takes a minute
+	scripts/test-arm64.sh $(ARGS)
+
 race: ## run the short tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race $(RACE_PKGS)
 
@@ -90,6 +93,9 @@ arm64: ## build and vet for other platforms
 	GOOS=linux GOARCH=arm64 $(GO) build $(VCS) $(PKGS)
 	GOOS=linux GOARCH=arm64 $(GO) vet $(PKGS)
 	GOOS=darwin GOARCH=arm64 $(GO) build $(VCS) $(PKGS)
+	GOOS=darwin GOARCH=arm64 $(GO) vet $(PKGS)
+	GOOS=windows GOARCH=amd64 $(GO) build $(VCS) $(PKGS)
+	GOOS=windows GOARCH=amd64 $(GO) vet $(PKGS)
 
 # The go command fuzzes one target of one package at a time.
 fuzz: ## run every fuzz target for FUZZTIME
@@ -133,9 +139,9 @@ $(PAPER_RESULTS:%=paper-%): paper-%: build # one of them
 
 # The generator is a module of its own, so that its packages are not the program's.
 generate: ## fail if the generator of the assembly would change a file
-	@before=$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum) && \
+	@before=$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go internal/float16/*_arm64.* | cksum) && \
 	$(GO) generate ./internal/kernel && \
-	if [ "$$(cat internal/kernel/*_amd64.s internal/kernel/*_stubs_amd64.go | cksum)" != "$$before" ]; then \
+	if [ "$$(cat internal/kernel/*_a*64.s internal/kernel/*_stubs_a*64.go internal/float16/*_arm64.* | cksum)" != "$$before" ]; then \
 		echo "go generate ./internal/kernel changed files: commit them with the generator" >&2; exit 1; fi
 
 check: fmt vet staticcheck deadcode tidy generate docs-check test-noasm arm64 ## everything that is checked except the tests

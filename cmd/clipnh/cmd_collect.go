@@ -154,7 +154,7 @@ var precisions = map[string]kernel.Precision{"f32": kernel.Float32, "bf16": kern
 
 // precisionFlag adds the flag of every command that runs the image tower.
 func precisionFlag(fs *pflag.FlagSet, precision *string) {
-	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster and needs AVX512-BF16; its error depends on the model and is measured on the first batch")
+	fs.StringVar(precision, "precision", "f32", "precision `P` of the convolutions: f32, or bf16, which is faster and needs AVX512-BF16, or BF16 on arm64; its error depends on the model and is measured on the first batch")
 	choices(fs, "precision", "f32", "bf16")
 }
 
@@ -166,7 +166,7 @@ func checkPrecision(name string) error {
 	case !known:
 		return fmt.Errorf("--precision %q: want f32 or bf16", name)
 	case p == kernel.BFloat16 && !kernel.HasBFloat16():
-		return errors.New("--precision bf16: this processor has no bfloat16 products (AVX512-BF16), or CLIPNH_CPU excludes them")
+		return errors.New("--precision bf16: this processor has no bfloat16 products (AVX512-BF16, or BF16 on arm64), or CLIPNH_CPU excludes them")
 	}
 	return nil
 }

@@ -15,9 +15,9 @@ const versionHelp = `
 Prints what the Go toolchain recorded when the program was built: the version,
 the revision of the source and whether it had uncommitted changes, the Go
 release and the platform. Also prints the level of vector instructions in use on
-this machine (generic, avx2 or avx512; CLIPNH_CPU selects a lower one). What was
-not recorded is left out. With --json, the modules that the program is built
-from are listed, with their checksums.`
+this machine (generic, avx2, avx512 or neon; CLIPNH_CPU selects a lower one).
+What was not recorded is left out. With --json, the modules that the program is
+built from are listed, with their checksums.`
 
 func newVersionCommand(g *globalOptions) *cobra.Command {
 	return &cobra.Command{

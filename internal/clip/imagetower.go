@@ -139,7 +139,7 @@ func (o ImageOptions) check() error {
 		return errors.New("image tower: batch and threads must be at least 1")
 	}
 	if o.Precision == kernel.BFloat16 && !kernel.HasBFloat16() {
-		return fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16), or %s holds it back", cpu.Variable)
+		return fmt.Errorf("image tower: this processor has no bfloat16 products (AVX512-BF16, or BF16 on arm64), or %s holds it back", cpu.Variable)
 	}
 	return nil
 }

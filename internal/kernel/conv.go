@@ -203,7 +203,7 @@ func (c *Conv) pack(weights [][]float32) {
 	taps := s.Kernel * s.Kernel
 	pairs := s.Precision == BFloat16
 	c.weights = newPacked(rowsOf(kBlocks, pairs)*taps, nBlocks, width)
-	c.weights.pairs = pairs
+	c.weights.pairs, c.weights.alternate = pairs, c.family.alternate
 	first := 0
 	for i, w := range weights {
 		c.packSource(w, s.In[i], first, taps)

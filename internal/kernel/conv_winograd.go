@@ -26,7 +26,7 @@ func (c *Conv) packWinograd(w []float32) {
 	width := c.family.panelWidth(nBlocks)
 	size := kBlocks * nBlocks * blockFloats
 	all := Alloc(n * n * size)
-	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, data: all}
+	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, alternate: c.family.alternate, data: all}
 	c.zeros = Alloc(nBlocks * Lanes)
 	// Works on one block of inputs by one panel at a time: the taps are far apart in
 	// memory, and so each part of a tap is written at once.

@@ -8,7 +8,7 @@
 // panel is a group of adjacent output channels whose packed weights are read
 // together. A tile is a few pixels by one panel: the sums that one call of a tile
 // kernel keeps in registers. A family is one implementation of every inner loop
-// (AVX-512, AVX2 with FMA, or plain Go); package cpu chooses which one is used.
+// (AVX-512, AVX2 with FMA, NEON, or plain Go); package cpu chooses which one is used.
 //
 // Every result has the same bytes for every team size and every split of the
 // batch: the order of sums over input channels depends on the layer only. Families

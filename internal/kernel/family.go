@@ -2,6 +2,8 @@ package kernel
 
 import "github.com/clipnh/clipnh/internal/kernel/cpu"
 
+//go:generate go -C _generate run .
+
 // family is one implementation of the inner loops.
 type family struct {
 	// tiles[w][r] computes r pixels by w blocks of outputs.
@@ -11,6 +13,9 @@ type family struct {
 	// products.
 	pairTiles [maxWidth + 1][]tileFunc
 	pairs     func(dst, low, high *float32, n int)
+	// alternate says that pairTiles want two rows of weights at a time, a pair of one
+	// and of the other in turn.
+	alternate bool
 	// winogradIn[m] and winogradOut[m] transform tiles of F(m x m).
 	winogradIn  [5]func(*winogradIn)
 	winogradOut [5]func(*winogradOut)
@@ -35,7 +40,7 @@ type family struct {
 const maxWidth = 3
 
 // families are the implementations by level. Those in assembly add themselves.
-var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: nil, cpu.AVX512: nil}
+var families = [...]*family{cpu.Generic: &generic, cpu.AVX2: nil, cpu.AVX512: nil, cpu.NEON: nil}
 
 // generic is the family in plain Go. It defines what the others compute.
 var generic = family{

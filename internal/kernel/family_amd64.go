@@ -4,8 +4,6 @@ package kernel
 
 import "github.com/clipnh/clipnh/internal/kernel/cpu"
 
-//go:generate go -C _generate run .
-
 func init() {
 	families[cpu.AVX2] = &avx2
 	families[cpu.AVX512] = &avx512

@@ -48,7 +48,11 @@ func (p *packed) set(panel []float32, lanes, block, lane, j int, v float32) {
 		panel[(block*Lanes+lane)*lanes+j] = v
 		return
 	}
-	at := (block/2*Lanes+block%2*Lanes/2+lane/2)*lanes + j
+	row := block/2*Lanes + block%2*Lanes/2 + lane/2
+	at := row*lanes + j
+	if p.alternate {
+		at = row&^1*lanes + 2*j + row&1
+	}
 	word := (*uint32)(unsafe.Pointer(&panel[at]))
 	*word |= rounded(v) << (lane % 2 * 16)
 }

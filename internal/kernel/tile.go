@@ -38,6 +38,7 @@ type tileFunc func(*tileArgs)
 type packed struct {
 	kBlocks, nBlocks, width int
 	pairs                   bool // rows of pairs of bfloat16 values
+	alternate               bool // pairs of an even row and the next in turn
 	data                    []float32
 }
 

@@ -139,9 +139,7 @@ func (f *File) ReadFloat32(dst []float32, start int64) error {
 			dst[i] = float16.FromBits(binary.BigEndian.Uint16(stored[2*i:]))
 		}
 	case size == 2:
-		for i := range dst {
-			dst[i] = float16.FromBits(binary.LittleEndian.Uint16(stored[2*i:]))
-		}
+		float16.Widen(dst, stored)
 	case f.BigEndian:
 		for i := range dst {
 			dst[i] = math.Float32frombits(binary.BigEndian.Uint32(stored[4*i:]))

@@ -3,7 +3,6 @@ package ptfile
 import (
 	"encoding/binary"
 	"math"
-	"sync"
 
 	"github.com/clipnh/clipnh/internal/float16"
 )
@@ -15,10 +14,7 @@ func toFloat32(dst []float32, src []byte, d DType) {
 	src = src[:len(dst)*d.Size()]
 	switch d {
 	case Float16:
-		table := halfTable()
-		for i := range dst {
-			dst[i] = table[binary.LittleEndian.Uint16(src[2*i:])]
-		}
+		float16.Widen(dst, src)
 	case BFloat16:
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(src[2*i:])) << 16)
@@ -66,14 +62,3 @@ func integer(src []byte, i int, d DType) int64 {
 	}
 	panic("ptfile: not an integer type")
 }
-
-// halfTable holds the float32 of every half, by its bits. A look-up takes half
-// the time of shifting and testing each value; the table's 256 KiB stay in the
-// second-level cache.
-var halfTable = sync.OnceValue(func() *[1 << 16]float32 {
-	table := new([1 << 16]float32)
-	for h := range table {
-		table[h] = float16.FromBits(uint16(h))
-	}
-	return table
-})

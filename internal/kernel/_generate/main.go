@@ -12,7 +12,7 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// sources are the generated files by name: NAME_amd64.s and NAME_stubs_amd64.go.
+// sources are the generated files of amd64 by name: NAME_amd64.s and NAME_stubs_amd64.go.
 var sources = []struct {
 	name string
 	emit func(*build.Context)
@@ -30,6 +30,12 @@ func main() {
 	for _, s := range sources {
 		if err := write("..", s.name, s.emit); err != nil {
 			fmt.Fprintf(os.Stderr, "generate %s: %v\n", s.name, err)
+			os.Exit(1)
+		}
+	}
+	for _, s := range neonSources {
+		if err := writeNEON(s.pkg, s.name, s.emit); err != nil {
+			fmt.Fprintf(os.Stderr, "generate %s for arm64: %v\n", s.name, err)
 			os.Exit(1)
 		}
 	}

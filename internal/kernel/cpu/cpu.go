@@ -12,16 +12,18 @@ import (
 	"strings"
 )
 
-// Level is a set of vector instructions. A higher level is faster.
+// Level is a set of vector instructions. Of the levels that one machine supports, the
+// higher is the faster.
 type Level int
 
 const (
 	Generic Level = iota // plain Go
 	AVX2                 // 256-bit vectors with fused multiply-add
 	AVX512               // 512-bit vectors (F, BW, DQ, VL)
+	NEON                 // 128-bit vectors of arm64, which every such processor has
 )
 
-var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512"}
+var names = [...]string{Generic: "generic", AVX2: "avx2", AVX512: "avx512", NEON: "neon"}
 
 // String returns the level's name in CLIPNH_CPU.
 func (l Level) String() string { return names[l] }
@@ -42,9 +44,18 @@ func Err() error { return err }
 func Supported() []Level {
 	ls := make([]Level, 0, len(names))
 	for l := Generic; l <= best(); l++ {
-		ls = append(ls, l)
+		if supported(l) {
+			ls = append(ls, l)
+		}
 	}
 	return ls
+}
+
+// supported reports whether this machine and build support a level: plain Go, the best,
+// and what lies between them on the same architecture.
+func supported(l Level) bool {
+	top := best()
+	return l == Generic || l == top || l > Generic && l < top && top != NEON
 }
 
 // Named returns the supported level of a name, and false where there is none.
@@ -62,7 +73,7 @@ func Named(name string) (Level, bool) {
 // kernel may run concurrently, and what was packed for the kernels of one level is not
 // for those of another.
 func Force(l Level) (restore func()) {
-	if l < Generic || l > best() {
+	if !supported(l) {
 		panic("cpu: level not supported")
 	}
 	was := active
@@ -80,10 +91,19 @@ func choose(name string) (Level, error) {
 		if n != name {
 			continue
 		}
-		if Level(l) > top {
-			return top, fmt.Errorf("choose CPU level: %s=%s: %s, want at most %s", Variable, name, unsupported, top)
+		if !supported(Level(l)) {
+			return top, fmt.Errorf("choose CPU level: %s=%s: %s, want one of %s", Variable, name, unsupported, list(Supported()))
 		}
 		return Level(l), nil
 	}
 	return top, fmt.Errorf("choose CPU level: %s=%q: unknown level, want one of %s", Variable, name, strings.Join(names[:], ", "))
+}
+
+// list returns the names of levels with commas between them.
+func list(ls []Level) string {
+	all := make([]string, len(ls))
+	for i, l := range ls {
+		all[i] = l.String()
+	}
+	return strings.Join(all, ", ")
 }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -14,8 +15,8 @@ func TestChoose(t *testing.T) {
 		{"", best(), ""},
 		{"generic", Generic, ""},
 		{best().String(), best(), ""},
-		{"AVX512", best(), `CLIPNH_CPU="AVX512": unknown level, want one of generic, avx2, avx512`},
-		{"neon", best(), "unknown level"},
+		{"AVX512", best(), `CLIPNH_CPU="AVX512": unknown level, want one of generic, avx2, avx512, neon`},
+		{"sse", best(), "unknown level"},
 	} {
 		got, err := choose(c.name)
 		if got != c.want {
@@ -25,10 +26,19 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: error %v, want %q", c.name, err, c.err)
 		}
 	}
-	for l := best() + 1; int(l) < len(names); l++ {
-		if got, err := choose(l.String()); got != best() || err == nil || !strings.Contains(err.Error(), unsupported) {
-			t.Errorf("%v above the best level: %v, %v", l, got, err)
+	for l := range Level(len(names)) {
+		if slices.Contains(Supported(), l) {
+			if got, err := choose(l.String()); got != l || err != nil {
+				t.Errorf("%v, which is supported: %v, %v", l, got, err)
+			}
+			continue
 		}
+		if got, err := choose(l.String()); got != best() || err == nil || !strings.Contains(err.Error(), unsupported+", want one of generic") {
+			t.Errorf("%v, which is not supported: %v, %v", l, got, err)
+		}
+	}
+	if ls := Supported(); ls[0] != Generic || ls[len(ls)-1] != best() {
+		t.Errorf("supported levels are %v, want generic first and %v last", ls, best())
 	}
 }
 
