@@ -59,11 +59,9 @@ func newAuditCommand(g *globalOptions) *cobra.Command {
 		Use:   "audit --scores PATH --classes NAMES --labels-csv FILE --out DIR",
 		Short: "Find pairs that a classifier should not rely on",
 		Long:  auditHelp,
-		Example: "clipnh audit --scores caches/birds --labels-csv birds.csv \\\n" +
-			"  --classes \"waterbird,landbird\" --concepts \"water,land\" \\\n" +
-			"  --model RN50x16 --vocab vocab --out birds-audit\n" +
-			"clipnh audit --model RN50x16 --data-path photos --classes \"dog,wolf\" \\\n" +
-			"  --imagenet-zeroshot-path caches/dogs.npy --out dogs-audit",
+		Example: "clipnh audit --scores caches/june --labels-csv groups.csv \\\n" +
+			"  --classes \"dog,wolf\" --concepts \"grass,snow\" --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --out wolves",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {

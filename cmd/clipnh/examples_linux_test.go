@@ -132,9 +132,12 @@ func layExamples(t *testing.T) {
 	photos, err := filepath.Glob("imagenet/test/*")
 	check(err)
 	check(os.Mkdir("few", 0o777))
-	for _, path := range photos[:40] {
+	rows := []string{"image,label,group"}
+	for i, path := range photos[:40] {
 		check(os.Symlink(filepath.Join("..", path), filepath.Join("few", filepath.Base(path))))
+		rows = append(rows, filepath.Base(path)+[]string{",dog,grass", ",dog,snow", ",wolf,grass", ",wolf,snow"}[i%4])
 	}
+	writeLines(t, "groups.csv", rows...)
 	check(os.WriteFile("VOC2010/ImageSets/SegmentationContext/val.txt", []byte("2010_000001\n"), 0o666))
 	cars, err := filepath.Glob("stanford_cars/cars_train/*.jpg")
 	check(err)

@@ -188,7 +188,7 @@ func (a *auditor) group() error {
 // maxIndicators bounds the numbers that the permutations of a label take: 2 GB.
 const maxIndicators = 1 << 29
 
-// checkDesigns refuses labels of so many groups that their permutations would not fit.
+// checkDesigns refuses labels whose permutations would not fit into memory.
 func (a *auditor) checkDesigns() error {
 	groups, images := map[int]int{}, map[int]int{}
 	for _, c := range a.cells {
