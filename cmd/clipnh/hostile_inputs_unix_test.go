@@ -57,6 +57,8 @@ func TestHostileInputs(t *testing.T) {
 		"describe h0n0 --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
 		"polysemanticity --collect-save-path {in}/scores",
 		"retrieve --neur-idxs 1 --scores {in}/scores",
+		"show h0n1 --scores {in}/scores --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
+		"show n1 --scores {in}/scores --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
 		"mask --neuron-head-norms-path {in}/norms.npy --mask-save-path {out}.npy",
 		"reconstruct --scores {in}/scores --means-path {in}/means.npy --pcs-paths {in}/pc0.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
 		"reconstruct --scores {in}/scores --means-path {in}/means.npy --decomposition-save-path {in}/codes.npz --text-descs-embeddings-path {in}/words.npy --features-save-path {out}.npy",

@@ -58,6 +58,9 @@ var apart = []string{
 	"reconstruct --scores x --model x --dataset images --data-path x --means-path x --pcs-paths x" + features,
 	"reconstruct --scores x --means-path x --pcs-paths x --decomposition-save-path x --text-descs-embeddings-path x" + features,
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
+	"show h0n0 --scores x --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"show h0n0 --scores x --decomposition-save-path x --pcs-path x --text-descs-list-path x",
+	"show h0n0 --scores x --decomposition-save-path x --neuron-pcs-path x --text-descs-list-path x",
 	"shift --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 	"shift --watch x --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 }

@@ -26,6 +26,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),
+			newShowCommand(g),
 			newScoreCommand(g),
 			newRetrieveCommand(g),
 			newPolysemanticityCommand(g),
