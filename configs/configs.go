@@ -1,5 +1,5 @@
 // Package configs holds facts about published models and data sets: the shapes of
-// OpenAI's CLIP-ResNets, the class names and prompt templates of CLIP's zero-shot
+// published CLIPs, the class names and prompt templates of CLIP's zero-shot
 // protocol, the layouts and settings of segmentation data sets, and where published
 // files are. They are the other files of this folder, embedded in the program.
 package configs
@@ -12,7 +12,7 @@ import (
 	"sync"
 )
 
-//go:embed RN*.json imagenet_*.txt pascal_context_59.txt cls_demo.txt coco_stuff.txt *.yaml
+//go:embed RN*.json ViT*.json imagenet_*.txt pascal_context_59.txt cls_demo.txt coco_stuff.txt *.yaml
 var files embed.FS
 
 // ImageNetClasses returns the names of ImageNet's 1000 classes in index order
@@ -71,13 +71,48 @@ type Model struct {
 func Models() []Model { return slices.Clone(models()) }
 
 var models = sync.OnceValue(func() []Model {
-	names := []string{"RN50", "RN101", "RN50x4", "RN50x16", "RN50x64"}
-	all := make([]Model, len(names))
+	return shapes([]string{"RN50", "RN101", "RN50x4", "RN50x16", "RN50x64"}, func(m *Model, name string) { m.Name = name })
+})
+
+// A Transformer is the shape of a published CLIP whose image tower is a vision
+// transformer. The heads of the text tower have width 64.
+type Transformer struct {
+	Name string `json:"-"` // open_clip's name, and that of the file in this folder
+
+	ImageSize int `json:"image_size"` // side of the input image, in pixels
+	PatchSize int `json:"patch_size"` // side of a patch
+	Width     int `json:"width"`      // channels of a token
+	Layers    int `json:"layers"`
+	Heads     int `json:"heads"` // of each layer
+	MLP       int `json:"mlp"`   // neurons of each layer
+	OutDim    int `json:"out_dim"`
+
+	ContextLength int `json:"context_length"`
+	VocabSize     int `json:"vocab_size"`
+	TextWidth     int `json:"text_width"`
+	TextHeads     int `json:"text_heads"`
+	TextLayers    int `json:"text_layers"`
+}
+
+// Transformers returns the shapes of OpenAI's and open_clip's vision transformers,
+// from small to large.
+//
+// Source: openai/CLIP, clip/model.py; mlfoundations/open_clip, src/open_clip/model_configs.
+func Transformers() []Transformer { return slices.Clone(transformers()) }
+
+var transformers = sync.OnceValue(func() []Transformer {
+	names := []string{"ViT-B-32", "ViT-B-16", "ViT-L-14", "ViT-L-14-336", "ViT-H-14", "ViT-g-14", "ViT-bigG-14"}
+	return shapes(names, func(m *Transformer, name string) { m.Name = name })
+})
+
+// shapes reads the files of models.
+func shapes[M any](names []string, setName func(m *M, name string)) []M {
+	all := make([]M, len(names))
 	for i, name := range names {
-		all[i].Name = name
+		setName(&all[i], name)
 		if err := json.Unmarshal(read(name+".json"), &all[i]); err != nil {
 			panic("configs: " + name + ".json: " + err.Error())
 		}
 	}
 	return all
-})
+}

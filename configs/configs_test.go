@@ -140,23 +140,60 @@ func TestModelFilesAreWholeAndListed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	listed := map[string]Model{}
+	listed := map[string]any{}
 	for _, m := range Models() {
 		listed[m.Name+".json"] = m
 	}
+	for _, m := range Transformers() {
+		listed[m.Name+".json"] = m
+	}
 	for _, entry := range entries {
-		if !strings.HasSuffix(entry.Name(), ".json") {
+		name, isModel := strings.CutSuffix(entry.Name(), ".json")
+		if !isModel {
 			continue
 		}
 		decoder := json.NewDecoder(strings.NewReader(string(read(entry.Name()))))
 		decoder.DisallowUnknownFields()
-		var m Model
-		if err := decoder.Decode(&m); err != nil {
+		var got any
+		if strings.HasPrefix(name, "RN") {
+			m := Model{Name: name}
+			err = decoder.Decode(&m)
+			got = m
+		} else {
+			m := Transformer{Name: name}
+			err = decoder.Decode(&m)
+			got = m
+		}
+		if err != nil {
 			t.Errorf("%s: %v", entry.Name(), err)
 		}
-		m.Name = strings.TrimSuffix(entry.Name(), ".json")
-		if !reflect.DeepEqual(m, listed[entry.Name()]) {
-			t.Errorf("%s: %+v is not among Models: %+v", entry.Name(), m, listed[entry.Name()])
+		if !reflect.DeepEqual(got, listed[entry.Name()]) {
+			t.Errorf("%s: %+v is not listed: %+v", entry.Name(), got, listed[entry.Name()])
+		}
+	}
+}
+
+// The table of vision transformers, written by hand.
+func TestTransformers(t *testing.T) {
+	type dims struct{ Tokens, Width, Layers, HeadWidth, MLP, OutDim, TextWidth, TextLayers int }
+	want := map[string]dims{
+		"ViT-B-32":     {50, 768, 12, 64, 3072, 512, 512, 12},
+		"ViT-B-16":     {197, 768, 12, 64, 3072, 512, 512, 12},
+		"ViT-L-14":     {257, 1024, 24, 64, 4096, 768, 768, 12},
+		"ViT-L-14-336": {577, 1024, 24, 64, 4096, 768, 768, 12},
+		"ViT-H-14":     {257, 1280, 32, 80, 5120, 1024, 1024, 24},
+		"ViT-g-14":     {257, 1408, 40, 88, 6144, 1024, 1024, 24},
+		"ViT-bigG-14":  {257, 1664, 48, 104, 8192, 1280, 1280, 32},
+	}
+	all := Transformers()
+	if len(all) != len(want) {
+		t.Fatalf("%d models, want %d", len(all), len(want))
+	}
+	for _, m := range all {
+		grid := m.ImageSize / m.PatchSize
+		got := dims{grid*grid + 1, m.Width, m.Layers, m.Width / m.Heads, m.MLP, m.OutDim, m.TextWidth, m.TextLayers}
+		if got != want[m.Name] || m.Width%m.Heads != 0 || m.ContextLength != 77 || m.VocabSize != 49408 || m.TextHeads*64 != m.TextWidth {
+			t.Errorf("%s: %+v, want %+v", m.Name, got, want[m.Name])
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/plot"
 )
@@ -25,12 +26,16 @@ Takes parts of the model out and measures how well it still classifies. Modes:
   zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
                          neurons without which attention to the last token drops
                          most
-The first three modes keep some units and take out the others. Which are kept is
-given by a mask (--replace-index-path, True for kept) or, for a whole curve in
-one pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
-each percentile, as mask does, for each mode whose norms are given. The last
-three modes work on tokens, and need the model and the images.
+The first three modes keep some units and take out the others. Which are taken
+out is given by name (--pairs h3n7,n624 or --units-file; with --except all
+others), by a mask (--replace-index-path, True for kept) or, for a curve in one
+pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
+each percentile, as mask does, for each mode whose norms are given. The last two
+modes work on tokens, and need the model and the images.
 ` + evaluateHelp + `
+
+--per-class also prints the accuracy on the images of each class, --groups-csv
+and --group-column that on each group of a table, such as year.
 
 Also reads --means-path, one or more files told apart by shape: [H,C,O] for
 pairs, also used for neurons; [C,O] for neurons; [C,T] for activations. Writes
@@ -47,7 +52,10 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
 			"  --neuron-head-norms-path caches/norms.npy \\\n" +
 			"  --neurons-norms-path caches/norms_n.npy \\\n" +
-			"  --percentile 0,50,80,90,95 --plot ablation.png",
+			"  --percentile 0,50,80,90,95 --plot ablation.png\n" +
+			"clipnh ablate --scores caches/val --data-path imagenet \\\n" +
+			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
+			"  --pairs h12n624,h3n7 --per-class",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -66,6 +74,9 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 type ablateOptions struct {
 	evaluateOptions
 	normsOptions
+	unitsOptions
+	groups       dataset.TableOptions
+	perClass     bool
 	modes, means []string
 	mask         string
 	percentiles  []float64
@@ -81,6 +92,11 @@ func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of the units to keep, .npy, bool [H,C] or [C]")
 	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "keep units at or above each of the percentiles `P,...`, 0 to 100, instead of a mask")
 	o.normsOptions.addFlags(fs)
+	o.unitsOptions.addFlags(fs, "take out")
+	fs.BoolVar(&o.perClass, "per-class", false, "also print the accuracy on the images of each class")
+	fs.StringVar(&o.groups.Path, "groups-csv", "", "also print the accuracy on groups of images: `FILE` with one row per image")
+	fs.StringVar(&o.groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
+	fs.StringVar(&o.groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
 	fs.StringVar(&o.plot, "plot", "", "`FILE` for a plot of accuracy over percentiles, .png or .svg")
 	fs.StringVar(&o.sinkDiffs, "neurons-sink-diffs-path", "", "`FILE` of attention drops without each neuron, written by registers, .npy, [B,C]")
 	fs.IntVar(&o.topSink, "top-k-sink-neurons", 18, "zero the `K` neurons of largest drop")
@@ -136,13 +152,23 @@ func (o *ablateOptions) validate() error {
 			return fmt.Errorf("--mode %s: --percentile needs the norms of its units", mode)
 		}
 	}
+	ways := 0 // of choosing units
+	for _, given := range []bool{o.mask != "", len(o.percentiles) > 0, o.named()} {
+		if given {
+			ways++
+		}
+	}
 	switch {
-	case choosing > 0 && (o.mask == "") == (len(o.percentiles) == 0):
-		return errors.New("want one of --replace-index-path and --percentile")
-	case choosing == 0 && (o.mask != "" || len(o.percentiles) > 0):
-		return fmt.Errorf("--mode %s keeps all units: no --replace-index-path or --percentile", strings.Join(modes, ","))
+	case choosing > 0 && ways != 1:
+		return errors.New("want one of --replace-index-path, --percentile and --pairs or --units-file")
+	case choosing == 0 && ways > 0:
+		return fmt.Errorf("--mode %s keeps all units: no --replace-index-path, --percentile, --pairs or --units-file", strings.Join(modes, ","))
 	case choosing > 1 && o.mask != "":
 		return errors.New("--replace-index-path is for one mode")
+	case (o.groups.Path == "") != (o.groups.Group == ""):
+		return errors.New("--groups-csv and --group-column: want both or neither")
+	case (o.groups.Path != "" || o.perClass) && o.classes == "":
+		return errors.New("--groups-csv and --per-class need --imagenet-zeroshot-path, without which there are no accuracies")
 	case o.plot != "" && len(o.percentiles) == 0:
 		return errors.New("--plot draws accuracy over percentiles: want --percentile")
 	case o.topSink < 1:
@@ -158,7 +184,7 @@ func (o *ablateOptions) validate() error {
 			return fmt.Errorf("--plot %w", err)
 		}
 	}
-	if err := errors.Join(o.normsOptions.validate(), o.validateGiven(modes, choosing > 0)); err != nil {
+	if err := errors.Join(o.normsOptions.validate(), o.unitsOptions.validate(), o.validateGiven(modes, choosing > 0)); err != nil {
 		return err
 	}
 	return o.evaluateOptions.validate()
@@ -171,20 +197,27 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	rules := []rule{
 		{!choosing, joined, []string{"means-path"}},
 		{len(o.percentiles) == 0, "without --percentile", []string{"top-images"}},
+		{o.groups.Path == "", "without --groups-csv", []string{"image-column"}},
 		{!slices.Contains(modes, evaluate.AblateSinkRegisters), joined, []string{"neurons-sink-diffs-path", "top-k-sink-neurons"}},
 	}
 	for _, mode := range evaluate.AblateModes()[:len(normsFlags)] {
 		flag := normsFlags[mode]
 		rules = append(rules,
 			rule{o.mask != "", "with --replace-index-path", []string{flag}},
+			rule{o.named(), "with --pairs or --units-file", []string{flag}},
 			rule{!slices.Contains(modes, mode), joined, []string{flag}})
 	}
 	return o.given.refuseIn(rules...)
 }
 
 func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error {
+	units, err := opts.names(g.printer)
+	if err != nil {
+		return err
+	}
 	result, err := evaluate.Ablate(ctx, evaluate.AblateOptions{
 		Options: opts.images(g), Modes: opts.chosenModes(),
+		Units: units, Except: opts.except, Groups: opts.groups,
 		MaskPath: opts.mask, Percentiles: opts.percentiles, Norms: opts.paths(), TopImages: opts.topImages,
 		Means: opts.means, SinkDiffs: opts.sinkDiffs, TopSink: opts.topSink,
 		ClassesPath: opts.classes, FeaturesPath: opts.features, PlotPath: opts.plot, Writer: g.writer(opts.restart), Threads: g.workers(),
@@ -197,6 +230,12 @@ func runAblate(ctx context.Context, opts ablateOptions, g *globalOptions) error 
 		err = g.printer.JSON(result)
 	} else {
 		err = errors.Join(printEvaluation(g.printer, &result.Evaluation), printRounding(g.printer, result.Rounding))
+		if opts.perClass {
+			err = errors.Join(err, printParts(g.printer, "class", &result.Evaluation, result.Classes))
+		}
+		if opts.groups.Path != "" {
+			err = errors.Join(err, printParts(g.printer, opts.groups.Group, &result.Evaluation, result.Groups))
+		}
 	}
 	return outcome(written, err, skippedImages(&result.Evaluation))
 }

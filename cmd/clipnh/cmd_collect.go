@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -44,13 +45,27 @@ Other modes (--mode) store, instead of scores:
                       for token 0), and of what the token would add to the image
                       feature if that map were pooled; --mean only, [2,blocks,T]
 
+The image tower may be a vision transformer. A pair is then a neuron of the MLP
+of layer --neuron-layer, seen through a head of a later layer, such as
+l10h3n624: what it adds to the image feature by this way is again a score times
+a direction. H counts the heads of all later layers, one layer after the other.
+These pairs are a part of the feature, not all of it. Other modes store what
+each part of the class token adds to the feature, and sum to it together:
+  heads               each head, [B,L,H,O]
+  mlps                the class token that enters the first layer, and each MLP,
+                      [B,L+1,O]
+  tokens              each head by each token that it reads, [B,L,T,H,O]
+A file does not say its activation, and seldom its heads: --activation and
+--vit-heads do, or a note says what was guessed.
+
 Writes a folder at --save-path:
   scores.npy          [B,H,C], one row per image
   directions.*.npy    weight slices whose product is the directions [H,C,O]
   bias.npy            [H,O], the share of the bias in each pair of a head
   images.txt          names of the images, in the order of the rows
-                      (other modes: heads.npy, attention.npy, activations.npy or
-                      layer4.npy, the names and the manifest)
+                      (other modes: heads.npy, attention.npy, activations.npy,
+                      layer4.npy, mlps.npy or tokens.npy, the names and the
+                      manifest)
   manifest.json       what the folder was made from, with checksums
 If --save-path ends in .dat or .npy, writes a dense file in the reference's
 layout instead: contributions [B,H,C,O], or [B,C,O] summed over heads with
@@ -103,15 +118,19 @@ type collectOptions struct {
 	mean, stats, expand, strict, restart bool
 	verify                               bool
 	images                               imageprep.Options
+	details                              model.Details
+	neuronLayer                          int
 }
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
+	fs.IntVar(&o.neuronLayer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
 	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or of a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4")
+	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4; of a vision transformer neurons+heads, neurons, heads, mlps, tokens")
 	choices(fs, "mode", collect.Modes...)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")
@@ -199,6 +218,11 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	case o.neuronLayer < 0:
+		return fmt.Errorf("--neuron-layer %d: want 0 or more", o.neuronLayer)
+	}
+	if err := checkDetails(o.details); err != nil {
+		return err
 	}
 	if err := checkPrecision(o.precision); err != nil {
 		return err
@@ -241,7 +265,12 @@ func (o *collectOptions) part() (shard.Shard, error) {
 // pipeline returns the options of the stage.
 func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	shard, _ := o.part() // validated
+	var neuronLayer *int
+	if o.given("neuron-layer") {
+		neuronLayer = &o.neuronLayer
+	}
 	return collect.Options{
+		Details: o.details, NeuronLayer: neuronLayer,
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,

@@ -58,6 +58,12 @@ func newDataCheckCommand(g *globalOptions) *cobra.Command {
 	}
 }
 
+// checkedLayout is the result as JSON.
+type checkedLayout struct {
+	*layout.Report
+	Run []string `json:"run,omitempty"` // commands that the data set is for
+}
+
 func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) error {
 	if !slices.Contains(layout.Kinds(), kind) {
 		return usageError{fmt.Errorf("data set %q: want one of %s", kind, strings.Join(layout.Kinds(), ", "))}
@@ -73,10 +79,7 @@ func runDataCheck(ctx context.Context, kind, path string, g *globalOptions) erro
 	}
 	next := nextCommands(r)
 	if g.json {
-		err = g.printer.JSON(struct {
-			*layout.Report
-			Run []string `json:"run,omitempty"`
-		}{r, next})
+		err = g.printer.JSON(checkedLayout{r, next})
 	} else {
 		err = printLayout(r, next, g)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -25,9 +26,10 @@ import (
 const demoHelp = `
 Runs the whole analysis on an example that the program carries: a small
 CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets. The files are written below --dir. Each command is then printed and
-run as if it had been typed. At the end the results are shown next to those of
-an independent PyTorch implementation.
+data sets. The files are written below --dir. Each command is then run as if it
+had been typed. At the end the results are shown next to those of an independent
+PyTorch implementation. What the commands print goes to log.txt in --dir;
+--verbose prints it, with each command before it.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
 second run keeps what is there. With --files-only it stops after writing the
@@ -36,7 +38,7 @@ example, for commands of your own; docs/tutorial.md walks through some.`
 func newDemoCommand(g *globalOptions) *cobra.Command {
 	var opts demoOptions
 	cmd := &cobra.Command{
-		Use:         "demo [--dir DIR] [--files-only]",
+		Use:         "demo [--dir DIR] [--verbose] [--files-only]",
 		Short:       "Run the whole analysis on a small example, in seconds",
 		Long:        demoHelp,
 		Example:     "clipnh demo --dir clipnh-demo",
@@ -57,10 +59,12 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 type demoOptions struct {
 	dir       string
 	filesOnly bool
+	verbose   bool
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dir, "dir", "clipnh-demo", "write the example below `DIR`")
+	fs.BoolVar(&o.verbose, "verbose", false, "print each command and what it prints")
 	fs.BoolVar(&o.filesOnly, "files-only", false, "write the example and stop")
 }
 
@@ -135,15 +139,9 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	printed := map[string][]byte{} // by steps run with --json
-	for _, step := range demoSteps {
-		args := strings.Fields(step.args)
-		for i := range args {
-			args[i] = places.Replace(args[i])
-		}
-		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], g); err != nil {
-			return err
-		}
+	printed, err := runDemoSteps(ctx, opts, places, g)
+	if err != nil {
+		return err
 	}
 	result, err := demoFindings(ctx, opts.dir, g.workers())
 	if err != nil {
@@ -154,6 +152,9 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	}
 	if g.json {
 		return g.printer.JSON(result)
+	}
+	if !opts.verbose {
+		return result.printShort(opts.dir, g.printer)
 	}
 	if err := result.print(g.printer); err != nil {
 		return err
@@ -166,25 +167,55 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	return g.printer.Text(b.String())
 }
 
+// runDemoSteps runs the commands of the demo and returns what those printed that are run with
+// --json, by their lines. Unless all is printed, it goes to the log: also when a command
+// fails, as it then says why.
+func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replacer, g *globalOptions) (printed map[string][]byte, err error) {
+	printed = map[string][]byte{}
+	to := g.printer
+	progress := ui.Discard
+	if !opts.verbose && !g.json {
+		var log bytes.Buffer
+		to, progress = ui.NewPrinter(&log, &log, time.Now), g.printer.Progress()
+		defer func() { err = errors.Join(err, demo.SaveLog(opts.dir, log.Bytes())) }()
+	}
+	progress.Start(int64(len(demoSteps)), ui.Steps, "demo")
+	defer progress.Done()
+	for _, step := range demoSteps {
+		args := strings.Fields(step.args)
+		for i := range args {
+			args[i] = places.Replace(args[i])
+		}
+		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], to, g); err != nil {
+			return nil, err
+		}
+		progress.Add(1)
+	}
+	return printed, nil
+}
+
 // demoImages are the figures that the steps drew.
 var demoImages = []struct{ path, what string }{
 	{"ablation.png", "accuracy as fewer pairs or neurons are kept"},
 	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
 	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},
 	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
-	{"segmented/", "scenes with the classes that each method found, and the true ones"},
+	{"segmented/", "scenes with the classes that each method found"},
 	{"shift.png", "two concepts over the years, with their true shares"},
+}
+
+// demoFiles is the result of --files-only as JSON.
+type demoFiles struct {
+	Path    string `json:"path"`
+	Written int    `json:"written"` // files
+	Kept    int    `json:"kept"`    // files that were there
+	Bytes   int64  `json:"bytes"`   // of both
 }
 
 // printLaid prints the result of --files-only.
 func printLaid(dir string, laid demo.Laid, g *globalOptions) error {
 	if g.json {
-		return g.printer.JSON(struct {
-			Path    string `json:"path"`
-			Written int    `json:"written"` // files
-			Kept    int    `json:"kept"`
-			Bytes   int64  `json:"bytes"` // of both
-		}{dir, laid.Written, laid.Kept, laid.Bytes})
+		return g.printer.JSON(demoFiles{dir, laid.Written, laid.Kept, laid.Bytes})
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Right("files written"), ui.Right("already there"), ui.Right("size"))
 	t.Row(dir, fmt.Sprint(laid.Written), fmt.Sprint(laid.Kept), ui.FormatBytes(laid.Bytes))
@@ -213,15 +244,14 @@ func expectedPairs(e *demo.Expectation) map[string][]demo.Pair {
 // runDemoStep prints a command line and runs it through the same code as the program
 // does. With --json nothing is printed, because standard output is for the result. A
 // step with a printer is run with --json; show prints its result, which is returned.
-func runDemoStep(ctx context.Context, why string, args []string, show func([]byte, *ui.Printer) error, g *globalOptions) ([]byte, error) {
-	to := g.printer
+func runDemoStep(ctx context.Context, why string, args []string, show func([]byte, *ui.Printer) error, to *ui.Printer, g *globalOptions) ([]byte, error) {
 	if g.json {
 		to = ui.NewPrinter(io.Discard, io.Discard, time.Now)
 	} else {
 		if why != "" {
 			why = "\n" + why + "\n"
 		}
-		if err := g.printer.Text(why + "$ clipnh " + ui.ShellLine(args) + "\n"); err != nil {
+		if err := to.Text(why + "$ clipnh " + ui.ShellLine(args) + "\n"); err != nil {
 			return nil, err
 		}
 	}

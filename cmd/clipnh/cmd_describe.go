@@ -99,6 +99,11 @@ func (o *describeOptions) validate() error {
 	return o.codingOptions.validate()
 }
 
+// describedUnits is the result as JSON.
+type describedUnits struct {
+	Units []coding.Description `json:"units"`
+}
+
 func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) error {
 	options, err := opts.pipeline(g)
 	if err != nil {
@@ -110,7 +115,7 @@ func runDescribe(ctx context.Context, opts describeOptions, g *globalOptions) er
 		return err
 	}
 	if g.json {
-		return g.printer.JSON(all)
+		return g.printer.JSON(describedUnits{all})
 	}
 	t := ui.NewTable(ui.Left("unit"), ui.Right("residual"), ui.Right("coefficient"), ui.Left("word"))
 	for _, d := range all {

@@ -81,13 +81,18 @@ func runDocs(root *cobra.Command, opts docsOptions, g *globalOptions) error {
 		written = append(written, docsWritten{out.dir, len(out.pages)})
 	}
 	if g.json {
-		return g.printer.JSON(written)
+		return g.printer.JSON(docsResult{written})
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Right("pages"))
 	for _, w := range written {
 		t.Row(w.Path, fmt.Sprint(w.Pages))
 	}
 	return g.printer.Table(t)
+}
+
+// docsResult is the result as JSON.
+type docsResult struct {
+	Folders []docsWritten `json:"folders"`
 }
 
 // docsWritten is a folder whose pages were written, or compared.

@@ -57,10 +57,10 @@ func newEditCommand(g *globalOptions) *cobra.Command {
 		Use:   "edit --model FILE --remove UNIT,... --means-path FILE --save-path FILE",
 		Short: "Take pairs out of a model's weights, or scale them",
 		Long:  editHelp,
-		Example: "clipnh edit --model RN50x16 --remove h21n624,n17 --scores caches/photos \\\n" +
+		Example: "clipnh edit --model RN50x16.pt --remove h21n624,n17 --scores caches/photos \\\n" +
 			"  --save-path edited.pt --data-path photos\n" +
-			"clipnh edit --model RN50x16 --remove-text water --k 20 --by zero \\\n" +
-			"  --save-path dry.safetensors",
+			"clipnh edit --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --remove-text water --k 20 --by zero --save-path dry.safetensors",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -84,12 +84,12 @@ type editOptions struct {
 	scale        []string
 	templates    string
 	useTemplates bool
+	restart      bool // discard what was made from something else
 }
 
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
-	fs.BoolVar(&o.stage.Writer.Restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
@@ -98,6 +98,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.stage.K, "k", 20, "remove the `K` pairs closest to a text")
 	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --remove-text (default the directions of the weights)")
 	vocabFlag(fs, &o.stage.Vocab)
+	defaultNeeds(fs, "vocab", "remove-text")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --remove-text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.By, "by", edit.ByMean, "replace what a pair loses `BY` mean, its mean contribution, or by zero, nothing")
@@ -112,6 +113,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
 	imageFlags(fs, &o.from.Images)
+	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 
 func (o *editOptions) validate() error {
@@ -183,7 +185,7 @@ func parseScale(list []string) ([]edit.Scaled, error) {
 // pipeline returns the options of the stage, with the templates read.
 func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	p := o.stage
-	p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
+	p.Writer, p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.writer(o.restart), g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
 	p.Images = o.images(g)
 	if len(p.Texts) == 0 {
 		return p, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -61,11 +62,13 @@ type embedOptions struct {
 	model, vocab, savePath       string
 	classnames, lines, templates string
 	useTemplates                 bool
+	details                      model.Details
 	restart                      bool // discard what was made from something else
 }
 
 func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
 	vocabFlag(fs, &o.vocab)
 	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --lines is given)")
 	choices(fs, "classnames", "IN", "PC", "30k")
@@ -80,6 +83,9 @@ func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 func (o *embedOptions) validate() error {
 	err := require("--model", o.model, "--vocab", o.vocab, "--embeddings-save-path", o.savePath)
 	if err != nil {
+		return err
+	}
+	if err := checkDetails(o.details); err != nil {
 		return err
 	}
 	if !artefact.IsEmbeddings(o.savePath) {
@@ -111,7 +117,7 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	}
 	result, err := words.Embed(ctx, words.EmbedOptions{
 		Model: opts.model, Vocab: opts.vocab, Texts: texts, Templates: templates,
-		SavePath: opts.savePath, Writer: g.writer(opts.restart), Threads: g.workers(),
+		SavePath: opts.savePath, Writer: g.writer(opts.restart), Threads: g.workers(), Details: opts.details,
 	}, g.printer)
 	if err != nil {
 		return err

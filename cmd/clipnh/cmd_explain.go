@@ -55,7 +55,8 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh explain photo.jpg --model RN50x16.pt \\\n" +
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" \\\n" +
 			"  --save-dir explained\n" +
-			"clipnh explain photos --model RN50x16.pt --classes \"dog,wolf\" \\\n" +
+			"clipnh explain photos --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,wolf\" \\\n" +
 			"  --class wolf --versus dog --scores caches/photos --unusual",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),

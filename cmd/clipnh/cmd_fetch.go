@@ -128,7 +128,7 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 		results = append(results, fetchedAsset{a.Name, f.Path, f.Bytes, f.Kept, f.There, a.SHA256})
 	}
 	if g.json {
-		return g.printer.JSON(results)
+		return g.printer.JSON(fetchResult{results})
 	}
 	t := ui.NewTable(ui.Left("name"), ui.Right("size"), ui.Left("state"), ui.Left("path"))
 	for _, r := range results {
@@ -143,6 +143,16 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 	}
 	return g.printer.Table(t)
 }
+
+// fetchResult and assetList are results as JSON: of a fetch, and of a list or dry run.
+type (
+	fetchResult struct {
+		Assets []fetchedAsset `json:"assets"`
+	}
+	assetList struct {
+		Assets []listedAsset `json:"assets"`
+	}
+)
 
 // fetchedAsset is an asset whose file is in place, its checksum compared.
 type fetchedAsset struct {
@@ -171,7 +181,7 @@ func listAssets(store *asset.Store, all []configs.Asset, opts fetchOptions, g *g
 		list[i] = listedAsset{a, store.URL(a, opts.url), store.Path(a), state, bytes}
 	}
 	if g.json {
-		return g.printer.JSON(list)
+		return g.printer.JSON(assetList{list})
 	}
 	t := ui.NewTable(ui.Left("name"), ui.Left("kind"), ui.Right("size"), ui.Left("state"), ui.Left("licence"), ui.Left("published by"))
 	if opts.dryRun {

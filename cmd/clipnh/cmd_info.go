@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/diagram"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -60,10 +61,13 @@ type infoOptions struct {
 	plan  bool
 	graph string // file to draw to
 	batch int
+
+	details model.Details
 }
 
 func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
+	detailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
@@ -86,6 +90,9 @@ func (o *infoOptions) validate() error {
 			return err
 		}
 	}
+	if err := checkDetails(o.details); err != nil {
+		return err
+	}
 	return require("--model", o.model)
 }
 
@@ -96,12 +103,13 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	if opts.graph != "" {
 		return runGraph(opts, g)
 	}
-	info, err := model.Info(ctx, opts.model)
+	info, err := model.Info(ctx, opts.model, opts.details)
 	if err != nil {
 		return err
 	}
-	for _, note := range info.Notes {
+	for i, note := range info.Notes {
 		g.printer.Note("%s: %s", opts.model, note)
+		info.Notes[i] = g.printer.Spelled(note)
 	}
 	if g.json {
 		return g.printer.JSON(info)
@@ -110,10 +118,11 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	t.Row("architecture", info.Architecture)
 	t.Row("file", fmt.Sprintf("%s, %s", info.Format, strings.Join(info.DTypes, " and ")))
 	t.Row("sha256", info.SHA256)
+	t.Row("of tensors", info.Tensors)
 	t.Row("parameters", fmt.Sprintf("%.1f million", float64(info.Parameters)/1e6))
-	t.Row("image tower", fmt.Sprintf("%dx%d pixels, width %d, layers %d,%d,%d,%d", info.ImageSize, info.ImageSize, info.Width,
-		info.Layers[0], info.Layers[1], info.Layers[2], info.Layers[3]))
-	t.Row("attention pool", fmt.Sprintf("H %d heads, C %d neurons, T %d tokens, O %d dimensions", info.Heads, info.Neurons, info.Tokens, info.OutDim))
+	for _, row := range info.ImageTower {
+		t.Row(row.Part, row.Sizes)
+	}
 	text := "none: texts cannot be embedded"
 	if info.TextLayers > 0 {
 		text = fmt.Sprintf("width %d, %d heads, %d layers, context %d, vocabulary %d",
@@ -127,6 +136,11 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
+// planned is the result of --plan as JSON.
+type planned struct {
+	Layers []clip.PlannedLayer `json:"layers"`
+}
+
 // editsText says in a line what edit changed.
 func editsText(e *model.Edited) string {
 	text := fmt.Sprintf("%s by %s", ui.Pairs.Count(int64(e.Pairs)), e.By)
@@ -137,12 +151,12 @@ func editsText(e *model.Edited) string {
 }
 
 func runPlan(opts infoOptions, g *globalOptions) error {
-	plan, err := model.Plan(opts.model, opts.batch, g.workers())
+	plan, err := model.Plan(opts.model, opts.details, opts.batch, g.workers())
 	if err != nil {
 		return err
 	}
 	if g.json {
-		return g.printer.JSON(plan)
+		return g.printer.JSON(planned{plan})
 	}
 	t := ui.NewTable(ui.Left("layer"), ui.Left("kernel"), ui.Right("in"), ui.Right("out"), ui.Right("side"),
 		ui.Left("algorithm"), ui.Right("GFLOP"), ui.Right("weights"))
@@ -157,7 +171,7 @@ func runPlan(opts infoOptions, g *globalOptions) error {
 }
 
 func runGraph(opts infoOptions, g *globalOptions) error {
-	result, err := model.DrawGraph(opts.model, opts.batch, opts.graph, g.files)
+	result, err := model.DrawGraph(opts.model, opts.details, opts.batch, opts.graph, g.files)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,10 @@ import (
 )
 
 const maskHelp = `
-Selects the strongest units. The strength of a unit is the mean of its
---top-images largest norms; units at or above --percentile of all strengths are
-kept (as numpy.percentile, with linear interpolation). ablate takes out the
+Selects the strongest units, or with --pairs and --units-file those named (with
+--except all others), for ablate to keep. The strength of a unit is the mean of
+its --top-images largest norms; units at or above --percentile of all strengths
+are kept (as numpy.percentile, with linear interpolation). ablate takes out the
 others.
 
 Reads norms written by svd or by the reference: [H,C,K] for pairs
@@ -95,6 +96,7 @@ func checkPercentile(p float64) error {
 type maskOptions struct {
 	given givenFlags
 	normsOptions
+	unitsOptions
 	mode, save string
 	percentile float64
 	restart    bool // discard what was made from something else
@@ -104,6 +106,7 @@ func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.mode, "mode", "", "`MODE` neur_head_reprs, neur_reprs or neur_acts (default that of the norms)")
 	choices(fs, "mode", evaluate.AblatePairs, evaluate.AblateNeurons, evaluate.AblateActivations)
 	o.normsOptions.addFlags(fs)
+	o.unitsOptions.addFlags(fs, "keep")
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
 	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --mask-save-path, even if it was made from something else")
@@ -127,7 +130,12 @@ func (o *maskOptions) validate() error {
 			}
 		}
 	}
-	return errors.Join(checkPercentile(o.percentile), o.normsOptions.validate())
+	if o.named() {
+		if err := o.given.refuse("with --pairs or --units-file", "percentile", "top-images"); err != nil {
+			return err
+		}
+	}
+	return errors.Join(checkPercentile(o.percentile), o.normsOptions.validate(), o.unitsOptions.validate())
 }
 
 // chosen returns the mode and the path of its norms.
@@ -153,7 +161,12 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
+	units, err := opts.names(g.printer)
+	if err != nil {
+		return err
+	}
 	result, err := evaluate.Mask(ctx, evaluate.MaskOptions{
+		Units: units, Except: opts.except,
 		Artefacts: g.artefacts(), Norms: path, Mode: mode, TopImages: opts.topImages, Percentile: opts.percentile, SavePath: opts.save,
 		Writer: g.writer(opts.restart),
 	})
@@ -162,6 +175,11 @@ func runMask(ctx context.Context, opts maskOptions, g *globalOptions) error {
 	}
 	if g.json {
 		return g.printer.JSON(result)
+	}
+	if len(units) > 0 {
+		t := ui.NewTable(ui.Left("path"), ui.Left("mode"), ui.Right("kept"), ui.Right("kept %"))
+		t.Row(result.Path, result.Mode, fmt.Sprintf("%d of %d", result.Kept, result.Units), fmt.Sprintf("%.2f", 100*result.KeptShare))
+		return g.printer.Table(t)
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("mode"), ui.Right("percentile"), ui.Right("threshold"), ui.Right("kept"), ui.Right("kept %"))
 	t.Row(result.Path, result.Mode, fmt.Sprint(result.Percentile), fmt.Sprintf("%.6g", result.Threshold),

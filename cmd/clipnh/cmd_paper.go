@@ -78,6 +78,7 @@ func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dir, "dir", "paper", "`DIR` for artefacts, figures and the report")
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
+	defaultNeeds(fs, "vocab", "model", "words", "data-path")
 	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line")
 	fs.StringVar(&o.data, "data-path", "", "`DIR` of the data sets")
 	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
@@ -142,7 +143,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if err != nil {
 		return err
 	}
-	model, err := model.Info(ctx, src.model)
+	model, err := model.Info(ctx, src.model, model.Details{})
 	if err != nil {
 		return err
 	}

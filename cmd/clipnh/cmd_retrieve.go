@@ -27,7 +27,10 @@ over heads.
 Units are neurons with all of their pairs (--neur-idxs 624,1300), single pairs
 with their neuron (--pairs h21n624,h3n7), or those whose principal component
 (--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
---model, --vocab). They can be combined.
+--model, --vocab). They can be combined. Of the pairs near a text, dead ones,
+whose largest norm is below 1 % of the largest there, are left out: their
+components may point anywhere. --weigh-by-norm ranks by cosine times norm, for
+the pairs that say a text loudest.
 
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
@@ -35,14 +38,17 @@ contributions, of clipnh or of the reference), or a checkpoint and images
 name below --data-path.
 
 Writes, below --save-dir, for neuron 624 and its pair with head 21:
-  624/0_123.png        the image of rank 0, number 123 of those that were read
-  624/624_21/0_57.png  the same for the pair
   624/sheet.png        all at a glance: the neuron, then its --heads strongest
                        pairs, with names, norms and words, if asked for
   624/heat.png         with --model: where in its images the neuron is active,
                        where heads attend, and the product; for the pairs on the
                        sheet 624/624_21/heat.png and so on
-Copies from an earlier run in these folders are replaced, other files are not.
+  images/123_cat.png   image number 123 of those that were read, cat.jpg, at 512
+                       pixels a side (--copy-side), once for all units
+With --copies the images are written as the reference does, in full size and
+once for each unit: 624/0_123.png is the neuron's image of rank 0,
+624/624_21/0_57.png the pair's. That takes hundreds of files for a neuron.
+Files of an earlier run in these folders are replaced, other files are not.
 An image that cannot be read is skipped with a warning (--strict stops instead).
 
 Words of units are computed as describe does, from components and embeddings of
@@ -92,16 +98,19 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
 	fs.StringArrayVar(&o.stage.Texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
+	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times norm, not by cosine alone")
 	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	vocabFlag(fs, &o.stage.Vocab)
+	defaultNeeds(fs, "vocab", "text")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
-	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for copies of the images and sheets")
+	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
-	fs.IntVar(&o.stage.CopySide, "copy-side", 0, "shrink copies to at most `N` pixels per side; 0 copies files as they are")
+	fs.BoolVar(&o.stage.Copies, "copies", false, "write a full-size copy of each image for each unit, as the reference does")
+	fs.IntVar(&o.stage.CopySide, "copy-side", 512, "shrink images to at most `N` pixels per side; 0 keeps their size, as --copies does")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
@@ -167,14 +176,14 @@ func (o *retrieveOptions) validate() error {
 }
 
 // validateGiven refuses flags that have no effect. With --scores, a model only embeds texts
-// and draws heat maps, and images are only read for copies of them.
+// and draws heat maps, and images are only read to be drawn.
 func (o *retrieveOptions) validateGiven() error {
 	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
 	return o.given.refuseIn(
-		rule{!texts, "without --text", []string{"text-pairs", "vocab", "templates", "use-templates"}},
+		rule{!texts, "without --text", []string{"text-pairs", "weigh-by-norm", "vocab", "templates", "use-templates"}},
 		rule{!texts && o.stage.EmbeddingsPath == "", "without --text or --text-descs-embeddings-path", []string{"pcs-path"}},
 		rule{o.stage.EmbeddingsPath == "", "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
-		rule{!drawn, "without --save-dir", []string{"copy-side"}},
+		rule{!drawn, "without --save-dir", []string{"copy-side", "copies"}},
 		rule{len(o.stage.DecompositionPaths) == 0 && o.stage.EmbeddingsPath == "", "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
@@ -209,6 +218,9 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		return retrieve.Options{}, usageError{err}
 	}
 	p := o.stage
+	if p.Copies && !o.given("copy-side") {
+		p.CopySide = 0
+	}
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
 	p.Store = g.files
 	if p.WordsPath != "" {
@@ -247,9 +259,9 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("norm"))
 		for _, f := range result.Found {
-			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine))
+			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine), fmt.Sprintf("%#.4g", f.Norm))
 		}
 		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
 			return err

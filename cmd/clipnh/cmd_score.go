@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -67,6 +68,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
 			"  --decomposition-save-path caches/codes.npz",
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts.stage.Units = splitUnits(strings.Join(args, " "))
 			opts.given = cmd.Flags().Changed
@@ -131,8 +133,10 @@ func (o *scoreOptions) validate() error {
 	case o.stage.SavePath != "" && described > 1:
 		return fmt.Errorf("--save-path takes the measures of one description, want one, not %d", described)
 	}
+	spans := slices.ContainsFunc(o.stage.Ways, func(w score.Way) bool { return w.Method == describe.TextSpan })
 	return o.given.refuseIn(
-		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components", "collect-save-path"}},
+		rule{!spans, "without --method textspan", []string{"collect-save-path"}},
+		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components"}},
 		rule{o.stage.SavePath == "", "without --save-path", []string{"restart"}})
 }
 

@@ -39,10 +39,11 @@ existing embeddings (--text-embeddings-path), components that svd wrote, and one
 image or a folder of them (--image), or a data set with label maps (--data-path,
 in the layout of the config).
 
-Prints, for images, the share of each class in all their pixels; for a data set,
-the intersection over union (IoU) of each class, its mean over the classes that occur (mIoU), and
-the share of correct pixels. --show-dir draws the labels over the images, next
-to the true ones; --save-dir writes them as PNG files of class numbers, from 0.
+Prints, for images, the share of each class in all their pixels; for a data
+set, the intersection over union (IoU) of each class, its mean over the classes
+that occur (mIoU), and the share of correct pixels. --show-dir draws the labels
+over the images, next to the true ones; --save-dir writes them as PNG files of
+class numbers, from 0.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -92,6 +93,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	vocabFlag(fs, &o.Vocab)
+	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
 	fs.StringVar(&o.Image, "image", "", "`PATH` of one image, or of a folder of them")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
@@ -120,7 +122,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntSliceVar(&o.PAMR.Dilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
 	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
-	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0")
+	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
 	fs.StringVar(&o.SavePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")

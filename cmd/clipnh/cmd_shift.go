@@ -129,6 +129,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.concepts.K, "k", 5, "use the `K` pairs closest to a concept")
 	fs.StringVar(&o.concepts.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
 	vocabFlag(fs, &o.concepts.Vocab)
+	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.concepts.EmbeddingsPath, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")

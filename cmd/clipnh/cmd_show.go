@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -87,7 +88,7 @@ func (o *showOptions) validate() error {
 	if err := require("--scores", s.ScoresPath); err != nil {
 		return err
 	}
-	if !pairName.MatchString(s.Unit) {
+	if !unitName.MatchString(s.Unit) {
 		return fmt.Errorf("unit %q: want a pair, such as h12n624, or a neuron, such as n624", s.Unit)
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
@@ -113,6 +114,9 @@ func (o *showOptions) validate() error {
 		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
 		rule{!read && !computed, "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}})
 }
+
+// unitName matches the name of a pair or neuron, of a vision transformer too.
+var unitName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
 
 func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	o := opts.stage

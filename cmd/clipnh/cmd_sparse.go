@@ -174,7 +174,10 @@ func (o *codingOptions) validate() error {
 	if o.components < 1 {
 		return fmt.Errorf("--num-components %d: want 1 or more", o.components)
 	}
-	_, _, err := o.chosen()
+	method, _, err := o.chosen()
+	if err == nil && o.collectPath != "" && method != describe.TextSpan {
+		return errors.New("--collect-save-path has no effect without --method textspan")
+	}
 	return err
 }
 

@@ -101,6 +101,27 @@ func printEvaluation(p *ui.Printer, e *evaluate.Evaluation) error {
 	return p.Table(t)
 }
 
+// printParts prints accuracies on parts of the images, one column per variant.
+func printParts(p *ui.Printer, part string, e *evaluate.Evaluation, parts []evaluate.PartScore) error {
+	columns := []ui.Column{ui.Left(part), ui.Right("images"), ui.Right("untouched %")}
+	for _, v := range e.Variants {
+		title := v.Variant
+		if v.Percentile != nil {
+			title += fmt.Sprintf(" from %g", *v.Percentile)
+		}
+		columns = append(columns, ui.Right(title+" %"))
+	}
+	t := ui.NewTable(columns...)
+	for _, s := range parts {
+		row := []string{s.Name, fmt.Sprint(s.Images), fmt.Sprintf("%.2f", 100*s.Baseline)}
+		for _, share := range s.Variants {
+			row = append(row, fmt.Sprintf("%.2f", 100*share))
+		}
+		t.Row(row...)
+	}
+	return errors.Join(p.Text("\n"), p.Table(t))
+}
+
 // skippedImages returns the error of an evaluation without some of its images.
 func skippedImages(e *evaluate.Evaluation) error {
 	if n := len(e.Skipped); n > 0 {

@@ -67,6 +67,8 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{retrieve, "--strict", "--save-dir"},
 		{retrieve, "--max-pixels 9", "--save-dir"},
 		{retrieve, "--copy-side 9", "--save-dir"},
+		{retrieve, "--copies", "--save-dir"},
+		{retrieve, "--weigh-by-norm", "--text"},
 		{retrieve, "--data-path d", "--save-dir"},
 		{retrieve, "--model m.pt", "--text"},
 		{retrieve, "--text-pairs 2", "--text"},

@@ -25,6 +25,10 @@ var recipes = map[string]recipe{
 	artefact.KindStatistics:      {"collect --stats-only --save-path", true, true},
 	artefact.KindHeads:           {"collect --mode heads --save-path", true, true},
 	artefact.KindMeanHeads:       {"collect --mode heads --mean --save-path", true, true},
+	artefact.KindMLPs:            {"collect --mode mlps --save-path", true, true},
+	artefact.KindMeanMLPs:        {"collect --mode mlps --mean --save-path", true, true},
+	artefact.KindTokens:          {"collect --mode tokens --save-path", true, true},
+	artefact.KindMeanTokens:      {"collect --mode tokens --mean --save-path", true, true},
 	artefact.KindAttention:       {"collect --mode attns --save-path", true, true},
 	artefact.KindMeanAttention:   {"collect --mode attns --mean --save-path", true, true},
 	artefact.KindActivations:     {"collect --mode neuron_acts --save-path", true, true},
@@ -45,7 +49,7 @@ var recipes = map[string]recipe{
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
-	artefact.KindCheckpoint:      {"edit --save-path", false, false},
+	artefact.KindCheckpoint:      {"edit --save-path", true, false},
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
 // This file lets flags take the name of a fetched file instead of a path. A command only
@@ -22,6 +23,8 @@ import (
 const (
 	assetAnnotation   = "asset"   // the kind of the asset that the flag may name
 	defaultAnnotation = "default" // the asset used when the flag is not given
+	neededAnnotation  = "needed"  // flags of which one must be given for the default to be used
+	exceptAnnotation  = "except"  // flags with which the default is not used
 )
 
 // takesAsset marks a flag whose value may be the name of a fetched asset of a kind.
@@ -32,6 +35,24 @@ func takesAsset(fs *pflag.FlagSet, flag, kind string) {
 // defaultsToAsset marks a flag whose default is an asset, if that has been fetched.
 func defaultsToAsset(fs *pflag.FlagSet, flag, name string) {
 	annotate(fs, flag, defaultAnnotation, name)
+}
+
+// defaultNeeds limits the default of a flag to command lines with one of the others: without
+// them, a file that happens to have been fetched changes nothing.
+func defaultNeeds(fs *pflag.FlagSet, flag string, others ...string) {
+	annotate(fs, flag, neededAnnotation, others...)
+}
+
+// defaultExcludes keeps the default of a flag from command lines with one of the others,
+// which take its place.
+func defaultExcludes(fs *pflag.FlagSet, flag string, others ...string) {
+	annotate(fs, flag, exceptAnnotation, others...)
+}
+
+// hasDefault reports whether the default of f, if it has one, belongs to a command line.
+func hasDefault(f *pflag.Flag, flags *pflag.FlagSet) bool {
+	needed, except := f.Annotations[neededAnnotation], f.Annotations[exceptAnnotation]
+	return (needed == nil || slices.ContainsFunc(needed, flags.Changed)) && !slices.ContainsFunc(except, flags.Changed)
 }
 
 func annotate(fs *pflag.FlagSet, flag, key string, values ...string) {
@@ -87,6 +108,9 @@ func resolveAssets(ctx context.Context, flags *pflag.FlagSet) error {
 		}
 		var path string
 		if value == "" {
+			if !hasDefault(f, flags) {
+				return
+			}
 			path, failed = fallback(ctx, f)
 		} else {
 			path, failed = resolveAsset(ctx, f.Name, kind, value)
@@ -187,4 +211,21 @@ func vocabFlag(fs *pflag.FlagSet, vocab *string) {
 	fs.StringVar(vocab, "vocab", "", "merges `FILE` of the tokenizer, .txt or .txt.gz (default that of \"clipnh fetch vocab\")")
 	takesAsset(fs, "vocab", configs.AssetVocab)
 	defaultsToAsset(fs, "vocab", "vocab")
+}
+
+// detailFlags adds the flags that say of a model what its weights do not.
+func detailFlags(fs *pflag.FlagSet, d *model.Details) {
+	fs.IntVar(&d.Heads, "vit-heads", 0, "`N` heads in each layer of a vision transformer (default those of published models, or of width 64)")
+	fs.StringVar(&d.Activation, "activation", "", "`NAME` quick_gelu (OpenAI's) or gelu, in the blocks of transformers (default what the file suggests)")
+	choices(fs, "activation", model.Activations()...)
+}
+
+func checkDetails(d model.Details) error {
+	if d.Heads < 0 {
+		return fmt.Errorf("--vit-heads %d: want 1 or more", d.Heads)
+	}
+	if d.Activation != "" && !slices.Contains(model.Activations(), d.Activation) {
+		return fmt.Errorf("--activation %q: want %s", d.Activation, strings.Join(model.Activations(), " or "))
+	}
+	return nil
 }

@@ -10,35 +10,37 @@ import (
 
 // Why a flag that names a file is in no pairing.
 const (
-	written  = "is only written"
-	pictures = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
-	prompt   = "texts are embedded with it in the same run; embeddings keep its hash"
-	labels   = "labels of images, matched by name"
-	alone    = "the command reads no other artefact"
+	written = "is only written"
+	photos  = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
+	prompt  = "texts are embedded with it in the same run; embeddings keep its hash"
+	labels  = "labels of images, matched by name"
+	alone   = "the command reads no other artefact"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
-	"clipnh ablate":          {"data-path": pictures, "features-save-path": written, "plot": written},
-	"clipnh collect":         {"data-path": pictures},
-	"clipnh data subset":     {"data-path": pictures, "save-path": written},
+	"clipnh ablate":          {"data-path": photos, "features-save-path": written, "plot": written},
+	"clipnh collect":         {"data-path": photos},
+	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
 	"clipnh docs":            {"man-path": written, "markdown-path": written},
+	"clipnh edit":            {"data-path": photos, "vocab": prompt, "templates": prompt, "save-path": written},
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
-	"clipnh explain":         {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh info":            {"model": alone, "graph": written},
 	"clipnh mask":            {"mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
-	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": pictures},
+	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": photos},
 	"clipnh polysemanticity": {"collect-save-path": alone, "scores-save-path": written, "plot": written},
-	"clipnh reconstruct":     {"data-path": pictures, "features-save-path": written},
-	"clipnh registers":       {"data-path": pictures},
-	"clipnh retrieve":        {"data-path": pictures, "vocab": prompt, "templates": prompt, "save-dir": written},
-	"clipnh segment":         {"data-path": pictures, "image": pictures, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written},
-	"clipnh shift":           {"data-path": pictures, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
+	"clipnh reconstruct":     {"data-path": photos, "features-save-path": written},
+	"clipnh registers":       {"data-path": photos},
+	"clipnh retrieve":        {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh score":           {"attributes": labels, "save-path": written},
+	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written},
+	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
-	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": pictures},
+	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }
 
 // apart are command lines that have two of a command's paired flags, which no pairing
@@ -50,6 +52,8 @@ var apart = []string{
 	"ablate --scores x --means-path x --replace-index-path x --neuron-acts-norms-path x" + features,
 	"ablate --scores x --mode zero_register_neurons --neurons-sink-diffs-path x" + features,
 	"ablate --scores x --mode neur_acts --means-path x --percentile 50 --neuron-acts-norms-path x" + features,
+	"describe h0n0 --decomposition-save-path x --collect-save-path x --text-descs-list-path x",
+	"edit --model x --remove n1 --means-path x --scores x --save-path x.pt",
 	"describe h0n0 --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
 	"explain x.jpg --model x --vocab x --classes x,y --scores x --means-path x",
 	"mask --neuron-acts-norms-path x --neuron-head-norms-path x --mask-save-path x.npy",
@@ -57,6 +61,11 @@ var apart = []string{
 	"mask --neuron-head-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"reconstruct --scores x --model x --dataset images --data-path x --means-path x --pcs-paths x" + features,
 	"reconstruct --scores x --means-path x --pcs-paths x --decomposition-save-path x --text-descs-embeddings-path x" + features,
+	"sparse --pcs-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x --decomposition-save-path x.npz",
+	"score --scores x --pcs-path x --decomposition-save-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"describe n1 --decomposition-save-path x --pcs-path x --collect-save-path x --text-descs-list-path x",
+	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
+	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
 	"show h0n0 --scores x --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
 	"show h0n0 --scores x --decomposition-save-path x --pcs-path x --text-descs-list-path x",

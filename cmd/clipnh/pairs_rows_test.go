@@ -157,12 +157,12 @@ var pairings = []pairing{
 	{"explain", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --scores {scores}" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
-		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line classes.npy"},
+		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
 	{"explain by means", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --means-path {means.npy}" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
-		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy means.npy"},
+		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
 
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
@@ -192,4 +192,43 @@ var pairings = []pairing{
 		"model": "ratios.1-of-2.json ratios.2-of-2.json", "block": "ratios.1-of-2.json ratios.2-of-2.json", "precision": "ratios.1-of-2.json ratios.2-of-2.json",
 		"texts": "ratios.1-of-2.json ratios.2-of-2.json", "order": "ratios.1-of-2.json ratios.2-of-2.json",
 		"stride": "ratios.1-of-2.json ratios.2-of-2.json"}, nil},
+
+	{"score", "score --scores {scores} --pcs-path {pc0.npy}" + descs + " --method nonneg --draws 1 --restart --save-path OUT.npy", map[string]string{
+		"model": "scores pc0.npy words.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
+	{"score codes", "score --scores {scores} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + " --draws 1", map[string]string{
+		"model": "scores pc0.npy codes.npz words.npy", "block": "scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
+		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt", "order": "codes.npz words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores"}},
+	{"score textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --draws 1", map[string]string{
+		"model": "scores pc0_n.npy collection words.npy", "block": "scores pc0_n.npy collection", "precision": "scores pc0_n.npy collection",
+		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores"}},
+	{"sparse textspan", "sparse --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --decomposition-save-path {codes_n.npz}", map[string]string{
+		"model": "pc0_n.npy collection words.npy codes_n.npz", "block": "pc0_n.npy collection codes_n.npz", "precision": "pc0_n.npy collection codes_n.npz",
+		"stride": "pc0_n.npy collection codes_n.npz", "texts": "words.npy words.txt codes_n.npz", "order": "words.npy words.txt codes_n.npz", "kind": "line pc0_n.npy"}, nil},
+	{"describe textspan", "describe n3 --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2", map[string]string{
+		"model": "pc0_n.npy collection words.npy", "block": "pc0_n.npy collection", "precision": "pc0_n.npy collection",
+		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
+	{"retrieve with words", "retrieve --text tree --scores {scores} --model {checkpoint} --top 1" + texts + descs + " --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}", map[string]string{
+		"model": "scores checkpoint words.npy pc0.npy pc0_n.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"edit", "edit --model {checkpoint} --remove-mask {mask.npy} --means-path {means.npy} --remove-text tree" + texts + " --pcs-path {pc0.npy} --save-path OUT.pt", map[string]string{
+		"model": "checkpoint mask.npy means.npy pc0.npy", "block": "line mask.npy means.npy pc0.npy", "precision": "mask.npy means.npy pc0.npy",
+		"stride": "mask.npy means.npy", "kind": "line mask.npy means.npy pc0.npy"},
+		map[string]string{"stride": "pc0.npy"}},
+	{"edit by scores", "edit --model {checkpoint} --remove-mask {mask.npy} --scores {scores} --remove-text tree" + texts + " --pcs-path {pc0.npy} --save-path OUT.pt", map[string]string{
+		"model": "checkpoint mask.npy scores pc0.npy", "block": "line mask.npy scores pc0.npy", "precision": "mask.npy scores pc0.npy",
+		"stride": "mask.npy scores", "kind": "line mask.npy pc0.npy"},
+		map[string]string{"stride": "pc0.npy"}},
+	{"score codes and textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --decomposition-save-path {codes_n.npz} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --draws 1", map[string]string{
+		"model": "scores pc0_n.npy codes_n.npz collection words.npy", "block": "scores pc0_n.npy codes_n.npz collection", "precision": "scores pc0_n.npy codes_n.npz collection",
+		"stride": "pc0_n.npy codes_n.npz collection", "texts": "codes_n.npz words.npy words.txt", "order": "codes_n.npz words.npy words.txt", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores"}},
+	{"retrieve with codes and words", "retrieve --neur-idxs 3 --scores {scores} --top 1" + descs + " --neuron-pcs-path {pc0_n.npy} --decomposition-save-path {codes.npz}", map[string]string{
+		"model": "scores words.npy pc0_n.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
+		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
+		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},
 }

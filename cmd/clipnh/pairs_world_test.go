@@ -24,7 +24,7 @@ func (w world) at(name string) string {
 	switch name {
 	case "checkpoint":
 		return w.model
-	case "reference": // of shift --watch
+	case "reference", "collection": // of shift --watch, and of components
 		name = "scores"
 	}
 	return filepath.Join(w.dir, name)
@@ -86,6 +86,8 @@ func (m making) make(t *testing.T) world {
 		slices.Concat(embed, []string{"--lines", classes, "--embeddings-save-path", w.at("classes.npy")}),
 		{"sparse", "--pcs-path", w.at("pc0.npy"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
 			"--num-components", "4", "--decomposition-save-path", w.at("codes.npz")},
+		{"sparse", "--pcs-path", w.at("pc0_n.npy"), "--collect-save-path", w.at("scores"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
+			"--method", "textspan", "--num-components", "2", "--decomposition-save-path", w.at("codes_n.npz")},
 		{"mask", "--neuron-head-norms-path", w.at("norms.npy"), "--mask-save-path", w.at("mask.npy")},
 		{"mask", "--neurons-norms-path", w.at("norms_n.npy"), "--mask-save-path", w.at("mask_n.npy")},
 	}

@@ -32,7 +32,7 @@ const scriptFolder = "testdata/script"
 //	elide FILE WANT           print FILE, with what is elided in WANT elided
 //
 // The program runs in this process, in the script's folder, with links to the
-// demo's files (demo), the golden ones (golden) and malicious ones (hostile).
+// demo's files (demo), the golden ones (golden, golden_vit) and malicious ones (hostile).
 // $SERVER is the URL of a server of the folder's files; fetched files are kept
 // in home. In the program's output the folder is written $WORK, the server
 // $SERVER, and the time that a stage took <*>.
@@ -43,7 +43,7 @@ const scriptFolder = "testdata/script"
 //
 // With -update, what "cmp" compares is written into the scripts.
 func TestScripts(t *testing.T) {
-	links := map[string]string{"demo": "../../internal/demo/assets", "golden": testutil.Golden(""), "hostile": hostileFolder(t)}
+	links := map[string]string{"demo": "../../internal/demo/assets", "golden": testutil.Golden(""), "golden_vit": testutil.GoldenViT(""), "hostile": hostileFolder(t)}
 	for name, path := range links {
 		var err error
 		if links[name], err = filepath.Abs(path); err != nil {

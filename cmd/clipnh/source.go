@@ -12,7 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // sourceOptions say where images and their scores come from: what collect wrote, or a
@@ -104,12 +103,4 @@ func (o *sourceOptions) images(g *globalOptions) source.Options {
 	from := o.from
 	from.Artefacts, from.Shape, from.Precision = g.artefacts(), shape, precisions[o.precision]
 	return from
-}
-
-// printRounding prints the error of reduced precision, if there is one.
-func printRounding(p *ui.Printer, r *source.Rounding) error {
-	if r == nil {
-		return nil
-	}
-	return p.Text(r.String() + "\n")
 }

@@ -77,7 +77,7 @@ func makeInputs(t *testing.T, model, data string) inputs {
 // others: it refuses, naming both sides, and uses it with --force, warning.
 func TestStaleInputs(t *testing.T) {
 	data := labelled(t)
-	a, b := makeInputs(t, "model/tiny_jit.pt", data), makeInputs(t, "model/tiny_openclip.pt", data)
+	a, b := makeInputs(t, "model/tiny_jit.pt", data), makeInputs(t, "model/tiny_sd_bf16.pt", data)
 	words := testutil.Golden("text/words.txt")
 	out := filepath.Join(t.TempDir(), "out")
 	features := []string{"--features-save-path", out + ".npy", "--restart"}

@@ -181,7 +181,7 @@ func TestRepairRefuses(t *testing.T) {
 			t.Errorf("%s: files have changed", what)
 		}
 	}
-	refused("another model", []string{"made with weights ", "; this run uses "}, "--model", testutil.Golden("model/tiny_openclip.pt"), "--data-path", images)
+	refused("another model", []string{"made with weights ", "; this run uses "}, "--model", testutil.Golden("model/tiny_sd_bf16.pt"), "--data-path", images)
 
 	var first string
 	for name := range filesBelow(t, images) {

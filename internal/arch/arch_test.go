@@ -26,7 +26,7 @@ const (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/clipnh": {
-		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/dataset", "internal/demo",
+		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
@@ -113,7 +113,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/model": {
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign",
-		"internal/origin", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
@@ -124,7 +124,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/ui",
 	},
-	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/pipelinetest", "internal/testutil"},
+	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {
 		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",

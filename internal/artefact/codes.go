@@ -162,19 +162,20 @@ func (c *Codes) Want(units, words int) error {
 	return nil
 }
 
-// Units is what the rows are of, nil where the file does not say.
-func (c *Codes) Units() unit.Shape {
+// Units is what the rows are of, without a shape where the file does not say.
+func (c *Codes) Units() unit.Layered {
 	if c.Artefact == nil || c.Artefact.Manifest.Origin.Code == nil {
-		return nil
+		return unit.Layered{}
 	}
+	units := unit.Layered{Layers: LayersOf(c.Artefact)}
 	switch code := c.Artefact.Manifest.Origin.Code; {
 	case code.Neurons < 1:
-		return nil
 	case code.Heads < 1:
-		return unit.Shape{code.Neurons}
+		units.Shape = unit.Shape{code.Neurons}
 	default:
-		return unit.Shape{code.Heads, code.Neurons}
+		units.Shape = unit.Shape{code.Heads, code.Neurons}
 	}
+	return units
 }
 
 // IsCoded reports whether a unit was to be coded.

@@ -17,7 +17,7 @@ import (
 // rows are read as they are needed.
 type Components struct {
 	Path     string
-	Units    unit.Shape
+	Units    unit.Layered
 	OutDim   int
 	Artefact *cache.Artefact // nil for a file of another program
 
@@ -37,7 +37,7 @@ func (r Reader) Components(path string, facts Facts) (*Components, error) {
 		return nil, t.WrongShape("[H,C,O] of pairs or [C,O] of neurons")
 	}
 	last := len(t.Shape) - 1
-	return &Components{Path: path, Units: unit.Shape(slices.Clone(t.Shape[:last])), OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
+	return &Components{Path: path, Units: unit.Layered{Shape: slices.Clone(t.Shape[:last]), Layers: LayersOf(t.Artefact)}, OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
 }
 
 // ComponentsOf opens components of these units, of O dimensions.
@@ -46,7 +46,7 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(c.Units, units) || c.OutDim != outDim {
+	if !slices.Equal(c.Units.Shape, units) || c.OutDim != outDim {
 		c.Close()
 		return nil, c.tensor.WrongShape(npy.ShapeString(append(slices.Clone(units), outDim)) + ", a component for every " + units.Kind() + " of the model")
 	}
@@ -56,7 +56,7 @@ func (r Reader) ComponentsOf(path string, facts Facts, units unit.Shape, outDim 
 // DirectionsOf are pairs' components as far as the weights alone tell: v/|v|, which is
 // PC0 up to its sign, the direction that a larger score adds. It is zero where v is.
 func DirectionsOf(p *decomp.OV, team par.Team) *Components {
-	return &Components{Path: "the weights", Units: unit.Shape{p.Heads, p.Neurons}, OutDim: p.OutDim, ov: p, team: team}
+	return &Components{Path: "the weights", Units: unit.Layered{Shape: unit.Shape{p.Heads, p.Neurons}}, OutDim: p.OutDim, ov: p, team: team}
 }
 
 // Close closes the file.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -115,8 +116,25 @@ func readTensor(path string) ([]float32, []int, error) {
 	return data, tensors[0].Shape, f.Float32(tensors[0], data)
 }
 
-// CheckTensor returns an error unless all of a file of one tensor is finite.
-func CheckTensor(path string) error {
+// CheckTensorFile returns an error unless all of a file of one tensor is finite. Of a file of
+// several, a checkpoint, every tensor must be readable and have its checksum where the
+// format has one; its values are the model's matter, as masks of -Inf are.
+func CheckTensorFile(path string) error {
+	f, err := ptfile.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if tensors := f.Tensors(); len(tensors) > 1 {
+		var values []float32
+		for _, t := range tensors {
+			values = slices.Grow(values[:0], t.Len())[:t.Len()]
+			if err := f.Float32(t, values); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	data, shape, err := readTensor(path)
 	if err != nil {
 		return err

@@ -10,8 +10,12 @@ const (
 	KindDense           = "dense"            // r [B,H,C,O], or summed over heads [B,C,O]
 	KindMeans           = "means"            // of r, [H,C,O] or [C,O]
 	KindComponents      = "components"       // principal components, [H,C,O] or [C,O]
-	KindHeads           = "heads"            // Σ_n r, [B,H,O]
-	KindMeanHeads       = "mean heads"       // its mean, [H,O]
+	KindHeads           = "heads"            // Σ_n r, [B,H,O]; what heads of a vision transformer add, [B,L,H,O]
+	KindMeanHeads       = "mean heads"       // its mean
+	KindMLPs            = "mlps"             // what MLPs of a vision transformer add, [B,L+1,O]
+	KindMeanMLPs        = "mean mlps"        // its mean, [L+1,O]
+	KindTokens          = "tokens"           // what its heads add by each token that they read, [B,L,T,H,O]
+	KindMeanTokens      = "mean tokens"      // its mean, [L,T,H,O]
 	KindAttention       = "attention"        // of every token, [B,H,T,T]
 	KindMeanAttention   = "mean attention"   // its mean, [H,T,T]
 	KindActivations     = "activations"      // tokens before the positional embedding, [B,C,T]
@@ -44,7 +48,9 @@ const (
 	SmallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending
 	SmallestImagesFile = "smallest.images.npy" // the rows of features that they are of
 
-	HeadsFile       = "heads.npy"       // [B,H,O]
+	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
+	MLPsFile        = "mlps.npy"        // [B,L+1,O]
+	TokensFile      = "tokens.npy"      // [B,L,T,H,O]
 	AttentionFile   = "attention.npy"   // [B,H,T,T]
 	ActivationsFile = "activations.npy" // [B,C,T]
 	Layer4File      = "layer4.npy"      // [1,2,blocks,T]
@@ -76,6 +82,7 @@ func IsStatistics(name string) bool {
 var collections = map[string]bool{
 	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindLayer4: true,
 	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
+	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true,
 }
 
 // IsCollection reports whether an artefact was collected from images. Means of

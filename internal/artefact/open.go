@@ -27,7 +27,8 @@ type Facts []cache.Fact
 func Of(o origin.Origin) Facts {
 	var facts Facts
 	for _, f := range []cache.Fact{
-		{Field: "origin.weights_sha256", Want: o.Weights, OrUnknown: true},
+		{Field: "origin.weights_sha256", Want: o.Weights, OrUnknown: true,
+			Instead: &cache.Fact{Field: "origin.tensors_sha256", Want: o.Tensors}},
 		{Field: "origin.block", Want: o.Block, OrUnknown: true},
 		{Field: "origin.precision", Want: o.Precision, OrUnknown: true},
 	} {
@@ -35,12 +36,17 @@ func Of(o origin.Origin) Facts {
 			facts = append(facts, f)
 		}
 	}
+	if t := o.Transformer; t != nil {
+		facts = append(facts,
+			cache.Fact{Field: "origin.transformer.activation", Want: t.Activation, OrUnknown: true},
+			cache.Fact{Field: "origin.transformer.heads", Want: t.Heads, OrUnknown: true})
+	}
 	return facts
 }
 
-// OfModel returns the fact that an artefact was made with these weights; none if
+// OfModel returns the fact that an artefact was made with the weights of origin o; none if
 // they are not known.
-func OfModel(weights string) Facts { return Of(origin.Origin{Weights: weights}) }
+func OfModel(o origin.Origin) Facts { return Of(origin.Origin{}.WithWeights(o)) }
 
 // Mode adds the stage's mode.
 func (f Facts) Mode(mode string) Facts {

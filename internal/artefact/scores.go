@@ -66,6 +66,25 @@ func ScoresOf(a *cache.Artefact) (*Scores, error) {
 	return s, nil
 }
 
+// LayersOf says which heads the pairs of an artefact have; a is nil for another program's
+// file.
+func LayersOf(a *cache.Artefact) unit.Layers {
+	if a == nil || a.Manifest.Origin.Transformer == nil {
+		return unit.Layers{}
+	}
+	t := a.Manifest.Origin.Transformer
+	return unit.Layers{First: t.NeuronLayer + 1, Heads: t.Heads}
+}
+
+// WantWhole returns an error unless the pairs of a collection sum to the image feature, as
+// those of an attention pool do; a is nil for another program's file.
+func WantWhole(a *cache.Artefact) error {
+	if a == nil || a.Manifest.Origin.Transformer == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: pairs of a vision transformer, which are a part of the image feature: want a collection of a CLIP-ResNet, whose pairs sum to it", a.Path())
+}
+
 // Close closes the file.
 func (s *Scores) Close() error { return s.file.Close() }
 
@@ -91,7 +110,7 @@ func (s *Scores) Read(rows []float32, first int) error {
 		return err
 	}
 	if i := FirstNonFinite(rows); i >= 0 {
-		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, unit.Pair(i%each, s.OV.Neurons), rows[i])
+		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, LayersOf(s.Artefact).Pair(i%each, s.OV.Neurons), rows[i])
 	}
 	return nil
 }
@@ -158,7 +177,7 @@ func readOV(a *cache.Artefact) (*decomp.OV, error) {
 		return nil, err
 	}
 	heads, neurons, outDim := v[0], v[2], o[0]
-	if heads < 1 || v[0]*v[1] != neurons || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
+	if heads < 1 || neurons < 1 || v[1] < 1 || o[1] != heads || o[2] != v[1] || b[0] != heads || b[1] != outDim {
 		return nil, fmt.Errorf("%s: weight slices of shapes %s, %s and a bias of %s do not fit together", filepath.Clean(a.Path()),
 			npy.ShapeString(v), npy.ShapeString(o), npy.ShapeString(b))
 	}

@@ -199,14 +199,14 @@ func firstColumns[T any](a []T, row, n int) []T {
 // AddOV adds what contributions are made of besides scores, and, to expand
 // them, the weight products written out.
 func AddOV(w FileAdder, p *decomp.OV, expand bool, team par.Team) error {
-	H, C, O := p.Heads, p.Neurons, p.OutDim
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	for _, f := range []struct {
 		name  string
 		shape []int
 		data  []float32
 	}{
-		{ValueFile, []int{H, C / H, C}, p.Value},
-		{OutFile, []int{O, H, C / H}, p.Out},
+		{ValueFile, []int{H, D, C}, p.Value},
+		{OutFile, []int{O, H, D}, p.Out},
 		{BiasFile, []int{H, O}, p.Bias},
 	} {
 		if err := w.AddFile(f.name, func(to io.Writer) error { return npy.WriteFloat32(to, f.shape, f.data) }); err != nil {

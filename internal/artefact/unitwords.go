@@ -47,7 +47,7 @@ func (r Reader) UnitWords(o WordsOptions, units unit.Shape, from origin.Origin, 
 			if err := r.Check(d.Artefact, Of(from).Texts(o.Words)); err != nil {
 				return nil, err
 			}
-			shape = d.Units()
+			shape = d.Units().Shape
 		} else if d.Rows.Rows != neurons {
 			shape = unit.Shape{heads, neurons}
 		}

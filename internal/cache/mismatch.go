@@ -61,6 +61,9 @@ func (e *MismatchError) Hint() string { return e.hint }
 // stride", and origin.parents.embeddings is "embeddings".
 func name(field string) string {
 	field = field[strings.LastIndexByte(field, '.')+1:]
+	if field == "tensors_sha256" {
+		return "weights"
+	}
 	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
 }
 
@@ -91,6 +94,7 @@ func differences(made, this any) ([]Difference, error) {
 	if err != nil {
 		return nil, err
 	}
+	settleWeights(a, b)
 	var out []Difference
 	for field, value := range a {
 		if b[field] != value {
@@ -110,10 +114,23 @@ func differences(made, this any) ([]Difference, error) {
 	return out, nil
 }
 
+// settleWeights keeps, of the two hashes of a checkpoint, the one that decides whether two
+// sides were made with the same weights: that of the tensors where both have it, otherwise
+// that of the file.
+func settleWeights(a, b map[string]string) {
+	const file, tensors = "origin.weights_sha256", "origin.tensors_sha256"
+	drop := tensors
+	if !isEmpty(a[tensors]) && !isEmpty(b[tensors]) {
+		drop = file
+	}
+	delete(a, drop)
+	delete(b, drop)
+}
+
 // sortDifferences puts first what the user most likely changed by mistake.
 func sortDifferences(all []Difference) {
 	order := []string{
-		"kind", "origin.model", "origin.weights_sha256", "origin.images.dataset", "origin.mode", "origin.images.sample_stride",
+		"kind", "origin.model", "origin.weights_sha256", "origin.tensors_sha256", "origin.images.dataset", "origin.mode", "origin.images.sample_stride",
 		"origin.precision", "origin.images.images_sha256",
 	}
 	rank := func(d Difference) int {

@@ -136,8 +136,8 @@ func TestSaveAndExpect(t *testing.T) {
 		{[]Fact{fact("origin.svd.top_k_pca", 20)}, "made with top k pca 50; this run uses 20"},
 		{[]Fact{fact("origin.model", "")}, "made with model RN50; this run uses none"},
 		{[]Fact{fact("origin.precision", "bf16")}, "made without precision; this run uses bf16"},
-		{[]Fact{{"origin.precision", "bf16", true}}, ""},
-		{[]Fact{{"origin.model", "RN101", true}}, "made with model RN50; this run uses RN101"},
+		{[]Fact{{Field: "origin.precision", Want: "bf16", OrUnknown: true}}, ""},
+		{[]Fact{{Field: "origin.model", Want: "RN101", OrUnknown: true}}, "made with model RN50; this run uses RN101"},
 	} {
 		err := a.Expect(nil, tt.facts...)
 		if tt.error == "" && err != nil || tt.error != "" && (!errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.error)) {

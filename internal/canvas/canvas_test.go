@@ -181,6 +181,9 @@ func TestHeat(t *testing.T) {
 	if at(39, 0) != [3]byte(want.Pix[:3]) {
 		t.Errorf("the hottest is %v, want %v", at(39, 0), want.Pix[:3])
 	}
+	if at(0, 0) != [3]byte{100, 100, 100} {
+		t.Errorf("where the heat is 0 the image became %v", at(0, 0))
+	}
 	flat := Heat{Values: []float32{0, 0, 0, 0}, W: 2, H: 2}.Over(ground) // no range
 	cold := Heat{Values: []float32{0}, W: 1, H: 1, High: 1}.Over(ground)
 	if !bytes.Equal(flat.Pix, cold.Pix) {

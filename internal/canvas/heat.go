@@ -31,22 +31,29 @@ var viridis = [...][3]uint8{
 	{68, 1, 84}, {71, 44, 122}, {59, 81, 139}, {44, 113, 142}, {33, 144, 141}, {39, 173, 129}, {92, 200, 99}, {170, 220, 50}, {253, 231, 37},
 }
 
-// The opacity of a heat's colour over the image at the low and the high end: high
-// values must be visible, low ones may let the image show through.
+// The opacity of a heat's colour over the image is 0 at the low end, where the image stays
+// as it is, and hotWeight at the high end. It reaches half of that at the share halfWeight,
+// so that low values can be seen.
 const (
-	coldWeight = 0.3
 	hotWeight  = 0.85
+	halfWeight = 0.15
+
+	// firstColour is where on the scale of colours the low end is: the darkest ones would
+	// look like shadows of the image.
+	firstColour = 0.4
 )
 
-// over blends the colour of a share with a shade of grey.
-func over(grey, share float64) color.NRGBA {
-	c, weight := Colour(share), coldWeight+(hotWeight-coldWeight)*share
-	mixed := func(channel uint8) uint8 { return uint8(float64(channel)*weight + grey*(1-weight) + 0.5) }
-	return color.NRGBA{mixed(c.R), mixed(c.G), mixed(c.B), 0xff}
+// over blends the colour of a share with that of a pixel.
+func over(pixel [3]byte, share float64) color.NRGBA {
+	c, weight := Colour(firstColour+(1-firstColour)*share), hotWeight*share*(1+halfWeight)/(share+halfWeight)
+	mixed := func(channel, below uint8) uint8 {
+		return uint8(float64(channel)*weight + float64(below)*(1-weight) + 0.5)
+	}
+	return color.NRGBA{mixed(c.R, pixel[0]), mixed(c.G, pixel[1]), mixed(c.B, pixel[2]), 0xff}
 }
 
-// Over returns p in shades of grey, overlaid with the colours of h. Values between
-// the centres of locations are interpolated linearly. It panics if Values is not
+// Over returns p overlaid with the colours of h; where h is low, p is as it was. Values
+// between the centres of locations are interpolated linearly. It panics if Values is not
 // [H,W] or empty.
 func (h Heat) Over(p Image) Image {
 	if len(h.Values) != h.W*h.H || h.W < 1 || h.H < 1 {
@@ -63,16 +70,11 @@ func (h Heat) Over(p Image) Image {
 				share = min(max((value-h.Low)/(h.High-h.Low), 0), 1)
 			}
 			at := 3 * (y*p.W + x)
-			c := over(luma(p.Pix[at:]), share)
+			c := over([3]byte(p.Pix[at:at+3]), share)
 			out.Pix[at], out.Pix[at+1], out.Pix[at+2] = c.R, c.G, c.B
 		}
 	}
 	return out
-}
-
-// luma is the lightness of an RGB pixel (ITU-R BT.601).
-func luma(pixel []byte) float64 {
-	return 0.299*float64(pixel[0]) + 0.587*float64(pixel[1]) + 0.114*float64(pixel[2])
 }
 
 // A place is a position between two locations.
@@ -102,7 +104,7 @@ func between(locations, n int) []place {
 func (c *Canvas) Bar(f *Font, at image.Point, width int, low, high string) {
 	for x := range width {
 		share := float64(x) / math.Max(1, float64(width-1))
-		c.Fill(image.Rect(at.X+x, at.Y, at.X+x+1, at.Y+barThickness), over(barGrey, share))
+		c.Fill(image.Rect(at.X+x, at.Y, at.X+x+1, at.Y+barThickness), over([3]byte{barGrey, barGrey, barGrey}, share))
 	}
 	y := at.Y + barThickness + barGap
 	c.Text(f, image.Pt(at.X, y), low, Ink)

@@ -14,7 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
-// Checkpoint is an open file with the weights of a CLIP-ResNet.
+// Checkpoint is an open file with the weights of a CLIP.
 // Payloads are read when a tower is built, one tensor at a time.
 type Checkpoint struct {
 	Config Config
@@ -22,20 +22,28 @@ type Checkpoint struct {
 	path    string
 	file    *ptfile.File
 	tensors map[string]ptfile.Tensor // by OpenAI's names
+	made    map[string]assembly      // those of tensors that are made of others, of the file
 	notes   []string
 }
 
 // Open opens a checkpoint in any of the formats that ptfile reads and checks
 // the names, shapes and dtypes of its tensors. Errors name the file and the tensor.
-func Open(path string) (*Checkpoint, error) {
+func Open(path string) (*Checkpoint, error) { return OpenWith(path, Details{}) }
+
+// OpenWith opens a checkpoint of which more is known than its tensors say.
+func OpenWith(path string, d Details) (*Checkpoint, error) {
 	f, err := ptfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	tensors, notes, err := canonical(f.Tensors())
 	var config Config
+	var made map[string]assembly
 	if err == nil {
-		config, err = infer(tensors)
+		var guessed []string
+		made = assemble(tensors)
+		config, guessed, err = infer(tensors, f.Format(), d)
+		notes = append(notes, guessed...)
 	}
 	if err != nil {
 		f.Close()
@@ -47,7 +55,7 @@ func Open(path string) (*Checkpoint, error) {
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
 	}
-	return &Checkpoint{config, path, f, tensors, notes}, nil
+	return &Checkpoint{config, path, f, tensors, made, notes}, nil
 }
 
 // Notes says in a line each what a user should know of how the file was read,
@@ -68,6 +76,23 @@ func (ck *Checkpoint) RequireText() error {
 		return nil
 	}
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
+}
+
+// RequireResNet returns an error unless the image tower is a CLIP-ResNet, with the
+// attention pool that some stages are about.
+func (ck *Checkpoint) RequireResNet() error {
+	if ck.Config.ViT == (ViT{}) {
+		return nil
+	}
+	return fmt.Errorf("%s: the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool", ck.path)
+}
+
+// RequireViT returns an error unless the image tower is a vision transformer.
+func (ck *Checkpoint) RequireViT() error {
+	if ck.Config.ViT != (ViT{}) {
+		return nil
+	}
+	return fmt.Errorf("%s: the image tower is a CLIP-ResNet, want a vision transformer (ViT)", ck.path)
 }
 
 // Close closes the file. Towers built from it stay usable.
@@ -112,8 +137,7 @@ func (ck *Checkpoint) DTypes() []string {
 	return names
 }
 
-// SHA256 hashes the file, which identifies the weights in every artefact made
-// from them, or the index of shards and then the shards, as if they were one
+// SHA256 hashes the file that the weights are in, or the index of shards and then the shards, as if they were one
 // file. It stops early when ctx is cancelled.
 func (ck *Checkpoint) SHA256(ctx context.Context) (string, error) {
 	h := sha256.New()
@@ -179,7 +203,7 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 		r.buf = make([]float32, n)
 	}
 	dst := r.buf[:n]
-	if err := ck.file.Float32(t, dst); err != nil {
+	if err := ck.float32(name, t, dst); err != nil {
 		return nil, err
 	}
 	variance := strings.HasSuffix(name, ".running_var")
@@ -192,6 +216,14 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 		}
 	}
 	return dst, nil
+}
+
+// float32 reads a tensor of the file, or one that is made of others.
+func (ck *Checkpoint) float32(name string, t ptfile.Tensor, dst []float32) error {
+	if a, made := ck.made[name]; made {
+		return a.read(ck.file, dst)
+	}
+	return ck.file.Float32(t, dst)
 }
 
 // keep reads a tensor into new memory.

@@ -200,14 +200,18 @@ func TestSeveralModels(t *testing.T) {
 func TestOtherModels(t *testing.T) {
 	one := stored{[]int{1}, []float32{0}}
 	for want, names := range map[string][]string{
-		"a Hugging Face vision transformer": {"vision_model.embeddings.class_embedding", "text_model.embeddings.token_embedding.weight"},
-		"a Hugging Face ResNet":             {"resnet.embedder.embedder.convolution.weight", "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"},
-		"a timm ResNet without":             {"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight", "head.fc.weight"},
-		"as of torchvision or timm":         {"conv1.weight", "layer4.0.conv1.weight", "fc.weight"},
-		"the image tower is a vision":       {"model.visual.class_embedding", "model.visual.conv1.weight"},
-		"the image tower is a timm model":   {"visual.trunk.stem.0.weight"},
-		"a diffusion model":                 {"model.diffusion_model.input_blocks.0.0.weight"},
-		"visual.conv1.weight is missing":    {"something.else"},
+		"a SigLIP":                         {"vision_model.embeddings.patch_embedding.weight", "vision_model.head.probe", "text_model.head.weight"},
+		"a Hugging Face model that is no":  {"vision_model.embeddings.class_embedding", "text_model.embeddings.token_embedding.weight"},
+		"an EVA transformer":               {"visual.patch_embed.proj.weight", "visual.blocks.0.attn.q_proj.weight", "text.ln_final.weight"},
+		"a CoCa, which has":                {"visual.class_embedding", "text_decoder.resblocks.0.ln_1.weight"},
+		"the text tower is a Hugging Face": {"visual.class_embedding", "text.transformer.embeddings.word_embeddings.weight"},
+		"a Hugging Face ResNet":            {"resnet.embedder.embedder.convolution.weight", "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"},
+		"a timm ResNet without":            {"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight", "head.fc.weight"},
+		"as of torchvision or timm":        {"conv1.weight", "layer4.0.conv1.weight", "fc.weight"},
+		"tensor visual.conv1.weight is":    {"model.visual.class_embedding", "model.visual.transformer.resblocks.0.ln_1.weight"},
+		"the image tower is a timm model":  {"visual.trunk.stem.0.weight"},
+		"a diffusion model":                {"model.diffusion_model.input_blocks.0.0.weight"},
+		"visual.conv1.weight is missing":   {"something.else"},
 	} {
 		tensors := map[string]stored{}
 		for _, name := range names {
@@ -292,8 +296,8 @@ func TestRefuses(t *testing.T) {
 		spoil func(map[string]stored)
 		want  []string
 	}{
-		{"ViT", func(m map[string]stored) { m["visual.class_embedding"] = stored{[]int{1}, []float32{0}} },
-			[]string{"ViT", "CLIP-ResNet"}},
+		{"ResNet and ViT", func(m map[string]stored) { m["visual.class_embedding"] = stored{[]int{1}, []float32{0}} },
+			[]string{"a ResNet and a vision transformer in one"}},
 		{"missing", func(m map[string]stored) { delete(m, conv) }, []string{conv, "missing", "[64 64 3 3]"}},
 		{"missing stem", func(m map[string]stored) { delete(m, "visual.conv1.weight") }, []string{"visual.conv1.weight", "missing"}},
 		{"missing text tower", func(m map[string]stored) { delete(m, "transformer.resblocks.0.ln_1.weight") },
@@ -338,7 +342,7 @@ func TestRefuses(t *testing.T) {
 
 // TestNames holds the published sizes against METHOD's table of models.
 func TestNames(t *testing.T) {
-	c := Config{Layers: [4]int{6, 8, 18, 8}, Width: 96, ImageSize: 384, OutDim: 768, ContextLength: 77, VocabSize: 49408, TextWidth: 768, TextLayers: 12}
+	c := Config{ResNet: ResNet{[4]int{6, 8, 18, 8}, 96}, ImageSize: 384, OutDim: 768, ContextLength: 77, VocabSize: 49408, TextWidth: 768, TextLayers: 12}
 	if c.Name() != "RN50x16" || c.Neurons() != 3072 || c.Heads() != 48 || c.Tokens() != 145 || c.TextHeads() != 12 {
 		t.Errorf("%s: C %d, H %d, T %d, text heads %d", c.Name(), c.Neurons(), c.Heads(), c.Tokens(), c.TextHeads())
 	}

@@ -53,9 +53,9 @@ func closeTo(t *testing.T, what string, got []float32, name string, tolerance fl
 	}
 }
 
-func tower(t testing.TB, ck *Checkpoint, o ImageOptions) *ImageTower {
+func tower(t testing.TB, ck *Checkpoint, o ImageOptions) *ResNetTower {
 	t.Helper()
-	tw, err := NewImageTower(ck, o)
+	tw, err := NewResNetTower(ck, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestLenses(t *testing.T) {
 	if !slices.Equal(out.Lenses[0].Scores, out.Scores) {
 		t.Error("the last block as a lens has other scores than the tower")
 	}
-	if _, err := NewImageTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Lenses: []int{2}}); err == nil {
+	if _, err := NewResNetTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Lenses: []int{2}}); err == nil {
 		t.Error("block 2 of 2: no error")
 	}
 }
@@ -208,7 +208,7 @@ func TestBFloat16Checkpoint(t *testing.T) {
 // rounding explains: 2^-9 for each factor, through some ten layers.
 func TestBFloat16Products(t *testing.T) {
 	if !kernel.HasBFloat16() {
-		_, err := NewImageTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Precision: kernel.BFloat16})
+		_, err := NewResNetTower(tiny(t), ImageOptions{Batch: 1, Threads: 1, Precision: kernel.BFloat16})
 		if err == nil {
 			t.Error("a tower without the instructions it needs")
 		}

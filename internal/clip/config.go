@@ -4,18 +4,21 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/kernel"
 )
 
 // HeadWidth is D, the channels of one attention head, in both towers of every
-// CLIP-ResNet.
+// CLIP-ResNet and in the text tower of every CLIP-ViT.
 const HeadWidth = 64
 
-// Config holds the sizes of a CLIP-ResNet.
+// Config holds the sizes of a CLIP.
 type Config struct {
-	Layers    [4]int // bottleneck blocks of each stage
-	Width     int    // channels of the stem
-	ImageSize int    // side of the input image, in pixels
-	OutDim    int    // O
+	ResNet     // of the image tower; zero where it is a vision transformer
+	ViT    ViT // of the image tower; zero where it is a ResNet
+
+	ImageSize  int               // side of the input image, in pixels
+	OutDim     int               // O
+	Activation kernel.Activation // in the transformers' blocks: QuickGELU or GELU
 
 	ContextLength int // text tokens at most, with start and end
 	VocabSize     int
@@ -23,19 +26,58 @@ type Config struct {
 	TextLayers    int
 }
 
+// imageSizes are the sizes of an image tower of one family.
+type imageSizes interface {
+	family() string
+	heads() int
+	neurons() int
+	cell() int // side of what becomes a token, in pixels
+	width() int
+	depths() []int
+	describe(c Config) []SizeRow
+	// parameters adds the tensors of the tower, in the order in which it uses them.
+	parameters(c Config, add func(name string, shape ...int))
+	validate(c Config) error
+}
+
+// image returns the sizes of the image tower.
+func (c Config) image() imageSizes {
+	if c.ViT != (ViT{}) {
+		return c.ViT
+	}
+	return c.ResNet
+}
+
+// Family names what the image tower is: CLIP-ResNet or CLIP-ViT.
+func (c Config) Family() string { return c.image().family() }
+
+// TokenWidth is the channels of a ResNet's stem, or of a vision transformer's tokens.
+func (c Config) TokenWidth() int { return c.image().width() }
+
+// Depths are the blocks of each stage of a ResNet, or the layers of a vision transformer.
+func (c Config) Depths() []int { return c.image().depths() }
+
+// SizeRow says sizes of an image tower in words.
+type SizeRow struct{ Part, Sizes string }
+
+// Describe says the sizes of the image tower in words.
+func (c Config) Describe() []SizeRow { return c.image().describe(c) }
+
 // HasText says whether there is a text tower; without one its sizes are 0.
 func (c Config) HasText() bool { return c.TextLayers > 0 }
 
-// Neurons is C, the channels of the last convolution.
-func (c Config) Neurons() int { return 32 * c.Width }
+// Neurons is C: the channels of a ResNet's last convolution, or the neurons in each
+// layer of a vision transformer.
+func (c Config) Neurons() int { return c.image().neurons() }
 
-// Heads is H, the heads of the attention pool.
-func (c Config) Heads() int { return c.Neurons() / HeadWidth }
+// Heads is H, the heads of the attention pool, or of each layer of a vision
+// transformer.
+func (c Config) Heads() int { return c.image().heads() }
 
-// Grid is the side of the last feature map, in locations.
-func (c Config) Grid() int { return c.ImageSize / 32 }
+// Grid is the side of the last feature map or of the array of patches, in locations.
+func (c Config) Grid() int { return c.ImageSize / c.image().cell() }
 
-// Tokens is T, the mean token and one token per location.
+// Tokens is T, the mean or class token and one token per location.
 func (c Config) Tokens() int { return c.Grid()*c.Grid() + 1 }
 
 // TextHeads is the number of heads of the text tower.
@@ -46,26 +88,37 @@ func (c Config) TextHeads() int { return c.TextWidth / HeadWidth }
 // SHA-256 can.
 func (c Config) Name() string {
 	for _, m := range configs.Models() {
-		if c.matches(m) {
+		if c.matches(Config{
+			ResNet: ResNet{Layers: m.Layers, Width: m.Width}, ImageSize: m.ImageSize, OutDim: m.OutDim,
+			ContextLength: m.ContextLength, VocabSize: m.VocabSize, TextWidth: m.TextWidth, TextLayers: m.TextLayers,
+		}) {
+			return m.Name
+		}
+	}
+	for _, m := range configs.Transformers() {
+		if c.matches(Config{
+			ViT:       ViT{Patch: m.PatchSize, Width: m.Width, Layers: m.Layers, Heads: m.Heads, MLP: m.MLP},
+			ImageSize: m.ImageSize, OutDim: m.OutDim,
+			ContextLength: m.ContextLength, VocabSize: m.VocabSize, TextWidth: m.TextWidth, TextLayers: m.TextLayers,
+		}) {
 			return m.Name
 		}
 	}
 	return "custom"
 }
 
-func (c Config) matches(m configs.Model) bool {
-	published := Config{
-		Layers: m.Layers, Width: m.Width, ImageSize: m.ImageSize, OutDim: m.OutDim,
-		ContextLength: m.ContextLength, VocabSize: m.VocabSize, TextWidth: m.TextWidth, TextLayers: m.TextLayers,
-	}
+// matches compares the sizes with those of a published model, without its text tower
+// where c has none. Models of the same sizes may differ in their activation.
+func (c Config) matches(published Config) bool {
 	if !c.HasText() {
 		published.ContextLength, published.VocabSize, published.TextWidth, published.TextLayers = 0, 0, 0, 0
 	}
+	published.Activation = c.Activation
 	return c == published
 }
 
 // Bounds on the sizes of a checkpoint. They are far above every published
-// CLIP-ResNet and keep the arithmetic on sizes from overflowing.
+// CLIP and keep the arithmetic on sizes from overflowing.
 const (
 	maxWidth  = 1 << 10
 	maxBlocks = 1 << 10
@@ -74,17 +127,12 @@ const (
 )
 
 func (c Config) validate() error {
-	blocks := 0
-	for _, n := range c.Layers {
-		blocks += n
+	if err := c.image().validate(c); err != nil {
+		return err
 	}
 	switch {
-	case c.Width < 2 || c.Width%2 != 0 || c.Width > maxWidth:
-		return fmt.Errorf("stem width %d, want an even number from 2 to %d", c.Width, maxWidth)
-	case blocks > maxBlocks:
-		return fmt.Errorf("%d residual blocks, want at most %d", blocks, maxBlocks)
-	case c.ImageSize < 32 || c.ImageSize > maxImage:
-		return fmt.Errorf("image side %d, want 32 to %d", c.ImageSize, maxImage)
+	case c.ImageSize < c.image().cell() || c.ImageSize > maxImage:
+		return fmt.Errorf("image side %d, want %d to %d", c.ImageSize, c.image().cell(), maxImage)
 	case c.OutDim < 1 || c.OutDim > maxText:
 		return fmt.Errorf("output dimension %d, want 1 to %d", c.OutDim, maxText)
 	case !c.HasText():

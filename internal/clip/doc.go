@@ -2,7 +2,7 @@
 //
 // A Checkpoint is an open file of weights whose names and shapes have been
 // matched with the architecture; its Config holds every size, read from the
-// tensors, never from the model's name. The ImageTower turns normalised
+// tensors, never from the model's name. The ResNetTower turns normalised
 // images into the attention pool's tokens, the class token's attention
 // and the scores of all neuron-head pairs. The TextTower turns token ids into
 // text features. A decomp.OV holds the weights that the pairs' directions come from.

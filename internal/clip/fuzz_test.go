@@ -63,7 +63,8 @@ func FuzzInfer(f *testing.F) {
 		if testutil.Parsed(t, testutil.Multiple(size, inferFactor), func() (err error) {
 			byName, _, err := canonical(tensors)
 			if err == nil {
-				c, err = infer(byName)
+				assemble(byName)
+				c, _, err = infer(byName, "", Details{})
 			}
 			return err
 		}) {

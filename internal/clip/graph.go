@@ -13,12 +13,8 @@ type GraphNode struct {
 	Images    int      `json:"images"` // at a time, at most
 }
 
-// Graph lists the values of the tower's graph in the order in which they are
-// computed: the networks that run image by image, over a lane's images, and for the
-// attention pool, joined where one hands its result to the next. Names, shapes and
-// arrows are the graph's own.
-func (t *ImageTower) Graph() []GraphNode {
-	l := t.lanes[0]
+// graphOf lists the values of networks. Names, shapes and arrows are the graphs' own.
+func graphOf(networks ...*network) []GraphNode {
 	var nodes []GraphNode
 	seen := make(map[string]bool)
 	add := func(n *network, v *value) {
@@ -29,14 +25,17 @@ func (t *ImageTower) Graph() []GraphNode {
 		shape := v.node.Shape()
 		node := GraphNode{Name: v.name, Operation: "input", Inputs: []string{}, Shape: shape[1:], Images: shape[0]}
 		if v.op != nil {
-			node.Operation, node.Algorithm = v.op.describe(), algorithm(v.op)
+			node.Operation = v.op.describe()
+			if c, ok := v.op.(interface{ algorithm() string }); ok {
+				node.Algorithm = c.algorithm()
+			}
 		}
 		for inputs := n.graph.From(v.node.ID()); inputs.Next(); {
 			node.Inputs = append(node.Inputs, n.values[inputs.Node().(*gorgonia.Node)].name)
 		}
 		nodes = append(nodes, node)
 	}
-	for _, n := range []*network{l.front, l.back, l.pool.network} {
+	for _, n := range networks {
 		for _, node := range n.graph.Inputs() {
 			add(n, n.values[node])
 		}
@@ -46,19 +45,3 @@ func (t *ImageTower) Graph() []GraphNode {
 	}
 	return nodes
 }
-
-// algorithm names how a convolution is computed; "" for other operations.
-func algorithm(op operation) string {
-	switch op := op.(type) {
-	case stemOp:
-		return stemAlgorithm
-	case convOp:
-		return op.Spec().Algorithm.String()
-	case residualOp:
-		return op.Spec().Algorithm.String()
-	}
-	return ""
-}
-
-// stemAlgorithm names how the first convolution is computed.
-const stemAlgorithm = "stem"

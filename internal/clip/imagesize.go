@@ -2,9 +2,6 @@ package clip
 
 import "fmt"
 
-// cellPixels is the side of a location of the last map, in pixels.
-const cellPixels = 32
-
 // maxTokens bounds the images of other sizes: what is computed for every pair of
 // tokens grows with its square.
 const maxTokens = 1 << 14
@@ -17,7 +14,7 @@ const maxTokens = 1 << 14
 // interpolated to the new grid (bicubic, as torch with align_corners false); the
 // class token's row is kept. The model was not trained to give the
 // features of such images.
-func (t *ImageTower) ForSize(h, w int) (*ImageTower, error) {
+func (t *ResNetTower) ForSize(h, w int) (*ResNetTower, error) {
 	if h < cellPixels || w < cellPixels || h%cellPixels != 0 || w%cellPixels != 0 {
 		return nil, fmt.Errorf("image tower: images of %dx%d pixels, want multiples of %d", w, h, cellPixels)
 	}
@@ -32,10 +29,10 @@ func (t *ImageTower) ForSize(h, w int) (*ImageTower, error) {
 }
 
 // Grid is the size of the tower's last map, in locations.
-func (t *ImageTower) Grid() (rows, cols int) { return t.h / cellPixels, t.w / cellPixels }
+func (t *ResNetTower) Grid() (rows, cols int) { return t.h / cellPixels, t.w / cellPixels }
 
 // Tokens is T of the tower's images.
-func (t *ImageTower) Tokens() int {
+func (t *ResNetTower) Tokens() int {
 	rows, cols := t.Grid()
 	return rows*cols + 1
 }

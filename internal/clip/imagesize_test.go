@@ -63,7 +63,7 @@ func wall(images []float32, h, w int) []float32 {
 func TestOwnSize(t *testing.T) {
 	images, shape := golden(t, "dataset_pre4.npy")
 	model := tower(t, tiny(t), ImageOptions{Batch: 2, Threads: 2})
-	run := func(tw *ImageTower) []float32 {
+	run := func(tw *ResNetTower) []float32 {
 		features := make([]float32, shape[0]*tw.Config().OutDim)
 		if err := tw.Run(images, Output{Features: features}); err != nil {
 			t.Fatal(err)

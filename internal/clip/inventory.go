@@ -23,58 +23,14 @@ type parameter struct {
 func (c Config) parameters() []parameter {
 	var list []parameter
 	add := func(name string, shape ...int) { list = append(list, parameter{name, shape}) }
-	norm := func(name string, channels int) {
-		for _, part := range []string{"weight", "bias", "running_mean", "running_var"} {
-			add(name+"."+part, channels)
-		}
-	}
-
-	add("visual.conv1.weight", c.Width/2, 3, 3, 3)
-	norm("visual.bn1", c.Width/2)
-	add("visual.conv2.weight", c.Width/2, c.Width/2, 3, 3)
-	norm("visual.bn2", c.Width/2)
-	add("visual.conv3.weight", c.Width, c.Width/2, 3, 3)
-	norm("visual.bn3", c.Width)
-	for _, b := range c.blocks() {
-		add(b.name+".conv1.weight", b.planes, b.in, 1, 1)
-		norm(b.name+".bn1", b.planes)
-		add(b.name+".conv2.weight", b.planes, b.planes, 3, 3)
-		norm(b.name+".bn2", b.planes)
-		add(b.name+".conv3.weight", b.out(), b.planes, 1, 1)
-		norm(b.name+".bn3", b.out())
-		if b.projects() {
-			add(b.name+".downsample.0.weight", b.out(), b.in, 1, 1)
-			norm(b.name+".downsample.1", b.out())
-		}
-	}
-	neurons := c.Neurons()
-	add("visual.attnpool.positional_embedding", c.Tokens(), neurons)
-	for _, p := range []string{"q_proj", "k_proj", "v_proj"} {
-		add("visual.attnpool."+p+".weight", neurons, neurons)
-		add("visual.attnpool."+p+".bias", neurons)
-	}
-	add("visual.attnpool.c_proj.weight", c.OutDim, neurons)
-	add("visual.attnpool.c_proj.bias", c.OutDim)
-
+	c.image().parameters(c, add)
 	if !c.HasText() {
 		return list
 	}
 	add("token_embedding.weight", c.VocabSize, c.TextWidth)
 	add("positional_embedding", c.ContextLength, c.TextWidth)
 	for i := range c.TextLayers {
-		b, w := fmt.Sprintf("transformer.resblocks.%d.", i), c.TextWidth
-		add(b+"ln_1.weight", w)
-		add(b+"ln_1.bias", w)
-		add(b+"attn.in_proj_weight", 3*w, w)
-		add(b+"attn.in_proj_bias", 3*w)
-		add(b+"attn.out_proj.weight", w, w)
-		add(b+"attn.out_proj.bias", w)
-		add(b+"ln_2.weight", w)
-		add(b+"ln_2.bias", w)
-		add(b+"mlp.c_fc.weight", 4*w, w)
-		add(b+"mlp.c_fc.bias", 4*w)
-		add(b+"mlp.c_proj.weight", w, 4*w)
-		add(b+"mlp.c_proj.bias", w)
+		addBlock(add, fmt.Sprintf("transformer.resblocks.%d.", i), c.TextWidth, 4*c.TextWidth)
 	}
 	add("ln_final.weight", c.TextWidth)
 	add("ln_final.bias", c.TextWidth)
@@ -82,112 +38,112 @@ func (c Config) parameters() []parameter {
 	return list
 }
 
-// block describes a bottleneck of the image tower.
-type block struct {
-	name   string // such as visual.layer4.1
-	stage  int    // 0 to 3
-	in     int    // channels that enter
-	planes int    // channels of the 3x3 convolution
-	stride int    // 1, or 2 in the first block of stages 1 to 3
-	scale  int    // side of the image, divided by the side of the map that enters
+// addBlock adds the tensors of a transformer's block of the given width, whose MLP has
+// wide neurons.
+func addBlock(add func(name string, shape ...int), name string, width, wide int) {
+	add(name+"ln_1.weight", width)
+	add(name+"ln_1.bias", width)
+	add(name+"attn.in_proj_weight", 3*width, width)
+	add(name+"attn.in_proj_bias", 3*width)
+	add(name+"attn.out_proj.weight", width, width)
+	add(name+"attn.out_proj.bias", width)
+	add(name+"ln_2.weight", width)
+	add(name+"ln_2.bias", width)
+	add(name+"mlp.c_fc.weight", wide, width)
+	add(name+"mlp.c_fc.bias", wide)
+	add(name+"mlp.c_proj.weight", width, wide)
+	add(name+"mlp.c_proj.bias", width)
 }
 
-func (b block) out() int       { return 4 * b.planes }
-func (b block) projects() bool { return b.stride > 1 || b.in != b.out() }
-
-func (c Config) blocks() []block {
-	var list []block
-	in, scale := c.Width, 4
-	for stage, n := range c.Layers {
-		for i := range n {
-			b := block{fmt.Sprintf("visual.layer%d.%d", stage+1, i), stage, in, c.Width << stage, 1, scale}
-			if stage > 0 && i == 0 {
-				b.stride = 2
-			}
-			list = append(list, b)
-			in, scale = b.out(), scale*b.stride
-		}
-	}
-	return list
-}
-
-// ignored reports whether the towers do not need a tensor of a checkpoint: counters,
-// the training temperature, sizes that the shapes give as well, and the causal mask.
+// ignored reports whether the towers do not need a tensor of a checkpoint: counters, the
+// numbers of positions, the training temperature, sizes that the shapes give as well, and the causal mask.
 func ignored(name string) bool {
 	switch name {
 	case "logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size", "attn_mask", "transformer.attn_mask":
 		return true
 	}
-	return strings.HasSuffix(name, ".num_batches_tracked")
+	return strings.HasSuffix(name, ".num_batches_tracked") || strings.HasSuffix(name, ".position_ids")
 }
 
-// infer reads the sizes of a CLIP-ResNet off the shapes of its tensors and
-// checks that every tensor is there, has the shape that these sizes call for,
-// and that no other one is. A file may hold the image tower alone, without any
-// tensor of a text tower.
-func infer(tensors map[string]ptfile.Tensor) (Config, error) {
-	var c Config
+// infer reads the sizes of a CLIP off the shapes of its tensors and checks that every
+// tensor is there, has the shape that these sizes call for, and that no other one
+// is. A file may hold the image tower alone, without any tensor of a text tower.
+// Notes say what was guessed, because neither the file nor d says it.
+func infer(tensors map[string]ptfile.Tensor, format string, d Details) (c Config, notes []string, err error) {
 	if len(tensors) == 0 {
-		return c, errors.New("no tensors, want the weights of a CLIP-ResNet")
+		return c, nil, errors.New("no tensors, want the weights of a CLIP-ResNet or CLIP-ViT")
 	}
 	if what := otherArchitecture(tensors); what != "" {
-		return c, fmt.Errorf("%s, want a CLIP-ResNet (RN50, RN101, RN50x4, RN50x16, RN50x64 or a small model of their kind)", what)
+		return c, nil, fmt.Errorf("%s, want a CLIP-ResNet or CLIP-ViT (RN50x16, ViT-B-32 or another model of their kind)", what)
 	}
-	// size reads one axis of a tensor, remembering the first failure.
-	var failure error
-	size := func(name string, rank, axis int) int {
-		t, ok := tensors[name]
-		switch {
-		case failure != nil:
-		case !ok:
-			failure = fmt.Errorf("tensor %s is missing", name)
-		case len(t.Shape) != rank:
-			failure = fmt.Errorf("%s: shape %s, want %d dimensions", name, shapeText(t.Shape), rank)
-		default:
-			return t.Shape[axis]
-		}
-		return 0
+	m := measure{tensors: tensors}
+	if isViT(tensors) {
+		m.vit(&c)
+	} else {
+		m.resNet(&c)
 	}
-	c.Width = 2 * size("visual.conv1.weight", 4, 0)
-	for stage := range c.Layers {
-		for {
-			if _, ok := tensors[fmt.Sprintf("visual.layer%d.%d.conv1.weight", stage+1, c.Layers[stage])]; !ok {
-				break
-			}
-			c.Layers[stage]++
-		}
-		if c.Layers[stage] == 0 && failure == nil {
-			failure = fmt.Errorf("tensor visual.layer%d.0.conv1.weight is missing", stage+1)
-		}
-	}
-	tokens := size("visual.attnpool.positional_embedding", 2, 0)
-	c.OutDim = size("visual.attnpool.c_proj.weight", 2, 0)
 	if holdsText(tensors) {
-		c.VocabSize = size("token_embedding.weight", 2, 0)
-		c.ContextLength = size("positional_embedding", 2, 0)
-		c.TextWidth = size("ln_final.weight", 1, 0)
-		for {
-			if _, ok := tensors[fmt.Sprintf("transformer.resblocks.%d.ln_1.weight", c.TextLayers)]; !ok {
-				break
-			}
-			c.TextLayers++
-		}
-		if c.TextLayers == 0 && failure == nil {
-			failure = errors.New("tensor transformer.resblocks.0.ln_1.weight is missing")
-		}
+		c.VocabSize = m.size("token_embedding.weight", 2, 0)
+		c.ContextLength = m.size("positional_embedding", 2, 0)
+		c.TextWidth = m.size("ln_final.weight", 1, 0)
+		c.TextLayers = m.count("transformer.resblocks.%d.ln_1.weight")
 	}
-	if failure != nil {
-		return Config{}, failure
+	if m.failure != nil {
+		return Config{}, nil, m.failure
 	}
-	grid := int(math.Round(math.Sqrt(float64(tokens - 1))))
-	if tokens < 2 || grid*grid+1 != tokens {
-		return Config{}, fmt.Errorf("visual.attnpool.positional_embedding: %d tokens, want 1 and a square number of locations", tokens)
+	if notes, err = d.complete(&c, format, tensors); err != nil {
+		return Config{}, nil, err
 	}
-	c.ImageSize = 32 * grid
 	if err := c.validate(); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	return c, c.check(tensors)
+	return c, notes, c.check(tensors)
+}
+
+// measure reads sizes off the shapes of tensors and remembers the first failure.
+type measure struct {
+	tensors map[string]ptfile.Tensor
+	failure error
+}
+
+// size is one axis of a tensor.
+func (m *measure) size(name string, rank, axis int) int {
+	t, ok := m.tensors[name]
+	switch {
+	case m.failure != nil:
+	case !ok:
+		m.failure = fmt.Errorf("tensor %s is missing", name)
+	case len(t.Shape) != rank:
+		m.failure = fmt.Errorf("%s: shape %s, want %d dimensions", name, shapeText(t.Shape), rank)
+	default:
+		return t.Shape[axis]
+	}
+	return 0
+}
+
+// count is how many tensors there are of a name with a number, from 0 on; at least one.
+func (m *measure) count(format string) int {
+	n := 0
+	for {
+		if _, ok := m.tensors[fmt.Sprintf(format, n)]; !ok {
+			break
+		}
+		n++
+	}
+	if n == 0 && m.failure == nil {
+		m.failure = fmt.Errorf("tensor %s is missing", fmt.Sprintf(format, 0))
+	}
+	return n
+}
+
+// grid is the side of the square of locations that a position embedding is for.
+func (m *measure) grid(name string) int {
+	tokens := m.size(name, 2, 0)
+	grid := int(math.Round(math.Sqrt(float64(tokens - 1))))
+	if m.failure == nil && (tokens < 2 || grid*grid+1 != tokens) {
+		m.failure = fmt.Errorf("%s: %d tokens, want 1 and a square number of locations", name, tokens)
+	}
+	return grid
 }
 
 // holdsText says whether a file has tensors of a text tower, all or some.
@@ -230,7 +186,7 @@ func (c Config) check(tensors map[string]ptfile.Tensor) error {
 	}
 	if len(surplus) > 0 {
 		slices.Sort(surplus)
-		return fmt.Errorf("%s: a tensor that no CLIP-ResNet of these sizes has%s", foreign.Name(surplus[0]), andMore(len(surplus)-1))
+		return fmt.Errorf("%s: a tensor that no %s of these sizes has%s", foreign.Name(surplus[0]), c.Family(), andMore(len(surplus)-1))
 	}
 	return nil
 }

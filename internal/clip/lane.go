@@ -19,7 +19,7 @@ const frontStages = 2
 // back network and the attention pools for all of them. Lanes share the weights and
 // have memory of their own, so that they can run side by side.
 type lane struct {
-	tower    *ImageTower
+	tower    *ResNetTower
 	capacity int // images of one back run
 	work     workspace
 
@@ -33,7 +33,7 @@ type lane struct {
 	lenses []*pool
 }
 
-func newLane(t *ImageTower, capacity int, o ImageOptions) (*lane, error) {
+func newLane(t *ResNetTower, capacity int, o ImageOptions) (*lane, error) {
 	l := &lane{tower: t, capacity: capacity}
 	blocks := t.layers.blocks
 	split := slices.IndexFunc(blocks, func(b bottleneck) bool { return b.stage >= frontStages })
@@ -179,4 +179,11 @@ func (l *lane) deliver(out Output, start int) {
 			l.blocks[i].copyTo(dst, start)
 		}
 	}
+}
+
+// Graph lists the networks that run image by image, over a lane's images, and for the
+// attention pool, joined where one hands its result to the next.
+func (t *ResNetTower) Graph() []GraphNode {
+	l := t.lanes[0]
+	return graphOf(l.front, l.back, l.pool.network)
 }

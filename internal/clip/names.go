@@ -10,7 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
-// A naming is one of the ways in which a CLIP-ResNet's tensors are named. The
+// A naming is one of the ways in which a CLIP's tensors are named. The
 // names of a whole model below some prefix, such as "state_dict.model.", are
 // those of the naming.
 type naming struct {
@@ -27,6 +27,10 @@ var namings = []naming{
 	{"attnpool.c_proj.weight", "conv1.weight", func(name string) string { return "visual." + name }},
 	// timm's resnet50_clip and its kind.
 	{"head.proj.weight", "stem.conv1.conv.weight", timmName},
+	// Vision transformers: OpenAI's and open_clip's, the tower alone, and Hugging Face's.
+	{"visual.class_embedding", "visual.transformer.resblocks.0.ln_1.weight", openAIName},
+	{"class_embedding", "transformer.resblocks.0.ln_1.weight", func(name string) string { return "visual." + name }},
+	{"vision_model.embeddings.class_embedding", "vision_model.encoder.layers.0.layer_norm1.weight", huggingFaceName},
 }
 
 // openAIName drops the "text." that open_clip's newer releases put before the text
@@ -100,7 +104,8 @@ func findWeights(names []string) []weights {
 }
 
 // canonical maps the names of a file's tensors to OpenAI's. It keeps what lies
-// below the prefix that leads to the model's attention pool, whatever that is:
+// below the prefix that leads to the model's attention pool or class token, whatever
+// that is:
 // "state_dict." (the rest is a training run's optimiser), "model.",
 // "state_dict.model.visual_encoder." and so on. Where several models lie in a
 // file, that below "state_dict." counts, which notes say, or else there must be
@@ -163,19 +168,23 @@ func choose(found []weights) (weights, []string, error) {
 	return inside[0], notes, nil
 }
 
-// otherModels are models that people have in the place of a CLIP-ResNet, by
+// otherModels are models that people have in the place of a CLIP-ResNet or CLIP-ViT, by
 // tensors that their files hold, below any prefix. A part that ends in a dot is
 // looked for within names.
 var otherModels = []struct {
 	parts []string
 	what  string
 }{
-	{[]string{"visual.class_embedding"}, "visual.class_embedding: the image tower is a vision transformer (ViT)"},
-	{[]string{"visual.transformer.resblocks."}, "visual.transformer: the image tower is a vision transformer (ViT)"},
-	{[]string{"visual.trunk."}, "visual.trunk: the image tower is a timm model"},
+	{[]string{"visual.attnpool.c_proj.weight", "visual.class_embedding"}, "visual.attnpool and visual.class_embedding: a ResNet and a vision transformer in one"},
+	{[]string{"visual.trunk."}, "visual.trunk: the image tower is a timm model, as of SigLIP in open_clip"},
 	{[]string{"visual.head.proj.weight"}, "visual.head: the image tower is a timm model"},
-	{[]string{"vision_model.embeddings."}, "vision_model.embeddings: a Hugging Face vision transformer (ViT)"},
-	{[]string{"vision_model."}, "vision_model: a Hugging Face model, whose image tower is no CLIP-ResNet"},
+	{[]string{"vision_model.head.probe"}, "vision_model.head.probe: a SigLIP, whose image tower ends in attention pooling without a class token"},
+	{[]string{"visual.patch_embed.proj.weight"}, "visual.patch_embed: the image tower is an EVA transformer"},
+	{[]string{"text_decoder."}, "text_decoder: a CoCa, which has a caption decoder"},
+	{[]string{"visual.attn_pool."}, "visual.attn_pool: the image tower pools by attention, as of CoCa"},
+	{[]string{"transformer.encoder."}, "text.transformer.encoder: the text tower is a Hugging Face model"},
+	{[]string{"transformer.embeddings."}, "text.transformer.embeddings: the text tower is a Hugging Face model"},
+	{[]string{"vision_model."}, "vision_model: a Hugging Face model that is no CLIPModel"},
 	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
 	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
 	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},
@@ -184,12 +193,10 @@ var otherModels = []struct {
 	{[]string{"model.diffusion_model."}, "model.diffusion_model: a diffusion model"},
 }
 
-// otherArchitecture names a model that is no CLIP-ResNet, or returns "".
+// otherArchitecture names a model that is no CLIP-ResNet or CLIP-ViT, or returns "".
 func otherArchitecture(tensors map[string]ptfile.Tensor) string {
-	if _, ok := tensors["visual.attnpool.c_proj.weight"]; ok {
-		if _, vit := tensors["visual.class_embedding"]; !vit {
-			return ""
-		}
+	if _, pool := tensors["visual.attnpool.c_proj.weight"]; pool && !isViT(tensors) {
+		return ""
 	}
 	has := func(part string) bool {
 		for name := range tensors {

@@ -41,6 +41,11 @@ func (o stemOp) form() form       { return mapForm }
 func (o stemOp) overwrites() int  { return -1 }
 func (o stemOp) describe() string { return "3x3 convolution, stride 2, ReLU" }
 
+// stemAlgorithm names how the first convolution is computed.
+const stemAlgorithm = "stem"
+
+func (o stemOp) algorithm() string { return stemAlgorithm }
+
 func (o stemOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if err := wantShape(in[0], 3, -1, -1); err != nil {
 		return nil, err
@@ -57,8 +62,9 @@ func (o stemOp) run(out *activation, in []*activation, w *workspace) {
 // batch norm's bias and ReLU.
 type convOp struct{ *kernel.Conv }
 
-func (o convOp) form() form      { return mapForm }
-func (o convOp) overwrites() int { return -1 }
+func (o convOp) form() form        { return mapForm }
+func (o convOp) overwrites() int   { return -1 }
+func (o convOp) algorithm() string { return o.Spec().Algorithm.String() }
 
 func (o convOp) describe() string {
 	if len(o.Spec().In) > 1 {
@@ -97,6 +103,8 @@ type residualOp struct{ *kernel.Conv }
 func (o residualOp) form() form       { return mapForm }
 func (o residualOp) overwrites() int  { return 1 }
 func (o residualOp) describe() string { return "1x1 convolution, sum, ReLU" }
+
+func (o residualOp) algorithm() string { return o.Spec().Algorithm.String() }
 
 func (o residualOp) infer(in []tensor.Shape) (tensor.Shape, error) {
 	if len(in) != 2 {

@@ -8,9 +8,9 @@ import (
 
 // TestLanesCarryPanics holds that a panic in a lane's goroutine reaches the caller.
 func TestLanesCarryPanics(t *testing.T) {
-	tower := &ImageTower{lanes: []*lane{{}, {}}}
+	tower := &ResNetTower{lanes: []*lane{{}, {}}}
 	p := par.Catch(func() {
-		err := tower.share(2, func(_ *lane, lo, _ int, _ par.Team) error {
+		err := share(tower.lanes, tower.all, 2, func(_ *lane, lo, _ int, _ par.Team) error {
 			if lo == 1 {
 				panic("injected")
 			}

@@ -2,20 +2,8 @@ package clip
 
 import "github.com/clipnh/clipnh/internal/kernel"
 
-// PlannedLayer says how a layer of the image tower is computed.
-type PlannedLayer struct {
-	Name      string  `json:"name"`
-	Kernel    string  `json:"kernel"` // such as "3x3 stride 2"
-	In        int     `json:"in"`     // channels, those of the shortcut included
-	Out       int     `json:"out"`
-	Side      int     `json:"side"` // height and width of the output
-	Algorithm string  `json:"algorithm"`
-	GFLOP     float64 `json:"gflop"`        // of a direct computation for one image; a multiply-add counts as two
-	Bytes     int64   `json:"weight_bytes"` // as packed
-}
-
-// Plan lists the layers that take time, in forward order.
-func (t *ImageTower) Plan() []PlannedLayer {
+// Plan lists the layers from the stem to the attention pool.
+func (t *ResNetTower) Plan() []PlannedLayer {
 	c, half := t.config, t.config.ImageSize/2
 	plan := []PlannedLayer{{
 		Name: "visual.conv1", Kernel: "3x3 stride 2", In: 3, Out: c.Width / 2, Side: half, Algorithm: stemAlgorithm,

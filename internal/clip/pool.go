@@ -24,9 +24,14 @@ func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
 	return decomp.NewOV(ck.Config.Heads(), value, valueBias, out, outBias), nil
 }
 
-// OV reads the weights that turn scores into contributions, without
+// OV reads the weights that turn the scores of a ResNet into contributions, without
 // building a tower.
-func (ck *Checkpoint) OV() (*decomp.OV, error) { return readOV(ck, new(reader)) }
+func (ck *Checkpoint) OV() (*decomp.OV, error) {
+	if err := ck.RequireResNet(); err != nil {
+		return nil, err
+	}
+	return readOV(ck, new(reader))
+}
 
 // attentionWeights are the weights of attention. The key bias is for SelfSelf alone:
 // where queries attend to keys it adds the same number to every logit of a row, which
@@ -100,7 +105,7 @@ func (l *lane) declarePool(n *network, name string, m *value, o ImageOptions) (*
 
 // declare declares the class token's attention, the scores and the features. The
 // back network must be compiled.
-func (p *pool) declare(t *ImageTower, capacity int) error {
+func (p *pool) declare(t *ResNetTower, capacity int) error {
 	n := newNetwork()
 	x := n.input(p.tokens.name, p.tokens.activation)
 	var err error
@@ -145,7 +150,7 @@ func (p *pool) deliver(out Output, start int) {
 
 // tokensOp turns a map into tokens: [B,C,H,W] to [B,T,C], the mean first, position
 // embedding added.
-type tokensOp struct{ t *ImageTower }
+type tokensOp struct{ t *ResNetTower }
 
 func (o tokensOp) form() form       { return matrixForm }
 func (o tokensOp) overwrites() int  { return -1 }
@@ -177,12 +182,12 @@ func (o tokensOp) run(out *activation, in []*activation, w *workspace) {
 // and neither are values: with s[h] = Σ_t a[h,t] x[t] a head's output is
 // W_V^h s[h] + B_V^h, since attention rows sum to one.
 type attentionOp struct {
-	t      *ImageTower
+	t      *ResNetTower
 	query  []float32 // [B,C]
 	folded []float32 // [B,H,C], W_K^hᵀ q^h
 }
 
-func newAttentionOp(t *ImageTower, capacity int) *attentionOp {
+func newAttentionOp(t *ResNetTower, capacity int) *attentionOp {
 	C, H := t.config.Neurons(), t.config.Heads()
 	return &attentionOp{t, make([]float32, capacity*C), kernel.Alloc(capacity * H * C)}
 }
@@ -247,11 +252,11 @@ func (scoresOp) run(out *activation, in []*activation, w *workspace) {
 
 // featuresOp turns scores into image features: [B,H,C] to [B,O].
 type featuresOp struct {
-	t      *ImageTower
+	t      *ResNetTower
 	values []float32 // [B,C], the heads' outputs before c_proj
 }
 
-func newFeaturesOp(t *ImageTower, capacity int) featuresOp {
+func newFeaturesOp(t *ResNetTower, capacity int) featuresOp {
 	return featuresOp{t, make([]float32, capacity*t.config.Neurons())}
 }
 

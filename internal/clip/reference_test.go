@@ -237,7 +237,7 @@ func rowMajor(d *tensor.Dense) []float32 {
 
 // ownLayers runs the operations of the tower's networks on an image one by one, each
 // result on memory of its own, and returns the results, row-major.
-func ownLayers(tw *ImageTower, image []float32) (names []string, values map[string][]float32) {
+func ownLayers(tw *ResNetTower, image []float32) (names []string, values map[string][]float32) {
 	l := tw.lanes[0]
 	copy(l.image.all, image)
 	results := map[string]*activation{"image": l.image}

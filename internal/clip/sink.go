@@ -10,7 +10,7 @@ import (
 // SinkProbe measures how much each neuron contributes to the attention sink, the
 // last token. It is not safe for concurrent use.
 type SinkProbe struct {
-	tower    *ImageTower
+	tower    *ResNetTower
 	diagonal []float32 // (W_Q^h e_n)·(W_K^h e_n)/√D, [H,C]
 
 	query  []float32   // [C]
@@ -23,7 +23,7 @@ type SinkProbe struct {
 }
 
 // NewSinkProbe returns a probe of the tower's attention pool.
-func (t *ImageTower) NewSinkProbe() *SinkProbe {
+func (t *ResNetTower) NewSinkProbe() *SinkProbe {
 	c, w := t.config, t.attend
 	H, C, T, D := c.Heads(), c.Neurons(), t.Tokens(), HeadWidth
 	p := &SinkProbe{

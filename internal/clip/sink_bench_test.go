@@ -10,7 +10,7 @@ import (
 // BenchmarkSinkDrops measures one image of RN50x16's size: 3,072 neurons, 48
 // heads, 145 tokens.
 func BenchmarkSinkDrops(b *testing.B) {
-	c := Config{Width: 96, ImageSize: 384}
+	c := Config{ResNet: ResNet{Width: 96}, ImageSize: 384}
 	random := rand.New(rand.NewPCG(1, 2))
 	draw := func(n int, scale float32) []float32 {
 		x := make([]float32, n)
@@ -20,7 +20,7 @@ func BenchmarkSinkDrops(b *testing.B) {
 		return x
 	}
 	C, T := c.Neurons(), c.Tokens()
-	tw := &ImageTower{config: c, all: par.NewTeam(1), attend: attentionWeights{
+	tw := &ResNetTower{config: c, all: par.NewTeam(1), attend: attentionWeights{
 		position: draw(T*C, 0.1), query: draw(C*C, 0.02), queryBias: draw(C, 0.1), key: draw(C*C, 0.02),
 	}}
 	probe, tokens, drops := tw.NewSinkProbe(), draw(T*C, 1), make([]float32, C)

@@ -53,7 +53,7 @@ func TestSinkDrops(t *testing.T) {
 }
 
 // lastAttention returns the class token's attention to the last token, [H].
-func lastAttention(tw *ImageTower, tokens []float32) []float32 {
+func lastAttention(tw *ResNetTower, tokens []float32) []float32 {
 	H, T := tw.Config().Heads(), tw.Config().Tokens()
 	attention := make([]float32, H*T)
 	if err := tw.Attend(tokens, Output{Attention: attention}); err != nil {

@@ -80,7 +80,7 @@ func NewTextTower(ck *Checkpoint, threads int) (*TextTower, error) {
 		}{
 			{&b.qkv, "attn.in_proj_weight", "attn.in_proj_bias", width, 3 * width, kernel.None},
 			{&b.out, "attn.out_proj.weight", "attn.out_proj.bias", width, width, kernel.None},
-			{&b.fc, "mlp.c_fc.weight", "mlp.c_fc.bias", width, 4 * width, kernel.QuickGELU},
+			{&b.fc, "mlp.c_fc.weight", "mlp.c_fc.bias", width, 4 * width, ck.Config.Activation},
 			{&b.proj, "mlp.c_proj.weight", "mlp.c_proj.bias", 4 * width, width, kernel.None},
 		} {
 			bias, err := r.keep(ck, name+l.bias)
@@ -112,12 +112,6 @@ func linear(in, out int, weights, bias []float32, activation kernel.Activation) 
 	return kernel.NewConv(kernel.ConvSpec{
 		In: []int{in}, Out: out, Kernel: 1, H: 1, W: prefixesPerPass, Images: 1, Activation: activation,
 	}, [][]float32{weights}, bias)
-}
-
-func transposed(w []float32, rows, cols int) []float32 {
-	t := make([]float32, len(w))
-	kernel.Transpose(t, w, rows, cols)
-	return t
 }
 
 // Config returns the sizes of the tower.

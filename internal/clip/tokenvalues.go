@@ -48,11 +48,11 @@ func project(dst, x, bias []float32, weights kernel.Matrix, team par.Team) {
 // image by image: tokens [B,T,C] to [B,H,T,T]. The key bias adds q·B_K to a whole row,
 // which the softmax cancels.
 type allAttentionOp struct {
-	t             *ImageTower
+	t             *ResNetTower
 	queries, keys []float32 // [T,C], of one image
 }
 
-func newAllAttentionOp(t *ImageTower) *allAttentionOp {
+func newAllAttentionOp(t *ResNetTower) *allAttentionOp {
 	n := t.Tokens() * t.config.Neurons()
 	return &allAttentionOp{t, make([]float32, n), make([]float32, n)}
 }
@@ -85,7 +85,7 @@ func (o *allAttentionOp) run(out *activation, in []*activation, w *workspace) {
 
 // tokenValuesOp projects all tokens to values: [B,T,C] to [B,T,C].
 type tokenValuesOp struct {
-	t              *ImageTower
+	t              *ResNetTower
 	tokens, values kernel.Map // of all images
 }
 
@@ -115,12 +115,12 @@ func (o *tokenValuesOp) run(out *activation, in []*activation, w *workspace) {
 // selfSelfOp computes Output.SelfSelf, image by image: tokens and their values, both
 // [B,T,C], to [B,T,C].
 type selfSelfOp struct {
-	t             *ImageTower
+	t             *ResNetTower
 	queries, keys []float32 // [T,C], of one image
 	attention     []float32 // [H,T,T], of one image
 }
 
-func newSelfSelfOp(t *ImageTower) *selfSelfOp {
+func newSelfSelfOp(t *ResNetTower) *selfSelfOp {
 	H, T, C := t.config.Heads(), t.Tokens(), t.config.Neurons()
 	return &selfSelfOp{t, make([]float32, T*C), make([]float32, T*C), make([]float32, H*T*T)}
 }

@@ -19,7 +19,7 @@ import (
 // EditedValue returns W_V', [H,D,C], of factors α [H,C]. Changed weights are rounded by
 // round, as the file that they are written to does. Those whose factor is 1 are W_V's.
 func (p *OV) EditedValue(factors []float64, round func(float64) float64) []float32 {
-	C, D := p.Neurons, p.width()
+	C, D := p.Neurons, p.Width
 	edited := append([]float32(nil), p.Value...)
 	for h := range p.Heads {
 		for n, f := range factors[h*C : (h+1)*C] {
@@ -38,7 +38,7 @@ func (p *OV) EditedValue(factors []float64, round func(float64) float64) []float
 // BiasChange returns B_O' - B_O, [O], of edited value weights [H,D,C] and mean scores
 // [H,C], in float64. It is exact also where edited weights were rounded.
 func (p *OV) BiasChange(edited []float32, means []float64) []float64 {
-	C, D := p.Neurons, p.width()
+	C, D := p.Neurons, p.Width
 	change := make([]float64, p.OutDim)
 	for c := range C { // c is h*D+d
 		before, after, m := p.Value[c*C:(c+1)*C], edited[c*C:(c+1)*C], means[c/D*C:(c/D+1)*C]

@@ -22,7 +22,7 @@ func (p *OV) NewNorms(team par.Team) *Norms {
 	if p.valueBias == nil {
 		panic("decomp: weights from slices have no value bias")
 	}
-	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	n := &Norms{
 		neurons: C, vv: make([]float64, H*C), vb: make([]float64, H*C), vo: make([]float64, H*C),
 		bb: make([]float64, H), bo: make([]float64, H),

@@ -11,8 +11,8 @@
 // feature. An OV holds the weights and computes these; it forms the [H,C,O]
 // tensor only on request.
 //
-// Axis letters: B images, H heads, C neurons, D = C/H, O the joint
-// image-text dimension. Source: arXiv:2509.19943.
+// Axis letters: B images, H heads, C neurons, D channels of a head (C/H in an
+// attention pool), O the joint image-text dimension. Source: arXiv:2509.19943.
 package decomp
 
 import (
@@ -24,6 +24,7 @@ import (
 // circuits: the value and output projections of its heads.
 type OV struct {
 	Heads, Neurons, OutDim int // H, C, O
+	Width                  int // D, of a head
 
 	Value []float32 // W_V, [H,D,C]
 	Out   []float32 // W_O, [O,H,D]
@@ -31,9 +32,9 @@ type OV struct {
 
 	// The weights transposed, as Features reads them fastest, above all for a single image.
 	valueAcross []float32 // [H,C,D]
-	outAcross   []float32 // [C,O]
+	outAcross   []float32 // [H·D,O]
 
-	constant  []float32 // C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]
+	constant  []float32 // C·Σ_h b[h], W_O B_V + B_O in an attention pool, the feature of zero scores, [O]
 	valueBias []float32 // B_V, [C]; nil when built from slices
 	outBias   []float32 // B_O, [O]; nil when built from slices
 }
@@ -42,10 +43,13 @@ type OV struct {
 // valueBias [C] with rows h*D+d, out [O,C] with columns h*D+d, outBias [O]. It
 // retains them.
 func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
-	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Value: value, Out: out, valueBias: valueBias, outBias: outBias}
+	if heads < 1 || len(valueBias)%heads != 0 {
+		panic("decomp: heads do not divide the neurons")
+	}
+	p := &OV{Heads: heads, Neurons: len(valueBias), OutDim: len(outBias), Width: len(valueBias) / heads, Value: value, Out: out, valueBias: valueBias, outBias: outBias}
 	p.check()
 	p.transposeWeights()
-	C, O, D := p.Neurons, p.OutDim, p.width()
+	C, O, D := p.Neurons, p.OutDim, p.Width
 	p.Bias, p.constant = make([]float32, heads*O), make([]float32, O)
 	for o := range O {
 		total := float64(outBias[o])
@@ -65,7 +69,10 @@ func NewOV(heads int, value, valueBias, out, outBias []float32) *OV {
 // OVFromSlices builds an OV from the arrays that an artefact holds: value
 // [H,D,C], out [O,H,D] and bias [H,O]. It retains them.
 func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
-	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Value: value, Out: out, Bias: bias}
+	if heads < 1 || neurons < 1 {
+		panic("decomp: no heads or neurons")
+	}
+	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Width: len(value) / (heads * neurons), Value: value, Out: out, Bias: bias}
 	p.check()
 	p.transposeWeights()
 	if len(bias) != heads*outDim {
@@ -83,36 +90,33 @@ func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 }
 
 func (p *OV) check() {
-	if p.Heads < 1 || p.Neurons%p.Heads != 0 {
-		panic("decomp: heads do not divide the neurons")
-	}
-	if len(p.Value) != p.Neurons*p.Neurons || len(p.Out) != p.OutDim*p.Neurons {
-		panic("decomp: weights are not [C,C] and [O,C]")
+	if len(p.Value) != p.Inner()*p.Neurons || len(p.Out) != p.OutDim*p.Inner() {
+		panic("decomp: weights are not [H,D,C] and [O,H,D]")
 	}
 }
 
 // transposeWeights fills valueAcross and outAcross.
 func (p *OV) transposeWeights() {
-	C, D := p.Neurons, p.width()
+	C, D := p.Neurons, p.Width
 	p.valueAcross, p.outAcross = make([]float32, len(p.Value)), make([]float32, len(p.Out))
 	for h := range p.Heads {
 		kernel.Transpose(p.valueAcross[h*C*D:(h+1)*C*D], p.Value[h*C*D:(h+1)*C*D], D, C)
 	}
-	kernel.Transpose(p.outAcross, p.Out, p.OutDim, C)
+	kernel.Transpose(p.outAcross, p.Out, p.OutDim, p.Inner())
 }
 
 // Constant returns C·Σ_h b[h] = W_O B_V + B_O, the feature of zero scores, [O]: the
 // OV's own slice, which must not be written to.
 func (p *OV) Constant() []float32 { return p.constant }
 
-// width is D, the channels of a head.
-func (p *OV) width() int { return p.Neurons / p.Heads }
+// Inner is H·D, the channels of all heads: C in an attention pool.
+func (p *OV) Inner() int { return p.Heads * p.Width }
 
 // Directions writes v[h,n] = W_O^h W_V^h[:,n] of one head and the neurons
 // lo to hi to dst [hi-lo,O].
 func (p *OV) Directions(dst []float32, head, lo, hi int, team par.Team) {
-	C, O, D, n := p.Neurons, p.OutDim, p.width(), hi-lo
-	kernel.Sgemm(1, kernel.Strided(p.Value[head*D*C+lo:], D, n, C).T(), kernel.Strided(p.Out[head*D:], O, D, C).T(),
+	C, O, D, n := p.Neurons, p.OutDim, p.Width, hi-lo
+	kernel.Sgemm(1, kernel.Strided(p.Value[head*D*C+lo:], D, n, C).T(), kernel.Strided(p.Out[head*D:], O, D, p.Inner()).T(),
 		0, kernel.Dense(dst[:n*O], n, O), team)
 }
 
@@ -153,7 +157,7 @@ func (p *OV) UnitDirections(dst []float32, first int, team par.Team) {
 //
 //	feature = Σ_{h,n} r[h,n] = Σ_h W_O^h (W_V^h s[h]) + const
 //
-// using values [B,C] for the heads' outputs.
+// using values [B,H·D] for the heads' outputs.
 func (p *OV) Features(dst, values, scores []float32, images int, team par.Team) {
 	p.headOutputs(values, scores, images, team)
 	p.project(dst, values, images, team)
@@ -170,7 +174,7 @@ func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, image
 		panic("decomp: weights from slices have no value bias")
 	}
 	p.headOutputs(values, scores, images, team)
-	C, D := p.Neurons, p.width()
+	C, D := p.Neurons, p.Width
 	for b := range images {
 		for c := range C {
 			values[b*C+c] += (mass[b*p.Heads+c/D] - 1) * p.valueBias[c]
@@ -181,20 +185,20 @@ func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, image
 
 // headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
 func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
-	H, C, D := p.Heads, p.Neurons, p.width()
+	H, C, D := p.Heads, p.Neurons, p.Width
 	for h := range H {
 		kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
-			0, kernel.Strided(values[h*D:], images, D, C), team)
+			0, kernel.Strided(values[h*D:], images, D, p.Inner()), team)
 	}
 }
 
 // project writes W_O values + const to dst [B,O].
 func (p *OV) project(dst, values []float32, images int, team par.Team) {
-	C, O := p.Neurons, p.OutDim
+	inner, O := p.Inner(), p.OutDim
 	for b := range images {
 		copy(dst[b*O:(b+1)*O], p.constant)
 	}
-	kernel.Sgemm(1, kernel.Dense(values, images, C), kernel.Dense(p.outAcross, C, O), 1, kernel.Dense(dst, images, O), team)
+	kernel.Sgemm(1, kernel.Dense(values, images, inner), kernel.Dense(p.outAcross, inner, O), 1, kernel.Dense(dst, images, O), team)
 }
 
 // Contributions writes every r[h,n] of one image to dst [H,C,O].

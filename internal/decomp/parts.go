@@ -13,14 +13,14 @@ import (
 //
 // to dst [H,O]. scores is [H,C].
 func (p *OV) HeadContributions(dst, scores []float32, team par.Team) {
-	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	for i, b := range p.Bias {
 		dst[i] = b * float32(C)
 	}
 	value := make([]float32, D)
 	for h := range H {
 		kernel.Sgemm(1, kernel.Dense(scores[h*C:], 1, C), kernel.Dense(p.Value[h*D*C:], D, C).T(), 0, kernel.Dense(value, 1, D), team)
-		kernel.Sgemm(1, kernel.Dense(value, 1, D), kernel.Strided(p.Out[h*D:], O, D, C).T(), 1, kernel.Dense(dst[h*O:], 1, O), team)
+		kernel.Sgemm(1, kernel.Dense(value, 1, D), kernel.Strided(p.Out[h*D:], O, D, p.Inner()).T(), 1, kernel.Dense(dst[h*O:], 1, O), team)
 	}
 }
 
@@ -34,7 +34,7 @@ func (p *OV) TokenContributions(dst, attention, tokens []float32, team par.Team)
 	if p.valueBias == nil {
 		panic("decomp: weights from slices have no value bias")
 	}
-	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.width()
+	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
 	T := len(tokens) / C
 	values := make([]float32, T*C)
 	for t := range T {

@@ -104,6 +104,29 @@ func layout(files fs.FS, dir string) (Laid, error) {
 	return laid, nil
 }
 
+// Log is the file in which SaveLog keeps what the commands of a demo printed.
+const Log = "log.txt"
+
+const logBegin = "# Written by clipnh demo\n"
+
+// SaveLog writes what the commands of a demo printed, in place of an earlier log. A file of
+// that name that is something else is an error.
+func SaveLog(dir string, content []byte) error {
+	path := filepath.Join(dir, Log)
+	was, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("write the log: %w", err)
+	case !bytes.HasPrefix(was, []byte(logBegin)):
+		return fmt.Errorf("write the log: %s: already exists, and is not a log of clipnh demo", path)
+	}
+	if err := write(path, append([]byte(logBegin), content...)); err != nil {
+		return fmt.Errorf("write the log: %w", err)
+	}
+	return nil
+}
+
 // holds reports whether path is a regular file with exactly this content.
 func holds(path string, content []byte) (bool, error) {
 	info, err := os.Stat(path)

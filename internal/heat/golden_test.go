@@ -123,7 +123,7 @@ var allMethods = []Method{ByPairs, ByHeads, ByNeurons, ByValues, BySelfSelf}
 
 // goldenTower runs windows of the golden model through Heat.
 type goldenTower struct {
-	tower    *clip.ImageTower
+	tower    *clip.ResNetTower
 	heat     *Mapper
 	conv     int // block whose map counts
 	lens     bool
@@ -142,7 +142,7 @@ func newGoldenTower(t *testing.T, o Options, conv, lens int) *goldenTower {
 	if lens >= 0 {
 		io.Lenses = []int{lens}
 	}
-	tower, err := clip.NewImageTower(ck, io)
+	tower, err := clip.NewResNetTower(ck, io)
 	if err != nil {
 		t.Fatal(err)
 	}

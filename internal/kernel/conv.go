@@ -11,10 +11,11 @@ const (
 	None      Activation = iota
 	ReLU                 // max(x, 0)
 	QuickGELU            // x / (1 + exp(-1.702 x))
+	GELU                 // x Φ(x), Φ the integral of the normal distribution up to x
 )
 
 // String returns the activation's name in plans.
-func (a Activation) String() string { return [...]string{"none", "relu", "quickgelu"}[a] }
+func (a Activation) String() string { return [...]string{"none", "relu", "quickgelu", "gelu"}[a] }
 
 // Algorithm is a method of computing a convolution.
 type Algorithm int
@@ -104,7 +105,7 @@ func (s *ConvSpec) check() {
 	if s.H < 1 || s.W < 1 || s.Images < 1 {
 		panic("kernel: convolution planned for an empty map")
 	}
-	if s.Activation < None || s.Activation > QuickGELU {
+	if s.Activation < None || s.Activation > GELU {
 		panic("kernel: unknown activation")
 	}
 	ok := false

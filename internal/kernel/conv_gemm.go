@@ -97,10 +97,10 @@ func (c *Conv) split(pixels int, team par.Team, body func(p0, p1, n0, n1, worker
 // finish applies an activation that the tile kernels do not have to pixels [p0,p1) of
 // blocks [n0,n1).
 func (c *Conv) finish(dst Map, p0, p1, n0, n1 int) {
-	if c.spec.Activation != QuickGELU {
+	if c.spec.Activation <= ReLU {
 		return
 	}
 	for b := n0; b < n1; b++ {
-		c.family.activate(dst.Data[(b*dst.Stride+p0)*Lanes : (b*dst.Stride+p1)*Lanes])
+		c.family.activate(c.spec.Activation, dst.Data[(b*dst.Stride+p0)*Lanes:(b*dst.Stride+p1)*Lanes])
 	}
 }

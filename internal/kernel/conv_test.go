@@ -47,6 +47,8 @@ func convLoop(spec ConvSpec, images, h, w int, weights [][]float32, bias, residu
 						sum = max(sum, 0)
 					case QuickGELU:
 						sum /= 1 + math.Exp(-1.702*sum)
+					case GELU:
+						sum *= 0.5 * math.Erfc(-sum/math.Sqrt2)
 					}
 					dst[at] = float32(sum)
 				}
@@ -109,12 +111,14 @@ func TestConv(t *testing.T) {
 		{In: []int{16}, Out: 16, Kernel: 1, H: 3, W: 5, Images: 1, Activation: ReLU},
 		{In: []int{40}, Out: 48, Kernel: 1, H: 7, W: 7, Images: 3, Activation: ReLU},
 		{In: []int{300}, Out: 80, Kernel: 1, H: 5, W: 9, Images: 1, Activation: QuickGELU},
+		{In: []int{90}, Out: 80, Kernel: 1, H: 5, W: 9, Images: 1, Activation: GELU},
 		{In: []int{20, 33}, Out: 100, Kernel: 1, H: 6, W: 6, Images: 2, Activation: ReLU},
 		{In: []int{64, 32}, Out: 96, Kernel: 1, H: 14, W: 14, Images: 1},
 		{In: []int{1}, Out: 1, Kernel: 3, H: 1, W: 1, Images: 1},
 		{In: []int{8}, Out: 24, Kernel: 3, H: 2, W: 3, Images: 2, Activation: ReLU},
 		{In: []int{32}, Out: 48, Kernel: 3, H: 7, W: 7, Images: 2, Activation: ReLU},
 		{In: []int{48}, Out: 80, Kernel: 3, H: 9, W: 14, Images: 1, Activation: QuickGELU},
+		{In: []int{48}, Out: 80, Kernel: 3, H: 9, W: 14, Images: 1, Activation: GELU},
 		{In: []int{64}, Out: 32, Kernel: 3, H: 16, W: 16, Images: 1},
 	}
 	for _, spec := range specs {

@@ -310,7 +310,7 @@ func (w *winograd) transformOut(area *workArea, out []float32, t0, t1, b0, b1 in
 // finish applies an activation that the transform does not have to tiles [t0,t1) of
 // blocks [b0,b1).
 func (w *winograd) finish(t0, t1, b0, b1 int) {
-	if w.conv.spec.Activation != QuickGELU {
+	if w.conv.spec.Activation <= ReLU {
 		return
 	}
 	y := w.dst

@@ -102,6 +102,88 @@ DATA expConstants<>+376(SB)/4, $(-1.702)
 DATA expConstants<>+380(SB)/4, $(-1.702)
 GLOBL expConstants<>(SB), RODATA|NOPTR, $384
 
+DATA geluConstants<>+0(SB)/4, $(0.3)
+DATA geluConstants<>+4(SB)/4, $(0.3)
+DATA geluConstants<>+8(SB)/4, $(0.3)
+DATA geluConstants<>+12(SB)/4, $(0.3)
+DATA geluConstants<>+16(SB)/4, $(0.3)
+DATA geluConstants<>+20(SB)/4, $(0.3)
+DATA geluConstants<>+24(SB)/4, $(0.3)
+DATA geluConstants<>+28(SB)/4, $(0.3)
+DATA geluConstants<>+32(SB)/4, $(-0.5)
+DATA geluConstants<>+36(SB)/4, $(-0.5)
+DATA geluConstants<>+40(SB)/4, $(-0.5)
+DATA geluConstants<>+44(SB)/4, $(-0.5)
+DATA geluConstants<>+48(SB)/4, $(-0.5)
+DATA geluConstants<>+52(SB)/4, $(-0.5)
+DATA geluConstants<>+56(SB)/4, $(-0.5)
+DATA geluConstants<>+60(SB)/4, $(-0.5)
+DATA geluConstants<>+64(SB)/4, $(0.11962518)
+DATA geluConstants<>+68(SB)/4, $(0.11962518)
+DATA geluConstants<>+72(SB)/4, $(0.11962518)
+DATA geluConstants<>+76(SB)/4, $(0.11962518)
+DATA geluConstants<>+80(SB)/4, $(0.11962518)
+DATA geluConstants<>+84(SB)/4, $(0.11962518)
+DATA geluConstants<>+88(SB)/4, $(0.11962518)
+DATA geluConstants<>+92(SB)/4, $(0.11962518)
+DATA geluConstants<>+96(SB)/4, $(0.12081668)
+DATA geluConstants<>+100(SB)/4, $(0.12081668)
+DATA geluConstants<>+104(SB)/4, $(0.12081668)
+DATA geluConstants<>+108(SB)/4, $(0.12081668)
+DATA geluConstants<>+112(SB)/4, $(0.12081668)
+DATA geluConstants<>+116(SB)/4, $(0.12081668)
+DATA geluConstants<>+120(SB)/4, $(0.12081668)
+DATA geluConstants<>+124(SB)/4, $(0.12081668)
+DATA geluConstants<>+128(SB)/4, $(0.09952438)
+DATA geluConstants<>+132(SB)/4, $(0.09952438)
+DATA geluConstants<>+136(SB)/4, $(0.09952438)
+DATA geluConstants<>+140(SB)/4, $(0.09952438)
+DATA geluConstants<>+144(SB)/4, $(0.09952438)
+DATA geluConstants<>+148(SB)/4, $(0.09952438)
+DATA geluConstants<>+152(SB)/4, $(0.09952438)
+DATA geluConstants<>+156(SB)/4, $(0.09952438)
+DATA geluConstants<>+160(SB)/4, $(0.12983909)
+DATA geluConstants<>+164(SB)/4, $(0.12983909)
+DATA geluConstants<>+168(SB)/4, $(0.12983909)
+DATA geluConstants<>+172(SB)/4, $(0.12983909)
+DATA geluConstants<>+176(SB)/4, $(0.12983909)
+DATA geluConstants<>+180(SB)/4, $(0.12983909)
+DATA geluConstants<>+184(SB)/4, $(0.12983909)
+DATA geluConstants<>+188(SB)/4, $(0.12983909)
+DATA geluConstants<>+192(SB)/4, $(-0.05608774)
+DATA geluConstants<>+196(SB)/4, $(-0.05608774)
+DATA geluConstants<>+200(SB)/4, $(-0.05608774)
+DATA geluConstants<>+204(SB)/4, $(-0.05608774)
+DATA geluConstants<>+208(SB)/4, $(-0.05608774)
+DATA geluConstants<>+212(SB)/4, $(-0.05608774)
+DATA geluConstants<>+216(SB)/4, $(-0.05608774)
+DATA geluConstants<>+220(SB)/4, $(-0.05608774)
+DATA geluConstants<>+224(SB)/4, $(0.20895575)
+DATA geluConstants<>+228(SB)/4, $(0.20895575)
+DATA geluConstants<>+232(SB)/4, $(0.20895575)
+DATA geluConstants<>+236(SB)/4, $(0.20895575)
+DATA geluConstants<>+240(SB)/4, $(0.20895575)
+DATA geluConstants<>+244(SB)/4, $(0.20895575)
+DATA geluConstants<>+248(SB)/4, $(0.20895575)
+DATA geluConstants<>+252(SB)/4, $(0.20895575)
+DATA geluConstants<>+256(SB)/4, $(-0.15870847)
+DATA geluConstants<>+260(SB)/4, $(-0.15870847)
+DATA geluConstants<>+264(SB)/4, $(-0.15870847)
+DATA geluConstants<>+268(SB)/4, $(-0.15870847)
+DATA geluConstants<>+272(SB)/4, $(-0.15870847)
+DATA geluConstants<>+276(SB)/4, $(-0.15870847)
+DATA geluConstants<>+280(SB)/4, $(-0.15870847)
+DATA geluConstants<>+284(SB)/4, $(-0.15870847)
+DATA geluConstants<>+288(SB)/4, $(0.03603506)
+DATA geluConstants<>+292(SB)/4, $(0.03603506)
+DATA geluConstants<>+296(SB)/4, $(0.03603506)
+DATA geluConstants<>+300(SB)/4, $(0.03603506)
+DATA geluConstants<>+304(SB)/4, $(0.03603506)
+DATA geluConstants<>+308(SB)/4, $(0.03603506)
+DATA geluConstants<>+312(SB)/4, $(0.03603506)
+DATA geluConstants<>+316(SB)/4, $(0.03603506)
+GLOBL geluConstants<>(SB), RODATA|NOPTR, $320
+
 // func quickGELUAVX512(x *float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-16
@@ -158,6 +240,103 @@ loop:
 	ADDQ      $+64, DI
 	SUBQ      $+16, CX
 	JNZ       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX512(x *float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·geluAVX512(SB), NOSPLIT, $0-16
+	MOVQ         x+0(FP), DI
+	MOVQ         n+8(FP), CX
+	VBROADCASTSS expConstants<>+0(SB), Z8
+	VBROADCASTSS expConstants<>+32(SB), Z9
+	VBROADCASTSS expConstants<>+64(SB), Z10
+	VBROADCASTSS expConstants<>+96(SB), Z11
+	VBROADCASTSS expConstants<>+128(SB), Z12
+	VBROADCASTSS expConstants<>+160(SB), Z13
+	VBROADCASTSS expConstants<>+192(SB), Z14
+	VBROADCASTSS expConstants<>+224(SB), Z15
+	VBROADCASTSS expConstants<>+256(SB), Z16
+	VBROADCASTSS expConstants<>+288(SB), Z17
+	VBROADCASTSS expConstants<>+320(SB), Z18
+	VBROADCASTSS expConstants<>+352(SB), Z19
+	VBROADCASTSS geluConstants<>+0(SB), Z20
+	VBROADCASTSS geluConstants<>+32(SB), Z21
+	VBROADCASTSS geluConstants<>+64(SB), Z22
+	VBROADCASTSS geluConstants<>+96(SB), Z23
+	VBROADCASTSS geluConstants<>+128(SB), Z24
+	VBROADCASTSS geluConstants<>+160(SB), Z25
+	VBROADCASTSS geluConstants<>+192(SB), Z26
+	VBROADCASTSS geluConstants<>+224(SB), Z27
+	VBROADCASTSS geluConstants<>+256(SB), Z28
+	VBROADCASTSS geluConstants<>+288(SB), Z29
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VMOVUPS (DI), Z0
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	VPXORQ      Z5, Z5, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMAXPS      Z0, Z5, Z5
+	VMOVUPS     Z18, Z6
+	VMOVUPS     Z6, Z7
+	VFMADD231PS Z20, Z5, Z6
+	VDIVPS      Z6, Z7, Z6
+
+	// tail = t c(t).
+	VMOVUPS     Z29, Z7
+	VFMADD213PS Z28, Z6, Z7
+	VFMADD213PS Z27, Z6, Z7
+	VFMADD213PS Z26, Z6, Z7
+	VFMADD213PS Z25, Z6, Z7
+	VFMADD213PS Z24, Z6, Z7
+	VFMADD213PS Z23, Z6, Z7
+	VFMADD213PS Z22, Z6, Z7
+	VMULPS      Z6, Z7, Z7
+	VMULPS      Z21, Z5, Z1
+	VMULPS      Z5, Z1, Z1
+
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
+	VCMPPS      $0x01, Z8, Z1, K1
+	VMOVUPS     Z9, Z2
+	VMINPS      Z1, Z2, Z1
+	VMOVUPS     Z8, Z2
+	VMAXPS      Z1, Z2, Z1
+	VMULPS      Z10, Z1, Z2
+	VRNDSCALEPS $0x00, Z2, Z2
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFNMADD231PS Z11, Z2, Z1
+	VFNMADD231PS Z12, Z2, Z1
+	VMOVUPS      Z17, Z3
+	VFMADD213PS  Z16, Z1, Z3
+	VFMADD213PS  Z15, Z1, Z3
+	VFMADD213PS  Z14, Z1, Z3
+	VFMADD213PS  Z13, Z1, Z3
+	VFMADD213PS  Z18, Z1, Z3
+	VFMADD213PS  Z18, Z1, Z3
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	VCVTPS2DQ Z2, Z2
+	VPSLLD    $0x17, Z2, Z2
+	VPADDD    Z2, Z3, Z1
+	VPXORQ    Z2, Z2, Z2
+	VMOVAPS   Z2, K1, Z1
+
+	// max(x, 0) - size tail exp; NaN, as second source, is kept.
+	VMULPS  Z1, Z7, Z7
+	VMULPS  Z5, Z7, Z7
+	VPXORQ  Z1, Z1, Z1
+	VMAXPS  Z0, Z1, Z1
+	VSUBPS  Z7, Z1, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ    $+64, DI
+	SUBQ    $+16, CX
+	JNZ     loop
 
 done:
 	VZEROUPPER
@@ -311,6 +490,80 @@ loop:
 	ADDQ      $+32, DI
 	SUBQ      $+8, CX
 	JNZ       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX2(x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-16
+	MOVQ  x+0(FP), DI
+	MOVQ  n+8(FP), CX
+	TESTQ CX, CX
+	JZ    done
+
+loop:
+	VMOVUPS (DI), Y0
+
+	// size = |x|; t = 1 / (1 + 0.3 size).
+	VXORPS      Y5, Y5, Y5
+	VSUBPS      Y0, Y5, Y5
+	VMAXPS      Y0, Y5, Y5
+	VMOVUPS     expConstants<>+320(SB), Y6
+	VMOVUPS     Y6, Y7
+	VFMADD231PS geluConstants<>+0(SB), Y5, Y6
+	VDIVPS      Y6, Y7, Y6
+
+	// tail = t c(t).
+	VMOVUPS     geluConstants<>+288(SB), Y7
+	VFMADD213PS geluConstants<>+256(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+224(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+192(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+160(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+128(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+96(SB), Y6, Y7
+	VFMADD213PS geluConstants<>+64(SB), Y6, Y7
+	VMULPS      Y6, Y7, Y7
+	VMULPS      geluConstants<>+32(SB), Y5, Y1
+	VMULPS      Y5, Y1, Y1
+
+	// exp: clamp (NaN, as second source, is kept); n = round(x/ln 2).
+	VCMPPS   $0x01, expConstants<>+0(SB), Y1, Y4
+	VMOVUPS  expConstants<>+32(SB), Y2
+	VMINPS   Y1, Y2, Y1
+	VMOVUPS  expConstants<>+0(SB), Y2
+	VMAXPS   Y1, Y2, Y1
+	VMULPS   expConstants<>+64(SB), Y1, Y2
+	VROUNDPS $0x00, Y2, Y2
+
+	// r = x - n ln 2; 1 + r + r^2 q(r).
+	VFNMADD231PS expConstants<>+96(SB), Y2, Y1
+	VFNMADD231PS expConstants<>+128(SB), Y2, Y1
+	VMOVUPS      expConstants<>+288(SB), Y3
+	VFMADD213PS  expConstants<>+256(SB), Y1, Y3
+	VFMADD213PS  expConstants<>+224(SB), Y1, Y3
+	VFMADD213PS  expConstants<>+192(SB), Y1, Y3
+	VFMADD213PS  expConstants<>+160(SB), Y1, Y3
+	VFMADD213PS  expConstants<>+320(SB), Y1, Y3
+	VFMADD213PS  expConstants<>+320(SB), Y1, Y3
+
+	// Times 2^n, through the exponent bits; zero if x was too low.
+	VCVTPS2DQ Y2, Y2
+	VPSLLD    $0x17, Y2, Y2
+	VPADDD    Y2, Y3, Y1
+	VANDNPS   Y1, Y4, Y1
+
+	// max(x, 0) - size tail exp; NaN, as second source, is kept.
+	VMULPS  Y1, Y7, Y7
+	VMULPS  Y5, Y7, Y7
+	VXORPS  Y1, Y1, Y1
+	VMAXPS  Y0, Y1, Y1
+	VSUBPS  Y7, Y1, Y1
+	VMOVUPS Y1, (DI)
+	ADDQ    $+32, DI
+	SUBQ    $+8, CX
+	JNZ     loop
 
 done:
 	VZEROUPPER

@@ -11,6 +11,15 @@ package kernel
 //go:noescape
 func quickGELUAVX512(x *float32, n int)
 
+// geluAVX512 replaces n values, n a multiple of 16:
+//
+//	x[i] = max(x[i], 0) - |x[i]| Q(|x[i]|)
+//
+// where Q is the upper tail of the normal distribution.
+//
+//go:noescape
+func geluAVX512(x *float32, n int)
+
 // maxLanesAVX512 takes maxima of n values, n a multiple of 16:
 //
 //	lanes[i%16] = max(lanes[i%16], x[i])
@@ -41,6 +50,15 @@ func scaleAVX512(x *float32, n int, by float32)
 //
 //go:noescape
 func quickGELUAVX2(x *float32, n int)
+
+// geluAVX2 replaces n values, n a multiple of 16:
+//
+//	x[i] = max(x[i], 0) - |x[i]| Q(|x[i]|)
+//
+// where Q is the upper tail of the normal distribution.
+//
+//go:noescape
+func geluAVX2(x *float32, n int)
 
 // maxLanesAVX2 takes maxima of n values, n a multiple of 16:
 //

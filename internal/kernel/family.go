@@ -24,6 +24,7 @@ type family struct {
 	addRows func(y, a, b *float32, bRow, k, n int)
 	// The others work on n values; n is a multiple of Lanes.
 	quickGELU func(x *float32, n int)
+	gelu      func(x *float32, n int)
 	maxLanes  func(x *float32, n int, lanes *float32)
 	expLanes  func(x *float32, n int, shift float32, lanes *float32)
 	scale     func(x *float32, n int, by float32)
@@ -45,6 +46,7 @@ var generic = family{
 	transpose:   transposeRef,
 
 	quickGELU: quickGELURef,
+	gelu:      geluRef,
 	maxLanes:  maxLanesRef,
 	expLanes:  expLanesRef,
 	scale:     scaleRef,

@@ -35,6 +35,7 @@ var avx2 = family{
 	addRows:     addRowsAVX2,
 
 	quickGELU: quickGELUAVX2,
+	gelu:      geluAVX2,
 	maxLanes:  maxLanesAVX2,
 	expLanes:  expLanesAVX2,
 	scale:     scaleAVX2,
@@ -55,6 +56,7 @@ var avx512 = family{
 	addRows:     addRowsAVX512,
 
 	quickGELU: quickGELUAVX512,
+	gelu:      geluAVX512,
 	maxLanes:  maxLanesAVX512,
 	expLanes:  expLanesAVX512,
 	scale:     scaleAVX512,

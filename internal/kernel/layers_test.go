@@ -155,18 +155,28 @@ func TestSoftmax(t *testing.T) {
 	})
 }
 
-// TestQuickGELUExtremes checks the activation where the exponential saturates.
-func TestQuickGELUExtremes(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
-		x := make([]float32, Lanes)
-		in := []float32{0, 1, -1, 100, -100, 1e30, -1e30, float32(math.Inf(1)), float32(math.NaN())}
-		copy(x, in)
-		activeFamily().activate(x)
-		want := []float32{0, 0.84579575, -0.15420423, 100, 0, 1e30, 0, float32(math.Inf(1)), float32(math.NaN())}
-		for i, w := range want {
-			if d := math.Abs(float64(x[i] - w)); d > exactTolerance && !(w != w && x[i] != x[i]) && x[i] != w {
-				t.Errorf("QuickGELU of %g is %g, want %g", in[i], x[i], w)
-			}
-		}
-	})
+// TestActivationExtremes checks the activations where the exponential saturates.
+func TestActivationExtremes(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	in := []float32{0, 1, -1, 100, -100, 1e30, -1e30, inf, nan}
+	for _, test := range []struct {
+		activation Activation
+		want       []float32
+	}{
+		{QuickGELU, []float32{0, 0.84579575, -0.15420423, 100, 0, 1e30, 0, inf, nan}},
+		{GELU, []float32{0, 0.8413447, -0.15865525, 100, 0, 1e30, 0, nan, nan}},
+	} {
+		t.Run(test.activation.String(), func(t *testing.T) {
+			eachLevel(t, func(t *testing.T) {
+				x := make([]float32, Lanes)
+				copy(x, in)
+				activeFamily().activate(test.activation, x)
+				for i, w := range test.want {
+					if d := math.Abs(float64(x[i] - w)); d > exactTolerance && !(w != w && x[i] != x[i]) && x[i] != w {
+						t.Errorf("%g becomes %g, want %g", in[i], x[i], w)
+					}
+				}
+			})
+		})
+	}
 }

@@ -78,7 +78,7 @@ func kinds() []kind {
 			getImageNet, "", single(imageNetTest),
 		},
 		{
-			"imagenet_val", "ImageNet's validation split: class folders, in val or not, or Kaggle's",
+			"imagenet_val", "ImageNet's validation split: class folders, or Kaggle's",
 			getImageNet, "", single(imageNetVal),
 		},
 		{

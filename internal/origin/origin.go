@@ -18,15 +18,21 @@ type Origin struct {
 	// Facts; empty where they do not apply, or are not known, as of what was made
 	// from another program's file.
 	Model     string `json:"model"`          // the architecture's name
-	Weights   string `json:"weights_sha256"` // of the checkpoint
+	Weights   string `json:"weights_sha256"` // of the checkpoint's file
 	Block     string `json:"block"`          // of the last stage whose map is pooled: LastBlock or a number
 	Precision string `json:"precision"`      // of the products in the image tower: Float32 or BFloat16
 	Texts     string `json:"texts_sha256"`   // of the texts, in their order
 	Mode      string `json:"mode"`           // of the stage
 
+	// Of the checkpoint's tensors, whatever the format of its file; empty in artefacts of
+	// builds that did not have it.
+	Tensors string `json:"tensors_sha256,omitempty"`
+
 	// The texts themselves, of embeddings, if they have at most MaxTextList bytes.
 	TextList []string `json:"text_list,omitempty"`
 
+	// Transformer is nil where the image tower is a ResNet, or is not known.
+	Transformer     *Transformer     `json:"transformer,omitempty"`
 	Images          *Images          `json:"images,omitempty"`
 	Collect         *Collect         `json:"collect,omitempty"`
 	Shard           *Shard           `json:"shard,omitempty"`
@@ -55,6 +61,14 @@ const (
 
 	ConvertFirst = "reference" // in Images.Preprocess, before images are resized
 )
+
+// Transformer is what a vision transformer was run as, which its weights do not say.
+type Transformer struct {
+	Activation  string `json:"activation"`
+	Heads       int    `json:"heads"` // of each layer
+	Layers      int    `json:"layers"`
+	NeuronLayer int    `json:"neuron_layer"` // the layer of the neurons that pairs are made of; -1 where there are no pairs
+}
 
 // Images are the images that were sent through a tower.
 type Images struct {
@@ -97,6 +111,10 @@ type Polysemanticity struct {
 type Mask struct {
 	Percentile float64 `json:"percentile"`
 	TopImages  int     `json:"top_images"`
+
+	// Or which were named; left out where the strongest are kept.
+	Units  string `json:"units_sha256,omitempty"`
+	Except bool   `json:"except,omitempty"` // all but those are kept
 }
 
 // Prompts is what texts were put into and split by before they were embedded.
@@ -158,9 +176,24 @@ type Edit struct {
 // and hash parent, read in a role: its facts of the model, and its parent.
 func (o Origin) Derived(role, parent string) Origin {
 	return Origin{
-		Model: o.Model, Weights: o.Weights, Block: o.Block, Precision: o.Precision,
+		Model: o.Model, Weights: o.Weights, Tensors: o.Tensors, Block: o.Block, Precision: o.Precision, Transformer: o.Transformer,
 		Parents: map[string]string{role: parent}, Files: map[string]string{},
 	}
+}
+
+// SameWeights reports whether both were made with the same weights: the same tensors, or,
+// where one side does not know its tensors, the same file.
+func (o Origin) SameWeights(other Origin) bool {
+	if o.Tensors != "" && other.Tensors != "" {
+		return o.Tensors == other.Tensors
+	}
+	return o.Weights == other.Weights
+}
+
+// WithWeights returns o with the weights of another origin.
+func (o Origin) WithWeights(other Origin) Origin {
+	o.Weights, o.Tensors = other.Weights, other.Tensors
+	return o
 }
 
 // Own returns o with maps of its own, so that adding a parent or a file to it

@@ -15,13 +15,12 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Panels are small figures, one below the other, with a common horizontal axis.
-// Each has one or two curves with separate vertical axes, the first on the left, the
-// second on the right. Each axis is scaled to its curve, so that one compares how
-// the curves rise and fall, not their values.
+// Panels are small figures, one below the other, with a common horizontal axis. Each has
+// one curve and a vertical axis of its own that begins at 0: quantities of different units
+// never share a panel, where the choice of two scales would decide how well they agree.
 type Panels struct {
 	Title, X    string
-	Left, Right string    // labels of the vertical axes, with units
+	Caption     []string  // lines below the title
 	At          []float64 // positions on the horizontal axis
 	Names       []string  // labels of the positions, if At is 0, 1, ...; else nil
 	Panels      []Panel
@@ -30,17 +29,17 @@ type Panels struct {
 
 // A Panel is one of Panels, with a value for each of Panels.At. A NaN is a gap.
 type Panel struct {
-	Title string
-	Left  []float64
-	Right []float64 // nil: no second curve
-	Notes []string  // small texts at the bottom of each position; nil: none
+	Title  string
+	Y      string // label of the vertical axis, with its unit
+	Values []float64
+	Style  int      // of the curve: the same for the same quantity
+	Notes  []string // small texts at the bottom of each position; nil: none
 }
 
 const (
-	panelHeight   = 2.3 * vg.Inch
+	panelHeight   = 1.75 * vg.Inch
 	slantedHeight = 0.9 * vg.Inch // added if names are slanted
-	headHeight    = 70            // points, of title and legend
-	rightAxis     = 54            // points, for the second axis and its label
+	headHeight    = 64            // points, of title and caption
 	maxNameRunes  = 14
 )
 
@@ -51,16 +50,15 @@ func WritePanels(w io.Writer, f Panels, format Format) error {
 		return fmt.Errorf("draw %s: nothing to draw", f.Title)
 	}
 	plots := make([][]*plot.Plot, len(f.Panels))
-	axes := make([]secondAxis, len(f.Panels))
 	for i, panel := range f.Panels {
-		p, axis, err := f.panel(panel)
+		p, err := f.panel(panel)
 		if err != nil {
 			return fmt.Errorf("draw %s: %w", panel.Title, err)
 		}
 		if i == len(f.Panels)-1 {
 			p.X.Label.Text = f.X
 		}
-		plots[i], axes[i] = []*plot.Plot{p}, axis
+		plots[i] = []*plot.Plot{p}
 	}
 	each := panelHeight
 	if f.slanted() {
@@ -69,11 +67,10 @@ func WritePanels(w io.Writer, f Panels, format Format) error {
 	tall := vg.Points(headHeight) + vg.Length(len(f.Panels))*each
 	return encodeDrawing(w, f.Title, width, tall, format, func(c draw.Canvas) {
 		f.head(draw.Crop(c, 0, 0, tall-vg.Points(headHeight), 0))
-		below := draw.Crop(c, 0, -vg.Points(rightAxis), 0, -vg.Points(headHeight))
+		below := draw.Crop(c, 0, -vg.Points(12), 0, -vg.Points(headHeight))
 		tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadY: vg.Points(10), PadBottom: vg.Points(4), PadLeft: vg.Points(4)}
 		for i, row := range plot.Align(plots, tiles, below) {
 			plots[i][0].Draw(row[0])
-			axes[i].draw(plots[i][0].DataCanvas(row[0]))
 		}
 	})
 }
@@ -84,102 +81,70 @@ func (f Panels) head(c draw.Canvas) {
 	title.Font = plot.DefaultFont
 	setFont(&title, 13)
 	c.FillText(title, vg.Point{X: c.Center().X, Y: c.Max.Y - vg.Points(8)}, f.Title)
-	legend := plot.NewLegend()
-	setFont(&legend.TextStyle, 10)
-	legend.ThumbnailWidth, legend.Padding = vg.Points(36), vg.Points(3)
-	legend.Left, legend.XOffs, legend.YOffs = true, vg.Points(50), vg.Points(8)
-	second, notes := false, false
-	for _, p := range f.Panels {
-		second = second || p.Right != nil
-		notes = notes || slices.ContainsFunc(p.Notes, func(s string) bool { return s != "" })
+	small := title
+	small.Color = grey
+	setFont(&small, 9)
+	for i, line := range f.Caption {
+		c.FillText(small, vg.Point{X: c.Center().X, Y: c.Max.Y - vg.Points(28+12*float64(i))}, line)
 	}
-	legend.Add(f.Left, thumbnail(0)...)
-	if second {
-		legend.Add(f.Right, thumbnail(1)...)
-	}
-	legend.Draw(c)
-	if notes {
-		small := title
-		small.Color, small.XAlign, small.YAlign = grey, draw.XRight, draw.YBottom
+	if slices.ContainsFunc(f.Panels, func(p Panel) bool { return slices.ContainsFunc(p.Notes, func(s string) bool { return s != "" }) }) {
+		small.XAlign, small.YAlign = draw.XRight, draw.YBottom
 		setFont(&small, 8)
-		c.FillText(small, vg.Point{X: c.Max.X - vg.Points(rightAxis), Y: c.Min.Y + vg.Points(11)}, f.NoteMeaning)
+		c.FillText(small, vg.Point{X: c.Max.X - vg.Points(8), Y: c.Min.Y + vg.Points(2)}, f.NoteMeaning)
 	}
-}
-
-// thumbnail is a curve's line and marker.
-func thumbnail(i int) []plot.Thumbnailer {
-	line, points, err := newCurve(Curve{X: []float64{0}, Y: []float64{0}}, i)
-	if err != nil {
-		panic("plot: a curve of one point cannot be drawn")
-	}
-	return []plot.Thumbnailer{line, points}
 }
 
 // panel lays out one panel.
-func (f Panels) panel(panel Panel) (*plot.Plot, secondAxis, error) {
-	p := frame(panel.Title, "", f.Left)
+func (f Panels) panel(panel Panel) (*plot.Plot, error) {
+	p := frame(panel.Title, "", panel.Y)
 	setFont(&p.Title.TextStyle, 11)
 	p.Title.Padding = vg.Points(3)
 	setFont(&p.Y.Label.TextStyle, 10)
-	axis := secondAxis{}
-	low, high, err := span(panel.Left)
+	p.Y.Label.TextStyle.Color = styles[panel.Style%len(styles)].colour
+	low, high, err := span(panel.Values)
 	if err != nil {
-		return nil, axis, err
+		return nil, err
 	}
-	if panel.Right != nil {
-		axis = secondAxis{label: f.Right, shown: true}
-		p.Y.Label.TextStyle.Color = styles[0].colour
-		if axis.low, axis.high, err = span(panel.Right); err != nil {
-			return nil, axis, err
-		}
-	}
-	// The second curve comes first, so that the first is drawn over it.
-	for i := 1; i >= 0; i-- {
-		values := [][]float64{panel.Left, panel.Right}[i]
-		if values == nil {
-			continue
-		}
-		c := Curve{Name: panel.Title}
-		for j, y := range values {
-			if math.IsNaN(y) {
-				continue
-			}
-			if i == 1 {
-				y = low + (y-axis.low)/(axis.high-axis.low)*(high-low)
-			}
+	c := Curve{Name: panel.Title}
+	for j, y := range panel.Values {
+		if !math.IsNaN(y) {
 			c.X, c.Y = append(c.X, f.At[j]), append(c.Y, y)
 		}
-		line, points, err := newCurve(c, i)
-		if err != nil {
-			return nil, axis, err
-		}
-		p.Add(line, points)
 	}
+	line, points, err := newCurve(c, panel.Style)
+	if err != nil {
+		return nil, err
+	}
+	p.Add(line, points)
 	p.Y.Min, p.Y.Max = low, high
 	f.places(p)
-	return p, axis, f.notes(p, panel, low)
+	return p, f.notes(p, panel, low)
 }
 
-// span returns the range of an axis that holds values, with room above for markers
-// and below for notes. NaNs are skipped.
+// span returns the range of an axis that holds 0 and values, with room above for markers
+// and, if there are values below 0, below them. NaNs are skipped.
 func span(values []float64) (low, high float64, err error) {
-	low, high = math.Inf(1), math.Inf(-1)
+	points := 0
 	for _, y := range values {
 		if math.IsInf(y, 0) {
 			return 0, 0, fmt.Errorf("value %g, want a finite number", y)
 		}
 		if !math.IsNaN(y) {
 			low, high = min(low, y), max(high, y)
+			points++
 		}
 	}
-	if low > high {
+	if points == 0 {
 		return 0, 0, errors.New("no points")
 	}
 	if low == high {
-		room := max(math.Abs(low)/2, 1e-3)
-		low, high = low-room, high+room
+		high = 1e-3
 	}
-	return low - 0.22*(high-low), high + 0.1*(high-low), nil
+	room := 0.12 * (high - low)
+	if low < 0 {
+		low -= room
+	}
+	return low, high + room, nil
 }
 
 // places sets the horizontal axis, which all panels share.
@@ -239,30 +204,4 @@ func (f Panels) notes(p *plot.Plot, panel Panel, low float64) error {
 	labels.Offset.Y = vg.Points(2)
 	p.Add(labels)
 	return nil
-}
-
-// secondAxis is a vertical axis on the right.
-type secondAxis struct {
-	label     string
-	low, high float64
-	shown     bool
-}
-
-// draw draws the axis at the right edge of the data area.
-func (a secondAxis) draw(data draw.Canvas) {
-	if !a.shown {
-		return
-	}
-	line := draw.LineStyle{Color: color.Black, Width: vg.Points(0.5)}
-	style := text.Style{Color: color.Black, Handler: plot.DefaultTextHandler, XAlign: draw.XLeft, YAlign: draw.YCenter, Font: plot.DefaultFont}
-	setFont(&style, 10)
-	x := data.Max.X
-	data.StrokeLine2(line, x, data.Min.Y, x, data.Max.Y)
-	for _, tick := range (roundTicks{}).Ticks(a.low, a.high) {
-		y := data.Y((tick.Value - a.low) / (a.high - a.low))
-		data.StrokeLine2(line, x, y, x+vg.Points(6), y)
-		data.FillText(style, vg.Point{X: x + vg.Points(8), Y: y}, tick.Label)
-	}
-	style.Color, style.Rotation, style.XAlign, style.YAlign = styles[1].colour, math.Pi/2, draw.XCenter, draw.YBottom
-	data.FillText(style, vg.Point{X: x + vg.Points(rightAxis-4), Y: data.Center().Y}, a.label)
 }

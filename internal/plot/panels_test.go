@@ -12,11 +12,12 @@ import (
 
 func samplePanels() Panels {
 	return Panels{
-		Title: "Two concepts over the years", X: "year", Left: "mean ratio", Right: "true share (%)", NoteMeaning: "small figures: images of a year with fewer than 10",
+		Title: "Two concepts over the years", X: "year", Caption: []string{"what a ratio is"}, NoteMeaning: "small figures: images of a year with fewer than 10",
 		At: []float64{1991, 1995, 2001, 2012},
 		Panels: []Panel{
-			{Title: "yellow: r = 0.92, n = 600", Left: []float64{0.05, 0.06, 0.11, 0.09}, Right: []float64{2, 10, 40, 31}, Notes: []string{"", "3", "", ""}},
-			{Title: "convertible", Left: []float64{0.2, math.NaN(), 0.2, 0.25}},
+			{Title: "yellow: r = 0.92, n = 600", Y: "mean ratio", Values: []float64{0.05, 0.06, 0.11, 0.09}, Notes: []string{"", "3", "", ""}},
+			{Y: "true share (%)", Style: 1, Values: []float64{2, 10, 40, 31}},
+			{Title: "convertible", Y: "mean ratio", Values: []float64{0.2, math.NaN(), 0.2, 0.25}},
 		},
 	}
 }
@@ -51,7 +52,7 @@ func TestWritePanels(t *testing.T) {
 		if err := WritePanels(&svg, f, SVG); err != nil {
 			t.Fatal(err)
 		}
-		for _, want := range []string{"mean ratio", "true share (%)", "yellow: r = 0.92, n = 600", "year", ">3<"} {
+		for _, want := range []string{"mean ratio", "true share (%)", "yellow: r = 0.92, n = 600", "year", "what a ratio is", ">3<", ">0<"} {
 			if !strings.Contains(svg.String(), want) {
 				t.Errorf("%s: the drawing lacks %q", name, want)
 			}
@@ -69,8 +70,8 @@ func TestWritePanels(t *testing.T) {
 func TestWritePanelsRefuses(t *testing.T) {
 	for want, change := range map[string]func(*Panels){
 		"nothing to draw": func(p *Panels) { p.Panels = nil },
-		"no points":       func(p *Panels) { p.Panels[0].Left = []float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()} },
-		"finite":          func(p *Panels) { p.Panels[0].Right[1] = math.Inf(1) },
+		"no points":       func(p *Panels) { p.Panels[0].Values = []float64{math.NaN(), math.NaN(), math.NaN(), math.NaN()} },
+		"finite":          func(p *Panels) { p.Panels[1].Values[1] = math.Inf(1) },
 	} {
 		f := samplePanels()
 		change(&f)

@@ -29,6 +29,10 @@ type Figure struct {
 	Curves      []Curve
 	Level       Level      // a horizontal line; none if it has no name
 	YRange      [2]float64 // minimum range of the vertical axis
+
+	// Shares has the horizontal axis run from 100 % down, on a logarithmic scale; every x is
+	// above 0.
+	Shares bool
 }
 
 // A Curve is points joined by straight lines, in ascending order of x.
@@ -112,7 +116,30 @@ func Write(w io.Writer, f Figure, format Format) error {
 	if f.YRange != [2]float64{} {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, f.YRange[0]), max(p.Y.Max, f.YRange[1])
 	}
+	if f.Shares {
+		if !(low > 0) {
+			return fmt.Errorf("draw %s: a share of %g, want more than 0", f.Title, low)
+		}
+		shareAxis(p, low, high)
+	}
 	return encode(w, p, format)
+}
+
+// shareAxis lays the horizontal axis out for shares from high down to low, with room beside
+// them, so that neither points nor labels touch its ends.
+func shareAxis(p *plot.Plot, low, high float64) {
+	const room = 1.12
+	p.X.Scale = plot.InvertedScale{Normalizer: plot.LogScale{}}
+	p.X.Min, p.X.Max = low/room, high*room
+	var ticks plot.ConstantTicks
+	for power := math.Pow(10, math.Floor(math.Log10(p.X.Min))); power <= p.X.Max; power *= 10 {
+		for _, times := range []float64{1, 2, 5} {
+			if at := power * times; at >= p.X.Min && at <= p.X.Max {
+				ticks = append(ticks, plot.Tick{Value: at, Label: strconv.FormatFloat(at, 'g', 3, 64)})
+			}
+		}
+	}
+	p.X.Tick.Marker = ticks
 }
 
 // frame returns a plot without data in the style that all figures share: title,

@@ -54,6 +54,19 @@ func (t Tensor) Keys() ([]string, bool) {
 // Len is the number of elements, the product of the shape.
 func (t Tensor) Len() int { return elements(t.Shape) }
 
+// Rows returns the part of t from row lo up to row hi of its first axis. It panics if t has
+// no axis or not so many rows.
+func (t Tensor) Rows(lo, hi int) Tensor {
+	if len(t.Shape) == 0 || lo < 0 || hi < lo || hi > t.Shape[0] {
+		panic("ptfile: rows outside a tensor")
+	}
+	part := *t.view
+	part.shape = append([]int{hi - lo}, t.Shape[1:]...)
+	part.offset += lo * part.strides[0]
+	t.Shape, t.view = part.shape, &part
+	return t
+}
+
 // readFull fills b from offset at; a file that ends before is an error.
 func readFull(r io.ReaderAt, b []byte, at int64) error {
 	n, err := r.ReadAt(b, at)

@@ -12,12 +12,17 @@ import (
 
 // Golden returns the path of a golden file; name uses slashes and is relative
 // to the golden folder, as in its manifest.json.
-func Golden(name string) string {
+func Golden(name string) string { return inTestdata("golden", name) }
+
+// GoldenViT returns the path of a golden file of a vision transformer.
+func GoldenViT(name string) string { return inTestdata("golden_vit", name) }
+
+func inTestdata(folder, name string) string {
 	_, self, _, ok := runtime.Caller(0)
 	if !ok {
 		panic("testutil: no caller information")
 	}
-	return filepath.Join(filepath.Dir(self), "testdata", "golden", filepath.FromSlash(name))
+	return filepath.Join(filepath.Dir(self), "testdata", folder, filepath.FromSlash(name))
 }
 
 // Far compares got with want by the measure of the golden files' manifest,

@@ -36,6 +36,8 @@ import (
 type Printer struct {
 	out, err io.Writer
 	terminal bool             // err is a terminal
+	shows    display          // of out
+	says     display          // of err
 	now      func() time.Time // for the closing lines of progress
 
 	mu    sync.Mutex // held for every write to err
@@ -48,13 +50,13 @@ type Printer struct {
 // NewPrinter returns a Printer whose results go to out and whose messages go to
 // err. Bars are drawn only if err is a terminal. now is the clock.
 func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
-	return &Printer{out: out, err: err, terminal: isTerminal(err), now: now, given: map[string]bool{}}
+	return &Printer{out: out, err: err, terminal: isTerminal(err), shows: displayOf(out, os.Getenv), says: displayOf(err, os.Getenv), now: now, given: map[string]bool{}}
 }
 
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, now: p.now, quiet: p.quiet, spell: p.spell, given: p.given}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, shows: displayOf(out, os.Getenv), says: p.says, now: p.now, quiet: p.quiet, spell: p.spell, given: p.given}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -166,10 +168,13 @@ func (p *Printer) say(label, text string) {
 		p.bar.clear()
 	}
 	var b strings.Builder
-	indent := label
+	indent := p.says.in(styles[label], label)
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(&b, "%s%s\n", indent, printable(strings.TrimRight(line, "\r\n")))
-		indent = strings.Repeat(" ", len(label))
+		line = printable(strings.TrimRight(line, "\r\n"))
+		for _, part := range wrap(line, p.says.width()-len(label)) {
+			fmt.Fprintf(&b, "%s%s\n", indent, part)
+			indent = strings.Repeat(" ", len(label))
+		}
 	}
 	io.WriteString(p.err, b.String())
 }
@@ -188,7 +193,7 @@ func (p *Printer) JSON(v any) error {
 }
 
 // Table writes t to standard output.
-func (p *Printer) Table(t *Table) error { return p.result(t.format()) }
+func (p *Printer) Table(t *Table) error { return p.result(t.format(p.shows)) }
 
 // result writes a whole result at once. Both streams may be the same terminal, so
 // a bar is erased here too.

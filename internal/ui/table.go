@@ -45,14 +45,40 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// format renders the table. A column is as wide as its widest cell on a terminal.
-func (t *Table) format() []byte {
+// narrowest is how narrow a column of text may become on a narrow terminal.
+const narrowest = 12
+
+// fit narrows the columns of text, the widest first, until a row has at most total columns
+// or all are as narrow as they may be.
+func (t *Table) fit(width []int, total int) {
+	left := len(gap) * (len(width) - 1)
+	for _, w := range width {
+		left += w
+	}
+	for ; left > total; left-- {
+		widest := -1
+		for i, c := range t.columns {
+			if !c.right && width[i] > narrowest && (widest < 0 || width[i] > width[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		width[widest]--
+	}
+}
+
+// format renders the table. A column is as wide as its widest cell; on a terminal that is
+// narrower than that, texts go on below, within their columns.
+func (t *Table) format(on display) []byte {
 	rows := t.rows
 	head := make([]string, len(t.columns))
 	for i, c := range t.columns {
 		head[i] = c.title
 	}
-	if strings.Join(head, "") != "" {
+	titled := strings.Join(head, "") != ""
+	if titled {
 		rows = append([][]string{head}, rows...)
 	}
 	width := make([]int, len(t.columns))
@@ -61,22 +87,51 @@ func (t *Table) format() []byte {
 			width[i] = max(width[i], uniseg.StringWidth(c))
 		}
 	}
+	if total := on.width(); total > 0 {
+		t.fit(width, total)
+	}
 	var b bytes.Buffer
-	for _, row := range rows {
-		var line strings.Builder
-		for i, c := range row {
-			pad := strings.Repeat(" ", width[i]-uniseg.StringWidth(c))
-			if i > 0 {
-				line.WriteString(gap)
+	for i, row := range rows {
+		for _, line := range broken(row, width) {
+			text := t.line(line, width)
+			if i == 0 && titled {
+				text = on.in(bold, text)
 			}
-			if t.columns[i].right {
-				line.WriteString(pad + c)
-			} else {
-				line.WriteString(c + pad)
-			}
+			b.WriteString(text)
+			b.WriteByte('\n')
 		}
-		b.WriteString(strings.TrimRight(line.String(), " "))
-		b.WriteByte('\n')
 	}
 	return b.Bytes()
+}
+
+// broken are the lines of a row whose cells are broken where they are wider than their
+// columns.
+func broken(row []string, width []int) [][]string {
+	lines := [][]string{}
+	for i, cell := range row {
+		for j, piece := range pieces(cell, max(width[i], 1)) {
+			if j == len(lines) {
+				lines = append(lines, make([]string, len(row)))
+			}
+			lines[j][i] = piece
+		}
+	}
+	return lines
+}
+
+// line aligns the cells of one line, without trailing spaces.
+func (t *Table) line(row []string, width []int) string {
+	var line strings.Builder
+	for i, c := range row {
+		pad := strings.Repeat(" ", max(width[i]-uniseg.StringWidth(c), 0))
+		if i > 0 {
+			line.WriteString(gap)
+		}
+		if t.columns[i].right {
+			line.WriteString(pad + c)
+		} else {
+			line.WriteString(c + pad)
+		}
+	}
+	return strings.TrimRight(line.String(), " ")
 }

@@ -17,6 +17,7 @@ var (
 	Texts   = Unit{"text", "texts", "text"}
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Neurons = Unit{"neuron", "neurons", "neuron"}
+	Steps   = Unit{"step", "steps", "step"}
 	Chunks  = Unit{"chunk", "chunks", "chunk"} // of a collection's images
 	Bytes   = Unit{"byte", "bytes", "B"}
 )

@@ -1,7 +1,8 @@
 // Package unit names neurons and neuron-head pairs.
 //
 // A unit is a number below the product of a Shape: h*C+n of pairs, n of neurons.
-// People write it h12n624, or n624.
+// People write it h12n624, or n624. In a vision transformer, H counts the heads of
+// several layers, and people write l10h3n624, or l9n624; see Layers.
 package unit
 
 import (

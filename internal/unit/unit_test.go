@@ -2,6 +2,7 @@ package unit
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +37,38 @@ func TestUnits(t *testing.T) {
 				t.Errorf("%s names %v, want %d", s.Name(u), got, u)
 			}
 		}
+	}
+}
+
+// TestLayered labels and finds the units of a vision transformer: neurons of layer 9, heads
+// of layers 10 and 11.
+func TestLayered(t *testing.T) {
+	layers := Layers{First: 10, Heads: 12}
+	pairs, neurons := Layered{Shape{24, 3072}, layers}, Layered{Shape{3072}, layers}
+	for _, test := range []struct {
+		units Layered
+		unit  int
+		want  string
+	}{
+		{pairs, 0, "l10h0n0"}, {pairs, 3*3072 + 624, "l10h3n624"}, {pairs, 12*3072 + 5, "l11h0n5"}, {pairs, 24*3072 - 1, "l11h11n3071"},
+		{neurons, 624, "l9n624"}, {Layered{Shape{4, 8}, Layers{}}, 9, "h1n1"}, {Layered{Shape{8}, Layers{}}, 7, "n7"},
+	} {
+		if got := test.units.Name(test.unit); got != test.want {
+			t.Errorf("unit %d is %s, want %s", test.unit, got, test.want)
+		}
+		if got, err := test.units.Find([]string{test.want}); err != nil || !slices.Equal(got, []int{test.unit}) {
+			t.Errorf("%s is found as %d, %v", test.want, got, err)
+		}
+	}
+	if got, err := pairs.Find([]string{"l9n7"}); err != nil || len(got) != 24 || got[13] != 13*3072+7 {
+		t.Errorf("all pairs of a neuron: %d, %v", got, err)
+	}
+	for _, name := range []string{"h3n624", "n624", "l9h0n0", "l10h12n0", "l12h0n0", "l10n5", "l10h0n3072", "l99999999999999999999h0n0", ""} {
+		if got, err := pairs.Find([]string{name}); err == nil || !strings.Contains(err.Error(), "l10h0n0 to l11h11n3071") {
+			t.Errorf("%q is found as %d, %v", name, got, err)
+		}
+	}
+	if _, err := neurons.Find([]string{"l9n3072"}); err == nil || !strings.Contains(err.Error(), "a neuron, l9n0 to l9n3071") {
+		t.Errorf("a neuron beyond the last: %v", err)
 	}
 }

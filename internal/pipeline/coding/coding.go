@@ -74,7 +74,7 @@ func (c *Coding) open() error {
 			c.Indices[i] = i
 		}
 	}
-	facts := artefact.OfModel(artefact.OriginOf(c.PCs.Artefact).Weights).Texts(c.Words)
+	facts := artefact.OfModel(artefact.OriginOf(c.PCs.Artefact)).Texts(c.Words)
 	if c.Embeddings, err = c.Artefacts.Embeddings(c.EmbeddingsPath, facts, c.PCs.OutDim); err != nil {
 		return err
 	}
@@ -83,6 +83,10 @@ func (c *Coding) open() error {
 		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", c.EmbeddingsPath, n, c.WordsPath, len(c.Words))
 	case c.Components > n:
 		return fmt.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
+	}
+	if c.CollectPath != "" && (c.Method != describe.TextSpan || c.PCs.Units.IsPairs()) {
+		return fmt.Errorf("{collect-save-path} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",
+			c.CollectPath, c.Method, c.PCsPath, c.PCs.Units.Kind())
 	}
 	if c.Method == describe.TextSpan && !c.PCs.Units.IsPairs() {
 		c.spread, err = openSpread(c)
@@ -94,7 +98,7 @@ func (c *Coding) open() error {
 func (c *Coding) Origin() (origin.Origin, error) {
 	from, units := artefact.OriginOf(c.PCs.Artefact), c.PCs.Units
 	o := origin.Origin{
-		Model: from.Model, Weights: from.Weights, Block: from.Block, Precision: from.Precision, Texts: cache.ListHash(c.Words), Mode: "n",
+		Model: from.Model, Weights: from.Weights, Tensors: from.Tensors, Block: from.Block, Precision: from.Precision, Transformer: from.Transformer, Texts: cache.ListHash(c.Words), Mode: "n",
 		Code: &origin.Code{Components: c.Components, Normalize: c.Normalize.String(), Units: "all", Neurons: units.Neurons()},
 	}.Own()
 	if c.Method != describe.OMP {
@@ -102,10 +106,11 @@ func (c *Coding) Origin() (origin.Origin, error) {
 	}
 	if o.Weights == "" {
 		words := artefact.OriginOf(c.Embeddings.Artefact)
-		o.Model, o.Weights = words.Model, words.Weights
+		o.Model = words.Model
+		o = o.WithWeights(words)
 	}
 	if units.IsPairs() {
-		o.Mode, o.Code.Heads = "nh", units[0]
+		o.Mode, o.Code.Heads = "nh", units.Shape[0]
 	}
 	if len(c.Units) > 0 {
 		names := make([]string, len(c.Indices))

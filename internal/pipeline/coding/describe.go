@@ -63,7 +63,7 @@ func (o DescribeOptions) read() ([]Description, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Want(artefact.Product(shape), len(o.Words)); err != nil {
+	if err := d.Want(shape.Count(), len(o.Words)); err != nil {
 		return nil, err
 	}
 	units, err := shape.Find(o.Units)
@@ -81,35 +81,35 @@ func (o DescribeOptions) read() ([]Description, error) {
 // shape is what the rows of a decomposition are, after the principal directions
 // where these are given. What is given must be what the decomposition was made
 // from.
-func (o DescribeOptions) shape(d *artefact.Codes) (unit.Shape, error) {
-	var shape unit.Shape
+func (o DescribeOptions) shape(d *artefact.Codes) (unit.Layered, error) {
+	var shape unit.Layered
 	if d.Artefact != nil {
 		if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Texts(o.Words)); err != nil {
-			return nil, err
+			return shape, err
 		}
 		shape = d.Units()
 	}
 	if o.PCsPath != "" {
 		pcs, err := o.Artefacts.Components(o.PCsPath, nil)
 		if err != nil {
-			return nil, err
+			return shape, err
 		}
 		defer pcs.Close()
 		if d.Artefact != nil && pcs.Artefact != nil {
 			if err := o.Artefacts.Check(d.Artefact, artefact.Of(artefact.OriginOf(pcs.Artefact)).Parent("components", pcs.Artefact.Hash())); err != nil {
-				return nil, err
+				return shape, err
 			}
 		}
 		shape = pcs.Units
 	}
-	if shape == nil {
-		return nil, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
+	if shape.Shape == nil {
+		return shape, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
 	}
 	return shape, nil
 }
 
 // describe describes units, whose codes are the given rows.
-func (o DescribeOptions) describe(d *artefact.Codes, shape unit.Shape, units, rows []int) []Description {
+func (o DescribeOptions) describe(d *artefact.Codes, shape unit.Layered, units, rows []int) []Description {
 	all := make([]Description, len(units))
 	for i, u := range units {
 		terms := d.Terms(rows[i], o.Words)

@@ -23,7 +23,7 @@ func openSpread(c *Coding) (*spread, error) {
 	if c.CollectPath == "" {
 		return nil, errors.New("method textspan of neurons explains the variance of their contributions, want {collect-save-path}, the scores that the components were computed from")
 	}
-	s, err := c.Artefacts.Scores(c.CollectPath, artefact.OfModel(artefact.OriginOf(c.PCs.Artefact).Weights))
+	s, err := c.Artefacts.Scores(c.CollectPath, artefact.Of(artefact.OriginOf(c.PCs.Artefact)))
 	if err != nil {
 		return nil, err
 	}

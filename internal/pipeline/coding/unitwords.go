@@ -74,8 +74,8 @@ func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape un
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Equal(c.PCs.Units, shape) {
-		err = fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units), npy.ShapeString(shape))
+	if !slices.Equal(c.PCs.Units.Shape, shape) {
+		err = fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units.Shape), npy.ShapeString(shape))
 	} else if c.PCs.Artefact != nil {
 		err = r.Check(c.PCs.Artefact, artefact.Of(from))
 	}

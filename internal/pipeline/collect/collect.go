@@ -15,7 +15,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -31,6 +30,7 @@ import (
 // Options says what to collect from which images.
 type Options struct {
 	Model     string
+	Details   model.Details // of the model
 	Data      dataset.Options
 	Stride    int         // every Stride-th image
 	Shard     shard.Shard // of these; the zero Shard is all
@@ -39,17 +39,20 @@ type Options struct {
 	Mode      string           // one of Modes
 	Precision kernel.Precision // of the products in the tower
 	Lens      int              // the block of the last stage that ModeLens looks at
-	Mean      bool             // only the mean over the images
-	StatsOnly bool             // features, and sums and extremes of scores
-	TopK      int              // of which StatsOnly keeps the largest and the smallest
-	SavePath  string           // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
-	Half      bool             // a folder's rows as float16
-	Expand    bool             // directions beside the weight slices
-	Strict    bool             // stop at an image that cannot be read
-	Restart   bool             // discard what is at SavePath
-	Store     *cache.Store
-	Verify    bool // compare what is already complete with its checksums
-	Images    imageprep.Options
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at;
+	// nil for a ResNet, and in modes that are not about pairs.
+	NeuronLayer *int
+	Mean        bool   // only the mean over the images
+	StatsOnly   bool   // features, and sums and extremes of scores
+	TopK        int    // of which StatsOnly keeps the largest and the smallest
+	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
+	Half        bool   // a folder's rows as float16
+	Expand      bool   // directions beside the weight slices
+	Strict      bool   // stop at an image that cannot be read
+	Restart     bool   // discard what is at SavePath
+	Store       *cache.Store
+	Verify      bool // compare what is already complete with its checksums
+	Images      imageprep.Options
 }
 
 // Result is what Collect wrote.
@@ -125,7 +128,6 @@ type collector struct {
 	items    []dataset.Item // of data, those of the shard
 	model    *model.Model
 	mode     mode
-	tower    *clip.ImageTower // once there is something to do
 	rounding *source.Rounding // of its first images
 
 	kept, zeroed int // values of this run, and those that float16 made zero
@@ -141,13 +143,14 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	data = data.Stride(o.Stride)
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
 	}
 	m.Tell(say)
 	mode, err := newMode(modeOptions{
 		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+		neuronLayer: o.NeuronLayer,
 	}, m)
 	if err != nil {
 		m.Close()
@@ -163,7 +166,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 func (c *collector) origin() origin.Origin {
 	o := c.options
 	from := origin.Origin{
-		Model: c.model.Config.Name(), Weights: c.model.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
+		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
 		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
@@ -172,6 +175,13 @@ func (c *collector) origin() origin.Origin {
 	}
 	if o.Mode == ModeLens {
 		from.Block = strconv.Itoa(o.Lens)
+	}
+	neuronLayer := -1
+	if o.NeuronLayer != nil {
+		neuronLayer = *o.NeuronLayer
+	}
+	if from.Transformer = c.model.Transformer(neuronLayer); from.Transformer != nil {
+		from.Block = ""
 	}
 	return from
 }

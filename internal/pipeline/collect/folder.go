@@ -13,8 +13,8 @@ import (
 
 // addFiles adds what goes beside the rows of the images that were not skipped.
 func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) error {
-	if c.mode.row().factored {
-		ov, err := c.model.OV()
+	if read := c.mode.row().ov; read != nil {
+		ov, err := read()
 		if err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -19,10 +20,14 @@ const (
 	ModeAttention   = "attns"              // of every token to every token
 	ModeActivations = "neuron_acts"        // tokens before the positional embedding
 	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
+
+	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
+	ModeMLPs   = "mlps"   // each layer's MLP
+	ModeTokens = "tokens" // each token that a head reads
 )
 
 // Modes lists the modes of Collect.
-var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4}
+var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens}
 
 // meansOnly reports whether a mode is defined as a mean over images.
 func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
@@ -35,12 +40,10 @@ func KeepsScores(mode string) bool {
 // mode is what Collect keeps. Of each image the tower computes values; means
 // are taken of these; and of the values, or their mean, a row is made.
 type mode interface {
-	// tower asks for what values are computed from.
-	tower(*clip.ImageOptions)
+	// start packs the image tower and returns what computes values of images.
+	start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error)
 	// values is how many of them an image has.
 	values() int
-	// compute writes the values [B,values] of images.
-	compute(values []float32, t *clip.ImageTower, images []float32) error
 	// label names value i of an image.
 	label(i int) string
 	// row says what is written.
@@ -50,13 +53,34 @@ type mode interface {
 	rowBuilder() (func(row, values []float32), error)
 }
 
+// started is a mode whose tower is packed.
+type started struct {
+	tower   clip.ImageTower
+	options clip.ImageOptions                    // of the tower
+	compute func(values, images []float32) error // writes the values [B,values] of images
+}
+
+// onTower starts a mode on a tower of any family.
+func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (*started, error) {
+	t, err := clip.NewImageTower(ck, o)
+	return &started{t, o, func(values, images []float32) error { return t.Run(images, output(values)) }}, err
+}
+
+// onResNet starts a mode on a ResNet's tower.
+func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (*started, error) {
+	t, err := clip.NewResNetTower(ck, o)
+	return &started{t, o, func(values, images []float32) error { return run(values, t, images) }}, err
+}
+
 // row is what is written of one image.
 type row struct {
 	kind, meanKind string // of artefacts
 	file           string // the rows' name in a folder
 	axes           []string
 	shape          []int
-	factored       bool // contributions follow with the weights, which go beside the rows
+	// ov reads the weights that contributions follow with, which go beside the rows; nil
+	// where none do.
+	ov func() (*decomp.OV, error)
 }
 
 // modeOptions say what is kept of each image.
@@ -67,65 +91,92 @@ type modeOptions struct {
 	statistics bool   // sums and extremes in place of scores
 	writtenOut bool   // contributions in place of scores
 	threads    int
+
+	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
 }
 
 // newMode returns the mode that o asks for.
 func newMode(o modeOptions, m *model.Model) (mode, error) {
 	team, c := par.NewTeam(o.threads), m.Config
-	blocks := c.Layers[len(c.Layers)-1]
-	s := scoresMode{c, nil}
-	switch {
-	case meansOnly(o.name) && !o.mean:
+	if meansOnly(o.name) && !o.mean {
 		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.name)
-	case o.name == ModeAttention:
+	}
+	if part, ok := residualParts[o.name]; ok && (o.name != ModeHeads || m.RequireViT() == nil) {
+		if o.neuronLayer != nil {
+			return nil, fmt.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+		}
+		return residualMode{c, part}, m.RequireViT()
+	}
+	if o.statistics || !KeepsScores(o.name) || o.name == ModeLens {
+		// Statistics keep image features, which the pairs of a vision transformer are
+		// only a part of.
+		if err := m.RequireResNet(); err != nil {
+			return nil, err
+		}
+	}
+	pairs, err := m.Pairs(o.neuronLayer)
+	if err != nil {
+		return nil, err
+	}
+	blocks := c.Layers[len(c.Layers)-1]
+	s := scoresMode{config: c, pairs: pairs}
+	switch o.name {
+	case ModeAttention:
 		return attentionMode{c}, nil
-	case o.name == ModeActivations:
+	case ModeActivations:
 		return activationsMode{c}, nil
-	case o.name == ModeLayer4:
+	case ModeLayer4:
 		return layer4Mode{c, blocks, team}, nil
-	case o.name == modeSinkDrops:
+	case modeSinkDrops:
 		return &sinkDropsMode{config: c}, nil
-	case o.name == modeSinkChanges:
+	case modeSinkChanges:
 		return &sinkChangesMode{scoresMode: s, team: team}, nil
-	case o.name == ModeHeads:
-		return headsMode{s, m, team}, nil
-	case o.name == ModeLens:
+	case ModeHeads:
+		return headsMode{s, team}, nil
+	case ModeLens:
 		if o.lens < 0 || o.lens >= blocks {
 			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.lens, blocks-1)
 		}
 		s.lens = []int{o.lens}
 	}
 	if o.statistics {
-		return statisticsMode{s, m, team}, nil
+		return statisticsMode{s, team}, nil
 	}
 	if !o.writtenOut {
 		return s, nil
 	}
-	return contributionsMode{s, m, o.name == ModeNeurons, team}, nil
+	return contributionsMode{s, o.name == ModeNeurons, team}, nil
 }
 
 // scoresMode keeps the scores of pairs.
 type scoresMode struct {
 	config clip.Config
+	pairs  clip.Pairs
 	lens   []int // the block whose map is pooled, if not the last
 }
 
-func (s scoresMode) tower(o *clip.ImageOptions) { o.Lenses = s.lens }
-func (s scoresMode) values() int                { return s.config.Heads() * s.config.Neurons() }
-func (s scoresMode) label(i int) string         { return "score of " + unit.Pair(i, s.config.Neurons()) }
+func (s scoresMode) values() int { return s.pairs.Heads * s.pairs.Neurons }
 
-func (s scoresMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
-	out := clip.Output{Scores: values}
-	if s.lens != nil {
-		out = clip.Output{Lenses: []clip.Output{out}}
-	}
-	return t.Run(images, out)
+func (s scoresMode) label(i int) string {
+	return "score of " + unit.Layers{First: s.pairs.FirstLayer, Heads: s.pairs.LayerHeads}.Pair(i, s.pairs.Neurons)
+}
+
+func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	s.pairs.Want(&o)
+	o.Lenses = s.lens
+	return onTower(ck, o, func(values []float32) clip.Output {
+		out := clip.Output{Scores: values}
+		if s.lens != nil {
+			out = clip.Output{Lenses: []clip.Output{out}}
+		}
+		return out
+	})
 }
 
 func (s scoresMode) row() row {
 	return row{
 		kind: artefact.KindScores, meanKind: artefact.KindMeanScores, file: artefact.ScoresFile,
-		axes: []string{"H", "C"}, shape: []int{s.config.Heads(), s.config.Neurons()}, factored: true,
+		axes: []string{"H", "C"}, shape: []int{s.pairs.Heads, s.pairs.Neurons}, ov: s.pairs.OV,
 	}
 }
 
@@ -135,7 +186,6 @@ func (s scoresMode) rowBuilder() (func(row, values []float32), error) { return n
 // heads.
 type contributionsMode struct {
 	scoresMode
-	model   *model.Model
 	neurons bool
 	team    par.Team
 }
@@ -143,7 +193,7 @@ type contributionsMode struct {
 func (c contributionsMode) row() row {
 	r := row{
 		kind: artefact.KindDense, meanKind: artefact.KindMeans,
-		axes: []string{"H", "C", "O"}, shape: []int{c.config.Heads(), c.config.Neurons(), c.config.OutDim},
+		axes: []string{"H", "C", "O"}, shape: []int{c.pairs.Heads, c.pairs.Neurons, c.config.OutDim},
 	}
 	if c.neurons {
 		r.axes, r.shape = r.axes[1:], r.shape[1:]
@@ -152,7 +202,7 @@ func (c contributionsMode) row() row {
 }
 
 func (c contributionsMode) rowBuilder() (func(row, values []float32), error) {
-	ov, err := c.model.OV()
+	ov, err := c.pairs.OV()
 	if err != nil {
 		return nil, err
 	}

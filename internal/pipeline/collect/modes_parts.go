@@ -8,15 +8,13 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // headsMode keeps contributions summed over neurons.
 type headsMode struct {
 	scoresMode
-	model *model.Model
-	team  par.Team
+	team par.Team
 }
 
 func (h headsMode) row() row {
@@ -27,7 +25,7 @@ func (h headsMode) row() row {
 }
 
 func (h headsMode) rowBuilder() (func(row, values []float32), error) {
-	ov, err := h.model.OV()
+	ov, err := h.pairs.OV()
 	if err != nil {
 		return nil, err
 	}
@@ -37,16 +35,18 @@ func (h headsMode) rowBuilder() (func(row, values []float32), error) {
 // attentionMode keeps the attention of every token.
 type attentionMode struct{ config clip.Config }
 
-func (a attentionMode) tower(o *clip.ImageOptions) { o.AllAttention = true }
-func (a attentionMode) values() int                { return artefact.Product(a.row().shape) }
+func (a attentionMode) values() int { return artefact.Product(a.row().shape) }
 
 func (a attentionMode) label(i int) string {
 	T := a.config.Tokens()
 	return fmt.Sprintf("attention of h%d from token %d to %d", i/T/T, i/T%T, i%T)
 }
 
-func (a attentionMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
-	return t.Run(images, clip.Output{AllAttention: values})
+func (a attentionMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	o.AllAttention = true
+	return onResNet(ck, o, func(values []float32, t *clip.ResNetTower, images []float32) error {
+		return t.Run(images, clip.Output{AllAttention: values})
+	})
 }
 
 func (a attentionMode) row() row {
@@ -62,14 +62,18 @@ func (a attentionMode) rowBuilder() (func(row, values []float32), error) { retur
 // first.
 type activationsMode struct{ config clip.Config }
 
-func (a activationsMode) tower(o *clip.ImageOptions) { o.KeepBlocks = true }
-func (a activationsMode) values() int                { return a.config.Neurons() * a.config.Tokens() }
+func (a activationsMode) values() int { return a.config.Neurons() * a.config.Tokens() }
+
+func (a activationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	o.KeepBlocks = true
+	return onResNet(ck, o, a.compute)
+}
 
 func (a activationsMode) label(i int) string {
 	return fmt.Sprintf("activation of %s at token %d", unit.Neuron(i/a.config.Tokens()), i%a.config.Tokens())
 }
 
-func (a activationsMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (a activationsMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	C, T, B := a.config.Neurons(), a.config.Tokens(), len(values)/a.values()
 	last := make([]float32, B*(T-1)*C) // [B,T-1,C]
 	out := clip.Output{Blocks: make([][]float32, a.config.Layers[len(a.config.Layers)-1])}
@@ -111,11 +115,12 @@ type layer4Mode struct {
 	team   par.Team
 }
 
-func (l layer4Mode) tower(o *clip.ImageOptions) {
+func (l layer4Mode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	o.KeepBlocks = true
 	for i := range l.blocks {
 		o.Lenses = append(o.Lenses, i)
 	}
+	return onResNet(ck, o, l.compute)
 }
 
 func (l layer4Mode) values() int { return 2 * l.blocks * l.config.Tokens() }
@@ -125,7 +130,7 @@ func (l layer4Mode) label(i int) string {
 	return fmt.Sprintf("norm of block %d at token %d", i/T%l.blocks, i%T)
 }
 
-func (l layer4Mode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (l layer4Mode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	H, C, T, O := l.config.Heads(), l.config.Neurons(), l.config.Tokens(), l.config.OutDim
 	B := len(values) / l.values()
 	var out clip.Output
@@ -175,19 +180,18 @@ func (l layer4Mode) rowBuilder() (func(row, values []float32), error) {
 // lowrank.Extremes.
 type statisticsMode struct {
 	scoresMode
-	model *model.Model
-	team  par.Team
+	team par.Team
 }
 
 func (s statisticsMode) row() row {
 	return row{
 		kind: artefact.KindStatistics, file: artefact.FeaturesFile,
-		axes: []string{"O"}, shape: []int{s.config.OutDim}, factored: true,
+		axes: []string{"O"}, shape: []int{s.config.OutDim}, ov: s.pairs.OV,
 	}
 }
 
 func (s statisticsMode) rowBuilder() (func(row, values []float32), error) {
-	ov, err := s.model.OV()
+	ov, err := s.pairs.OV()
 	if err != nil {
 		return nil, err
 	}

@@ -23,11 +23,14 @@ type sinkDropsMode struct {
 	probe  *clip.SinkProbe // once there is a tower
 }
 
-func (s *sinkDropsMode) tower(*clip.ImageOptions) {}
-func (s *sinkDropsMode) values() int              { return s.config.Neurons() }
-func (s *sinkDropsMode) label(i int) string       { return "drop of " + unit.Neuron(i) }
+func (s *sinkDropsMode) values() int        { return s.config.Neurons() }
+func (s *sinkDropsMode) label(i int) string { return "drop of " + unit.Neuron(i) }
 
-func (s *sinkDropsMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (s *sinkDropsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	return onResNet(ck, o, s.compute)
+}
+
+func (s *sinkDropsMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	if s.probe == nil {
 		s.probe = t.NewSinkProbe()
 	}
@@ -63,7 +66,11 @@ func (s *sinkChangesMode) label(i int) string {
 	return "change of " + unit.Pair(i, s.config.Neurons())
 }
 
-func (s *sinkChangesMode) compute(values []float32, t *clip.ImageTower, images []float32) error {
+func (s *sinkChangesMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	return onResNet(ck, o, s.compute)
+}
+
+func (s *sinkChangesMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
 	ov := t.OV()
 	if s.norms == nil {
 		s.norms = ov.NewNorms(s.team)

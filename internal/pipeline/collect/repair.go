@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -98,6 +99,12 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	if from.Block != origin.LastBlock && from.Mode == ModeLens {
 		if o.Lens, err = strconv.Atoi(from.Block); err != nil {
 			return o, fmt.Errorf("%s: block %.20q, want a number", path, from.Block)
+		}
+	}
+	if t := from.Transformer; t != nil {
+		o.Details = model.Details{Heads: t.Heads, Activation: t.Activation}
+		if t.NeuronLayer >= 0 {
+			o.NeuronLayer = &t.NeuronLayer
 		}
 	}
 	if v.DataKind != "" {

@@ -34,12 +34,10 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	o := c.options
 	batch := min(o.BatchSize, chunk)
 	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads, Precision: o.Precision}
-	c.mode.tower(&options)
-	tower, err := clip.NewImageTower(c.model.Checkpoint, options)
+	running, err := c.mode.start(c.model.Checkpoint, options)
 	if err != nil {
 		return err
 	}
-	c.tower = tower
 	progress := c.say.Progress()
 	progress.Start(int64(len(items)), ui.Images, "collect")
 	defer progress.Done()
@@ -47,8 +45,8 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	// The feed does not see the interrupt, so that a chunk can be finished.
 	whole := context.WithoutCancel(ctx)
 	feed := source.NewFeed(whole, items, source.FeedOptions{
-		Side: tower.Config().ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
-		First: source.MeasureRounding(c.model.Checkpoint, tower, options, func(found *source.Rounding) { c.rounding = found }),
+		Side: c.model.Config.ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
+		First: source.MeasureRounding(c.model.Checkpoint, running.tower, running.options, func(found *source.Rounding) { c.rounding = found }),
 	}, c.say)
 	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
@@ -59,7 +57,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 			return hint.With(err, "what is finished is kept: run the same command again to resume")
 		}
 		n := min(chunk, len(items))
-		part, err := c.chunk(whole, feed, numbers[:n], values, func() { progress.Add(1) })
+		part, err := c.chunk(whole, feed, numbers[:n], running, values, func() { progress.Add(1) })
 		if err != nil {
 			return err
 		}
@@ -75,7 +73,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 
 // chunk fills values with those of the next images of a feed, of which it is given
 // the numbers.
-func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int, values []float32, progress func()) (of collected, err error) {
+func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int, running *started, values []float32, progress func()) (of collected, err error) {
 	each := c.mode.values()
 	err = feed.Next(ctx, len(numbers), source.Visitor{
 		Read: func(p source.Image) error {
@@ -86,7 +84,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 		Skip: func(s source.Skipped) { of.skipped = append(of.skipped, s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			dst := values[of.images*each:][:len(items)*each]
-			if err := c.mode.compute(dst, c.tower, pixels); err != nil {
+			if err := running.compute(dst, pixels); err != nil {
 				return err
 			}
 			if i := artefact.FirstNonFinite(dst); i >= 0 {

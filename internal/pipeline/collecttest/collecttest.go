@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -35,4 +36,14 @@ func GoldenStatistics(t testing.TB) collect.Options {
 	o := GoldenImages(t, "statistics")
 	o.StatsOnly, o.TopK = true, 20
 	return o
+}
+
+// GoldenViT are the options that collect the golden images through the golden vision
+// transformer, with the activation of the goldens in the folder gelu.
+func GoldenViT(t testing.TB, mode, file string) collect.Options {
+	return collect.Options{
+		Model: testutil.GoldenViT("vit_sd32.pt"), Details: model.Details{Heads: 4, Activation: "gelu"},
+		Data: dataset.Options{Kind: dataset.Images, Path: testutil.GoldenViT("images")}, Stride: 1,
+		BatchSize: 3, Threads: 2, Mode: mode, SavePath: filepath.Join(t.TempDir(), file),
+	}
 }

@@ -18,7 +18,7 @@ import (
 // factored or written out.
 type contributions interface {
 	images() int
-	units() []int // [H,C] for pairs, [C] for neurons
+	units() unit.Layered // [H,C] for pairs, [C] for neurons
 	outDim() int
 	rank() int // of a unit's centred contributions, at most
 	origin(SVDOptions) origin.Origin
@@ -78,11 +78,12 @@ func (f *factored) close() error                      { return f.Close() }
 func (f *factored) rank() int                         { return f.OV.Heads }
 func (f *factored) origin(o SVDOptions) origin.Origin { return svdOrigin(o, f.Artefact) }
 
-func (f *factored) units() []int {
+func (f *factored) units() unit.Layered {
+	u := unit.Layered{Shape: unit.Shape{f.OV.Heads, f.OV.Neurons}, Layers: artefact.LayersOf(f.Artefact)}
 	if f.neurons {
-		return []int{f.OV.Neurons}
+		u.Shape = u.Shape[1:]
 	}
-	return []int{f.OV.Heads, f.OV.Neurons}
+	return u
 }
 
 // neuronsPerGroup bounds the directions [H,U,O] that are written out at a time:
@@ -145,19 +146,15 @@ func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Sco
 
 // name gives a unit's failure the unit's label.
 func (f *factored) name(err error, first int) error {
-	return nameUnit(err, f.Path(), first, f.OV.Neurons, f.neurons)
+	return nameUnit(err, f.Path(), first, f.units())
 }
 
-func nameUnit(err error, path string, first, neurons int, perNeuron bool) error {
+func nameUnit(err error, path string, first int, units unit.Layered) error {
 	var failed *lowrank.UnitError
 	if !errors.As(err, &failed) {
 		return err
 	}
-	label := unit.Pair(first+failed.Unit, neurons)
-	if perNeuron {
-		label = unit.Neuron(first + failed.Unit)
-	}
-	return fmt.Errorf("%s: %s: %s", path, label, failed.Reason)
+	return fmt.Errorf("%s: %s: %s", path, units.Name(first+failed.Unit), failed.Reason)
 }
 
 // writtenOut are contributions in a dense file.
@@ -180,10 +177,12 @@ func openDense(o SVDOptions) (*writtenOut, error) {
 	return &writtenOut{d}, nil
 }
 
-func (d *writtenOut) images() int                       { return d.Images() }
-func (d *writtenOut) outDim() int                       { return d.OutDim() }
-func (d *writtenOut) rank() int                         { return min(d.Images(), d.OutDim()) }
-func (d *writtenOut) units() []int                      { return d.Units() }
+func (d *writtenOut) images() int { return d.Images() }
+func (d *writtenOut) outDim() int { return d.OutDim() }
+func (d *writtenOut) rank() int   { return min(d.Images(), d.OutDim()) }
+func (d *writtenOut) units() unit.Layered {
+	return unit.Layered{Shape: d.Units(), Layers: artefact.LayersOf(d.Artefact)}
+}
 func (d *writtenOut) origin(o SVDOptions) origin.Origin { return svdOrigin(o, d.Artefact) }
 func (d *writtenOut) close() error                      { return d.Close() }
 
@@ -191,7 +190,7 @@ func (d *writtenOut) close() error                      { return d.Close() }
 const denseBytes = 1 << 30
 
 func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
-	units, B, O := artefact.Product(d.units()), d.images(), d.outDim()
+	units, B, O := d.units().Count(), d.images(), d.outDim()
 	group := max(1, min(units, denseBytes/(4*B*O)))
 	rows := make([]float32, B*group*O)
 	team := par.NewTeam(o.Threads)
@@ -207,7 +206,7 @@ func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lo
 		}
 		r := lowrank.NewResult(n, O, B, o.TopK)
 		if err := lowrank.Dense(r, rows[:B*n*O], B, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
-			return nameUnit(err, d.Path, lo, d.Shape[len(d.Shape)-2], o.Neurons)
+			return nameUnit(err, d.Path, lo, d.units())
 		}
 		if err := done(lo, r); err != nil {
 			return err

@@ -88,6 +88,9 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
 		return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
 	}
+	if err := artefact.WantWhole(a); err != nil {
+		return nil, err
+	}
 	embeddings, images, err := embeddingsOf(a, o.Threads)
 	if err != nil {
 		return nil, err
@@ -191,7 +194,7 @@ func polysemanticities(ctx context.Context, o PolysemanticityOptions, neurons bo
 			return nil, 0, nil, err
 		}
 	}
-	shape, axes, mode, unit := src.units(), []string{"H", "C"}, "nh", ui.Pairs
+	shape, axes, mode, unit := src.units().Shape, []string{"H", "C"}, "nh", ui.Pairs
 	if neurons {
 		axes, mode, unit = axes[1:], "n", ui.Neurons
 	}

@@ -39,9 +39,9 @@ type SVDResult struct {
 	Images    int      `json:"images"`
 	TopK      int      `json:"top_k_pca"`
 	PC        int      `json:"pc_idx"`
-	Undecided int      `json:"signs_undecided"`      // units that the sign rule leaves open
-	Null      int      `json:"null"`                 // units without this principal direction
-	NullUnits []string `json:"null_units,omitempty"` // the first of them, such as h12n624
+	Undecided int      `json:"signs_undecided"`                   // units that the sign rule leaves open
+	Null      int      `json:"without_component"`                 // units without this principal direction
+	NullUnits []string `json:"units_without_component,omitempty"` // the first of them, such as h12n624
 	Paths     []string `json:"paths"`
 }
 
@@ -49,7 +49,7 @@ type SVDResult struct {
 const mostNullNamed = 100
 
 // nameNull names the units of r that have no direction.
-func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Shape) {
+func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Layered) {
 	for u, state := range r.State {
 		if state == lowrank.Null && len(s.NullUnits) < mostNullNamed {
 			s.NullUnits = append(s.NullUnits, units.Name(first+u))
@@ -92,7 +92,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
 	}
 	axes, units := []string{"H", "C"}, src.units()
-	result := &SVDResult{Unit: "pair", Units: artefact.Product(units), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
+	result := &SVDResult{Unit: "pair", Units: units.Count(), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
 	unit := ui.Pairs
 	if o.Neurons {
 		axes, result.Unit, unit = []string{"C"}, "neuron", ui.Neurons
@@ -101,7 +101,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		if path != "" {
 			result.Paths = append(result.Paths, path)
 		}
-		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units), last), origin)
+		return artefact.NewOutput(kind, path, append(slices.Clone(axes), axis), append(slices.Clone(units.Shape), last), origin)
 	}
 	origin := src.origin(o)
 	outputs := []artefact.Output{

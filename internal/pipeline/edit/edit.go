@@ -183,7 +183,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	m, ck := e.model, e.model.Checkpoint
-	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash}.Own()
+	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors}.Own()
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
 		e.from.Parents["checkpoint"] = before.Hash()
@@ -194,6 +194,9 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	}
 	means, err := e.means(ctx, chosen, mask)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
 	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
@@ -225,9 +228,6 @@ func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
 		return err
 	}
 	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
-	if err := e.Writer.MayReplace(e.SavePath, m.Kind, e.from); err != nil {
-		return err
-	}
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
 	r.SHA256, err = e.Writer.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })

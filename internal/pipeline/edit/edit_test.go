@@ -150,7 +150,7 @@ func look(t testing.TB, model string) images {
 		t.Fatal(err)
 	}
 	defer ck.Close()
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: 4, Threads: 2})
+	tower, err := clip.NewResNetTower(ck, clip.ImageOptions{Batch: 4, Threads: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

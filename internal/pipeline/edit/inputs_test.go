@@ -217,7 +217,7 @@ func TestManifest(t *testing.T) {
 	if b.FromSHA256 != a.SHA256 || a.SHA256 == a.FromSHA256 || b.SHA256 == a.SHA256 {
 		t.Errorf("hashes %s to %s, %s to %s", a.FromSHA256, a.SHA256, b.FromSHA256, b.SHA256)
 	}
-	info, err := model.Info(context.Background(), first)
+	info, err := model.Info(context.Background(), first, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestManifest(t *testing.T) {
 	}
 	data[len(data)-1] ^= 1
 	write(t, second, data)
-	info, err = model.Info(context.Background(), second)
+	info, err = model.Info(context.Background(), second, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]
 // facts are those of what was collected with this model from its last block, in the
 // precision of what was read before.
 func (e *editor) facts() artefact.Facts {
-	return artefact.Of(origin.Origin{Weights: e.model.Hash, Block: origin.LastBlock, Precision: e.precision})
+	return artefact.Of(origin.Origin{Weights: e.model.Hash, Tensors: e.model.Tensors, Block: origin.LastBlock, Precision: e.precision})
 }
 
 // read tells the origin what was read in a role; a is nil for another program's file.

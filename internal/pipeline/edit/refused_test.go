@@ -130,6 +130,7 @@ func TestReplaces(t *testing.T) {
 	dir := t.TempDir()
 	o := Options{Model: pipelinetest.TinyModel(), SavePath: filepath.Join(dir, "edited.pt"), Threads: 1, By: ByZero, Remove: []string{"n5"}}
 	first := run(t, o)
+	run(t, o) // the same again
 	o.Remove = []string{"n6"}
 	if _, err := Run(context.Background(), o, pipelinetest.Silent()); !errors.Is(err, cache.ErrStale) {
 		t.Errorf("a checkpoint of another edit: %v, want %v", err, cache.ErrStale)

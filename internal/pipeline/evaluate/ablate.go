@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -52,6 +53,14 @@ type AblateOptions struct {
 	// [H,C,O] of pairs, which also serve neurons; [C,O] of neurons; [C,T]
 	// of activations.
 	Means []string
+
+	// Instead, for the same modes, units by name that are taken out, or with Except all
+	// others.
+	Units  []string
+	Except bool
+
+	// Groups of images whose accuracies are given; no path: none.
+	Groups dataset.TableOptions
 
 	SinkDiffs string // .npy [B,C], the drop of attention to the sink without a neuron
 	TopSink   int    // so many neurons of largest mean drop are zeroed
@@ -103,7 +112,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 			return nil, fmt.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
 		}
 	}
-	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, o.Writer, "ablate", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
+	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, o.Writer, "ablate", o.ClassesPath, o.Data, o.Groups, o.FeaturesPath, from, o.Threads}, say)
 	if e == nil {
 		return nil, err
 	}
@@ -200,7 +209,24 @@ type chosenUnits struct {
 	keep []bool
 }
 
-// chooseUnits returns what the mask or each percentile keeps, and the artefact that
+// keptUnits returns which units stay where some are taken out by name, or with except all
+// others.
+func keptUnits(units unit.Shape, names []string, except bool) ([]bool, error) {
+	named, err := units.Find(names)
+	if err != nil {
+		return nil, err
+	}
+	keep := make([]bool, units.Count())
+	for u := range keep {
+		keep[u] = !except
+	}
+	for _, u := range named {
+		keep[u] = except
+	}
+	return keep, nil
+}
+
+// chooseUnits returns what the units' names, the mask or each percentile keeps, and the artefact that
 // says so, nil for another program's file.
 func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *cache.Artefact, error) {
 	src, o := a.src, a.AblateOptions
@@ -209,6 +235,13 @@ func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *ca
 		return chosenUnits{VariantScore{
 			Variant: mode, Percentile: percentile, Kept: n, Units: len(keep), KeptShare: float64(n) / float64(len(keep)),
 		}, keep}
+	}
+	if len(o.Units) > 0 {
+		keep, err := keptUnits(units, o.Units, o.Except)
+		if err != nil {
+			return nil, nil, err
+		}
+		return []chosenUnits{choose(keep, nil)}, nil, nil
 	}
 	if o.MaskPath != "" {
 		keep, mask, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units)
@@ -273,7 +306,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 func ablationFigure(e *Evaluation) plot.Figure {
 	f := plot.Figure{
 		Title: fmt.Sprintf("Zero-shot accuracy on %d images", e.Images),
-		X:     "units taken out: those below this percentile of strength (%)",
+		X:     "units kept, the strongest (% of all, logarithmic)", Shares: true,
 		Y:     "top-1 accuracy (%)",
 		Level: plot.Level{Name: "untouched model", Y: 100 * e.Baseline.Top1}, YRange: [2]float64{0, 100},
 	}
@@ -281,9 +314,9 @@ func ablationFigure(e *Evaluation) plot.Figure {
 	for _, mode := range AblateModes() {
 		c := plot.Curve{Name: names[mode]}
 		points := slices.DeleteFunc(slices.Clone(e.Variants), func(v VariantScore) bool { return v.Variant != mode || v.Percentile == nil })
-		slices.SortStableFunc(points, func(a, b VariantScore) int { return cmp.Compare(*a.Percentile, *b.Percentile) })
+		slices.SortStableFunc(points, func(a, b VariantScore) int { return cmp.Compare(a.KeptShare, b.KeptShare) })
 		for _, v := range points {
-			c.X, c.Y = append(c.X, *v.Percentile), append(c.Y, 100*v.Top1)
+			c.X, c.Y = append(c.X, 100*v.KeptShare), append(c.Y, 100*v.Top1)
 		}
 		if len(c.X) > 0 {
 			f.Curves = append(f.Curves, c)

@@ -231,7 +231,7 @@ func TestAblateCurve(t *testing.T) {
 			t.Errorf("variants %+v", r.Variants)
 		}
 		f := ablationFigure(&r.Evaluation)
-		if len(f.Curves) != 2 || !slices.Equal(f.Curves[1].X, []float64{0, 50, 90}) || f.Curves[0].Y[0] != f.Level.Y {
+		if len(f.Curves) != 2 || !slices.Equal(f.Curves[1].X, []float64{10.15625, 50, 100}) || f.Curves[0].Y[2] != f.Level.Y || !f.Shares {
 			t.Errorf("figure %+v", f)
 		}
 		if info, err := os.Stat(o.PlotPath); err != nil || info.Size() < 1000 {
@@ -324,7 +324,7 @@ func TestAblateOtherModel(t *testing.T) {
 	dir := t.TempDir()
 	scores := collecttest.Collect(t, collecttest.GoldenImages(t, "scores")).Path
 	other := collecttest.GoldenImages(t, "other")
-	other.Model = testutil.Golden("model/tiny_sd_fp32.pt") // the same weights in another file
+	other.Model = testutil.Golden("model/tiny_sd_bf16.pt") // rounded weights
 	in := func(name string) string { return filepath.Join(dir, name) }
 	if _, err := directions.SVD(context.Background(), directions.SVDOptions{CollectPath: collecttest.Collect(t, other).Path, TopK: 5, MeanPath: in("means.npy"), NormPath: in("norms.npy"), Threads: 1}, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)

@@ -24,7 +24,7 @@ type codedDirections struct {
 // openCodes reads sparse codes of a number of units, and the embeddings that
 // they are over.
 func openCodes(r artefact.Reader, path, textsPath string, by omp.Normalization, units, outDim int, of origin.Origin, team par.Team) (*codedDirections, error) {
-	texts, err := r.Embeddings(textsPath, artefact.OfModel(of.Weights), outDim)
+	texts, err := r.Embeddings(textsPath, artefact.OfModel(of), outDim)
 	if err != nil {
 		return nil, err
 	}

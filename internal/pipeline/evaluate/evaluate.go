@@ -40,9 +40,17 @@ type VariantScore struct {
 
 // Evaluation holds the results of all variants on the same images.
 type Evaluation struct {
-	Images       int              `json:"images"` // that were evaluated
-	Skipped      []source.Skipped `json:"skipped"`
-	Labelled     bool             `json:"labelled"` // else accuracies mean nothing
+	Images   int              `json:"images"` // that were evaluated
+	Skipped  []source.Skipped `json:"skipped"`
+	Labelled bool             `json:"labelled"` // else accuracies mean nothing
+
+	ImageNames []string `json:"image_names,omitempty"` // of labelled images, in the order of labels and predictions
+	Labels     []int    `json:"labels,omitempty"`      // their classes, from 0
+	ClassNames []string `json:"class_names,omitempty"` // by label and prediction; numbers where names are not known
+
+	Classes []PartScore `json:"classes,omitempty"` // accuracies on the images of each class that has some
+	Groups  []PartScore `json:"groups,omitempty"`  // on those of each group
+
 	Baseline     VariantScore     `json:"baseline"` // the untouched model
 	Variants     []VariantScore   `json:"variants"`
 	FeaturesPath string           `json:"features_path,omitempty"`
@@ -69,10 +77,11 @@ type workspace struct {
 type evaluateOptions struct {
 	artefacts    artefact.Reader
 	writer       artefact.Writer
-	stage        string          // in progress and manifests
-	classesPath  string          // class embeddings; empty: no accuracy
-	data         dataset.Options // what the labels are from
-	featuresPath string          // of what the variants' features are written to; may be empty
+	stage        string               // in progress and manifests
+	classesPath  string               // class embeddings; empty: no accuracy
+	data         dataset.Options      // what the labels are from
+	groups       dataset.TableOptions // of images; no path: none
+	featuresPath string               // of what the variants' features are written to; may be empty
 	origin       origin.Origin
 	threads      int
 }
@@ -103,6 +112,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	}
 	all := append([]variant{{VariantScore: VariantScore{Variant: "untouched"}, features: untouched}}, variants...)
 	team := par.NewTeam(o.threads)
+	e := &Evaluation{Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath}
 	kept := make([][]float32, len(all)) // features, if wanted
 	w := &workspace{team: team}
 	images := 0
@@ -136,6 +146,9 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 				kept[i] = append(kept[i], features...)
 			}
 		}
+		if judge != nil {
+			e.ImageNames, e.Labels = append(e.ImageNames, b.Names...), append(e.Labels, b.Labels...)
+		}
 		images += n
 		progress.Add(int64(n))
 		return nil
@@ -146,7 +159,8 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if images == 0 {
 		return nil, errors.New("none of the images could be read")
 	}
-	e := &Evaluation{Images: images, Skipped: append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...), Labelled: judge != nil, Variants: []VariantScore{}, FeaturesPath: o.featuresPath, Rounding: src.Rounding}
+	e.Images, e.Skipped = images, append(append([]source.Skipped{}, src.Skipped...), src.Unlisted...)
+	e.Rounding = src.Rounding
 	for i := range all {
 		v := all[i].VariantScore
 		v.Top1, v.Top5 = float64(v.Correct)/float64(images), float64(v.CorrectTop5)/float64(images)
@@ -154,6 +168,13 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 			e.Baseline = v
 		} else {
 			e.Variants = append(e.Variants, v)
+		}
+	}
+	if judge != nil {
+		e.ClassNames = judge.names
+		e.Classes = e.classScores()
+		if e.Groups, err = e.groupScores(o.groups); err != nil {
+			return nil, err
 		}
 	}
 	if o.featuresPath == "" {
@@ -177,10 +198,10 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.OV == nil || len(w.values) >= n*src.Neurons {
+	if src.OV == nil || len(w.values) >= n*src.OV.Inner() {
 		return
 	}
-	w.values = make([]float32, n*src.Neurons)
+	w.values = make([]float32, n*src.OV.Inner())
 	w.scores = make([]float32, n*src.Heads*src.Neurons)
 	w.mass = make([]float32, n*src.Heads)
 	if src.Tower != nil {
@@ -213,18 +234,23 @@ type classifier struct {
 	path    string
 	classes []float32 // [classes,O], unit vectors
 	number  int
+	names   []string // of the classes
 	logits  []float32
 }
 
 func newClassifier(ctx context.Context, o evaluateOptions, src *source.Source, say ui.Reporter) (*classifier, error) {
-	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin.Weights), src.OutDim)
+	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin), src.OutDim)
 	if err != nil {
 		return nil, err
 	}
 	if err := checkClasses(ctx, o.artefacts, e, o.data, say); err != nil {
 		return nil, err
 	}
-	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts}, nil
+	names, err := classNames(ctx, e, o.data)
+	if err != nil {
+		return nil, err
+	}
+	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts, names: names}, nil
 }
 
 // count adds to e what comes of features [B,O].

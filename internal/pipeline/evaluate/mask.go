@@ -21,6 +21,11 @@ type MaskOptions struct {
 	Percentile float64
 	SavePath   string
 	Writer     artefact.Writer
+
+	// Units are kept instead of the strongest, or with Except all others; norms then only
+	// say how many units there are.
+	Units  []string
+	Except bool
 }
 
 // MaskResult is what Mask wrote.
@@ -48,7 +53,15 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	decided := &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
 	kept, threshold := s.keep(o.Percentile)
+	if len(o.Units) > 0 {
+		if kept, err = keptUnits(s.shape, o.Units, !o.Except); err != nil {
+			return nil, err
+		}
+		o.Percentile, s.top, threshold = 0, 0, 0
+		decided = &origin.Mask{Units: cache.ListHash(o.Units), Except: o.Except}
+	}
 	from := origin.Origin{}
 	if s.norms != nil {
 		from = s.norms.Manifest.Origin.Derived("norms", s.norms.Hash())
@@ -56,7 +69,7 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 			from.Parents["contributions"] = parent // to tell whether means are of the same
 		}
 	}
-	from.Mode, from.Mask = o.Mode, &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
+	from.Mode, from.Mask = o.Mode, decided
 	if err := o.Writer.MayReplace(o.SavePath, artefact.KindMask, from); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/omp"
@@ -38,9 +39,9 @@ type ReconstructOptions struct {
 // ReconstructResult is the result of the reconstruction, its only variant.
 type ReconstructResult struct {
 	Evaluation
-	Unit       string `json:"unit"`       // pair or neuron
-	Directions int    `json:"directions"` // for each unit
-	Null       int    `json:"null"`       // directions that are zero, whose units keep their mean only
+	Unit       string `json:"unit"`            // pair or neuron
+	Directions int    `json:"directions"`      // for each unit
+	Null       int    `json:"zero_directions"` // directions that are zero, whose units keep their mean only
 }
 
 // Reconstruct measures zero-shot accuracy with features put together from the
@@ -72,7 +73,7 @@ func Reconstruct(ctx context.Context, o ReconstructOptions, say ui.Reporter) (*R
 		}
 	}
 	v := variant{VariantScore{Variant: r.name()}, features}
-	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, o.Writer, "reconstruct", o.ClassesPath, o.Data, o.FeaturesPath, from, o.Threads}, say)
+	e, err := evaluate(ctx, src, []variant{v}, evaluateOptions{o.Artefacts, o.Writer, "reconstruct", o.ClassesPath, o.Data, dataset.TableOptions{}, o.FeaturesPath, from, o.Threads}, say)
 	if e == nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func BenchmarkExplain(b *testing.B) {
 	defer ck.Close()
 	const images = 8
 	team := par.NewTeam(runtime.GOMAXPROCS(0))
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: images, Threads: team.Size()})
+	tower, err := clip.NewResNetTower(ck, clip.ImageOptions{Batch: images, Threads: team.Size()})
 	if err != nil {
 		b.Fatal(err)
 	}

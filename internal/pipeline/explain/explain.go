@@ -100,7 +100,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	defer m.Close()
 	m.Tell(say)
 	e := &explainer{o: &o, say: say, team: par.NewTeam(o.Threads), class: class, versus: versus}
-	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	ov, err := m.OV()
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	// Planned for more than one image, as for collecting, so that scores are the
 	// collection's to the last bit.
 	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: o.Threads, Precision: o.Precision}
-	if e.tower, err = clip.NewImageTower(m.Checkpoint, options); err != nil {
+	if e.tower, err = clip.NewResNetTower(m.Checkpoint, options); err != nil {
 		return nil, err
 	}
 	setup := &Setup{

@@ -24,7 +24,7 @@ type explainer struct {
 	o     *Options
 	say   ui.Reporter
 	team  par.Team
-	tower *clip.ImageTower
+	tower *clip.ResNetTower
 	texts []float32 // [classes,O], unit vectors
 	words *artefact.UnitWords
 	usual *usual

@@ -211,7 +211,7 @@ func TestMismatches(t *testing.T) {
 		"scores": func(o *Options) { o.ScoresPath = scores },
 		"means":  func(o *Options) { o.MeansPath = means },
 	} {
-		o := tinyOptions(testutil.Golden("model/tiny_sd_fp16.pt"), testutil.Golden("dataset"))
+		o := tinyOptions(testutil.Golden("model/tiny_sd_bf16.pt"), testutil.Golden("dataset"))
 		set(&o)
 		_, err := Run(t.Context(), o, Sink{}, pipelinetest.Silent())
 		if err == nil || !strings.Contains(err.Error(), "made with weights ") || !strings.Contains(err.Error(), "; this run uses ") {

@@ -23,7 +23,7 @@ type GraphResult struct {
 // DrawGraph packs a checkpoint's image tower for batches of the given size and draws
 // the graph of its operations to path, a .dot or .svg file. The graph is that of a
 // single thread: several have one each, for a part of the batch.
-func DrawGraph(model string, batch int, path string, store *cache.Store) (*GraphResult, error) {
+func DrawGraph(model string, d Details, batch int, path string, store *cache.Store) (*GraphResult, error) {
 	format, err := diagram.FormatOf(path)
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func DrawGraph(model string, batch int, path string, store *cache.Store) (*Graph
 	if err := canDrawGraph(path, format); err != nil {
 		return nil, err
 	}
-	ck, err := clip.Open(model)
+	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,14 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -18,16 +21,21 @@ type Summary struct {
 	Architecture string   `json:"architecture"` // a published name, or "custom"
 	Format       string   `json:"format"`
 	DTypes       []string `json:"dtypes"`
-	SHA256       string   `json:"sha256"`
+	SHA256       string   `json:"sha256"`         // of the file
+	Tensors      string   `json:"tensors_sha256"` // of the tensors, whatever the format
 	Parameters   int64    `json:"parameters"`
 
-	ImageSize int    `json:"image_size"`
-	Layers    [4]int `json:"layers"`
-	Width     int    `json:"width"`
-	Heads     int    `json:"heads"`   // H
-	Neurons   int    `json:"neurons"` // C
-	Tokens    int    `json:"tokens"`  // T
-	OutDim    int    `json:"out_dim"` // O
+	Family     string         `json:"family"`     // CLIP-ResNet or CLIP-ViT
+	Activation string         `json:"activation"` // in the blocks of transformers
+	ImageSize  int            `json:"image_size"`
+	PatchSize  int            `json:"patch_size,omitempty"` // of a vision transformer
+	Layers     []int          `json:"layers"`               // of each stage
+	Width      int            `json:"width"`
+	Heads      int            `json:"heads"`   // H
+	Neurons    int            `json:"neurons"` // C
+	Tokens     int            `json:"tokens"`  // T
+	OutDim     int            `json:"out_dim"` // O
+	ImageTower []clip.SizeRow `json:"-"`       // the sizes in words
 
 	ContextLength int `json:"context_length"`
 	VocabSize     int `json:"vocab_size"`
@@ -51,8 +59,8 @@ type Edited struct {
 
 // Info reads a checkpoint to its last byte, so that a model it describes is one
 // that the other stages can run.
-func Info(ctx context.Context, model string) (*Summary, error) {
-	ck, err := clip.Open(model)
+func Info(ctx context.Context, model string, d Details) (*Summary, error) {
+	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +68,7 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 	if err := ck.Verify(ctx); err != nil {
 		return nil, err
 	}
-	sum, err := ck.SHA256(ctx)
+	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +76,9 @@ func Info(ctx context.Context, model string) (*Summary, error) {
 	notes = append(ck.Notes(), notes...)
 	c := ck.Config
 	return &Summary{
-		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Parameters: ck.Parameters(),
-		ImageSize: c.ImageSize, Layers: c.Layers, Width: c.Width,
+		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
+		Family: c.Family(), Activation: clip.ActivationName(c.Activation), ImageTower: c.Describe(),
+		ImageSize: c.ImageSize, PatchSize: c.ViT.Patch, Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
 		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
@@ -95,11 +104,21 @@ func editsOf(path, hash string) (*Edited, []string) {
 	return &Edited{From: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: texts}, nil
 }
 
-// Model is an open checkpoint and its name in manifests.
+// Model is an open checkpoint and its names in manifests.
 type Model struct {
 	*clip.Checkpoint
-	Hash string
+	Hash    string // of the file
+	Tensors string // of the tensors, the same in every format
 }
+
+// Origin has the model's names as artefacts have them.
+func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
+
+// Details are what a checkpoint does not say; see clip.Details.
+type Details = clip.Details
+
+// Activations lists the activations that Details may name.
+func Activations() []string { return clip.Activations() }
 
 // Open opens a checkpoint and hashes it.
 func Open(ctx context.Context, path string) (*Model, error) {
@@ -107,12 +126,37 @@ func Open(ctx context.Context, path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum, err := ck.SHA256(ctx)
+	return hashed(ctx, ck)
+}
+
+// OpenWith opens a checkpoint of which more is known than its tensors say.
+func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
+	ck, err := clip.OpenWith(path, d)
+	if err != nil {
+		return nil, err
+	}
+	return hashed(ctx, ck)
+}
+
+// hashed is an open checkpoint with its hash.
+func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
+	sum, tensors, err := hashes(ctx, ck)
 	if err != nil {
 		ck.Close()
 		return nil, err
 	}
-	return &Model{ck, sum}, nil
+	return &Model{ck, sum, tensors}, nil
+}
+
+// hashes returns the hash of the file and that of its tensors, which are computed at the
+// same time so that the disk is read once.
+func hashes(ctx context.Context, ck *clip.Checkpoint) (file, tensors string, err error) {
+	var wg par.Group
+	var failed error
+	wg.Go(func() { file, failed = ck.SHA256(ctx) })
+	tensors, err = ck.TensorsSHA256(ctx)
+	wg.Wait()
+	return file, tensors, errors.Join(failed, err)
 }
 
 // Tell says what a user should know of how the file was read. Stages that open a
@@ -125,8 +169,8 @@ func (m *Model) Tell(say ui.Reporter) {
 
 // Plan packs a checkpoint's image tower for batches of the given size and says
 // how each layer is computed on this machine.
-func Plan(model string, batch, threads int) ([]clip.PlannedLayer, error) {
-	ck, err := clip.Open(model)
+func Plan(model string, d Details, batch, threads int) ([]clip.PlannedLayer, error) {
+	ck, err := clip.OpenWith(model, d)
 	if err != nil {
 		return nil, err
 	}
@@ -136,4 +180,16 @@ func Plan(model string, batch, threads int) ([]clip.PlannedLayer, error) {
 		return nil, err
 	}
 	return tower.Plan(), nil
+}
+
+// Transformer is what artefacts say of a vision transformer, whose pairs are those of the
+// neurons of a layer; -1 of none. It is nil of a ResNet.
+func (m *Model) Transformer(neuronLayer int) *origin.Transformer {
+	c := m.Config
+	if c.ViT == (clip.ViT{}) {
+		return nil
+	}
+	return &origin.Transformer{
+		Activation: clip.ActivationName(c.Activation), Heads: c.ViT.Heads, Layers: c.ViT.Layers, NeuronLayer: neuronLayer,
+	}
 }

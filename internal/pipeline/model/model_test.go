@@ -42,7 +42,7 @@ func TestTell(t *testing.T) {
 	if want := "note: " + path + ": " + pipelinetest.TwoModelsNote + "\n"; heard.String() != want {
 		t.Errorf("said %q, want %q", heard, want)
 	}
-	info, err := Info(t.Context(), path)
+	info, err := Info(t.Context(), path, Details{})
 	if err != nil || len(info.Notes) != 1 || info.Notes[0] != pipelinetest.TwoModelsNote {
 		t.Errorf("info: %+v, %v, want the note", info, err)
 	}

@@ -59,7 +59,7 @@ type TextOptions struct {
 // are.
 func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
 	if o.Path != "" {
-		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Hash).Texts(texts), m.Config.OutDim)
+		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Origin()).Texts(texts), m.Config.OutDim)
 		if err != nil {
 			return nil, err
 		}

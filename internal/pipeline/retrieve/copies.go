@@ -11,8 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 )
 
-// writeCopies writes the files of some images, empty ones aside, to the places
-// where they are wanted. It writes many at a time: for a single one, the disk
+// writeCopies writes the files of some images, empty ones aside, once to each of the
+// places where they are wanted. It writes many at a time: for a single one, the disk
 // takes as long to say that it is safe as for all of them.
 func writeCopies(store *cache.Store, images []int, files []bytes.Buffer, uses map[int][]*Hit) error {
 	var wg par.Group
@@ -22,9 +22,13 @@ func writeCopies(store *cache.Store, images []int, files []bytes.Buffer, uses ma
 		if files[i].Len() == 0 {
 			continue
 		}
+		places := map[string]bool{}
 		for _, t := range uses[image] {
+			places[t.Path] = true
+		}
+		for path := range places {
 			wg.Go(func() {
-				err := store.WriteFile(t.Path, func(w io.Writer) error {
+				err := store.WriteFile(path, func(w io.Writer) error {
 					_, err := w.Write(files[i].Bytes())
 					return err
 				})
@@ -57,7 +61,7 @@ func saveCanvas(store *cache.Store, path string, c *canvas.Canvas) error {
 	return store.WriteFile(path, func(w io.Writer) error { return c.WritePNG(w, retrieveMaker) })
 }
 
-// encode writes an image as copies have it.
+// encode writes an image, shrunk where it is larger than CopySide.
 func (d *renderer) encode(to io.Writer, img *imageprep.RGB) error {
 	if long := max(img.W, img.H); d.CopySide > 0 && long > d.CopySide {
 		w, h := max(1, img.W*d.CopySide/long), max(1, img.H*d.CopySide/long)

@@ -29,9 +29,10 @@ type renderer struct {
 	team  par.Team
 	data  *dataset.Dataset
 	paths map[string]string // of images' files, by name
-	tower *clip.ImageTower  // nil: no heat maps
+	tower *clip.ResNetTower // nil: no heat maps
 	model *model.Model      // of a tower that is not the source's, or nil
 
+	stored  map[int]bool    // images that are in the folder that all units share
 	failed  map[string]bool // images that could not be read
 	skipped []source.Skipped
 }
@@ -48,7 +49,7 @@ type shown struct {
 // newDrawing opens the images and, where the source has no tower and there is a
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
-	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), tower: src.Tower, failed: map[string]bool{}}
+	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), tower: src.Tower, stored: map[int]bool{}, failed: map[string]bool{}}
 	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
 		return nil, err
 	}
@@ -91,7 +92,7 @@ func (d *renderer) prepareAs(src *source.Source) error {
 // openTower makes the tower of the model, which must be that of the scores.
 func (d *renderer) openTower(src *source.Source) (err error) {
 	m := d.model
-	if err := sameWeights(d.Model, m.Hash, d.ScoresPath, src.Origin.Weights); err != nil {
+	if err := sameWeights(d.Model, m, d.ScoresPath, src.Origin); err != nil {
 		return err
 	}
 	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
@@ -103,7 +104,7 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 	}
 	// Planned as for collecting, so that its maps are those of the scores.
 	options := clip.ImageOptions{Batch: max(min(d.BatchSize, src.Images), 2), Threads: d.Threads, Precision: d.Precision}
-	d.tower, err = clip.NewImageTower(m.Checkpoint, options)
+	d.tower, err = clip.NewResNetTower(m.Checkpoint, options)
 	return err
 }
 
@@ -113,8 +114,8 @@ func (d *renderer) close() {
 	}
 }
 
-// draw writes, for every neuron, copies of the images that it and its pairs
-// are strongest on, and a sheet with the neuron's images and below them those
+// draw writes, for every neuron, the images that it and its pairs are strongest
+// on, and a sheet with the neuron's images and below them those
 // of its strongest pairs; where there is a model, also one with heat maps for
 // each of these units. It completes result with their paths, and returns the
 // images that could not be read.
@@ -193,12 +194,16 @@ func (d *renderer) neuron(ctx context.Context, n *Neuron, of int, progress ui.Pr
 	for i := range n.Units {
 		u := &n.Units[i]
 		folder := unitFolder(d.SaveDir, n.index, u.head)
-		if err := os.MkdirAll(folder, 0o777); err != nil {
-			return err
+		if d.Copies || i == 0 || d.tower != nil && i < len(onSheet) {
+			if err := os.MkdirAll(folder, 0o777); err != nil {
+				return err
+			}
 		}
 		for j := range u.Top {
 			t := &u.Top[j]
-			t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank, t.Image))
+			if t.Path = storedPath(d.SaveDir, t.Image, t.Name); d.Copies {
+				t.Path = filepath.Join(folder, fmt.Sprintf("%d_%d.png", t.Rank, t.Image))
+			}
 			uses[t.Image] = append(uses[t.Image], t)
 			if i < len(onSheet) {
 				sheet[t.Image] = &shown{}
@@ -257,7 +262,8 @@ func (d *renderer) tidy(n *Neuron) error {
 	return nil
 }
 
-// group reads some images, copies them, and fills in those on the sheet.
+// group reads some images, writes those that are not written yet, and fills in those on
+// the sheet.
 func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit, sheet map[int]*shown, neuron int) error {
 	read := make([]shown, len(images))
 	files := make([]bytes.Buffer, len(images)) // the copies
@@ -283,11 +289,18 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 					}
 				}
 			}
-			read[i].err = d.encode(&files[i], img)
+			if !d.stored[images[i]] {
+				read[i].err = d.encode(&files[i], img)
+			}
 		}
 	})
 	if err := writeCopies(d.Store, images, files, uses); err != nil {
 		return err
+	}
+	if !d.Copies {
+		for i, image := range images {
+			d.stored[image] = d.stored[image] || files[i].Len() > 0
+		}
 	}
 	for i, image := range images {
 		if err := ctx.Err(); err != nil {

@@ -46,7 +46,7 @@ func retrievedFiles(t testing.TB, dir string) map[string]string {
 // scores and with another number of threads, with the first.
 func TestRetrieveDraws(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenImages(), Pairs: []string{"h1n37", "h3n37"}, Top: 3, Threads: 1, SaveDir: dir, SheetHeads: 1}
+	o := Options{Options: goldenImages(), Pairs: []string{"h1n37", "h3n37"}, Top: 3, Threads: 1, SaveDir: dir, SheetHeads: 1, Copies: true}
 	n := retrieve(t, o).Neurons[0]
 	files := retrievedFiles(t, dir)
 	want := map[string]bool{"37/sheet.png": true, "37/heat.png": true}
@@ -101,7 +101,7 @@ func TestRetrieveDraws(t *testing.T) {
 // TestRetrieveReplaces holds that an earlier run's files go and others' stay.
 func TestRetrieveReplaces(t *testing.T) {
 	dir := t.TempDir()
-	o := Options{Options: goldenImages(), Pairs: []string{"h1n37"}, Top: 5, Threads: 2, SaveDir: dir}
+	o := Options{Options: goldenImages(), Pairs: []string{"h1n37"}, Top: 5, Threads: 2, SaveDir: dir, Copies: true}
 	retrieve(t, o)
 	notes := filepath.Join(dir, "37", "notes.txt")
 	if err := os.WriteFile(notes, []byte("mine"), 0o666); err != nil {

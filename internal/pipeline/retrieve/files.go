@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -16,17 +17,35 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 )
 
-// The files in a neuron's folder, DIR/624, are copies of its strongest images,
-// RANK_ROW.png, their heat maps, and the sheet; its pairs have folders of their
-// own below, 624_HEAD. Each file says who made it, so that nothing else is ever
-// replaced.
+// The files in a neuron's folder, DIR/624, are its sheet and its heat maps; its pairs
+// have folders of their own below, 624_HEAD. The images are in DIR/images, ROW_NAME.png,
+// each once for all units; or, with copies, in the units' folders, RANK_ROW.png. Each
+// file says who made it, so that nothing else is ever replaced.
 const (
 	retrieveMaker = "clipnh retrieve"
 	sheetFile     = "sheet.png"
 	heatFile      = "heat.png"
+	storedFolder  = "images"
 )
 
-var copyName = regexp.MustCompile(`^\d+_\d+\.png$`)
+var (
+	copyName   = regexp.MustCompile(`^\d+_\d+\.png$`)
+	storedName = regexp.MustCompile(`^\d+_.*\.png$`)
+)
+
+// storedPath is where an image is stored for all units: by its row in the scores, which no
+// other image has, and by what its file is called, as far as every file system takes that.
+func storedPath(dir string, row int, name string) string {
+	const longest = 60 // bytes
+	name = filepath.Base(name)
+	stem := []byte(strings.TrimSuffix(name, filepath.Ext(name)))
+	for i, c := range stem {
+		if c != '-' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			stem[i] = '_'
+		}
+	}
+	return filepath.Join(dir, storedFolder, fmt.Sprintf("%d_%s.png", row, stem[:min(len(stem), longest)]))
+}
 
 func neuronFolder(dir string, neuron int) string { return filepath.Join(dir, strconv.Itoa(neuron)) }
 
@@ -41,23 +60,30 @@ func unitFolder(dir string, neuron, head int) string {
 
 // canRetrieveInto fails where something that is not ours lies where copies or
 // sheets of the neurons would.
-func canRetrieveInto(dir string, asked []askedNeuron) error {
+func canRetrieveInto(dir string, copies bool, asked []askedNeuron) error {
 	if err := artefact.MakeFolders(filepath.Join(dir, sheetFile)); err != nil {
 		return err
 	}
 	for _, a := range asked {
 		for _, head := range append([]int{wholeNeuron}, a.heads...) {
-			if _, err := ourImages(unitFolder(dir, a.index, head)); err != nil {
+			if _, err := ourImages(unitFolder(dir, a.index, head), copyName); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
+	if copies {
+		return nil
+	}
+	stored := filepath.Join(dir, storedFolder)
+	if _, err := ourImages(stored, storedName); err != nil {
+		return err
+	}
+	return artefact.MakeFolders(filepath.Join(stored, sheetFile))
 }
 
-// ourImages lists the copies and sheets in a folder, if there is one. One by
-// another hand is an error.
-func ourImages(folder string) ([]string, error) {
+// ourImages lists the images of some names and the sheets in a folder, if there is one.
+// One by another hand is an error.
+func ourImages(folder string, names *regexp.Regexp) ([]string, error) {
 	entries, err := os.ReadDir(folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -67,7 +93,7 @@ func ourImages(folder string) ([]string, error) {
 	}
 	var ours []string
 	for _, e := range entries {
-		if name := e.Name(); !copyName.MatchString(name) && name != sheetFile && name != heatFile {
+		if name := e.Name(); !names.MatchString(name) && name != sheetFile && name != heatFile {
 			continue
 		}
 		path := filepath.Join(folder, e.Name())
@@ -86,7 +112,7 @@ func ourImages(folder string) ([]string, error) {
 // removeOlder removes from a folder what an earlier run put there and this one
 // did not, so that what lies there belongs together.
 func removeOlder(folder string, written []string) error {
-	ours, err := ourImages(folder)
+	ours, err := ourImages(folder, copyName)
 	if err != nil {
 		return err
 	}

@@ -31,17 +31,19 @@ type Options struct {
 	Pairs   []string // names such as h12n624, each with its neuron
 
 	// Texts stand for the TextPairs pairs whose principal direction is closest.
-	Texts      []string
-	TextPairs  int
-	PCsPath    string // .npy [H,C,O]
-	Vocab      string
-	Templates  []textlist.Template
-	Top        int    // images of a unit
-	SaveDir    string // for copies and sheets; may be empty
-	Store      *cache.Store
-	CopySide   int // copies are shrunk to so many pixels a side; 0: not
-	SheetHeads int // pairs of a neuron on its sheet, the strongest
-	Threads    int
+	Texts       []string
+	TextPairs   int
+	WeighByNorm bool   // of near pairs, the largest products of cosine and norm come first
+	PCsPath     string // .npy [H,C,O]
+	Vocab       string
+	Templates   []textlist.Template
+	Top         int    // images of a unit
+	SaveDir     string // for sheets and images; may be empty
+	Store       *cache.Store
+	Copies      bool // a copy of each image for each unit, as the reference's, in place of one for all
+	CopySide    int  // images are shrunk to so many pixels a side; 0: not
+	SheetHeads  int  // pairs of a neuron on its sheet, the strongest
+	Threads     int
 
 	coding.WordsOptions // what directions are made of
 }
@@ -60,6 +62,7 @@ type FoundPair struct {
 	Text   string  `json:"text"`
 	Pair   string  `json:"pair"`
 	Cosine float64 `json:"cosine"`
+	Norm   float32 `json:"norm"` // the largest of its contribution to an image
 }
 
 // Neuron is a neuron's own strongest images, and those of its pairs.
@@ -98,7 +101,7 @@ type Hit struct {
 // summed over heads; nothing is centred, and bias shares are part of it. Of
 // equal norms the earlier image comes first.
 //
-// With a SaveDir, it copies these images and draws them on sheets; see draw.
+// With a SaveDir, it stores these images and draws them on sheets; see draw.
 // An image that cannot be read is named and left out. A result that comes with an error
 // is whole, and lacks only the paths of what could not be drawn.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
@@ -114,11 +117,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	found, err := o.find(ctx, src.Origin, src.Tower == nil, say)
+	near, err := o.find(ctx, src.Origin, src.Tower == nil, say)
 	if err != nil {
 		return nil, err
 	}
-	asked, err := o.asked(src, found)
+	asked, err := o.asked(src, near)
 	if err != nil {
 		return nil, err
 	}
@@ -132,11 +135,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer d.close()
-		if err := canRetrieveInto(o.SaveDir, asked); err != nil {
+		if err := canRetrieveInto(o.SaveDir, o.Copies, asked); err != nil {
 			return nil, err
 		}
 	}
-	result := &Result{Found: found, Skipped: []source.Skipped{}}
+	result := &Result{Skipped: []source.Skipped{}}
 	r := newRanking(src, asked, o.Top, o.Threads)
 	if err := r.run(ctx, say); err != nil {
 		return nil, err
@@ -144,6 +147,13 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	result.Rounding = src.Rounding
 	result.Images, result.Skipped = r.seen, append(append(result.Skipped, src.Skipped...), src.Unlisted...)
 	result.Neurons = r.result()
+	if len(near) > 0 {
+		result.Found = o.choose(near, result.Neurons, say)
+		if asked, err = o.asked(src, result.Found); err != nil {
+			return nil, err
+		}
+		result.Neurons = only(result.Neurons, asked)
+	}
 	for _, n := range result.Neurons {
 		for i := range n.Units {
 			u := &n.Units[i]
@@ -188,7 +198,8 @@ func (r *Result) forgetMissing() {
 	}
 }
 
-// find returns the pairs that stand for the texts, closest first. of is what the
+// find returns the pairs closest to each text, from which choose takes those that stand for
+// it. of is what the
 // images are looked at with, as far as it is known; tell says how the checkpoint
 // is read, if nobody did.
 func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.Reporter) ([]FoundPair, error) {
@@ -203,10 +214,10 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	if tell {
 		m.Tell(say)
 	}
-	if err := sameWeights(o.Model, m.Hash, o.ScoresPath, of.Weights); err != nil {
+	if err := sameWeights(o.Model, m, o.ScoresPath, of); err != nil {
 		return nil, err
 	}
-	of.Weights = m.Hash
+	of = of.WithWeights(m.Origin())
 	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
 	if err != nil {
 		return nil, err
@@ -220,14 +231,14 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	if err != nil {
 		return nil, err
 	}
-	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs, par.NewTeam(o.Threads))
+	nearest, err := pcs.Nearest(ctx, texts, o.TextPairs*nearPairs, par.NewTeam(o.Threads))
 	if err != nil {
 		return nil, err
 	}
 	var found []FoundPair
 	for i := range nearest {
 		for _, p := range artefact.Pairs(nearest[i], m.Config.Neurons()) {
-			found = append(found, FoundPair{o.Texts[i], p.Name(), p.Cosine})
+			found = append(found, FoundPair{Text: o.Texts[i], Pair: p.Name(), Cosine: p.Cosine})
 		}
 	}
 	return found, nil
@@ -235,11 +246,11 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 
 // sameWeights fails where a model is not the one that scores are of. Those of
 // another program do not say.
-func sameWeights(model, weights, scoresPath, of string) error {
-	if of == "" || of == weights {
+func sameWeights(path string, m *model.Model, scoresPath string, of origin.Origin) error {
+	if of.Weights == "" || of.SameWeights(m.Origin()) {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of, model, weights)
+	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, path, m.Hash)
 	return hint.With(err, "give the {model} that it was made with")
 }
 

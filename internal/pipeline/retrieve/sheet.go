@@ -3,9 +3,11 @@ package retrieve
 import (
 	"fmt"
 	"image"
+	"path"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // Measures of sheets, in pixels.
@@ -105,15 +107,24 @@ func (g *grid) caption(box image.Rectangle, lines ...string) {
 	}
 }
 
+// nameLines are the name of an image: its folder, which is often its class, and its file.
+func (g *grid) nameLines(name string) []string {
+	folder, file := path.Split(name)
+	if folder == "" {
+		return []string{g.small.CutMiddle(file, thumbSide)}
+	}
+	return []string{g.small.CutMiddle(folder, thumbSide), g.small.CutMiddle(file, thumbSide)}
+}
+
 func normCaption(t Hit) string { return fmt.Sprintf("norm %#.4g", t.Norm) }
 
 // contactSheet draws the strongest images of a neuron, and below them those of
 // its strongest pairs.
 func contactSheet(neuron string, units []Unit, images map[int]*shown, of int) *canvas.Canvas {
 	f := newFonts()
-	row := thumbSide + 5 + 2*(f.small.Height()+1) + 2*cellGap
-	text := fmt.Sprintf("Of %d images those that each unit contributes most to, by the norm of its contribution, bias share included. "+
-		"Images are shown as the model sees them.", of)
+	row := thumbSide + 5 + 3*(f.small.Height()+1) + 2*cellGap // the folder, the file, the norm
+	text := fmt.Sprintf("Of %s those that each unit contributes most to, by the norm of its contribution, bias share included. "+
+		"Images are shown as the model sees them.", ui.Images.Count(int64(of)))
 	if slices.ContainsFunc(units, func(u Unit) bool { return len(u.Words) > 0 }) {
 		text += " Words are what a unit's direction is made of, with their coefficients."
 	}
@@ -130,7 +141,7 @@ func contactSheet(neuron string, units []Unit, images map[int]*shown, of int) *c
 		for j, t := range u.Top {
 			box := g.cell(i, j)
 			g.place(box, images[t.Image].crop, images[t.Image].err)
-			g.caption(box, g.small.CutMiddle(t.Name, thumbSide), normCaption(t))
+			g.caption(box, append(g.nameLines(t.Name), normCaption(t))...)
 		}
 	}
 	return g.Canvas
@@ -144,11 +155,11 @@ var heatLines = [3]string{"activation", "attention", "product"}
 func heatSheet(u Unit, images map[int]*shown, locations int) *canvas.Canvas {
 	const lineGap = 8
 	f := newFonts()
-	below := 5 + f.small.Height() + 1 + 8 // an image: its caption
+	below := 5 + 2*(f.small.Height()+1) + 8 // an image: its caption
 	row := thumbSide + below + len(heatLines)*(thumbSide+lineGap) + 2*cellGap
 	g := newGrid(u.Unit+": heat maps", "Below each image, over its locations: the neuron's activation; the attention of the head, or for a neuron "+
 		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "+
-		"The colours of a line reach from 0 to its 99th percentile.", []Unit{u}, row)
+		"The colours of a row reach from 0, which leaves the image as it is, to its 99th percentile.", []Unit{u}, row)
 	g.head(0, u, 5)
 	var lines [3][][]float32 // by image; empty where it could not be read
 	for _, t := range u.Top {
@@ -163,7 +174,7 @@ func heatSheet(u Unit, images map[int]*shown, locations int) *canvas.Canvas {
 	for j, t := range u.Top {
 		s, box := images[t.Image], g.cell(0, j)
 		g.place(box, s.crop, s.err)
-		g.caption(box, g.small.CutMiddle(t.Name, thumbSide))
+		g.caption(box, g.nameLines(t.Name)...)
 	}
 	for line, name := range heatLines {
 		y := thumbSide + below + line*(thumbSide+lineGap)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -60,8 +61,8 @@ func (in *inputs) readCodes(path string) (*artefact.Codes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if shape := codes.Units(); shape != nil && !slices.Equal(shape, in.pcs.Units) {
-		return nil, fmt.Errorf("%s: codes of %ss, want %ss, as the components are of", path, shape.Kind(), in.pcs.Units.Kind())
+	if units := codes.Units(); units.Shape != nil && !slices.Equal(units.Shape, in.pcs.Units.Shape) {
+		return nil, fmt.Errorf("%s: codes of %ss, want %ss, as the components are of", path, units.Kind(), in.pcs.Units.Kind())
 	}
 	if err := codes.Want(in.pcs.Units.Count(), len(in.Words)); err != nil {
 		return nil, err
@@ -83,9 +84,13 @@ const otherUnits = 256
 // compute computes codes of the units that are asked for, and of others where these
 // are few.
 func (in *inputs) compute(ctx context.Context, way Way, say ui.Reporter) (*description, error) {
+	collected := in.CollectPath
+	if way.Method != describe.TextSpan {
+		collected = "" // another of the ways reads it
+	}
 	c, err := coding.Open(coding.Options{
 		Artefacts: in.Artefacts, PCsPath: in.PCsPath, EmbeddingsPath: in.EmbeddingsPath, Words: in.Words, WordsPath: in.WordsPath,
-		Method: way.Method, Normalize: way.Normalize, Components: in.Components, CollectPath: in.CollectPath, Threads: in.Threads,
+		Method: way.Method, Normalize: way.Normalize, Components: in.Components, CollectPath: collected, Threads: in.Threads,
 	})
 	if err != nil {
 		return nil, err

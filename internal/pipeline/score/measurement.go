@@ -265,6 +265,6 @@ func (m *measurement) save() error {
 	if err != nil {
 		return err
 	}
-	shape := append(slices.Clone([]int(m.pcs.Units)), savedMeasures)
+	shape := append(slices.Clone([]int(m.pcs.Units.Shape)), savedMeasures)
 	return m.Writer.SaveFloat32(artefact.KindWordScores, m.SavePath, append(m.pcs.Units.Axes(), "V"), shape, values, from)
 }

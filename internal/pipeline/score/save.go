@@ -28,7 +28,7 @@ func (m *measurement) origin(d *description) (origin.Origin, error) {
 	if d.way != nil {
 		o.Code = &origin.Code{Components: m.Components, Normalize: d.way.Normalize.String(), Method: d.way.Method.String(), Units: "all", Neurons: units.Neurons()}
 		if units.IsPairs() {
-			o.Code.Heads = units[0]
+			o.Code.Heads = units.Shape[0]
 		}
 	}
 	if o.Code != nil && len(m.Units) > 0 {

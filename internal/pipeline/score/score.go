@@ -212,6 +212,9 @@ func (o Options) open(say ui.Reporter) (*inputs, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := artefact.WantWhole(s.Artefact); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	in := &inputs{Options: o, scores: s, team: par.NewTeam(o.Threads)}
 	if err := in.openOthers(say); err != nil {
 		return nil, errors.Join(err, in.close())
@@ -240,14 +243,14 @@ func (in *inputs) openOthers(say ui.Reporter) error {
 	if !in.pcs.Units.IsPairs() {
 		want = want[1:]
 	}
-	if !slices.Equal(in.pcs.Units, want) || in.pcs.OutDim != ov.OutDim {
+	if !slices.Equal(in.pcs.Units.Shape, want) || in.pcs.OutDim != ov.OutDim {
 		return fmt.Errorf("%s: shape %s, want %s as the scores have it", in.PCsPath,
-			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
+			npy.ShapeString(append(slices.Clone([]int(in.pcs.Units.Shape)), in.pcs.OutDim)), npy.ShapeString(append(want, ov.OutDim)))
 	}
 	if parent := artefact.OriginOf(in.pcs.Artefact).Parents["contributions"]; parent != "" && parent == s.Hash() {
 		say.Warn("%s: the components were computed from these images: scores of other images say more of the words", in.ScoresPath)
 	}
-	facts := artefact.OfModel(from.Weights).Texts(in.Words)
+	facts := artefact.OfModel(from).Texts(in.Words)
 	if in.words, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, ov.OutDim); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func BenchmarkSegment(b *testing.B) {
 	for i := range img.Pix {
 		img.Pix[i] = byte(i * i >> 7)
 	}
-	bare, err := clip.NewImageTower(m.Checkpoint, clip.ImageOptions{Batch: 1, Threads: threads})
+	bare, err := clip.NewResNetTower(m.Checkpoint, clip.ImageOptions{Batch: 1, Threads: threads})
 	if err != nil {
 		b.Fatal(err)
 	}

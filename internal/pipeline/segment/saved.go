@@ -47,7 +47,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		classes[i] = o.Setup.Classes[c][0]
 	}
 	from := origin.Origin{
-		Model: m.Config.Name(), Weights: m.Hash, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
+		Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
 		Mode:   strings.Join(o.methodNames(), ","),
 		Images: source.ImagesOrigin(o.Setup.Name, scenes, 0, o.Images),
 		Segment: &origin.Segment{
@@ -70,7 +70,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 			return from, err
 		}
 	}
-	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Hash).Texts(words), o.Vocab, o.Templates)
+	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Origin()).Texts(words), o.Vocab, o.Templates)
 }
 
 func (o *Options) methodNames() []string {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
-	"math"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
@@ -77,65 +76,6 @@ type Output struct {
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
 	Store    *cache.Store
-}
-
-// Result is the result of a segmentation.
-type Result struct {
-	Config   string           `json:"config,omitempty"`
-	Images   int              `json:"images"` // that were segmented
-	Scenes   int              `json:"scenes"` // that were to be
-	Skipped  []source.Skipped `json:"skipped"`
-	Rounding *source.Rounding `json:"precision_error,omitempty"` // of the first window, in reduced precision
-	Classes  []string         `json:"classes"`
-	Queries  int              `json:"queries"`           // words in all classes
-	K        int              `json:"k,omitempty"`       // pairs of each query
-	Windows  int              `json:"windows"`           // that went through the tower
-	Sizes    []WindowSize     `json:"window_sizes"`      // theirs
-	Files    []string         `json:"files,omitempty"`   // that were drawn or saved
-	Methods  []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares   []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
-
-	Path     string `json:"path,omitempty"` // where the counts are
-	Complete bool   `json:"already_complete,omitempty"`
-	Measured bool   `json:"-"` // all scenes were segmented, whatever could be written
-}
-
-// WindowSize is a size that windows had, in pixels, after padding.
-type WindowSize struct {
-	Width        int  `json:"width"`
-	Height       int  `json:"height"`
-	Interpolated bool `json:"position_embedding_interpolated"` // since it is not the model's size
-}
-
-// MethodScores is how good a method was. Measures are 0 to 1, and nil where
-// there is no value.
-type MethodScores struct {
-	Method        string       `json:"method"`
-	MIoU          *float64     `json:"miou"`
-	PixelAccuracy *float64     `json:"pixel_accuracy"`
-	MeanAccuracy  *float64     `json:"mean_accuracy"`
-	Classes       []ClassScore `json:"classes"`
-}
-
-// ClassScore is how good a method was at a class.
-type ClassScore struct {
-	Name     string   `json:"name"`
-	Pixels   int64    `json:"pixels"` // in truth
-	IoU      *float64 `json:"iou"`
-	Accuracy *float64 `json:"accuracy"`
-}
-
-// MethodShares is how much of an image each class has, by a method, the
-// largest first and none that has nothing.
-type MethodShares struct {
-	Method  string       `json:"method"`
-	Classes []ClassShare `json:"classes"`
-}
-
-// ClassShare is the share of a class, 0 to 1.
-type ClassShare struct {
-	Name  string  `json:"name"`
-	Share float64 `json:"share"`
 }
 
 // Run labels every pixel of an image, or of the scenes of a data set, with
@@ -268,8 +208,8 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
 	o.warnNoBackground(say)
-	if o.ShowDir != "" {
-		s.colours = canvas.Palette(len(o.Setup.Classes))
+	if o.ShowDir != "" || o.SaveDir != "" {
+		s.colours = canvas.NamedPalette(result.Classes)
 	}
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	s.class, result.Queries = class, len(words)
@@ -394,12 +334,4 @@ func (s *segmenter) noteSize(t *sizedTower) {
 	if size.Interpolated {
 		s.say.Note("windows of %dx%d pixels: the model's are %dx%d, so the position embedding is interpolated", size.Width, size.Height, side, side)
 	}
-}
-
-// orNil returns a pointer to v, nil if it is NaN.
-func orNil(v float64) *float64 {
-	if math.IsNaN(v) {
-		return nil
-	}
-	return &v
 }

@@ -6,6 +6,8 @@ import (
 	"image/color"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
@@ -57,7 +59,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	}
 	if s.o.SaveDir != "" {
 		for m, labels := range given {
-			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, segmentMaker) })
+			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
 			if err != nil {
 				return files, err
 			}
@@ -79,15 +81,16 @@ const (
 
 // A panel is an image and what stands above it.
 type panel struct {
-	title string
-	image canvas.Image
+	title  string
+	shares string // of the classes in the pixels; empty for the image itself
+	image  canvas.Image
 }
 
 // sheet draws the image, its true labels and those of each method, and a
 // legend of the classes that occur.
 func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	colours, unlabelled := s.colours, false
-	panels := []panel{{sc.name, canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
+	panels := []panel{{sc.name, "", canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
 	occurs := make([]bool, len(colours))
 	add := func(title string, labels []uint16) {
 		pix := make([]byte, len(sc.image.Pix))
@@ -101,7 +104,8 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 			}
 			tint(pix[3*i:3*i+3], sc.image.Pix[3*i:3*i+3], colour)
 		}
-		panels = append(panels, panel{title, canvas.Image{Pix: pix, W: sc.width, H: sc.height}})
+		outline(pix, labels, sc.width)
+		panels = append(panels, panel{title, s.shareText(labels), canvas.Image{Pix: pix, W: sc.width, H: sc.height}})
 	}
 	if sc.truth != nil {
 		add("true labels", sc.truth)
@@ -111,7 +115,7 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	}
 	var entries []canvas.Entry
 	for c, there := range occurs {
-		if there {
+		if there || len(occurs) <= fullLegend {
 			entries = append(entries, canvas.Entry{Colour: colours[c], Text: s.result.Classes[c]})
 		}
 	}
@@ -119,6 +123,43 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 		entries = append(entries, canvas.Entry{Colour: canvas.Faint, Text: "not labelled"})
 	}
 	return layPanels(panels, entries)
+}
+
+// fullLegend is how many classes a legend lists also where they do not occur.
+const fullLegend = 24
+
+// shareText lists the classes of labels with their share of the pixels, the largest first.
+func (s *segmenter) shareText(labels []uint16) string {
+	counts := make([]int, len(s.result.Classes))
+	for _, label := range labels {
+		if int(label) < len(counts) {
+			counts[label]++
+		}
+	}
+	order := make([]int, len(counts))
+	for c := range order {
+		order[c] = c
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return counts[b] - counts[a] })
+	var parts []string
+	for _, c := range order {
+		if 200*counts[c] >= len(labels) { // less would be 0 %
+			parts = append(parts, fmt.Sprintf("%s %.0f %%", s.result.Classes[c], 100*float64(counts[c])/float64(len(labels))))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// outline darkens the pixels at which a label meets another to the right or below, so that
+// regions of like colours stay apart.
+func outline(pix []byte, labels []uint16, width int) {
+	for i, label := range labels {
+		right := i%width+1 < width && labels[i+1] != label
+		below := i+width < len(labels) && labels[i+width] != label
+		if right || below {
+			pix[3*i], pix[3*i+1], pix[3*i+2] = pix[3*i]/3, pix[3*i+1]/3, pix[3*i+2]/3
+		}
+	}
 }
 
 // tint mixes a colour into a pixel's brightness, so that shapes show through it.
@@ -146,7 +187,7 @@ func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	w = max(w, panelSide/3)
 	columns := min(len(panels), panelColumns)
 	rows := (len(panels) + columns - 1) / columns
-	line := bold.Height() + panelGap/2
+	line := bold.Height() + font.Height() + panelGap/2
 	width := panelGap + columns*(w+panelGap)
 	legend := canvas.NewLegend(font, entries, width-2*panelGap)
 	below := panelGap + rows*(line+h+panelGap)
@@ -154,6 +195,7 @@ func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	for i, p := range panels {
 		at := image.Pt(panelGap+i%columns*(w+panelGap), panelGap+i/columns*(line+h+panelGap))
 		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
+		sheet.Text(font, at.Add(image.Pt(0, bold.Height())), font.Cut(p.shares, w), canvas.Grey)
 		sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
 	}
 	sheet.Legend(legend, image.Pt(panelGap, below))

@@ -2,6 +2,7 @@ package segment
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/heat"
@@ -67,12 +68,21 @@ func (t *tally) shares(method int) []ClassShare {
 	for _, n := range counts {
 		total += n
 	}
-	var shares []ClassShare
+	if total == 0 {
+		return nil
+	}
+	shares := make([]ClassShare, classes)
 	for c, n := range counts {
-		if n > 0 {
-			shares = append(shares, ClassShare{t.result.Classes[c], float64(n) / float64(total)})
-		}
+		shares[c] = ClassShare{t.result.Classes[c], float64(n) / float64(total)}
 	}
 	slices.SortStableFunc(shares, func(a, b ClassShare) int { return cmp.Compare(b.Share, a.Share) })
 	return shares
+}
+
+// orNil returns a pointer to v, nil if it is NaN.
+func orNil(v float64) *float64 {
+	if math.IsNaN(v) {
+		return nil
+	}
+	return &v
 }

@@ -77,6 +77,9 @@ func (o *Options) usesPairs() bool {
 
 // components opens those of the model's pairs; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
+	if err := m.RequireResNet(); err != nil {
+		return nil, err
+	}
 	if !o.usesPairs() {
 		return nil, nil
 	}
@@ -86,7 +89,7 @@ func (o *Options) components(m *model.Model) (*artefact.Components, error) {
 // componentFacts are what components must be of: the model's last block, or the one
 // whose maps the neurons give.
 func (o *Options) componentFacts(m *model.Model) artefact.Facts {
-	want := origin.Origin{Weights: m.Hash, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	want := origin.Origin{Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
 	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
 			want.Block = a.Manifest.Origin.Block

@@ -13,7 +13,7 @@ import (
 // towers are image towers for windows of several sizes that share their weights.
 type towers struct {
 	checkpoint *clip.Checkpoint
-	packed     *clip.ImageTower
+	packed     *clip.ResNetTower
 	sized      []*sizedTower // the one used last comes first
 	conv       int           // block of the last stage whose map counts
 	lens       bool          // whether the attention pool is run on another block's map
@@ -56,7 +56,7 @@ func newTowers(m *model.Model, o *Options) (*towers, error) {
 	if sim != blocks-1 {
 		t.lens, t.needs.Lenses = true, []int{sim}
 	}
-	t.packed, err = clip.NewImageTower(m.Checkpoint, t.needs)
+	t.packed, err = clip.NewResNetTower(m.Checkpoint, t.needs)
 	return t, err
 }
 
@@ -74,7 +74,7 @@ func blockIndex(flag string, index, blocks int) (int, error) {
 
 // sizedTower is a tower for windows of one size, and what it says of a window.
 type sizedTower struct {
-	*clip.ImageTower
+	*clip.ResNetTower
 	image  []float32 // [3,h,w], normalised
 	out    clip.Output
 	window heat.Window // on the memory of out
@@ -94,7 +94,7 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sizedTower{ImageTower: tower, image: make([]float32, 3*h*w)}
+	s := &sizedTower{ResNetTower: tower, image: make([]float32, 3*h*w)}
 	c := tower.Config()
 	T, C := tower.Tokens(), c.Neurons()
 	s.window.Rows, s.window.Cols = tower.Grid()
@@ -125,7 +125,7 @@ func (s *sizedTower) run() error { return s.Run(s.image, s.out) }
 // rounding is how far reduced precision moves what a tower says of its image.
 func (t *towers) rounding(of *sizedTower) (*source.Rounding, error) {
 	exact := clip.ImageOptions{Batch: t.needs.Batch, Threads: t.needs.Threads}
-	packed, err := clip.NewImageTower(t.checkpoint, exact)
+	packed, err := clip.NewResNetTower(t.checkpoint, exact)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (t *towers) rounding(of *sizedTower) (*source.Rounding, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := source.CompareTowers(of.ImageTower, reference, of.image)
+	r, err := source.CompareTowers(of.ResNetTower, reference, of.image)
 	if err == nil {
 		r.Precision = source.PrecisionOf(t.needs.Precision)
 	}

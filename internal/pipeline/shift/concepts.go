@@ -1,7 +1,6 @@
 package shift
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -53,7 +53,10 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	if units := pcs.Units.Count(); o.K > units {
 		say.Note("{k} %d: the model has %d pairs, so each concept takes all of them", o.K, units)
 	}
-	weights := cmp.Or(src.Origin.Weights, artefact.OriginOf(pcs.Artefact).Weights)
+	weights := src.Origin
+	if weights.Weights == "" {
+		weights = artefact.OriginOf(pcs.Artefact)
+	}
 	var texts []float32
 	if o.EmbeddingsPath != "" {
 		texts, err = conceptRows(o, weights, src.OutDim)
@@ -75,7 +78,7 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 }
 
 // conceptRows reads the concepts' embeddings, [concepts,O].
-func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error) {
+func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32, error) {
 	listed, from := o.Texts, o.TextsPath
 	if listed == nil {
 		listed, from = o.Concepts, "the concepts"
@@ -108,7 +111,7 @@ func conceptRows(o ConceptOptions, weights string, outDim int) ([]float32, error
 
 // embedConcepts embeds the concepts with the model whose weights are known, if
 // they are. told is whether the user has been told of the model.
-func embedConcepts(ctx context.Context, o ConceptOptions, weights string, told bool, threads int, say ui.Reporter) ([]float32, error) {
+func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin, told bool, threads int, say ui.Reporter) ([]float32, error) {
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
 		return nil, err
@@ -117,8 +120,8 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights string, told b
 	if !told {
 		m.Tell(say)
 	}
-	if weights != "" && m.Hash != weights {
-		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights)
+	if weights.Weights != "" && !weights.SameWeights(m.Origin()) {
+		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights.Weights)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)

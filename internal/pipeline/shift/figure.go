@@ -22,7 +22,7 @@ func fitsFigure(path string, concepts int) error {
 	return nil
 }
 
-// figure draws two curves for each concept: its mean ratio by group, and the true
+// figure draws two panels for each concept: its mean ratio by group, and below it the true
 // share of its label.
 func (r *Result) figure() plot.Panels {
 	var keys []string
@@ -33,7 +33,11 @@ func (r *Result) figure() plot.Panels {
 	}
 	keys, numbers := trend.SortGroups(keys)
 	f := plot.Panels{
-		Title: "Concepts by " + r.Grouping, X: r.Grouping, Left: "mean ratio", Right: "true share (%)", At: numbers,
+		Title: "Concepts by " + r.Grouping, X: r.Grouping, At: numbers,
+		Caption: []string{
+			"mean ratio: norm of the sum of the concept's pairs over the norm of the feature, mean of the images of a " + r.Grouping,
+			"true share: of these images, those that have the label",
+		},
 		NoteMeaning: fmt.Sprintf("small figures: images, where fewer than %d", fewImages),
 	}
 	if numbers == nil {
@@ -43,21 +47,22 @@ func (r *Result) figure() plot.Panels {
 		}
 	}
 	for _, c := range r.Concepts {
-		p := plot.Panel{Title: c.title(), Left: gaps(len(keys)), Notes: make([]string, len(keys))}
-		if c.Label != "" {
-			p.Right = gaps(len(keys))
-		}
+		p := plot.Panel{Title: c.title(), Y: "mean ratio", Values: gaps(len(keys)), Notes: make([]string, len(keys))}
+		truth := plot.Panel{Y: "true share (%)", Values: gaps(len(keys)), Style: 1}
 		for _, g := range c.Groups {
 			at := slices.Index(keys, g.Group)
-			p.Left[at] = g.MeanRatio
-			if p.Right != nil {
-				p.Right[at] = 100 * *g.Fraction
+			p.Values[at] = g.MeanRatio
+			if c.Label != "" {
+				truth.Values[at] = 100 * *g.Fraction
 			}
 			if g.Images < fewImages {
 				p.Notes[at] = fmt.Sprint(g.Images)
 			}
 		}
 		f.Panels = append(f.Panels, p)
+		if c.Label != "" {
+			f.Panels = append(f.Panels, truth)
+		}
 	}
 	return f
 }

@@ -74,7 +74,7 @@ func TestWatch(t *testing.T) {
 }
 
 // TestWatchHalves compares two halves of one collection: no pair counts as changed,
-// though the strongest of all pairs differ by more than their intervals.
+// though those that differ most have intervals without zero.
 func TestWatchHalves(t *testing.T) {
 	s, shape := pipelinetest.ReadGolden(t, "s.npy")
 	row := shape[1] * shape[2]

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -17,7 +18,8 @@ import (
 // measurement is what is found of a unit while the images are read in order.
 type measurement struct {
 	scores       *artefact.Scores
-	head, neuron int // head is wholeNeuron of a neuron
+	units        unit.Layered // [H,C]
+	head, neuron int          // head is wholeNeuron of a neuron
 	team         par.Team
 
 	ofNeuron *decomp.NeuronNorms
@@ -40,8 +42,8 @@ func (s *sums) add(norm float64, image int) {
 	}
 }
 
-func newMeasurement(s *artefact.Scores, head, neuron int, team par.Team) *measurement {
-	m := &measurement{scores: s, head: head, neuron: neuron, team: team, ofNeuron: s.OV.NeuronNorms(neuron, team), heads: make([]sums, s.OV.Heads)}
+func newMeasurement(s *artefact.Scores, units unit.Layered, head, neuron int, team par.Team) *measurement {
+	m := &measurement{scores: s, units: units, head: head, neuron: neuron, team: team, ofNeuron: s.OV.NeuronNorms(neuron, team), heads: make([]sums, s.OV.Heads)}
 	if head != wholeNeuron {
 		m.ofHead, m.neurons = s.OV.HeadNorms(head, team), make([]sums, s.OV.Neurons)
 	}
@@ -138,10 +140,10 @@ func (m *measurement) result(name string, names []string, top, beside int) *Resu
 	middle := (B - k) / 2
 	r.Strongest, r.Median, r.Weakest = m.hits(order, 0, k, names), m.hits(order, middle, middle+k, names), m.hits(order, B-k, B, names)
 
-	pairs := unit.Shape{m.scores.OV.Heads, C}
-	r.Beside = []Group{group(unit.Neuron(m.neuron), m.heads, m.head, beside, names, pairs, func(h int) int { return h*C + m.neuron })}
+	r.Beside = []Group{group(m.units.Layers.Neuron(m.neuron), m.heads, m.head, beside, names, m.units, func(h int) int { return h*C + m.neuron })}
 	if m.head != wholeNeuron {
-		r.Beside = append(r.Beside, group(fmt.Sprintf("h%d", m.head), m.neurons, m.neuron, beside, names, pairs, func(n int) int { return m.head*C + n }))
+		head, _, _ := strings.Cut(m.units.Name(m.head*C+m.neuron), "n")
+		r.Beside = append(r.Beside, group(head, m.neurons, m.neuron, beside, names, m.units, func(n int) int { return m.head*C + n }))
 	}
 	return r
 }
@@ -163,7 +165,7 @@ func (m *measurement) hits(order []int, lo, hi int, names []string) []Hit {
 
 // group lists the strongest of some pairs and, after them, the one at own, if there is one
 // and it is not among them.
-func group(of string, all []sums, own, most int, names []string, pairs unit.Shape, pair func(i int) int) Group {
+func group(of string, all []sums, own, most int, names []string, pairs unit.Layered, pair func(i int) int) Group {
 	order := make([]int, len(all))
 	for i := range order {
 		order[i] = i

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/par"
@@ -60,7 +61,7 @@ type Hit struct {
 // Group is the pairs of the same neuron, or of the same head: all are counted, and the
 // strongest listed, and the one that is shown.
 type Group struct {
-	Of    string `json:"of"`    // what they share: n149, or h3
+	Of    string `json:"of"`    // what they share: n149, or h3 (l9n149 and l10h3 of a vision transformer)
 	Count int    `json:"count"` // the unit itself included
 	Units []Unit `json:"units"` // by descending mean norm; of equal ones the first unit comes first
 }
@@ -92,7 +93,8 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 }
 
 func (o Options) run(ctx context.Context, s *artefact.Scores, say ui.Reporter) (*Result, error) {
-	head, neuron, err := parse(o.Unit, unit.Shape{s.OV.Heads, s.OV.Neurons})
+	units := unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)}
+	head, neuron, err := parse(o.Unit, units)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.ScoresPath, err)
 	}
@@ -103,12 +105,12 @@ func (o Options) run(ctx context.Context, s *artefact.Scores, say ui.Reporter) (
 	if s.Images == 0 {
 		return nil, fmt.Errorf("%s: scores of no image", o.ScoresPath)
 	}
-	words, err := coding.OpenWords(o.Artefacts, o.WordsOptions, unit.Shape{s.OV.Heads, s.OV.Neurons}, artefact.DerivedFrom(s.Artefact), o.PCsPath, o.Threads)
+	words, err := coding.OpenWords(o.Artefacts, o.WordsOptions, units.Shape, artefact.DerivedFrom(s.Artefact), o.PCsPath, o.Threads)
 	if err != nil {
 		return nil, err
 	}
 	defer words.Close()
-	m := newMeasurement(s, head, neuron, par.NewTeam(o.Threads))
+	m := newMeasurement(s, units, head, neuron, par.NewTeam(o.Threads))
 	if err := m.run(ctx, say); err != nil {
 		return nil, err
 	}
@@ -120,15 +122,16 @@ func (o Options) run(ctx context.Context, s *artefact.Scores, say ui.Reporter) (
 const wholeNeuron = -1
 
 // parse reads the name of a unit. The head of a neuron is wholeNeuron.
-func parse(name string, shape unit.Shape) (head, neuron int, err error) {
-	found, err := shape.Find([]string{name})
+func parse(name string, pairs unit.Layered) (head, neuron int, err error) {
+	found, err := pairs.Find([]string{name})
 	if err != nil {
 		return 0, 0, err
 	}
-	if neurons, err := shape[1:].Find([]string{name}); err == nil {
-		return wholeNeuron, neurons[0], nil
+	head, neuron = found[0]/pairs.Neurons(), found[0]%pairs.Neurons()
+	if !strings.Contains(name, "h") { // all pairs of the neuron were found
+		head = wholeNeuron
 	}
-	return found[0] / shape.Neurons(), found[0] % shape.Neurons(), nil
+	return head, neuron, nil
 }
 
 // describe adds the words of the unit and of those beside it.

@@ -35,6 +35,10 @@ func openDense(ctx context.Context, o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := artefact.WantWhole(d.Artefact); err != nil {
+		d.Close()
+		return nil, err
+	}
 	units, r := d.Units(), &denseReader{Dense: d}
 	src := &Source{
 		Images: d.Images(), Neurons: units[len(units)-1], OutDim: d.OutDim(), Origin: artefact.DerivedFrom(d.Artefact), reader: r,

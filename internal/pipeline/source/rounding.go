@@ -14,7 +14,7 @@ import (
 type Rounding struct {
 	Precision string  `json:"precision"`
 	Images    int     `json:"images"`
-	Scores    float64 `json:"scores"`   // of pairs
+	Scores    float64 `json:"scores"`   // of pairs; 0 where none were computed
 	Features  float64 `json:"features"` // of images
 }
 
@@ -23,6 +23,9 @@ func (r *Rounding) String() string {
 	images := "first image"
 	if r.Images > 1 {
 		images = fmt.Sprintf("first %d images", r.Images)
+	}
+	if r.Scores == 0 { // none were computed
+		return fmt.Sprintf("%s: on the %s, features differ from float32 by up to %.2g %% of the largest", r.Precision, images, 100*r.Features)
 	}
 	return fmt.Sprintf("%s: on the %s, scores differ from float32 by up to %.2g %% of the largest, features by up to %.2g %%",
 		r.Precision, images, 100*r.Scores, 100*r.Features)
@@ -35,13 +38,12 @@ const roundingImages = 8
 // MeasureRounding returns a function for FeedOptions.First that hands over the Rounding
 // of a tower of checkpoint ck with options o; nil if its products are float32's. It
 // packs the weights a second time for as long as it runs.
-func MeasureRounding(ck *clip.Checkpoint, tower *clip.ImageTower, o clip.ImageOptions, keep func(*Rounding)) func(pixels []float32) error {
+func MeasureRounding(ck *clip.Checkpoint, tower clip.ImageTower, o clip.ImageOptions, keep func(*Rounding)) func(pixels []float32) error {
 	if o.Precision == kernel.Float32 {
 		return nil
 	}
 	return func(pixels []float32) error {
-		side := tower.Config().ImageSize
-		pixels = pixels[:min(len(pixels), roundingImages*3*side*side)]
+		pixels = pixels[:min(len(pixels), roundingImages*tower.ImageLen())]
 		exact := o
 		exact.Precision, exact.Batch = kernel.Float32, min(o.Batch, roundingImages)
 		reference, err := clip.NewImageTower(ck, exact)
@@ -59,13 +61,14 @@ func MeasureRounding(ck *clip.Checkpoint, tower *clip.ImageTower, o clip.ImageOp
 
 // CompareTowers runs two towers for images of one size on the same pixels [B,3,h,w], and
 // returns how far the first is from the second.
-func CompareTowers(reduced, exact *clip.ImageTower, pixels []float32) (*Rounding, error) {
-	c := reduced.Config()
-	h, w := reduced.Grid()
-	n := len(pixels) / (3 * h * w * 32 * 32)
+func CompareTowers(reduced, exact clip.ImageTower, pixels []float32) (*Rounding, error) {
+	n := len(pixels) / reduced.ImageLen()
 	var out [2]clip.Output
-	for i, tower := range []*clip.ImageTower{reduced, exact} {
-		out[i] = clip.Output{Scores: make([]float32, n*c.Heads()*c.Neurons()), Features: make([]float32, n*c.OutDim)}
+	for i, tower := range []clip.ImageTower{reduced, exact} {
+		out[i].Features = make([]float32, n*tower.Config().OutDim)
+		if scores := tower.ScoresLen(); scores > 0 {
+			out[i].Scores = make([]float32, n*scores)
+		}
 		if err := tower.Run(pixels, out[i]); err != nil {
 			return nil, err
 		}

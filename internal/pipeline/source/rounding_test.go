@@ -44,7 +44,7 @@ func TestMeasureRounding(t *testing.T) {
 	}
 	var want [2][2]float64 // of scores and features: the largest difference, and value
 	var out [2]clip.Output
-	for i, of := range []*clip.ImageTower{tower, reference} {
+	for i, of := range []clip.ImageTower{tower, reference} {
 		out[i] = clip.Output{Scores: make([]float32, roundingImages*c.Heads()*c.Neurons()), Features: make([]float32, roundingImages*c.OutDim)}
 		if err := of.Run(pixels[:roundingImages*3*c.ImageSize*c.ImageSize], out[i]); err != nil {
 			t.Fatal(err)

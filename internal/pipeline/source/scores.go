@@ -22,7 +22,7 @@ type factored struct {
 // of makes f those of a batch, and returns it.
 func (f *factored) of(scores []float32, images int) *factored {
 	f.scores, f.images = scores, images
-	if n := images * f.ov.Neurons; len(f.values) < n {
+	if n := images * f.ov.Inner(); len(f.values) < n {
 		f.values = make([]float32, n)
 	}
 	return f
@@ -53,7 +53,9 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 		return nil, err
 	}
 	r := &scoresReader{Scores: s}
-	r.names, err = s.Names()
+	if err = artefact.WantWhole(s.Artefact); err == nil {
+		r.names, err = s.Names()
+	}
 	if err == nil && o.Data.Path != "" {
 		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Path())
 	}

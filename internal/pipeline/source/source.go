@@ -76,11 +76,11 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
-	OV      *decomp.OV       // nil of a dense file
-	Tower   *clip.ImageTower // of a model only
-	Items   []dataset.Item   // its images
-	sizes   []int64          // of their files when they were listed
-	Skipped []Skipped        // known after Each
+	OV      *decomp.OV        // nil of a dense file
+	Tower   *clip.ResNetTower // of a model only
+	Items   []dataset.Item    // its images
+	sizes   []int64           // of their files when they were listed
+	Skipped []Skipped         // known after Each
 
 	// Read is called for each of Items that was read, skipped ones included, in
 	// their order and before the batch that it is in, with the checksum of its

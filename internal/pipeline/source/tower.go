@@ -13,7 +13,7 @@ import (
 // towerReader sends images through a model's tower.
 type towerReader struct {
 	model   *model.Model
-	tower   *clip.ImageTower
+	tower   *clip.ResNetTower
 	how     clip.ImageOptions // of the tower
 	options Options
 	threads int
@@ -36,7 +36,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	// Planned for more than one image, whatever the batch: its size never
 	// changes a result.
 	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision}
-	tower, err := clip.NewImageTower(m.Checkpoint, options)
+	tower, err := clip.NewResNetTower(m.Checkpoint, options)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -45,7 +45,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 	return &Source{
 		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
 		Origin: origin.Origin{
-			Model: c.Name(), Weights: m.Hash, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
+			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
 		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},

@@ -141,7 +141,7 @@ func finitePacked(path, kind string) error {
 			}
 		}
 	case ".pt":
-		return artefact.CheckTensor(path)
+		return artefact.CheckTensorFile(path)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 // EmbedOptions says what to embed with what.
 type EmbedOptions struct {
 	Model, Vocab string
+	Details      model.Details
 	Texts        []string            // class names, or words
 	Templates    []textlist.Template // none: the texts as they are
 	SavePath     string              // IsEmbeddings
@@ -43,7 +44,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindEmbeddings); err != nil {
 		return nil, err
 	}
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func Embed(ctx context.Context, o EmbedOptions, say ui.Reporter) (*EmbedResult, 
 	if err != nil {
 		return nil, err
 	}
-	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Texts: cache.ListHash(o.Texts), Prompts: prompts}
+	from := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Transformer: m.Transformer(-1), Texts: cache.ListHash(o.Texts), Prompts: prompts}
 	if len(strings.Join(o.Texts, "")) <= origin.MaxTextList {
 		from.TextList = o.Texts
 	}

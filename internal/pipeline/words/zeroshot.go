@@ -20,9 +20,9 @@ func StrongestPairs(ctx context.Context, r artefact.Reader, pcsPath, textsPath s
 	}
 	defer pcs.Close()
 	if !pcs.Units.IsPairs() {
-		return nil, fmt.Errorf("%s: shape %s, want [H,C,O]", pcsPath, npy.ShapeString(append(slices.Clone(pcs.Units), pcs.OutDim)))
+		return nil, fmt.Errorf("%s: shape %s, want [H,C,O]", pcsPath, npy.ShapeString(append(slices.Clone(pcs.Units.Shape), pcs.OutDim)))
 	}
-	texts, err := r.UnitEmbeddings(textsPath, artefact.OfModel(artefact.OriginOf(pcs.Artefact).Weights), pcs.OutDim)
+	texts, err := r.UnitEmbeddings(textsPath, artefact.OfModel(artefact.OriginOf(pcs.Artefact)), pcs.OutDim)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// printShort prints what the demo found on one screen: what agrees, what is strongest, one
+// figure explained, and where the rest is.
+func (r *demoResult) printShort(dir string, p *ui.Printer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%d commands took a small CLIP apart. What they found, beside what an\n", len(demoSteps))
+	b.WriteString("independent PyTorch implementation found:\n\n")
+	t := ui.NewTable(ui.Left("measured"), ui.Right("here"), ui.Right("expected"))
+	percent := func(name string, here, expected float64) {
+		t.Row(name, fmt.Sprintf("%.2f %%", 100*here), fmt.Sprintf("%.2f %%", 100*expected))
+	}
+	percent("zero-shot accuracy, features summed from pairs", r.ZeroShot.Top1, r.ExpectedZeroShot)
+	for _, v := range r.Reconstruction {
+		percent("the same, "+v.Variant, v.Top1, v.Expected)
+	}
+	for _, f := range r.Segmentation {
+		percent("segmentation by "+f.Name+", mIoU", f.Value, f.Expected)
+	}
+	for _, f := range r.Shift {
+		t.Row(fmt.Sprintf("%q over images, correlation with its label", f.Name), fmt.Sprintf("%.4f", f.Value), fmt.Sprintf("%.4f", f.Expected))
+	}
+	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
+		return err
+	}
+	b.Reset()
+	b.WriteString("\nPairs that stand for a word, by the cosine of the word with their component:\n\n")
+	t = ui.NewTable(ui.Left("word"), ui.Left("closest pair"), ui.Right("cosine"), ui.Left("its component in words"))
+	for _, c := range r.Concepts {
+		var words []string
+		for _, term := range c.Terms[:min(3, len(c.Terms))] {
+			words = append(words, term.Word)
+		}
+		t.Row(c.Word, c.Pairs[0].Name(), fmt.Sprintf("%.4f", c.Pairs[0].Cosine), strings.Join(words, ", "))
+	}
+	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
+		return err
+	}
+	b.Reset()
+	a := r.strongest()
+	fmt.Fprintf(&b, "\nThe strongest finding: with all but the strongest %g %% of the pairs replaced by\n"+
+		"their means, %.1f %% of the images are still classified right; with the\n"+
+		"strongest %g %% of the neurons, %.1f %%. A pair is the finer unit.\n", 100-a.Percentile, 100*a.Pairs, 100-a.Percentile, 100*a.Neurons)
+	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
+	fmt.Fprintf(&b, "\nLook first at %s\n"+
+		"The top row has the images on which neuron 498 is strongest, each row below\n"+
+		"those of its pair with one head. The words on the left are what the pair's\n"+
+		"component is made of. Where rows differ, heads read different things from one\n"+
+		"neuron. The other figures:\n\n", at("retrieved/498/sheet.png"))
+	for _, image := range demoImages {
+		if image.path != "retrieved/498/sheet.png" {
+			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+23, at(image.path), image.what)
+		}
+	}
+	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))
+	return p.Text(b.String())
+}
+
+// strongest is the point of the ablation curves at which pairs keep most more than neurons.
+func (r *demoResult) strongest() demoAblation {
+	best := demoAblation{Pairs: math.Inf(-1)}
+	for _, a := range r.Ablation {
+		if a.Pairs-a.Neurons > best.Pairs-best.Neurons {
+			best = a
+		}
+	}
+	return best
+}

@@ -1,0 +1,223 @@
+package clip
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// vitRounding is what float32 explains of the golden vision transformer's values, whose
+// largest are compared: a tower of 5 layers.
+const vitRounding = 1e-5
+
+// vitCheckpoints are the golden vision transformer's files: the same values in every
+// form.
+var vitCheckpoints = []string{"vit_sd32.pt", "vit_sd16.pt", "vit_openclip.pt"}
+
+func openViT(t testing.TB, file, activation string) *Checkpoint {
+	t.Helper()
+	ck, err := OpenWith(testutil.GoldenViT(file), Details{Heads: 4, Activation: activation})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ck.Close() })
+	return ck
+}
+
+func goldenViT(t testing.TB, name string) ([]float32, []int) {
+	t.Helper()
+	data, shape, err := npy.ReadFloat32(testutil.GoldenViT(name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, shape
+}
+
+// vitOutput has room for everything that a tower of the golden model gives for n images.
+func vitOutput(c Config, n, layer int) Output {
+	v, T, O := c.ViT, c.Tokens(), c.OutDim
+	out := Output{
+		Features: make([]float32, n*O), Tokens: make([]float32, n*T*v.Width), Attention: make([]float32, n*v.Layers*v.Heads*T),
+		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
+		Scores: make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+	}
+	for range v.Layers {
+		out.Blocks = append(out.Blocks, make([]float32, n*T*v.Width))
+	}
+	return out
+}
+
+// everything are the options for all of them.
+func everything(batch, threads, layer int) ImageOptions {
+	return ImageOptions{
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, NeuronLayer: layer,
+	}
+}
+
+// TestViT compares every value of the golden vision transformer in forward order, for both
+// activations, each form of checkpoint and each family of kernels.
+func TestViT(t *testing.T) {
+	const layer = 2
+	for _, activation := range Activations() {
+		for _, file := range vitCheckpoints {
+			for _, level := range cpu.Supported() {
+				t.Run(fmt.Sprintf("%s/%s/%v", activation, file, level), func(t *testing.T) {
+					defer cpu.Force(level)()
+					ck := openViT(t, file, activation)
+					tw, err := NewImageTower(ck, everything(4, 2, layer))
+					if err != nil {
+						t.Fatal(err)
+					}
+					images, shape := goldenViT(t, "images.npy")
+					n, c := shape[0], ck.Config
+					out := vitOutput(c, n, layer)
+					if err := tw.Run(images, out); err != nil {
+						t.Fatal(err)
+					}
+					compare := func(what string, got []float32) {
+						t.Helper()
+						want, _ := goldenViT(t, activation+"/"+what+".npy")
+						if err := testutil.Far(got, want, vitRounding); err != nil {
+							t.Errorf("%s: %v", what, err)
+						}
+					}
+					compare("pre", out.Tokens)
+					blocks, each := make([]float32, 0, n*c.ViT.Layers*c.Tokens()*c.ViT.Width), c.Tokens()*c.ViT.Width
+					for b := range n {
+						for _, block := range out.Blocks {
+							blocks = append(blocks, block[b*each:(b+1)*each]...)
+						}
+					}
+					compare("blocks", blocks)
+					compare("attention_cls", out.Attention)
+					compare("feature", out.Features)
+					compare("first_mlps", out.MLPs)
+					compare("first_heads", out.Heads)
+					compare("first_tokens", out.TokenParts)
+					compare("second_scores", out.Scores)
+				})
+			}
+		}
+	}
+}
+
+// TestViTParts holds that the parts of the first order sum to the feature, and tokens to
+// heads.
+func TestViTParts(t *testing.T) {
+	ck := openViT(t, "vit_sd32.pt", GELU)
+	tw, err := NewImageTower(ck, everything(8, 1, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	images, shape := goldenViT(t, "images.npy")
+	n, c := shape[0], ck.Config
+	O := c.OutDim
+	out := vitOutput(c, n, 0)
+	if err := tw.Run(images, out); err != nil {
+		t.Fatal(err)
+	}
+	sum, heads := make([]float32, n*O), make([]float32, len(out.Heads))
+	for i, x := range out.Heads {
+		sum[i/(len(out.Heads)/n)*O+i%O] += x
+	}
+	for i, x := range out.MLPs {
+		sum[i/(len(out.MLPs)/n)*O+i%O] += x
+	}
+	if err := testutil.Far(sum, out.Features, vitRounding); err != nil {
+		t.Errorf("heads and MLPs: %v", err)
+	}
+	per := c.ViT.Heads * O
+	for i, x := range out.TokenParts { // [B·L,T,H·O]
+		heads[i/(c.Tokens()*per)*per+i%per] += x
+	}
+	if err := testutil.Far(heads, out.Heads, vitRounding); err != nil {
+		t.Errorf("tokens: %v", err)
+	}
+}
+
+// TestViTSameBytes holds that an image's values depend neither on the threads nor on the
+// images beside it, nor on what else is computed.
+func TestViTSameBytes(t *testing.T) {
+	ck := openViT(t, "vit_sd32.pt", QuickGELU)
+	images, shape := goldenViT(t, "images.npy")
+	n := shape[0]
+	var want Output
+	for i, o := range []ImageOptions{everything(8, 1, 1), everything(8, 3, 1), everything(3, 2, 1), everything(1, 4, 1)} {
+		tw, err := NewViTTower(ck, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := vitOutput(ck.Config, n, 1)
+		if err := tw.Run(images, out); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			want = out
+			continue
+		}
+		for _, pair := range [][2][]float32{
+			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
+			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.Blocks[4], want.Blocks[4]},
+		} {
+			if !slices.Equal(pair[0], pair[1]) {
+				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)
+			}
+		}
+	}
+	tw, err := NewViTTower(ck, ImageOptions{Batch: 2, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	features := make([]float32, len(want.Features))
+	if err := tw.Run(images, Output{Features: features}); err != nil || !slices.Equal(features, want.Features) {
+		t.Errorf("features alone: other bytes, %v", err)
+	}
+}
+
+// TestLayerPairs compares the directions of pairs with the goldens, and scores times
+// directions with what the neurons add to the feature.
+func TestLayerPairs(t *testing.T) {
+	const layer = 2
+	for _, activation := range Activations() {
+		ck := openViT(t, "vit_sd16.pt", activation)
+		ov, err := ck.LayerPairs(layer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		directions := ov.AllDirections(par.NewTeam(1))
+		want, shape := goldenViT(t, activation+"/second_directions.npy")
+		if err := testutil.Far(directions, want, vitRounding); err != nil {
+			t.Errorf("directions: %v", err)
+		}
+		if H, N := shape[0]*shape[1], shape[2]; ov.Heads != H || ov.Neurons != N || ov.OutDim != shape[3] {
+			t.Errorf("a pool of %d heads, %d neurons and %d dimensions, want %d", ov.Heads, ov.Neurons, ov.OutDim, shape)
+		}
+		scores, _ := goldenViT(t, activation+"/second_scores.npy")
+		own, shape := goldenViT(t, activation+"/second_own.npy")
+		got := make([]float32, len(own))
+		each, per := len(scores)/shape[0], shape[1]*shape[2]
+		for b := range shape[0] {
+			ov.NeuronContributions(got[b*per:(b+1)*per], scores[b*each:(b+1)*each], directions, par.NewTeam(1))
+		}
+		if err := testutil.Far(got, own, vitRounding); err != nil {
+			t.Errorf("contributions: %v", err)
+		}
+		sum := make([]float32, shape[0]*shape[2])
+		for i, x := range own {
+			sum[i/per*shape[2]+i%shape[2]] += x
+		}
+		features := make([]float32, len(sum))
+		ov.Features(features, make([]float32, shape[0]*ov.Inner()), scores, shape[0], par.NewTeam(1))
+		if err := testutil.Far(features, sum, vitRounding); err != nil {
+			t.Errorf("sum of all pairs: %v", err)
+		}
+	}
+	if _, err := openViT(t, "vit_sd16.pt", GELU).LayerPairs(4); testutil.Line(err, "{neuron-layer} 4: want a layer before the last of 5, 0 to 3") != nil {
+		t.Errorf("pairs of the last layer: %v", err)
+	}
+}

@@ -1,0 +1,104 @@
+package clip
+
+import (
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// ViTTower is the vision transformer of a checkpoint, packed for this machine.
+type ViTTower struct {
+	config  Config
+	options ImageOptions
+	weights *vitWeights
+	parts   *partWeights // where parts are wanted
+	lanes   []*vitLane
+	all     par.Team
+}
+
+// NewViTTower reads the image tower's weights and packs them. Errors name the file
+// and the tensor, or say that the image tower is no vision transformer.
+func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	if err := ck.RequireViT(); err != nil {
+		return nil, err
+	}
+	if o.Pairs {
+		if err := ck.Config.ViT.checkNeuronLayer(o.NeuronLayer); err != nil {
+			return nil, err
+		}
+	}
+	t := &ViTTower{config: ck.Config, options: o, all: par.NewTeam(o.Threads)}
+	var r reader
+	var err error
+	if t.weights, err = readViT(ck, &r, o.Precision); err != nil {
+		return nil, err
+	}
+	if o.FirstOrder || o.TokenParts {
+		if t.parts, err = readPartWeights(ck, &r); err != nil {
+			return nil, err
+		}
+	}
+	t.lanes, err = lanesOf(o, func(capacity int) (*vitLane, error) { return newViTLane(t, capacity) })
+	return t, err
+}
+
+// Config returns the sizes of the tower.
+func (t *ViTTower) Config() Config { return t.config }
+
+// ImageLen is the number of floats of one normalised image, 3*S*S.
+func (t *ViTTower) ImageLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
+
+// ScoresLen is P*H*N of the P layers after that of the neurons.
+func (t *ViTTower) ScoresLen() int {
+	if !t.options.Pairs {
+		return 0
+	}
+	v := t.config.ViT
+	return (v.Layers - 1 - t.options.NeuronLayer) * v.Heads * v.MLP
+}
+
+// Run sends images [B,3,S,S] through the tower and fills out; see ImageTower.
+func (t *ViTTower) Run(images []float32, out Output) error {
+	n := len(images) / t.ImageLen()
+	if len(images) != n*t.ImageLen() {
+		panic("clip: images are not [B,3,S,S]")
+	}
+	return share(t.lanes, t.all, n, func(l *vitLane, lo, hi int, team par.Team) error { return l.run(images, lo, hi, out, team) })
+}
+
+// Graph lists the values of the tower's one network.
+func (t *ViTTower) Graph() []GraphNode { return graphOf(t.lanes[0].network) }
+
+// Plan lists the products and the attention of every layer. The last layer's are those
+// of all tokens, of which only keys and values are needed.
+func (t *ViTTower) Plan() []PlannedLayer {
+	v, T := t.config.ViT, t.config.Tokens()
+	var plan []PlannedLayer
+	add := func(name, kernel, algorithm string, in, out int, multiplies, weights int64) {
+		plan = append(plan, PlannedLayer{
+			Name: name, Kernel: kernel, In: in, Out: out, Side: t.config.Grid(), Algorithm: algorithm,
+			GFLOP: 2 * float64(multiplies) / 1e9, Bytes: weights,
+		})
+	}
+	product := func(name string, op layerOp, tokens int) {
+		s := op.Spec()
+		add(name, "product", s.Algorithm.String(), s.In[0], s.Out, int64(s.In[0])*int64(s.Out)*int64(tokens), op.WeightBytes())
+	}
+	product("visual.conv1", layerOp{t.weights.patches, ""}, T-1)
+	for i, l := range t.weights.layers {
+		name, tokens := v.layer(i), T
+		product(name+"attn.in_proj", layerOp{l.qkv, ""}, T)
+		if i == v.Layers-1 {
+			tokens = 1
+		}
+		add(name+"attn", "attention", fmt.Sprintf("%d heads of %d", v.Heads, v.HeadWidth()), 3*v.Width, v.Width, 2*int64(tokens)*int64(T)*int64(v.Width), 0)
+		product(name+"attn.out_proj", layerOp{l.out, ""}, tokens)
+		product(name+"mlp.c_fc", layerOp{l.fc, ""}, tokens)
+		product(name+"mlp.c_proj", layerOp{l.proj, ""}, tokens)
+	}
+	product("visual.proj", layerOp{t.weights.projection, ""}, 1)
+	return plan
+}

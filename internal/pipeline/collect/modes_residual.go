@@ -1,0 +1,79 @@
+package collect
+
+import (
+	"fmt"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/clip"
+)
+
+// residualPart is a way of taking the class token's residual of a vision transformer
+// apart.
+type residualPart struct {
+	kind, meanKind, file string
+	axes                 []string
+	shape                func(clip.Config) []int
+	want                 func(*clip.ImageOptions)
+	output               func(values []float32) clip.Output
+	label                func(index []int) string // of what is at an index, the last of which counts dimensions
+}
+
+// residualParts are those ways, by mode.
+var residualParts = map[string]residualPart{
+	ModeHeads: {
+		artefact.KindHeads, artefact.KindMeanHeads, artefact.HeadsFile, []string{"L", "H", "O"},
+		func(c clip.Config) []int { return []int{c.ViT.Layers, c.ViT.Heads, c.OutDim} },
+		func(o *clip.ImageOptions) { o.FirstOrder = true },
+		func(values []float32) clip.Output { return clip.Output{Heads: values} },
+		func(i []int) string { return fmt.Sprintf("l%dh%d", i[0], i[1]) },
+	},
+	ModeMLPs: {
+		artefact.KindMLPs, artefact.KindMeanMLPs, artefact.MLPsFile, []string{"L+1", "O"},
+		func(c clip.Config) []int { return []int{c.ViT.Layers + 1, c.OutDim} },
+		func(o *clip.ImageOptions) { o.FirstOrder = true },
+		func(values []float32) clip.Output { return clip.Output{MLPs: values} },
+		func(i []int) string {
+			if i[0] == 0 {
+				return "the first class token"
+			}
+			return fmt.Sprintf("the MLP of layer %d", i[0]-1)
+		},
+	},
+	ModeTokens: {
+		artefact.KindTokens, artefact.KindMeanTokens, artefact.TokensFile, []string{"L", "T", "H", "O"},
+		func(c clip.Config) []int { return []int{c.ViT.Layers, c.Tokens(), c.ViT.Heads, c.OutDim} },
+		func(o *clip.ImageOptions) { o.TokenParts = true },
+		func(values []float32) clip.Output { return clip.Output{TokenParts: values} },
+		func(i []int) string { return fmt.Sprintf("l%dh%d at token %d", i[0], i[2], i[1]) },
+	},
+}
+
+// residualMode keeps what each part of the residual adds to the image feature.
+type residualMode struct {
+	config clip.Config
+	part   residualPart
+}
+
+func (r residualMode) values() int { return artefact.Product(r.part.shape(r.config)) }
+
+func (r residualMode) label(i int) string {
+	shape := r.part.shape(r.config)
+	index := make([]int, len(shape))
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		index[axis], i = i%shape[axis], i/shape[axis]
+	}
+	return "part of " + r.part.label(index)
+}
+
+func (r residualMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	r.part.want(&o)
+	return onTower(ck, o, r.part.output)
+}
+
+func (r residualMode) row() row {
+	return row{
+		kind: r.part.kind, meanKind: r.part.meanKind, file: r.part.file, axes: r.part.axes, shape: r.part.shape(r.config),
+	}
+}
+
+func (r residualMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }

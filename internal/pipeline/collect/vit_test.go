@@ -1,0 +1,176 @@
+package collect
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// goldenViT are the options that collect the golden images through the golden vision
+// transformer.
+func goldenViT(t testing.TB, mode, file string) Options {
+	return Options{
+		Model: testutil.GoldenViT("vit_sd32.pt"), Details: model.Details{Heads: 4, Activation: clip.GELU},
+		Data: dataset.Options{Kind: dataset.Images, Path: testutil.GoldenViT("images")}, Stride: 1,
+		BatchSize: 3, Threads: 2, Mode: mode, SavePath: filepath.Join(t.TempDir(), file),
+	}
+}
+
+func readGoldenViT(t testing.TB, name string) ([]float32, []int) {
+	t.Helper()
+	data, shape, err := npy.ReadFloat32(testutil.GoldenViT("gelu/" + name + ".npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data, shape
+}
+
+// TestCollectResidual compares the first-order parts of image files with the goldens, in
+// a folder and in a dense file.
+func TestCollectResidual(t *testing.T) {
+	for mode, golden := range map[string]string{ModeHeads: "first_heads", ModeMLPs: "first_mlps", ModeTokens: "first_tokens"} {
+		want, shape := readGoldenViT(t, golden)
+		for _, file := range []string{mode, mode + ".npy"} {
+			o := goldenViT(t, mode, file)
+			result := run(t, o)
+			if !slices.Equal(result.Shape, shape) || result.Kind != mode {
+				t.Errorf("%s: %s %v, want %s %v", file, result.Kind, result.Shape, mode, shape)
+			}
+			path := o.SavePath
+			if !artefact.IsDense(path) {
+				path = filepath.Join(path, mode+".npy")
+			}
+			got, gotShape := pipelinetest.ReadNPY(t, path)
+			if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil || !slices.Equal(gotShape, shape) {
+				t.Errorf("%s: %v %v", file, gotShape, err)
+			}
+		}
+	}
+}
+
+// TestCollectLayerPairs compares the scores of pairs and their contributions with the
+// goldens, and repairs a damaged chunk to the bytes that it had.
+func TestCollectLayerPairs(t *testing.T) {
+	layer := 2
+	o := goldenViT(t, ModePairs, "scores")
+	o.NeuronLayer = &layer
+	run(t, o)
+	want, shape := readGoldenViT(t, "second_scores") // [B,P,H,N]
+	scores := filepath.Join(o.SavePath, artefact.ScoresFile)
+	got, gotShape := pipelinetest.ReadNPY(t, scores)
+	if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil || !slices.Equal(gotShape, []int{shape[0], shape[1] * shape[2], shape[3]}) {
+		t.Errorf("scores %v: %v", gotShape, err)
+	}
+	s, err := (artefact.Reader{}).Scores(o.SavePath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := artefact.LayersOf(s.Artefact).Pair(4*128+7, s.OV.Neurons); got != "l4h0n7" {
+		t.Errorf("pair 4*128+7 is %s, want l4h0n7", got)
+	}
+	directions, _ := readGoldenViT(t, "second_directions")
+	if err := testutil.Far(s.OV.AllDirections(par.NewTeam(1)), directions, pipelinetest.Rounding); err != nil {
+		t.Errorf("directions: %v", err)
+	}
+
+	dense := goldenViT(t, ModeNeurons, "neurons.npy")
+	dense.NeuronLayer = &layer
+	run(t, dense)
+	own, ownShape := readGoldenViT(t, "second_own")
+	got, gotShape = pipelinetest.ReadNPY(t, dense.SavePath)
+	if err := testutil.Far(got, own, pipelinetest.Rounding); err != nil || !slices.Equal(gotShape, ownShape) {
+		t.Errorf("contributions %v: %v", gotShape, err)
+	}
+
+	whole, err := os.ReadFile(scores)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spoilt := slices.Clone(whole)
+	spoilt[len(spoilt)-5] ^= 1
+	if err := os.WriteFile(scores, spoilt, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a, err := cache.Open(o.SavePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	repair := RepairOptions{Model: testutil.GoldenViT("vit_sd32.pt"), DataPath: testutil.GoldenViT("images"), BatchSize: 2, Threads: 1}
+	if err := Repair(t.Context(), a, repair, pipelinetest.Silent()); err != nil {
+		t.Fatal(err)
+	}
+	if repaired, err := os.ReadFile(scores); err != nil || !bytes.Equal(repaired, whole) {
+		t.Errorf("repaired to other bytes, %v", err)
+	}
+}
+
+// TestCollectOtherFamily refuses what a model of the family does not have.
+func TestCollectOtherFamily(t *testing.T) {
+	layer, last := 2, 4
+	for _, test := range []struct {
+		name   string
+		change func(*Options)
+		want   string
+	}{
+		{"no layer", func(o *Options) {}, "want the layer whose neurons to look at, {neuron-layer} 0 to 3"},
+		{"the last layer", func(o *Options) { o.NeuronLayer = &last }, "{neuron-layer} 4: want a layer before the last of 5, 0 to 3"},
+		{"a layer of heads", func(o *Options) { o.Mode, o.NeuronLayer = ModeHeads, &layer }, "{neuron-layer} is for pairs"},
+		{"attention", func(o *Options) { o.Mode = ModeAttention }, "vision transformer (ViT), want a CLIP-ResNet"},
+		{"another block", func(o *Options) { o.Mode, o.NeuronLayer = ModeLens, &layer }, "want a CLIP-ResNet"},
+		{"statistics", func(o *Options) { o.StatsOnly, o.TopK, o.NeuronLayer = true, 3, &layer }, "want a CLIP-ResNet"},
+		{"a ResNet's layer", func(o *Options) { *o = goldenImages(t, "scores"); o.NeuronLayer = &layer }, "{neuron-layer} 2: the image tower is a CLIP-ResNet"},
+		{"a ResNet's MLPs", func(o *Options) { *o = goldenImages(t, "mlps"); o.Mode = ModeMLPs }, "is a CLIP-ResNet, want a vision transformer"},
+	} {
+		o := goldenViT(t, ModePairs, "refused")
+		test.change(&o)
+		_, err := Run(t.Context(), o, pipelinetest.Silent())
+		if bad := testutil.Line(err, test.want); bad != nil {
+			t.Errorf("%s: %v", test.name, bad)
+		}
+		if _, err := os.Stat(o.SavePath); err == nil {
+			t.Errorf("%s: left %s", test.name, o.SavePath)
+		}
+	}
+}
+
+// TestCollectViTSameBytes holds that threads and batches of several leave the bytes of
+// every mode of a vision transformer alone.
+func TestCollectViTSameBytes(t *testing.T) {
+	layer := 1
+	for _, mode := range []string{ModePairs, ModeNeurons, ModeHeads, ModeMLPs, ModeTokens} {
+		for _, mean := range []bool{false, true} {
+			var want []byte
+			for _, threads := range []int{1, 3} {
+				o := goldenViT(t, mode, "out.npy")
+				o.Mean, o.Threads, o.BatchSize = mean, threads, 2*threads
+				if KeepsScores(mode) {
+					o.NeuronLayer = &layer
+				}
+				run(t, o)
+				got, err := os.ReadFile(o.SavePath)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = got
+				}
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s, mean %v: other bytes with %d threads", mode, mean, threads)
+				}
+			}
+		}
+	}
+}

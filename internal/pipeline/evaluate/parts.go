@@ -1,0 +1,118 @@
+package evaluate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/dataset"
+)
+
+// PartScore is how good the untouched model and each variant are at a part of the images.
+type PartScore struct {
+	Name     string    `json:"name"`
+	Images   int       `json:"images"`
+	Baseline float64   `json:"baseline_top1"` // share of these images, 0 to 1
+	Variants []float64 `json:"variants_top1"` // in the order of the variants
+}
+
+// classNames are the names of the classes that embeddings are of: the texts that were
+// embedded, else the data set's, else numbers.
+func classNames(ctx context.Context, e *artefact.Embeddings, data dataset.Options) ([]string, error) {
+	if list := artefact.OriginOf(e.Artefact).TextList; len(list) == e.Texts {
+		return list, nil
+	}
+	classes, err := dataset.ClassesOf(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	if classes != nil && len(classes.Names) == e.Texts {
+		return classes.Names, nil
+	}
+	names := make([]string, e.Texts)
+	for i := range names {
+		names[i] = strconv.Itoa(i)
+	}
+	return names, nil
+}
+
+// classScores are the accuracies on the images of each class that has some.
+func (e *Evaluation) classScores() []PartScore {
+	return e.parts(e.ClassNames, func(i int) int { return e.Labels[i] })
+}
+
+// groupScores are the accuracies on the groups of a table, in the order of their names;
+// numbers count as such. Images without a row, or without a group, belong to none. Rows are
+// found by the name of the image, or by that of its file.
+func (e *Evaluation) groupScores(o dataset.TableOptions) ([]PartScore, error) {
+	if o.Path == "" {
+		return nil, nil
+	}
+	table, err := dataset.ReadTable(o)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := table.Join(e.ImageNames)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, row := range rows {
+		if row >= 0 && table.Known[row].Group != "" {
+			names = append(names, table.Known[row].Group)
+		}
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("%s: no row has the name of one of %d images and a %s, such as %s", o.Path, e.Images, o.Group, e.ImageNames[0])
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		x, errX := strconv.ParseFloat(a, 64)
+		y, errY := strconv.ParseFloat(b, 64)
+		if errX == nil && errY == nil && x != y {
+			return cmp.Compare(x, y)
+		}
+		return cmp.Compare(a, b)
+	})
+	names = slices.Compact(names)
+	return e.parts(names, func(i int) int {
+		if rows[i] < 0 {
+			return -1
+		}
+		return slices.Index(names, table.Known[rows[i]].Group)
+	}), nil
+}
+
+// parts are the accuracies on parts of the images; of says to which an image belongs, -1 to
+// none. Parts without images are left out.
+func (e *Evaluation) parts(names []string, of func(image int) int) []PartScore {
+	all := make([]PartScore, len(names))
+	for p := range all {
+		all[p] = PartScore{Name: names[p], Variants: make([]float64, len(e.Variants))}
+	}
+	for i, label := range e.Labels {
+		p := of(i)
+		if p < 0 {
+			continue
+		}
+		all[p].Images++
+		if e.Baseline.Predictions[i] == label {
+			all[p].Baseline++
+		}
+		for v := range e.Variants {
+			if e.Variants[v].Predictions[i] == label {
+				all[p].Variants[v]++
+			}
+		}
+	}
+	all = slices.DeleteFunc(all, func(p PartScore) bool { return p.Images == 0 })
+	for p := range all {
+		all[p].Baseline /= float64(all[p].Images)
+		for v := range all[p].Variants {
+			all[p].Variants[v] /= float64(all[p].Images)
+		}
+	}
+	return all
+}

@@ -1,0 +1,94 @@
+package unit
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// Layers says which heads the pairs of a vision transformer have: those of all layers
+// from First on, Heads of each, one layer after the other. Their neurons are those of
+// the layer before. The zero Layers are those of the one attention pool of a ResNet.
+type Layers struct{ First, Heads int }
+
+// Pair labels pair h*C+n of C neurons: l10h3n624, or h3n624 in an attention pool.
+func (l Layers) Pair(pair, neurons int) string {
+	if l.Heads == 0 {
+		return Pair(pair, neurons)
+	}
+	head := pair / neurons
+	return fmt.Sprintf("l%dh%dn%d", l.First+head/l.Heads, head%l.Heads, pair%neurons)
+}
+
+// Neuron labels a neuron: l9n624, or n624 of a ResNet.
+func (l Layers) Neuron(neuron int) string {
+	if l.Heads == 0 {
+		return Neuron(neuron)
+	}
+	return fmt.Sprintf("l%dn%d", l.First-1, neuron)
+}
+
+// Layered are units whose pairs may be those of a vision transformer.
+type Layered struct {
+	Shape
+	Layers Layers
+}
+
+// Name labels a unit.
+func (u Layered) Name(i int) string {
+	if u.IsPairs() {
+		return u.Layers.Pair(i, u.Neurons())
+	}
+	return u.Layers.Neuron(i)
+}
+
+var layered = regexp.MustCompile(`^l(\d+)(h\d+)?(n\d+)$`)
+
+// Find is Shape.Find by the labels of the layers: the label of a neuron stands for all
+// its pairs where there are pairs.
+func (u Layered) Find(names []string) ([]int, error) {
+	if u.Layers.Heads == 0 {
+		return u.Shape.Find(names)
+	}
+	plain := make([]string, len(names))
+	for i, name := range names {
+		var ok bool
+		if plain[i], ok = u.plain(name); !ok {
+			return nil, fmt.Errorf("unit %q: want %s", name, u.labels())
+		}
+		if _, err := u.Shape.Find(plain[i : i+1]); err != nil {
+			return nil, fmt.Errorf("unit %q: want %s", name, u.labels())
+		}
+	}
+	return u.Shape.Find(plain)
+}
+
+// plain is the label that Shape.Find knows a unit by.
+func (u Layered) plain(name string) (string, bool) {
+	m := layered.FindStringSubmatch(name)
+	if m == nil {
+		return "", false
+	}
+	layer, err := strconv.Atoi(m[1])
+	if err != nil {
+		return "", false
+	}
+	if m[2] == "" {
+		return m[3], layer == u.Layers.First-1
+	}
+	head, err := strconv.Atoi(m[2][1:])
+	if err != nil || head >= u.Layers.Heads || layer < u.Layers.First {
+		return "", false
+	}
+	return fmt.Sprintf("h%d%s", (layer-u.Layers.First)*u.Layers.Heads+head, m[3]), true
+}
+
+// labels says what the units are called, from the first to the last.
+func (u Layered) labels() string {
+	last := u.Count() - 1
+	if u.IsPairs() {
+		neurons := Layered{u.Shape[1:], u.Layers}
+		return fmt.Sprintf("a pair, %s to %s, or all pairs of a neuron, %s to %s", u.Name(0), u.Name(last), neurons.Name(0), neurons.Name(u.Neurons()-1))
+	}
+	return fmt.Sprintf("a neuron, %s to %s", u.Name(0), u.Name(last))
+}
