@@ -66,6 +66,7 @@ func TestHostileInputs(t *testing.T) {
 		"ablate --scores {in}/scores --means-path {in}/means.npy --percentile 50 --neuron-head-norms-path {in}/norms.npy --features-save-path {out}.npy",
 		"ablate --model {model} --dataset imagenet_val --data-path {data} --mode zero_register_neurons --top-k-sink-neurons 3 --neurons-sink-diffs-path {in}/sink.npy --features-save-path {out}.npy",
 		"shift --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
+		"watch --reference {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 		"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 		"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/pc0.npy --concepts yellow --dataset cars --data-path {cars} --colours-csv {colours}",
 		"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",

@@ -65,6 +65,7 @@ var jsonResults = map[string][]jsonResult{
 	"show":            {{"", show.Result{}}},
 	"sparse":          {{"", words.SparseResult{}}},
 	"svd":             {{"", directions.SVDResult{}}},
+	"watch":           {{"", shift.WatchResult{}}},
 	"verify":          {{"", verify.Result{}}},
 	"version":         {{"", build.Info{}}},
 }

@@ -40,6 +40,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
+	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written},
 	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }
 
@@ -71,6 +72,8 @@ var apart = []string{
 	"show h0n0 --scores x --decomposition-save-path x --pcs-path x --text-descs-list-path x",
 	"show h0n0 --scores x --decomposition-save-path x --neuron-pcs-path x --text-descs-list-path x",
 	"shift --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
+	"watch --reference x --scores x --model x --concepts x --pcs-path x --text-embeddings-path x",
+	"watch --reference x --scores x --model x --vocab x --concepts x --pcs-path x --lines x",
 	"shift --watch x --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 }
 

@@ -153,7 +153,13 @@ var pairings = []pairing{
 		"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
-
+	{"watch of texts", "watch --scores {scores} --reference {reference} --concepts-path {words.txt} --model {checkpoint}" + texts + " --pcs-path {pc0.npy} --bootstrap 0", map[string]string{
+		"model": "scores reference checkpoint pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores reference pc0.npy", "texts": "words.txt", "order": "words.txt"}},
+	{"watch", "watch --scores {scores} --reference {reference} --lines {words.txt}" + watched + " --bootstrap 0", map[string]string{
+		"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores reference pc0.npy"}},
 	{"explain", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --scores {scores}" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",

@@ -38,6 +38,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSegmentCommand(g),
 			newExplainCommand(g),
 			newShiftCommand(g),
+			newWatchCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),
