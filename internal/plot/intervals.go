@@ -39,7 +39,7 @@ func WriteIntervals(w io.Writer, f Intervals, format Format) error {
 	var bars []*plotter.Line
 	for i, row := range f.Rows {
 		y := float64(n - 1 - i)
-		ticks = append(ticks, plot.Tick{Value: y, Label: row.Name})
+		ticks = append(ticks, plot.Tick{Value: y, Label: rowLabel(row.Name)})
 		numbers := []float64{row.At}
 		if row.Ends != nil {
 			numbers = append(numbers, row.Ends[:]...)
@@ -88,5 +88,15 @@ func WriteIntervals(w io.Writer, f Intervals, format Format) error {
 		p.X.Min, p.X.Max = -1, 1
 	}
 	tall := vg.Points(headHeight) + vg.Length(n)*0.28*vg.Inch
-	return encodeDrawing(w, f.Title, width, max(tall, 2*vg.Inch), format, p.Draw)
+	const margin = 8 // points; names would touch the edge
+	return encodeDrawing(w, f.Title, width, max(tall, 2*vg.Inch), format, func(c draw.Canvas) { p.Draw(draw.Crop(c, margin, -margin, margin, -margin)) })
+}
+
+// rowLabel is a name that leaves most of the figure to the rows.
+func rowLabel(name string) string {
+	const most = 28 // characters
+	if runes := []rune(name); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return name
 }

@@ -25,6 +25,11 @@ func TestIntervals(t *testing.T) {
 		}
 	}
 	b.Reset()
+	f.Rows[0].Name = strings.Repeat("é", 40)
+	if err := WriteIntervals(&b, f, SVG); err != nil || !strings.Contains(b.String(), ">"+strings.Repeat("é", 27)+"…<") {
+		t.Errorf("a long name is not cut, %v", err)
+	}
+	b.Reset()
 	if err := WriteIntervals(&b, Intervals{Title: "zeros", Rows: []Interval{{Name: "sky"}}}, PNG); err != nil {
 		t.Error(err)
 	}
