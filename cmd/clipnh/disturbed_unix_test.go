@@ -74,7 +74,7 @@ func TestLockedOut(t *testing.T) {
 				if filepath.Base(name) == "manifest.json" {
 					path = filepath.Join(filepath.Dir(path), "") + string(filepath.Separator)
 				}
-				release, err := cache.LockArtefact(path)
+				release, err := new(cache.Store).LockArtefact(path)
 				if err != nil {
 					t.Fatal(err)
 				}

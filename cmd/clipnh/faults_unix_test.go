@@ -233,7 +233,7 @@ func manyDirections(path string) error {
 			data = append(data, x*(1+float32(i)/16))
 		}
 	}
-	return cache.WriteFile(path, func(w io.Writer) error {
+	return new(cache.Store).WriteFile(path, func(w io.Writer) error {
 		return npy.WriteFloat32(w, []int{times * shape[0], shape[1], shape[2]}, data)
 	})
 }

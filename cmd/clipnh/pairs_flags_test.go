@@ -10,6 +10,7 @@ import (
 
 // Why a flag that names a file is in no pairing.
 const (
+	names   = "names of units or labels of images, in a table of the user's"
 	written = "is only written"
 	photos  = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
 	prompt  = "texts are embedded with it in the same run; embeddings keep its hash"
@@ -19,7 +20,7 @@ const (
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
-	"clipnh ablate":          {"data-path": photos, "features-save-path": written, "plot": written},
+	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
@@ -28,7 +29,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
 	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh info":            {"model": alone, "graph": written},
-	"clipnh mask":            {"mask-save-path": written},
+	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
 	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": photos},
 	"clipnh polysemanticity": {"collect-save-path": alone, "scores-save-path": written, "plot": written},

@@ -160,15 +160,16 @@ var pairings = []pairing{
 		"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
-	{"explain", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --scores {scores}" +
+
+	{"explain", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
-		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy"},
+		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
-	{"explain by means", "explain IMAGE --model {checkpoint} --imagenet-zeroshot-path {classes.npy} --classes {classes.txt} --means-path {means.npy}" +
+	{"explain by means", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --means-path {means.npy} --unusual" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
-		"texts": "codes.npz words.txt; classes.npy classes.txt", "order": "codes.npz words.txt; classes.npy classes.txt", "kind": "line classes.npy means.npy"},
+		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
 
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{

@@ -219,21 +219,21 @@ func TestOpenChunksRefuses(t *testing.T) {
 	refuse := func(when string) {
 		t.Helper()
 		for _, tt := range tests {
-			_, err := OpenChunks(j.path, tt.plan, false)
+			_, err := new(Store).OpenChunks(j.path, tt.plan, false)
 			var mismatch *MismatchError
 			if !errors.As(err, &mismatch) || !errors.Is(err, ErrStale) || !strings.HasSuffix(err.Error(), tt.want) || adviceOf(err) == "" {
 				t.Errorf("%s: got %v, want %q", when, err, tt.want)
 			}
 		}
 	}
-	w, err := OpenChunks(j.path, j.plan, false)
+	w, err := new(Store).OpenChunks(j.path, j.plan, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrLocked) {
+	if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second writer: %v, want %v", err, ErrLocked)
 	}
-	if _, err := OpenChunks(j.path, j.plan, true); !errors.Is(err, ErrLocked) {
+	if _, err := new(Store).OpenChunks(j.path, j.plan, true); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second writer that starts over: %v, want %v", err, ErrLocked)
 	}
 	appendSome(t, w, j, 1)
@@ -251,7 +251,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuse("finished")
-	if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrComplete) {
+	if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrComplete) {
 		t.Errorf("a second run: %v, want %v", err, ErrComplete)
 	}
 
@@ -266,14 +266,14 @@ func TestOpenChunksRefuses(t *testing.T) {
 		}
 	}
 	for _, restart := range []bool{false, true} {
-		if _, err := OpenChunks(foreign, j.plan, restart); !errors.Is(err, ErrExists) || adviceOf(err) == "" {
+		if _, err := new(Store).OpenChunks(foreign, j.plan, restart); !errors.Is(err, ErrExists) || adviceOf(err) == "" {
 			t.Errorf("a folder of other things: %v, want %v", err, ErrExists)
 		}
-		if _, err := OpenChunks(filepath.Join(dir, "dense.dat"), testPlan(""), restart); !errors.Is(err, ErrExists) {
+		if _, err := new(Store).OpenChunks(filepath.Join(dir, "dense.dat"), testPlan(""), restart); !errors.Is(err, ErrExists) {
 			t.Errorf("a file of other things: %v, want %v", err, ErrExists)
 		}
 	}
-	if _, err := OpenChunks(foreign, testPlan(""), false); err == nil {
+	if _, err := new(Store).OpenChunks(foreign, testPlan(""), false); err == nil {
 		t.Error("a folder was taken for a file")
 	}
 	for _, change := range []func(*Plan){
@@ -284,7 +284,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		func(p *Plan) { p.Row = []int{1 << 31, 1 << 31} },
 		func(p *Plan) { p.Origin.Mask = &origin.Mask{Percentile: math.NaN()} },
 	} {
-		if w, err := OpenChunks(filepath.Join(dir, "new"), other(change), false); err == nil {
+		if w, err := new(Store).OpenChunks(filepath.Join(dir, "new"), other(change), false); err == nil {
 			w.Close()
 			t.Errorf("plan %+v: no error", other(change))
 		}
@@ -294,7 +294,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 func TestAppendRefuses(t *testing.T) {
 	plan := testPlan("scores.npy")
 	plan.DType = npy.Float16
-	w, err := OpenChunks(filepath.Join(t.TempDir(), "scores"), plan, false)
+	w, err := new(Store).OpenChunks(filepath.Join(t.TempDir(), "scores"), plan, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,16 +46,6 @@ const (
 	goOn      = "finished chunks are kept: run the same command again to resume"
 )
 
-// OpenChunks starts the collection that plan describes at path, or resumes it.
-// It fails with ErrComplete if the artefact is already complete; with a
-// *MismatchError (ErrStale) if there is an artefact of another plan, finished or
-// not; with ErrExists if there is anything else; and with ErrLocked if another
-// writer is running. With restart it removes an artefact at path first and
-// starts from the beginning.
-func OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
-	return (*Store)(nil).OpenChunks(path, plan, restart)
-}
-
 func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, err error) {
 	at := fileLayout(path)
 	if plan.Payload != "" {

@@ -25,11 +25,11 @@ func makeFixture(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	m := Manifest{Kind: "means", Tool: "test", Axes: []string{"C"}, Shape: []int{2}, DType: "float64", Origin: fixtureOrigin()}
-	_, err := Save(filepath.Join(dir, "means.npy"), m, text("\x00\x01\x02"))
+	_, err := new(Store).Save(filepath.Join(dir, "means.npy"), m, text("\x00\x01\x02"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := OpenChunks(filepath.Join(dir, "interrupted"), j.plan, false)
+	w, err := new(Store).OpenChunks(filepath.Join(dir, "interrupted"), j.plan, false)
 	if err != nil {
 		t.Fatal(err)
 	}

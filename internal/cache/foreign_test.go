@@ -25,8 +25,8 @@ func TestForeignFilesStay(t *testing.T) {
 		{"pending manifest", saveIn("a.npy"), map[string]string{"a.npy.json.pending": "to do"}, true},
 		{"temporary files", saveIn("a.npy"), map[string]string{"a.npy.tmp": "mine", "a.npy.json.tmp": "mine", "a.npy.clipnh-1.tmp": "mine", "a.npy.clipnh-0123456789abcdeg.tmp": "mine"}, false},
 		{"lock", saveIn("a.npy"), map[string]string{"a.npy.lock": "my lock"}, true},
-		{"lock of a file", func(dir string) error { return WriteFile(filepath.Join(dir, "a.txt"), text("x")) }, map[string]string{"a.txt.lock": "my lock"}, true},
-		{"temporary file of a file", func(dir string) error { return WriteFile(filepath.Join(dir, "a.txt"), text("x")) }, map[string]string{"a.txt.tmp": "mine"}, false},
+		{"lock of a file", func(dir string) error { return new(Store).WriteFile(filepath.Join(dir, "a.txt"), text("x")) }, map[string]string{"a.txt.lock": "my lock"}, true},
+		{"temporary file of a file", func(dir string) error { return new(Store).WriteFile(filepath.Join(dir, "a.txt"), text("x")) }, map[string]string{"a.txt.tmp": "mine"}, false},
 		{"folder", collectIn("", plan, false), map[string]string{"manifest.json": `{"name":"my extension"}`, "images.txt": "notes"}, true},
 		{"folder, restart", collectIn("", plan, true), map[string]string{"manifest.json": `{"name":"my extension"}`, "images.txt": "notes"}, true},
 		{"journal, restart", collectIn("", plan, true), map[string]string{"journal": "dear diary"}, true},
@@ -65,7 +65,7 @@ func saveIn(name string) func(dir string) error {
 }
 
 func saveKind(path, kind, content string) error {
-	_, err := Save(path, Manifest{Kind: kind, Shape: []int{}}, text(content))
+	_, err := new(Store).Save(path, Manifest{Kind: kind, Shape: []int{}}, text(content))
 	return err
 }
 
@@ -92,7 +92,7 @@ func TestDamagedOfAnotherKindStays(t *testing.T) {
 		if err := saveKind(path, "means", "other"); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "embeddings") {
 			t.Errorf("%s: %v, want %v", name, err, ErrExists)
 		}
-		if err := CanSave(path, "means"); !errors.Is(err, ErrExists) {
+		if err := new(Store).CanSave(path, "means"); !errors.Is(err, ErrExists) {
 			t.Errorf("%s: CanSave %v, want %v", name, err, ErrExists)
 		}
 		sameFiles(t, files(t, filepath.Dir(path)), before)

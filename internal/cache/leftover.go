@@ -170,10 +170,6 @@ func RemoveLeftovers(dir string) ([]Leftover, error) {
 	return all, err
 }
 
-// RemoveFile removes the file that WriteFile wrote at path, if it is there, and
-// what killed writers of it left.
-func RemoveFile(path string) error { return (*Store)(nil).RemoveFile(path) }
-
 func removeFile(d disk, path string) error {
 	if err := removeIfThere(d, path); err != nil {
 		return err

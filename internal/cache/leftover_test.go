@@ -22,7 +22,7 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 	before := files(t, dir)
-	err := WriteFile(filepath.Join(dir, "live.npy"), func(w io.Writer) error {
+	err := new(Store).WriteFile(filepath.Join(dir, "live.npy"), func(w io.Writer) error {
 		found, err := RemoveLeftovers(dir)
 		if err != nil || len(found) != len(killed) {
 			t.Errorf("found %v, %v, want %q", found, err, killed)
@@ -111,7 +111,7 @@ func TestLeftoversOfEachKind(t *testing.T) {
 	sameFiles(t, files(t, dir), before)
 
 	// A lock that somebody holds stays, however old.
-	release, err := LockArtefact(filepath.Join(dir, "a.npy"))
+	release, err := new(Store).LockArtefact(filepath.Join(dir, "a.npy"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func TestResumesThroughNoLink(t *testing.T) {
 	for _, name := range []string{"scores.npy.partial", "journal"} {
 		dir := t.TempDir()
 		j := job{path: filepath.Join(dir, "scores"), plan: testPlan("scores.npy")}
-		w, err := OpenChunks(j.path, j.plan, false)
+		w, err := new(Store).OpenChunks(j.path, j.plan, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +68,7 @@ func TestResumesThroughNoLink(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, unix.ELOOP) {
+		if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, unix.ELOOP) {
 			t.Errorf("%s is a link: %v", name, err)
 		}
 		if after, err := os.ReadFile(precious); err != nil || string(after) != string(before) {

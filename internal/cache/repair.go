@@ -36,12 +36,6 @@ type Repair struct {
 	payload diskFile // the main payload, once it has been written to
 }
 
-// OpenRepair reads the artefact at path and finds out what is damaged. It fails with
-// ErrLocked if a writer is running, and with the errors of Inspect.
-func OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
-	return (*Store)(nil).OpenRepair(ctx, path, progress)
-}
-
 func openRepair(ctx context.Context, d disk, path string, progress func(bytes int64)) (_ *Repair, err error) {
 	a, err := readArtefact(d, path)
 	if err != nil {

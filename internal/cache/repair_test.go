@@ -133,7 +133,7 @@ func TestRepairTakesOnlyTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	spoiled := files(t, j.path)
-	r, err := OpenRepair(context.Background(), j.path, nil)
+	r, err := new(Store).OpenRepair(context.Background(), j.path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestRepairTakesOnlyTheSameBytes(t *testing.T) {
 	if len(r.Chunks) != 1 || !slices.Equal(r.Files, []string{"images.txt"}) || r.Header {
 		t.Fatalf("chunks %v, files %q, header %v are damaged", r.Chunks, r.Files, r.Header)
 	}
-	if _, err := OpenRepair(context.Background(), j.path, nil); !errors.Is(err, ErrLocked) {
+	if _, err := new(Store).OpenRepair(context.Background(), j.path, nil); !errors.Is(err, ErrLocked) {
 		t.Errorf("a second repair: %v, want %v", err, ErrLocked)
 	}
 	rows, _ := j.chunk(r.Chunks[0])
@@ -162,7 +162,7 @@ func TestManifestOfOtherBytes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pcs.npy")
 	m := Manifest{Kind: "means", Shape: []int{2}, Origin: origin.Origin{Mode: "a\xff\u2028<b>", Mask: &origin.Mask{Percentile: 0.1, TopImages: 50}},
 		Skipped: []Skipped{{"a.png", "begins \xfe"}}}
-	hash, err := Save(path, m, text("ab"))
+	hash, err := new(Store).Save(path, m, text("ab"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +199,7 @@ func TestInputSums(t *testing.T) {
 		all := []uint32{1, 2, 3, 4, 0xffffffff, 6, 7, 8, 9, 10}
 		return all[3*chunk : min(3*chunk+3, 10)]
 	}
-	w, err := OpenChunks(path, j.plan, false)
+	w, err := new(Store).OpenChunks(path, j.plan, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestInputSums(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	if w, err = OpenChunks(path, j.plan, false); err != nil {
+	if w, err = new(Store).OpenChunks(path, j.plan, false); err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()

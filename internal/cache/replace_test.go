@@ -12,7 +12,7 @@ import (
 // that only once the new one is complete.
 func TestSaveKeeps(t *testing.T) {
 	save := func(path, kind, content string, failure error) error {
-		_, err := Save(path, Manifest{Kind: kind, Shape: []int{}}, func(w io.Writer) error {
+		_, err := new(Store).Save(path, Manifest{Kind: kind, Shape: []int{}}, func(w io.Writer) error {
 			_, err := io.WriteString(w, content)
 			return errors.Join(err, failure)
 		})

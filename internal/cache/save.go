@@ -9,15 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
-// WriteFile replaces the file at path by what write writes, completely or not at
-// all: write goes to a temporary file in the same folder, which is synced and then
-// renamed. On an error the temporary file is removed, and what killed writers of the
-// same file left goes too. If path is a symbolic link,
-// the file that it points to is replaced and the link stays.
-func WriteFile(path string, write func(io.Writer) error) error {
-	return (*Store)(nil).WriteFile(path, write)
-}
-
 func writeFile(d disk, path string, left []string, write func(io.Writer) error) error {
 	return locked(d, path, path+lockSuffix, func(lock *held) error {
 		for _, tmp := range left {
@@ -31,19 +22,6 @@ func writeFile(d disk, path string, left []string, write func(io.Writer) error) 
 		_, err := writeAtomic(d, path, write)
 		return err
 	})
-}
-
-// Save writes a single-file artefact and its manifest, path + ".json". It fills in
-// the fields Format, Version, Payloads and CRC of m, and returns the artefact's
-// Hash. The payload's Kernel is this process's unless m has a payload with another.
-//
-// An older artefact of the same kind is replaced, once write has returned nil:
-// until then, and whenever something fails, it stays as it is. Anything else at
-// path, such as a file of another program or an artefact of another kind, is
-// ErrExists. At every moment Open finds the old artefact, the new one, or, where
-// there was none, nothing.
-func Save(path string, m Manifest, write func(io.Writer) error) (string, error) {
-	return (*Store)(nil).Save(path, m, write)
 }
 
 func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefactHash string, err error) {
@@ -84,13 +62,6 @@ func save(d disk, path string, m Manifest, write func(io.Writer) error) (artefac
 		return nil
 	})
 	return artefactHash, err
-}
-
-// CanSave returns the ErrExists that Save would fail with because of what is at path.
-// Callers use it before long work. If a writer was killed while it replaced the
-// artefact, CanSave completes the replacement or takes it back.
-func CanSave(path, kind string) error {
-	return (*Store)(nil).CanSave(path, kind)
 }
 
 func canSave(d disk, path, kind string) error {

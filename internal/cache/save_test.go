@@ -54,7 +54,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 		if _, err := Open(j.path); !errors.Is(err, ErrDamaged) {
 			t.Errorf("opened with a short %s: %v", tt.file, err)
 		}
-		if _, err := OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || adviceOf(err) == "" {
+		if _, err := new(Store).OpenChunks(j.path, j.plan, false); !errors.Is(err, ErrDamaged) || adviceOf(err) == "" {
 			t.Errorf("went on with a short %s: %v", tt.file, err)
 		}
 		if err := os.WriteFile(path, whole, 0o666); err != nil {
@@ -96,7 +96,7 @@ func TestSaveAndExpect(t *testing.T) {
 		Origin: origin.Origin{Model: "RN50", Parents: map[string]string{"scores": scores.Hash()}, SVD: &origin.SVD{TopK: 50}},
 	}
 	path := filepath.Join(dir, "pcs.npy")
-	hash, err := Save(path, m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
+	hash, err := new(Store).Save(path, m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ func TestSaveAndExpect(t *testing.T) {
 		t.Errorf("verify: %v %v", damage, err)
 	}
 	// The artefact contains no path: it is the same in another folder.
-	again, err := Save(filepath.Join(dir, "other.npy"), m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
+	again, err := new(Store).Save(filepath.Join(dir, "other.npy"), m, func(w io.Writer) error { return npy.WriteFloat32(w, m.Shape, make([]float32, 24)) })
 	if err != nil || again != hash {
 		t.Errorf("saved twice: hash %s, want %s (%v)", again, hash, err)
 	}
@@ -228,18 +228,18 @@ func TestWriteFile(t *testing.T) {
 		io.WriteString(w, "half")
 		return stop
 	}
-	if err := WriteFile(path, fail); !errors.Is(err, stop) || len(files(t, dir)) != 0 {
+	if err := new(Store).WriteFile(path, fail); !errors.Is(err, stop) || len(files(t, dir)) != 0 {
 		t.Errorf("%v, files %q", err, files(t, dir))
 	}
-	if err := WriteFile(path, text("one")); err != nil {
+	if err := new(Store).WriteFile(path, text("one")); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(path, fail); !errors.Is(err, stop) || files(t, dir)["out.txt"] != "one" || len(files(t, dir)) != 1 {
+	if err := new(Store).WriteFile(path, fail); !errors.Is(err, stop) || files(t, dir)["out.txt"] != "one" || len(files(t, dir)) != 1 {
 		t.Errorf("%v, files %q", err, files(t, dir))
 	}
 	// While one writer runs, others are refused.
-	err := WriteFile(path, func(io.Writer) error {
-		if err := WriteFile(path, text("two")); !errors.Is(err, ErrLocked) {
+	err := new(Store).WriteFile(path, func(io.Writer) error {
+		if err := new(Store).WriteFile(path, text("two")); !errors.Is(err, ErrLocked) {
 			t.Errorf("a second writer: %v, want %v", err, ErrLocked)
 		}
 		return nil
@@ -247,10 +247,10 @@ func TestWriteFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(filepath.Join(dir, "none", "out.txt"), text("x")); !errors.Is(err, fs.ErrNotExist) {
+	if err := new(Store).WriteFile(filepath.Join(dir, "none", "out.txt"), text("x")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a folder that is not there: %v", err)
 	}
-	if err := WriteFile(dir, text("x")); err == nil {
+	if err := new(Store).WriteFile(dir, text("x")); err == nil {
 		t.Error("wrote over a folder")
 	}
 }

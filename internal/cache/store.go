@@ -49,7 +49,11 @@ func (n noting) lock(path string) (*held, error) {
 	return h, err
 }
 
-// WriteFile is the function of that name.
+// WriteFile replaces the file at path by what write writes, completely or not at
+// all: write goes to a temporary file in the same folder, which is synced and then
+// renamed. On an error the temporary file is removed, and what killed writers of the
+// same file left goes too. If path is a symbolic link,
+// the file that it points to is replaced and the link stays.
 func (s *Store) WriteFile(path string, write func(io.Writer) error) error {
 	path, err := target(path)
 	if err != nil {
@@ -87,7 +91,15 @@ func (s *Store) leftBeside(path string) ([]string, error) {
 	return left[path], nil
 }
 
-// Save is the function of that name.
+// Save writes a single-file artefact and its manifest, path + ".json". It fills in
+// the fields Format, Version, Payloads and CRC of m, and returns the artefact's
+// Hash. The payload's Kernel is this process's unless m has a payload with another.
+//
+// An older artefact of the same kind is replaced, once write has returned nil:
+// until then, and whenever something fails, it stays as it is. Anything else at
+// path, such as a file of another program or an artefact of another kind, is
+// ErrExists. At every moment Open finds the old artefact, the new one, or, where
+// there was none, nothing.
 func (s *Store) Save(path string, m Manifest, write func(io.Writer) error) (string, error) {
 	path, err := target(path)
 	if err != nil {
@@ -96,7 +108,12 @@ func (s *Store) Save(path string, m Manifest, write func(io.Writer) error) (stri
 	return save(s.disk(), path, m, write)
 }
 
-// OpenChunks is the function of that name.
+// OpenChunks starts the collection that plan describes at path, or resumes it.
+// It fails with ErrComplete if the artefact is already complete; with a
+// *MismatchError (ErrStale) if there is an artefact of another plan, finished or
+// not; with ErrExists if there is anything else; and with ErrLocked if another
+// writer is running. With restart it removes an artefact at path first and
+// starts from the beginning.
 func (s *Store) OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, error) {
 	if plan.Payload == "" {
 		var err error
@@ -107,7 +124,8 @@ func (s *Store) OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, 
 	return openChunks(s.disk(), path, plan, restart)
 }
 
-// OpenRepair is the function of that name.
+// OpenRepair reads the artefact at path and finds out what is damaged. It fails with
+// ErrLocked if a writer is running, and with the errors of Inspect.
 func (s *Store) OpenRepair(ctx context.Context, path string, progress func(bytes int64)) (*Repair, error) {
 	path, err := followed(path)
 	if err != nil {
@@ -116,7 +134,9 @@ func (s *Store) OpenRepair(ctx context.Context, path string, progress func(bytes
 	return openRepair(ctx, s.disk(), path, progress)
 }
 
-// CanSave is the function of that name.
+// CanSave returns the ErrExists that Save would fail with because of what is at path.
+// Callers use it before long work. If a writer was killed while it replaced the
+// artefact, CanSave completes the replacement or takes it back.
 func (s *Store) CanSave(path, kind string) error {
 	path, err := target(path)
 	if err != nil {
@@ -125,10 +145,13 @@ func (s *Store) CanSave(path, kind string) error {
 	return canSave(s.disk(), path, kind)
 }
 
-// RemoveFile is the function of that name.
+// RemoveFile removes the file that WriteFile wrote at path, if it is there, and
+// what killed writers of it left.
 func (s *Store) RemoveFile(path string) error { return removeFile(s.disk(), path) }
 
-// LockArtefact is the function of that name.
+// LockArtefact locks the artefact at path, which need not exist, for work that takes
+// several calls of this package. Until release is called, others that lock it get
+// ErrLocked.
 func (s *Store) LockArtefact(path string) (release func(), err error) {
 	return lockArtefact(s.disk(), path)
 }

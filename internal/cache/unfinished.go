@@ -114,13 +114,6 @@ func (u *Unfinished) header() int64 {
 	return u.Plan.Payloads[0].Header
 }
 
-// LockArtefact locks the artefact at path, which need not exist, for work that takes
-// several calls of this package. Until release is called, others that lock it get
-// ErrLocked.
-func LockArtefact(path string) (release func(), err error) {
-	return (*Store)(nil).LockArtefact(path)
-}
-
 func lockArtefact(d disk, path string) (release func(), err error) {
 	h, err := d.lock(path + lockSuffix)
 	if err != nil {

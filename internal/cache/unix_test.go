@@ -19,7 +19,7 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	old := unix.Umask(0o027)
 	defer unix.Umask(old)
 	real, link := filepath.Join(dir, "real"), filepath.Join(dir, "link")
-	if err := WriteFile(real, text("one")); err != nil {
+	if err := new(Store).WriteFile(real, text("one")); err != nil {
 		t.Fatal(err)
 	}
 	info, err := os.Stat(real)
@@ -29,7 +29,7 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	if err := os.Symlink("real", link); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(link, text("two")); err != nil {
+	if err := new(Store).WriteFile(link, text("two")); err != nil {
 		t.Fatal(err)
 	}
 	if got := files(t, dir); got["real"] != "two" {
@@ -38,19 +38,19 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	if info, err := os.Lstat(link); err != nil || info.Mode().IsRegular() {
 		t.Errorf("the link became a file (%v)", err)
 	}
-	if _, err := Save(link, Manifest{Shape: []int{}}, text("three")); !errors.Is(err, ErrExists) {
+	if _, err := new(Store).Save(link, Manifest{Shape: []int{}}, text("three")); !errors.Is(err, ErrExists) {
 		t.Errorf("error %v, want the file behind the link kept", err)
 	}
 	if err := os.Remove(link); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Save(filepath.Join(dir, "saved"), Manifest{Shape: []int{}}, text("three")); err != nil {
+	if _, err := new(Store).Save(filepath.Join(dir, "saved"), Manifest{Shape: []int{}}, text("three")); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("saved", link); err != nil {
 		t.Fatal(err)
 	}
-	hash, err := Save(link, Manifest{Shape: []int{}}, text("four"))
+	hash, err := new(Store).Save(link, Manifest{Shape: []int{}}, text("four"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +60,14 @@ func TestWriteFileKeepsPermissionsAndLinks(t *testing.T) {
 	if err := os.Symlink("nowhere", filepath.Join(dir, "dangling")); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(filepath.Join(dir, "dangling"), text("x")); err == nil {
+	if err := new(Store).WriteFile(filepath.Join(dir, "dangling"), text("x")); err == nil {
 		t.Error("wrote through a link that leads nowhere")
 	}
 	pipe := filepath.Join(dir, "pipe")
 	if err := unix.Mkfifo(pipe, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteFile(pipe, text("x")); err == nil {
+	if err := new(Store).WriteFile(pipe, text("x")); err == nil {
 		t.Error("replaced a pipe")
 	}
 }

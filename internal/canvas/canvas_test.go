@@ -212,7 +212,7 @@ func TestPaletteIsDistinct(t *testing.T) {
 	// The smallest distance between two colours, for the vision that sees least of it.
 	// Side by side, differences of 0.02 and more are visible.
 	for n, least := range map[int]float64{7: 0.075, 21: 0.06, 60: 0.035, 171: 0.015} {
-		colours := Palette(n)
+		colours := around(nil, n)
 		if len(colours) != n {
 			t.Fatalf("%d colours, want %d", len(colours), n)
 		}
@@ -231,7 +231,7 @@ func TestPaletteIsDistinct(t *testing.T) {
 }
 
 func TestPaletteBegins(t *testing.T) {
-	if !slices.Equal(Palette(171)[:30], Palette(30)) || !slices.Equal(Palette(30)[:7], okabeIto[:]) || len(Palette(0)) != 0 {
+	if !slices.Equal(around(nil, 171)[:30], around(nil, 30)) || !slices.Equal(around(nil, 30)[:7], okabeIto[:]) || len(around(nil, 0)) != 0 {
 		t.Error("a shorter palette is not the beginning of a longer one")
 	}
 }
@@ -239,7 +239,7 @@ func TestPaletteBegins(t *testing.T) {
 func TestLegendFits(t *testing.T) {
 	f := NewFont(16)
 	var entries []Entry
-	for i, colour := range Palette(60) {
+	for i, colour := range around(nil, 60) {
 		entries = append(entries, Entry{colour, []string{"sky", "potted plant", "keyboard of a very large computer that nobody has seen yet"}[i%3]})
 	}
 	for _, width := range []int{30, 200, 700, 2000} {
@@ -262,7 +262,7 @@ func drawing() *Canvas {
 	c.Place(Heat{Values: []float32{0, 1, 2, 3}, W: 2, H: 2, High: 3}.Over(stripes(90, 60)), image.Rect(10, 10, 100, 100))
 	c.TextCentred(NewBold(20), image.Rect(100, 10, 300, 40), "n624", Ink)
 	c.Bar(f, image.Pt(110, 60), 150, "0", "0.25")
-	c.Legend(NewLegend(f, []Entry{{Palette(1)[0], "sky"}}, 200), image.Pt(110, 120))
+	c.Legend(NewLegend(f, []Entry{{around(nil, 1)[0], "sky"}}, 200), image.Pt(110, 120))
 	return c
 }
 

@@ -54,8 +54,12 @@ func NamedPalette(names []string) []color.NRGBA {
 	return colours
 }
 
-// around returns n colours that are unlike those taken: of Okabe and Ito's those that are,
-// then from the grid.
+// around returns n colours that tell classes apart and are unlike those taken. The first
+// are those of Okabe and Ito's that are. Each further one is chosen from a grid to be the
+// least like those before it, black and white. Differences are measured for three kinds of
+// colour vision, normal, without red cones and without green cones, and the smallest
+// counts. So the first colours do not depend on n. More than a few dozen are hard to tell
+// apart and need names next to them.
 func around(taken []sight, n int) []color.NRGBA {
 	const clear = 0.12 // distance at which a colour of Okabe and Ito's is unlike one taken
 	grid := gridColours()

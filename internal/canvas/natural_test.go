@@ -24,7 +24,7 @@ func TestNamedPalette(t *testing.T) {
 			}
 		}
 	}
-	if got := NamedPalette([]string{"a", "b"}); !slices.Equal(got, Palette(2)) {
-		t.Errorf("without natural colours %v, want those of Palette", got)
+	if got := NamedPalette([]string{"a", "b"}); !slices.Equal(got, around(nil, 2)) {
+		t.Errorf("without natural colours %v, want the first of the grid", got)
 	}
 }

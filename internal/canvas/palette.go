@@ -6,47 +6,6 @@ import (
 	"sync"
 )
 
-// Palette returns n colours that tell classes apart. The first ones are Okabe and
-// Ito's. Each further colour is chosen from a grid of colours to be the least like
-// those before it, black and white. Differences are measured for three kinds of
-// colour vision, normal, without red cones and without green cones, and the smallest
-// counts. So the first colours of a palette do not depend on its length. More than a
-// few dozen colours are hard to tell apart and need names next to them.
-func Palette(n int) []color.NRGBA {
-	chosen := make([]color.NRGBA, 0, max(n, len(okabeIto)))
-	chosen = append(chosen, okabeIto[:]...)
-	if n <= len(chosen) {
-		return chosen[:max(n, 0):max(n, 0)]
-	}
-	grid := gridColours()
-	nearest := make([]float64, len(grid)) // distance to the nearest chosen colour
-	for i := range nearest {
-		nearest[i] = math.Inf(1)
-	}
-	exclude := func(c color.NRGBA) {
-		seen := seenBy(c)
-		for i := range grid {
-			nearest[i] = min(nearest[i], seen.distance(&grid[i].seen))
-		}
-	}
-	exclude(color.NRGBA{A: 0xff})
-	exclude(White)
-	for _, c := range okabeIto {
-		exclude(c)
-	}
-	for len(chosen) < n {
-		best := 0
-		for i, d := range nearest {
-			if d > nearest[best] {
-				best = i
-			}
-		}
-		chosen = append(chosen, grid[best].colour)
-		exclude(grid[best].colour)
-	}
-	return chosen
-}
-
 // okabeIto are the seven colours of Okabe and Ito's palette other than black.
 var okabeIto = [...]color.NRGBA{
 	{0xe6, 0x9f, 0x00, 0xff}, // orange

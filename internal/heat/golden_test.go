@@ -205,7 +205,11 @@ func TestPatchLogits(t *testing.T) {
 func slide(t *testing.T) *Field {
 	t.Helper()
 	p := readJSON[params](t, "seg/params.json")
-	img, err := imageprep.ReadFile(testutil.Golden("seg/slide.png"), imageprep.Options{})
+	file, err := imageprep.Load(testutil.Golden("seg/slide.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	img, err := file.Decode(imageprep.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

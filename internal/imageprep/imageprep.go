@@ -82,15 +82,6 @@ func formatOf(b []byte) *format {
 	return nil
 }
 
-// ReadFile reads an image file. Errors name it.
-func ReadFile(path string, o Options) (*RGB, error) {
-	f, err := Load(path)
-	if err != nil {
-		return nil, err
-	}
-	return f.Decode(o)
-}
-
 // Decode decodes the file, which Load has read. Errors name it.
 func (f *File) Decode(o Options) (*RGB, error) { return decodeAs("image", f, o, Decode) }
 

@@ -17,18 +17,6 @@ func NewLabels(w, h int, o Options) (*Labels, error) {
 	return &Labels{Pix: make([]uint16, w*h), W: w, H: h}, nil
 }
 
-// ReadLabels reads a label map from a PNG file: the index of an image with a
-// palette, whatever its colours, or the grey value as stored, of 1 to 16 bits.
-// A file of another kind is an error with a method Hint. Memory is two bytes a
-// pixel beside the file and a row. Errors name the file.
-func ReadLabels(path string, o Options) (*Labels, error) {
-	f, err := LoadLabels(path)
-	if err != nil {
-		return nil, err
-	}
-	return f.DecodeLabels(o)
-}
-
 // LoadLabels is Load for the file of a label map.
 func LoadLabels(path string) (*File, error) { return load("label map", path, isPNG) }
 
@@ -38,7 +26,10 @@ func (f *File) DecodeLabels(o Options) (*Labels, error) {
 	return decodeAs("label map", f, o, DecodeLabels)
 }
 
-// DecodeLabels reads a label map from a file's bytes, as ReadLabels does.
+// DecodeLabels reads a label map from the bytes of a PNG file: the index of an image
+// with a palette, whatever its colours, or the grey value as stored, of 1 to 16 bits.
+// A file of another kind is an error with a method Hint. Memory is two bytes a pixel
+// beside the file and a row.
 func DecodeLabels(b []byte, o Options) (*Labels, error) {
 	if !isPNG(b) {
 		return nil, notLabels{fmt.Errorf("file beginning %q, want a PNG of indices", b[:min(len(b), 12)])}

@@ -221,7 +221,7 @@ func ScoresFolder(t testing.TB, s []float32, origin origin.Origin) string {
 func ScoresOf(t testing.TB, ov *decomp.OV, names []string, s []float32, origin origin.Origin) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "scores")
-	w, err := cache.OpenChunks(path, cache.Plan{
+	w, err := new(cache.Store).OpenChunks(path, cache.Plan{
 		Kind: artefact.KindScores, Axes: []string{"B", "H", "C"}, Row: []int{ov.Heads, ov.Neurons}, DType: npy.Float32, Origin: origin,
 		Inputs: len(names), ChunkInputs: len(names), Payload: artefact.ScoresFile,
 	}, false)

@@ -60,11 +60,11 @@ func TestRetrieveDraws(t *testing.T) {
 				t.Fatal(err)
 			}
 			want[filepath.ToSlash(rel)] = true
-			got, err := imageprep.ReadFile(r.Path, imageprep.Options{})
+			got, err := readImage(r.Path)
 			if err != nil {
 				t.Fatal(err)
 			}
-			image, err := imageprep.ReadFile(testutil.Golden("dataset/"+r.Name), imageprep.Options{})
+			image, err := readImage(testutil.Golden("dataset/" + r.Name))
 			if err != nil {
 				t.Fatal(err)
 			}

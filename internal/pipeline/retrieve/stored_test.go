@@ -39,7 +39,7 @@ func TestRetrieveStoresOnce(t *testing.T) {
 		t.Errorf("%d files, want %d images and 2 sheets", len(files), want-2)
 	}
 	for path := range distinct {
-		img, err := imageprep.ReadFile(path, imageprep.Options{})
+		img, err := readImage(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,4 +64,13 @@ func TestStoredPath(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
+}
+
+// readImage decodes an image file.
+func readImage(path string) (*imageprep.RGB, error) {
+	f, err := imageprep.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	return f.Decode(imageprep.Options{})
 }

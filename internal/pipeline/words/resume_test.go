@@ -143,7 +143,7 @@ func TestSparseStops(t *testing.T) {
 	clear(data[5*shape[1] : 6*shape[1]])
 	o := goldenCoding(t, "pc0_n.npy")
 	o.PCsPath, o.Components = filepath.Join(t.TempDir(), "pcs.npy"), 40
-	if err := cache.WriteFile(o.PCsPath, func(w io.Writer) error { return npy.WriteFloat32(w, shape, data) }); err != nil {
+	if err := new(cache.Store).WriteFile(o.PCsPath, func(w io.Writer) error { return npy.WriteFloat32(w, shape, data) }); err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()

@@ -290,7 +290,7 @@ func TestSparseHalf(t *testing.T) {
 func saveRows(t testing.TB, kind, name string, shape []int, rows []float32, origin origin.Origin) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	_, err := cache.Save(path, cache.Manifest{Kind: kind, Shape: shape, Origin: origin}, func(w io.Writer) error {
+	_, err := new(cache.Store).Save(path, cache.Manifest{Kind: kind, Shape: shape, Origin: origin}, func(w io.Writer) error {
 		return npy.WriteFloat32(w, shape, rows)
 	})
 	if err != nil {
