@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
 		"internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
-		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
 	},
 
 	// The stages. None imports another, but merge and verify, which take up what others
@@ -68,7 +68,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
