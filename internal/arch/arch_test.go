@@ -67,7 +67,7 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
 		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
