@@ -6,8 +6,8 @@
 #
 # Each program is static, one file, and needs nothing beside it. The tree must be a
 # clean git checkout, so that "clipnh version" names the revision that it is from. All
-# programs are built a second time from a copy in another folder and without the build
-# cache of the first; the bytes must be equal. PLATFORMS chooses some.
+# programs are built from a clone, and a second time from a clone in another folder and
+# without the build cache of the first; the bytes must be equal. PLATFORMS chooses some.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -25,25 +25,28 @@ fi
 scratch=$(mktemp -d)
 trap 'chmod -R u+w "$scratch"; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
-git clone --quiet --no-hardlinks "$root" "$scratch/a copy of clipnh"
+for copy in first "another copy"; do
+    git clone --quiet --no-hardlinks "$root" "$scratch/$copy"
+done
 
 # build TREE FOLDER builds every platform.
 build() {
     for platform in $platforms; do
         os=${platform%/*} arch=${platform#*/} end=
         [ "$os" = windows ] && end=.exe
-        (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -trimpath -ldflags=-buildid= -o "$2/clipnh-$os-$arch$end" ./cmd/clipnh)
+        (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -buildvcs=true -trimpath -ldflags=-buildid= -o "$2/clipnh-$os-$arch$end" ./cmd/clipnh)
     done
 }
 
 mkdir -p "$out" "$scratch/second"
 out=$(cd "$out" && pwd)
+rm -f "$out/SHA256SUMS" # it comes back once the bytes are known to be equal
 echo "building into $out"
-build "$root" "$out"
+build "$scratch/first" "$out"
 echo "building again from a copy, with an empty build cache"
 GOCACHE=$scratch/cache
 export GOCACHE
-build "$scratch/a copy of clipnh" "$scratch/second"
+build "$scratch/another copy" "$scratch/second"
 
 failed=
 for program in "$scratch"/second/*; do
@@ -54,4 +57,7 @@ for program in "$scratch"/second/*; do
     fi
 done
 [ -z "$failed" ] || exit 1
-(cd "$out" && sha256sum -- clipnh-* >SHA256SUMS && cat SHA256SUMS)
+names=$(ls "$scratch/second")
+# Names have no spaces, and older programs in the folder are not of this revision.
+# shellcheck disable=SC2086
+(cd "$out" && sha256sum -- $names >SHA256SUMS && cat SHA256SUMS)

@@ -46,21 +46,13 @@ Labels:
 Rows are matched to images by file name. A concept without a label only gets
 means.
 
---watch REF compares --scores with a reference collection of the same model:
-which concepts, and which pairs, changed most? They are ranked by the difference
-of means in pooled standard deviations. Among many, some differ by chance: p is
-how likely so large a difference is between two random parts of one collection,
-and q is the least rate of false discoveries at which the concept, or pair,
-counts as changed among all of them (Benjamini-Hochberg, for concepts and for
-pairs). At --fdr 0.05, no more than 5 % of those called changed are expected to
-be chance. All concepts are listed, and the pairs that changed. Intervals
-(bootstrap, 95 %) are for each one alone: of many that are listed, some miss.
-Each collection needs 20 images or more. --fail-above 0.5 makes the command
-fail, after printing its result, if a concept changed by more than that.
+--watch REF compares --scores with a reference collection of the same model, as
+"clipnh watch --reference REF" does, whose help explains it.
 
 Writes, if given: --save-path, JSON, by concept in the reference's layout
 (correlation, p_value, heads, neurons, per_year, and ratio and label by image),
-or the result of --watch; --plot, two curves per concept over the groups.
+or the result of --watch; --plot, two curves per concept over the groups, or the
+figure of watch.
 
 With --shard 3/16 only the third of sixteen parts of the images of --model is
 measured, to FILE.3-of-16.json, so that several machines can share the work.
@@ -123,17 +115,7 @@ type shiftOptions struct {
 }
 
 func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.concepts.Concepts, "concepts", nil, "`TEXT,...` to follow")
-	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, commas allowed; may be repeated")
-	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one per line")
-	fs.IntVar(&o.concepts.K, "k", 5, "use the `K` pairs closest to a concept")
-	fs.StringVar(&o.concepts.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
-	vocabFlag(fs, &o.concepts.Vocab)
-	defaultExcludes(fs, "vocab", "text-embeddings-path")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
-	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVar(&o.concepts.EmbeddingsPath, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
-	fs.StringVar(&o.concepts.TextsPath, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")
+	o.addConceptFlags(fs)
 	fs.StringVar(&o.cars.CSV, "colours-csv", "", "`FILE` of the refined labels of Stanford Cars, with columns image and Class")
 	fs.StringSliceVar(&o.cars.Colours, "colour-names", nil, "`NAME,...` of the colours 0, 1, ... in the table (default yellow for 9)")
 	fs.StringVar(&o.table.Path, "labels-csv", "", "`FILE` of labels, with one row per image")
@@ -145,12 +127,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.stage.Restart, "restart", false, "with --shard, discard what is at its path and start over")
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
-	fs.IntVar(&o.watch.List, "list", 20, "with --watch, list the `N` concepts and the N pairs that changed most")
-	fs.Float64Var(&o.watch.FalseDiscovery, "fdr", 0.05, "with --watch, rate `Q` of false discoveries among what changed, 0 to 1; 1 lists all pairs")
-	fs.IntVar(&o.watch.Bootstrap, "bootstrap", 1000, "with --watch, draw `N` bootstrap replicates for the intervals, 400 or more; 0 gives none")
-	fs.Uint64Var(&o.watch.Seed, "seed", 1, "with --watch, `SEED` of the bootstrap")
-	fs.Float64Var(&o.failAbove, "fail-above", math.Inf(1), "with --watch, fail if a concept changed by more than `X` standard deviations (default never)")
-	fs.Lookup("fail-above").DefValue = "0" // which the help does not print
+	o.addWatchFlags(fs, "with --watch, ")
 	o.sourceOptions.addFlags(fs, dataset.Images)
 }
 
@@ -230,8 +207,10 @@ func (o *shiftOptions) validateWatch() error {
 	switch {
 	case o.from.ScoresPath == "":
 		return errors.New("--watch needs --scores, which it compares with the reference")
-	case o.table.Path != "" || o.cars.CSV != "" || o.table.Group != "" || len(o.labelColumns) > 0 || o.stage.PlotPath != "":
-		return errors.New("--watch has no labels and no figure: it cannot be combined with --labels-csv, --colours-csv, --group-column, --label-column and --plot")
+	case o.table.Path != "" || o.cars.CSV != "" || o.table.Group != "" || len(o.labelColumns) > 0:
+		return errors.New("--watch has no labels: it cannot be combined with --labels-csv, --colours-csv, --group-column and --label-column")
+	case o.stage.PlotPath != "" && plotFormatErr(o.stage.PlotPath) != nil:
+		return plotFormatErr(o.stage.PlotPath)
 	case o.watch.List < 1:
 		return fmt.Errorf("--list %d: want 1 or more", o.watch.List)
 	case o.watch.Bootstrap != 0 && (o.watch.Bootstrap < minReplicates || o.watch.Bootstrap > maxReplicates):
@@ -240,6 +219,14 @@ func (o *shiftOptions) validateWatch() error {
 		return fmt.Errorf("--fdr %g: want more than 0, and at most 1", o.watch.FalseDiscovery)
 	case !(o.failAbove >= 0):
 		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
+	}
+	return nil
+}
+
+// plotFormatErr returns an error unless path names a figure.
+func plotFormatErr(path string) error {
+	if _, err := plot.FormatOf(path); err != nil {
+		return fmt.Errorf("--plot %w", err)
 	}
 	return nil
 }
@@ -264,10 +251,8 @@ func (o *shiftOptions) validateShift() error {
 	case o.stage.PlotPath != "" && o.table.Group == "" && !cars:
 		return errors.New("--plot draws means by group: it needs --labels-csv and --group-column, or --dataset cars")
 	}
-	if o.stage.PlotPath != "" {
-		if _, err := plot.FormatOf(o.stage.PlotPath); err != nil {
-			return fmt.Errorf("--plot %w", err)
-		}
+	if err := plotFormatErr(o.stage.PlotPath); o.stage.PlotPath != "" && err != nil {
+		return err
 	}
 	return o.sourceOptions.validate()
 }

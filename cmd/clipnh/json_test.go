@@ -30,6 +30,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/score"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
+	"github.com/clipnh/clipnh/internal/pipeline/show"
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
@@ -63,8 +64,10 @@ var jsonResults = map[string][]jsonResult{
 	"score":           {{"", score.Result{}}},
 	"segment":         {{"", segment.Result{}}},
 	"shift":           {{"", shift.Result{}}, {"with `--watch`", shift.WatchResult{}}},
+	"show":            {{"", show.Result{}}},
 	"sparse":          {{"", words.SparseResult{}}},
 	"svd":             {{"", directions.SVDResult{}}},
+	"watch":           {{"", shift.WatchResult{}}},
 	"verify":          {{"", verify.Result{}}},
 	"version":         {{"", build.Info{}}},
 }

@@ -42,6 +42,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
+	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written},
 	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }
 
@@ -69,7 +70,12 @@ var apart = []string{
 	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
 	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
+	"show h0n0 --scores x --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"show h0n0 --scores x --decomposition-save-path x --pcs-path x --text-descs-list-path x",
+	"show h0n0 --scores x --decomposition-save-path x --neuron-pcs-path x --text-descs-list-path x",
 	"shift --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
+	"watch --reference x --scores x --model x --concepts x --pcs-path x --text-embeddings-path x",
+	"watch --reference x --scores x --model x --vocab x --concepts x --pcs-path x --lines x",
 	"shift --watch x --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 }
 

@@ -109,6 +109,15 @@ var pairings = []pairing{
 		"model": "codes.npz pc0.npy", "block": "codes.npz pc0.npy", "precision": "codes.npz pc0.npy", "stride": "codes.npz pc0.npy",
 		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
+	{"show", "show h0n0 --scores {scores} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+		"model": "scores pc0.npy pc0_n.npy words.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"show codes", "show h0n0 --scores {scores} --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		"model": "scores codes.npz", "block": "scores codes.npz", "precision": "scores codes.npz",
+		"texts": "codes.npz words.txt", "order": "codes.npz words.txt"},
+		map[string]string{"stride": "scores codes.npz"}},
+
 	{"retrieve", "retrieve --text tree --scores {scores} --pcs-path {pc0.npy} --model {checkpoint}" + texts +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "scores pc0.npy checkpoint codes.npz", "block": "scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
@@ -141,6 +150,13 @@ var pairings = []pairing{
 		"model": "scores reference checkpoint pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
 	{"shift --watch", "shift --scores {scores} --watch {reference} --lines {words.txt}" + watched + " --bootstrap 0", map[string]string{
+		"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy",
+		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores reference pc0.npy"}},
+	{"watch of texts", "watch --scores {scores} --reference {reference} --concepts-path {words.txt} --model {checkpoint}" + texts + " --pcs-path {pc0.npy} --bootstrap 0", map[string]string{
+		"model": "scores reference checkpoint pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy", "kind": "line pc0.npy"},
+		map[string]string{"stride": "scores reference pc0.npy", "texts": "words.txt", "order": "words.txt"}},
+	{"watch", "watch --scores {scores} --reference {reference} --lines {words.txt}" + watched + " --bootstrap 0", map[string]string{
 		"model": "scores reference words.npy pc0.npy", "block": "scores reference pc0.npy", "precision": "scores reference pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},

@@ -26,6 +26,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),
+			newShowCommand(g),
 			newScoreCommand(g),
 			newRetrieveCommand(g),
 			newPolysemanticityCommand(g),
@@ -38,6 +39,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newExplainCommand(g),
 			newAuditCommand(g),
 			newShiftCommand(g),
+			newWatchCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),

@@ -106,7 +106,7 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	o := opts.watch
 	o.ConceptOptions, o.Scores, o.SavePath, o.Threads = concepts, opts.from.ScoresPath, opts.stage.SavePath, g.workers()
-	o.Store = g.files
+	o.Store, o.PlotPath = g.files, opts.stage.PlotPath
 	result, err := shift.Watch(ctx, o, g.printer)
 	if result == nil {
 		return err

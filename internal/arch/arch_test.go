@@ -32,8 +32,8 @@ var allowed = map[string][]string{
 		"internal/pipeline/audit", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
 		"internal/pipeline/segment", "internal/pipeline/shard",
-		"internal/pipeline/shift", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
-		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
+		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
 	},
 
 	// The stages. None imports another, but merge and verify, which take up what others
@@ -67,8 +67,8 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/retrieve": {
-		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/describe",
-		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
+		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
@@ -89,6 +89,9 @@ var allowed = map[string][]string{
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
 		"internal/unit",
+	},
+	"internal/pipeline/show": {
+		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",

@@ -118,15 +118,21 @@ func (s *Scores) Read(rows []float32, first int) error {
 // ReadPairs fills columns [B,n] with the scores of n pairs of one head, of the
 // neurons from first on, for every image.
 func (s *Scores) ReadPairs(columns []float32, head, first, n int) error {
+	return s.ReadPart(columns[:s.Images*n], 0, head, first, n)
+}
+
+// ReadPart fills columns [b,n] with the scores of n pairs of one head, of the neurons
+// from first on, for the b images from image on.
+func (s *Scores) ReadPart(columns []float32, image, head, first, n int) error {
 	C := s.OV.Neurons
 	each, from := int64(s.OV.Heads*C), int64(head*C+first)
-	for b := range s.Images {
+	for b := range len(columns) / n {
 		row := columns[b*n : (b+1)*n]
-		if err := s.file.ReadFloat32(row, int64(b)*each+from); err != nil {
+		if err := s.file.ReadFloat32(row, int64(image+b)*each+from); err != nil {
 			return err
 		}
 		if i := FirstNonFinite(row); i >= 0 {
-			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), b, unit.Pair(head*C+first+i, C), row[i])
+			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), image+b, unit.Pair(head*C+first+i, C), row[i])
 		}
 	}
 	return nil

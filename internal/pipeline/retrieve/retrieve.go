@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -44,7 +45,7 @@ type Options struct {
 	SheetHeads  int  // pairs of a neuron on its sheet, the strongest
 	Threads     int
 
-	WordsOptions // what directions are made of
+	coding.WordsOptions // what directions are made of
 }
 
 // Result is what Retrieve found.

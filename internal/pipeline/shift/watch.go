@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -28,6 +30,7 @@ type WatchOptions struct {
 	Bootstrap         int     // replicates; 0: no intervals
 	Seed              uint64
 	SavePath          string // JSON; may be empty
+	PlotPath          string // .png or .svg; may be empty
 	Store             *cache.Store
 	Threads           int
 }
@@ -65,6 +68,7 @@ type WatchResult struct {
 	Concepts        []Change `json:"concepts"` // at most List
 	Pairs           []Change `json:"pairs"`    // at most List, those that have changed
 	Path            string   `json:"path,omitempty"`
+	Plot            string   `json:"plot,omitempty"`
 }
 
 // Change is a concept by its ratio, or a pair by its score, in two collections.
@@ -97,11 +101,14 @@ func (m Change) Size() float64 { return m.size }
 // size but for the values of what is listed. A result that comes with an error is
 // whole, and could not be written.
 func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, error) {
-	if err := artefact.MakeFolders(o.SavePath); err != nil {
+	if err := artefact.MakeFolders(o.SavePath, o.PlotPath); err != nil {
 		return nil, err
 	}
 	isWatch := func(first, second string) bool { return first == "reference" && second == "" }
 	if err := figure.CanWriteJSON(o.SavePath, "a result of shift {watch}", isWatch); err != nil {
+		return nil, err
+	}
+	if err := figure.CanDraw(o.PlotPath); err != nil {
 		return nil, err
 	}
 	ref, now, err := openBoth(ctx, o, say)
@@ -125,7 +132,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	}
 	result := &WatchResult{
 		Reference: o.Reference, ReferenceImages: ref.Images, Scores: o.Scores, Images: now.Images, K: min(o.K, w.pairs),
-		Bootstrap: o.Bootstrap, Seed: o.Seed, Confidence: confidence, FalseDiscovery: o.FalseDiscovery, WatchedConcepts: len(concepts), WatchedPairs: w.pairs, Path: o.SavePath,
+		Bootstrap: o.Bootstrap, Seed: o.Seed, Confidence: confidence, FalseDiscovery: o.FalseDiscovery, WatchedConcepts: len(concepts), WatchedPairs: w.pairs, Path: o.SavePath, Plot: o.PlotPath,
 	}
 	if n := min(ref.Images, now.Images); n < reliableImages {
 		say.Warn("%d images in the smaller collection: with fewer than %d, intervals and rates of false discoveries are approximate", n, reliableImages)
@@ -141,19 +148,30 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		}
 	}
 	w.describe(result)
-	if o.SavePath == "" {
-		return result, nil
+	return result, result.write(o)
+}
+
+// write writes the files of a result, and takes back the paths of those that it could not.
+func (r *WatchResult) write(o WatchOptions) error {
+	var saved, drawn error
+	if o.SavePath != "" {
+		saved = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
+			e := json.NewEncoder(to)
+			e.SetEscapeHTML(false)
+			e.SetIndent("", " ")
+			return e.Encode(r)
+		})
+		if saved != nil {
+			r.Path = ""
+		}
 	}
-	err = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
-		e := json.NewEncoder(to)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", " ")
-		return e.Encode(result)
-	})
-	if err != nil {
-		result.Path = ""
+	if o.PlotPath != "" {
+		drawn = figure.DrawFigure(o.Store, o.PlotPath, func(w io.Writer, format plot.Format) error { return plot.WriteIntervals(w, r.figure(), format) })
+		if drawn != nil {
+			r.Plot = ""
+		}
 	}
-	return result, err
+	return errors.Join(saved, drawn)
 }
 
 // openBoth opens the two collections, which must come from the same weights and

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/pipeline/show"
+	"github.com/clipnh/clipnh/internal/trend"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const showHelp = `
+Prints on one screen what is known of a unit, h3n149 for the pair of head 3 and
+neuron 149, or n149 for a neuron: how large its contributions to the images of a
+collection are, its words, the images on which it is strongest and weakest and
+those in the middle, and the units beside it. Those are the pairs of the same
+neuron and, of a pair, also those of the same head, by descending mean norm.
+
+Images are ranked as retrieve ranks them: by the norm of the unit's
+contribution, not centred, its share of the bias included; of equal norms the
+earlier image comes first. A neuron's contribution is the sum over heads.
+
+Reads scores that collect wrote (--scores), of which only those that are needed.
+Words of units are computed as describe does, from components and embeddings of
+words (--text-descs-embeddings-path, with --pcs-path for pairs and
+--neuron-pcs-path for neurons), or read from codes that sparse wrote
+(--decomposition-save-path, at most twice: one file of pairs, one of neurons). A
+word of negative coefficient says what the unit is not.
+
+Writes to standard output.`
+
+func newShowCommand(g *globalOptions) *cobra.Command {
+	var opts showOptions
+	cmd := &cobra.Command{
+		Use:   "show UNIT --scores PATH",
+		Short: "Show one pair or neuron: words, images, norms, neighbours",
+		Long:  showHelp,
+		Example: "clipnh show h3n149 --scores caches/photos \\\n" +
+			"  --decomposition-save-path caches/codes.npz --text-descs-list-path 30k.txt\n" +
+			"clipnh show n149 --scores caches/photos --top 10",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{fmt.Errorf("%d units given: want one, such as h12n624 or n624", len(args))}
+			}
+			return nil
+		},
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.stage.Unit, opts.given = args[0], cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runShow(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// showOptions is everything the show command can be told: the stage's options.
+type showOptions struct {
+	given givenFlags
+	stage show.Options
+}
+
+func (o *showOptions) addFlags(fs *pflag.FlagSet) {
+	s := &o.stage
+	fs.StringVar(&s.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
+	fs.IntVar(&s.Top, "top", 3, "list `N` images of each kind: strongest, in the middle, weakest")
+	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head")
+	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
+	fs.IntVar(&s.Components, "num-components", 5, "show `K` words, of codes the largest; of units beside it the first 3 of them")
+}
+
+func (o *showOptions) validate() error {
+	s := &o.stage
+	if err := require("--scores", s.ScoresPath); err != nil {
+		return err
+	}
+	if !unitName.MatchString(s.Unit) {
+		return fmt.Errorf("unit %q: want a pair, such as h12n624, or a neuron, such as n624", s.Unit)
+	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
+	switch {
+	case read && computed:
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want one of them")
+	case (read || computed) && s.WordsPath == "":
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+	case !read && !computed && s.WordsPath != "":
+		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
+	}
+	for _, n := range []struct {
+		flag         string
+		value, least int
+	}{{"top", s.Top, 1}, {"list", s.Beside, 0}, {"num-components", s.Components, 1}} {
+		if n.value < n.least {
+			return fmt.Errorf("--%s %d: want %d or more", n.flag, n.value, n.least)
+		}
+	}
+	return o.given.refuseIn(
+		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
+		rule{!read && !computed, "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}})
+}
+
+// unitName matches the name of a pair or neuron, of a vision transformer too.
+var unitName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
+
+func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
+	o := opts.stage
+	o.Artefacts, o.Threads = g.artefacts(), g.workers()
+	if o.WordsPath != "" {
+		var err error
+		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
+			return err
+		}
+	}
+	result, err := show.Run(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	return printShow(result, o.WordsPath != "", g.printer)
+}
+
+func printShow(r *show.Result, described bool, p *ui.Printer) error {
+	t := ui.NewTable(ui.Left(r.Unit), ui.Right("mean"), ui.Right("deviation"), ui.Right("smallest"), ui.Right("median"), ui.Right("largest"))
+	spread := func(name string, s trend.Summary) {
+		t.Row(name, number(s.Mean), number(s.Deviation), number(s.Smallest), number(s.Median), number(s.Largest))
+	}
+	spread("norm", r.Norms)
+	if r.Scores != nil {
+		spread("score", *r.Scores)
+	}
+	if err := p.Table(t); err != nil {
+		return err
+	}
+	if r.Direction != nil {
+		if err := p.Text(fmt.Sprintf("A score of 1 adds a vector of norm %s.\n", number(*r.Direction))); err != nil {
+			return err
+		}
+	}
+	if described {
+		words := "none: the codes have no words for it"
+		if len(r.Words) > 0 {
+			words = weightedWords(r.Words)
+		}
+		if err := p.Text("\nWords: " + words + "\n"); err != nil {
+			return err
+		}
+	}
+	if err := printShown(r, p); err != nil {
+		return err
+	}
+	for _, g := range r.Beside {
+		columns := []ui.Column{ui.Left("pairs of " + g.Of), ui.Right(fmt.Sprintf("rank of %d", g.Count)), ui.Right("mean norm"), ui.Right("largest"), ui.Left("strongest image")}
+		if described {
+			columns = append(columns, ui.Left("words"))
+		}
+		t := ui.NewTable(columns...)
+		for _, u := range g.Units {
+			row := []string{u.Unit, fmt.Sprint(u.Rank), number(u.Mean), number(u.Largest), u.Image}
+			if described {
+				row = append(row, signedWords(u.Words[:min(len(u.Words), 3)]))
+			}
+			t.Row(row...)
+		}
+		if len(g.Units) == 0 {
+			continue
+		}
+		if err := errors.Join(p.Text("\n"), p.Table(t)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printShown prints the images of a unit.
+func printShown(r *show.Result, p *ui.Printer) error {
+	columns := []ui.Column{ui.Left("images"), ui.Right(fmt.Sprintf("rank of %d", r.Images)), ui.Left("file"), ui.Right("norm")}
+	if r.Scores != nil {
+		columns = append(columns, ui.Right("score"))
+	}
+	t := ui.NewTable(columns...)
+	for _, kind := range []struct {
+		name string
+		hits []show.Hit
+	}{{"strongest", r.Strongest}, {"median", r.Median}, {"weakest", r.Weakest}} {
+		name := kind.name
+		for _, h := range kind.hits {
+			row := []string{name, fmt.Sprint(h.Rank), h.Name, number(float64(h.Norm))}
+			if h.Score != nil {
+				row = append(row, number(float64(*h.Score)))
+			}
+			t.Row(row...)
+			name = ""
+		}
+	}
+	return errors.Join(p.Text("\n"), p.Table(t))
+}
+
+// weightedWords lists terms with their coefficients.
+func weightedWords(terms []artefact.Term) string {
+	words := make([]string, len(terms))
+	for i, t := range terms {
+		words[i] = fmt.Sprintf("%s %.3f", t.Word, t.Coefficient)
+	}
+	return strings.Join(words, ", ")
+}
+
+// number formats a measured number.
+func number(x float64) string { return fmt.Sprintf("%#.4g", x) }

@@ -1,0 +1,121 @@
+package coding
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/describe"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// WordsOptions says which words to put beside units: those of codes that are read, or
+// computed as describe.Best says.
+type WordsOptions struct {
+	artefact.WordsOptions
+	WordsPath string // where Words are from
+
+	// EmbeddingsPath, unless empty, is of the words, for the codes of those kinds of
+	// units whose components are given: of pairs, .npy [H,C,O], where words are opened;
+	// of neurons here.
+	EmbeddingsPath string
+	NeuronPCsPath  string // .npy [C,O]; may be empty
+}
+
+// Words are words of units: of the codes that were read, and of those that Code computes.
+type Words struct {
+	*artefact.UnitWords
+	pairs, neurons *Coding // nil: not computed
+}
+
+// OpenWords reads codes, and opens what others are computed from. All must be of the
+// units, [H,C], and of the model of what has origin from.
+func OpenWords(r artefact.Reader, o WordsOptions, units unit.Shape, from origin.Origin, pairPCsPath string, threads int) (*Words, error) {
+	read, err := r.UnitWords(o.WordsOptions, units, from, pairPCsPath)
+	if err != nil {
+		return nil, err
+	}
+	w := &Words{UnitWords: read}
+	if o.EmbeddingsPath == "" {
+		return w, nil
+	}
+	for _, kind := range []struct {
+		pcs   string
+		shape unit.Shape
+		into  **Coding
+	}{
+		{pairPCsPath, units, &w.pairs},
+		{o.NeuronPCsPath, units[1:], &w.neurons},
+	} {
+		if kind.pcs == "" || kind.shape.Count() == 0 {
+			continue
+		}
+		if read := w.Codes(kind.shape.IsPairs()); read != nil {
+			err := fmt.Errorf("%s: codes of %ss are read already, want either these or components (%s)", read.Path, kind.shape.Kind(), kind.pcs)
+			return nil, errors.Join(err, w.Close())
+		}
+		if *kind.into, err = openWordsCoding(r, o, kind.pcs, kind.shape, from, threads); err != nil {
+			return nil, errors.Join(err, w.Close())
+		}
+	}
+	return w, nil
+}
+
+// openWordsCoding opens the components of all units of a shape.
+func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape unit.Shape, from origin.Origin, threads int) (*Coding, error) {
+	c, err := Open(Options{
+		Artefacts: r, PCsPath: pcsPath, EmbeddingsPath: o.EmbeddingsPath, Words: o.Words, WordsPath: o.WordsPath,
+		Method: describe.Best, Normalize: describe.BestNormalization, Components: o.Components, Threads: threads,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(c.PCs.Units.Shape, shape) {
+		err = fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units.Shape), npy.ShapeString(shape))
+	} else if c.PCs.Artefact != nil {
+		err = r.Check(c.PCs.Artefact, artefact.Of(from))
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// Close closes the components.
+func (w *Words) Close() error {
+	var failed error
+	for _, c := range []*Coding{w.pairs, w.neurons} {
+		if c != nil {
+			failed = errors.Join(failed, c.Close())
+		}
+	}
+	return failed
+}
+
+// Code computes the codes of some units, of those kinds whose components were opened. It
+// must be called at most once.
+func (w *Words) Code(ctx context.Context, pairs, neurons []int) error {
+	for _, kind := range []struct {
+		coding *Coding
+		units  []int
+	}{{w.pairs, pairs}, {w.neurons, neurons}} {
+		if kind.coding == nil || len(kind.units) == 0 {
+			continue
+		}
+		units := slices.Compact(slices.Sorted(slices.Values(kind.units)))
+		if err := kind.coding.Prepare(ctx, len(units)); err != nil {
+			return err
+		}
+		codes, err := kind.coding.Code(ctx, units, nil)
+		if err != nil {
+			return err
+		}
+		shape := kind.coding.PCs.Units
+		w.SetCodes(shape.IsPairs(), artefact.NewCodes(codes, units, shape.Count()))
+	}
+	return nil
+}
