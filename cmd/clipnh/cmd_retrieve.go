@@ -299,8 +299,15 @@ func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer)
 		return nil
 	}
 	t = ui.NewTable(ui.Left("neuron"), ui.Left("sheet"), ui.Left("heat maps"))
+	drawn := false
 	for _, n := range result.Neurons {
-		t.Row(n.Neuron, n.Sheet, n.Units[0].Heat)
+		if n.Sheet != "" || n.Units[0].Heat != "" { // else it could not be written
+			t.Row(n.Neuron, n.Sheet, n.Units[0].Heat)
+			drawn = true
+		}
+	}
+	if !drawn {
+		return nil
 	}
 	return errors.Join(p.Text("\n"), p.Table(t))
 }
