@@ -99,9 +99,7 @@ func (in *inputs) compute(ctx context.Context, way Way, say ui.Reporter) (*descr
 	units := slices.Clone(in.units)
 	if count := in.pcs.Units.Count(); len(units) < otherUnits && len(units) < count {
 		random := rand.New(rand.NewPCG(in.Seed, 0))
-		for _, u := range random.Perm(count)[:min(otherUnits, count)] {
-			units = append(units, u)
-		}
+		units = append(units, random.Perm(count)[:min(otherUnits, count)]...)
 		slices.Sort(units)
 		units = slices.Compact(units)
 	}
