@@ -33,8 +33,8 @@ or a list, --concepts-path. They are embedded with --model, --vocab and
 concepts in their order). Texts are not centred.
 
 Writes, if given: --save-path, the result as JSON; --plot, the changes of the 24
-concepts that changed most, with their intervals. docs/watch.md shows how to find
-what differs between two groups of images.`
+concepts that changed most, with their intervals. docs/watch.md shows how to
+find what differs between two groups of images.`
 
 func newWatchCommand(g *globalOptions) *cobra.Command {
 	var opts shiftOptions

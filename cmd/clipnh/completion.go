@@ -57,14 +57,17 @@ func completes(args []string) bool {
 	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
-// plainUsages removes the quotes around placeholders, which mean something to help only,
-// from the usages of all flags. Cobra shows usages beside completions as they are.
-func plainUsages(cmd *cobra.Command) {
+// completeAll sets up the completion of all flags of a command and of those below it.
+// Cobra keeps what is registered in a variable of its own, with all that the flags lead
+// to, so this is done only when a shell asks. Cobra shows usages as they are, so the
+// quotes around placeholders, which mean something to help only, are removed.
+func completeAll(cmd *cobra.Command) {
 	for _, fs := range []*pflag.FlagSet{cmd.Flags(), cmd.PersistentFlags()} {
+		completeFlags(fs, cmd)
 		fs.VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 	}
 	for _, below := range cmd.Commands() {
-		plainUsages(below)
+		completeAll(below)
 	}
 }
 

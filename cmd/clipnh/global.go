@@ -55,7 +55,6 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 	if takesAssets(cmd) {
 		maps.Copy(cmd.Annotations, exitStatus(append(exitCodesOf(cmd), exitMissing)...))
 	}
-	completeFlags(cmd.Flags(), cmd)
 	countValues(cmd.Flags())
 	for _, below := range cmd.Commands() {
 		g.adopt(below)

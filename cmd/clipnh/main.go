@@ -54,7 +54,7 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 		}
 	}()
 	if completes(args) {
-		plainUsages(root)
+		completeAll(root)
 	}
 	root.SetArgs(append([]string{}, joined(args)...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)

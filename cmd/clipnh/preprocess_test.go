@@ -36,7 +36,7 @@ func TestPreprocess(t *testing.T) {
 	}{
 		{`--preprocess "pillow": want reference or openai`, append([]string{"collect", "--save-path", in("other"), "--preprocess", "pillow"}, model...)},
 		{"segment resizes images as --resize", []string{"segment", "--preprocess", "openai", "--model", "m", "--pcs-path", "p", "--vocab", "v"}},
-		{"--preprocess openai needs --model in place of --scores", []string{"ablate", "--mode", "zero_sink", "--scores", in("scores"), "--features-save-path", in("features.npy"), "--preprocess", "openai"}},
+		{"--preprocess openai needs --model in place of --scores", []string{"reconstruct", "--means-path", "m", "--pcs-paths", "p", "--scores", in("scores"), "--features-save-path", in("features.npy"), "--preprocess", "openai"}},
 	} {
 		_, stderr := must(t, exitUsage, test.args...)
 		if !strings.Contains(stderr, test.want) {

@@ -96,8 +96,6 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
 	global.BoolP("help", "h", false, "print the help of the command")
 
-	completeFlags(global, root)
-
 	help := newHelpCommand(g)
 	g.adopt(help)
 	root.SetHelpCommand(help)

@@ -95,7 +95,7 @@ func TestStaleInputs(t *testing.T) {
 		return slices.Concat([]string{"ablate", "--model", a.model, "--dataset", "imagenet_val", "--data-path", data}, more, features)
 	}
 	edit := func(more ...string) []string {
-		return slices.Concat([]string{"edit", "--model", a.model, "--save-path", out + ".pt"}, more)
+		return slices.Concat([]string{"edit", "--model", a.model, "--restart", "--save-path", out + ".pt"}, more)
 	}
 	sparse := func(pcs, texts string) []string {
 		return []string{"sparse", "--pcs-path", pcs, "--text-descs-embeddings-path", texts, "--text-descs-list-path", words,

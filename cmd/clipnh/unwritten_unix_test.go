@@ -36,7 +36,7 @@ func TestPrintsBeforeItFails(t *testing.T) {
 		{"polysemanticity, a figure", "lowest", []string{"polysemanticity", "--collect-save-path", in.at("scores"), "--plot", "a.png"}},
 		{"polysemanticity, scores", "lowest", []string{"polysemanticity", "--collect-save-path", in.at("scores"), "--scores-save-path", "a.npy"}},
 		{"shift", "mean ratio", append(slices.Clone(shift), "--save-path", "a.json")},
-		{"shift --watch", "watched", append(slices.Clone(shift), "--watch="+in.at("scores"), "--save-path", "a.json")},
+		{"shift --watch", "pair of", append(slices.Clone(shift), "--watch="+in.at("scores"), "--save-path", "a.json")},
 		{"retrieve", "rank", []string{"retrieve", "--scores", in.at("scores"), "--neur-idxs", "3", "--dataset", "imagenet_val", "--data-path", in.data, "--save-dir", "a"}},
 		{"segment", "mIoU %", []string{"segment", "--model", filepath.Join(assets, "tiny-clip.pt"), "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"),
 			"--method", "values", "--config", "demo", "--data-path", filepath.Join(assets, "VOC2010"), "--limit", "1", "--save-path", "a.json"}},
