@@ -59,12 +59,10 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 type demoOptions struct {
 	dir       string
 	filesOnly bool
-	verbose   bool
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "clipnh-demo", "write the example below `DIR`")
-	fs.BoolVar(&o.verbose, "verbose", false, "print each command and what it prints")
+	fs.StringVarP(&o.dir, "dir", "o", "clipnh-demo", "write the example below `DIR`")
 	fs.BoolVar(&o.filesOnly, "files-only", false, "write the example and stop")
 }
 
@@ -84,9 +82,9 @@ var demoSteps = []struct{ why, args string }{
 	{"",
 		"collect --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --save-path {}/caches/val"},
 	{"The principal component of each pair:",
-		"svd --collect-save-path {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
+		"svd --scores {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
 	{"And of each neuron, summed over heads:",
-		"svd --mode n --collect-save-path {}/caches/test --out-save-path {}/caches/pc0_n.npy --mean-save-path {}/caches/means_n.npy --norm-save-path {}/caches/norms_n.npy"},
+		"svd --mode n --scores {}/caches/test --out-save-path {}/caches/pc0_n.npy --mean-save-path {}/caches/means_n.npy --norm-save-path {}/caches/norms_n.npy"},
 	{"How much of the model do these components keep?",
 		"reconstruct --pcs-paths {}/caches/pc0.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy"},
 	{"How few pairs, or neurons, are enough to classify?",
@@ -94,7 +92,7 @@ var demoSteps = []struct{ why, args string }{
 	{"The strongest tenth of the pairs, for later use:",
 		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
 	{"How many things does a pair stand for, and how many does a neuron?",
-		"polysemanticity --collect-save-path {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
+		"polysemanticity --scores {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
 	{"Which neurons does the class token's attention to the last location depend on?",
 		"registers --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --sample-stride 10 --diff-save-path {}/caches/sink.npy --list 3"},
 	{"Every component as a sum of eight words, as the paper does it:",
@@ -102,7 +100,7 @@ var demoSteps = []struct{ why, args string }{
 	{"And by what foretells scores best; what do words say about the pairs closest to two of them?",
 		"describe {yellow} {convertible} --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
 	{"How true are the words of each kind, on images that the components were not computed from?",
-		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --decomposition-save-path {}/caches/codes.npz --method omp:none,nearest --attributes {}/imagenet/attributes.csv --list 0"},
+		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --codes {}/caches/codes.npz --method omp:none,nearest --attributes {}/imagenet/attributes.csv --list 0"},
 	{"Which images is a neuron strongest on, and which is each of its pairs?",
 		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --pcs-path {}/caches/pc0.npy --neuron-pcs-path {}/caches/pc0_n.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
 	{"Where in a scene are its things? Pairs, and the two factors of their scores, against two other methods:",
@@ -153,7 +151,7 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	if !opts.verbose {
+	if !g.verbose {
 		return result.printShort(opts.dir, g.printer)
 	}
 	if err := result.print(g.printer); err != nil {
@@ -174,7 +172,7 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 	printed = map[string][]byte{}
 	to := g.printer
 	progress := ui.Discard
-	if !opts.verbose && !g.json {
+	if !g.verbose && !g.json {
 		var log bytes.Buffer
 		to, progress = ui.NewPrinter(&log, &log, time.Now), g.printer.Progress()
 		defer func() { err = errors.Join(err, demo.SaveLog(opts.dir, log.Bytes())) }()
@@ -268,7 +266,7 @@ func runDemoStep(ctx context.Context, why string, args []string, show func([]byt
 // typed runs a command line as if it had been typed, with the global options of
 // this run.
 func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer) error {
-	root := newRootCommand(&globalOptions{printer: to})
+	root := newRootCommand(&globalOptions{printer: to, texts: textReader{say: to}, isolated: true})
 	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
 	if g.quiet {
 		given = append(given, "--quiet")

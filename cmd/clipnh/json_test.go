@@ -44,6 +44,7 @@ var jsonResults = map[string][]jsonResult{
 	"ablate":          {{"", evaluate.AblateResult{}}},
 	"audit":           {{"", audit.Result{}}},
 	"collect":         {{"", collect.Result{}}},
+	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
