@@ -186,7 +186,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors}.Own()
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
-		e.from.Parents["checkpoint"] = before.Hash()
+		e.from.AddParent("checkpoint", before.Hash(), before.Manifest.Origin.Subject())
 	}
 	chosen, mask, err := e.choose(ctx)
 	if err != nil {

@@ -127,13 +127,23 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	return OpenScores(ctx, o)
 }
 
-// ImagesOrigin says which images were sent through a tower, and how they were
-// prepared.
-func ImagesOrigin(dataset, fingerprint string, stride int, o imageprep.Options) *origin.Images {
+// ImagesOrigin says which images of a kind of data set were sent through a tower, by the
+// hash of their names and the fingerprint, and how they were prepared.
+func ImagesOrigin(dataset, names, fingerprint string, stride int, o imageprep.Options) *origin.Images {
 	return &origin.Images{
-		Dataset: dataset, SHA256: fingerprint, Stride: stride, Preprocessing: imageprep.Version,
+		Dataset: dataset, SHA256: fingerprint, Names: names, Stride: stride, Preprocessing: imageprep.Version,
 		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels,
 	}
+}
+
+// NamesHash is the hash of the names of images, which a collection of them keeps
+// whatever becomes of their files.
+func NamesHash(items []dataset.Item) string {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Name
+	}
+	return cache.ListHash(names)
 }
 
 // PrecisionOf names the precision of products in a tower.
