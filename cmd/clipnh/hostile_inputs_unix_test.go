@@ -26,10 +26,14 @@ var hostileSwaps = map[string]func(path string) error{
 	"200 GB of nothing": func(path string) error {
 		return errors.Join(os.WriteFile(path, nil, 0o666), os.Truncate(path, 200<<30))
 	},
+	"a bomb": func(path string) error {
+		content, err := bombFor(path)
+		return errors.Join(err, os.WriteFile(path, content, 0o666))
+	},
 }
 
-// TestHostileInputs puts a pipe, a device, a link that leads nowhere and an immense file
-// in the place of every input of every command, and of every manifest and journal: each
+// TestHostileInputs puts a pipe, a device, a link that leads nowhere, an immense file and
+// a bomb in the place of every input of every command, and of every manifest and journal: each
 // is refused with one line of error, soon, and without a trace.
 func TestHostileInputs(t *testing.T) {
 	data := labelled(t)
@@ -40,44 +44,27 @@ func TestHostileInputs(t *testing.T) {
 	}
 	must(t, exitDone, "collect", "--model", in.model, "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--save-path", in.at("parts"), "--shard", "1/1", "--quiet")
 	must(t, exitDone, "embed", "--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--lines", writeLines(t, in.at("dog.txt"), "dog"), "--embeddings-save-path", in.at("dog.npy"), "--quiet")
+	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
+	if err == nil {
+		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := strings.NewReplacer("{model}", in.model, "{data}", data, "{in}", strings.TrimSuffix(in.at("x"), "/x"), "{words}", testutil.Golden("text/words.txt"),
 		"{vocab}", testutil.Golden("text/toy_merges.txt.gz"), "{demo}", filepath.Join(assets, demo.Model), "{assets}", assets,
 		"{voc}", filepath.Join(assets, demo.PascalContext), "{demo_vocab}", filepath.Join(assets, demo.Vocabulary), "{templates}", filepath.Join(assets, demo.Templates),
-		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours))
+		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours), "{image}", testutil.Golden("seg/slide.png"),
+		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
+		"{attributes}", attributesFile(t, data))
 	inputs, tried := 0, 0
-	for _, line := range []string{
-		"info --model {model}",
-		"embed --model {model} --vocab {vocab} --lines {words} --embeddings-save-path {out}.npy",
-		"collect --model {model} --dataset imagenet_val --data-path {data} --save-path {out}",
-		"registers --model {model} --dataset imagenet_val --data-path {data} --diff-save-path {out}.npy",
-		"svd --collect-save-path {in}/scores --out-save-path {out}.npy",
-		"svd --mode n --collect-save-path {in}/dense.npy --out-save-path {out}.npy",
-		"sparse --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --decomposition-save-path {out}.npz",
-		"describe h0n0 --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-		"describe h0n0 --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
-		"polysemanticity --collect-save-path {in}/scores",
-		"retrieve --neur-idxs 1 --scores {in}/scores",
-		"show h0n1 --scores {in}/scores --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-		"show n1 --scores {in}/scores --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
-		"mask --neuron-head-norms-path {in}/norms.npy --mask-save-path {out}.npy",
-		"reconstruct --scores {in}/scores --means-path {in}/means.npy --pcs-paths {in}/pc0.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
-		"reconstruct --scores {in}/scores --means-path {in}/means.npy --decomposition-save-path {in}/codes.npz --text-descs-embeddings-path {in}/words.npy --features-save-path {out}.npy",
-		"ablate --scores {in}/scores --means-path {in}/means.npy --replace-index-path {in}/mask.npy --features-save-path {out}.npy",
-		"ablate --scores {in}/scores --means-path {in}/means.npy --percentile 50 --neuron-head-norms-path {in}/norms.npy --features-save-path {out}.npy",
-		"ablate --model {model} --dataset imagenet_val --data-path {data} --mode zero_register_neurons --top-k-sink-neurons 3 --neurons-sink-diffs-path {in}/sink.npy --features-save-path {out}.npy",
-		"shift --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"watch --reference {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/pc0.npy --concepts yellow --dataset cars --data-path {cars} --colours-csv {colours}",
-		"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
-		"merge --save-path {out} {in}/parts.1-of-1",
-		"verify {in}/scores --data-path {data}",
-		"data check --dataset cars --data-path {cars}",
-	} {
+	for _, line := range hostileLines {
 		words := strings.Fields(line)
 		for i := range words {
 			words[i] = r.Replace(words[i])
 		}
+		whole := filepath.Join(t.TempDir(), "out")
+		must(t, exitDone, append(strings.Fields(strings.ReplaceAll(strings.Join(words, " "), "{out}", whole)), "--quiet")...)
 		for i, word := range words {
 			info, err := os.Stat(word)
 			if i == 0 || err != nil || word == "verify" {
@@ -164,6 +151,19 @@ func copyBut(t *testing.T, path, place, but string, folder bool) string {
 	return filepath.Join(place, filepath.Base(but))
 }
 
+// mostAllocated is what a command that refuses an input may allocate.
+const mostAllocated = 1 << 30
+
+// attributesFile is a table of what is true of a labelled data set's images.
+func attributesFile(t *testing.T, data string) string {
+	t.Helper()
+	rows := []string{"image,attribute"}
+	for name := range filesBelow(t, filepath.Join(data, "val")) {
+		rows = append(rows, filepath.ToSlash(name)+",bird")
+	}
+	return writeLines(t, filepath.Join(t.TempDir(), "attributes.csv"), rows...)
+}
+
 // refusedSoon runs a command that must fail.
 func refusedSoon(t *testing.T, name string, args []string) {
 	t.Helper()
@@ -173,8 +173,12 @@ func refusedSoon(t *testing.T, name string, args []string) {
 	}
 	done := make(chan end, 1)
 	go func() {
-		code, _, said := clipnh(args...)
-		done <- end{code, said}
+		var e end
+		// In all, not at a time: garbage counts too.
+		if used := testutil.Allocated(func() { e.code, _, e.said = clipnh(args...) }); used > mostAllocated {
+			t.Errorf("%s: allocated %d MB in all", name, used>>20)
+		}
+		done <- e
 	}()
 	select {
 	case e := <-done:

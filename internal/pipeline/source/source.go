@@ -120,11 +120,21 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	case o.Model != "":
 		return OpenTower(ctx, o, threads, say)
 	case artefact.IsDense(o.ScoresPath):
-		return openDense(ctx, o)
+		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
 		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
-	return OpenScores(ctx, o)
+	return noted(o.ScoresPath, say)(OpenScores(ctx, o))
+}
+
+// noted says of what was collected with reduced precision that it was.
+func noted(path string, say ui.Reporter) func(*Source, error) (*Source, error) {
+	return func(src *Source, err error) (*Source, error) {
+		if err == nil && src.Origin.Precision == origin.BFloat16 {
+			say.Note("%s: collected with bf16 products; its error was printed then", path)
+		}
+		return src, err
+	}
 }
 
 // ImagesOrigin says which images of a kind of data set were sent through a tower, by the
