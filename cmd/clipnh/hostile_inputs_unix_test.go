@@ -44,6 +44,9 @@ func TestHostileInputs(t *testing.T) {
 	}
 	must(t, exitDone, "collect", "--model", in.model, "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--save-path", in.at("parts"), "--shard", "1/1", "--quiet")
 	must(t, exitDone, "embed", "--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--lines", writeLines(t, in.at("dog.txt"), "dog"), "--embeddings-save-path", in.at("dog.npy"), "--quiet")
+	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
+		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
+	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
 		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)

@@ -42,7 +42,7 @@ var hostileLines = []string{
 	"shift --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-	"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/pc0.npy --concepts yellow --dataset cars --data-path {cars} --colours-csv {colours}",
+	"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/demo_pc0.npy --concepts yellow --dataset cars --sample-stride 100 --data-path {cars} --colours-csv {colours}",
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",
