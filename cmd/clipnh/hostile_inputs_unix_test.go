@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func TestHostileInputs(t *testing.T) {
 }
 
 // partsOf returns the files of an input that are swapped: itself and its manifest, or of
-// a folder its manifest and main payload, or its first file.
+// a folder its manifest and main payload, or, of a data set, the files beside its images.
 func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 	t.Helper()
 	if !info.IsDir() {
@@ -113,6 +114,18 @@ func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			parts = append(parts, filepath.Join(path, name))
 		}
+	}
+	if len(parts) > 0 {
+		return parts
+	}
+	err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && slices.Contains([]string{".txt", ".mat", ".csv"}, filepath.Ext(file)) {
+			parts = append(parts, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return parts
 }
@@ -141,17 +154,30 @@ func copyBut(t *testing.T, path, place, but string, folder bool) string {
 		}
 		return place + strings.TrimPrefix(but, path)
 	}
-	entries, err := os.ReadDir(path)
-	if err == nil {
-		err = os.Mkdir(place, 0o777)
-	}
+	inside, err := filepath.Rel(path, but)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		link(filepath.Join(path, e.Name()), filepath.Join(place, e.Name()))
+	// Folders on the way to the file are made, all else is linked.
+	for dir := "."; ; {
+		entries, err := os.ReadDir(filepath.Join(path, dir))
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(place, dir), 0o777)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, _, deeper := strings.Cut(strings.TrimPrefix(inside, dir+"/"), "/")
+		for _, e := range entries {
+			if !deeper || e.Name() != next {
+				link(filepath.Join(path, dir, e.Name()), filepath.Join(place, dir, e.Name()))
+			}
+		}
+		if !deeper {
+			return filepath.Join(place, inside)
+		}
+		dir = filepath.Join(dir, next)
 	}
-	return filepath.Join(place, filepath.Base(but))
 }
 
 // mostAllocated is what a command that refuses an input may allocate.

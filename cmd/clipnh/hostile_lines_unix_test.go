@@ -46,7 +46,7 @@ var hostileLines = []string{
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",
-	"data check --dataset cars --data-path {cars}",
+	"data check cars {cars}",
 	"sparse --pcs-path {in}/pc0_n.npy --collect-save-path {in}/scores --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --decomposition-save-path {out}.npz",
 	"describe n1 --pcs-path {in}/pc0_n.npy --collect-save-path {in}/scores --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
 	"show n1 --scores {in}/scores --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
