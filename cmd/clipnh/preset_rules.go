@@ -142,6 +142,8 @@ var presetRules = []presetRule{
 	{commands: "segment", flags: "data-path", not: "image", needs: "config"},
 	{commands: "segment", flags: "image", not: "data-path save-path shard limit"},
 	{commands: "segment", flags: "classes", not: "config"},
+	{commands: "segment", flags: "preprocess", needs: "resize=pillow"},
+	{commands: "segment", flags: "text-embeddings-path text-for-topk", given: "classes config"},
 	{commands: "segment", flags: "save-path limit", needs: "data-path"},
 	{commands: "segment shift", flags: "shard", needs: "save-path"},
 	{commands: "shift", flags: "watch", given: "dataset data-path shape " + towerOnly + " image-column colour-names"},
