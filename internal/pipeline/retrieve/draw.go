@@ -92,7 +92,7 @@ func (d *renderer) prepareAs(src *source.Source) error {
 // openTower makes the tower of the model, which must be that of the scores.
 func (d *renderer) openTower(src *source.Source) (err error) {
 	m := d.model
-	if err := sameWeights(d.Model, m, d.ScoresPath, src.Origin); err != nil {
+	if err := m.WantOf(d.ScoresPath, src.Origin); err != nil {
 		return err
 	}
 	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {

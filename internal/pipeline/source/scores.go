@@ -65,7 +65,7 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 	}
 	return &Source{
 		Artefact: s.Artefact, Images: s.Images, Heads: s.OV.Heads, Neurons: s.OV.Neurons, OutDim: s.OV.OutDim,
-		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, reader: r,
+		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, Names: r.names, reader: r,
 	}, nil
 }
 

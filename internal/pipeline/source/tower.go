@@ -22,11 +22,10 @@ type towerReader struct {
 
 // OpenTower makes a source of a model and images.
 func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
-	data, err := OpenImages(ctx, o.Data, o.Strict, say)
+	data, err := ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}
-	data = data.Stride(o.Stride)
 	sizes := data.Sizes()
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
@@ -48,7 +47,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
+		OV: tower.OV(), Model: m, Tower: tower, Items: data.Items, Names: data.Names(), sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
 }
 
