@@ -36,6 +36,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newAblateCommand(g),
 			newEditCommand(g),
 			newSegmentCommand(g),
+			newClassifyCommand(g),
 			newExplainCommand(g),
 			newAuditCommand(g),
 			newShiftCommand(g),
