@@ -27,6 +27,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSparseCommand(g),
 			newDescribeCommand(g),
 			newShowCommand(g),
+			newSearchCommand(g),
 			newScoreCommand(g),
 			newRetrieveCommand(g),
 			newPolysemanticityCommand(g),

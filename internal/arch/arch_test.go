@@ -82,6 +82,11 @@ var allowed = map[string][]string{
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/textlist", "internal/ui",
 	},
+	"internal/pipeline/search": {
+		"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin", "internal/par", "internal/pipeline/figure",
+		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+	},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/figure",

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -281,7 +282,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 				continue
 			}
 			if sheet[images[i]] != nil {
-				read[i].crop = asImage(imageprep.Square(img, thumbSide))
+				read[i].crop = asImage(imageprep.Square(img, figure.ThumbSide))
 				if d.tower != nil {
 					pixels[i] = make([]float32, d.tower.ImageLen())
 					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().ImageSize, d.Images); read[i].err != nil {

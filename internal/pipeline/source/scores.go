@@ -96,6 +96,18 @@ func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) err
 	return nil
 }
 
+// Feature writes the feature of the image of a row to dst [O]. It panics unless the source is
+// a collection of scores.
+func (s *Source) Feature(dst []float32, row int, team par.Team) error {
+	scores := make([]float32, s.Heads*s.Neurons)
+	if err := s.reader.(*scoresReader).Read(scores, row); err != nil {
+		return err
+	}
+	rows := &factored{ov: s.OV}
+	rows.of(scores, 1).Features(dst, team)
+	return nil
+}
+
 func (r *scoresReader) close() error { return r.Close() }
 
 // dataLabels returns the labels of images by name; nil if the data set has

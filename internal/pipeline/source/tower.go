@@ -93,4 +93,19 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 	})
 }
 
+// Others returns a source of other images, those of files, seen by the model of s and prepared
+// as its images are; one that cannot be read is an error. It is closed with s.
+func (s *Source) Others(ctx context.Context, paths []string, say ui.Reporter) (*Source, error) {
+	data, err := ListImages(ctx, paths, dataset.Options{}, 1, true, say)
+	if err != nil {
+		return nil, err
+	}
+	r := *s.reader.(*towerReader)
+	r.options.Strict, r.options.BatchSize = true, r.how.Batch
+	return &Source{
+		Images: len(data.Items), Heads: s.Heads, Neurons: s.Neurons, OutDim: s.OutDim, Origin: s.Origin, OV: s.OV, Model: s.Model, Tower: s.Tower,
+		Items: data.Items, Names: data.Names(), sizes: data.Sizes(), reader: &r,
+	}, nil
+}
+
 func (r *towerReader) close() error { return r.model.Close() }
