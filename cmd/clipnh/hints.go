@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -48,6 +49,7 @@ var recipes = map[string]recipe{
 	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
+	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 	artefact.KindCheckpoint:      {"edit --save-path", true, false},
 }
@@ -90,6 +92,9 @@ func remakeHint(path string, m cache.Manifest) string {
 	}
 	if m.Kind == artefact.KindFeatures && m.Origin.Mode != "" {
 		r.command = m.Origin.Mode + " --features-save-path"
+	}
+	if m.Kind == artefact.KindProbabilities {
+		path = filepath.Dir(path)
 	}
 	if m.Kind == artefact.KindUnfinishedCodes {
 		return "run the interrupted sparse command again, with --restart"

@@ -40,7 +40,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh retrieve":        {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh search":          {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
-	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written},
+	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written, "probabilities-dir": written},
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},

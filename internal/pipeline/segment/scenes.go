@@ -56,7 +56,7 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 
 // folder lists the images of a folder, which have no labels.
 func (o *Options) folder(ctx context.Context, say ui.Reporter) (*sceneList, error) {
-	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}} {
+	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
 		inside, err := isInside(out.dir, o.Image)
 		if err != nil {
 			return nil, err
