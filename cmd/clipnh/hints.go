@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -67,6 +68,9 @@ func withRecipe(err error) error {
 		return hinted{err, remakeHint(of.Path, *of.Damaged)}
 	case errors.Is(err, cache.ErrMissing):
 		if r, known := recipes[of.Kind]; known {
+			if _, other := os.Stat(of.Path); other == nil { // such as a folder of images
+				return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)}
+			}
 			return hinted{err, fmt.Sprintf("run %q first", r.line(of.Path))}
 		}
 	case artefact.IsShard(of.Kind):

@@ -33,6 +33,10 @@ var mistakes = []struct{ prefix, what, hint string }{
 	{"Rar!\x1a\x07", "a RAR archive", `unpack it first`},
 	{"\x89HDF\r\n\x1a\n", "an HDF5 file", ""},
 	{"%PDF-", "a PDF document", ""},
+	{"\x89PNG\r\n\x1a\n", "a PNG image", ""},
+	{"\xff\xd8\xff", "a JPEG image", ""},
+	{"GIF8", "a GIF image", ""},
+	{"\x93NUMPY", "a NumPy array", ""},
 }
 
 // Mistaken returns a *Mistake if head, the beginning of a file, belongs to a kind of

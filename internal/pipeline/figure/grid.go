@@ -32,8 +32,8 @@ type Grid struct {
 	row, top int // height of a row; where the first begins
 }
 
-// NewGrid returns a sheet with its title and a text that explains it, for rows of so many
-// cells, each row so many pixels high.
+// NewGrid returns a sheet with its title and a text that explains it, for a number of rows
+// of a number of cells, each row height pixels high.
 func NewGrid(title, text string, rows, cells, height int) *Grid {
 	g := &Grid{Fonts: NewFonts(), row: height}
 	cells = max(cells, 3) // so that there is room for the text
@@ -93,7 +93,7 @@ func (g *Grid) NameLines(name string) []string {
 	return []string{g.Small.CutMiddle(folder, ThumbSide), g.Small.CutMiddle(file, ThumbSide)}
 }
 
-// RowHeight is that of a row of images with so many lines below each.
+// RowHeight is that of a row of images with some lines below each, in pixels.
 func (f Fonts) RowHeight(lines int) int {
 	return ThumbSide + 5 + lines*(f.Small.Height()+1) + 2*CellGap
 }
