@@ -34,6 +34,7 @@ var ownMeanings = map[string][]string{
 	"edit":        {"data-path"},
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
+	"classify":    {"imagenet-zeroshot-path"},
 	"reconstruct": {"codes"},
 }
 
@@ -85,13 +86,16 @@ var presetRules = []presetRule{
 	{commands: "shift watch", flags: "use-templates", not: "text-embeddings-path"},
 	{commands: "segment", flags: "text-embeddings-path", given: "vocab templates"},
 	{commands: "shift watch", flags: "text-embeddings-path", given: "vocab templates use-templates model"},
-	{commands: "explain", flags: "imagenet-zeroshot-path", given: "vocab templates use-templates classes"},
+	{commands: "explain classify", flags: "imagenet-zeroshot-path", given: "vocab templates use-templates classes"},
 	{commands: "audit", flags: "imagenet-zeroshot-path", given: "classes"},
 
 	{commands: "reconstruct ablate", flags: "model", not: "scores"},
 	{commands: "reconstruct ablate", flags: "scores", not: "model", given: towerOnly},
-	{commands: "reconstruct ablate audit shift", flags: "preprocess", not: "scores"},
+	{commands: "reconstruct ablate audit shift classify search", flags: "preprocess", not: "scores"},
 	{commands: "retrieve audit", flags: "scores", given: towerOnly},
+	{commands: "classify search", flags: "scores", not: "args", given: towerOnly},
+	{commands: "classify search", flags: "data-path", not: "args"},
+	{commands: "search", flags: "text image units", given: "text image units"},
 	{commands: "shift", flags: "scores", not: "shard", given: towerOnly + " data-path dataset"},
 	{commands: "reconstruct ablate", flags: "imagenet-zeroshot-path", needs: "data-path"},
 	{commands: "edit explain", flags: "scores", not: "means-path"},
