@@ -69,7 +69,7 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 	}
 	of := *o
 	of.Limit = 0 // of no matter to an image
-	from, err := of.origin(m, "")
+	from, err := of.origin(m, &sceneList{})
 	if err != nil {
 		return from, err
 	}
