@@ -139,6 +139,7 @@ func moreFaultJobs() []faultJob {
 		{name: "polysemanticity", args: line("polysemanticity --scores-save-path {dir}/inertia.npy --plot {dir}/inertia.png --collect-save-path", in("scores"))},
 		{name: "reconstruct", args: line("reconstruct --features-save-path {dir}/rebuilt.npy", "--scores", in("val"), "--means-path", in("val_means.npy"), "--pcs-paths", in("val_pc0.npy"))},
 		{name: "ablate", args: line("ablate --features-save-path {dir}/ablated.npy --percentile 0,50,90", "--scores", in("val"), "--means-path", in("val_means.npy"), "--neuron-head-norms-path", in("val_norms.npy"))},
+		{name: "search", args: line("search --units h3n149,h3 --top 3 --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/found --scores", in("scores"))},
 		{name: "retrieve", args: line("retrieve --neur-idxs 149,7 --model {model} --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/retrieved --scores", in("scores"))},
 		{name: "segment", args: line("segment --config demo --method pairs --model {model} --limit 6 --save-path {dir}/counts.json --show-dir {dir}/drawn --save-dir {dir}/maps --data-path "+asset1(demo.PascalContext), texts...)},
 		{name: "shift", args: line("shift --concepts yellow --model {model} --dataset cars --sample-stride 12 --save-path {dir}/shift.json --plot {dir}/shift.svg --colours-csv "+

@@ -75,6 +75,10 @@ var hostileLines = []string{
 	"shift --scores {in}/scores --concepts dog --lines {names} --text-embeddings-path {in}/classes.npy --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts-path {names} --model {model} --vocab {vocab} --templates {templates} --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts dog --lines {names} --text-embeddings-path {in}/classes.npy --pcs-path {in}/pc0.npy",
+	"classify --scores {in}/scores --classes {names} --imagenet-zeroshot-path {in}/classes.npy --labels-csv {labels}",
+	"classify --model {model} --data-path {data} --classes {names} --vocab {vocab} --templates {templates}",
+	"search --model {model} --data-path {data} --text dog --image {image} --vocab {vocab} --templates {templates}",
+	"search --scores {in}/scores --units h0n1,h0",
 	"verify {in}/scores --model {model} --data-path {data} --repair",
 	"data subset --dataset imagenet_val --data-path {data} --number 2 --save-path {out}",
 }
