@@ -104,7 +104,7 @@ func TestEveryInputIsHostile(t *testing.T) {
 			}
 		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if !namesFile(f) {
+			if !namesFile(f) || unlistedYet[cmd.Name()] {
 				return
 			}
 			reason := spared[path][f.Name]
