@@ -12,10 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// unlistedYet are new commands that still have to join the lists of hostile inputs, of fault
-// jobs and of notes on models.
-var unlistedYet = map[string]bool{"classify": true, "search": true}
-
 // silentModels are the commands that take a model and are in no line of TestModelNotes, with
 // the reason.
 var silentModels = map[string]string{
@@ -73,7 +69,7 @@ func TestModelNotes(t *testing.T) {
 	}
 	for _, cmd := range everyCommand() {
 		noted := slices.ContainsFunc(tests, func(test [][]string) bool { return test[0][0] == cmd.Name() })
-		if cmd.Flags().Lookup("model") != nil && !noted && !unlistedYet[cmd.Name()] && silentModels[cmd.Name()] == "" {
+		if cmd.Flags().Lookup("model") != nil && !noted && silentModels[cmd.Name()] == "" {
 			t.Errorf("%s takes a model, and is in no line here", cmd.CommandPath())
 		}
 	}
