@@ -44,11 +44,11 @@ texts, one for each word; pixels are still compared with the words.
 
 Prints, for each --image, the share of each class in its pixels, or in those of
 all images of the folder; for a data set, the intersection over union (IoU) of
-each class, its mean over the classes that occur (mIoU), and the share of correct
-pixels. --show-dir draws the labels over the images, next to the true ones;
---save-dir writes them as PNG files of class numbers, from 0; --probabilities-dir
-writes the probability of each class at each pixel, a float32 .npy with a manifest
-for each image, [Y,X,M], before thresholds.
+each class, its mean over the classes that occur (mIoU), and the share of
+correct pixels. --show-dir draws the labels over the images, next to the true
+ones; --save-dir writes them as PNG files of class numbers, from 0;
+--probabilities-dir writes the probability of each class at each pixel, a
+float32 .npy with a manifest for each image, [Y,X,M], before thresholds.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
