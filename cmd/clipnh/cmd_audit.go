@@ -45,8 +45,10 @@ Each group is split in half at random (--seed). Pairs, and how many to remove,
 are chosen on one half; the accuracies without them are of the other.
 
 With --concepts, it also has the correlation of the image's cosine with each
-concept and the group, and the cosines of pairs with concepts. With
---decomposition-save-path, codes that sparse wrote, pairs have words.
+concept and the group, and the cosines of pairs with concepts. Pairs have words
+if these are read from codes that sparse wrote (--decomposition-save-path), or
+computed as describe does, from components and embeddings of words
+(--text-descs-embeddings-path and --pcs-path).
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; and pairs.png,
@@ -82,9 +84,9 @@ type auditOptions struct {
 	sourceOptions
 	stage audit.Options
 
-	classes, concepts, templates, wordsPath string
-	useTemplates                            bool
-	list                                    int
+	classes, concepts, templates string
+	useTemplates                 bool
+	list                         int
 }
 
 func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
@@ -104,8 +106,10 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&s.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
@@ -124,6 +128,7 @@ func (o *auditOptions) validate() error {
 	if err := require("--classes", o.classes, "--out", s.Dir); err != nil {
 		return err
 	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case o.from.ScoresPath == "" && (o.from.Model == "" || o.from.Data.Path == ""):
 		return errors.New("no images given: want --scores, or --model and --data-path")
@@ -131,8 +136,12 @@ func (o *auditOptions) validate() error {
 		return errors.New("texts are embedded with --model and --vocab: want both, or --imagenet-zeroshot-path (of concepts, --text-embeddings-path)")
 	case !o.useTemplates && o.templates != "":
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
-		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	case read && computed:
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want one of them")
+	case (read || computed) != (s.WordsPath != ""):
+		return errors.New("--text-descs-list-path goes with --decomposition-save-path or --text-descs-embeddings-path: want two or none")
+	case computed != (s.PCsPath != ""):
+		return errors.New("--text-descs-embeddings-path and --pcs-path: want both or neither")
 	case len(s.DecompositionPaths) > 1:
 		return errors.New("--decomposition-save-path is given twice: want one, of pairs")
 	case !(s.Level > 0 && s.Level < 1):
@@ -155,7 +164,7 @@ func (o *auditOptions) validate() error {
 	err := o.given.refuseIn(
 		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
 		rule{o.concepts == "", "without --concepts", []string{"text-embeddings-path"}},
-		rule{len(s.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{!read && !computed, "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{o.from.ScoresPath != "" && o.from.Data.Path == "", "without image files (--data-path)", []string{"sheet-pairs"}})
 	if err != nil {
 		return err
@@ -184,8 +193,8 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 			return s, err
 		}
 	}
-	if o.wordsPath != "" {
-		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	if s.WordsPath != "" {
+		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
 	}
