@@ -71,7 +71,8 @@ func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
 func (o *demoOptions) validate() error { return require("--dir", o.dir) }
 
 // demoSteps are the commands of the demo. {} stands for its folder, {WORD} for the pair
-// that is expected to be closest to one of demoConcepts.
+// that is expected to be closest to one of demoConcepts, {removed} for the pairs that the
+// audit chooses.
 var demoSteps = []struct{ why, args string }{
 	{"What is in the checkpoint?",
 		"info --model {}/tiny-clip.pt"},
@@ -109,6 +110,34 @@ var demoSteps = []struct{ why, args string }{
 		demoSegment},
 	{"Do a concept's pairs follow it through the years?",
 		demoShift},
+	{"A second model learned from harder images, in which fish are nearly always in water, and butterflies on grass. Its texts, scores and components:",
+		"embed --model {}/cue/clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/cue/imagenet/classes.txt --templates {}/templates.txt --embeddings-save-path {}/caches/cue-classes.npy"},
+	{"",
+		"embed --model {}/cue/clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/words.txt --templates {}/templates.txt --embeddings-save-path {}/caches/cue-words.npy"},
+	{"",
+		"collect --model {}/cue/clip.pt --dataset imagenet_test --data-path {}/cue/imagenet --save-path {}/caches/cue-test"},
+	{"",
+		"collect --model {}/cue/clip.pt --dataset imagenet_val --data-path {}/cue/imagenet --save-path {}/caches/cue-val"},
+	{"",
+		"svd --collect-save-path {}/caches/cue-test --out-save-path {}/caches/cue-pc0.npy --mean-save-path {}/caches/cue-means.npy --norm-save-path {}/caches/cue-norms.npy"},
+	{"",
+		"svd --mode n --collect-save-path {}/caches/cue-test --norm-save-path {}/caches/cue-norms_n.npy"},
+	{"What are pairs worth there, against neurons and against values?",
+		demoHarderAblate},
+	{"",
+		demoHarderSegment},
+	{"Images of both animals on both backgrounds:",
+		"collect --model {}/cue/clip.pt --dataset images --data-path {}/cue/images --save-path {}/caches/cue"},
+	{"Why does it take a fish for a butterfly?",
+		demoExplain},
+	{"Does it rely on the background, and which pairs carry that?",
+		demoAudit},
+	{"The checkpoint without these pairs, its scores, and what is left of the cue:",
+		demoEdit},
+	{"",
+		"collect --model {}/audit/edited.pt --dataset images --data-path {}/cue/images --save-path {}/caches/cue-edited"},
+	{"",
+		demoAgain},
 	{"Are all of these files intact, and made from what they say?",
 		"verify {}/caches"},
 }
@@ -186,6 +215,13 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 		for i := range args {
 			args[i] = places.Replace(args[i])
 		}
+		if at := slices.Index(args, demoRemovedPlace); at >= 0 {
+			removed, err := demoRemoved(printed[demoAudit])
+			if err != nil {
+				return nil, err
+			}
+			args[at] = strings.Join(removed, ",")
+		}
 		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], to, g); err != nil {
 			return nil, err
 		}
@@ -202,6 +238,8 @@ var demoImages = []struct{ path, what string }{
 	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
 	{"segmented/", "scenes with the classes that each method found"},
 	{"shift.png", "two concepts over the years, with their true shares"},
+	{"explained/", "the fish: where its logit comes from"},
+	{"audit/", "the audit: a page, the curve, the images of its pairs"},
 }
 
 // demoFiles is the result of --files-only as JSON.
@@ -290,6 +328,8 @@ type demoResult struct {
 	Ablation         []demoAblation `json:"ablation"`
 	Segmentation     []demoFigure   `json:"segmentation"` // mIoU by method, 0 to 1
 	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
+	Worth            demoWorth      `json:"worth"`        // of pairs, on harder images
+	Cue              demoCue        `json:"cue"`          // of the second model
 }
 
 // demoAccuracy is the accuracy of zero-shot classification.

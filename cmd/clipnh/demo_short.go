@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -47,11 +46,10 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
 		return err
 	}
+	if err := errors.Join(p.Text("\n"), r.Worth.print(p), r.Cue.print(p)); err != nil {
+		return err
+	}
 	b.Reset()
-	a := r.strongest()
-	fmt.Fprintf(&b, "\nThe strongest finding: with all but the strongest %g %% of the pairs replaced by\n"+
-		"their means, %.1f %% of the images are still classified right; with the\n"+
-		"strongest %g %% of the neurons, %.1f %%. A pair is the finer unit.\n", 100-a.Percentile, 100*a.Pairs, 100-a.Percentile, 100*a.Neurons)
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 	fmt.Fprintf(&b, "\nLook first at %s\n"+
 		"The top row has the images on which neuron 498 is strongest, each row below\n"+
@@ -65,15 +63,4 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	}
 	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))
 	return p.Text(b.String())
-}
-
-// strongest is the point of the ablation curves at which pairs keep most more than neurons.
-func (r *demoResult) strongest() demoAblation {
-	best := demoAblation{Pairs: math.Inf(-1)}
-	for _, a := range r.Ablation {
-		if a.Pairs-a.Neurons > best.Pairs-best.Neurons {
-			best = a
-		}
-	}
-	return best
 }
