@@ -26,10 +26,14 @@ import (
 const demoHelp = `
 Runs the whole analysis on an example that the program carries: a small
 CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets. The files are written below --dir. Each command is then run as if it
-had been typed. At the end the results are shown next to those of an independent
-PyTorch implementation. What the commands print goes to log.txt in --dir;
---verbose prints it, with each command before it.
+data sets, and a second one, which learned to rely on backgrounds. The files are
+written below --dir. Each command is then run as if it had been typed. At the
+end the results are shown next to those of an independent PyTorch
+implementation. What the commands print goes to log.txt in --dir; --verbose
+prints it, with each command before it.
+
+The second model is explained, audited and edited. The demo fails if the edited
+checkpoint, collected afresh, does not classify as the audit measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
 second run keeps what is there. With --files-only it stops after writing the
