@@ -157,15 +157,18 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 }
 
 // demoImages are the figures that the steps drew.
-var demoImages = []struct{ path, what string }{
-	{"ablation.png", "accuracy as fewer pairs or neurons are kept"},
-	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
-	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},
-	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
-	{"segmented/", "scenes with the classes that each method found"},
-	{"shift.png", "two concepts over the years, with their true shares"},
-	{"explained/", "the fish: where its logit comes from"},
-	{"audit/", "the audit: a page, the curve, the images of its pairs"},
+var demoImages = []struct {
+	path, what string
+	short      bool // whether the short form names it
+}{
+	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs", true},
+	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend", false},
+	{"ablation.png", "accuracy as fewer pairs or neurons are kept", true},
+	{"polysemanticity.png", "how dissimilar a unit's strongest images are", false},
+	{"segmented/", "scenes with the classes that each method found", true},
+	{"shift.png", "two concepts over the years, with their true shares", true},
+	{"explained/", "the fish: where its logit comes from", true},
+	{"audit/", "the audit: a page, the curve, the images of its pairs", true},
 }
 
 // demoFiles is the result of --files-only as JSON.

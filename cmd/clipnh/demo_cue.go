@@ -172,22 +172,19 @@ func sameGroups(want, got []audit.Group) error {
 // print prints the cue, and what is left of it.
 func (c *demoCue) print(p *ui.Printer) error {
 	percent := func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
-	text := fmt.Sprintf("\nThis model learned from images in which fish are nearly always in water. Of %d\n"+
-		"images it takes %s for the right animal, but only %s of %s.\n"+
-		"For one of these, %s, the pair that adds most to %s is %s:\n%s.\n", c.Images, percent(c.Before.Mean), percent(c.Before.Worst), c.Before.Group,
-		c.Image.Name, c.Image.Class, c.Image.Pair, c.Image.Words)
+	text := fmt.Sprintf("\nThis model learned that fish are in water. It takes %s of %d images for the\n"+
+		"right animal, but only %s of %s. For one of these, %s, the\npair that adds most to %s is %s: %s.\n",
+		percent(c.Before.Mean), c.Images, percent(c.Before.Worst), c.Before.Group, c.Image.Name, c.Image.Class, c.Image.Pair, c.Image.Words)
 	head, run := c.sameHead()
-	text += fmt.Sprintf("audit found %d of %d pairs that go with the background, the strongest %d all of\n"+
-		"head %d; edit took %d out of the checkpoint. On the half of the images that they\nwere not chosen on:\n\n",
-		c.Found, c.Pairs, run, head, len(c.Removed))
+	text += fmt.Sprintf("audit found %d of %d pairs that go with the background, the first %d all of\n"+
+		"head %d; edit took %d out of the checkpoint. On images that had no part in this:\n\n", c.Found, c.Pairs, run, head, len(c.Removed))
 	t := ui.NewTable(ui.Left("accuracy"), ui.Right("worst group"), ui.Right("mean"))
 	for _, row := range []struct {
 		name string
 		of   demoGroups
 	}{
-		{"all pairs", c.HeldOut},
-		{fmt.Sprintf("without %d of them, as the audit measured", len(c.Removed)), c.After},
-		{"the edited checkpoint, collected afresh", c.Edited},
+		{"as it is", c.HeldOut},
+		{"edited and collected afresh, as the audit said", c.Edited},
 	} {
 		t.Row(row.name, percent(row.of.Worst), percent(row.of.Mean))
 	}

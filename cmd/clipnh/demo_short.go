@@ -24,7 +24,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	for _, v := range r.Reconstruction {
 		percent("the same, "+v.Variant, v.Top1, v.Expected)
 	}
-	for _, f := range r.Segmentation {
+	for _, f := range r.Segmentation[:1] {
 		percent("segmentation by "+f.Name+", mIoU", f.Value, f.Expected)
 	}
 	for _, f := range r.Shift {
@@ -51,14 +51,10 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	}
 	b.Reset()
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	fmt.Fprintf(&b, "\nLook first at %s\n"+
-		"The top row has the images on which neuron 498 is strongest, each row below\n"+
-		"those of its pair with one head. The words on the left are what the pair's\n"+
-		"component is made of. Where rows differ, heads read different things from one\n"+
-		"neuron. The other figures:\n\n", at("retrieved/498/sheet.png"))
+	b.WriteString("\nLook first at the images of a neuron and of its pairs; where rows differ, heads\nread different things from one neuron. Then at the others:\n\n")
 	for _, image := range demoImages {
-		if image.path != "retrieved/498/sheet.png" {
-			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+23, at(image.path), image.what)
+		if image.short {
+			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+21, at(image.path), image.what)
 		}
 	}
 	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))

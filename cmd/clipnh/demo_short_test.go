@@ -34,7 +34,7 @@ func TestDemoPrintsShort(t *testing.T) {
 	}
 	for _, want := range []string{
 		"strongest 5 % kept", "47.5 %", "29.4 %", "difference 18.1 ± 8.0 points", "difference 2.3 points",
-		"only 40.0 % of fish in grass", "h4n72:\nlawn, not road, not water", "strongest 2 all of\nhead 4", "collected afresh",
+		"only 40.0 % of fish in grass", "h4n72: lawn, not road, not water", "first 2 all of\nhead 4", "collected afresh",
 		"d/retrieved/498/sheet.png", "d/log.txt", "--verbose", "white and yellow",
 	} {
 		if !strings.Contains(out.String(), want) {

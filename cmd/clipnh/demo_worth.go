@@ -117,7 +117,7 @@ func (w *demoWorth) print(p *ui.Printer) error {
 	percent := func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
 	t := ui.NewTable(ui.Left("on harder images"), ui.Right("pairs"), ui.Right("others"), ui.Left(""))
 	for _, a := range w.Ablation {
-		t.Row(fmt.Sprintf("accuracy with the strongest %g %% kept", 100-a.Percentile), percent(a.Pairs), percent(a.Neurons),
+		t.Row(fmt.Sprintf("accuracy, strongest %g %% kept", 100-a.Percentile), percent(a.Pairs), percent(a.Neurons),
 			fmt.Sprintf("neurons; difference %.1f ± %.1f points", 100*(a.Pairs-a.Neurons), 100*a.Interval))
 	}
 	s := w.Segmentation
