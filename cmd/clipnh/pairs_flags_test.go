@@ -22,6 +22,7 @@ const (
 var unpaired = map[string]map[string]string{
 	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
 	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
+	"clipnh classify":        {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt},
 	"clipnh collect":         {"data-path": photos},
 	"clipnh data subset":     {"data-path": photos, "save-path": written},
 	"clipnh demo":            {"dir": written},
@@ -37,8 +38,9 @@ var unpaired = map[string]map[string]string{
 	"clipnh reconstruct":     {"data-path": photos, "features-save-path": written},
 	"clipnh registers":       {"data-path": photos},
 	"clipnh retrieve":        {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh search":          {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
-	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written},
+	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written, "probabilities-dir": written},
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
