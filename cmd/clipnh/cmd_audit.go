@@ -45,8 +45,10 @@ Each group is split in half at random (--seed). Pairs, and how many to remove,
 are chosen on one half; the accuracies without them are of the other.
 
 With --concepts, it also has the correlation of the image's cosine with each
-concept and the group, and the cosines of pairs with concepts. With
---codes, codes that sparse wrote, pairs have words.
+concept and the group, and the cosines of pairs with concepts. Pairs have words
+if these are read from codes that sparse wrote (--codes), or
+computed as describe does, from components and embeddings of words
+(--text-descs-embeddings-path and --pcs-path).
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; and pairs.png,
@@ -83,7 +85,6 @@ type auditOptions struct {
 	stage audit.Options
 
 	classes, concepts, templates textList
-	wordsPath                    string
 	useTemplates                 bool
 	list                         int
 }
@@ -105,8 +106,10 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&s.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
@@ -128,6 +131,7 @@ func (o *auditOptions) validate() error {
 	if err := cmp.Or(o.classes.check(), o.concepts.check(), o.templates.check()); err != nil {
 		return err
 	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case o.from.ScoresPath == "" && (o.from.Model == "" || o.from.Data.Path == ""):
 		return errors.New("no images given: want --scores, or --model and --data-path")
@@ -135,8 +139,12 @@ func (o *auditOptions) validate() error {
 		return errors.New("texts are embedded with --model and --vocab: want both, or --imagenet-zeroshot-path (of concepts, --text-embeddings-path)")
 	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
-		return errors.New("--codes and --text-descs-list-path: want both or neither")
+	case read && computed:
+		return errors.New("--codes and --text-descs-embeddings-path: want one of them")
+	case (read || computed) != (s.WordsPath != ""):
+		return errors.New("--text-descs-list-path goes with --codes or --text-descs-embeddings-path: want two or none")
+	case computed != (s.PCsPath != ""):
+		return errors.New("--text-descs-embeddings-path and --pcs-path: want both or neither")
 	case len(s.DecompositionPaths) > 1:
 		return errors.New("--codes is given twice: want one, of pairs")
 	case !(s.Level > 0 && s.Level < 1):
@@ -159,7 +167,7 @@ func (o *auditOptions) validate() error {
 	err := o.given.refuseIn(
 		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
 		rule{!o.concepts.given(), "without --concepts", []string{"text-embeddings-path"}},
-		rule{len(s.DecompositionPaths) == 0, "without --codes", []string{"num-components"}},
+		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{o.from.ScoresPath != "" && o.from.Data.Path == "", "without image files (--data-path)", []string{"sheet-pairs"}})
 	if err != nil {
 		return err
@@ -188,8 +196,8 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 			return s, err
 		}
 	}
-	if o.wordsPath != "" {
-		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	if s.WordsPath != "" {
+		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
 	}

@@ -35,8 +35,13 @@ wrote, a pair's score is shown beside its mean, and its part is split into what
 the mean would add (usual) and the rest (unusual), by which --unusual lists
 units. With --scores it also has the score's rank among the collected images,
 1 being the largest; statistics (collect --stats-only) know it for extreme
-scores only. With --codes, codes that sparse wrote, units have
-words.
+scores only.
+
+Listed units have words if these are read from codes that sparse wrote
+(--codes, at most twice: one file of pairs, one of neurons),
+or computed as describe does, from components and embeddings of words
+(--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
+for neurons). A word of negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
 adds to the logit; such maps of the strongest pairs; and the sum as a waterfall.
@@ -79,10 +84,10 @@ type explainOptions struct {
 	stage explain.Options
 	given givenFlags
 
-	classes, templates   textList
-	precision, wordsPath string
-	useTemplates         bool
-	top                  int
+	classes, templates textList
+	precision          string
+	useTemplates       bool
+	top                int
 }
 
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
@@ -102,8 +107,11 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
 	fs.BoolVar(&o.stage.Unusual, "unusual", false, "list units by what they add beyond the usual")
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&o.stage.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
+	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
@@ -126,6 +134,7 @@ func (o *explainOptions) validate() error {
 	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
 		return err
 	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case len(s.Paths) == 0 && s.Data.Path == "":
 		return errors.New("no image given: want files or folders, or --data-path")
@@ -139,8 +148,12 @@ func (o *explainOptions) validate() error {
 		return errors.New("--unusual needs --scores or --means-path, which say what is usual")
 	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
-		return errors.New("--codes and --text-descs-list-path: want both or neither")
+	case read && computed:
+		return errors.New("--codes and --text-descs-embeddings-path: want one of them")
+	case (read || computed) != (s.WordsPath != ""):
+		return errors.New("--text-descs-list-path goes with --codes or --text-descs-embeddings-path: want two or none")
+	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
 	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
 		return fmt.Errorf("--dataset %q: want %s", s.Data.Kind, strings.Join(dataset.Kinds(), ", "))
 	case s.BatchSize < 1 || s.BatchSize > maxBatch:
@@ -163,7 +176,8 @@ func (o *explainOptions) validate() error {
 	err := o.given.refuseIn(
 		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
-		rule{len(s.DecompositionPaths) == 0, "without --codes", []string{"num-components"}})
+		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
+		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
 	if err != nil {
 		return err
 	}
@@ -179,8 +193,8 @@ func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	if s.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err
 	}
-	if o.wordsPath != "" {
-		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	if s.WordsPath != "" {
+		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
 	}

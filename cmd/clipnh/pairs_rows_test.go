@@ -182,6 +182,18 @@ var pairings = []pairing{
 		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
+	{"explain, words computed", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
+		" --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+		"model": "checkpoint classes.npy scores pc0.npy pc0_n.npy words.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "line scores pc0.npy pc0_n.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"explain by means, words computed", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --means-path {means.npy} --unusual" +
+		" --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+		"model": "checkpoint classes.npy means.npy pc0.npy pc0_n.npy words.npy", "block": "line means.npy pc0.npy pc0_n.npy", "precision": "line means.npy pc0.npy pc0_n.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy means.npy pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "means.npy pc0.npy pc0_n.npy"}},
 
 	{"audit", "audit --scores {scores} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
 		" --concepts {words.txt} --text-embeddings-path {words.npy} --codes {codes.npz} --text-descs-list-path {words.txt}" +
@@ -190,6 +202,12 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.npy words.txt", "order": "classes.npy classes.txt; codes.npz words.npy words.txt",
 		"kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
+	{"audit, words computed", "audit --scores {scores} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
+		" --concepts {words.txt} --text-embeddings-path {words.npy} --pcs-path {pc0.npy}" + descs + " --permutations 19 --level 0.1 --out OUT", map[string]string{
+		"model": "scores checkpoint classes.npy words.npy pc0.npy", "block": "line scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
 	{"audit a model", "audit --model {checkpoint}" + dataFlags + " --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
 		" --codes {codes.npz} --text-descs-list-path {words.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
 		"model": "checkpoint classes.npy codes.npz", "block": "line codes.npz", "precision": "line codes.npz",

@@ -75,8 +75,8 @@ var allowed = map[string][]string{
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
 		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
-		"internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist",
-		"internal/ui", "internal/unit",
+		"internal/par", "internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source",
+		"internal/textlist", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/classify": {
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
@@ -89,8 +89,8 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
-		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
