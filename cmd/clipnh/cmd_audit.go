@@ -51,9 +51,10 @@ computed as describe does, from components and embeddings of words
 (--text-descs-embeddings-path and --pcs-path).
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
-everything, also printed by --json; curve.png, the accuracies; and pairs.png,
-images of the first pairs, where image files are given (with --scores, those of
---data-path). Nothing is written if something is wrong.`
+everything, also printed by --json; curve.png, the accuracies; removed.txt, the
+chosen pairs, for clipnh edit; and pairs.png, images of the first pairs, where
+image files are given (with --scores, those of --data-path). Nothing is written
+if something is wrong.`
 
 func newAuditCommand(g *globalOptions) *cobra.Command {
 	var opts auditOptions
@@ -208,9 +209,10 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	return s, err
 }
 
-// editLines are the command lines that make the checkpoint without pairs: edit, and where
-// there are no collected scores, before it what has the means of the same images.
-func (o *auditOptions) editLines(pairs []string) []string {
+// editLines are the command lines that make the checkpoint without the pairs of a file:
+// edit, and where there are no collected scores, before it what has the means of the same
+// images.
+func (o *auditOptions) editLines(pairs string) []string {
 	of, means := cmp.Or(o.from.Model, "FILE"), o.from.ScoresPath
 	var lines []string
 	if means == "" {
@@ -222,7 +224,7 @@ func (o *auditOptions) editLines(pairs []string) []string {
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
 	return append(lines, ui.ShellLine([]string{
-		"clipnh", "edit", "--model", of, "--remove", strings.Join(pairs, ","), "--scores", means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"),
+		"clipnh", "edit", "--model", of, "--remove", "@" + pairs, "--scores", means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"),
 	}))
 }
 

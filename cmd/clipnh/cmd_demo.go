@@ -143,13 +143,6 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 		for i := range args {
 			args[i] = places.Replace(args[i])
 		}
-		if at := slices.Index(args, demoRemovedPlace); at >= 0 {
-			removed, err := demoRemoved(printed[demoAudit])
-			if err != nil {
-				return nil, err
-			}
-			args[at] = strings.Join(removed, ",")
-		}
 		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], to, g); err != nil {
 			return nil, err
 		}

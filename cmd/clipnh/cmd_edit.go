@@ -24,7 +24,7 @@ pair enters the model through one column of its head's value weights: a column
 of zeros removes it. Attention is not touched.
 
 Which pairs:
-  --remove h21n624,n17   pairs, and all pairs of a neuron
+  --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
   --remove-mask FILE     units that a mask does not keep, as ablate takes them
                          out; with --invert-mask, those that it keeps
   --remove-text water    the --k pairs whose principal component is closest to
@@ -91,7 +91,7 @@ type editOptions struct {
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
-	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
+	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 for all pairs of a neuron, or @FILE of units, one per line")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
 	fs.BoolVar(&o.stage.InvertMask, "invert-mask", false, "remove the units that --remove-mask keeps, and keep the others")
@@ -188,7 +188,19 @@ func parseScale(list []string) ([]edit.Scaled, error) {
 func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	p := o.stage
 	p.Writer, p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.writer(o.restart), g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
-	p.Images = o.images(g)
+	p.Images, p.Remove = o.images(g), nil
+	for _, name := range o.stage.Remove {
+		file, isFile := strings.CutPrefix(name, "@")
+		if !isFile {
+			p.Remove = append(p.Remove, name)
+			continue
+		}
+		names, err := readUnits(file, g.printer)
+		if err != nil {
+			return p, fmt.Errorf("--remove %s: %w", name, err)
+		}
+		p.Remove = append(p.Remove, names...)
+	}
 	if !o.texts.given() {
 		return p, nil
 	}

@@ -15,12 +15,9 @@ import (
 const (
 	demoExplain = "explain {}/cue/images/" + demoCueImage + " --model {}/cue/clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --classes fish,butterfly --class butterfly --versus fish --scores {}/caches/cue --pcs-path {}/caches/cue-pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/cue-words.npy --list 3 --save-dir {}/explained"
 	demoAudit   = "audit --scores {}/caches/cue --model {}/cue/clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --classes fish,butterfly --labels-csv {}/cue/groups.csv --concepts water,grass --pcs-path {}/caches/cue-pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/cue-words.npy --data-path {}/cue/images --list 5 --out {}/audit"
-	demoEdit    = "edit --model {}/cue/clip.pt --remove " + demoRemovedPlace + " --scores {}/caches/cue --save-path {}/audit/edited.pt"
+	demoEdit    = "edit --model {}/cue/clip.pt --remove @{}/audit/removed.txt --scores {}/caches/cue --save-path {}/audit/edited.pt"
 	demoAgain   = "audit --scores {}/caches/cue-edited --model {}/audit/edited.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --classes fish,butterfly --labels-csv {}/cue/groups.csv --list 0 --out {}/audit-edited"
 )
-
-// demoRemovedPlace stands for the pairs that the audit chooses.
-const demoRemovedPlace = "{removed}"
 
 // demoCueImage is a fish on grass, which the second model takes for a butterfly.
 const demoCueImage = "003.jpg"

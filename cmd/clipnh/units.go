@@ -44,16 +44,21 @@ func (o *unitsOptions) names(say *ui.Printer) ([]string, error) {
 	if o.file == "" {
 		return names, nil
 	}
-	lines, err := readTexts(o.file, say)
+	lines, err := readUnits(o.file, say)
+	return append(names, lines...), err
+}
+
+// readUnits returns the names of units in a file, one per line.
+func readUnits(path string, say *ui.Printer) ([]string, error) {
+	lines, err := readTexts(path, say)
 	if err != nil {
 		return nil, err
 	}
 	for i, line := range lines {
-		line = strings.TrimSpace(line)
-		if !pairName.MatchString(line) {
-			return nil, fmt.Errorf("%s: line %d: %q, want a unit, such as h21n624 or n624", o.file, i+1, line)
+		lines[i] = strings.TrimSpace(line)
+		if !pairName.MatchString(lines[i]) {
+			return nil, fmt.Errorf("%s: line %d: %q, want a unit, such as h21n624 or n624", path, i+1, line)
 		}
-		names = append(names, line)
 	}
-	return names, nil
+	return lines, nil
 }

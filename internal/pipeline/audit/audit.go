@@ -45,8 +45,9 @@ type Options struct {
 	Sheets       int    // pairs that are drawn, the first ones
 	Dir          string // for the page
 
-	// CommandLines spells the command lines that make the checkpoint without some pairs.
-	CommandLines func(pairs []string) []string
+	// CommandLines spells the command lines that make the checkpoint without the pairs of
+	// a file, one per line.
+	CommandLines func(pairs string) []string
 }
 
 // Texts are the classes and concepts, and where their embeddings come from.

@@ -39,8 +39,13 @@ func TestPlantedCue(t *testing.T) {
 	if r.Chosen < 1 || r.Untouched.Gap < 0.15 || r.After.Gap > 0.05 || r.After.Worst < 0.9 {
 		t.Errorf("removed %d: gap %.3f before and %.3f after, worst group %.3f", r.Chosen, r.Untouched.Gap, r.After.Gap, r.After.Worst)
 	}
-	if want := []string{unit.Pair(small.cuePair, small.neurons)}; r.Chosen == 1 && !slices.Equal(r.Commands, want) {
-		t.Errorf("commands %q, want those for %q", r.Commands, want)
+	list, err := os.ReadFile(filepath.Join(r.Dir, listFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	chosen := strings.Fields(string(list))
+	if len(chosen) != r.Chosen || chosen[0] != unit.Pair(small.cuePair, small.neurons) || len(r.Commands) != 1 || r.Commands[0] != "remove "+filepath.Join(r.Dir, listFile) {
+		t.Errorf("commands %q for %q, want those for the %d chosen pairs", r.Commands, chosen, r.Chosen)
 	}
 	p := r.Pairs[0]
 	if len(p.Fits) != 2 || p.P > 0.05 || p.R < 0.8 {
@@ -250,7 +255,7 @@ func TestFoldersAndReplacing(t *testing.T) {
 		t.Error("folders give another audit than the table")
 	}
 	run(t, o) // replaces its own
-	for _, file := range []string{pageFile, jsonFile, curveFile, sheetFile} {
+	for _, file := range []string{pageFile, jsonFile, curveFile, sheetFile, listFile} {
 		path := filepath.Join(o.Dir, file)
 		if err := os.WriteFile(path, []byte("mine\n"), 0o666); err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ const (
 	jsonFile  = "audit.json"
 	curveFile = "curve.png"
 	sheetFile = "pairs.png"
+	listFile  = "removed.txt" // the chosen pairs, one per line
 )
 
 // pageMark is the first line of a page, by which it is known as ours.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -18,6 +20,9 @@ import (
 
 // maker is what drawings of the pairs say made them.
 const maker = "clipnh audit"
+
+// listed matches a line of a list of pairs.
+var listed = regexp.MustCompile(`^h\d+n\d+$`)
 
 func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 
@@ -39,7 +44,17 @@ func (o *Options) canWrite() error {
 		made, err := figure.MakerOf(o.path(sheetFile))
 		return made == maker, err
 	}
+	isList := func(f *os.File) (bool, error) {
+		lines := bufio.NewScanner(f)
+		for lines.Scan() {
+			if !listed.MatchString(lines.Text()) {
+				return false, nil
+			}
+		}
+		return !errors.Is(lines.Err(), bufio.ErrTooLong), nil
+	}
 	return errors.Join(
+		figure.CanReplace(o.path(listFile), "a list of pairs", isList),
 		figure.CanReplace(o.path(pageFile), "a page of clipnh audit", isPage),
 		figure.CanWriteJSON(o.path(jsonFile), "a result of clipnh audit", func(first, second string) bool { return first == "audit" && second == "model" }),
 		figure.CanDraw(o.path(curveFile)),
@@ -53,11 +68,7 @@ func (a *auditor) commands() {
 	if r.Chosen == 0 {
 		return
 	}
-	units := make([]string, r.Chosen)
-	for i := range units {
-		units[i] = r.Pairs[i].Unit
-	}
-	r.Commands = a.CommandLines(units)
+	r.Commands = a.CommandLines(a.path(listFile))
 }
 
 // write writes the page, after its figures. Nothing is begun before everything is known.
@@ -89,6 +100,18 @@ func (a *auditor) write(ctx context.Context) error {
 			return err
 		}
 	} else if err := a.Store.RemoveFile(a.path(sheetFile)); err != nil {
+		return err
+	}
+	if r.Chosen > 0 {
+		var list bytes.Buffer
+		for _, p := range r.Pairs[:r.Chosen] {
+			fmt.Fprintln(&list, p.Unit)
+		}
+		r.Files = append(r.Files, a.path(listFile))
+		if err := a.Store.WriteFile(a.path(listFile), writing(list.Bytes())); err != nil {
+			return err
+		}
+	} else if err := a.Store.RemoveFile(a.path(listFile)); err != nil {
 		return err
 	}
 	if r.Skipped == nil {
