@@ -512,7 +512,10 @@
     );
   }
   function facts(rows) {
-    return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value, term]) => el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
+    return el("dl", { class: "facts" }, rows.filter((r) => r && r[1] !== "–").map(([name, value, term]) => el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
+  }
+  function flags(text) {
+    return text.replace(/\{([\w-]+)\}/g, "--$1");
   }
   function note(...children) {
     return el("p", { class: "note" }, children);
@@ -547,8 +550,8 @@
   function wordsLine(words2, link = true) {
     if (words2.length === 0) return el("span", { class: "quiet" }, "no words");
     return el("span", { class: "words" }, words2.map((w, i) => {
-      const text = w.coefficient < 0 ? ["not ", el("s", {}, w.text)] : w.text;
-      return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: "word" }, text) : text];
+      const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
+      return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
     }));
   }
   function wordsText(words2) {
@@ -1149,11 +1152,13 @@
       chart(label, height, options, [order2.map((i) => xs[i]), order2.map((i) => ys[i])])
     );
   }
-  function bars(name, items, { caption, columns: columns2, label, digits = 3, width = 560 }) {
+  function bars(name, items, { caption, columns: columns2, label, digits = 3 }) {
+    const narrow = innerWidth < 640;
+    const width = narrow ? 370 : 560;
     const height = 24;
     const most = Math.max(...items.map((i) => Math.abs(i.value)), 1e-12);
     const negative = items.some((i) => i.value < 0);
-    const textWidth = 190;
+    const textWidth = narrow ? 128 : 190;
     const left = textWidth + (negative ? 60 : 0);
     const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
     const zero = negative ? left + span : left;
@@ -1161,7 +1166,7 @@
       const w = Math.abs(item.value) / most * span;
       const y = i * height;
       const at = item.value < 0 ? zero - w : zero;
-      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, 28), svg("title", {}, item.title || item.text));
+      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
       return svg(
         "g",
         {},
@@ -1176,7 +1181,7 @@
       svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
       rows
     );
-    return figure(caption, { name, columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) }, el("div", { class: "scroll" }, picture));
+    return figure(caption, { name, columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
   }
   function cut(text, length) {
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
@@ -1199,9 +1204,14 @@
     const { heads, neurons } = o.model;
     const pairs = heads * neurons;
     const map = el("div", { class: "loading" }, "loading the map…");
-    index().then((ix) => map.isConnected && map.replaceWith(pairMap(ix)));
+    const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
+    const later = index().then((ix) => {
+      map.replaceWith(pairMap(ix));
+      replace(lists, o.lists.map((l) => unitList(l, ix)));
+    });
     return {
       title: "Overview",
+      later,
       heading: o.title,
       nodes: [
         el(
@@ -1213,7 +1223,7 @@
             "A network of the kind called CLIP",
             what("clip"),
             " turns an image into a list of numbers that can be compared with texts. ",
-            `The last step of the one shown here, ${o.model.name}, can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
+            `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
             `one for each of its ${neurons.toLocaleString("en")} neurons`,
             what("neuron"),
             ` as each of ${heads} heads`,
@@ -1225,7 +1235,7 @@
           el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
           searchForm(pairs)
         ),
-        o.lists.map(unitList),
+        lists,
         section("All pairs at a glance", {}, map),
         accuracy(o),
         section("How pairs differ", {}, el("div", { class: "columns three" }, Object.entries(HISTOGRAMS).map(([key2, [caption, term, x]]) => o.histograms[key2] && o.histograms[key2].counts.length ? el("div", {}, histogram(`histogram-${key2}`, o.histograms[key2], { x, caption: [caption, what(term)] })) : null))),
@@ -1235,7 +1245,7 @@
           ["pairs", `${heads} heads × ${neurons.toLocaleString("en")} neurons = ${pairs.toLocaleString("en")}`, "pair"],
           o.model.input_size ? ["image size", `${o.model.input_size} × ${o.model.input_size} pixels`] : null,
           o.model.precision ? ["precision", o.model.precision] : null,
-          ["images", `${o.data.images.toLocaleString("en")}, ${o.data.name}`],
+          ["images", `${o.data.images.toLocaleString("en")}${o.data.name ? `, ${o.data.name}` : ""}`],
           o.data.classes.length ? ["classes", o.data.classes.length] : null,
           o.data.groups.length ? ["groups", o.data.groups.length] : null,
           ["weights, SHA-256", el("code", { class: "hash" }, o.model.weights_sha256)]
@@ -1266,7 +1276,7 @@
       )
     );
   }
-  function unitList(list) {
+  function unitList(list, ix) {
     const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
     if (list.units.length === 0) return null;
     const all2 = address(["s"], { sort: { strongest: "norm", purest: "purity", best_described: "score" }[list.name] });
@@ -1274,11 +1284,8 @@
       heading,
       { what: term },
       el("p", { class: "quiet" }, explanation, " ", el("a", { href: all2 }, "All in this order")),
-      el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, terms(u.words), u.images, [[unit, u.value]])))
+      el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]])))
     );
-  }
-  function terms(words2) {
-    return words2.map((w) => ({ text: w.text ?? state.words?.[w.word] ?? `word ${w.word}`, coefficient: w.coefficient }));
   }
   function accuracy(o) {
     if (!o.accuracy) return null;
@@ -1320,7 +1327,7 @@
   function lacking(o) {
     const missing = o.parts.filter((p) => !p.present);
     if (missing.length === 0) return null;
-    return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [": ", p.need] : ""))));
+    return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [" (needs ", flags(p.need), ")"] : ""))));
   }
 
   // web/src/virtual.mjs
@@ -1437,22 +1444,32 @@
       headers: file || body === void 0 ? {} : { "Content-Type": "application/json" }
     }));
   }
+  var AGAIN = 1500;
   var once2 = null;
   function parts() {
-    once2 ||= state.live ? get("live") : Promise.resolve({});
+    if (!state.live) return Promise.resolve({});
+    once2 ||= get("live").then((p) => {
+      if (!p.images) setTimeout(() => once2 = null, AGAIN);
+      return p;
+    }, (err) => {
+      once2 = null;
+      throw err;
+    });
     return once2;
   }
   async function need(box, name, make) {
     try {
-      const part2 = (await parts())[name];
-      if (part2?.on) append2(box, make());
-      else replace(box, note(`Not available: ${part2?.reason || "the explorer does not offer it"}`));
+      const all2 = await parts();
+      const part2 = all2[name];
+      if (part2?.on) {
+        replace(box, make());
+        return;
+      }
+      replace(box, note(`Not available: ${part2?.reason || "the explorer does not offer it"}`));
+      if (!all2.images) setTimeout(() => box.isConnected && need(box, name, make), 2 * AGAIN);
     } catch (err) {
       replace(box, failure(err));
     }
-  }
-  function append2(box, nodes) {
-    replace(box, nodes);
   }
   async function liveScores(unit) {
     const p = await parts();
@@ -1723,17 +1740,18 @@
     }
     const low = Math.min(...bounds);
     const high = Math.max(...bounds);
-    const width = 640;
-    const left = 232;
+    const narrow = innerWidth < 640;
+    const width = narrow ? 370 : 640;
+    const left = narrow ? 150 : 232;
     const rowHeight = 22;
-    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 66);
+    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 54);
     const rows = steps.map((s, i) => {
       const y2 = i * rowHeight;
       const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
       const text = svg(
         "text",
         { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
-        cut(s.words ? `${s.text} ${s.words}` : s.text, 34),
+        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34),
         svg("title", {}, `${s.text} ${s.words}`)
       );
       return svg(
@@ -1757,16 +1775,12 @@
     return figure(
       caption,
       { name, columns: ["part", "value", "sum so far"], rows: [...steps.map((s) => [s.text, s.value, s.to]), ["logit", at, at]] },
-      el(
-        "div",
-        { class: "scroll", tabindex: "0", role: "region", "aria-label": "sum of the logit" },
-        svg(
-          "svg",
-          { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
-          svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
-          rows,
-          total
-        )
+      svg(
+        "svg",
+        { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
+        svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
+        rows,
+        total
       )
     );
   }
@@ -1792,20 +1806,19 @@
   }
 
   // web/src/live/segment.mjs
-  var COLOURS = [[0, 114, 178], [230, 159, 0], [0, 158, 115], [204, 121, 167], [86, 180, 233], [213, 94, 0], [240, 228, 66], [120, 120, 120]];
   function segmentation(a, square) {
     const canvas = el("canvas", { class: "map crisp", "aria-hidden": "true" });
     square.classList.add("large");
     square.append(canvas);
     const problem = el("div", {});
-    draw(canvas, a.labels ?? a.png).catch((err) => problem.append(failure(err)));
+    draw(canvas, a.png).catch((err) => problem.append(failure(err)));
     return [
       el("div", { class: "image-box" }, square, problem),
       figure(
         "Share of the pixels that each class has.",
         { name: "segmentation", columns: ["class", "share"], rows: a.classes.map((c) => [c.class, c.share]) },
-        table(["class", "share of pixels"], a.classes.map((c, i) => [
-          el("span", {}, el("i", { class: "swatch", "aria-hidden": "true", style: { background: `rgb(${COLOURS[i % COLOURS.length].join(" ")})` } }), c.class),
+        table(["class", "share of pixels"], a.classes.map((c) => [
+          el("span", {}, el("i", { class: "swatch", "aria-hidden": "true", style: { background: c.colour } }), c.class),
           { n: percent(c.share) }
         ]), { label: "shares of pixels" })
       )
@@ -1818,11 +1831,7 @@
     const context = canvas.getContext("2d");
     context.drawImage(bitmap, 0, 0);
     const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
-    for (let i = 0; i < pixels.data.length; i += 4) {
-      const colour2 = COLOURS[pixels.data[i] % COLOURS.length];
-      pixels.data.set(colour2, i);
-      pixels.data[i + 3] = 170;
-    }
+    for (let i = 3; i < pixels.data.length; i += 4) pixels.data[i] = 165;
     context.putImageData(pixels, 0, 0);
   }
 
@@ -1872,7 +1881,8 @@
         replace(result, note("No pair is switched off."));
         return;
       }
-      waiting2(result, post("toggle", {}, { off: off2, by: by.value, image: null, classes: null }), collection);
+      const answer3 = post("toggle", {}, { off: off2, by: by.value, image: null, classes: null });
+      waiting2(result, Promise.all([answer3, parts()]), ([a, p]) => collection(a, p.classes));
     };
     const box = el("div", {}, form, holder, result);
     whileShownLater(box, () => {
@@ -1894,8 +1904,8 @@
   function whileShownLater(box, draw2) {
     queueMicrotask(() => whileShown(box, draw2));
   }
-  function collection(a) {
-    const { classes: classes2, groups: groups2 } = state.overview.data;
+  function collection(a, classes2) {
+    const { groups: groups2 } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
     const sorted = (r) => [...r].sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]) || 0);
     const show2 = (title, r) => figure(
@@ -1907,8 +1917,8 @@
       a.before ? facts([
         ["accuracy before", percent(a.before.all, 2), "accuracy"],
         ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
-        a.after.worst_group ? ["worst group after", `${groups2[a.after.worst_group.group] ?? a.after.worst_group.group} ${percent(a.after.worst_group.accuracy)}`] : null
-      ]) : null,
+        a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
+      ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
       a.before?.by_class ? show2("accuracy by class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
       a.before?.by_group?.length ? show2("accuracy by group", rows(groups2, a.before.by_group, a.after.by_group)) : null,
       editLine(a.edit)
@@ -2016,7 +2026,7 @@
     });
     const holder = el("div", {});
     box.append(section("An image of yours", { class: "live" }, holder, el("p", {}, offButton(unit))));
-    need(holder, "image", () => [zone, result]);
+    need(holder, "drop", () => [zone, result]);
   }
   function answer2(unit, r, a, ix, image) {
     const preview = el("canvas", { class: "square-map", role: "img", "aria-label": `the image ${image.name}` });
@@ -2029,7 +2039,7 @@
     return [
       preview,
       a.unit ? [
-        facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank} of ${a.unit.of ?? "all"}`]]),
+        facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
         r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null
       ] : null,
       a.classes ? explained(ix, "dropped", a) : null
@@ -2054,7 +2064,7 @@
       lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
       nodes: [
         facts([
-          ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 2)}`, "norm"],
+          ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 3)}`, "norm"],
           ["largest norm", format(r.normLargest)],
           ["description score", format(r.spearman, 3), "spearman"],
           ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
@@ -2063,17 +2073,21 @@
           ["head", headLink(head)]
         ]),
         el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-        strongest(source, r, head, neuron, name),
-        section(
-          "Ordinary images",
-          { what: "quantiles" },
-          [...r.quantiles].reverse().map((q) => el(
-            "div",
-            { class: "quantile" },
-            el("h3", {}, `${Math.round(100 * q.share)} %`),
-            wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
-          )),
-          el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+        el(
+          "div",
+          { class: "columns images-two" },
+          strongest(source, r, head, neuron, name),
+          section(
+            "Ordinary images",
+            { what: "quantiles" },
+            [...r.quantiles].reverse().map((q) => el(
+              "div",
+              { class: "quantile" },
+              el("h3", {}, `${Math.round(100 * q.share)} %`),
+              wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
+            )),
+            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+          )
         ),
         el(
           "div",
@@ -2187,7 +2201,7 @@
         ["left unexplained", format(r.residual, 3), "residual"],
         ["description score", format(r.spearman, 3), "spearman"],
         ["AUC", format(r.auc, 3), "auc"],
-        ["first word alone", `${format(r.firstSpearman, 3)}, AUC ${format(r.firstAUC, 3)}`, "floor"]
+        r.firstSpearman !== null ? ["first word alone", `${format(r.firstSpearman, 3)}, AUC ${format(r.firstAUC, 3)}`, "floor"] : null
       ])
     );
   }
@@ -2561,10 +2575,10 @@
       }, { "aria-pressed": "false" });
       buttons.push(b);
     }
-    append3(tools, buttons, r.places, attention, pressed, show2);
+    append2(tools, buttons, r.places, attention, pressed, show2);
     return el("div", { class: "image-box" }, square, buttons.length > 1 || attention.size ? tools : null, under);
   }
-  function append3(tools, buttons, places, attention, pressed, show2) {
+  function append2(tools, buttons, places, attention, pressed, show2) {
     tools.append(el("span", { class: "segmented", role: "group", "aria-label": "what to show over the image" }, buttons));
     if (places) tools.append(what("places"));
     if (attention.size === 0) return;
@@ -2759,7 +2773,7 @@
       return {
         title: "What moved",
         heading: "What moved",
-        nodes: [note("This report was not compared with another one. ", need2 ? `It needs ${need2}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])]
+        nodes: [note("This report was not compared with another one. ", need2 ? `It needs ${flags(need2)}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])]
       };
     }
     const [ix] = await Promise.all([index(), images()]);
@@ -2908,7 +2922,7 @@
             )))
           )
         ),
-        parts2.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? `: ${p.need}` : ""])))) : null,
+        parts2.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
         section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
         section("How it is made", {}, note(
           "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",

@@ -117,11 +117,13 @@ export function points(name, { x, y, xs, ys, names, caption, label, height = 320
 }
 
 // bars draws horizontal bars from zero as SVG, with text. items: [{text, value, href, title}].
-export function bars(name, items, { caption, columns, label, digits = 3, width = 560 }) {
+export function bars(name, items, { caption, columns, label, digits = 3 }) {
+  const narrow = innerWidth < 640;
+  const width = narrow ? 370 : 560;
   const height = 24;
   const most = Math.max(...items.map((i) => Math.abs(i.value)), 1e-12);
   const negative = items.some((i) => i.value < 0);
-  const textWidth = 190;
+  const textWidth = narrow ? 128 : 190;
   const left = textWidth + (negative ? 60 : 0);
   const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
   const zero = negative ? left + span : left;
@@ -129,7 +131,7 @@ export function bars(name, items, { caption, columns, label, digits = 3, width =
     const w = (Math.abs(item.value) / most) * span;
     const y = i * height;
     const at = item.value < 0 ? zero - w : zero;
-    const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, 28), svg("title", {}, item.title || item.text));
+    const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
     return svg("g", {},
       item.href ? svg("a", { href: item.href, "aria-label": item.title || item.text }, text) : text,
       svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
@@ -137,7 +139,7 @@ export function bars(name, items, { caption, columns, label, digits = 3, width =
   });
   const picture = svg("svg", { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
     svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }), rows);
-  return figure(caption, { name, columns, rows: items.map((i) => [i.name ?? i.text, i.value]) }, el("div", { class: "scroll" }, picture));
+  return figure(caption, { name, columns, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
 }
 
 export function cut(text, length) {

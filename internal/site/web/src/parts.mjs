@@ -15,8 +15,13 @@ export function section(heading, attributes, ...children) {
 
 // facts is a list of names and values: [name, value, term].
 export function facts(rows) {
-  return el("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value, term]) =>
+  return el("dl", { class: "facts" }, rows.filter((r) => r && r[1] !== "–").map(([name, value, term]) =>
     el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
+}
+
+// flags writes options as the command line has them.
+export function flags(text) {
+  return text.replace(/\{([\w-]+)\}/g, "--$1");
 }
 
 export function note(...children) {
@@ -59,13 +64,12 @@ export function imageAddress(name) {
   return address(["i", name]);
 }
 
-// words shows words of a unit, strongest first. A word of negative coefficient is struck through
-// and named "not".
+// wordsLine shows words of a unit, strongest first. A word of negative coefficient is named "not".
 export function wordsLine(words, link = true) {
   if (words.length === 0) return el("span", { class: "quiet" }, "no words");
   return el("span", { class: "words" }, words.map((w, i) => {
-    const text = w.coefficient < 0 ? ["not ", el("s", {}, w.text)] : w.text;
-    return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: "word" }, text) : text];
+    const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
+    return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
   }));
 }
 

@@ -26,15 +26,16 @@ export function waterfall(ix, r, name, caption) {
   }
   const low = Math.min(...bounds);
   const high = Math.max(...bounds);
-  const width = 640;
-  const left = 232;
+  const narrow = innerWidth < 640;
+  const width = narrow ? 370 : 640;
+  const left = narrow ? 150 : 232;
   const rowHeight = 22;
-  const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 66);
+  const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 54);
   const rows = steps.map((s, i) => {
     const y = i * rowHeight;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
     const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : null },
-      cut(s.words ? `${s.text} ${s.words}` : s.text, 34), svg("title", {}, `${s.text} ${s.words}`));
+      cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
       s.pair !== undefined ? svg("a", { href: address(["p", s.text]), "aria-label": `${s.text}, ${s.words}: ${format(s.value, 3)}` }, text) : text,
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
@@ -48,8 +49,7 @@ export function waterfall(ix, r, name, caption) {
     svg("rect", { x: t0, y: y + 4, width: Math.max(1, t1 - t0), height: rowHeight - 8, class: "bar sum" }),
     svg("text", { x: t1 + 5, y: y + 16, class: "value total" }, format(at, 4)));
   return figure(caption, { name, columns: ["part", "value", "sum so far"], rows: [...steps.map((s) => [s.text, s.value, s.to]), ["logit", at, at]] },
-    el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "sum of the logit" },
-      svg("svg", { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
+    svg("svg", { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
         svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
-        rows, total)));
+        rows, total));
 }

@@ -37,27 +37,38 @@ export async function post(path, values, body) {
   }));
 }
 
+const AGAIN = 1500; // milliseconds until the explorer is asked again what works
 let once = null;
 
-// parts says which live parts work, and why others do not.
+// parts says which live parts work, and why others do not. The answer is kept once the
+// explorer has read the scores, on which most parts wait.
 export function parts() {
-  once ||= state.live ? get("live") : Promise.resolve({});
+  if (!state.live) return Promise.resolve({});
+  once ||= get("live").then((p) => {
+    if (!p.images) setTimeout(() => (once = null), AGAIN);
+    return p;
+  }, (err) => {
+    once = null;
+    throw err;
+  });
   return once;
 }
 
-// need fills a box with make() if a part works, else with the reason.
+// need fills a box with make() if a part works, else with the reason. While the explorer
+// still reads the scores, it asks again.
 export async function need(box, name, make) {
   try {
-    const part = (await parts())[name];
-    if (part?.on) append(box, make());
-    else replace(box, note(`Not available: ${part?.reason || "the explorer does not offer it"}`));
+    const all = await parts();
+    const part = all[name];
+    if (part?.on) {
+      replace(box, make());
+      return;
+    }
+    replace(box, note(`Not available: ${part?.reason || "the explorer does not offer it"}`));
+    if (!all.images) setTimeout(() => box.isConnected && need(box, name, make), 2 * AGAIN);
   } catch (err) {
     replace(box, failure(err));
   }
-}
-
-function append(box, nodes) {
-  replace(box, nodes);
 }
 
 // liveScores are the scores of a pair on all images, or null where the explorer does not tell.

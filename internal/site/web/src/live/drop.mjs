@@ -26,7 +26,7 @@ export function dropBox(box, unit, r) {
   });
   const holder = el("div", {});
   box.append(section("An image of yours", { class: "live" }, holder, el("p", {}, offButton(unit))));
-  need(holder, "image", () => [zone, result]);
+  need(holder, "drop", () => [zone, result]);
 }
 
 function answer(unit, r, a, ix, image) {
@@ -39,7 +39,7 @@ function answer(unit, r, a, ix, image) {
   }, () => replace(preview)); // a format that the browser cannot show, but the explorer can
   return [
     preview,
-    a.unit ? [facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank} of ${a.unit.of ?? "all"}`]]),
+    a.unit ? [facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
       r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null] : null,
     a.classes ? explained(ix, "dropped", a) : null,
   ];

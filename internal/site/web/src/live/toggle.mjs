@@ -7,7 +7,7 @@ import { state, parseUnit, images } from "../state.mjs";
 import { index, wordsOf } from "../index.mjs";
 import { note, figure, percent, facts, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
-import { post, need, waiting } from "./api.mjs";
+import { post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
 
 // offButton switches a pair off and on again.
@@ -58,7 +58,8 @@ function controls(ix) {
       replace(result, note("No pair is switched off."));
       return;
     }
-    waiting(result, post("toggle", {}, { off, by: by.value, image: null, classes: null }), collection);
+    const answer = post("toggle", {}, { off, by: by.value, image: null, classes: null });
+    waiting(result, Promise.all([answer, parts()]), ([a, p]) => collection(a, p.classes));
   };
   const box = el("div", {}, form, holder, result);
   whileShownLater(box, () => {
@@ -76,8 +77,8 @@ function whileShownLater(box, draw) {
   queueMicrotask(() => whileShown(box, draw));
 }
 
-function collection(a) {
-  const { classes, groups } = state.overview.data;
+function collection(a, classes) {
+  const { groups } = state.overview.data;
   const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
   const sorted = (r) => [...r].sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]) || 0);
   const show = (title, r) => figure(title, { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
@@ -85,8 +86,8 @@ function collection(a) {
   return [
     a.before ? facts([
       ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
-      a.after.worst_group ? ["worst group after", `${groups[a.after.worst_group.group] ?? a.after.worst_group.group} ${percent(a.after.worst_group.accuracy)}`] : null,
-    ]) : null,
+      a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null,
+    ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
     a.before?.by_class ? show("accuracy by class", rows(classes, a.before.by_class, a.after.by_class)) : null,
     a.before?.by_group?.length ? show("accuracy by group", rows(groups, a.before.by_group, a.after.by_group)) : null,
     editLine(a.edit),

@@ -4,7 +4,7 @@ import { el } from "../dom.mjs";
 import { state, part, images } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, note, facts, figure, count } from "../parts.mjs";
+import { section, note, facts, figure, count, flags } from "../parts.mjs";
 import { unitName } from "../state.mjs";
 import { unitCard } from "../cards.mjs";
 
@@ -22,7 +22,7 @@ export async function movedPage() {
     const need = part("moved").need;
     return {
       title: "What moved", heading: "What moved",
-      nodes: [note("This report was not compared with another one. ", need ? `It needs ${need}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])],
+      nodes: [note("This report was not compared with another one. ", need ? `It needs ${flags(need)}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])],
     };
   }
   const [ix] = await Promise.all([index(), images()]);

@@ -1,10 +1,10 @@
 // The first page: what this is, and ways in.
 
-import { el } from "../dom.mjs";
+import { el, replace } from "../dom.mjs";
 import { address, go } from "../router.mjs";
 import { state, images } from "../state.mjs";
 import { index } from "../index.mjs";
-import { section, facts, note, percent, count, format, figure } from "../parts.mjs";
+import { section, facts, note, percent, count, format, figure, flags } from "../parts.mjs";
 import { table } from "../dom.mjs";
 import { what } from "../terms.mjs";
 import { unitCard } from "../cards.mjs";
@@ -29,19 +29,25 @@ export async function overview() {
   const { heads, neurons } = o.model;
   const pairs = heads * neurons;
   const map = el("div", { class: "loading" }, "loading the map…");
-  index().then((ix) => map.isConnected && map.replaceWith(pairMap(ix)));
+  const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
+  // The page is there before the index is, which names words and shades the map.
+  const later = index().then((ix) => {
+    map.replaceWith(pairMap(ix));
+    replace(lists, o.lists.map((l) => unitList(l, ix)));
+  });
   return {
     title: "Overview",
+    later,
     heading: o.title,
     nodes: [
       el("div", { class: "lead" },
         el("p", {}, "A network of the kind called CLIP", what("clip"), " turns an image into a list of numbers that can be compared with texts. ",
-          `The last step of the one shown here, ${o.model.name}, can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
+          `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
           `one for each of its ${neurons.toLocaleString("en")} neurons`, what("neuron"), ` as each of ${heads} heads`, what("head"),
           " reads it. Such a part is a neuron-head pair", what("pair"), "."),
         el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
         searchForm(pairs)),
-      o.lists.map(unitList),
+      lists,
       section("All pairs at a glance", {}, map),
       accuracy(o),
       section("How pairs differ", {}, el("div", { class: "columns three" }, Object.entries(HISTOGRAMS).map(([key, [caption, term, x]]) =>
@@ -51,7 +57,7 @@ export async function overview() {
         ["pairs", `${heads} heads × ${neurons.toLocaleString("en")} neurons = ${pairs.toLocaleString("en")}`, "pair"],
         o.model.input_size ? ["image size", `${o.model.input_size} × ${o.model.input_size} pixels`] : null,
         o.model.precision ? ["precision", o.model.precision] : null,
-        ["images", `${o.data.images.toLocaleString("en")}, ${o.data.name}`],
+        ["images", `${o.data.images.toLocaleString("en")}${o.data.name ? `, ${o.data.name}` : ""}`],
         o.data.classes.length ? ["classes", o.data.classes.length] : null,
         o.data.groups.length ? ["groups", o.data.groups.length] : null,
         ["weights, SHA-256", el("code", { class: "hash" }, o.model.weights_sha256)],
@@ -72,17 +78,12 @@ function searchForm(pairs) {
     el("a", { href: "#/h" }, "the heads"), ", ", el("a", { href: "#/i" }, "the images")));
 }
 
-function unitList(list) {
+function unitList(list, ix) {
   const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
   if (list.units.length === 0) return null;
   const all = address(["s"], { sort: { strongest: "norm", purest: "purity", best_described: "score" }[list.name] });
   return section(heading, { what: term }, el("p", { class: "quiet" }, explanation, " ", el("a", { href: all }, "All in this order")),
-    el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, terms(u.words), u.images, [[unit, u.value]]))));
-}
-
-// terms gives words of an overview's unit the form that pages use. The overview names words by their text.
-export function terms(words) {
-  return words.map((w) => ({ text: w.text ?? state.words?.[w.word] ?? `word ${w.word}`, coefficient: w.coefficient }));
+    el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]]))));
 }
 
 function accuracy(o) {
@@ -112,5 +113,5 @@ function accuracy(o) {
 function lacking(o) {
   const missing = o.parts.filter((p) => !p.present);
   if (missing.length === 0) return null;
-  return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [": ", p.need] : ""))));
+  return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [" (needs ", flags(p.need), ")"] : ""))));
 }

@@ -32,7 +32,7 @@ export async function pairPage({ rest }) {
     lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
     nodes: [
       facts([
-        ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 2)}`, "norm"],
+        ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 3)}`, "norm"],
         ["largest norm", format(r.normLargest)],
         ["description score", format(r.spearman, 3), "spearman"],
         ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
@@ -41,10 +41,10 @@ export async function pairPage({ rest }) {
         ["head", headLink(head)],
       ]),
       el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-      strongest(source, r, head, neuron, name),
+      el("div", { class: "columns images-two" }, strongest(source, r, head, neuron, name),
       section("Ordinary images", { what: "quantiles" }, [...r.quantiles].reverse().map((q) => el("div", { class: "quantile" },
         el("h3", {}, `${Math.round(100 * q.share)} %`), wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true }))),
-      el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))),
+      el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true })))),
       el("div", { class: "columns two" },
         described(r, name),
         section("Its scores", { what: "score" },
@@ -132,7 +132,7 @@ function described(r, name) {
       ["left unexplained", format(r.residual, 3), "residual"],
       ["description score", format(r.spearman, 3), "spearman"],
       ["AUC", format(r.auc, 3), "auc"],
-      ["first word alone", `${format(r.firstSpearman, 3)}, AUC ${format(r.firstAUC, 3)}`, "floor"],
+      r.firstSpearman !== null ? ["first word alone", `${format(r.firstSpearman, 3)}, AUC ${format(r.firstAUC, 3)}`, "floor"] : null,
     ]));
 }
 
