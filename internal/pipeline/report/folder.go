@@ -86,7 +86,7 @@ func wantEmpty(dir string) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or an empty one")
+		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or one that is empty")
 	}
 	return nil
 }

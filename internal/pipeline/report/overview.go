@@ -21,6 +21,9 @@ func (b *builder) writeIndex(context.Context) error {
 		}
 		pairs.Score = report.Quantized(scores)
 	}
+	if b.effects != nil {
+		pairs.Effect = report.Quantized(b.effects.largest)
+	}
 	if pairs.Sign, err = b.signs(); err != nil {
 		return err
 	}
