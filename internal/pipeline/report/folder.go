@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -24,6 +25,7 @@ type folder struct {
 	mark    report.Mark
 	resumed bool // an unfinished report of the same inputs was there
 
+	mu          sync.Mutex // of the counts
 	files, kept int
 	bytes       int64
 }
@@ -148,6 +150,8 @@ func (f *folder) has(file string) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.kept, f.bytes = f.files+1, f.kept+1, f.bytes+info.Size()
 	return true
 }
@@ -163,6 +167,8 @@ func (f *folder) writeFile(file string, write func(io.Writer) error) error {
 		counted = 0
 		return write(io.MultiWriter(w, &counted))
 	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.bytes = f.files+1, f.bytes+int64(counted)
 	return err
 }

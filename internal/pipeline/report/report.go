@@ -97,6 +97,9 @@ type builder struct {
 
 	wordList []string // that units have
 	wordOf   []int32  // the number in it of a word of the list that was given
+	wordAt   []int    // and back
+
+	textCount int // words that have a record
 }
 
 func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
@@ -104,7 +107,7 @@ func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons
 func (b *builder) run(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
 		b.readRows, b.judge, b.readColumns, b.findNeighbours, b.code,
-		b.writeNeurons, b.writeIndex, b.writeImages, b.drawThumbs, b.writeOverview,
+		b.writeNeurons, b.writeIndex, b.writeImages, b.writeHeads, b.writeRecords, b.writeTexts, b.drawThumbs, b.writeOverview,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err

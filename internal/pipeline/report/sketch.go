@@ -168,7 +168,13 @@ const (
 
 // nearest returns, for each of the rows [U,P], the others of largest positive product.
 func nearest(rows []float32, dims, each int, team par.Team) *near {
-	U := len(rows) / dims
+	return nearestOf(rows, rows, dims, each, true, team)
+}
+
+// nearestOf returns, for each row [U,P], the others [V,P] of largest positive product;
+// of the same rows, not the row itself.
+func nearestOf(rows, others []float32, dims, each int, same bool, team par.Team) *near {
+	U, V := len(rows)/dims, len(others)/dims
 	n := newNear(U, each)
 	tiles := (U + tileRows - 1) / tileRows
 	team.For(tiles, func(lo, hi, _ int) {
@@ -176,25 +182,38 @@ func nearest(rows []float32, dims, each int, team par.Team) *near {
 		for t := lo; t < hi; t++ {
 			first := t * tileRows
 			count := min(tileRows, U-first)
-			for from := 0; from < U; from += tileCols {
-				cols := min(tileCols, U-from)
-				kernel.Sgemm(1, kernel.Dense(rows[first*dims:], count, dims), kernel.Dense(rows[from*dims:], cols, dims).T(), 0, kernel.Dense(products, count, cols), par.Team{})
+			for from := 0; from < V; from += tileCols {
+				cols := min(tileCols, V-from)
+				kernel.Sgemm(1, kernel.Dense(rows[first*dims:], count, dims), kernel.Dense(others[from*dims:], cols, dims).T(), 0, kernel.Dense(products, count, cols), par.Team{})
 				for i := range count {
-					worst := float32(0)
-					if units, values := n.of(first + i); units[each-1] >= 0 {
-						worst = values[each-1]
+					self := -1
+					if same {
+						self = first + i - from
 					}
-					for j, x := range products[i*cols : (i+1)*cols] {
-						if x > worst && from+j != first+i {
-							n.put(first+i, int32(from+j), x)
-							if units, values := n.of(first + i); units[each-1] >= 0 {
-								worst = values[each-1]
-							}
-						}
-					}
+					n.scan(first+i, from, products[i*cols:(i+1)*cols], self)
 				}
 			}
 		}
 	})
 	return n
+}
+
+// scan puts others, from number first on, whose values are given, among the nearest of u.
+func (n *near) scan(u, first int, values []float32, self int) {
+	worst := n.worst(u)
+	for j, x := range values {
+		if x > worst && j != self {
+			n.put(u, int32(first+j), x)
+			worst = n.worst(u)
+		}
+	}
+}
+
+// worst is what a value must exceed to be among the nearest of u.
+func (n *near) worst(u int) float32 {
+	units, values := n.of(u)
+	if units[n.each-1] < 0 {
+		return 0
+	}
+	return values[n.each-1]
 }

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -15,19 +16,30 @@ func (b *builder) writeNeurons(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(C), ui.Neurons, "report: files")
 	defer progress.Done()
-	for n := range C {
+	team := b.team()
+	for first := 0; first < C; first += filesAtATime {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if name := report.NeuronName(n); !b.folder.has(report.FileOf(name)) {
-			if err := b.folder.write(name, b.neuron(n)); err != nil {
-				return err
+		count := min(filesAtATime, C-first)
+		failed := make([]error, count)
+		team.For(count, func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				if name := report.NeuronName(first + i); !b.folder.has(report.FileOf(name)) {
+					failed[i] = b.folder.write(name, b.neuron(first+i))
+				}
 			}
+		})
+		if err := errors.Join(failed...); err != nil {
+			return err
 		}
-		progress.Add(1)
+		progress.Add(int64(count))
 	}
 	return nil
 }
+
+// filesAtATime is how many files are written before an interruption is looked for.
+const filesAtATime = 32
 
 // neuron is the record of a neuron and its pairs.
 func (b *builder) neuron(n int) *report.Neuron {
