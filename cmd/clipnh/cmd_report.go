@@ -100,10 +100,8 @@ func (o *reportOptions) validate() error {
 		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
 	case !read && !computed && s.WordsPath != "":
 		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
-	case read && computed:
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want one of them")
-	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
-		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
+	case !read && computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --decomposition-save-path")
 	case s.WordScoresPath != "" && !read && !computed:
 		return errors.New("--word-scores-path needs the words that were measured, --decomposition-save-path")
 	case (s.Groups.Path == "") != (s.Groups.Group == ""):

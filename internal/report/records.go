@@ -18,7 +18,7 @@ type ImageRecord struct {
 	Norm     float64      `json:"feature_norm"`
 
 	Nearest   []NearImage `json:"nearest"` // by cosine of features
-	Strongest []UnitScore `json:"strongest"`
+	Strongest []UnitScore `json:"strongest"` // pairs, by how far their score is from its mean
 
 	Places    *Places `json:"places"`    // null without the model
 	Attention *Maps   `json:"attention"` // of all heads; Images are heads
@@ -44,11 +44,11 @@ type NearImage struct {
 	Cosine float64 `json:"cosine"`
 }
 
-// UnitScore is a pair that is strong on an image, by its norm over its mean norm.
+// UnitScore is a pair that is strong on an image.
 type UnitScore struct {
-	Pair  int     `json:"pair"`
-	Score float64 `json:"score"`
-	Norm  float64 `json:"norm"`
+	Pair       int     `json:"pair"`
+	Score      float64 `json:"score"`
+	Deviations float64 `json:"deviations"` // of the score from its mean, in standard deviations
 }
 
 // Places is a logit by place; they sum, with Position and the constant, to the logit.

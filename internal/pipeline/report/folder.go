@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -24,6 +25,7 @@ type folder struct {
 	mark    report.Mark
 	resumed bool // an unfinished report of the same inputs was there
 
+	mu          sync.Mutex // of the counts
 	files, kept int
 	bytes       int64
 }
@@ -86,7 +88,7 @@ func wantEmpty(dir string) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or an empty one")
+		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or one that is empty")
 	}
 	return nil
 }
@@ -148,6 +150,8 @@ func (f *folder) has(file string) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.kept, f.bytes = f.files+1, f.kept+1, f.bytes+info.Size()
 	return true
 }
@@ -163,6 +167,8 @@ func (f *folder) writeFile(file string, write func(io.Writer) error) error {
 		counted = 0
 		return write(io.MultiWriter(w, &counted))
 	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.bytes = f.files+1, f.bytes+int64(counted)
 	return err
 }

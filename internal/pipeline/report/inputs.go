@@ -35,7 +35,8 @@ type inputs struct {
 	classes    *artefact.Embeddings // of classes, unit vectors; nil: none
 	classNames []string
 	words      *coding.Words
-	wordScores []float32 // [H,C,4]; nil: none
+	texts      *artefact.Embeddings // of words, unit vectors; nil: none
+	wordScores []float32            // [H,C,4]; nil: none
 
 	data       *dataset.Dataset // nil: none
 	labels     []int            // into labelNames, [B]; nil: none
@@ -98,8 +99,7 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openClasses(); err != nil {
 		return err
 	}
-	in.Components = report.Words
-	if in.words, err = coding.OpenWords(in.Artefacts, in.WordsOptions, in.units.Shape, in.from, in.PCsPath, in.Threads); err != nil {
+	if err := in.openWords(); err != nil {
 		return err
 	}
 	if err := in.readWordFiles(); err != nil {
@@ -148,6 +148,27 @@ func (in *inputs) openClasses() error {
 		}
 	}
 	return in.read(artefact.KindEmbeddings, in.ClassesPath, in.classes.Artefact)
+}
+
+// openWords opens the words of units, and their embeddings where those are given.
+func (in *inputs) openWords() error {
+	in.Components = report.Words
+	words := in.WordsOptions
+	if len(words.DecompositionPaths) > 0 { // codes are read, and embeddings are for texts only
+		words.EmbeddingsPath, words.NeuronPCsPath = "", ""
+	}
+	var err error
+	if in.words, err = coding.OpenWords(in.Artefacts, words, in.units.Shape, in.from, in.PCsPath, in.Threads); err != nil || in.EmbeddingsPath == "" {
+		return err
+	}
+	facts := artefact.OfModel(in.from).Texts(in.Words)
+	if in.texts, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, in.scores.OV.OutDim); err != nil {
+		return err
+	}
+	if in.texts.Texts != len(in.Words) {
+		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", in.EmbeddingsPath, in.texts.Texts, in.WordsPath, len(in.Words))
+	}
+	return nil
 }
 
 // readWordFiles notes the files that words come from.

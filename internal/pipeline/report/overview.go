@@ -21,6 +21,9 @@ func (b *builder) writeIndex(context.Context) error {
 		}
 		pairs.Score = report.Quantized(scores)
 	}
+	if b.effects != nil {
+		pairs.Effect = report.Quantized(b.effects.largest)
+	}
 	if pairs.Sign, err = b.signs(); err != nil {
 		return err
 	}
@@ -169,7 +172,7 @@ func (b *builder) writeOverview(context.Context) error {
 		o.Ablation = []report.Ablation{}
 	}
 	o.Lists, o.Inputs = b.lists(), b.files
-	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts}
+	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
 	o.Parts = b.parts()
 	for _, p := range o.Parts {
 		if !p.Present {
@@ -196,6 +199,7 @@ func (b *builder) parts() []report.Part {
 		{Name: "labels", Present: b.labels != nil, Need: need(b.labels != nil, "{data-path} with a labelled {dataset}")},
 		{Name: "groups", Present: b.groups != nil, Need: need(b.groups != nil, "{groups-csv} with {group-column}")},
 		{Name: "classes", Present: b.classes != nil, Need: need(b.classes != nil, "{imagenet-zeroshot-path}")},
+		{Name: "texts", Present: b.textCount > 0, Need: need(b.textCount > 0, "{text-descs-embeddings-path}, with {pcs-path} and words")},
 		{Name: "thumbnails", Present: b.overview.Thumbs != nil, Need: need(b.overview.Thumbs != nil, "{data-path}")},
 	}
 }

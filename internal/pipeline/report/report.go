@@ -91,16 +91,23 @@ type builder struct {
 	neurons     *columns  // and of neurons, whose scores are norms
 	overview    report.Overview
 
+	sketch                *sketch // of scores, until neighbours are found
+	byDirection, byScores *near
+	effects               *effects // nil: no labels or no classes
+
 	wordList []string // that units have
 	wordOf   []int32  // the number in it of a word of the list that was given
+	wordAt   []int    // and back
+
+	textCount int // words that have a record
 }
 
 func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
 
 func (b *builder) run(ctx context.Context) error {
 	for _, part := range []func(context.Context) error{
-		b.readRows, b.readColumns, b.judge, b.code,
-		b.writeNeurons, b.writeIndex, b.writeImages, b.drawThumbs, b.writeOverview,
+		b.readRows, b.judge, b.readColumns, b.findNeighbours, b.code,
+		b.writeNeurons, b.writeIndex, b.writeImages, b.writeHeads, b.writeRecords, b.writeTexts, b.drawThumbs, b.writeOverview,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
