@@ -237,7 +237,11 @@
     if (state.overview.format !== 1) {
       throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
     }
-    const { thumbs } = state.overview;
+    const o = state.overview;
+    for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
+    for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
+    o.histograms ||= {};
+    const { thumbs } = o;
     state.places = /* @__PURE__ */ new Map();
     if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
   }
@@ -2496,14 +2500,14 @@
         r.strongest.length ? section(
           "Pairs that respond to it most",
           { what: "score" },
-          el("p", { class: "quiet" }, "By the norm on this image, relative to the pair's mean norm."),
+          el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
           figure(
             "",
-            { name: `pairs-${image}`, columns: ["unit", "score", "norm"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.norm]) },
+            { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
             el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
               "li",
               { "data-unit": unitName(s.pair) },
-              el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value" }, format(s.score, 3))),
+              el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
               el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
               el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
             )))
@@ -2603,12 +2607,15 @@
     } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
     const result = el("div", {});
     const word = ix.lower.indexOf(q.toLowerCase());
-    if (q && word >= 0) {
+    const { text_count: listed } = state.overview.shards;
+    if (q && word >= 0 && word < (listed ?? ix.words.length)) {
       const per = state.overview.shards.texts;
       const shard = await load(`t/${Math.floor(word / per)}`);
       replace(result, record(ix, shard.texts[word - shard.first]));
     } else if (q && state.live) {
       textAnswer(result, q, (answer3) => record(ix, answer3));
+    } else if (q && word >= 0) {
+      replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
     } else if (q) {
       replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
     } else {
@@ -2984,6 +2991,8 @@
       (page.focus?.() || h1).focus({ preventScroll: true });
     }
     state.lastShow = performance.now() - started;
+    state.firstShown ||= performance.now();
+    page.later?.then(() => state.complete ||= performance.now(), (err) => append(main, failure(err)));
     document.dispatchEvent(new CustomEvent("clipnh-shown", { detail: route.path }));
   }
   function markNavigation(kind) {
