@@ -11,9 +11,9 @@ import (
 
 // Lengths of lists of an image.
 const (
-	listedClasses  = 12
+	listedClasses  = 8
 	nearImages     = 8
-	strongestPairs = 12
+	strongestPairs = 8
 )
 
 // writeRecords writes what the model makes of each image. Images are taken class by
@@ -109,7 +109,7 @@ func (b *builder) winner(image int) int {
 // nil without classes.
 func (b *builder) record(r *report.ImageRecord, image int, scores []float32, target *attribution.Target, near *near) {
 	r.Classes, r.For, r.Against = []report.ClassLogit{}, []report.PairPart{}, []report.PairPart{}
-	r.Norm, r.Nearest, r.Strongest = b.lengths[image], []report.NearImage{}, []report.UnitScore{}
+	r.Norm, r.Nearest, r.Strongest = digits(b.lengths[image]), []report.NearImage{}, []report.UnitScore{}
 	others, cosines := near.of(image)
 	for i, other := range others {
 		if other >= 0 {
@@ -126,9 +126,9 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 	attribution.Logits(logits, b.features[image*O:(image+1)*O], b.classes.Rows, factor)
 	attribution.Softmax(probabilities, logits)
 	for _, k := range orderOf(K, func(k int) float64 { return logits[k] })[:min(listedClasses, K)] {
-		r.Classes = append(r.Classes, report.ClassLogit{Class: k, Logit: logits[k], Probability: probabilities[k]})
+		r.Classes = append(r.Classes, report.ClassLogit{Class: k, Logit: rounded(logits[k]), Probability: digits(probabilities[k])})
 	}
-	r.Logit, r.Constant = r.Classes[0].Logit, factor*target.Constant
+	r.Logit, r.Constant = r.Classes[0].Logit, rounded(factor*target.Constant)
 	parts := make([]float64, len(scores))
 	attribution.Parts(target, parts, scores, factor)
 	listed := 0.0
@@ -136,7 +136,7 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 		var list []report.PairPart
 		for _, u := range largest(len(parts), report.Parts, func(u int) float64 { return sign * parts[u] }) {
 			if sign*parts[u] > 0 {
-				list = append(list, report.PairPart{Pair: u, Part: parts[u], Score: float64(scores[u])})
+				list = append(list, report.PairPart{Pair: u, Part: rounded(parts[u]), Score: digits(float64(scores[u]))})
 				listed += parts[u]
 			}
 		}
@@ -144,7 +144,7 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 	}
 	r.For, r.Against = list(1), list(-1)
 	all := attribution.Sum(parts)
-	r.Rest, r.Sum = all-listed, all+r.Constant
+	r.Rest, r.Sum = rounded(all-listed), rounded(all+factor*target.Constant)
 }
 
 // strongest lists the pairs whose score is farthest from its mean.
@@ -157,7 +157,7 @@ func (b *builder) strongest(r *report.ImageRecord, scores []float32) {
 		return (float64(scores[u]) - s.Mean) / s.Deviation
 	}
 	for _, u := range largest(len(scores), strongestPairs, func(u int) float64 { return math.Abs(away(u)) }) {
-		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: float64(scores[u]), Deviations: rounded(away(u))})
+		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: digits(float64(scores[u])), Deviations: math.Round(away(u)*100) / 100})
 	}
 }
 
@@ -185,3 +185,12 @@ func largest(n, k int, key func(i int) float64) []int {
 
 // rounded keeps four digits after the point, of numbers that are shown with fewer.
 func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
+
+// digits keeps five digits, as tables on pages show four.
+func digits(x float64) float64 {
+	if x == 0 {
+		return 0
+	}
+	scale := math.Pow(10, 4-math.Floor(math.Log10(math.Abs(x))))
+	return math.Round(x*scale) / scale
+}

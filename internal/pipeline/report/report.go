@@ -104,15 +104,26 @@ type builder struct {
 
 func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
 
+// A step is a part of the work.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (b *builder) steps() []step {
+	return []step{
+		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"neighbours", b.findNeighbours}, {"words", b.code},
+		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
+		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview},
+	}
+}
+
 func (b *builder) run(ctx context.Context) error {
-	for _, part := range []func(context.Context) error{
-		b.readRows, b.judge, b.readColumns, b.findNeighbours, b.code,
-		b.writeNeurons, b.writeIndex, b.writeImages, b.writeHeads, b.writeRecords, b.writeTexts, b.drawThumbs, b.writeOverview,
-	} {
+	for _, part := range b.steps() {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := part(ctx); err != nil {
+		if err := part.do(ctx); err != nil {
 			return err
 		}
 	}
