@@ -31,6 +31,9 @@ type explainer struct {
 
 	class, versus int // to explain; winner and nobody where none was named
 
+	off      []int     // pairs that are taken out of the model
+	offMeans []float64 // what takes their place, mean scores of all pairs; nil: nothing
+
 	targets []*target // the last used, newest last
 
 	waiting []*Explanation // for ranks, then sheets
@@ -56,10 +59,7 @@ const waitingImages = 64
 func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pixels []float32) error, result *Result, sink Sink) error {
 	c := e.tower.Config()
 	n := max(min(e.o.BatchSize, len(items)), 1)
-	outputs := clip.Output{
-		Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*c.Heads()*c.Neurons()),
-		Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
-	}
+	outputs := newOutput(n, c)
 	feed := source.NewFeed(ctx, items, source.FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
 	}, e.say)
@@ -88,6 +88,14 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 		return err
 	}
 	return e.flush(ctx, result, sink)
+}
+
+// newOutput has room for what the tower says of so many images.
+func newOutput(images int, c clip.Config) clip.Output {
+	return clip.Output{
+		Features: make([]float32, images*c.OutDim), Scores: make([]float32, images*c.Heads()*c.Neurons()),
+		Attention: make([]float32, images*c.Heads()*c.Tokens()), Tokens: make([]float32, images*c.Tokens()*c.Neurons()),
+	}
 }
 
 // firstOf is the part of outputs that the first images have.
@@ -171,6 +179,7 @@ func (e *explainer) targetOf(logits []float64) *target {
 	}
 	t := &target{class: class, versus: e.versus}
 	t.Target = attribution.NewTarget(e.tower.OV(), attribution.Difference(row(class), row(e.versus)), e.team)
+	t.Remove(e.off, e.offMeans)
 	t.places = t.Target.Places(e.tower.Position(), e.team)
 	if len(e.targets) == keptTargets {
 		e.targets = slices.Delete(e.targets, 0, 1)
