@@ -167,6 +167,7 @@ var allowed = map[string][]string{
 	"internal/npy":      {"internal/float16", "internal/foreign"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
+	"internal/report":   {},
 	"internal/textlist": {"internal/foreign"},
 
 	// Base.
