@@ -193,7 +193,7 @@ func (e *explainer) explain(s *seen) {
 	t, c := s.target, e.tower.Config()
 	x := &Explanation{
 		Name: s.name, Class: e.o.Classes[t.class], Logit: s.logits[t.class], Norm: attribution.Scale / s.factor,
-		Constant: s.factor * t.Constant, Heads: make([]float64, t.Heads), Classes: e.classes(s.logits),
+		Constant: s.factor * t.Constant, Heads: make([]float64, t.Heads), Classes: Classes(e.o.Classes, s.logits),
 	}
 	if t.versus != nobody {
 		x.Versus = e.o.Classes[t.versus]
@@ -225,12 +225,12 @@ func (e *explainer) explain(s *seen) {
 	s.explanation = x
 }
 
-// classes lists all classes by descending logit; of equal ones the first comes first.
-func (e *explainer) classes(logits []float64) []ClassLogit {
+// Classes lists classes by descending logit; of equal ones the first comes first.
+func Classes(names []string, logits []float64) []ClassLogit {
 	probabilities := make([]float64, len(logits))
 	attribution.Softmax(probabilities, logits)
 	all := make([]ClassLogit, len(logits))
-	for i, name := range e.o.Classes {
+	for i, name := range names {
 		all[i] = ClassLogit{name, logits[i], probabilities[i]}
 	}
 	slices.SortStableFunc(all, func(a, b ClassLogit) int { return cmp.Compare(b.Logit, a.Logit) })

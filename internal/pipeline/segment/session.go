@@ -66,13 +66,13 @@ type Labels struct {
 var errOneClass = errors.New("want two classes or more")
 
 // Label labels the pixels of an image, as Run does. embeddings are those of Words(classes),
-// [P,O], unit vectors.
-func (s *Session) Label(ctx context.Context, file *imageprep.File, classes []configs.Class, embeddings []float32) (*Labels, error) {
+// [P,O], unit vectors. sink takes the place of that of the settings.
+func (s *Session) Label(ctx context.Context, file *imageprep.File, classes []configs.Class, embeddings []float32, sink bool) (*Labels, error) {
 	if len(classes) < 2 {
 		return nil, errOneClass
 	}
 	o, setup := *s.o, *s.o.Setup
-	setup.Classes, o.Setup = classes, &setup
+	setup.Classes, setup.Sink, o.Setup = classes, sink, &setup
 	words, class := queries(classes, false)
 	result := &Result{}
 	for _, c := range classes {

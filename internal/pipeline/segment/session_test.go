@@ -50,11 +50,11 @@ func TestSession(t *testing.T) {
 	}
 	defer s.Close()
 	other := []configs.Class{{"a"}, {"b"}}
-	if _, err := s.Label(t.Context(), file, other, texts[:2*m.Config.OutDim]); err != nil {
+	if _, err := s.Label(t.Context(), file, other, texts[:2*m.Config.OutDim], false); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		got, err := s.Label(t.Context(), file, o.Setup.Classes, texts)
+		got, err := s.Label(t.Context(), file, o.Setup.Classes, texts, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,15 +66,15 @@ func TestSession(t *testing.T) {
 			t.Errorf("%d x %d, shares %v, want %v", got.Width, got.Height, got.Shares, r.Shares[0].Classes)
 		}
 	}
-	if _, err := s.Label(t.Context(), file, other[:1], texts); !errors.Is(err, errOneClass) {
+	if _, err := s.Label(t.Context(), file, other[:1], texts, true); !errors.Is(err, errOneClass) {
 		t.Errorf("one class: %v", err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := s.Label(ctx, file, o.Setup.Classes, texts); !errors.Is(err, context.Canceled) {
+	if _, err := s.Label(ctx, file, o.Setup.Classes, texts, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("a client that went: %v", err)
 	}
-	if _, err := s.Label(t.Context(), &imageprep.File{Path: "upload", Bytes: []byte("no image")}, o.Setup.Classes, texts); err == nil {
+	if _, err := s.Label(t.Context(), &imageprep.File{Path: "upload", Bytes: []byte("no image")}, o.Setup.Classes, texts, true); err == nil {
 		t.Error("no image was labelled")
 	}
 }
