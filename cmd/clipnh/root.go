@@ -40,6 +40,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newAuditCommand(g),
 			newShiftCommand(g),
 			newWatchCommand(g),
+			newReportCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),

@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
+		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score",
 		"internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
 		"internal/pipeline/words", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
@@ -92,6 +92,11 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/show": {
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
+	},
+	"internal/pipeline/report": {
+		"internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/report", "internal/ui",
+		"internal/unit",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",

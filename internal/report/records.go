@@ -104,3 +104,21 @@ type Shift struct {
 	NormHere   float64 `json:"norm_here"`
 	NormThere  float64 `json:"norm_there"`
 }
+
+// Mark is report.json, by which a folder is known to be a report. It is written first, as
+// unfinished, and last.
+type Mark struct {
+	Format int     `json:"format"`
+	Tool   string  `json:"tool"` // Tool
+	State  string  `json:"state"`
+	Key    string  `json:"key"` // hash of inputs and options
+	Inputs []Input `json:"inputs"`
+}
+
+// What a Mark says.
+const (
+	MarkFile   = "report.json"
+	Tool       = "clipnh report"
+	Unfinished = "unfinished"
+	Complete   = "complete"
+)

@@ -1,0 +1,118 @@
+// Package report makes a report of what other stages wrote: what its pages show of every
+// unit, image and word. Package internal/report has the files.
+//
+// Scores are read in blocks: once by rows, for what an image's scores say together, and
+// once by columns, for what a pair's scores say over all images. Everything about a pair
+// follows from its column, as its contribution is its score times a direction, and a
+// share that is the same for all images.
+package report
+
+import (
+	"context"
+	"errors"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Options says what to make a report of. Only ScoresPath and Dir are needed.
+type Options struct {
+	Artefacts artefact.Reader
+	Store     *cache.Store
+	Threads   int
+	Seed      uint64 // of the projections that find neighbours
+
+	ScoresPath     string // a folder of scores
+	PCsPath        string // components of pairs, .npy [H,C,O]
+	ClassesPath    string // embeddings of classes, [K,O]
+	WordScoresPath string // how well words foretell pairs' scores, [H,C,4]
+	coding.WordsOptions
+
+	Groups dataset.TableOptions // of images; no path: none
+	Data   dataset.Options      // the images that were collected; no path: no labels and no thumbnails
+	Images imageprep.Options
+
+	Title string // empty: the model and the collection
+	Dir   string // the report's folder
+}
+
+// Result is what was made.
+type Result struct {
+	Dir     string        `json:"dir"`
+	Images  int           `json:"images"`
+	Pairs   int           `json:"pairs"`
+	Neurons int           `json:"neurons"`
+	Files   int           `json:"files"` // data files and sheets
+	Kept    int           `json:"kept"`  // of these, left by an unfinished run
+	Bytes   int64         `json:"bytes"`
+	Parts   []report.Part `json:"parts"`
+	Skipped []Skipped     `json:"skipped"`
+}
+
+// Skipped is an image without a thumbnail.
+type Skipped = cache.Skipped
+
+// Run makes a report, or finishes one that was begun with the same options. A folder
+// that holds something else is not touched.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	in, err := o.open(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{inputs: in, say: say, result: &Result{Dir: o.Dir, Images: in.scores.Images, Pairs: in.pairs(), Neurons: in.scores.OV.Neurons, Skipped: []Skipped{}}}
+	if b.folder, err = o.openFolder(in); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	err = errors.Join(b.run(ctx), in.close())
+	if err != nil {
+		return nil, err
+	}
+	return b.result, nil
+}
+
+// builder is a Run under way.
+type builder struct {
+	*inputs
+	folder *folder
+	say    ui.Reporter
+	result *Result
+
+	features    []float32 // of images, [B,O]
+	lengths     []float64 // their norms, [B]; nil where pairs do not sum to features
+	neuronNorms []float32 // [C,B], until they are ranked
+	logits      []float32 // of classes, [B,K]; nil without classes
+	pairsOf     *columns  // what is known of pairs
+	neurons     *columns  // and of neurons, whose scores are norms
+	overview    report.Overview
+
+	wordList []string // that units have
+	wordOf   []int32  // the number in it of a word of the list that was given
+}
+
+func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
+
+func (b *builder) run(ctx context.Context) error {
+	for _, part := range []func(context.Context) error{
+		b.readRows, b.readColumns, b.judge, b.code,
+		b.writeNeurons, b.writeIndex, b.writeImages, b.drawThumbs, b.writeOverview,
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := part(ctx); err != nil {
+			return err
+		}
+	}
+	b.result.Parts = b.overview.Parts
+	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
+	return b.folder.finish()
+}
+
+// team shares loops out.
+func (in *inputs) team() par.Team { return par.NewTeam(in.Threads) }
