@@ -56,7 +56,9 @@ type LedgerOptions struct {
 	ScoresPath  string               // a folder of scores
 	Data        dataset.Options      // their labels; no path: none
 	ClassesPath string               // class embeddings in the order of the labels; may be empty
-	Groups      dataset.TableOptions // no path: none
+	Groups      dataset.TableOptions // no path: none, or those given
+	GroupNames  []string             // instead of a table
+	GroupOf     []int                // of each image, -1 of none
 	Threads     int
 }
 
@@ -107,7 +109,11 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 	if err := l.read(ctx, say); err != nil {
 		return err
 	}
-	if l.judge == nil {
+	if o.GroupNames != nil {
+		if len(o.GroupOf) != len(l.Names) {
+			return fmt.Errorf("groups of %d images, want %d", len(o.GroupOf), len(l.Names))
+		}
+		l.groups = &groups{o.GroupNames, o.GroupOf}
 		return nil
 	}
 	var err error

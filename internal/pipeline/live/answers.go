@@ -2,7 +2,6 @@ package live
 
 import (
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
-	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -13,6 +12,7 @@ type Status struct {
 	Drop    Ability `json:"drop"`    // those of an image that is sent
 	Toggle  Ability `json:"toggle"`  // accuracy over the collection without pairs
 	Segment Ability `json:"segment"` // labels of pixels
+	Scores  Ability `json:"scores"`  // of a pair, on all images
 
 	Classes  []string `json:"classes"`   // that are taken where a request names none
 	Images   int      `json:"images"`    // of the collection; 0 until the scores are read
@@ -28,6 +28,7 @@ type Ability struct {
 
 // Text is what is near a text. Its other fields are those of a word of the report.
 type Text struct {
+	Text string `json:"text"`
 	report.TextRecord
 	Groups []GroupMean `json:"groups"`                // of images; empty without groups
 	Lost   int         `json:"tokens_lost,omitempty"` // of a text that is too long for the model
@@ -50,49 +51,37 @@ type ToggleRequest struct {
 
 // Toggle is what taking pairs out does.
 type Toggle struct {
-	Off      []string      `json:"off"` // pairs, in the order of heads and neurons
-	By       string        `json:"by"`
-	Accuracy *Accuracy     `json:"accuracy"`                  // null where it cannot be told
-	Reason   string        `json:"accuracy_reason,omitempty"` // why
-	Image    *ToggledImage `json:"image"`                     // null where none was named
-	Edit     string        `json:"edit"`                      // the command line that makes this model
+	Off    []string      `json:"off"` // pairs, in the order of heads and neurons
+	By     string        `json:"by"`
+	Before *Accuracy     `json:"before"` // null where it cannot be told
+	After  *Accuracy     `json:"after"`
+	Reason string        `json:"accuracy_reason,omitempty"` // why
+	Image  *ToggledImage `json:"image"`                     // null where none was named
+	Edit   string        `json:"edit"`                      // the command line that makes this model; empty where nothing is off
 }
 
 // Accuracy is how often the class of largest logit is an image's label, 0 to 1.
 type Accuracy struct {
-	Images  int    `json:"images"`
-	Before  Share  `json:"before"`
-	After   Share  `json:"after"`
-	Classes []Part `json:"classes"` // those that have images
-	Groups  []Part `json:"groups"`  // likewise; empty without groups
-	Worst   *Worst `json:"worst"`   // of groups, or of classes where there are no groups
-}
-
-// Share is the accuracy on all images.
-type Share struct {
-	Top1    float64 `json:"top1"`
+	All     float64 `json:"all"`
 	Top5    float64 `json:"top5"`
-	Correct int     `json:"correct"`
+	Correct int     `json:"correct"` // images
+	Images  int     `json:"images"`
+
+	ByClass []float64 `json:"by_class"` // in the order of Classes of Status; 0 where there are no images
+	Classes []int     `json:"class_images"`
+	ByGroup []float64 `json:"by_group"` // in the order of the report's groups
+	Groups  []int     `json:"group_images"`
+
+	WorstClass *Worst `json:"worst_class"` // null where no class has images
+	WorstGroup *Worst `json:"worst_group"` // null without groups
 }
 
-// Part is the accuracy on some images.
-type Part struct {
-	Name   string  `json:"name"`
-	Images int     `json:"images"`
-	Before float64 `json:"before"`
-	After  float64 `json:"after"`
-}
-
-// Worst is the part of lowest accuracy, before and after; of equal ones the first.
+// Worst is the class or group of lowest accuracy, of those that have images; of equal ones
+// the first.
 type Worst struct {
-	Before Named `json:"before"`
-	After  Named `json:"after"`
-}
-
-// Named is a part and its accuracy.
-type Named struct {
-	Name string  `json:"name"`
-	Top1 float64 `json:"top1"`
+	Number   int     `json:"group"` // of the class or group
+	Name     string  `json:"name"`
+	Accuracy float64 `json:"accuracy"`
 }
 
 // ToggledImage is what taking pairs out does to one image. Both sides explain the same
@@ -113,10 +102,33 @@ type Side struct {
 	Places  *explain.Places      `json:"places"`  // null without the model and the images
 }
 
-// Dropped is what the model makes of an image that was sent.
-type Dropped struct {
-	Explanation *explain.Explanation `json:"explanation"`
-	Unit        *DroppedUnit         `json:"unit"` // null where none was named
+// Explained is where the logit of an image comes from, in the form that images have in a
+// report.
+type Explained struct {
+	Name     string            `json:"name"`
+	Target   string            `json:"target"`  // the class that is explained, or one against another
+	Classes  []ClassAnswer     `json:"classes"` // by descending logit
+	Logit    float64           `json:"logit"`
+	Norm     float64           `json:"feature_norm"`
+	Constant float64           `json:"constant"`
+	For      []report.PairPart `json:"for"`
+	Against  []report.PairPart `json:"against"`
+	Rest     float64           `json:"rest"` // all other pairs
+	Sum      float64           `json:"sum"`
+	Places   report.Places     `json:"places"`
+	Edit     string            `json:"edit"` // the command line that makes the model without the pairs that are off; empty without any
+
+	Explanation *explain.Explanation `json:"explanation"` // the same and more, as explain prints it
+
+	Unit *DroppedUnit `json:"unit"` // of an image that was sent; null where no unit was named
+}
+
+// ClassAnswer is what the model says of a class.
+type ClassAnswer struct {
+	Class       string   `json:"class"`
+	Logit       float64  `json:"logit"`
+	Probability float64  `json:"probability"`      // among the classes
+	Before      *float64 `json:"before,omitempty"` // with no pair off; none where none is
 }
 
 // DroppedUnit says where an image's score of a pair lies among those of the collection.
@@ -124,17 +136,28 @@ type DroppedUnit struct {
 	Unit   string  `json:"unit"`
 	Pair   int     `json:"pair"`
 	Score  float64 `json:"score"`
-	Mean   float64 `json:"mean"`   // of the collection
-	Rank   int     `json:"rank"`   // 1 and the number of larger scores
-	Images int     `json:"images"` // of the collection
+	Mean   float64 `json:"mean"` // of the collection
+	Rank   int     `json:"rank"` // 1 and the number of larger scores
+	Images int     `json:"of"`   // images of the collection
+}
+
+// PairScores are the scores of a pair on all images of the collection.
+type PairScores struct {
+	Unit   string    `json:"unit"`
+	Scores []float32 `json:"scores"` // by image
 }
 
 // Segmented is the class of each pixel of an image.
 type Segmented struct {
-	Width   int                  `json:"width"`
-	Height  int                  `json:"height"`
-	Classes []string             `json:"classes"`
-	Colours []string             `json:"colours"` // of the classes, #rrggbb
-	Shares  []segment.ClassShare `json:"shares"`  // of the pixels, descending
-	PNG     []byte               `json:"png"`     // numbers of classes, with a palette of their colours; base64
+	Width   int          `json:"width"`
+	Height  int          `json:"height"`
+	Classes []ClassShare `json:"classes"` // in the order of the numbers
+	PNG     []byte       `json:"png"`     // numbers of classes, with a palette of their colours; base64
+}
+
+// ClassShare is a class in an image.
+type ClassShare struct {
+	Class  string  `json:"class"`
+	Colour string  `json:"colour"` // #rrggbb
+	Share  float64 `json:"share"`  // of the pixels, 0 to 1
 }

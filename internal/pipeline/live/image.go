@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
@@ -17,7 +18,7 @@ type Question struct {
 	Class, Versus string   // of them; no class: that of the largest logit
 	Off           []string // units that are taken out
 	By            string   // mean, also if empty, or zero
-	List, Maps    int      // below 0: as explain has them
+	List, Maps    int      // units for the class and as many against it, and maps of pairs
 	Unusual       bool     // list units by what they add beyond the usual
 }
 
@@ -51,8 +52,8 @@ func (q *Question) check() error {
 	if q.Versus != "" && q.Class == "" {
 		return errors.New("versus needs class, which it is held against")
 	}
-	if q.List > maxList || q.Maps > maxMaps {
-		return fmt.Errorf("%d units and %d maps, want at most %d and %d", q.List, q.Maps, maxList, maxMaps)
+	if q.List < 0 || q.Maps < 0 || q.List > maxList || q.Maps > maxMaps {
+		return fmt.Errorf("%d units and %d maps, want 0 to %d and 0 to %d", q.List, q.Maps, maxList, maxMaps)
 	}
 	_, err := zero(q.By)
 	return err
@@ -102,6 +103,45 @@ func (l *Live) pairs(units []string) ([]int, unit.Shape, error) {
 	return slices.Compact(pairs), shape, nil
 }
 
+// onePair is the pair of a name.
+func (l *Live) onePair(name string) (int, error) {
+	pairs, _, err := l.pairs([]string{name})
+	if err == nil && len(pairs) != 1 {
+		err = fmt.Errorf("unit %q: want a pair, such as h21n624", name)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return pairs[0], nil
+}
+
+// column are the scores of a pair by image.
+func (l *Live) column(ctx context.Context, pair int) ([]float32, error) {
+	scores, err := l.ledger.Column(ctx, pair)
+	if err != nil && ctx.Err() == nil {
+		err = because(ErrInternal, err)
+	}
+	return scores, err
+}
+
+// Scores are those of a pair on all images.
+func (l *Live) Scores(ctx context.Context, name string) (*PairScores, error) {
+	if err := l.need(ctx, false, Scores); err != nil {
+		return nil, err
+	}
+	pair, err := l.onePair(name)
+	if err != nil {
+		return nil, err
+	}
+	leave, err := l.sums.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	scores, err := l.column(ctx, pair)
+	return &PairScores{Unit: unit.Pair(pair, l.ledger.OV.Neurons), Scores: scores}, err
+}
+
 // pass is what the tower makes of an image of the collection. The tower's gate is the
 // caller's.
 func (l *Live) pass(image int) (*explain.Pass, error) {
@@ -134,7 +174,7 @@ func (l *Live) checkImage(image int) error {
 }
 
 // Image explains an image of the collection.
-func (l *Live) Image(ctx context.Context, image int, q Question) (*explain.Explanation, error) {
+func (l *Live) Image(ctx context.Context, image int, q Question) (*Explained, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
@@ -153,7 +193,56 @@ func (l *Live) Image(ctx context.Context, image int, q Question) (*explain.Expla
 	if err != nil {
 		return nil, err
 	}
-	return l.explain(ctx, p, q)
+	return l.explained(ctx, p, q)
+}
+
+// explained is an answer with what pairs that are off have changed. The tower's gate is the
+// caller's.
+func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Explained, error) {
+	x, err := l.explain(ctx, p, q)
+	if err != nil {
+		return nil, err
+	}
+	a := &Explained{
+		Name: x.Name, Target: x.Class, Logit: x.Logit, Norm: x.Norm, Constant: x.Constant,
+		For: pairParts(x.Pairs.For), Against: pairParts(x.Pairs.Against), Rest: x.Pairs.Rest, Sum: x.Sum,
+		Places: report.Places{Side: x.Places.Rows, Position: x.Places.Position}, Explanation: x,
+	}
+	if x.Versus != "" {
+		a.Target += " against " + x.Versus
+	}
+	for _, v := range x.Places.Parts {
+		a.Places.Parts = append(a.Places.Parts, float32(v))
+	}
+	before := map[string]*float64{}
+	if len(q.Off) > 0 {
+		off, shape, err := l.pairs(q.Off)
+		if err != nil {
+			return nil, err
+		}
+		a.Edit = l.editLine(shape, off, q.By == ByZero)
+		bare := q
+		bare.Off, bare.List, bare.Maps = nil, 0, 0
+		was, err := l.explain(ctx, p, bare)
+		if err != nil {
+			return nil, err
+		}
+		for i := range was.Classes {
+			before[was.Classes[i].Name] = &was.Classes[i].Probability
+		}
+	}
+	for _, c := range x.Classes {
+		a.Classes = append(a.Classes, ClassAnswer{c.Name, c.Logit, c.Probability, before[c.Name]})
+	}
+	return a, nil
+}
+
+func pairParts(parts []explain.Part) []report.PairPart {
+	all := []report.PairPart{}
+	for _, p := range parts {
+		all = append(all, report.PairPart{Pair: p.Index, Part: p.Part, Score: *p.Score})
+	}
+	return all
 }
 
 // explain answers a question about an image that the tower saw. The tower's gate is the
@@ -175,12 +264,6 @@ func (l *Live) explain(ctx context.Context, p *explain.Pass, q Question) (*expla
 		Classes: classes, Embeddings: rows, Class: q.Class, Versus: q.Versus, Units: q.List, Maps: q.Maps,
 		Unusual: q.Unusual, Off: off, Zero: z,
 	}
-	if q.List < 0 {
-		asked.Units = defaultList
-	}
-	if q.Maps < 0 {
-		asked.Maps = defaultMaps
-	}
 	if q.Unusual && l.ledger == nil {
 		return nil, l.off(Scores)
 	}
@@ -192,7 +275,7 @@ const MaxUpload = 32 << 20
 
 // Drop explains an image that is sent, and says where its score of a pair lies; no unit: of
 // none. name is what the explanation calls it.
-func (l *Live) Drop(ctx context.Context, name string, data []byte, unitName string, q Question) (*Dropped, error) {
+func (l *Live) Drop(ctx context.Context, name string, data []byte, unitName string, q Question) (*Explained, error) {
 	if err := q.check(); err != nil {
 		return nil, err
 	}
@@ -201,14 +284,10 @@ func (l *Live) Drop(ctx context.Context, name string, data []byte, unitName stri
 	}
 	pair := -1
 	if unitName != "" {
-		pairs, _, err := l.pairs([]string{unitName})
-		if err != nil {
+		var err error
+		if pair, err = l.onePair(unitName); err != nil {
 			return nil, err
 		}
-		if len(pairs) != 1 {
-			return nil, fmt.Errorf("unit %q: want a pair, such as h21n624", unitName)
-		}
-		pair = pairs[0]
 		if err := l.need(ctx, false, Scores); err != nil {
 			return nil, err
 		}
@@ -222,14 +301,11 @@ func (l *Live) Drop(ctx context.Context, name string, data []byte, unitName stri
 	if err != nil {
 		return nil, err
 	}
-	d := &Dropped{}
-	if d.Explanation, err = l.explain(ctx, p, q); err != nil {
-		return nil, err
+	d, err := l.explained(ctx, p, q)
+	if err != nil || pair < 0 {
+		return d, err
 	}
-	if pair < 0 {
-		return d, nil
-	}
-	scores, err := l.ledger.Column(ctx, pair)
+	scores, err := l.column(ctx, pair)
 	if err != nil {
 		return nil, err
 	}

@@ -41,10 +41,11 @@ type Options struct {
 	Threads   int
 
 	ScoresPath  string
-	ClassesPath string               // class embeddings, in the order of the labels
-	Data        dataset.Options      // the images, with their labels
-	Images      imageprep.Options    // how they are read
-	Groups      dataset.TableOptions // of images
+	ClassesPath string            // class embeddings, in the order of the labels
+	Data        dataset.Options   // the images, with their labels
+	Images      imageprep.Options // how they are read
+	GroupNames  []string          // groups of images; nil: none
+	GroupOf     []int             // that of each image, -1 of none
 	ModelPath   string
 	Vocab       string
 	Templates   []textlist.Template // that texts are put into
@@ -59,18 +60,16 @@ type Options struct {
 
 // How much is kept, and how many requests may wait.
 const (
-	keptTexts   = 4096 // embeddings: 16 MB for RN50
-	keptPasses  = 16   // of images through the tower: 66 MB for RN50x16
-	waitTower   = 16   // requests, the current one included
-	waitScores  = 32
-	patience    = 10 * time.Second // that a request waits for what is being read
-	maxText     = 1000             // bytes
-	maxTexts    = 64               // classes that a request names
-	nearest     = 16               // pairs and images of a text
-	defaultList = 5                // as explain lists
-	defaultMaps = 6
-	maxList     = 100
-	maxMaps     = 32
+	keptTexts  = 4096 // embeddings: 16 MB for RN50
+	keptPasses = 16   // of images through the tower: 66 MB for RN50x16
+	waitTower  = 16   // requests, the current one included
+	waitScores = 32
+	patience   = 10 * time.Second // that a request waits for what is being read
+	maxText    = 1000             // bytes
+	maxTexts   = 64               // classes that a request names
+	nearest    = 16               // pairs and images of a text
+	maxList    = 100
+	maxMaps    = 32
 )
 
 // Live answers. It is safe for concurrent use.
@@ -243,7 +242,7 @@ func (l *Live) loadScores(ctx context.Context) {
 	if l.off(Scores) != nil {
 		return
 	}
-	o := evaluate.LedgerOptions{Artefacts: l.o.Artefacts, ScoresPath: l.o.ScoresPath, Threads: l.o.Threads, Groups: l.o.Groups}
+	o := evaluate.LedgerOptions{Artefacts: l.o.Artefacts, ScoresPath: l.o.ScoresPath, Threads: l.o.Threads, GroupNames: l.o.GroupNames, GroupOf: l.o.GroupOf}
 	if l.off(Classes, Images) == nil {
 		o.ClassesPath, o.Data = l.o.ClassesPath, l.o.Data
 	}

@@ -103,10 +103,11 @@ func (l *Live) segment(ctx context.Context, file *imageprep.File, q SegmentQuest
 	if err != nil {
 		return nil, err
 	}
-	s := &Segmented{Width: labels.Width, Height: labels.Height, Shares: labels.Shares}
+	s := &Segmented{Width: labels.Width, Height: labels.Height}
 	for i, c := range classes {
 		colour := labels.Colours[i]
-		s.Classes, s.Colours = append(s.Classes, c[0]), append(s.Colours, fmt.Sprintf("#%02x%02x%02x", colour.R, colour.G, colour.B))
+		at := slices.IndexFunc(labels.Shares, func(s segment.ClassShare) bool { return s.Name == c[0] })
+		s.Classes = append(s.Classes, ClassShare{c[0], fmt.Sprintf("#%02x%02x%02x", colour.R, colour.G, colour.B), labels.Shares[at].Share})
 	}
 	var png bytes.Buffer
 	if err := labels.WritePNG(&png); err != nil {

@@ -78,6 +78,7 @@ func (l *Live) Status() Status {
 		Drop:    able(false, true, Model),
 		Segment: able(false, false, Model, Vocab, Components),
 		Toggle:  able(true, false, Scores),
+		Scores:  able(true, false, Scores),
 		Classes: []string{}, MaxBytes: MaxUpload,
 	}
 	if !read || l.ledger == nil {

@@ -94,7 +94,7 @@ func (l *Live) Text(ctx context.Context, text string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Text{TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}, Groups: []GroupMean{}}
+	a := &Text{Text: text, TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}, Groups: []GroupMean{}}
 	for _, n := range near[0] {
 		pair := report.NearPair{Pair: n.Unit, Cosine: n.Cosine}
 		if n.Unit < len(l.o.Norms) {

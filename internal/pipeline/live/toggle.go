@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // Toggle says what taking pairs out does to the accuracy over the collection, and to one
@@ -43,10 +44,10 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	for _, u := range off {
 		t.Off = append(t.Off, shape.Name(u))
 	}
-	t.Edit = l.editLine(t.Off, z)
+	t.Edit = l.editLine(shape, off, z)
 	if why := l.ledger.Unjudged(); why != nil {
 		t.Reason = why.Error()
-	} else if t.Accuracy, err = l.accuracy(ctx, off, z); err != nil {
+	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
 		return nil, err
 	}
 	if r.Image != nil {
@@ -58,11 +59,15 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 }
 
 // editLine is the command line that makes the model without the pairs.
-func (l *Live) editLine(off []string, zero bool) string {
+func (l *Live) editLine(shape unit.Shape, off []int, zero bool) string {
 	if len(off) == 0 {
 		return ""
 	}
-	line := []string{"clipnh", "edit", "--model", cmp.Or(l.o.ModelPath, "FILE"), "--remove", strings.Join(off, ",")}
+	var names []string
+	for _, u := range off {
+		names = append(names, shape.Name(u))
+	}
+	line := []string{"clipnh", "edit", "--model", cmp.Or(l.o.ModelPath, "FILE"), "--remove", strings.Join(names, ",")}
 	if zero {
 		line = append(line, "--by", ByZero)
 	} else {
@@ -86,40 +91,49 @@ func quoted(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-func (l *Live) accuracy(ctx context.Context, off []int, zero bool) (*Accuracy, error) {
+// accuracy is that with all pairs, and that with some off.
+func (l *Live) accuracy(ctx context.Context, off []int, zero bool) (before, after *Accuracy, err error) {
 	leave, err := l.sums.enter(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer leave()
 	e, err := l.ledger.Without(ctx, off, zero)
 	if err != nil {
-		return nil, err
-	}
-	share := func(v evaluate.VariantScore) Share { return Share{v.Top1, v.Top5, v.Correct} }
-	parts := func(list []evaluate.PartScore) []Part {
-		all := []Part{}
-		for _, p := range list {
-			all = append(all, Part{p.Name, p.Images, p.Baseline, p.Variants[0]})
+		if ctx.Err() == nil {
+			err = because(ErrInternal, err)
 		}
-		return all
+		return nil, nil, err
 	}
-	a := &Accuracy{Images: e.Images, Before: share(e.Baseline), After: share(e.Variants[0]), Classes: parts(e.Classes), Groups: parts(e.Groups)}
-	a.Worst = worst(a.Groups)
-	if a.Worst == nil {
-		a.Worst = worst(a.Classes)
+	names, _ := l.ledger.Classes()
+	groups, _ := l.ledger.Groups()
+	of := func(v evaluate.VariantScore, share func(evaluate.PartScore) float64) *Accuracy {
+		a := &Accuracy{All: v.Top1, Top5: v.Top5, Correct: v.Correct, Images: e.Images}
+		a.ByClass, a.Classes, a.WorstClass = byPart(names, e.Classes, share)
+		a.ByGroup, a.Groups, a.WorstGroup = byPart(groups, e.Groups, share)
+		return a
 	}
-	return a, nil
+	before = of(e.Baseline, func(p evaluate.PartScore) float64 { return p.Baseline })
+	after = of(e.Variants[0], func(p evaluate.PartScore) float64 { return p.Variants[0] })
+	return before, after, nil
 }
 
-// worst finds the parts of lowest accuracy; nil without parts.
-func worst(parts []Part) *Worst {
-	if len(parts) == 0 {
-		return nil
+// byPart puts accuracies on parts of the images in the order of all names, and finds the
+// worst. Names may be there twice; parts are in their order.
+func byPart(names []string, parts []evaluate.PartScore, share func(evaluate.PartScore) float64) (accuracy []float64, images []int, worst *Worst) {
+	accuracy, images = make([]float64, len(names)), make([]int, len(names))
+	next := 0
+	for i, name := range names {
+		if next == len(parts) || parts[next].Name != name {
+			continue
+		}
+		accuracy[i], images[i] = share(parts[next]), parts[next].Images
+		next++
+		if worst == nil || accuracy[i] < worst.Accuracy {
+			worst = &Worst{i, name, accuracy[i]}
+		}
 	}
-	before := slices.MinFunc(parts, func(a, b Part) int { return cmp.Compare(a.Before, b.Before) })
-	after := slices.MinFunc(parts, func(a, b Part) int { return cmp.Compare(a.After, b.After) })
-	return &Worst{Named{before.Name, before.Before}, Named{after.Name, after.After}}
+	return accuracy, images, worst
 }
 
 // toggled says what taking pairs out does to an image of the collection: with its places,
