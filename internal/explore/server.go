@@ -28,10 +28,10 @@ import (
 
 // Options say what is served.
 type Options struct {
-	Dir   string              // of the report
-	Live  *live.Live          // answers
-	Token string              // that every path begins with; empty: none
-	Spell func(string) string // how messages name options; nil: as they are
+	Report *Report
+	Live   *live.Live
+	Token  string              // that every path begins with; empty: none
+	Spell  func(string) string // how messages name options; nil: as they are
 }
 
 // What a client may take.
@@ -51,7 +51,6 @@ const (
 // A Server serves a report.
 type Server struct {
 	o       Options
-	root    *os.Root
 	index   []byte
 	base    string // first part of every path
 	uploads chan struct{}
@@ -62,27 +61,18 @@ type Server struct {
 // NewToken returns a token that cannot be guessed.
 func NewToken() string { return rand.Text() }
 
-// ErrReport is wrapped by errors about folders that hold no report.
-var ErrReport = errors.New("no report")
-
-// New opens the folder of a report to serve it at the listener's address.
+// New makes a server of a report at the listener's address.
 func New(o Options, listener net.Listener, say ui.Reporter) (*Server, error) {
-	root, err := os.OpenRoot(o.Dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Server{o: o, root: root, base: "/", uploads: make(chan struct{}, maxUploads), say: say, address: listener.Addr()}
+	s := &Server{o: o, base: "/", uploads: make(chan struct{}, maxUploads), say: say, address: listener.Addr()}
 	if o.Token != "" {
 		s.base = "/" + o.Token + "/"
 	}
 	if s.o.Spell == nil {
 		s.o.Spell = func(text string) string { return text }
 	}
-	if s.index, err = s.readIndex(); err != nil {
-		root.Close()
-		return nil, err
-	}
-	return s, nil
+	var err error
+	s.index, err = s.readIndex()
+	return s, err
 }
 
 // Address is where the first page is.
@@ -102,9 +92,8 @@ func (s *Server) Address() string {
 }
 
 // Serve answers until ctx ends, and then stops: requests under way have a moment. It closes
-// the listener and the folder.
+// the listener.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	defer s.root.Close()
 	under, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := &http.Server{

@@ -71,7 +71,7 @@ func (s *Server) file(w http.ResponseWriter, r *http.Request, at string) {
 		s.fail(w, http.StatusNotFound, "not found", "no such file in the report")
 		return
 	}
-	f, info, err := s.open(at)
+	f, info, err := s.o.Report.file(at)
 	if err != nil {
 		s.fail(w, http.StatusNotFound, "not found", "no such file in the report")
 		return
@@ -97,17 +97,18 @@ type readSeekCloser interface {
 	io.Closer
 }
 
-// open opens a regular file of the report.
-func (s *Server) open(at string) (readSeekCloser, fs.FileInfo, error) {
+// file opens a regular file of the report. Links that lead out of the folder are not
+// followed.
+func (r *Report) file(at string) (readSeekCloser, fs.FileInfo, error) {
 	// Opening a pipe would wait without end.
-	info, err := s.root.Stat(at)
+	info, err := r.root.Stat(at)
 	if err != nil {
 		return nil, nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, nil, errors.New("not a regular file")
 	}
-	f, err := s.root.Open(at)
+	f, err := r.root.Open(at)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -124,9 +125,9 @@ const mostIndex = 1 << 20
 
 // readIndex reads the first page and makes it live.
 func (s *Server) readIndex() ([]byte, error) {
-	f, _, err := s.open(indexFile)
+	f, _, err := s.o.Report.file(indexFile)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", s.o.Dir, ErrReport, err)
+		return nil, fmt.Errorf("%s: first page: %w", s.o.Report.Dir, err)
 	}
 	defer f.Close()
 	page, err := io.ReadAll(io.LimitReader(f, mostIndex+1))
@@ -135,7 +136,7 @@ func (s *Server) readIndex() ([]byte, error) {
 	}
 	head := bytes.Index(page, []byte("<head>"))
 	if len(page) > mostIndex || head < 0 {
-		return nil, fmt.Errorf("%s: %w: %s is not the first page of one", s.o.Dir, ErrReport, indexFile)
+		return nil, fmt.Errorf("%s: %s is not the first page of a report", s.o.Report.Dir, indexFile)
 	}
 	if deadMeta.Match(page) {
 		return deadMeta.ReplaceAllLiteral(page, []byte(liveMeta)), nil

@@ -22,8 +22,9 @@ type Status struct {
 
 // Ability is whether a part works, and why not.
 type Ability struct {
-	On     bool   `json:"on"`
-	Reason string `json:"reason,omitempty"` // where it does not work, or not yet
+	On      bool   `json:"on"`
+	Loading bool   `json:"loading,omitempty"` // not yet
+	Reason  string `json:"reason,omitempty"`  // where it does not work, or not yet
 }
 
 // Text is what is near a text. Its other fields are those of a word of the report.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -53,6 +54,9 @@ type Options struct {
 
 	Years []string  // of images; nil: not known
 	Norms []float64 // mean norms of pairs, [H,C]; nil: not known
+
+	Weights origin.Origin // that the model must have, as far as they are known
+	Force   bool          // another model is used anyway, with a warning
 
 	Why   map[Input]string // why an input is not there, in place of that it was not given
 	Given map[Input]bool   // inputs that were asked for: it is an error if they cannot be opened
@@ -164,8 +168,15 @@ func (l *Live) openModel(ctx context.Context) error {
 	return nil
 }
 
-// sameWeights fails where the model is not the one that scores are of.
+// sameWeights fails where the model is another one.
 func (l *Live) sameWeights(m *model.Model) error {
+	if want := l.o.Weights; want.Weights != "" && !want.SameWeights(m.Origin()) {
+		err := fmt.Errorf("%s: %w: weights %.12s, want those that the report was made with, %.12s", l.o.ModelPath, cache.ErrStale, m.Hash, want.Weights)
+		if !l.o.Force {
+			return err
+		}
+		l.say.Warn("%v (used anyway: {force})", err)
+	}
 	if l.off(Scores) != nil {
 		return nil
 	}

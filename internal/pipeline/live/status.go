@@ -66,9 +66,9 @@ func (l *Live) Status() Status {
 		case err != nil:
 			return Ability{Reason: err.Error()}
 		case scores && !read:
-			return Ability{Reason: reading}
+			return Ability{Loading: true, Reason: reading}
 		case tower && !packed:
-			return Ability{Reason: packing}
+			return Ability{Loading: true, Reason: packing}
 		}
 		return Ability{On: true}
 	}
