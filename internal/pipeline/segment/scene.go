@@ -77,6 +77,11 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 	if err != nil {
 		return err
 	}
+	return s.decode(f, o, shorter)
+}
+
+// decode fills in what the tower sees of a scene's files, and the true labels.
+func (s *sceneToRead) decode(f sceneFiles, o *Options, shorter int) error {
 	image, err := f.image.Decode(o.Images)
 	if err != nil {
 		return err
