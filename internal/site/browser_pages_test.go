@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -179,61 +178,5 @@ func TestMarkup(t *testing.T) {
 	if got := b.text("h1"); got != f.name(3) {
 		t.Errorf("name of an image is shown as %q, want %q", got, f.name(3))
 	}
-	b.done()
-}
-
-// TestSpeed holds the times of the issue at the size of RN50x16 on 50,000 images.
-func TestSpeed(t *testing.T) {
-	dir := t.TempDir()
-	colours := []string{"yellow", "red", "striped", "wooden", "dark", "striped yellow"}
-	f := fixture{heads: 48, neurons: 3072, images: 50000, words: 20000, neuronFiles: []int{5, 6, 7, 8, 9},
-		name:  func(i int) string { return fmt.Sprintf("n%08d/ILSVRC2012_val_%08d.JPEG", i%1000, i) },
-		class: func(i int) string { return fmt.Sprintf("class %d", i) },
-		word:  func(i int) string { return fmt.Sprintf("%s thing %d", colours[i%len(colours)], i) },
-	}
-	f.write(t, dir)
-	b := newBrowser(t, "")
-	address := "file://" + filepath.Join(dir, IndexName)
-	b.open(address, "")
-	b.until("document.querySelector('.pairmap canvas') && document.querySelectorAll('.card').length > 3")
-	limit := func(what string, milliseconds, most float64) {
-		t.Helper()
-		t.Logf("%s: %.1f ms, at most %.0f", what, milliseconds, most)
-		if milliseconds > most {
-			t.Errorf("%s took %.1f ms, want at most %.0f", what, milliseconds, most)
-		}
-	}
-	var opened, complete []float64
-	for range 3 {
-		b.open(address, "")
-		opened = append(opened, value[float64](b, "clipnh.state.firstShown"))
-		b.until("clipnh.state.complete > 0")
-		complete = append(complete, value[float64](b, "clipnh.state.complete"))
-	}
-	limit("first page", slices.Min(opened), 1000)
-	limit("first page with map and words", slices.Min(complete), 1000)
-	var pages []float64
-	for i, n := range f.neuronFiles {
-		b.visit(fmt.Sprintf("p/h%dn%d", 7*i, n))
-		pages = append(pages, value[float64](b, "clipnh.state.lastShow"))
-	}
-	slices.Sort(pages)
-	limit("a pair's page, median", pages[len(pages)/2], 100)
-
-	b.visit("s")
-	var strokes []float64
-	for _, typed := range strings.Split("striped yellow thing 1", "") {
-		strokes = append(strokes, value[float64](b, fmt.Sprintf(`new Promise((done) => {
-			const field = document.getElementById('search-words');
-			const started = performance.now();
-			field.value += %q;
-			field.dispatchEvent(new Event('input'));
-			document.body.offsetHeight; // layout included
-			done(performance.now() - started);
-		})`, typed)))
-	}
-	slices.Sort(strokes)
-	limit("a keystroke, median", strokes[len(strokes)/2], 50)
-	limit("a keystroke, slowest", strokes[len(strokes)-1], 100)
 	b.done()
 }

@@ -481,7 +481,7 @@
     const [name, text] = entry;
     const panel = id("what");
     const body = el("span", { id: panel, class: "what-text", hidden: true }, text);
-    const mark = el("button", {
+    const mark2 = el("button", {
       type: "button",
       class: "what",
       "aria-expanded": "false",
@@ -491,17 +491,17 @@
       on: {
         click: () => {
           body.hidden = !body.hidden;
-          mark.setAttribute("aria-expanded", String(!body.hidden));
+          mark2.setAttribute("aria-expanded", String(!body.hidden));
         },
         keydown: (e) => {
           if (e.key === "Escape" && !body.hidden) {
             body.hidden = true;
-            mark.setAttribute("aria-expanded", "false");
+            mark2.setAttribute("aria-expanded", "false");
           }
         }
       }
     }, "?");
-    return el("span", { class: "what-box" }, mark, body);
+    return el("span", { class: "what-box" }, mark2, body);
   }
 
   // web/src/parts.mjs
@@ -678,44 +678,62 @@
   }
   function search(ix, o) {
     const { neurons } = state.overview.model;
-    const { pairs } = ix;
     const query2 = (o.query || "").trim().toLowerCase();
     const unit = query2 ? parseUnit(query2) : null;
     const marks = query2 && !unit ? matches(ix, query2) : null;
     const sort = o.sort === "relevance" || !o.sort ? marks ? "relevance" : "norm" : o.sort;
     const all2 = order(ix, sort === "relevance" ? "norm" : sort);
-    const least = o.norm > 0 ? quantile(ix, "norm", o.norm) : null;
-    const most = o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null;
+    const weight = scratch(ix, all2.length);
+    const heads = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
+    let [from, to] = o.neurons || [0, neurons - 1];
+    if (unit && unit.neuron >= 0) [from, to] = [Math.max(from, unit.neuron), Math.min(to, unit.neuron)];
+    to = Math.min(to, neurons - 1);
+    const filters = { sign: o.sign && ix.pairs.sign.length > 0 ? o.sign : "", least: o.norm > 0 ? quantile(ix, "norm", o.norm) : null, most: o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null };
+    for (let h = 0; h * neurons < all2.length; h++) {
+      if (heads && !heads.has(h)) continue;
+      mark(ix, weight, marks, h * neurons + from, h * neurons + to, filters);
+    }
     const out = new Uint32Array(all2.length);
-    const weight = marks ? new Float32Array(all2.length) : null;
     let found = 0;
-    for (let i = 0; i < all2.length; i++) {
-      const p = all2[i];
-      if (unit) {
-        if (unit.head >= 0 && Math.floor(p / neurons) !== unit.head) continue;
-        if (unit.neuron >= 0 && p % neurons !== unit.neuron) continue;
-      }
-      let mark = 0;
-      if (marks) {
-        for (let k = 0; k < WORDS; k++) {
-          const w = pairs.words[p * WORDS + k];
-          if (w < 0 || marks[w] === 0) continue;
-          const c = Math.abs(pairs.coefficients[p * WORDS + k]) * marks[w];
-          if (c > mark) mark = c;
-        }
-        if (mark === 0) continue;
-        weight[p] = mark;
-      }
-      if (o.heads && !o.heads.has(Math.floor(p / neurons))) continue;
-      if (o.neurons && (p % neurons < o.neurons[0] || p % neurons > o.neurons[1])) continue;
-      if (o.sign && pairs.sign.length > 0 && (pairs.sign[p] > 0 ? "+" : "-") !== o.sign) continue;
+    for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > 0) out[found++] = all2[i];
+    const list = out.subarray(0, found);
+    return sort === "relevance" && marks ? byWeight(list, weight) : list;
+  }
+  function scratch(ix, length) {
+    if (ix.weight?.length === length) return ix.weight.fill(0);
+    ix.weight = new Float32Array(length);
+    return ix.weight;
+  }
+  function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
+    for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
       if (most !== null && pairs.polysemanticity[p] > most) continue;
-      out[found++] = p;
+      if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
+      if (!marks) {
+        weight[p] = 1;
+        continue;
+      }
+      let best = 0;
+      for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+        const w = pairs.words[k];
+        if (w < 0 || marks[w] === 0) continue;
+        const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+        if (c > best) best = c;
+      }
+      weight[p] = best;
     }
-    const list = out.subarray(0, found);
-    if (sort === "relevance" && marks) list.sort((a, b) => weight[b] - weight[a] || a - b);
-    return list;
+  }
+  var BUCKETS = 2048;
+  function byWeight(list, weight) {
+    let most = 0;
+    for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
+    const bucket = (p) => BUCKETS - 1 - Math.floor(weight[p] / most * (BUCKETS - 1));
+    const starts = new Uint32Array(BUCKETS + 1);
+    for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
+    for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
+    const sorted = new Uint32Array(list.length);
+    for (let i = 0; i < list.length; i++) sorted[starts[bucket(list[i])]++] = list[i];
+    return sorted;
   }
   function quantile(ix, sort, share) {
     const all2 = order(ix, sort);
@@ -1541,6 +1559,7 @@
     const m = /^(\d+)-(\d+)$/.exec(text || "");
     return m ? [Number(m[1]), Number(m[2])] : null;
   }
+  var ADDRESS = 250;
   async function searchPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const has = (column) => ix.pairs[column].length > 0;
@@ -1585,8 +1604,13 @@
         found.length > most ? `; the first ${most.toLocaleString("en")} are listed` : "",
         found.length === 0 ? ". Try a shorter word, or fewer facets. Words are those that describe pairs, not names of images." : ""
       );
-      setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+      clearTimeout(pending);
+      pending = setTimeout(address2, ADDRESS);
       state.lastSearch = performance.now() - started;
+    };
+    let pending = 0;
+    const address2 = () => {
+      if (status.isConnected) setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
     };
     for (const control of [sort, head, sign]) control.addEventListener("change", run);
     for (const control of [input, norm, purity]) control.addEventListener("input", run);
