@@ -188,7 +188,7 @@ func (b *browser) axe() []string {
 	if !value[bool](b, "'axe' in globalThis") {
 		value[int](b, string(source)+";0")
 	}
-	return value[[]string](b, `axe.run(document, {resultTypes: ['violations']}).then((r) => r.violations.flatMap((v) =>
+	return value[[]string](b, `axe.run(document, {resultTypes: ['violations'], preload: false}).then((r) => r.violations.flatMap((v) =>
 		v.nodes.slice(0, 3).map((n) => v.id + ': ' + n.html.slice(0, 160) + ' ' + (n.any[0]?.message ?? n.all[0]?.message ?? ''))))`)
 }
 

@@ -833,7 +833,7 @@
   }
   function wall(items, whatFor, options = {}) {
     if (items.length === 0) return el("p", { class: "quiet" }, "no images");
-    return el("ul", { class: options.small ? "wall small" : "wall" }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
+    return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
   }
   function hits(images2, values, first2, count2) {
     const out = [];
@@ -1192,7 +1192,7 @@
       return svg(
         "g",
         {},
-        item.href ? svg("a", { href: item.href, "aria-label": item.title || item.text }, text) : text,
+        item.href ? svg("a", { href: item.href }, text) : text,
         svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
         svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, format(item.value, digits))
       );
@@ -1377,10 +1377,7 @@
       }
     };
     const make = (i, h) => {
-      const node = row(i);
-      node.setAttribute("role", "listitem");
-      node.setAttribute("aria-setsize", length);
-      node.setAttribute("aria-posinset", i + 1);
+      const node = el("div", { role: "listitem", class: "row", "aria-setsize": length, "aria-posinset": i + 1 }, row(i));
       node.style.position = "absolute";
       node.style.insetInline = "0";
       node.style.top = `${i * h}px`;
@@ -1610,7 +1607,7 @@
     };
     let pending = 0;
     const address2 = () => {
-      if (status.isConnected) setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+      if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
     };
     for (const control of [sort, head, sign]) control.addEventListener("change", run);
     for (const control of [input, norm, purity]) control.addEventListener("input", run);
@@ -1772,7 +1769,7 @@
     const width = narrow ? 370 : 640;
     const left = narrow ? 150 : 232;
     const rowHeight = 22;
-    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 54);
+    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 74);
     const rows = steps.map((s, i) => {
       const y2 = i * rowHeight;
       const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
@@ -1785,7 +1782,7 @@
       return svg(
         "g",
         {},
-        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]), "aria-label": `${s.text}, ${s.words}: ${format(s.value, 3)}` }, text) : text,
+        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
         svg("rect", { x: x0, y: y2 + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
         svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y2 + 4, y2: y2 + rowHeight + 4, class: "join" }),
         svg("text", { x: x1 + 5, y: y2 + 15, class: "value" }, signed(s.value))
@@ -1873,7 +1870,7 @@
     const draw2 = () => {
       node.textContent = isOff(unit) ? "switched off" : "switch off";
       node.setAttribute("aria-pressed", String(isOff(unit)));
-      node.setAttribute("aria-label", `switch ${unit} off`);
+      node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
     };
     draw2();
     return node;
@@ -1921,7 +1918,7 @@
           { "data-unit": u },
           el("a", { class: "unit", href: address(["p", u]) }, u),
           wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
-          button("switch on", () => flip(u), { class: "small", "aria-label": `switch ${u} on` })
+          button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
         ))),
         off2.length > 1 ? button("Switch all on", clear) : null
       ] : null);
@@ -1939,7 +1936,7 @@
     const show2 = (title, r) => figure(
       title,
       { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
-      table(["", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title })
+      table([title.includes("group") ? "group" : "class", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title })
     );
     return [
       a.before ? facts([
@@ -2271,7 +2268,7 @@
           r.effects.map((x) => ({ text: names[x.label] ?? labels[x.label], value: x.value })),
           { caption: ["Change of the class's mean logit", what("logit"), " when the pair is ablated."], columns: ["class", "change of mean logit"], label: `effect of ablating ${name} on classes` }
         ),
-        note("Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), ".")
+        note(r.effects.every((x) => !x.accuracy) ? "The accuracy of these classes stays the same." : ["Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), "."])
       ) : null
     );
   }
@@ -2305,7 +2302,7 @@
           figure(
             "",
             { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
-            wall(r.strongest, `strongest images of ${name}`)
+            wall(r.strongest, `strongest images of ${name}`, { twelve: true })
           )
         ),
         section(
@@ -2322,7 +2319,7 @@
               el("div", {}, wordsLine(p.words.slice(0, 3))),
               el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
             ),
-            wall(p.strongest.slice(0, 8).map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, small: true })
+            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
           rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
         ),
@@ -2514,29 +2511,33 @@
             r.classes.length ? classTable(r, classes2, name) : note("The report was made without class embeddings.")
           )
         ),
-        top ? section(`Why “${classes2[top.class]}”`, { what: "waterfall" }, waterfall(
-          ix,
-          r,
-          `logit-${image}`,
-          `What each pair adds to the logit of “${classes2[top.class]}”: all parts sum to ${format(r.sum, 5)}; the logit is ${format(r.logit, 5)}.`
-        )) : null,
+        el(
+          "div",
+          { class: "columns two" },
+          top ? section(`Why “${classes2[top.class]}”`, { what: "waterfall" }, waterfall(
+            ix,
+            r,
+            `logit-${image}`,
+            `What each pair adds to the logit of “${classes2[top.class]}”: all parts sum to ${format(r.sum, 5)}; the logit is ${format(r.logit, 5)}.`
+          )) : null,
+          r.strongest.length ? section(
+            "Pairs that respond to it most",
+            { what: "score" },
+            el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
+            figure(
+              "",
+              { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
+              el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
+                "li",
+                { "data-unit": unitName(s.pair) },
+                el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
+                el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
+                el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
+              )))
+            )
+          ) : null
+        ),
         live,
-        r.strongest.length ? section(
-          "Pairs that respond to it most",
-          { what: "score" },
-          el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
-          figure(
-            "",
-            { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
-            el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
-              "li",
-              { "data-unit": unitName(s.pair) },
-              el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
-              el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
-              el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
-            )))
-          )
-        ) : null,
         r.nearest.length ? section(
           "Nearest images",
           { what: "cosine" },
@@ -2719,27 +2720,31 @@
       nodes: [
         form,
         el("div", { class: "columns two compare" }, both.map((x) => section(
-          x.name,
+          el("a", { class: "unit", href: address(["p", x.name]) }, x.name),
           {},
-          el("p", { class: "lead-line" }, el("a", { class: "unit", href: address(["p", x.name]) }, x.name), " ", wordsLine(x.r.words.slice(0, 4))),
+          el("p", { class: "lead-line" }, wordsLine(x.r.words.slice(0, 4))),
           facts([["mean norm", format(x.r.normMean), "norm"], ["description score", format(x.r.spearman, 3), "spearman"], ["polysemanticity", format(x.r.polysemanticity, 3), "polysemanticity"]]),
           figure("", { name: `images-${x.name}`, columns: ["image", "score"], rows: x.r.strongest.map((i) => [state.images.names[i.image], i.value]) }, wall(x.r.strongest, `strongest images of ${x.name}`, { small: true }))
         ))),
-        section("Their words", { what: "words" }, wordTable(a, b)),
-        section(
-          "Their scores",
-          { what: "score" },
-          el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
-          shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
-            x: `score of ${a.name}`,
-            y: `score of ${b.name}`,
-            xs: shared.xs,
-            ys: shared.ys,
-            names: shared.images.map((i) => state.images.names[i]),
-            label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
-            caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
-            onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
-          }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+        el(
+          "div",
+          { class: "columns two" },
+          section("Their words", { what: "words" }, wordTable(a, b)),
+          section(
+            "Their scores",
+            { what: "score" },
+            el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
+            shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
+              x: `score of ${a.name}`,
+              y: `score of ${b.name}`,
+              xs: shared.xs,
+              ys: shared.ys,
+              names: shared.images.map((i) => state.images.names[i]),
+              label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
+              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+              onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
+            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+          )
         )
       ]
     };

@@ -3,7 +3,7 @@
 import { el, replace } from "../dom.mjs";
 import { state, images, headName, unitName } from "../state.mjs";
 import { index, search, SORTS, wordsOf, imagesOf } from "../index.mjs";
-import { setQuery } from "../router.mjs";
+import { setQuery, parse } from "../router.mjs";
 import { numbersOf, wordsText } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { unitCard } from "../cards.mjs";
@@ -80,7 +80,7 @@ export async function searchPage({ query }) {
   // Browsers refuse addresses that change at every keystroke.
   let pending = 0;
   const address = () => {
-    if (status.isConnected) setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+    if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
   };
   for (const control of [sort, head, sign]) control.addEventListener("change", run);
   for (const control of [input, norm, purity]) control.addEventListener("input", run);
