@@ -171,9 +171,6 @@ func (b *builder) writeOverview(context.Context) error {
 		}
 		o.Histograms["score"] = histogramOf(scores)
 	}
-	if o.Ablation == nil {
-		o.Ablation = []report.Ablation{}
-	}
 	o.Lists, o.Inputs = b.lists(), b.files
 	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
 	o.Parts = b.parts()

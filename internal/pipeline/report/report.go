@@ -112,7 +112,7 @@ type builder struct {
 	wordAt   []int    // and back
 
 	maps      *mapSet // nil without model
-	textCount int   // words that have a record
+	textCount int     // words that have a record
 }
 
 func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
@@ -125,7 +125,7 @@ type step struct {
 
 func (b *builder) steps() []step {
 	return []step{
-		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
+		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"spread", b.spreadNeurons}, {"ablation", b.ablate}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
 		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
 		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
 	}
