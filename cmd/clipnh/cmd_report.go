@@ -38,6 +38,7 @@ missing is named on standard error and on the first page:
   --model                   with the images: maps of activation, of attention,
                             and of what each place adds to a logit
   --groups-csv              groups of images, such as years
+  --with                    another collection: which pairs differ, as compare
 
 Writes below --out. A report that was interrupted resumes; a folder that is no
 report is not touched. The same inputs give the same bytes.`
@@ -92,6 +93,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
 	fs.StringVar(&s.Groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
 	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
+	fs.StringVar(&s.With, "with", "", "`PATH` of another report, or of scores, to compare with")
 	fs.StringVar(&s.Title, "title", "", "call the report `TEXT` (default the model and the collection)")
 	fs.StringVar(&s.Dir, "out", "", "`DIR` for the report")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw the projections that find neighbours with this `SEED`")

@@ -41,6 +41,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newShiftCommand(g),
 			newWatchCommand(g),
 			newReportCommand(g),
+			newCompareCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),

@@ -121,7 +121,22 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openGroups(); err != nil {
 		return err
 	}
+	if err := in.openOther(); err != nil {
+		return err
+	}
 	return in.openModel(ctx, say)
+}
+
+// openOther notes the collection to compare with.
+func (in *inputs) openOther() error {
+	if in.With == "" {
+		return nil
+	}
+	other, err := CompareOptions{Artefacts: in.Artefacts}.open(in.With)
+	if err != nil {
+		return err
+	}
+	return errors.Join(in.read("compared with", in.With, other.scores.Artefact), other.scores.Close())
 }
 
 // read notes what was read.

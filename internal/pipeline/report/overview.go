@@ -204,6 +204,7 @@ func (b *builder) parts() []report.Part {
 		{Name: "classes", Present: b.classes != nil, Need: need(b.classes != nil, "{imagenet-zeroshot-path}")},
 		{Name: "texts", Present: b.textCount > 0, Need: need(b.textCount > 0, "{text-descs-embeddings-path}, with {pcs-path} and words")},
 		{Name: "maps", Present: b.maps != nil, Need: need(b.maps != nil, "{model} with {data-path}")},
+		{Name: "comparison", Present: b.With != "", Need: need(b.With != "", "{with}")},
 		{Name: "thumbnails", Present: b.overview.Thumbs != nil, Need: need(b.overview.Thumbs != nil, "{data-path}")},
 	}
 }

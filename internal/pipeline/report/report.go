@@ -50,6 +50,8 @@ type Options struct {
 	Spell   func(text string) string       // spells options named in braces, for pages; may be nil
 	Command func(kind, path string) string // the command that makes a file of a kind, for pages; may be nil
 
+	With string // another collection, or a report of one, to compare with; may be empty
+
 	Title string // empty: the model and the collection
 	Dir   string // the report's folder
 }
@@ -127,7 +129,7 @@ func (b *builder) steps() []step {
 	return []step{
 		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"spread", b.spreadNeurons}, {"ablation", b.ablate}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
 		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
-		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
+		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
 	}
 }
 
@@ -143,6 +145,18 @@ func (b *builder) run(ctx context.Context) error {
 	b.result.Parts = b.overview.Parts
 	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
 	return b.folder.finish()
+}
+
+// writeMoved compares the collection with another one.
+func (b *builder) writeMoved(ctx context.Context) error {
+	if b.With == "" || b.folder.has(report.FileOf(report.MovedName)) {
+		return nil
+	}
+	moved, err := Compare(ctx, CompareOptions{Artefacts: b.Artefacts, Here: b.ScoresPath, There: b.With, List: Listed, Seed: b.Seed, Threads: b.Threads}, b.say)
+	if err != nil {
+		return err
+	}
+	return b.folder.write(report.MovedName, moved)
 }
 
 // writePages writes the pages that show the data.
