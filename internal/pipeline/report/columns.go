@@ -25,6 +25,7 @@ type columns struct {
 	counts    []int32          // of values, [U,Bins]
 
 	strongest, weakest, quantiles hits
+	strength                      []float32 // mean of the largest centred norms; nil as inertia
 	inertia                       []float32 // see polysemanticity; nil where features are not known
 
 	labels *labelMeans // nil: no labels
@@ -85,7 +86,7 @@ type ranker struct {
 
 func (b *builder) newRanker(c *columns) *ranker {
 	r := &ranker{columns: c, b: b, spans: c.spans(), norms: make([]float32, c.images), far: make([]float64, c.images)}
-	r.top, r.mean = make([]int32, min(topImages, c.images)), make([]float64, b.scores.OV.OutDim)
+	r.top, r.mean = make([]int32, min(strengthImages, c.images)), make([]float64, b.scores.OV.OutDim)
 	if c.labels != nil {
 		r.right = make([]float64, len(b.labelNames))
 		r.sums = make([]float64, len(b.labelNames))
@@ -165,7 +166,7 @@ func (b *builder) readColumns(ctx context.Context) error {
 	c := newColumns(pairs, B)
 	b.pairsOf = c
 	if b.whole {
-		c.inertia = make([]float32, pairs)
+		c.inertia, c.strength = make([]float32, pairs), make([]float32, pairs)
 	}
 	if b.labels != nil {
 		c.labels = newLabelMeans(pairs, b.labels, len(b.labelNames))
@@ -213,7 +214,7 @@ func (b *builder) readColumns(ctx context.Context) error {
 						return
 					}
 					r.add(u, values, r.norms)
-					r.addInertia(u, values)
+					r.addFarness(u, values, math.Sqrt(square))
 					if b.effects != nil {
 						b.effects.add(b, u, i, products, values, r.sums, r.right)
 					}

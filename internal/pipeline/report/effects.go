@@ -41,14 +41,10 @@ func (b *builder) newEffects() *effects {
 	if b.labels == nil || b.logits == nil {
 		return nil
 	}
-	B, K, O := b.scores.Images, b.classes.Texts, b.scores.OV.OutDim
+	K, O := b.classes.Texts, b.scores.OV.OutDim
 	e := &effects{counts: make([]float64, K)}
-	step := (B + effectImages - 1) / effectImages
-	for i := 0; i < B; i += step {
+	for _, i := range b.labelled(effectImages) {
 		label := b.labels[i]
-		if label < 0 {
-			continue
-		}
 		f := b.features[i*O : (i+1)*O]
 		products, order := make([]float64, K), make([]int32, K)
 		attribution.Logits(products, f, b.classes.Rows, 1)

@@ -32,6 +32,9 @@ func (b *builder) writeHeads(ctx context.Context) error {
 func (b *builder) head(h int) *report.Head {
 	C, norms := b.scores.OV.Neurons, b.pairsOf.norm
 	r := &report.Head{Head: h, Name: b.headName(h), Words: []report.HeadWord{}, Strongest: []report.Unit{}, Attention: []float32{}}
+	if b.maps != nil {
+		r.Maps, r.Attention, r.Sink = b.maps.ofHead(h)
+	}
 	at := map[int]int{}
 	for n := range C {
 		terms := b.words.Pair(h*C + n)

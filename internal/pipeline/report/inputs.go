@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -45,6 +47,8 @@ type inputs struct {
 	groupNames []string
 	paths      map[string]string // of images' files, by name; nil: none
 
+	model *model.Model // nil: none
+
 	files []report.Input // what was read, with hashes
 }
 
@@ -68,6 +72,9 @@ func (in *inputs) close() error {
 	err := in.scores.Close()
 	if in.pcs != nil {
 		err = errors.Join(err, in.pcs.Close())
+	}
+	if in.model != nil {
+		err = errors.Join(err, in.model.Close())
 	}
 	if in.words != nil {
 		err = errors.Join(err, in.words.Close())
@@ -111,12 +118,33 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openData(ctx, say); err != nil {
 		return err
 	}
-	return in.openGroups()
+	if err := in.openGroups(); err != nil {
+		return err
+	}
+	if err := in.openOther(); err != nil {
+		return err
+	}
+	return in.openModel(ctx, say)
+}
+
+// openOther notes the collection to compare with.
+func (in *inputs) openOther() error {
+	if in.With == "" {
+		return nil
+	}
+	other, err := CompareOptions{Artefacts: in.Artefacts}.open(in.With)
+	if err != nil {
+		return err
+	}
+	return errors.Join(in.read("compared with", in.With, other.scores.Artefact), other.scores.Close())
 }
 
 // read notes what was read.
 func (in *inputs) read(kind, path string, a *cache.Artefact) error {
 	f := report.Input{Kind: kind, Path: filepath.ToSlash(path)}
+	if in.Command != nil {
+		f.Command = in.Command(kind, path)
+	}
 	if a != nil {
 		f.SHA256 = a.Hash()
 	} else {
@@ -307,7 +335,9 @@ func (in *inputs) key() string {
 		Images string // of the data set
 		Prep   imageprep.Options
 		Group  string
-	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint(), in.Images, in.Groups.Group})
+		Lines  string // of words
+		Kernel string
+	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint(), in.Images, in.Groups.Group, cache.ListHash(in.Words), cache.Family()})
 	if err != nil {
 		panic(err) // only texts and numbers
 	}
@@ -327,9 +357,5 @@ func (in *inputs) title() string {
 	if in.Title != "" {
 		return in.Title
 	}
-	model := in.from.Model
-	if model == "" {
-		model = "a model"
-	}
-	return model + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
+	return cmp.Or(in.from.Model, "a model") + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
 }

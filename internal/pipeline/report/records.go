@@ -117,6 +117,9 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 		}
 	}
 	b.strongest(r, scores)
+	if b.maps != nil {
+		r.Attention, r.Places = b.maps.ofImage(image)
+	}
 	if target == nil {
 		return
 	}

@@ -57,6 +57,9 @@ func (b *builder) neuron(n int) *report.Neuron {
 		r.Polysemanticity = &x
 	}
 	b.fillPairs(&r.Pairs, n)
+	if b.maps != nil {
+		r.Maps = b.maps.ofNeuron(n)
+	}
 	return r
 }
 

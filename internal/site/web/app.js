@@ -704,6 +704,7 @@
     ix.weight = new Float32Array(length);
     return ix.weight;
   }
+  var NEGATED = 0.2;
   function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
     for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
@@ -717,7 +718,8 @@
       for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
         const w = pairs.words[k];
         if (w < 0 || marks[w] === 0) continue;
-        const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+        const coefficient = pairs.coefficients[k];
+        const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
         if (c > best) best = c;
       }
       weight[p] = best;
@@ -2801,18 +2803,14 @@
     scores: "The architectures differ: each pair is compared with the pair whose scores on the same images correlate most."
   };
   async function movedPage() {
-    let moved;
-    try {
-      moved = await load("moved");
-    } catch {
-      const need2 = part("moved").need;
+    if (!part("comparison").present) {
       return {
         title: "What moved",
         heading: "What moved",
-        nodes: [note("This report was not compared with another one. ", need2 ? `It needs ${flags(need2)}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])]
+        nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")]
       };
     }
-    const [ix] = await Promise.all([index(), images()]);
+    const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
     const list = (heading, text, items) => section(
       `${heading} (${items.length.toLocaleString("en")})`,
       {},
