@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,7 +35,10 @@ missing is named on standard error and on the first page:
   --word-scores-path        how well words foretell scores, that score wrote
   --imagenet-zeroshot-path  classes, that embed wrote: with labels, accuracy
   --data-path, --dataset    the images that were collected: thumbnails, labels
+  --model                   with the images: maps of activation, of attention,
+                            and of what each place adds to a logit
   --groups-csv              groups of images, such as years
+  --with                    another collection: which pairs differ, as compare
 
 Writes below --out. A report that was interrupted resumes; a folder that is no
 report is not touched. The same inputs give the same bytes.`
@@ -66,6 +70,8 @@ func newReportCommand(g *globalOptions) *cobra.Command {
 type reportOptions struct {
 	given givenFlags
 	stage report.Options
+
+	precision string
 }
 
 func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
@@ -81,9 +87,13 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Data.Path, "data-path", "", "`DIR` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
+	modelFlag(fs, &s.Model)
+	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
 	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
 	fs.StringVar(&s.Groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
 	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
+	fs.StringVar(&s.With, "with", "", "`PATH` of another report, or of scores, to compare with")
 	fs.StringVar(&s.Title, "title", "", "call the report `TEXT` (default the model and the collection)")
 	fs.StringVar(&s.Dir, "out", "", "`DIR` for the report")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw the projections that find neighbours with this `SEED`")
@@ -100,10 +110,8 @@ func (o *reportOptions) validate() error {
 		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
 	case !read && !computed && s.WordsPath != "":
 		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
-	case read && computed:
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want one of them")
-	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
-		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
+	case !read && computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --decomposition-save-path")
 	case s.WordScoresPath != "" && !read && !computed:
 		return errors.New("--word-scores-path needs the words that were measured, --decomposition-save-path")
 	case (s.Groups.Path == "") != (s.Groups.Group == ""):
@@ -111,7 +119,17 @@ func (o *reportOptions) validate() error {
 	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
 		return fmt.Errorf("--dataset %q: want %s", s.Data.Kind, strings.Join(dataset.Kinds(), ", "))
 	}
+	if s.BatchSize < 1 || s.BatchSize > maxBatch {
+		return fmt.Errorf("--batch-size %d: want 1 to %d", s.BatchSize, maxBatch)
+	}
+	if s.Model != "" && s.Data.Path == "" {
+		return errors.New("--model needs --data-path, the images that maps are of")
+	}
+	if err := checkPrecision(o.precision); err != nil {
+		return err
+	}
 	return o.given.refuseIn(
+		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},
 		rule{s.Groups.Path == "", "without --groups-csv", []string{"image-column"}})
@@ -119,12 +137,18 @@ func (o *reportOptions) validate() error {
 
 func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error {
 	o := opts.stage
-	o.Artefacts, o.Store, o.Threads = g.artefacts(), g.files, g.workers()
+	o.Artefacts, o.Store, o.Threads, o.Precision = g.artefacts(), g.files, g.workers(), precisions[opts.precision]
 	if o.WordsPath != "" {
 		var err error
 		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
 			return err
 		}
+	}
+	o.Spell, o.Command = g.printer.Spelled, func(kind, path string) string {
+		if r, known := recipes[kind]; known {
+			return r.line(path)
+		}
+		return ""
 	}
 	result, err := report.Run(ctx, o, g.printer)
 	if err != nil {
@@ -144,5 +168,5 @@ func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error 
 func printReport(r *report.Result, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left("report"), ui.Right("images"), ui.Right("pairs"), ui.Right("neurons"), ui.Right("files"), ui.Right("size"))
 	t.Row(r.Dir, fmt.Sprint(r.Images), fmt.Sprint(r.Pairs), fmt.Sprint(r.Neurons), fmt.Sprint(r.Files), ui.FormatBytes(r.Bytes))
-	return p.Table(t)
+	return errors.Join(p.Table(t), p.Text("\nOpen "+filepath.Join(r.Dir, "index.html")+" in a browser.\n"))
 }

@@ -42,6 +42,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newWatchCommand(g),
 			newReportCommand(g),
 			newExploreCommand(g),
+			newCompareCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),

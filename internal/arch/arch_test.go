@@ -95,8 +95,8 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/report": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/report", "internal/ui",
-		"internal/unit",
+		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
+		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",

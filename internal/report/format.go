@@ -166,13 +166,14 @@ type Part struct {
 
 // Shards say how many of what is in a file.
 type Shards struct {
-	Images int `json:"images"`
-	Texts  int `json:"texts"`
+	Images    int `json:"images"`
+	Texts     int `json:"texts"`
+	TextCount int `json:"text_count"` // words that are in such files, the first ones of Index.Words
 }
 
 // Index has what lists, search and the map of all pairs read, for all units.
 type Index struct {
-	Words   []string     `json:"words"`   // that terms name, those of the report's units
+	Words   []string     `json:"words"`   // that terms name, those of the report's units; what most units have comes first
 	Pairs   IndexColumns `json:"pairs"`   // [H,C]
 	Neurons IndexColumns `json:"neurons"` // [C]
 }

@@ -17,8 +17,8 @@ type ImageRecord struct {
 	Sum      float64      `json:"sum"`     // of pairs and constant
 	Norm     float64      `json:"feature_norm"`
 
-	Nearest   []NearImage `json:"nearest"` // by cosine of features
-	Strongest []UnitScore `json:"strongest"`
+	Nearest   []NearImage `json:"nearest"`   // by cosine of features
+	Strongest []UnitScore `json:"strongest"` // pairs, by how far their score is from its mean
 
 	Places    *Places `json:"places"`    // null without the model
 	Attention *Maps   `json:"attention"` // of all heads; Images are heads
@@ -44,11 +44,11 @@ type NearImage struct {
 	Cosine float64 `json:"cosine"`
 }
 
-// UnitScore is a pair that is strong on an image, by its norm over its mean norm.
+// UnitScore is a pair that is strong on an image.
 type UnitScore struct {
-	Pair  int     `json:"pair"`
-	Score float64 `json:"score"`
-	Norm  float64 `json:"norm"`
+	Pair       int     `json:"pair"`
+	Score      float64 `json:"score"`
+	Deviations float64 `json:"deviations"` // of the score from its mean, in standard deviations
 }
 
 // Places is a logit by place; they sum, with Position and the constant, to the logit.
@@ -86,21 +86,49 @@ type YearMean struct {
 	Images int     `json:"images"`
 }
 
-// Moved compares the report with another one.
+// Moved compares the report, here, with another collection, there.
 type Moved struct {
-	Other    string  `json:"other"`  // its title
-	By       string  `json:"by"`     // pair, direction or scores
-	Shared   int     `json:"shared"` // images that both have, by name
-	Moved    []Shift `json:"moved"`
-	Appeared []Shift `json:"appeared"`
-	Died     []Shift `json:"died"`
+	Here   string `json:"here"`
+	There  string `json:"there"`
+	By     string `json:"by"`     // how pairs are matched: ByPair, ByScores or ByDirection
+	Shared int    `json:"shared"` // images that both have, by name
+
+	HereNames  PairNames `json:"here_names"`
+	ThereNames PairNames `json:"there_names"`
+
+	HerePairs  int `json:"here_pairs"`  // of which those that are not dead:
+	HereAlive  int `json:"here_alive"`  // mean norms of 1 % of the largest or more
+	TherePairs int `json:"there_pairs"` //
+	ThereAlive int `json:"there_alive"`
+
+	Moved    []Shift `json:"moved"`    // alive on both sides, what differs most comes first
+	Appeared []Shift `json:"appeared"` // alive there only, by descending norm
+	Died     []Shift `json:"died"`     // alive here only, by descending norm
 }
 
-// Shift is a pair here and there.
+// PairNames is what the names of pairs h*C+n follow from; see ModelFacts.
+type PairNames struct {
+	Neurons    int `json:"neurons"` // C
+	FirstLayer int `json:"first_layer,omitempty"`
+	LayerHeads int `json:"layer_heads,omitempty"`
+}
+
+// How pairs are matched: each with the one of the same name, as of one architecture; or
+// with the one whose scores on shared images, or else whose direction, is most alike.
+const (
+	ByPair      = "pair"
+	ByScores    = "scores"
+	ByDirection = "direction"
+)
+
+// Shift is a pair here and the one that it is matched with there.
 type Shift struct {
-	Here       int     `json:"here"`  // None: nowhere
-	There      int     `json:"there"` // in the other report
+	Here  int `json:"here"`  // None: nowhere
+	There int `json:"there"` // None: nowhere
+
+	// Correlation of scores on shared images; the cosine of directions without any.
 	Similarity float64 `json:"similarity"`
+	Shift      float64 `json:"shift"` // of the mean score from here to there, in standard deviations here; of ByPair
 	NormHere   float64 `json:"norm_here"`
 	NormThere  float64 `json:"norm_there"`
 }

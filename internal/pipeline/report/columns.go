@@ -25,6 +25,7 @@ type columns struct {
 	counts    []int32          // of values, [U,Bins]
 
 	strongest, weakest, quantiles hits
+	strength                      []float32 // mean of the largest centred norms; nil as inertia
 	inertia                       []float32 // see polysemanticity; nil where features are not known
 
 	labels *labelMeans // nil: no labels
@@ -80,12 +81,14 @@ type ranker struct {
 	top       []int32   // images of largest distance from the mean
 	mean      []float64 // [O]
 	sums      []float64 // by label
+	right     []float64 // by label
 }
 
 func (b *builder) newRanker(c *columns) *ranker {
 	r := &ranker{columns: c, b: b, spans: c.spans(), norms: make([]float32, c.images), far: make([]float64, c.images)}
-	r.top, r.mean = make([]int32, min(topImages, c.images)), make([]float64, b.scores.OV.OutDim)
+	r.top, r.mean = make([]int32, min(strengthImages, c.images)), make([]float64, b.scores.OV.OutDim)
 	if c.labels != nil {
+		r.right = make([]float64, len(b.labelNames))
 		r.sums = make([]float64, len(b.labelNames))
 	}
 	return r
@@ -163,11 +166,12 @@ func (b *builder) readColumns(ctx context.Context) error {
 	c := newColumns(pairs, B)
 	b.pairsOf = c
 	if b.whole {
-		c.inertia = make([]float32, pairs)
+		c.inertia, c.strength = make([]float32, pairs), make([]float32, pairs)
 	}
 	if b.labels != nil {
 		c.labels = newLabelMeans(pairs, b.labels, len(b.labelNames))
 	}
+	b.effects = b.newEffects()
 	workers := make([]*ranker, team.Size())
 	for w := range workers {
 		workers[w] = b.newRanker(c)
@@ -190,6 +194,10 @@ func (b *builder) readColumns(ctx context.Context) error {
 				return err
 			}
 			ov.Directions(v[:n*O], h, first, first+n, team)
+			var products stripProducts
+			if b.effects != nil {
+				products = b.effects.of(b, v[:n*O], n)
+			}
 			failed := make([]error, team.Size())
 			team.For(n, func(lo, hi, w int) {
 				r := workers[w]
@@ -206,7 +214,10 @@ func (b *builder) readColumns(ctx context.Context) error {
 						return
 					}
 					r.add(u, values, r.norms)
-					r.addInertia(u, values)
+					r.addFarness(u, values, math.Sqrt(square))
+					if b.effects != nil {
+						b.effects.add(b, u, i, products, values, r.sums, r.right)
+					}
 				}
 			})
 			if err := errors.Join(failed...); err != nil {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -24,6 +25,7 @@ type folder struct {
 	mark    report.Mark
 	resumed bool // an unfinished report of the same inputs was there
 
+	mu          sync.Mutex // of the counts
 	files, kept int
 	bytes       int64
 }
@@ -44,7 +46,7 @@ func (o Options) openFolder(in *inputs) (*folder, error) {
 	default:
 		f.resumed = old.State == report.Unfinished && old.Key == f.mark.Key
 	}
-	for _, below := range []string{"data", "data/n", "data/h", "data/i", "data/t", "thumbs"} {
+	for _, below := range []string{"data", "data/n", "data/h", "data/i", "data/t", "data/work", "thumbs"} {
 		if err := os.MkdirAll(filepath.Join(o.Dir, filepath.FromSlash(below)), 0o777); err != nil {
 			return nil, err
 		}
@@ -86,7 +88,7 @@ func wantEmpty(dir string) error {
 		return err
 	}
 	if len(entries) > 0 {
-		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or an empty one")
+		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or one that is empty")
 	}
 	return nil
 }
@@ -98,7 +100,7 @@ func (f *folder) discard() error {
 	if err := f.writeMark(); err != nil { // from here on the old report is none
 		return err
 	}
-	for _, pattern := range []string{"data/*.js", "data/?/*.js", "thumbs/*.jpg"} {
+	for _, pattern := range []string{"data/*.js", "data/*/*.js", "thumbs/*.jpg"} {
 		paths, err := filepath.Glob(filepath.Join(globbed(f.dir), filepath.FromSlash(pattern)))
 		if err != nil {
 			return err
@@ -135,6 +137,9 @@ func (f *folder) writeMark() error {
 
 // finish says that the report is complete.
 func (f *folder) finish() error {
+	if err := os.RemoveAll(filepath.Join(f.dir, "data", "work")); err != nil {
+		return err
+	}
 	f.mark.State = report.Complete
 	return f.writeMark()
 }
@@ -148,6 +153,8 @@ func (f *folder) has(file string) bool {
 	if err != nil || !info.Mode().IsRegular() {
 		return false
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.kept, f.bytes = f.files+1, f.kept+1, f.bytes+info.Size()
 	return true
 }
@@ -163,6 +170,8 @@ func (f *folder) writeFile(file string, write func(io.Writer) error) error {
 		counted = 0
 		return write(io.MultiWriter(w, &counted))
 	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.files, f.bytes = f.files+1, f.bytes+int64(counted)
 	return err
 }
@@ -172,4 +181,22 @@ type counter int64
 func (c *counter) Write(b []byte) (int, error) {
 	*c += counter(len(b))
 	return len(b), nil
+}
+
+// read reads what an unfinished run kept.
+func (f *folder) read(name string, v any) bool {
+	if !f.resumed {
+		return false
+	}
+	file, err := foreign.Open(filepath.Join(f.dir, filepath.FromSlash(report.FileOf(name))))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return report.Read(file, name, v) == nil
+}
+
+// keep writes what an unfinished run leaves to the next one. It is no part of the report.
+func (f *folder) keep(name string, v any) error {
+	return f.store.WriteFile(filepath.Join(f.dir, filepath.FromSlash(report.FileOf(name))), func(w io.Writer) error { return report.Write(w, name, v) })
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -17,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -35,7 +37,8 @@ type inputs struct {
 	classes    *artefact.Embeddings // of classes, unit vectors; nil: none
 	classNames []string
 	words      *coding.Words
-	wordScores []float32 // [H,C,4]; nil: none
+	texts      *artefact.Embeddings // of words, unit vectors; nil: none
+	wordScores []float32            // [H,C,4]; nil: none
 
 	data       *dataset.Dataset // nil: none
 	labels     []int            // into labelNames, [B]; nil: none
@@ -43,6 +46,8 @@ type inputs struct {
 	groups     []int // into groupNames, -1 of none, [B]; nil: none
 	groupNames []string
 	paths      map[string]string // of images' files, by name; nil: none
+
+	model *model.Model // nil: none
 
 	files []report.Input // what was read, with hashes
 }
@@ -67,6 +72,9 @@ func (in *inputs) close() error {
 	err := in.scores.Close()
 	if in.pcs != nil {
 		err = errors.Join(err, in.pcs.Close())
+	}
+	if in.model != nil {
+		err = errors.Join(err, in.model.Close())
 	}
 	if in.words != nil {
 		err = errors.Join(err, in.words.Close())
@@ -98,8 +106,7 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openClasses(); err != nil {
 		return err
 	}
-	in.Components = report.Words
-	if in.words, err = coding.OpenWords(in.Artefacts, in.WordsOptions, in.units.Shape, in.from, in.PCsPath, in.Threads); err != nil {
+	if err := in.openWords(); err != nil {
 		return err
 	}
 	if err := in.readWordFiles(); err != nil {
@@ -111,12 +118,33 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openData(ctx, say); err != nil {
 		return err
 	}
-	return in.openGroups()
+	if err := in.openGroups(); err != nil {
+		return err
+	}
+	if err := in.openOther(); err != nil {
+		return err
+	}
+	return in.openModel(ctx, say)
+}
+
+// openOther notes the collection to compare with.
+func (in *inputs) openOther() error {
+	if in.With == "" {
+		return nil
+	}
+	other, err := CompareOptions{Artefacts: in.Artefacts}.open(in.With)
+	if err != nil {
+		return err
+	}
+	return errors.Join(in.read("compared with", in.With, other.scores.Artefact), other.scores.Close())
 }
 
 // read notes what was read.
 func (in *inputs) read(kind, path string, a *cache.Artefact) error {
 	f := report.Input{Kind: kind, Path: filepath.ToSlash(path)}
+	if in.Command != nil {
+		f.Command = in.Command(kind, path)
+	}
 	if a != nil {
 		f.SHA256 = a.Hash()
 	} else {
@@ -148,6 +176,27 @@ func (in *inputs) openClasses() error {
 		}
 	}
 	return in.read(artefact.KindEmbeddings, in.ClassesPath, in.classes.Artefact)
+}
+
+// openWords opens the words of units, and their embeddings where those are given.
+func (in *inputs) openWords() error {
+	in.Components = report.Words
+	words := in.WordsOptions
+	if len(words.DecompositionPaths) > 0 { // codes are read, and embeddings are for texts only
+		words.EmbeddingsPath, words.NeuronPCsPath = "", ""
+	}
+	var err error
+	if in.words, err = coding.OpenWords(in.Artefacts, words, in.units.Shape, in.from, in.PCsPath, in.Threads); err != nil || in.EmbeddingsPath == "" {
+		return err
+	}
+	facts := artefact.OfModel(in.from).Texts(in.Words)
+	if in.texts, err = in.Artefacts.UnitEmbeddings(in.EmbeddingsPath, facts, in.scores.OV.OutDim); err != nil {
+		return err
+	}
+	if in.texts.Texts != len(in.Words) {
+		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", in.EmbeddingsPath, in.texts.Texts, in.WordsPath, len(in.Words))
+	}
+	return nil
 }
 
 // readWordFiles notes the files that words come from.
@@ -286,7 +335,9 @@ func (in *inputs) key() string {
 		Images string // of the data set
 		Prep   imageprep.Options
 		Group  string
-	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint(), in.Images, in.Groups.Group})
+		Lines  string // of words
+		Kernel string
+	}{report.Format, in.title(), in.Seed, in.files, in.Data, in.fingerprint(), in.Images, in.Groups.Group, cache.ListHash(in.Words), cache.Family()})
 	if err != nil {
 		panic(err) // only texts and numbers
 	}
@@ -306,9 +357,5 @@ func (in *inputs) title() string {
 	if in.Title != "" {
 		return in.Title
 	}
-	model := in.from.Model
-	if model == "" {
-		model = "a model"
-	}
-	return model + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
+	return cmp.Or(in.from.Model, "a model") + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
 }

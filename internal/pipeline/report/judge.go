@@ -81,25 +81,26 @@ func (b *builder) code(ctx context.Context) error {
 	return nil
 }
 
-// vocabulary numbers the words that units have, in the order of the list of words.
+// vocabulary numbers the words that units have: first those that most units have; of
+// equal ones the first of the list comes first.
 func (b *builder) vocabulary(pairs, neurons int) {
-	used := make([]bool, len(b.Words))
+	used := make([]int, len(b.Words))
 	for u := range pairs {
 		for _, t := range b.words.Pair(u) {
-			used[t.Index] = true
+			used[t.Index]++
 		}
 	}
 	for n := range neurons {
 		for _, t := range b.words.Neuron(n) {
-			used[t.Index] = true
+			used[t.Index]++
 		}
 	}
 	b.wordOf = make([]int32, len(b.Words))
-	b.wordList = []string{}
-	for i, is := range used {
-		if is {
+	b.wordList, b.wordAt = []string{}, nil
+	for _, i := range orderOf(len(used), func(i int) float64 { return float64(used[i]) }) {
+		if used[i] > 0 {
 			b.wordOf[i] = int32(len(b.wordList))
-			b.wordList = append(b.wordList, b.Words[i])
+			b.wordList, b.wordAt = append(b.wordList, b.Words[i]), append(b.wordAt, i)
 		}
 	}
 }

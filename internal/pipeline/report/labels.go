@@ -72,18 +72,30 @@ func (l *labelMeans) add(u int, sums []float64, values []float32, labels []int) 
 // unless told otherwise.
 const topImages = 10
 
-// addInertia finds how unlike each other the images are on which a unit's score is
-// farthest from its mean: with their unit embeddings e and the mean m of these, the sum
-// of |e - m|².
-func (r *ranker) addInertia(u int, values []float32) {
+// addFarness finds on which images a pair's score is farthest from its mean; see
+// addFarthest. norm is |v|.
+func (r *ranker) addFarness(u int, values []float32, norm float64) {
 	if r.inertia == nil {
 		return
 	}
 	for i, v := range values {
 		r.far[i] = math.Abs(float64(v) - r.value[u].Mean)
 	}
+	r.addFarthest(u, norm)
+}
+
+// addFarthest takes, from far, how far a unit's contribution to each image is from its
+// mean, in units of norm. It finds how unlike each other the images are on which it is
+// farthest: with their unit embeddings e and the mean m of these, the sum of |e - m|². And
+// it finds the unit's strength, the mean of its largest distances.
+func (r *ranker) addFarthest(u int, norm float64) {
 	r.byFarness.choose(r.far, []span{{0, len(r.top)}}, [][]int32{r.top})
-	r.inertia[u] = float32(r.b.inertia(r.top, r.mean))
+	r.inertia[u] = float32(r.b.inertia(r.top[:min(topImages, len(r.top))], r.mean))
+	sum := 0.0
+	for _, image := range r.top {
+		sum += r.far[image] * norm
+	}
+	r.strength[u] = float32(sum / float64(len(r.top)))
 }
 
 // inertia is the sum of squared distances of some images' unit embeddings to their mean,

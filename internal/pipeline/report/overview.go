@@ -21,6 +21,9 @@ func (b *builder) writeIndex(context.Context) error {
 		}
 		pairs.Score = report.Quantized(scores)
 	}
+	if b.effects != nil {
+		pairs.Effect = report.Quantized(b.effects.largest)
+	}
 	if pairs.Sign, err = b.signs(); err != nil {
 		return err
 	}
@@ -152,6 +155,9 @@ func (b *builder) writeOverview(context.Context) error {
 		Name: from.Model, Weights: from.Weights, Tensors: from.Tensors, Heads: ov.Heads, Neurons: ov.Neurons, OutDim: ov.OutDim,
 		Block: from.Block, Precision: from.Precision, FirstLayer: b.units.Layers.First, LayerHeads: b.units.Layers.Heads,
 	}
+	if b.model != nil {
+		o.Model.InputSize = b.model.Config.ImageSize
+	}
 	none := func(names []string) []string { return append([]string{}, names...) }
 	o.Data = report.DataFacts{Name: b.dataName(), Images: b.scores.Images, Classes: none(b.classNames), Labels: none(b.labelNames), Groups: none(b.groupNames)}
 	o.Histograms = map[string]report.Histogram{"norm": histogramOf(b.pairsOf.meanNorms())}
@@ -165,15 +171,15 @@ func (b *builder) writeOverview(context.Context) error {
 		}
 		o.Histograms["score"] = histogramOf(scores)
 	}
-	if o.Ablation == nil {
-		o.Ablation = []report.Ablation{}
-	}
 	o.Lists, o.Inputs = b.lists(), b.files
-	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts}
+	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
 	o.Parts = b.parts()
-	for _, p := range o.Parts {
+	for i, p := range o.Parts {
 		if !p.Present {
 			b.say.Note("left out: %s; %s would add it", p.Name, p.Need)
+		}
+		if b.Spell != nil {
+			o.Parts[i].Need = b.Spell(p.Need)
 		}
 	}
 	return b.folder.write(report.OverviewName, o)
@@ -196,6 +202,9 @@ func (b *builder) parts() []report.Part {
 		{Name: "labels", Present: b.labels != nil, Need: need(b.labels != nil, "{data-path} with a labelled {dataset}")},
 		{Name: "groups", Present: b.groups != nil, Need: need(b.groups != nil, "{groups-csv} with {group-column}")},
 		{Name: "classes", Present: b.classes != nil, Need: need(b.classes != nil, "{imagenet-zeroshot-path}")},
+		{Name: "texts", Present: b.textCount > 0, Need: need(b.textCount > 0, "{text-descs-embeddings-path}, with {pcs-path} and words")},
+		{Name: "maps", Present: b.maps != nil, Need: need(b.maps != nil, "{model} with {data-path}")},
+		{Name: "comparison", Present: b.With != "", Need: need(b.With != "", "{with}")},
 		{Name: "thumbnails", Present: b.overview.Thumbs != nil, Need: need(b.overview.Thumbs != nil, "{data-path}")},
 	}
 }

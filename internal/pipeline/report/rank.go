@@ -12,7 +12,7 @@ type span struct{ lo, hi int }
 const buckets = 1024
 
 // A selector finds the numbers of some ranks without sorting all: it parts the keys
-// into buckets of equal width and sorts those that a wanted rank lies in. It keeps
+// into buckets of equal width and sorts those that have a wanted rank. It keeps
 // scratch memory, and may be used by one goroutine at a time.
 type selector[K float32 | float64] struct {
 	bucket []uint16

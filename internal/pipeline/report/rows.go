@@ -49,7 +49,9 @@ func (b *builder) readRows(ctx context.Context) error {
 		norms[n] = ov.NeuronNorms(n, team)
 	}
 	b.neuronNorms = make([]float32, C*B)
+	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
+		b.sketch.add(first, n, scores, team)
 		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
 		team.For(C, func(lo, hi, _ int) {
 			own := make([]float32, H)

@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -104,7 +105,7 @@ func (b *builder) sheet(images []int32) image.Image {
 	for i, err := range failed {
 		if err != nil {
 			b.say.Warn("skipped: %v", err)
-			b.result.Skipped = append(b.result.Skipped, Skipped{Name: b.names[images[i]], Reason: "thumbnail: " + err.Error()})
+			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.paths[b.names[images[i]]])})
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -15,19 +16,30 @@ func (b *builder) writeNeurons(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(C), ui.Neurons, "report: files")
 	defer progress.Done()
-	for n := range C {
+	team := b.team()
+	for first := 0; first < C; first += filesAtATime {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if name := report.NeuronName(n); !b.folder.has(report.FileOf(name)) {
-			if err := b.folder.write(name, b.neuron(n)); err != nil {
-				return err
+		count := min(filesAtATime, C-first)
+		failed := make([]error, count)
+		team.For(count, func(lo, hi, _ int) {
+			for i := lo; i < hi; i++ {
+				if name := report.NeuronName(first + i); !b.folder.has(report.FileOf(name)) {
+					failed[i] = b.folder.write(name, b.neuron(first+i))
+				}
 			}
+		})
+		if err := errors.Join(failed...); err != nil {
+			return err
 		}
-		progress.Add(1)
+		progress.Add(int64(count))
 	}
 	return nil
 }
+
+// filesAtATime is how many files are written before an interruption is looked for.
+const filesAtATime = 32
 
 // neuron is the record of a neuron and its pairs.
 func (b *builder) neuron(n int) *report.Neuron {
@@ -45,6 +57,9 @@ func (b *builder) neuron(n int) *report.Neuron {
 		r.Polysemanticity = &x
 	}
 	b.fillPairs(&r.Pairs, n)
+	if b.maps != nil {
+		r.Maps = b.maps.ofNeuron(n)
+	}
 	return r
 }
 
@@ -114,10 +129,31 @@ func (b *builder) fillPairs(p *report.Pairs, n int) {
 	p.Histogram.Low = floats(func(u int) float64 { return float64(c.low[u]) })
 	p.Histogram.High = floats(func(u int) float64 { return float64(c.high[u]) })
 	p.Histogram.Counts = report.Indices(counts, int(most)+1)
+	p.ByDirection, p.ByScores = b.byDirection.file(b.pairs(), units), b.byScores.file(b.pairs(), units)
+	if e := b.effects; e != nil {
+		f := e.changed.coarse(len(b.labelNames), units...)
+		var right []float32
+		for _, u := range units {
+			right = append(right, e.right[u*e.each:(u+1)*e.each]...)
+		}
+		p.Ablation = report.Effect{Classes: f.Images, Logit: f.Values, Accuracy: report.Quantized(right)}
+	}
 	if l := c.labels; l != nil {
 		high, low := l.high.coarse(len(b.labelNames), units...), l.low.coarse(len(b.labelNames), units...)
 		p.LabelMeans = report.LabelMeans{Highest: high.Images, High: high.Values, Lowest: low.Images, Low: low.Values}
 	}
+}
+
+// file is what a file has of some units. Cosines and correlations are in steps of less
+// than 0.01.
+func (n *near) file(pairs int, units []int) report.Near {
+	var near []int32
+	var values []float32
+	for _, u := range units {
+		others, v := n.of(u)
+		near, values = append(near, others...), append(values, v...)
+	}
+	return report.Near{Pairs: report.Indices(near, pairs), Values: report.Coarse(values)}
 }
 
 // adds has, for each pair, a bit for each of its strongest images that is not among the
