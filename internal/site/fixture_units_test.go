@@ -38,7 +38,9 @@ func (f fixture) neuron(random *rand.Rand, n int) report.Neuron {
 		return report.Near{Pairs: report.Indices(integers(random, f.heads*report.Neighbours, f.heads*f.neurons), f.heads*f.neurons), Values: report.Floats(floats(random, f.heads*report.Neighbours, 0, 1))}
 	}
 	p.ByDirection, p.ByScores = near(), near()
-	five := func() report.Column { return report.Indices(integers(random, f.heads*report.Labels, fixtureClasses), fixtureClasses) }
+	five := func() report.Column {
+		return report.Indices(integers(random, f.heads*report.Labels, fixtureClasses), fixtureClasses)
+	}
 	values := func() report.Column { return report.Floats(floats(random, f.heads*report.Labels, -1, 1)) }
 	p.LabelMeans = report.LabelMeans{Highest: five(), High: values(), Lowest: five(), Low: values()}
 	p.Ablation = report.Effect{Classes: five(), Logit: values(), Accuracy: values()}
@@ -81,7 +83,7 @@ func (f fixture) imageShard(random *rand.Rand) report.ImageShard {
 		for c := range 8 {
 			r.Classes = append(r.Classes, report.ClassLogit{Class: c, Logit: logit - float64(c), Probability: 0.5 / float64(c+1)})
 			r.Nearest = append(r.Nearest, report.NearImage{Image: c, Cosine: 0.9})
-			r.Strongest = append(r.Strongest, report.UnitScore{Pair: random.IntN(f.heads * f.neurons), Score: 2, Norm: 2})
+			r.Strongest = append(r.Strongest, report.UnitScore{Pair: random.IntN(f.heads * f.neurons), Score: 2, Deviations: 4})
 		}
 		r.Places = &report.Places{Side: mapSide, Parts: floats(random, mapSide*mapSide, -1, 1)}
 		s.Images = append(s.Images, r)

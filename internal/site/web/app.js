@@ -237,7 +237,11 @@
     if (state.overview.format !== 1) {
       throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
     }
-    const { thumbs } = state.overview;
+    const o = state.overview;
+    for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
+    for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
+    o.histograms ||= {};
+    const { thumbs } = o;
     state.places = /* @__PURE__ */ new Map();
     if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
   }
@@ -477,7 +481,7 @@
     const [name, text] = entry;
     const panel = id("what");
     const body = el("span", { id: panel, class: "what-text", hidden: true }, text);
-    const mark = el("button", {
+    const mark2 = el("button", {
       type: "button",
       class: "what",
       "aria-expanded": "false",
@@ -487,17 +491,17 @@
       on: {
         click: () => {
           body.hidden = !body.hidden;
-          mark.setAttribute("aria-expanded", String(!body.hidden));
+          mark2.setAttribute("aria-expanded", String(!body.hidden));
         },
         keydown: (e) => {
           if (e.key === "Escape" && !body.hidden) {
             body.hidden = true;
-            mark.setAttribute("aria-expanded", "false");
+            mark2.setAttribute("aria-expanded", "false");
           }
         }
       }
     }, "?");
-    return el("span", { class: "what-box" }, mark, body);
+    return el("span", { class: "what-box" }, mark2, body);
   }
 
   // web/src/parts.mjs
@@ -674,44 +678,62 @@
   }
   function search(ix, o) {
     const { neurons } = state.overview.model;
-    const { pairs } = ix;
     const query2 = (o.query || "").trim().toLowerCase();
     const unit = query2 ? parseUnit(query2) : null;
     const marks = query2 && !unit ? matches(ix, query2) : null;
     const sort = o.sort === "relevance" || !o.sort ? marks ? "relevance" : "norm" : o.sort;
     const all2 = order(ix, sort === "relevance" ? "norm" : sort);
-    const least = o.norm > 0 ? quantile(ix, "norm", o.norm) : null;
-    const most = o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null;
+    const weight = scratch(ix, all2.length);
+    const heads = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
+    let [from, to] = o.neurons || [0, neurons - 1];
+    if (unit && unit.neuron >= 0) [from, to] = [Math.max(from, unit.neuron), Math.min(to, unit.neuron)];
+    to = Math.min(to, neurons - 1);
+    const filters = { sign: o.sign && ix.pairs.sign.length > 0 ? o.sign : "", least: o.norm > 0 ? quantile(ix, "norm", o.norm) : null, most: o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null };
+    for (let h = 0; h * neurons < all2.length; h++) {
+      if (heads && !heads.has(h)) continue;
+      mark(ix, weight, marks, h * neurons + from, h * neurons + to, filters);
+    }
     const out = new Uint32Array(all2.length);
-    const weight = marks ? new Float32Array(all2.length) : null;
     let found = 0;
-    for (let i = 0; i < all2.length; i++) {
-      const p = all2[i];
-      if (unit) {
-        if (unit.head >= 0 && Math.floor(p / neurons) !== unit.head) continue;
-        if (unit.neuron >= 0 && p % neurons !== unit.neuron) continue;
-      }
-      let mark = 0;
-      if (marks) {
-        for (let k = 0; k < WORDS; k++) {
-          const w = pairs.words[p * WORDS + k];
-          if (w < 0 || marks[w] === 0) continue;
-          const c = Math.abs(pairs.coefficients[p * WORDS + k]) * marks[w];
-          if (c > mark) mark = c;
-        }
-        if (mark === 0) continue;
-        weight[p] = mark;
-      }
-      if (o.heads && !o.heads.has(Math.floor(p / neurons))) continue;
-      if (o.neurons && (p % neurons < o.neurons[0] || p % neurons > o.neurons[1])) continue;
-      if (o.sign && pairs.sign.length > 0 && (pairs.sign[p] > 0 ? "+" : "-") !== o.sign) continue;
+    for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > 0) out[found++] = all2[i];
+    const list = out.subarray(0, found);
+    return sort === "relevance" && marks ? byWeight(list, weight) : list;
+  }
+  function scratch(ix, length) {
+    if (ix.weight?.length === length) return ix.weight.fill(0);
+    ix.weight = new Float32Array(length);
+    return ix.weight;
+  }
+  function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
+    for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
       if (most !== null && pairs.polysemanticity[p] > most) continue;
-      out[found++] = p;
+      if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
+      if (!marks) {
+        weight[p] = 1;
+        continue;
+      }
+      let best = 0;
+      for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+        const w = pairs.words[k];
+        if (w < 0 || marks[w] === 0) continue;
+        const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+        if (c > best) best = c;
+      }
+      weight[p] = best;
     }
-    const list = out.subarray(0, found);
-    if (sort === "relevance" && marks) list.sort((a, b) => weight[b] - weight[a] || a - b);
-    return list;
+  }
+  var BUCKETS = 2048;
+  function byWeight(list, weight) {
+    let most = 0;
+    for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
+    const bucket = (p) => BUCKETS - 1 - Math.floor(weight[p] / most * (BUCKETS - 1));
+    const starts = new Uint32Array(BUCKETS + 1);
+    for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
+    for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
+    const sorted = new Uint32Array(list.length);
+    for (let i = 0; i < list.length; i++) sorted[starts[bucket(list[i])]++] = list[i];
+    return sorted;
   }
   function quantile(ix, sort, share) {
     const all2 = order(ix, sort);
@@ -811,7 +833,7 @@
   }
   function wall(items, whatFor, options = {}) {
     if (items.length === 0) return el("p", { class: "quiet" }, "no images");
-    return el("ul", { class: options.small ? "wall small" : "wall" }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
+    return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
   }
   function hits(images2, values, first2, count2) {
     const out = [];
@@ -1170,7 +1192,7 @@
       return svg(
         "g",
         {},
-        item.href ? svg("a", { href: item.href, "aria-label": item.title || item.text }, text) : text,
+        item.href ? svg("a", { href: item.href }, text) : text,
         svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
         svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, format(item.value, digits))
       );
@@ -1355,10 +1377,7 @@
       }
     };
     const make = (i, h) => {
-      const node = row(i);
-      node.setAttribute("role", "listitem");
-      node.setAttribute("aria-setsize", length);
-      node.setAttribute("aria-posinset", i + 1);
+      const node = el("div", { role: "listitem", class: "row", "aria-setsize": length, "aria-posinset": i + 1 }, row(i));
       node.style.position = "absolute";
       node.style.insetInline = "0";
       node.style.top = `${i * h}px`;
@@ -1537,6 +1556,7 @@
     const m = /^(\d+)-(\d+)$/.exec(text || "");
     return m ? [Number(m[1]), Number(m[2])] : null;
   }
+  var ADDRESS = 250;
   async function searchPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const has = (column) => ix.pairs[column].length > 0;
@@ -1581,8 +1601,13 @@
         found.length > most ? `; the first ${most.toLocaleString("en")} are listed` : "",
         found.length === 0 ? ". Try a shorter word, or fewer facets. Words are those that describe pairs, not names of images." : ""
       );
-      setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+      clearTimeout(pending);
+      pending = setTimeout(address2, ADDRESS);
       state.lastSearch = performance.now() - started;
+    };
+    let pending = 0;
+    const address2 = () => {
+      if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
     };
     for (const control of [sort, head, sign]) control.addEventListener("change", run);
     for (const control of [input, norm, purity]) control.addEventListener("input", run);
@@ -1744,7 +1769,7 @@
     const width = narrow ? 370 : 640;
     const left = narrow ? 150 : 232;
     const rowHeight = 22;
-    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 54);
+    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 74);
     const rows = steps.map((s, i) => {
       const y2 = i * rowHeight;
       const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
@@ -1757,7 +1782,7 @@
       return svg(
         "g",
         {},
-        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]), "aria-label": `${s.text}, ${s.words}: ${format(s.value, 3)}` }, text) : text,
+        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
         svg("rect", { x: x0, y: y2 + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
         svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y2 + 4, y2: y2 + rowHeight + 4, class: "join" }),
         svg("text", { x: x1 + 5, y: y2 + 15, class: "value" }, signed(s.value))
@@ -1845,7 +1870,7 @@
     const draw2 = () => {
       node.textContent = isOff(unit) ? "switched off" : "switch off";
       node.setAttribute("aria-pressed", String(isOff(unit)));
-      node.setAttribute("aria-label", `switch ${unit} off`);
+      node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
     };
     draw2();
     return node;
@@ -1893,7 +1918,7 @@
           { "data-unit": u },
           el("a", { class: "unit", href: address(["p", u]) }, u),
           wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
-          button("switch on", () => flip(u), { class: "small", "aria-label": `switch ${u} on` })
+          button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
         ))),
         off2.length > 1 ? button("Switch all on", clear) : null
       ] : null);
@@ -1911,7 +1936,7 @@
     const show2 = (title, r) => figure(
       title,
       { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
-      table(["", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title })
+      table([title.includes("group") ? "group" : "class", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title })
     );
     return [
       a.before ? facts([
@@ -2243,7 +2268,7 @@
           r.effects.map((x) => ({ text: names[x.label] ?? labels[x.label], value: x.value })),
           { caption: ["Change of the class's mean logit", what("logit"), " when the pair is ablated."], columns: ["class", "change of mean logit"], label: `effect of ablating ${name} on classes` }
         ),
-        note("Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), ".")
+        note(r.effects.every((x) => !x.accuracy) ? "The accuracy of these classes stays the same." : ["Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), "."])
       ) : null
     );
   }
@@ -2277,7 +2302,7 @@
           figure(
             "",
             { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
-            wall(r.strongest, `strongest images of ${name}`)
+            wall(r.strongest, `strongest images of ${name}`, { twelve: true })
           )
         ),
         section(
@@ -2294,7 +2319,7 @@
               el("div", {}, wordsLine(p.words.slice(0, 3))),
               el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
             ),
-            wall(p.strongest.slice(0, 8).map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, small: true })
+            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
           rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
         ),
@@ -2486,29 +2511,33 @@
             r.classes.length ? classTable(r, classes2, name) : note("The report was made without class embeddings.")
           )
         ),
-        top ? section(`Why “${classes2[top.class]}”`, { what: "waterfall" }, waterfall(
-          ix,
-          r,
-          `logit-${image}`,
-          `What each pair adds to the logit of “${classes2[top.class]}”: all parts sum to ${format(r.sum, 5)}; the logit is ${format(r.logit, 5)}.`
-        )) : null,
+        el(
+          "div",
+          { class: "columns two" },
+          top ? section(`Why “${classes2[top.class]}”`, { what: "waterfall" }, waterfall(
+            ix,
+            r,
+            `logit-${image}`,
+            `What each pair adds to the logit of “${classes2[top.class]}”: all parts sum to ${format(r.sum, 5)}; the logit is ${format(r.logit, 5)}.`
+          )) : null,
+          r.strongest.length ? section(
+            "Pairs that respond to it most",
+            { what: "score" },
+            el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
+            figure(
+              "",
+              { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
+              el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
+                "li",
+                { "data-unit": unitName(s.pair) },
+                el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
+                el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
+                el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
+              )))
+            )
+          ) : null
+        ),
         live,
-        r.strongest.length ? section(
-          "Pairs that respond to it most",
-          { what: "score" },
-          el("p", { class: "quiet" }, "By the norm on this image, relative to the pair's mean norm."),
-          figure(
-            "",
-            { name: `pairs-${image}`, columns: ["unit", "score", "norm"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.norm]) },
-            el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
-              "li",
-              { "data-unit": unitName(s.pair) },
-              el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value" }, format(s.score, 3))),
-              el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
-              el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
-            )))
-          )
-        ) : null,
         r.nearest.length ? section(
           "Nearest images",
           { what: "cosine" },
@@ -2603,12 +2632,15 @@
     } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
     const result = el("div", {});
     const word = ix.lower.indexOf(q.toLowerCase());
-    if (q && word >= 0) {
+    const { text_count: listed } = state.overview.shards;
+    if (q && word >= 0 && word < (listed ?? ix.words.length)) {
       const per = state.overview.shards.texts;
       const shard = await load(`t/${Math.floor(word / per)}`);
       replace(result, record(ix, shard.texts[word - shard.first]));
     } else if (q && state.live) {
       textAnswer(result, q, (answer3) => record(ix, answer3));
+    } else if (q && word >= 0) {
+      replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
     } else if (q) {
       replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
     } else {
@@ -2688,27 +2720,31 @@
       nodes: [
         form,
         el("div", { class: "columns two compare" }, both.map((x) => section(
-          x.name,
+          el("a", { class: "unit", href: address(["p", x.name]) }, x.name),
           {},
-          el("p", { class: "lead-line" }, el("a", { class: "unit", href: address(["p", x.name]) }, x.name), " ", wordsLine(x.r.words.slice(0, 4))),
+          el("p", { class: "lead-line" }, wordsLine(x.r.words.slice(0, 4))),
           facts([["mean norm", format(x.r.normMean), "norm"], ["description score", format(x.r.spearman, 3), "spearman"], ["polysemanticity", format(x.r.polysemanticity, 3), "polysemanticity"]]),
           figure("", { name: `images-${x.name}`, columns: ["image", "score"], rows: x.r.strongest.map((i) => [state.images.names[i.image], i.value]) }, wall(x.r.strongest, `strongest images of ${x.name}`, { small: true }))
         ))),
-        section("Their words", { what: "words" }, wordTable(a, b)),
-        section(
-          "Their scores",
-          { what: "score" },
-          el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
-          shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
-            x: `score of ${a.name}`,
-            y: `score of ${b.name}`,
-            xs: shared.xs,
-            ys: shared.ys,
-            names: shared.images.map((i) => state.images.names[i]),
-            label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
-            caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
-            onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
-          }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+        el(
+          "div",
+          { class: "columns two" },
+          section("Their words", { what: "words" }, wordTable(a, b)),
+          section(
+            "Their scores",
+            { what: "score" },
+            el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
+            shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
+              x: `score of ${a.name}`,
+              y: `score of ${b.name}`,
+              xs: shared.xs,
+              ys: shared.ys,
+              names: shared.images.map((i) => state.images.names[i]),
+              label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
+              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+              onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
+            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+          )
         )
       ]
     };
@@ -2984,6 +3020,8 @@
       (page.focus?.() || h1).focus({ preventScroll: true });
     }
     state.lastShow = performance.now() - started;
+    state.firstShown ||= performance.now();
+    page.later?.then(() => state.complete ||= performance.now(), (err) => append(main, failure(err)));
     document.dispatchEvent(new CustomEvent("clipnh-shown", { detail: route.path }));
   }
   function markNavigation(kind) {

@@ -89,46 +89,75 @@ function matches(ix, query) {
 // search lists pairs, as {pairs: Uint32Array}. Options: query (words, or a unit's name), sort,
 // heads (Set or null), neurons ([from, to] or null), sign ("+", "-" or ""), norm and purity (the share of
 // pairs, from 0 to 1, that are left out at the low end), image (only of those whose first images include it).
+//
+// It goes over the pairs as they lie in memory and marks those that match, then lists the
+// marked ones in order: reading columns in order of norm would miss the cache at each pair.
 export function search(ix, o) {
   const { neurons } = state.overview.model;
-  const { pairs } = ix;
   const query = (o.query || "").trim().toLowerCase();
   const unit = query ? parseUnit(query) : null;
   const marks = query && !unit ? matches(ix, query) : null;
   const sort = o.sort === "relevance" || !o.sort ? (marks ? "relevance" : "norm") : o.sort;
   const all = order(ix, sort === "relevance" ? "norm" : sort);
-  const least = o.norm > 0 ? quantile(ix, "norm", o.norm) : null;
-  const most = o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null;
+  const weight = scratch(ix, all.length);
+  const heads = unit && unit.head >= 0 ? new Set([unit.head]) : o.heads;
+  let [from, to] = o.neurons || [0, neurons - 1];
+  if (unit && unit.neuron >= 0) [from, to] = [Math.max(from, unit.neuron), Math.min(to, unit.neuron)];
+  to = Math.min(to, neurons - 1);
+  const filters = { sign: o.sign && ix.pairs.sign.length > 0 ? o.sign : "", least: o.norm > 0 ? quantile(ix, "norm", o.norm) : null, most: o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null };
+  for (let h = 0; h * neurons < all.length; h++) {
+    if (heads && !heads.has(h)) continue;
+    mark(ix, weight, marks, h * neurons + from, h * neurons + to, filters);
+  }
   const out = new Uint32Array(all.length);
-  const weight = marks ? new Float32Array(all.length) : null;
   let found = 0;
-  for (let i = 0; i < all.length; i++) {
-    const p = all[i];
-    if (unit) {
-      if (unit.head >= 0 && Math.floor(p / neurons) !== unit.head) continue;
-      if (unit.neuron >= 0 && p % neurons !== unit.neuron) continue;
-    }
-    let mark = 0;
-    if (marks) {
-      for (let k = 0; k < WORDS; k++) {
-        const w = pairs.words[p * WORDS + k];
-        if (w < 0 || marks[w] === 0) continue;
-        const c = Math.abs(pairs.coefficients[p * WORDS + k]) * marks[w];
-        if (c > mark) mark = c;
-      }
-      if (mark === 0) continue;
-      weight[p] = mark;
-    }
-    if (o.heads && !o.heads.has(Math.floor(p / neurons))) continue;
-    if (o.neurons && (p % neurons < o.neurons[0] || p % neurons > o.neurons[1])) continue;
-    if (o.sign && pairs.sign.length > 0 && (pairs.sign[p] > 0 ? "+" : "-") !== o.sign) continue;
+  for (let i = 0; i < all.length; i++) if (weight[all[i]] > 0) out[found++] = all[i];
+  const list = out.subarray(0, found);
+  return sort === "relevance" && marks ? byWeight(list, weight) : list;
+}
+
+// scratch is a column of zeros, the same at each call.
+function scratch(ix, length) {
+  if (ix.weight?.length === length) return ix.weight.fill(0);
+  ix.weight = new Float32Array(length);
+  return ix.weight;
+}
+
+// mark gives pairs from first to last a weight if they match: how much of a word that matches they have, or 1.
+function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
+  for (let p = first; p <= last; p++) {
     if (least !== null && pairs.norm[p] < least) continue;
     if (most !== null && pairs.polysemanticity[p] > most) continue;
-    out[found++] = p;
+    if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
+    if (!marks) {
+      weight[p] = 1;
+      continue;
+    }
+    let best = 0;
+    for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+      const w = pairs.words[k];
+      if (w < 0 || marks[w] === 0) continue;
+      const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+      if (c > best) best = c;
+    }
+    weight[p] = best;
   }
-  const list = out.subarray(0, found);
-  if (sort === "relevance" && marks) list.sort((a, b) => weight[b] - weight[a] || a - b);
-  return list;
+}
+
+const BUCKETS = 2048;
+
+// byWeight orders pairs by descending weight in steps of 1/2048 of the largest, and keeps
+// their order within a step. Comparing all of them takes longer than a keystroke may.
+function byWeight(list, weight) {
+  let most = 0;
+  for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
+  const bucket = (p) => BUCKETS - 1 - Math.floor((weight[p] / most) * (BUCKETS - 1));
+  const starts = new Uint32Array(BUCKETS + 1);
+  for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
+  for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
+  const sorted = new Uint32Array(list.length);
+  for (let i = 0; i < list.length; i++) sorted[starts[bucket(list[i])]++] = list[i];
+  return sorted;
 }
 
 function quantile(ix, sort, share) {

@@ -1,6 +1,6 @@
 // The program of the pages: loads the overview, shows the page of the address.
 
-import { el, replace } from "./dom.mjs";
+import { el, replace, append } from "./dom.mjs";
 import { parse, address, go } from "./router.mjs";
 import * as theme from "./theme.mjs";
 import * as keys from "./keys.mjs";
@@ -64,6 +64,8 @@ async function show(first) {
     (page.focus?.() || h1).focus({ preventScroll: true });
   }
   state.lastShow = performance.now() - started;
+  state.firstShown ||= performance.now();
+  page.later?.then(() => (state.complete ||= performance.now()), (err) => append(main, failure(err)));
   document.dispatchEvent(new CustomEvent("clipnh-shown", { detail: route.path }));
 }
 

@@ -15,7 +15,11 @@ export async function start() {
   if (state.overview.format !== 1) {
     throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
   }
-  const { thumbs } = state.overview;
+  const o = state.overview;
+  for (const key of ["ablation", "lists", "inputs", "parts"]) o[key] ||= [];
+  for (const key of ["classes", "labels", "groups"]) o.data[key] ||= [];
+  o.histograms ||= {};
+  const { thumbs } = o;
   state.places = new Map();
   if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
 }

@@ -57,7 +57,7 @@ export function thumb(image, options = {}) {
 // wall is a row of thumbnails that wraps. items: [{image, value, mark, map}].
 export function wall(items, whatFor, options = {}) {
   if (items.length === 0) return el("p", { class: "quiet" }, "no images");
-  return el("ul", { class: options.small ? "wall small" : "wall" }, items.map((item, i) =>
+  return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) =>
     el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
 }
 

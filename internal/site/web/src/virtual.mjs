@@ -31,10 +31,7 @@ export function virtualList(row, height, label) {
     }
   };
   const make = (i, h) => {
-    const node = row(i);
-    node.setAttribute("role", "listitem");
-    node.setAttribute("aria-setsize", length);
-    node.setAttribute("aria-posinset", i + 1);
+    const node = el("div", { role: "listitem", class: "row", "aria-setsize": length, "aria-posinset": i + 1 }, row(i));
     node.style.position = "absolute";
     node.style.insetInline = "0";
     node.style.top = `${i * h}px`;

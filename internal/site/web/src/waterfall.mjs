@@ -30,14 +30,14 @@ export function waterfall(ix, r, name, caption) {
   const width = narrow ? 370 : 640;
   const left = narrow ? 150 : 232;
   const rowHeight = 22;
-  const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 54);
+  const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 74);
   const rows = steps.map((s, i) => {
     const y = i * rowHeight;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
     const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : null },
       cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
-      s.pair !== undefined ? svg("a", { href: address(["p", s.text]), "aria-label": `${s.text}, ${s.words}: ${format(s.value, 3)}` }, text) : text,
+      s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
       svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + rowHeight + 4, class: "join" }),
       svg("text", { x: x1 + 5, y: y + 15, class: "value" }, signed(s.value)));

@@ -20,7 +20,7 @@ export function offButton(unit) {
   const draw = () => {
     node.textContent = isOff(unit) ? "switched off" : "switch off";
     node.setAttribute("aria-pressed", String(isOff(unit)));
-    node.setAttribute("aria-label", `switch ${unit} off`);
+    node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
   };
   draw();
   return node;
@@ -65,7 +65,7 @@ function controls(ix) {
   whileShownLater(box, () => {
     const off = switchedOff();
     replace(holder, off.length ? [el("ul", { class: "list" }, off.map((u) => el("li", { "data-unit": u },
-      el("a", { class: "unit", href: address(["p", u]) }, u), wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)), button("switch on", () => flip(u), { class: "small", "aria-label": `switch ${u} on` })))),
+      el("a", { class: "unit", href: address(["p", u]) }, u), wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)), button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })))),
     off.length > 1 ? button("Switch all on", clear) : null] : null);
     ask();
   });
@@ -82,7 +82,7 @@ function collection(a, classes) {
   const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
   const sorted = (r) => [...r].sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]) || 0);
   const show = (title, r) => figure(title, { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
-    table(["", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title }));
+    table([title.includes("group") ? "group" : "class", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title }));
   return [
     a.before ? facts([
       ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],

@@ -30,11 +30,11 @@ export async function comparePage({ query }) {
     heading: `${a.name} and ${b.name}`,
     nodes: [
       form,
-      el("div", { class: "columns two compare" }, both.map((x) => section(x.name, {},
-        el("p", { class: "lead-line" }, el("a", { class: "unit", href: address(["p", x.name]) }, x.name), " ", wordsLine(x.r.words.slice(0, 4))),
+      el("div", { class: "columns two compare" }, both.map((x) => section(el("a", { class: "unit", href: address(["p", x.name]) }, x.name), {},
+        el("p", { class: "lead-line" }, wordsLine(x.r.words.slice(0, 4))),
         facts([["mean norm", format(x.r.normMean), "norm"], ["description score", format(x.r.spearman, 3), "spearman"], ["polysemanticity", format(x.r.polysemanticity, 3), "polysemanticity"]]),
         figure("", { name: `images-${x.name}`, columns: ["image", "score"], rows: x.r.strongest.map((i) => [state.images.names[i.image], i.value]) }, wall(x.r.strongest, `strongest images of ${x.name}`, { small: true }))))),
-      section("Their words", { what: "words" }, wordTable(a, b)),
+      el("div", { class: "columns two" }, section("Their words", { what: "words" }, wordTable(a, b)),
       section("Their scores", { what: "score" },
         el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
         shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
@@ -42,7 +42,7 @@ export async function comparePage({ query }) {
           label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
           caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
           onPick: (i) => go(address(["i", state.images.names[shared.images[i]]])),
-        }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)),
+        }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`))),
     ],
   };
 }

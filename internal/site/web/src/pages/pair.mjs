@@ -156,6 +156,6 @@ function classes(r, name) {
     r.effects.length ? section("Without this pair", { what: "ablation" },
       bars(`effect-${name}`, r.effects.map((x) => ({ text: names[x.label] ?? labels[x.label], value: x.value })),
         { caption: ["Change of the class's mean logit", what("logit"), " when the pair is ablated."], columns: ["class", "change of mean logit"], label: `effect of ablating ${name} on classes` }),
-      note("Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), ".")) : null);
+      note(r.effects.every((x) => !x.accuracy) ? "The accuracy of these classes stays the same." : ["Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), "."])) : null);
 }
 

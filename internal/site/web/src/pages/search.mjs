@@ -3,7 +3,7 @@
 import { el, replace } from "../dom.mjs";
 import { state, images, headName, unitName } from "../state.mjs";
 import { index, search, SORTS, wordsOf, imagesOf } from "../index.mjs";
-import { setQuery } from "../router.mjs";
+import { setQuery, parse } from "../router.mjs";
 import { numbersOf, wordsText } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { unitCard } from "../cards.mjs";
@@ -27,6 +27,8 @@ function parseRange(text) {
   const m = /^(\d+)-(\d+)$/.exec(text || "");
   return m ? [Number(m[1]), Number(m[2])] : null;
 }
+
+const ADDRESS = 250; // milliseconds after the last keystroke until the address follows
 
 export async function searchPage({ query }) {
   const [ix] = await Promise.all([index(), images()]);
@@ -71,8 +73,14 @@ export async function searchPage({ query }) {
     replace(status, `${found.length.toLocaleString("en")} of ${(heads * state.overview.model.neurons).toLocaleString("en")} pairs`,
       found.length > most ? `; the first ${most.toLocaleString("en")} are listed` : "",
       found.length === 0 ? ". Try a shorter word, or fewer facets. Words are those that describe pairs, not names of images." : "");
-    setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+    clearTimeout(pending);
+    pending = setTimeout(address, ADDRESS);
     state.lastSearch = performance.now() - started;
+  };
+  // Browsers refuse addresses that change at every keystroke.
+  let pending = 0;
+  const address = () => {
+    if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
   };
   for (const control of [sort, head, sign]) control.addEventListener("change", run);
   for (const control of [input, norm, purity]) control.addEventListener("input", run);

@@ -24,12 +24,15 @@ export async function textPage({ query }) {
   } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
   const result = el("div", {});
   const word = ix.lower.indexOf(q.toLowerCase());
-  if (q && word >= 0) {
+  const { text_count: listed } = state.overview.shards;
+  if (q && word >= 0 && word < (listed ?? ix.words.length)) {
     const per = state.overview.shards.texts;
     const shard = await load(`t/${Math.floor(word / per)}`);
     replace(result, record(ix, shard.texts[word - shard.first]));
   } else if (q && state.live) {
     textAnswer(result, q, (answer) => record(ix, answer));
+  } else if (q && word >= 0) {
+    replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
   } else if (q) {
     replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
   } else {
