@@ -142,7 +142,7 @@ func (o *exploreOptions) validate() error {
 		}
 	}
 	return o.given.refuseIn(
-		rule{o.live.ModelPath == "", "without --model", []string{"vocab", "templates", "use-templates"}},
+		rule{o.live.Vocab == "", "without --vocab", []string{"templates", "use-templates"}},
 		rule{o.live.Data.Path == "", "without --data-path", []string{"dataset"}},
 		rule{o.onlySay, "with --check", []string{"listen", "token", "open"}})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
@@ -128,7 +129,7 @@ type Paths struct {
 	Force                       bool // inputs that are others than the report's are used, with a warning
 }
 
-// Inputs completes options by what the report knows: where inputs are, if they are still
+// Inputs completes options by what the report knows: where inputs are, unless o says it, if they are still
 // those that it was made from, groups and years of images, and norms of pairs.
 func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args ...any)) (live.Options, error) {
 	m := r.overview.Model
@@ -138,6 +139,13 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		o.GroupNames = r.overview.Data.Groups
 	}
 	o.Why, o.Given = map[live.Input]string{}, orEmpty(o.Given)
+	// Whether the model and the images are still the same is checked when they are opened.
+	if made, ok := r.input(report.InputModel); ok && o.ModelPath == "" {
+		o.ModelPath = made.Path
+	}
+	if made, ok := r.input(report.InputImages); ok && o.Data.Path == "" {
+		o.Data = dataset.Options{Kind: made.Dataset, Path: made.Path}
+	}
 	for _, in := range []struct {
 		of    live.Input
 		kind  string
@@ -150,11 +158,10 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		{live.Classes, artefact.KindEmbeddings, p.Classes, &o.ClassesPath, len(r.overview.Data.Classes) > 0},
 	} {
 		*in.path, o.Given[in.of] = in.given, in.given != ""
-		at := slices.IndexFunc(r.mark.Inputs, func(i report.Input) bool { return in.made && i.Kind == in.kind })
-		if at < 0 {
+		made, ok := r.input(in.kind)
+		if !ok || !in.made {
 			continue
 		}
-		made := r.mark.Inputs[at]
 		if in.given == "" {
 			*in.path = made.Path
 		}
@@ -170,6 +177,15 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		}
 	}
 	return o, nil
+}
+
+// input is the first of a kind that the report was made from.
+func (r *Report) input(kind string) (report.Input, bool) {
+	i := slices.IndexFunc(r.mark.Inputs, func(i report.Input) bool { return i.Kind == kind })
+	if i < 0 {
+		return report.Input{}, false
+	}
+	return r.mark.Inputs[i], true
 }
 
 func orEmpty(given map[live.Input]bool) map[live.Input]bool {

@@ -155,6 +155,8 @@ type Input struct {
 	Path    string `json:"path"` // as it was given
 	SHA256  string `json:"sha256"`
 	Command string `json:"command"` // that makes such a file; empty if not known
+
+	Dataset string `json:"dataset,omitempty"` // of images, how they are laid out; their hash is that of names and sizes
 }
 
 // Part is a part of a report that may be lacking.

@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -136,7 +137,9 @@ func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 			return nil, err
 		}
 		l.because(step.of, err.Error())
-		say.Warn("%s: not used: %v", step.of, err)
+		if !errors.Is(err, ErrOff) {
+			say.Warn("%s: not used: %v", step.of, err)
+		}
 	}
 	return l, nil
 }

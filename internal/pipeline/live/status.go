@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
 // reason is why an input is not there; empty if it is.
@@ -85,11 +86,26 @@ func (l *Live) Status() Status {
 		return s
 	}
 	s.Images, s.MaxOff = len(l.ledger.Names), l.ledger.MaxOff()
-	if err := l.ledger.Unjudged(); err != nil && s.Toggle.On {
+	if err := l.unjudged(); err != nil && s.Toggle.On {
 		s.Toggle = Ability{Reason: err.Error()}
 	}
 	if names, _ := l.ledger.Classes(); names != nil {
 		s.Classes = names
 	}
 	return s
+}
+
+// unjudged is why no accuracies can be told; nil where they can. The scores must have been
+// read.
+func (l *Live) unjudged() error {
+	err := l.ledger.Unjudged()
+	if err == nil {
+		return nil
+	}
+	for _, of := range []Input{Classes, Images} {
+		if why := l.reason(of); why != "" {
+			return fmt.Errorf("accuracy needs labels and classes: %s", why)
+		}
+	}
+	return err
 }

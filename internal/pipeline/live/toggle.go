@@ -45,7 +45,7 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 		t.Off = append(t.Off, shape.Name(u))
 	}
 	t.Edit = l.editLine(shape, off, z)
-	if why := l.ledger.Unjudged(); why != nil {
+	if why := l.unjudged(); why != nil {
 		t.Reason = why.Error()
 	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
 		return nil, err

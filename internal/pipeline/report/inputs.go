@@ -279,6 +279,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	if in.labels != nil && in.classes != nil && in.classes.Texts != len(in.labelNames) {
 		return fmt.Errorf("%s: embeddings of %d classes, but %s has %d", in.ClassesPath, in.classes.Texts, in.Data.Path, len(in.labelNames))
 	}
+	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
 	from := in.from.Images
 	if from == nil {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
@@ -36,7 +37,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if c, ov := m.Config, in.scores.OV; c.Neurons() != ov.Neurons || c.Heads() != ov.Heads || c.OutDim != ov.OutDim {
 		return fmt.Errorf("%s: %d heads, %d neurons and %d dimensions, want those of %s, %d, %d and %d", in.Model, c.Heads(), c.Neurons(), c.OutDim, in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
 	}
-	in.files = append(in.files, report.Input{Kind: "model", Path: in.Model, SHA256: m.Hash})
+	in.files = append(in.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(in.Model), SHA256: m.Hash})
 	return nil
 }
 

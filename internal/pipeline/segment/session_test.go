@@ -66,6 +66,18 @@ func TestSession(t *testing.T) {
 			t.Errorf("%d x %d, shares %v, want %v", got.Width, got.Height, got.Shares, r.Shares[0].Classes)
 		}
 	}
+	o.Setup.Sink, o.SaveDir = false, t.TempDir()
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); err != nil {
+		t.Fatal(err)
+	}
+	bare, err := os.ReadFile(filepath.Join(o.SaveDir, "slide.png"))
+	if err != nil || bytes.Equal(bare, want) {
+		t.Fatalf("the last location makes no difference (%v)", err)
+	}
+	var png bytes.Buffer
+	if got, err := s.Label(t.Context(), file, o.Setup.Classes, texts, false); err != nil || got.WritePNG(&png) != nil || !bytes.Equal(png.Bytes(), bare) {
+		t.Errorf("without a sink, other labels than those of a run (%v)", err)
+	}
 	if _, err := s.Label(t.Context(), file, other[:1], texts, true); !errors.Is(err, errOneClass) {
 		t.Errorf("one class: %v", err)
 	}
