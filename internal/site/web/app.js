@@ -464,15 +464,15 @@
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
     waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With the rest of the pairs and the constant they sum exactly to the logit."],
-    places: ["map of places", "The logit split by place of the image. Red places speak for the class, blue ones against it."],
+    places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
     activation: ["activation", "How strongly the neuron responds at each place of the image."],
     attention: ["attention", "How much the head looks at each place of the image."],
     product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
-    direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, -1 the opposite."],
+    direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, −1 the opposite."],
     score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
-    cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, -1 opposite."],
+    cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
     adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
-    sink: ["attention to the mean token", "Besides the places, each head may look at the average of the whole image. This is how much it does."],
+    sink: ["attention to the mean token", "A head may look not only at places but also at the average of the whole image. This is how much it does."],
     effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
   };
   function what(key2) {
@@ -1778,7 +1778,7 @@
       const text = svg(
         "text",
         { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
-        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34),
+        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34),
         svg("title", {}, `${s.text} ${s.words}`)
       );
       return svg(
