@@ -29,11 +29,17 @@ fi
 
 demo=${DEMO:-clipnh-demo}
 [ -f "$demo/caches/codes.npz" ] || ./bin/clipnh demo --dir "$demo" >/dev/null
-if [ ! -f "$demo/report/report.json" ] || [ "$demo/report/report.json" -ot bin/clipnh ]; then
-	(cd "$demo" && "$OLDPWD/bin/clipnh" report --quiet --scores caches/val --pcs-path caches/pc0.npy \
-		--decomposition-save-path caches/codes.npz --text-descs-list-path words.txt --text-descs-embeddings-path caches/words.npy \
-		--imagenet-zeroshot-path caches/classes.npy --data-path imagenet --dataset imagenet_val --title "The example" --out report >/dev/null)
-fi
+# A report with every part, in a folder of its own: the example's may lack some.
+(
+	cd "$demo"
+	clipnh=$OLDPWD/bin/clipnh
+	[ -f caches/word_scores.npy ] || "$clipnh" score --quiet --scores caches/val --pcs-path caches/pc0.npy --text-descs-list-path words.txt \
+		--text-descs-embeddings-path caches/words.npy --decomposition-save-path caches/codes.npz --list 0 --save-path caches/word_scores.npy >/dev/null
+	"$clipnh" report --quiet --scores caches/val --pcs-path caches/pc0.npy --decomposition-save-path caches/codes.npz \
+		--text-descs-list-path words.txt --text-descs-embeddings-path caches/words.npy --word-scores-path caches/word_scores.npy \
+		--imagenet-zeroshot-path caches/classes.npy --data-path imagenet --dataset imagenet_val --model tiny-clip.pt \
+		--groups-csv imagenet/attributes.csv --group-column colour --with caches/test --title "The example" --out report-full >/dev/null
+)
 
 mkdir -p "${SCREENSHOTS:=bin/screenshots}"
 export CLIPNH_CHROMIUM=$chromium CLIPNH_AXE=$PWD/$axe/node_modules/axe-core/axe.min.js CLIPNH_BIN=$PWD/bin/clipnh

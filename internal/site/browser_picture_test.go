@@ -9,6 +9,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"maps"
 	"os"
 	"slices"
 	"testing"
@@ -27,8 +28,8 @@ func TestPicture(t *testing.T) {
 		t.Skip("CLIPNH_PICTURE names no file; scripts/screenshot.sh does")
 	}
 	b := newBrowser(t, "")
-	b.screen(1280, "light")
-	b.do(chromedp.EmulateViewport(1280, 1000))
+	b.screen(1400, "light")
+	b.do(chromedp.EmulateViewport(1400, 1120))
 	b.open(demoReport(t), "p/h3n149")
 	b.until("document.querySelector('.chart canvas')")
 	shot, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
@@ -51,21 +52,31 @@ func TestPicture(t *testing.T) {
 	}
 }
 
-// adaptivePalette has the means of boxes of colours, which are halved where they are
-// longest: the median cut.
+// exactColours are the colours of surfaces and texts, which stay as they are.
+const exactColours = 32
+
+// adaptivePalette has the most frequent colours, and of the others the means of boxes that
+// are halved where they are longest: the median cut.
 func adaptivePalette(m image.Image, colours int) color.Palette {
-	seen := map[color.RGBA]bool{}
-	var all []color.RGBA
+	count := map[color.RGBA]int{}
 	for y := m.Bounds().Min.Y; y < m.Bounds().Max.Y; y++ {
 		for x := m.Bounds().Min.X; x < m.Bounds().Max.X; x++ {
-			if c := color.RGBAModel.Convert(m.At(x, y)).(color.RGBA); !seen[c] {
-				seen[c] = true
-				all = append(all, c)
-			}
+			count[color.RGBAModel.Convert(m.At(x, y)).(color.RGBA)]++
 		}
 	}
-	boxes := [][]color.RGBA{all}
-	for len(boxes) < colours {
+	all := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int {
+		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(a.R, b.R), cmp.Compare(a.G, b.G), cmp.Compare(a.B, b.B))
+	})
+	var p color.Palette
+	exact := min(exactColours, len(all))
+	for _, c := range all[:exact] {
+		p = append(p, c)
+	}
+	if len(all) == exact {
+		return p
+	}
+	boxes := [][]color.RGBA{all[exact:]}
+	for len(boxes) < colours-exact {
 		longest, at, channel := 0, 0, 0
 		for i, box := range boxes {
 			for c := range 3 {
@@ -82,12 +93,11 @@ func adaptivePalette(m image.Image, colours int) color.Palette {
 			break
 		}
 		box := boxes[at]
-		slices.SortFunc(box, func(a, b color.RGBA) int { return cmp.Compare(part(a, channel), part(b, channel)) })
+		slices.SortStableFunc(box, func(a, b color.RGBA) int { return cmp.Compare(part(a, channel), part(b, channel)) })
 		half := len(box) / 2
 		boxes[at] = box[:half]
 		boxes = append(boxes, box[half:])
 	}
-	var p color.Palette
 	for _, box := range boxes {
 		var sum [3]int
 		for _, v := range box {

@@ -208,10 +208,10 @@ func clipnh[T any](t *testing.T, arguments ...string) T {
 	return v
 }
 
-// demoReport is the address of the example's report.
+// demoReport is the address of the example's report, with every part.
 func demoReport(t *testing.T) string {
 	t.Helper()
-	path, err := filepath.Abs(filepath.Join(environment(t, "CLIPNH_DEMO"), "report", IndexName))
+	path, err := filepath.Abs(filepath.Join(environment(t, "CLIPNH_DEMO"), "report-full", IndexName))
 	if err != nil {
 		t.Fatal(err)
 	}

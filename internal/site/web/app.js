@@ -273,9 +273,10 @@
     return group >= 0 ? state.overview.data.groups[group] ?? "" : "";
   }
   var shape = () => state.overview.model;
-  function unitName(pair) {
-    const { neurons } = shape();
-    return headName(Math.floor(pair / neurons)) + neuronName(pair % neurons).replace(/^l\d+/, "");
+  var unitName = (pair) => pairName(pair, shape());
+  function pairName(pair, { neurons, first_layer: first2, layer_heads: perLayer }) {
+    const head = Math.floor(pair / neurons);
+    return `${perLayer ? `l${first2 + Math.floor(head / perLayer)}h${head % perLayer}` : `h${head}`}n${pair % neurons}`;
   }
   function headName(head) {
     const { first_layer: first2, layer_heads: perLayer } = shape();
@@ -1839,7 +1840,9 @@
     square.append(canvas);
     const problem = el("div", {});
     draw(canvas, a.png).catch((err) => problem.append(failure(err)));
-    return [
+    return el(
+      "div",
+      { class: "columns two" },
       el("div", { class: "image-box" }, square, problem),
       figure(
         "Share of the pixels that each class has.",
@@ -1849,7 +1852,7 @@
           { n: percent(c.share) }
         ]), { label: "shares of pixels" })
       )
-    ];
+    );
   }
   async function draw(canvas, base64) {
     const bitmap = await createImageBitmap(new Blob([bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
@@ -1934,11 +1937,11 @@
   function collection(a, classes2) {
     const { groups: groups2 } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-    const sorted = (r) => [...r].sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]) || 0);
+    const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
-      title,
-      { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
-      table([title.includes("group") ? "group" : "class", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title })
+      `Accuracy by ${title}, where it changes most.`,
+      { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+      changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
     );
     return [
       a.before ? facts([
@@ -1946,8 +1949,8 @@
         ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
         a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
       ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
-      a.before?.by_class ? show2("accuracy by class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("accuracy by group", rows(groups2, a.before.by_group, a.after.by_group)) : null,
+      a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
+      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null,
       editLine(a.edit)
     ];
   }
@@ -2005,7 +2008,9 @@
   function explained(ix, name, a) {
     const top = a.classes[0];
     const map = a.places ? placesMap(a.places) : null;
-    return [
+    return el("div", { class: "columns two" }, el(
+      "div",
+      {},
       figure(
         "",
         { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
@@ -2016,10 +2021,13 @@
           ...c.before !== void 0 ? [{ n: percent(c.before) }] : []
         ]), { label: "classes" })
       ),
-      map,
+      map
+    ), el(
+      "div",
+      {},
       a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
       editLine(a.edit)
-    ];
+    ));
   }
   function placesMap(places) {
     const most = Math.max(...places.parts.map(Math.abs)) || 1;
@@ -2052,7 +2060,7 @@
       if (e.dataTransfer.files[0]) send(e.dataTransfer.files[0]);
     });
     const holder = el("div", {});
-    box.append(section("An image of yours", { class: "live" }, holder, el("p", {}, offButton(unit))));
+    box.append(section("An image of yours", { class: "live" }, holder));
     need(holder, "drop", () => [zone, result]);
   }
   function answer2(unit, r, a, ix, image) {
@@ -2064,11 +2072,10 @@
       preview.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
     }, () => replace(preview));
     return [
-      preview,
-      a.unit ? [
+      el("div", { class: "columns two" }, preview, el("div", {}, a.unit ? [
         facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
         r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null
-      ] : null,
+      ] : null)),
       a.classes ? explained(ix, "dropped", a) : null
     ];
   }
@@ -2087,7 +2094,7 @@
     return {
       title: `${name}: ${words2}`,
       unit: name,
-      heading: [el("span", { class: "unit-name" }, name), pinButton(name), compareButton(name)],
+      heading: [el("span", { class: "unit-name" }, name), pinButton(name), compareButton(name), state.live ? offButton(name) : null],
       lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
       nodes: [
         facts([
@@ -2127,10 +2134,10 @@
               x: "score",
               caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
               marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
-            }) : note("not known"),
-            drop
+            }) : note("not known")
           )
         ),
+        drop,
         el(
           "div",
           { class: "columns two" },
@@ -2811,6 +2818,7 @@
       };
     }
     const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
+    const there = (pair) => pair < 0 ? "" : pairName(pair, moved.there_names);
     const list = (heading, text, items) => section(
       `${heading} (${items.length.toLocaleString("en")})`,
       {},
@@ -2819,24 +2827,46 @@
         "",
         {
           name: heading.toLowerCase(),
-          columns: ["here", "there", "similarity", "norm here", "norm there"],
-          rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), s.there < 0 ? "" : s.there, s.similarity, s.norm_here, s.norm_there])
+          columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+          rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there])
         },
-        el("div", { class: "cards" }, items.slice(0, 60).map((s) => s.here < 0 ? el("article", { class: "card" }, el("div", { class: "card-head" }, `number ${s.there} of the other`, el("span", { class: "card-values" }, el("span", {}, "norm there ", s.norm_there.toPrecision(3))))) : unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), [["similarity", s.similarity], ["norm", s.norm_here], ["there", s.norm_there]]))),
+        el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
         items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null
       )
     );
     return {
-      title: `Compared with ${moved.other}`,
-      heading: `Compared with ${moved.other}`,
+      title: `Compared with ${moved.there}`,
+      heading: `Compared with ${moved.there}`,
       nodes: [
         el("p", { class: "lead-line" }, BY[moved.by] || ""),
-        facts([["this report", state.overview.title], ["the other", moved.other], ["images in both", moved.shared.toLocaleString("en")]]),
-        list("Moved", "Pairs that do something else there, the least similar first.", moved.moved),
-        list("Appeared", "Pairs of this report without a counterpart there.", moved.appeared),
-        list("Died", "Pairs of the other report without a counterpart here.", moved.died)
+        facts([
+          ["here", moved.here],
+          ["there", moved.there],
+          ["images in both", moved.shared.toLocaleString("en")],
+          ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
+          ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`]
+        ]),
+        note(
+          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+          "The shift is that of the mean score, in standard deviations here."
+        ),
+        list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+        list("Appeared", "Pairs that are alive there only.", moved.appeared),
+        list("Died", "Pairs that are alive here only.", moved.died)
       ]
     };
+  }
+  function card(ix, s, there) {
+    const values = [["similarity", s.similarity]];
+    if (s.shift) values.push(["shift", signed(s.shift)]);
+    values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+    if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
+    return el("article", { class: "card" }, el(
+      "div",
+      { class: "card-head" },
+      el("span", { class: "unit" }, there),
+      el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))
+    ));
   }
 
   // web/src/pages/list.mjs

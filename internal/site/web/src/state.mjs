@@ -60,9 +60,12 @@ export function imageGroup(image) {
 const shape = () => state.overview.model;
 
 // unitName is the name of pair h*C+n.
-export function unitName(pair) {
-  const { neurons } = shape();
-  return headName(Math.floor(pair / neurons)) + neuronName(pair % neurons).replace(/^l\d+/, "");
+export const unitName = (pair) => pairName(pair, shape());
+
+// pairName is that of a pair of another model.
+export function pairName(pair, { neurons, first_layer: first, layer_heads: perLayer }) {
+  const head = Math.floor(pair / neurons);
+  return `${perLayer ? `l${first + Math.floor(head / perLayer)}h${head % perLayer}` : `h${head}`}n${pair % neurons}`;
 }
 
 export function headName(head) {

@@ -6,7 +6,6 @@ import { histogram } from "../charts.mjs";
 import { index } from "../index.mjs";
 import { post, need, waiting } from "./api.mjs";
 import { explained } from "./image.mjs";
-import { offButton } from "./toggle.mjs";
 
 export function dropBox(box, unit, r) {
   const result = el("div", { "aria-live": "polite" });
@@ -25,7 +24,7 @@ export function dropBox(box, unit, r) {
     if (e.dataTransfer.files[0]) send(e.dataTransfer.files[0]);
   });
   const holder = el("div", {});
-  box.append(section("An image of yours", { class: "live" }, holder, el("p", {}, offButton(unit))));
+  box.append(section("An image of yours", { class: "live" }, holder));
   need(holder, "drop", () => [zone, result]);
 }
 
@@ -38,9 +37,8 @@ function answer(unit, r, a, ix, image) {
     preview.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
   }, () => replace(preview)); // a format that the browser cannot show, but the explorer can
   return [
-    preview,
-    a.unit ? [facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
-      r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null] : null,
+    el("div", { class: "columns two" }, preview, el("div", {}, a.unit ? [facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
+      r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null] : null)),
     a.classes ? explained(ix, "dropped", a) : null,
   ];
 }

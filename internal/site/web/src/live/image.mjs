@@ -49,14 +49,12 @@ export function liveImage(box, image, r, ix) {
 export function explained(ix, name, a) {
   const top = a.classes[0];
   const map = a.places ? placesMap(a.places) : null;
-  return [
+  return el("div", { class: "columns two" }, el("div", {},
     figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
       table(["class", "logit", "probability", ...(a.classes[0]?.before !== undefined ? ["before"] : [])], a.classes.slice(0, 10).map((c) => [c.class, { n: format(c.logit) }, { n: percent(c.probability) },
         ...(c.before !== undefined ? [{ n: percent(c.before) }] : [])]), { label: "classes" })),
-    map,
-    a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
-    editLine(a.edit),
-  ];
+    map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
+    editLine(a.edit)));
 }
 
 function placesMap(places) {

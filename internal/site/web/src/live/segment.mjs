@@ -14,10 +14,10 @@ export function segmentation(a, square) {
   square.append(canvas);
   const problem = el("div", {});
   draw(canvas, a.png).catch((err) => problem.append(failure(err)));
-  return [el("div", { class: "image-box" }, square, problem),
+  return el("div", { class: "columns two" }, el("div", { class: "image-box" }, square, problem),
     figure("Share of the pixels that each class has.", { name: "segmentation", columns: ["class", "share"], rows: a.classes.map((c) => [c.class, c.share]) },
       table(["class", "share of pixels"], a.classes.map((c) => [
-        el("span", {}, el("i", { class: "swatch", "aria-hidden": "true", style: { background: c.colour } }), c.class), { n: percent(c.share) }]), { label: "shares of pixels" }))];
+        el("span", {}, el("i", { class: "swatch", "aria-hidden": "true", style: { background: c.colour } }), c.class), { n: percent(c.share) }]), { label: "shares of pixels" })));
 }
 
 async function draw(canvas, base64) {

@@ -80,16 +80,16 @@ function whileShownLater(box, draw) {
 function collection(a, classes) {
   const { groups } = state.overview.data;
   const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-  const sorted = (r) => [...r].sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]) || 0);
-  const show = (title, r) => figure(title, { name: title.replaceAll(" ", "-"), columns: ["name", "before", "after", "change"], rows: r },
-    table([title.includes("group") ? "group" : "class", "before", "after", "change, points"], sorted(r).slice(0, 15).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: title }));
+  const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+  const show = (title, r) => figure(`Accuracy by ${title}, where it changes most.`, { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+    changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` }));
   return [
     a.before ? facts([
       ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
       a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null,
     ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
-    a.before?.by_class ? show("accuracy by class", rows(classes, a.before.by_class, a.after.by_class)) : null,
-    a.before?.by_group?.length ? show("accuracy by group", rows(groups, a.before.by_group, a.after.by_group)) : null,
+    a.before?.by_class ? show("class", rows(classes, a.before.by_class, a.after.by_class)) : null,
+    a.before?.by_group?.length ? show("group", rows(groups, a.before.by_group, a.after.by_group)) : null,
     editLine(a.edit),
   ];
 }

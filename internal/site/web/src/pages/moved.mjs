@@ -1,11 +1,10 @@
 // Two models or collections: which pairs moved, appeared, died.
 
 import { el } from "../dom.mjs";
-import { state, part, images } from "../state.mjs";
+import { part, images, unitName, pairName } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, note, facts, figure, count } from "../parts.mjs";
-import { unitName } from "../state.mjs";
+import { section, note, facts, figure, count, format, signed } from "../parts.mjs";
 import { unitCard } from "../cards.mjs";
 
 const BY = {
@@ -22,23 +21,37 @@ export async function movedPage() {
     };
   }
   const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
+  const there = (pair) => (pair < 0 ? "" : pairName(pair, moved.there_names));
   const list = (heading, text, items) => section(`${heading} (${items.length.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
     items.length === 0 ? note("None.") : figure("", {
-      name: heading.toLowerCase(), columns: ["here", "there", "similarity", "norm here", "norm there"],
-      rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), s.there < 0 ? "" : s.there, s.similarity, s.norm_here, s.norm_there]),
-    }, el("div", { class: "cards" }, items.slice(0, 60).map((s) => (s.here < 0
-      ? el("article", { class: "card" }, el("div", { class: "card-head" }, `number ${s.there} of the other`, el("span", { class: "card-values" }, el("span", {}, "norm there ", s.norm_there.toPrecision(3)))))
-      : unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), [["similarity", s.similarity], ["norm", s.norm_here], ["there", s.norm_there]])))),
+      name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+      rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there]),
+    }, el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
     items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null));
   return {
-    title: `Compared with ${moved.other}`,
-    heading: `Compared with ${moved.other}`,
+    title: `Compared with ${moved.there}`,
+    heading: `Compared with ${moved.there}`,
     nodes: [
       el("p", { class: "lead-line" }, BY[moved.by] || ""),
-      facts([["this report", state.overview.title], ["the other", moved.other], ["images in both", moved.shared.toLocaleString("en")]]),
-      list("Moved", "Pairs that do something else there, the least similar first.", moved.moved),
-      list("Appeared", "Pairs of this report without a counterpart there.", moved.appeared),
-      list("Died", "Pairs of the other report without a counterpart here.", moved.died),
+      facts([
+        ["here", moved.here], ["there", moved.there], ["images in both", moved.shared.toLocaleString("en")],
+        ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
+        ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`],
+      ]),
+      note("A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+        "The shift is that of the mean score, in standard deviations here."),
+      list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+      list("Appeared", "Pairs that are alive there only.", moved.appeared),
+      list("Died", "Pairs that are alive here only.", moved.died),
     ],
   };
+}
+
+function card(ix, s, there) {
+  const values = [["similarity", s.similarity]];
+  if (s.shift) values.push(["shift", signed(s.shift)]);
+  values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+  if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
+  return el("article", { class: "card" }, el("div", { class: "card-head" }, el("span", { class: "unit" }, there),
+    el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))));
 }

@@ -14,6 +14,7 @@ import { legend } from "../colours.mjs";
 import { pinButton } from "../pins.mjs";
 import { compareButton } from "../compare.mjs";
 import { dropBox } from "../live/drop.mjs";
+import { offButton } from "../live/toggle.mjs";
 
 export async function pairPage({ rest }) {
   const unit = parseUnit(rest);
@@ -28,7 +29,7 @@ export async function pairPage({ rest }) {
   return {
     title: `${name}: ${words}`,
     unit: name,
-    heading: [el("span", { class: "unit-name" }, name), pinButton(name), compareButton(name)],
+    heading: [el("span", { class: "unit-name" }, name), pinButton(name), compareButton(name), state.live ? offButton(name) : null],
     lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
     nodes: [
       facts([
@@ -51,7 +52,8 @@ export async function pairPage({ rest }) {
           r.histogram ? histogram(`scores-${name}`, r.histogram, {
             x: "score", caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
             marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : [],
-          }) : note("not known"), drop)),
+          }) : note("not known"))),
+      drop,
       el("div", { class: "columns two" },
         neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
         neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)),
