@@ -150,7 +150,7 @@ func (o *exploreOptions) validate() error {
 // pipeline returns the options of the answers, with the templates read.
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	p := o.live
-	p.Artefacts, p.Threads = g.artefacts(), g.workers()
+	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: p.ModelPath != "", live.Vocab: o.given("vocab"), live.Images: p.Data.Path != ""}
 	if p.Vocab != "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}

@@ -255,12 +255,3 @@ func TestRecent(t *testing.T) {
 		}
 	}
 }
-
-// TestQuoted: lines are for a shell.
-func TestQuoted(t *testing.T) {
-	for word, want := range map[string]string{"a/b-c.pt": "a/b-c.pt", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "ü": "'ü'", "~": "'~'"} {
-		if got := quoted(word); got != want {
-			t.Errorf("%s: %s, want %s", word, got, want)
-		}
-	}
-}

@@ -59,8 +59,19 @@ type Options struct {
 	Weights origin.Origin // that the model must have, as far as they are known
 	Force   bool          // another model is used anyway, with a warning
 
+	Edit func(EditCommand) string // spells the command line; may be nil
+
 	Why   map[Input]string // why an input is not there, in place of that it was not given
 	Given map[Input]bool   // inputs that were asked for: it is an error if they cannot be opened
+}
+
+// EditCommand is what the edit command is to be told so that it makes a model without some
+// pairs.
+type EditCommand struct {
+	Model  string // empty if there is none
+	Scores string // of the means; empty by zero
+	Units  []string
+	By     string // ByMean or ByZero
 }
 
 // How much is kept, and how many requests may wait.
