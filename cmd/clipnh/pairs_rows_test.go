@@ -185,17 +185,17 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "codes.npz"}},
 
-	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
-		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy"},
-		map[string]string{"stride": "pc0.npy"}},
-	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json", "order": "classes.npy classes.txt counts.json", "kind": "line pc0.npy classes.npy"},
+	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
+		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy pairs.npy"},
+		map[string]string{"stride": "pc0.npy", "texts": "pairs.npy", "order": "pairs.npy"}},
+	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json pairs.npy", "order": "classes.npy classes.txt counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"},
 		map[string]string{"texts": "set.yaml", "order": "set.yaml"}},
-	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json", "order": "classes.npy set.yaml counts.json", "kind": "line pc0.npy classes.npy"}, nil},
+	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json pairs.npy", "order": "classes.npy set.yaml counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"}, nil},
 
 	{"collect, resumed", "collect --model {checkpoint}" + dataFlags + " --save-path {scores}", map[string]string{
 		"model": "checkpoint scores", "block": "line scores", "precision": "line scores", "stride": "line scores"}, nil},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"runtime"
 	"slices"
 
 	"github.com/chewxy/hm"
@@ -133,6 +134,9 @@ func (n *network) compile() error {
 	}
 	n.allocate()
 	n.tape = gorgonia.NewTapeMachine(n.graph)
+	// The machine has a finalizer, for graphics cards only, and refers to the network
+	// through its operations. Go never frees a cycle with a finalizer.
+	runtime.SetFinalizer(n.tape, nil)
 	return nil
 }
 

@@ -3,9 +3,11 @@ package clip
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"gorgonia.org/tensor"
 
@@ -112,6 +114,24 @@ func TestNetworkMemory(t *testing.T) {
 }
 
 // TestNetworkRefuses finds that shapes are compared when an operation is declared.
+// A network that is no longer used is freed, with the weights that its operations hold.
+func TestNetworkIsFreed(t *testing.T) {
+	freed := make(chan bool, 1)
+	func() {
+		tower := tower(t, tiny(t), ImageOptions{Threads: 1, Batch: 1})
+		runtime.AddCleanup(tower.lanes[0].front, func(freed chan bool) { freed <- true }, freed)
+	}()
+	for range 10 {
+		runtime.GC()
+		select {
+		case <-freed:
+			return
+		case <-time.After(20 * time.Millisecond): // cleanups have a goroutine of their own
+		}
+	}
+	t.Error("the network is still in memory after ten collections")
+}
+
 func TestNetworkRefuses(t *testing.T) {
 	n := newNetwork()
 	a := n.input("a", newActivation(vectorForm, tensor.Shape{2, 3}, make([]float32, 6)))

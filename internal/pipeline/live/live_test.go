@@ -300,7 +300,7 @@ func TestSegment(t *testing.T) {
 	const image = 20
 	o := segment.Options{
 		Model: asset(demo.Model), Threads: 2, Texts: segment.Texts{Vocab: asset(demo.Vocabulary), Templates: w.templates},
-		Scenes: segment.Scenes{Image: l.paths[l.ledger.Names[image]]},
+		Scenes: segment.Scenes{Paths: []string{l.paths[l.ledger.Names[image]]}},
 		Heat:   segment.Heat{Setup: segmentSetup(), PCsPath: w.pcs, SimBlock: -1, Methods: []heat.Method{heat.ByPairs}},
 		Output: segment.Output{SaveDir: t.TempDir(), Store: &cache.Store{}},
 	}
@@ -318,7 +318,7 @@ func TestSegment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(o.Image)
+	data, err := os.ReadFile(o.Paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
