@@ -44,6 +44,8 @@ var hostileLines = []string{
 	"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/demo_pc0.npy --concepts yellow --dataset cars --sample-stride 100 --data-path {cars} --colours-csv {colours}",
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
+	"report --scores {in}/scores --pcs-path {in}/pc0.npy --decomposition-save-path {in}/codes.npz --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
+	"compare {in}/scores {in}/half",
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",
 	"data check cars {cars}",

@@ -26,6 +26,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/report"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/pipeline/score"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
@@ -34,6 +35,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
+	files "github.com/clipnh/clipnh/internal/report"
 )
 
 const jsonPage = "../../docs/json.md"
@@ -44,6 +46,7 @@ var jsonResults = map[string][]jsonResult{
 	"ablate":          {{"", evaluate.AblateResult{}}},
 	"audit":           {{"", audit.Result{}}},
 	"collect":         {{"", collect.Result{}}},
+	"compare":         {{"", files.Moved{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
@@ -60,6 +63,7 @@ var jsonResults = map[string][]jsonResult{
 	"polysemanticity": {{"", directions.PolysemanticityResult{}}},
 	"reconstruct":     {{"", evaluate.ReconstructResult{}}},
 	"registers":       {{"", collect.RegistersResult{}}},
+	"report":          {{"", report.Result{}}},
 	"retrieve":        {{"", retrieve.Result{}}},
 	"score":           {{"", score.Result{}}},
 	"segment":         {{"", segment.Result{}}},

@@ -139,7 +139,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/pipelinetest": {
