@@ -184,6 +184,7 @@ var allowed = map[string][]string{
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
 	"internal/report":   {},
+	"internal/site":     {},
 	"internal/textlist": {"internal/foreign"},
 
 	// Base.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,6 +47,10 @@ func TestReport(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "yellow\r"))
 	b.until(settled + " && document.querySelectorAll('.virtual .card').length > 3")
 	words := value[[]string](b, "[...document.querySelectorAll('.virtual .card .card-words')].map((c) => c.innerText)")
+	// What a pair is not comes after what it is.
+	if first := strings.Split(words[0], ", "); !slices.ContainsFunc(first, func(w string) bool { return strings.Contains(w, "yellow") && !strings.HasPrefix(w, "not ") }) {
+		t.Errorf("search for yellow found %q first", words[0])
+	}
 	for _, w := range words {
 		if !strings.Contains(w, "yellow") {
 			t.Errorf("search for yellow found %q", w)

@@ -1,3 +1,5 @@
+//go:build browser
+
 package site
 
 import (
@@ -128,7 +130,7 @@ func (f fixture) overview(random *rand.Rand) report.Overview {
 		Thumbs: &report.Thumbs{Size: thumbSize, Columns: thumbColumns, Rows: thumbRows,
 			Sheets: (f.shown() + thumbColumns*thumbRows - 1) / (thumbColumns * thumbRows), Of: report.Indices(thumbs, f.images)},
 		Inputs: []report.Input{{Kind: "scores", Path: "caches/photos", SHA256: fmt.Sprintf("%064x", 9), Command: "clipnh collect --model RN50x16 --dataset images --data-path photos --save-path caches/photos"}},
-		Parts:  []report.Part{{Name: "moved", Need: "a report to compare with"}},
+		Parts:  []report.Part{{Name: "comparison", Need: "{with}"}},
 		Shards: report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: min(report.ShardTexts, f.words)},
 	}
 	for _, share := range []float64{1, 0.2, 0.1, 0.05, 0.02, 0.01} {

@@ -464,15 +464,15 @@
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
     waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With the rest of the pairs and the constant they sum exactly to the logit."],
-    places: ["map of places", "The logit split by place of the image. Red places speak for the class, blue ones against it."],
+    places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
     activation: ["activation", "How strongly the neuron responds at each place of the image."],
     attention: ["attention", "How much the head looks at each place of the image."],
     product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
-    direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, -1 the opposite."],
+    direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, −1 the opposite."],
     score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
-    cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, -1 opposite."],
+    cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
     adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
-    sink: ["attention to the mean token", "Besides the places, each head may look at the average of the whole image. This is how much it does."],
+    sink: ["attention to the mean token", "A head may look not only at places but also at the average of the whole image. This is how much it does."],
     effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
   };
   function what(key2) {
@@ -704,6 +704,7 @@
     ix.weight = new Float32Array(length);
     return ix.weight;
   }
+  var NEGATED = 0.2;
   function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
     for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
@@ -717,7 +718,8 @@
       for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
         const w = pairs.words[k];
         if (w < 0 || marks[w] === 0) continue;
-        const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+        const coefficient = pairs.coefficients[k];
+        const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
         if (c > best) best = c;
       }
       weight[p] = best;
@@ -1776,7 +1778,7 @@
       const text = svg(
         "text",
         { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
-        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34),
+        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34),
         svg("title", {}, `${s.text} ${s.words}`)
       );
       return svg(
@@ -2801,18 +2803,14 @@
     scores: "The architectures differ: each pair is compared with the pair whose scores on the same images correlate most."
   };
   async function movedPage() {
-    let moved;
-    try {
-      moved = await load("moved");
-    } catch {
-      const need2 = part("moved").need;
+    if (!part("comparison").present) {
       return {
         title: "What moved",
         heading: "What moved",
-        nodes: [note("This report was not compared with another one. ", need2 ? `It needs ${flags(need2)}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])]
+        nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")]
       };
     }
-    const [ix] = await Promise.all([index(), images()]);
+    const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
     const list = (heading, text, items) => section(
       `${heading} (${items.length.toLocaleString("en")})`,
       {},

@@ -123,6 +123,8 @@ function scratch(ix, length) {
   return ix.weight;
 }
 
+const NEGATED = 0.2; // of a match in a word that says what the pair is not
+
 // mark gives pairs from first to last a weight if they match: how much of a word that matches they have, or 1.
 function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
   for (let p = first; p <= last; p++) {
@@ -137,7 +139,8 @@ function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
     for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
       const w = pairs.words[k];
       if (w < 0 || marks[w] === 0) continue;
-      const c = Math.abs(pairs.coefficients[k]) * marks[w] + 1e-6;
+      const coefficient = pairs.coefficients[k];
+      const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
       if (c > best) best = c;
     }
     weight[p] = best;

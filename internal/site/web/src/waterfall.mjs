@@ -35,7 +35,7 @@ export function waterfall(ix, r, name, caption) {
     const y = i * rowHeight;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
     const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : null },
-      cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 22 : 34), svg("title", {}, `${s.text} ${s.words}`));
+      cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
       s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),

@@ -4,7 +4,7 @@ import { el } from "../dom.mjs";
 import { state, part, images } from "../state.mjs";
 import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
-import { section, note, facts, figure, count, flags } from "../parts.mjs";
+import { section, note, facts, figure, count } from "../parts.mjs";
 import { unitName } from "../state.mjs";
 import { unitCard } from "../cards.mjs";
 
@@ -15,17 +15,13 @@ const BY = {
 };
 
 export async function movedPage() {
-  let moved;
-  try {
-    moved = await load("moved");
-  } catch {
-    const need = part("moved").need;
+  if (!part("comparison").present) {
     return {
       title: "What moved", heading: "What moved",
-      nodes: [note("This report was not compared with another one. ", need ? `It needs ${flags(need)}.` : ["Build it with ", el("code", {}, "clipnh report --with OTHER"), "."])],
+      nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")],
     };
   }
-  const [ix] = await Promise.all([index(), images()]);
+  const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
   const list = (heading, text, items) => section(`${heading} (${items.length.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
     items.length === 0 ? note("None.") : figure("", {
       name: heading.toLowerCase(), columns: ["here", "there", "similarity", "norm here", "norm there"],
