@@ -193,8 +193,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		answers.Close()
 	}()
 	if opts.onlySay {
-		answers.Load(ctx)
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(answers.Load(ctx), ctx.Err()); err != nil {
 			return err
 		}
 		return printLive(opts.dir, answers.Status(), g)
@@ -224,7 +223,11 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		}
 	}
 	g.printer.Note("press Ctrl-C to stop")
-	loading.Go(func() { answers.Load(reading) })
+	loading.Go(func() {
+		if err := answers.Load(reading); err != nil && reading.Err() == nil {
+			g.printer.Warn("not used: %v", err)
+		}
+	})
 	return server.Serve(ctx, listener)
 }
 

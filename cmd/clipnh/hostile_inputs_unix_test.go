@@ -55,6 +55,7 @@ func TestHostileInputs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	must(t, exitDone, "report", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--imagenet-zeroshot-path", in.at("classes.npy"), "--out", in.at("report"), "--quiet")
 	r := strings.NewReplacer("{model}", in.model, "{data}", data, "{in}", strings.TrimSuffix(in.at("x"), "/x"), "{words}", testutil.Golden("text/words.txt"),
 		"{vocab}", testutil.Golden("text/toy_merges.txt.gz"), "{demo}", filepath.Join(assets, demo.Model), "{assets}", assets,
 		"{voc}", filepath.Join(assets, demo.PascalContext), "{demo_vocab}", filepath.Join(assets, demo.Vocabulary), "{templates}", filepath.Join(assets, demo.Templates),
@@ -110,7 +111,7 @@ func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 		return []string{path}
 	}
 	var parts []string
-	for _, name := range []string{"manifest.json", "scores.npy", "images.txt"} {
+	for _, name := range []string{"manifest.json", "scores.npy", "images.txt", "report.json"} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			parts = append(parts, filepath.Join(path, name))
 		}

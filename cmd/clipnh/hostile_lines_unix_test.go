@@ -46,6 +46,7 @@ var hostileLines = []string{
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
 	"report --scores {in}/scores --pcs-path {in}/pc0.npy --decomposition-save-path {in}/codes.npz --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
 	"compare {in}/scores {in}/half",
+	"explore {in}/report --check --scores {in}/scores --pcs-path {in}/pc0.npy --imagenet-zeroshot-path {in}/classes.npy --model {model} --vocab {vocab} --templates {templates} --dataset imagenet_val --data-path {data}",
 	"merge --save-path {out} {in}/parts.1-of-1",
 	"verify {in}/scores --data-path {data}",
 	"data check cars {cars}",

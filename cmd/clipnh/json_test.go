@@ -54,6 +54,7 @@ var jsonResults = map[string][]jsonResult{
 	"docs":            {{"", docsResult{}}},
 	"edit":            {{"", edit.Result{}}},
 	"embed":           {{"", words.EmbedResult{}}},
+	"explore":         {{"", exploring{}}},
 	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
 	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
@@ -227,6 +228,9 @@ func kindOf(typ reflect.Type) string {
 	case reflect.Pointer:
 		return kindOf(typ.Elem()) + " or null"
 	case reflect.Slice, reflect.Array:
+		if typ.Elem().Kind() == reflect.Uint8 {
+			return "text" // base64
+		}
 		return "list"
 	case reflect.Map, reflect.Struct:
 		return "object"

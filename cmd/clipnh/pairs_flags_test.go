@@ -17,6 +17,7 @@ const (
 	labels   = "labels of images, matched by name"
 	measured = "of words, and keeps the hash of their codes: see the script"
 	alone    = "the command reads no other artefact"
+	ofReport = "is compared with the hash that the report keeps: see TestExploreRefuses"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
@@ -30,6 +31,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh edit":            {"data-path": photos, "vocab": prompt, "templates": prompt, "save-path": written},
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
 	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh explore":         {"model": ofReport, "scores": ofReport, "pcs-path": ofReport, "imagenet-zeroshot-path": ofReport, "data-path": photos, "vocab": prompt, "templates": prompt},
 	"clipnh info":            {"model": alone, "graph": written},
 	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},

@@ -108,7 +108,9 @@ func answersOf(t testing.TB, r *Report) *live.Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	l.Load(t.Context())
+	if err := l.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 

@@ -187,7 +187,9 @@ func TestLoading(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	l.Load(gone)
+	if err := l.Load(gone); err != nil {
+		t.Errorf("scores that were not asked for: %v", err)
+	}
 	if _, err := l.Toggle(t.Context(), ToggleRequest{}); !errors.Is(err, ErrOff) {
 		t.Errorf("scores that were not read: %v", err)
 	}

@@ -87,7 +87,9 @@ func opened(t testing.TB, o Options) *Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	l.Load(t.Context())
+	if err := l.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 
