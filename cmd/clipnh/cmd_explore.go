@@ -150,7 +150,7 @@ func (o *exploreOptions) validate() error {
 // pipeline returns the options of the answers, with the templates read.
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	p := o.live
-	p.Artefacts, p.Threads = g.artefacts(), g.workers()
+	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: p.ModelPath != "", live.Vocab: o.given("vocab"), live.Images: p.Data.Path != ""}
 	if p.Vocab != "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
@@ -193,8 +193,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		answers.Close()
 	}()
 	if opts.onlySay {
-		answers.Load(ctx)
-		if err := ctx.Err(); err != nil {
+		if err := errors.Join(answers.Load(ctx), ctx.Err()); err != nil {
 			return err
 		}
 		return printLive(opts.dir, answers.Status(), g)
@@ -224,7 +223,11 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 		}
 	}
 	g.printer.Note("press Ctrl-C to stop")
-	loading.Go(func() { answers.Load(reading) })
+	loading.Go(func() {
+		if err := answers.Load(reading); err != nil && reading.Err() == nil {
+			g.printer.Warn("not used: %v", err)
+		}
+	})
 	return server.Serve(ctx, listener)
 }
 

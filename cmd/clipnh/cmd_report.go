@@ -131,6 +131,7 @@ func (o *reportOptions) validate() error {
 	return o.given.refuseIn(
 		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
+		rule{read, "with --decomposition-save-path", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},
 		rule{s.Groups.Path == "", "without --groups-csv", []string{"image-column"}})
 }

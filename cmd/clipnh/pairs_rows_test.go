@@ -185,17 +185,29 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "codes.npz"}},
 
-	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
-		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy"},
-		map[string]string{"stride": "pc0.npy"}},
-	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json", "order": "classes.npy classes.txt counts.json", "kind": "line pc0.npy classes.npy"},
+	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+		"model": "scores checkpoint pc0.npy codes.npz words.npy classes.npy", "block": "line scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
+		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt; line classes.npy", "order": "codes.npz words.npy words.txt; line classes.npy",
+		"kind": "line pc0.npy classes.npy"},
+		map[string]string{"stride": "scores reference", "model": "reference", "block": "reference", "precision": "reference"}},
+	{"report, words computed", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+		"model": "scores checkpoint pc0.npy pc0_n.npy words.npy classes.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt; line classes.npy", "order": "words.npy words.txt; line classes.npy", "kind": "line pc0.npy pc0_n.npy classes.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy reference", "model": "reference", "block": "reference", "precision": "reference"}},
+	{"compare", "compare {scores} {reference}", nil,
+		map[string]string{"model": "scores reference", "block": "scores reference", "precision": "scores reference", "stride": "scores reference"}},
+
+	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
+		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy pairs.npy"},
+		map[string]string{"stride": "pc0.npy", "texts": "pairs.npy", "order": "pairs.npy"}},
+	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json pairs.npy", "order": "classes.npy classes.txt counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"},
 		map[string]string{"texts": "set.yaml", "order": "set.yaml"}},
-	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json", "order": "classes.npy set.yaml counts.json", "kind": "line pc0.npy classes.npy"}, nil},
+	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json pairs.npy", "order": "classes.npy set.yaml counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"}, nil},
 
 	{"collect, resumed", "collect --model {checkpoint}" + dataFlags + " --save-path {scores}", map[string]string{
 		"model": "checkpoint scores", "block": "line scores", "precision": "line scores", "stride": "line scores"}, nil},

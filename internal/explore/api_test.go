@@ -29,7 +29,7 @@ func TestAPI(t *testing.T) {
 	for _, x := range []exchange{
 		{get, "/api/live", nil, "", 200, `"toggle":{"on":true}`}, {head, "/api/live", nil, "", 200, ""},
 		{get, "/api/scores?unit=h1n7", nil, "", 200, `"unit":"h1n7"`},
-		{get, "/api/image/3?list=2&maps=1&off=h1n7,n9&by=zero", nil, "", 200, `--by zero`},
+		{get, "/api/image/3?list=2&maps=1&off=h1n7,n9&by=zero", nil, "", 200, `"edit":"by zero"`},
 		{post, "/api/toggle", asJSON, `{"off": ["n9"], "by": "mean", "image": 3, "classes": null}`, 200, `"by_group"`},
 		{post, "/api/drop?unit=h1n7", map[string]string{"Content-Type": "image/png"}, string(photo), 200, `"unit":{"unit":"h1n7"`},
 

@@ -99,7 +99,7 @@ type served struct {
 // answersOf are answers about the folder's collection, loaded.
 func answersOf(t testing.TB, r *Report) *live.Live {
 	t.Helper()
-	o, err := r.Inputs(Paths{}, live.Options{Threads: 2, Data: pipelinetest.LabelledFolder(t), ModelPath: pipelinetest.TinyModel()}, t.Errorf)
+	o, err := r.Inputs(Paths{}, live.Options{Threads: 2, Data: pipelinetest.LabelledFolder(t), ModelPath: pipelinetest.TinyModel(), Edit: func(e live.EditCommand) string { return "by " + e.By }}, t.Errorf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,9 @@ func answersOf(t testing.TB, r *Report) *live.Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	l.Load(t.Context())
+	if err := l.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 

@@ -167,7 +167,7 @@ func (c *collector) origin() origin.Origin {
 	o := c.options
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
-		Images:  source.ImagesOrigin(c.data.Kind, c.images, o.Stride, o.Images),
+		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
 	if o.StatsOnly {

@@ -26,7 +26,7 @@ func newClassifier(ctx context.Context, o evaluateOptions, src *source.Source, s
 	if err != nil {
 		return nil, err
 	}
-	if err := checkClasses(ctx, o.artefacts, e, o.data, say); err != nil {
+	if err := source.CheckClasses(ctx, o.artefacts, e, o.data, say); err != nil {
 		return nil, err
 	}
 	names, err := classNames(ctx, e, o.data)

@@ -90,7 +90,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	return e.flush(ctx, result, sink)
 }
 
-// newOutput has room for what the tower says of so many images.
+// newOutput has room for what the tower says of some images.
 func newOutput(images int, c clip.Config) clip.Output {
 	return clip.Output{
 		Features: make([]float32, images*c.OutDim), Scores: make([]float32, images*c.Heads()*c.Neurons()),

@@ -187,7 +187,9 @@ func TestLoading(t *testing.T) {
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	l.Load(gone)
+	if err := l.Load(gone); err != nil {
+		t.Errorf("scores that were not asked for: %v", err)
+	}
 	if _, err := l.Toggle(t.Context(), ToggleRequest{}); !errors.Is(err, ErrOff) {
 		t.Errorf("scores that were not read: %v", err)
 	}
@@ -252,15 +254,6 @@ func TestRecent(t *testing.T) {
 	for key, want := range map[string]int{"a": 1, "c": 4} {
 		if got, ok := r.get(key); !ok || got != want {
 			t.Errorf("%s: %d, want %d", key, got, want)
-		}
-	}
-}
-
-// TestQuoted: lines are for a shell.
-func TestQuoted(t *testing.T) {
-	for word, want := range map[string]string{"a/b-c.pt": "a/b-c.pt", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(x)": "'$(x)'", "ü": "'ü'", "~": "'~'"} {
-		if got := quoted(word); got != want {
-			t.Errorf("%s: %s, want %s", word, got, want)
 		}
 	}
 }

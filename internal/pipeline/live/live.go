@@ -59,8 +59,19 @@ type Options struct {
 	Weights origin.Origin // that the model must have, as far as they are known
 	Force   bool          // another model is used anyway, with a warning
 
+	Edit func(EditCommand) string // spells the command line; may be nil
+
 	Why   map[Input]string // why an input is not there, in place of that it was not given
 	Given map[Input]bool   // inputs that were asked for: it is an error if they cannot be opened
+}
+
+// EditCommand is what the edit command is to be told so that it makes a model without some
+// pairs.
+type EditCommand struct {
+	Model  string // empty if there is none
+	Scores string // of the means; empty by zero
+	Units  []string
+	By     string // ByMean or ByZero
 }
 
 // How much is kept, and how many requests may wait.
@@ -244,17 +255,18 @@ func (l *Live) openImages(ctx context.Context) error {
 
 // Load reads the scores and packs the tower, which may take minutes; answers that need them
 // wait a little and then say so. It must be called once. What cannot be read switches off
-// what needs it.
-func (l *Live) Load(ctx context.Context) {
-	l.loadScores(ctx)
+// what needs it, and is an error if it was asked for.
+func (l *Live) Load(ctx context.Context) error {
+	failed := l.loadScores(ctx)
 	close(l.read)
-	l.pack(ctx)
+	failed = errors.Join(failed, l.pack(ctx))
 	close(l.packed)
+	return failed
 }
 
-func (l *Live) loadScores(ctx context.Context) {
+func (l *Live) loadScores(ctx context.Context) error {
 	if l.off(Scores) != nil {
-		return
+		return nil
 	}
 	o := evaluate.LedgerOptions{Artefacts: l.o.Artefacts, ScoresPath: l.o.ScoresPath, Threads: l.o.Threads, GroupNames: l.o.GroupNames, GroupOf: l.o.GroupOf}
 	if l.off(Classes, Images) == nil {
@@ -262,13 +274,14 @@ func (l *Live) loadScores(ctx context.Context) {
 	}
 	var err error
 	if l.ledger, err = evaluate.OpenLedger(ctx, o, l.say); err != nil {
-		l.fail(ctx, Scores, err)
+		return l.fail(ctx, Scores, err)
 	}
+	return nil
 }
 
-func (l *Live) pack(ctx context.Context) {
+func (l *Live) pack(ctx context.Context) error {
 	if l.model == nil {
-		return
+		return nil
 	}
 	o := explain.Options{Artefacts: l.o.Artefacts, Threads: l.o.Threads, BatchSize: 1, Inputs: explain.Inputs{Images: l.o.Images}}
 	if l.ledger != nil {
@@ -276,17 +289,22 @@ func (l *Live) pack(ctx context.Context) {
 	}
 	var err error
 	if l.session, err = explain.Open(ctx, o, l.model); err != nil {
-		l.fail(ctx, Model, err)
+		return l.fail(ctx, Model, err)
 	}
+	return nil
 }
 
 // fail switches off what needs an input, before the channel that says that it is there is
-// closed.
-func (l *Live) fail(ctx context.Context, of Input, err error) {
+// closed. It returns the error of one that was asked for, and warns of others.
+func (l *Live) fail(ctx context.Context, of Input, err error) error {
+	l.because(of, err.Error())
+	if l.o.Given[of] {
+		return err
+	}
 	if ctx.Err() == nil {
 		l.say.Warn("%s: not used: %v", of, err)
 	}
-	l.because(of, err.Error())
+	return nil
 }
 
 // Close closes the inputs. Load must have returned, and no answer be under way.

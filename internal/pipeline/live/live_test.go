@@ -92,7 +92,7 @@ func TestToggle(t *testing.T) {
 	if !slices.IsSorted(l.mustPairs(t, got.Off)) || len(got.Off) != 300*8+1 {
 		t.Errorf("%d pairs off", len(got.Off))
 	}
-	if line := "clipnh edit --model " + asset(demo.Model) + " --remove h0n0,"; !strings.HasPrefix(got.Edit, line) || !strings.HasSuffix(got.Edit, " --scores "+w.scores+" --save-path edited.pt") {
+	if want := fmt.Sprint(EditCommand{asset(demo.Model), w.scores, got.Off, ByMean}); got.Edit != want {
 		t.Errorf("edit by %.200s", got.Edit)
 	}
 	x, err := l.Image(t.Context(), image, Question{Off: manyUnits(), Class: got.Image.Class, List: 5})
@@ -129,7 +129,11 @@ func TestToggle(t *testing.T) {
 				t.Errorf("by %s, without a tower: %g, want %g", by, pair[0], pair[1])
 			}
 		}
-		if by == ByZero && !strings.HasSuffix(bare.Edit, " --by zero --save-path edited.pt") || !strings.HasPrefix(bare.Edit, "clipnh edit --model FILE ") {
+		want := EditCommand{"", w.scores, bare.Off, by}
+		if by == ByZero {
+			want.Scores = ""
+		}
+		if bare.Edit != fmt.Sprint(want) {
 			t.Errorf("edit by %s", bare.Edit)
 		}
 	}
@@ -296,7 +300,7 @@ func TestSegment(t *testing.T) {
 	const image = 20
 	o := segment.Options{
 		Model: asset(demo.Model), Threads: 2, Texts: segment.Texts{Vocab: asset(demo.Vocabulary), Templates: w.templates},
-		Scenes: segment.Scenes{Image: l.paths[l.ledger.Names[image]]},
+		Scenes: segment.Scenes{Paths: []string{l.paths[l.ledger.Names[image]]}},
 		Heat:   segment.Heat{Setup: segmentSetup(), PCsPath: w.pcs, SimBlock: -1, Methods: []heat.Method{heat.ByPairs}},
 		Output: segment.Output{SaveDir: t.TempDir(), Store: &cache.Store{}},
 	}
@@ -314,7 +318,7 @@ func TestSegment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := os.ReadFile(o.Image)
+	data, err := os.ReadFile(o.Paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}

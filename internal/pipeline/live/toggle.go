@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
@@ -58,37 +57,20 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 	return t, nil
 }
 
-// editLine is the command line that makes the model without the pairs.
+// editLine is the command line that makes the model without the pairs; empty where none are
+// taken out, or nobody spells it.
 func (l *Live) editLine(shape unit.Shape, off []int, zero bool) string {
-	if len(off) == 0 {
+	if len(off) == 0 || l.o.Edit == nil {
 		return ""
 	}
-	var names []string
-	for _, u := range off {
-		names = append(names, shape.Name(u))
-	}
-	line := []string{"clipnh", "edit", "--model", cmp.Or(l.o.ModelPath, "FILE"), "--remove", strings.Join(names, ",")}
+	e := EditCommand{Model: l.o.ModelPath, Scores: l.o.ScoresPath, By: ByMean}
 	if zero {
-		line = append(line, "--by", ByZero)
-	} else {
-		line = append(line, "--scores", l.o.ScoresPath)
+		e.Scores, e.By = "", ByZero
 	}
-	line = append(line, "--save-path", "edited.pt")
-	for i, word := range line {
-		line[i] = quoted(word)
+	for _, u := range off {
+		e.Units = append(e.Units, shape.Name(u))
 	}
-	return strings.Join(line, " ")
-}
-
-// quoted is a word as a shell takes it.
-func quoted(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./,=:@%+", r)
-	}
-	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	return l.o.Edit(e)
 }
 
 // accuracy is that with all pairs, and that with some off.

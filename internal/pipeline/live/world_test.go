@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -74,7 +75,7 @@ func theWorld(t testing.TB) world {
 func (w world) options() Options {
 	return Options{
 		Threads: 2, ScoresPath: w.scores, ClassesPath: w.classes, Data: w.data, ModelPath: asset(demo.Model), Vocab: asset(demo.Vocabulary),
-		Templates: w.templates, PCsPath: w.pcs,
+		Templates: w.templates, PCsPath: w.pcs, Edit: func(e EditCommand) string { return fmt.Sprint(e) },
 	}
 }
 
@@ -86,7 +87,9 @@ func opened(t testing.TB, o Options) *Live {
 		t.Fatal(err)
 	}
 	t.Cleanup(l.Close)
-	l.Load(t.Context())
+	if err := l.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return l
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -235,7 +236,11 @@ func (in *inputs) openWordScores() error {
 	if in.WordScoresPath == "" {
 		return nil
 	}
-	t, err := in.Artefacts.Tensor(in.WordScoresPath, artefact.OfModel(in.from), artefact.KindWordScores)
+	facts := artefact.Of(in.from).Texts(in.Words)
+	if codes := in.words.Codes(true); codes != nil && codes.Artefact != nil {
+		facts = facts.Parent("codes", codes.Artefact.Hash())
+	}
+	t, err := in.Artefacts.Tensor(in.WordScoresPath, facts, artefact.KindWordScores)
 	if err != nil {
 		return err
 	}
@@ -276,8 +281,10 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 			in.labels[i] = label
 		}
 	}
-	if in.labels != nil && in.classes != nil && in.classes.Texts != len(in.labelNames) {
-		return fmt.Errorf("%s: embeddings of %d classes, but %s has %d", in.ClassesPath, in.classes.Texts, in.Data.Path, len(in.labelNames))
+	if in.labels != nil && in.classes != nil {
+		if err := source.CheckClasses(ctx, in.Artefacts, in.classes, in.Data, say); err != nil {
+			return err
+		}
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
 	from := in.from.Images

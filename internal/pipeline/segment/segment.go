@@ -42,14 +42,18 @@ type Texts struct {
 	Vocab     string              // of texts that are to be embedded
 	Templates []textlist.Template // that words are put into
 	TextsPath string              // instead: embeddings of the words, [P,O]
+
+	// PairTextsPath, if not empty, has embeddings of other texts, [P,O], one for each
+	// word, by which its pairs are chosen; pixels are still compared with the words.
+	PairTextsPath string
 }
 
 // Scenes says which images are segmented, and how they are read.
 type Scenes struct {
-	Image    string // one image without labels, or a folder of them
-	DataPath string // instead: a data set
-	Limit    int    // scenes at most; 0 for all
-	Pillow   bool   // scale images as Pillow's bilinear filter does, not as OpenCV's
+	Paths    []string // images without labels, and folders of them
+	DataPath string   // instead: a data set
+	Limit    int      // scenes at most; 0 for all
+	Pillow   bool     // scale images as Pillow's bilinear filter does, not as OpenCV's
 	Images   imageprep.Options
 	Strict   bool // stop at an image that cannot be read
 }
@@ -113,11 +117,12 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 		result.Classes = append(result.Classes, c[0])
 	}
 	tally := newTally(o.methodNames(), result)
+	tally.paths = list.paths
 	result.Scenes = len(scenes) + len(missing)
 	var file *shard.File
 	done := 0
 	if o.SavePath != "" {
-		if file, done, err = o.resumeShard(m, list.fingerprint, &scenes, &missing, tally, say); err != nil {
+		if file, done, err = o.resumeShard(m, list, &scenes, &missing, tally, say); err != nil {
 			return nil, err
 		}
 		defer file.Release()
@@ -213,7 +218,13 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := s.pairs(m, components, text)
+	pairTexts := text
+	if components != nil && o.PairTextsPath != "" {
+		if pairTexts, err = s.pairTexts(m, len(words)); err != nil {
+			return nil, err
+		}
+	}
+	pairs, err := s.pairs(m, components, pairTexts)
 	if err != nil {
 		return nil, err
 	}

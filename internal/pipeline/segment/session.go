@@ -83,7 +83,7 @@ func (s *Session) Label(ctx context.Context, file *imageprep.File, classes []con
 		return nil, err
 	}
 	sc := &sceneToRead{name: file.Path, path: file.Path}
-	if err := sc.decode(sceneFiles{image: file}, &o, g.shorter); err != nil {
+	if err := sc.read(sceneFiles{image: file}, &o, g.shorter); err != nil {
 		return nil, err
 	}
 	text, err := g.centred(append([]float32{}, embeddings...), words, s.m.Config.OutDim)

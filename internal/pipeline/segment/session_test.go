@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -25,7 +24,7 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := os.ReadFile(filepath.Join(o.SaveDir, "slide.png"))
+	want, err := os.ReadFile(r.Files[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +39,7 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file, err := imageprep.Load(o.Image)
+	file, err := imageprep.Load(o.Paths[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +66,10 @@ func TestSession(t *testing.T) {
 		}
 	}
 	o.Setup.Sink, o.SaveDir = false, t.TempDir()
-	if _, err := Run(t.Context(), o, pipelinetest.Silent()); err != nil {
+	if r, err = Run(t.Context(), o, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)
 	}
-	bare, err := os.ReadFile(filepath.Join(o.SaveDir, "slide.png"))
+	bare, err := os.ReadFile(r.Files[0])
 	if err != nil || bytes.Equal(bare, want) {
 		t.Fatalf("the last location makes no difference (%v)", err)
 	}

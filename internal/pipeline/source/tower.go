@@ -46,7 +46,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
 		Origin: origin.Origin{
 			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
-			Images: ImagesOrigin(data.Kind, data.FingerprintOf(sizes), o.Stride, o.Images),
+			Images: ImagesOrigin(data.Kind, NamesHash(data.Items), data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
 		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
