@@ -18,7 +18,7 @@ const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
-of the largest; it adds next to nothing to any image.
+of the largest, in A; it adds next to nothing to any image.
 
 Of models of one architecture, such as before and after fine-tuning, or of one
 model on other images, each pair is compared with that of the same name. Where
@@ -28,7 +28,8 @@ standard deviations, largest first, and similarity is the cosine of directions.
 
 Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
-nothing has a similarity of 0.5, it has died, or appeared.
+nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
+are then held against its own largest norm.
 
 Writes to standard output; "clipnh report --with" puts the same on a page.`
 
