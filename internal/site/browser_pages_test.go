@@ -45,7 +45,7 @@ func TestReport(t *testing.T) {
 	b.until("document.activeElement.id === 'search'")
 	value[string](b, "document.getElementById('search').value = ''")
 	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "yellow\r"))
-	b.until(settled + " && document.querySelectorAll('.virtual .card').length > 3")
+	b.until(at("s") + " && document.querySelectorAll('.virtual .card').length > 3")
 	words := value[[]string](b, "[...document.querySelectorAll('.virtual .card .card-words')].map((c) => c.innerText)")
 	// What a pair is not comes after what it is.
 	if first := strings.Split(words[0], ", "); !slices.ContainsFunc(first, func(w string) bool { return strings.Contains(w, "yellow") && !strings.HasPrefix(w, "not ") }) {
@@ -64,7 +64,7 @@ func TestReport(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#search-words"), "h3n149"))
 	b.until("document.querySelectorAll('.virtual .card').length === 1")
 	b.do(chromedp.Click(chromedp.CSS(".virtual .card a.unit")))
-	b.until(settled + " && location.hash === '#/p/h3n149'")
+	b.until(at("p/h3n149"))
 	want := clipnh[showRecord](t, "show", "h3n149", "--scores", "caches/val", "--top", "12")
 	facts := b.text(".facts")
 	for _, number := range []string{shown(want.Norms.Mean, 4), shown(want.Norms.Largest, 4)} {
@@ -86,7 +86,7 @@ func TestReport(t *testing.T) {
 	b.do(chromedp.KeyEvent("c"))
 	b.visit("p/h6n375")
 	b.do(chromedp.KeyEvent("c"))
-	b.until(settled + " && location.hash.startsWith('#/c?')")
+	b.until(at("c"))
 	if got := b.text("h1"); got != "h3n149 and h6n375" {
 		t.Errorf("comparison is headed %q", got)
 	}
@@ -104,7 +104,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("the focus is on %s after a page is opened, want H1", got)
 	}
 	b.do(chromedp.KeyEvent("j"))
-	b.until("location.hash === '#/p/h0n1'")
+	b.until(at("p/h0n1"))
 	b.visit("nowhere")
 	if got := b.text("[role=alert]"); !strings.Contains(got, "nowhere") {
 		t.Errorf("unknown page: %q", got)

@@ -143,6 +143,11 @@ func (b *browser) until(expression string) {
 
 const settled = `document.querySelector('main')?.getAttribute('aria-busy') === 'false'`
 
+// at is whether the page of an address is shown.
+func at(path string) string {
+	return fmt.Sprintf("%s && document.getElementById('main').dataset.path === %q", settled, path)
+}
+
 // open loads a page afresh.
 func (b *browser) open(address, route string) {
 	b.t.Helper()

@@ -3041,6 +3041,7 @@
     const h1 = el("h1", { tabindex: "-1" }, page.heading);
     replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), page.nodes);
     main.setAttribute("aria-busy", "false");
+    main.dataset.path = route.path;
     markNavigation(route.kind);
     page.shown?.();
     if (!first2) {
