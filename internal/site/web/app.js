@@ -2857,7 +2857,7 @@
     };
   }
   function card(ix, s, there) {
-    const values = [["similarity", s.similarity]];
+    const values = s.similarity < 0.9995 ? [["similarity", s.similarity]] : [];
     if (s.shift) values.push(["shift", signed(s.shift)]);
     values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
     if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
