@@ -129,6 +129,9 @@ func ReadSegmentation(pathOrName string) (*Segmentation, error) {
 		if err != nil {
 			return nil, missingConfig(pathOrName, err)
 		}
+		if mistake := foreign.Mistaken(data); mistake != nil {
+			return nil, fmt.Errorf("%s: %w, want a YAML file of a data set", pathOrName, mistake)
+		}
 		name = strings.TrimSuffix(filepath.Base(pathOrName), ext)
 		if s, err = parseSegmentation(data); err != nil {
 			return nil, fmt.Errorf("%s: %w", pathOrName, err)

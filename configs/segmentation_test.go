@@ -131,6 +131,17 @@ func TestSegmentationIDs(t *testing.T) {
 	}
 }
 
+// TestSegmentationMistaken: a file that is something else altogether is told by name.
+func TestSegmentationMistaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "set.yaml")
+	if err := os.WriteFile(path, []byte("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadSegmentation(path); err == nil || !strings.Contains(err.Error(), "a Git LFS pointer, not the file itself, want a YAML file") {
+		t.Errorf("error %v", err)
+	}
+}
+
 const good = `shorter_side: 100
 data:
   images: images

@@ -12,6 +12,7 @@ Beside every image NAME stand files of a line "WIDTH HEIGHT" and RGB samples:
     NAME.bilinear.want
     NAME.crop.want           shorter side resized to the side of this, centre cropped
     NAME.openai.want         the same before, not after, convert("RGB")
+    NAME.before.want         resize(BILINEAR) to that size before convert("RGB")
 
 or of a line "error MESSAGE" where Pillow refuses the image. --few writes
 small images, a few of each kind: internal/imageprep/testdata/sweep. Needs
@@ -58,6 +59,8 @@ class Sweep:
         self.put(name + ".want", rgb(im))
         if im.mode != "PA" and not im.mode.startswith("I;"):  # Pillow mixes indices, and cannot resize the other
             self.put(name + ".openai.want", rgb(cropped(im, min(im.size) if self.count % 7 == 0 else 1 + self.count * 13 % self.top)))
+            to = im.size if self.count % 9 == 0 else (1 + self.count * 7 % self.top, 1 + self.count * 11 % self.top)
+            self.put(name + ".before.want", rgb(im.resize(to, Image.BILINEAR)))
         if exif:
             self.put(name + ".exif.want", rgb(ImageOps.exif_transpose(im)))
 

@@ -175,9 +175,14 @@ func checkPrecision(name string) error {
 // what the tower sees.
 func imageFlags(fs *pflag.FlagSet, o *imageprep.Options) {
 	fs.BoolVar(&o.EXIF, "exif", false, "apply the EXIF orientation of images; the reference does not")
+	preprocessFlag(fs, o)
+	maxPixelsFlag(fs, o)
+}
+
+// preprocessFlag adds the flag for the order of preprocessing.
+func preprocessFlag(fs *pflag.FlagSet, o *imageprep.Options) {
 	fs.Var(orderFlag{&o.Order}, "preprocess", "prepare images in `ORDER` reference (convert to RGB, then resize) or openai (resize, then convert); only images that are not RGB differ")
 	choices(fs, "preprocess", imageprep.ConvertFirst.String(), imageprep.ResizeFirst.String())
-	maxPixelsFlag(fs, o)
 }
 
 // orderFlag is a flag whose value is an order of preprocessing.

@@ -261,7 +261,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		t.Row("distance", fmt.Sprintf("mean %.2f %%, largest %.2f %% of the feature's norm", 100*m.DistanceMean, 100*m.DistanceMax))
 		t.Row("norm", fmt.Sprintf("mean %.4g before, %.4g after", m.NormBefore, m.NormAfter))
 	}
-	return p.Table(t)
+	return errors.Join(p.Table(t), printRounding(p, r.Rounding))
 }
 
 func biasText(b edit.Bias) string {

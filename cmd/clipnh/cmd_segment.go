@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
@@ -35,15 +36,18 @@ self-self (queries attend to queries, keys to keys). Several methods share one
 pass over the images.
 
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
-existing embeddings (--text-embeddings-path), components that svd wrote, and one
-image or a folder of them (--image), or a data set with label maps (--data-path,
-in the layout of the config).
+existing embeddings (--text-embeddings-path), components that svd wrote, and
+images or folders of them (--image), or a data set with label maps (--data-path,
+in the layout of the config). With --text-for-topk the pairs are those of other
+texts, one for each word; pixels are still compared with the words.
 
-Prints, for images, the share of each class in all their pixels; for a data
-set, the intersection over union (IoU) of each class, its mean over the classes
+Prints, for each --image, the share of each class in its pixels, or in those of
+all images of the folder; for a data set, the intersection over union (IoU) of each class, its mean over the classes
 that occur (mIoU), and the share of correct pixels. --show-dir draws the labels
 over the images, next to the true ones; --save-dir writes them as PNG files of
-class numbers, from 0.
+class numbers, from 0; --probabilities-dir writes the probability of each class
+at each pixel, a float32 .npy with a manifest for each image, [Y,X,M], before
+thresholds.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -95,7 +99,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
-	fs.StringVar(&o.Image, "image", "", "`PATH` of one image, or of a folder of them")
+	fs.StringArrayVar(&o.Paths, "image", nil, "`PATH` of an image, or of a folder of them; may be given several times")
 	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
 	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
@@ -103,6 +107,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
 	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
 	fs.StringVar(&o.TextsPath, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
+	fs.StringVar(&o.PairTextsPath, "text-for-topk", "", "`FILE` of embeddings of other texts, one for each word, to choose the pairs by, .npy or .pt")
 	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
 	choices(fs, "method", heat.Methods...)
 	fs.IntVar(&o.override.Pairs, "k", 20000, "use the `K` closest pairs of each word")
@@ -123,15 +128,15 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
+	fs.StringVar(&o.ProbabilitiesDir, "probabilities-dir", "", "`DIR` for probabilities of the classes, .npy, one per image")
 	fs.StringVar(&o.SavePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
-	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and in --probabilities-dir, and start over")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
 	maxPixelsFlag(fs, &o.Images)
-	fs.String("preprocess", "", "refused: `ORDER` of steps that segment does not take")
-	fs.Lookup("preprocess").Hidden = true
+	preprocessFlag(fs, &o.Images)
 }
 
 func (o *segmentOptions) validate() error {
@@ -157,9 +162,11 @@ func (o *segmentOptions) validate() error {
 		return err
 	}
 	switch {
-	case o.given("preprocess"):
-		return errors.New("--preprocess: segment resizes images as --resize, --short-side and --long-side say, after they are converted to RGB")
-	case (o.Image == "") == (o.DataPath == ""):
+	case slices.Contains(o.Paths, ""):
+		return errors.New("--image: the path is empty")
+	case o.Images.Order != imageprep.ConvertFirst && o.resize != "pillow":
+		return fmt.Errorf("--preprocess %s needs --resize pillow: OpenCV's loader converts images to RGB before they can be resized", o.Images.Order)
+	case (len(o.Paths) == 0) == (o.DataPath == ""):
 		return errors.New("want one of --image and --data-path")
 	case o.DataPath != "" && o.config == "":
 		return errors.New("--data-path needs --config, which describes the layout of the data set")
@@ -175,7 +182,7 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.Images.MaxPixels)
 	}
 	err := o.given.refuseIn(
-		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k"}},
+		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk"}},
 		rule{o.TextsPath != "", "with --text-embeddings-path", []string{"vocab"}},
 		rule{o.PAMR.Steps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
 	if err != nil {
@@ -192,8 +199,8 @@ func (o *segmentOptions) part() (shard.Shard, error) {
 	switch {
 	case o.SavePath != "" && o.DataPath == "":
 		return shard.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
-	case o.Restart && o.SavePath == "":
-		return shard.Shard{}, errors.New("--restart needs --save-path")
+	case o.Restart && o.SavePath == "" && o.ProbabilitiesDir == "":
+		return shard.Shard{}, errors.New("--restart needs --save-path or --probabilities-dir")
 	}
 	return parsePart(o.shard, o.SavePath)
 }
@@ -233,7 +240,7 @@ func (o *segmentOptions) validateNumbers() error {
 		return fmt.Errorf("--pamr-steps %d: want 0 or more", o.PAMR.Steps)
 	case o.Limit < 0:
 		return fmt.Errorf("--limit %d: want 0 or more", o.Limit)
-	case o.Limit > 0 && o.Image != "":
+	case o.Limit > 0 && len(o.Paths) > 0:
 		return errors.New("--limit needs --data-path")
 	}
 	return nil
@@ -252,7 +259,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
 	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
 	o.Shard, _ = opts.part() // validated
-	o.Store = g.files
+	o.Store, o.Writer = g.files, g.writer(o.Restart)
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -180,7 +181,7 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 	}
 	var flags []string
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if f.Value.String() == file.Path {
+		if slices.Contains(valuesOf(f), file.Path) {
 			flags = append(flags, f.Name)
 		}
 	})
@@ -188,6 +189,14 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 		return message
 	}
 	return strings.Replace(message, file.Error(), "--"+flags[0]+strings.TrimPrefix(file.Error(), file.Op), 1)
+}
+
+// valuesOf are the values of a flag, which may take several.
+func valuesOf(f *pflag.Flag) []string {
+	if several, ok := f.Value.(pflag.SliceValue); ok {
+		return several.GetSlice()
+	}
+	return []string{f.Value.String()}
 }
 
 // print prints f, as one JSON document or as text, and returns the exit code. It is the

@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/demo"
@@ -65,6 +67,9 @@ func makeEvaluationInputs(dir string) error {
 			return errors.New(said)
 		}
 	}
+	if err := makeTexts(dir, model, assets); err != nil {
+		return err
+	}
 	for _, part := range []string{"1/2", "2/2"} {
 		args := slices.Concat([]string{"collect"}, demoFlags(), []string{"--save-path", at("parts"), "--shard", part, "--quiet"})
 		if code, _, said := clipnh(args...); code != exitDone {
@@ -75,6 +80,45 @@ func makeEvaluationInputs(dir string) error {
 	faultInputs.server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.ServeContent(w, r, "weights.pt", faultStart, strings.NewReader(string(served)))
 	}))
+	return nil
+}
+
+// makeTexts makes the embeddings of words and of classes, and a table of two groups of the
+// images of val.
+func makeTexts(dir, model, assets string) error {
+	at := func(name string) string { return filepath.Join(dir, name) }
+	listed, err := os.ReadFile(filepath.Join(assets, demo.ImageNet, "classes.txt"))
+	if err != nil {
+		return err
+	}
+	var classes []string
+	name := map[string]string{}
+	for line := range strings.Lines(string(listed)) {
+		folder, class, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		classes, name[folder] = append(classes, class), class
+	}
+	images, err := os.ReadFile(filepath.Join(at("val"), "images.txt"))
+	if err != nil {
+		return err
+	}
+	rows := []string{"image,label,group"}
+	for image := range strings.Lines(string(images)) {
+		image = strings.TrimSpace(image)
+		folder, _, _ := strings.Cut(image, "/")
+		rows = append(rows, fmt.Sprintf("%s,%s,group%d", image, name[folder], len(rows)%2))
+	}
+	err = errors.Join(os.WriteFile(at("classes.txt"), []byte(strings.Join(classes, "\n")+"\n"), 0o666),
+		os.WriteFile(at("labels.csv"), []byte(strings.Join(rows, "\n")+"\n"), 0o666))
+	if err != nil {
+		return err
+	}
+	for list, path := range map[string]string{at("classes.txt"): at("classes.npy"), filepath.Join(assets, "words.txt"): at("words.npy")} {
+		code, _, said := clipnh("embed", "--model", model, "--vocab", filepath.Join(assets, demo.Vocabulary), "--templates", filepath.Join(assets, demo.Templates),
+			"--lines", list, "--embeddings-save-path", path, "--quiet")
+		if code != exitDone {
+			return errors.New(said)
+		}
+	}
 	return nil
 }
 
@@ -99,6 +143,14 @@ func moreFaultJobs() []faultJob {
 		{name: "segment", args: line("segment --config demo --method pairs --model {model} --limit 6 --save-path {dir}/counts.json --show-dir {dir}/drawn --save-dir {dir}/maps --data-path "+asset1(demo.PascalContext), texts...)},
 		{name: "shift", args: line("shift --concepts yellow --model {model} --dataset cars --sample-stride 12 --save-path {dir}/shift.json --plot {dir}/shift.svg --colours-csv "+
 			asset1(demo.CarColours)+" --data-path "+asset1(demo.Cars), texts...)},
+		{name: "edit", args: line("edit --model {model} --remove n5 --save-path {dir}/edited.pt --means-path", in("val_means.npy"))},
+		{name: "explain", args: line("explain --model {model} --classes butterfly,star --data-path {imagenet}/val --sample-stride 100 --list 2 --maps 2 --save-dir {dir}/sheets --scores "+in("val"), texts[:4]...)},
+		{name: "score", args: line("score h0n1 h0n2 --method nearest --draws 20 --save-path {dir}/true.npy --text-descs-list-path "+asset1("words.txt"),
+			"--scores", in("val"), "--pcs-path", in("val_pc0.npy"), "--text-descs-embeddings-path", in("words.npy"))},
+		{name: "audit", args: line("audit --model {model} --dataset imagenet_val --data-path {imagenet} --permutations 199 --level 0.1 --out {dir}/audit", "--scores", in("val"),
+			"--labels-csv", in("labels.csv"), "--classes", in("classes.txt"), "--imagenet-zeroshot-path", in("classes.npy"))},
+		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
+		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},
 		{name: "fetch", args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },
 			// Who checked it, and when, is not the same in two runs.
@@ -112,6 +164,30 @@ func moreFaultJobs() []faultJob {
 		faultJob{name: "paper", args: line("paper --dir {dir}/paper"), slow: true, varies: func(name string) bool { // seconds that steps took
 			return strings.HasPrefix(name, filepath.Join("paper", "steps")) || strings.HasPrefix(filepath.Base(name), "report.")
 		}})
+}
+
+// undisturbable are the commands that write and are in no fault job, with the reason.
+var undisturbable = map[string]string{
+	"clipnh docs": "writes the pages of this repository",
+}
+
+// TestEveryWriterIsDisturbed holds that every command with a flag for what it writes is in
+// a fault job, of the long form at least.
+func TestEveryWriterIsDisturbed(t *testing.T) {
+	t.Setenv(faultsEnv, "1")
+	disturbed := map[string]bool{}
+	for _, job := range allFaultJobs(t) {
+		disturbed[commandOf(t, strings.Join(job.args(t.TempDir()), " "))] = true
+	}
+	for _, cmd := range everyCommand() {
+		path, writes := cmd.CommandPath(), cmd.Name() == "fetch"
+		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			writes = writes || unpaired[path][f.Name] == written || slices.Contains(writtenFlags, f.Name)
+		})
+		if writes && !disturbed[path] && undisturbable[path] == "" {
+			t.Errorf("%s writes, and is in no fault job", path)
+		}
+	}
 }
 
 // prepareFetch makes a store in which one file is known, and not there.

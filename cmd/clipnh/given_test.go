@@ -100,6 +100,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{segment + " --vocab v", "--pamr-dilations 3", "--pamr-steps"},
 		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--k 3", "--method values"},
 		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--pcs-path p.npy", "--method values"},
+		{"segment --model m.pt --vocab v --classes a,b --image i.jpg --method values", "--text-for-topk t.npy", "--method values"},
 		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--normalize rows", "--decomposition-save-path"},
 		{"describe n1 --decomposition-save-path c.npz --text-descs-list-path w.txt", "--text-descs-embeddings-path e.npy", "--decomposition-save-path"},
 		{"explain i.jpg --model m.pt --vocab v --classes a,b", "--sample-stride 2", "--data-path"},
@@ -130,7 +131,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		count++
 	}
 	for _, test := range []struct{ line, want string }{
-		{segment + " --vocab v --image j.jpg", "--image is given 2 times"},
+		{segment + " --vocab v --config c --config d", "--config is given 2 times"},
 		{collect + " --model n.pt --model o.pt", "--model is given 3 times"},
 		{collect + " --data_path e", "--data-path is given 2 times"},
 		{reconstruct + " --means_path n.npy", "--means-path is given 2 times"},

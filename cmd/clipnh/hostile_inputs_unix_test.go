@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,10 +27,14 @@ var hostileSwaps = map[string]func(path string) error{
 	"200 GB of nothing": func(path string) error {
 		return errors.Join(os.WriteFile(path, nil, 0o666), os.Truncate(path, 200<<30))
 	},
+	"a bomb": func(path string) error {
+		content, err := bombFor(path)
+		return errors.Join(err, os.WriteFile(path, content, 0o666))
+	},
 }
 
-// TestHostileInputs puts a pipe, a device, a link that leads nowhere and an immense file
-// in the place of every input of every command, and of every manifest and journal: each
+// TestHostileInputs puts a pipe, a device, a link that leads nowhere, an immense file and
+// a bomb in the place of every input of every command, and of every manifest and journal: each
 // is refused with one line of error, soon, and without a trace.
 func TestHostileInputs(t *testing.T) {
 	data := labelled(t)
@@ -40,46 +45,32 @@ func TestHostileInputs(t *testing.T) {
 	}
 	must(t, exitDone, "collect", "--model", in.model, "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--save-path", in.at("parts"), "--shard", "1/1", "--quiet")
 	must(t, exitDone, "embed", "--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--lines", writeLines(t, in.at("dog.txt"), "dog"), "--embeddings-save-path", in.at("dog.npy"), "--quiet")
+	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
+		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
+	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
+	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
+		"--text-descs-embeddings-path", in.at("words.npy"), "--decomposition-save-path", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
+	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
+	if err == nil {
+		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := strings.NewReplacer("{model}", in.model, "{data}", data, "{in}", strings.TrimSuffix(in.at("x"), "/x"), "{words}", testutil.Golden("text/words.txt"),
 		"{vocab}", testutil.Golden("text/toy_merges.txt.gz"), "{demo}", filepath.Join(assets, demo.Model), "{assets}", assets,
 		"{voc}", filepath.Join(assets, demo.PascalContext), "{demo_vocab}", filepath.Join(assets, demo.Vocabulary), "{templates}", filepath.Join(assets, demo.Templates),
-		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours))
+		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours), "{image}", testutil.Golden("seg/slide.png"),
+		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
+		"{attributes}", attributesFile(t, data))
 	inputs, tried := 0, 0
-	for _, line := range []string{
-		"info --model {model}",
-		"embed --model {model} --vocab {vocab} --lines {words} --embeddings-save-path {out}.npy",
-		"collect --model {model} --dataset imagenet_val --data-path {data} --save-path {out}",
-		"registers --model {model} --dataset imagenet_val --data-path {data} --diff-save-path {out}.npy",
-		"svd --collect-save-path {in}/scores --out-save-path {out}.npy",
-		"svd --mode n --collect-save-path {in}/dense.npy --out-save-path {out}.npy",
-		"sparse --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --decomposition-save-path {out}.npz",
-		"describe h0n0 --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-		"describe h0n0 --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
-		"polysemanticity --collect-save-path {in}/scores",
-		"retrieve --neur-idxs 1 --scores {in}/scores",
-		"show h0n1 --scores {in}/scores --pcs-path {in}/pc0.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words}",
-		"show n1 --scores {in}/scores --decomposition-save-path {in}/codes.npz --text-descs-list-path {words}",
-		"mask --neuron-head-norms-path {in}/norms.npy --mask-save-path {out}.npy",
-		"reconstruct --scores {in}/scores --means-path {in}/means.npy --pcs-paths {in}/pc0.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
-		"reconstruct --scores {in}/scores --means-path {in}/means.npy --decomposition-save-path {in}/codes.npz --text-descs-embeddings-path {in}/words.npy --features-save-path {out}.npy",
-		"ablate --scores {in}/scores --means-path {in}/means.npy --replace-index-path {in}/mask.npy --features-save-path {out}.npy",
-		"ablate --scores {in}/scores --means-path {in}/means.npy --percentile 50 --neuron-head-norms-path {in}/norms.npy --features-save-path {out}.npy",
-		"ablate --model {model} --dataset imagenet_val --data-path {data} --mode zero_register_neurons --top-k-sink-neurons 3 --neurons-sink-diffs-path {in}/sink.npy --features-save-path {out}.npy",
-		"shift --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"watch --reference {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
-		"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/pc0.npy --concepts yellow --dataset cars --data-path {cars} --colours-csv {colours}",
-		"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
-		"report --scores {in}/scores --pcs-path {in}/pc0.npy --decomposition-save-path {in}/codes.npz --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
-		"compare {in}/scores {in}/half",
-		"merge --save-path {out} {in}/parts.1-of-1",
-		"verify {in}/scores --data-path {data}",
-		"data check --dataset cars --data-path {cars}",
-	} {
+	for _, line := range hostileLines {
 		words := strings.Fields(line)
 		for i := range words {
 			words[i] = r.Replace(words[i])
 		}
+		whole := filepath.Join(t.TempDir(), "out")
+		must(t, exitDone, append(strings.Fields(strings.ReplaceAll(strings.Join(words, " "), "{out}", whole)), "--quiet")...)
 		for i, word := range words {
 			info, err := os.Stat(word)
 			if i == 0 || err != nil || word == "verify" {
@@ -111,7 +102,7 @@ func TestHostileInputs(t *testing.T) {
 }
 
 // partsOf returns the files of an input that are swapped: itself and its manifest, or of
-// a folder its manifest and main payload, or its first file.
+// a folder its manifest and main payload, or, of a data set, the files beside its images.
 func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 	t.Helper()
 	if !info.IsDir() {
@@ -125,6 +116,18 @@ func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			parts = append(parts, filepath.Join(path, name))
 		}
+	}
+	if len(parts) > 0 {
+		return parts
+	}
+	err := filepath.WalkDir(path, func(file string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && slices.Contains([]string{".txt", ".mat", ".csv"}, filepath.Ext(file)) {
+			parts = append(parts, file)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return parts
 }
@@ -153,17 +156,43 @@ func copyBut(t *testing.T, path, place, but string, folder bool) string {
 		}
 		return place + strings.TrimPrefix(but, path)
 	}
-	entries, err := os.ReadDir(path)
-	if err == nil {
-		err = os.Mkdir(place, 0o777)
-	}
+	inside, err := filepath.Rel(path, but)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, e := range entries {
-		link(filepath.Join(path, e.Name()), filepath.Join(place, e.Name()))
+	// Folders on the way to the file are made, all else is linked.
+	for dir := "."; ; {
+		entries, err := os.ReadDir(filepath.Join(path, dir))
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(place, dir), 0o777)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, _, deeper := strings.Cut(strings.TrimPrefix(inside, dir+"/"), "/")
+		for _, e := range entries {
+			if !deeper || e.Name() != next {
+				link(filepath.Join(path, dir, e.Name()), filepath.Join(place, dir, e.Name()))
+			}
+		}
+		if !deeper {
+			return filepath.Join(place, inside)
+		}
+		dir = filepath.Join(dir, next)
 	}
-	return filepath.Join(place, filepath.Base(but))
+}
+
+// mostAllocated is what a command that refuses an input may allocate.
+const mostAllocated = 1 << 30
+
+// attributesFile is a table of what is true of a labelled data set's images.
+func attributesFile(t *testing.T, data string) string {
+	t.Helper()
+	rows := []string{"image,attribute"}
+	for name := range filesBelow(t, filepath.Join(data, "val")) {
+		rows = append(rows, filepath.ToSlash(name)+",bird")
+	}
+	return writeLines(t, filepath.Join(t.TempDir(), "attributes.csv"), rows...)
 }
 
 // refusedSoon runs a command that must fail.
@@ -175,8 +204,12 @@ func refusedSoon(t *testing.T, name string, args []string) {
 	}
 	done := make(chan end, 1)
 	go func() {
-		code, _, said := clipnh(args...)
-		done <- end{code, said}
+		var e end
+		// In all, not at a time: garbage counts too.
+		if used := testutil.Allocated(func() { e.code, _, e.said = clipnh(args...) }); used > mostAllocated {
+			t.Errorf("%s: allocated %d MB in all", name, used>>20)
+		}
+		done <- e
 	}()
 	select {
 	case e := <-done:

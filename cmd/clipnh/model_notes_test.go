@@ -1,13 +1,37 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
+
+// silentModels are the commands that take a model and are in no line of TestModelNotes, with
+// the reason.
+var silentModels = map[string]string{
+	"paper":  "its steps say it",
+	"verify": "of --repair, which repeats what collect said",
+}
+
+// twoGroups is a table of the golden images with labels and groups that say nothing.
+func twoGroups(t *testing.T, path string) string {
+	t.Helper()
+	images, err := os.ReadDir(testutil.Golden("dataset"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []string{"image,label,group"}
+	for i, image := range images {
+		rows = append(rows, fmt.Sprintf("%s,%s,group%d", image.Name(), []string{"dog", "cat"}[i%2], i/2%2))
+	}
+	return writeLines(t, path, rows...)
+}
 
 // TestModelNotes runs commands that open a model with a file of two: each says
 // once which counts.
@@ -17,7 +41,8 @@ func TestModelNotes(t *testing.T) {
 	all := []string{"--dataset", "images", "--data-path", testutil.Golden("dataset")}
 	images := append(all, "--sample-stride", "8")
 	vocab := []string{"--vocab", testutil.Golden("text/toy_merges.txt")}
-	for _, test := range [][][]string{
+	two := []string{"--classes", "dog,cat", "--permutations", "19", "--level", "0.1", "--labels-csv", twoGroups(t, in("labels.csv"))}
+	tests := [][][]string{
 		{{"info"}},
 		{{"collect", "--save-path", in("scores")}, images},
 		{{"registers", "--diff-save-path", in("sink.npy")}, images},
@@ -33,7 +58,18 @@ func TestModelNotes(t *testing.T) {
 		{{"ablate", "--mode", "zero_sink", "--features-save-path", in("ablated.npy")}, images},
 		{{"reconstruct", "--pcs-paths", testutil.Golden("pc0_nh.npy"), "--means-path", testutil.Golden("means_nh.npy"), "--features-save-path", in("features.npy")}, images},
 		{{"retrieve", "--text", "yellow", "--pcs-path", testutil.Golden("pc0_nh.npy"), "--save-dir", in("model")}, images, vocab},
-	} {
+		{{"collect", "--save-path", in("all")}, all},
+		{{"audit", "--scores", in("all"), "--out", in("audit")}, two, vocab},
+		{{"audit", "--out", in("audited")}, all, two, vocab},
+		{{"watch", "--reference", in("all"), "--scores", in("all"), "--concepts", "yellow", "--fdr", "1", "--bootstrap", "0", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
+	}
+	for _, cmd := range everyCommand() {
+		noted := slices.ContainsFunc(tests, func(test [][]string) bool { return test[0][0] == cmd.Name() })
+		if cmd.Flags().Lookup("model") != nil && !noted && silentModels[cmd.Name()] == "" {
+			t.Errorf("%s takes a model, and is in no line here", cmd.CommandPath())
+		}
+	}
+	for _, test := range tests {
 		var args []string
 		for _, part := range test {
 			args = append(args, part...)

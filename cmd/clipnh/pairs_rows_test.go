@@ -161,6 +161,17 @@ var pairings = []pairing{
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
 
+	{"search", "search --scores {scores} --text tree --model {checkpoint}" + texts, map[string]string{"model": "scores checkpoint"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"search a model", "search --model {checkpoint}" + dataFlags + " --units h0n0", map[string]string{}, map[string]string{"model": "checkpoint"}},
+	{"classify", "classify --scores {scores} --classes {classes.txt} --model {checkpoint}" + texts, map[string]string{"model": "scores checkpoint"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores", "texts": "classes.txt", "order": "classes.txt"}},
+	{"classify by embeddings", "classify --scores {scores} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}", map[string]string{
+		"model": "scores classes.npy", "texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"classify a model's images", "classify IMAGE --classes {classes.txt} --model {checkpoint} --imagenet-zeroshot-path {classes.npy}", map[string]string{
+		"model": "checkpoint classes.npy", "texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy"}, nil},
+
 	{"explain", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
@@ -197,17 +208,17 @@ var pairings = []pairing{
 	{"compare", "compare {scores} {reference}", nil,
 		map[string]string{"model": "scores reference", "block": "scores reference", "precision": "scores reference", "stride": "scores reference"}},
 
-	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
-		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy"},
-		map[string]string{"stride": "pc0.npy"}},
-	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json", "order": "classes.npy classes.txt counts.json", "kind": "line pc0.npy classes.npy"},
+	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
+		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy pairs.npy"},
+		map[string]string{"stride": "pc0.npy", "texts": "pairs.npy", "order": "pairs.npy"}},
+	{"segment a data set of other words", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --classes {classes.txt} --data-path SCENES --save-path {counts.json} --shard 2/2", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy classes.txt counts.json pairs.npy", "order": "classes.npy classes.txt counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"},
 		map[string]string{"texts": "set.yaml", "order": "set.yaml"}},
-	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
-		"model": "checkpoint pc0.npy classes.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
-		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json", "order": "classes.npy set.yaml counts.json", "kind": "line pc0.npy classes.npy"}, nil},
+	{"segment a data set", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --config {set.yaml} --data-path SCENES --shard 1/2 --save-path {counts.json}", map[string]string{
+		"model": "checkpoint pc0.npy classes.npy pairs.npy counts.json", "block": "line pc0.npy counts.json", "precision": "line pc0.npy counts.json",
+		"stride": "pc0.npy counts.json", "texts": "classes.npy set.yaml counts.json pairs.npy", "order": "classes.npy set.yaml counts.json pairs.npy", "kind": "line pc0.npy classes.npy pairs.npy"}, nil},
 
 	{"collect, resumed", "collect --model {checkpoint}" + dataFlags + " --save-path {scores}", map[string]string{
 		"model": "checkpoint scores", "block": "line scores", "precision": "line scores", "stride": "line scores"}, nil},

@@ -26,6 +26,8 @@ func (w world) at(name string) string {
 		return w.model
 	case "reference", "collection": // of shift --watch, and of components
 		name = "scores"
+	case "pairs.npy": // of texts that choose pairs
+		name = "classes.npy"
 	}
 	return filepath.Join(w.dir, name)
 }
@@ -69,7 +71,7 @@ func (m making) make(t *testing.T) world {
 		"      suffix: .png", "  ignore_index: 255", "shorter_side: 64", "k: 9", "classes: ["+strings.Join(m.texts.classes, ", ")+"]")
 	svd := []string{"svd", "--collect-save-path", w.at("scores"), "--top-k-pca", "6"}
 	segment := []string{"segment", "--model", w.model, "--pcs-path", w.at("pc0.npy"), "--text-embeddings-path", w.at("classes.npy"),
-		"--config", w.at("set.yaml"), "--data-path", m.scenes, "--save-path", w.at("counts.json")}
+		"--text-for-topk", w.at("pairs.npy"), "--config", w.at("set.yaml"), "--data-path", m.scenes, "--save-path", w.at("counts.json")}
 	shift := slices.Concat([]string{"shift", "--concepts-path", words, "--text-embeddings-path", w.at("words.npy"), "--pcs-path", w.at("pc0.npy"), "--save-path", w.at("ratios.json")}, of)
 	runs := [][]string{
 		append(scores, "--save-path", w.at("scores")),

@@ -23,6 +23,7 @@ func TestPrecisionError(t *testing.T) {
 		"retrieve --neur-idxs 1" + images,
 		"shift --concepts-path " + testutil.Golden("text/words.txt") + " --text-embeddings-path " + a.at("words.npy") + " --pcs-path " + a.at("pc0.npy") + " --force" + images,
 		"explain --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + images,
+		"edit --remove h1n3 --by zero --save-path OUT.pt" + strings.Replace(images, "imagenet_val", "images", 1),
 		"audit --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + " --labels-csv " + groupedLabels(t, a.data) + " --permutations 19 --level 0.1 --out OUT" + images,
 		"segment --classes dog,cat --text-embeddings-path " + a.at("classes.npy") + " --method values --image " + testutil.Golden("seg/slide.png") + " --model " + a.model,
 	} {

@@ -17,7 +17,7 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 	case g.json:
 		err = g.printer.JSON(r)
 	case len(r.Shares) > 0:
-		err = errors.Join(printShares(r, g.printer), printRounding(g.printer, r.Rounding))
+		err = errors.Join(printEachShares(r, g.printer), printRounding(g.printer, r.Rounding))
 	default:
 		err = errors.Join(printScores(r, g.printer), printRounding(g.printer, r.Rounding))
 	}
@@ -27,18 +27,39 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 	return err
 }
 
-// printShares prints the classes of one image, or of all images of a folder, one column
-// per method.
-func printShares(r *segment.Result, p *ui.Printer) error {
-	title := "class"
-	if r.Scenes > 1 {
-		title = "class, of " + ui.Images.Count(int64(r.Images))
+// printEachShares prints a table for each path that was given.
+func printEachShares(r *segment.Result, p *ui.Printer) error {
+	if len(r.Paths) == 0 {
+		title := "class"
+		if r.Scenes > 1 {
+			title = "class, of " + ui.Images.Count(int64(r.Images))
+		}
+		return printShares(title, r.Shares, p)
 	}
+	for i, of := range r.Paths {
+		title := "class, of " + of.Path
+		if of.Images > 1 {
+			title += ", " + ui.Images.Count(int64(of.Images))
+		}
+		if i > 0 {
+			if err := p.Text("\n"); err != nil {
+				return err
+			}
+		}
+		if err := printShares(title, of.Shares, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printShares prints the share of each class, one column per method.
+func printShares(title string, shares []segment.MethodShares, p *ui.Printer) error {
 	columns := []ui.Column{ui.Left(title)}
-	share := make([]map[string]float64, len(r.Shares))
+	share := make([]map[string]float64, len(shares))
 	var order []string
 	seen := map[string]bool{}
-	for i, s := range r.Shares {
+	for i, s := range shares {
 		columns = append(columns, ui.Right(s.Method+" %"))
 		share[i] = map[string]float64{}
 		for _, c := range s.Classes {
@@ -52,7 +73,7 @@ func printShares(r *segment.Result, p *ui.Printer) error {
 	t := ui.NewTable(columns...)
 	for _, name := range order {
 		row := []string{name}
-		for i := range r.Shares {
+		for i := range shares {
 			row = append(row, fmt.Sprintf("%.1f", 100*share[i][name]))
 		}
 		t.Row(row...)

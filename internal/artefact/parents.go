@@ -34,7 +34,7 @@ func DerivedFrom(a *cache.Artefact) origin.Origin {
 // file of another program, which its bytes name.
 func AddParent(o *origin.Origin, role, path string, a *cache.Artefact) error {
 	if a != nil {
-		o.Parents[role] = a.Hash()
+		o.AddParent(role, a.Hash(), a.Manifest.Origin.Subject())
 		return nil
 	}
 	sum, err := FileHash(path)
@@ -82,7 +82,7 @@ func AddAnother(o *origin.Origin, role, path string, a *cache.Artefact) error {
 			if a == nil {
 				o.Files[numbered] = read.Files[""]
 			} else {
-				o.Parents[numbered] = read.Parents[""]
+				o.AddParent(numbered, read.Parents[""], read.Subjects[""])
 			}
 			return nil
 		}

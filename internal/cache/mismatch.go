@@ -3,6 +3,7 @@ package cache
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -95,6 +96,9 @@ func differences(made, this any) ([]Difference, error) {
 		return nil, err
 	}
 	settleWeights(a, b)
+	for _, fields := range []map[string]string{a, b} {
+		maps.DeleteFunc(fields, func(field, _ string) bool { return follows(field) })
+	}
 	var out []Difference
 	for field, value := range a {
 		if b[field] != value {
@@ -112,6 +116,12 @@ func differences(made, this any) ([]Difference, error) {
 	}
 	sortDifferences(out)
 	return out, nil
+}
+
+// follows reports whether a field of a manifest follows from others that are compared, so
+// that it makes no difference that older builds did not write it.
+func follows(field string) bool {
+	return field == "origin.images.names_sha256" || strings.HasPrefix(field, "origin.subjects.")
 }
 
 // settleWeights keeps, of the two hashes of a checkpoint, the one that decides whether two

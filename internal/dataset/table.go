@@ -16,6 +16,7 @@ import (
 
 const (
 	maxTable   = 256 << 20 // bytes of a table; a row for each of five million images
+	maxLine    = 4 << 20   // bytes of a line: the reader holds several copies of a row
 	maxColumns = 1024
 )
 
@@ -31,10 +32,13 @@ const (
 // takes.
 func readTable(r io.Reader, wanted []string, optional []bool, do func(line int, fields []string) error) error {
 	counted := &io.LimitedReader{R: r, N: maxTable + 1}
-	in := bufio.NewReader(counted)
+	in := bufio.NewReader(&shortLines{r: counted})
 	start, err := in.Peek(in.Size())
 	if err != nil && err != io.EOF {
 		return err
+	}
+	if i := bytes.IndexByte(start, 0); i >= 0 && !bytes.HasPrefix(start, []byte("\xff\xfe")) && !bytes.HasPrefix(start, []byte("\xfe\xff")) {
+		return fmt.Errorf("byte %d is zero, want a table of comma-separated values", i)
 	}
 	if mistake := foreign.Mistaken(start); mistake != nil {
 		return fmt.Errorf("%w, want a table of comma-separated values", mistake)
@@ -99,6 +103,25 @@ func (m *macintosh) Read(b []byte) (int, error) {
 		if c == '\r' {
 			b[i] = '\n'
 		}
+	}
+	return n, err
+}
+
+// shortLines is a reader of text that fails after maxLine bytes without a line's end.
+type shortLines struct {
+	r     io.Reader
+	since int // bytes since a line ended
+}
+
+func (s *shortLines) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	if end := bytes.LastIndexAny(b[:n], "\r\n"); end >= 0 {
+		s.since = n - end - 1
+	} else {
+		s.since += n
+	}
+	if s.since > maxLine {
+		return 0, fmt.Errorf("a line of more than %d MiB", maxLine>>20)
 	}
 	return n, err
 }

@@ -101,6 +101,7 @@ func TestMistaken(t *testing.T) {
 		"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code>":     "an XML document",
 		"\x1f\x8b\x08\x00":                                            "gzip",
 		"\x89HDF\r\n\x1a\n\x00":                                       "HDF5",
+		"MATLAB 7.3 MAT-file, Platform: GLNXA64":                      "a MATLAB 7.3 file, which is HDF5",
 		strings.Repeat("\x00", 257) + "ustar\x00":                     "a tar archive",
 		"a cat\n":            "",
 		"version of a cat\n": "",

@@ -27,6 +27,12 @@ func anyPrefix(prefixes ...string) func([]byte) bool {
 	}
 }
 
+// dib reports whether b begins with a bitmap's information header of 40 bytes, one plane,
+// which in a BMP file comes after the file header.
+func dib(b []byte) bool {
+	return len(b) >= 16 && string(b[:4]) == "\x28\x00\x00\x00" && string(b[12:14]) == "\x01\x00"
+}
+
 // page reports whether b begins as an HTML page.
 func page(b []byte) bool {
 	text := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(string(b), "\xef\xbb\xbf"), " \t\r\n"))
@@ -40,6 +46,7 @@ var foreigners = []foreign{
 	{"JPEG XL", anyPrefix("\x00\x00\x00\x0cJXL \r\n\x87\n", "\xff\x0a"), "convert it, with libjxl's djxl: djxl photo.jxl photo.png"},
 	{"Git LFS pointer", anyPrefix("version https://git-lfs.github.com/spec/"), `the image itself is not there: run "git lfs pull"`},
 	{"BigTIFF", anyPrefix("II+\x00", "MM\x00+"), "convert it, with libtiff's tiffcp: tiffcp scan.tif small.tif"},
+	{"bitmap without its file header (DIB)", dib, "convert it, with Pillow: python3 -c \"from PIL import Image; Image.open('picture.dib').save('picture.bmp')\""},
 	{"PAM", anyPrefix("P7\n"), "convert it, with Netpbm's pamtopnm: pamtopnm picture.pam > picture.ppm"},
 	{"HTML page", page, "a download has brought a page about the image: download it again"},
 }

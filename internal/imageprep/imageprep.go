@@ -97,6 +97,31 @@ func PreprocessFile(dst []float32, f *File, size int, o Options) error {
 	return nil
 }
 
+// DecodeResized decodes the file, which Load has read, and resizes it with Pillow's
+// bilinear filter to the size that is returned for its own, before or after it is
+// converted to RGB. It returns the image as it is as well. Errors name the file.
+func (f *File) DecodeResized(o Options, size func(w, h int) (int, int)) (img, resized *RGB, err error) {
+	img, err = decodeAs("image", f, o, func(b []byte, o Options) (*RGB, error) {
+		r, err := decode(b, o, o.Order == ResizeFirst)
+		if err != nil {
+			return nil, err
+		}
+		w, h := size(r.w, r.h)
+		if o.Order == ResizeFirst {
+			from := r
+			if r.mode != modeRGB { // either of the two may use up what it is made of
+				from = r.copied()
+			}
+			resized = from.resized(part{w: w, h: h, across: w, down: h, filter: Bilinear})
+			return r.rgb(), nil
+		}
+		img := r.rgb()
+		resized = Resize(img, w, h, Bilinear)
+		return img, nil
+	})
+	return img, resized, err
+}
+
 // decodeSquare reads an image file's bytes and returns the square that the model
 // sees.
 func decodeSquare(b []byte, o Options, size int) (*RGB, error) {

@@ -93,6 +93,7 @@ func TestForeign(t *testing.T) {
 		{"\x00\x00\x00\x0cjP  \r\n\x87\n\x00\x00", "JPEG 2000", "opj_decompress"},
 		{"\xff\x4f\xff\x51\x00\x2f", "JPEG 2000", "opj_decompress"},
 		{"\xff\x0a\x00\x10", "JPEG XL", "djxl"},
+		{"\x28\x00\x00\x00\x04\x00\x00\x00\x04\x00\x00\x00\x01\x00\x18\x00", "bitmap without its file header (DIB)", "Pillow"},
 		{"\x00\x00\x00\x0cJXL \r\n\x87\n\x00\x00", "JPEG XL", "djxl"},
 		{"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer", "git lfs pull"},
 		{"\n <!DOCTYPE HTML><title>Not found</title>", "HTML page", "download it again"},

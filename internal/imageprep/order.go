@@ -9,19 +9,23 @@ import "math"
 // afterwards.
 func (r *raster) square(size int) *RGB {
 	w, h := ShorterSide(r.w, r.h, size)
-	s := part{w, h, centre(w, size), centre(h, size), size}
-	resized := w != r.w || h != r.h
-	switch {
-	case !resized, r.mode == modePalette, r.mode == modeBits:
+	return r.resized(part{w, h, centre(w, size), centre(h, size), size, size, Bicubic})
+}
+
+// resized returns a part of the raster resized, in RGB. The raster must not be used
+// afterwards.
+func (r *raster) resized(s part) *RGB {
+	switch same := s.w == r.w && s.h == r.h; {
+	case same, r.mode == modePalette, r.mode == modeBits:
 		return r.nearest(s).rgb()
 	case r.mode == modeWide:
-		return r.wideSquare(s).rgb()
+		return r.wideResized(s).rgb()
 	}
 	weighted := r.mode == modeRGBA || r.mode == modeGreyAlpha
 	if weighted {
 		r.multiply()
 	}
-	out := newRaster(r.mode, size, size)
+	out := newRaster(r.mode, s.across, s.down)
 	for c := 0; c < channels[r.mode]; c += 3 {
 		s.channels(out, r, c)
 	}
@@ -31,14 +35,17 @@ func (r *raster) square(size int) *RGB {
 	return out.rgb()
 }
 
-// part is a square from x, y on of an image resized to w x h.
-type part struct{ w, h, x, y, size int }
+// part is the across x down pixels from x, y on of an image resized to w x h.
+type part struct {
+	w, h, x, y, across, down int
+	filter                   Filter // of modes that are not resized without interpolation
+}
 
 // channels resizes up to three channels of a raster, from the first on.
 func (s part) channels(out, in *raster, first int) {
 	n := channels[in.mode]
 	if n == 3 {
-		out.pix = resample(in.rgb(), s.w, s.h, s.x, s.y, s.x+s.size, s.y+s.size, Bicubic).Pix
+		out.pix = resample(in.rgb(), s.w, s.h, s.x, s.y, s.x+s.across, s.y+s.down, s.filter).Pix
 		return
 	}
 	three := newRGB(in.w, in.h)
@@ -47,7 +54,7 @@ func (s part) channels(out, in *raster, first int) {
 			three.Pix[3*i+c-first] = in.pix[n*i+c]
 		}
 	}
-	small := resample(three, s.w, s.h, s.x, s.y, s.x+s.size, s.y+s.size, Bicubic)
+	small := resample(three, s.w, s.h, s.x, s.y, s.x+s.across, s.y+s.down, s.filter)
 	for i := range out.w * out.h {
 		for c := first; c < min(n, first+3); c++ {
 			out.pix[n*i+c] = small.Pix[3*i+c-first]
@@ -57,17 +64,17 @@ func (s part) channels(out, in *raster, first int) {
 
 // nearest takes the pixel that each middle of a resized one falls into.
 func (r *raster) nearest(s part) *raster {
-	out := newRaster(r.mode, s.size, s.size)
+	out := newRaster(r.mode, s.across, s.down)
 	out.palette = r.palette
-	across, down := nearestOf(r.w, s.w, s.x, s.size), nearestOf(r.h, s.h, s.y, s.size)
+	across, down := nearestOf(r.w, s.w, s.x, s.across), nearestOf(r.h, s.h, s.y, s.down)
 	n := channels[r.mode]
-	for y := range s.size {
-		for x := range s.size {
+	for y := range s.down {
+		for x := range s.across {
 			from := down[y]*r.w + across[x]
 			if r.mode == modeWide {
-				out.wide[y*s.size+x] = r.wide[from]
+				out.wide[y*s.across+x] = r.wide[from]
 			} else {
-				copy(out.pix[n*(y*s.size+x):][:n], r.pix[n*from:])
+				copy(out.pix[n*(y*s.across+x):][:n], r.pix[n*from:])
 			}
 		}
 	}
@@ -121,17 +128,17 @@ func (r *raster) unmultiply() {
 	}
 }
 
-// wideSquare resizes 16-bit greys in float64, rounded half away from zero after
+// wideResized resizes 16-bit greys in float64, rounded half away from zero after
 // each pass. What leaves 0..65535 counts as its end: so it does once it is cut to
 // a byte.
-func (r *raster) wideSquare(s part) *raster {
-	top, bottom := s.y, s.y+s.size // the rows that the pass down needs
+func (r *raster) wideResized(s part) *raster {
+	top, bottom := s.y, s.y+s.down // the rows that the pass down needs
 	if s.h != r.h {
-		top, bottom = newTaps(r.h, s.h, s.y, s.y+s.size, Bicubic).reach()
+		top, bottom = newTaps(r.h, s.h, s.y, s.y+s.down, s.filter).reach()
 	}
-	across := make([]int64, (bottom-top)*s.size)
+	across := make([]int64, (bottom-top)*s.across)
 	s.wideAcross(across, r, top)
-	out := newRaster(modeWide, s.size, s.size)
+	out := newRaster(modeWide, s.across, s.down)
 	if s.h == r.h {
 		for i, v := range across {
 			out.wide[i] = cutWide(v)
@@ -139,36 +146,36 @@ func (r *raster) wideSquare(s part) *raster {
 		return out
 	}
 	y := 0
-	Bicubic.eachOutput(r.h, s.h, s.y, s.y+s.size, func(_, first int, weights []float64) {
-		for x := range s.size {
+	s.filter.eachOutput(r.h, s.h, s.y, s.y+s.down, func(_, first int, weights []float64) {
+		for x := range s.across {
 			sum := 0.0
 			for j, w := range weights {
-				sum += float64(float64(across[(first-top+j)*s.size+x]) * w)
+				sum += float64(float64(across[(first-top+j)*s.across+x]) * w)
 			}
-			out.wide[y*s.size+x] = cutWide(roundAway(sum))
+			out.wide[y*s.across+x] = cutWide(roundAway(sum))
 		}
 		y++
 	})
 	return out
 }
 
-// wideAcross makes the pass across on the rows from top on, [rows,size].
+// wideAcross makes the pass across on the rows from top on, [rows,across].
 func (s part) wideAcross(dst []int64, r *raster, top int) {
-	rows := len(dst) / s.size
+	rows := len(dst) / s.across
 	if s.w == r.w {
 		for i := range dst {
-			dst[i] = int64(r.wide[(top+i/s.size)*r.w+s.x+i%s.size])
+			dst[i] = int64(r.wide[(top+i/s.across)*r.w+s.x+i%s.across])
 		}
 		return
 	}
 	x := 0
-	Bicubic.eachOutput(r.w, s.w, s.x, s.x+s.size, func(_, first int, weights []float64) {
+	s.filter.eachOutput(r.w, s.w, s.x, s.x+s.across, func(_, first int, weights []float64) {
 		for y := range rows {
 			sum := 0.0
 			for j, w := range weights {
 				sum += float64(float64(r.wide[(top+y)*r.w+first+j]) * w)
 			}
-			dst[y*s.size+x] = roundAway(sum)
+			dst[y*s.across+x] = roundAway(sum)
 		}
 		x++
 	})

@@ -1,5 +1,7 @@
 package imageprep
 
+import "slices"
+
 // mode says what the samples of a raster are. The names beside are Pillow's.
 type mode int
 
@@ -34,6 +36,13 @@ func newRaster(m mode, w, h int) *raster {
 		r.pix = make([]byte, channels[m]*w*h)
 	}
 	return r
+}
+
+// copied is a raster of the same pixels in memory of its own.
+func (r *raster) copied() *raster {
+	c := *r
+	c.pix, c.wide = slices.Clone(r.pix), slices.Clone(r.wide)
+	return &c
 }
 
 // rasterOf is the raster of an RGB, with the same memory.

@@ -38,7 +38,7 @@ func compareSweep(t *testing.T, dir string) {
 		name := strings.TrimSuffix(path, ".want")
 		how := filepath.Ext(name)
 		switch how {
-		case ".exif", ".bicubic", ".bilinear", ".crop", ".openai", ".linear":
+		case ".exif", ".bicubic", ".bilinear", ".crop", ".openai", ".before", ".linear":
 			name = strings.TrimSuffix(name, how)
 		}
 		header, pix, _ := bytes.Cut(want, []byte("\n"))
@@ -67,6 +67,12 @@ func compareSweep(t *testing.T, dir string) {
 			img = ResizeLinear(img, w, h)
 		}
 		result := &RGB{Pix: pix, W: w, H: h}
+		if how == ".before" {
+			if img, err = resizedBefore(name, img, w, h); err != nil {
+				t.Error(err)
+				continue
+			}
+		}
 		var same error
 		if how == ".crop" || how == ".openai" {
 			o := Options{}
@@ -93,6 +99,19 @@ func compareSweep(t *testing.T, dir string) {
 		equal++
 	}
 	t.Logf("%d images equal, %d refused as Pillow does", equal, refused)
+}
+
+// resizedBefore resizes a file before it is converted; img is what it holds.
+func resizedBefore(path string, img *RGB, w, h int) (*RGB, error) {
+	f, err := Load(path)
+	if err != nil {
+		return nil, err
+	}
+	whole, resized, err := f.DecodeResized(Options{Order: ResizeFirst}, func(int, int) (int, int) { return w, h })
+	if err == nil {
+		err = differ(whole, img)
+	}
+	return resized, err
 }
 
 // differ tells where two images differ.

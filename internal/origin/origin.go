@@ -9,8 +9,12 @@
 package origin
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"slices"
+	"strings"
 )
 
 // Origin is what an artefact was made from.
@@ -46,7 +50,12 @@ type Origin struct {
 	Edit            *Edit            `json:"edit,omitempty"`
 
 	Parents map[string]string `json:"parents"` // by role, the hash of an artefact that was read
-	Files   map[string]string `json:"files"`   // by role, the SHA-256 of another program's file that was read
+
+	// By role, the Subject of an artefact that was read; without those of builds that did
+	// not have it. It follows from Parents, and is not compared.
+	Subjects map[string]string `json:"subjects,omitempty"`
+
+	Files map[string]string `json:"files"` // by role, the SHA-256 of another program's file that was read
 }
 
 // MaxTextList is how many bytes a TextList may have: enough for the classes of
@@ -72,13 +81,14 @@ type Transformer struct {
 
 // Images are the images that were sent through a tower.
 type Images struct {
-	Dataset       string `json:"dataset"`       // its kind
-	SHA256        string `json:"images_sha256"` // of the images' names and sizes
-	Stride        int    `json:"sample_stride"` // every Stride-th image
-	Preprocessing string `json:"preprocessing"` // version of the image pipeline
-	Preprocess    string `json:"preprocess"`    // when images are converted to RGB: ConvertFirst or another order
-	EXIF          bool   `json:"exif"`          // turned as EXIF says
-	MaxPixels     int    `json:"max_pixels"`    // larger images are skipped
+	Dataset       string `json:"dataset"`                // its kind
+	SHA256        string `json:"images_sha256"`          // of the images' names and sizes
+	Names         string `json:"names_sha256,omitempty"` // of their names; empty in artefacts of builds that did not have it
+	Stride        int    `json:"sample_stride"`          // every Stride-th image
+	Preprocessing string `json:"preprocessing"`          // version of the image pipeline
+	Preprocess    string `json:"preprocess"`             // when images are converted to RGB: ConvertFirst or another order
+	EXIF          bool   `json:"exif"`                   // turned as EXIF says
+	MaxPixels     int    `json:"max_pixels"`             // larger images are skipped
 }
 
 // Collect is what a collection was told.
@@ -175,9 +185,42 @@ type Edit struct {
 // Derived returns the origin of what is computed from an artefact of origin o
 // and hash parent, read in a role: its facts of the model, and its parent.
 func (o Origin) Derived(role, parent string) Origin {
-	return Origin{
+	d := Origin{
 		Model: o.Model, Weights: o.Weights, Tensors: o.Tensors, Block: o.Block, Precision: o.Precision, Transformer: o.Transformer,
-		Parents: map[string]string{role: parent}, Files: map[string]string{},
+	}.Own()
+	d.AddParent(role, parent, o.Subject())
+	return d
+}
+
+// Subject tells what an artefact of this origin is about, whatever was made of it and
+// however often: the hash of the names of its images, or of its texts, or of what its
+// parents are about. It is empty where that is not known.
+func (o Origin) Subject() string {
+	switch {
+	case o.Images != nil:
+		return o.Images.Names
+	case len(o.Parents) == 0:
+		return o.Texts
+	}
+	for role := range o.Parents {
+		if o.Subjects[role] == "" {
+			return ""
+		}
+	}
+	distinct := slices.Compact(slices.Sorted(maps.Values(o.Subjects)))
+	if len(distinct) == 1 {
+		return distinct[0]
+	}
+	sum := sha256.Sum256([]byte(strings.Join(distinct, "\n")))
+	return hex.EncodeToString(sum[:])
+}
+
+// AddParent adds an artefact that was read in a role: its hash, and its Subject, which
+// may be empty. The maps must be o's own.
+func (o *Origin) AddParent(role, hash, subject string) {
+	o.Parents[role] = hash
+	if subject != "" {
+		o.Subjects[role] = subject
 	}
 }
 
@@ -199,10 +242,12 @@ func (o Origin) WithWeights(other Origin) Origin {
 // Own returns o with maps of its own, so that adding a parent or a file to it
 // changes no other origin.
 func (o Origin) Own() Origin {
-	parents, files := map[string]string{}, map[string]string{}
-	maps.Copy(parents, o.Parents)
-	maps.Copy(files, o.Files)
-	o.Parents, o.Files = parents, files
+	own := func(from map[string]string) map[string]string {
+		to := map[string]string{}
+		maps.Copy(to, from)
+		return to
+	}
+	o.Parents, o.Subjects, o.Files = own(o.Parents), own(o.Subjects), own(o.Files)
 	return o
 }
 

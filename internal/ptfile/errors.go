@@ -1,6 +1,7 @@
 package ptfile
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -14,6 +15,15 @@ type hinted struct {
 
 func (h hinted) Unwrap() error { return h.error }
 func (h hinted) Hint() string  { return h.hint }
+
+// incomplete is the error of a file that ends too early, as one does whose download broke
+// off.
+func incomplete(format string, args ...any) error {
+	return hinted{
+		fmt.Errorf(format, args...),
+		`the file is incomplete: download it again, or resume with "curl -C - -o FILE URL"; "clipnh fetch NAME" resumes published models`,
+	}
+}
 
 // brief shortens an error to one line of at most 200 bytes: those of the unpickler may
 // print whole values.

@@ -138,7 +138,7 @@ func (l *legacyReader) storage(s *storage) error {
 	}
 	s.at = l.at + int64(len(count))
 	if s.bytes() > l.size-s.at {
-		return fmt.Errorf("%d bytes, but the file ends after %d", s.bytes(), l.size-s.at)
+		return incomplete("%d bytes, but the file ends after %d", s.bytes(), l.size-s.at)
 	}
 	l.at = s.at + s.bytes()
 	return nil

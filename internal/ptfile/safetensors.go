@@ -203,8 +203,14 @@ func (p *headerParser) tensor(name string) error {
 	return p.add(name, dtype, shape, offsets[0], offsets[1])
 }
 
+// maxFile is more than any checkpoint has, in bytes: larger offsets are damage.
+const maxFile = 1 << 44
+
 // add checks the tensor's range against its shape and the file.
 func (p *headerParser) add(name string, dtype DType, dims []int64, begin, end int64) error {
+	if begin <= end && p.size < end && end < maxFile {
+		return incomplete("data_offsets [%d, %d] in %d bytes of data", begin, end, p.size)
+	}
 	if begin > end || end > p.size {
 		return fmt.Errorf("data_offsets [%d, %d] in %d bytes of data", begin, end, p.size)
 	}

@@ -1,7 +1,6 @@
 package ptfile
 
 import (
-	"fmt"
 	"io"
 	"slices"
 )
@@ -74,7 +73,7 @@ func readFull(r io.ReaderAt, b []byte, at int64) error {
 		return nil
 	}
 	if err == io.EOF {
-		return fmt.Errorf("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
+		return incomplete("the file ends at byte %d, want at least %d", at+int64(n), at+int64(len(b)))
 	}
 	return err
 }

@@ -108,7 +108,7 @@ func readEnd(r io.ReaderAt, size int64) (count, length, at int64, err error) {
 		}
 	}
 	if e < 0 {
-		return 0, 0, 0, fmt.Errorf("zip file without end record: truncated?")
+		return 0, 0, 0, incomplete("zip file without end record: truncated?")
 	}
 	end := tail[e : e+endSize]
 	disks := binary.LittleEndian.Uint32(end[4:]) // both disk numbers

@@ -120,10 +120,10 @@ func (c *Coding) Origin() (origin.Origin, error) {
 		o.Code.Units = strings.Join(names, " ")
 	}
 	if parent := from.Parents["contributions"]; parent != "" {
-		o.Parents["contributions"] = parent
+		o.AddParent("contributions", parent, from.Subjects["contributions"])
 	}
 	if c.spread != nil {
-		o.Parents["contributions"] = c.spread.scores.Hash()
+		o.AddParent("contributions", c.spread.scores.Hash(), c.spread.scores.Manifest.Origin.Subject())
 	}
 	return o, errors.Join(
 		artefact.AddParent(&o, "components", c.PCsPath, c.PCs.Artefact),

@@ -157,8 +157,12 @@ func nameUnit(err error, path string, first int, units unit.Layered) error {
 	return fmt.Errorf("%s: %s: %s", path, units.Name(first+failed.Unit), failed.Reason)
 }
 
-// writtenOut are contributions in a dense file.
-type writtenOut struct{ *artefact.Dense }
+// writtenOut are contributions in a dense file: of its units, or of neurons where those
+// are pairs, as sums over heads.
+type writtenOut struct {
+	*artefact.Dense
+	heads int // that are summed; 1 where the file's units are taken
+}
 
 // openDense opens a dense file whose units are those that o asks for.
 func openDense(o SVDOptions) (*writtenOut, error) {
@@ -166,22 +170,26 @@ func openDense(o SVDOptions) (*writtenOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, rank := "[B,H,C,O] for pairs", 4
-	if o.Neurons {
-		want, rank = "[B,C,O] for neurons", 3
-	}
-	if len(d.Shape) != rank {
+	if !o.Neurons && len(d.Shape) != 4 {
 		d.Close()
-		return nil, fmt.Errorf("%s: shape %s, want %s", d.Path, npy.ShapeString(d.Shape), want)
+		return nil, fmt.Errorf("%s: shape %s, want [B,H,C,O] for pairs", d.Path, npy.ShapeString(d.Shape))
 	}
-	return &writtenOut{d}, nil
+	heads := 1
+	if o.Neurons && len(d.Shape) == 4 {
+		heads = d.Shape[1]
+	}
+	return &writtenOut{d, heads}, nil
 }
 
 func (d *writtenOut) images() int { return d.Images() }
 func (d *writtenOut) outDim() int { return d.OutDim() }
 func (d *writtenOut) rank() int   { return min(d.Images(), d.OutDim()) }
 func (d *writtenOut) units() unit.Layered {
-	return unit.Layered{Shape: d.Units(), Layers: artefact.LayersOf(d.Artefact)}
+	u := unit.Layered{Shape: d.Units(), Layers: artefact.LayersOf(d.Artefact)}
+	if d.heads > 1 {
+		u.Shape = u.Shape[1:]
+	}
+	return u
 }
 func (d *writtenOut) origin(o SVDOptions) origin.Origin { return svdOrigin(o, d.Artefact) }
 func (d *writtenOut) close() error                      { return d.Close() }
@@ -189,10 +197,30 @@ func (d *writtenOut) close() error                      { return d.Close() }
 // denseBytes bounds the contributions in memory: some units of every image.
 const denseBytes = 1 << 30
 
+// readUnits fills dst [n,O] with the contributions of units from lo on to image b. part
+// has room for as many.
+func (d *writtenOut) readUnits(dst, part []float32, b, lo int) error {
+	units, O := int64(d.units().Count()), int64(d.outDim())
+	first := int64(b) * int64(d.heads)
+	if err := d.Read(dst, (first*units+int64(lo))*O); err != nil {
+		return err
+	}
+	for h := 1; h < d.heads; h++ {
+		part = part[:len(dst)]
+		if err := d.Read(part, ((first+int64(h))*units+int64(lo))*O); err != nil {
+			return err
+		}
+		for i, x := range part {
+			dst[i] += x
+		}
+	}
+	return nil
+}
+
 func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
 	units, B, O := d.units().Count(), d.images(), d.outDim()
 	group := max(1, min(units, denseBytes/(4*B*O)))
-	rows := make([]float32, B*group*O)
+	rows, part := make([]float32, B*group*O), make([]float32, group*O)
 	team := par.NewTeam(o.Threads)
 	for lo := 0; lo < units; lo += group {
 		n := min(group, units-lo)
@@ -200,7 +228,7 @@ func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lo
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if err := d.Read(rows[b*n*O:(b+1)*n*O], (int64(b)*int64(units)+int64(lo))*int64(O)); err != nil {
+			if err := d.readUnits(rows[b*n*O:(b+1)*n*O], part, b, lo); err != nil {
 				return err
 			}
 		}

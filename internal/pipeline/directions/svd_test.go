@@ -57,6 +57,7 @@ func TestSVD(t *testing.T) {
 	}{
 		{"pairs", scores, nil, false, 0, "pc0_nh", pipelinetest.Rounding, "nh"},
 		{"pairs dense", pairs, pairShape, false, 0, "pc0_nh", pipelinetest.Rounding, "nh"},
+		{"neurons of dense pairs", pairs, pairShape, true, 0, "pc0_n", directionRounding, "n"},
 		{"neurons", scores, nil, true, 0, "pc0_n", directionRounding, "n"},
 		{"neurons dense", neurons, neuronShape, true, 0, "pc0_n", directionRounding, "n"},
 		{"neurons PC1", scores, nil, true, 1, "pc1_n", directionRounding, "n"},
@@ -132,7 +133,6 @@ func TestSVDRefuses(t *testing.T) {
 	}{
 		"no shape":             {SVDOptions{CollectPath: dense}, "want {shape}"},
 		"shape too large":      {SVDOptions{CollectPath: cut, Shape: shape}, cut},
-		"pairs' file, mode n":  {SVDOptions{CollectPath: dense, Shape: shape, Neurons: true}, "[B,C,O]"},
 		"scores with a shape":  {SVDOptions{CollectPath: scores, Shape: shape}, "{shape}"},
 		"nothing there":        {SVDOptions{CollectPath: "nowhere"}, "nowhere"},
 		"nothing there, dense": {SVDOptions{CollectPath: "nowhere.dat", Shape: shape}, "nowhere.dat"},

@@ -83,8 +83,13 @@ type Result struct {
 	LeftOut  []string `json:"left_out"` // tensors that the new file does not have
 	Unedited []string `json:"unedited"` // other copies of the edited weights
 
-	Moved   *Movement        `json:"moved,omitempty"`
-	Skipped []source.Skipped `json:"skipped"` // images that could not be compared
+	// Precision is that of the products that means, norms or components were computed
+	// with, where they say so; the edited bias has its error.
+	Precision string `json:"precision,omitempty"`
+
+	Moved    *Movement        `json:"moved,omitempty"`
+	Rounding *source.Rounding `json:"precision_error,omitempty"` // of the features that moved, in reduced precision
+	Skipped  []source.Skipped `json:"skipped"`                   // images that could not be compared
 }
 
 // Change is a pair that was edited.
@@ -186,7 +191,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors}.Own()
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
-		e.from.Parents["checkpoint"] = before.Hash()
+		e.from.AddParent("checkpoint", before.Hash(), before.Manifest.Origin.Subject())
 	}
 	chosen, mask, err := e.choose(ctx)
 	if err != nil {
@@ -211,6 +216,9 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	e.describe(chosen, means, edited, change.BiasChange)
+	if e.result.Precision = e.precision; e.precision == origin.BFloat16 {
+		e.say.Note("what was read was computed with bf16 products: the edit has their error")
+	}
 	if e.Images.Data.Path != "" {
 		if e.result.Moved, err = e.move(ctx, after); err != nil {
 			return nil, err

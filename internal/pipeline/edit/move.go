@@ -61,6 +61,7 @@ func (e *editor) move(ctx context.Context, after *decomp.OV) (*Movement, error) 
 	if m.Images == 0 {
 		return nil, fmt.Errorf("%s: none of %s could be read", o.Data.Path, ui.Images.Count(int64(src.Images)))
 	}
+	e.result.Rounding = src.Rounding
 	n := float64(m.Images)
 	m.CosineMean, m.DistanceMean, m.NormBefore, m.NormAfter = m.CosineMean/n, m.DistanceMean/n, m.NormBefore/n, m.NormAfter/n
 	e.result.Skipped = append(append(e.result.Skipped, src.Skipped...), src.Unlisted...)

@@ -65,8 +65,9 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 	from := origin.Origin{}
 	if s.norms != nil {
 		from = s.norms.Manifest.Origin.Derived("norms", s.norms.Hash())
-		if parent := s.norms.Manifest.Origin.Parents["contributions"]; parent != "" {
-			from.Parents["contributions"] = parent // to tell whether means are of the same
+		of := s.norms.Manifest.Origin
+		if parent := of.Parents["contributions"]; parent != "" {
+			from.AddParent("contributions", parent, of.Subjects["contributions"]) // to tell whether means are of the same
 		}
 	}
 	from.Mode, from.Mask = o.Mode, decided

@@ -72,7 +72,7 @@ func BenchmarkSegment(b *testing.B) {
 	for _, methods := range [][]heat.Method{{heat.ByPairs}, {heat.ByPairs, heat.ByHeads, heat.ByNeurons}, {heat.ByValues}} {
 		b.Run(fmt.Sprint(methods), func(b *testing.B) {
 			o := &Options{
-				Threads: threads, Texts: Texts{TextsPath: texts}, Scenes: Scenes{Image: path},
+				Threads: threads, Texts: Texts{TextsPath: texts}, Scenes: Scenes{Paths: []string{path}},
 				Heat: Heat{Setup: setup, PCsPath: pcs, SimBlock: -1, Methods: methods},
 			}
 			result := &Result{Classes: make([]string, len(setup.Classes))}

@@ -16,7 +16,8 @@ type Result struct {
 	Sizes    []WindowSize     `json:"window_sizes"`      // theirs
 	Files    []string         `json:"files,omitempty"`   // that were drawn or saved
 	Methods  []MethodScores   `json:"methods,omitempty"` // of a data set
-	Shares   []MethodShares   `json:"shares,omitempty"`  // of an image, or of the pixels of all images of a folder
+	Shares   []MethodShares   `json:"shares,omitempty"`  // of the pixels of all images, where there are no true labels
+	Paths    []PathShares     `json:"paths,omitempty"`   // where several paths were given, those of each
 
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
@@ -53,6 +54,13 @@ type ClassScore struct {
 type MethodShares struct {
 	Method  string       `json:"method"`
 	Classes []ClassShare `json:"classes"`
+}
+
+// PathShares is how much of an image, or of the images of a folder, each class has.
+type PathShares struct {
+	Path   string         `json:"path"` // as it was given
+	Images int            `json:"images"`
+	Shares []MethodShares `json:"shares"`
 }
 
 // ClassShare is the share of a class, 0 to 1.

@@ -40,7 +40,7 @@ type savedConfusion struct {
 }
 
 // origin says what the scenes are segmented with.
-func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
+func (o *Options) origin(m *model.Model, list *sceneList) (origin.Origin, error) {
 	words, class := queries(o.Setup.Classes, o.MainWords)
 	classes := make([]string, len(words)) // the name of each word's class
 	for i, c := range class {
@@ -49,7 +49,7 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 	from := origin.Origin{
 		Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Precision: source.PrecisionOf(o.Precision), Texts: cache.ListHash(words),
 		Mode:   strings.Join(o.methodNames(), ","),
-		Images: source.ImagesOrigin(o.Setup.Name, scenes, 0, o.Images),
+		Images: source.ImagesOrigin(o.Setup.Name, list.names, list.fingerprint, 0, o.Images),
 		Segment: &origin.Segment{
 			Limit: o.Limit, ShorterSide: o.Setup.ShorterSide, LongerSide: o.Setup.LongerSide, Resize: "opencv",
 			SlideCrop: o.Setup.SlideCrop, SlideStride: o.Setup.SlideStride,
@@ -69,6 +69,11 @@ func (o *Options) origin(m *model.Model, scenes string) (origin.Origin, error) {
 		if err := o.Artefacts.AddRead(&from, "components", o.PCsPath, o.componentFacts(m), artefact.KindComponents); err != nil {
 			return from, err
 		}
+		if o.PairTextsPath != "" {
+			if err := o.Artefacts.AddRead(&from, "pair embeddings", o.PairTextsPath, artefact.OfModel(m.Origin()), artefact.KindEmbeddings); err != nil {
+				return from, err
+			}
+		}
 	}
 	return from, model.AddTexts(&from, o.Artefacts, o.TextsPath, artefact.OfModel(m.Origin()).Texts(words), o.Vocab, o.Templates)
 }
@@ -84,7 +89,7 @@ func (o *Options) methodNames() []string {
 // resumeShard cuts the scenes down to those of the shard, plans the file of their
 // counts, which the caller releases, and adds to the tally what an earlier run
 // counted. It returns how many scenes that is. All drawings are made again.
-func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*shard.File, int, error) {
+func (o *Options) resumeShard(m *model.Model, list *sceneList, scenes *[]sceneToRead, missing *[]string, t *tally, say ui.Reporter) (*shard.File, int, error) {
 	origin, err := o.origin(m, list)
 	if err != nil {
 		return nil, 0, err
@@ -100,7 +105,7 @@ func (o *Options) resumeShard(m *model.Model, list string, scenes *[]sceneToRead
 	file.Strict, file.Store = o.Strict, o.Store
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
-	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
+	if draws := o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != ""; err != nil || draws || done == 0 {
 		file.Sums = nil
 		return file, 0, err
 	}

@@ -18,6 +18,7 @@ import (
 // sceneToRead is an image to segment, and what was read of it.
 type sceneToRead struct {
 	name, path string
+	given      int                                 // which of the paths that were given it belongs to
 	load       func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
 	labels     string                              // the file that they are in
 	sizes      *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
@@ -77,7 +78,7 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 	if err != nil {
 		return err
 	}
-	image, err := f.image.Decode(o.Images)
+	image, err := s.decode(f.image, o, shorter)
 	if err != nil {
 		return err
 	}
@@ -92,16 +93,24 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 		}
 		s.truth = labels.Pix
 	}
-	w, h := scaledSize(s.width, s.height, shorter, o.Setup.LongerSide)
-	if o.Pillow {
-		s.scaled = imageprep.Resize(image, w, h, imageprep.Bilinear)
-	} else {
-		s.scaled = imageprep.ResizeLinear(image, w, h)
-	}
 	if o.ShowDir != "" || o.PAMR.Steps > 0 {
 		s.image = image
 	}
 	return nil
+}
+
+// decode returns an image as it is, and keeps it as the tower sees it.
+func (s *sceneToRead) decode(f *imageprep.File, o *Options, shorter int) (image *imageprep.RGB, err error) {
+	size := func(w, h int) (int, int) { return scaledSize(w, h, shorter, o.Setup.LongerSide) }
+	if o.Pillow {
+		image, s.scaled, err = f.DecodeResized(o.Images, size)
+		return image, err
+	}
+	if image, err = f.Decode(o.Images); err == nil {
+		w, h := size(image.W, image.H)
+		s.scaled = imageprep.ResizeLinear(image, w, h)
+	}
+	return image, err
 }
 
 // scaledSize returns the size of a w x h image once its shorter side is brought

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -18,20 +21,15 @@ type sceneList struct {
 	scenes      []sceneToRead
 	missing     []string         // files that the data set lacks
 	unlisted    []source.Skipped // what the listing left out
-	fingerprint string           // of the data set; empty of one image
+	paths       []string         // those that were given, if several were
+	fingerprint string           // of the data set; empty of images that were given
+	names       string           // the hash of the data set's names, likewise
 }
 
 // scenes lists what to segment.
 func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, error) {
-	if o.Image != "" {
-		info, err := os.Stat(o.Image)
-		if err != nil {
-			return nil, err
-		}
-		if info.IsDir() {
-			return o.folder(ctx, say)
-		}
-		return &sceneList{scenes: []sceneToRead{{name: filepath.Base(o.Image), path: o.Image}}}, nil
+	if len(o.Paths) > 0 {
+		return o.given(ctx, say)
 	}
 	data, err := dataset.OpenScenes(ctx, dataset.SceneOptions{Path: o.DataPath, Layout: o.Setup.Layout, Classes: len(o.Setup.Classes)})
 	if err != nil {
@@ -47,6 +45,11 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	list := &sceneList{missing: missing, unlisted: source.Unlisted(data.Skipped)}
 	sizes := data.Sizes()
 	list.fingerprint = data.FingerprintOf(sizes)
+	names := make([]string, len(data.Items))
+	for i, item := range data.Items {
+		names[i] = item.Name
+	}
+	list.names = cache.ListHash(names)
 	for i, item := range data.Items[:n] {
 		load := func() (*dataset.LabelBytes, error) { return data.LoadLabels(i) }
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, load: load, labels: item.Labels, sizes: &sizes[i]})
@@ -54,27 +57,81 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	return list, nil
 }
 
-// folder lists the images of a folder, which have no labels.
-func (o *Options) folder(ctx context.Context, say ui.Reporter) (*sceneList, error) {
-	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}} {
-		inside, err := isInside(out.dir, o.Image)
+// given lists the images of Paths, which have no labels.
+func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error) {
+	list := &sceneList{}
+	seen := map[string]bool{}
+	for _, path := range o.Paths {
+		info, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		if inside {
-			return nil, fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, o.Image)
+		first := len(list.scenes)
+		if !info.IsDir() {
+			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), path: path})
+		} else if err := o.addFolder(ctx, list, path, say); err != nil {
+			return nil, err
+		}
+		for i := first; i < len(list.scenes); i++ {
+			s := &list.scenes[i]
+			if s.given = len(list.paths); seen[filepath.Clean(s.path)] {
+				return nil, fmt.Errorf("{image} %s: given twice", s.path)
+			}
+			seen[filepath.Clean(s.path)] = true
+		}
+		list.paths = append(list.paths, path)
+	}
+	if len(list.paths) == 1 {
+		list.paths = nil
+	}
+	if len(list.scenes) > 1 {
+		list.skippable()
+	}
+	return list, nil
+}
+
+// skippable has each scene skipped where it cannot be read, and tells files of one name
+// in different folders apart by their paths.
+func (l *sceneList) skippable() {
+	files := map[string]int{}
+	var all dataset.Dataset
+	for _, s := range l.scenes {
+		files[figure.FileOf(s.name)]++
+		all.Items = append(all.Items, dataset.Item{Path: s.path})
+	}
+	sizes := all.Sizes()
+	for i := range l.scenes {
+		s := &l.scenes[i]
+		if files[figure.FileOf(s.name)] > 1 {
+			s.name = strings.TrimLeft(filepath.ToSlash(filepath.Clean(s.path)), "./")
+		}
+		if s.sizes == nil {
+			s.sizes = &dataset.SceneSizes{Image: sizes[i]}
 		}
 	}
-	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: o.Image}, o.Strict, say)
-	if err != nil {
-		return nil, err
+}
+
+// addFolder adds the images of a folder.
+func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
+	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
+		inside, err := isInside(out.dir, folder)
+		if err != nil {
+			return err
+		}
+		if inside {
+			return fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
+		}
 	}
-	list := &sceneList{unlisted: source.Unlisted(data.Skipped)}
+	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)
+	if err != nil {
+		return err
+	}
+	list.unlisted = append(list.unlisted, source.Unlisted(data.Skipped)...)
 	sizes := data.Sizes()
 	for i, item := range data.Items {
 		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, sizes: &dataset.SceneSizes{Image: sizes[i]}})
 	}
-	return list, nil
+	return nil
 }
 
 // isInside reports whether a folder, if one is named, is another or is inside it.

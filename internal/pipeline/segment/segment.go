@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
@@ -42,14 +43,18 @@ type Texts struct {
 	Vocab     string              // of texts that are to be embedded
 	Templates []textlist.Template // that words are put into
 	TextsPath string              // instead: embeddings of the words, [P,O]
+
+	// PairTextsPath, if not empty, has embeddings of other texts, [P,O], one for each
+	// word, by which its pairs are chosen; pixels are still compared with the words.
+	PairTextsPath string
 }
 
 // Scenes says which images are segmented, and how they are read.
 type Scenes struct {
-	Image    string // one image without labels, or a folder of them
-	DataPath string // instead: a data set
-	Limit    int    // scenes at most; 0 for all
-	Pillow   bool   // scale images as Pillow's bilinear filter does, not as OpenCV's
+	Paths    []string // images without labels, and folders of them
+	DataPath string   // instead: a data set
+	Limit    int      // scenes at most; 0 for all
+	Pillow   bool     // scale images as Pillow's bilinear filter does, not as OpenCV's
 	Images   imageprep.Options
 	Strict   bool // stop at an image that cannot be read
 }
@@ -70,8 +75,11 @@ type Heat struct {
 
 // Output says what is kept.
 type Output struct {
-	ShowDir  string      // folder for drawings; may be empty
-	SaveDir  string      // folder for label maps; may be empty
+	ShowDir          string          // folder for drawings; may be empty
+	SaveDir          string          // folder for label maps; may be empty
+	ProbabilitiesDir string          // folder for the probabilities of classes, .npy; may be empty
+	Writer           artefact.Writer // of these
+
 	SavePath string      // JSON of the counts, of a data set; may be empty
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
@@ -113,11 +121,12 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 		result.Classes = append(result.Classes, c[0])
 	}
 	tally := newTally(o.methodNames(), result)
+	tally.paths = list.paths
 	result.Scenes = len(scenes) + len(missing)
 	var file *shard.File
 	done := 0
 	if o.SavePath != "" {
-		if file, done, err = o.resumeShard(m, list.fingerprint, &scenes, &missing, tally, say); err != nil {
+		if file, done, err = o.resumeShard(m, list, &scenes, &missing, tally, say); err != nil {
 			return nil, err
 		}
 		defer file.Release()
@@ -134,6 +143,10 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err := o.canDraw(scenes); err != nil {
 		return nil, err
 	}
+	from, err := o.probabilitiesOrigin(m, scenes)
+	if err != nil {
+		return nil, err
+	}
 	if done == 0 {
 		for _, path := range missing {
 			say.Warn("skipped: %s: %s", path, source.Missing)
@@ -144,6 +157,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err != nil {
 		return nil, err
 	}
+	s.from = from
 	err = s.scenes(ctx, scenes[done:], func(sc *sceneToRead, n int, must bool) error {
 		if file == nil {
 			return nil
@@ -188,6 +202,7 @@ type segmenter struct {
 	crop    int
 	stride  int
 	colours []color.NRGBA // of the classes in drawings
+	from    origin.Origin // of probabilities, but for what is the image's and the method's
 }
 
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
@@ -224,7 +239,13 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if err != nil {
 		return nil, err
 	}
-	pairs, err := s.pairs(m, components, text)
+	pairTexts := text
+	if components != nil && o.PairTextsPath != "" {
+		if pairTexts, err = s.pairTexts(m, len(words)); err != nil {
+			return nil, err
+		}
+	}
+	pairs, err := s.pairs(m, components, pairTexts)
 	if err != nil {
 		return nil, err
 	}
@@ -256,6 +277,11 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 		}
 		given[i] = make([]uint16, pixels)
 		f.Labels(given[i], options, s.team)
+		if s.o.ProbabilitiesDir != "" {
+			if err := s.saveProbabilities(sc, i, f, options); err != nil {
+				return err
+			}
+		}
 	}
 	if s.o.ShowDir != "" || s.o.SaveDir != "" {
 		files, err := s.draw(sc, given)

@@ -112,7 +112,7 @@ func goldenSegmentation() Options {
 	return Options{
 		Model: pipelinetest.TinyModel(), Threads: 2,
 		Texts:  Texts{TextsPath: testutil.Golden("text/seg_embeddings.npy")},
-		Scenes: Scenes{Image: testutil.Golden("seg/slide.png")},
+		Scenes: Scenes{Paths: []string{testutil.Golden("seg/slide.png")}},
 		Heat: Heat{
 			Setup:   &configs.Segmentation{Classes: classes, LogitScale: 40, Pairs: 50, Block: -1, Sink: true},
 			PCsPath: testutil.Golden("pc0_nh.npy"), SimBlock: -1, Methods: []heat.Method{heat.ByPairs},
@@ -168,7 +168,7 @@ func TestSegmentMistakes(t *testing.T) {
 		{"directions of neurons", "want 4x256x32", func(o *Options) { o.PCsPath = testutil.Golden("pc0_n.npy") }},
 		{"embeddings of other words", "want 7, one for each word", func(o *Options) { o.MainWords = true }},
 		{"gaps", "windows of 64 pixels every 65 leave gaps", func(o *Options) { o.Setup.SlideStride = 65 }},
-		{"no image", "manifest.json: unknown format", func(o *Options) { o.Image = testutil.Golden("manifest.json") }},
+		{"no image", "manifest.json: unknown format", func(o *Options) { o.Paths[0] = testutil.Golden("manifest.json") }},
 	} {
 		o := goldenSegmentation()
 		c.change(&o)
@@ -211,7 +211,7 @@ func copyTo(t *testing.T, from, to string) {
 // not with Strict; and reports the rest when it is interrupted.
 func TestSegmentSkips(t *testing.T) {
 	o := goldenSegmentation()
-	o.Image = ""
+	o.Paths = nil
 	o.DataPath, o.Setup = scenes(t)
 	r, err := Run(context.Background(), o, pipelinetest.Silent())
 	if err != nil {
@@ -237,7 +237,7 @@ func TestSegmentSkips(t *testing.T) {
 // saved, as what is saved counts scenes.
 func TestSegmentUnlisted(t *testing.T) {
 	o := goldenSegmentation()
-	o.Image = ""
+	o.Paths = nil
 	o.DataPath, o.Setup = scenes(t)
 	if err := os.WriteFile(filepath.Join(o.DataPath, "images", "c\n.png"), nil, 0o600); err != nil {
 		t.Skip(err)

@@ -14,6 +14,16 @@ type tally struct {
 	result    *Result
 	confusion []*heat.Confusion // of each method, where there is a truth
 	pixels    []int64           // of each class of each method, [methods,classes]
+
+	// Of images without truth, where several paths were given: the same of each.
+	paths   []string
+	ofPaths []pathTally
+}
+
+// pathTally counts the labels of one of the paths that were given.
+type pathTally struct {
+	images int
+	pixels []int64 // [methods,classes]
 }
 
 // newTally counts for the classes of a result.
@@ -29,21 +39,41 @@ func newTally(methods []string, result *Result) *tally {
 // add takes the labels that each method gave a scene.
 func (t *tally) add(given [][]uint16, sc *sceneToRead) {
 	classes := len(t.result.Classes)
+	counts := make([]int64, len(t.pixels))
 	for m, labels := range given {
 		if sc.truth != nil {
 			t.confusion[m].Add(labels, sc.truth)
 			continue
 		}
 		for _, c := range labels {
-			t.pixels[m*classes+int(c)]++
+			counts[m*classes+int(c)]++
 		}
+	}
+	if sc.truth != nil {
+		return
+	}
+	addCounts(t.pixels, counts)
+	if len(t.paths) == 0 {
+		return
+	}
+	for len(t.ofPaths) <= sc.given {
+		t.ofPaths = append(t.ofPaths, pathTally{pixels: make([]int64, len(t.pixels))})
+	}
+	of := &t.ofPaths[sc.given]
+	of.images++
+	addCounts(of.pixels, counts)
+}
+
+func addCounts(sums, counts []int64) {
+	for i, n := range counts {
+		sums[i] += n
 	}
 }
 
 // finish fills in the result.
 func (t *tally) finish() *Result {
 	for m, method := range t.methods {
-		if shares := t.shares(m); shares != nil {
+		if shares := t.shares(t.pixels, m); shares != nil {
 			t.result.Shares = append(t.result.Shares, MethodShares{method, shares})
 			continue
 		}
@@ -56,14 +86,24 @@ func (t *tally) finish() *Result {
 		}
 		t.result.Methods = append(t.result.Methods, scores)
 	}
+	for i, of := range t.ofPaths {
+		if of.images == 0 {
+			continue // skipped
+		}
+		p := PathShares{Path: t.paths[i], Images: of.images}
+		for m, method := range t.methods {
+			p.Shares = append(p.Shares, MethodShares{method, t.shares(of.pixels, m)})
+		}
+		t.result.Paths = append(t.result.Paths, p)
+	}
 	return t.result
 }
 
-// shares is how much of an image without truth each class has, nil where there
-// is none.
-func (t *tally) shares(method int) []ClassShare {
+// shares is how much of images without truth each class has, by pixels [methods,classes];
+// nil where there are none.
+func (t *tally) shares(pixels []int64, method int) []ClassShare {
 	classes := len(t.result.Classes)
-	counts := t.pixels[method*classes : (method+1)*classes]
+	counts := pixels[method*classes : (method+1)*classes]
 	total := int64(0)
 	for _, n := range counts {
 		total += n

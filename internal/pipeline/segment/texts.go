@@ -63,6 +63,23 @@ func (s *segmenter) texts(ctx context.Context, m *model.Model, words []string) (
 	return s.centred(rows, words, m.Config.OutDim)
 }
 
+// pairTexts returns the embeddings by which the words' pairs are chosen, [P,O], centred
+// by their own mean.
+func (s *segmenter) pairTexts(m *model.Model, words int) ([]float32, error) {
+	path := s.o.PairTextsPath
+	e, err := s.o.Artefacts.UnitEmbeddings(path, artefact.OfModel(m.Origin()), m.Config.OutDim)
+	if err != nil {
+		return nil, err
+	}
+	if e.Texts != words {
+		return nil, fmt.Errorf("%s: %d rows, want %d, one for each word of the classes in their order", path, e.Texts, words)
+	}
+	if err := heat.Centre(e.Rows, m.Config.OutDim); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return e.Rows, nil
+}
+
 func (s *segmenter) centred(rows []float32, words []string, outDim int) ([]float32, error) {
 	if err := heat.Centre(rows, outDim); err != nil {
 		return nil, fmt.Errorf("%d words: %w; want two or more different ones", len(words), err)

@@ -65,7 +65,7 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 	}
 	return &Source{
 		Artefact: s.Artefact, Images: s.Images, Heads: s.OV.Heads, Neurons: s.OV.Neurons, OutDim: s.OV.OutDim,
-		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, reader: r,
+		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, Names: r.names, reader: r,
 	}, nil
 }
 
@@ -93,6 +93,18 @@ func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) err
 			return err
 		}
 	}
+	return nil
+}
+
+// Feature writes the feature of the image of a row to dst [O]. It panics unless the source is
+// a collection of scores.
+func (s *Source) Feature(dst []float32, row int, team par.Team) error {
+	scores := make([]float32, s.Heads*s.Neurons)
+	if err := s.reader.(*scoresReader).Read(scores, row); err != nil {
+		return err
+	}
+	rows := &factored{ov: s.OV}
+	rows.of(scores, 1).Features(dst, team)
 	return nil
 }
 

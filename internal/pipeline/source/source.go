@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -41,7 +42,8 @@ type Options struct {
 	// Data are the images, or what collected ones have their labels from; without
 	// a path these have none.
 	Data   dataset.Options
-	Stride int // every Stride-th image
+	Stride int      // every Stride-th image of Data
+	Paths  []string // instead of Data, of a model only: files, and folders of images
 }
 
 // A Batch is what a source says about a run of images. The next one may overwrite
@@ -76,7 +78,9 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
+	Names   []string          // of all images, those that cannot be read included
 	OV      *decomp.OV        // nil of a dense file
+	Model   *model.Model      // of a model only
 	Tower   *clip.ResNetTower // of a model only
 	Items   []dataset.Item    // its images
 	sizes   []int64           // of their files when they were listed
@@ -102,7 +106,7 @@ type reader interface {
 
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
-	s.Items, s.sizes = s.Items[lo:hi], s.sizes[lo:hi]
+	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
 	s.Images = hi - lo
 }
 
@@ -120,20 +124,40 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	case o.Model != "":
 		return OpenTower(ctx, o, threads, say)
 	case artefact.IsDense(o.ScoresPath):
-		return openDense(ctx, o)
+		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
 		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
-	return OpenScores(ctx, o)
+	return noted(o.ScoresPath, say)(OpenScores(ctx, o))
 }
 
-// ImagesOrigin says which images were sent through a tower, and how they were
-// prepared.
-func ImagesOrigin(dataset, fingerprint string, stride int, o imageprep.Options) *origin.Images {
+// noted says of what was collected with reduced precision that it was.
+func noted(path string, say ui.Reporter) func(*Source, error) (*Source, error) {
+	return func(src *Source, err error) (*Source, error) {
+		if err == nil && src.Origin.Precision == origin.BFloat16 {
+			say.Note("%s: collected with bf16 products; its error was printed then", path)
+		}
+		return src, err
+	}
+}
+
+// ImagesOrigin says which images of a kind of data set were sent through a tower, by the
+// hash of their names and the fingerprint, and how they were prepared.
+func ImagesOrigin(dataset, names, fingerprint string, stride int, o imageprep.Options) *origin.Images {
 	return &origin.Images{
-		Dataset: dataset, SHA256: fingerprint, Stride: stride, Preprocessing: imageprep.Version,
+		Dataset: dataset, SHA256: fingerprint, Names: names, Stride: stride, Preprocessing: imageprep.Version,
 		Preprocess: o.Order.String(), EXIF: o.EXIF, MaxPixels: o.MaxPixels,
 	}
+}
+
+// NamesHash is the hash of the names of images, which a collection of them keeps
+// whatever becomes of their files.
+func NamesHash(items []dataset.Item) string {
+	names := make([]string, len(items))
+	for i, item := range items {
+		names[i] = item.Name
+	}
+	return cache.ListHash(names)
 }
 
 // PrecisionOf names the precision of products in a tower.

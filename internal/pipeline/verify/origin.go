@@ -20,20 +20,22 @@ const (
 
 // parentKinds are the kinds of artefact that are read in a role.
 var parentKinds = map[string][]string{
-	"contributions": {artefact.KindScores, artefact.KindDense, artefact.KindStatistics},
-	"components":    {artefact.KindComponents},
-	"embeddings":    {artefact.KindEmbeddings},
-	"norms":         {artefact.KindNorms},
-	"means":         {artefact.KindMeans, artefact.KindMeanActivations},
-	"codes":         {artefact.KindCodes},
-	"mask":          {artefact.KindMask},
-	"sink drops":    {artefact.KindSinkDrops},
-	"checkpoint":    {artefact.KindCheckpoint},
+	"contributions":   {artefact.KindScores, artefact.KindDense, artefact.KindStatistics},
+	"components":      {artefact.KindComponents},
+	"embeddings":      {artefact.KindEmbeddings},
+	"pair embeddings": {artefact.KindEmbeddings},
+	"norms":           {artefact.KindNorms},
+	"means":           {artefact.KindMeans, artefact.KindMeanActivations},
+	"codes":           {artefact.KindCodes},
+	"mask":            {artefact.KindMask},
+	"sink drops":      {artefact.KindSinkDrops},
+	"checkpoint":      {artefact.KindCheckpoint},
 }
 
 // parents looks for the artefacts that f was made from among those that were
-// found, by their hashes. One that is not there, though others of its kind are,
-// was made again since, or belongs elsewhere.
+// found, by their hashes. One that is not there, though others of its kind are that are
+// about the same images or texts, was made again since. Where those there are, are about
+// others, nothing is known.
 func (v *verifier) parents(f *found) {
 	var origin origin.Origin
 	switch {
@@ -57,9 +59,24 @@ func (v *verifier) parents(f *found) {
 				p.State, p.Paths = sameOrigin, []string{other.path}
 				break
 			}
-			if slices.Contains(parentKinds[artefact.Role(role)], other.artefact.Manifest.Kind) {
-				p.State, p.Paths = otherOne, append(p.Paths, other.path)
+			if !slices.Contains(parentKinds[artefact.Role(role)], other.artefact.Manifest.Kind) {
+				continue
 			}
+			was, is := origin.Subjects[role], other.artefact.Manifest.Origin.Subject()
+			if was != "" && is != "" && was != is {
+				p.Strangers = append(p.Strangers, other.path)
+				continue
+			}
+			p.State, p.Paths = otherOne, append(p.Paths, other.path)
+		}
+		if p.State != notChecked {
+			p.Strangers = nil
+		} else if len(p.Strangers) > 0 {
+			of := "another collection"
+			if strings.HasSuffix(artefact.Role(role), "embeddings") {
+				of = "other texts"
+			}
+			v.say.Note("%s: its %s: made from %s than %s: not checked", f.path, role, of, strings.Join(p.Strangers, ", "))
 		}
 		f.Parents = append(f.Parents, p)
 		if p.State == otherOne {
