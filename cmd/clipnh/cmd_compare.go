@@ -40,7 +40,7 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 		Short: "Say which pairs differ between two collections or reports",
 		Long:  compareHelp,
 		Example: "clipnh compare caches/june caches/july\n" +
-			"clipnh compare report report-tuned --list 20",
+			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("%d collections given: want two", len(args))}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,6 +128,9 @@ var demoConcepts = []string{"yellow", "convertible"}
 const demoComponents = 8
 
 func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
+	if info, err := os.Stat(opts.dir); err == nil && !info.IsDir() {
+		return fmt.Errorf("--dir %s: a file, want a folder", opts.dir)
+	}
 	laid, err := demo.Layout(opts.dir)
 	if err != nil {
 		return err

@@ -45,7 +45,9 @@ Prints, for each --image, the share of each class in its pixels, or in those of
 all images of the folder; for a data set, the intersection over union (IoU) of each class, its mean over the classes
 that occur (mIoU), and the share of correct pixels. --show-dir draws the labels
 over the images, next to the true ones; --save-dir writes them as PNG files of
-class numbers, from 0.
+class numbers, from 0; --probabilities-dir writes the probability of each class
+at each pixel, a float32 .npy with a manifest for each image, [Y,X,M], before
+thresholds.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -126,9 +128,10 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
+	fs.StringVar(&o.ProbabilitiesDir, "probabilities-dir", "", "`DIR` for probabilities of the classes, .npy, one per image")
 	fs.StringVar(&o.SavePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
-	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and start over")
+	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and in --probabilities-dir, and start over")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.Strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
 	fs.BoolVar(&o.Images.EXIF, "exif", true, "apply the EXIF orientation of images, as mmcv's loader does; label maps are never turned")
@@ -196,8 +199,8 @@ func (o *segmentOptions) part() (shard.Shard, error) {
 	switch {
 	case o.SavePath != "" && o.DataPath == "":
 		return shard.Shard{}, errors.New("--save-path needs --data-path: it counts labels against true ones")
-	case o.Restart && o.SavePath == "":
-		return shard.Shard{}, errors.New("--restart needs --save-path")
+	case o.Restart && o.SavePath == "" && o.ProbabilitiesDir == "":
+		return shard.Shard{}, errors.New("--restart needs --save-path or --probabilities-dir")
 	}
 	return parsePart(o.shard, o.SavePath)
 }
@@ -256,7 +259,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 	o.Artefacts, o.Threads, o.Precision = g.artefacts(), g.workers(), precisions[opts.precision]
 	o.Setup, o.Templates, o.MainWords, o.Pillow = setup, templates, !opts.synonyms, opts.resize == "pillow"
 	o.Shard, _ = opts.part() // validated
-	o.Store = g.files
+	o.Store, o.Writer = g.files, g.writer(o.Restart)
 	for _, name := range opts.methods {
 		method, err := heat.ParseMethod(name)
 		if err != nil {

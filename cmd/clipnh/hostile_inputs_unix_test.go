@@ -48,6 +48,8 @@ func TestHostileInputs(t *testing.T) {
 	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
 		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
 	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
+	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
+		"--text-descs-embeddings-path", in.at("words.npy"), "--decomposition-save-path", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
 		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)

@@ -161,6 +161,17 @@ var pairings = []pairing{
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores reference pc0.npy"}},
 
+	{"search", "search --scores {scores} --text tree --model {checkpoint}" + texts, map[string]string{"model": "scores checkpoint"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"search a model", "search --model {checkpoint}" + dataFlags + " --units h0n0", map[string]string{}, map[string]string{"model": "checkpoint"}},
+	{"classify", "classify --scores {scores} --classes {classes.txt} --model {checkpoint}" + texts, map[string]string{"model": "scores checkpoint"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores", "texts": "classes.txt", "order": "classes.txt"}},
+	{"classify by embeddings", "classify --scores {scores} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}", map[string]string{
+		"model": "scores classes.npy", "texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy"},
+		map[string]string{"block": "scores", "precision": "scores", "stride": "scores"}},
+	{"classify a model's images", "classify IMAGE --classes {classes.txt} --model {checkpoint} --imagenet-zeroshot-path {classes.npy}", map[string]string{
+		"model": "checkpoint classes.npy", "texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy"}, nil},
+
 	{"explain", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
 		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",

@@ -85,7 +85,7 @@ type Sink struct {
 // to the logit, up to rounding. An image that cannot be read is named and left out.
 // The result is not nil once Begin was called, also with an error.
 func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, error) {
-	data, err := o.list(ctx, say)
+	data, err := source.ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}
@@ -137,22 +137,6 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	}
 	result.Complete = true
 	return result, nil
-}
-
-// list returns the images.
-func (o *Options) list(ctx context.Context, say ui.Reporter) (*dataset.Dataset, error) {
-	if len(o.Paths) == 0 {
-		data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
-		if err != nil {
-			return nil, err
-		}
-		return data.Stride(o.Stride), nil
-	}
-	data, err := dataset.Files(ctx, o.Paths)
-	if err != nil {
-		return nil, err
-	}
-	return data, source.NamePassedOver(data.Skipped, data.Passed, o.Strict, say)
 }
 
 // winner stands for the class of largest logit, nobody for no class.
