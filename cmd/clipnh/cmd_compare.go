@@ -11,7 +11,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/report"
 	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 const compareHelp = `
@@ -114,5 +113,5 @@ func pairOf(pair int, names files.PairNames) string {
 	if pair == files.None {
 		return "-"
 	}
-	return unit.Layers{First: names.FirstLayer, Heads: names.LayerHeads}.Pair(pair, names.Neurons)
+	return names.Name(pair)
 }
