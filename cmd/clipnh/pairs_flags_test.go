@@ -17,7 +17,7 @@ const (
 	labels   = "labels of images, matched by name"
 	measured = "of words, and keeps the hash of their codes: see the script"
 	alone    = "the command reads no other artefact"
-	ofReport = "is compared with the hash that the report keeps: see TestExploreRefuses"
+	ofReport = "is compared with the hash that the report keeps: see explore.txtar"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
