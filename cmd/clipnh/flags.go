@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sort"
 	"strconv"
@@ -25,25 +26,69 @@ var otherNames = map[string]string{
 	"text-desc-embeddings-path": "text-descs-embeddings-path", // its README; sparse_decomposition.py has ours
 }
 
-// dashes makes --top_k_pca the same flag as --top-k-pca.
-func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+// inputNames are the names of the reference for what a command reads that another wrote,
+// there called as that command's output, with ours. A command has the first of ours that it
+// knows; one that writes the file keeps the name.
+var inputNames = map[string][]string{
+	"collect-save-path":       {"svd-scores", "scores"}, // svd_over_dataset.py
+	"decomposition-save-path": {"codes"},                // reconstruction.py
+}
+
+// dashes makes --top_k_pca the same flag as --top-k-pca. fs may be nil, for no command.
+func dashes(fs *pflag.FlagSet, name string) pflag.NormalizedName {
 	name = strings.ReplaceAll(name, "_", "-")
+	for _, ours := range inputNames[name] {
+		if fs != nil && fs.Lookup(ours) != nil {
+			return pflag.NormalizedName(ours)
+		}
+	}
 	if ours, ok := otherNames[name]; ok {
 		name = ours
 	}
 	return pflag.NormalizedName(name)
 }
 
+// hide leaves flags out of the help: older names, which still work.
+func hide(fs *pflag.FlagSet, flags ...string) {
+	for _, flag := range flags {
+		if err := fs.MarkHidden(flag); err != nil {
+			panic(err) // no such flag
+		}
+	}
+}
+
 // noArgs refuses positional arguments.
-func noArgs(_ *cobra.Command, args []string) error {
+func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	err := usageError{fmt.Errorf("unexpected argument %q", args[0])}
+	if flag := flagForFile(cmd.Flags(), args[0]); flag != "" {
+		return hinted{err, fmt.Sprintf("files and folders are given with flags, such as --%s %s", flag, args[0])}
+	}
 	if _, notBool := strconv.ParseBool(args[0]); notBool == nil {
 		return hinted{err, fmt.Sprintf("give a switch its value after =, as in --flag=%s", strings.ToLower(args[0]))}
 	}
 	return err
+}
+
+// flagForFile returns the flag that a file or folder, given without one, may be meant for;
+// empty if there is no such file, or no flag.
+func flagForFile(fs *pflag.FlagSet, path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	likely := []string{"model", "pcs-path", "image"}
+	if info.IsDir() {
+		likely = []string{"data-path", "scores", "dir"}
+	}
+	for _, name := range likely {
+		if fs.Lookup(name) != nil {
+			return name
+		}
+	}
+	return ""
 }
 
 // flagError rewords an error about a flag of cmd, and suggests flags that an unknown one

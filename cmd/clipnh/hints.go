@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -48,6 +50,7 @@ var recipes = map[string]recipe{
 	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
+	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 	artefact.KindCheckpoint:      {"edit --save-path", true, false},
 }
@@ -65,6 +68,9 @@ func withRecipe(err error) error {
 		return hinted{err, remakeHint(of.Path, *of.Damaged)}
 	case errors.Is(err, cache.ErrMissing):
 		if r, known := recipes[of.Kind]; known {
+			if _, other := os.Stat(of.Path); other == nil { // such as a folder of images
+				return hinted{err, fmt.Sprintf("give what \"clipnh %s\" wrote", r.command)}
+			}
 			return hinted{err, fmt.Sprintf("run %q first", r.line(of.Path))}
 		}
 	case artefact.IsShard(of.Kind):
@@ -90,6 +96,9 @@ func remakeHint(path string, m cache.Manifest) string {
 	}
 	if m.Kind == artefact.KindFeatures && m.Origin.Mode != "" {
 		r.command = m.Origin.Mode + " --features-save-path"
+	}
+	if m.Kind == artefact.KindProbabilities {
+		path = filepath.Dir(path)
 	}
 	if m.Kind == artefact.KindUnfinishedCodes {
 		return "run the interrupted sparse command again, with --restart"

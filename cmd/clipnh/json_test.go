@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
+	"github.com/clipnh/clipnh/internal/pipeline/classify"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
@@ -29,6 +30,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/report"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/pipeline/score"
+	"github.com/clipnh/clipnh/internal/pipeline/search"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/show"
@@ -45,7 +47,9 @@ const jsonPage = "../../docs/json.md"
 var jsonResults = map[string][]jsonResult{
 	"ablate":          {{"", evaluate.AblateResult{}}},
 	"audit":           {{"", audit.Result{}}},
+	"classify":        {{"", classifiedImages{}}},
 	"collect":         {{"", collect.Result{}}},
+	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"compare":         {{"", files.Moved{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
@@ -67,6 +71,7 @@ var jsonResults = map[string][]jsonResult{
 	"report":          {{"", report.Result{}}},
 	"retrieve":        {{"", retrieve.Result{}}},
 	"score":           {{"", score.Result{}}},
+	"search":          {{"", search.Result{}}},
 	"segment":         {{"", segment.Result{}}},
 	"shift":           {{"", shift.Result{}}, {"with `--watch`", shift.WatchResult{}}},
 	"show":            {{"", show.Result{}}},
@@ -82,6 +87,13 @@ type explainedImages struct {
 	explain.Setup
 	Explained []explain.Explanation `json:"images"` // in their order
 	explain.Result
+}
+
+// classifiedImages is what classify prints piece by piece.
+type classifiedImages struct {
+	classify.Setup
+	Labelled []classify.Image `json:"images"` // in their order
+	classify.Result
 }
 
 type jsonResult struct {

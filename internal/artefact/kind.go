@@ -34,6 +34,7 @@ const (
 	KindUnfinishedCodes = "coded units"      // of codes under way, [U,V]
 	KindDescriptions    = "descriptions"     // codes as JSON
 	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
+	KindProbabilities   = "probabilities"    // of classes at the pixels of an image, [Y,X,M]
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
 	KindCheckpoint      = "checkpoint"       // of a model with edited pairs, [H,C,O]
 )

@@ -163,6 +163,21 @@ func (d *Dataset) Stride(k int) *Dataset {
 	return &strided
 }
 
+// Names returns the names of the images, in their order.
+func (d *Dataset) Names() []string {
+	names := make([]string, len(d.Items))
+	for i, item := range d.Items {
+		names[i] = item.Name
+	}
+	return names
+}
+
+// PlainName is the name of a class without what folders and tables write otherwise:
+// capital letters, underscores for blanks, blanks around it.
+func PlainName(name string) string {
+	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
+}
+
 // hinted is an error with advice.
 type hinted struct {
 	error

@@ -193,7 +193,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "other files", kind: Images, files: images("a.txt", "b/c.npy"),
-			err: "DIR: no images (EXTENSIONS) among 2 files and 1 folders",
+			err: "DIR: no images (EXTENSIONS) among 2 files and 1 folder",
 		},
 		{
 			name: "line break", kind: Images, files: images("a\nb.jpg"),
@@ -205,7 +205,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "test split of folders", kind: ImageNetTest, files: images("n01/a.JPEG"),
-			err:  "DIR: no images (EXTENSIONS) among 0 files and 1 folders",
+			err:  "DIR: no images (EXTENSIONS) among 0 files and 1 folder",
 			hint: `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`,
 		},
 		{
@@ -215,7 +215,7 @@ func TestOpenErrors(t *testing.T) {
 		},
 		{
 			name: "empty val split", kind: ImageNetVal, files: map[string]string{"val/n01/": "", "val/a.txt": ""},
-			err: "DIR/val: no images (EXTENSIONS) among 1 files and 1 folders",
+			err: "DIR/val: no images (EXTENSIONS) among 1 file and 1 folder",
 		},
 		{
 			name: "classes.txt without tab", kind: ImageNetVal, files: with(images("val/n01/a.JPEG"), "classes.txt", "n01 tench\n"),

@@ -2,7 +2,9 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,6 +29,10 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 		path = filepath.Clean(path)
 		info, err := os.Stat(path)
 		if err != nil {
+			var of *fs.PathError
+			if errors.As(err, &of) {
+				err = fmt.Errorf("%s: %w", path, of.Err)
+			}
 			return nil, err
 		}
 		if !info.IsDir() {

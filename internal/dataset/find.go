@@ -205,8 +205,8 @@ func printable(name string) string {
 
 // noImages is the error of a folder in which f found none.
 func (f *finder) noImages(dir string) error {
-	err := fmt.Errorf("%s: no images (%s) among %d files and %d folders",
-		dir, strings.Join(decoded, " "), f.files.Files, f.folders)
+	err := fmt.Errorf("%s: no images (%s) among %s and %s",
+		dir, strings.Join(decoded, " "), counted(f.files.Files, "file"), counted(f.folders, "folder"))
 	switch {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
@@ -215,6 +215,13 @@ func (f *finder) noImages(dir string) error {
 		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are images, give them one, .jpg for any format", f.files.Bare)}
 	}
 	return err
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // noLines is the error of a folder whose images were all skipped.

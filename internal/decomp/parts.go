@@ -13,15 +13,22 @@ import (
 //
 // to dst [H,O]. scores is [H,C].
 func (p *OV) HeadContributions(dst, scores []float32, team par.Team) {
-	H, C, O, D := p.Heads, p.Neurons, p.OutDim, p.Width
-	for i, b := range p.Bias {
-		dst[i] = b * float32(C)
+	C, O := p.Neurons, p.OutDim
+	value := make([]float32, p.Width)
+	for h := range p.Heads {
+		p.HeadContribution(dst[h*O:(h+1)*O], value, scores[h*C:(h+1)*C], h, team)
 	}
-	value := make([]float32, D)
-	for h := range H {
-		kernel.Sgemm(1, kernel.Dense(scores[h*C:], 1, C), kernel.Dense(p.Value[h*D*C:], D, C).T(), 0, kernel.Dense(value, 1, D), team)
-		kernel.Sgemm(1, kernel.Dense(value, 1, D), kernel.Strided(p.Out[h*D:], O, D, p.Inner()).T(), 1, kernel.Dense(dst[h*O:], 1, O), team)
+}
+
+// HeadContribution is HeadContributions of one head, whose scores are [C], to dst [O]. It
+// uses value [D].
+func (p *OV) HeadContribution(dst, value, scores []float32, head int, team par.Team) {
+	C, O, D := p.Neurons, p.OutDim, p.Width
+	for o, b := range p.Bias[head*O : (head+1)*O] {
+		dst[o] = b * float32(C)
 	}
+	kernel.Sgemm(1, kernel.Dense(scores, 1, C), kernel.Dense(p.Value[head*D*C:], D, C).T(), 0, kernel.Dense(value, 1, D), team)
+	kernel.Sgemm(1, kernel.Dense(value, 1, D), kernel.Strided(p.Out[head*D:], O, D, p.Inner()).T(), 1, kernel.Dense(dst, 1, O), team)
 }
 
 // TokenContributions writes each token's contribution to one image's feature,

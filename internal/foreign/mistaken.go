@@ -34,6 +34,10 @@ var mistakes = []struct{ prefix, what, hint string }{
 	{"MATLAB 7.3 MAT-file", "a MATLAB 7.3 file, which is HDF5", `save it from MATLAB with -v7: load it, and then save("old.mat", "-v7")`},
 	{"\x89HDF\r\n\x1a\n", "an HDF5 file", ""},
 	{"%PDF-", "a PDF document", ""},
+	{"\x89PNG\r\n\x1a\n", "a PNG image", ""},
+	{"\xff\xd8\xff", "a JPEG image", ""},
+	{"GIF8", "a GIF image", ""},
+	{"\x93NUMPY", "a NumPy array", ""},
 }
 
 // Mistaken returns a *Mistake if head, the beginning of a file, belongs to a kind of

@@ -49,6 +49,38 @@ func (f *Field) Labels(dst []uint16, o LabelOptions, team par.Team) {
 	})
 }
 
+// Probabilities hands over the probability of every class at every pixel, in rows from the
+// first on, [Cols,classes] each: the largest of the class's queries, after a softmax over all
+// queries. Thresholds are not applied. A row is valid until do returns.
+func (f *Field) Probabilities(o LabelOptions, do func(row []float32) error) error {
+	if len(o.Class) != f.Queries {
+		panic("heat: classes are not [P]")
+	}
+	var failed error
+	classes, P := o.classes(), f.Queries
+	row := make([]float32, f.Cols*classes)
+	// A single worker, so that rows come in their order.
+	f.bands(float32(o.LogitScale), par.Team{}, func(_, n int, logits []float32) {
+		pixels := make([]float32, len(logits))
+		kernel.Transpose(pixels, logits, P, n*f.Cols)
+		kernel.Softmax(pixels, n*f.Cols, P)
+		for y := range n {
+			if failed != nil {
+				return
+			}
+			clear(row)
+			for x := range f.Cols {
+				for p, probability := range pixels[(y*f.Cols+x)*P:][:P] {
+					at := x*classes + o.Class[p]
+					row[at] = max(row[at], probability)
+				}
+			}
+			failed = do(row)
+		}
+	})
+	return failed
+}
+
 // best writes the class of the largest logit of [P,pixels].
 func best(dst []uint16, logits []float32, class []int) {
 	n := len(dst)

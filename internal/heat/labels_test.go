@@ -144,3 +144,39 @@ func TestPAMR(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Probabilities are the softmax of all queries' scaled logits, of a class the largest of its
+// queries', row by row; the most probable class is the label.
+func TestProbabilities(t *testing.T) {
+	const P, rows, cols, scale = 3, 37, 21, 2.5
+	r := rand.New(rand.NewPCG(5, 6))
+	down, across := NewAxis(70, 64, 32), NewAxis(64, 64, 32)
+	f := NewField(P, down, across, rows, cols)
+	for i := range down.Starts {
+		f.Set(i, 0, 2, 2, random(r, P*4))
+	}
+	o := LabelOptions{Class: []int{0, 1, 0}, LogitScale: scale}
+	logits, labels := f.Logits(par.NewTeam(2)), make([]uint16, rows*cols)
+	f.Labels(labels, o, par.NewTeam(2))
+	var got []float32
+	if err := f.Probabilities(o, func(row []float32) error { got = append(got, row...); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float32, rows*cols*2)
+	for i := range rows * cols {
+		total := 0.0
+		for p := range P {
+			total += math.Exp(scale * float64(logits[p*rows*cols+i]))
+		}
+		for p, class := range o.Class {
+			at := i*2 + class
+			want[at] = max(want[at], float32(math.Exp(scale*float64(logits[p*rows*cols+i]))/total))
+		}
+		if best := got[2*i+1] > got[2*i]; best != (labels[i] == 1) {
+			t.Errorf("pixel %d: probabilities %v, label %d", i, got[2*i:2*i+2], labels[i])
+		}
+	}
+	if err := testutil.Far(got, want, 1e-5); err != nil {
+		t.Error(err)
+	}
+}

@@ -58,17 +58,17 @@ func (a *auditor) join(names []string) error {
 	}
 	classes := map[string]int{}
 	for i, c := range a.Options.Classes {
-		if at, twice := classes[plain(c)]; twice {
+		if at, twice := classes[dataset.PlainName(c)]; twice {
 			return fmt.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(a.Options.Classes[at]), foreign.Quote(c))
 		}
-		classes[plain(c)] = i
+		classes[dataset.PlainName(c)] = i
 	}
 	for i, k := range rows {
 		if k == nil {
 			a.result.Unlabelled++
 			continue
 		}
-		label, ok := classes[plain(k.Label)]
+		label, ok := classes[dataset.PlainName(k.Label)]
 		if !ok {
 			return fmt.Errorf("%s: label %s of image %s is not among the %d {classes}: %s", a.labelled(), foreign.Quote(k.Label), foreign.Name(k.Image), len(classes), fewNames(a.Options.Classes))
 		}
@@ -79,11 +79,6 @@ func (a *auditor) join(names []string) error {
 		a.say.Note("%s: %s without a row, which count for the means of pairs only", a.labelled(), ui.Images.Count(int64(n)))
 	}
 	return a.group()
-}
-
-// plain is a class's name as a folder or a table may have it.
-func plain(name string) string {
-	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
 }
 
 // labelled is where labels are from.

@@ -131,6 +131,8 @@ type collector struct {
 	rounding *source.Rounding // of its first images
 
 	kept, zeroed int // values of this run, and those that float16 made zero
+	timed        *estimator
+	disk         string // what is said of the disk before a long run; empty: nothing
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
@@ -199,14 +201,14 @@ func (c *collector) batchClass() string {
 func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	o := c.options
 	row := c.mode.row()
-	bytes := 4 * int64(artefact.Product(row.shape))
+	rowBytes := 4 * int64(artefact.Product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
 		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
 		ChunkInputs: chunkOf(max(c.mode.values(), artefact.Product(row.shape))),
 	}
 	if o.Half {
-		plan.DType = npy.Float16
+		plan.DType, rowBytes = npy.Float16, rowBytes/2
 	}
 	if artefact.IsDense(o.SavePath) {
 		plan.Payload = ""
@@ -226,10 +228,8 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	defer w.Close()
 	source.SayOpened(o.SavePath, w, c.say)
-	if artefact.IsDense(o.SavePath) {
-		if err := c.room(bytes, w.Rows()); err != nil {
-			return nil, err
-		}
+	if err := c.room(rowBytes, w.Rows()); err != nil {
+		return nil, err
 	}
 	if w.Done() > 0 {
 		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
@@ -302,26 +302,6 @@ func (c *collector) verified(a *cache.Artefact) error {
 // recall names the images that were skipped when the artefact was made.
 func (c *collector) recall(skipped []source.Skipped) error {
 	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
-}
-
-// room says how large a dense tensor will be, and fails when the disk has no
-// room for what is left of it.
-func (c *collector) room(rowBytes int64, rows int) error {
-	total := rowBytes * int64(len(c.items))
-	c.say.Note("%s: the dense tensor of %d images takes %s", c.options.SavePath, len(c.items), ui.FormatBytes(total))
-	free, err := cache.Free(filepath.Dir(c.options.SavePath))
-	if err != nil {
-		return err
-	}
-	left := total - rowBytes*int64(rows)
-	if uint64(left) <= free {
-		return nil
-	}
-	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", c.options.SavePath, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
-	if c.mode.row().kind == artefact.KindDense {
-		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
-	}
-	return err
 }
 
 // collect appends the chunks that are missing. An interrupt lets the chunk in

@@ -50,6 +50,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	}, c.say)
 	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
+	c.timed = c.estimate(len(items))
 	each := c.mode.values()
 	values := make([]float32, min(chunk, len(items))*each)
 	for len(items) > 0 {
@@ -94,6 +95,7 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 				of.zeroed += underflows(dst)
 			}
 			of.images += len(items)
+			c.timed.batch(len(items))
 			return nil
 		},
 		Done: progress,

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -35,7 +36,8 @@ type Options struct {
 	Inputs
 	Texts
 	Collected
-	artefact.WordsOptions // of pairs and neurons
+	coding.WordsOptions        // of pairs and neurons
+	PCsPath             string // of pairs, .npy [H,C,O], for words; may be empty
 
 	Units   int    // listed for the class, and as many against it, of pairs and of neurons
 	Maps    int    // listed pairs whose maps are computed, the strongest
@@ -85,7 +87,7 @@ type Sink struct {
 // to the logit, up to rounding. An image that cannot be read is named and left out.
 // The result is not nil once Begin was called, also with an error.
 func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, error) {
-	data, err := o.list(ctx, say)
+	data, err := source.ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}
@@ -137,22 +139,6 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	}
 	result.Complete = true
 	return result, nil
-}
-
-// list returns the images.
-func (o *Options) list(ctx context.Context, say ui.Reporter) (*dataset.Dataset, error) {
-	if len(o.Paths) == 0 {
-		data, err := source.OpenImages(ctx, o.Data, o.Strict, say)
-		if err != nil {
-			return nil, err
-		}
-		return data.Stride(o.Stride), nil
-	}
-	data, err := dataset.Files(ctx, o.Paths)
-	if err != nil {
-		return nil, err
-	}
-	return data, source.NamePassedOver(data.Skipped, data.Passed, o.Strict, say)
 }
 
 // winner stands for the class of largest logit, nobody for no class.

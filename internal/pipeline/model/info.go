@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -113,6 +114,16 @@ type Model struct {
 
 // Origin has the model's names as artefacts have them.
 func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
+
+// WantOf fails where the model is not the one that scores are of. Those of another program
+// do not say.
+func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
+	if of.Weights == "" || of.SameWeights(m.Origin()) {
+		return nil
+	}
+	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, m.Path(), m.Hash)
+	return hint.With(err, "give the {model} that it was made with")
+}
 
 // Details are what a checkpoint does not say; see clip.Details.
 type Details = clip.Details

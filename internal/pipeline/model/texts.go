@@ -59,14 +59,7 @@ type TextOptions struct {
 // are.
 func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, kind string, say ui.Reporter) ([]float32, error) {
 	if o.Path != "" {
-		e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(m.Origin()).Texts(texts), m.Config.OutDim)
-		if err != nil {
-			return nil, err
-		}
-		if e.Texts != len(texts) {
-			return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
-		}
-		return e.Rows, nil
+		return o.Read(m.Origin(), m.Config.OutDim, texts, kind)
 	}
 	e, err := NewEncoder(m.Checkpoint, o.Vocab, o.Threads, say)
 	if err != nil {
@@ -76,6 +69,18 @@ func (o TextOptions) Embeddings(ctx context.Context, m *Model, texts []string, k
 	progress.Start(int64(len(texts)), ui.Texts, "embed")
 	defer progress.Done()
 	return e.Embed(ctx, texts, o.Templates, func(n int) { progress.Add(int64(n)) })
+}
+
+// Read is Embeddings of a file, of the model that of says.
+func (o TextOptions) Read(of origin.Origin, outDim int, texts []string, kind string) ([]float32, error) {
+	e, err := o.Artefacts.UnitEmbeddings(o.Path, artefact.OfModel(of).Texts(texts), outDim)
+	if err != nil {
+		return nil, err
+	}
+	if e.Texts != len(texts) {
+		return nil, fmt.Errorf("%s: %d rows, want %d, one for each %s in their order", o.Path, e.Texts, len(texts), kind)
+	}
+	return e.Rows, nil
 }
 
 // Encoder turns texts into embeddings.

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -92,7 +93,7 @@ func (d *renderer) prepareAs(src *source.Source) error {
 // openTower makes the tower of the model, which must be that of the scores.
 func (d *renderer) openTower(src *source.Source) (err error) {
 	m := d.model
-	if err := sameWeights(d.Model, m, d.ScoresPath, src.Origin); err != nil {
+	if err := m.WantOf(d.ScoresPath, src.Origin); err != nil {
 		return err
 	}
 	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
@@ -281,7 +282,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 				continue
 			}
 			if sheet[images[i]] != nil {
-				read[i].crop = asImage(imageprep.Square(img, thumbSide))
+				read[i].crop = asImage(imageprep.Square(img, figure.ThumbSide))
 				if d.tower != nil {
 					pixels[i] = make([]float32, d.tower.ImageLen())
 					if read[i].err = imageprep.PreprocessFile(pixels[i], file, d.tower.Config().ImageSize, d.Images); read[i].err != nil {

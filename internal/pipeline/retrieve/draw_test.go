@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -270,7 +271,7 @@ func TestHeatMaps(t *testing.T) {
 // ink at the edges, where there must be none.
 func TestSheetsFit(t *testing.T) {
 	long := strings.Repeat("a very long name ", 20)
-	crop := canvas.Image{Pix: bytes.Repeat([]byte{90}, 3*thumbSide*thumbSide), W: thumbSide, H: thumbSide}
+	crop := canvas.Image{Pix: bytes.Repeat([]byte{90}, 3*figure.ThumbSide*figure.ThumbSide), W: figure.ThumbSide, H: figure.ThumbSide}
 	images := map[int]*shown{
 		0: {crop: crop, activation: []float32{0, 1, 2, 3}, attention: []float32{.1, .2, .3, .4, .4, .3, .2, .1}},
 		1: {err: errors.New("broken")},
@@ -299,14 +300,14 @@ func TestSheetsFit(t *testing.T) {
 				t.Fatal(err)
 			}
 			for y := range m.Bounds().Dy() {
-				for _, x := range []int{2, margin - 8, m.Bounds().Dx() - margin + 8, m.Bounds().Dx() - 2} {
+				for _, x := range []int{2, figure.Margin - 8, m.Bounds().Dx() - figure.Margin + 8, m.Bounds().Dx() - 2} {
 					if r, g, b, _ := m.At(x, y).RGBA(); min(r, g, b) < 0xd000 {
 						t.Fatalf("%s sheet of %d: ink at %d,%d of %v", name, count, x, y, m.Bounds())
 					}
 				}
 			}
 			for x := range m.Bounds().Dx() {
-				if r, _, _, _ := m.At(x, m.Bounds().Dy()-margin/2).RGBA(); r < 0xd000 {
+				if r, _, _, _ := m.At(x, m.Bounds().Dy()-figure.Margin/2).RGBA(); r < 0xd000 {
 					t.Fatalf("%s sheet of %d: ink at the foot", name, count)
 				}
 			}

@@ -11,7 +11,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
@@ -214,7 +213,7 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	if tell {
 		m.Tell(say)
 	}
-	if err := sameWeights(o.Model, m, o.ScoresPath, of); err != nil {
+	if err := m.WantOf(o.ScoresPath, of); err != nil {
 		return nil, err
 	}
 	of = of.WithWeights(m.Origin())
@@ -242,16 +241,6 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 		}
 	}
 	return found, nil
-}
-
-// sameWeights fails where a model is not the one that scores are of. Those of
-// another program do not say.
-func sameWeights(path string, m *model.Model, scoresPath string, of origin.Origin) error {
-	if of.Weights == "" || of.SameWeights(m.Origin()) {
-		return nil
-	}
-	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, path, m.Hash)
-	return hint.With(err, "give the {model} that it was made with")
 }
 
 // askedNeuron is a neuron and which of its pairs are wanted.

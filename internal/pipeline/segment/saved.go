@@ -105,7 +105,7 @@ func (o *Options) resumeShard(m *model.Model, list *sceneList, scenes *[]sceneTo
 	file.Strict, file.Store = o.Strict, o.Store
 	var saved savedSegmentation
 	done, err := file.Open(&saved, o.Restart, say)
-	if draws := o.ShowDir != "" || o.SaveDir != ""; err != nil || draws || done == 0 {
+	if draws := o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != ""; err != nil || draws || done == 0 {
 		file.Sums = nil
 		return file, 0, err
 	}

@@ -113,7 +113,7 @@ func (l *sceneList) skippable() {
 
 // addFolder adds the images of a folder.
 func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
-	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}} {
+	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
 		inside, err := isInside(out.dir, folder)
 		if err != nil {
 			return err

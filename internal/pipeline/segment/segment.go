@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
@@ -74,8 +75,11 @@ type Heat struct {
 
 // Output says what is kept.
 type Output struct {
-	ShowDir  string      // folder for drawings; may be empty
-	SaveDir  string      // folder for label maps; may be empty
+	ShowDir          string          // folder for drawings; may be empty
+	SaveDir          string          // folder for label maps; may be empty
+	ProbabilitiesDir string          // folder for the probabilities of classes, .npy; may be empty
+	Writer           artefact.Writer // of these
+
 	SavePath string      // JSON of the counts, of a data set; may be empty
 	Shard    shard.Shard // only a part of the scenes, to a path of its own
 	Restart  bool        // discard what is at SavePath
@@ -139,6 +143,10 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err := o.canDraw(scenes); err != nil {
 		return nil, err
 	}
+	from, err := o.probabilitiesOrigin(m, scenes)
+	if err != nil {
+		return nil, err
+	}
 	if done == 0 {
 		for _, path := range missing {
 			say.Warn("skipped: %s: %s", path, source.Missing)
@@ -149,6 +157,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err != nil {
 		return nil, err
 	}
+	s.from = from
 	err = s.scenes(ctx, scenes[done:], func(sc *sceneToRead, n int, must bool) error {
 		if file == nil {
 			return nil
@@ -193,6 +202,7 @@ type segmenter struct {
 	crop    int
 	stride  int
 	colours []color.NRGBA // of the classes in drawings
+	from    origin.Origin // of probabilities, but for what is the image's and the method's
 }
 
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
@@ -296,6 +306,11 @@ func (s *segmenter) label(ctx context.Context, sc *sceneToRead) ([][]uint16, err
 		}
 		given[i] = make([]uint16, pixels)
 		f.Labels(given[i], options, s.team)
+		if s.o.ProbabilitiesDir != "" {
+			if err := s.saveProbabilities(sc, i, f, options); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return given, nil
 }

@@ -9,8 +9,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
 // segmentMaker is what drawings and label maps say of who made them, so that no
@@ -45,6 +50,69 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 		}
 	}
 	return figure.CanWriteImages(paths, segmentMaker)
+}
+
+// probabilitiesPath is where the probabilities that a method gives a scene's pixels go.
+func (o *Options) probabilitiesPath(name string, method int) string {
+	name = strings.TrimSuffix(figure.FileOf(name), ".png") + ".npy"
+	if len(o.Methods) == 1 {
+		return filepath.Join(o.ProbabilitiesDir, name)
+	}
+	return filepath.Join(o.ProbabilitiesDir, o.Methods[method].String(), name)
+}
+
+// probabilitiesOrigin makes the folders for probabilities, and fails where one would replace
+// what must stay. It returns their origin, but for what is the image's and the method's.
+func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (origin.Origin, error) {
+	if o.ProbabilitiesDir == "" {
+		return origin.Origin{}, nil
+	}
+	of := *o
+	of.Limit = 0 // of no matter to an image
+	from, err := of.origin(m, &sceneList{})
+	if err != nil {
+		return from, err
+	}
+	taken := map[string]bool{}
+	for i := range scenes {
+		for method := range o.Methods {
+			path := o.probabilitiesPath(scenes[i].name, method)
+			if taken[path] {
+				return from, fmt.Errorf("%s: two images would have this name", path)
+			}
+			taken[path] = true
+			if err := artefact.MakeFolders(path); err != nil {
+				return from, err
+			}
+			if err := o.Writer.MayReplace(path, artefact.KindProbabilities, o.probabilitiesOf(from, &scenes[i], method)); err != nil {
+				return from, err
+			}
+		}
+	}
+	return from, nil
+}
+
+// probabilitiesOf is the origin of what a method gives a scene.
+func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method int) origin.Origin {
+	from = from.Own()
+	alone := &dataset.Dataset{Items: []dataset.Item{{Path: sc.path, Name: sc.name}}}
+	images := *from.Images
+	images.SHA256 = alone.Fingerprint()
+	from.Images, from.Mode = &images, o.Methods[method].String()
+	return from
+}
+
+// saveProbabilities writes the probabilities that a method gives the pixels of a scene.
+func (s *segmenter) saveProbabilities(sc *sceneToRead, method int, f *heat.Field, options heat.LabelOptions) error {
+	path := s.o.probabilitiesPath(sc.name, method)
+	out := artefact.NewOutput(artefact.KindProbabilities, path, []string{"Y", "X", "M"}, []int{sc.height, sc.width, len(s.result.Classes)}, s.o.probabilitiesOf(s.from, sc, method))
+	err := s.o.Writer.SaveTogether([]artefact.Output{out}, func(to []io.Writer) error {
+		return f.Probabilities(options, func(row []float32) error { return artefact.Put(to[0], row) })
+	})
+	if err == nil {
+		s.result.Files = append(s.result.Files, path)
+	}
+	return err
 }
 
 // draw writes what is to be drawn and kept of a scene, and returns the files.

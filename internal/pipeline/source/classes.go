@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -88,23 +87,20 @@ type comparedNames struct {
 }
 
 func compareNames(names, texts []string) comparedNames {
-	plain := func(s string) string {
-		return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(s, "_", " ")))
-	}
 	rows := make(map[string]int, len(texts))
 	for i := range texts {
-		rows[plain(texts[i])] = i
+		rows[dataset.PlainName(texts[i])] = i
 	}
 	c := comparedNames{first: -1, moved: -1}
 	for i, name := range names {
-		if plain(name) == plain(texts[i]) {
+		if dataset.PlainName(name) == dataset.PlainName(texts[i]) {
 			c.same++
 			continue
 		}
 		if c.first < 0 {
 			c.first = i
 		}
-		if row, ok := rows[plain(name)]; ok && c.moved < 0 {
+		if row, ok := rows[dataset.PlainName(name)]; ok && c.moved < 0 {
 			c.moved, c.movedTo = i, row
 		}
 	}

@@ -57,7 +57,7 @@ func openDense(ctx context.Context, o Options) (*Source, error) {
 		d.Close()
 		return nil, err
 	}
-	src.Labelled = r.labels != nil
+	src.Labelled, src.Names = r.labels != nil, r.names
 	return src, nil
 }
 

@@ -20,6 +20,24 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
 }
 
+// ListImages lists the images of a model: files, and those of folders, where there are
+// paths, or else every stride-th of a data set. What could not be listed is named; to a
+// strict run it is an error.
+func ListImages(ctx context.Context, paths []string, o dataset.Options, stride int, strict bool, say ui.Reporter) (*dataset.Dataset, error) {
+	if len(paths) == 0 {
+		data, err := OpenImages(ctx, o, strict, say)
+		if err != nil {
+			return nil, err
+		}
+		return data.Stride(stride), nil
+	}
+	data, err := dataset.Files(ctx, paths)
+	if err != nil {
+		return nil, err
+	}
+	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
+}
+
 // Unlisted returns what a listing left out as results have it. Manifests do not:
 // what they count as skipped has a place among the rows.
 func Unlisted(skipped []dataset.Skipped) []Skipped {

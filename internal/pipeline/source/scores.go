@@ -66,7 +66,7 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 	}
 	return &Source{
 		Artefact: s.Artefact, Images: s.Images, Heads: s.OV.Heads, Neurons: s.OV.Neurons, OutDim: s.OV.OutDim,
-		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, reader: r,
+		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, Names: r.names, reader: r,
 	}, nil
 }
 
@@ -127,6 +127,18 @@ func (s *Source) Row(dst []float32, image int) error {
 		return errNotCollected
 	}
 	return r.Read(dst, image)
+}
+
+// Feature writes the feature of the image of a row to dst [O]. It panics unless the source is
+// a collection of scores.
+func (s *Source) Feature(dst []float32, row int, team par.Team) error {
+	scores := make([]float32, s.Heads*s.Neurons)
+	if err := s.reader.(*scoresReader).Read(scores, row); err != nil {
+		return err
+	}
+	rows := &factored{ov: s.OV}
+	rows.of(scores, 1).Features(dst, team)
+	return nil
 }
 
 func (r *scoresReader) close() error { return r.Close() }

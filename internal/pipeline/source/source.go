@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -41,7 +42,8 @@ type Options struct {
 	// Data are the images, or what collected ones have their labels from; without
 	// a path these have none.
 	Data   dataset.Options
-	Stride int // every Stride-th image
+	Stride int      // every Stride-th image of Data
+	Paths  []string // instead of Data, of a model only: files, and folders of images
 }
 
 // A Batch is what a source says about a run of images. The next one may overwrite
@@ -76,7 +78,9 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
+	Names   []string          // of all images, those that cannot be read included
 	OV      *decomp.OV        // nil of a dense file
+	Model   *model.Model      // of a model only
 	Tower   *clip.ResNetTower // of a model only
 	Items   []dataset.Item    // its images
 	sizes   []int64           // of their files when they were listed
@@ -102,7 +106,7 @@ type reader interface {
 
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
-	s.Items, s.sizes = s.Items[lo:hi], s.sizes[lo:hi]
+	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
 	s.Images = hi - lo
 }
 

@@ -22,11 +22,10 @@ type towerReader struct {
 
 // OpenTower makes a source of a model and images.
 func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source, error) {
-	data, err := OpenImages(ctx, o.Data, o.Strict, say)
+	data, err := ListImages(ctx, o.Paths, o.Data, o.Stride, o.Strict, say)
 	if err != nil {
 		return nil, err
 	}
-	data = data.Stride(o.Stride)
 	sizes := data.Sizes()
 	m, err := model.Open(ctx, o.Model)
 	if err != nil {
@@ -48,7 +47,7 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
 			Images: ImagesOrigin(data.Kind, NamesHash(data.Items), data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Tower: tower, Items: data.Items, sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
+		OV: tower.OV(), Model: m, Tower: tower, Items: data.Items, Names: data.Names(), sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
 	}, nil
 }
 
@@ -92,6 +91,21 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 			return do(b)
 		},
 	})
+}
+
+// Others returns a source of other images, those of files, seen by the model of s and prepared
+// as its images are; one that cannot be read is an error. It is closed with s.
+func (s *Source) Others(ctx context.Context, paths []string, say ui.Reporter) (*Source, error) {
+	data, err := ListImages(ctx, paths, dataset.Options{}, 1, true, say)
+	if err != nil {
+		return nil, err
+	}
+	r := *s.reader.(*towerReader)
+	r.options.Strict, r.options.BatchSize = true, r.how.Batch
+	return &Source{
+		Images: len(data.Items), Heads: s.Heads, Neurons: s.Neurons, OutDim: s.OutDim, Origin: s.Origin, OV: s.OV, Model: s.Model, Tower: s.Tower,
+		Items: data.Items, Names: data.Names(), sizes: data.Sizes(), reader: &r,
+	}, nil
 }
 
 func (r *towerReader) close() error { return r.model.Close() }
