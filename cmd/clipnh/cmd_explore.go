@@ -90,7 +90,7 @@ type exploreOptions struct {
 	live  live.Options
 	paths explore.Paths
 
-	templates            string
+	templates            textList
 	useTemplates         bool
 	listen, token        string
 	openBrowser, onlySay bool
@@ -107,7 +107,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.live.ModelPath)
 	vocabFlag(fs, &o.live.Vocab)
 	defaultNeeds(fs, "vocab", "model")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.paths.Scores, "scores", "", "`PATH` of the scores (default that of the report)")
 	fs.StringVar(&o.paths.Components, "pcs-path", "", "`FILE` of principal components of pairs (default that of the report)")
@@ -123,13 +123,16 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *exploreOptions) validate() error {
+	if err := o.templates.check(); err != nil {
+		return err
+	}
 	host, port, err := net.SplitHostPort(o.listen)
 	switch {
 	case err != nil || port == "":
 		return fmt.Errorf("--listen %q: want HOST:PORT, such as %s", o.listen, exploreAddress)
 	case host == "":
 		return fmt.Errorf("--listen %q: want a host, such as 127.0.0.1 for this machine, or 0.0.0.0 for all", o.listen)
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case !slices.Contains(dataset.Kinds(), o.live.Data.Kind):
 		return fmt.Errorf("--dataset %q: want %s", o.live.Data.Kind, strings.Join(dataset.Kinds(), ", "))
@@ -155,7 +158,7 @@ func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Opt
 	if p.Vocab != "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 		var err error
-		if p.Templates, err = prompts.prompts(g.printer); err != nil {
+		if p.Templates, err = prompts.prompts(g); err != nil {
 			return p, err
 		}
 	}

@@ -53,8 +53,8 @@ last 16 images.
 
 ## Numbers
 
-Pairs near a text are those of ` + "`clipnh retrieve --text`" + `, explanations those of ` + "`clipnh explain`" + `, accuracies those of
-` + "`clipnh ablate --pairs`" + ` with means of the same collection, labels of pixels those of ` + "`clipnh segment`" + ` with its default
+Pairs near a text are those of ` + "`clipnh retrieve`" + `, explanations those of ` + "`clipnh explain`" + `, accuracies those of
+` + "`clipnh ablate`" + ` of these pairs with means of the same collection, labels of pixels those of ` + "`clipnh segment`" + ` with its default
 settings; a test compares them. An image without some pairs is what ` + "`clipnh explain`" + ` says with the model that the
 ` + "`clipnh edit`" + ` line makes, up to rounding. With s the score of a pair, m its mean score (0 by zero) and v its direction,
 

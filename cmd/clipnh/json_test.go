@@ -49,6 +49,7 @@ var jsonResults = map[string][]jsonResult{
 	"audit":           {{"", audit.Result{}}},
 	"classify":        {{"", classifiedImages{}}},
 	"collect":         {{"", collect.Result{}}},
+	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"compare":         {{"", files.Moved{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},

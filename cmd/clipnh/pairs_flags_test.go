@@ -17,7 +17,7 @@ const (
 	labels   = "labels of images, matched by name"
 	measured = "of words, and keeps the hash of their codes: see the script"
 	alone    = "the command reads no other artefact"
-	ofReport = "is compared with the hash that the report keeps: see TestExploreRefuses"
+	ofReport = "is compared with the hash that the report keeps: see explore.txtar"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
@@ -37,7 +37,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
 	"clipnh paper":           {"dir": "steps, which are compared by their commands", "model": alone, "vocab": prompt, "words": prompt, "data-path": photos},
-	"clipnh polysemanticity": {"collect-save-path": alone, "scores-save-path": written, "plot": written},
+	"clipnh polysemanticity": {"scores": alone, "scores-save-path": written, "plot": written},
 	"clipnh reconstruct":     {"data-path": photos, "features-save-path": written},
 	"clipnh registers":       {"data-path": photos},
 	"clipnh report":          {"data-path": photos, "groups-csv": labels, "word-scores-path": measured, "out": written},
@@ -47,7 +47,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh segment":         {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written, "probabilities-dir": written},
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
-	"clipnh svd":             {"collect-save-path": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
+	"clipnh svd":             {"scores": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
 	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written},
 	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }
@@ -61,25 +61,30 @@ var apart = []string{
 	"ablate --scores x --means-path x --replace-index-path x --neuron-acts-norms-path x" + features,
 	"ablate --scores x --mode zero_register_neurons --neurons-sink-diffs-path x" + features,
 	"ablate --scores x --mode neur_acts --means-path x --percentile 50 --neuron-acts-norms-path x" + features,
-	"describe h0n0 --decomposition-save-path x --collect-save-path x --text-descs-list-path x",
+	"describe h0n0 --codes x --svd-scores x --text-descs-list-path x",
 	"edit --model x --remove n1 --means-path x --scores x --save-path x.pt",
-	"describe h0n0 --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
+	"describe h0n0 --codes x --text-descs-embeddings-path x --text-descs-list-path x",
 	"explain x.jpg --model x --vocab x --classes x,y --scores x --means-path x",
+	"explain x.jpg --model x --vocab x --classes x,y --codes x --text-descs-embeddings-path x --text-descs-list-path x",
+	"explain x.jpg --model x --vocab x --classes x,y --codes x --pcs-path x --text-descs-list-path x",
+	"explain x.jpg --model x --vocab x --classes x,y --codes x --neuron-pcs-path x --text-descs-list-path x",
+	"audit --scores x --imagenet-zeroshot-path x --classes x,y --codes x --text-descs-embeddings-path x --text-descs-list-path x --out x",
+	"audit --scores x --imagenet-zeroshot-path x --classes x,y --codes x --pcs-path x --text-descs-list-path x --out x",
 	"mask --neuron-acts-norms-path x --neuron-head-norms-path x --mask-save-path x.npy",
 	"mask --neuron-acts-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"mask --neuron-head-norms-path x --neurons-norms-path x --mask-save-path x.npy",
 	"reconstruct --scores x --model x --dataset images --data-path x --means-path x --pcs-paths x" + features,
-	"reconstruct --scores x --means-path x --pcs-paths x --decomposition-save-path x --text-descs-embeddings-path x" + features,
-	"sparse --pcs-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x --decomposition-save-path x.npz",
-	"score --scores x --pcs-path x --decomposition-save-path x --collect-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
-	"describe n1 --decomposition-save-path x --pcs-path x --collect-save-path x --text-descs-list-path x",
+	"reconstruct --scores x --means-path x --pcs-paths x --codes x --text-descs-embeddings-path x" + features,
+	"sparse --pcs-path x --svd-scores x --text-descs-embeddings-path x --text-descs-list-path x --decomposition-save-path x.npz",
+	"score --scores x --pcs-path x --codes x --svd-scores x --text-descs-embeddings-path x --text-descs-list-path x",
+	"describe n1 --codes x --pcs-path x --svd-scores x --text-descs-list-path x",
 	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
 	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
 	"report --scores x --decomposition-save-path x --text-descs-embeddings-path x --neuron-pcs-path x --text-descs-list-path x --out x",
-	"show h0n0 --scores x --decomposition-save-path x --text-descs-embeddings-path x --text-descs-list-path x",
-	"show h0n0 --scores x --decomposition-save-path x --pcs-path x --text-descs-list-path x",
-	"show h0n0 --scores x --decomposition-save-path x --neuron-pcs-path x --text-descs-list-path x",
+	"show h0n0 --scores x --codes x --text-descs-embeddings-path x --text-descs-list-path x",
+	"show h0n0 --scores x --codes x --pcs-path x --text-descs-list-path x",
+	"show h0n0 --scores x --codes x --neuron-pcs-path x --text-descs-list-path x",
 	"shift --scores x --shard 1/2 --save-path x.json --concepts x --pcs-path x --text-embeddings-path x",
 	"watch --reference x --scores x --model x --concepts x --pcs-path x --text-embeddings-path x",
 	"watch --reference x --scores x --model x --vocab x --concepts x --pcs-path x --lines x",

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -35,7 +36,8 @@ type Options struct {
 	Inputs
 	Texts
 	Collected
-	artefact.WordsOptions // of pairs and neurons
+	coding.WordsOptions        // of pairs and neurons
+	PCsPath             string // of pairs, .npy [H,C,O], for words; may be empty
 
 	Units   int    // listed for the class, and as many against it, of pairs and of neurons
 	Maps    int    // listed pairs whose maps are computed, the strongest

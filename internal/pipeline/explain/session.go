@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -24,7 +24,7 @@ type Session struct {
 	ov    *decomp.OV
 	team  par.Team
 	tower *clip.ResNetTower
-	words *artefact.UnitWords
+	words *coding.Words
 	usual *usual
 }
 
@@ -49,11 +49,14 @@ func open(ctx context.Context, o *Options, m *model.Model) (*Session, error) {
 	if s.ov, err = m.OV(); err != nil {
 		return nil, err
 	}
-	if s.words, err = o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{s.ov.Heads, s.ov.Neurons}, s.made, ""); err != nil {
+	if s.words, err = coding.OpenWords(o.Artefacts, o.WordsOptions, unit.Shape{s.ov.Heads, s.ov.Neurons}, s.made, o.PCsPath, o.Threads); err != nil {
 		return nil, err
 	}
-	s.usual, err = o.openUsual(ctx, s.made, s.ov, s.team)
-	return s, err
+	if s.usual, err = o.openUsual(ctx, s.made, s.ov, s.team); err != nil {
+		s.words.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // towerOptions plan for more than one image, as for collecting, so that scores are the
@@ -68,8 +71,11 @@ func (s *Session) pack(m *model.Model, images int) (err error) {
 	return err
 }
 
-// Close closes the collection.
-func (s *Session) Close() { s.usual.close() }
+// Close closes the collection and the words.
+func (s *Session) Close() {
+	s.usual.close()
+	s.words.Close()
+}
 
 // A Pass is what the tower makes of one image.
 type Pass struct {
