@@ -26,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -61,6 +61,9 @@ test-noasm: ## build everything without assembly, and test the kernels without i
 
 test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--short takes a minute
 	scripts/test-arm64.sh $(ARGS)
+
+test-browser: build ## test the pages of a report in headless Chromium, if there is one; ARGS="-run TestSpeed" selects
+	scripts/test-browser.sh $(ARGS)
 
 race: ## run the short tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race $(RACE_PKGS)

@@ -100,6 +100,7 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
 		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
 	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
+	must(t, exitDone, "report", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--imagenet-zeroshot-path", in.at("classes.npy"), "--out", in.at("report"), "--quiet")
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
 		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
@@ -127,7 +128,7 @@ func partsOf(t *testing.T, path string, info fs.FileInfo) []string {
 		return []string{path}
 	}
 	var parts []string
-	for _, name := range []string{"manifest.json", "scores.npy", "images.txt"} {
+	for _, name := range []string{"manifest.json", "scores.npy", "images.txt", "report.json"} {
 		if _, err := os.Stat(filepath.Join(path, name)); err == nil {
 			parts = append(parts, filepath.Join(path, name))
 		}

@@ -27,6 +27,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/report"
 	"github.com/clipnh/clipnh/internal/pipeline/retrieve"
 	"github.com/clipnh/clipnh/internal/pipeline/score"
 	"github.com/clipnh/clipnh/internal/pipeline/search"
@@ -36,6 +37,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
+	files "github.com/clipnh/clipnh/internal/report"
 )
 
 const jsonPage = "../../docs/json.md"
@@ -48,6 +50,7 @@ var jsonResults = map[string][]jsonResult{
 	"classify":        {{"", classifiedImages{}}},
 	"collect":         {{"", collect.Result{}}},
 	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
+	"compare":         {{"", files.Moved{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},
@@ -55,6 +58,7 @@ var jsonResults = map[string][]jsonResult{
 	"docs":            {{"", docsResult{}}},
 	"edit":            {{"", edit.Result{}}},
 	"embed":           {{"", words.EmbedResult{}}},
+	"explore":         {{"", exploring{}}},
 	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
 	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
@@ -64,6 +68,7 @@ var jsonResults = map[string][]jsonResult{
 	"polysemanticity": {{"", directions.PolysemanticityResult{}}},
 	"reconstruct":     {{"", evaluate.ReconstructResult{}}},
 	"registers":       {{"", collect.RegistersResult{}}},
+	"report":          {{"", report.Result{}}},
 	"retrieve":        {{"", retrieve.Result{}}},
 	"score":           {{"", score.Result{}}},
 	"search":          {{"", search.Result{}}},
@@ -235,6 +240,9 @@ func kindOf(typ reflect.Type) string {
 	case reflect.Pointer:
 		return kindOf(typ.Elem()) + " or null"
 	case reflect.Slice, reflect.Array:
+		if typ.Elem().Kind() == reflect.Uint8 {
+			return "text" // base64
+		}
 		return "list"
 	case reflect.Map, reflect.Struct:
 		return "object"

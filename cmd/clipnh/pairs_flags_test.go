@@ -10,12 +10,14 @@ import (
 
 // Why a flag that names a file is in no pairing.
 const (
-	names   = "names of units or labels of images, in a table of the user's"
-	written = "is only written"
-	photos  = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
-	prompt  = "texts are embedded with it in the same run; embeddings keep its hash"
-	labels  = "labels of images, matched by name"
-	alone   = "the command reads no other artefact"
+	names    = "names of units or labels of images, in a table of the user's"
+	written  = "is only written"
+	photos   = "images, which are compared by their names and sizes: see TestImagesThatChanged and the scripts"
+	prompt   = "texts are embedded with it in the same run; embeddings keep its hash"
+	labels   = "labels of images, matched by name"
+	measured = "of words, and keeps the hash of their codes: see the script"
+	alone    = "the command reads no other artefact"
+	ofReport = "is compared with the hash that the report keeps: see explore.txtar"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
@@ -30,6 +32,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh edit":            {"data-path": photos, "vocab": prompt, "templates": prompt, "save-path": written},
 	"clipnh embed":           {"model": alone, "vocab": prompt, "lines": prompt, "templates": prompt, "embeddings-save-path": written},
 	"clipnh explain":         {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
+	"clipnh explore":         {"model": ofReport, "scores": ofReport, "pcs-path": ofReport, "imagenet-zeroshot-path": ofReport, "data-path": photos, "vocab": prompt, "templates": prompt},
 	"clipnh info":            {"model": alone, "graph": written},
 	"clipnh mask":            {"units-file": names, "mask-save-path": written},
 	"clipnh merge":           {"save-path": written, "plot": written},
@@ -37,6 +40,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh polysemanticity": {"scores": alone, "scores-save-path": written, "plot": written},
 	"clipnh reconstruct":     {"data-path": photos, "features-save-path": written},
 	"clipnh registers":       {"data-path": photos},
+	"clipnh report":          {"data-path": photos, "groups-csv": labels, "word-scores-path": measured, "out": written},
 	"clipnh retrieve":        {"data-path": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh search":          {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
@@ -77,6 +81,7 @@ var apart = []string{
 	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
 	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
+	"report --scores x --decomposition-save-path x --text-descs-embeddings-path x --neuron-pcs-path x --text-descs-list-path x --out x",
 	"show h0n0 --scores x --codes x --text-descs-embeddings-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --pcs-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --neuron-pcs-path x --text-descs-list-path x",

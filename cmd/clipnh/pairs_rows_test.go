@@ -214,6 +214,18 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "codes.npz"}},
 
+	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+		"model": "scores checkpoint pc0.npy codes.npz words.npy classes.npy", "block": "line scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
+		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt; line classes.npy", "order": "codes.npz words.npy words.txt; line classes.npy",
+		"kind": "line pc0.npy classes.npy"},
+		map[string]string{"stride": "scores reference", "model": "reference", "block": "reference", "precision": "reference"}},
+	{"report, words computed", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+		"model": "scores checkpoint pc0.npy pc0_n.npy words.npy classes.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
+		"texts": "words.npy words.txt; line classes.npy", "order": "words.npy words.txt; line classes.npy", "kind": "line pc0.npy pc0_n.npy classes.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy reference", "model": "reference", "block": "reference", "precision": "reference"}},
+	{"compare", "compare {scores} {reference}", nil,
+		map[string]string{"model": "scores reference", "block": "scores reference", "precision": "scores reference", "stride": "scores reference"}},
+
 	{"segment", "segment --model {checkpoint} --pcs-path {pc0.npy} --text-embeddings-path {classes.npy} --text-for-topk {pairs.npy} --classes {classes.txt} --k 9 --image IMAGE", map[string]string{
 		"model": "checkpoint pc0.npy classes.npy pairs.npy", "block": "line pc0.npy", "precision": "line pc0.npy",
 		"texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line pc0.npy classes.npy pairs.npy"},

@@ -42,6 +42,9 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newAuditCommand(g),
 			newShiftCommand(g),
 			newWatchCommand(g),
+			newReportCommand(g),
+			newExploreCommand(g),
+			newCompareCommand(g),
 		}},
 		{"FILES ON DISK", []*cobra.Command{
 			newVerifyCommand(g),

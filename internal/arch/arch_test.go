@@ -27,17 +27,14 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
-		"internal/describe", "internal/diagram", "internal/download", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/describe", "internal/diagram", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/retrieve", "internal/pipeline/score",
-		"internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard",
-		"internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
-		"internal/pipeline/words", "internal/plot", "internal/project", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
 	},
 
-	// The stages. None imports another, but merge and verify, which take up what others
-	// left.
+	// The stages. None imports another, but merge, verify and live, which take up what
+	// others left or can do.
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
@@ -58,7 +55,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
-		"internal/hint", "internal/kernel", "internal/npy", "internal/omp", "internal/origin", "internal/par",
+		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
 		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/edit": {
@@ -102,6 +99,11 @@ var allowed = map[string][]string{
 	"internal/pipeline/show": {
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
+	"internal/pipeline/report": {
+		"internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
+		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
+	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
@@ -118,6 +120,17 @@ var allowed = map[string][]string{
 		"internal/npy", "internal/origin", "internal/pipeline/collect", "internal/pipeline/shard", "internal/pipeline/source",
 		"internal/ui",
 	},
+	"internal/pipeline/live": {
+		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat",
+		"internal/imageprep", "internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model",
+		"internal/pipeline/segment", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+	},
+
+	// Pages with live answers.
+	"internal/explore": {
+		"internal/artefact", "internal/cache", "internal/dataset", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live",
+		"internal/report", "internal/ui",
+	},
 
 	// What stages share.
 	"internal/pipeline/coding": {
@@ -132,7 +145,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
-		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
+		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/pipelinetest": {
@@ -177,6 +190,8 @@ var allowed = map[string][]string{
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
+	"internal/report":   {"internal/unit"},
+	"internal/site":     {},
 	"internal/textlist": {"internal/foreign"},
 
 	// Base.

@@ -111,6 +111,18 @@ func NewTarget(ov *decomp.OV, t []float64, team par.Team) *Target {
 	return target
 }
 
+// Remove takes pairs h*C+n out of the target, as an edit of the weights does: they add
+// nothing, or, where mean scores [H,C] are given, to every image what their means add,
+// which becomes part of the constant. No pair may be removed twice.
+func (t *Target) Remove(pairs []int, means []float64) {
+	for _, u := range pairs {
+		if means != nil {
+			t.Constant += means[u] * t.Products[u]
+		}
+		t.Products[u] = 0
+	}
+}
+
 // Parts writes what every pair adds to the logit of an image to dst [H,C]. scores are
 // [H,C], and factor is that of the image's feature. With mean scores, the parts are
 // those of the usual; what the image's own are beyond is the unusual.

@@ -180,3 +180,36 @@ func TestFactor(t *testing.T) {
 		t.Errorf("factor %g, %v, want 20", got, ok)
 	}
 }
+
+// TestRemove compares the logit without pairs with that of scores that are their means, or
+// zero, in the pool itself.
+func TestRemove(t *testing.T) {
+	d := draw(t)
+	pairs, means := []int{1, neurons + 2, heads*neurons - 1}, make([]float64, heads*neurons)
+	for u := range means {
+		means[u] = float64(u%5) - 1.5
+	}
+	for _, with := range [][]float64{means, nil} {
+		changed := d
+		changed.scores = slices.Clone(d.scores)
+		for _, u := range pairs {
+			changed.scores[u] = 0
+			if with != nil {
+				changed.scores[u] = float32(with[u])
+			}
+		}
+		want, factor := changed.logit(t)
+		target := NewTarget(d.ov, Difference(d.text, nil), par.NewTeam(1))
+		target.Remove(pairs, with)
+		parts := make([]float64, heads*neurons)
+		Parts(target, parts, d.scores, factor)
+		if got := factor*target.Constant + Sum(parts); math.Abs(got-want) > float32Rounding*100 {
+			t.Errorf("logit %g, want %g", got, want)
+		}
+		for _, u := range pairs {
+			if parts[u] != 0 {
+				t.Errorf("pair %d adds %g", u, parts[u])
+			}
+		}
+	}
+}

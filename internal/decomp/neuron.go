@@ -78,6 +78,24 @@ func (n *NeuronNorms) Sum(scores []float32) float64 {
 	return root(square)
 }
 
+// Centred returns the norm of Σ_h x[h]·v[h], [H], without bias: of scores less their means,
+// how far the contribution summed over heads is from its mean. Centred panics on another
+// length.
+func (n *NeuronNorms) Centred(x []float64) float64 {
+	if len(x) != n.heads {
+		panic("decomp: scores are not [H]")
+	}
+	square := 0.0
+	for h, s := range x {
+		cross := 0.0
+		for g, t := range x {
+			cross += n.gram[h*n.heads+g] * t
+		}
+		square += s * cross
+	}
+	return root(square)
+}
+
 // root is the square root of a squared norm, which rounding may make slightly
 // negative.
 func root(square float64) float64 { return math.Sqrt(max(square, 0)) }

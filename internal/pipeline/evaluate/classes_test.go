@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
 
 // TestTies holds that of classes with the same logit the first is chosen, as argmax
@@ -122,7 +123,7 @@ func TestCheckClasses(t *testing.T) {
 			}
 			data := dataset.Options{Kind: dataset.ImageNetVal, Path: dir}
 			say, heard := pipelinetest.Heard()
-			err = checkClasses(context.Background(), artefact.Reader{}, e, data, say)
+			err = source.CheckClasses(context.Background(), artefact.Reader{}, e, data, say)
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) || errors.Is(err, cache.ErrStale) != test.stale {
 				t.Errorf("error %v, want %q, stale %t", err, test.want, test.stale)
 			}
@@ -130,7 +131,7 @@ func TestCheckClasses(t *testing.T) {
 				t.Errorf("warned %q, want %q", said, test.warned)
 			}
 			force := artefact.Reader{OnMismatch: func(*cache.MismatchError) error { return nil }}
-			if err := checkClasses(context.Background(), force, e, data, say); (err != nil) != (test.want != "" && !test.stale) {
+			if err := source.CheckClasses(context.Background(), force, e, data, say); (err != nil) != (test.want != "" && !test.stale) {
 				t.Errorf("with mismatches used anyway: error %v", err)
 			}
 		})

@@ -15,7 +15,6 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -173,9 +172,11 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 	if judge != nil {
 		e.ClassNames = judge.names
 		e.Classes = e.classScores()
-		if e.Groups, err = e.groupScores(o.groups); err != nil {
+		groups, err := groupsOf(o.groups, e.ImageNames)
+		if err != nil {
 			return nil, err
 		}
+		e.Groups = e.groupScores(groups)
 	}
 	if o.featuresPath == "" {
 		return e, nil
@@ -226,65 +227,4 @@ func saveFeatures(features [][]float32, images int, src *source.Source, o evalua
 		}
 		return nil
 	})
-}
-
-// classifier sends features to the class whose embedding has the largest
-// cosine with them.
-type classifier struct {
-	path    string
-	classes []float32 // [classes,O], unit vectors
-	number  int
-	names   []string // of the classes
-	logits  []float32
-}
-
-func newClassifier(ctx context.Context, o evaluateOptions, src *source.Source, say ui.Reporter) (*classifier, error) {
-	e, err := o.artefacts.UnitEmbeddings(o.classesPath, artefact.OfModel(src.Origin), src.OutDim)
-	if err != nil {
-		return nil, err
-	}
-	if err := checkClasses(ctx, o.artefacts, e, o.data, say); err != nil {
-		return nil, err
-	}
-	names, err := classNames(ctx, e, o.data)
-	if err != nil {
-		return nil, err
-	}
-	return &classifier{path: o.classesPath, classes: e.Rows, number: e.Texts, names: names}, nil
-}
-
-// count adds to e what comes of features [B,O].
-func (c *classifier) count(e *VariantScore, features []float32, labels []int, team par.Team) error {
-	n := len(labels)
-	outDim := len(c.classes) / c.number
-	if len(c.logits) < n*c.number {
-		c.logits = make([]float32, n*c.number)
-	}
-	kernel.Sgemm(1, kernel.Dense(features, n, outDim), kernel.Dense(c.classes, c.number, outDim).T(),
-		0, kernel.Dense(c.logits, n, c.number), team)
-	for i, label := range labels {
-		if label < 0 || label >= c.number {
-			return fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
-		}
-		row := c.logits[i*c.number : (i+1)*c.number]
-		// The label's place among the classes, by descending logit. Of equal logits
-		// the first class comes first, as in argmax.
-		place, best := 0, 0
-		for class, x := range row {
-			if x > row[label] || x == row[label] && class < label {
-				place++
-			}
-			if x > row[best] {
-				best = class
-			}
-		}
-		if place < 1 {
-			e.Correct++
-		}
-		if place < 5 {
-			e.CorrectTop5++
-		}
-		e.Predictions = append(e.Predictions, best)
-	}
-	return nil
 }

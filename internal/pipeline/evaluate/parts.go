@@ -44,10 +44,16 @@ func (e *Evaluation) classScores() []PartScore {
 	return e.parts(e.ClassNames, func(i int) int { return e.Labels[i] })
 }
 
-// groupScores are the accuracies on the groups of a table, in the order of their names;
-// numbers count as such. Images without a row, or without a group, belong to none. Rows are
-// found by the name of the image, or by that of its file.
-func (e *Evaluation) groupScores(o dataset.TableOptions) ([]PartScore, error) {
+// groups are those of images.
+type groups struct {
+	names []string // in their order
+	of    []int    // of each image; -1: none
+}
+
+// groupsOf reads the groups of images from a table, in the order of their names; numbers
+// count as such. Images without a row, or without a group, belong to none. Rows are found by
+// the name of the image, or by that of its file. Without a table there are no groups.
+func groupsOf(o dataset.TableOptions, images []string) (*groups, error) {
 	if o.Path == "" {
 		return nil, nil
 	}
@@ -55,20 +61,20 @@ func (e *Evaluation) groupScores(o dataset.TableOptions) ([]PartScore, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := table.Join(e.ImageNames)
+	rows, err := table.Join(images)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	g := &groups{of: make([]int, len(images))}
 	for _, row := range rows {
 		if row >= 0 && table.Known[row].Group != "" {
-			names = append(names, table.Known[row].Group)
+			g.names = append(g.names, table.Known[row].Group)
 		}
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: no row has the name of one of %d images and a %s, such as %s", o.Path, e.Images, o.Group, e.ImageNames[0])
+	if len(g.names) == 0 {
+		return nil, fmt.Errorf("%s: no row has the name of one of %d images and a %s, such as %s", o.Path, len(images), o.Group, images[0])
 	}
-	slices.SortFunc(names, func(a, b string) int {
+	slices.SortFunc(g.names, func(a, b string) int {
 		x, errX := strconv.ParseFloat(a, 64)
 		y, errY := strconv.ParseFloat(b, 64)
 		if errX == nil && errY == nil && x != y {
@@ -76,13 +82,26 @@ func (e *Evaluation) groupScores(o dataset.TableOptions) ([]PartScore, error) {
 		}
 		return cmp.Compare(a, b)
 	})
-	names = slices.Compact(names)
-	return e.parts(names, func(i int) int {
-		if rows[i] < 0 {
-			return -1
+	g.names = slices.Compact(g.names)
+	number := make(map[string]int, len(g.names))
+	for i, name := range g.names {
+		number[name] = i
+	}
+	for i, row := range rows {
+		g.of[i] = -1
+		if row >= 0 && table.Known[row].Group != "" {
+			g.of[i] = number[table.Known[row].Group]
 		}
-		return slices.Index(names, table.Known[rows[i]].Group)
-	}), nil
+	}
+	return g, nil
+}
+
+// groupScores are the accuracies on groups of images.
+func (e *Evaluation) groupScores(g *groups) []PartScore {
+	if g == nil {
+		return nil
+	}
+	return e.parts(g.names, func(i int) int { return g.of[i] })
 }
 
 // parts are the accuracies on parts of the images; of says to which an image belongs, -1 to

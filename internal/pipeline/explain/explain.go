@@ -13,20 +13,16 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/origin"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // Options says what to explain, and how.
@@ -74,6 +70,10 @@ type Collected struct {
 	ScoresPath string // a folder of scores or of statistics
 	MeansPath  string // mean contributions of pairs, .npy, [H,C,O]
 	Unusual    bool   // list units by how far they are from the usual
+
+	// What the caller has of the scores at ScoresPath already; nil: they are read.
+	Means  []float64                                              // mean scores, [H,C]
+	Column func(ctx context.Context, pair int) ([]float32, error) // a pair's scores, by image
 }
 
 // A Sink takes what is found as it is found, so that memory does not grow with the
@@ -101,35 +101,26 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	}
 	defer m.Close()
 	m.Tell(say)
-	e := &explainer{o: &o, say: say, team: par.NewTeam(o.Threads), class: class, versus: versus}
-	made := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
-	ov, err := m.OV()
+	session, err := open(ctx, &o, m)
 	if err != nil {
 		return nil, err
 	}
-	if e.words, err = coding.OpenWords(o.Artefacts, o.WordsOptions, unit.Shape{ov.Heads, ov.Neurons}, made, o.PCsPath, o.Threads); err != nil {
-		return nil, err
-	}
-	defer e.words.Close()
-	if e.usual, err = o.openUsual(ctx, made, ov, e.team); err != nil {
-		return nil, err
-	}
-	defer e.usual.close()
+	defer session.Close()
 	if o.SaveDir != "" {
 		if err := figure.CanWriteImages(o.sheetPaths(data.Items), sheetMaker); err != nil {
 			return nil, err
 		}
 	}
 	from := model.TextOptions{Artefacts: o.Artefacts, Vocab: o.Vocab, Templates: o.Templates, Path: o.TextsPath, Threads: o.Threads}
-	if e.texts, err = from.Embeddings(ctx, m, o.Classes, "class", say); err != nil {
+	texts, err := from.Embeddings(ctx, m, o.Classes, "class", say)
+	if err != nil {
 		return nil, err
 	}
-	// Planned for more than one image, as for collecting, so that scores are the
-	// collection's to the last bit.
-	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: o.Threads, Precision: o.Precision}
-	if e.tower, err = clip.NewResNetTower(m.Checkpoint, options); err != nil {
+	if err := session.pack(m, len(data.Items)); err != nil {
 		return nil, err
 	}
+	e, made, ov := session.explainer(&o, texts, class, versus), session.made, session.ov
+	e.say = say
 	setup := &Setup{
 		Model: made.Model, Weights: made.Weights, Precision: made.Precision, LogitScale: attribution.Scale,
 		Classes: o.Classes, Class: o.Class, Versus: o.Versus, Collection: e.usual.said(),
@@ -139,7 +130,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	first := source.MeasureRounding(m.Checkpoint, e.tower, options, func(r *source.Rounding) { result.Rounding = r })
+	first := source.MeasureRounding(m.Checkpoint, e.tower, o.towerOptions(len(data.Items)), func(r *source.Rounding) { result.Rounding = r })
 	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}

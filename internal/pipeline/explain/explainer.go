@@ -31,6 +31,9 @@ type explainer struct {
 
 	class, versus int // to explain; winner and nobody where none was named
 
+	off      []int     // pairs that are taken out of the model
+	offMeans []float64 // what takes their place, mean scores of all pairs; nil: nothing
+
 	targets []*target // the last used, newest last
 
 	waiting []*Explanation // for ranks, then sheets
@@ -56,10 +59,7 @@ const waitingImages = 64
 func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pixels []float32) error, result *Result, sink Sink) error {
 	c := e.tower.Config()
 	n := max(min(e.o.BatchSize, len(items)), 1)
-	outputs := clip.Output{
-		Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*c.Heads()*c.Neurons()),
-		Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
-	}
+	outputs := newOutput(n, c)
 	feed := source.NewFeed(ctx, items, source.FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
 	}, e.say)
@@ -88,6 +88,14 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 		return err
 	}
 	return e.flush(ctx, result, sink)
+}
+
+// newOutput has room for what the tower says of some images.
+func newOutput(images int, c clip.Config) clip.Output {
+	return clip.Output{
+		Features: make([]float32, images*c.OutDim), Scores: make([]float32, images*c.Heads()*c.Neurons()),
+		Attention: make([]float32, images*c.Heads()*c.Tokens()), Tokens: make([]float32, images*c.Tokens()*c.Neurons()),
+	}
 }
 
 // firstOf is the part of outputs that the first images have.
@@ -171,6 +179,7 @@ func (e *explainer) targetOf(logits []float64) *target {
 	}
 	t := &target{class: class, versus: e.versus}
 	t.Target = attribution.NewTarget(e.tower.OV(), attribution.Difference(row(class), row(e.versus)), e.team)
+	t.Remove(e.off, e.offMeans)
 	t.places = t.Target.Places(e.tower.Position(), e.team)
 	if len(e.targets) == keptTargets {
 		e.targets = slices.Delete(e.targets, 0, 1)
@@ -184,7 +193,7 @@ func (e *explainer) explain(s *seen) {
 	t, c := s.target, e.tower.Config()
 	x := &Explanation{
 		Name: s.name, Class: e.o.Classes[t.class], Logit: s.logits[t.class], Norm: attribution.Scale / s.factor,
-		Constant: s.factor * t.Constant, Heads: make([]float64, t.Heads), Classes: e.classes(s.logits),
+		Constant: s.factor * t.Constant, Heads: make([]float64, t.Heads), Classes: Classes(e.o.Classes, s.logits),
 	}
 	if t.versus != nobody {
 		x.Versus = e.o.Classes[t.versus]
@@ -215,12 +224,12 @@ func (e *explainer) explain(s *seen) {
 	s.explanation = x
 }
 
-// classes lists all classes by descending logit; of equal ones the first comes first.
-func (e *explainer) classes(logits []float64) []ClassLogit {
+// Classes lists classes by descending logit; of equal ones the first comes first.
+func Classes(names []string, logits []float64) []ClassLogit {
 	probabilities := make([]float64, len(logits))
 	attribution.Softmax(probabilities, logits)
 	all := make([]ClassLogit, len(logits))
-	for i, name := range e.o.Classes {
+	for i, name := range names {
 		all[i] = ClassLogit{name, logits[i], probabilities[i]}
 	}
 	slices.SortStableFunc(all, func(a, b ClassLogit) int { return cmp.Compare(b.Logit, a.Logit) })

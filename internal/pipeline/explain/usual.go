@@ -21,6 +21,7 @@ type usual struct {
 	images int                  // of a collection
 	scores *artefact.Scores     // of a collection with all scores
 	stats  *artefact.Statistics // of one with the extreme ones
+	column func(ctx context.Context, pair int) ([]float32, error)
 }
 
 // openUsual reads the means of scores, which must be of the model and the block that
@@ -28,8 +29,8 @@ type usual struct {
 func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.OV, team par.Team) (*usual, error) {
 	switch {
 	case o.ScoresPath != "":
-		u := &usual{path: o.ScoresPath, means: make([]float64, ov.Heads*ov.Neurons)}
-		if err := u.openCollection(ctx, o.Artefacts, from, ov, team); err != nil {
+		u := &usual{path: o.ScoresPath, means: make([]float64, ov.Heads*ov.Neurons), column: o.Column}
+		if err := u.openCollection(ctx, o, from, ov, team); err != nil {
 			u.close()
 			return nil, err
 		}
@@ -41,8 +42,8 @@ func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.
 	return &usual{}, nil
 }
 
-func (u *usual) openCollection(ctx context.Context, r artefact.Reader, from origin.Origin, ov *decomp.OV, team par.Team) error {
-	a, err := r.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics)
+func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Origin, ov *decomp.OV, team par.Team) error {
+	a, err := o.Artefacts.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics)
 	if err != nil {
 		return err
 	}
@@ -64,6 +65,10 @@ func (u *usual) openCollection(ctx context.Context, r artefact.Reader, from orig
 	}
 	if u.images < 1 {
 		return fmt.Errorf("%s: no images, want one or more", u.path)
+	}
+	if o.Means != nil {
+		copy(u.means, o.Means)
+		return nil
 	}
 	sums := lowrank.NewSums(pairs)
 	if u.stats != nil {
@@ -174,6 +179,9 @@ func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) er
 	if u.scores == nil || len(wanted) == 0 {
 		return nil
 	}
+	if u.column != nil {
+		return u.rankByColumns(ctx, wanted)
+	}
 	larger, pairs := make([]int, len(wanted)), len(u.means)
 	err := u.eachRows(ctx, func(rows []float32) {
 		team.For(len(wanted), func(lo, hi, _ int) {
@@ -191,6 +199,24 @@ func (u *usual) rank(ctx context.Context, wanted []rankedPart, team par.Team) er
 		w.part.Rank = &rank
 	}
 	return err
+}
+
+// rankByColumns is rank where a pair's scores are at hand.
+func (u *usual) rankByColumns(ctx context.Context, wanted []rankedPart) error {
+	for _, w := range wanted {
+		scores, err := u.column(ctx, w.pair)
+		if err != nil {
+			return err
+		}
+		rank := 1
+		for _, s := range scores {
+			if s > w.score {
+				rank++
+			}
+		}
+		w.part.Rank = &rank
+	}
+	return nil
 }
 
 // rankAmongExtremes returns the rank of a score, nil where neither the largest nor the

@@ -78,6 +78,11 @@ func (s *sceneToRead) open(o *Options, shorter int) error {
 	if err != nil {
 		return err
 	}
+	return s.read(f, o, shorter)
+}
+
+// read fills in what the tower sees of a scene's files, and the true labels.
+func (s *sceneToRead) read(f sceneFiles, o *Options, shorter int) error {
 	image, err := s.decode(f.image, o, shorter)
 	if err != nil {
 		return err

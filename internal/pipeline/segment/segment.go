@@ -208,19 +208,8 @@ type segmenter struct {
 // newSegmenter embeds the words, chooses their pairs and packs the tower.
 func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Result, say ui.Reporter) (*segmenter, error) {
 	s := &segmenter{o: o, result: result, say: say, team: par.NewTeam(o.Threads)}
-	side := m.Config.ImageSize
-	s.shorter, s.crop = o.Setup.ShorterSide, o.Setup.SlideCrop
-	if s.shorter == 0 {
-		s.shorter = side
-	}
-	if s.crop == 0 {
-		s.crop = side
-	}
-	if s.stride = o.Setup.SlideStride; s.stride == 0 {
-		s.stride = max(s.crop/2, 1)
-	}
-	if s.stride > s.crop {
-		return nil, fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+	if err := s.setSizes(m.Config.ImageSize); err != nil {
+		return nil, err
 	}
 	o.warnNoBackground(say)
 	if o.ShowDir != "" || o.SaveDir != "" {
@@ -252,36 +241,39 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if s.towers, err = newTowers(m, o); err != nil {
 		return nil, err
 	}
-	options := heat.Options{Methods: o.Methods, Sink: o.Setup.Sink}
-	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
+	s.setHeat(text, pairs)
 	return s, nil
+}
+
+// setSizes resolves sizes that are 0, of which side, the model's, takes the place.
+func (s *segmenter) setSizes(side int) error {
+	s.shorter, s.crop = s.o.Setup.ShorterSide, s.o.Setup.SlideCrop
+	if s.shorter == 0 {
+		s.shorter = side
+	}
+	if s.crop == 0 {
+		s.crop = side
+	}
+	if s.stride = s.o.Setup.SlideStride; s.stride == 0 {
+		s.stride = max(s.crop/2, 1)
+	}
+	if s.stride > s.crop {
+		return fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+	}
+	return nil
+}
+
+// setHeat prepares the maps of texts and of the pairs that they take.
+func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
+	options := heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}
+	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
 }
 
 // scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
-	fields, err := s.fields(ctx, sc)
+	given, err := s.label(ctx, sc)
 	if err != nil {
 		return err
-	}
-	pixels := sc.width * sc.height
-	given := make([][]uint16, len(fields))
-	options := heat.LabelOptions{
-		Class: s.class, LogitScale: s.o.Setup.LogitScale, ProbThd: s.o.Setup.ProbThd, AreaThd: s.o.Setup.AreaThd,
-	}
-	for i, f := range fields {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if s.o.PAMR.Steps > 0 {
-			s.o.PAMR.Refine(f, sc.image.Pix, s.team)
-		}
-		given[i] = make([]uint16, pixels)
-		f.Labels(given[i], options, s.team)
-		if s.o.ProbabilitiesDir != "" {
-			if err := s.saveProbabilities(sc, i, f, options); err != nil {
-				return err
-			}
-		}
 	}
 	if s.o.ShowDir != "" || s.o.SaveDir != "" {
 		files, err := s.draw(sc, given)
@@ -292,6 +284,35 @@ func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error 
 	}
 	t.add(given, sc)
 	return nil
+}
+
+// label returns the class of every pixel by each method, [height,width].
+func (s *segmenter) label(ctx context.Context, sc *sceneToRead) ([][]uint16, error) {
+	fields, err := s.fields(ctx, sc)
+	if err != nil {
+		return nil, err
+	}
+	pixels := sc.width * sc.height
+	given := make([][]uint16, len(fields))
+	options := heat.LabelOptions{
+		Class: s.class, LogitScale: s.o.Setup.LogitScale, ProbThd: s.o.Setup.ProbThd, AreaThd: s.o.Setup.AreaThd,
+	}
+	for i, f := range fields {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if s.o.PAMR.Steps > 0 {
+			s.o.PAMR.Refine(f, sc.image.Pix, s.team)
+		}
+		given[i] = make([]uint16, pixels)
+		f.Labels(given[i], options, s.team)
+		if s.o.ProbabilitiesDir != "" {
+			if err := s.saveProbabilities(sc, i, f, options); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return given, nil
 }
 
 // fields sends the windows of an image through the tower and returns what each

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -94,6 +95,38 @@ func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) err
 		}
 	}
 	return nil
+}
+
+var errNotCollected = errors.New("single scores are read from a folder of scores only")
+
+// columnRows is how many images' scores of a pair are read before the context is looked at.
+const columnRows = 4096
+
+// Column fills dst [B] with the collected scores of pair h*C+n.
+func (s *Source) Column(ctx context.Context, dst []float32, pair int) error {
+	r, ok := s.reader.(*scoresReader)
+	if !ok {
+		return errNotCollected
+	}
+	for lo := 0; lo < r.Images; lo += columnRows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		hi := min(lo+columnRows, r.Images)
+		if err := r.ReadPart(dst[lo:hi], lo, pair/s.Neurons, pair%s.Neurons, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Row fills dst [H,C] with the collected scores of one image.
+func (s *Source) Row(dst []float32, image int) error {
+	r, ok := s.reader.(*scoresReader)
+	if !ok {
+		return errNotCollected
+	}
+	return r.Read(dst, image)
 }
 
 // Feature writes the feature of the image of a row to dst [O]. It panics unless the source is

@@ -1,4 +1,4 @@
-package evaluate
+package source
 
 import (
 	"context"
@@ -14,11 +14,11 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// checkClasses returns an error unless embeddings are those of the classes that the
+// CheckClasses returns an error unless embeddings are those of the classes that the
 // labels of a data set count, in their order: as many, and of the same texts as far
 // as both sides have names. Folders may be named by ids, which no text is like; then
 // only the number is compared. A few names that differ are a warning.
-func checkClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
+func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
 	classes, err := dataset.ClassesOf(ctx, data)
 	if err != nil || classes == nil {
 		return err

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline/report"
+	files "github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const compareHelp = `
+Compares two collections, A and B: which pairs differ, which appear only in B,
+and which die, that is, are found only in A. Each is a folder of scores that
+collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
+of the largest, in A; it adds next to nothing to any image.
+
+Of models of one architecture, such as before and after fine-tuning, or of one
+model on other images, each pair is compared with that of the same name. Where
+at least 10 images are in both, by name, pairs are listed by the correlation of
+their scores on these, lowest first; else by the shift of the mean score, in
+standard deviations, largest first, and similarity is the cosine of directions.
+
+Of other models, each pair is matched with the one whose scores on shared images
+correlate most, or, without shared images, whose direction is nearest; where
+nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
+are then held against its own largest norm.
+
+Writes to standard output; "clipnh report --with" puts the same on a page.`
+
+func newCompareCommand(g *globalOptions) *cobra.Command {
+	var opts compareOptions
+	cmd := &cobra.Command{
+		Use:   "compare A B",
+		Short: "Say which pairs differ between two collections or reports",
+		Long:  compareHelp,
+		Example: "clipnh compare caches/june caches/july\n" +
+			"clipnh compare report caches/july --list 20",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usageError{fmt.Errorf("%d collections given: want two", len(args))}
+			}
+			return nil
+		},
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.stage.Here, opts.stage.There = args[0], args[1]
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runCompare(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// compareOptions is everything the compare command can be told: the stage's options.
+type compareOptions struct{ stage report.CompareOptions }
+
+func (o *compareOptions) addFlags(fs *pflag.FlagSet) {
+	fs.IntVar(&o.stage.List, "list", 10, "list `N` pairs that differ, that appear and that die")
+	fs.Uint64Var(&o.stage.Seed, "seed", 0, "draw the projections that match pairs of other models with this `SEED`")
+}
+
+func (o *compareOptions) validate() error {
+	if o.stage.List < 0 {
+		return fmt.Errorf("--list %d: want 0 or more", o.stage.List)
+	}
+	return nil
+}
+
+func runCompare(ctx context.Context, opts compareOptions, g *globalOptions) error {
+	o := opts.stage
+	o.Artefacts, o.Threads = g.artefacts(), g.workers()
+	result, err := report.Compare(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	return printCompare(result, g.printer)
+}
+
+func printCompare(m *files.Moved, p *ui.Printer) error {
+	t := ui.NewTable(ui.Left(""), ui.Left("collection"), ui.Right("pairs"), ui.Right("not dead"))
+	t.Row("A", m.Here, fmt.Sprint(m.HerePairs), fmt.Sprint(m.HereAlive))
+	t.Row("B", m.There, fmt.Sprint(m.TherePairs), fmt.Sprint(m.ThereAlive))
+	err := errors.Join(p.Table(t), p.Text(fmt.Sprintf("\nCompared by %s; %s in both.\n", m.By, ui.Images.Count(int64(m.Shared)))))
+	for _, list := range []struct {
+		title  string
+		shifts []files.Shift
+	}{{"differ", m.Moved}, {"appear in B", m.Appeared}, {"die in B", m.Died}} {
+		if len(list.shifts) == 0 {
+			continue
+		}
+		t := ui.NewTable(ui.Left(list.title), ui.Left("in B"), ui.Right("similarity"), ui.Right("shift"), ui.Right("norm"), ui.Right("in B"))
+		for _, s := range list.shifts {
+			t.Row(pairOf(s.Here, m.HereNames), pairOf(s.There, m.ThereNames), fmt.Sprintf("%.3f", s.Similarity), fmt.Sprintf("%+.2f", s.Shift), number(s.NormHere), number(s.NormThere))
+		}
+		err = errors.Join(err, p.Text("\n"), p.Table(t))
+	}
+	return err
+}
+
+// pairOf names a pair, or says that there is none.
+func pairOf(pair int, names files.PairNames) string {
+	if pair == files.None {
+		return "-"
+	}
+	return names.Name(pair)
+}

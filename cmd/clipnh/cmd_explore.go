@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/explore"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const exploreHelp = `
+Shows a report, that report wrote, in the browser, with a live part: any text;
+classes of your own for an image; an image of yours; pixels labelled with texts;
+and pairs that are switched off, with the accuracy over the collection that the
+model then has, and the "clipnh edit" line that makes that model.
+
+Inputs are found where the report was made from, and must still be the same;
+flags say where they are now. What is missing, or is another file, switches off
+the part that needs it, and is named on standard error and on the pages:
+
+  --scores                  pairs that are switched off, nearest images
+  --imagenet-zeroshot-path  classes; with --data-path, accuracy
+  --data-path, --dataset    the images that were collected
+  --model, --vocab          texts; with --data-path, explanations of images
+  --pcs-path                labels of pixels, texts
+
+The scores are read once at the start; what needs them waits. The answers have
+the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
+fields.
+
+Prints the address and serves until it is interrupted. Only this machine can
+connect, unless --listen says otherwise; then every address begins with a token
+(--token, or one that is drawn), without which nothing is answered. Traffic is
+not encrypted. Nothing is written, and images that are sent are not kept. --check
+prints what would be live, and serves nothing.`
+
+func newExploreCommand(g *globalOptions) *cobra.Command {
+	var opts exploreOptions
+	cmd := &cobra.Command{
+		Use:   "explore DIR",
+		Short: "Show a report in the browser, with live answers",
+		Long:  exploreHelp,
+		Example: "clipnh explore report --model RN50x16.pt \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --data-path photos --open\n" +
+			"clipnh explore report --check",
+		Args:        oneReport,
+		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts.dir, opts.given = args[0], cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runExplore(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// oneReport wants the folder of a report.
+func oneReport(_ *cobra.Command, args []string) error {
+	switch {
+	case len(args) == 0:
+		return usageError{errors.New("want the folder of a report, such as report")}
+	case len(args) > 1:
+		return usageError{fmt.Errorf("unexpected argument %q, want the folder of one report", args[1])}
+	case args[0] == "":
+		return usageError{errors.New("the folder's path is empty")}
+	}
+	return nil
+}
+
+// exploreOptions is everything the explore command can be told.
+type exploreOptions struct {
+	dir   string
+	given givenFlags
+	live  live.Options
+	paths explore.Paths
+
+	templates            textList
+	useTemplates         bool
+	listen, token        string
+	openBrowser, onlySay bool
+}
+
+// exploreAddress is where the explorer listens, if that port is free; exploreMaxPixels is
+// what an image may have that is sent, at up to 20 bytes each.
+const (
+	exploreAddress   = "127.0.0.1:8316"
+	exploreMaxPixels = 50_000_000
+)
+
+func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
+	modelFlag(fs, &o.live.ModelPath)
+	vocabFlag(fs, &o.live.Vocab)
+	defaultNeeds(fs, "vocab", "model")
+	templatesFlag(fs, &o.templates, "text")
+	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
+	fs.StringVar(&o.paths.Scores, "scores", "", "`PATH` of the scores (default that of the report)")
+	fs.StringVar(&o.paths.Components, "pcs-path", "", "`FILE` of principal components of pairs (default that of the report)")
+	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
+	fs.StringVar(&o.live.Data.Path, "data-path", "", "`DIR` of the images that were collected")
+	fs.StringVar(&o.live.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
+	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")
+	fs.StringVar(&o.token, "token", "", "`TEXT` that every address must begin with (default with --listen to others: a random one)")
+	fs.BoolVar(&o.openBrowser, "open", false, "open the address in a browser")
+	fs.BoolVar(&o.onlySay, "check", false, "print what would be live, and serve nothing")
+	fs.IntVar(&o.live.Images.MaxPixels, "max-pixels", exploreMaxPixels, "refuse images with more than `N` pixels")
+}
+
+func (o *exploreOptions) validate() error {
+	if err := o.templates.check(); err != nil {
+		return err
+	}
+	host, port, err := net.SplitHostPort(o.listen)
+	switch {
+	case err != nil || port == "":
+		return fmt.Errorf("--listen %q: want HOST:PORT, such as %s", o.listen, exploreAddress)
+	case host == "":
+		return fmt.Errorf("--listen %q: want a host, such as 127.0.0.1 for this machine, or 0.0.0.0 for all", o.listen)
+	case !o.useTemplates && o.templates.given():
+		return errors.New("--templates and --use-templates=false: want one of them")
+	case !slices.Contains(dataset.Kinds(), o.live.Data.Kind):
+		return fmt.Errorf("--dataset %q: want %s", o.live.Data.Kind, strings.Join(dataset.Kinds(), ", "))
+	case o.live.Images.MaxPixels < 1 || o.live.Images.MaxPixels > imageprep.DefaultMaxPixels:
+		return fmt.Errorf("--max-pixels %d: want 1 to %d", o.live.Images.MaxPixels, imageprep.DefaultMaxPixels)
+	}
+	if o.given("token") {
+		if err := explore.CheckToken(o.token); err != nil {
+			return fmt.Errorf("--token: %w", err)
+		}
+	}
+	return o.given.refuseIn(
+		rule{o.live.Vocab == "", "without --vocab", []string{"templates", "use-templates"}},
+		rule{o.live.Data.Path == "", "without --data-path", []string{"dataset"}},
+		rule{o.onlySay, "with --check", []string{"listen", "token", "open"}})
+}
+
+// pipeline returns the options of the answers, with the templates read.
+func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
+	p := o.live
+	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
+	p.Given = map[live.Input]bool{live.Model: p.ModelPath != "", live.Vocab: o.given("vocab"), live.Images: p.Data.Path != ""}
+	if p.Vocab != "" {
+		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
+		var err error
+		if p.Templates, err = prompts.prompts(g); err != nil {
+			return p, err
+		}
+	}
+	paths := o.paths
+	paths.Force = g.force
+	return r.Inputs(paths, p, g.printer.Warn)
+}
+
+// exploring is what the command prints.
+type exploring struct {
+	Report  string       `json:"report"`
+	Address string       `json:"address,omitempty"` // none with --check
+	Live    *live.Status `json:"live,omitempty"`    // with --check
+}
+
+func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) error {
+	report, err := explore.OpenReport(opts.dir)
+	if err != nil {
+		return err
+	}
+	defer report.Close()
+	o, err := opts.pipeline(report, g)
+	if err != nil {
+		return err
+	}
+	answers, err := live.Open(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	var loading par.Group
+	reading, stop := context.WithCancel(ctx)
+	defer func() {
+		stop()
+		loading.Wait()
+		answers.Close()
+	}()
+	if opts.onlySay {
+		if err := errors.Join(answers.Load(ctx), ctx.Err()); err != nil {
+			return err
+		}
+		return printLive(opts.dir, answers.Status(), g)
+	}
+	if !explore.IsLoopback(opts.listen) && opts.token == "" {
+		opts.token = explore.NewToken()
+	}
+	listener, taken, err := explore.Listen(ctx, opts.listen, opts.given("listen"))
+	if err != nil {
+		return hinted{fmt.Errorf("--listen %s: %w", opts.listen, err), "give another port, or 0 for any free one"}
+	}
+	defer listener.Close()
+	if taken {
+		g.printer.Note("port of %s is taken, perhaps by another explorer: listening on %s", opts.listen, listener.Addr())
+	}
+	server, err := explore.New(explore.Options{Report: report, Live: answers, Token: opts.token, Spell: g.printer.Spelled}, listener, g.printer)
+	if err != nil {
+		return err
+	}
+	noteOff(answers.Status(), g.printer)
+	if err := printAddress(opts.dir, server.Address(), g); err != nil {
+		return err
+	}
+	if opts.openBrowser {
+		if err := openBrowser(ctx, server.Address()); err != nil {
+			g.printer.Warn("no browser was opened: %v", err)
+		}
+	}
+	g.printer.Note("press Ctrl-C to stop")
+	loading.Go(func() {
+		if err := answers.Load(reading); err != nil && reading.Err() == nil {
+			g.printer.Warn("not used: %v", err)
+		}
+	})
+	return server.Serve(ctx, listener)
+}
+
+func printAddress(dir, address string, g *globalOptions) error {
+	if g.json {
+		return g.printer.JSON(exploring{Report: dir, Address: address})
+	}
+	return g.printer.Text(address + "\n")
+}
+
+// livePart is a row of what is live.
+type livePart struct {
+	name string
+	live.Ability
+}
+
+func liveParts(s live.Status) []livePart {
+	return []livePart{
+		{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop},
+		{"accuracy without pairs", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
+	}
+}
+
+// noteOff says what does not work, whatever is still read.
+func noteOff(s live.Status, p *ui.Printer) {
+	for _, part := range liveParts(s) {
+		if !part.On && !part.Loading {
+			p.Note("off: %s: %s", part.name, part.Reason)
+		}
+	}
+}
+
+func printLive(dir string, s live.Status, g *globalOptions) error {
+	if g.json {
+		for _, part := range []*live.Ability{&s.Text, &s.Image, &s.Drop, &s.Toggle, &s.Segment, &s.Scores} {
+			part.Reason = g.printer.Spelled(part.Reason)
+		}
+		return g.printer.JSON(exploring{Report: dir, Live: &s})
+	}
+	t := ui.NewTable(ui.Left("part"), ui.Left("live"), ui.Left("why not"))
+	for _, part := range liveParts(s) {
+		word := "no"
+		if part.On {
+			word = "yes"
+		}
+		t.Row(part.name, word, g.printer.Spelled(part.Reason))
+	}
+	return g.printer.Table(t)
+}
+
+// openBrowser hands an address to the system, and does not wait for what comes of it.
+func openBrowser(ctx context.Context, address string) error {
+	name, args := "xdg-open", []string{address}
+	switch runtime.GOOS {
+	case "darwin":
+		name = "open"
+	case "windows":
+		name, args = "rundll32", []string{"url.dll,FileProtocolHandler", address}
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), name, args...)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	return cmd.Process.Release()
+}

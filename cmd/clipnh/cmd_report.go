@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const reportHelp = `
+Makes a report: a folder of pages that show every neuron-head pair of a model on
+a collection of images. Open its index.html in a browser, from the disk or from
+any web server; "clipnh explore" shows the same pages with a live part.
+
+A pair's page has the images on which it is strongest, weakest and in between,
+the histogram of its scores, its words, its neighbours by direction and by
+scores, and means by label. Images are ranked as retrieve ranks them.
+
+Reads scores that collect wrote (--scores). The rest is optional, and what is
+missing is named on standard error and on the first page:
+
+  --decomposition-save-path, --text-descs-list-path
+                            words, that sparse wrote, as show takes them
+  --pcs-path                components, that svd wrote: signs of pairs, and with
+                            --text-descs-embeddings-path words, computed
+  --word-scores-path        how well words foretell scores, that score wrote
+  --imagenet-zeroshot-path  classes, that embed wrote: with labels, accuracy
+  --data-path, --dataset    the images that were collected: thumbnails, labels
+  --model                   with the images: maps of activation, of attention,
+                            and of what each place adds to a logit
+  --groups-csv              groups of images, such as years
+  --with                    another collection: which pairs differ, as compare
+
+Writes below --out. A report that was interrupted resumes; a folder that is no
+report is not touched. The same inputs give the same bytes.`
+
+func newReportCommand(g *globalOptions) *cobra.Command {
+	var opts reportOptions
+	cmd := &cobra.Command{
+		Use:   "report --scores PATH --out DIR",
+		Short: "Make pages that show every pair, as a static site",
+		Long:  reportHelp,
+		Example: "clipnh report --scores caches/photos --pcs-path caches/pc0.npy \\\n" +
+			"  --decomposition-save-path caches/codes.npz \\\n" +
+			"  --text-descs-list-path 30k.txt --data-path photos --out report",
+		Args:        noArgs,
+		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			opts.given = cmd.Flags().Changed
+			if err := opts.validate(); err != nil {
+				return usageError{err}
+			}
+			return runReport(cmd.Context(), opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// reportOptions is everything the report command can be told: the stage's options.
+type reportOptions struct {
+	given givenFlags
+	stage report.Options
+
+	precision string
+}
+
+func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
+	s := &o.stage
+	fs.StringVar(&s.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
+	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
+	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
+	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs foretell scores, that score wrote, .npy")
+	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, .npy or .pt")
+	fs.StringVar(&s.Data.Path, "data-path", "", "`DIR` of the images that were collected")
+	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	choices(fs, "dataset", dataset.Kinds()...)
+	modelFlag(fs, &s.Model)
+	fs.IntVar(&s.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
+	precisionFlag(fs, &o.precision)
+	fs.StringVar(&s.Groups.Path, "groups-csv", "", "`FILE` of groups of images, with one row per image")
+	fs.StringVar(&s.Groups.Image, "image-column", "image", "`NAME` of the column of image names in --groups-csv")
+	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
+	fs.StringVar(&s.With, "with", "", "`PATH` of another report, or of scores, to compare with")
+	fs.StringVar(&s.Title, "title", "", "call the report `TEXT` (default the model and the collection)")
+	fs.StringVar(&s.Dir, "out", "", "`DIR` for the report")
+	fs.Uint64Var(&s.Seed, "seed", 0, "draw the projections that find neighbours with this `SEED`")
+}
+
+func (o *reportOptions) validate() error {
+	s := &o.stage
+	if err := require("--scores", s.ScoresPath, "--out", s.Dir); err != nil {
+		return err
+	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
+	switch {
+	case (read || computed) && s.WordsPath == "":
+		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+	case !read && !computed && s.WordsPath != "":
+		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+	case !read && computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --decomposition-save-path")
+	case s.WordScoresPath != "" && !read && !computed:
+		return errors.New("--word-scores-path needs the words that were measured, --decomposition-save-path")
+	case (s.Groups.Path == "") != (s.Groups.Group == ""):
+		return errors.New("--groups-csv and --group-column: want both or neither")
+	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
+		return fmt.Errorf("--dataset %q: want %s", s.Data.Kind, strings.Join(dataset.Kinds(), ", "))
+	}
+	if s.BatchSize < 1 || s.BatchSize > maxBatch {
+		return fmt.Errorf("--batch-size %d: want 1 to %d", s.BatchSize, maxBatch)
+	}
+	if s.Model != "" && s.Data.Path == "" {
+		return errors.New("--model needs --data-path, the images that maps are of")
+	}
+	if err := checkPrecision(o.precision); err != nil {
+		return err
+	}
+	return o.given.refuseIn(
+		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
+		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
+		rule{read, "with --decomposition-save-path", []string{"neuron-pcs-path"}},
+		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},
+		rule{s.Groups.Path == "", "without --groups-csv", []string{"image-column"}})
+}
+
+func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error {
+	o := opts.stage
+	o.Artefacts, o.Store, o.Threads, o.Precision = g.artefacts(), g.files, g.workers(), precisions[opts.precision]
+	if o.WordsPath != "" {
+		var err error
+		if o.Words, err = readTexts(o.WordsPath, g.printer); err != nil {
+			return err
+		}
+	}
+	o.Spell, o.Command = g.printer.Spelled, func(kind, path string) string {
+		if r, known := recipes[kind]; known {
+			return r.line(path)
+		}
+		return ""
+	}
+	result, err := report.Run(ctx, o, g.printer)
+	if err != nil {
+		return err
+	}
+	if g.json {
+		err = g.printer.JSON(result)
+	} else {
+		err = printReport(result, g.printer)
+	}
+	if n := len(result.Skipped); err == nil && n > 0 {
+		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	}
+	return err
+}
+
+func printReport(r *report.Result, p *ui.Printer) error {
+	t := ui.NewTable(ui.Left("report"), ui.Right("images"), ui.Right("pairs"), ui.Right("neurons"), ui.Right("files"), ui.Right("size"))
+	t.Row(r.Dir, fmt.Sprint(r.Images), fmt.Sprint(r.Pairs), fmt.Sprint(r.Neurons), fmt.Sprint(r.Files), ui.FormatBytes(r.Bytes))
+	return errors.Join(p.Table(t), p.Text("\nOpen "+filepath.Join(r.Dir, "index.html")+" in a browser.\n"))
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/pipeline/live"
+)
+
+const explorePage = "../../docs/explore.md"
+
+// explorePart is a part of the interface: its address, what it answers, and with what.
+type explorePart struct {
+	title, text   string
+	asked, answer any // types of a body of JSON, or nil, and of the answer
+}
+
+const exploreIntro = `# The explorer
+
+` + "`clipnh explore DIR`" + ` shows a report in the browser, with answers that are computed while they are asked for. The pages
+are those of the report's folder; where an answer is live, a page asks the interface below, which scripts may use too.
+[Commands](commands/README.md) has the flags.
+
+## What is served, and to whom
+
+- The explorer listens on 127.0.0.1, port 8316 or another free one, and answers only requests that name this machine
+  as their host. Requests that another site's page makes are refused, and other sites cannot load the data files.
+- With ` + "`--listen`" + ` it can be reached by other machines. Then the first part of every address is a token
+  (` + "`--token`" + `, or a random one); the printed address has it. Scripts may send it as ` + "`Authorization: Bearer TOKEN`" + `
+  instead. Traffic is not encrypted: use a tunnel, such as that of ssh, on networks that you do not trust.
+- Files are those of the report's folder, by a list of kinds. Links that lead out of it are not followed. Nothing is
+  written, and images that are sent are not kept. There are no cookies.
+- ` + "`/p/h21n624`" + ` and the addresses of other pages lead to those behind ` + "`#`" + `.
+- Headers of a request may take 10 s and 16 KiB, a body of JSON 1 MiB, an image 32 MiB and ` + "`--max-pixels`" + `, an
+  answer a minute. One request at a time has the model; 16 may wait for it, and 32 for the scores. Four images may be
+  sent at a time.
+
+## Where inputs come from
+
+A report keeps where its inputs were, with their hashes. The explorer takes them from there, and uses them only if they
+are still the same; a flag says where one is now. An input that is missing or another one switches off what needs it,
+with the reason on the page, or is an error if it was given by a flag (exit status 11; ` + "`--force`" + ` uses it).
+` + "`--check`" + ` prints what would be live.
+
+The scores are read once at the start. Kept are the features of all images and their products with the classes, 4 bytes
+each, at most 1 GiB in all: 50,000 images of RN50x16 with 1,000 classes take 354 MB. Beside them are kept the scores of
+the pairs that were switched off last (64 MiB), the embeddings of the last 4096 texts, and what the tower made of the
+last 16 images.
+
+## Numbers
+
+Pairs near a text are those of ` + "`clipnh retrieve`" + `, explanations those of ` + "`clipnh explain`" + `, accuracies those of
+` + "`clipnh ablate`" + ` of these pairs with means of the same collection, labels of pixels those of ` + "`clipnh segment`" + ` with its default
+settings; a test compares them. An image without some pairs is what ` + "`clipnh explain`" + ` says with the model that the
+` + "`clipnh edit`" + ` line makes, up to rounding. With s the score of a pair, m its mean score (0 by zero) and v its direction,
+
+    f' = f - sum of (s - m) v over the pairs that are off
+
+is the feature without them. See [the method](method.md) and [explain](explain.md).
+
+## Interface
+
+Answers are JSON. An error is an object too, ` + "`{\"error\": \"...\", \"kind\": \"...\"}`" + `:
+
+| status | kind | when |
+|---:|---|---|
+| 400 | request | the request cannot be answered as it stands |
+| 401 | token | the token is missing or wrong |
+| 403, 421 | refused | asked for by another site's page, or by another name |
+| 404 | not found | no such image, file or part |
+| 405 | method | another method is wanted |
+| 413 | too large | the body is too large |
+| 415 | type | a body of JSON needs ` + "`Content-Type: application/json`" + ` |
+| 429 | busy | too many requests wait |
+| 500 | internal | a fault of the program, or a file that cannot be read |
+| 501 | off | this part is off; the message says why |
+| 503 | loading, stopped | the scores are still being read, or the server stops |
+| 504 | timeout | no answer within a minute |
+
+A test writes this page from the types of the answers. Fields marked *optional* are left out where they are empty.
+`
+
+// exploreParts are in the order of the page.
+var exploreParts = []explorePart{
+	{"GET api/live", "What works, and why other parts do not.", nil, live.Status{}},
+	{"GET api/text?q=TEXT", "Pairs and images near a text.", nil, live.Text{}},
+	{"GET api/image/NUMBER", "Why an image of the collection has its class. The number is the row of the scores. Parameters, all optional: `classes`\n" +
+		"(names with commas between), `class`, `versus`, `off` (units), `by` (mean or zero), `list` and `maps` (how many), `unusual`\n" +
+		"(true or false), as the flags of `clipnh explain` and `clipnh edit` have them. `explanation` has the fields of\n" +
+		"[`clipnh explain --json`](json.md#explain).", nil, live.Explained{}},
+	{"POST api/drop", "The same of an image that is the body. Parameters: those of api/image, and `unit`, a pair. The answer is as above.", nil, nil},
+	{"POST api/toggle", "Accuracy over the collection, and one image, without some pairs. The body is JSON:", live.ToggleRequest{}, live.Toggle{}},
+	{"POST api/segment", "Labels of pixels, of an image that is the body, or of the collection (`image`, its number). Parameters: `classes`, two or\n" +
+		"more, with `|` between the words of one; `sink` (false for small grids, as `--no-sink`).", nil, live.Segmented{}},
+	{"GET api/scores?unit=PAIR", "The scores of a pair on all images.", nil, live.PairScores{}},
+}
+
+// TestExplorePage compares the page of the explorer with the types of its answers; -update
+// writes it.
+func TestExplorePage(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString(exploreIntro)
+	table := func(v any) {
+		b.WriteString("\n| field | type | content |\n|---|---|---|\n")
+		for _, f := range fieldsOf(t, "", reflect.TypeOf(v), nil) {
+			if strings.HasPrefix(f.path, "explanation.") {
+				continue // on the page of JSON
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.path, f.kind, f.comment)
+		}
+	}
+	for _, p := range exploreParts {
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n", p.title, p.text)
+		if p.asked != nil {
+			table(p.asked)
+			b.WriteString("\nThe answer:\n")
+		}
+		if p.answer != nil {
+			table(p.answer)
+		}
+	}
+	was, err := os.ReadFile(explorePage)
+	if *update {
+		err = os.WriteFile(explorePage, b.Bytes(), 0o666)
+	} else if err == nil && !bytes.Equal(was, b.Bytes()) {
+		err = fmt.Errorf("%s is not what the types say: run this test with -update and read the difference", explorePage)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,254 @@
+package explore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/live"
+)
+
+// An endpoint answers requests below api/.
+type endpoint struct {
+	method string
+	answer func(s *Server, ctx context.Context, w http.ResponseWriter, r *http.Request, rest string) (any, error)
+}
+
+// endpoints by the first part of the path; what follows is rest.
+var endpoints = map[string]endpoint{
+	"live":    {http.MethodGet, (*Server).status},
+	"text":    {http.MethodGet, (*Server).text},
+	"scores":  {http.MethodGet, (*Server).scores},
+	"image":   {http.MethodGet, (*Server).image},
+	"toggle":  {http.MethodPost, (*Server).toggle},
+	"drop":    {http.MethodPost, (*Server).drop},
+	"segment": {http.MethodPost, (*Server).segment},
+}
+
+// api answers a request for a path below api/.
+func (s *Server) api(w http.ResponseWriter, r *http.Request, at string) {
+	w.Header().Set("Cache-Control", "no-store")
+	first, rest, _ := strings.Cut(at, "/")
+	e, ok := endpoints[first]
+	if !ok || rest != "" && first != "image" {
+		s.fail(w, http.StatusNotFound, "not found", "no such part of the interface")
+		return
+	}
+	methods := []string{e.method}
+	if e.method == http.MethodGet {
+		methods = append(methods, http.MethodHead)
+	}
+	if !only(w, r, s, methods...) {
+		return
+	}
+	ctx, done := context.WithTimeout(r.Context(), liveTime)
+	defer done()
+	var answer any
+	var err error
+	if fault := par.Catch(func() { answer, err = e.answer(s, ctx, w, r, rest) }); fault != nil {
+		s.say.Warn("a fault of the program at api/%s: %v", first, fault)
+		s.fail(w, http.StatusInternalServerError, "internal", "a fault of the program, which the terminal names")
+		return
+	}
+	var text bytes.Buffer
+	if err == nil {
+		if err = json.NewEncoder(&text).Encode(answer); err != nil {
+			err = errors.Join(live.ErrInternal, err)
+		}
+	}
+	if err != nil {
+		s.failed(w, r, ctx, err)
+		return
+	}
+	w.Header().Set("Content-Type", types[".json"])
+	w.Write(text.Bytes())
+}
+
+// failure is what is sent where there is no answer.
+type failure struct {
+	Error string `json:"error"`
+	Kind  string `json:"kind"`
+}
+
+// fail sends an error.
+func (s *Server) fail(w http.ResponseWriter, status int, kind, message string) {
+	text, err := json.Marshal(failure{s.o.Spell(message), kind})
+	if err != nil {
+		panic(err) // two texts
+	}
+	w.Header().Set("Content-Type", types[".json"])
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(append(text, '\n'))
+}
+
+// kinds are the statuses of errors. The first row that matches counts; no match is a
+// mistake in the request.
+var kinds = []struct {
+	is     error
+	status int
+	kind   string
+}{
+	{live.ErrOff, http.StatusNotImplemented, "off"},
+	{live.ErrLoading, http.StatusServiceUnavailable, "loading"},
+	{live.ErrBusy, http.StatusTooManyRequests, "busy"},
+	{live.ErrUnknown, http.StatusNotFound, "not found"},
+	{live.ErrInternal, http.StatusInternalServerError, "internal"},
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout"},
+	{context.Canceled, http.StatusServiceUnavailable, "stopped"},
+	{errMedia, http.StatusUnsupportedMediaType, "type"},
+}
+
+// failed sends an error of an answer.
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, ctx context.Context, err error) {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		s.fail(w, http.StatusRequestEntityTooLarge, "too large", fmt.Sprintf("body of more than %d bytes", large.Limit))
+		return
+	case ctx.Err() != nil && r.Context().Err() == nil:
+		err = fmt.Errorf("no answer within %v: %w", liveTime, ctx.Err())
+	}
+	for _, k := range kinds {
+		if errors.Is(err, k.is) {
+			if k.status == http.StatusServiceUnavailable || k.status == http.StatusTooManyRequests {
+				w.Header().Set("Retry-After", "2")
+			}
+			s.fail(w, k.status, k.kind, err.Error())
+			return
+		}
+	}
+	s.fail(w, http.StatusBadRequest, "request", err.Error())
+}
+
+func (s *Server) status(_ context.Context, _ http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	if _, err := readParameters(r.URL.RawQuery, "token"); err != nil {
+		return nil, err
+	}
+	status := s.o.Live.Status()
+	for _, part := range []*live.Ability{&status.Text, &status.Image, &status.Drop, &status.Toggle, &status.Segment, &status.Scores} {
+		part.Reason = s.o.Spell(part.Reason)
+	}
+	return status, nil
+}
+
+func (s *Server) text(ctx context.Context, _ http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	p, err := readParameters(r.URL.RawQuery, "q")
+	if err != nil {
+		return nil, err
+	}
+	return s.o.Live.Text(ctx, p["q"])
+}
+
+func (s *Server) scores(ctx context.Context, _ http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	p, err := readParameters(r.URL.RawQuery, "unit")
+	if err != nil {
+		return nil, err
+	}
+	return s.o.Live.Scores(ctx, p["unit"])
+}
+
+func (s *Server) image(ctx context.Context, _ http.ResponseWriter, r *http.Request, rest string) (any, error) {
+	image, err := readImage(rest)
+	if err != nil {
+		return nil, err
+	}
+	p, err := readParameters(r.URL.RawQuery, questionNames...)
+	if err != nil {
+		return nil, err
+	}
+	q, err := p.question()
+	if err != nil {
+		return nil, err
+	}
+	return s.o.Live.Image(ctx, image, q)
+}
+
+var errMedia = errors.New("want Content-Type application/json")
+
+func (s *Server) toggle(ctx context.Context, w http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return nil, errMedia
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+	if err != nil {
+		return nil, err
+	}
+	q, err := readToggle(body)
+	if err != nil {
+		return nil, err
+	}
+	return s.o.Live.Toggle(ctx, q)
+}
+
+// upload reads an image that is sent. There is room for some at a time; leave must be
+// called when the image is no longer needed.
+func (s *Server) upload(w http.ResponseWriter, r *http.Request) (data []byte, leave func(), err error) {
+	select {
+	case s.uploads <- struct{}{}:
+	default:
+		return nil, nil, fmt.Errorf("%d images are being looked at: try again in a moment (%w)", maxUploads, live.ErrBusy)
+	}
+	leave = func() { <-s.uploads }
+	data, err = io.ReadAll(http.MaxBytesReader(w, r.Body, live.MaxUpload))
+	if err == nil && len(data) == 0 {
+		err = errors.New("empty body, want an image")
+	}
+	if err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return data, leave, nil
+}
+
+// sent is what answers call an image that is sent.
+const sent = "image"
+
+func (s *Server) drop(ctx context.Context, w http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	p, err := readParameters(r.URL.RawQuery, append([]string{"unit"}, questionNames...)...)
+	if err != nil {
+		return nil, err
+	}
+	q, err := p.question()
+	if err != nil {
+		return nil, err
+	}
+	data, leave, err := s.upload(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return s.o.Live.Drop(ctx, sent, data, p["unit"], q)
+}
+
+func (s *Server) segment(ctx context.Context, w http.ResponseWriter, r *http.Request, _ string) (any, error) {
+	p, err := readParameters(r.URL.RawQuery, "classes", "image", "sink")
+	if err != nil {
+		return nil, err
+	}
+	sink, err := p.flag("sink", true)
+	if err != nil {
+		return nil, err
+	}
+	q := live.SegmentQuestion{Classes: p.list("classes"), NoSink: !sink}
+	if text, ok := p["image"]; ok {
+		image, err := readImage(text)
+		if err != nil {
+			return nil, err
+		}
+		return s.o.Live.SegmentImage(ctx, image, q)
+	}
+	data, leave, err := s.upload(w, r)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	return s.o.Live.Segment(ctx, sent, data, q)
+}

@@ -1,0 +1,215 @@
+package explore
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/report"
+)
+
+// A Report is the folder of one, and what answers need of it.
+type Report struct {
+	Dir  string
+	root *os.Root
+
+	mark     report.Mark
+	overview report.Overview
+	images   report.Images
+	norms    []float64 // mean norms of pairs, [H,C]
+	groups   []int     // of images, -1 of none
+}
+
+// mostMark bounds the mark of a report in bytes.
+const mostMark = 1 << 20
+
+// OpenReport opens the folder of a finished report.
+func OpenReport(dir string) (*Report, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Dir: dir, root: root}
+	if err := r.open(); err != nil {
+		root.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// Close closes the folder.
+func (r *Report) Close() error { return r.root.Close() }
+
+func (r *Report) open() error {
+	if err := r.readMark(); err != nil {
+		return err
+	}
+	var index report.Index
+	for _, part := range []struct {
+		name string
+		into any
+	}{{report.OverviewName, &r.overview}, {report.IndexName, &index}, {report.ImagesName, &r.images}} {
+		if err := r.read(part.name, part.into); err != nil {
+			return fmt.Errorf("%s: %w", r.Dir, err)
+		}
+	}
+	if r.overview.Format != report.Format {
+		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.overview.Format, report.Format)
+	}
+	var err error
+	if r.norms, err = index.Pairs.Norm.Values(); err != nil {
+		return fmt.Errorf("%s: mean norms: %w", r.Dir, err)
+	}
+	if len(r.overview.Data.Groups) == 0 {
+		return nil
+	}
+	groups, err := r.images.Groups.Integers()
+	if err == nil && len(groups) != len(r.images.Names) {
+		err = fmt.Errorf("%d, want %d", len(groups), len(r.images.Names))
+	}
+	if err != nil {
+		return fmt.Errorf("%s: groups of images: %w", r.Dir, err)
+	}
+	for i, g := range groups {
+		if g < report.None || int(g) >= len(r.overview.Data.Groups) {
+			return fmt.Errorf("%s: group %d of image %d, want at most %d", r.Dir, g, i, len(r.overview.Data.Groups)-1)
+		}
+		r.groups = append(r.groups, int(g))
+	}
+	return nil
+}
+
+func (r *Report) readMark() error {
+	noReport := func(why string) error {
+		return hint.With(fmt.Errorf("%s: %w: %s", r.Dir, cache.ErrMissing, why), `run "clipnh report {scores} PATH {out} `+r.Dir+`" first`)
+	}
+	f, _, err := r.file(report.MarkFile)
+	if err != nil {
+		return noReport("it has no " + report.MarkFile + ", so it is no report")
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, mostMark))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &r.mark); err != nil || r.mark.Tool != report.Tool {
+		return noReport(report.MarkFile + " is not the mark of a report")
+	}
+	switch {
+	case r.mark.Format != report.Format:
+		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.mark.Format, report.Format)
+	case r.mark.State != report.Complete:
+		return hint.With(fmt.Errorf("%s: %w: the report is unfinished", r.Dir, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
+	}
+	return nil
+}
+
+// read reads a data file.
+func (r *Report) read(name string, into any) error {
+	f, _, err := r.file(report.FileOf(name))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return report.Read(f, name, into)
+}
+
+// Paths say where inputs are; those that are empty are where the report was made from.
+type Paths struct {
+	Scores, Components, Classes string
+	Force                       bool // inputs that are others than the report's are used, with a warning
+}
+
+// Inputs completes options by what the report knows: where inputs are, unless o says it, if they are still
+// those that it was made from, groups and years of images, and norms of pairs.
+func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args ...any)) (live.Options, error) {
+	m := r.overview.Model
+	o.Weights, o.Force = origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, p.Force
+	o.Norms, o.Years, o.GroupOf = r.norms, r.images.Years, r.groups
+	if r.groups != nil {
+		o.GroupNames = r.overview.Data.Groups
+	}
+	o.Why, o.Given = map[live.Input]string{}, orEmpty(o.Given)
+	// Whether the model and the images are still the same is checked when they are opened.
+	if made, ok := r.input(report.InputModel); ok && o.ModelPath == "" {
+		o.ModelPath = made.Path
+	}
+	if made, ok := r.input(report.InputImages); ok && o.Data.Path == "" {
+		o.Data = dataset.Options{Kind: made.Dataset, Path: made.Path}
+	}
+	for _, in := range []struct {
+		of    live.Input
+		kind  string
+		given string
+		path  *string
+		made  bool // the report was made with one
+	}{
+		{live.Scores, artefact.KindScores, p.Scores, &o.ScoresPath, true},
+		{live.Components, artefact.KindComponents, p.Components, &o.PCsPath, true},
+		{live.Classes, artefact.KindEmbeddings, p.Classes, &o.ClassesPath, len(r.overview.Data.Classes) > 0},
+	} {
+		*in.path, o.Given[in.of] = in.given, in.given != ""
+		made, ok := r.input(in.kind)
+		if !ok || !in.made {
+			continue
+		}
+		if in.given == "" {
+			*in.path = made.Path
+		}
+		err := unchanged(o.Artefacts, *in.path, in.kind, made.SHA256)
+		switch {
+		case err == nil:
+		case p.Force && errors.Is(err, cache.ErrStale):
+			warn("%v (used anyway: {force})", err)
+		case in.given != "":
+			return o, err
+		default:
+			*in.path, o.Why[in.of] = "", err.Error()
+		}
+	}
+	return o, nil
+}
+
+// input is the first of a kind that the report was made from.
+func (r *Report) input(kind string) (report.Input, bool) {
+	i := slices.IndexFunc(r.mark.Inputs, func(i report.Input) bool { return i.Kind == kind })
+	if i < 0 {
+		return report.Input{}, false
+	}
+	return r.mark.Inputs[i], true
+}
+
+func orEmpty(given map[live.Input]bool) map[live.Input]bool {
+	if given == nil {
+		return map[live.Input]bool{}
+	}
+	return given
+}
+
+// unchanged fails where a file is not the one of this hash.
+func unchanged(r artefact.Reader, path, kind, hash string) error {
+	a, err := r.Open(path, nil, kind)
+	if err != nil {
+		return err
+	}
+	now := ""
+	if a != nil {
+		now = a.Hash()
+	} else if now, err = artefact.FileHash(path); err != nil {
+		return err
+	}
+	if now != hash {
+		return hint.With(fmt.Errorf("%s: %w: the report was made from another one (SHA-256 %.12s, this has %.12s)", path, cache.ErrStale, hash, now),
+			"make the report again, or give the one that it was made from")
+	}
+	return nil
+}

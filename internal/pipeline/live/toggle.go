@@ -1,0 +1,197 @@
+package live
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/unit"
+)
+
+// Toggle says what taking pairs out does to the accuracy over the collection, and to one
+// image.
+func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
+	z, err := zero(r.By)
+	if err != nil {
+		return nil, err
+	}
+	q := Question{Classes: r.Classes, Off: r.Off, By: r.By, List: 0, Maps: 0}
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	if err := l.need(ctx, false, Scores); err != nil {
+		return nil, err
+	}
+	if r.Image != nil {
+		if err := l.checkImage(*r.Image); err != nil {
+			return nil, err
+		}
+	}
+	off, shape, err := l.pairs(r.Off)
+	if err != nil {
+		return nil, err
+	}
+	if most := l.ledger.MaxOff(); len(off) > most {
+		return nil, fmt.Errorf("%d pairs, want at most %d of %d images", len(off), most, len(l.ledger.Names))
+	}
+	t := &Toggle{Off: []string{}, By: cmp.Or(r.By, ByMean)}
+	for _, u := range off {
+		t.Off = append(t.Off, shape.Name(u))
+	}
+	t.Edit = l.editLine(shape, off, z)
+	if why := l.unjudged(); why != nil {
+		t.Reason = why.Error()
+	} else if t.Before, t.After, err = l.accuracy(ctx, off, z); err != nil {
+		return nil, err
+	}
+	if r.Image != nil {
+		if t.Image, err = l.toggled(ctx, *r.Image, q, off, z); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// editLine is the command line that makes the model without the pairs; empty where none are
+// taken out, or nobody spells it.
+func (l *Live) editLine(shape unit.Shape, off []int, zero bool) string {
+	if len(off) == 0 || l.o.Edit == nil {
+		return ""
+	}
+	e := EditCommand{Model: l.o.ModelPath, Scores: l.o.ScoresPath, By: ByMean}
+	if zero {
+		e.Scores, e.By = "", ByZero
+	}
+	for _, u := range off {
+		e.Units = append(e.Units, shape.Name(u))
+	}
+	return l.o.Edit(e)
+}
+
+// accuracy is that with all pairs, and that with some off.
+func (l *Live) accuracy(ctx context.Context, off []int, zero bool) (before, after *Accuracy, err error) {
+	leave, err := l.sums.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer leave()
+	e, err := l.ledger.Without(ctx, off, zero)
+	if err != nil {
+		if ctx.Err() == nil {
+			err = because(ErrInternal, err)
+		}
+		return nil, nil, err
+	}
+	names, _ := l.ledger.Classes()
+	groups, _ := l.ledger.Groups()
+	of := func(v evaluate.VariantScore, share func(evaluate.PartScore) float64) *Accuracy {
+		a := &Accuracy{All: v.Top1, Top5: v.Top5, Correct: v.Correct, Images: e.Images}
+		a.ByClass, a.Classes, a.WorstClass = byPart(names, e.Classes, share)
+		a.ByGroup, a.Groups, a.WorstGroup = byPart(groups, e.Groups, share)
+		return a
+	}
+	before = of(e.Baseline, func(p evaluate.PartScore) float64 { return p.Baseline })
+	after = of(e.Variants[0], func(p evaluate.PartScore) float64 { return p.Variants[0] })
+	return before, after, nil
+}
+
+// byPart puts accuracies on parts of the images in the order of all names, and finds the
+// worst. Names may be there twice; parts are in their order.
+func byPart(names []string, parts []evaluate.PartScore, share func(evaluate.PartScore) float64) (accuracy []float64, images []int, worst *Worst) {
+	accuracy, images = make([]float64, len(names)), make([]int, len(names))
+	next := 0
+	for i, name := range names {
+		if next == len(parts) || parts[next].Name != name {
+			continue
+		}
+		accuracy[i], images[i] = share(parts[next]), parts[next].Images
+		next++
+		if worst == nil || accuracy[i] < worst.Accuracy {
+			worst = &Worst{i, name, accuracy[i]}
+		}
+	}
+	return accuracy, images, worst
+}
+
+// toggled says what taking pairs out does to an image of the collection: with its places,
+// where there is a tower and the image's file, or else from its scores.
+func (l *Live) toggled(ctx context.Context, image int, q Question, off []int, zero bool) (*ToggledImage, error) {
+	tower := true
+	if err := l.need(ctx, true, Model, Images); errors.Is(err, ErrOff) || errors.Is(err, ErrLoading) {
+		tower = false
+	} else if err != nil {
+		return nil, err
+	}
+	leave, err := l.tower.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	t := &ToggledImage{Image: image, Name: l.ledger.Names[image]}
+	if !tower {
+		return t, l.fromScores(ctx, t, q, off, zero)
+	}
+	p, err := l.pass(image)
+	if err != nil {
+		return nil, err
+	}
+	side := func(q Question) (Side, error) {
+		x, err := l.explain(ctx, p, q)
+		if err != nil {
+			return Side{}, err
+		}
+		t.Class = x.Class
+		return Side{Logit: x.Logit, Norm: x.Norm, Classes: x.Classes, Places: &x.Places}, nil
+	}
+	bare := q
+	bare.Off = nil
+	if t.Before, err = side(bare); err != nil {
+		return nil, err
+	}
+	q.Class = t.Class
+	t.After, err = side(q)
+	return t, err
+}
+
+// fromScores is toggled without places.
+func (l *Live) fromScores(ctx context.Context, t *ToggledImage, q Question, off []int, zero bool) error {
+	names, rows, err := l.classes(ctx, q.Classes)
+	if err != nil {
+		return err
+	}
+	scores, err := l.ledger.Row(t.Image)
+	if err != nil {
+		return because(ErrInternal, err)
+	}
+	means := l.ledger.Means
+	if zero {
+		means = nil
+	}
+	O := l.ledger.OV.OutDim
+	feature := slices.Clone(l.ledger.Features[t.Image*O : (t.Image+1)*O])
+	side := func() (Side, error) {
+		factor, ok := attribution.Factor(feature)
+		if !ok {
+			return Side{}, fmt.Errorf("%s: the image's feature has no direction (zero or not finite)", t.Name)
+		}
+		logits := make([]float64, len(names))
+		attribution.Logits(logits, feature, rows, factor)
+		s := Side{Norm: attribution.Scale / factor, Classes: explain.Classes(names, logits)}
+		if t.Class == "" {
+			t.Class = s.Classes[0].Name
+		}
+		s.Logit = logits[slices.Index(names, t.Class)]
+		return s, nil
+	}
+	if t.Before, err = side(); err != nil {
+		return err
+	}
+	l.ledger.OV.NewRemoval(off, means).Feature(feature, feature, scores)
+	t.After, err = side()
+	return err
+}

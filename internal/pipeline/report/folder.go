@@ -1,0 +1,202 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/report"
+)
+
+// folder is where a report is written. Files are whole or absent, and the mark says
+// "complete" only when all are there.
+type folder struct {
+	dir     string
+	store   *cache.Store
+	mark    report.Mark
+	resumed bool // an unfinished report of the same inputs was there
+
+	mu          sync.Mutex // of the counts
+	files, kept int
+	bytes       int64
+}
+
+// openFolder makes the folder, or takes up the report in it that was begun with the
+// same inputs and options. A complete report of the same inputs is written again, file
+// by file, and one of others is replaced.
+func (o Options) openFolder(in *inputs) (*folder, error) {
+	f := &folder{dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: in.files, State: report.Unfinished}}
+	old, err := readMark(o.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := wantEmpty(o.Dir); err != nil {
+			return nil, err
+		}
+	case err != nil:
+		return nil, err
+	default:
+		f.resumed = old.State == report.Unfinished && old.Key == f.mark.Key
+	}
+	for _, below := range []string{"data", "data/n", "data/h", "data/i", "data/t", "data/work", "thumbs"} {
+		if err := os.MkdirAll(filepath.Join(o.Dir, filepath.FromSlash(below)), 0o777); err != nil {
+			return nil, err
+		}
+	}
+	if f.resumed {
+		return f, nil
+	}
+	if old != nil {
+		if err := f.discard(); err != nil {
+			return nil, err
+		}
+	}
+	return f, f.writeMark()
+}
+
+// readMark reads the mark of a report.
+func readMark(dir string) (*report.Mark, error) {
+	path := filepath.Join(dir, report.MarkFile)
+	data, err := foreign.ReadFile(path, mostMark)
+	if err != nil {
+		return nil, err
+	}
+	var m report.Mark
+	if err := json.Unmarshal(data, &m); err != nil || m.Tool != report.Tool {
+		return nil, hint.With(fmt.Errorf("%s: %w: it is not the mark of a report", path, cache.ErrExists), "give another folder")
+	}
+	return &m, nil
+}
+
+const mostMark = 1 << 20
+
+// wantEmpty returns an error unless a folder is empty or absent.
+func wantEmpty(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(entries) > 0 {
+		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or one that is empty")
+	}
+	return nil
+}
+
+// discard removes the data files and sheets of another report, which this one may not
+// have.
+func (f *folder) discard() error {
+	f.mark.State = report.Unfinished
+	if err := f.writeMark(); err != nil { // from here on the old report is none
+		return err
+	}
+	for _, pattern := range []string{"data/*.js", "data/*/*.js", "thumbs/*.jpg"} {
+		paths, err := filepath.Glob(filepath.Join(globbed(f.dir), filepath.FromSlash(pattern)))
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// globbed is a folder's name as filepath.Glob takes it literally.
+func globbed(dir string) string {
+	var b bytes.Buffer
+	for _, c := range []byte(dir) {
+		if bytes.IndexByte([]byte(`*?[\`), c) >= 0 && filepath.Separator != '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}
+
+func (f *folder) writeMark() error {
+	return f.store.WriteFile(filepath.Join(f.dir, report.MarkFile), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(f.mark)
+	})
+}
+
+// finish says that the report is complete.
+func (f *folder) finish() error {
+	if err := os.RemoveAll(filepath.Join(f.dir, "data", "work")); err != nil {
+		return err
+	}
+	f.mark.State = report.Complete
+	return f.writeMark()
+}
+
+// has reports whether an unfinished run left the file, and counts it then.
+func (f *folder) has(file string) bool {
+	if !f.resumed {
+		return false
+	}
+	info, err := os.Stat(filepath.Join(f.dir, filepath.FromSlash(file)))
+	if err != nil || !info.Mode().IsRegular() {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files, f.kept, f.bytes = f.files+1, f.kept+1, f.bytes+info.Size()
+	return true
+}
+
+// write writes a data file.
+func (f *folder) write(name string, v any) error {
+	return f.writeFile(report.FileOf(name), func(w io.Writer) error { return report.Write(w, name, v) })
+}
+
+func (f *folder) writeFile(file string, write func(io.Writer) error) error {
+	var counted counter
+	err := f.store.WriteFile(filepath.Join(f.dir, filepath.FromSlash(file)), func(w io.Writer) error {
+		counted = 0
+		return write(io.MultiWriter(w, &counted))
+	})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.files, f.bytes = f.files+1, f.bytes+int64(counted)
+	return err
+}
+
+type counter int64
+
+func (c *counter) Write(b []byte) (int, error) {
+	*c += counter(len(b))
+	return len(b), nil
+}
+
+// read reads what an unfinished run kept.
+func (f *folder) read(name string, v any) bool {
+	if !f.resumed {
+		return false
+	}
+	file, err := foreign.Open(filepath.Join(f.dir, filepath.FromSlash(report.FileOf(name))))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return report.Read(file, name, v) == nil
+}
+
+// keep writes what an unfinished run leaves to the next one. It is no part of the report.
+func (f *folder) keep(name string, v any) error {
+	return f.store.WriteFile(filepath.Join(f.dir, filepath.FromSlash(report.FileOf(name))), func(w io.Writer) error { return report.Write(w, name, v) })
+}

@@ -1,0 +1,286 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// How many bytes of maps there are: of the attention of a head, over images, which bounds
+// how many images have maps; and of the activations of all neurons.
+const (
+	headMapBytes   = 256 << 10
+	neuronMapBytes = 32 << 20
+	mapImages      = 64 // of an unfinished run's file
+)
+
+// findMaps computes maps, in groups that an unfinished run leaves to the next one.
+func (b *builder) findMaps(ctx context.Context) error {
+	if b.model == nil {
+		return nil
+	}
+	side := b.model.Config.Grid()
+	m := &mapSet{side: side}
+	m.images = b.mappedImages(headMapBytes / (side * side))
+	m.wanted = b.wantedNeurons(m.images, neuronMapBytes/(side*side*b.scores.OV.Neurons))
+	tower, err := b.tower()
+	if err != nil {
+		return err
+	}
+	b.maps = m
+	progress := b.say.Progress()
+	progress.Start(int64(len(m.images)), ui.Images, "report: maps")
+	defer progress.Done()
+	w := &mapper{builder: b, tower: tower, targets: map[int]*attribution.Places{}}
+	for lo := 0; lo < len(m.images); lo += mapImages {
+		hi := min(len(m.images), lo+mapImages)
+		group := make([]mapped, hi-lo)
+		name := fmt.Sprintf("work/%d", lo/mapImages)
+		if !b.folder.read(name, &group) || len(group) != hi-lo {
+			if err := w.group(ctx, lo, group); err != nil {
+				return err
+			}
+			if err := b.folder.keep(name, group); err != nil {
+				return err
+			}
+		}
+		m.results = append(m.results, group...)
+		progress.Add(int64(hi - lo))
+	}
+	return nil
+}
+
+// mappedImages are the images that units show first, ascending: of more than most, those
+// that most units show.
+func (b *builder) mappedImages(most int) []int {
+	counts := make([]int, b.scores.Images)
+	for u := range b.pairsOf.norm {
+		images, _ := b.pairsOf.strongest.of(u)
+		for _, image := range images[:min(report.IndexImages, len(images))] {
+			counts[image]++
+		}
+	}
+	for _, image := range b.neurons.strongest.images {
+		counts[image]++
+	}
+	order := orderOf(len(counts), func(i int) float64 { return float64(counts[i]) })
+	order = order[:min(most, len(order))]
+	order = slices.DeleteFunc(order, func(i int) bool { return counts[i] == 0 })
+	slices.Sort(order)
+	return order
+}
+
+// wantedNeurons says with which neurons' activations each image is shown: of a neuron its
+// own strongest images, then those of its pairs, strongest pairs first, at most so many.
+func (b *builder) wantedNeurons(images []int, most int) [][]int {
+	place := make([]int, b.scores.Images) // one more than it
+	for at, image := range images {
+		place[image] = at + 1
+	}
+	H, C := b.scores.OV.Heads, b.scores.OV.Neurons
+	wanted := make([][]int, len(images))
+	for n := range C {
+		taken := 0
+		add := func(images []int32) {
+			for _, image := range images {
+				at := place[image] - 1
+				if at < 0 || taken == most || len(wanted[at]) > 0 && wanted[at][len(wanted[at])-1] == n {
+					continue
+				}
+				wanted[at] = append(wanted[at], n)
+				taken++
+			}
+		}
+		own, _ := b.neurons.strongest.of(n)
+		add(own)
+		for _, h := range orderOf(H, func(h int) float64 { return b.pairsOf.norm[h*C+n].Mean }) {
+			of, _ := b.pairsOf.strongest.of(h*C + n)
+			add(of)
+		}
+	}
+	return wanted
+}
+
+// mapper runs images through the tower.
+type mapper struct {
+	*builder
+	tower   *clip.ResNetTower
+	targets map[int]*attribution.Places // by class
+}
+
+// keptTargets bounds the classes whose products with all pairs are in memory.
+const keptTargets = 32
+
+// group computes the maps of some images, from place first on. One that cannot be read
+// is named and has none.
+func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
+	c := w.tower.Config()
+	items := make([]dataset.Item, len(group))
+	at := make(map[string]int, len(group))
+	for i := range group {
+		name := w.names[w.maps.images[first+i]]
+		items[i] = dataset.Item{Path: w.paths[name], Name: name}
+		at[name], group[i].Failed = i, true
+	}
+	n := max(min(w.BatchSize, len(items)), 1)
+	H, T, C := c.Heads(), c.Tokens(), c.Neurons()
+	attention, tokens := make([]float32, n*H*T), make([]float32, n*T*C)
+	feed := source.NewFeed(ctx, items, source.FeedOptions{Side: c.ImageSize, Batch: n, Threads: w.Threads, Images: w.Images}, w.say)
+	defer feed.Close()
+	return feed.Next(ctx, len(items), source.Visitor{
+		Skip: func(s source.Skipped) { w.skip(s) },
+		Batch: func(items []dataset.Item, pixels []float32) error {
+			k := len(items)
+			if err := w.tower.Run(pixels, clip.Output{Attention: attention[:k*H*T], Tokens: tokens[:k*T*C]}); err != nil {
+				return err
+			}
+			for i, item := range items {
+				place := at[item.Name]
+				w.image(&group[place], first+place, attention[i*H*T:(i+1)*H*T], tokens[i*T*C:(i+1)*T*C])
+			}
+			return nil
+		},
+	})
+}
+
+// image fills in the maps of the image at a place from its attention [H,T] and tokens
+// [T,C].
+func (w *mapper) image(m *mapped, place int, attention, tokens []float32) {
+	c := w.tower.Config()
+	T, C := c.Tokens(), c.Neurons()
+	*m = mapped{}
+	for h := range c.Heads() {
+		row := attention[h*T : (h+1)*T]
+		m.Sink = append(m.Sink, row[0])
+		m.Attention, m.Attentions = appendMap(m.Attention, m.Attentions, row[1:])
+	}
+	position, values := w.tower.Position(), make([]float32, T-1)
+	for _, n := range w.maps.wanted[place] {
+		for t := 1; t < T; t++ {
+			values[t-1] = tokens[t*C+n] - position[t*C+n]
+		}
+		m.Activation, m.Activations = appendMap(m.Activation, m.Activations, values)
+	}
+	if w.logits == nil {
+		return
+	}
+	image := w.maps.images[place]
+	target := w.target(w.winner(image))
+	places, positions := make([]float64, T-1), make([]float64, T)
+	target.Map(places, positions, attention, tokens, attribution.Scale/w.lengths[image], w.team())
+	m.Places = &report.Places{Side: c.Grid(), Position: rounded(attribution.Sum(positions))}
+	for _, x := range places {
+		m.Places.Parts = append(m.Places.Parts, float32(rounded(x)))
+	}
+}
+
+// target is what places add to the logit of a class.
+func (w *mapper) target(class int) *attribution.Places {
+	if t := w.targets[class]; t != nil {
+		return t
+	}
+	if len(w.targets) == keptTargets {
+		clear(w.targets)
+	}
+	O := w.scores.OV.OutDim
+	t := attribution.NewTarget(w.tower.OV(), attribution.Difference(w.classes.Rows[class*O:(class+1)*O], nil), w.team())
+	w.targets[class] = t.Places(w.tower.Position(), w.team())
+	return w.targets[class]
+}
+
+// appendMap appends a map in steps of 1/255 of its largest value, and that value.
+// Values below zero, of which there are none but by rounding, become zero.
+func appendMap(to []byte, largest []float32, values []float32) ([]byte, []float32) {
+	most := max(slices.Max(values), 0)
+	for _, v := range values {
+		q := 0.0
+		if most > 0 {
+			q = math.Round(float64(max(v, 0)) / float64(most) * 255)
+		}
+		to = append(to, byte(q))
+	}
+	return to, append(largest, most)
+}
+
+// ofNeuron are the activations of a neuron, of headOf the attention of a head.
+func (m *mapSet) ofNeuron(n int) *report.Maps {
+	f := m.empty()
+	for at, image := range m.images {
+		i, found := slices.BinarySearch(m.wanted[at], n)
+		if r := &m.results[at]; found && !r.Failed {
+			m.add(f, image, r.Activation, r.Activations, i)
+		}
+	}
+	return f
+}
+
+// ofHead are the maps of the attention of a head, with their mean and that of the
+// attention of the class token to itself.
+func (m *mapSet) ofHead(h int) (f *report.Maps, mean []float32, sink float64) {
+	f = m.empty()
+	sum, count := make([]float64, m.side*m.side), 0
+	for at, image := range m.images {
+		r := &m.results[at]
+		if r.Failed {
+			continue
+		}
+		m.add(f, image, r.Attention, r.Attentions, h)
+		for i, q := range r.Attention[h*len(sum) : (h+1)*len(sum)] {
+			sum[i] += float64(q) / 255 * float64(r.Attentions[h])
+		}
+		sink += float64(r.Sink[h])
+		count++
+	}
+	for _, s := range sum {
+		mean = append(mean, float32(rounded(s/float64(max(count, 1)))))
+	}
+	return f, mean, rounded(sink / float64(max(count, 1)))
+}
+
+// ofImage are the attention maps of all heads, and the places; nil where there are none.
+func (m *mapSet) ofImage(image int) (*report.Maps, *report.Places) {
+	at, found := slices.BinarySearch(m.images, image)
+	if !found || m.results[at].Failed {
+		return nil, nil
+	}
+	f, r := m.empty(), &m.results[at]
+	for h := range r.Attentions {
+		m.add(f, h, r.Attention, r.Attentions, h)
+	}
+	return f, r.Places
+}
+
+func (m *mapSet) empty() *report.Maps {
+	return &report.Maps{Side: m.side, Images: []int{}, Scale: []float32{}, Values: report.Column{Type: "u8", Data: []byte{}}}
+}
+
+// add appends the i-th of some maps as that of an image.
+func (m *mapSet) add(f *report.Maps, image int, values []byte, scales []float32, i int) {
+	each := m.side * m.side
+	f.Images, f.Scale = append(f.Images, image), append(f.Scale, scales[i])
+	f.Values.Data = append(f.Values.Data, values[i*each:(i+1)*each]...)
+}
+
+// skip notes an image that could not be read.
+func (b *builder) skip(s Skipped) {
+	at, found := slices.BinarySearchFunc(b.result.Skipped, s, func(a, b Skipped) int { return cmp.Compare(a.Name, b.Name) })
+	if !found {
+		b.result.Skipped = slices.Insert(b.result.Skipped, at, s)
+	}
+}
+
+// tower makes the image tower, planned as for collecting, so that its maps are those of
+// the scores.
+func (b *builder) tower() (*clip.ResNetTower, error) {
+	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision}
+	return clip.NewResNetTower(b.model.Checkpoint, options)
+}

@@ -1,0 +1,96 @@
+// Package report makes a report of what other stages wrote: what its pages show of every
+// unit, image and word. Package internal/report has the files.
+//
+// Scores are read in blocks: once by rows, for what an image's scores say together, and
+// once by columns, for what a pair's scores say over all images. Everything about a pair
+// follows from its column, as its contribution is its score times a direction, and a
+// share that is the same for all images.
+package report
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/site"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Run makes a report, or finishes one that was begun with the same options. A folder
+// that holds something else is not touched.
+func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	in, err := o.open(ctx, say)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{inputs: in, say: say, result: &Result{Dir: o.Dir, Images: in.scores.Images, Pairs: in.pairs(), Neurons: in.scores.OV.Neurons, Skipped: []Skipped{}}}
+	if b.folder, err = o.openFolder(in); err != nil {
+		return nil, errors.Join(err, in.close())
+	}
+	err = errors.Join(b.run(ctx), in.close())
+	if err != nil {
+		return nil, err
+	}
+	return b.result, nil
+}
+
+// A step is a part of the work.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+func (b *builder) steps() []step {
+	return []step{
+		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"spread", b.spreadNeurons}, {"ablation", b.ablate}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
+		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
+		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
+	}
+}
+
+func (b *builder) run(ctx context.Context) error {
+	for _, part := range b.steps() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := part.do(ctx); err != nil {
+			return err
+		}
+	}
+	b.result.Parts = b.overview.Parts
+	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
+	return b.folder.finish()
+}
+
+// writeMoved compares the collection with another one.
+func (b *builder) writeMoved(ctx context.Context) error {
+	if b.With == "" || b.folder.has(report.FileOf(report.MovedName)) {
+		return nil
+	}
+	moved, err := Compare(ctx, CompareOptions{Artefacts: b.Artefacts, Here: b.ScoresPath, There: b.With, List: Listed, Seed: b.Seed, Threads: b.Threads}, b.say)
+	if err != nil {
+		return err
+	}
+	return b.folder.write(report.MovedName, moved)
+}
+
+// writePages writes the pages that show the data.
+func (b *builder) writePages(context.Context) error {
+	files, err := site.Files(b.overview.Title)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		err := b.folder.writeFile(name, func(w io.Writer) error {
+			_, err := w.Write(files[name])
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

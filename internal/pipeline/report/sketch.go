@@ -1,0 +1,219 @@
+package report
+
+import (
+	"math"
+
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
+)
+
+// Comparing all pairs with all others takes the square of their number, times the
+// length of what is compared. For large models that is cut by projecting on random signs;
+// what comes out on top is then compared exactly.
+const (
+	projectionBudget = 2e12 // products of all pairs with all others, multiplications
+	leastDimensions  = 64
+	mostDimensions   = 512
+	rerankBudget     = 1e11 // products of scores, multiplications
+	leastCandidates  = 16
+	mostCandidates   = 64
+)
+
+// dimensions is how many dimensions vectors of U pairs are projected to; of vectors that
+// have no more, all are kept.
+func dimensions(pairs, length int) int {
+	p := int(projectionBudget / (float64(pairs) * float64(pairs)))
+	return min(max(p, leastDimensions), mostDimensions, length)
+}
+
+// candidates is how many neighbours of each pair are compared exactly.
+func candidates(pairs, images int) int {
+	return min(max(int(rerankBudget/(float64(pairs)*float64(images))), leastCandidates), mostCandidates, pairs)
+}
+
+// A sketch is the scores of pairs, projected from images to fewer dimensions, [U,P].
+type sketch struct {
+	dims   int
+	exact  bool // a dimension an image
+	seed   uint64
+	rows   []float32 // [U,P]
+	totals []float64 // of the signs, by dimension
+	signs  []float32 // scratch, [b,P]
+}
+
+func newSketch(pairs, images int, seed uint64) *sketch {
+	p := dimensions(pairs, images)
+	return &sketch{dims: p, exact: p == images, seed: seed, rows: make([]float32, pairs*p), totals: make([]float64, p)}
+}
+
+// add adds the scores [n,U] of the images from number first on.
+func (k *sketch) add(first, n int, scores []float32, team par.Team) {
+	pairs, P := len(k.rows)/k.dims, k.dims
+	if cap(k.signs) < n*P {
+		k.signs = make([]float32, n*P)
+	}
+	signs := k.signs[:n*P]
+	for i := range n {
+		k.row(signs[i*P:(i+1)*P], first+i)
+	}
+	for i, s := range signs {
+		k.totals[i%P] += float64(s)
+	}
+	kernel.Sgemm(1, kernel.Dense(scores, n, pairs).T(), kernel.Dense(signs, n, P), 1, kernel.Dense(k.rows, pairs, P), team)
+}
+
+// row is what an image is multiplied with: random signs, or 1 in its own dimension.
+func (k *sketch) row(dst []float32, image int) {
+	if k.exact {
+		clear(dst)
+		dst[image] = 1
+		return
+	}
+	signs(dst, k.seed, uint64(image))
+}
+
+// signs fills dst with signs that depend on a seed and a number.
+func signs(dst []float32, seed, number uint64) {
+	bits := uint64(0)
+	for i := range dst {
+		if i%64 == 0 {
+			bits = mixed(mixed(seed+0x9e3779b97f4a7c15) ^ number<<16 ^ uint64(i/64))
+		}
+		dst[i] = 1
+		if bits&1 == 0 {
+			dst[i] = -1
+		}
+		bits >>= 1
+	}
+}
+
+// mixed is the finalizer of SplitMix64.
+func mixed(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// centre takes the means away and makes rows unit vectors; a row of scores that are all
+// the same becomes zero.
+func (k *sketch) centre(c *columns, team par.Team) {
+	P := k.dims
+	team.For(len(c.value), func(lo, hi, _ int) {
+		for u := lo; u < hi; u++ {
+			row, mean := k.rows[u*P:(u+1)*P], c.value[u].Mean
+			for i := range row {
+				row[i] = float32(float64(row[i]) - mean*k.totals[i])
+			}
+			if c.value[u].Deviation == 0 {
+				clear(row)
+			}
+			normalize(row)
+		}
+	})
+}
+
+// normalize makes x a unit vector, unless it is zero.
+func normalize(x []float32) {
+	sum := dot(x, x)
+	if sum == 0 {
+		return
+	}
+	scale := 1 / math.Sqrt(sum)
+	for i := range x {
+		x[i] = float32(float64(x[i]) * scale)
+	}
+}
+
+// near are the nearest of each unit, nearest first, [U,each]; report.None where there are
+// fewer.
+type near struct {
+	each   int
+	units  []int32
+	values []float32
+}
+
+func newNear(units, each int) *near {
+	n := &near{each, make([]int32, units*each), make([]float32, units*each)}
+	for i := range n.units {
+		n.units[i] = -1
+	}
+	return n
+}
+
+func (n *near) of(u int) ([]int32, []float32) {
+	return n.units[u*n.each : (u+1)*n.each], n.values[u*n.each : (u+1)*n.each]
+}
+
+// put puts a unit in its place among the nearest of u; of equal ones the one that comes
+// first stays before the other.
+func (n *near) put(u int, other int32, value float32) {
+	units, values := n.of(u)
+	at := n.each - 1
+	if units[at] >= 0 && values[at] >= value {
+		return
+	}
+	for at > 0 && (units[at-1] < 0 || values[at-1] < value) {
+		units[at], values[at] = units[at-1], values[at-1]
+		at--
+	}
+	units[at], values[at] = other, value
+}
+
+// Tiles of the products of all units with all others.
+const (
+	tileRows = 128
+	tileCols = 1024
+)
+
+// nearest returns, for each of the rows [U,P], the others of largest positive product.
+func nearest(rows []float32, dims, each int, team par.Team) *near {
+	return nearestOf(rows, rows, dims, each, true, team)
+}
+
+// nearestOf returns, for each row [U,P], the others [V,P] of largest positive product;
+// of the same rows, not the row itself.
+func nearestOf(rows, others []float32, dims, each int, same bool, team par.Team) *near {
+	U, V := len(rows)/dims, len(others)/dims
+	n := newNear(U, each)
+	tiles := (U + tileRows - 1) / tileRows
+	team.For(tiles, func(lo, hi, _ int) {
+		products := make([]float32, tileRows*tileCols)
+		for t := lo; t < hi; t++ {
+			first := t * tileRows
+			count := min(tileRows, U-first)
+			for from := 0; from < V; from += tileCols {
+				cols := min(tileCols, V-from)
+				kernel.Sgemm(1, kernel.Dense(rows[first*dims:], count, dims), kernel.Dense(others[from*dims:], cols, dims).T(), 0, kernel.Dense(products, count, cols), par.Team{})
+				for i := range count {
+					self := -1
+					if same {
+						self = first + i - from
+					}
+					n.scan(first+i, from, products[i*cols:(i+1)*cols], self)
+				}
+			}
+		}
+	})
+	return n
+}
+
+// scan puts others, from number first on, whose values are given, among the nearest of u.
+func (n *near) scan(u, first int, values []float32, self int) {
+	worst := n.worst(u)
+	for j, x := range values {
+		if x > worst && j != self {
+			n.put(u, int32(first+j), x)
+			worst = n.worst(u)
+		}
+	}
+}
+
+// worst is what a value must exceed to be among the nearest of u.
+func (n *near) worst(u int) float32 {
+	units, values := n.of(u)
+	if units[n.each-1] < 0 {
+		return 0
+	}
+	return values[n.each-1]
+}

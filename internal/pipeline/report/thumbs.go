@@ -1,0 +1,112 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// Measures of sheets of thumbnails.
+const (
+	thumbSize    = 96 // pixels
+	sheetColumns = 8
+	sheetRows    = 8
+	thumbQuality = 82 // of JPEG
+)
+
+// shown are the images that some unit shows, ascending.
+func (b *builder) shown() []int32 {
+	is := make([]bool, b.scores.Images)
+	for _, c := range []*columns{b.pairsOf, b.neurons} {
+		for _, h := range []hits{c.strongest, c.weakest, c.quantiles} {
+			for _, image := range h.images {
+				is[image] = true
+			}
+		}
+	}
+	var images []int32
+	for i, shown := range is {
+		if shown {
+			images = append(images, int32(i))
+		}
+	}
+	return images
+}
+
+// drawThumbs draws thumbnails of the images that some unit shows: the middle square of
+// each. One that cannot be read is named, and has a grey square.
+func (b *builder) drawThumbs(ctx context.Context) error {
+	if b.paths == nil {
+		return nil
+	}
+	images := b.shown()
+	each := sheetColumns * sheetRows
+	t := &report.Thumbs{Size: thumbSize, Columns: sheetColumns, Rows: sheetRows, Sheets: (len(images) + each - 1) / each, Of: report.Indices(images, b.scores.Images)}
+	progress := b.say.Progress()
+	progress.Start(int64(len(images)), ui.Images, "report: thumbnails")
+	defer progress.Done()
+	for sheet := range t.Sheets {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		of := images[sheet*each : min(len(images), (sheet+1)*each)]
+		file := fmt.Sprintf("thumbs/%03d.jpg", sheet)
+		if !b.folder.has(file) {
+			drawn := b.sheet(of)
+			err := b.folder.writeFile(file, func(w io.Writer) error {
+				return jpeg.Encode(w, drawn, &jpeg.Options{Quality: thumbQuality})
+			})
+			if err != nil {
+				return err
+			}
+		}
+		progress.Add(int64(len(of)))
+	}
+	b.overview.Thumbs = t
+	return nil
+}
+
+// sheet draws the thumbnails of some images.
+func (b *builder) sheet(images []int32) image.Image {
+	rows := (len(images) + sheetColumns - 1) / sheetColumns
+	out := image.NewRGBA(image.Rect(0, 0, sheetColumns*thumbSize, rows*thumbSize))
+	for i := range out.Pix {
+		out.Pix[i] = 0xcc | byte(i%4/3*0xff)
+	}
+	failed := make([]error, len(images))
+	b.team().For(len(images), func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			var f *imageprep.File
+			var img *imageprep.RGB
+			if f, failed[i] = imageprep.Load(b.paths[b.names[images[i]]]); failed[i] != nil {
+				continue
+			}
+			if img, failed[i] = f.Decode(b.Images); failed[i] != nil {
+				continue
+			}
+			square := imageprep.Square(img, thumbSize)
+			x0, y0 := i%sheetColumns*thumbSize, i/sheetColumns*thumbSize
+			for y := range thumbSize {
+				for x := range thumbSize {
+					p := out.Pix[out.PixOffset(x0+x, y0+y):]
+					copy(p[:3], square.Pix[3*(y*thumbSize+x):][:3])
+					p[3] = 0xff
+				}
+			}
+		}
+	})
+	for i, err := range failed {
+		if err != nil {
+			b.say.Warn("skipped: %v", err)
+			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.paths[b.names[images[i]]])})
+		}
+	}
+	return out
+}

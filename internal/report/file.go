@@ -1,0 +1,95 @@
+package report
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+)
+
+// name matches the names of data files.
+var name = regexp.MustCompile(`^[a-z]+(/\d+)?$`)
+
+// FileOf is where a data file is below the report's folder, with slashes.
+func FileOf(name string) string { return "data/" + name + ".js" }
+
+// NeuronName, HeadName, ImageName and TextName are the names of data files: of a neuron, a
+// head, and of the shards that an image or a word is in.
+func NeuronName(neuron int) string { return fmt.Sprintf("n/%d", neuron) }
+
+// HeadName names the file of a head.
+func HeadName(head int) string { return fmt.Sprintf("h/%d", head) }
+
+// ImageName names the file that an image is in.
+func ImageName(image int) string { return fmt.Sprintf("i/%d", image/ShardImages) }
+
+// TextName names the file that a word is in.
+func TextName(word int) string { return fmt.Sprintf("t/%d", word/ShardTexts) }
+
+const opening, between, ending = `clipnhData("`, `","`, "\");\n"
+
+// Write writes v, one of the types here, as the data file of a name.
+func Write(w io.Writer, file string, v any) error {
+	if !name.MatchString(file) {
+		return fmt.Errorf("data file %q: want a name such as index or n/624", file)
+	}
+	if _, err := io.WriteString(w, opening+file+between); err != nil {
+		return err
+	}
+	encoded := base64.NewEncoder(base64.StdEncoding, w)
+	deflated, err := flate.NewWriter(encoded, flate.BestCompression)
+	if err != nil {
+		return err
+	}
+	e := json.NewEncoder(deflated)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	if err := deflated.Close(); err != nil {
+		return err
+	}
+	if err := encoded.Close(); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, ending)
+	return err
+}
+
+// mostBytes bounds what a data file unpacks to: an index of RN50x64 takes a tenth.
+const mostBytes = 1 << 28
+
+// Read reads the data file of a name into v.
+func Read(r io.Reader, file string, v any) error {
+	data, err := io.ReadAll(io.LimitReader(r, mostBytes))
+	if err != nil {
+		return err
+	}
+	text, ok := strings.CutPrefix(string(data), opening+file+between)
+	if ok {
+		text, ok = strings.CutSuffix(text, ending)
+	}
+	if !ok {
+		return fmt.Errorf("data file: want %s%s%s...%s", opening, file, between, strings.TrimSpace(ending))
+	}
+	packed, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return fmt.Errorf("data file: %w", err)
+	}
+	inflated := flate.NewReader(bytes.NewReader(packed))
+	plain, err := io.ReadAll(io.LimitReader(inflated, mostBytes+1))
+	if err != nil {
+		return fmt.Errorf("data file: %w", err)
+	}
+	if len(plain) > mostBytes {
+		return fmt.Errorf("data file: unpacks to more than %d bytes", mostBytes)
+	}
+	if err := json.Unmarshal(plain, v); err != nil {
+		return fmt.Errorf("data file: %w", err)
+	}
+	return nil
+}

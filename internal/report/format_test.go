@@ -1,0 +1,85 @@
+package report
+
+import (
+	"bytes"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestFileIsReadAsWritten(t *testing.T) {
+	want := Neuron{Neuron: 3, Name: "n3", Words: []Term{{Word: 2, Coefficient: -0.5}}, Strongest: Hits{Indices([]int32{4, 1}, 5), Floats([]float32{2.5, 0.25})}}
+	var b bytes.Buffer
+	if err := Write(&b, NeuronName(3), want); err != nil {
+		t.Fatal(err)
+	}
+	if text := b.String(); !strings.HasPrefix(text, `clipnhData("n/3","`) || strings.Count(text, "\n") != 1 {
+		t.Errorf("file is %q, want one line of a call", text)
+	}
+	var got Neuron
+	if err := Read(bytes.NewReader(b.Bytes()), NeuronName(3), &got); err != nil {
+		t.Fatal(err)
+	}
+	var again bytes.Buffer
+	if err := Write(&again, NeuronName(3), got); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b.Bytes(), again.Bytes()) {
+		t.Error("a file that is read and written has other bytes")
+	}
+	images, err := got.Strongest.Images.Integers()
+	if err != nil || !reflect.DeepEqual(images, []int32{4, 1}) {
+		t.Errorf("images %v, %v; want 4, 1", images, err)
+	}
+	for name, damaged := range map[string]string{
+		"other name": strings.Replace(b.String(), "n/3", "n/4", 1),
+		"cut":        b.String()[:b.Len()-9],
+		"not base64": strings.Replace(b.String(), `","`, `","*`, 1),
+		"empty":      "",
+	} {
+		if err := Read(strings.NewReader(damaged), NeuronName(3), &got); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if err := Write(&b, `x");alert("`, want); err == nil {
+		t.Error("a name that ends the call: no error")
+	}
+}
+
+func TestColumns(t *testing.T) {
+	for _, c := range []struct {
+		count int
+		want  string
+	}{{255, "u8"}, {256, "u16"}, {65535, "u16"}, {65536, "u24"}, {1 << 24, "u32"}} {
+		indices := []int32{0, int32(c.count - 1), None}
+		column := Indices(indices, c.count)
+		got, err := column.Integers()
+		if err != nil || column.Type != c.want || !reflect.DeepEqual(got, indices) {
+			t.Errorf("%d: %v of %s, %v; want %v of %s", c.count, got, column.Type, err, indices, c.want)
+		}
+	}
+	values := []float32{-3, 0.1, 1.7, 5}
+	for name, column := range map[string]Column{"quantized": Quantized(values), "coarse": Coarse(values)} {
+		got, err := column.Values()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got {
+			if math.Abs(v-float64(values[i])) > column.Step/2*1.0001 {
+				t.Errorf("%s: %g for %g, want within half of step %g", name, v, values[i], column.Step)
+			}
+		}
+	}
+	for _, equal := range [][]float32{{2, 2}, {0}} {
+		if got, err := Quantized(equal).Values(); err != nil || got[0] != float64(equal[0]) {
+			t.Errorf("equal numbers %v: %v, %v", equal, got, err)
+		}
+	}
+	if _, err := (Column{Type: "u16", Data: []byte{1}}).Values(); err == nil {
+		t.Error("half a number: no error")
+	}
+	if _, err := (Column{Type: "f64"}).Values(); err == nil {
+		t.Error("unknown type: no error")
+	}
+}

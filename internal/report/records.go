@@ -1,0 +1,159 @@
+package report
+
+import "github.com/clipnh/clipnh/internal/unit"
+
+// ImageShard is some images, from number First on.
+type ImageShard struct {
+	First  int           `json:"first"`
+	Images []ImageRecord `json:"images"`
+}
+
+// ImageRecord is what the model makes of an image.
+type ImageRecord struct {
+	Classes  []ClassLogit `json:"classes"` // by descending logit, at most 12; empty without class embeddings
+	Logit    float64      `json:"logit"`   // of the first
+	Constant float64      `json:"constant"`
+	For      []PairPart   `json:"for"`     // descending
+	Against  []PairPart   `json:"against"` // ascending
+	Rest     float64      `json:"rest"`    // all other pairs
+	Sum      float64      `json:"sum"`     // of pairs and constant
+	Norm     float64      `json:"feature_norm"`
+
+	Nearest   []NearImage `json:"nearest"`   // by cosine of features
+	Strongest []UnitScore `json:"strongest"` // pairs, by how far their score is from its mean
+
+	Places    *Places `json:"places"`    // null without the model
+	Attention *Maps   `json:"attention"` // of all heads; Images are heads
+}
+
+// ClassLogit is a class of an image.
+type ClassLogit struct {
+	Class       int     `json:"class"`
+	Logit       float64 `json:"logit"`
+	Probability float64 `json:"probability"`
+}
+
+// PairPart is what a pair adds to a logit.
+type PairPart struct {
+	Pair  int     `json:"pair"`
+	Part  float64 `json:"part"`
+	Score float64 `json:"score"`
+}
+
+// NearImage is an image beside another one.
+type NearImage struct {
+	Image  int     `json:"image"`
+	Cosine float64 `json:"cosine"`
+}
+
+// UnitScore is a pair that is strong on an image.
+type UnitScore struct {
+	Pair       int     `json:"pair"`
+	Score      float64 `json:"score"`
+	Deviations float64 `json:"deviations"` // of the score from its mean, in standard deviations
+}
+
+// Places is a logit by place; they sum, with Position and the constant, to the logit.
+type Places struct {
+	Side     int       `json:"side"`
+	Parts    []float32 `json:"parts"` // [S,S]
+	Position float64   `json:"position"`
+}
+
+// TextShard is some words of the list, from number First on.
+type TextShard struct {
+	First int          `json:"first"`
+	Texts []TextRecord `json:"texts"`
+}
+
+// TextRecord is a word and what is near it.
+type TextRecord struct {
+	Word   string      `json:"word"`
+	Pairs  []NearPair  `json:"pairs"`  // 16, by descending cosine of component and text
+	Images []NearImage `json:"images"` // 16, by descending cosine of feature and text
+	Years  []YearMean  `json:"years,omitempty"`
+}
+
+// NearPair is a pair beside a text.
+type NearPair struct {
+	Pair   int     `json:"pair"`
+	Cosine float64 `json:"cosine"`
+	Norm   float64 `json:"norm"` // mean
+}
+
+// YearMean is the mean cosine of the images of a year and a text.
+type YearMean struct {
+	Year   string  `json:"year"`
+	Mean   float64 `json:"mean"`
+	Images int     `json:"images"`
+}
+
+// Moved compares the report, here, with another collection, there.
+type Moved struct {
+	Here   string `json:"here"`
+	There  string `json:"there"`
+	By     string `json:"by"`     // how pairs are matched: ByPair, ByScores or ByDirection
+	Shared int    `json:"shared"` // images that both have, by name
+
+	HereNames  PairNames `json:"here_names"`
+	ThereNames PairNames `json:"there_names"`
+
+	HerePairs  int `json:"here_pairs"`  // of which those that are not dead:
+	HereAlive  int `json:"here_alive"`  // mean norms of 1 % of the largest or more
+	TherePairs int `json:"there_pairs"` //
+	ThereAlive int `json:"there_alive"`
+
+	Moved    []Shift `json:"moved"`    // alive on both sides, what differs most comes first
+	Appeared []Shift `json:"appeared"` // alive there only, by descending norm
+	Died     []Shift `json:"died"`     // alive here only, by descending norm
+}
+
+// PairNames is what the names of pairs h*C+n follow from; see ModelFacts.
+type PairNames struct {
+	Neurons    int `json:"neurons"` // C
+	FirstLayer int `json:"first_layer,omitempty"`
+	LayerHeads int `json:"layer_heads,omitempty"`
+}
+
+// Name labels a pair: h3n149, or l10h3n149 of a vision transformer.
+func (n PairNames) Name(pair int) string {
+	return unit.Layers{First: n.FirstLayer, Heads: n.LayerHeads}.Pair(pair, n.Neurons)
+}
+
+// How pairs are matched: each with the one of the same name, as of one architecture; or
+// with the one whose scores on shared images, or else whose direction, is most alike.
+const (
+	ByPair      = "pair"
+	ByScores    = "scores"
+	ByDirection = "direction"
+)
+
+// Shift is a pair here and the one that it is matched with there.
+type Shift struct {
+	Here  int `json:"here"`  // None: nowhere
+	There int `json:"there"` // None: nowhere
+
+	// Correlation of scores on shared images; the cosine of directions without any.
+	Similarity float64 `json:"similarity"`
+	Shift      float64 `json:"shift"` // of the mean score from here to there, in standard deviations here; of ByPair
+	NormHere   float64 `json:"norm_here"`
+	NormThere  float64 `json:"norm_there"`
+}
+
+// Mark is report.json, by which a folder is known to be a report. It is written first, as
+// unfinished, and last.
+type Mark struct {
+	Format int     `json:"format"`
+	Tool   string  `json:"tool"` // Tool
+	State  string  `json:"state"`
+	Key    string  `json:"key"` // hash of inputs and options
+	Inputs []Input `json:"inputs"`
+}
+
+// What a Mark says.
+const (
+	MarkFile   = "report.json"
+	Tool       = "clipnh report"
+	Unfinished = "unfinished"
+	Complete   = "complete"
+)

@@ -1,0 +1,123 @@
+//go:build browser
+
+package site
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// explorer starts "clipnh explore" on the example's report and returns its address.
+func explorer(t *testing.T) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), "explore", "report-full", "--model", "tiny-clip.pt",
+		"--vocab", "bpe_demo_vocab.txt.gz", "--templates", "templates.txt", "--data-path", "imagenet", "--dataset", "imagenet_val", "--listen", "127.0.0.1:0")
+	cmd.Dir = environment(t, "CLIPNH_DEMO")
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt)
+		cmd.Wait()
+	})
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		if address := regexp.MustCompile(`http://\S+`).FindString(lines.Text()); address != "" {
+			return address
+		}
+	}
+	t.Fatal("explore printed no address")
+	return ""
+}
+
+type explainRecord struct {
+	Images []struct {
+		Classes []struct {
+			Name        string
+			Logit       float64
+			Probability float64
+		}
+	}
+}
+
+// TestExplorer uses the live part as a reader does, and compares what is shown with what
+// the command line says.
+func TestExplorer(t *testing.T) {
+	address := explorer(t)
+	b := newBrowser(t, address)
+	b.open(address, "")
+	b.until("!document.querySelector('[data-live]').hidden")
+
+	// Any text.
+	b.visit("t?q=a+yellow+car+that+nobody+listed")
+	b.until("document.querySelectorAll('.cards .card').length > 3")
+
+	// An image with classes of one's own, and a pair switched off.
+	show := clipnh[showRecord](t, "show", "h3n149", "--scores", "caches/val", "--top", "1")
+	image := show.Strongest[0].Name
+	b.visit("i/" + image)
+	b.until("document.getElementById('typed-classes')")
+	b.do(chromedp.SendKeys(chromedp.CSS("#typed-classes"), "car, boat\r"))
+	b.until("document.querySelector('section.live table tbody tr')")
+	want := clipnh[explainRecord](t, "explain", filepath.Join("imagenet", "val", filepath.FromSlash(image)), "--classes", "car,boat", "--model", "tiny-clip.pt",
+		"--vocab", "bpe_demo_vocab.txt.gz", "--templates", "templates.txt")
+	got := b.text("section.live table tbody")
+	for _, c := range want.Images[0].Classes {
+		if !strings.Contains(got, c.Name+"\t"+shown(c.Logit, 4)) {
+			t.Errorf("classes of %s: %q lacks %s %s", image, got, c.Name, shown(c.Logit, 4))
+		}
+	}
+
+	// Its pixels.
+	b.do(chromedp.Click(chromedp.CSS("section.live form button:last-of-type")))
+	b.until("document.querySelectorAll('section.live .swatch').length === 2")
+
+	// A pair switched off: accuracy over the collection, and the command.
+	b.visit("p/h3n149")
+	b.until("document.querySelector('button.off')")
+	b.do(chromedp.Click(chromedp.CSS("button.off")))
+	b.until("document.querySelector('button.off').getAttribute('aria-pressed') === 'true'")
+	b.visit("toggle")
+	b.until("document.querySelector('.accuracy-after')")
+	if got := b.text(".command code"); !strings.HasPrefix(got, "clipnh edit") || !strings.Contains(got, "h3n149") {
+		t.Errorf("command %q", got)
+	}
+	if got := b.text(".accuracy-after"); got != "100.00 %" {
+		t.Errorf("accuracy without h3n149 is shown as %s, want 100.00 %%", got)
+	}
+	for _, v := range b.axe() {
+		t.Errorf("pairs switched off: %s", v)
+	}
+
+	// An image of one's own: the one that is strongest has rank 1.
+	b.visit("p/h3n149")
+	b.until("document.getElementById('drop-file')")
+	path := filepath.Join(environment(t, "CLIPNH_DEMO"), "imagenet", "val", filepath.FromSlash(image))
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#drop-file"), []string{path}))
+	b.until("document.querySelector('section.live dl.facts')")
+	if got := b.text("section.live dl.facts"); !strings.Contains(got, shown(show.Strongest[0].Score, 4)) || !strings.Contains(got, "1 of 400") {
+		t.Errorf("dropped image: %q, want score %s and rank 1 of 400", got, shown(show.Strongest[0].Score, 4))
+	}
+	for _, v := range b.axe() {
+		t.Errorf("a pair with a dropped image: %s", v)
+	}
+
+	// A scatter of all images.
+	b.visit("c?a=h3n149&b=h6n375")
+	b.until("document.querySelector('.chart canvas')")
+	if got := b.text("main"); !strings.Contains(got, "One dot an image") {
+		t.Errorf("comparison: %.300s", got)
+	}
+	b.done()
+}

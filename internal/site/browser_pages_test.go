@@ -1,0 +1,191 @@
+//go:build browser
+
+package site
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// shown is how pages write a number.
+func shown(v float64, digits int) string {
+	f, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', digits, 64), 64)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Replace(strconv.FormatFloat(f, 'f', -1, 64), "-", "−", 1)
+}
+
+type showRecord struct {
+	Norms     struct{ Mean, Largest float64 }
+	Strongest []struct {
+		Name  string
+		Score float64
+	}
+}
+
+// TestReport goes through the example's report as a reader does, and compares what is shown
+// with what the command line says.
+func TestReport(t *testing.T) {
+	b := newBrowser(t, "")
+	b.open(demoReport(t), "")
+	if got := b.text("main"); !strings.Contains(got, "4,096 parts") || !strings.Contains(got, "512 neurons") {
+		t.Errorf("first page: %.300s", got)
+	}
+
+	// The key "/" goes to the search field.
+	b.do(chromedp.KeyEvent("/"))
+	b.until("document.activeElement.id === 'search'")
+	value[string](b, "document.getElementById('search').value = ''")
+	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "yellow\r"))
+	b.until(at("s") + " && document.querySelectorAll('.virtual .card').length > 3")
+	words := value[[]string](b, "[...document.querySelectorAll('.virtual .card .card-words')].map((c) => c.innerText)")
+	// What a pair is not comes after what it is.
+	if first := strings.Split(words[0], ", "); !slices.ContainsFunc(first, func(w string) bool { return strings.Contains(w, "yellow") && !strings.HasPrefix(w, "not ") }) {
+		t.Errorf("search for yellow found %q first", words[0])
+	}
+	for _, w := range words {
+		if !strings.Contains(w, "yellow") {
+			t.Errorf("search for yellow found %q", w)
+		}
+	}
+	if got := b.text(".result-count"); !strings.HasSuffix(got, "of 4,096 pairs") || strings.HasPrefix(got, "4,096") {
+		t.Errorf("count %q", got)
+	}
+
+	value[string](b, "document.getElementById('search-words').value = ''")
+	b.do(chromedp.SendKeys(chromedp.CSS("#search-words"), "h3n149"))
+	b.until("document.querySelectorAll('.virtual .card').length === 1")
+	b.do(chromedp.Click(chromedp.CSS(".virtual .card a.unit")))
+	b.until(at("p/h3n149"))
+	want := clipnh[showRecord](t, "show", "h3n149", "--scores", "caches/val", "--top", "12")
+	facts := b.text(".facts")
+	for _, number := range []string{shown(want.Norms.Mean, 4), shown(want.Norms.Largest, 4)} {
+		if !strings.Contains(facts, number) {
+			t.Errorf("facts %q lack %s", facts, number)
+		}
+	}
+	values := value[[]string](b, "[...document.querySelectorAll('.images-two .wall:not(.small) .value')].map((v) => v.innerText)")
+	links := value[[]string](b, "[...document.querySelectorAll('.images-two .wall:not(.small) a.thumb')].map((a) => decodeURIComponent(a.hash.slice(4)))")
+	for i, image := range want.Strongest {
+		if i >= len(values) || i >= len(links) || values[i] != shown(image.Score, 3) || links[i] != image.Name {
+			t.Fatalf("image %d of h3n149: page has %q %q, show has %s %s", i, values, links, shown(image.Score, 3), image.Name)
+		}
+	}
+
+	// Pin it, keep it for a comparison, and compare it with another.
+	b.do(chromedp.KeyEvent("p"))
+	b.until("document.querySelector('h1 .pin').getAttribute('aria-pressed') === 'true'")
+	b.do(chromedp.KeyEvent("c"))
+	b.visit("p/h6n375")
+	b.do(chromedp.KeyEvent("c"))
+	b.until(at("c"))
+	if got := b.text("h1"); got != "h3n149 and h6n375" {
+		t.Errorf("comparison is headed %q", got)
+	}
+	b.visit("list/pins")
+	if got := b.text(".pinned"); !strings.Contains(got, "h3n149") {
+		t.Errorf("pinned units: %q", got)
+	}
+	b.do(chromedp.KeyEvent("?"))
+	b.until("document.querySelector('dialog').open")
+	b.do(chromedp.Click(chromedp.CSS("dialog button")))
+
+	// Focus follows, and j goes on.
+	b.visit("p/h0n0")
+	if got := value[string](b, "document.activeElement.tagName"); got != "H1" {
+		t.Errorf("the focus is on %s after a page is opened, want H1", got)
+	}
+	b.do(chromedp.KeyEvent("j"))
+	b.until(at("p/h0n1"))
+	b.visit("nowhere")
+	if got := b.text("[role=alert]"); !strings.Contains(got, "nowhere") {
+		t.Errorf("unknown page: %q", got)
+	}
+	b.done()
+}
+
+// kinds has an address of each kind of page of the example.
+func kinds(t *testing.T) map[string]string {
+	t.Helper()
+	show := clipnh[showRecord](t, "show", "h3n149", "--scores", "caches/val")
+	return map[string]string{
+		"overview": "", "search": "s?q=yellow", "pair": "p/h3n149", "neuron": "n/149", "heads": "h", "head": "h/3", "images": "i",
+		"image": "i/" + show.Strongest[0].Name, "texts": "t", "text": "t?q=yellow", "compare": "c?a=h3n149&b=h6n375", "moved": "m",
+		"list": "list/pins", "about": "about", "unknown": "nowhere",
+	}
+}
+
+// TestAccessible lets axe-core look at every kind of page, wide and narrow, light and dark,
+// and holds that no page is wider than its window. With CLIPNH_SCREENSHOTS, a folder, it
+// also writes what each looks like.
+func TestAccessible(t *testing.T) {
+	b := newBrowser(t, "")
+	address := demoReport(t)
+	shots := os.Getenv("CLIPNH_SCREENSHOTS")
+	for _, width := range []int64{1400, 400} {
+		for _, theme := range []string{"light", "dark"} {
+			b.screen(width, theme)
+			b.open(address, "")
+			for kind, route := range kinds(t) {
+				b.visit(route)
+				b.do(chromedp.WaitReady(chromedp.CSS("h1")))
+				for _, v := range b.axe() {
+					t.Errorf("%s, %d pixels, %s: %s", kind, width, theme, v)
+				}
+				if over := value[int](b, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+					t.Errorf("%s: %d pixels wider than %d", kind, over, width)
+				}
+				if shots != "" && kind != "unknown" {
+					shot := chromedp.FullScreenshot(100)
+					if kind == "search" { // as long as there are pairs
+						shot = chromedp.CaptureScreenshot()
+					}
+					image, err := chromedp.Run(b.ctx, shot)
+					b.check(err)
+					if err := os.WriteFile(filepath.Join(shots, fmt.Sprintf("%s-%d-%s.png", kind, width, theme)), image, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+	}
+	b.done()
+}
+
+// TestMarkup holds that names are texts, whatever is in them.
+func TestMarkup(t *testing.T) {
+	const evil = `<img src=x onerror=alert(1)>"'&</script><b>`
+	dir := t.TempDir()
+	f := fixture{heads: 2, neurons: 8, images: 40, words: 50, neuronFiles: []int{0, 1},
+		name:  func(i int) string { return fmt.Sprintf("%s/%d?#%%.jpg", evil, i) },
+		class: func(i int) string { return fmt.Sprintf("%s class %d", evil, i) },
+		word:  func(i int) string { return fmt.Sprintf("%s word %d", evil, i) },
+	}
+	f.write(t, dir)
+	b := newBrowser(t, "")
+	b.open("file://"+filepath.Join(dir, IndexName), "")
+	image := value[string](b, `'i/' + `+strconv.Quote(f.name(3))+`.split('/').map(encodeURIComponent).join('/')`)
+	word := value[string](b, `'t?' + new URLSearchParams({q: `+strconv.Quote(f.word(3))+`})`)
+	for _, route := range []string{"", "s?q=word", "p/h0n0", "n/0", "h/1", "i", image, "t", word, "c?a=h0n0&b=h1n1", "about"} {
+		b.visit(route)
+		if got := value[int](b, "document.querySelectorAll('img, main b b, main script').length"); got != 0 {
+			t.Errorf("%s: %d elements out of names", route, got)
+		}
+		if got := b.text("main"); strings.Contains(got, "cannot be shown") {
+			t.Errorf("%s: %.300s", route, got)
+		}
+	}
+	b.visit(image)
+	if got := b.text("h1"); got != f.name(3) {
+		t.Errorf("name of an image is shown as %q, want %q", got, f.name(3))
+	}
+	b.done()
+}

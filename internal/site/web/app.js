@@ -1,0 +1,3086 @@
+// Made from the modules in web/src by "go generate". Do not edit.
+(() => {
+  // web/src/dom.mjs
+  var SVG = "http://www.w3.org/2000/svg";
+  function el(tag, attributes, ...children) {
+    return fill(document.createElement(tag), attributes, children);
+  }
+  function svg(tag, attributes, ...children) {
+    return fill(document.createElementNS(SVG, tag), attributes, children);
+  }
+  function fill(node, attributes, children) {
+    for (const [name, value] of Object.entries(attributes || {})) {
+      if (value === null || value === void 0 || value === false) continue;
+      if (name === "on") {
+        for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
+      } else if (name === "style") {
+        for (const [property, v] of Object.entries(value)) node.style.setProperty(property, v);
+      } else {
+        node.setAttribute(name, value === true ? "" : String(value));
+      }
+    }
+    append(node, children);
+    return node;
+  }
+  function append(node, children) {
+    for (const child of [children].flat(Infinity)) {
+      if (child === null || child === void 0 || child === false) continue;
+      node.append(child instanceof Node ? child : document.createTextNode(String(child)));
+    }
+    return node;
+  }
+  function replace(node, ...children) {
+    node.replaceChildren();
+    return append(node, children);
+  }
+  function button(label, onclick, attributes) {
+    return el("button", { type: "button", ...attributes, on: { click: onclick } }, label);
+  }
+  var ids = 0;
+  function id(prefix) {
+    ids += 1;
+    return `${prefix}-${ids}`;
+  }
+  function table(headings, rows, attributes) {
+    const cell = (tag, value, extra) => {
+      const numeric = value && typeof value === "object" && !(value instanceof Node) && !Array.isArray(value) && "n" in value;
+      return el(tag, { class: numeric ? "number" : null, ...extra }, numeric ? value.n : value);
+    };
+    return el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": attributes?.label || "table" },
+      el(
+        "table",
+        {},
+        el("thead", {}, el("tr", {}, headings.map((h) => cell("th", h, { scope: "col" })))),
+        el("tbody", {}, rows.map((row) => el("tr", {}, row.map((c, i) => i === 0 ? cell("th", c, { scope: "row" }) : cell("td", c)))))
+      )
+    );
+  }
+
+  // web/src/router.mjs
+  function address(parts2, query2) {
+    const path = parts2.map((p) => String(p).split("/").map(encodeURIComponent).join("/")).join("/");
+    const search2 = new URLSearchParams();
+    for (const [k, v] of Object.entries(query2 || {})) {
+      if (v !== null && v !== void 0 && v !== "") search2.set(k, v);
+    }
+    const tail = search2.toString();
+    return `#/${path}${tail ? `?${tail}` : ""}`;
+  }
+  function parse(hash) {
+    const [path, tail] = split(hash.replace(/^#\/?/, ""), "?");
+    const [kind, rest] = split(path, "/");
+    return { path, kind, rest: decode(rest), query: new URLSearchParams(tail) };
+  }
+  function split(text, separator) {
+    const at = text.indexOf(separator);
+    return at < 0 ? [text, ""] : [text.slice(0, at), text.slice(at + 1)];
+  }
+  function decode(text) {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      return text;
+    }
+  }
+  function setQuery(query2) {
+    const { path } = parse(location.hash);
+    const search2 = new URLSearchParams();
+    for (const [k, v] of Object.entries(query2)) {
+      if (v !== null && v !== void 0 && v !== "") search2.set(k, v);
+    }
+    const tail = search2.toString();
+    history.replaceState(null, "", `#/${path}${tail ? `?${tail}` : ""}`);
+  }
+  function go(hash) {
+    location.hash = hash;
+  }
+
+  // web/src/theme.mjs
+  var KEY = "clipnh-theme";
+  var CHOICES = ["system", "light", "dark"];
+  function read() {
+    try {
+      const value = localStorage.getItem(KEY);
+      return CHOICES.includes(value) ? value : "system";
+    } catch {
+      return "system";
+    }
+  }
+  function write(value) {
+    try {
+      localStorage.setItem(KEY, value);
+    } catch {
+    }
+  }
+  function apply(choice) {
+    const root = document.documentElement;
+    if (choice === "system") root.removeAttribute("data-theme");
+    else root.setAttribute("data-theme", choice);
+    document.dispatchEvent(new CustomEvent("clipnh-theme"));
+  }
+  function start(select) {
+    const choice = read();
+    select.value = choice;
+    apply(choice);
+    select.addEventListener("change", () => {
+      write(select.value);
+      apply(select.value);
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => apply(select.value));
+  }
+  function colour(name) {
+    return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  }
+  function isDark() {
+    return colour("scheme") === "dark";
+  }
+
+  // web/src/data.mjs
+  var waiting = /* @__PURE__ */ new Map();
+  var kept = /* @__PURE__ */ new Map();
+  var KEEP = 96;
+  globalThis.clipnhData = (name, base64) => {
+    const w = waiting.get(name);
+    if (!w) return;
+    waiting.delete(name);
+    inflate(bytes(base64)).then((text) => w.resolve(JSON.parse(text))).catch((err) => w.reject(new Error(`data/${name}.js is damaged: ${err.message}. Build the report again.`)));
+  };
+  function bytes(base64) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    const binary = atob(base64);
+    const out = new Uint8Array(binary.length);
+    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+    return out;
+  }
+  async function inflate(compressed) {
+    const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+    return new Response(stream).text();
+  }
+  function load(name) {
+    let promise = kept.get(name);
+    if (promise) {
+      kept.delete(name);
+    } else {
+      promise = new Promise((resolve, reject) => {
+        waiting.set(name, { resolve, reject });
+        const script = document.createElement("script");
+        script.src = `data/${name}.js`;
+        script.addEventListener("load", () => script.remove());
+        script.addEventListener("error", () => {
+          script.remove();
+          waiting.delete(name);
+          kept.delete(name);
+          reject(new Error(`data/${name}.js cannot be read. Is the folder of the report whole?`));
+        });
+        document.head.append(script);
+      });
+    }
+    kept.set(name, promise);
+    for (const old of kept.keys()) {
+      if (kept.size <= KEEP) break;
+      if (!old.includes("/")) continue;
+      kept.delete(old);
+    }
+    return promise;
+  }
+  var WIDTHS = { u8: 1, u16: 2, u24: 3, u32: 4, f32: 4 };
+  function present(column) {
+    return Boolean(column && column.data && column.data.length > 0);
+  }
+  function numbers(column) {
+    if (!present(column)) return new Float32Array(0);
+    const raw = words(column);
+    if (column.type === "f32") return raw;
+    const { low = 0, step: step2 = 0 } = column;
+    if (!step2) return raw;
+    const out = new Float32Array(raw.length);
+    for (let i = 0; i < out.length; i++) out[i] = low + step2 * raw[i];
+    return out;
+  }
+  function indices(column) {
+    if (!present(column)) return new Int32Array(0);
+    const raw = words(column);
+    const none = 2 ** (8 * WIDTHS[column.type]) - 1;
+    const out = new Int32Array(raw.length);
+    for (let i = 0; i < out.length; i++) out[i] = raw[i] === none ? -1 : raw[i];
+    return out;
+  }
+  function words(column) {
+    const width = WIDTHS[column.type];
+    if (!width) throw new Error(`column of type ${column.type}: want u8, u16, u24, u32 or f32`);
+    const raw = bytes(column.data);
+    const count2 = raw.length / width;
+    if (column.type === "u8") return raw;
+    if (column.type === "f32") return new Float32Array(raw.buffer, raw.byteOffset, count2);
+    if (column.type === "u16") return new Uint16Array(raw.buffer, raw.byteOffset, count2);
+    const out = new Uint32Array(count2);
+    for (let i = 0, at = 0; i < count2; i++, at += width) {
+      out[i] = raw[at] + raw[at + 1] * 256 + raw[at + 2] * 65536 + (width === 4 ? raw[at + 3] * 16777216 : 0);
+    }
+    return out;
+  }
+
+  // web/src/state.mjs
+  var state = {
+    overview: null,
+    // data file "overview"
+    images: null,
+    // {names, labels, groups, years}, once images() has loaded it
+    live: false
+    // served by the explorer
+  };
+  async function start2() {
+    state.live = document.querySelector('meta[name="clipnh-live"]')?.content === "1";
+    state.overview = await load("overview");
+    if (state.overview.format !== 1) {
+      throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
+    }
+    const o = state.overview;
+    for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
+    for (const key2 of ["classes", "labels", "groups"]) o.data[key2] ||= [];
+    o.histograms ||= {};
+    const { thumbs } = o;
+    state.places = /* @__PURE__ */ new Map();
+    if (thumbs) indices(thumbs.of).forEach((image, i) => state.places.set(image, i));
+  }
+  var imagesOnce = null;
+  function images() {
+    imagesOnce ||= load("images").then((file) => {
+      state.images = {
+        names: file.names,
+        labels: indices(file.labels),
+        groups: indices(file.groups),
+        years: file.years || [],
+        byName: null
+      };
+      return state.images;
+    });
+    return imagesOnce;
+  }
+  function imageNumber(name) {
+    const { images: im } = state;
+    im.byName ||= new Map(im.names.map((n, i) => [n, i]));
+    return im.byName.get(name) ?? -1;
+  }
+  function imageLabel(image) {
+    const label = state.images?.labels[image] ?? -1;
+    return label >= 0 ? state.overview.data.labels[label] ?? "" : "";
+  }
+  function imageGroup(image) {
+    const group = state.images?.groups[image] ?? -1;
+    return group >= 0 ? state.overview.data.groups[group] ?? "" : "";
+  }
+  var shape = () => state.overview.model;
+  var unitName = (pair) => pairName(pair, shape());
+  function pairName(pair, { neurons, first_layer: first2, layer_heads: perLayer }) {
+    const head = Math.floor(pair / neurons);
+    return `${perLayer ? `l${first2 + Math.floor(head / perLayer)}h${head % perLayer}` : `h${head}`}n${pair % neurons}`;
+  }
+  function headName(head) {
+    const { first_layer: first2, layer_heads: perLayer } = shape();
+    return perLayer ? `l${first2 + Math.floor(head / perLayer)}h${head % perLayer}` : `h${head}`;
+  }
+  function neuronName(neuron) {
+    const { first_layer: first2, layer_heads: perLayer } = shape();
+    return perLayer ? `l${first2 - 1}n${neuron}` : `n${neuron}`;
+  }
+  function parseUnit(text) {
+    const m = /^(?:l(\d+))?(?:h(\d+))?(?:n(\d+))?$/.exec(text.trim().toLowerCase());
+    if (!m || m[2] === void 0 && m[3] === void 0) return null;
+    const { heads, neurons, first_layer: first2, layer_heads: perLayer } = shape();
+    let head = m[2] === void 0 ? -1 : Number(m[2]);
+    const neuron = m[3] === void 0 ? -1 : Number(m[3]);
+    if (perLayer && head >= 0) {
+      if (m[1] === void 0 || head >= perLayer) return null;
+      head += (Number(m[1]) - first2) * perLayer;
+    }
+    if (head >= heads || neuron >= neurons || m[2] !== void 0 && head < 0) return null;
+    return { head, neuron, pair: head >= 0 && neuron >= 0 ? head * neurons + neuron : -1 };
+  }
+  function part(name) {
+    return state.overview.parts.find((p) => p.name === name) || { name, present: false };
+  }
+
+  // web/src/pins.mjs
+  var key = () => `clipnh-lists:${state.overview.model.weights_sha256.slice(0, 16)}:${state.overview.data.name}`;
+  var memory = null;
+  function all() {
+    let lists = memory;
+    if (!lists) {
+      try {
+        lists = parse2(localStorage.getItem(key()) || "{}");
+      } catch {
+        lists = {};
+      }
+    }
+    return { pins: [], ...lists };
+  }
+  function parse2(text) {
+    const lists = JSON.parse(text);
+    const fine = lists && typeof lists === "object" && !Array.isArray(lists) && Object.values(lists).every((items) => Array.isArray(items) && items.every((i) => i && typeof i.unit === "string" && typeof (i.note ?? "") === "string"));
+    if (!fine) throw new Error('want JSON as exported here: {"NAME": [{"unit": "h3n149", "note": "..."}]}');
+    return Object.fromEntries(Object.entries(lists).map(([name, items]) => [name, items.map((i) => ({ unit: i.unit, note: i.note || "" }))]));
+  }
+  function save(lists) {
+    try {
+      localStorage.setItem(key(), JSON.stringify(lists));
+      memory = null;
+    } catch {
+      memory = lists;
+    }
+    document.dispatchEvent(new CustomEvent("clipnh-pins"));
+  }
+  function isPinned(unit) {
+    return all().pins.some((i) => i.unit === unit);
+  }
+  function toggle(unit) {
+    const lists = all();
+    const was = isPinned(unit);
+    lists.pins = was ? lists.pins.filter((i) => i.unit !== unit) : [...lists.pins, { unit, note: "" }];
+    save(lists);
+    return !was;
+  }
+  function pinButton(unit) {
+    const node = button("", () => toggle(unit), { class: "pin" });
+    const show2 = () => {
+      const on = isPinned(unit);
+      node.textContent = on ? "★" : "☆";
+      node.setAttribute("aria-pressed", String(on));
+      node.setAttribute("aria-label", `pin ${unit}`);
+      node.title = on ? "unpin (p)" : "pin (p)";
+    };
+    show2();
+    const follow = () => node.isConnected ? show2() : document.removeEventListener("clipnh-pins", follow);
+    document.addEventListener("clipnh-pins", follow);
+    return node;
+  }
+
+  // web/src/compare.mjs
+  var first = null;
+  function pick(unit) {
+    if (first && first !== unit) {
+      const a = first;
+      first = null;
+      go(address(["c"], { a, b: unit }));
+      return null;
+    }
+    first = unit;
+    document.dispatchEvent(new CustomEvent("clipnh-say", { detail: `${unit} is kept. Press c on another unit to compare the two.` }));
+    return first;
+  }
+  function compareButton(unit) {
+    return button(first && first !== unit ? `compare with ${first}` : "compare", () => pick(unit), { class: "small", title: "compare (c)" });
+  }
+
+  // web/src/keys.mjs
+  var SHORTCUTS = [
+    ["/", "search"],
+    ["j", "next unit or image"],
+    ["k", "previous unit or image"],
+    ["p", "pin this unit, or unpin it"],
+    ["c", "compare: press it on two units"],
+    ["g", "first page"],
+    ["l", "pinned units"],
+    ["?", "this help"]
+  ];
+  function start3(page, searchField, say2) {
+    const dialog = help();
+    document.body.append(dialog);
+    document.getElementById("help").addEventListener("click", () => dialog.showModal());
+    document.addEventListener("keydown", (e) => {
+      if (e.ctrlKey || e.metaKey || e.altKey || e.target.closest("input, textarea, select, [contenteditable]") || dialog.open) {
+        if (e.key === "Escape" && e.target === searchField) searchField.blur();
+        return;
+      }
+      const action = actions(page, searchField, say2, dialog)[e.key];
+      if (!action) return;
+      e.preventDefault();
+      action();
+    });
+  }
+  function actions(page, searchField, say2, dialog) {
+    const unit = () => document.activeElement?.closest("[data-unit]")?.dataset.unit || page()?.unit;
+    return {
+      "/": () => (document.getElementById("search-words") || searchField).focus(),
+      j: () => move(page(), 1),
+      k: () => move(page(), -1),
+      p: () => {
+        const u = unit();
+        say2(u ? `${u} is ${toggle(u) ? "pinned" : "no longer pinned"}.` : "Go to a unit with j and k first, then pin it.");
+      },
+      c: () => {
+        const u = unit();
+        if (u) pick(u);
+        else say2("Go to a unit with j and k first, then compare it.");
+      },
+      g: () => go("#/"),
+      l: () => go(address(["list", "pins"])),
+      "?": () => dialog.showModal()
+    };
+  }
+  function move(page, by) {
+    if (page?.move) {
+      page.move(by);
+      return;
+    }
+    const cards = [...document.querySelectorAll("main [data-unit]")];
+    if (cards.length === 0) return;
+    const at = cards.indexOf(document.activeElement?.closest("[data-unit]"));
+    const next = cards[Math.max(0, Math.min(cards.length - 1, at < 0 ? 0 : at + by))];
+    next.scrollIntoView({ block: "center" });
+    next.querySelector("a")?.focus({ preventScroll: true });
+  }
+  function help() {
+    const dialog = el(
+      "dialog",
+      { "aria-labelledby": "help-heading" },
+      el("h2", { id: "help-heading" }, "Keys"),
+      el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text)))),
+      button("Close", () => dialog.close())
+    );
+    return dialog;
+  }
+
+  // web/src/terms.mjs
+  var TERMS = {
+    clip: ["CLIP", "CLIP is a pair of networks: one reads images, the other texts. Both turn what they read into a list of numbers, a feature. They were trained so that an image and a text that describes it get features that point the same way. To classify an image, CLIP compares its feature with that of the name of each class."],
+    neuron: ["neuron", "One channel of the last layer of the image network. It gives a number for each place of the image: how much of the pattern that it looks for is there."],
+    head: ["head", "The last step of the image network looks at all places at once. It has several heads; each weighs the places in its own way and reads the neurons there."],
+    pair: ["pair", "A neuron as one head reads it, written h3n149: head 3, neuron 149. The image feature is exactly the sum of what all pairs add to it, so each can be examined alone. A pair is often about one thing where its neuron is about several."],
+    score: ["score", "How strongly a pair responds to an image: the neuron's activation, averaged over places by the head's attention. What the pair adds to the image feature is its score times its direction."],
+    norm: ["norm", "The length of what a pair adds to the image feature. The mean norm over all images says how much the model uses the pair."],
+    direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
+    words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
+    residual: ["residual", "How much of the direction the words leave unexplained: 0 means that they explain all of it, 1 nothing."],
+    spearman: ["description score", "How well the words foretell where the pair responds: the rank correlation, over images, of the pair's scores with the images' similarity to the words. 1 is perfect, 0 is chance."],
+    auc: ["AUC", "Take an image at random from the strongest 1 % and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
+    floor: ["first word alone", "The same measure for a description by the first word alone. Further words should improve on it."],
+    polysemanticity: ["polysemanticity", "How unlike each other the strongest images of a unit are. A low value means that they show one thing; such a unit is called pure."],
+    quantiles: ["ordinary images", "The strongest images alone flatter a unit. These are images from the middle of its ranking: 90 % means that 90 % of all images respond less."],
+    ablation: ["ablation", "Replacing what a unit adds to each image by its mean over all images, as if it no longer looked. What then changes is what the unit was needed for."],
+    curve: ["ablation curve", "Only the strongest units are kept, all others are replaced by their means. The curve shows how many images are still classified right. The earlier it rises, the fewer units the model needs."],
+    accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
+    logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
+    probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
+    waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With the rest of the pairs and the constant they sum exactly to the logit."],
+    places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
+    activation: ["activation", "How strongly the neuron responds at each place of the image."],
+    attention: ["attention", "How much the head looks at each place of the image."],
+    product: ["activation × attention", "Where the neuron responds and the head looks: what the pair's score is made of."],
+    direction_neighbours: ["neighbours by direction", "Pairs whose directions point the same way, by cosine: 1 is the same way, −1 the opposite."],
+    score_neighbours: ["neighbours by scores", "Pairs that respond to the same images, by correlation of scores, whatever their directions."],
+    cosine: ["cosine", "How alike two directions are: 1 the same, 0 unrelated, −1 opposite."],
+    adds: ["what this head adds", "Images among the pair's strongest that are not among the neuron's strongest: the head sees something in the neuron that the neuron alone does not show."],
+    sink: ["attention to the mean token", "A head may look not only at places but also at the average of the whole image. This is how much it does."],
+    effect: ["effect on classes", "By how much the mean logit of a class changes when the pair is ablated."]
+  };
+  function what(key2) {
+    const entry = TERMS[key2];
+    if (!entry) throw new Error(`no term ${key2}`);
+    const [name, text] = entry;
+    const panel = id("what");
+    const body = el("span", { id: panel, class: "what-text", hidden: true }, text);
+    const mark2 = el("button", {
+      type: "button",
+      class: "what",
+      "aria-expanded": "false",
+      "aria-controls": panel,
+      "aria-label": `What is this: ${name}?`,
+      title: `What is this: ${name}?`,
+      on: {
+        click: () => {
+          body.hidden = !body.hidden;
+          mark2.setAttribute("aria-expanded", String(!body.hidden));
+        },
+        keydown: (e) => {
+          if (e.key === "Escape" && !body.hidden) {
+            body.hidden = true;
+            mark2.setAttribute("aria-expanded", "false");
+          }
+        }
+      }
+    }, "?");
+    return el("span", { class: "what-box" }, mark2, body);
+  }
+
+  // web/src/parts.mjs
+  function section(heading, attributes, ...children) {
+    const { what: term, ...others } = attributes || {};
+    const name = id("section");
+    return el(
+      "section",
+      { "aria-labelledby": name, ...others },
+      el("div", { class: "heading" }, el("h2", { id: name }, heading), term ? what(term) : null),
+      children
+    );
+  }
+  function facts(rows) {
+    return el("dl", { class: "facts" }, rows.filter((r) => r && r[1] !== "–").map(([name, value, term]) => el("div", {}, el("dt", {}, name, term ? what(term) : null), el("dd", {}, value))));
+  }
+  function flags(text) {
+    return text.replace(/\{([\w-]+)\}/g, "--$1");
+  }
+  function note(...children) {
+    return el("p", { class: "note" }, children);
+  }
+  function format(value, digits = 4) {
+    if (value === null || value === void 0 || !Number.isFinite(value)) return "–";
+    const magnitude = Math.abs(value);
+    if (magnitude !== 0 && (magnitude >= 1e6 || magnitude < 1e-4)) return value.toExponential(2).replace("-", "−");
+    return String(Number(value.toPrecision(digits))).replace("-", "−");
+  }
+  function percent(share, digits = 1) {
+    return Number.isFinite(share) ? `${(100 * share).toFixed(digits)} %` : "–";
+  }
+  function signed(value, digits = 3) {
+    return value > 0 ? `+${format(value, digits)}` : format(value, digits);
+  }
+  function count(n, one, many) {
+    return `${n.toLocaleString("en")} ${n === 1 ? one : many || `${one}s`}`;
+  }
+  function pairLink(pair, query2) {
+    return el("a", { href: address(["p", unitName(pair)], query2), class: "unit" }, unitName(pair));
+  }
+  function neuronLink(neuron) {
+    return el("a", { href: address(["n", neuron]), class: "unit" }, neuronName(neuron));
+  }
+  function headLink(head) {
+    return el("a", { href: address(["h", head]), class: "unit" }, headName(head));
+  }
+  function imageAddress(name) {
+    return address(["i", name]);
+  }
+  function wordsLine(words2, link = true) {
+    if (words2.length === 0) return el("span", { class: "quiet" }, "no words");
+    return el("span", { class: "words" }, words2.map((w, i) => {
+      const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
+      return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
+    }));
+  }
+  function wordsText(words2) {
+    return words2.map((w) => w.coefficient < 0 ? `not ${w.text}` : w.text).join(", ") || "no words";
+  }
+  function download(name, type, text) {
+    const url = URL.createObjectURL(new Blob([text], { type }));
+    const a = el("a", { href: url, download: name });
+    document.body.append(a);
+    a.click();
+    a.remove();
+    setTimeout(() => URL.revokeObjectURL(url), 1e4);
+  }
+  function csv(columns2, rows) {
+    const quote = (v) => {
+      const text = v === null || v === void 0 ? "" : String(v);
+      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    };
+    return [columns2, ...rows].map((r) => r.map(quote).join(",")).join("\n") + "\n";
+  }
+  function numbersOf(data) {
+    const rows = () => typeof data.rows === "function" ? data.rows() : data.rows;
+    return el(
+      "span",
+      { class: "numbers" },
+      "numbers: ",
+      button(
+        "CSV",
+        () => download(`${data.name}.csv`, "text/csv", csv(data.columns, rows())),
+        { class: "link", "aria-label": `CSV of ${data.name}` }
+      ),
+      " ",
+      button(
+        "JSON",
+        () => download(
+          `${data.name}.json`,
+          "application/json",
+          JSON.stringify(rows().map((r) => Object.fromEntries(data.columns.map((c, i) => [c, r[i]]))), null, 1) + "\n"
+        ),
+        { class: "link", "aria-label": `JSON of ${data.name}` }
+      )
+    );
+  }
+  function figure(caption, data, ...content2) {
+    return el("figure", {}, content2, el("figcaption", {}, caption, " ", data ? numbersOf(data) : null));
+  }
+  function failure(error) {
+    return el("p", { class: "failure", role: "alert" }, error instanceof Error ? error.message : String(error));
+  }
+
+  // web/src/index.mjs
+  var SORTS = {
+    relevance: "best match",
+    norm: "mean norm",
+    score: "description score",
+    purity: "purest first",
+    effect: "effect on classes",
+    unit: "head and neuron"
+  };
+  var once = null;
+  function index() {
+    once ||= load("index").then((file) => ({
+      words: file.words,
+      lower: file.words.map((w) => w.toLowerCase()),
+      pairs: columns(file.pairs),
+      neurons: columns(file.neurons)
+    }));
+    return once;
+  }
+  function columns(file) {
+    return {
+      norm: numbers(file.norm),
+      polysemanticity: numbers(file.polysemanticity),
+      score: numbers(file.score),
+      sign: numbers(file.sign),
+      effect: numbers(file.effect),
+      words: indices(file.words),
+      coefficients: numbers(file.coefficients),
+      images: indices(file.images),
+      orders: {}
+    };
+  }
+  var WORDS = 4;
+  var IMAGES = 4;
+  function wordsOf(ix, pair, columnsOf = ix.pairs) {
+    const out = [];
+    for (let k = 0; k < WORDS; k++) {
+      const w = columnsOf.words[pair * WORDS + k] ?? -1;
+      if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[pair * WORDS + k] });
+    }
+    return out;
+  }
+  function imagesOf(ix, pair, columnsOf = ix.pairs) {
+    return Array.from(columnsOf.images.subarray(pair * IMAGES, pair * IMAGES + IMAGES)).filter((i) => i >= 0);
+  }
+  function order(ix, sort) {
+    const { pairs } = ix;
+    if (pairs.orders[sort]) return pairs.orders[sort];
+    const count2 = state.overview.model.heads * state.overview.model.neurons;
+    const out = new Uint32Array(count2);
+    for (let i = 0; i < count2; i++) out[i] = i;
+    const key2 = { norm: pairs.norm, score: pairs.score, purity: pairs.polysemanticity, effect: pairs.effect }[sort];
+    if (key2 && key2.length > 0) {
+      const sign = sort === "purity" ? 1 : -1;
+      const value = sort === "effect" ? (i) => Math.abs(key2[i]) : (i) => key2[i];
+      out.sort((a, b) => sign * (value(a) - value(b)) || a - b);
+    }
+    pairs.orders[sort] = out;
+    return out;
+  }
+  function matches(ix, query2) {
+    const marks = new Uint8Array(ix.words.length);
+    const parts2 = query2.split(/\s+/).filter(Boolean);
+    for (let w = 0; w < marks.length; w++) {
+      const text = ix.lower[w];
+      if (!parts2.every((p) => text.includes(p))) continue;
+      marks[w] = text === query2 ? 3 : text.startsWith(query2) ? 2 : 1;
+    }
+    return marks;
+  }
+  function search(ix, o) {
+    const { neurons } = state.overview.model;
+    const query2 = (o.query || "").trim().toLowerCase();
+    const unit = query2 ? parseUnit(query2) : null;
+    const marks = query2 && !unit ? matches(ix, query2) : null;
+    const sort = o.sort === "relevance" || !o.sort ? marks ? "relevance" : "norm" : o.sort;
+    const all2 = order(ix, sort === "relevance" ? "norm" : sort);
+    const weight = scratch(ix, all2.length);
+    const heads = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
+    let [from, to] = o.neurons || [0, neurons - 1];
+    if (unit && unit.neuron >= 0) [from, to] = [Math.max(from, unit.neuron), Math.min(to, unit.neuron)];
+    to = Math.min(to, neurons - 1);
+    const filters = { sign: o.sign && ix.pairs.sign.length > 0 ? o.sign : "", least: o.norm > 0 ? quantile(ix, "norm", o.norm) : null, most: o.purity > 0 ? quantile(ix, "purity", 1 - o.purity) : null };
+    for (let h = 0; h * neurons < all2.length; h++) {
+      if (heads && !heads.has(h)) continue;
+      mark(ix, weight, marks, h * neurons + from, h * neurons + to, filters);
+    }
+    const out = new Uint32Array(all2.length);
+    let found = 0;
+    for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > 0) out[found++] = all2[i];
+    const list = out.subarray(0, found);
+    return sort === "relevance" && marks ? byWeight(list, weight) : list;
+  }
+  function scratch(ix, length) {
+    if (ix.weight?.length === length) return ix.weight.fill(0);
+    ix.weight = new Float32Array(length);
+    return ix.weight;
+  }
+  var NEGATED = 0.2;
+  function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
+    for (let p = first2; p <= last; p++) {
+      if (least !== null && pairs.norm[p] < least) continue;
+      if (most !== null && pairs.polysemanticity[p] > most) continue;
+      if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
+      if (!marks) {
+        weight[p] = 1;
+        continue;
+      }
+      let best = 0;
+      for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+        const w = pairs.words[k];
+        if (w < 0 || marks[w] === 0) continue;
+        const coefficient = pairs.coefficients[k];
+        const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
+        if (c > best) best = c;
+      }
+      weight[p] = best;
+    }
+  }
+  var BUCKETS = 2048;
+  function byWeight(list, weight) {
+    let most = 0;
+    for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
+    const bucket = (p) => BUCKETS - 1 - Math.floor(weight[p] / most * (BUCKETS - 1));
+    const starts = new Uint32Array(BUCKETS + 1);
+    for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
+    for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
+    const sorted = new Uint32Array(list.length);
+    for (let i = 0; i < list.length; i++) sorted[starts[bucket(list[i])]++] = list[i];
+    return sorted;
+  }
+  function quantile(ix, sort, share) {
+    const all2 = order(ix, sort);
+    const column = sort === "purity" ? ix.pairs.polysemanticity : ix.pairs.norm;
+    if (column.length === 0) return null;
+    const at = sort === "purity" ? Math.floor(share * (all2.length - 1)) : Math.floor((1 - share) * (all2.length - 1));
+    return column[all2[at]];
+  }
+
+  // web/src/colours.mjs
+  var DIVERGING = {
+    light: { low: [33, 102, 172], zero: [247, 247, 247], high: [200, 80, 10] },
+    dark: { low: [90, 160, 235], zero: [38, 42, 48], high: [250, 150, 60] }
+  };
+  var SEQUENTIAL = {
+    light: { zero: [243, 245, 248], high: [11, 64, 128] },
+    dark: { zero: [30, 34, 40], high: [150, 205, 255] }
+  };
+  var mix = (a, b, t) => a.map((v, i) => Math.round(v + (b[i] - v) * t));
+  function sequentialMap() {
+    const map = SEQUENTIAL[isDark() ? "dark" : "light"];
+    return Array.from({ length: 256 }, (_, i) => mix(map.zero, map.high, Math.sqrt(i / 255)));
+  }
+  function paintMap(canvas, side, values, both) {
+    canvas.width = side;
+    canvas.height = side;
+    const context = canvas.getContext("2d");
+    const pixels = context.createImageData(side, side);
+    const map = DIVERGING.light;
+    for (let i = 0; i < side * side; i++) {
+      const v = Math.max(-1, Math.min(1, values[i]));
+      const colour2 = both ? v < 0 ? map.low : map.high : [255, 60, 0];
+      pixels.data.set(colour2, 4 * i);
+      pixels.data[4 * i + 3] = Math.round(215 * Math.min(1, Math.abs(v)));
+    }
+    context.putImageData(pixels, 0, 0);
+  }
+  function legend(el2, both, texts) {
+    return el2(
+      "div",
+      { class: "legend" },
+      el2("span", {}, texts[0]),
+      el2("span", { class: both ? "ramp both" : "ramp one", "aria-hidden": "true" }, both ? el2("i", {}, "0") : null),
+      el2("span", {}, texts[1])
+    );
+  }
+
+  // web/src/thumbs.mjs
+  function face(image, alt) {
+    const { thumbs } = state.overview;
+    const place = state.places.get(image);
+    const box = el("span", { class: "face", role: "img", "aria-label": alt });
+    if (!thumbs || place === void 0) {
+      box.classList.add("lacking");
+      box.append("no thumbnail");
+      return box;
+    }
+    const perSheet = thumbs.columns * thumbs.rows;
+    const sheet = Math.floor(place / perSheet);
+    const x = place % perSheet % thumbs.columns;
+    const y = Math.floor(place % perSheet / thumbs.columns);
+    const along = (i, n) => n > 1 ? `${100 * i / (n - 1)}%` : "0%";
+    const last = sheet === thumbs.sheets - 1;
+    const total = state.places.size;
+    const rows = last ? Math.ceil((total - sheet * perSheet) / thumbs.columns) : thumbs.rows;
+    box.style.backgroundImage = `url("thumbs/${String(sheet).padStart(3, "0")}.jpg")`;
+    box.style.backgroundSize = `${thumbs.columns * 100}% ${rows * 100}%`;
+    box.style.backgroundPosition = `${along(x, thumbs.columns)} ${along(y, rows)}`;
+    return box;
+  }
+  function thumb(image, options = {}) {
+    const name = state.images?.names[image] ?? `image ${image}`;
+    const label = imageLabel(image);
+    const alt = [options.what, name, label].filter(Boolean).join(", ");
+    const box = face(image, alt);
+    if (options.map) {
+      const canvas = el("canvas", { class: "map", "aria-hidden": "true" });
+      paintMap(canvas, options.map.side, options.map.values, options.map.both);
+      box.append(canvas);
+    }
+    return el(
+      "a",
+      {
+        class: options.mark ? "thumb marked" : "thumb",
+        href: imageAddress(name),
+        title: [name, label].filter(Boolean).join(" · ")
+      },
+      box,
+      options.mark ? el("span", { class: "mark" }, options.mark) : null,
+      options.value !== void 0 || label && options.labels !== false ? el(
+        "span",
+        { class: "below" },
+        options.value !== void 0 ? el("span", { class: "value" }, format(options.value, 3)) : null,
+        label && options.labels !== false ? el("span", { class: "label" }, label) : null
+      ) : null
+    );
+  }
+  function wall(items, whatFor, options = {}) {
+    if (items.length === 0) return el("p", { class: "quiet" }, "no images");
+    return el("ul", { class: ["wall", options.small ? "small" : "", options.twelve ? "twelve" : ""].join(" ").trim() }, items.map((item, i) => el("li", {}, thumb(item.image, { ...options, ...item, what: `${whatFor}, image ${i + 1}` }))));
+  }
+  function hits(images2, values, first2, count2) {
+    const out = [];
+    for (let i = first2; i < first2 + count2 && i < images2.length; i++) {
+      if (images2[i] >= 0) out.push({ image: images2[i], value: values[i] });
+    }
+    return out;
+  }
+
+  // web/src/cards.mjs
+  function unitCard(pair, words2, images2, values) {
+    const name = unitName(pair);
+    return el(
+      "article",
+      { class: "card", "data-unit": name, "aria-label": `${name}: ${wordsText(words2)}` },
+      el(
+        "div",
+        { class: "card-head" },
+        el("a", { href: address(["p", name]), class: "unit" }, name),
+        el("span", { class: "card-values" }, values.map(([text, v]) => el("span", {}, `${text} `, el("b", {}, typeof v === "string" ? v : format(v, 3))))),
+        pinButton(name)
+      ),
+      el("div", { class: "card-words" }, wordsLine(words2)),
+      el("div", { class: "strip" }, images2.map((image, i) => thumb(image, { labels: false, what: `image ${i + 1} of ${name}` })))
+    );
+  }
+
+  // web/src/map.mjs
+  var LEFT = 44;
+  var BOTTOM = 34;
+  function pairMap(ix, options = {}) {
+    const { heads: allHeads, neurons } = state.overview.model;
+    const heads = options.heads || Array.from({ length: allHeads }, (_, h) => h);
+    const columns2 = {
+      norm: ["mean norm", ix.pairs.norm],
+      score: ["description score", ix.pairs.score],
+      polysemanticity: ["polysemanticity", ix.pairs.polysemanticity]
+    };
+    const known = Object.entries(columns2).filter(([, [, c]]) => c.length > 0);
+    const box = el("div", { class: "pairmap" });
+    const canvas = el("canvas", { "aria-hidden": "true" });
+    const overlay = svg("svg", { class: "axes", "aria-hidden": "true" });
+    const tip = el("div", { class: "tip", hidden: true });
+    box.append(canvas, overlay, tip);
+    const select = el("select", {}, known.map(([key2, [text]]) => el("option", { value: key2 }, text)));
+    const scale = el("span", { class: "scale" });
+    let width = 0;
+    let rowHeight = 0;
+    let drag = null;
+    const draw2 = () => {
+      const [text, values] = columns2[select.value];
+      const range2 = extent(values, heads, neurons);
+      rowHeight = Math.max(8, Math.min(40, Math.round(360 / heads.length)));
+      const height = heads.length * rowHeight;
+      const plot = width - LEFT - 2;
+      box.style.height = `${height + BOTTOM}px`;
+      canvas.style.width = `${plot}px`;
+      canvas.style.height = `${height}px`;
+      paint(canvas, values, heads, neurons, range2, plot);
+      axes(overlay, width, height, rowHeight, heads, neurons);
+      scale.replaceChildren(legend(el, false, [format(range2[0], 2), `${format(range2[1], 2)} ${text}`]));
+    };
+    const observer = new ResizeObserver(() => {
+      if (!box.isConnected) {
+        observer.disconnect();
+        document.removeEventListener("clipnh-theme", redraw);
+        return;
+      }
+      if (box.clientWidth > 0 && box.clientWidth !== width) {
+        width = box.clientWidth;
+        draw2();
+      }
+    });
+    const redraw = () => width > 0 && box.isConnected && draw2();
+    document.addEventListener("clipnh-theme", redraw);
+    observer.observe(box);
+    select.addEventListener("change", draw2);
+    const at = (e) => {
+      const r = box.getBoundingClientRect();
+      const plot = width - LEFT - 2;
+      const n = Math.floor((e.clientX - r.left - LEFT) / plot * neurons);
+      const h = Math.floor((e.clientY - r.top) / rowHeight);
+      return { n: Math.max(0, Math.min(neurons - 1, n)), row: Math.max(0, Math.min(heads.length - 1, h)), x: e.clientX - r.left, y: e.clientY - r.top };
+    };
+    box.addEventListener("pointerdown", (e) => {
+      if (e.button !== 0) return;
+      drag = { from: at(e), to: at(e), rect: svg("rect", { class: "brush" }) };
+      overlay.append(drag.rect);
+      box.setPointerCapture(e.pointerId);
+      e.preventDefault();
+    });
+    box.addEventListener("pointermove", (e) => {
+      const here = at(e);
+      if (drag) {
+        drag.to = here;
+        const [x0, x1] = [drag.from.x, here.x].sort((a, b) => a - b);
+        const [y0, y1] = [drag.from.y, here.y].sort((a, b) => a - b);
+        Object.entries({ x: x0, y: y0, width: x1 - x0, height: y1 - y0 }).forEach(([k, v]) => drag.rect.setAttribute(k, v));
+        return;
+      }
+      const pair = heads[here.row] * neurons + here.n;
+      tip.hidden = here.x < LEFT || here.y > heads.length * rowHeight;
+      tip.textContent = `${unitName(pair)}: ${wordsText(wordsOf(ix, pair))}, ${columns2[select.value][0]} ${format(columns2[select.value][1][pair], 3)}`;
+      tip.style.left = `${Math.min(here.x + 12, Math.max(0, width - 260))}px`;
+      tip.style.top = `${here.y + 16}px`;
+    });
+    box.addEventListener("pointerleave", () => tip.hidden = true);
+    box.addEventListener("pointerup", () => {
+      if (!drag) return;
+      const { from, to } = drag;
+      drag.rect.remove();
+      drag = null;
+      if (Math.abs(from.x - to.x) < 4 && Math.abs(from.y - to.y) < 4) {
+        go(address(["p", unitName(heads[from.row] * neurons + from.n)]));
+        return;
+      }
+      const rows = [from.row, to.row].sort((a, b) => a - b);
+      const cols = [from.n, to.n].sort((a, b) => a - b);
+      list(heads[rows[0]], heads[rows[1]], cols[0], cols[1]);
+    });
+    const list = (h0, h1, n0, n1) => go(address(["s"], { head: h0 === h1 ? h0 : `${h0}-${h1}`, neuron: `${n0}-${n1}`, sort: "norm" }));
+    const range = (name, max, value) => el("input", { type: "number", min: 0, max, value, "aria-label": name, inputmode: "numeric" });
+    const inputs = [
+      range("first head", allHeads - 1, heads[0]),
+      range("last head", allHeads - 1, heads.at(-1)),
+      range("first neuron", neurons - 1, 0),
+      range("last neuron", neurons - 1, neurons - 1)
+    ];
+    const form = el(
+      "form",
+      { class: "ranges", on: { submit: (e) => {
+        e.preventDefault();
+        const v = inputs.map((i) => Number(i.value));
+        list(v[0], v[1], v[2], v[3]);
+      } } },
+      "Heads ",
+      inputs[0],
+      " to ",
+      inputs[1],
+      ", neurons ",
+      inputs[2],
+      " to ",
+      inputs[3],
+      " ",
+      el("button", { type: "submit" }, "List these pairs")
+    );
+    return el(
+      "div",
+      {},
+      el("div", { class: "tools" }, el("label", {}, "Shade by ", select), scale),
+      figure("Each cell is a pair. Click one to open it; drag over an area to list its pairs.", {
+        name: "pairs",
+        columns: ["unit", "head", "neuron", ...known.map(([, [text]]) => text), "words"],
+        rows: () => heads.flatMap((h) => Array.from({ length: neurons }, (_, n) => {
+          const p = h * neurons + n;
+          return [unitName(p), headName(h), neuronName(n), ...known.map(([, [, c]]) => c[p]), wordsText(wordsOf(ix, p))];
+        }))
+      }, box),
+      form
+    );
+  }
+  function extent(values, heads, neurons) {
+    let low = Infinity;
+    let high = -Infinity;
+    for (const h of heads) {
+      for (let i = h * neurons; i < (h + 1) * neurons; i++) {
+        if (values[i] < low) low = values[i];
+        if (values[i] > high) high = values[i];
+      }
+    }
+    return [Math.min(low, 0), high];
+  }
+  function paint(canvas, values, heads, neurons, [low, high], plot) {
+    const columns2 = Math.max(1, Math.min(neurons, Math.floor(plot * devicePixelRatio)));
+    canvas.width = columns2;
+    canvas.height = heads.length;
+    const context = canvas.getContext("2d");
+    const pixels = context.createImageData(columns2, heads.length);
+    const map = sequentialMap();
+    const span = high > low ? high - low : 1;
+    const peaks = new Float32Array(columns2);
+    heads.forEach((h, row) => {
+      peaks.fill(-Infinity);
+      for (let n = 0; n < neurons; n++) {
+        const c = Math.floor(n * columns2 / neurons);
+        const v = values[h * neurons + n];
+        if (v > peaks[c]) peaks[c] = v;
+      }
+      for (let c = 0; c < columns2; c++) {
+        const i = 4 * (row * columns2 + c);
+        pixels.data.set(map[Math.max(0, Math.min(255, Math.round(255 * (peaks[c] - low) / span)))], i);
+        pixels.data[i + 3] = 255;
+      }
+    });
+    context.putImageData(pixels, 0, 0);
+  }
+  function axes(overlay, width, height, rowHeight, heads, neurons) {
+    overlay.setAttribute("viewBox", `0 0 ${width} ${height + BOTTOM}`);
+    overlay.setAttribute("width", width);
+    overlay.setAttribute("height", height + BOTTOM);
+    const every = Math.ceil(14 / rowHeight);
+    const labels = heads.map((h, i) => i % every ? null : svg("text", { x: LEFT - 6, y: (i + 0.5) * rowHeight + 4, "text-anchor": "end" }, headName(h))).filter(Boolean);
+    const wanted = Math.max(2, Math.floor((width - LEFT) / 90));
+    const step2 = nice(neurons / wanted);
+    for (let n = 0; n < neurons; n += step2) {
+      const x = LEFT + n / neurons * (width - LEFT - 2);
+      labels.push(svg("line", { x1: x, x2: x, y1: height, y2: height + 4 }), svg("text", { x, y: height + 16, "text-anchor": n ? "middle" : "start" }, n));
+    }
+    labels.push(svg("text", { x: width - 4, y: height + 31, "text-anchor": "end", class: "title" }, "neuron"));
+    overlay.replaceChildren(...labels);
+  }
+  function nice(step2) {
+    const power = 10 ** Math.floor(Math.log10(step2));
+    return Math.max(1, [1, 2, 5, 10].map((m) => m * power).find((m) => m >= step2));
+  }
+
+  // web/src/charts.mjs
+  function chart(label, height, options, data) {
+    const box = el("div", { class: "chart", role: "img", "aria-label": label, style: { height: `${height}px` } });
+    let plot = null;
+    let width = 0;
+    const draw2 = () => {
+      plot?.destroy();
+      plot = new uPlot({ width, height, legend: { show: false }, ...options() }, data, box);
+    };
+    const observer = new ResizeObserver(() => {
+      if (!box.isConnected) {
+        observer.disconnect();
+        document.removeEventListener("clipnh-theme", onTheme);
+        return;
+      }
+      const w = Math.floor(box.clientWidth);
+      if (w > 0 && w !== width) {
+        width = w;
+        draw2();
+      }
+    });
+    const onTheme = () => width > 0 && box.isConnected && draw2();
+    document.addEventListener("clipnh-theme", onTheme);
+    observer.observe(box);
+    return box;
+  }
+  function axis(label, extra) {
+    return {
+      label,
+      labelSize: 20,
+      labelFont: "12px system-ui, sans-serif",
+      font: "11px system-ui, sans-serif",
+      stroke: colour("text-quiet"),
+      grid: { stroke: colour("line"), width: 1 },
+      ticks: { stroke: colour("line"), width: 1, size: 4 },
+      ...extra
+    };
+  }
+  function histogram(name, h, { x, caption, height = 150, marks = [] }) {
+    const bins = h.counts.length;
+    const width = (h.high - h.low) / bins;
+    const centres = Array.from({ length: bins }, (_, i) => h.low + (i + 0.5) * width);
+    const total = h.counts.reduce((a, b) => a + b, 0);
+    const most = h.counts.indexOf(Math.max(...h.counts));
+    const label = `histogram of ${x}: ${total.toLocaleString("en")} values from ${format(h.low)} to ${format(h.high)}, most around ${format(centres[most])}` + marks.map((m) => `; ${m.text} at ${format(m.at)}`).join("");
+    const options = () => ({
+      cursor: { show: false },
+      scales: { x: { time: false, range: [h.low, h.high > h.low ? h.high : h.low + 1] }, y: { range: (u, min, max) => [0, max || 1] } },
+      axes: [axis(x, { size: 26 }), axis(null, { size: 44 })],
+      series: [{}, {
+        fill: colour("accent-soft"),
+        stroke: colour("accent"),
+        width: 1,
+        points: { show: false },
+        paths: uPlot.paths.bars({ size: [1, Infinity], align: 0 })
+      }],
+      hooks: { draw: [(u) => drawMarks(u, marks)] }
+    });
+    return figure(caption, {
+      name,
+      columns: ["from", "to", "count"],
+      rows: Array.from(h.counts, (c, i) => [h.low + i * width, h.low + (i + 1) * width, c])
+    }, chart(label, height, options, [centres, Array.from(h.counts)]));
+  }
+  function drawMarks(u, marks) {
+    const { ctx } = u;
+    for (const m of marks) {
+      const x = Math.round(u.valToPos(m.at, "x", true));
+      if (x < u.bbox.left || x > u.bbox.left + u.bbox.width) continue;
+      ctx.save();
+      ctx.strokeStyle = colour("warm");
+      ctx.fillStyle = colour("text");
+      ctx.lineWidth = 2 * devicePixelRatio;
+      ctx.beginPath();
+      ctx.moveTo(x, u.bbox.top);
+      ctx.lineTo(x, u.bbox.top + u.bbox.height);
+      ctx.stroke();
+      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+      const right = x > u.bbox.left + u.bbox.width * 0.7;
+      ctx.textAlign = right ? "right" : "left";
+      ctx.fillText(m.text, x + (right ? -5 : 5) * devicePixelRatio, u.bbox.top + 12 * devicePixelRatio);
+      ctx.restore();
+    }
+  }
+  function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range }) {
+    const options = () => ({
+      cursor: { drag: { x: false, y: false }, points: { size: 7 } },
+      scales: { x: { time: false }, y: { range: range || ((u, min, max) => [Math.min(0, min), max]) } },
+      axes: [axis(x, { size: 26, values: xValues }), axis(y, { size: 50, values: yValues })],
+      series: [{ label: x }, ...lines.map((l) => ({
+        label: l.label,
+        stroke: colour(l.colour),
+        width: 2,
+        points: { show: true, size: 6, fill: colour(l.colour) },
+        dash: l.dash
+      }))]
+    });
+    return figure(
+      caption,
+      { name, columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) },
+      el("div", { class: "key" }, lines.map((l) => el(
+        "span",
+        {},
+        el("i", { class: l.dash ? "dash" : "", style: { "border-color": `var(--${l.colour})` }, "aria-hidden": "true" }),
+        l.label
+      ))),
+      chart(label, height, options, [xs, ...lines.map((l) => l.values)])
+    );
+  }
+  function points(name, { x, y, xs, ys, names, caption, label, height = 320, onPick }) {
+    const order2 = Array.from(xs.keys()).sort((a, b) => xs[a] - xs[b]);
+    const options = () => ({
+      cursor: { drag: { x: false, y: false }, points: { size: 9 } },
+      scales: { x: { time: false }, y: {} },
+      axes: [axis(x, { size: 26 }), axis(y, { size: 50 })],
+      series: [{}, { stroke: colour("accent"), paths: () => null, points: { show: true, size: 6, width: 1, fill: colour("accent-soft") } }],
+      hooks: onPick ? { ready: [(u) => u.over.addEventListener("click", () => u.cursor.idx != null && onPick(order2[u.cursor.idx]))] } : {}
+    });
+    return figure(
+      caption,
+      { name, columns: ["image", x, y], rows: order2.map((i) => [names[i], xs[i], ys[i]]) },
+      chart(label, height, options, [order2.map((i) => xs[i]), order2.map((i) => ys[i])])
+    );
+  }
+  function bars(name, items, { caption, columns: columns2, label, digits = 3 }) {
+    const narrow = innerWidth < 640;
+    const width = narrow ? 370 : 560;
+    const height = 24;
+    const most = Math.max(...items.map((i) => Math.abs(i.value)), 1e-12);
+    const negative = items.some((i) => i.value < 0);
+    const textWidth = narrow ? 128 : 190;
+    const left = textWidth + (negative ? 60 : 0);
+    const span = negative ? (width - textWidth - 120) / 2 : width - textWidth - 60;
+    const zero = negative ? left + span : left;
+    const rows = items.map((item, i) => {
+      const w = Math.abs(item.value) / most * span;
+      const y = i * height;
+      const at = item.value < 0 ? zero - w : zero;
+      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
+      return svg(
+        "g",
+        {},
+        item.href ? svg("a", { href: item.href }, text) : text,
+        svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),
+        svg("text", { x: item.value < 0 ? at - 5 : at + w + 5, y: y + 16, "text-anchor": item.value < 0 ? "end" : "start", class: "value" }, format(item.value, digits))
+      );
+    });
+    const picture = svg(
+      "svg",
+      { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
+      svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
+      rows
+    );
+    return figure(caption, { name, columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
+  }
+  function cut(text, length) {
+    return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+  }
+
+  // web/src/pages/overview.mjs
+  var LISTS = {
+    strongest: ["The strongest pairs", "These add most to the image feature, averaged over all images.", "norm", "mean norm"],
+    purest: ["The purest pairs", "Their strongest images are most alike: they show one thing.", "polysemanticity", "polysemanticity"],
+    best_described: ["The best described pairs", "Their words foretell best which images they respond to.", "spearman", "score"]
+  };
+  var HISTOGRAMS = {
+    norm: ["Mean norm of pairs", "norm", "mean norm"],
+    polysemanticity: ["Polysemanticity of pairs", "polysemanticity", "polysemanticity"],
+    score: ["How well words describe pairs", "spearman", "description score"]
+  };
+  async function overview() {
+    await images();
+    const o = state.overview;
+    const { heads, neurons } = o.model;
+    const pairs = heads * neurons;
+    const map = el("div", { class: "loading" }, "loading the map…");
+    const lists = el("div", {}, o.lists.map((l) => unitList(l, null)));
+    const later = index().then((ix) => {
+      map.replaceWith(pairMap(ix));
+      replace(lists, o.lists.map((l) => unitList(l, ix)));
+    });
+    return {
+      title: "Overview",
+      later,
+      heading: o.title,
+      nodes: [
+        el(
+          "div",
+          { class: "lead" },
+          el(
+            "p",
+            {},
+            "A network of the kind called CLIP",
+            what("clip"),
+            " turns an image into a list of numbers that can be compared with texts. ",
+            `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
+            `one for each of its ${neurons.toLocaleString("en")} neurons`,
+            what("neuron"),
+            ` as each of ${heads} heads`,
+            what("head"),
+            " reads it. Such a part is a neuron-head pair",
+            what("pair"),
+            "."
+          ),
+          el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
+          searchForm(pairs)
+        ),
+        lists,
+        section("All pairs at a glance", {}, map),
+        accuracy(o),
+        section("How pairs differ", {}, el("div", { class: "columns three" }, Object.entries(HISTOGRAMS).map(([key2, [caption, term, x]]) => o.histograms[key2] && o.histograms[key2].counts.length ? el("div", {}, histogram(`histogram-${key2}`, o.histograms[key2], { x, caption: [caption, what(term)] })) : null))),
+        section("Model and images", {}, facts([
+          ["model", o.model.name],
+          ["image feature", `${o.model.out_dim} numbers`],
+          ["pairs", `${heads} heads × ${neurons.toLocaleString("en")} neurons = ${pairs.toLocaleString("en")}`, "pair"],
+          o.model.input_size ? ["image size", `${o.model.input_size} × ${o.model.input_size} pixels`] : null,
+          o.model.precision ? ["precision", o.model.precision] : null,
+          ["images", `${o.data.images.toLocaleString("en")}${o.data.name ? `, ${o.data.name}` : ""}`],
+          o.data.classes.length ? ["classes", o.data.classes.length] : null,
+          o.data.groups.length ? ["groups", o.data.groups.length] : null,
+          ["weights, SHA-256", el("code", { class: "hash" }, o.model.weights_sha256)]
+        ]), note("Every file that this was made from, with its hash and command: ", el("a", { href: "#/about" }, "about this report"), ".")),
+        lacking(o)
+      ]
+    };
+  }
+  function searchForm(pairs) {
+    const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
+    return el(
+      "form",
+      { class: "big-search", role: "search", "aria-label": "pairs", on: { submit: (e) => {
+        e.preventDefault();
+        go(address(["s"], { q: input.value }));
+      } } },
+      input,
+      el("button", { type: "submit" }, "Search"),
+      el(
+        "span",
+        { class: "quiet" },
+        "or ",
+        el("a", { href: "#/s" }, `browse all ${pairs.toLocaleString("en")} pairs`),
+        ", ",
+        el("a", { href: "#/h" }, "the heads"),
+        ", ",
+        el("a", { href: "#/i" }, "the images")
+      )
+    );
+  }
+  function unitList(list, ix) {
+    const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
+    if (list.units.length === 0) return null;
+    const all2 = address(["s"], { sort: { strongest: "norm", purest: "purity", best_described: "score" }[list.name] });
+    return section(
+      heading,
+      { what: term },
+      el("p", { class: "quiet" }, explanation, " ", el("a", { href: all2 }, "All in this order")),
+      el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]])))
+    );
+  }
+  function accuracy(o) {
+    if (!o.accuracy) return null;
+    const a = o.accuracy;
+    const curve = [...o.ablation].sort((x, y) => x.share - y.share);
+    return section(
+      "What the model gets right, and with how few pairs",
+      {},
+      el("p", {}, "Without training on these classes, ", el("b", { class: "accuracy" }, percent(a.all, 2)), ` of ${count(a.images, "image")} are classified right`, what("accuracy"), "."),
+      curve.length ? curves("ablation", {
+        x: "share of units kept, %",
+        y: "accuracy, %",
+        xs: curve.map((c) => 100 * c.share),
+        lines: [
+          { label: "pairs kept", values: curve.map((c) => 100 * c.pairs), colour: "accent" },
+          { label: "neurons kept", values: curve.map((c) => 100 * c.neurons), colour: "warm", dash: [6, 4] }
+        ],
+        range: [0, 100],
+        label: `accuracy by share of units kept: ${curve.map((c) => `${format(100 * c.share, 3)} %: pairs ${percent(c.pairs)}, neurons ${percent(c.neurons)}`).join("; ")}`,
+        caption: ["Accuracy when only the strongest units are kept", what("curve"), " Where pairs lie above neurons, pairs are the finer unit."]
+      }) : null,
+      el(
+        "details",
+        {},
+        el("summary", {}, "Accuracy by class", o.data.groups.length ? " and group" : ""),
+        figure(
+          "accuracy by class",
+          { name: "accuracy-by-class", columns: ["class", "images", "accuracy"], rows: a.by_class.map((v, i) => [o.data.classes[i], a.class_images[i], v]) },
+          table(["class", "images", "accuracy"], a.by_class.map((v, i) => [o.data.classes[i], { n: a.class_images[i] }, { n: a.class_images[i] ? percent(v) : "–" }]), { label: "accuracy by class" })
+        ),
+        o.data.groups.length && a.by_group?.length ? figure(
+          "accuracy by group",
+          { name: "accuracy-by-group", columns: ["group", "images", "accuracy"], rows: a.by_group.map((v, i) => [o.data.groups[i], a.group_images[i], v]) },
+          table(["group", "images", "accuracy"], a.by_group.map((v, i) => [o.data.groups[i], { n: a.group_images[i] }, { n: a.group_images[i] ? percent(v) : "–" }]), { label: "accuracy by group" })
+        ) : null
+      )
+    );
+  }
+  function lacking(o) {
+    const missing = o.parts.filter((p) => !p.present);
+    if (missing.length === 0) return null;
+    return section("What this report lacks", {}, el("ul", { class: "plain" }, missing.map((p) => el("li", {}, el("b", {}, p.name.replaceAll("_", " ")), p.need ? [" (needs ", flags(p.need), ")"] : ""))));
+  }
+
+  // web/src/virtual.mjs
+  var TALLEST = 15e6;
+  function virtualList(row, height, label) {
+    const box = el("div", { class: "virtual", role: "list", "aria-label": label });
+    let length = 0;
+    let active = -1;
+    let shown = /* @__PURE__ */ new Map();
+    const draw2 = (again) => {
+      if (!box.isConnected) return;
+      const h = height();
+      const top = box.getBoundingClientRect().top;
+      const first2 = Math.max(0, Math.floor(-top / h) - 3);
+      const last = Math.min(length, Math.ceil((innerHeight - top) / h) + 3);
+      const next = /* @__PURE__ */ new Map();
+      for (let i = first2; i < last; i++) {
+        const node = !again && shown.get(i) || make(i, h);
+        next.set(i, node);
+      }
+      if (again || !same(shown, next)) {
+        for (const [i, node] of shown) if (next.get(i) !== node) node.remove();
+        for (const [i, node] of next) if (!node.isConnected) box.insertBefore(node, next.get(i + 1)?.isConnected ? next.get(i + 1) : null);
+        shown = next;
+      }
+    };
+    const make = (i, h) => {
+      const node = el("div", { role: "listitem", class: "row", "aria-setsize": length, "aria-posinset": i + 1 }, row(i));
+      node.style.position = "absolute";
+      node.style.insetInline = "0";
+      node.style.top = `${i * h}px`;
+      node.style.height = `${h}px`;
+      if (i === active) node.classList.add("active");
+      return node;
+    };
+    let pending = false;
+    const soon = () => {
+      if (!box.isConnected && shown.size) {
+        removeEventListener("scroll", soon);
+        removeEventListener("resize", resized);
+        return;
+      }
+      if (pending) return;
+      pending = true;
+      requestAnimationFrame(() => {
+        pending = false;
+        draw2(false);
+      });
+    };
+    const resized = () => {
+      box.style.height = `${length * height()}px`;
+      draw2(true);
+    };
+    addEventListener("scroll", soon, { passive: true });
+    addEventListener("resize", resized);
+    return {
+      node: box,
+      // most is how many rows a browser can place.
+      most: () => Math.floor(TALLEST / height()),
+      setLength(n) {
+        length = n;
+        active = -1;
+        box.style.height = `${n * height()}px`;
+        draw2(true);
+      },
+      move(by) {
+        if (length === 0) return;
+        active = Math.max(0, Math.min(length - 1, active < 0 ? 0 : active + by));
+        const h = height();
+        const top = box.getBoundingClientRect().top + active * h;
+        if (top < 120 || top + h > innerHeight) scrollBy(0, top - innerHeight / 3);
+        draw2(false);
+        for (const [i, node] of shown) node.classList.toggle("active", i === active);
+        shown.get(active)?.querySelector("a")?.focus({ preventScroll: true });
+      }
+    };
+  }
+  function same(a, b) {
+    if (a.size !== b.size) return false;
+    for (const [i, node] of b) if (a.get(i) !== node) return false;
+    return true;
+  }
+
+  // web/src/live/api.mjs
+  async function answer(response) {
+    let body;
+    try {
+      body = await response.json();
+    } catch {
+      throw new Error(`the explorer answered ${response.status} ${response.statusText}`);
+    }
+    if (!response.ok) throw new Error(body.error || `the explorer answered ${response.status}`);
+    return body;
+  }
+  function query(values) {
+    const out = new URLSearchParams();
+    for (const [k, v] of Object.entries(values || {})) {
+      if (v !== null && v !== void 0 && v !== "") out.set(k, v);
+    }
+    const text = out.toString();
+    return text ? `?${text}` : "";
+  }
+  async function get(path, values) {
+    return answer(await fetch(`api/${path}${query(values)}`));
+  }
+  async function post(path, values, body) {
+    const file = body instanceof Blob;
+    return answer(await fetch(`api/${path}${query(values)}`, {
+      method: "POST",
+      body: file ? body : body === void 0 ? null : JSON.stringify(body),
+      headers: file || body === void 0 ? {} : { "Content-Type": "application/json" }
+    }));
+  }
+  var AGAIN = 1500;
+  var once2 = null;
+  function parts() {
+    if (!state.live) return Promise.resolve({});
+    once2 ||= get("live").then((p) => {
+      if (!p.images) setTimeout(() => once2 = null, AGAIN);
+      return p;
+    }, (err) => {
+      once2 = null;
+      throw err;
+    });
+    return once2;
+  }
+  async function need(box, name, make) {
+    try {
+      const all2 = await parts();
+      const part2 = all2[name];
+      if (part2?.on) {
+        replace(box, make());
+        return;
+      }
+      replace(box, note(`Not available: ${part2?.reason || "the explorer does not offer it"}`));
+      if (!all2.images) setTimeout(() => box.isConnected && need(box, name, make), 2 * AGAIN);
+    } catch (err) {
+      replace(box, failure(err));
+    }
+  }
+  async function liveScores(unit) {
+    const p = await parts();
+    if (!p.scores?.on) return null;
+    return (await get("scores", { unit })).scores;
+  }
+  async function waiting2(box, promise, show2) {
+    box.setAttribute("aria-busy", "true");
+    try {
+      replace(box, show2(await promise));
+    } catch (err) {
+      replace(box, failure(err));
+    } finally {
+      box.setAttribute("aria-busy", "false");
+    }
+  }
+
+  // web/src/live/text.mjs
+  function normal(answer3) {
+    return {
+      word: answer3.text,
+      pairs: answer3.pairs.map((p) => ({ pair: p.pair ?? parseUnit(p.unit).pair, cosine: p.cosine, norm: p.norm })),
+      images: answer3.images || [],
+      years: answer3.years || []
+    };
+  }
+  function textAnswer(box, text, record2) {
+    need(box, "text", () => {
+      const result = el("div", {}, "…");
+      waiting2(result, get("text", { q: text }), (answer3) => [record2(normal(answer3)), groups(answer3)]);
+      return result;
+    });
+  }
+  function groups(answer3) {
+    if (!answer3.groups?.length) return null;
+    return figure(
+      "Mean cosine of the text and the images of each group.",
+      { name: "text-groups", columns: ["group", "mean", "images"], rows: answer3.groups.map((g) => [g.group, g.mean, g.images]) },
+      table(["group", "mean cosine", "images"], answer3.groups.map((g) => [g.group, { n: format(g.mean) }, { n: g.images ?? "" }]), { label: "mean cosine by group" })
+    );
+  }
+  function liveText(box, input) {
+    if (!state.live) return;
+    box.append(el(
+      "p",
+      { class: "live" },
+      button("Embed this text now", () => input.value.trim() && go(address(["t"], { q: input.value.trim() }))),
+      el("span", { class: "quiet" }, " any text: the pairs whose direction is nearest, and the nearest images")
+    ));
+  }
+
+  // web/src/pages/search.mjs
+  function parseHeads(text) {
+    if (!text) return null;
+    const heads = /* @__PURE__ */ new Set();
+    for (const part2 of text.split(",")) {
+      const m = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part2);
+      if (!m) continue;
+      const to = Math.min(Number(m[2] ?? m[1]), state.overview.model.heads - 1);
+      for (let h = Number(m[1]); h <= to; h++) heads.add(h);
+    }
+    return heads.size ? heads : null;
+  }
+  function parseRange(text) {
+    const m = /^(\d+)-(\d+)$/.exec(text || "");
+    return m ? [Number(m[1]), Number(m[2])] : null;
+  }
+  var ADDRESS = 250;
+  async function searchPage({ query: query2 }) {
+    const [ix] = await Promise.all([index(), images()]);
+    const has = (column) => ix.pairs[column].length > 0;
+    const input = el("input", { type: "search", value: query2.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: "words, or a unit such as h3n149" });
+    const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
+    const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
+    const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "relevance")));
+    const { heads } = state.overview.model;
+    const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), query2.get("head") || "")));
+    const given = query2.get("head") || "";
+    if (given && !/^\d+$/.test(given)) head.append(option(given, `heads ${given}`, given));
+    const sign = el("select", {}, [["", "either sign"], ["+", "adds its direction"], ["-", "takes it away"]].map(([v, t]) => option(v, t, query2.get("sign") || "")));
+    const slider = (name, value) => el("input", { type: "range", min: 0, max: 95, step: 5, value: value || 0, "aria-label": name });
+    const norm = slider("leave out the weakest share of pairs", query2.get("norm"));
+    const purity = slider("leave out the least pure share of pairs", query2.get("purity"));
+    const normText = el("output", {});
+    const purityText = el("output", {});
+    const neurons = query2.get("neuron") || "";
+    const clear2 = neurons ? el("a", { href: "#/s", class: "chip" }, `neurons ${neurons} ×`) : null;
+    const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
+    const live = el("div", {});
+    let found = new Uint32Array(0);
+    const list = virtualList((i) => {
+      const p = found[i];
+      const values = [["norm", ix.pairs.norm[p]]];
+      if (has("score")) values.push(["words", ix.pairs.score[p]]);
+      if (has("polysemanticity")) values.push(["poly.", ix.pairs.polysemanticity[p]]);
+      return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
+    }, () => innerWidth < 640 ? 176 : 116, "pairs found");
+    const run = () => {
+      const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
+      const started = performance.now();
+      found = search(ix, o);
+      const most = list.most();
+      list.setLength(Math.min(found.length, most));
+      state.results = found;
+      normText.textContent = norm.value > 0 ? `strongest ${100 - norm.value} %` : "all";
+      purityText.textContent = purity.value > 0 ? `purest ${100 - purity.value} %` : "all";
+      replace(
+        status,
+        `${found.length.toLocaleString("en")} of ${(heads * state.overview.model.neurons).toLocaleString("en")} pairs`,
+        found.length > most ? `; the first ${most.toLocaleString("en")} are listed` : "",
+        found.length === 0 ? ". Try a shorter word, or fewer facets. Words are those that describe pairs, not names of images." : ""
+      );
+      clearTimeout(pending);
+      pending = setTimeout(address2, ADDRESS);
+      state.lastSearch = performance.now() - started;
+    };
+    let pending = 0;
+    const address2 = () => {
+      if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+    };
+    for (const control of [sort, head, sign]) control.addEventListener("change", run);
+    for (const control of [input, norm, purity]) control.addEventListener("input", run);
+    if (state.live) liveText(live, input);
+    return {
+      title: input.value ? `Pairs for “${input.value}”` : "Pairs",
+      heading: "Find pairs",
+      nodes: [
+        el(
+          "form",
+          { class: "search-form", role: "search", "aria-label": "find pairs", on: { submit: (e) => e.preventDefault() } },
+          el("label", { class: "wide" }, "Words ", input),
+          el("label", {}, "Order ", sort),
+          el("label", {}, "Head ", head),
+          has("sign") ? el("label", {}, "Sign ", sign) : null,
+          el("label", {}, "Norm ", norm, normText),
+          has("polysemanticity") ? el("label", {}, "Purity ", purity, purityText) : null,
+          clear2
+        ),
+        el(
+          "div",
+          { class: "status-line" },
+          status,
+          numbersOf({ name: "found-pairs", columns: ["unit", "norm", "score", "polysemanticity", "effect", "words"], rows: () => Array.from(found, (p) => [
+            unitName(p),
+            ix.pairs.norm[p],
+            ix.pairs.score[p] ?? null,
+            ix.pairs.polysemanticity[p] ?? null,
+            ix.pairs.effect[p] ?? null,
+            wordsText(wordsOf(ix, p))
+          ]) }),
+          el("span", { class: "quiet" }, "norm", what("norm"), " words", what("spearman"), " poly.", what("polysemanticity"))
+        ),
+        live,
+        list.node
+      ],
+      focus: () => input,
+      shown: run,
+      move: (by) => list.move(by)
+    };
+  }
+
+  // web/src/neuron.mjs
+  var K = { strongest: 12, weakest: 4, quantiles: 4, words: 8, near: 8, labels: 5 };
+  async function neuronFile(neuron) {
+    const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
+    return { file, ix };
+  }
+  var QUANTILES = [0.1, 0.5, 0.9];
+  function neuronRecord({ file, ix }) {
+    const strongest2 = { images: indices(file.strongest.images), values: numbers(file.strongest.values) };
+    const weakest = { images: indices(file.weakest.images), values: numbers(file.weakest.values) };
+    const quantiles = { images: indices(file.quantiles.images), values: numbers(file.quantiles.values) };
+    return {
+      strongest: hits(strongest2.images, strongest2.values, 0, K.strongest),
+      weakest: hits(weakest.images, weakest.values, 0, K.weakest),
+      quantiles: quantileHits(quantiles, 0),
+      norm: file.norm,
+      words: file.words.map((w) => ({ word: w.word, text: ix.words[w.word], coefficient: w.coefficient })),
+      histogram: file.histogram,
+      polysemanticity: file.polysemanticity,
+      maps: decodeMaps(file.maps)
+    };
+  }
+  function quantileHits(q, unit) {
+    const each = Math.min(K.quantiles, state.overview.data.images);
+    return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each, each) }));
+  }
+  function pairRecord({ file, ix }, head) {
+    const p = file.pairs;
+    const images2 = state.overview.data.images;
+    const at = (column) => {
+      const v = numbers(column);
+      return v.length > head ? v[head] : null;
+    };
+    const row = (column, decode2, k) => decode2(column).subarray(head * k, head * k + k);
+    const list = (h, k) => {
+      const each = Math.min(k, images2);
+      return hits(indices(h.images), numbers(h.values), head * each, each);
+    };
+    const words2 = row(p.words, indices, K.words);
+    const coefficients = row(p.coefficients, numbers, K.words);
+    const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
+    const perHead = bins.length / state.overview.model.heads;
+    const near = (n) => {
+      const pairs = row(n.pairs, indices, K.near);
+      const values = row(n.values, numbers, K.near);
+      return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
+    };
+    const adds = at(p.adds) ?? 0;
+    const zip = (names, values) => {
+      const i = row(names, indices, K.labels);
+      const v = row(values, numbers, K.labels);
+      return Array.from(i, (label, k) => ({ label, value: v[k] })).filter((x) => x.label >= 0);
+    };
+    const effects = zip(p.ablation.classes, p.ablation.logit);
+    const accuracies = row(p.ablation.accuracy, numbers, K.labels);
+    return {
+      square: at(p.square),
+      cross: at(p.cross),
+      constant: at(p.constant),
+      normMean: at(p.norm_mean),
+      normSD: at(p.norm_deviation),
+      normLargest: at(p.norm_largest),
+      scoreMean: at(p.score_mean),
+      scoreSD: at(p.score_deviation),
+      strongest: list(p.strongest, K.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
+      weakest: list(p.weakest, K.weakest),
+      quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
+      words: Array.from(words2, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
+      residual: at(p.residual),
+      spearman: at(p.spearman),
+      auc: at(p.auc),
+      firstSpearman: at(p.first_spearman),
+      firstAUC: at(p.first_auc),
+      polysemanticity: at(p.polysemanticity),
+      histogram: bins.length ? { low: at(p.histogram.low), high: at(p.histogram.high), counts: Array.from(bins.subarray(head * perHead, (head + 1) * perHead)) } : null,
+      byDirection: near(p.by_direction),
+      byScores: near(p.by_scores),
+      highest: zip(p.label_means.highest, p.label_means.high),
+      lowest: zip(p.label_means.lowest, p.label_means.low),
+      effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
+      scores: p.scores?.data ? numbers(p.scores).subarray(head * images2, (head + 1) * images2) : null
+    };
+  }
+  function decodeMaps(maps) {
+    const out = /* @__PURE__ */ new Map();
+    if (!maps) return out;
+    const raw = numbers(maps.values);
+    const each = maps.side * maps.side;
+    maps.images.forEach((image, i) => out.set(image, {
+      side: maps.side,
+      scale: maps.scale[i],
+      values: Float32Array.from(raw.subarray(i * each, (i + 1) * each), (v) => v / 255)
+    }));
+    return out;
+  }
+
+  // web/src/waterfall.mjs
+  function waterfall(ix, r, name, caption) {
+    const pairStep = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part });
+    const steps = [
+      { text: "constant", words: "biases, the same for every image", value: r.constant },
+      ...r.for.map(pairStep),
+      { text: "all other pairs", words: "", value: r.rest },
+      ...[...r.against].reverse().map(pairStep)
+    ];
+    let at = 0;
+    const bounds = [0];
+    for (const s of steps) {
+      s.from = at;
+      at += s.value;
+      s.to = at;
+      bounds.push(at);
+    }
+    const low = Math.min(...bounds);
+    const high = Math.max(...bounds);
+    const narrow = innerWidth < 640;
+    const width = narrow ? 370 : 640;
+    const left = narrow ? 150 : 232;
+    const rowHeight = 22;
+    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 74);
+    const rows = steps.map((s, i) => {
+      const y2 = i * rowHeight;
+      const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
+      const text = svg(
+        "text",
+        { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
+        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34),
+        svg("title", {}, `${s.text} ${s.words}`)
+      );
+      return svg(
+        "g",
+        {},
+        s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
+        svg("rect", { x: x0, y: y2 + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
+        svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y2 + 4, y2: y2 + rowHeight + 4, class: "join" }),
+        svg("text", { x: x1 + 5, y: y2 + 15, class: "value" }, signed(s.value))
+      );
+    });
+    const y = steps.length * rowHeight;
+    const [t0, t1] = [scale(Math.min(0, at)), scale(Math.max(0, at))];
+    const total = svg(
+      "g",
+      {},
+      svg("text", { x: left - 8, y: y + 16, "text-anchor": "end", class: "total" }, "sum = logit"),
+      svg("rect", { x: t0, y: y + 4, width: Math.max(1, t1 - t0), height: rowHeight - 8, class: "bar sum" }),
+      svg("text", { x: t1 + 5, y: y + 16, class: "value total" }, format(at, 4))
+    );
+    return figure(
+      caption,
+      { name, columns: ["part", "value", "sum so far"], rows: [...steps.map((s) => [s.text, s.value, s.to]), ["logit", at, at]] },
+      svg(
+        "svg",
+        { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
+        svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
+        rows,
+        total
+      )
+    );
+  }
+
+  // web/src/live/off.mjs
+  var off = /* @__PURE__ */ new Set();
+  var switchedOff = () => [...off];
+  function isOff(unit) {
+    return off.has(unit);
+  }
+  function flip(unit) {
+    if (!off.delete(unit)) off.add(unit);
+    document.dispatchEvent(new CustomEvent("clipnh-off"));
+  }
+  function clear() {
+    off.clear();
+    document.dispatchEvent(new CustomEvent("clipnh-off"));
+  }
+  function whileShown(node, draw2) {
+    const follow = () => node.isConnected ? draw2() : document.removeEventListener("clipnh-off", follow);
+    document.addEventListener("clipnh-off", follow);
+    draw2();
+  }
+
+  // web/src/live/segment.mjs
+  function segmentation(a, square) {
+    const canvas = el("canvas", { class: "map crisp", "aria-hidden": "true" });
+    square.classList.add("large");
+    square.append(canvas);
+    const problem = el("div", {});
+    draw(canvas, a.png).catch((err) => problem.append(failure(err)));
+    return el(
+      "div",
+      { class: "columns two" },
+      el("div", { class: "image-box" }, square, problem),
+      figure(
+        "Share of the pixels that each class has.",
+        { name: "segmentation", columns: ["class", "share"], rows: a.classes.map((c) => [c.class, c.share]) },
+        table(["class", "share of pixels"], a.classes.map((c) => [
+          el("span", {}, el("i", { class: "swatch", "aria-hidden": "true", style: { background: c.colour } }), c.class),
+          { n: percent(c.share) }
+        ]), { label: "shares of pixels" })
+      )
+    );
+  }
+  async function draw(canvas, base64) {
+    const bitmap = await createImageBitmap(new Blob([bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
+    canvas.width = bitmap.width;
+    canvas.height = bitmap.height;
+    const context = canvas.getContext("2d");
+    context.drawImage(bitmap, 0, 0);
+    const pixels = context.getImageData(0, 0, bitmap.width, bitmap.height);
+    for (let i = 3; i < pixels.data.length; i += 4) pixels.data[i] = 165;
+    context.putImageData(pixels, 0, 0);
+  }
+
+  // web/src/live/toggle.mjs
+  function offButton(unit) {
+    const node = button("", () => flip(unit), { class: "small off" });
+    document.addEventListener("clipnh-off", function follow() {
+      if (!node.isConnected) document.removeEventListener("clipnh-off", follow);
+      else draw2();
+    });
+    const draw2 = () => {
+      node.textContent = isOff(unit) ? "switched off" : "switch off";
+      node.setAttribute("aria-pressed", String(isOff(unit)));
+      node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
+    };
+    draw2();
+    return node;
+  }
+  async function togglePage({ query: query2 }) {
+    if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
+    const [ix] = await Promise.all([index(), images()]);
+    for (const unit of (query2.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
+    const box = el("div", {});
+    need(box, "toggle", () => controls(ix));
+    return {
+      title: "Pairs switched off",
+      heading: "Pairs switched off",
+      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
+    };
+  }
+  function controls(ix) {
+    const holder = el("div", {});
+    const result = el("div", { "aria-live": "polite" });
+    const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
+    const input = el("input", { type: "text", placeholder: "h3n149", size: 12, autocomplete: "off" });
+    const error = el("span", { role: "alert" });
+    const form = el("form", { class: "search-form", on: { submit: (e) => {
+      e.preventDefault();
+      const unit = parseUnit(input.value);
+      error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
+      if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
+      input.value = "";
+    } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
+    const ask = () => {
+      const off2 = switchedOff();
+      if (off2.length === 0) {
+        replace(result, note("No pair is switched off."));
+        return;
+      }
+      const answer3 = post("toggle", {}, { off: off2, by: by.value, image: null, classes: null });
+      waiting2(result, Promise.all([answer3, parts()]), ([a, p]) => collection(a, p.classes));
+    };
+    const box = el("div", {}, form, holder, result);
+    whileShownLater(box, () => {
+      const off2 = switchedOff();
+      replace(holder, off2.length ? [
+        el("ul", { class: "list" }, off2.map((u) => el(
+          "li",
+          { "data-unit": u },
+          el("a", { class: "unit", href: address(["p", u]) }, u),
+          wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)),
+          button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })
+        ))),
+        off2.length > 1 ? button("Switch all on", clear) : null
+      ] : null);
+      ask();
+    });
+    return box;
+  }
+  function whileShownLater(box, draw2) {
+    queueMicrotask(() => whileShown(box, draw2));
+  }
+  function collection(a, classes2) {
+    const { groups: groups2 } = state.overview.data;
+    const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
+    const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+    const show2 = (title, r) => figure(
+      `Accuracy by ${title}, where it changes most.`,
+      { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+      changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+    );
+    return [
+      a.before ? facts([
+        ["accuracy before", percent(a.before.all, 2), "accuracy"],
+        ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
+        a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
+      ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
+      a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
+      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null,
+      editLine(a.edit)
+    ];
+  }
+  function editLine(text) {
+    if (!text) return null;
+    return el(
+      "div",
+      { class: "command" },
+      el("p", {}, "This command makes that model:"),
+      el("pre", { tabindex: "0", role: "region", "aria-label": "command that makes the edited model" }, el("code", {}, text)),
+      navigator.clipboard ? button("Copy", () => navigator.clipboard.writeText(text)) : null
+    );
+  }
+
+  // web/src/live/image.mjs
+  function liveImage(box, image, r, ix) {
+    const classes2 = el("input", { type: "text", id: "typed-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
+    const result = el("div", { "aria-live": "polite" });
+    const segmented = el("div", { "aria-live": "polite" });
+    const ask = () => {
+      const off2 = switchedOff();
+      const typed = classes2.value.trim();
+      if (!typed && off2.length === 0) {
+        replace(result, note("Type classes, or switch pairs off on their pages, to see what changes."));
+        return;
+      }
+      waiting2(result, get(`image/${image}`, { classes: typed, off: off2.join(",") }), (a) => explained(ix, image, a));
+    };
+    const content2 = el("div", {}, el(
+      "form",
+      { class: "search-form", on: { submit: (e) => {
+        e.preventDefault();
+        ask();
+      } } },
+      el("label", { class: "wide" }, "Classes of your own, with commas between ", classes2),
+      el("button", { type: "submit" }, "Ask"),
+      button("Segment by these", () => segment())
+    ), result, segmented);
+    const segment = () => need(segmented, "segment", () => {
+      const inner = el("div", {}, "…");
+      waiting2(inner, post("segment", { classes: classes2.value.trim(), image }), (a) => segmentation(a, face(image, "the image")));
+      return inner;
+    });
+    const holder = el("div", {});
+    box.append(section("Ask about it", { class: "live" }, holder));
+    need(holder, "image", () => {
+      queueMicrotask(() => whileShown(content2, ask));
+      return content2;
+    });
+    parts().then((p) => {
+      if (p.classes?.length && !classes2.value) classes2.placeholder = p.classes.slice(0, 4).join(", ");
+    }).catch(() => {
+    });
+  }
+  function explained(ix, name, a) {
+    const top = a.classes[0];
+    const map = a.places ? placesMap(a.places) : null;
+    return el("div", { class: "columns two" }, el(
+      "div",
+      {},
+      figure(
+        "",
+        { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
+        table(["class", "logit", "probability", ...a.classes[0]?.before !== void 0 ? ["before"] : []], a.classes.slice(0, 10).map((c) => [
+          c.class,
+          { n: format(c.logit) },
+          { n: percent(c.probability) },
+          ...c.before !== void 0 ? [{ n: percent(c.before) }] : []
+        ]), { label: "classes" })
+      ),
+      map
+    ), el(
+      "div",
+      {},
+      a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
+      editLine(a.edit)
+    ));
+  }
+  function placesMap(places) {
+    const most = Math.max(...places.parts.map(Math.abs)) || 1;
+    const canvas = el("canvas", { class: "square-map", role: "img", "aria-label": "map of places: what each adds to the logit" });
+    paintMap(canvas, places.side, places.parts.map((v) => v / most), true);
+    return el("div", {}, canvas, legend(el, true, [signed(-most), `${signed(most)} of the logit`]));
+  }
+
+  // web/src/live/drop.mjs
+  function dropBox(box, unit, r) {
+    const result = el("div", { "aria-live": "polite" });
+    const file = el("input", { type: "file", accept: "image/*", id: "drop-file", class: "visually-hidden", on: { change: () => file.files[0] && send(file.files[0]) } });
+    const zone = el(
+      "div",
+      { class: "drop" },
+      "Drop an image here, or ",
+      el("label", { for: "drop-file", class: "button" }, "choose one"),
+      file,
+      el("p", { class: "quiet" }, "It is examined on this machine and not kept.")
+    );
+    const send = (image) => waiting2(result, Promise.all([post("drop", { unit }, image), index()]), ([a, ix]) => answer2(unit, r, a, ix, image));
+    zone.addEventListener("dragover", (e) => {
+      e.preventDefault();
+      zone.classList.add("over");
+    });
+    zone.addEventListener("dragleave", () => zone.classList.remove("over"));
+    zone.addEventListener("drop", (e) => {
+      e.preventDefault();
+      zone.classList.remove("over");
+      if (e.dataTransfer.files[0]) send(e.dataTransfer.files[0]);
+    });
+    const holder = el("div", {});
+    box.append(section("An image of yours", { class: "live" }, holder));
+    need(holder, "drop", () => [zone, result]);
+  }
+  function answer2(unit, r, a, ix, image) {
+    const preview = el("canvas", { class: "square-map", role: "img", "aria-label": `the image ${image.name}` });
+    createImageBitmap(image).then((bitmap) => {
+      const side = Math.min(bitmap.width, bitmap.height);
+      preview.width = 224;
+      preview.height = 224;
+      preview.getContext("2d").drawImage(bitmap, (bitmap.width - side) / 2, (bitmap.height - side) / 2, side, side, 0, 0, 224, 224);
+    }, () => replace(preview));
+    return [
+      el("div", { class: "columns two" }, preview, el("div", {}, a.unit ? [
+        facts([["score", format(a.unit.score), "score"], ["rank", `${a.unit.rank.toLocaleString("en")} of ${a.unit.of.toLocaleString("en")} images`]]),
+        r.histogram ? histogram(`dropped-${unit}`, r.histogram, { x: "score", caption: "Where it lies among the images of the collection.", marks: [{ at: a.unit.score, text: "this image" }] }) : null
+      ] : null)),
+      a.classes ? explained(ix, "dropped", a) : null
+    ];
+  }
+
+  // web/src/pages/pair.mjs
+  async function pairPage({ rest }) {
+    const unit = parseUnit(rest);
+    if (!unit || unit.pair < 0) throw new Error(`${rest}: not a pair of this model; want a name such as ${unitName(0)}`);
+    const { head, neuron, pair } = unit;
+    const [source] = await Promise.all([neuronFile(neuron), images()]);
+    const r = pairRecord(source, head);
+    const name = unitName(pair);
+    const words2 = wordsText(r.words.slice(0, 3));
+    const drop = el("div", {});
+    if (state.live) dropBox(drop, name, r);
+    return {
+      title: `${name}: ${words2}`,
+      unit: name,
+      heading: [el("span", { class: "unit-name" }, name), pinButton(name), compareButton(name), state.live ? offButton(name) : null],
+      lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
+      nodes: [
+        facts([
+          ["mean norm", `${format(r.normMean)} ± ${format(r.normSD, 3)}`, "norm"],
+          ["largest norm", format(r.normLargest)],
+          ["description score", format(r.spearman, 3), "spearman"],
+          ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"],
+          ["direction's length", format(r.square === null ? null : Math.sqrt(r.square)), "direction"],
+          ["neuron", neuronLink(neuron)],
+          ["head", headLink(head)]
+        ]),
+        el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
+        el(
+          "div",
+          { class: "columns images-two" },
+          strongest(source, r, head, neuron, name),
+          section(
+            "Ordinary images",
+            { what: "quantiles" },
+            [...r.quantiles].reverse().map((q) => el(
+              "div",
+              { class: "quantile" },
+              el("h3", {}, `${Math.round(100 * q.share)} %`),
+              wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
+            )),
+            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+          )
+        ),
+        el(
+          "div",
+          { class: "columns two" },
+          described(r, name),
+          section(
+            "Its scores",
+            { what: "score" },
+            r.histogram ? histogram(`scores-${name}`, r.histogram, {
+              x: "score",
+              caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
+              marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
+            }) : note("not known")
+          )
+        ),
+        drop,
+        el(
+          "div",
+          { class: "columns two" },
+          neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
+          neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
+        ),
+        classes(r, name)
+      ],
+      move: (by) => step(pair, by)
+    };
+  }
+  function step(pair, by) {
+    const found = state.results;
+    const { heads, neurons } = state.overview.model;
+    const at = found ? found.indexOf(pair) : -1;
+    const next = at >= 0 ? found[at + by] : pair + by;
+    if (next !== void 0 && next >= 0 && next < heads * neurons) location.hash = address(["p", unitName(next)]);
+  }
+  function siblings(ix, head, neuron) {
+    const { heads, neurons } = state.overview.model;
+    const all2 = Array.from({ length: heads }, (_, h) => h).sort((a, b) => ix.pairs.norm[b * neurons + neuron] - ix.pairs.norm[a * neurons + neuron]);
+    return [
+      el("span", { class: "quiet" }, `${neuronName(neuron)} in `),
+      all2.slice(0, 16).map((h) => h === head ? el("a", { "aria-current": "page", href: address(["p", unitName(h * neurons + neuron)]) }, headName(h)) : el("a", { href: address(["p", unitName(h * neurons + neuron)]), title: wordsText(wordsOf(ix, h * neurons + neuron)) }, headName(h))),
+      el("a", { href: address(["n", neuron]) }, heads > 16 ? `all ${heads} heads` : "side by side")
+    ];
+  }
+  function strongest(source, r, head, neuron, name) {
+    const holder = el("div", {});
+    const note2 = el("div", {});
+    const activation = neuronRecord(source).maps;
+    const views = [["image", "images"]];
+    if (activation.size) views.push(["activation", "activation"], ["attention", "attention"], ["product", "activation × attention"]);
+    const show2 = async (view) => {
+      tools.querySelectorAll("button[data-view]").forEach((b) => b.setAttribute("aria-pressed", String(b.dataset.view === view)));
+      let maps = null;
+      if (view === "activation") maps = activation;
+      if (view === "attention" || view === "product") {
+        const attention = decodeMaps((await load(`h/${head}`)).maps);
+        maps = view === "attention" ? attention : product(activation, attention);
+      }
+      replace(
+        note2,
+        maps ? legend(el, false, ["0", `largest of the image · ${views.find(([v]) => v === view)[1]}`]) : null,
+        maps && !r.strongest.some((x) => maps.has(x.image)) ? el("p", { class: "quiet" }, "There are no such maps of these images.") : null
+      );
+      replace(holder, wall(r.strongest.map((x) => ({
+        ...x,
+        mark: x.adds ? "new" : null,
+        map: maps?.get(x.image) || null
+      })), `strongest images of ${name} (${wordsText(r.words.slice(0, 2))})`));
+    };
+    const tools = el("div", { class: "tools" }, views.length > 1 ? [
+      el("span", { class: "segmented", role: "group", "aria-label": "what to show over images" }, views.map(([view, text]) => button(text, () => show2(view), { "data-view": view, "aria-pressed": String(view === "image") }))),
+      what("activation"),
+      what("attention"),
+      what("product")
+    ] : null);
+    show2("image");
+    return section("Its strongest images", {}, el(
+      "p",
+      { class: "quiet" },
+      "Below each: its score",
+      what("score"),
+      r.strongest.some((x) => x.adds) ? [". Marked “new”: images that are not among the neuron's strongest", what("adds")] : "",
+      "."
+    ), tools, note2, figure("", {
+      name: `images-${name}`,
+      columns: ["kind", "image", "score", "new"],
+      rows: [["strongest", r.strongest], ...r.quantiles.map((q) => [`${100 * q.share} %`, q.items]), ["weakest", r.weakest]].flatMap(([kind, items]) => items.map((x) => [kind, state.images.names[x.image], x.value, x.adds ?? ""]))
+    }, holder));
+  }
+  function product(a, b) {
+    const out = /* @__PURE__ */ new Map();
+    for (const [image, map] of a) {
+      const other = b.get(image);
+      if (!other || other.side !== map.side) continue;
+      const values = map.values.map((v, i) => v * other.values[i]);
+      const most = values.reduce((m, v) => Math.max(m, Math.abs(v)), 0) || 1;
+      out.set(image, { side: map.side, values: values.map((v) => v / most) });
+    }
+    return out;
+  }
+  function described(r, name) {
+    if (r.words.length === 0) return section("In words", { what: "words" }, note("The report was made without words for components."));
+    return section(
+      "In words",
+      { what: "words" },
+      bars(
+        `words-${name}`,
+        r.words.map((w) => ({ text: w.coefficient < 0 ? `not ${w.text}` : w.text, name: w.text, value: w.coefficient, href: address(["t"], { q: w.text }) })),
+        { caption: "Coefficients of words; together they make the direction.", columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }
+      ),
+      facts([
+        ["left unexplained", format(r.residual, 3), "residual"],
+        ["description score", format(r.spearman, 3), "spearman"],
+        ["AUC", format(r.auc, 3), "auc"],
+        r.firstSpearman !== null ? ["first word alone", `${format(r.firstSpearman, 3)}, AUC ${format(r.firstAUC, 3)}`, "floor"] : null
+      ])
+    );
+  }
+  function neighbours(ix, heading, term, near, unit, name) {
+    if (near.length === 0) return null;
+    return section(heading, { what: term }, figure(
+      "",
+      { name: `${unit}-${name}`, columns: ["unit", unit], rows: near.map((x) => [unitName(x.pair), x.value]) },
+      el("ul", { class: "near" }, near.map((x) => el(
+        "li",
+        {},
+        el("span", { class: "near-name" }, pairLink(x.pair), el("span", { class: "value" }, format(x.value, 3))),
+        el("span", { class: "near-words" }, wordsLine(wordsOf(ix, x.pair).slice(0, 3), false)),
+        el("span", { class: "strip tiny" }, imagesOf(ix, x.pair).map((image) => thumb(image, { labels: false, what: `image of ${unitName(x.pair)}` }))),
+        el("a", { class: "small", href: address(["c"], { a: name, b: unitName(x.pair) }), "aria-label": `compare ${name} with ${unitName(x.pair)}` }, "compare")
+      )))
+    ));
+  }
+  function classes(r, name) {
+    const { labels, classes: names } = state.overview.data;
+    if (r.highest.length === 0 && r.effects.length === 0) return null;
+    return el(
+      "div",
+      { class: "columns two" },
+      r.highest.length ? section(
+        "Mean score by label",
+        {},
+        bars(
+          `labels-${name}`,
+          [...r.highest, ...[...r.lowest].reverse().filter((x) => !r.highest.some((y) => y.label === x.label))].map((x) => ({ text: labels[x.label], value: x.value })),
+          { caption: "The labels of the highest and of the lowest mean score.", columns: ["label", "mean score"], label: `mean scores of ${name} by label` }
+        )
+      ) : null,
+      r.effects.length ? section(
+        "Without this pair",
+        { what: "ablation" },
+        bars(
+          `effect-${name}`,
+          r.effects.map((x) => ({ text: names[x.label] ?? labels[x.label], value: x.value })),
+          { caption: ["Change of the class's mean logit", what("logit"), " when the pair is ablated."], columns: ["class", "change of mean logit"], label: `effect of ablating ${name} on classes` }
+        ),
+        note(r.effects.every((x) => !x.accuracy) ? "The accuracy of these classes stays the same." : ["Change of accuracy: ", r.effects.map((x, i) => [i ? ", " : "", `${names[x.label] ?? labels[x.label]} ${signed(100 * x.accuracy, 2)} points`]), "."])
+      ) : null
+    );
+  }
+
+  // web/src/pages/neuron.mjs
+  async function neuronPage({ rest }) {
+    const unit = parseUnit(/^\d+$/.test(rest) ? `n${rest}` : rest);
+    if (!unit || unit.neuron < 0) throw new Error(`${rest}: not a neuron of this model, which has ${state.overview.model.neurons}`);
+    const { neuron } = unit;
+    const [source] = await Promise.all([neuronFile(neuron), images()]);
+    const r = neuronRecord(source);
+    const { heads, neurons } = state.overview.model;
+    const name = neuronName(neuron);
+    const rows = Array.from({ length: heads }, (_, head) => ({ head, r: pairRecord(source, head) })).sort((a, b) => b.r.normMean - a.r.normMean);
+    const strong = rows.filter((x, i) => i < 12);
+    return {
+      title: `${name}: ${wordsText(r.words.slice(0, 3))}`,
+      unit: name,
+      heading: [el("span", { class: "unit-name" }, name), pinButton(name)],
+      lead: r.words.length ? wordsLine(r.words.slice(0, 4)) : null,
+      nodes: [
+        facts([
+          ["mean norm", `${format(r.norm.mean)} ± ${format(r.norm.deviation, 2)}`, "norm"],
+          ["largest norm", format(r.norm.largest)],
+          ["polysemanticity", format(r.polysemanticity, 3), "polysemanticity"]
+        ]),
+        section(
+          "The neuron's strongest images",
+          { what: "neuron" },
+          el("p", { class: "quiet" }, "By the norm of what all heads together add", what("norm"), "."),
+          figure(
+            "",
+            { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
+            wall(r.strongest, `strongest images of ${name}`, { twelve: true })
+          )
+        ),
+        section(
+          "As each head reads it",
+          { what: "pair" },
+          el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks", what("adds"), "."),
+          strong.map(({ head, r: p }) => el(
+            "div",
+            { class: "head-row", "data-unit": unitName(head * neurons + neuron) },
+            el(
+              "div",
+              { class: "head-row-name" },
+              el("a", { class: "unit", href: address(["p", unitName(head * neurons + neuron)]) }, unitName(head * neurons + neuron)),
+              el("div", {}, wordsLine(p.words.slice(0, 3))),
+              el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
+            ),
+            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
+          )),
+          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
+        ),
+        el(
+          "div",
+          { class: "columns two" },
+          section(
+            "Ordinary images",
+            { what: "quantiles" },
+            [...r.quantiles].reverse().map((q) => el(
+              "div",
+              { class: "quantile" },
+              el("h3", {}, `${Math.round(100 * q.share)} %`),
+              wall(q.items, `${name} at ${Math.round(100 * q.share)} %`, { small: true, labels: false })
+            )),
+            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true, labels: false }))
+          ),
+          section("Its norms", { what: "norm" }, histogram(`norms-${name}`, r.histogram, { x: "norm", caption: "Norms of what the neuron adds to each image." }))
+        )
+      ],
+      move: (by) => {
+        const next = neuron + by;
+        if (next >= 0 && next < neurons) location.hash = address(["n", next]);
+      }
+    };
+  }
+
+  // web/src/pages/head.mjs
+  async function headPage({ rest }) {
+    if (rest === "") return headsPage();
+    const unit = parseUnit(/^\d+$/.test(rest) ? `h${rest}` : rest);
+    const { heads } = state.overview.model;
+    const head = /^\d+$/.test(rest) ? Number(rest) : unit && unit.neuron < 0 ? unit.head : -1;
+    if (head < 0 || head >= heads) throw new Error(`${rest}: not a head of this model, which has ${heads}`);
+    const [file, ix] = await Promise.all([load(`h/${head}`), index(), images()]);
+    const name = headName(head);
+    const side = Math.round(Math.sqrt(file.attention?.length || 0));
+    const maps = decodeMaps(file.maps);
+    return {
+      title: name,
+      heading: [el("span", { class: "unit-name" }, name)],
+      nodes: [
+        el("p", { class: "lead-line" }, "A head", what("head"), " looks at some places of an image and reads all neurons there. Below are the pairs that it makes of them."),
+        file.words?.length ? section(
+          "What it is about",
+          { what: "words" },
+          bars(`words-${name}`, file.words.slice(0, 12).map((w) => ({ text: ix.words[w.word], value: w.norm, href: address(["s"], { q: ix.words[w.word], head }), title: `${ix.words[w.word]}: first word of ${w.pairs} pairs` })), {
+            caption: "First words of its pairs, by the sum of the pairs' mean norms.",
+            columns: ["word", "sum of mean norms"],
+            label: `words of ${name}`
+          })
+        ) : null,
+        side > 0 ? section(
+          "Where it attends",
+          { what: "attention" },
+          el(
+            "div",
+            { class: "columns two" },
+            figure(`Mean attention over ${side} × ${side} places of the images shown; the rest, ${percent(file.sink)}, goes to the mean token.`, {
+              name: `attention-${name}`,
+              columns: ["row", "column", "attention"],
+              rows: Array.from(file.attention, (v, i) => [Math.floor(i / side), i % side, v])
+            }, attentionMap(side, file.attention, name), legend(el, false, ["0", format(Math.max(...file.attention), 2)])),
+            facts([["attention to the mean token", percent(file.sink), "sink"]])
+          ),
+          maps.size ? [el("h3", {}, "On images"), wall([...maps.keys()].slice(0, 12).map((image) => ({ image, map: maps.get(image) })), `attention of ${name}`, { labels: false })] : null
+        ) : null,
+        section("Its pairs", { what: "pair" }, pairMap(ix, { heads: [head] })),
+        section(
+          "Its strongest pairs",
+          { what: "norm" },
+          el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
+          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value]])))
+        )
+      ],
+      move: (by) => {
+        if (head + by >= 0 && head + by < heads) location.hash = address(["h", head + by]);
+      }
+    };
+  }
+  function attentionMap(side, values, name) {
+    const most = Math.max(...values) || 1;
+    const canvas = el("canvas", { class: "square-map", role: "img", "aria-label": `mean attention of ${name} over ${side} by ${side} places; the strongest has ${format(most, 3)}` });
+    paintMap(canvas, side, values.map((v) => v / most), false);
+    return canvas;
+  }
+  async function headsPage() {
+    const ix = await index();
+    const { heads, neurons } = state.overview.model;
+    const rows = Array.from({ length: heads }, (_, h) => {
+      let sum = 0;
+      let best = h * neurons;
+      for (let p = h * neurons; p < (h + 1) * neurons; p++) {
+        sum += ix.pairs.norm[p];
+        if (ix.pairs.norm[p] > ix.pairs.norm[best]) best = p;
+      }
+      return { h, mean: sum / neurons, best };
+    });
+    return {
+      title: "Heads",
+      heading: "Heads",
+      nodes: [
+        el("p", { class: "lead-line" }, "Each head", what("head"), " reads the same neurons at the places where it looks."),
+        el("ul", { class: "list" }, rows.map(({ h, mean, best }) => el(
+          "li",
+          { "data-unit": headName(h) },
+          el("a", { class: "unit", href: address(["h", h]) }, headName(h)),
+          el("span", {}, `mean norm of its pairs ${format(mean, 3)}`),
+          el("span", {}, "strongest: ", el("a", { class: "unit", href: address(["p", unitName(best)]) }, unitName(best)), " ", wordsLine(wordsOf(ix, best).slice(0, 3)))
+        ))),
+        note("The map on the ", el("a", { href: "#/" }, "first page"), " shows all of them side by side.")
+      ]
+    };
+  }
+
+  // web/src/pages/images.mjs
+  var STEP = 120;
+  async function imagesPage({ query: query2 }) {
+    const im = await images();
+    const shown = [...state.places.keys()];
+    const input = el("input", { type: "search", value: query2.get("q") || "", placeholder: "part of a name or label", autocomplete: "off" });
+    const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
+    const holder = el("div", {});
+    let limit = STEP;
+    const run = () => {
+      const q = input.value.trim().toLowerCase();
+      const found = shown.filter((i) => !q || im.names[i].toLowerCase().includes(q) || imageLabel(i).toLowerCase().includes(q));
+      replace(status, `${found.length.toLocaleString("en")} of ${shown.length.toLocaleString("en")} images with a thumbnail`);
+      replace(
+        holder,
+        wall(found.slice(0, limit).map((image) => ({ image })), "images"),
+        found.length > limit ? button(`Show ${Math.min(STEP, found.length - limit)} more`, () => {
+          limit += STEP;
+          run();
+        }) : null
+      );
+      setQuery({ q: input.value });
+    };
+    input.addEventListener("input", () => {
+      limit = STEP;
+      run();
+    });
+    return {
+      title: "Images",
+      heading: "Images",
+      nodes: [
+        el("form", { class: "search-form", role: "search", "aria-label": "images", on: { submit: (e) => e.preventDefault() } }, el("label", { class: "wide" }, "Name or label ", input)),
+        status,
+        shown.length < im.names.length ? note(`The collection has ${im.names.length.toLocaleString("en")} images; thumbnails are kept of those that some unit shows.`) : null,
+        holder
+      ],
+      shown: run
+    };
+  }
+
+  // web/src/pages/image.mjs
+  async function imagePage(route) {
+    if (route.rest === "") return imagesPage(route);
+    await images();
+    const image = imageNumber(route.rest);
+    if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
+    const per = state.overview.shards.images;
+    const [ix, shard] = await Promise.all([index(), load(`i/${Math.floor(image / per)}`)]);
+    const r = shard.images[image - shard.first];
+    const name = state.images.names[image];
+    const { classes: classes2 } = state.overview.data;
+    const top = r.classes[0];
+    const label = imageLabel(image);
+    const live = el("div", {});
+    if (state.live) liveImage(live, image, r, ix);
+    return {
+      title: name,
+      heading: name,
+      nodes: [
+        el(
+          "div",
+          { class: "image-top" },
+          mapped(image, name, r),
+          el(
+            "div",
+            {},
+            facts([
+              label ? ["label", label] : null,
+              imageGroup(image) ? ["group", imageGroup(image)] : null,
+              state.images.years[image] ? ["year", state.images.years[image]] : null,
+              top ? ["the model says", el("b", {}, classes2[top.class], label ? classes2[top.class] === label ? " ✓ right" : " ✗ wrong" : "")] : null,
+              ["length of the feature", format(r.feature_norm)]
+            ]),
+            r.classes.length ? classTable(r, classes2, name) : note("The report was made without class embeddings.")
+          )
+        ),
+        el(
+          "div",
+          { class: "columns two" },
+          top ? section(`Why “${classes2[top.class]}”`, { what: "waterfall" }, waterfall(
+            ix,
+            r,
+            `logit-${image}`,
+            `What each pair adds to the logit of “${classes2[top.class]}”: all parts sum to ${format(r.sum, 5)}; the logit is ${format(r.logit, 5)}.`
+          )) : null,
+          r.strongest.length ? section(
+            "Pairs that respond to it most",
+            { what: "score" },
+            el("p", { class: "quiet" }, "By how far the score on this image is from the pair's mean score, in standard deviations over all images."),
+            figure(
+              "",
+              { name: `pairs-${image}`, columns: ["unit", "score", "deviations"], rows: r.strongest.map((s) => [unitName(s.pair), s.score, s.deviations]) },
+              el("ul", { class: "near" }, r.strongest.slice(0, 12).map((s) => el(
+                "li",
+                { "data-unit": unitName(s.pair) },
+                el("span", { class: "near-name" }, pairLink(s.pair), el("span", { class: "value", title: "standard deviations from the mean score" }, `${signed(s.deviations, 2)} sd`)),
+                el("span", { class: "near-words" }, wordsLine(wordsOf(ix, s.pair).slice(0, 3), false)),
+                el("span", { class: "strip tiny" }, imagesOf(ix, s.pair).map((i) => thumb(i, { labels: false, what: `image of ${unitName(s.pair)}` })))
+              )))
+            )
+          ) : null
+        ),
+        live,
+        r.nearest.length ? section(
+          "Nearest images",
+          { what: "cosine" },
+          el("p", { class: "quiet" }, "By the cosine of image features."),
+          figure(
+            "",
+            { name: `nearest-${image}`, columns: ["image", "cosine"], rows: r.nearest.map((x) => [state.images.names[x.image], x.cosine]) },
+            wall(r.nearest.map((x) => ({ image: x.image, value: x.cosine })), `images near ${name}`)
+          )
+        ) : null
+      ],
+      move: (by) => {
+        const next = state.images.names[image + by];
+        if (next !== void 0) location.hash = `#/i/${next.split("/").map(encodeURIComponent).join("/")}`;
+      }
+    };
+  }
+  function classTable(r, classes2, name) {
+    const most = r.classes[0].probability || 1;
+    return figure(
+      "",
+      { name: `classes-${name}`, columns: ["class", "logit", "probability"], rows: r.classes.map((c) => [classes2[c.class], c.logit, c.probability]) },
+      el(
+        "table",
+        { class: "classes" },
+        el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "class"), el("th", { scope: "col", class: "number" }, "logit", what("logit")), el("th", { scope: "col", class: "number" }, "probability", what("probability")))),
+        el("tbody", {}, r.classes.slice(0, 8).map((c) => el(
+          "tr",
+          {},
+          el("th", { scope: "row" }, classes2[c.class]),
+          el("td", { class: "number" }, format(c.logit)),
+          el("td", { class: "number share" }, el("span", { class: "share-bar", "aria-hidden": "true", style: { width: `${100 * c.probability / most}%` } }), el("span", { class: "share-text" }, percent(c.probability)))
+        )))
+      )
+    );
+  }
+  function mapped(image, name, r) {
+    const square = face(image, [name, imageLabel(image)].filter(Boolean).join(", "));
+    square.classList.add("large");
+    const under = el("div", {});
+    const attention = r.attention ? decodeMaps(r.attention) : /* @__PURE__ */ new Map();
+    const tools = el("div", { class: "tools" });
+    const show2 = (map, both, texts) => {
+      square.querySelector("canvas")?.remove();
+      replace(under);
+      if (!map) return;
+      const canvas = el("canvas", { class: "map", "aria-hidden": "true" });
+      paintMap(canvas, map.side, map.values, both);
+      square.append(canvas);
+      replace(under, legend(el, both, texts));
+    };
+    const pressed = (b) => tools.querySelectorAll("button[aria-pressed]").forEach((x) => x.setAttribute("aria-pressed", String(x === b)));
+    const plain = button("image", () => {
+      pressed(plain);
+      show2(null);
+    }, { "aria-pressed": "true" });
+    const buttons = [plain];
+    if (r.places) {
+      const most = Math.max(...r.places.parts.map(Math.abs)) || 1;
+      const map = { side: r.places.side, values: r.places.parts.map((v) => v / most) };
+      const b = button("map of places", () => {
+        pressed(b);
+        show2(map, true, [signed(-most), `${signed(most)} of the logit`]);
+      }, { "aria-pressed": "false" });
+      buttons.push(b);
+    }
+    append2(tools, buttons, r.places, attention, pressed, show2);
+    return el("div", { class: "image-box" }, square, buttons.length > 1 || attention.size ? tools : null, under);
+  }
+  function append2(tools, buttons, places, attention, pressed, show2) {
+    tools.append(el("span", { class: "segmented", role: "group", "aria-label": "what to show over the image" }, buttons));
+    if (places) tools.append(what("places"));
+    if (attention.size === 0) return;
+    const select = el("select", { "aria-label": "attention of a head" }, el("option", { value: "" }, "attention of …"), [...attention.keys()].map((h) => el("option", { value: h }, headName(h))));
+    select.addEventListener("change", () => {
+      pressed(select.value === "" ? buttons[0] : null);
+      const map = select.value === "" ? null : attention.get(Number(select.value));
+      show2(map, false, ["0", map ? `${format(map.scale, 2)} of the attention of ${headName(Number(select.value))}` : ""]);
+    });
+    tools.append(select);
+  }
+
+  // web/src/pages/text.mjs
+  var MOST = 200;
+  async function textPage({ query: query2 }) {
+    const [ix] = await Promise.all([index(), images()]);
+    const q = (query2.get("q") || "").trim();
+    const input = el("input", { type: "search", value: q, id: "text-words", autocomplete: "off", list: null, placeholder: state.live ? "any text" : "one of the report's words" });
+    const form = el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
+      e.preventDefault();
+      go(address(["t"], { q: input.value.trim() }));
+    } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
+    const result = el("div", {});
+    const word = ix.lower.indexOf(q.toLowerCase());
+    const { text_count: listed } = state.overview.shards;
+    if (q && word >= 0 && word < (listed ?? ix.words.length)) {
+      const per = state.overview.shards.texts;
+      const shard = await load(`t/${Math.floor(word / per)}`);
+      replace(result, record(ix, shard.texts[word - shard.first]));
+    } else if (q && state.live) {
+      textAnswer(result, q, (answer3) => record(ix, answer3));
+    } else if (q && word >= 0) {
+      replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
+    } else if (q) {
+      replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
+    } else {
+      replace(result, vocabulary(ix, ""));
+    }
+    return {
+      title: q ? `“${q}”` : "Texts",
+      heading: q ? `“${q}”` : "Texts",
+      nodes: [
+        el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."] : "Each word of the report, with the pairs that stand for it. Choose one or type it."),
+        form,
+        result
+      ]
+    };
+  }
+  function record(ix, r) {
+    return [
+      section("Pairs that stand for it", { what: "cosine" }, figure(
+        "",
+        { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
+        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["norm", p.norm]])))
+      )),
+      r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure(
+        "",
+        { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
+        wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text")
+      )) : null,
+      r.years?.length > 1 ? section("Over the years", {}, curves("text-years", {
+        x: "year",
+        y: "mean cosine",
+        xs: r.years.map((y) => Number(y.year)),
+        lines: [{ label: "mean cosine of images", values: r.years.map((y) => y.mean), colour: "accent" }],
+        xValues: (u, splits) => splits.map((v) => Number.isInteger(v) ? String(v) : ""),
+        range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
+        label: `mean cosine by year: ${r.years.map((y) => `${y.year} ${format(y.mean, 3)}`).join("; ")}`,
+        caption: "Mean cosine of the text and the images of each year."
+      })) : null
+    ];
+  }
+  function vocabulary(ix, q) {
+    const lower = q.toLowerCase();
+    const found = ix.words.filter((w, i) => !lower || ix.lower[i].includes(lower));
+    const holder = el("ul", { class: "vocabulary" });
+    let limit = MOST;
+    const more = button("", () => {
+      limit += MOST;
+      draw2();
+    });
+    const draw2 = () => {
+      replace(holder, found.slice(0, limit).map((w) => el("li", {}, el("a", { href: address(["t"], { q: w }) }, w))));
+      more.hidden = found.length <= limit;
+      more.textContent = `Show more of ${found.length.toLocaleString("en")} words`;
+    };
+    draw2();
+    return [found.length ? holder : note("There are none."), more];
+  }
+
+  // web/src/pages/compare.mjs
+  async function comparePage({ query: query2 }) {
+    const names = [query2.get("a") || "", query2.get("b") || ""];
+    const units = names.map((n) => parseUnit(n));
+    const form = chooser(names);
+    for (const [i, u] of units.entries()) {
+      if (names[i] && (!u || u.pair < 0)) throw new Error(`${names[i]}: not a pair of this model; want a name such as ${unitName(0)}`);
+    }
+    if (units.some((u) => !u)) {
+      return { title: "Compare", heading: "Compare two pairs", nodes: [note("Name two pairs, or press c on the pages of two pairs."), form] };
+    }
+    await images();
+    const both = await Promise.all(units.map(async (u) => ({ u, name: unitName(u.pair), r: pairRecord(await neuronFile(u.neuron), u.head) })));
+    const [a, b] = both;
+    const shared = await sharedScores(a, b);
+    const common = a.r.strongest.filter((x) => b.r.strongest.some((y) => y.image === x.image)).length;
+    return {
+      title: `${a.name} and ${b.name}`,
+      heading: `${a.name} and ${b.name}`,
+      nodes: [
+        form,
+        el("div", { class: "columns two compare" }, both.map((x) => section(
+          el("a", { class: "unit", href: address(["p", x.name]) }, x.name),
+          {},
+          el("p", { class: "lead-line" }, wordsLine(x.r.words.slice(0, 4))),
+          facts([["mean norm", format(x.r.normMean), "norm"], ["description score", format(x.r.spearman, 3), "spearman"], ["polysemanticity", format(x.r.polysemanticity, 3), "polysemanticity"]]),
+          figure("", { name: `images-${x.name}`, columns: ["image", "score"], rows: x.r.strongest.map((i) => [state.images.names[i.image], i.value]) }, wall(x.r.strongest, `strongest images of ${x.name}`, { small: true }))
+        ))),
+        el(
+          "div",
+          { class: "columns two" },
+          section("Their words", { what: "words" }, wordTable(a, b)),
+          section(
+            "Their scores",
+            { what: "score" },
+            el("p", {}, `${common} of the ${a.r.strongest.length} strongest images are the same.`, shared.correlation !== null ? ` The correlation of scores is ${format(shared.correlation, 3)}.` : ""),
+            shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
+              x: `score of ${a.name}`,
+              y: `score of ${b.name}`,
+              xs: shared.xs,
+              ys: shared.ys,
+              names: shared.images.map((i) => state.images.names[i]),
+              label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
+              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+              onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
+            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+          )
+        )
+      ]
+    };
+  }
+  function chooser(names) {
+    const inputs = names.map((n, i) => el("input", { type: "text", value: n, "aria-label": i ? "second pair" : "first pair", size: 12, autocomplete: "off", placeholder: unitName(i) }));
+    return el("form", { class: "search-form", on: { submit: (e) => {
+      e.preventDefault();
+      go(address(["c"], { a: inputs[0].value.trim(), b: inputs[1].value.trim() }));
+    } } }, el("label", {}, "First ", inputs[0]), el("label", {}, "Second ", inputs[1]), el("button", { type: "submit" }, "Compare"));
+  }
+  function wordTable(a, b) {
+    const texts = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
+    const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
+    const rows = texts.map((t) => [t, of(a, t), of(b, t)]);
+    return figure(
+      "Coefficients; empty where a word is not among the eight of the pair.",
+      { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
+      table(["word", a.name, b.name], rows.map(([t, x, y]) => [t, { n: x === null ? "" : format(x, 3) }, { n: y === null ? "" : format(y, 3) }]), { label: "words of both pairs" })
+    );
+  }
+  async function sharedScores(a, b) {
+    let [x, y] = [a.r.scores, b.r.scores];
+    if ((!x || !y) && state.live) [x, y] = await Promise.all([liveScores(a.name), liveScores(b.name)]);
+    let out;
+    if (x && y) {
+      out = { images: Array.from(x, (_, i) => i), xs: Array.from(x), ys: Array.from(y), all: true };
+    } else {
+      const known = (r) => new Map([...r.strongest, ...r.quantiles.flatMap((q) => q.items), ...r.weakest].map((h) => [h.image, h.value]));
+      const [ka, kb] = [known(a.r), known(b.r)];
+      const list = [...ka.keys()].filter((i) => kb.has(i));
+      out = { images: list, xs: list.map((i) => ka.get(i)), ys: list.map((i) => kb.get(i)), all: false };
+    }
+    const near = a.r.byScores.find((n) => n.pair === b.u.pair) || b.r.byScores.find((n) => n.pair === a.u.pair);
+    out.correlation = near ? near.value : out.all ? correlation(out.xs, out.ys) : null;
+    return out;
+  }
+  function correlation(x, y) {
+    const mean = (v) => v.reduce((s, t) => s + t, 0) / v.length;
+    const [mx, my] = [mean(x), mean(y)];
+    let [xy, xx, yy] = [0, 0, 0];
+    for (let i = 0; i < x.length; i++) {
+      xy += (x[i] - mx) * (y[i] - my);
+      xx += (x[i] - mx) ** 2;
+      yy += (y[i] - my) ** 2;
+    }
+    return xx > 0 && yy > 0 ? xy / Math.sqrt(xx * yy) : null;
+  }
+
+  // web/src/pages/moved.mjs
+  var BY = {
+    pair: "Both have the same architecture: each pair is compared with the pair of the same head and neuron.",
+    direction: "The architectures differ: each pair is compared with the pair whose direction is nearest.",
+    scores: "The architectures differ: each pair is compared with the pair whose scores on the same images correlate most."
+  };
+  async function movedPage() {
+    if (!part("comparison").present) {
+      return {
+        title: "What moved",
+        heading: "What moved",
+        nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")]
+      };
+    }
+    const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
+    const there = (pair) => pair < 0 ? "" : pairName(pair, moved.there_names);
+    const list = (heading, text, items) => section(
+      `${heading} (${items.length.toLocaleString("en")})`,
+      {},
+      el("p", { class: "quiet" }, text),
+      items.length === 0 ? note("None.") : figure(
+        "",
+        {
+          name: heading.toLowerCase(),
+          columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+          rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there])
+        },
+        el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
+        items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null
+      )
+    );
+    return {
+      title: `Compared with ${moved.there}`,
+      heading: `Compared with ${moved.there}`,
+      nodes: [
+        el("p", { class: "lead-line" }, BY[moved.by] || ""),
+        facts([
+          ["here", moved.here],
+          ["there", moved.there],
+          ["images in both", moved.shared.toLocaleString("en")],
+          ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
+          ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`]
+        ]),
+        note(
+          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+          "The shift is that of the mean score, in standard deviations here."
+        ),
+        list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+        list("Appeared", "Pairs that are alive there only.", moved.appeared),
+        list("Died", "Pairs that are alive here only.", moved.died)
+      ]
+    };
+  }
+  function card(ix, s, there) {
+    const values = s.similarity < 0.9995 ? [["similarity", s.similarity]] : [];
+    if (s.shift) values.push(["shift", signed(s.shift)]);
+    values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+    if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
+    return el("article", { class: "card" }, el(
+      "div",
+      { class: "card-head" },
+      el("span", { class: "unit" }, there),
+      el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))
+    ));
+  }
+
+  // web/src/pages/list.mjs
+  async function listPage({ rest }) {
+    const name = rest || "pins";
+    const [ix] = await Promise.all([index(), images()]);
+    const holder = el("div", {});
+    const say2 = el("p", { role: "status", "aria-live": "polite" });
+    const draw2 = () => replace(holder, content(ix, name, draw2, say2));
+    draw2();
+    return {
+      title: `List ${name}`,
+      heading: name === "pins" ? "Pinned units" : `List “${name}”`,
+      nodes: [note("Lists and notes are kept in this browser only. Export them to share them or to keep them safe."), say2, holder]
+    };
+  }
+  function content(ix, name, draw2, say2) {
+    const lists = all();
+    const items = lists[name] || [];
+    const update = (next) => {
+      save({ ...all(), [name]: next });
+      draw2();
+    };
+    const file = el("input", { type: "file", accept: "application/json,.json", class: "visually-hidden", id: "import-lists", on: { change: async () => {
+      try {
+        const given = parse2(await file.files[0].text());
+        const merged = all();
+        for (const [n, list] of Object.entries(given)) {
+          const have = merged[n] || [];
+          merged[n] = [...have.filter((i) => !list.some((g) => g.unit === i.unit)), ...list];
+        }
+        save(merged);
+        draw2();
+        say2.textContent = `Imported ${Object.keys(given).length} lists.`;
+      } catch (err) {
+        say2.textContent = `${file.files[0].name}: not imported: ${err.message}`;
+      }
+    } } });
+    const other = el("input", { type: "text", "aria-label": "name of a new list", placeholder: "new list", size: 14 });
+    return [
+      el(
+        "div",
+        { class: "tools" },
+        el("nav", { "aria-label": "lists", class: "chips" }, Object.keys(lists).map((n) => el("a", { href: address(["list", n]), class: "chip", "aria-current": n === name ? "page" : null }, `${n} (${lists[n].length})`))),
+        el("form", { class: "inline", on: { submit: (e) => {
+          e.preventDefault();
+          const n = other.value.trim();
+          if (!n) return;
+          save({ [n]: [], ...all() });
+          go(address(["list", n]));
+        } } }, other, el("button", { type: "submit" }, "Make")),
+        button("Export JSON", () => download("clipnh-lists.json", "application/json", JSON.stringify(all(), null, 1) + "\n")),
+        el("label", { for: "import-lists", class: "button" }, "Import JSON"),
+        file,
+        items.length ? button("Compare the first two", () => go(address(["c"], { a: items[0].unit, b: items[1]?.unit || "" }))) : null
+      ),
+      items.length === 0 ? note("Nothing is pinned here. Press ☆ beside a unit, or the key p.") : el("ol", { class: "pinned" }, items.map((item, i) => pinned(ix, item, {
+        note: (text) => save({ ...all(), [name]: (all()[name] || []).map((x, k) => k === i ? { ...x, note: text } : x) }),
+        remove: () => update(items.filter((_, k) => k !== i)),
+        move: (to) => update(items.map((x, k) => k === i ? items[to] : k === to ? items[i] : x).filter(Boolean)),
+        up: i > 0 ? i - 1 : -1,
+        lists: Object.keys(lists).filter((n) => n !== name),
+        copy: (to) => {
+          const l = all();
+          l[to] = [...(l[to] || []).filter((x) => x.unit !== item.unit), item];
+          save(l);
+          draw2();
+        }
+      })))
+    ];
+  }
+  function pinned(ix, item, act) {
+    const unit = parseUnit(item.unit);
+    const text = el("textarea", { rows: 2, "aria-label": `note on ${item.unit}`, placeholder: "note", on: { input: () => act.note(text.value) } });
+    text.value = item.note;
+    const columns2 = unit && unit.pair < 0 ? ix.neurons : ix.pairs;
+    const at = unit ? unit.pair >= 0 ? unit.pair : unit.neuron : -1;
+    const known = unit && at >= 0;
+    return el(
+      "li",
+      { "data-unit": item.unit },
+      el(
+        "div",
+        { class: "card-head" },
+        known ? el("a", { class: "unit", href: address(unit.pair >= 0 ? ["p", item.unit] : ["n", unit.neuron]) }, item.unit) : el("span", { class: "unit" }, `${item.unit} (not of this model)`),
+        act.up >= 0 ? button("↑", () => act.move(act.up), { class: "small", "aria-label": `move ${item.unit} up` }) : null,
+        act.lists.length ? el("select", { class: "small", "aria-label": `copy ${item.unit} to a list`, on: { change: (e) => e.target.value && act.copy(e.target.value) } }, el("option", { value: "" }, "copy to …"), act.lists.map((n) => el("option", { value: n }, n))) : null,
+        button("remove", act.remove, { class: "small", "aria-label": `remove ${item.unit}` })
+      ),
+      known ? el("div", {}, wordsLine(wordsOf(ix, at, columns2))) : null,
+      known ? el("div", { class: "strip" }, imagesOf(ix, at, columns2).map((image) => thumb(image, { labels: false, what: `image of ${item.unit}` }))) : null,
+      text
+    );
+  }
+
+  // web/src/pages/about.mjs
+  async function aboutPage() {
+    const { inputs, parts: parts2 } = state.overview;
+    return {
+      title: "About",
+      heading: "About this report",
+      nodes: [
+        section("What each number means", {}, el("dl", { class: "terms" }, Object.values(TERMS).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
+        section(
+          "The files it was made from",
+          {},
+          el("p", {}, "Each with its SHA-256 and the command that makes such a file, as its manifest records it."),
+          figure(
+            "",
+            { name: "inputs", columns: ["kind", "path", "sha256", "command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.command]) },
+            el("ul", { class: "inputs" }, inputs.map((i) => el(
+              "li",
+              {},
+              el("div", {}, el("b", {}, i.path), " ", el("span", { class: "quiet" }, i.kind)),
+              el("div", { class: "hash" }, i.sha256),
+              i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `command that makes ${i.path}` }, el("code", {}, i.command)) : null
+            )))
+          )
+        ),
+        parts2.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
+        section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
+        section("How it is made", {}, note(
+          "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
+          "Lists that you pin are kept in this browser. The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943)."
+        ))
+      ]
+    };
+  }
+
+  // web/src/main.mjs
+  var PAGES = {
+    "": overview,
+    s: searchPage,
+    p: pairPage,
+    n: neuronPage,
+    h: headPage,
+    i: imagePage,
+    t: textPage,
+    c: comparePage,
+    m: movedPage,
+    list: listPage,
+    about: aboutPage,
+    toggle: togglePage
+  };
+  var main = document.getElementById("main");
+  var header = document.getElementById("search");
+  var current = null;
+  var turn = 0;
+  function say(text) {
+    const box = document.getElementById("say");
+    box.textContent = text;
+    box.classList.add("shown");
+    clearTimeout(say.timer);
+    say.timer = setTimeout(() => box.classList.remove("shown"), 5e3);
+  }
+  async function show(first2) {
+    const mine = turn += 1;
+    const started = performance.now();
+    const route = parse(location.hash);
+    const make = PAGES[route.kind];
+    main.setAttribute("aria-busy", "true");
+    let page;
+    try {
+      if (!make) throw new Error(`There is no page ${location.hash}.`);
+      page = await make(route);
+    } catch (err) {
+      page = { title: "Not found", heading: "This cannot be shown", nodes: [failure(err), el("p", {}, el("a", { href: "#/" }, "To the first page"))] };
+    }
+    if (mine !== turn) return;
+    current = page;
+    document.title = `${page.title} · ${state.overview?.title || "clipnh"}`;
+    const h1 = el("h1", { tabindex: "-1" }, page.heading);
+    replace(main, el("div", { class: "page-head" }, h1, page.lead ? el("div", { class: "page-lead" }, page.lead) : null), page.nodes);
+    main.setAttribute("aria-busy", "false");
+    main.dataset.path = route.path;
+    markNavigation(route.kind);
+    page.shown?.();
+    if (!first2) {
+      scrollTo(0, 0);
+      (page.focus?.() || h1).focus({ preventScroll: true });
+    }
+    state.lastShow = performance.now() - started;
+    state.firstShown ||= performance.now();
+    page.later?.then(() => state.complete ||= performance.now(), (err) => append(main, failure(err)));
+    document.dispatchEvent(new CustomEvent("clipnh-shown", { detail: route.path }));
+  }
+  function markNavigation(kind) {
+    for (const a of document.querySelectorAll("header nav a")) {
+      const is = parse(a.getAttribute("href")).kind === kind;
+      if (is) a.setAttribute("aria-current", "page");
+      else a.removeAttribute("aria-current");
+    }
+  }
+  async function boot() {
+    start(document.getElementById("theme"));
+    const title = document.getElementById("report-title");
+    try {
+      await start2();
+    } catch (err) {
+      replace(main, el("h1", {}, "This report cannot be shown"), failure(err));
+      return;
+    }
+    title.textContent = state.overview.title;
+    for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
+    header.closest("form").addEventListener("submit", (e) => {
+      e.preventDefault();
+      go(address(["s"], { q: header.value }));
+      header.value = "";
+    });
+    document.addEventListener("clipnh-say", (e) => say(e.detail));
+    start3(() => current, header, say);
+    addEventListener("hashchange", () => show(false));
+    globalThis.clipnh = { state };
+    await show(true);
+  }
+  boot();
+})();

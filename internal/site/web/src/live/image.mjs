@@ -1,0 +1,66 @@
+// An image with classes of one's own, without pairs that are switched off, and segmented.
+
+import { el, button, replace } from "../dom.mjs";
+import { table } from "../dom.mjs";
+import { section, percent, format, signed, figure, note } from "../parts.mjs";
+import { waterfall } from "../waterfall.mjs";
+import { face } from "../thumbs.mjs";
+import { paintMap, legend } from "../colours.mjs";
+import { get, post, need, waiting, parts } from "./api.mjs";
+import { switchedOff, whileShown } from "./off.mjs";
+import { segmentation } from "./segment.mjs";
+import { editLine } from "./toggle.mjs";
+
+export function liveImage(box, image, r, ix) {
+  const classes = el("input", { type: "text", id: "typed-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
+  const result = el("div", { "aria-live": "polite" });
+  const segmented = el("div", { "aria-live": "polite" });
+  const ask = () => {
+    const off = switchedOff();
+    const typed = classes.value.trim();
+    if (!typed && off.length === 0) {
+      replace(result, note("Type classes, or switch pairs off on their pages, to see what changes."));
+      return;
+    }
+    waiting(result, get(`image/${image}`, { classes: typed, off: off.join(",") }), (a) => explained(ix, image, a));
+  };
+  const content = el("div", {}, el("form", { class: "search-form", on: { submit: (e) => {
+    e.preventDefault();
+    ask();
+  } } }, el("label", { class: "wide" }, "Classes of your own, with commas between ", classes), el("button", { type: "submit" }, "Ask"),
+  button("Segment by these", () => segment())), result, segmented);
+  const segment = () => need(segmented, "segment", () => {
+    const inner = el("div", {}, "…");
+    waiting(inner, post("segment", { classes: classes.value.trim(), image }), (a) => segmentation(a, face(image, "the image")));
+    return inner;
+  });
+  const holder = el("div", {});
+  box.append(section("Ask about it", { class: "live" }, holder));
+  need(holder, "image", () => {
+    queueMicrotask(() => whileShown(content, ask));
+    return content;
+  });
+  parts().then((p) => {
+    if (p.classes?.length && !classes.value) classes.placeholder = p.classes.slice(0, 4).join(", ");
+  }).catch(() => {}); // need() has said so
+}
+
+// explained shows an answer about one image, as clipnh explain gives it.
+export function explained(ix, name, a) {
+  const top = a.classes[0];
+  const map = a.places ? placesMap(a.places) : null;
+  return el("div", { class: "columns two" }, el("div", {},
+    figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
+      table(["class", "logit", "probability", ...(a.classes[0]?.before !== undefined ? ["before"] : [])], a.classes.slice(0, 10).map((c) => [c.class, { n: format(c.logit) }, { n: percent(c.probability) },
+        ...(c.before !== undefined ? [{ n: percent(c.before) }] : [])]), { label: "classes" })),
+    map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
+    editLine(a.edit)));
+}
+
+function placesMap(places) {
+  const most = Math.max(...places.parts.map(Math.abs)) || 1;
+  const canvas = el("canvas", { class: "square-map", role: "img", "aria-label": "map of places: what each adds to the logit" });
+  paintMap(canvas, places.side, places.parts.map((v) => v / most), true);
+  return el("div", {}, canvas, legend(el, true, [signed(-most), `${signed(most)} of the logit`]));
+}
+

@@ -1,0 +1,103 @@
+// Pairs switched off: what the model then gets right, and the command that makes that model.
+
+import { el, button, replace } from "../dom.mjs";
+import { table } from "../dom.mjs";
+import { address } from "../router.mjs";
+import { state, parseUnit, images } from "../state.mjs";
+import { index, wordsOf } from "../index.mjs";
+import { note, figure, percent, facts, wordsLine, signed } from "../parts.mjs";
+import { what } from "../terms.mjs";
+import { post, need, waiting, parts } from "./api.mjs";
+import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
+
+// offButton switches a pair off and on again.
+export function offButton(unit) {
+  const node = button("", () => flip(unit), { class: "small off" });
+  document.addEventListener("clipnh-off", function follow() {
+    if (!node.isConnected) document.removeEventListener("clipnh-off", follow);
+    else draw();
+  });
+  const draw = () => {
+    node.textContent = isOff(unit) ? "switched off" : "switch off";
+    node.setAttribute("aria-pressed", String(isOff(unit)));
+    node.setAttribute("aria-label", isOff(unit) ? `switched off: ${unit}` : `switch off ${unit}`);
+  };
+  draw();
+  return node;
+}
+
+export async function togglePage({ query }) {
+  if (!state.live) throw new Error("Pairs can be switched off in the explorer only: clipnh explore REPORT");
+  const [ix] = await Promise.all([index(), images()]);
+  for (const unit of (query.get("off") || "").split(",").filter(Boolean)) if (!isOff(unit)) flip(unit);
+  const box = el("div", {});
+  need(box, "toggle", () => controls(ix));
+  return {
+    title: "Pairs switched off",
+    heading: "Pairs switched off",
+    nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs", what("ablation"), ". Switch pairs off on their pages, or name them here."), box],
+  };
+}
+
+function controls(ix) {
+  const holder = el("div", {});
+  const result = el("div", { "aria-live": "polite" });
+  const by = el("select", { on: { change: () => ask() } }, el("option", { value: "mean" }, "their mean"), el("option", { value: "zero" }, "zero"));
+  const input = el("input", { type: "text", placeholder: "h3n149", size: 12, autocomplete: "off" });
+  const error = el("span", { role: "alert" });
+  const form = el("form", { class: "search-form", on: { submit: (e) => {
+    e.preventDefault();
+    const unit = parseUnit(input.value);
+    error.textContent = unit && unit.pair >= 0 ? "" : `${input.value}: not a pair of this model`;
+    if (unit && unit.pair >= 0 && !isOff(input.value.trim())) flip(input.value.trim());
+    input.value = "";
+  } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
+  const ask = () => {
+    const off = switchedOff();
+    if (off.length === 0) {
+      replace(result, note("No pair is switched off."));
+      return;
+    }
+    const answer = post("toggle", {}, { off, by: by.value, image: null, classes: null });
+    waiting(result, Promise.all([answer, parts()]), ([a, p]) => collection(a, p.classes));
+  };
+  const box = el("div", {}, form, holder, result);
+  whileShownLater(box, () => {
+    const off = switchedOff();
+    replace(holder, off.length ? [el("ul", { class: "list" }, off.map((u) => el("li", { "data-unit": u },
+      el("a", { class: "unit", href: address(["p", u]) }, u), wordsLine(wordsOf(ix, parseUnit(u).pair).slice(0, 3)), button("switch on", () => flip(u), { class: "small", "aria-label": `switch on ${u}` })))),
+    off.length > 1 ? button("Switch all on", clear) : null] : null);
+    ask();
+  });
+  return box;
+}
+
+// whileShownLater waits until the box is part of the page.
+function whileShownLater(box, draw) {
+  queueMicrotask(() => whileShown(box, draw));
+}
+
+function collection(a, classes) {
+  const { groups } = state.overview.data;
+  const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
+  const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+  const show = (title, r) => figure(`Accuracy by ${title}, where it changes most.`, { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
+    changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` }));
+  return [
+    a.before ? facts([
+      ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
+      a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null,
+    ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
+    a.before?.by_class ? show("class", rows(classes, a.before.by_class, a.after.by_class)) : null,
+    a.before?.by_group?.length ? show("group", rows(groups, a.before.by_group, a.after.by_group)) : null,
+    editLine(a.edit),
+  ];
+}
+
+// editLine is the command that makes the model without the pairs.
+export function editLine(text) {
+  if (!text) return null;
+  return el("div", { class: "command" }, el("p", {}, "This command makes that model:"),
+    el("pre", { tabindex: "0", role: "region", "aria-label": "command that makes the edited model" }, el("code", {}, text)),
+    navigator.clipboard ? button("Copy", () => navigator.clipboard.writeText(text)) : null);
+}

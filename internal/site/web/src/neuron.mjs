@@ -1,0 +1,99 @@
+// The file of a neuron, decoded: what pages of pairs, neurons and comparisons read.
+
+import { load, numbers, indices } from "./data.mjs";
+import { index } from "./index.mjs";
+import { hits } from "./thumbs.mjs";
+import { state } from "./state.mjs";
+
+const K = { strongest: 12, weakest: 4, quantiles: 4, words: 8, near: 8, labels: 5 };
+
+export async function neuronFile(neuron) {
+  const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
+  return { file, ix };
+}
+
+const QUANTILES = [0.1, 0.5, 0.9];
+
+// neuronRecord is the neuron itself.
+export function neuronRecord({ file, ix }) {
+  const strongest = { images: indices(file.strongest.images), values: numbers(file.strongest.values) };
+  const weakest = { images: indices(file.weakest.images), values: numbers(file.weakest.values) };
+  const quantiles = { images: indices(file.quantiles.images), values: numbers(file.quantiles.values) };
+  return {
+    strongest: hits(strongest.images, strongest.values, 0, K.strongest),
+    weakest: hits(weakest.images, weakest.values, 0, K.weakest),
+    quantiles: quantileHits(quantiles, 0),
+    norm: file.norm,
+    words: file.words.map((w) => ({ word: w.word, text: ix.words[w.word], coefficient: w.coefficient })),
+    histogram: file.histogram,
+    polysemanticity: file.polysemanticity,
+    maps: decodeMaps(file.maps),
+  };
+}
+
+function quantileHits(q, unit) {
+  const each = Math.min(K.quantiles, state.overview.data.images);
+  return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each, each) }));
+}
+
+// pairRecord is the pair of a head.
+export function pairRecord({ file, ix }, head) {
+  const p = file.pairs;
+  const images = state.overview.data.images;
+  const at = (column) => {
+    const v = numbers(column);
+    return v.length > head ? v[head] : null;
+  };
+  const row = (column, decode, k) => decode(column).subarray(head * k, head * k + k);
+  const list = (h, k) => {
+    const each = Math.min(k, images);
+    return hits(indices(h.images), numbers(h.values), head * each, each);
+  };
+  const words = row(p.words, indices, K.words);
+  const coefficients = row(p.coefficients, numbers, K.words);
+  const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
+  const perHead = bins.length / state.overview.model.heads;
+  const near = (n) => {
+    const pairs = row(n.pairs, indices, K.near);
+    const values = row(n.values, numbers, K.near);
+    return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
+  };
+  const adds = at(p.adds) ?? 0;
+  const zip = (names, values) => {
+    const i = row(names, indices, K.labels);
+    const v = row(values, numbers, K.labels);
+    return Array.from(i, (label, k) => ({ label, value: v[k] })).filter((x) => x.label >= 0);
+  };
+  const effects = zip(p.ablation.classes, p.ablation.logit);
+  const accuracies = row(p.ablation.accuracy, numbers, K.labels);
+  return {
+    square: at(p.square), cross: at(p.cross), constant: at(p.constant),
+    normMean: at(p.norm_mean), normSD: at(p.norm_deviation), normLargest: at(p.norm_largest),
+    scoreMean: at(p.score_mean), scoreSD: at(p.score_deviation),
+    strongest: list(p.strongest, K.strongest).map((x, i) => ({ ...x, adds: Boolean((adds >> i) & 1) })),
+    weakest: list(p.weakest, K.weakest),
+    quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
+    words: Array.from(words, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
+    residual: at(p.residual), spearman: at(p.spearman), auc: at(p.auc), firstSpearman: at(p.first_spearman), firstAUC: at(p.first_auc),
+    polysemanticity: at(p.polysemanticity),
+    histogram: bins.length ? { low: at(p.histogram.low), high: at(p.histogram.high), counts: Array.from(bins.subarray(head * perHead, (head + 1) * perHead)) } : null,
+    byDirection: near(p.by_direction),
+    byScores: near(p.by_scores),
+    highest: zip(p.label_means.highest, p.label_means.high),
+    lowest: zip(p.label_means.lowest, p.label_means.low),
+    effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
+    scores: p.scores?.data ? numbers(p.scores).subarray(head * images, (head + 1) * images) : null,
+  };
+}
+
+// decodeMaps gives maps by image: image -> {side, values from -1 to 1}.
+export function decodeMaps(maps) {
+  const out = new Map();
+  if (!maps) return out;
+  const raw = numbers(maps.values);
+  const each = maps.side * maps.side;
+  maps.images.forEach((image, i) => out.set(image, {
+    side: maps.side, scale: maps.scale[i], values: Float32Array.from(raw.subarray(i * each, (i + 1) * each), (v) => v / 255),
+  }));
+  return out;
+}

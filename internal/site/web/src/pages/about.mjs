@@ -1,0 +1,28 @@
+// What the report was made from, and what each number means.
+
+import { el } from "../dom.mjs";
+import { state } from "../state.mjs";
+import { section, note, figure, flags } from "../parts.mjs";
+import { TERMS } from "../terms.mjs";
+import { SHORTCUTS } from "../keys.mjs";
+
+export async function aboutPage() {
+  const { inputs, parts } = state.overview;
+  return {
+    title: "About",
+    heading: "About this report",
+    nodes: [
+      section("What each number means", {}, el("dl", { class: "terms" }, Object.values(TERMS).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
+      section("The files it was made from", {}, el("p", {}, "Each with its SHA-256 and the command that makes such a file, as its manifest records it."),
+        figure("", { name: "inputs", columns: ["kind", "path", "sha256", "command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.command]) },
+          el("ul", { class: "inputs" }, inputs.map((i) => el("li", {},
+            el("div", {}, el("b", {}, i.path), " ", el("span", { class: "quiet" }, i.kind)),
+            el("div", { class: "hash" }, i.sha256),
+            i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `command that makes ${i.path}` }, el("code", {}, i.command)) : null))))),
+      parts.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
+      section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key)), el("dd", {}, text))))),
+      section("How it is made", {}, note("The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
+        "Lists that you pin are kept in this browser. The method is Bu and Gandelsman, Interpreting ResNet-based CLIP via Neuron-Attention Decomposition (arXiv:2509.19943).")),
+    ],
+  };
+}

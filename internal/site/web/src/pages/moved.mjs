@@ -1,0 +1,57 @@
+// Two models or collections: which pairs moved, appeared, died.
+
+import { el } from "../dom.mjs";
+import { part, images, unitName, pairName } from "../state.mjs";
+import { load } from "../data.mjs";
+import { index, wordsOf, imagesOf } from "../index.mjs";
+import { section, note, facts, figure, count, format, signed } from "../parts.mjs";
+import { unitCard } from "../cards.mjs";
+
+const BY = {
+  pair: "Both have the same architecture: each pair is compared with the pair of the same head and neuron.",
+  direction: "The architectures differ: each pair is compared with the pair whose direction is nearest.",
+  scores: "The architectures differ: each pair is compared with the pair whose scores on the same images correlate most.",
+};
+
+export async function movedPage() {
+  if (!part("comparison").present) {
+    return {
+      title: "What moved", heading: "What moved",
+      nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")],
+    };
+  }
+  const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
+  const there = (pair) => (pair < 0 ? "" : pairName(pair, moved.there_names));
+  const list = (heading, text, items) => section(`${heading} (${items.length.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
+    items.length === 0 ? note("None.") : figure("", {
+      name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
+      rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there]),
+    }, el("div", { class: "cards" }, items.slice(0, 60).map((s) => card(ix, s, there(s.there)))),
+    items.length > 60 ? note(`The first 60 of ${count(items.length, "pair")}; the CSV has all.`) : null));
+  return {
+    title: `Compared with ${moved.there}`,
+    heading: `Compared with ${moved.there}`,
+    nodes: [
+      el("p", { class: "lead-line" }, BY[moved.by] || ""),
+      facts([
+        ["here", moved.here], ["there", moved.there], ["images in both", moved.shared.toLocaleString("en")],
+        ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
+        ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`],
+      ]),
+      note("A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+        "The shift is that of the mean score, in standard deviations here."),
+      list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+      list("Appeared", "Pairs that are alive there only.", moved.appeared),
+      list("Died", "Pairs that are alive here only.", moved.died),
+    ],
+  };
+}
+
+function card(ix, s, there) {
+  const values = s.similarity < 0.9995 ? [["similarity", s.similarity]] : [];
+  if (s.shift) values.push(["shift", signed(s.shift)]);
+  values.push(["norm", `${format(s.norm_here, 3)} → ${format(s.norm_there, 3)}`]);
+  if (s.here >= 0) return unitCard(s.here, wordsOf(ix, s.here), imagesOf(ix, s.here), there && there !== unitName(s.here) ? [["there", there], ...values] : values);
+  return el("article", { class: "card" }, el("div", { class: "card-head" }, el("span", { class: "unit" }, there),
+    el("span", { class: "card-values" }, el("span", {}, "norm there ", el("b", {}, format(s.norm_there, 3))))));
+}

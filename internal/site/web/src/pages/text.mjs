@@ -1,0 +1,82 @@
+// A text: the pairs that stand for it, the images nearest to it, and its course over years.
+
+import { el, replace, button } from "../dom.mjs";
+import { address, go } from "../router.mjs";
+import { state, images, unitName } from "../state.mjs";
+import { load } from "../data.mjs";
+import { index, wordsOf, imagesOf } from "../index.mjs";
+import { section, figure, format, note } from "../parts.mjs";
+import { what } from "../terms.mjs";
+import { wall } from "../thumbs.mjs";
+import { unitCard } from "../cards.mjs";
+import { curves } from "../charts.mjs";
+import { textAnswer } from "../live/text.mjs";
+
+const MOST = 200; // words listed at once
+
+export async function textPage({ query }) {
+  const [ix] = await Promise.all([index(), images()]);
+  const q = (query.get("q") || "").trim();
+  const input = el("input", { type: "search", value: q, id: "text-words", autocomplete: "off", list: null, placeholder: state.live ? "any text" : "one of the report's words" });
+  const form = el("form", { class: "search-form", role: "search", "aria-label": "texts", on: { submit: (e) => {
+    e.preventDefault();
+    go(address(["t"], { q: input.value.trim() }));
+  } } }, el("label", { class: "wide" }, "Text ", input), el("button", { type: "submit" }, "Show"));
+  const result = el("div", {});
+  const word = ix.lower.indexOf(q.toLowerCase());
+  const { text_count: listed } = state.overview.shards;
+  if (q && word >= 0 && word < (listed ?? ix.words.length)) {
+    const per = state.overview.shards.texts;
+    const shard = await load(`t/${Math.floor(word / per)}`);
+    replace(result, record(ix, shard.texts[word - shard.first]));
+  } else if (q && state.live) {
+    textAnswer(result, q, (answer) => record(ix, answer));
+  } else if (q && word >= 0) {
+    replace(result, note(`The report has no list for “${ix.words[word]}”, which is a word of few pairs: `, el("a", { href: address(["s"], { q: ix.words[word] }) }, "pairs described by it"), "."));
+  } else if (q) {
+    replace(result, note(`“${q}” is not among the report's ${ix.words.length.toLocaleString("en")} words. The explorer (`, el("code", {}, "clipnh explore"), ") takes any text. Words that contain it:"), vocabulary(ix, q));
+  } else {
+    replace(result, vocabulary(ix, ""));
+  }
+  return {
+    title: q ? `“${q}”` : "Texts",
+    heading: q ? `“${q}”` : "Texts",
+    nodes: [
+      el("p", { class: "lead-line" }, q ? ["The pairs whose direction", what("direction"), " is nearest to this text, and its nearest images."]
+        : "Each word of the report, with the pairs that stand for it. Choose one or type it."), form, result],
+  };
+}
+
+// record shows what is near a text. The explorer answers in the same form.
+export function record(ix, r) {
+  return [
+    section("Pairs that stand for it", { what: "cosine" }, figure("", { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
+      el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["norm", p.norm]]))))),
+    r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure("", { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
+      wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text"))) : null,
+    r.years?.length > 1 ? section("Over the years", {}, curves("text-years", {
+      x: "year", y: "mean cosine", xs: r.years.map((y) => Number(y.year)), lines: [{ label: "mean cosine of images", values: r.years.map((y) => y.mean), colour: "accent" }],
+      xValues: (u, splits) => splits.map((v) => (Number.isInteger(v) ? String(v) : "")),
+      range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
+      label: `mean cosine by year: ${r.years.map((y) => `${y.year} ${format(y.mean, 3)}`).join("; ")}`, caption: "Mean cosine of the text and the images of each year.",
+    })) : null,
+  ];
+}
+
+function vocabulary(ix, q) {
+  const lower = q.toLowerCase();
+  const found = ix.words.filter((w, i) => !lower || ix.lower[i].includes(lower));
+  const holder = el("ul", { class: "vocabulary" });
+  let limit = MOST;
+  const more = button("", () => {
+    limit += MOST;
+    draw();
+  });
+  const draw = () => {
+    replace(holder, found.slice(0, limit).map((w) => el("li", {}, el("a", { href: address(["t"], { q: w }) }, w))));
+    more.hidden = found.length <= limit;
+    more.textContent = `Show more of ${found.length.toLocaleString("en")} words`;
+  };
+  draw();
+  return [found.length ? holder : note("There are none."), more];
+}

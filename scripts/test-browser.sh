@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Tests the pages of a report in headless Chromium: on the example, from the disk and served
+# by the explorer. Arguments go to the test, for instance -run TestReport.
+#
+# Environment:
+#   CHROMIUM     the browser (default: the first of chromium, chromium-browser, google-chrome)
+#   DEMO         a folder in which "clipnh demo" was run (default: clipnh-demo, made if need be)
+#   SCREENSHOTS  a folder for images of every kind of page
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+if [ -z "$chromium" ]; then
+	echo "test-browser: not run, there is no Chromium; on Debian, apt-get install chromium" >&2
+	exit 0
+fi
+if ! command -v npm >/dev/null; then
+	echo "test-browser: not run, there is no npm, which fetches axe-core; on Debian, apt-get install npm" >&2
+	exit 0
+fi
+
+# The checker of accessibility, which is not kept in the repository.
+axe_version=4.14.1
+axe=bin/axe-core-$axe_version
+if [ ! -f "$axe/node_modules/axe-core/axe.min.js" ]; then
+	mkdir -p "$axe"
+	npm install --prefix "$axe" --no-save --no-audit --no-fund --ignore-scripts --silent "axe-core@$axe_version"
+fi
+
+demo=${DEMO:-clipnh-demo}
+[ -f "$demo/caches/codes.npz" ] || ./bin/clipnh demo --dir "$demo" >/dev/null
+# A report with every part, in a folder of its own: the example's may lack some.
+(
+	cd "$demo"
+	clipnh=$OLDPWD/bin/clipnh
+	[ -f caches/word_scores.npy ] || "$clipnh" score --quiet --scores caches/val --pcs-path caches/pc0.npy --text-descs-list-path words.txt \
+		--text-descs-embeddings-path caches/words.npy --decomposition-save-path caches/codes.npz --list 0 --save-path caches/word_scores.npy >/dev/null
+	"$clipnh" report --quiet --scores caches/val --pcs-path caches/pc0.npy --decomposition-save-path caches/codes.npz \
+		--text-descs-list-path words.txt --text-descs-embeddings-path caches/words.npy --word-scores-path caches/word_scores.npy \
+		--imagenet-zeroshot-path caches/classes.npy --data-path imagenet --dataset imagenet_val --model tiny-clip.pt \
+		--groups-csv imagenet/attributes.csv --group-column colour --with caches/test --title "The example" --out report-full >/dev/null
+)
+
+mkdir -p "${SCREENSHOTS:=bin/screenshots}"
+export CLIPNH_CHROMIUM=$chromium CLIPNH_AXE=$PWD/$axe/node_modules/axe-core/axe.min.js CLIPNH_BIN=$PWD/bin/clipnh
+CLIPNH_DEMO=$(cd "$demo" && pwd) CLIPNH_SCREENSHOTS=$(cd "$SCREENSHOTS" && pwd) exec go test -tags browser -count=1 -timeout 30m ./internal/site "$@"
