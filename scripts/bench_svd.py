@@ -64,7 +64,7 @@ def main():
         subprocess.run(["go", "build", "-buildvcs=false", "-o", program, "./cmd/clipnh"], cwd=ROOT, check=True)
         contributions.tofile(dense)
         start = time.perf_counter()
-        subprocess.run([program, "svd", "--quiet", "--collect-save-path", dense, "--top-k-pca", str(args.top), "--out-save-path", out,
+        subprocess.run([program, "svd", "--quiet", "--scores", dense, "--top-k-pca", str(args.top), "--out-save-path", out,
                         "--shape", ",".join(map(str, contributions.shape))], check=True, stdout=subprocess.DEVNULL)
         ours = (time.perf_counter() - start) / args.units
         got = np.load(out)[0]

@@ -75,7 +75,7 @@ class Check:
         data = ("--dataset", "images", "--data-path", self.images)
         self.clipnh("collect", "--model", model, *data, "--save-path", d / "scores")
         for units, ends in (("nh", ""), ("n", "_n")):
-            self.clipnh("svd", "--collect-save-path", d / "scores", "--mode", units, "--out-save-path", d / f"pc0{ends}.npy",
+            self.clipnh("svd", "--scores", d / "scores", "--mode", units, "--out-save-path", d / f"pc0{ends}.npy",
                         "--mean-save-path", d / f"means{ends}.npy", "--norm-save-path", d / f"norms{ends}.npy", "--top-k-pca", 10)
         self.clipnh("mask", "--neuron-head-norms-path", d / "norms.npy", "--percentile", 60, "--mask-save-path", d / "pairs.npy")
         self.clipnh("mask", "--neurons-norms-path", d / "norms_n.npy", "--percentile", 60, "--mask-save-path", d / "neurons.npy")

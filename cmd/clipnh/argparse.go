@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
 
 // spacedFlags are flags whose values argparse takes as several words, --neur_idxs 3 5.
@@ -30,6 +34,40 @@ func joined(args []string) []string {
 		out = append(out, value)
 	}
 	return out
+}
+
+// singleDash returns an error if an argument is the name of a flag with one dash, as in
+// -model FILE, which would otherwise be -m with the value odel.
+// It returns the command that the arguments name too.
+func singleDash(root *cobra.Command, args []string) (*cobra.Command, error) {
+	cmd, rest, err := root.Find(args)
+	if err != nil || completes(args) {
+		return cmd, nil
+	}
+	for i, arg := range rest {
+		if arg == "--" {
+			break
+		}
+		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
+		if len(name) < 3 || name[0] == '-' || arg[0] != '-' || i > 0 && takesValue(cmd, rest[i-1]) {
+			continue
+		}
+		if lookup(cmd, string(dashes(cmd.Flags(), name))) != nil {
+			err := fmt.Errorf("unknown flag -%s", name)
+			return cmd, hinted{usageError{err}, didYouMean([]string{"--" + name})}
+		}
+	}
+	return cmd, nil
+}
+
+// takesValue reports whether arg is a flag whose value is the next argument.
+func takesValue(cmd *cobra.Command, arg string) bool {
+	name, isLong := strings.CutPrefix(arg, "--")
+	f := lookup(cmd, name)
+	if !isLong && len(arg) == 2 && arg[0] == '-' {
+		f = cmp.Or(cmd.Flags().ShorthandLookup(arg[1:]), cmd.Root().PersistentFlags().ShorthandLookup(arg[1:]))
+	}
+	return f != nil && f.NoOptDefVal == ""
 }
 
 func isNumber(word string) bool {

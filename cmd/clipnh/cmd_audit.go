@@ -45,8 +45,10 @@ Each group is split in half at random (--seed). Pairs, and how many to remove,
 are chosen on one half; the accuracies without them are of the other.
 
 With --concepts, it also has the correlation of the image's cosine with each
-concept and the group, and the cosines of pairs with concepts. With
---decomposition-save-path, codes that sparse wrote, pairs have words.
+concept and the group, and the cosines of pairs with concepts. Pairs have words
+if these are read from codes that sparse wrote (--codes), or
+computed as describe does, from components and embeddings of words
+(--text-descs-embeddings-path and --pcs-path).
 
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; and pairs.png,
@@ -82,37 +84,39 @@ type auditOptions struct {
 	sourceOptions
 	stage audit.Options
 
-	classes, concepts, templates, wordsPath string
-	useTemplates                            bool
-	list                                    int
+	classes, concepts, templates textList
+	useTemplates                 bool
+	list                         int
 }
 
 func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
-	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	modelFlag(fs, &o.from.Model)
-	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of the images")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
 	fs.StringVar(&s.LabelsPath, "labels-csv", "", "`FILE` with columns image, label and group (default images lie in LABEL/GROUP/)")
-	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, a file of them, IN or PC")
+	classesFlag(fs, &o.classes)
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
-	fs.StringVar(&o.concepts, "concepts", "", "`NAMES` of concepts that groups may be about, such as \"water,land\", or a file of them")
+	textsFlag(fs, &o.concepts, "concepts", "", "concepts that groups may be about, such as \"water,land\""+textsHelp, isList)
 	fs.StringVar(&s.ConceptsPath, "text-embeddings-path", "", "`FILE` of embeddings of the concepts, instead of --vocab, .npy or .pt")
 	vocabFlag(fs, &s.Vocab)
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&s.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
+	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")
 	fs.IntVar(&o.list, "list", 10, "print the `N` first pairs; --json has all")
 	fs.IntVar(&s.Sheets, "sheet-pairs", 10, "draw the images of the `N` first pairs")
 	fs.IntVar(&s.TopImages, "top-images", 8, "name and draw the `N` strongest images of each pair")
-	fs.StringVar(&s.Dir, "out", "", "`DIR` for the page")
+	fs.StringVarP(&s.Dir, "out", "o", "", "`DIR` for the page")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.from.Strict, "strict", false, "stop at an image that cannot be read")
@@ -120,21 +124,29 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *auditOptions) validate() error {
-	s, embeds := &o.stage, o.stage.ClassesPath == "" || o.concepts != "" && o.stage.ConceptsPath == ""
-	if err := require("--classes", o.classes, "--out", s.Dir); err != nil {
+	s, embeds := &o.stage, o.stage.ClassesPath == "" || o.concepts.given() && o.stage.ConceptsPath == ""
+	if err := require("--classes", o.classes.String(), "--out", s.Dir); err != nil {
 		return err
 	}
+	if err := cmp.Or(o.classes.check(), o.concepts.check(), o.templates.check()); err != nil {
+		return err
+	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case o.from.ScoresPath == "" && (o.from.Model == "" || o.from.Data.Path == ""):
 		return errors.New("no images given: want --scores, or --model and --data-path")
 	case embeds && (o.from.Model == "" || s.Vocab == ""):
 		return errors.New("texts are embedded with --model and --vocab: want both, or --imagenet-zeroshot-path (of concepts, --text-embeddings-path)")
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
-		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	case read && computed:
+		return errors.New("--codes and --text-descs-embeddings-path: want one of them")
+	case (read || computed) != (s.WordsPath != ""):
+		return errors.New("--text-descs-list-path goes with --codes or --text-descs-embeddings-path: want two or none")
+	case computed != (s.PCsPath != ""):
+		return errors.New("--text-descs-embeddings-path and --pcs-path: want both or neither")
 	case len(s.DecompositionPaths) > 1:
-		return errors.New("--decomposition-save-path is given twice: want one, of pairs")
+		return errors.New("--codes is given twice: want one, of pairs")
 	case !(s.Level > 0 && s.Level < 1):
 		return fmt.Errorf("--level %g: want a number between 0 and 1", s.Level)
 	case s.Permutations < 1 || s.Permutations > maxPermutations:
@@ -154,8 +166,8 @@ func (o *auditOptions) validate() error {
 	}
 	err := o.given.refuseIn(
 		rule{!embeds, "without texts to embed", []string{"vocab", "templates", "use-templates"}},
-		rule{o.concepts == "", "without --concepts", []string{"text-embeddings-path"}},
-		rule{len(s.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}},
+		rule{!o.concepts.given(), "without --concepts", []string{"text-embeddings-path"}},
+		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{o.from.ScoresPath != "" && o.from.Data.Path == "", "without image files (--data-path)", []string{"sheet-pairs"}})
 	if err != nil {
 		return err
@@ -176,22 +188,22 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	s := o.stage
 	s.Options, s.Threads, s.Store, s.CommandLines = o.images(g), g.workers(), g.files, o.editLines
 	var err error
-	if s.Texts.Classes, err = parseNames(o.classes, g.printer); err != nil {
+	if s.Texts.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err
 	}
-	if o.concepts != "" {
-		if s.Concepts, err = parseNames(o.concepts, g.printer); err != nil {
+	if o.concepts.given() {
+		if s.Concepts, err = parseNames(&o.concepts, g); err != nil {
 			return s, err
 		}
 	}
-	if o.wordsPath != "" {
-		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	if s.WordsPath != "" {
+		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
 	}
-	if s.ClassesPath == "" || o.concepts != "" && s.ConceptsPath == "" {
+	if s.ClassesPath == "" || o.concepts.given() && s.ConceptsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
-		s.Templates, err = prompts.prompts(g.printer)
+		s.Templates, err = prompts.prompts(g)
 	}
 	return s, err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func newClassifyCommand(g *globalOptions) *cobra.Command {
 		Long:  classifyHelp,
 		Example: "clipnh classify photos --model RN50x16.pt \\\n" +
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\" --csv\n" +
-			"clipnh classify --scores caches/photos --classes names.txt \\\n" +
+			"clipnh classify --scores caches/photos --classes @names.txt \\\n" +
 			"  --imagenet-zeroshot-path caches/names.npy --labels-csv labels.csv --top 3",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -67,7 +68,7 @@ type classifyOptions struct {
 	sourceOptions
 	stage classify.Options
 
-	classes, templates string
+	classes, templates textList
 	useTemplates, csv  bool
 }
 
@@ -75,8 +76,8 @@ func (o *classifyOptions) addFlags(fs *pflag.FlagSet) {
 	o.sourceOptions.addFlags(fs, dataset.Images)
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultExcludes(fs, "vocab", "imagenet-zeroshot-path")
-	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, a file of them, IN or PC")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the class (default CLIP's 80)")
+	classesFlag(fs, &o.classes)
+	templatesFlag(fs, &o.templates, "class")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put classes into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.TextsPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.stage.TablePath, "labels-csv", "", "`FILE` with columns image and label: true labels, for the accuracy")
@@ -88,7 +89,7 @@ func (o *classifyOptions) validate() error {
 	if err := o.validateImages(); err != nil {
 		return err
 	}
-	if err := require("--classes", o.classes); err != nil {
+	if err := require("--classes", o.classes.String()); err != nil {
 		return err
 	}
 	if o.stage.TextsPath == "" {
@@ -96,8 +97,11 @@ func (o *classifyOptions) validate() error {
 			return fmt.Errorf("to embed the classes: %w", err)
 		}
 	}
+	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
+		return err
+	}
 	switch {
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case o.stage.Top < 1:
 		return fmt.Errorf("--top %d: want 1 or more", o.stage.Top)
@@ -134,12 +138,12 @@ func runClassify(ctx context.Context, opts classifyOptions, g *globalOptions) er
 	o := opts.stage
 	o.Options, o.Threads = opts.images(g), g.workers()
 	var err error
-	if o.Classes, err = parseNames(opts.classes, g.printer); err != nil {
+	if o.Classes, err = parseNames(&opts.classes, g); err != nil {
 		return err
 	}
 	if o.TextsPath == "" {
 		prompts := embedOptions{templates: opts.templates, useTemplates: opts.useTemplates}
-		if o.Templates, err = prompts.prompts(g.printer); err != nil {
+		if o.Templates, err = prompts.prompts(g); err != nil {
 			return err
 		}
 	}

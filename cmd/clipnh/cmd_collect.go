@@ -97,7 +97,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -110,7 +110,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 
 // collectOptions is everything the collect command can be told.
 type collectOptions struct {
-	given                                givenFlags
+	given, set                           givenFlags // on the command line; by someone
 	model, dataset, dataPath, savePath   string
 	mode, dtype, precision, shard        string
 	lens, stride, batch                  int
@@ -128,8 +128,8 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.neuronLayer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
-	fs.StringVar(&o.savePath, "save-path", "", "`PATH` of the folder to write, or of a .dat or .npy file")
+	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4; of a vision transformer neurons+heads, neurons, heads, mlps, tokens")
 	choices(fs, "mode", collect.Modes...)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
@@ -271,7 +271,7 @@ func (o *collectOptions) part() (shard.Shard, error) {
 func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	shard, _ := o.part() // validated
 	var neuronLayer *int
-	if o.given("neuron-layer") {
+	if o.set != nil && o.set("neuron-layer") {
 		neuronLayer = &o.neuronLayer
 	}
 	return collect.Options{

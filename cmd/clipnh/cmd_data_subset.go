@@ -59,8 +59,8 @@ const defaultSubset = 5000
 func (o *subsetOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, or images (every image below the folder)")
 	choices(fs, "dataset", dataset.ImageNetTest, dataset.Images)
-	fs.StringVar(&o.dataPath, "data-path", "", "`DIR` of the images")
-	fs.StringVar(&o.savePath, "save-path", "", "`DIR` for the links, outside --data-path")
+	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.savePath, "save-path", "o", "", "`DIR` for the links, outside --data-path")
 	fs.IntVar(&o.number, "number", defaultSubset, "link `N` images; 0 for all that --sample-stride gives")
 	fs.IntVar(&o.stride, "sample-stride", 0, "take every `K`-th image in name order; 0 for the largest K that gives --number")
 	fs.StringVar(&o.link, "link", "symbolic", "`TYPE` of the links: symbolic or hard")

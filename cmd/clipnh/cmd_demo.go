@@ -27,10 +27,14 @@ import (
 const demoHelp = `
 Runs the whole analysis on an example that the program carries: a small
 CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets. The files are written below --dir. Each command is then run as if it
-had been typed. At the end the results are shown next to those of an independent
-PyTorch implementation. What the commands print goes to log.txt in --dir;
---verbose prints it, with each command before it.
+data sets, and a second one, which learned to rely on backgrounds. The files are
+written below --dir. Each command is then run as if it had been typed. At the
+end the results are shown next to those of an independent PyTorch
+implementation. What the commands print goes to log.txt in --dir; --verbose
+prints it, with each command before it.
+
+The second model is explained, audited and edited. The demo fails if the edited
+checkpoint, collected afresh, does not classify as the audit measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
 second run keeps what is there. With --files-only it stops after writing the
@@ -60,65 +64,14 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 type demoOptions struct {
 	dir       string
 	filesOnly bool
-	verbose   bool
 }
 
 func (o *demoOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "clipnh-demo", "write the example below `DIR`")
-	fs.BoolVar(&o.verbose, "verbose", false, "print each command and what it prints")
+	fs.StringVarP(&o.dir, "dir", "o", "clipnh-demo", "write the example below `DIR`")
 	fs.BoolVar(&o.filesOnly, "files-only", false, "write the example and stop")
 }
 
 func (o *demoOptions) validate() error { return require("--dir", o.dir) }
-
-// demoSteps are the commands of the demo. {} stands for its folder, {WORD} for the pair
-// that is expected to be closest to one of demoConcepts.
-var demoSteps = []struct{ why, args string }{
-	{"What is in the checkpoint?",
-		"info --model {}/tiny-clip.pt"},
-	{"Class names and words as vectors in the space that images and texts share:",
-		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/imagenet/classes.txt --templates {}/templates.txt --embeddings-save-path {}/caches/classes.npy"},
-	{"",
-		"embed --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --lines {}/words.txt --templates {}/templates.txt --embeddings-save-path {}/caches/words.npy"},
-	{"The score of every neuron-head pair on every image:",
-		"collect --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --save-path {}/caches/test"},
-	{"",
-		"collect --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --save-path {}/caches/val"},
-	{"The principal component of each pair:",
-		"svd --collect-save-path {}/caches/test --out-save-path {}/caches/pc0.npy --mean-save-path {}/caches/means.npy --norm-save-path {}/caches/norms.npy"},
-	{"And of each neuron, summed over heads:",
-		"svd --mode n --collect-save-path {}/caches/test --out-save-path {}/caches/pc0_n.npy --mean-save-path {}/caches/means_n.npy --norm-save-path {}/caches/norms_n.npy"},
-	{"How much of the model do these components keep?",
-		"reconstruct --pcs-paths {}/caches/pc0.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy"},
-	{"How few pairs, or neurons, are enough to classify?",
-		"ablate --percentile 0,80,90,95,98,99 --neuron-head-norms-path {}/caches/norms.npy --neurons-norms-path {}/caches/norms_n.npy --means-path {}/caches/means.npy --scores {}/caches/val --data-path {}/imagenet --imagenet-zeroshot-path {}/caches/classes.npy --plot {}/ablation.png"},
-	{"The strongest tenth of the pairs, for later use:",
-		"mask --percentile 90 --neuron-head-norms-path {}/caches/norms.npy --mask-save-path {}/caches/mask.npy"},
-	{"How many things does a pair stand for, and how many does a neuron?",
-		"polysemanticity --collect-save-path {}/caches/test --scores-save-path {}/caches/poly.npy --plot {}/polysemanticity.png --list 3"},
-	{"Which neurons does the class token's attention to the last location depend on?",
-		"registers --model {}/tiny-clip.pt --dataset imagenet_test --data-path {}/imagenet --sample-stride 10 --diff-save-path {}/caches/sink.npy --list 3"},
-	{"Every component as a sum of eight words, as the paper does it:",
-		"sparse --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --num-components 8 --descriptions-save-path {}/caches/descriptions.json --decomposition-save-path {}/caches/codes.npz"},
-	{"And by what foretells scores best; what do words say about the pairs closest to two of them?",
-		"describe {yellow} {convertible} --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
-	{"How true are the words of each kind, on images that the components were not computed from?",
-		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --decomposition-save-path {}/caches/codes.npz --method omp:none,nearest --attributes {}/imagenet/attributes.csv --list 0"},
-	{"Which images is a neuron strongest on, and which is each of its pairs?",
-		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --pcs-path {}/caches/pc0.npy --neuron-pcs-path {}/caches/pc0_n.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
-	{"Where in a scene are its things? Pairs, and the two factors of their scores, against two other methods:",
-		demoSegment},
-	{"Do a concept's pairs follow it through the years?",
-		demoShift},
-	{"Are all of these files intact, and made from what they say?",
-		"verify {}/caches"},
-}
-
-// The steps whose results are compared with the expected ones.
-const (
-	demoSegment = "segment --config demo --data-path {}/VOC2010 --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --pcs-path {}/caches/pc0.npy --method pairs,heads,neurons,values,self-self --synonyms=false --resize pillow --show-dir {}/segmented"
-	demoShift   = "shift --concepts yellow,convertible --pcs-path {}/caches/pc0.npy --model {}/tiny-clip.pt --vocab {}/bpe_demo_vocab.txt.gz --templates {}/templates.txt --dataset cars --data-path {}/stanford_cars --colours-csv {}/refined_train.csv --plot {}/shift.png"
-)
 
 // demoConcepts are the words whose closest pairs the demo shows, next to those of
 // expected.json.
@@ -157,7 +110,7 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if g.json {
 		return g.printer.JSON(result)
 	}
-	if !opts.verbose {
+	if !g.verbose {
 		return result.printShort(opts.dir, g.printer)
 	}
 	if err := result.print(g.printer); err != nil {
@@ -178,7 +131,7 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 	printed = map[string][]byte{}
 	to := g.printer
 	progress := ui.Discard
-	if !opts.verbose && !g.json {
+	if !g.verbose && !g.json {
 		var log bytes.Buffer
 		to, progress = ui.NewPrinter(&log, &log, time.Now), g.printer.Progress()
 		defer func() { err = errors.Join(err, demo.SaveLog(opts.dir, log.Bytes())) }()
@@ -190,6 +143,13 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 		for i := range args {
 			args[i] = places.Replace(args[i])
 		}
+		if at := slices.Index(args, demoRemovedPlace); at >= 0 {
+			removed, err := demoRemoved(printed[demoAudit])
+			if err != nil {
+				return nil, err
+			}
+			args[at] = strings.Join(removed, ",")
+		}
 		if printed[step.args], err = runDemoStep(ctx, step.why, args, demoPrinters[step.args], to, g); err != nil {
 			return nil, err
 		}
@@ -199,13 +159,18 @@ func runDemoSteps(ctx context.Context, opts demoOptions, places *strings.Replace
 }
 
 // demoImages are the figures that the steps drew.
-var demoImages = []struct{ path, what string }{
-	{"ablation.png", "accuracy as fewer pairs or neurons are kept"},
-	{"polysemanticity.png", "how dissimilar a unit's strongest images are"},
-	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs"},
-	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend"},
-	{"segmented/", "scenes with the classes that each method found"},
-	{"shift.png", "two concepts over the years, with their true shares"},
+var demoImages = []struct {
+	path, what string
+	short      bool // whether the short form names it
+}{
+	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs", true},
+	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend", false},
+	{"ablation.png", "accuracy as fewer pairs or neurons are kept", true},
+	{"polysemanticity.png", "how dissimilar a unit's strongest images are", false},
+	{"segmented/", "scenes with the classes that each method found", true},
+	{"shift.png", "two concepts over the years, with their true shares", true},
+	{"explained/", "the fish: where its logit comes from", true},
+	{"audit/", "the audit: a page, the curve, the images of its pairs", true},
 }
 
 // demoFiles is the result of --files-only as JSON.
@@ -272,7 +237,7 @@ func runDemoStep(ctx context.Context, why string, args []string, show func([]byt
 // typed runs a command line as if it had been typed, with the global options of
 // this run.
 func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer) error {
-	root := newRootCommand(&globalOptions{printer: to})
+	root := newRootCommand(&globalOptions{printer: to, texts: textReader{say: to}, isolated: true})
 	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
 	if g.quiet {
 		given = append(given, "--quiet")
@@ -294,6 +259,8 @@ type demoResult struct {
 	Ablation         []demoAblation `json:"ablation"`
 	Segmentation     []demoFigure   `json:"segmentation"` // mIoU by method, 0 to 1
 	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
+	Worth            demoWorth      `json:"worth"`        // of pairs, on harder images
+	Cue              demoCue        `json:"cue"`          // of the second model
 }
 
 // demoAccuracy is the accuracy of zero-shot classification.

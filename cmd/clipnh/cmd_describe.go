@@ -27,7 +27,7 @@ foretell the scores of units best, as score measures them, and is the default;
 docs/descriptions.md has the comparison. sparse explains the methods.
 
 Reads what sparse reads and computes the codes. Or reads codes that sparse wrote
-(--decomposition-save-path) and prints the --num-components largest
+(--codes) and prints the --num-components largest
 coefficients, with a residual only if that is all of them. A decomposition
 written by the reference needs --pcs-path too, to tell heads from neurons.
 
@@ -42,7 +42,7 @@ func newDescribeCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh describe h12n624 h3n7 --pcs-path caches/pc0.npy \\\n" +
 			"  --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy\n" +
-			"clipnh describe n624 --decomposition-save-path caches/codes.npz \\\n" +
+			"clipnh describe n624 --codes caches/codes.npz \\\n" +
 			"  --text-descs-list-path 30k.txt",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -77,7 +77,7 @@ type describeOptions struct {
 
 func (o *describeOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, describeComponents, describe.BestNormalization)
-	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` of codes to read instead of computing them, .npz")
+	fs.StringVar(&o.decompositionPath, "codes", "", "`FILE` of codes to read instead of computing them, .npz")
 }
 
 func (o *describeOptions) validate() error {
@@ -92,7 +92,7 @@ func (o *describeOptions) validate() error {
 		return err
 	}
 	if o.decompositionPath != "" {
-		if err := o.given.refuse("with --decomposition-save-path", "method", "normalize", "collect-save-path", "text-descs-embeddings-path"); err != nil {
+		if err := o.given.refuse("with --codes", "method", "normalize", "svd-scores", "text-descs-embeddings-path"); err != nil {
 			return err
 		}
 	}

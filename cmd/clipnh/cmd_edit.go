@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -82,30 +82,31 @@ type editOptions struct {
 	stage         edit.Options
 
 	scale        []string
-	templates    string
+	texts        textList // of --remove-text
+	templates    textList
 	useTemplates bool
 	restart      bool // discard what was made from something else
 }
 
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
-	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
+	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
 	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, or n17 for all pairs of a neuron")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
 	fs.BoolVar(&o.stage.InvertMask, "invert-mask", false, "remove the units that --remove-mask keeps, and keep the others")
-	fs.StringArrayVar(&o.stage.Texts, "remove-text", nil, "remove the pairs closest to `TEXT`; may be repeated")
+	textsFlag(fs, &o.texts, "remove-text", "", "remove the pairs closest to texts"+textsHelp, nil)
 	fs.IntVar(&o.stage.K, "k", 20, "remove the `K` pairs closest to a text")
-	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --remove-text (default the directions of the weights)")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --remove-text (default the directions of the weights)")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "remove-text")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --remove-text, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.By, "by", edit.ByMean, "replace what a pair loses `BY` mean, its mean contribution, or by zero, nothing")
 	choices(fs, "by", edit.ByMean, edit.ByZero)
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O]")
-	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of what collect wrote, for the mean scores")
-	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of images whose features are compared before and after")
+	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote, for the mean scores")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of images whose features are compared before and after")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
@@ -120,17 +121,18 @@ func (o *editOptions) validate() error {
 	if err := require("--model", o.from.Model, "--save-path", o.stage.SavePath); err != nil {
 		return err
 	}
+	if err := cmp.Or(o.texts.check(), o.templates.check()); err != nil {
+		return err
+	}
 	s := &o.stage
 	switch {
 	case !edit.CanWrite(s.SavePath):
 		return fmt.Errorf("--save-path %s: want a .pt or .safetensors file", s.SavePath)
-	case len(s.Remove) == 0 && len(o.scale) == 0 && s.MaskPath == "" && len(s.Texts) == 0:
+	case len(s.Remove) == 0 && len(o.scale) == 0 && s.MaskPath == "" && !o.texts.given():
 		return errors.New("nothing to edit: want --remove, --remove-mask, --remove-text or --scale")
-	case slices.Contains(s.Texts, ""):
-		return errors.New("--remove-text is empty: want a text")
 	case s.K < 1:
 		return fmt.Errorf("--k %d: want 1 or more", s.K)
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case s.By != edit.ByMean && s.By != edit.ByZero:
 		return fmt.Errorf("--by %q: want mean or zero", s.By)
@@ -140,7 +142,7 @@ func (o *editOptions) validate() error {
 	if s.By == edit.ByMean && s.MeansPath == "" && o.from.ScoresPath == "" {
 		return errors.New("--by mean needs --means-path or --scores; --by zero needs neither")
 	}
-	if len(s.Texts) > 0 {
+	if o.texts.given() {
 		if err := require("--vocab", s.Vocab); err != nil {
 			return fmt.Errorf("--remove-text: %w", err)
 		}
@@ -161,7 +163,7 @@ func (o *editOptions) validate() error {
 // validateGiven refuses flags that have no effect.
 func (o *editOptions) validateGiven() error {
 	return o.given.refuseIn(
-		rule{len(o.stage.Texts) == 0, "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
+		rule{!o.texts.given(), "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{o.stage.MaskPath == "", "without --remove-mask", []string{"invert-mask"}},
 		rule{o.stage.By == edit.ByZero, "with --by zero", []string{"means-path", "scores"}},
 		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride", "preprocess"}, towerFlags...)},
@@ -187,12 +189,15 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 	p := o.stage
 	p.Writer, p.Artefacts, p.Model, p.ScoresPath, p.Threads = g.writer(o.restart), g.artefacts(), o.from.Model, o.from.ScoresPath, g.workers()
 	p.Images = o.images(g)
-	if len(p.Texts) == 0 {
+	if !o.texts.given() {
 		return p, nil
 	}
 	prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 	var err error
-	p.Templates, err = prompts.prompts(g.printer)
+	if p.Texts, err = o.texts.read(&g.texts); err != nil {
+		return p, err
+	}
+	p.Templates, err = prompts.prompts(g)
 	return p, err
 }
 

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -59,24 +59,26 @@ func newEmbedCommand(g *globalOptions) *cobra.Command {
 
 // embedOptions is everything the embed command can be told.
 type embedOptions struct {
-	model, vocab, savePath       string
-	classnames, lines, templates string
-	useTemplates                 bool
-	details                      model.Details
-	restart                      bool // discard what was made from something else
+	model, vocab, savePath string
+	classnames, lines      string
+	text, templates        textList
+	useTemplates           bool
+	details                model.Details
+	restart                bool // discard what was made from something else
 }
 
 func (o *embedOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	detailFlags(fs, &o.details)
 	vocabFlag(fs, &o.vocab)
-	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --lines is given)")
+	textsFlag(fs, &o.text, "text", "", "what to embed"+textsHelp, nil)
+	fs.StringVar(&o.classnames, "classnames", "", "`SET` of texts: IN, PC or 30k (default IN, unless --text or --lines is given)")
 	choices(fs, "classnames", "IN", "PC", "30k")
 	fs.StringVar(&o.lines, "lines", "", "`FILE` of texts, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "lines", configs.AssetWords)
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
-	fs.StringVar(&o.savePath, "embeddings-save-path", "", "`FILE` to write, .npy or .pt")
+	fs.StringVarP(&o.savePath, "embeddings-save-path", "o", "", "`FILE` to write, .npy or .pt")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --embeddings-save-path, even if it was made from something else")
 }
 
@@ -91,6 +93,12 @@ func (o *embedOptions) validate() error {
 	if !artefact.IsEmbeddings(o.savePath) {
 		return fmt.Errorf("--embeddings-save-path %s: want a .npy or .pt file", o.savePath)
 	}
+	if err := cmp.Or(o.text.check(), o.templates.check()); err != nil {
+		return err
+	}
+	if o.text.given() && (o.lines != "" || o.classnames != "") {
+		return errors.New("--text, --lines and --classnames: want one of them")
+	}
 	switch o.classnames {
 	case "", "30k":
 	case "IN", "PC":
@@ -100,18 +108,18 @@ func (o *embedOptions) validate() error {
 	default:
 		return fmt.Errorf("--classnames %q: want IN, PC or 30k", o.classnames)
 	}
-	if !o.useTemplates && o.templates != "" {
+	if !o.useTemplates && o.templates.given() {
 		return errors.New("--templates and --use-templates=false: want one of them")
 	}
 	return nil
 }
 
 func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
-	texts, err := opts.texts(ctx, g.printer)
+	texts, err := opts.texts(ctx, g)
 	if err != nil {
 		return err
 	}
-	templates, err := opts.prompts(g.printer)
+	templates, err := opts.prompts(g)
 	if err != nil {
 		return err
 	}
@@ -130,8 +138,11 @@ func runEmbed(ctx context.Context, opts embedOptions, g *globalOptions) error {
 	return g.printer.Table(t)
 }
 
-func (o *embedOptions) texts(ctx context.Context, say *ui.Printer) ([]string, error) {
+func (o *embedOptions) texts(ctx context.Context, g *globalOptions) ([]string, error) {
+	say := g.printer
 	switch {
+	case o.text.given():
+		return o.text.read(&g.texts)
 	case o.lines != "":
 		return readTexts(o.lines, say)
 	case o.classnames == "30k":
@@ -146,42 +157,27 @@ func (o *embedOptions) texts(ctx context.Context, say *ui.Printer) ([]string, er
 	return configs.ImageNetClasses(), nil
 }
 
-// readTexts reads a list of texts. If every line is FOLDER<TAB>NAME, as in the
-// classes.txt of a data set, the names are the texts. How a list was read that is
-// not plain is said.
-func readTexts(path string, say *ui.Printer) ([]string, error) {
-	list, err := textlist.ReadList(path)
-	if err != nil {
-		return nil, err
-	}
-	warnOf(path, list.Warnings, say)
-	lines := list.Texts
-	names := make([]string, len(lines))
-	for i, line := range lines {
-		_, name, table := strings.Cut(line, "\t")
-		if !table {
-			return lines, nil
-		}
-		names[i] = name
-	}
-	return names, nil
-}
-
-// warnOf prints the warnings about a file.
-func warnOf(path string, warnings []string, say *ui.Printer) {
-	for _, warning := range warnings {
-		say.Warn("%s: %s", path, warning)
-	}
-}
-
-func (o *embedOptions) prompts(say *ui.Printer) ([]textlist.Template, error) {
+// prompts returns the templates, none with --use-templates=false.
+func (o *embedOptions) prompts(g *globalOptions) ([]textlist.Template, error) {
 	switch {
 	case !o.useTemplates:
 		return nil, nil
-	case o.templates != "":
-		templates, warnings, err := textlist.ReadTemplates(o.templates)
-		warnOf(o.templates, warnings, say)
-		return templates, err
+	case !o.templates.given():
+		return textlist.ParseTemplates(configs.ImageNetTemplates())
 	}
-	return textlist.ParseTemplates(configs.ImageNetTemplates())
+	sources, err := o.templates.sources(&g.texts)
+	if err != nil {
+		return nil, err
+	}
+	var all []textlist.Template
+	for _, s := range sources {
+		templates, err := textlist.ParseTemplates(s.texts)
+		if err != nil && s.path == "" {
+			return nil, usageError{fmt.Errorf("--templates: %w", err)}
+		} else if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.path, err)
+		}
+		all = append(all, templates...)
+	}
+	return all, nil
 }

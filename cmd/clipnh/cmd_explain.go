@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,17 +26,22 @@ take most from it; and the sum, next to the logit as the model gives it.
 It explains the class of the largest logit, or --class. With --versus, it
 explains by how much the logit of --class exceeds that of another class.
 
-Images are files and folders, or a data set (--data-path). Classes are names
-separated by commas, a file of one name per line, or IN or PC (--classes); their
-embeddings are computed (--vocab) or read (--imagenet-zeroshot-path).
+Images are files and folders, or a data set (--data-path). Classes are names, or
+IN or PC for those of ImageNet or PASCAL Context (--classes); their embeddings
+are computed (--vocab) or read (--imagenet-zeroshot-path).
 
 With --scores, what collect wrote of some images, or --means-path, what svd
 wrote, a pair's score is shown beside its mean, and its part is split into what
 the mean would add (usual) and the rest (unusual), by which --unusual lists
 units. With --scores it also has the score's rank among the collected images,
 1 being the largest; statistics (collect --stats-only) know it for extreme
-scores only. With --decomposition-save-path, codes that sparse wrote, units have
-words.
+scores only.
+
+Listed units have words if these are read from codes that sparse wrote
+(--codes, at most twice: one file of pairs, one of neurons),
+or computed as describe does, from components and embeddings of words
+(--text-descs-embeddings-path, with --pcs-path for pairs and --neuron-pcs-path
+for neurons). A word of negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
 adds to the logit; such maps of the strongest pairs; and the sum as a waterfall.
@@ -78,34 +84,38 @@ type explainOptions struct {
 	stage explain.Options
 	given givenFlags
 
-	classes, templates, precision, wordsPath string
-	useTemplates                             bool
-	top                                      int
+	classes, templates textList
+	precision          string
+	useTemplates       bool
+	top                int
 }
 
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	vocabFlag(fs, &o.stage.Vocab)
-	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, a file of them, IN or PC")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the class (default CLIP's 80)")
+	classesFlag(fs, &o.classes)
+	templatesFlag(fs, &o.templates, "class")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put classes into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.TextsPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.stage.Class, "class", "", "explain the class of this `NAME` (default each image's class of largest logit)")
 	fs.StringVar(&o.stage.Versus, "versus", "", "explain by how much --class exceeds the class of this `NAME`")
-	fs.StringVar(&o.stage.Data.Path, "data-path", "", "`DIR` of the images, instead of arguments")
+	fs.StringVarP(&o.stage.Data.Path, "data-path", "d", "", "`DIR` of the images, instead of arguments")
 	fs.StringVar(&o.stage.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.stage.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")
-	fs.StringVar(&o.stage.ScoresPath, "scores", "", "`PATH` of scores that collect wrote, to compare with")
+	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote, to compare with")
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of means of pairs that svd wrote, to compare with, .npy, [H,C,O]")
 	fs.BoolVar(&o.stage.Unusual, "unusual", false, "list units by what they add beyond the usual")
-	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
-	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of the words of the codes, one per line")
-	fs.IntVar(&o.stage.Components, "num-components", 3, "show the `K` words of largest coefficient")
+	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
+	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
+	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
+	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")
-	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for a sheet of each image, .png")
+	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for a sheet of each image, .png")
 	fs.IntVar(&o.stage.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)
 	fs.BoolVar(&o.stage.Strict, "strict", false, "stop at an image that cannot be read")
@@ -114,13 +124,17 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 
 func (o *explainOptions) validate() error {
 	s := &o.stage
-	needed := []string{"--model", s.Model, "--classes", o.classes}
+	needed := []string{"--model", s.Model, "--classes", o.classes.String()}
 	if s.TextsPath == "" {
 		needed = append(needed, "--vocab", s.Vocab)
 	}
 	if err := require(needed...); err != nil {
 		return err
 	}
+	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
+		return err
+	}
+	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case len(s.Paths) == 0 && s.Data.Path == "":
 		return errors.New("no image given: want files or folders, or --data-path")
@@ -132,10 +146,14 @@ func (o *explainOptions) validate() error {
 		return errors.New("--scores and --means-path: want one of them")
 	case s.Unusual && s.ScoresPath == "" && s.MeansPath == "":
 		return errors.New("--unusual needs --scores or --means-path, which say what is usual")
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case (len(s.DecompositionPaths) > 0) != (o.wordsPath != ""):
-		return errors.New("--decomposition-save-path and --text-descs-list-path: want both or neither")
+	case read && computed:
+		return errors.New("--codes and --text-descs-embeddings-path: want one of them")
+	case (read || computed) != (s.WordsPath != ""):
+		return errors.New("--text-descs-list-path goes with --codes or --text-descs-embeddings-path: want two or none")
+	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
 	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
 		return fmt.Errorf("--dataset %q: want %s", s.Data.Kind, strings.Join(dataset.Kinds(), ", "))
 	case s.BatchSize < 1 || s.BatchSize > maxBatch:
@@ -158,7 +176,8 @@ func (o *explainOptions) validate() error {
 	err := o.given.refuseIn(
 		rule{s.TextsPath != "", "with --imagenet-zeroshot-path", []string{"vocab", "templates", "use-templates"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
-		rule{len(s.DecompositionPaths) == 0, "without --decomposition-save-path", []string{"num-components"}})
+		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
+		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
 	if err != nil {
 		return err
 	}
@@ -171,17 +190,17 @@ func (o *explainOptions) pipeline(g *globalOptions) (explain.Options, error) {
 	s := o.stage
 	s.Artefacts, s.Store, s.Threads, s.Precision = g.artefacts(), g.files, g.workers(), precisions[o.precision]
 	var err error
-	if s.Classes, err = parseNames(o.classes, g.printer); err != nil {
+	if s.Classes, err = parseNames(&o.classes, g); err != nil {
 		return s, err
 	}
-	if o.wordsPath != "" {
-		if s.Words, err = readTexts(o.wordsPath, g.printer); err != nil {
+	if s.WordsPath != "" {
+		if s.Words, err = readTexts(s.WordsPath, g.printer); err != nil {
 			return s, err
 		}
 	}
 	if s.TextsPath == "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
-		s.Templates, err = prompts.prompts(g.printer)
+		s.Templates, err = prompts.prompts(g)
 	}
 	return s, err
 }

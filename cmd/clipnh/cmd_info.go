@@ -188,28 +188,3 @@ func runGraph(opts infoOptions, g *globalOptions) error {
 	t.Row("arrows", fmt.Sprint(arrows))
 	return g.printer.Table(t)
 }
-
-// require returns the error of flags that are empty, nil if none is. Names and values
-// take turns.
-func require(flags ...string) error {
-	var missing []string
-	for i := 0; i < len(flags); i += 2 {
-		if flags[i+1] == "" {
-			missing = append(missing, flags[i])
-		}
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	return missingFlags(missing)
-}
-
-// missingFlags is the error of flags that a command needs but did not get.
-type missingFlags []string
-
-func (m missingFlags) Error() string {
-	if len(m) == 1 {
-		return m[0] + " is missing"
-	}
-	return strings.Join(m, ", ") + " are missing"
-}

@@ -108,7 +108,7 @@ func (o *maskOptions) addFlags(fs *pflag.FlagSet) {
 	o.normsOptions.addFlags(fs)
 	o.unitsOptions.addFlags(fs, "keep")
 	fs.Float64Var(&o.percentile, "percentile", 90, "keep units at or above this percentile `P`, 0 to 100")
-	fs.StringVar(&o.save, "mask-save-path", "", "`FILE` for the mask, .npy")
+	fs.StringVarP(&o.save, "mask-save-path", "o", "", "`FILE` for the mask, .npy")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --mask-save-path, even if it was made from something else")
 }
 

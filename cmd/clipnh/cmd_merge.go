@@ -63,7 +63,7 @@ type mergeOptions struct {
 }
 
 func (o *mergeOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.savePath, "save-path", "", "`PATH` to write, as it was given with --shard")
+	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` to write, as it was given with --shard")
 	fs.StringVar(&o.plotPath, "plot", "", "for shards of shift, `FILE` for the figure, .png or .svg")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path and start over")
 	fs.BoolVar(&o.verify, "verify", false, "if --save-path is already complete, compare its contents with their checksums too")

@@ -75,12 +75,12 @@ type paperOptions struct {
 }
 
 func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.dir, "dir", "paper", "`DIR` for artefacts, figures and the report")
+	fs.StringVarP(&o.dir, "dir", "o", "paper", "`DIR` for artefacts, figures and the report")
 	modelFlag(fs, &o.model)
 	vocabFlag(fs, &o.vocab)
 	defaultNeeds(fs, "vocab", "model", "words", "data-path")
 	fs.StringVar(&o.words, "words", "", "`FILE` of words to describe components with, one per line")
-	fs.StringVar(&o.data, "data-path", "", "`DIR` of the data sets")
+	fs.StringVarP(&o.data, "data-path", "d", "", "`DIR` of the data sets")
 	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
 	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th image of imagenet/val; scores take 590 KB an image for RN50x16")
 	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons whose strongest images are shown")

@@ -35,10 +35,10 @@ Prints the --list lowest and highest units.`
 func newPolysemanticityCommand(g *globalOptions) *cobra.Command {
 	var opts polysemanticityOptions
 	cmd := &cobra.Command{
-		Use:   "polysemanticity --collect-save-path PATH",
+		Use:   "polysemanticity --scores PATH",
 		Short: "Measure how dissimilar a unit's strongest images are",
 		Long:  polysemanticityHelp,
-		Example: "clipnh polysemanticity --collect-save-path caches/photos \\\n" +
+		Example: "clipnh polysemanticity --scores caches/photos \\\n" +
 			"  --scores-save-path caches/poly.npy --plot poly.png",
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
@@ -62,18 +62,18 @@ type polysemanticityOptions struct {
 }
 
 func (o *polysemanticityOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
+	fs.StringVarP(&o.collectPath, "scores", "s", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "both", "`MODE` nh for neuron-head pairs, n for neurons, or both")
 	choices(fs, "mode", "nh", "n", "both")
 	fs.IntVar(&o.topImages, "top-images", 10, "use the `K` images of largest centred norm")
-	fs.StringVar(&o.scoresPath, "scores-save-path", "", "`FILE` for the scores, .npy")
+	fs.StringVarP(&o.scoresPath, "scores-save-path", "o", "", "`FILE` for the scores, .npy")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --scores-save-path, even if it was made from something else")
 	fs.StringVar(&o.plotPath, "plot", "", "`FILE` for the histogram, .png or .svg")
 	fs.IntVar(&o.list, "list", 10, "list the `N` lowest and the N highest units")
 }
 
 func (o *polysemanticityOptions) validate() error {
-	if err := require("--collect-save-path", o.collectPath); err != nil {
+	if err := require("--scores", o.collectPath); err != nil {
 		return err
 	}
 	switch {

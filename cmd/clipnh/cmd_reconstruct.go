@@ -19,7 +19,7 @@ Rebuilds image features from the principal components of neuron-head pairs, or
 of neurons, and measures how well they still classify. The centred contribution
 of each unit is projected onto its components, its mean is added back, and all
 units are summed. Several --pcs-paths add up. Components can also come from
-sparse codes over texts (--decomposition-save-path, an .npz of scipy, csr or
+sparse codes over texts (--codes, an .npz of scipy, csr or
 csc): code times dictionary, normalised. The dictionary is
 --text-descs-embeddings-path minus its mean over the texts, then normalised
 according to --normalize.
@@ -62,7 +62,7 @@ type reconstructOptions struct {
 func (o *reconstructOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringSliceVar(&o.pcs, "pcs-paths", nil, "`FILE,...` of principal components, .npy; may be repeated")
 	fs.StringVar(&o.means, "means-path", "", "`FILE` of mean contributions, .npy")
-	fs.StringVar(&o.decomposition, "decomposition-save-path", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
+	fs.StringVar(&o.decomposition, "codes", "", "`FILE` of sparse codes, .npz, instead of --pcs-paths")
 	fs.StringVar(&o.texts, "text-descs-embeddings-path", "", "`FILE` of the embeddings that the codes refer to, .npy or .pt")
 	fs.StringVar(&o.scale, "normalize", omp.Columns.String(), "normalise along `AXIS` of the dictionary: columns (as the reference does), rows or none")
 	choices(fs, "normalize", omp.Columns.String(), omp.Rows.String(), omp.None.String())
@@ -75,9 +75,9 @@ func (o *reconstructOptions) validate() error {
 	}
 	switch {
 	case (len(o.pcs) > 0) == (o.decomposition != ""):
-		return errors.New("want one of --pcs-paths and --decomposition-save-path")
+		return errors.New("want one of --pcs-paths and --codes")
 	case (o.texts != "") != (o.decomposition != ""):
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want both or neither")
+		return errors.New("--codes and --text-descs-embeddings-path: want both or neither")
 	case slices.Contains(o.pcs, ""):
 		return errors.New("--pcs-paths has an empty path")
 	case o.decomposition != "" && !strings.HasSuffix(o.decomposition, ".npz"):

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -54,7 +54,7 @@ An image that cannot be read is skipped with a warning (--strict stops instead).
 Words of units are computed as describe does, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
 --neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--decomposition-save-path, at most twice: one file of pairs, one of neurons). A
+(--codes, at most twice: one file of pairs, one of neurons). A
 word of negative coefficient says what the unit is not.`
 
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
@@ -71,7 +71,7 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -86,32 +86,34 @@ func newRetrieveCommand(g *globalOptions) *cobra.Command {
 // which most flags set, and texts from which others are made.
 type retrieveOptions struct {
 	sourceOptions
+	set   givenFlags // has a value that someone gave it
 	stage retrieve.Options
 
 	neurons, pairs string
-	templates      string
+	texts          textList
+	templates      textList
 	useTemplates   bool
 }
 
 func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.neurons, "neur-idxs", "", "`LIST` of neurons, such as 624,1300, each with all of its pairs")
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
-	fs.StringArrayVar(&o.stage.Texts, "text", nil, "the pairs closest to `TEXT`; may be repeated")
+	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts"+textsHelp, nil)
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
 	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times norm, not by cosine alone")
-	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
-	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for sheets and the images on them")
+	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
 	fs.BoolVar(&o.stage.Copies, "copies", false, "write a full-size copy of each image for each unit, as the reference does")
 	fs.IntVar(&o.stage.CopySide, "copy-side", 512, "shrink images to at most `N` pixels per side; 0 keeps their size, as --copies does")
-	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest")
@@ -126,8 +128,11 @@ func (o *retrieveOptions) validate() error {
 			return fmt.Errorf("--pairs %q: want pairs, such as h21n624,h3n7", name)
 		}
 	}
-	if o.neurons == "" && o.pairs == "" && len(o.stage.Texts) == 0 {
+	if o.neurons == "" && o.pairs == "" && !o.texts.given() {
 		return errors.New("nothing to retrieve: want --neur-idxs, --pairs or --text")
+	}
+	if err := cmp.Or(o.texts.check(), o.templates.check()); err != nil {
+		return err
 	}
 	if o.from.ScoresPath == "" && o.from.Model == "" {
 		return errors.New("want --scores, or --model and --data-path")
@@ -137,7 +142,7 @@ func (o *retrieveOptions) validate() error {
 			return err
 		}
 	}
-	if len(o.stage.Texts) > 0 {
+	if o.texts.given() {
 		if err := require("--model", o.from.Model, "--pcs-path", o.stage.PCsPath, "--vocab", o.stage.Vocab); err != nil {
 			return fmt.Errorf("--text: %w", err)
 		}
@@ -145,15 +150,13 @@ func (o *retrieveOptions) validate() error {
 	described := len(o.stage.DecompositionPaths) > 0 || o.stage.EmbeddingsPath != ""
 	switch {
 	case described && o.stage.WordsPath == "":
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+		return errors.New("--codes and --text-descs-embeddings-path need --text-descs-list-path")
 	case !described && o.stage.WordsPath != "":
-		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+		return errors.New("--text-descs-list-path needs --codes, or --text-descs-embeddings-path")
 	case o.stage.EmbeddingsPath != "" && o.stage.PCsPath == "" && o.stage.NeuronPCsPath == "":
 		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case slices.Contains(o.stage.Texts, ""):
-		return errors.New("--text is empty: want a text")
 	}
 	for _, n := range []struct {
 		flag         string
@@ -178,13 +181,13 @@ func (o *retrieveOptions) validate() error {
 // validateGiven refuses flags that have no effect. With --scores, a model only embeds texts
 // and draws heat maps, and images are only read to be drawn.
 func (o *retrieveOptions) validateGiven() error {
-	scores, texts, drawn := o.from.ScoresPath != "", len(o.stage.Texts) > 0, o.stage.SaveDir != ""
+	scores, texts, drawn := o.from.ScoresPath != "", o.texts.given(), o.stage.SaveDir != ""
 	return o.given.refuseIn(
 		rule{!texts, "without --text", []string{"text-pairs", "weigh-by-norm", "vocab", "templates", "use-templates"}},
 		rule{!texts && o.stage.EmbeddingsPath == "", "without --text or --text-descs-embeddings-path", []string{"pcs-path"}},
 		rule{o.stage.EmbeddingsPath == "", "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
 		rule{!drawn, "without --save-dir", []string{"copy-side", "copies"}},
-		rule{len(o.stage.DecompositionPaths) == 0 && o.stage.EmbeddingsPath == "", "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}},
+		rule{len(o.stage.DecompositionPaths) == 0 && o.stage.EmbeddingsPath == "", "without --codes or --text-descs-embeddings-path", []string{"num-components"}},
 		rule{!scores, "without --scores", []string{"shape"}},
 		rule{scores && !texts && !drawn, "with --scores and without --text or --save-dir", []string{"model"}},
 		rule{scores && !drawn, "with --scores and without --save-dir", towerFlags},
@@ -218,7 +221,7 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 		return retrieve.Options{}, usageError{err}
 	}
 	p := o.stage
-	if p.Copies && !o.given("copy-side") {
+	if p.Copies && !o.set("copy-side") {
 		p.CopySide = 0
 	}
 	p.Options, p.Neurons, p.Pairs, p.Threads = o.images(g), neurons, splitUnits(o.pairs), g.workers()
@@ -228,9 +231,12 @@ func (o *retrieveOptions) pipeline(g *globalOptions) (retrieve.Options, error) {
 			return p, err
 		}
 	}
-	if len(p.Texts) > 0 {
+	if o.texts.given() {
+		if p.Texts, err = o.texts.read(&g.texts); err != nil {
+			return p, err
+		}
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
-		p.Templates, err = prompts.prompts(g.printer)
+		p.Templates, err = prompts.prompts(g)
 	}
 	return p, err
 }

@@ -37,7 +37,7 @@ the share of units above its 95th percentile.
 
 Reads scores that collect wrote (--scores), best of images that the components
 (--pcs-path) were not computed from; words and their embeddings, as sparse does;
-and codes that sparse wrote (--decomposition-save-path, which may be repeated),
+and codes that sparse wrote (--codes, which may be repeated),
 or the ways to compute codes (--method), METHOD:NORMALIZE,... such as
 omp:columns,nonneg. all stands for every method; for textspan of neurons see
 sparse. Units are all that have codes, or those named, such as h12n624.
@@ -66,7 +66,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 			"clipnh score h12n624 --scores caches/val --pcs-path caches/pc0.npy \\\n" +
 			"  --text-descs-list-path 30k.txt \\\n" +
 			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
-			"  --decomposition-save-path caches/codes.npz",
+			"  --codes caches/codes.npz",
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
 		Args:        cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -92,12 +92,12 @@ type scoreOptions struct {
 }
 
 func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.stage.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
-	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components, .npy")
+	fs.StringVarP(&o.stage.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
 	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
-	fs.StringArrayVar(&o.stage.DecompositionPaths, "decomposition-save-path", nil, "measure the codes in `FILE`, .npz; may be repeated")
+	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "measure the codes in `FILE`, .npz; may be repeated")
 	fs.StringVar(&o.ways, "method", "", "measure codes computed by a `LIST` of methods: nearest, omp, nonneg or textspan, each perhaps with :columns, :rows or :none; or all")
 	fs.IntVar(&o.stage.Components, "num-components", describeComponents, "use at most `K` words per unit, with --method")
 	collectForTextSpan(fs, &o.stage.CollectPath)
@@ -105,7 +105,7 @@ func (o *scoreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.AttributesPath, "attributes", "", "`FILE` of what is true of images, .csv")
 	fs.Uint64Var(&o.stage.Seed, "seed", 0, "draw other units with this `SEED`")
 	fs.IntVar(&o.stage.Draws, "draws", 0, "draw `N` other units for each unit; 0 is as many as make 1000 in all")
-	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the measures of each unit, .npy")
+	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the measures of each unit, .npy")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at --save-path, even if it was made from something else")
 }
 
@@ -121,7 +121,7 @@ func (o *scoreOptions) validate() error {
 	described := len(o.stage.DecompositionPaths) + len(o.stage.Ways)
 	switch {
 	case described == 0:
-		return errors.New("nothing to measure: want --decomposition-save-path or --method")
+		return errors.New("nothing to measure: want --codes or --method")
 	case o.stage.Components < 1:
 		return fmt.Errorf("--num-components %d: want 1 or more", o.stage.Components)
 	case o.stage.List < 0:
@@ -135,7 +135,7 @@ func (o *scoreOptions) validate() error {
 	}
 	spans := slices.ContainsFunc(o.stage.Ways, func(w score.Way) bool { return w.Method == describe.TextSpan })
 	return o.given.refuseIn(
-		rule{!spans, "without --method textspan", []string{"collect-save-path"}},
+		rule{!spans, "without --method textspan", []string{"svd-scores"}},
 		rule{len(o.stage.Ways) == 0, "without --method", []string{"num-components"}},
 		rule{o.stage.SavePath == "", "without --save-path", []string{"restart"}})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,36 +62,38 @@ type searchOptions struct {
 	sourceOptions
 	stage search.Options
 
-	units, templates string
+	units            string
+	texts, templates textList
 	useTemplates     bool
 }
 
 func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringArrayVar(&o.stage.Texts, "text", nil, "search for `TEXT`; may be repeated")
+	textsFlag(fs, &o.texts, "text", "", "search for texts"+textsHelp, nil)
 	fs.StringArrayVar(&o.stage.Examples, "image", nil, "search for images like `FILE`, or like an image of --scores by its name; may be repeated")
 	fs.StringVar(&o.units, "units", "", "search by a `LIST` of pairs, neurons and heads, such as h21n624,n7,h3")
 	o.sourceOptions.addFlags(fs, dataset.Images)
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "text")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates for --text, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.IntVar(&o.stage.Top, "top", 10, "list the `N` images of largest value")
-	fs.StringVar(&o.stage.SaveDir, "save-dir", "", "`DIR` for a sheet of what was found, .png")
+	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for a sheet of what was found, .png")
 }
 
 func (o *searchOptions) validate() error {
-	texts, scores, drawn := len(o.stage.Texts) > 0, o.from.ScoresPath != "", o.stage.SaveDir != ""
+	texts, scores, drawn := o.texts.given(), o.from.ScoresPath != "", o.stage.SaveDir != ""
 	if err := o.validateImages(); err != nil {
+		return err
+	}
+	if err := cmp.Or(o.texts.check(), o.templates.check()); err != nil {
 		return err
 	}
 	switch {
 	case !texts && len(o.stage.Examples) == 0 && o.units == "":
 		return errors.New("nothing to search for: want --text, --image or --units")
-	case slices.Contains(o.stage.Texts, ""):
-		return errors.New("--text is empty: want a text")
 	case slices.Contains(o.stage.Examples, ""):
 		return errors.New("--image is empty: want a file, or the name of an image of --scores")
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
 	case o.stage.Top < 1:
 		return fmt.Errorf("--top %d: want 1 or more", o.stage.Top)
@@ -119,9 +122,12 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 	o := opts.stage
 	o.Options, o.Threads, o.Store, o.Units = opts.images(g), g.workers(), g.files, splitUnits(opts.units)
 	var err error
-	if len(o.Texts) > 0 {
+	if opts.texts.given() {
+		if o.Texts, err = opts.texts.read(&g.texts); err != nil {
+			return err
+		}
 		prompts := embedOptions{templates: opts.templates, useTemplates: opts.useTemplates}
-		if o.Templates, err = prompts.prompts(g.printer); err != nil {
+		if o.Templates, err = prompts.prompts(g); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,8 +28,8 @@ adds to the image feature there. Windows slide over the image; their logits are
 resized to pixels and averaged.
 
 Classes, sizes and thresholds come from --config, one of those built into clipnh
-or a YAML file; flags override it. --classes takes names separated by commas,
-a|b for a class of several words, or a file of lines "name, word, ...".
+or a YAML file; flags override it. --classes takes names, a|b for a class of
+several words, or a file of lines "name, word, ..." (@FILE).
 
 Methods are pairs (as above), heads and neurons (each of the two factors alone,
 for the same pairs), values (the value of each token, as in MaskCLIP) and
@@ -42,12 +43,12 @@ in the layout of the config). With --text-for-topk the pairs are those of other
 texts, one for each word; pixels are still compared with the words.
 
 Prints, for each --image, the share of each class in its pixels, or in those of
-all images of the folder; for a data set, the intersection over union (IoU) of each class, its mean over the classes
-that occur (mIoU), and the share of correct pixels. --show-dir draws the labels
-over the images, next to the true ones; --save-dir writes them as PNG files of
-class numbers, from 0; --probabilities-dir writes the probability of each class
-at each pixel, a float32 .npy with a manifest for each image, [Y,X,M], before
-thresholds.
+all images of the folder; for a data set, the intersection over union (IoU) of
+each class, its mean over the classes that occur (mIoU), and the share of
+correct pixels. --show-dir draws the labels over the images, next to the true
+ones; --save-dir writes them as PNG files of class numbers, from 0;
+--probabilities-dir writes the probability of each class at each pixel, a
+float32 .npy with a manifest for each image, [Y,X,M], before thresholds.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -70,7 +71,7 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			opts.given = cmd.Flags().Changed
+			opts.given, opts.set = cmd.Flags().Changed, setFlags(cmd.Flags())
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
@@ -87,25 +88,27 @@ type segmentOptions struct {
 	segment.Options
 	given givenFlags
 
-	config, classes, templates string
-	override                   configs.Segmentation // what flags say instead of the config
-	noSink, synonyms           bool
-	methods                    []string
-	resize, precision, shard   string
+	set                      givenFlags // has a value that someone gave it
+	config                   string
+	classes, templates       textList
+	override                 configs.Segmentation // what flags say instead of the config
+	noSink, synonyms         bool
+	methods                  []string
+	resize, precision, shard string
 }
 
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
-	fs.StringVar(&o.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
+	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
 	fs.StringArrayVar(&o.Paths, "image", nil, "`PATH` of an image, or of a folder of them; may be given several times")
-	fs.StringVar(&o.DataPath, "data-path", "", "`DIR` of a data set; paths in its config start there")
+	fs.StringVarP(&o.DataPath, "data-path", "d", "", "`DIR` of a data set; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
 	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
-	fs.StringVar(&o.classes, "classes", "", "`NAMES` of classes, or a file of them, instead of those of the config")
+	textsFlag(fs, &o.classes, "classes", "c", "classes, instead of those of the config"+textsHelp, isList)
 	fs.BoolVar(&o.synonyms, "synonyms", true, "use all words of a class; =false uses only the first")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the word")
+	templatesFlag(fs, &o.templates, "word")
 	fs.StringVar(&o.TextsPath, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.PairTextsPath, "text-for-topk", "", "`FILE` of embeddings of other texts, one for each word, to choose the pairs by, .npy or .pt")
 	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
@@ -129,7 +132,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
 	fs.StringVar(&o.ProbabilitiesDir, "probabilities-dir", "", "`DIR` for probabilities of the classes, .npy, one per image")
-	fs.StringVar(&o.SavePath, "save-path", "", "`FILE` for the pixel counts of a data set, .json")
+	fs.StringVarP(&o.SavePath, "save-path", "o", "", "`FILE` for the pixel counts of a data set, .json")
 	fs.StringVar(&o.shard, "shard", "", "segment only part `N/OF` of the scenes, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.Restart, "restart", false, "discard what is at --save-path and in --probabilities-dir, and start over")
 	precisionFlag(fs, &o.precision)
@@ -161,6 +164,9 @@ func (o *segmentOptions) validate() error {
 	if err := require(needed...); err != nil {
 		return err
 	}
+	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
+		return err
+	}
 	switch {
 	case slices.Contains(o.Paths, ""):
 		return errors.New("--image: the path is empty")
@@ -170,11 +176,11 @@ func (o *segmentOptions) validate() error {
 		return errors.New("want one of --image and --data-path")
 	case o.DataPath != "" && o.config == "":
 		return errors.New("--data-path needs --config, which describes the layout of the data set")
-	case o.classes == "" && o.config == "":
+	case !o.classes.given() && o.config == "":
 		return errors.New("--image needs --classes or --config")
 	case len(o.methods) == 0:
 		return errors.New("--method: want at least one")
-	case o.TextsPath != "" && o.templates != "":
+	case o.TextsPath != "" && o.templates.given():
 		return errors.New("--text-embeddings-path and --templates: want one of them")
 	case o.resize != "opencv" && o.resize != "pillow":
 		return fmt.Errorf("--resize %q: want opencv or pillow", o.resize)
@@ -247,11 +253,11 @@ func (o *segmentOptions) validateNumbers() error {
 }
 
 func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) error {
-	setup, err := opts.setup(g.printer)
+	setup, err := opts.setup(g)
 	if err != nil {
 		return err
 	}
-	templates, err := (&embedOptions{useTemplates: true, templates: opts.templates}).prompts(g.printer)
+	templates, err := (&embedOptions{useTemplates: true, templates: opts.templates}).prompts(g)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,11 +28,10 @@ mean ratio of each group (such as a year) is printed next to the true share of
 the label; over images, ratio and label are correlated (point-biserial r, with
 the two-sided p of Student's t).
 
-Concepts are --concepts yellow,convertible, --text "any text" (may be repeated),
-or a list, --concepts-path. They are embedded with --model, --vocab and
---templates; or their embeddings, written by embed, are rows of
---text-embeddings-path (of the texts in --lines if given, otherwise of the
-concepts in their order). Texts are not centred.
+Concepts are --concepts yellow,convertible, or --concepts @FILE, a list. They
+are embedded with --model, --vocab and --templates; or their embeddings, written
+by embed, are rows of --text-embeddings-path (of the texts in --lines if given,
+otherwise of the concepts in their order). Texts are not centred.
 
 Images come from what collect wrote (--scores), or from --model and --data-path.
 Labels:
@@ -71,7 +71,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			"  --dataset cars --data-path cars \\\n" +
 			"  --colours-csv cars_refined/refined_train.csv --plot shift.png\n" +
 			"clipnh shift --watch caches/june --scores caches/july \\\n" +
-			"  --concepts-path words.txt --text-embeddings-path caches/words.npy \\\n" +
+			"  --concepts @words.txt --text-embeddings-path caches/words.npy \\\n" +
 			"  --pcs-path caches/pc0.npy --fail-above 0.5",
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted)),
@@ -101,9 +101,10 @@ type shiftOptions struct {
 	shard         string
 
 	concepts     shift.ConceptOptions
-	texts        []string // of --text
+	followed     textList // of --concepts
+	texts        textList // of --text
 	conceptsPath string
-	templates    string
+	templates    textList
 	useTemplates bool
 
 	table        dataset.TableOptions
@@ -122,7 +123,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.table.Image, "image-column", "image", "`NAME` of the column of image names in --labels-csv")
 	fs.StringVar(&o.table.Group, "group-column", "", "`NAME` of the column to group by, such as year")
 	fs.StringSliceVar(&o.labelColumns, "label-column", nil, "`CONCEPT=NAME,...` of label columns, or NAME for a single concept; for cars, NAME is a colour or words of a class")
-	fs.StringVar(&o.stage.SavePath, "save-path", "", "`FILE` for the result, .json")
+	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json")
 	fs.StringVar(&o.shard, "shard", "", "measure only part `N/OF` of the images of --model, to PATH.N-of-OF.json, for merge")
 	fs.BoolVar(&o.stage.Restart, "restart", false, "with --shard, discard what is at its path and start over")
 	fs.StringVar(&o.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
@@ -135,8 +136,11 @@ func (o *shiftOptions) validate() error {
 	if err := require("--pcs-path", o.concepts.PCsPath); err != nil {
 		return err
 	}
-	if len(o.concepts.Concepts)+len(o.texts) == 0 && o.conceptsPath == "" && o.from.Data.Kind != dataset.Cars {
-		return errors.New("nothing to follow: want --concepts, --text or --concepts-path")
+	if !o.followed.given() && !o.texts.given() && o.conceptsPath == "" && o.from.Data.Kind != dataset.Cars {
+		return errors.New("nothing to follow: want --concepts")
+	}
+	if err := cmp.Or(o.followed.check(), o.texts.check(), o.templates.check()); err != nil {
+		return err
 	}
 	switch {
 	case o.concepts.K < 1:
@@ -145,10 +149,8 @@ func (o *shiftOptions) validate() error {
 		return errors.New("concepts have no embeddings: want --model and --vocab, or --text-embeddings-path")
 	case o.concepts.EmbeddingsPath == "" && o.concepts.TextsPath != "":
 		return errors.New("--lines needs --text-embeddings-path, whose texts it lists")
-	case !o.useTemplates && o.templates != "":
+	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case slices.Contains(o.texts, "") || slices.Contains(o.concepts.Concepts, ""):
-		return errors.New("a concept is empty: want a text")
 	}
 	if err := o.validatePart(); err != nil {
 		return err
@@ -261,7 +263,13 @@ func (o *shiftOptions) validateShift() error {
 func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, error) {
 	c := o.concepts
 	c.Artefacts, c.Model = g.artefacts(), o.from.Model
-	c.Concepts = append(slices.Clone(c.Concepts), o.texts...)
+	for _, given := range []*textList{&o.followed, &o.texts} {
+		concepts, err := given.read(&g.texts)
+		if err != nil {
+			return c, err
+		}
+		c.Concepts = append(c.Concepts, concepts...)
+	}
 	var err error
 	if o.conceptsPath != "" {
 		lines, err := readTexts(o.conceptsPath, g.printer)
@@ -285,7 +293,7 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, e
 		c.Texts, err = readTexts(o.concepts.TextsPath, g.printer)
 	case o.concepts.EmbeddingsPath == "":
 		e := embedOptions{useTemplates: o.useTemplates, templates: o.templates}
-		c.Templates, err = e.prompts(g.printer)
+		c.Templates, err = e.prompts(g)
 	}
 	return c, err
 }

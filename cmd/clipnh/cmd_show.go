@@ -31,7 +31,7 @@ Reads scores that collect wrote (--scores), of which only those that are needed.
 Words of units are computed as describe does, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
 --neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--decomposition-save-path, at most twice: one file of pairs, one of neurons). A
+(--codes, at most twice: one file of pairs, one of neurons). A
 word of negative coefficient says what the unit is not.
 
 Writes to standard output.`
@@ -43,7 +43,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 		Short: "Show one pair or neuron: words, images, norms, neighbours",
 		Long:  showHelp,
 		Example: "clipnh show h3n149 --scores caches/photos \\\n" +
-			"  --decomposition-save-path caches/codes.npz --text-descs-list-path 30k.txt\n" +
+			"  --codes caches/codes.npz --text-descs-list-path 30k.txt\n" +
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -72,13 +72,13 @@ type showOptions struct {
 
 func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
-	fs.StringVar(&s.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	fs.IntVar(&s.Top, "top", 3, "list `N` images of each kind: strongest, in the middle, weakest")
 	fs.IntVar(&s.Beside, "list", 5, "list the `N` strongest pairs of the same neuron, and of the same head")
-	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.IntVar(&s.Components, "num-components", 5, "show `K` words, of codes the largest; of units beside it the first 3 of them")
 }
@@ -94,11 +94,11 @@ func (o *showOptions) validate() error {
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case read && computed:
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path: want one of them")
+		return errors.New("--codes and --text-descs-embeddings-path: want one of them")
 	case (read || computed) && s.WordsPath == "":
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+		return errors.New("--codes and --text-descs-embeddings-path need --text-descs-list-path")
 	case !read && !computed && s.WordsPath != "":
-		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+		return errors.New("--text-descs-list-path needs --codes, or --text-descs-embeddings-path")
 	case computed && s.PCsPath == "" && s.NeuronPCsPath == "":
 		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path")
 	}
@@ -112,7 +112,7 @@ func (o *showOptions) validate() error {
 	}
 	return o.given.refuseIn(
 		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
-		rule{!read && !computed, "without --decomposition-save-path or --text-descs-embeddings-path", []string{"num-components"}})
+		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
 }
 
 // unitName matches the name of a pair or neuron, of a vision transformer too.

@@ -29,7 +29,7 @@ methods (--method):
   textspan  the words that explain most of the variance of the unit's
             contributions, as TextSpan; a pair's have one direction only, so
             that it is omp for pairs, and neurons need the scores that the
-            components were computed from (--collect-save-path)
+            components were computed from (--svd-scores)
 
 The mean of the embeddings is subtracted first. Then, with --normalize columns,
 each dimension is divided by its norm over the words, as the paper's code does;
@@ -92,7 +92,7 @@ func (o *sparseOptions) addFlags(fs *pflag.FlagSet) {
 	o.codingOptions.addFlags(fs, 64, describe.OMP.Normalization())
 	fs.StringVar(&o.units, "units", "", "`LIST` of units to code, such as h12n624,h3n7; n624 stands for all pairs of a neuron (default all)")
 	fs.StringVar(&o.descriptionsPath, "descriptions-save-path", "", "`FILE` for words and coefficients, .json")
-	fs.StringVar(&o.decompositionPath, "decomposition-save-path", "", "`FILE` for the matrix of codes, .npz")
+	fs.StringVarP(&o.decompositionPath, "decomposition-save-path", "o", "", "`FILE` for the matrix of codes, .npz")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write and start over")
 	fs.BoolVar(&o.strict, "strict", false, "refuse to resume what another kind of processor began")
 }
@@ -153,7 +153,7 @@ type codingOptions struct {
 // prepares the embeddings.
 func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize omp.Normalization) {
 	o.omp = normalize
-	fs.StringVar(&o.pcsPath, "pcs-path", "", "`FILE` of principal components, .npy")
+	fs.StringVarP(&o.pcsPath, "pcs-path", "p", "", "`FILE` of principal components, .npy")
 	fs.StringVar(&o.wordsPath, "text-descs-list-path", "", "`FILE` of words, one per line, or the name of a fetched list, such as words")
 	takesAsset(fs, "text-descs-list-path", configs.AssetWords)
 	fs.StringVar(&o.embeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt")
@@ -167,7 +167,7 @@ func (o *codingOptions) addFlags(fs *pflag.FlagSet, components int, normalize om
 
 // collectForTextSpan adds the flag that textspan of neurons needs.
 func collectForTextSpan(fs *pflag.FlagSet, path *string) {
-	fs.StringVar(path, "collect-save-path", "", "`PATH` of the scores that the components were computed from, for textspan of neurons")
+	fs.StringVar(path, "svd-scores", "", "`PATH` of the scores that the components were computed from, for textspan of neurons")
 }
 
 func (o *codingOptions) validate() error {
@@ -176,7 +176,7 @@ func (o *codingOptions) validate() error {
 	}
 	method, _, err := o.chosen()
 	if err == nil && o.collectPath != "" && method != describe.TextSpan {
-		return errors.New("--collect-save-path has no effect without --method textspan")
+		return errors.New("--svd-scores has no effect without --method textspan")
 	}
 	return err
 }

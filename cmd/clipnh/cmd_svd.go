@@ -40,10 +40,10 @@ flags that are given:
 func newSVDCommand(g *globalOptions) *cobra.Command {
 	var opts svdOptions
 	cmd := &cobra.Command{
-		Use:   "svd --collect-save-path PATH --out-save-path FILE",
+		Use:   "svd --scores PATH --out-save-path FILE",
 		Short: "Compute the principal component of every pair or neuron",
 		Long:  svdHelp,
-		Example: "clipnh svd --collect-save-path caches/photos \\\n" +
+		Example: "clipnh svd --scores caches/photos \\\n" +
 			"  --out-save-path caches/pc0.npy --mean-save-path caches/means.npy",
 		Args:        noArgs,
 		Annotations: exitStatus(exitMissing, exitStale, exitInterrupted),
@@ -69,12 +69,12 @@ type svdOptions struct {
 }
 
 func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&o.collectPath, "collect-save-path", "", "`PATH` of what collect wrote")
+	fs.StringVarP(&o.collectPath, "scores", "s", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "nh", "`MODE` nh for neuron-head pairs, n for neurons")
 	choices(fs, "mode", "nh", "n")
 	fs.IntVar(&o.topK, "top-k-pca", 50, "use the `K` images of largest centred norm")
 	fs.IntVar(&o.pc, "pc-idx", 0, "write right singular vector `I`, from 0; pairs have only one")
-	fs.StringVar(&o.outPath, "out-save-path", "", "`FILE` for the principal components, .npy")
+	fs.StringVarP(&o.outPath, "out-save-path", "o", "", "`FILE` for the principal components, .npy")
 	fs.StringVar(&o.meanPath, "mean-save-path", "", "`FILE` for the mean contributions, .npy")
 	fs.StringVar(&o.normPath, "norm-save-path", "", "`FILE` for the largest norms, .npy")
 	fs.BoolVar(&o.restart, "restart", false, "discard what is at the paths to write, even if it was made from something else")
@@ -82,7 +82,7 @@ func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *svdOptions) validate() error {
-	if err := require("--collect-save-path", o.collectPath); err != nil {
+	if err := require("--scores", o.collectPath); err != nil {
 		return err
 	}
 	switch {

@@ -26,11 +26,10 @@ listed, some miss. Each collection needs 20 images or more. --fail-above 0.5
 makes the command fail, after printing its result, if a concept changed by more
 than that.
 
-Concepts are --concepts yellow,convertible, --text "any text" (may be repeated),
-or a list, --concepts-path. They are embedded with --model, --vocab and
---templates; or their embeddings, written by embed, are rows of
---text-embeddings-path (of the texts in --lines if given, otherwise of the
-concepts in their order). Texts are not centred.
+Concepts are --concepts yellow,convertible, or --concepts @FILE, a list. They
+are embedded with --model, --vocab and --templates; or their embeddings, written
+by embed, are rows of --text-embeddings-path (of the texts in --lines if given,
+otherwise of the concepts in their order). Texts are not centred.
 
 Writes, if given: --save-path, the result as JSON; --plot, the changes of the 24
 concepts that changed most, with their intervals. docs/watch.md shows how to
@@ -43,7 +42,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 		Short: "Find the concepts and pairs in which two collections differ",
 		Long:  watchHelp,
 		Example: "clipnh watch --reference caches/june --scores caches/july \\\n" +
-			"  --concepts-path words.txt --text-embeddings-path caches/words.npy \\\n" +
+			"  --concepts @words.txt --text-embeddings-path caches/words.npy \\\n" +
 			"  --pcs-path caches/pc0.npy --plot july.png --fail-above 0.5",
 		Args:        noArgs,
 		Annotations: reporting(exitStatus(exitMissing, exitStale, exitInterrupted)),
@@ -60,25 +59,26 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 	}
 	fs := cmd.Flags()
 	fs.StringVar(&opts.watch.Reference, "reference", "", "`PATH` of the scores to compare with, which collect wrote")
-	fs.StringVar(&opts.from.ScoresPath, "scores", "", "`PATH` of the scores to compare, which collect wrote")
+	fs.StringVarP(&opts.from.ScoresPath, "scores", "s", "", "`PATH` of the scores to compare, which collect wrote")
 	opts.addConceptFlags(fs)
 	modelFlag(fs, &opts.from.Model)
 	opts.addWatchFlags(fs, "")
-	fs.StringVar(&opts.stage.SavePath, "save-path", "", "`FILE` for the result, .json")
+	fs.StringVarP(&opts.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json")
 	fs.StringVar(&opts.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")
 	return cmd
 }
 
 // addConceptFlags adds what says which concepts to follow, and how to embed them.
 func (o *shiftOptions) addConceptFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.concepts.Concepts, "concepts", nil, "`TEXT,...` to follow")
-	fs.StringArrayVar(&o.texts, "text", nil, "a `TEXT` to follow, commas allowed; may be repeated")
-	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of texts to follow, one per line")
+	textsFlag(fs, &o.followed, "concepts", "", "concepts to follow"+textsHelp, nil)
+	textsFlag(fs, &o.texts, "text", "", "more concepts to follow"+textsHelp, nil)
+	fs.StringVar(&o.conceptsPath, "concepts-path", "", "`FILE` of concepts, as --concepts @FILE")
+	hide(fs, "text", "concepts-path")
 	fs.IntVar(&o.concepts.K, "k", 5, "use the `K` pairs closest to a concept")
-	fs.StringVar(&o.concepts.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
+	fs.StringVarP(&o.concepts.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
 	vocabFlag(fs, &o.concepts.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
-	fs.StringVar(&o.templates, "templates", "", "`FILE` of templates, one per line, with {} for the text (default CLIP's 80)")
+	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.concepts.EmbeddingsPath, "text-embeddings-path", "", "`FILE` of embeddings instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.concepts.TextsPath, "lines", "", "`FILE` of the texts of --text-embeddings-path, one per line")

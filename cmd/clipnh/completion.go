@@ -18,6 +18,9 @@ const choicesAnnotation = "choices"
 // namesAnnotation holds names that a flag may have in place of a file.
 const namesAnnotation = "names"
 
+// textsType is the type of flags that take texts, a file of them among other things.
+const textsType = "texts"
+
 // choices marks a flag that has a fixed set of values.
 func choices(fs *pflag.FlagSet, flag string, values ...string) {
 	annotate(fs, flag, choicesAnnotation, values...)
@@ -41,6 +44,9 @@ func completionOf(f *pflag.Flag) cobra.CompletionFunc {
 	}
 	if kind := annotation(f, assetAnnotation); kind != "" {
 		return completeAssets(kind)
+	}
+	if f.Value.Type() == textsType {
+		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	}
 	switch placeholder, _ := pflag.UnquoteUsage(f); placeholder {
 	case "FILE", "PATH":

@@ -20,13 +20,7 @@ type demoFigure struct {
 
 // demoPrinters print the results of the steps that are compared with expected ones.
 var demoPrinters = map[string]func([]byte, *ui.Printer) error{
-	demoSegment: func(raw []byte, p *ui.Printer) error {
-		var r segment.Result
-		if err := json.Unmarshal(raw, &r); err != nil {
-			return err
-		}
-		return printScores(&r, p)
-	},
+	demoSegment: printDemoSegmentation,
 	demoShift: func(raw []byte, p *ui.Printer) error {
 		var r shift.Result
 		if err := json.Unmarshal(raw, &r); err != nil {
@@ -37,6 +31,11 @@ var demoPrinters = map[string]func([]byte, *ui.Printer) error{
 		}
 		return printShift(p, &r)
 	},
+	demoHarderAblate:  printDemoAblation,
+	demoHarderSegment: printDemoSegmentation,
+	demoExplain:       printDemoExplained,
+	demoAudit:         printDemoAudit(demoListed),
+	demoAgain:         printDemoAudit(0),
 }
 
 // addPrinted fills in the results of segment and shift, from what they printed with
@@ -65,7 +64,7 @@ func (r *demoResult) addPrinted(printed map[string][]byte) error {
 		}
 		r.Shift = append(r.Shift, demoFigure{c.Concept, *c.Measured.R, want.R})
 	}
-	return nil
+	return errors.Join(r.addWorth(printed), r.addCue(printed))
 }
 
 // printImages prints the results of segment and shift, with the expected ones.
@@ -90,5 +89,5 @@ func (r *demoResult) printImages(p *ui.Printer) error {
 	if err := p.Table(t); err != nil {
 		return err
 	}
-	return p.Text("\n")
+	return errors.Join(r.Worth.print(p), r.Cue.print(p), p.Text("\n"))
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -25,7 +24,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	for _, v := range r.Reconstruction {
 		percent("the same, "+v.Variant, v.Top1, v.Expected)
 	}
-	for _, f := range r.Segmentation {
+	for _, f := range r.Segmentation[:1] {
 		percent("segmentation by "+f.Name+", mIoU", f.Value, f.Expected)
 	}
 	for _, f := range r.Shift {
@@ -47,33 +46,17 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
 		return err
 	}
+	if err := errors.Join(p.Text("\n"), r.Worth.print(p), r.Cue.print(p)); err != nil {
+		return err
+	}
 	b.Reset()
-	a := r.strongest()
-	fmt.Fprintf(&b, "\nThe strongest finding: with all but the strongest %g %% of the pairs replaced by\n"+
-		"their means, %.1f %% of the images are still classified right; with the\n"+
-		"strongest %g %% of the neurons, %.1f %%. A pair is the finer unit.\n", 100-a.Percentile, 100*a.Pairs, 100-a.Percentile, 100*a.Neurons)
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	fmt.Fprintf(&b, "\nLook first at %s\n"+
-		"The top row has the images on which neuron 498 is strongest, each row below\n"+
-		"those of its pair with one head. The words on the left are what the pair's\n"+
-		"component is made of. Where rows differ, heads read different things from one\n"+
-		"neuron. The other figures:\n\n", at("retrieved/498/sheet.png"))
+	b.WriteString("\nLook first at the images of a neuron and of its pairs; where rows differ, heads\nread different things from one neuron. Then at the others:\n\n")
 	for _, image := range demoImages {
-		if image.path != "retrieved/498/sheet.png" {
-			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+23, at(image.path), image.what)
+		if image.short {
+			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+21, at(image.path), image.what)
 		}
 	}
 	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))
 	return p.Text(b.String())
-}
-
-// strongest is the point of the ablation curves at which pairs keep most more than neurons.
-func (r *demoResult) strongest() demoAblation {
-	best := demoAblation{Pairs: math.Inf(-1)}
-	for _, a := range r.Ablation {
-		if a.Pairs-a.Neurons > best.Pairs-best.Neurons {
-			best = a
-		}
-	}
-	return best
 }

@@ -11,19 +11,32 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// TestDemoPrintsShort holds that the demo's end fits on a screen, and says the strongest
-// finding, which figure to look at, and where the log is.
+// TestDemoPrintsShort holds that the demo's end fits on a screen, and says what pairs are
+// worth, what is left of the cue, which figure to look at, and where the log is.
 func TestDemoPrintsShort(t *testing.T) {
 	r := &demoResult{
 		Concepts:       []demoConcept{{Word: "yellow", Pairs: []artefact.Pair{{Head: 3, Neuron: 149, Cosine: 0.7}}, Terms: []artefact.Term{{Word: "white and yellow"}}}},
 		Reconstruction: make([]demoVariant, 2), Segmentation: make([]demoFigure, 5), Shift: make([]demoFigure, 2),
-		Ablation: []demoAblation{{Percentile: 80, Pairs: 0.99, Neurons: 0.98}, {Percentile: 95, Pairs: 0.715, Neurons: 0.49}, {Percentile: 99, Pairs: 0.08, Neurons: 0.14}},
+		Worth: demoWorth{
+			Ablation:     []demoPaired{{Percentile: 90, Pairs: 0.744, Neurons: 0.656, Interval: 0.061}, {Percentile: 95, Pairs: 0.475, Neurons: 0.294, Interval: 0.08}},
+			Segmentation: []demoFigure{{"pairs", 0.4826, 0}, {"values", 0.4595, 0}},
+		},
+		Cue: demoCue{
+			Image:  demoExplained{Name: "003.jpg", Class: "butterfly", Label: "fish", Pair: "h4n72", Words: "lawn, not road, not water"},
+			Images: 240, Pairs: 4096, Found: 1196, Removed: []string{"h4n72", "h4n216", "h2n9"},
+			Before:  demoGroups{0.725, 0.4, "fish in grass"},
+			HeldOut: demoGroups{0.758, 0.467, "fish in grass"}, After: demoGroups{0.942, 0.833, "fish in grass"}, Edited: demoGroups{0.942, 0.833, "fish in grass"},
+		},
 	}
 	var out bytes.Buffer
 	if err := r.printShort("d", ui.NewPrinter(&out, io.Discard, time.Now)); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"strongest 5 % of the pairs", "71.5 %", "49.0 %", "d/retrieved/498/sheet.png", "d/log.txt", "--verbose", "white and yellow"} {
+	for _, want := range []string{
+		"strongest 5 % kept", "47.5 %", "29.4 %", "difference 18.1 ± 8.0 points", "difference 2.3 points",
+		"only 40.0 % of fish in grass", "h4n72: lawn, not road, not water", "first 2 all of\nhead 4", "collected afresh",
+		"d/retrieved/498/sheet.png", "d/log.txt", "--verbose", "white and yellow",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

@@ -28,6 +28,8 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
 		}
 		checkDemoEvaluations(t, &got)
+		checkDemoWorth(t, &got.Worth)
+		checkDemoCue(t, &got.Cue)
 		// Measured on weights rounded to fp16, and with other signs of some pairs.
 		const tolerance = 1e-3
 		for _, f := range append(got.Segmentation, got.Shift...) {
@@ -88,5 +90,59 @@ func checkDemoEvaluations(t *testing.T, got *demoResult) {
 		if a.Percentile <= 98 && a.Pairs < a.Neurons {
 			t.Errorf("ablation %+v: pairs are below neurons", a)
 		}
+	}
+}
+
+// checkDemoWorth holds that on the harder images accuracies are those that PyTorch
+// measured, far from the ceiling, and that pairs are ahead by more than the interval.
+func checkDemoWorth(t *testing.T, w *demoWorth) {
+	t.Helper()
+	const image = 1.0 / 160 // for features that differ in their last bits
+	if w.Images != 160 || math.Abs(w.Top1-w.Expected) > image || w.Top1 > 0.95 {
+		t.Errorf("top-1 %g of %d images, want %g of 160", w.Top1, w.Images, w.Expected)
+	}
+	if len(w.Ablation) != 2 {
+		t.Fatalf("ablations %+v, want two", w.Ablation)
+	}
+	for _, a := range w.Ablation {
+		if math.Abs(a.Pairs-a.ExpectedPairs) > image || math.Abs(a.Neurons-a.ExpectedNeurons) > image {
+			t.Errorf("ablation %+v", a)
+		}
+		if a.Interval <= 0 || a.Pairs-a.Neurons < a.Interval {
+			t.Errorf("ablation %+v: pairs are not ahead by more than the interval", a)
+		}
+	}
+	const tolerance = 1e-3 // of other signs of some pairs
+	for _, f := range w.Segmentation {
+		if math.Abs(f.Value-f.Expected) > tolerance {
+			t.Errorf("%s: %g, want %g", f.Name, f.Value, f.Expected)
+		}
+	}
+	if s := w.Segmentation; w.Scenes != 30 || len(s) != 2 || s[0].Value-s[1].Value < 0.01 {
+		t.Errorf("%d scenes, %+v: want pairs well ahead of values", w.Scenes, s)
+	}
+}
+
+// checkDemoCue holds that the second model has the cue that PyTorch measured, that the
+// audit finds it, and that removing its pairs, in the edited checkpoint too, takes most of
+// it away from images that they were not chosen on.
+func checkDemoCue(t *testing.T, c *demoCue) {
+	t.Helper()
+	for group, want := range c.Expected {
+		if got := c.Right[group]; math.Abs(float64(got-want)) > 1 {
+			t.Errorf("%d images of %s right, want %d", got, group, want)
+		}
+	}
+	if len(c.Expected) != 4 || c.Images != 240 || c.Before.Worst > 0.5 || c.Before.Mean-c.Before.Worst < 0.25 {
+		t.Errorf("the cue: %+v of %d images, groups %v", c.Before, c.Images, c.Expected)
+	}
+	if c.After != c.Edited || c.After.Worst < c.HeldOut.Worst+0.25 || c.After.Mean < c.HeldOut.Mean+0.1 {
+		t.Errorf("before %+v, without pairs %+v, edited %+v", c.HeldOut, c.After, c.Edited)
+	}
+	if head, run := c.sameHead(); c.Found < len(c.Removed) || head != 4 || run < 10 {
+		t.Errorf("%d pairs found, %d removed, the first %d of head %d", c.Found, len(c.Removed), run, head)
+	}
+	if x := c.Image; x.Class != "butterfly" || x.Label != "fish" || x.Logit <= 0 || x.Part <= 0 || !strings.Contains(x.Words, "lawn") {
+		t.Errorf("explained %+v", x)
 	}
 }

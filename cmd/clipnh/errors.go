@@ -118,9 +118,9 @@ type failure struct {
 	Hint    string `json:"hint,omitempty"` // one or more lines
 }
 
-// newFailure describes err, which cmd ended with. It names the command, so that errors
-// need not.
-func newFailure(cmd *cobra.Command, err error) failure {
+// newFailure describes err, which cmd ended with, with more hints. It names the command, so
+// that errors need not.
+func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if cmd.HasParent() {
 		err = fmt.Errorf("%s: %w", strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "), err)
 	}
@@ -145,6 +145,7 @@ func newFailure(cmd *cobra.Command, err error) failure {
 	if errors.As(err, &mismatch) && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")
 	}
+	hints = append(hints, more...)
 	if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}
@@ -180,8 +181,8 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 		return message
 	}
 	var flags []string
-	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if slices.Contains(valuesOf(f), file.Path) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if isSet(f) && slices.Contains(valuesOf(f), file.Path) {
 			flags = append(flags, f.Name)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/project"
 )
 
 // exampleFiles are the names that help examples use, and what of the demo stands for each.
@@ -57,12 +58,12 @@ func statusOfExample(line string) int {
 // unitsOfDemo are units of the example's model in place of those of RN50x16.
 var unitsOfDemo = strings.NewReplacer("h12n624", "h3n149", "h21n624", "h2n149", "n624", "n149", "--neur-idxs 624", "--neur-idxs 149")
 
-// TestExamplesRun runs every example of the help, where nothing has been fetched and where
-// everything has: what a user's folder happens to hold must not change how a command line
-// that names its files ends.
+// TestExamplesRun runs every example of the help, where nothing has been fetched, where
+// everything has, and where a project file sets every flag: what a user's folder happens to
+// hold must not change how a command line that names its files ends.
 func TestExamplesRun(t *testing.T) {
 	if testing.Short() {
-		t.Skip("runs every example twice")
+		t.Skip("runs every example three times")
 	}
 	t.Setenv(asset.MirrorVariable, "http://127.0.0.1:1/") // refuses
 	dir := t.TempDir()
@@ -73,19 +74,34 @@ func TestExamplesRun(t *testing.T) {
 		runExample(t, "clipnh "+line, exitDone)
 	}
 	fetchAll(t, filepath.Join(dir, "full", "assets"))
-	for _, home := range []string{"empty", "full"} {
+	for _, home := range []string{"empty", "full", "project"} {
 		t.Setenv(asset.HomeVariable, filepath.Join(dir, home))
+		// What examples wrote with other values is not replaced.
+		for _, path := range []string{project.Name, "edited.pt", "edited.pt.json", "dry.safetensors", "dry.safetensors.json"} {
+			os.Remove(path)
+		}
+		if home == "project" {
+			writeLines(t, project.Name, everythingSet()...)
+			writeLines(t, "units.txt", "h3n149")
+		}
 		ran := 0
 		for _, cmd := range everyCommand() {
 			name := strings.TrimPrefix(cmd.CommandPath(), "clipnh ")
 			for line := range strings.Lines(strings.ReplaceAll(cmd.Example, "\\\n", " ")) {
 				if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 					t.Run(home+"/"+cmd.Name(), func(t *testing.T) {
+						want := statusOfExample(line)
+						if home == "project" && strings.HasSuffix(line, "--init") {
+							want = exitFailed // the file is there
+						}
+						if err := os.RemoveAll("everything"); err != nil { // what the project file has written
+							t.Fatal(err)
+						}
 						asked := unitsOfDemo.Replace(line)
 						if home == "full" && !strings.Contains(asked, "--json") && jsonResults[name] != nil {
 							asked += " --json"
 						}
-						printed := runExample(t, asked, statusOfExample(line))
+						printed := runExample(t, asked, want)
 						if strings.HasSuffix(asked, "--json") && len(printed) > 0 && name != "merge" {
 							documentedFields(t, name, printed)
 						}

@@ -3,39 +3,30 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// parseNames reads the names of --classes: a built-in set, separated by commas, or a
-// file of lines.
-func parseNames(given string, say *ui.Printer) ([]string, error) {
-	switch given {
+// classesFlag adds --classes of commands that know the classes of data sets by name.
+func classesFlag(fs *pflag.FlagSet, classes *textList) {
+	textsFlag(fs, classes, "classes", "c", "classes, or IN or PC for those of ImageNet or PASCAL Context"+textsHelp, isList)
+}
+
+// parseNames reads the names of --classes: a built-in set, or texts.
+func parseNames(given *textList, g *globalOptions) ([]string, error) {
+	switch given.String() {
 	case "IN":
 		return configs.ImageNetClasses(), nil
 	case "PC":
 		return configs.PascalContext59(), nil
 	}
-	if _, err := os.Stat(given); err == nil || filepath.Ext(given) == ".txt" {
-		return readTexts(given, say)
-	}
-	var names []string
-	for name := range strings.SplitSeq(given, ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			return nil, usageError{fmt.Errorf("--classes %q has an empty name", given)}
-		}
-		if slices.Contains(names, name) {
-			return nil, usageError{fmt.Errorf("--classes has %q twice", name)}
-		}
-		names = append(names, name)
-	}
-	return names, nil
+	return given.readOnce(&g.texts)
 }
 
 // explanationPrinter prints explanations as they come.

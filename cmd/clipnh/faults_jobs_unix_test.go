@@ -92,10 +92,9 @@ func makeTexts(dir, model, assets string) error {
 		return err
 	}
 	var classes []string
-	name := map[string]string{}
 	for line := range strings.Lines(string(listed)) {
-		folder, class, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		classes, name[folder] = append(classes, class), class
+		_, class, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		classes = append(classes, class)
 	}
 	images, err := os.ReadFile(filepath.Join(at("val"), "images.txt"))
 	if err != nil {
@@ -103,9 +102,8 @@ func makeTexts(dir, model, assets string) error {
 	}
 	rows := []string{"image,label,group"}
 	for image := range strings.Lines(string(images)) {
-		image = strings.TrimSpace(image)
-		folder, _, _ := strings.Cut(image, "/")
-		rows = append(rows, fmt.Sprintf("%s,%s,group%d", image, name[folder], len(rows)%2))
+		class := classes[len(classes)/2*(len(rows)/2%2)] // of two, whatever is on it
+		rows = append(rows, fmt.Sprintf("%s,%s,group%d", strings.TrimSpace(image), class, len(rows)%2))
 	}
 	err = errors.Join(os.WriteFile(at("classes.txt"), []byte(strings.Join(classes, "\n")+"\n"), 0o666),
 		os.WriteFile(at("labels.csv"), []byte(strings.Join(rows, "\n")+"\n"), 0o666))
@@ -139,6 +137,7 @@ func moreFaultJobs() []faultJob {
 		{name: "polysemanticity", args: line("polysemanticity --scores-save-path {dir}/inertia.npy --plot {dir}/inertia.png --collect-save-path", in("scores"))},
 		{name: "reconstruct", args: line("reconstruct --features-save-path {dir}/rebuilt.npy", "--scores", in("val"), "--means-path", in("val_means.npy"), "--pcs-paths", in("val_pc0.npy"))},
 		{name: "ablate", args: line("ablate --features-save-path {dir}/ablated.npy --percentile 0,50,90", "--scores", in("val"), "--means-path", in("val_means.npy"), "--neuron-head-norms-path", in("val_norms.npy"))},
+		{name: "search", args: line("search --units h3n149,h3 --top 3 --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/found --scores", in("scores"))},
 		{name: "retrieve", args: line("retrieve --neur-idxs 149,7 --model {model} --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/retrieved --scores", in("scores"))},
 		{name: "segment", args: line("segment --config demo --method pairs --model {model} --limit 6 --save-path {dir}/counts.json --show-dir {dir}/drawn --save-dir {dir}/maps --data-path "+asset1(demo.PascalContext), texts...)},
 		{name: "shift", args: line("shift --concepts yellow --model {model} --dataset cars --sample-stride 12 --save-path {dir}/shift.json --plot {dir}/shift.svg --colours-csv "+
@@ -146,7 +145,7 @@ func moreFaultJobs() []faultJob {
 		{name: "edit", args: line("edit --model {model} --remove n5 --save-path {dir}/edited.pt --means-path", in("val_means.npy"))},
 		{name: "explain", args: line("explain --model {model} --classes butterfly,star --data-path {imagenet}/val --sample-stride 100 --list 2 --maps 2 --save-dir {dir}/sheets --scores "+in("val"), texts[:4]...)},
 		{name: "score", args: line("score h0n1 h0n2 --method nearest --draws 20 --save-path {dir}/true.npy --text-descs-list-path "+asset1("words.txt"),
-			"--scores", in("val"), "--pcs-path", in("val_pc0.npy"), "--text-descs-embeddings-path", in("words.npy"))},
+			"--scores", in("scores"), "--pcs-path", in("val_pc0.npy"), "--text-descs-embeddings-path", in("words.npy"))},
 		{name: "audit", args: line("audit --model {model} --dataset imagenet_val --data-path {imagenet} --permutations 199 --level 0.1 --out {dir}/audit", "--scores", in("val"),
 			"--labels-csv", in("labels.csv"), "--classes", in("classes.txt"), "--imagenet-zeroshot-path", in("classes.npy"))},
 		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
@@ -160,7 +159,7 @@ func moreFaultJobs() []faultJob {
 		return jobs
 	}
 	return append(jobs,
-		faultJob{name: "demo", args: line("demo --dir {dir}/demo"), slow: true},
+		faultJob{name: "demo", args: line("demo --dir {dir}/demo"), slow: true, varies: func(name string) bool { return filepath.Base(name) == "log.txt" }}, // rates are in it
 		faultJob{name: "paper", args: line("paper --dir {dir}/paper"), slow: true, varies: func(name string) bool { // seconds that steps took
 			return strings.HasPrefix(name, filepath.Join("paper", "steps")) || strings.HasPrefix(filepath.Base(name), "report.")
 		}})

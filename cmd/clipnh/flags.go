@@ -26,13 +26,35 @@ var otherNames = map[string]string{
 	"text-desc-embeddings-path": "text-descs-embeddings-path", // its README; sparse_decomposition.py has ours
 }
 
-// dashes makes --top_k_pca the same flag as --top-k-pca.
-func dashes(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+// inputNames are the names of the reference for what a command reads that another wrote,
+// there called as that command's output, with ours. A command has the first of ours that it
+// knows; one that writes the file keeps the name.
+var inputNames = map[string][]string{
+	"collect-save-path":       {"svd-scores", "scores"}, // svd_over_dataset.py
+	"decomposition-save-path": {"codes"},                // reconstruction.py
+}
+
+// dashes makes --top_k_pca the same flag as --top-k-pca. fs may be nil, for no command.
+func dashes(fs *pflag.FlagSet, name string) pflag.NormalizedName {
 	name = strings.ReplaceAll(name, "_", "-")
+	for _, ours := range inputNames[name] {
+		if fs != nil && fs.Lookup(ours) != nil {
+			return pflag.NormalizedName(ours)
+		}
+	}
 	if ours, ok := otherNames[name]; ok {
 		name = ours
 	}
 	return pflag.NormalizedName(name)
+}
+
+// hide leaves flags out of the help: older names, which still work.
+func hide(fs *pflag.FlagSet, flags ...string) {
+	for _, flag := range flags {
+		if err := fs.MarkHidden(flag); err != nil {
+			panic(err) // no such flag
+		}
+	}
 }
 
 // noArgs refuses positional arguments.
@@ -59,7 +81,7 @@ func flagForFile(fs *pflag.FlagSet, path string) string {
 	}
 	likely := []string{"model", "pcs-path", "image"}
 	if info.IsDir() {
-		likely = []string{"data-path", "scores", "collect-save-path", "dir"}
+		likely = []string{"data-path", "scores", "dir"}
 	}
 	for _, name := range likely {
 		if fs.Lookup(name) != nil {

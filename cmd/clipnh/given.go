@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/pflag"
 )
@@ -70,4 +71,52 @@ func givenOnce(fs *pflag.FlagSet) (err error) {
 		}
 	})
 	return err
+}
+
+// fromAnnotation holds where the value of a flag that was not given comes from.
+const fromAnnotation = "from"
+
+// isSet reports whether a flag has a value that someone gave it: on the command line, in
+// the environment or in the project file.
+func isSet(f *pflag.Flag) bool { return f.Changed || annotation(f, fromAnnotation) != "" }
+
+// setFlags reports for flags, by name, whether they are set.
+func setFlags(flags *pflag.FlagSet) givenFlags {
+	return func(name string) bool {
+		f := flags.Lookup(name)
+		return f != nil && isSet(f)
+	}
+}
+
+// typedValue returns the value of a flag as it would be typed.
+func typedValue(f *pflag.Flag) string {
+	if slice, ok := f.Value.(pflag.SliceValue); ok {
+		return strings.Join(slice.GetSlice(), ",")
+	}
+	return f.Value.String()
+}
+
+// require returns the error of flags that are empty, nil if none is. Names and values
+// take turns.
+func require(flags ...string) error {
+	var missing []string
+	for i := 0; i < len(flags); i += 2 {
+		if flags[i+1] == "" {
+			missing = append(missing, flags[i])
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return missingFlags(missing)
+}
+
+// missingFlags is the error of flags that a command needs but did not get.
+type missingFlags []string
+
+func (m missingFlags) Error() string {
+	if len(m) == 1 {
+		return m[0] + " is missing"
+	}
+	return strings.Join(m, ", ") + " are missing"
 }

@@ -18,10 +18,17 @@ import (
 // globalOptions is what every command can be told, and the printer that it uses.
 type globalOptions struct {
 	quiet   bool // no notes, no progress
+	verbose bool // more notes
 	json    bool // the result as JSON
 	threads int  // 0 is all cores
 	force   bool // artefacts made from something else are used anyway
 	noLock  bool // no lock files
+
+	texts textReader
+
+	isolated bool      // the project file and the environment give no values
+	presets  []*preset // those for the command that runs
+	project  string    // the path of the project file, empty without one
 
 	files *cache.Store // how files are written; set by prepared
 
@@ -61,11 +68,15 @@ func (g *globalOptions) adopt(cmd *cobra.Command) {
 	}
 }
 
-// prepared returns run, preceded by checking and applying the global options, and by
-// replacing names of assets by their paths.
+// prepared returns run, preceded by taking values from the project file and the
+// environment, by checking and applying the global options, and by replacing names of
+// assets by their paths.
 func (g *globalOptions) prepared(run runE) runE {
 	return func(cmd *cobra.Command, args []string) error {
 		g.running = true
+		if err := g.usePresets(cmd); err != nil {
+			return err
+		}
 		if err := errors.Join(g.validate(), givenOnce(cmd.Flags())); err != nil {
 			return usageError{err}
 		}
@@ -73,6 +84,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		g.printer.SetQuiet(g.quiet)
+		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err

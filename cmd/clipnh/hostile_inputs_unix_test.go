@@ -37,40 +37,13 @@ var hostileSwaps = map[string]func(path string) error{
 // a bomb in the place of every input of every command, and of every manifest and journal: each
 // is refused with one line of error, soon, and without a trace.
 func TestHostileInputs(t *testing.T) {
-	data := labelled(t)
-	in := makeInputs(t, "model/tiny_jit.pt", data)
-	assets, err := filepath.Abs(filepath.Join("..", "..", "internal", "demo", "assets"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	must(t, exitDone, "collect", "--model", in.model, "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--save-path", in.at("parts"), "--shard", "1/1", "--quiet")
-	must(t, exitDone, "embed", "--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--lines", writeLines(t, in.at("dog.txt"), "dog"), "--embeddings-save-path", in.at("dog.npy"), "--quiet")
-	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
-		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
-	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
-	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
-		"--text-descs-embeddings-path", in.at("words.npy"), "--decomposition-save-path", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
-	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
-	if err == nil {
-		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := strings.NewReplacer("{model}", in.model, "{data}", data, "{in}", strings.TrimSuffix(in.at("x"), "/x"), "{words}", testutil.Golden("text/words.txt"),
-		"{vocab}", testutil.Golden("text/toy_merges.txt.gz"), "{demo}", filepath.Join(assets, demo.Model), "{assets}", assets,
-		"{voc}", filepath.Join(assets, demo.PascalContext), "{demo_vocab}", filepath.Join(assets, demo.Vocabulary), "{templates}", filepath.Join(assets, demo.Templates),
-		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours), "{image}", testutil.Golden("seg/slide.png"),
-		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
-		"{attributes}", attributesFile(t, data))
+	in, r := hostileWorld(t)
 	inputs, tried := 0, 0
 	for _, line := range hostileLines {
 		words := strings.Fields(line)
 		for i := range words {
 			words[i] = r.Replace(words[i])
 		}
-		whole := filepath.Join(t.TempDir(), "out")
-		must(t, exitDone, append(strings.Fields(strings.ReplaceAll(strings.Join(words, " "), "{out}", whole)), "--quiet")...)
 		for i, word := range words {
 			info, err := os.Stat(word)
 			if i == 0 || err != nil || word == "verify" {
@@ -99,6 +72,50 @@ func TestHostileInputs(t *testing.T) {
 		}
 	}
 	t.Logf("%d inputs, %d runs", inputs, tried)
+}
+
+// TestHostileLines runs every line as it is: what TestHostileInputs sees refused is refused
+// for the input that was made hostile.
+func TestHostileLines(t *testing.T) {
+	_, r := hostileWorld(t)
+	for _, line := range hostileLines {
+		whole := strings.ReplaceAll(r.Replace(line), "{out}", filepath.Join(t.TempDir(), "out"))
+		if code, _, said := clipnh(append(strings.Fields(whole), "--quiet")...); code != exitDone {
+			t.Errorf("%s: exit code %d\n%s", line, code, said)
+		}
+	}
+}
+
+// hostileWorld makes the inputs of hostileLines, and returns what puts them in.
+func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
+	t.Helper()
+	data := labelled(t)
+	in := makeInputs(t, "model/tiny_jit.pt", data)
+	assets, err := filepath.Abs(filepath.Join("..", "..", "internal", "demo", "assets"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(t, exitDone, "collect", "--model", in.model, "--data-path", testutil.Golden("dataset"), "--dataset", "images", "--save-path", in.at("parts"), "--shard", "1/1", "--quiet")
+	must(t, exitDone, "embed", "--model", in.model, "--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--lines", writeLines(t, in.at("dog.txt"), "dog"), "--embeddings-save-path", in.at("dog.npy"), "--quiet")
+	must(t, exitDone, "collect", "--model", filepath.Join(assets, demo.Model), "--dataset", "imagenet_test", "--data-path", filepath.Join(assets, demo.ImageNet),
+		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
+	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
+	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
+		"--text-descs-embeddings-path", in.at("words.npy"), "--codes", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
+	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
+	if err == nil {
+		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := strings.NewReplacer("{model}", in.model, "{data}", data, "{in}", strings.TrimSuffix(in.at("x"), "/x"), "{words}", testutil.Golden("text/words.txt"),
+		"{vocab}", testutil.Golden("text/toy_merges.txt.gz"), "{demo}", filepath.Join(assets, demo.Model), "{assets}", assets,
+		"{voc}", filepath.Join(assets, demo.PascalContext), "{demo_vocab}", filepath.Join(assets, demo.Vocabulary), "{templates}", filepath.Join(assets, demo.Templates),
+		"{cars}", filepath.Join(assets, demo.Cars), "{colours}", filepath.Join(assets, demo.CarColours), "{image}", testutil.Golden("seg/slide.png"),
+		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
+		"{attributes}", attributesFile(t, data))
+	return in, r
 }
 
 // partsOf returns the files of an input that are swapped: itself and its manifest, or of
@@ -190,7 +207,7 @@ func attributesFile(t *testing.T, data string) string {
 	t.Helper()
 	rows := []string{"image,attribute"}
 	for name := range filesBelow(t, filepath.Join(data, "val")) {
-		rows = append(rows, filepath.ToSlash(name)+",bird")
+		rows = append(rows, filepath.ToSlash(name)+[]string{",bird", ",boat"}[len(rows)%2])
 	}
 	return writeLines(t, filepath.Join(t.TempDir(), "attributes.csv"), rows...)
 }

@@ -50,6 +50,7 @@ var jsonResults = map[string][]jsonResult{
 	"classify":        {{"", classifiedImages{}}},
 	"collect":         {{"", collect.Result{}}},
 	"compare":         {{"", files.Moved{}}},
+	"config":          {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":      {{"", checkedLayout{}}},
 	"data subset":     {{"", subset.Result{}}},
 	"demo":            {{"", demoResult{}}, {"with `--files-only`", demoFiles{}}},

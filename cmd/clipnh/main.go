@@ -38,6 +38,7 @@ func interruptible() context.Context {
 // the exit code. Cancelling ctx interrupts it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	g := &globalOptions{printer: ui.NewPrinter(stdout, stderr, time.Now)}
+	g.texts = textReader{say: g.printer, stdin: stdin}
 	root := newRootCommand(g)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
@@ -56,6 +57,9 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 	if completes(args) {
 		completeAll(root)
 	}
+	if named, err := singleDash(root, args); err != nil {
+		return newFailure(named, err).print(g.printer, asksForJSON(args))
+	}
 	root.SetArgs(append([]string{}, joined(args)...)) // cobra takes nil for os.Args
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
@@ -65,7 +69,7 @@ func execute(ctx context.Context, g *globalOptions, root *cobra.Command, args []
 		return exitDone
 	}
 	if g.running {
-		return newFailure(cmd, err).print(g.printer, g.json)
+		return newFailure(cmd, err, g.presetHints(cmd, err)...).print(g.printer, g.json)
 	}
 	if g.helpErr == nil {
 		err = cobraUsageError(root, err)

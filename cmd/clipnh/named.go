@@ -52,7 +52,8 @@ func defaultExcludes(fs *pflag.FlagSet, flag string, others ...string) {
 // hasDefault reports whether the default of f, if it has one, belongs to a command line.
 func hasDefault(f *pflag.Flag, flags *pflag.FlagSet) bool {
 	needed, except := f.Annotations[neededAnnotation], f.Annotations[exceptAnnotation]
-	return (needed == nil || slices.ContainsFunc(needed, flags.Changed)) && !slices.ContainsFunc(except, flags.Changed)
+	set := setFlags(flags)
+	return (needed == nil || slices.ContainsFunc(needed, set)) && !slices.ContainsFunc(except, set)
 }
 
 func annotate(fs *pflag.FlagSet, flag, key string, values ...string) {
@@ -202,7 +203,7 @@ func adviseFetch(err error, flags *pflag.FlagSet) error {
 // modelFlag adds --model, which most commands have; the reference calls it
 // --model-name.
 func modelFlag(fs *pflag.FlagSet, model *string) {
-	fs.StringVar(model, "model", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
+	fs.StringVarP(model, "model", "m", "", "`FILE` of CLIP-ResNet weights, or the name of fetched weights, such as RN50x16")
 	takesAsset(fs, "model", configs.AssetModel)
 }
 

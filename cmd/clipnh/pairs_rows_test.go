@@ -42,11 +42,11 @@ var pairings = []pairing{
 		"model": "scores means_n.npy pc0_n.npy pc1_n.npy", "block": "scores means_n.npy pc0_n.npy pc1_n.npy",
 		"precision": "scores means_n.npy pc0_n.npy pc1_n.npy", "stride": "means_n.npy pc0_n.npy pc1_n.npy", "kind": "line means_n.npy pc0_n.npy pc1_n.npy"},
 		map[string]string{"stride": "scores"}},
-	{"reconstruct codes", "reconstruct --scores {scores} --means-path {means.npy} --decomposition-save-path {codes.npz} --text-descs-embeddings-path {words.npy}" + classified, map[string]string{
+	{"reconstruct codes", "reconstruct --scores {scores} --means-path {means.npy} --codes {codes.npz} --text-descs-embeddings-path {words.npy}" + classified, map[string]string{
 		"model": "scores means.npy codes.npz words.npy classes.npy", "block": "scores means.npy codes.npz", "precision": "scores means.npy codes.npz",
 		"stride": "means.npy codes.npz", "texts": "codes.npz words.npy; line classes.npy", "order": "codes.npz words.npy; line classes.npy", "kind": "line means.npy classes.npy"},
 		map[string]string{"stride": "scores"}},
-	{"reconstruct codes, a model", "reconstruct --model {checkpoint} --means-path {means.npy} --decomposition-save-path {codes.npz} --text-descs-embeddings-path {words.npy}" + classified, map[string]string{
+	{"reconstruct codes, a model", "reconstruct --model {checkpoint} --means-path {means.npy} --codes {codes.npz} --text-descs-embeddings-path {words.npy}" + classified, map[string]string{
 		"model": "checkpoint means.npy codes.npz words.npy classes.npy", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
 		"stride": "means.npy codes.npz", "texts": "codes.npz words.npy; line classes.npy", "order": "codes.npz words.npy; line classes.npy", "kind": "line means.npy classes.npy"}, nil},
 
@@ -105,7 +105,7 @@ var pairings = []pairing{
 	{"describe", "describe h0n0 --pcs-path {pc0.npy}" + descs, map[string]string{
 		"model": "pc0.npy words.npy", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"block": "pc0.npy", "precision": "pc0.npy", "stride": "pc0.npy"}},
-	{"describe codes", "describe h0n0 --decomposition-save-path {codes.npz} --pcs-path {pc0.npy} --text-descs-list-path {words.txt}", map[string]string{
+	{"describe codes", "describe h0n0 --codes {codes.npz} --pcs-path {pc0.npy} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "codes.npz pc0.npy", "block": "codes.npz pc0.npy", "precision": "codes.npz pc0.npy", "stride": "codes.npz pc0.npy",
 		"texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
@@ -113,18 +113,18 @@ var pairings = []pairing{
 		"model": "scores pc0.npy pc0_n.npy words.npy", "block": "scores pc0.npy pc0_n.npy", "precision": "scores pc0.npy pc0_n.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy pc0_n.npy"},
 		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
-	{"show codes", "show h0n0 --scores {scores} --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+	{"show codes", "show h0n0 --scores {scores} --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "scores codes.npz", "block": "scores codes.npz", "precision": "scores codes.npz",
 		"texts": "codes.npz words.txt", "order": "codes.npz words.txt"},
 		map[string]string{"stride": "scores codes.npz"}},
 
 	{"retrieve", "retrieve --text tree --scores {scores} --pcs-path {pc0.npy} --model {checkpoint}" + texts +
-		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		" --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "scores pc0.npy checkpoint codes.npz", "block": "scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores"}},
 	{"retrieve from a model", "retrieve --text tree --pcs-path {pc0.npy} --model {checkpoint}" + texts + dataFlags +
-		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		" --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "pc0.npy checkpoint codes.npz", "block": "line pc0.npy codes.npz", "precision": "line pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.txt", "order": "codes.npz words.txt", "kind": "line pc0.npy"}, nil},
 
@@ -173,30 +173,48 @@ var pairings = []pairing{
 		"model": "checkpoint classes.npy", "texts": "classes.npy classes.txt", "order": "classes.npy classes.txt", "kind": "line classes.npy"}, nil},
 
 	{"explain", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
-		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		" --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy scores codes.npz", "block": "line scores codes.npz", "precision": "line scores codes.npz",
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
 	{"explain by means", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --means-path {means.npy} --unusual" +
-		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
+		" --codes {codes.npz} --text-descs-list-path {words.txt}", map[string]string{
 		"model": "checkpoint classes.npy means.npy codes.npz", "block": "line means.npy codes.npz", "precision": "line means.npy codes.npz",
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy means.npy"},
 		map[string]string{"stride": "means.npy codes.npz"}},
+	{"explain, words computed", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --scores {scores} --unusual" +
+		" --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+		"model": "checkpoint classes.npy scores pc0.npy pc0_n.npy words.npy", "block": "line scores pc0.npy pc0_n.npy", "precision": "line scores pc0.npy pc0_n.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "scores pc0.npy pc0_n.npy"}},
+	{"explain by means, words computed", "explain IMAGE --model {checkpoint} --classes {classes.txt} --imagenet-zeroshot-path {classes.npy} --means-path {means.npy} --unusual" +
+		" --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}" + descs, map[string]string{
+		"model": "checkpoint classes.npy means.npy pc0.npy pc0_n.npy words.npy", "block": "line means.npy pc0.npy pc0_n.npy", "precision": "line means.npy pc0.npy pc0_n.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy means.npy pc0.npy pc0_n.npy"},
+		map[string]string{"stride": "means.npy pc0.npy pc0_n.npy"}},
 
 	{"audit", "audit --scores {scores} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
-		" --concepts {words.txt} --text-embeddings-path {words.npy} --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt}" +
+		" --concepts {words.txt} --text-embeddings-path {words.npy} --codes {codes.npz} --text-descs-list-path {words.txt}" +
 		" --permutations 19 --level 0.1 --out OUT", map[string]string{
 		"model": "scores checkpoint classes.npy words.npy codes.npz", "block": "line scores codes.npz", "precision": "scores codes.npz",
 		"texts": "classes.npy classes.txt; codes.npz words.npy words.txt", "order": "classes.npy classes.txt; codes.npz words.npy words.txt",
 		"kind": "line classes.npy"},
 		map[string]string{"stride": "scores codes.npz"}},
+	{"audit, words computed", "audit --scores {scores} --model {checkpoint} --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
+		" --concepts {words.txt} --text-embeddings-path {words.npy} --pcs-path {pc0.npy}" + descs + " --permutations 19 --level 0.1 --out OUT", map[string]string{
+		"model": "scores checkpoint classes.npy words.npy pc0.npy", "block": "line scores pc0.npy", "precision": "scores pc0.npy",
+		"texts": "classes.npy classes.txt; words.npy words.txt", "order": "classes.npy classes.txt; words.npy words.txt",
+		"kind": "line classes.npy pc0.npy"},
+		map[string]string{"stride": "scores pc0.npy"}},
 	{"audit a model", "audit --model {checkpoint}" + dataFlags + " --labels-csv LABELS --classes {classes.txt} --imagenet-zeroshot-path {classes.npy}" +
-		" --decomposition-save-path {codes.npz} --text-descs-list-path {words.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
+		" --codes {codes.npz} --text-descs-list-path {words.txt} --permutations 19 --level 0.1 --out OUT", map[string]string{
 		"model": "checkpoint classes.npy codes.npz", "block": "line codes.npz", "precision": "line codes.npz",
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "codes.npz"}},
 
-	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --codes {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
 		"model": "scores checkpoint pc0.npy codes.npz words.npy classes.npy", "block": "line scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt; line classes.npy", "order": "codes.npz words.npy words.txt; line classes.npy",
 		"kind": "line pc0.npy classes.npy"},
@@ -240,18 +258,18 @@ var pairings = []pairing{
 		"model": "scores pc0.npy words.npy", "block": "scores pc0.npy", "precision": "scores pc0.npy",
 		"texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores pc0.npy"}},
-	{"score codes", "score --scores {scores} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + " --draws 1", map[string]string{
+	{"score codes", "score --scores {scores} --pcs-path {pc0.npy} --codes {codes.npz}" + descs + " --draws 1", map[string]string{
 		"model": "scores pc0.npy codes.npz words.npy", "block": "scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt", "order": "codes.npz words.npy words.txt", "kind": "line pc0.npy"},
 		map[string]string{"stride": "scores"}},
-	{"score textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --draws 1", map[string]string{
+	{"score textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + " --method textspan --draws 1", map[string]string{
 		"model": "scores pc0_n.npy collection words.npy", "block": "scores pc0_n.npy collection", "precision": "scores pc0_n.npy collection",
 		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"},
 		map[string]string{"stride": "scores"}},
-	{"sparse textspan", "sparse --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --decomposition-save-path {codes_n.npz}", map[string]string{
+	{"sparse textspan", "sparse --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + " --method textspan --num-components 2 --decomposition-save-path {codes_n.npz}", map[string]string{
 		"model": "pc0_n.npy collection words.npy codes_n.npz", "block": "pc0_n.npy collection codes_n.npz", "precision": "pc0_n.npy collection codes_n.npz",
 		"stride": "pc0_n.npy collection codes_n.npz", "texts": "words.npy words.txt codes_n.npz", "order": "words.npy words.txt codes_n.npz", "kind": "line pc0_n.npy"}, nil},
-	{"describe textspan", "describe n3 --pcs-path {pc0_n.npy} --collect-save-path {collection}" + descs + " --method textspan --num-components 2", map[string]string{
+	{"describe textspan", "describe n3 --pcs-path {pc0_n.npy} --svd-scores {collection}" + descs + " --method textspan --num-components 2", map[string]string{
 		"model": "pc0_n.npy collection words.npy", "block": "pc0_n.npy collection", "precision": "pc0_n.npy collection",
 		"stride": "pc0_n.npy collection", "texts": "words.npy words.txt", "order": "words.npy words.txt", "kind": "line pc0_n.npy"}, nil},
 	{"retrieve with words", "retrieve --text tree --scores {scores} --model {checkpoint} --top 1" + texts + descs + " --pcs-path {pc0.npy} --neuron-pcs-path {pc0_n.npy}", map[string]string{
@@ -266,11 +284,11 @@ var pairings = []pairing{
 		"model": "checkpoint mask.npy scores pc0.npy", "block": "line mask.npy scores pc0.npy", "precision": "mask.npy scores pc0.npy",
 		"stride": "mask.npy scores", "kind": "line mask.npy pc0.npy"},
 		map[string]string{"stride": "pc0.npy"}},
-	{"score codes and textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --decomposition-save-path {codes_n.npz} --collect-save-path {collection}" + descs + " --method textspan --num-components 2 --draws 1", map[string]string{
+	{"score codes and textspan", "score --scores {scores} --pcs-path {pc0_n.npy} --codes {codes_n.npz} --svd-scores {collection}" + descs + " --method textspan --num-components 2 --draws 1", map[string]string{
 		"model": "scores pc0_n.npy codes_n.npz collection words.npy", "block": "scores pc0_n.npy codes_n.npz collection", "precision": "scores pc0_n.npy codes_n.npz collection",
 		"stride": "pc0_n.npy codes_n.npz collection", "texts": "codes_n.npz words.npy words.txt", "order": "codes_n.npz words.npy words.txt", "kind": "line pc0_n.npy"},
 		map[string]string{"stride": "scores"}},
-	{"retrieve with codes and words", "retrieve --neur-idxs 3 --scores {scores} --top 1" + descs + " --neuron-pcs-path {pc0_n.npy} --decomposition-save-path {codes.npz}", map[string]string{
+	{"retrieve with codes and words", "retrieve --neur-idxs 3 --scores {scores} --top 1" + descs + " --neuron-pcs-path {pc0_n.npy} --codes {codes.npz}", map[string]string{
 		"model": "scores words.npy pc0_n.npy codes.npz", "block": "scores pc0_n.npy codes.npz", "precision": "scores pc0_n.npy codes.npz",
 		"texts": "words.npy words.txt codes.npz", "order": "words.npy words.txt codes.npz", "kind": "line pc0_n.npy"},
 		map[string]string{"stride": "scores pc0_n.npy codes.npz"}},

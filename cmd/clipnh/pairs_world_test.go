@@ -69,7 +69,7 @@ func (m making) make(t *testing.T) world {
 	classes := writeLines(t, w.at("classes.txt"), m.texts.classes...)
 	writeLines(t, w.at("set.yaml"), "title: two scenes", "data:", "  images: images", "  image_suffix: .png", "  labels:", "    - folder: labels",
 		"      suffix: .png", "  ignore_index: 255", "shorter_side: 64", "k: 9", "classes: ["+strings.Join(m.texts.classes, ", ")+"]")
-	svd := []string{"svd", "--collect-save-path", w.at("scores"), "--top-k-pca", "6"}
+	svd := []string{"svd", "--scores", w.at("scores"), "--top-k-pca", "6"}
 	segment := []string{"segment", "--model", w.model, "--pcs-path", w.at("pc0.npy"), "--text-embeddings-path", w.at("classes.npy"),
 		"--text-for-topk", w.at("pairs.npy"), "--config", w.at("set.yaml"), "--data-path", m.scenes, "--save-path", w.at("counts.json")}
 	shift := slices.Concat([]string{"shift", "--concepts-path", words, "--text-embeddings-path", w.at("words.npy"), "--pcs-path", w.at("pc0.npy"), "--save-path", w.at("ratios.json")}, of)
@@ -81,14 +81,14 @@ func (m making) make(t *testing.T) world {
 		slices.Concat(svd, []string{"--out-save-path", w.at("pc0.npy"), "--mean-save-path", w.at("means.npy"), "--norm-save-path", w.at("norms.npy")}),
 		slices.Concat(svd, []string{"--mode", "n", "--out-save-path", w.at("pc0_n.npy"), "--mean-save-path", w.at("means_n.npy"), "--norm-save-path", w.at("norms_n.npy")}),
 		slices.Concat(svd, []string{"--mode", "n", "--pc-idx", "1", "--out-save-path", w.at("pc1_n.npy")}),
-		{"polysemanticity", "--collect-save-path", w.at("scores"), "--mode", "nh", "--scores-save-path", w.at("inertia.npy")},
+		{"polysemanticity", "--scores", w.at("scores"), "--mode", "nh", "--scores-save-path", w.at("inertia.npy")},
 		{"ablate", "--model", w.model, "--dataset", "imagenet_val", "--data-path", m.data, "--sample-stride", "6", "--mode", "zero_sink", "--features-save-path", w.at("features.npy")},
-		{"polysemanticity", "--collect-save-path", w.at("scores"), "--mode", "n", "--scores-save-path", w.at("inertia_n.npy")},
+		{"polysemanticity", "--scores", w.at("scores"), "--mode", "n", "--scores-save-path", w.at("inertia_n.npy")},
 		slices.Concat(embed, []string{"--lines", words, "--embeddings-save-path", w.at("words.npy")}),
 		slices.Concat(embed, []string{"--lines", classes, "--embeddings-save-path", w.at("classes.npy")}),
 		{"sparse", "--pcs-path", w.at("pc0.npy"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
 			"--num-components", "4", "--decomposition-save-path", w.at("codes.npz")},
-		{"sparse", "--pcs-path", w.at("pc0_n.npy"), "--collect-save-path", w.at("scores"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
+		{"sparse", "--pcs-path", w.at("pc0_n.npy"), "--svd-scores", w.at("scores"), "--text-descs-embeddings-path", w.at("words.npy"), "--text-descs-list-path", words,
 			"--method", "textspan", "--num-components", "2", "--decomposition-save-path", w.at("codes_n.npz")},
 		{"mask", "--neuron-head-norms-path", w.at("norms.npy"), "--mask-save-path", w.at("mask.npy")},
 		{"mask", "--neurons-norms-path", w.at("norms_n.npy"), "--mask-save-path", w.at("mask_n.npy")},

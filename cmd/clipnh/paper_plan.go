@@ -94,12 +94,12 @@ func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
 			"{model}", src.model, "{data}", imagenet, "{stride}", strconv.Itoa(c.stride), "{out}", cached(c.name))
 	}
 	add("directions", nil, []string{"test"}, []string{cached("pc0.npy"), cached("means.npy"), cached("norms.npy")},
-		"svd --restart --collect-save-path {test} --out-save-path {pc0} --mean-save-path {means} --norm-save-path {norms}",
+		"svd --restart --scores {test} --out-save-path {pc0} --mean-save-path {means} --norm-save-path {norms}",
 		"{test}", cached("test"), "{pc0}", cached("pc0.npy"), "{means}", cached("means.npy"), "{norms}", cached("norms.npy"))
 	for pc := range paperPCs[len(paperPCs)-1] {
 		name := fmt.Sprintf("directions of neurons, PC %d", pc)
 		out := cached(fmt.Sprintf("pc%d_n.npy", pc))
-		line, outputs := "svd --restart --mode n --pc-idx {pc} --collect-save-path {test} --out-save-path {out}", []string{out}
+		line, outputs := "svd --restart --mode n --pc-idx {pc} --scores {test} --out-save-path {out}", []string{out}
 		if pc == 0 {
 			line += " --mean-save-path {means} --norm-save-path {norms}"
 			outputs = append(outputs, cached("means_n.npy"), cached("norms_n.npy"))
@@ -133,15 +133,15 @@ func newPaperPlan(dir string, src paperSources, onDemo bool) *paperPlan {
 				"sparse --pcs-path {pcs} --text-descs-list-path {words} --text-descs-embeddings-path {embeddings} --num-components {m} --decomposition-save-path {codes}",
 				"{pcs}", cached("pc0"+units.suffix+".npy"), "{words}", src.words, "{embeddings}", cached("words.npy"), "{m}", strconv.Itoa(m), "{codes}", codes)
 			add(fmt.Sprintf("reconstruct %s, %d words", units.of, m), nil, []string{"classes", "val", "words", sparse, units.directions}, nil,
-				"reconstruct --decomposition-save-path {codes} --text-descs-embeddings-path {embeddings} --means-path {means}"+evaluated,
+				"reconstruct --codes {codes} --text-descs-embeddings-path {embeddings} --means-path {means}"+evaluated,
 				append(evaluation, "{codes}", codes, "{embeddings}", cached("words.npy"), "{means}", cached("means"+units.suffix+".npy"))...)
 		}
 	}
 	histogram := filepath.Join(dir, "polysemanticity.png")
 	add("polysemanticity", nil, []string{"test"}, []string{histogram},
-		"polysemanticity --collect-save-path {test} --plot {plot}", "{test}", cached("test"), "{plot}", histogram)
+		"polysemanticity --scores {test} --plot {plot}", "{test}", cached("test"), "{plot}", histogram)
 	add("retrieve", []string{src.model, src.words}, []string{"test", "words", "code pairs, 8 words"}, []string{filepath.Join(dir, "retrieved")},
-		"retrieve --neur-idxs {neurons} --scores {test} --model {model} --data-path {data} --decomposition-save-path {codes} --text-descs-list-path {words} --save-dir {out}",
+		"retrieve --neur-idxs {neurons} --scores {test} --model {model} --data-path {data} --codes {codes} --text-descs-list-path {words} --save-dir {out}",
 		"{neurons}", neurons, "{test}", cached("test"), "{model}", src.model, "{data}", imagenet, "{codes}", cached("codes8.npz"), "{words}", src.words,
 		"{out}", filepath.Join(dir, "retrieved"))
 

@@ -21,6 +21,8 @@ func TestPrecisionError(t *testing.T) {
 		"reconstruct --means-path " + a.at("means.npy") + " --pcs-paths " + a.at("pc0.npy") + " --features-save-path OUT.npy --force" + images,
 		"ablate --mode zero_sink --features-save-path OUT.npy" + images,
 		"retrieve --neur-idxs 1" + images,
+		"search --units h0n1" + images,
+		"classify --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + images,
 		"shift --concepts-path " + testutil.Golden("text/words.txt") + " --text-embeddings-path " + a.at("words.npy") + " --pcs-path " + a.at("pc0.npy") + " --force" + images,
 		"explain --classes dog,cat --imagenet-zeroshot-path " + a.at("classes.npy") + images,
 		"edit --remove h1n3 --by zero --save-path OUT.pt" + strings.Replace(images, "imagenet_val", "images", 1),

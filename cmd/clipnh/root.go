@@ -49,6 +49,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newVerifyCommand(g),
 		}},
 		{"ABOUT THIS PROGRAM", []*cobra.Command{
+			newConfigCommand(g),
 			newVersionCommand(g),
 			newCompletionCommand(g),
 			newDocsCommand(g),
@@ -93,9 +94,10 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	root.Flags().BoolVar(&version, "version", false, "print the version, like the version command")
 	global := root.PersistentFlags()
 	global.SortFlags = false
-	global.BoolVar(&g.quiet, "quiet", false, "print only warnings and errors, no notes and no progress")
+	global.BoolVarP(&g.quiet, "quiet", "q", false, "print only warnings and errors, no notes and no progress")
+	global.BoolVarP(&g.verbose, "verbose", "v", false, "say more: the project file, values that it gives, and in the demo each command")
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
-	global.IntVar(&g.threads, "threads", 0, "use `N` threads; 0 is all cores")
+	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
 	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")
 	global.BoolP("help", "h", false, "print the help of the command")

@@ -111,7 +111,7 @@ func TestScripts(t *testing.T) {
 
 // scriptVariables are the variables of the environment that a script can set
 // for the program.
-var scriptVariables = []string{asset.HomeVariable, asset.MirrorVariable}
+var scriptVariables = []string{asset.HomeVariable, asset.MirrorVariable, "CLIPNH_SCORES", "CLIPNH_THREADS", "CLIPNH_MODLE"}
 
 // inOrder runs the scripts one after the other, as a process has one current
 // folder.

@@ -1,22 +1,20 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
-	"github.com/clipnh/clipnh/internal/textlist"
-	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // setup returns the settings of the --config file, or the defaults if there is none,
 // overridden by the flags that were given.
-func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
+func (o *segmentOptions) setup(g *globalOptions) (*configs.Segmentation, error) {
 	setup := &configs.Segmentation{Sink: true}
-	set := func(flag string) bool { return o.config == "" || o.given(flag) }
+	set := func(flag string) bool { return o.config == "" || o.set(flag) }
 	if o.config != "" {
 		if filepath.Ext(o.config) == "" && !slices.Contains(configs.Segmentations(), o.config) {
 			return nil, usageError{fmt.Errorf("--config %q: want the path of a .yaml file or one of %s", o.config, strings.Join(configs.Segmentations(), ", "))}
@@ -26,11 +24,11 @@ func (o *segmentOptions) setup(say *ui.Printer) (*configs.Segmentation, error) {
 			return nil, err
 		}
 		for _, warning := range setup.Warnings {
-			say.Warn("%s", warning)
+			g.printer.Warn("%s", warning)
 		}
 	}
-	if o.classes != "" {
-		classes, err := parseClasses(o.classes, say)
+	if o.classes.given() {
+		classes, err := parseClasses(&o.classes, g)
 		if err != nil {
 			return nil, err
 		}
@@ -59,45 +57,65 @@ func override[T any](field *T, value T, set bool) {
 	}
 }
 
-// parseClasses reads the classes of --classes: names separated by commas, with | between
-// the words of a class, or a file with one class per line and commas between words.
-func parseClasses(given string, say *ui.Printer) ([]configs.Class, error) {
-	list, err := textlist.ReadList(given)
-	if err == nil {
-		warnOf(given, list.Warnings, say)
-		return splitClasses(list.Texts, ",")
-	}
-	if _, missing := os.Stat(given); missing == nil || filepath.Ext(given) == ".txt" {
-		return nil, err // a file was meant
-	}
-	classes, err := splitClasses(strings.Split(given, ","), "|")
+// parseClasses reads the classes of --classes: texts with | between the words of a class,
+// or a file with one class per line and commas between words.
+func parseClasses(given *textList, g *globalOptions) ([]configs.Class, error) {
+	sources, err := given.sources(&g.texts)
 	if err != nil {
-		return nil, hinted{usageError{err}, "give classes as \"dog,grass,sky\", or as a file with one class per line"}
+		return nil, hintClasses(err)
 	}
-	return classes, nil
+	classes, err := splitClasses(sources)
+	if err != nil && !slices.ContainsFunc(sources, func(s textSource) bool { return s.path != "" }) {
+		return nil, hintClasses(usageError{err})
+	}
+	return classes, err
 }
 
-// splitClasses splits lines into the words of classes. A word may belong to one class
+// hintClasses adds how classes are given to an error of wrong usage.
+func hintClasses(err error) error {
+	if !errors.Is(err, errUsage) {
+		return err
+	}
+	return hinted{err, "give classes as \"dog,grass,sky\", or as a file with one class per line"}
+}
+
+// splitClasses splits texts into the words of classes. A word may belong to one class
 // only.
-func splitClasses(lines []string, separator string) ([]configs.Class, error) {
+func splitClasses(sources []textSource) ([]configs.Class, error) {
 	var classes []configs.Class
 	whose := map[string]string{}
-	for _, line := range lines {
-		var class configs.Class
-		for word := range strings.SplitSeq(line, separator) {
-			if word = strings.TrimSpace(word); word == "" {
-				return nil, fmt.Errorf("--classes: %q has an empty word", line)
-			}
-			class = append(class, word)
-			if other, twice := whose[word]; twice {
-				return nil, fmt.Errorf("--classes: %q belongs to %q and %q, want one class", word, other, class[0])
-			}
-			whose[word] = class[0]
+	for _, s := range sources {
+		separator := "|"
+		if s.path != "" {
+			separator = ","
 		}
-		classes = append(classes, class)
+		for _, line := range s.texts {
+			class, err := splitClass(line, separator, whose)
+			if err != nil {
+				return nil, err
+			}
+			classes = append(classes, class)
+		}
 	}
 	if len(classes) < 2 {
 		return nil, fmt.Errorf("--classes: one class, %q, want at least two", classes[0][0])
 	}
 	return classes, nil
+}
+
+// splitClass splits a text into the words of a class. whose has the class of each word so
+// far.
+func splitClass(line, separator string, whose map[string]string) (configs.Class, error) {
+	var class configs.Class
+	for word := range strings.SplitSeq(line, separator) {
+		if word = strings.TrimSpace(word); word == "" {
+			return nil, fmt.Errorf("--classes: %q has an empty word", line)
+		}
+		class = append(class, word)
+		if other, twice := whose[word]; twice {
+			return nil, fmt.Errorf("--classes: %q belongs to %q and %q, want one class", word, other, class[0])
+		}
+		whose[word] = class[0]
+	}
+	return class, nil
 }

@@ -23,12 +23,12 @@ type sourceOptions struct {
 }
 
 func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
-	fs.StringVar(&o.from.ScoresPath, "scores", "", "`PATH` of what collect wrote")
+	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 	modelFlag(fs, &o.from.Model)
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVar(&o.from.Data.Path, "data-path", "", "`DIR` of the images")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)

@@ -19,7 +19,7 @@ import (
 // comes of it: standard output, or standard error where a command fails. A line
 // "..." stands for any lines. Of commands, clipnh and ls are run here, in an empty
 // folder; others, such as cd, are not.
-var walkthroughs = []string{"tutorial.md", "descriptions.md"}
+var walkthroughs = []string{"tutorial.md", "descriptions.md", "watch.md", "audit.md"}
 
 // shown is a command line of the tutorial with the output that it shows.
 type shown struct {

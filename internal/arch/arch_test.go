@@ -27,13 +27,13 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
-		"internal/describe", "internal/diagram", "internal/download", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/describe", "internal/diagram", "internal/download", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score",
 		"internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard",
 		"internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify",
-		"internal/pipeline/words", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
 	},
 
 	// The stages. None imports another, but merge and verify, which take up what others
@@ -75,8 +75,8 @@ var allowed = map[string][]string{
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
 		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
-		"internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist",
-		"internal/ui", "internal/unit",
+		"internal/par", "internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source",
+		"internal/textlist", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/classify": {
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
@@ -89,8 +89,8 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
-		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
@@ -180,6 +180,7 @@ var allowed = map[string][]string{
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
+	"internal/project":  {"internal/foreign"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
 	"internal/report":   {"internal/unit"},
 	"internal/site":     {},
@@ -221,7 +222,7 @@ var importers = map[string][]string{
 	"golang.org/x/text":                 {"internal/bpe"},
 	"gonum.org/v1/gonum":                {"internal/lowrank", "internal/trend"},
 	"gonum.org/v1/plot":                 {"internal/plot"},
-	"go.yaml.in/yaml/v3":                {"configs"},
+	"go.yaml.in/yaml/v3":                {"configs", "internal/project"},
 	"gorgonia.org/gorgonia":             {"internal/clip"},
 	"gorgonia.org/tensor":               {"internal/clip"},
 }

@@ -143,6 +143,23 @@ func TestCut(t *testing.T) {
 	}
 }
 
+// Characters that the font lacks are escaped, and no others.
+func TestWritten(t *testing.T) {
+	f := NewFont(17)
+	for text, want := range map[string]string{
+		"cat, café, Кот, γάτα": "cat, café, Кот, γάτα",
+		"動物/猫.jpg":             `\u52d5\u7269/\u732b.jpg`,
+		"a\tb 🐈":               `a\tb \U0001f408`,
+	} {
+		if got := f.written(text); got != want {
+			t.Errorf("%q is written %q, want %q", text, got, want)
+		}
+	}
+	if name := "猫猫猫猫猫猫"; f.Width(f.CutMiddle(name, 100)) > 100 || f.Width(name) != f.Width(f.written(name)) {
+		t.Errorf("%q: width %d and cut %d, want at most 100", name, f.Width(name), f.Width(f.CutMiddle(name, 100)))
+	}
+}
+
 func TestWrap(t *testing.T) {
 	f := NewFont(16)
 	text := "The images of largest norm, and averyveryveryverylongwordthatfitsnowhere beside  them."

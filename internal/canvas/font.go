@@ -3,6 +3,7 @@ package canvas
 import (
 	"image"
 	"image/color"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -10,13 +11,16 @@ import (
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
 )
 
 // A Font is Liberation Sans in one size. It is not safe for concurrent use.
 type Font struct {
-	face    font.Face
-	metrics font.Metrics
+	typeface *opentype.Font
+	face     font.Face
+	metrics  font.Metrics
+	buffer   sfnt.Buffer
 }
 
 var regular, bold = parsed(liberationsansregular.TTF), parsed(liberationsansbold.TTF)
@@ -42,7 +46,21 @@ func newFont(typeface *opentype.Font, size float64) *Font {
 	if err != nil {
 		panic("canvas: " + err.Error())
 	}
-	return &Font{face, face.Metrics()}
+	return &Font{typeface: typeface, face: face, metrics: face.Metrics()}
+}
+
+// written is a text as it is drawn: characters that the font lacks, such as Chinese ones,
+// are escaped, \u732b, so that names stay apart.
+func (f *Font) written(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if glyph, err := f.typeface.GlyphIndex(&f.buffer, r); err == nil && glyph != 0 {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+	}
+	return b.String()
 }
 
 // Height returns the height of a line in pixels, from the top of the highest letter
@@ -50,7 +68,7 @@ func newFont(typeface *opentype.Font, size float64) *Font {
 func (f *Font) Height() int { return f.metrics.Ascent.Ceil() + f.metrics.Descent.Ceil() }
 
 // Width returns the width of a text in pixels, rounded up.
-func (f *Font) Width(text string) int { return font.MeasureString(f.face, text).Ceil() }
+func (f *Font) Width(text string) int { return font.MeasureString(f.face, f.written(text)).Ceil() }
 
 // Text draws a line of text with its upper left corner at a point.
 func (c *Canvas) Text(f *Font, at image.Point, text string, with color.NRGBA) {
@@ -58,7 +76,7 @@ func (c *Canvas) Text(f *Font, at image.Point, text string, with color.NRGBA) {
 		Dst: c.img, Src: image.NewUniform(with), Face: f.face,
 		Dot: fixed.Point26_6{X: fixed.I(at.X), Y: fixed.I(at.Y + f.metrics.Ascent.Ceil())},
 	}
-	d.DrawString(text)
+	d.DrawString(f.written(text))
 }
 
 // TextCentred draws a line of text at the top of a box, horizontally centred.

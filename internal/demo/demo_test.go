@@ -50,6 +50,8 @@ func TestLayout(t *testing.T) {
 		ImageNetClasses: 1, Attributes: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
 		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
 		Cars + "/cars_train": 600, Cars + "/devkit": 2, CarColours: 1,
+		CueModel: 1, CueGroups: 1, CueImages: 240, CueImageNet + "/val": 160, CueImageNet + "/test": 300,
+		CuePascalContext + "/JPEGImages": 30, CuePascalContext + "/SegmentationClassContext": 30,
 	} {
 		n := 0
 		for f := range files {
@@ -217,4 +219,26 @@ func TestExpected(t *testing.T) {
 	ranked("by norm", g.TopPairs, func(p Pair) float64 { return p.Score })
 	ranked("yellow", g.TopPairsForYellow, func(p Pair) float64 { return p.Cosine })
 	ranked("convertible", g.TopPairsForConvertible, func(p Pair) float64 { return p.Cosine })
+}
+
+// TestExpectedOfCue holds that the cue is one: both animals are found where they mostly
+// are, and much less so elsewhere.
+func TestExpectedOfCue(t *testing.T) {
+	e, err := ExpectedOfCue()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"fish in water", "butterfly in grass"} {
+		if e.Groups[own] < 57 {
+			t.Errorf("%s: %d of 60 images right", own, e.Groups[own])
+		}
+	}
+	for _, other := range []string{"fish in grass", "butterfly in water"} {
+		if n, ok := e.Groups[other]; !ok || n > 35 {
+			t.Errorf("%s: %d of 60 images right", other, n)
+		}
+	}
+	if len(e.Groups) != 4 || len(e.AblationPairs) != 2 || len(e.AblationNeurons) != 2 || len(e.Segmentation) != 2 || e.ZeroShotTop1 == 0 {
+		t.Errorf("expected %+v", e)
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/permutation"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -34,7 +35,8 @@ type Options struct {
 	LabelsPath string // table with columns image, label and group; empty: images lie in LABEL/GROUP/
 
 	Texts
-	artefact.WordsOptions // of pairs
+	coding.WordsOptions        // of pairs
+	PCsPath             string // components of pairs, .npy [H,C,O], for words; may be empty
 
 	Level        float64 // pairs are found whose corrected probability is at most this
 	Permutations int
@@ -103,7 +105,7 @@ type auditor struct {
 	from *dataset.Labels // nil: names tell
 
 	classes, concepts []float32 // unit vectors, [M,O]
-	words             *artefact.UnitWords
+	words             *coding.Words
 	data              *dataset.Dataset // images of sheets; nil: none
 
 	rows   columns    // scores of all images of the source
@@ -121,7 +123,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 	if err = a.embed(ctx); err != nil {
 		return nil, err
 	}
-	if a.words, err = a.Artefacts.UnitWords(a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, ""); err != nil {
+	if a.words, err = coding.OpenWords(a.Artefacts, a.WordsOptions, []int{a.src.Heads, a.src.Neurons}, a.src.Origin, a.PCsPath, a.Threads); err != nil {
 		return nil, err
 	}
 	if a.src.Artefact != nil { // before any image is looked at, what can be wrong with the labels
@@ -161,6 +163,9 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 func (a *auditor) close() {
 	if a.rows != nil {
 		a.rows.close()
+	}
+	if a.words != nil {
+		a.words.Close()
 	}
 }
 

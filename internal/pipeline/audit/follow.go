@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/trend"
@@ -45,16 +46,29 @@ func (a *auditor) follow(ctx context.Context, found []survivor) error {
 	slices.SortStableFunc(r.Pairs, func(x, y Pair) int {
 		return cmp.Or(cmp.Compare(y.Effect, x.Effect), cmp.Compare(x.index, y.index))
 	})
+	return a.describePairs(ctx)
+}
+
+// describePairs fills in the words of pairs.
+func (a *auditor) describePairs(ctx context.Context) error {
+	pairs := a.result.Pairs
+	indices := make([]int, len(pairs))
+	for i, p := range pairs {
+		indices[i] = p.index
+	}
+	if err := a.words.Code(ctx, indices, nil); err != nil {
+		return err
+	}
+	for i := range pairs {
+		pairs[i].Words = append([]artefact.Term{}, a.words.Pair(pairs[i].index)...)
+	}
 	return nil
 }
 
-// pair describes a pair.
+// pair describes a pair, its words aside.
 func (a *auditor) pair(u int) (*Pair, error) {
 	C := a.src.Neurons
-	p := &Pair{Unit: unit.Pair(u, C), Index: u, index: u, P: math.Inf(1), Words: a.words.Pair(u)}
-	if p.Words == nil {
-		p.Words = p.Words[:0:0]
-	}
+	p := &Pair{Unit: unit.Pair(u, C), Index: u, index: u, P: math.Inf(1)}
 	v := a.direction(u)
 	products := make([]float64, len(a.Options.Classes))
 	for c := range products {

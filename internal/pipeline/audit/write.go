@@ -94,7 +94,7 @@ func (a *auditor) write(ctx context.Context) error {
 	if r.Skipped == nil {
 		r.Skipped = append(r.Skipped, cache.Skipped{})[:0]
 	}
-	document, err := json.MarshalIndent(map[string]*Result{"audit": r}, "", "  ")
+	document, err := json.MarshalIndent(map[string]*Result{"audit": r.inItsFolder()}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -108,6 +108,17 @@ func (a *auditor) write(ctx context.Context) error {
 	var text bytes.Buffer
 	p.write(&text)
 	return a.Store.WriteFile(a.path(pageFile), writing(text.Bytes()))
+}
+
+// inItsFolder is the result as the folder keeps it: its files have their names there, so
+// that the same work in another folder has the same bytes.
+func (r *Result) inItsFolder() *Result {
+	kept := *r
+	kept.Dir, kept.Files = ".", nil
+	for _, file := range r.Files {
+		kept.Files = append(kept.Files, filepath.Base(file))
+	}
+	return &kept
 }
 
 func writing(b []byte) func(io.Writer) error {

@@ -85,7 +85,7 @@ func (c *Coding) open() error {
 		return fmt.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
 	}
 	if c.CollectPath != "" && (c.Method != describe.TextSpan || c.PCs.Units.IsPairs()) {
-		return fmt.Errorf("{collect-save-path} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",
+		return fmt.Errorf("{svd-scores} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",
 			c.CollectPath, c.Method, c.PCsPath, c.PCs.Units.Kind())
 	}
 	if c.Method == describe.TextSpan && !c.PCs.Units.IsPairs() {

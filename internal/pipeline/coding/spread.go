@@ -21,7 +21,7 @@ type spread struct {
 // openSpread opens the scores of c.CollectPath.
 func openSpread(c *Coding) (*spread, error) {
 	if c.CollectPath == "" {
-		return nil, errors.New("method textspan of neurons explains the variance of their contributions, want {collect-save-path}, the scores that the components were computed from")
+		return nil, errors.New("method textspan of neurons explains the variance of their contributions, want {svd-scores}, the scores that the components were computed from")
 	}
 	s, err := c.Artefacts.Scores(c.CollectPath, artefact.Of(artefact.OriginOf(c.PCs.Artefact)))
 	if err != nil {

@@ -30,6 +30,7 @@ type WordsOptions struct {
 type Words struct {
 	*artefact.UnitWords
 	pairs, neurons *Coding // nil: not computed
+	prepared       map[*Coding]bool
 }
 
 // OpenWords reads codes, and opens what others are computed from. All must be of the
@@ -39,7 +40,7 @@ func OpenWords(r artefact.Reader, o WordsOptions, units unit.Shape, from origin.
 	if err != nil {
 		return nil, err
 	}
-	w := &Words{UnitWords: read}
+	w := &Words{UnitWords: read, prepared: map[*Coding]bool{}}
 	if o.EmbeddingsPath == "" {
 		return w, nil
 	}
@@ -96,8 +97,8 @@ func (w *Words) Close() error {
 	return failed
 }
 
-// Code computes the codes of some units, of those kinds whose components were opened. It
-// must be called at most once.
+// Code computes the codes of some units, of those kinds whose components were opened, in
+// place of those of an earlier call. The memory it takes depends on units, not on calls.
 func (w *Words) Code(ctx context.Context, pairs, neurons []int) error {
 	for _, kind := range []struct {
 		coding *Coding
@@ -107,8 +108,11 @@ func (w *Words) Code(ctx context.Context, pairs, neurons []int) error {
 			continue
 		}
 		units := slices.Compact(slices.Sorted(slices.Values(kind.units)))
-		if err := kind.coding.Prepare(ctx, len(units)); err != nil {
-			return err
+		if !w.prepared[kind.coding] {
+			if err := kind.coding.Prepare(ctx, len(units)); err != nil {
+				return err
+			}
+			w.prepared[kind.coding] = true
 		}
 		codes, err := kind.coding.Code(ctx, units, nil)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -63,7 +64,7 @@ func BenchmarkExplain(b *testing.B) {
 		b.Run(fmt.Sprint("classes=", classes), func(b *testing.B) {
 			e := &explainer{
 				o: &Options{Texts: Texts{Classes: make([]string, classes)}, Units: 5, Maps: 6}, team: team, tower: tower,
-				texts: noise(classes * c.OutDim), words: &artefact.UnitWords{}, usual: &usual{}, class: winner, versus: nobody,
+				texts: noise(classes * c.OutDim), words: &coding.Words{UnitWords: &artefact.UnitWords{}}, usual: &usual{}, class: winner, versus: nobody,
 			}
 			var bare, whole []float64
 			for b.Loop() {

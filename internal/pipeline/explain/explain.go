@@ -20,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -39,7 +40,8 @@ type Options struct {
 	Inputs
 	Texts
 	Collected
-	artefact.WordsOptions // of pairs and neurons
+	coding.WordsOptions        // of pairs and neurons
+	PCsPath             string // of pairs, .npy [H,C,O], for words; may be empty
 
 	Units   int    // listed for the class, and as many against it, of pairs and of neurons
 	Maps    int    // listed pairs whose maps are computed, the strongest
@@ -105,9 +107,10 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if e.words, err = o.Artefacts.UnitWords(o.WordsOptions, unit.Shape{ov.Heads, ov.Neurons}, made, ""); err != nil {
+	if e.words, err = coding.OpenWords(o.Artefacts, o.WordsOptions, unit.Shape{ov.Heads, ov.Neurons}, made, o.PCsPath, o.Threads); err != nil {
 		return nil, err
 	}
+	defer e.words.Close()
 	if e.usual, err = o.openUsual(ctx, made, ov, e.team); err != nil {
 		return nil, err
 	}

@@ -228,6 +228,7 @@ func TestFormats(t *testing.T) {
 	if err != nil || len(models) != 7 {
 		t.Fatal(models, err)
 	}
+	models = append(models, pipelinetest.Renamed(t, func(name string) []string { return []string{name} })) // safetensors
 	var first []*Explanation
 	for _, model := range models {
 		_, all, _ := explained(t, tinyOptions(model, testutil.Golden("dataset")))

@@ -7,13 +7,13 @@ import (
 	"math"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -26,7 +26,7 @@ type explainer struct {
 	team  par.Team
 	tower *clip.ResNetTower
 	texts []float32 // [classes,O], unit vectors
-	words *artefact.UnitWords
+	words *coding.Words
 	usual *usual
 
 	class, versus int // to explain; winner and nobody where none was named
@@ -202,7 +202,6 @@ func (e *explainer) explain(s *seen) {
 	t.ByHead(x.Heads, parts)
 	x.Pairs = e.split(x.Logit, unit.Shape{t.Heads, t.Neurons}, parts, usualParts)
 	x.Neurons = e.split(x.Logit, unit.Shape{t.Neurons}, e.byNeuron(t, parts), e.byNeuron(t, usualParts))
-	e.finishNeurons(&x.Neurons)
 	s.ranks = e.finishPairs(&x.Pairs, s)
 	x.Places = Places{Rows: c.Grid(), Cols: c.Grid(), Parts: make([]float64, c.Tokens()-1), Positions: make([]float64, c.Tokens())}
 	t.places.Map(x.Places.Parts, x.Places.Positions, s.attention, s.tokens, s.factor, par.NewTeam(1))
@@ -287,15 +286,10 @@ func (s *Split) each(do func(*Part)) {
 	}
 }
 
-func (e *explainer) finishNeurons(s *Split) {
-	s.each(func(p *Part) { p.Words = e.words.Neuron(p.Index) })
-}
-
 // finishPairs fills in what is known of listed pairs, and returns those whose rank is
 // to be found.
 func (e *explainer) finishPairs(s *Split, from *seen) (ranks []rankedPart) {
 	s.each(func(p *Part) {
-		p.Words = e.words.Pair(p.Index)
 		score := float64(from.scores[p.Index])
 		p.Score = &score
 		if e.usual.means != nil {
@@ -325,12 +319,32 @@ func (e *explainer) drawnPairs(s *Split, from *seen) {
 	}
 }
 
-// flush ranks and draws the images that wait, and hands them over.
+// describe finds the words of the listed units of the images that wait.
+func (e *explainer) describe(ctx context.Context) error {
+	var pairs, neurons []int
+	for _, x := range e.waiting {
+		x.Pairs.each(func(p *Part) { pairs = append(pairs, p.Index) })
+		x.Neurons.each(func(p *Part) { neurons = append(neurons, p.Index) })
+	}
+	if err := e.words.Code(ctx, pairs, neurons); err != nil {
+		return err
+	}
+	for _, x := range e.waiting {
+		x.Pairs.each(func(p *Part) { p.Words = e.words.Pair(p.Index) })
+		x.Neurons.each(func(p *Part) { p.Words = e.words.Neuron(p.Index) })
+	}
+	return nil
+}
+
+// flush ranks, describes and draws the images that wait, and hands them over.
 func (e *explainer) flush(ctx context.Context, result *Result, sink Sink) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := e.usual.rank(ctx, e.ranks, e.team); err != nil {
+		return err
+	}
+	if err := e.describe(ctx); err != nil {
 		return err
 	}
 	if e.o.SaveDir != "" {

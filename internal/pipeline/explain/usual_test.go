@@ -10,7 +10,9 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -196,6 +198,48 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: %v, want %v", p.Unit, p.Words, want)
 		}
 	})
+}
+
+// TestComputedWords: words of listed units are those that describe gives them, for every
+// image of several groups.
+func TestComputedWords(t *testing.T) {
+	var paths []string
+	for _, name := range pipelinetest.GoldenNames(t)[:5] {
+		paths = append(paths, filepath.Join(testutil.Golden("dataset"), name))
+	}
+	o := tinyOptions(testutil.Golden("model/tiny_sd_fp32.pt"), paths...)
+	o.BatchSize = 2
+	var err error
+	if o.Words, err = textlist.ReadFile(testutil.Golden("text/words.txt")); err != nil {
+		t.Fatal(err)
+	}
+	o.EmbeddingsPath, o.PCsPath, o.NeuronPCsPath = testutil.Golden("text/words.npy"), testutil.Golden("pc0_nh.npy"), testutil.Golden("pc0_n.npy")
+	o.Components = 2
+	_, all, _ := explained(t, o)
+	if len(all) != len(paths) {
+		t.Fatalf("%d explanations, want %d", len(all), len(paths))
+	}
+	for _, kind := range []struct {
+		pcs   string
+		units func(*Explanation) *Split
+	}{
+		{o.PCsPath, func(x *Explanation) *Split { return &x.Pairs }},
+		{o.NeuronPCsPath, func(x *Explanation) *Split { return &x.Neurons }},
+	} {
+		described, err := coding.Describe(t.Context(), coding.DescribeOptions{Options: coding.Options{
+			PCsPath: kind.pcs, EmbeddingsPath: o.EmbeddingsPath, Words: o.Words, Method: describe.Best, Normalize: describe.BestNormalization, Components: 2, Threads: 2,
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range all {
+			kind.units(x).each(func(p *Part) {
+				if want := described[p.Index].Terms; len(want) != 2 || !slices.Equal(p.Words, want) {
+					t.Errorf("%s: %s: %v, want %v", x.Name, p.Unit, p.Words, want)
+				}
+			})
+		}
+	}
 }
 
 // TestMismatches: what was made with another model, or of another block, is refused

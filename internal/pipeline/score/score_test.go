@@ -166,7 +166,7 @@ func TestRefuses(t *testing.T) {
 		}, "want a table of comma-separated values", nil},
 		"textspan without what": {func(o *Options) {
 			o.PCsPath, o.DecompositionPaths, o.Ways = testutil.Golden("pc0_n.npy"), nil, []Way{{Method: describe.TextSpan}}
-		}, "want {collect-save-path}", nil},
+		}, "want {svd-scores}", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := goldenOptions(t, "nh")

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"image"
 	"io"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/canvas"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -71,9 +73,8 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 	for i, q := range result.Queries {
 		g.Fill(image.Rect(figure.Margin, g.At(i).Y-figure.CellGap, g.Bounds().Max.X-figure.Margin, g.At(i).Y-figure.CellGap+1), canvas.Faint)
 		at := g.At(i)
-		lines := g.Bold.Wrap(q.Query, figure.HeadWidth-24)
-		for _, line := range lines[:min(4, len(lines))] {
-			g.Text(g.Bold, at, g.Bold.Cut(line, figure.HeadWidth-24), canvas.Ink)
+		for _, line := range queryLines(g.Bold, &q) {
+			g.Text(g.Bold, at, line, canvas.Ink)
 			at.Y += g.Bold.Height() + 2
 		}
 		g.Text(g.Plain, at, q.Kind, canvas.Grey)
@@ -98,6 +99,29 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 	}
 	result.Sheet = d.path
 	return nil
+}
+
+// queryLines are what a row is of: the words of a text, the folders and the file of an image,
+// or a unit, in at most four lines.
+func queryLines(f *canvas.Font, q *Query) []string {
+	const room, most = figure.HeadWidth - 24, 4
+	lines := f.Wrap(q.Query, room)
+	if q.Kind == imageQuery {
+		folder, file := path.Split(q.Query)
+		if lines = []string{file}; folder != "" {
+			lines = []string{folder, file}
+		}
+	}
+	if len(lines) > most {
+		lines = append(lines[:most-1], strings.Join(lines[most-1:], " "))
+	}
+	for i, line := range lines {
+		lines[i] = f.CutMiddle(line, room)
+		if q.Kind == textQuery {
+			lines[i] = f.Cut(line, room)
+		}
+	}
+	return lines
 }
 
 // thumbs reads the images of a row.

@@ -155,11 +155,13 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 func (r *WatchResult) write(o WatchOptions) error {
 	var saved, drawn error
 	if o.SavePath != "" {
+		kept := *r
+		kept.Path, kept.Plot = "", "" // the same work elsewhere has the same bytes
 		saved = o.Store.WriteFile(o.SavePath, func(to io.Writer) error {
 			e := json.NewEncoder(to)
 			e.SetEscapeHTML(false)
 			e.SetIndent("", " ")
-			return e.Encode(r)
+			return e.Encode(&kept)
 		})
 		if saved != nil {
 			r.Path = ""

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/project"
+)
+
+// usePresets applies the project file and the environment to the flags of cmd.
+func (g *globalOptions) usePresets(cmd *cobra.Command) error {
+	if g.isolated || !takesPresets(cmd) {
+		return nil
+	}
+	p, err := readPresets(cmd.Root())
+	if err != nil {
+		return err
+	}
+	all, err := p.of(cmd, os.Getenv)
+	if err != nil {
+		return err
+	}
+	if err := usePresets(cmd.Flags(), pathBelow(cmd.Root(), cmd), all); err != nil {
+		return err
+	}
+	g.presets = all
+	g.project = p.path
+	return nil
+}
+
+// sayPresets says with --verbose where values come from.
+func (g *globalOptions) sayPresets(cmd *cobra.Command) {
+	if !g.verbose || g.isolated || !takesPresets(cmd) {
+		return
+	}
+	if g.project == "" {
+		g.printer.Note("no project file: no %s in the working folder or above it", project.Name)
+	} else {
+		g.printer.Note("project file %s", g.project)
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if from := annotation(f, fromAnnotation); from != "" {
+			g.printer.Note("--%s %s (%s)", f.Name, f.Value, from)
+		}
+	})
+	for _, p := range g.presets {
+		if p.unused != "" {
+			g.printer.Note("%s has %s, which is not used: %s", p.from, p.flag, p.unused)
+		}
+	}
+}
+
+// presetHints are hints about an error of cmd that is about a value which was not given,
+// or about the lack of one that stood aside.
+func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
+	var hints []string
+	message := err.Error()
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		from, value := annotation(f, fromAnnotation), f.Value.String()
+		if from != "" && (namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value) {
+			hints = append(hints, fmt.Sprintf("--%s is from %s", f.Name, from))
+		}
+	})
+	if errors.Is(err, errUsage) {
+		for _, p := range g.presets {
+			if p.unused != "" && namesFlag(message, "--"+p.flag) {
+				hints = append(hints, fmt.Sprintf("%s has %s, which is not used: %s", p.from, p.flag, p.unused))
+			}
+		}
+	}
+	return hints
+}
+
+// namesFlag reports whether a flag is a word of text.
+func namesFlag(text, flag string) bool {
+	for {
+		at := strings.Index(text, flag)
+		if at < 0 {
+			return false
+		}
+		text = text[at+len(flag):]
+		if text == "" || !strings.ContainsAny(text[:1], "-abcdefghijklmnopqrstuvwxyz") {
+			return true
+		}
+	}
+}

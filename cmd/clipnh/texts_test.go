@@ -1,0 +1,125 @@
+package main
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// TestTexts gives a flag texts in every way.
+func TestTexts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLines(t, "list.txt", "snow", "grass, wet")
+	writeLines(t, "dog", "from a file that is called dog")
+	for name, test := range map[string]struct {
+		args   []string
+		isPath func(string) bool
+		stdin  string
+		want   []string
+		err    string
+	}{
+		"one":                {args: []string{"a b"}, want: []string{"a b"}},
+		"several":            {args: []string{"cat, bird ,fish"}, want: []string{"cat", "bird", "fish"}},
+		"repeated":           {args: []string{"cat", "bird"}, want: []string{"cat", "bird"}},
+		"quoted":             {args: []string{`cat,"bird, flying" , "a ""b"""`}, want: []string{"cat", "bird, flying", `a "b"`}},
+		"quote within":       {args: []string{`5" disk,cat`}, want: []string{`5" disk`, "cat"}},
+		"file":               {args: []string{"@list.txt", "cat"}, want: []string{"snow", "grass, wet", "cat"}},
+		"stdin":              {args: []string{"@-"}, stdin: "x\ny\n", want: []string{"x", "y"}},
+		"dash":               {args: []string{"-"}, stdin: "x\n", want: []string{"x"}},
+		"quoted at":          {args: []string{`"@home"`}, want: []string{"@home"}},
+		"old path":           {args: []string{"list.txt"}, isPath: isList, want: []string{"snow", "grass, wet"}},
+		"old path, no end":   {args: []string{"dog"}, isPath: isList, want: []string{"from a file that is called dog"}},
+		"a file's name":      {args: []string{"dog"}, want: []string{"dog"}},
+		"quoted, not a path": {args: []string{`"dog"`}, isPath: isList, want: []string{"dog"}},
+		"empty":              {args: []string{""}, err: "--probe is empty: want a text"},
+		"empty among":        {args: []string{"a,,b"}, err: `--probe "a,,b": an empty text`},
+		"empty at the end":   {args: []string{"a,"}, err: `--probe "a,": an empty text`},
+		"empty in quotes":    {args: []string{`a,""`}, err: "an empty text"},
+		"open quote":         {args: []string{`"a,b`}, err: "a quote is not closed"},
+		"after a quote":      {args: []string{`"a"b`}, err: `"b" after a closing quote, want a comma`},
+		"at among":           {args: []string{"a,@list.txt"}, err: "give @FILE to the flag a second time"},
+		"no file":            {args: []string{"@"}, err: "--probe @: no file"},
+		"missing file":       {args: []string{"@nope.txt"}, err: "nope.txt: no such file"},
+		"stdin twice":        {args: []string{"-", "@-"}, stdin: "x\n", err: "both read standard input"},
+		"nothing on stdin":   {args: []string{"-"}, err: "--probe: standard input: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := pflag.NewFlagSet("probe", pflag.ContinueOnError)
+			var list textList
+			textsFlag(fs, &list, "probe", "", "`TEXTS`", test.isPath)
+			for _, arg := range test.args {
+				if err := fs.Set("probe", arg); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r := &textReader{say: ui.NewPrinter(new(strings.Builder), new(strings.Builder), time.Now), stdin: strings.NewReader(test.stdin)}
+			got, err := list.read(r)
+			if test.err != "" {
+				if bad := testutil.Line(err, test.err); bad != nil {
+					t.Error(bad)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(got, test.want) {
+				t.Errorf("%q, %v, want %q", got, err, test.want)
+			}
+		})
+	}
+}
+
+// TestFlagsThatTakeTexts holds that flags of one name take texts in every command, and say so
+// in the same words.
+func TestFlagsThatTakeTexts(t *testing.T) {
+	for _, cmd := range everyCommand() {
+		for _, name := range []string{"classes", "concepts", "text", "texts", "remove-text", "templates"} {
+			f := cmd.Flags().Lookup(name)
+			if f == nil {
+				continue
+			}
+			if _, ok := f.Value.(*textList); !ok {
+				t.Errorf("%s --%s does not take texts as other commands do", cmd.Name(), name)
+			}
+			if !f.Hidden && !strings.HasSuffix(f.Usage, textsHelp) {
+				t.Errorf("%s --%s: usage %q, want it to end in %q", cmd.Name(), name, f.Usage, textsHelp)
+			}
+		}
+	}
+}
+
+// Templates of the command line, in quotes where they have a comma.
+func TestTemplatesTyped(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLines(t, "t.txt", "a {}.")
+	g := &globalOptions{texts: textReader{say: ui.NewPrinter(new(strings.Builder), new(strings.Builder), time.Now)}}
+	for given, want := range map[string][]string{
+		"t.txt":                        {"a x."},
+		"@t.txt":                       {"a x."},
+		"a {}, the {}":                 {"a x", "the x"},
+		`"a photo of a {}, outdoors."`: {"a photo of a x, outdoors."},
+	} {
+		fs := pflag.NewFlagSet("probe", pflag.ContinueOnError)
+		o := embedOptions{useTemplates: true}
+		templatesFlag(fs, &o.templates, "text")
+		if err := fs.Set("templates", given); err != nil {
+			t.Fatal(err)
+		}
+		templates, err := o.prompts(g)
+		var got []string
+		for _, template := range templates {
+			got = append(got, template.Fill("x"))
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v, want %q", given, got, err, want)
+		}
+	}
+	if err := os.Remove("t.txt"); err != nil {
+		t.Fatal(err)
+	}
+}
