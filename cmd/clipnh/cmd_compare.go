@@ -11,14 +11,13 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/report"
 	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
-of the largest; it adds next to nothing to any image.
+of the largest, in A; it adds next to nothing to any image.
 
 Of models of one architecture, such as before and after fine-tuning, or of one
 model on other images, each pair is compared with that of the same name. Where
@@ -28,7 +27,8 @@ standard deviations, largest first, and similarity is the cosine of directions.
 
 Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
-nothing has a similarity of 0.5, it has died, or appeared.
+nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
+are then held against its own largest norm.
 
 Writes to standard output; "clipnh report --with" puts the same on a page.`
 
@@ -39,7 +39,7 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 		Short: "Say which pairs differ between two collections or reports",
 		Long:  compareHelp,
 		Example: "clipnh compare caches/june caches/july\n" +
-			"clipnh compare report report-tuned --list 20",
+			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
 				return usageError{fmt.Errorf("%d collections given: want two", len(args))}
@@ -113,5 +113,5 @@ func pairOf(pair int, names files.PairNames) string {
 	if pair == files.None {
 		return "-"
 	}
-	return unit.Layers{First: names.FirstLayer, Heads: names.LayerHeads}.Pair(pair, names.Neurons)
+	return names.Name(pair)
 }

@@ -1,5 +1,7 @@
 package report
 
+import "github.com/clipnh/clipnh/internal/unit"
+
 // ImageShard is some images, from number First on.
 type ImageShard struct {
 	First  int           `json:"first"`
@@ -111,6 +113,11 @@ type PairNames struct {
 	Neurons    int `json:"neurons"` // C
 	FirstLayer int `json:"first_layer,omitempty"`
 	LayerHeads int `json:"layer_heads,omitempty"`
+}
+
+// Name labels a pair: h3n149, or l10h3n149 of a vision transformer.
+func (n PairNames) Name(pair int) string {
+	return unit.Layers{First: n.FirstLayer, Heads: n.LayerHeads}.Pair(pair, n.Neurons)
 }
 
 // How pairs are matched: each with the one of the same name, as of one architecture; or

@@ -12,40 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// columns are what is known of units from their values on all images: of pairs, scores,
-// of neurons, norms. Lists of k have min(k,B).
-type columns struct {
-	images int // B
-
-	square, cross []float32 // |v|² and v·b of pairs, [U]
-
-	norm      []report.Summary // of norms, [U]; of pairs without median and smallest
-	value     []report.Summary // of values, mean and deviation only, [U]
-	low, high []float32        // of values, [U]
-	counts    []int32          // of values, [U,Bins]
-
-	strongest, weakest, quantiles hits
-	strength                      []float32 // mean of the largest centred norms; nil as inertia
-	inertia                       []float32 // see polysemanticity; nil where features are not known
-
-	labels *labelMeans // nil: no labels
-}
-
-// hits are images and values of units, [U,each].
-type hits struct {
-	each   int
-	images []int32
-	values []float32
-}
-
-func newHits(units, each int) hits {
-	return hits{each, make([]int32, units*each), make([]float32, units*each)}
-}
-
-func (h hits) of(u int) ([]int32, []float32) {
-	return h.images[u*h.each : (u+1)*h.each], h.values[u*h.each : (u+1)*h.each]
-}
-
 func newColumns(units, images int) *columns {
 	quantile := min(report.QuantileImages, images)
 	return &columns{
@@ -261,12 +227,4 @@ func (b *builder) readStrip(read, strip []float32, head, first, n int) error {
 	}
 	kernel.Transpose(strip[:n*B], read[:n*B], B, n)
 	return nil
-}
-
-func dot(x, y []float32) float64 {
-	sum := 0.0
-	for i, v := range x {
-		sum += float64(v) * float64(y[i])
-	}
-	return sum
 }

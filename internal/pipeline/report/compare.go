@@ -65,8 +65,7 @@ type side struct {
 	names  []string
 
 	norm, mean, sd []float64 // of pairs
-	alive          int
-	threshold      float64 // norms of those that are alive
+	threshold      float64   // norms of those that are alive
 }
 
 func (o CompareOptions) open(path string) (*side, error) {
@@ -120,14 +119,17 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 			return nil, err
 		}
 	}
-	m := &report.Moved{
-		Here: c.here.title, There: c.there.title, Shared: len(c.shared),
-		HerePairs: len(c.here.norm), HereAlive: c.here.alive, TherePairs: len(c.there.norm), ThereAlive: c.there.alive,
-	}
-	m.HereNames, m.ThereNames = c.here.pairNames(), c.there.pairNames()
 	a, b := c.here.scores.OV, c.there.scores.OV
+	same := a.Heads == b.Heads && a.Neurons == b.Neurons && a.OutDim == b.OutDim
+	if same { // one measure for both, so that one pair that grows does not kill others
+		c.there.threshold = c.here.threshold
+	}
+	m := &report.Moved{
+		Here: c.here.title, There: c.there.title, HereNames: c.here.pairNames(), ThereNames: c.there.pairNames(), Shared: len(c.shared),
+		HerePairs: len(c.here.norm), HereAlive: c.here.countAlive(), TherePairs: len(c.there.norm), ThereAlive: c.there.countAlive(),
+	}
 	var err error
-	switch same := a.Heads == b.Heads && a.Neurons == b.Neurons && a.OutDim == b.OutDim; {
+	switch {
 	case same:
 		m.By = report.ByPair
 		err = c.byPair(ctx, m)
@@ -180,12 +182,17 @@ func (c *comparison) measure(ctx context.Context, s *side) error {
 		s.sd[u] = math.Sqrt(max(s.sd[u]/B-s.mean[u]*s.mean[u], 0))
 	}
 	s.threshold = deadShare * slices.Max(s.norm)
+	return nil
+}
+
+// countAlive counts the pairs that are not dead.
+func (s *side) countAlive() (alive int) {
 	for _, x := range s.norm {
 		if x >= s.threshold {
-			s.alive++
+			alive++
 		}
 	}
-	return nil
+	return alive
 }
 
 // norms adds the norms of contributions to n images.

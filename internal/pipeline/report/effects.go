@@ -14,29 +14,6 @@ import (
 // most: every k-th of more.
 const effectImages = 1000
 
-// effects is what mean ablation of a pair does to classes: those whose mean logit, over
-// the images labelled so, changes most.
-//
-// Without the pair, the feature of an image with score s is f' = f - (s - mean)·v, so
-//
-//	logit  = 100 (f·t - (s - mean) v·t) / |f'|
-//	|f'|²  = |f|² - 2 (s - mean) f·v + (s - mean)² |v|²
-type effects struct {
-	each    int
-	changed hits      // classes and changes of the logit, [U,each]
-	right   []float32 // changes of the accuracy, [U,each]
-	largest []float32 // change of a logit, of either sign, [U]
-
-	images   []int       // [E]
-	features []float32   // [E,O]
-	squares  []float64   // |f|², [E]
-	products [][]float64 // f·t of all classes, [E,K]
-	order    [][]int32   // classes by descending product, [E,K]
-	before   []float64   // logit of the label, [E]
-	hit      []float64   // 1 where the label wins, [E]
-	counts   []float64   // images by label
-}
-
 func (b *builder) newEffects() *effects {
 	if b.labels == nil || b.logits == nil {
 		return nil

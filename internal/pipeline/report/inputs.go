@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -367,3 +368,8 @@ func (in *inputs) title() string {
 	}
 	return cmp.Or(in.from.Model, "a model") + " on " + filepath.Base(filepath.Clean(in.ScoresPath))
 }
+
+func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
+
+// team shares loops out.
+func (in *inputs) team() par.Team { return par.NewTeam(in.Threads) }

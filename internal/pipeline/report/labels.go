@@ -3,19 +3,9 @@ package report
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"github.com/clipnh/clipnh/internal/report"
 )
-
-// labelMeans are the labels of highest and of lowest mean score, [U,each].
-type labelMeans struct {
-	each     int
-	images   []int // by label
-	high     hits  // labels and means, descending
-	low      hits  // ascending
-	occurred []int // labels that images have
-}
 
 func newLabelMeans(units int, labels []int, count int) *labelMeans {
 	l := &labelMeans{images: make([]int, count)}
@@ -121,14 +111,4 @@ func (b *builder) inertia(images []int32, mean []float64) float64 {
 		}
 	}
 	return sum
-}
-
-// orderOf is the numbers below n by descending key; of equal keys the first comes first.
-func orderOf(n int, key func(i int) float64) []int {
-	order := make([]int, n)
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(key(b), key(a)) })
-	return order
 }

@@ -23,26 +23,6 @@ const (
 	mapImages      = 64 // of an unfinished run's file
 )
 
-// mapSet has the maps of the images that units show first.
-type mapSet struct {
-	side    int     // S
-	images  []int   // ascending
-	wanted  [][]int // neurons whose activations an image is shown with, ascending, by image
-	results []mapped
-}
-
-// mapped is what the tower makes of an image. Maps are in steps of 1/255 of their largest
-// value.
-type mapped struct {
-	Failed      bool           `json:"failed"`
-	Attention   []byte         `json:"attention"`  // [H,S,S]
-	Attentions  []float32      `json:"attentions"` // the largest, [H]
-	Sink        []float32      `json:"sink"`       // attention of the class token to itself, [H]
-	Activation  []byte         `json:"activation"` // of the wanted neurons, [wanted,S,S]
-	Activations []float32      `json:"activations"`
-	Places      *report.Places `json:"places"`
-}
-
 // findMaps computes maps, in groups that an unfinished run leaves to the next one.
 func (b *builder) findMaps(ctx context.Context) error {
 	if b.model == nil {
@@ -296,4 +276,11 @@ func (b *builder) skip(s Skipped) {
 	if !found {
 		b.result.Skipped = slices.Insert(b.result.Skipped, at, s)
 	}
+}
+
+// tower makes the image tower, planned as for collecting, so that its maps are those of
+// the scores.
+func (b *builder) tower() (*clip.ResNetTower, error) {
+	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision}
+	return clip.NewResNetTower(b.model.Checkpoint, options)
 }

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -54,11 +53,4 @@ func (in *inputs) wantMaps() error {
 		return hint.With(err, "leave out {model}: the report then has no maps")
 	}
 	return nil
-}
-
-// tower makes the image tower, planned as for collecting, so that its maps are those of
-// the scores.
-func (b *builder) tower() (*clip.ResNetTower, error) {
-	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision}
-	return clip.NewResNetTower(b.model.Checkpoint, options)
 }

@@ -163,37 +163,3 @@ func (b *builder) strongest(r *report.ImageRecord, scores []float32) {
 		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: digits(float64(scores[u])), Deviations: math.Round(away(u)*100) / 100})
 	}
 }
-
-// largest is the k numbers below n of largest key, best first; of equal keys the first
-// comes first.
-func largest(n, k int, key func(i int) float64) []int {
-	k = min(k, n)
-	best, keys := make([]int, 0, k+1), make([]float64, 0, k+1)
-	for i := range n {
-		x := key(i)
-		if len(best) == k && x <= keys[k-1] {
-			continue
-		}
-		at := len(best)
-		best, keys = append(best, 0), append(keys, 0)
-		for at > 0 && keys[at-1] < x {
-			best[at], keys[at] = best[at-1], keys[at-1]
-			at--
-		}
-		best[at], keys[at] = i, x
-		best, keys = best[:min(len(best), k)], keys[:min(len(keys), k)]
-	}
-	return best
-}
-
-// rounded keeps four digits after the point, of numbers that are shown with fewer.
-func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
-
-// digits keeps five digits, as tables on pages show four.
-func digits(x float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	scale := math.Pow(10, 4-math.Floor(math.Log10(math.Abs(x))))
-	return math.Round(x*scale) / scale
-}

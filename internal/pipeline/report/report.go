@@ -14,63 +14,10 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/artefact"
-	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/imageprep"
-	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/par"
-	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/site"
 	"github.com/clipnh/clipnh/internal/ui"
 )
-
-// Options says what to make a report of. Only ScoresPath and Dir are needed.
-type Options struct {
-	Artefacts artefact.Reader
-	Store     *cache.Store
-	Threads   int
-	Seed      uint64 // of the projections that find neighbours
-
-	ScoresPath     string // a folder of scores
-	PCsPath        string // components of pairs, .npy [H,C,O]
-	ClassesPath    string // embeddings of classes, [K,O]
-	WordScoresPath string // how well words foretell pairs' scores, [H,C,4]
-	coding.WordsOptions
-
-	Model     string // for maps of images; may be empty
-	Precision kernel.Precision
-	BatchSize int
-
-	Groups dataset.TableOptions // of images; no path: none
-	Data   dataset.Options      // the images that were collected; no path: no labels and no thumbnails
-	Images imageprep.Options
-
-	Spell   func(text string) string       // spells options named in braces, for pages; may be nil
-	Command func(kind, path string) string // the command that makes a file of a kind, for pages; may be nil
-
-	With string // another collection, or a report of one, to compare with; may be empty
-
-	Title string // empty: the model and the collection
-	Dir   string // the report's folder
-}
-
-// Result is what was made.
-type Result struct {
-	Dir     string        `json:"dir"`
-	Images  int           `json:"images"`
-	Pairs   int           `json:"pairs"`
-	Neurons int           `json:"neurons"`
-	Files   int           `json:"files"` // data files and sheets
-	Kept    int           `json:"kept"`  // of these, left by an unfinished run
-	Bytes   int64         `json:"bytes"`
-	Parts   []report.Part `json:"parts"`
-	Skipped []Skipped     `json:"skipped"`
-}
-
-// Skipped is an image without a thumbnail.
-type Skipped = cache.Skipped
 
 // Run makes a report, or finishes one that was begun with the same options. A folder
 // that holds something else is not touched.
@@ -89,35 +36,6 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	return b.result, nil
 }
-
-// builder is a Run under way.
-type builder struct {
-	*inputs
-	folder *folder
-	say    ui.Reporter
-	result *Result
-
-	features    []float32 // of images, [B,O]
-	lengths     []float64 // their norms, [B]; nil where pairs do not sum to features
-	neuronNorms []float32 // [C,B], until they are ranked
-	logits      []float32 // of classes, [B,K]; nil without classes
-	pairsOf     *columns  // what is known of pairs
-	neurons     *columns  // and of neurons, whose scores are norms
-	overview    report.Overview
-
-	sketch                *sketch // of scores, until neighbours are found
-	byDirection, byScores *near
-	effects               *effects // nil: no labels or no classes
-
-	wordList []string // that units have
-	wordOf   []int32  // the number in it of a word of the list that was given
-	wordAt   []int    // and back
-
-	maps      *mapSet // nil without model
-	textCount int     // words that have a record
-}
-
-func (in *inputs) pairs() int { return in.scores.OV.Heads * in.scores.OV.Neurons }
 
 // A step is a part of the work.
 type step struct {
@@ -176,6 +94,3 @@ func (b *builder) writePages(context.Context) error {
 	}
 	return nil
 }
-
-// team shares loops out.
-func (in *inputs) team() par.Team { return par.NewTeam(in.Threads) }

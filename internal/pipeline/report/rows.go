@@ -6,35 +6,8 @@ import (
 	"math"
 
 	"github.com/clipnh/clipnh/internal/decomp"
-	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/kernel"
 )
-
-// rowImages is how many images' scores are in memory at a time: 76 MB for RN50x16.
-const rowImages = 128
-
-// eachRows hands over the scores of all images in blocks, [n,H,C], with the number of
-// the first image.
-func (in *inputs) eachRows(ctx context.Context, label string, say ui.Reporter, do func(first, n int, scores []float32) error) error {
-	B, pairs := in.scores.Images, in.pairs()
-	progress := say.Progress()
-	progress.Start(int64(B), ui.Images, label)
-	defer progress.Done()
-	scores := make([]float32, min(rowImages, B)*pairs)
-	for lo := 0; lo < B; lo += rowImages {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n := min(rowImages, B-lo)
-		if err := in.scores.Read(scores[:n*pairs], lo); err != nil {
-			return err
-		}
-		if err := do(lo, n, scores[:n*pairs]); err != nil {
-			return err
-		}
-		progress.Add(int64(n))
-	}
-	return nil
-}
 
 // readRows reads what the scores of an image say together: its feature, and the norms
 // of neurons' contributions, summed over heads. Both are kept.
@@ -49,16 +22,18 @@ func (b *builder) readRows(ctx context.Context) error {
 		norms[n] = ov.NeuronNorms(n, team)
 	}
 	b.neuronNorms = make([]float32, C*B)
+	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
 	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
+		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
 			own := make([]float32, H)
 			for u := lo; u < hi; u++ {
 				for i := range n {
 					for h := range own {
-						own[h] = scores[(i*H+h)*C+u]
+						own[h] = across[(h*C+u)*n+i]
 					}
 					b.neuronNorms[u*B+first+i] = float32(norms[u].Sum(own))
 				}

@@ -1,0 +1,33 @@
+package report
+
+import (
+	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+// builder is a Run under way.
+type builder struct {
+	*inputs
+	folder *folder
+	say    ui.Reporter
+	result *Result
+
+	features    []float32 // of images, [B,O]
+	lengths     []float64 // their norms, [B]; nil where pairs do not sum to features
+	neuronNorms []float32 // [C,B], until they are ranked
+	logits      []float32 // of classes, [B,K]; nil without classes
+	pairsOf     *columns  // what is known of pairs
+	neurons     *columns  // and of neurons, whose scores are norms
+	overview    report.Overview
+
+	sketch                *sketch // of scores, until neighbours are found
+	byDirection, byScores *near
+	effects               *effects // nil: no labels or no classes
+
+	wordList []string // that units have
+	wordOf   []int32  // the number in it of a word of the list that was given
+	wordAt   []int    // and back
+
+	maps      *mapSet // nil without model
+	textCount int     // words that have a record
+}

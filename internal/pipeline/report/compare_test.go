@@ -1,0 +1,85 @@
+package report
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/report"
+)
+
+// Compared with itself nothing differs; without some pairs, those have died; and a model of
+// other sizes is matched by scores on shared images.
+func TestCompare(t *testing.T) {
+	base := synthetic(t, 4, 64, 32, 40)
+	compare := func(here, there string) *report.Moved {
+		t.Helper()
+		m, err := Compare(context.Background(), CompareOptions{Here: here, There: there, List: 1000, Threads: 2}, pipelinetest.Silent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	m := compare(base.ScoresPath, base.ScoresPath)
+	if m.By != report.ByPair || m.Shared != 40 || len(m.Died)+len(m.Appeared) > 0 || len(m.Moved) != m.HereAlive || m.Moved[0].Similarity < 1-1e-6 || m.Moved[0].Shift != 0 {
+		t.Errorf("with itself: %s, %d shared, %d moved, %d died, %d appeared", m.By, m.Shared, len(m.Moved), len(m.Died), len(m.Appeared))
+	}
+	scores, _, ov := columnsOf(t, base)
+	names := make([]string, 40)
+	for i := range names {
+		names[i] = fmt.Sprintf("val/%08d.jpg", i)
+	}
+	random := rand.New(rand.NewPCG(7, 8))
+	changed := make([]float32, 0, len(scores)*40)
+	dead, other := m.Moved[3].Here, m.Moved[5].Here
+	for b := range 40 {
+		for u := range scores {
+			x := scores[u][b]
+			switch u {
+			case dead:
+				x = 0
+			case other:
+				x = random.NormFloat64()
+			}
+			changed = append(changed, float32(x))
+		}
+	}
+	there := pipelinetest.ScoresOf(t, decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias), names, changed, origin.Origin{})
+	m = compare(base.ScoresPath, there)
+	if m.Shared != 40 || len(m.Died) != 1 || m.Died[0].Here != dead || m.Moved[0].Here != other {
+		t.Errorf("%d shared; died %+v, want pair %d; first moved %+v, want pair %d", m.Shared, m.Died, dead, m.Moved[0], other)
+	}
+
+	// The first head alone, with its pairs in another order.
+	C := ov.Neurons
+	var part []float32
+	for b := range 40 {
+		for n := range C {
+			part = append(part, float32(scores[C-1-n][b]))
+		}
+	}
+	value := make([]float32, len(ov.Value)/ov.Heads)
+	for d := range len(value) / C {
+		for n := range C {
+			value[d*C+n] = ov.Value[d*C+C-1-n]
+		}
+	}
+	out := make([]float32, ov.OutDim*ov.Width)
+	for o := range ov.OutDim {
+		copy(out[o*ov.Width:(o+1)*ov.Width], ov.Out[o*ov.Inner():])
+	}
+	single := pipelinetest.ScoresOf(t, decomp.OVFromSlices(1, C, ov.OutDim, value, out, ov.Bias[:ov.OutDim]), names, part, origin.Origin{})
+	m = compare(single, base.ScoresPath)
+	if m.By != report.ByScores || len(m.Died) > 0 {
+		t.Errorf("another model: by %s, %d died", m.By, len(m.Died))
+	}
+	for _, s := range m.Moved {
+		if s.There != C-1-s.Here || s.Similarity < 1-1e-5 {
+			t.Errorf("pair %d is matched with %d at %g, want %d", s.Here, s.There, s.Similarity, C-1-s.Here)
+		}
+	}
+}

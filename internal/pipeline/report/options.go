@@ -1,0 +1,57 @@
+package report
+
+import (
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/pipeline/coding"
+	"github.com/clipnh/clipnh/internal/report"
+)
+
+// Options says what to make a report of. Only ScoresPath and Dir are needed.
+type Options struct {
+	Artefacts artefact.Reader
+	Store     *cache.Store
+	Threads   int
+	Seed      uint64 // of the projections that find neighbours
+
+	ScoresPath     string // a folder of scores
+	PCsPath        string // components of pairs, .npy [H,C,O]
+	ClassesPath    string // embeddings of classes, [K,O]
+	WordScoresPath string // how well words foretell pairs' scores, [H,C,4]
+	coding.WordsOptions
+
+	Model     string // for maps of images; may be empty
+	Precision kernel.Precision
+	BatchSize int
+
+	Groups dataset.TableOptions // of images; no path: none
+	Data   dataset.Options      // the images that were collected; no path: no labels and no thumbnails
+	Images imageprep.Options
+
+	Spell   func(text string) string       // spells options named in braces, for pages; may be nil
+	Command func(kind, path string) string // the command that makes a file of a kind, for pages; may be nil
+
+	With string // another collection, or a report of one, to compare with; may be empty
+
+	Title string // empty: the model and the collection
+	Dir   string // the report's folder
+}
+
+// Result is what was made.
+type Result struct {
+	Dir     string        `json:"dir"`
+	Images  int           `json:"images"`
+	Pairs   int           `json:"pairs"`
+	Neurons int           `json:"neurons"`
+	Files   int           `json:"files"` // data files and sheets
+	Kept    int           `json:"kept"`  // of these, left by an unfinished run
+	Bytes   int64         `json:"bytes"`
+	Parts   []report.Part `json:"parts"`
+	Skipped []Skipped     `json:"skipped"`
+}
+
+// Skipped is an image without a thumbnail.
+type Skipped = cache.Skipped
