@@ -28,7 +28,7 @@ scores, and means by label. Images are ranked as retrieve ranks them.
 Reads scores that collect wrote (--scores). The rest is optional, and what is
 missing is named on standard error and on the first page:
 
-  --decomposition-save-path, --text-descs-list-path
+  --codes, --text-descs-list-path
                             words, that sparse wrote, as show takes them
   --pcs-path                components, that svd wrote: signs of pairs, and with
                             --text-descs-embeddings-path words, computed
@@ -50,7 +50,7 @@ func newReportCommand(g *globalOptions) *cobra.Command {
 		Short: "Make pages that show every pair, as a static site",
 		Long:  reportHelp,
 		Example: "clipnh report --scores caches/photos --pcs-path caches/pc0.npy \\\n" +
-			"  --decomposition-save-path caches/codes.npz \\\n" +
+			"  --codes caches/codes.npz \\\n" +
 			"  --text-descs-list-path 30k.txt --data-path photos --out report",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
@@ -76,9 +76,9 @@ type reportOptions struct {
 
 func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
-	fs.StringVar(&s.ScoresPath, "scores", "", "`PATH` of scores that collect wrote")
-	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy")
-	fs.StringArrayVar(&s.DecompositionPaths, "decomposition-save-path", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
+	fs.StringVarP(&s.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
+	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy")
+	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
@@ -107,13 +107,13 @@ func (o *reportOptions) validate() error {
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""
 	switch {
 	case (read || computed) && s.WordsPath == "":
-		return errors.New("--decomposition-save-path and --text-descs-embeddings-path need --text-descs-list-path")
+		return errors.New("--codes and --text-descs-embeddings-path need --text-descs-list-path")
 	case !read && !computed && s.WordsPath != "":
-		return errors.New("--text-descs-list-path needs --decomposition-save-path, or --text-descs-embeddings-path")
+		return errors.New("--text-descs-list-path needs --codes, or --text-descs-embeddings-path")
 	case !read && computed && s.PCsPath == "" && s.NeuronPCsPath == "":
-		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --decomposition-save-path")
+		return errors.New("--text-descs-embeddings-path needs --pcs-path or --neuron-pcs-path, or --codes")
 	case s.WordScoresPath != "" && !read && !computed:
-		return errors.New("--word-scores-path needs the words that were measured, --decomposition-save-path")
+		return errors.New("--word-scores-path needs the words that were measured, --codes")
 	case (s.Groups.Path == "") != (s.Groups.Group == ""):
 		return errors.New("--groups-csv and --group-column: want both or neither")
 	case !slices.Contains(dataset.Kinds(), s.Data.Kind):
@@ -131,7 +131,7 @@ func (o *reportOptions) validate() error {
 	return o.given.refuseIn(
 		rule{s.Model == "", "without --model", []string{"batch-size", "precision"}},
 		rule{!computed, "without --text-descs-embeddings-path", []string{"neuron-pcs-path"}},
-		rule{read, "with --decomposition-save-path", []string{"neuron-pcs-path"}},
+		rule{read, "with --codes", []string{"neuron-pcs-path"}},
 		rule{s.Data.Path == "", "without --data-path", []string{"dataset"}},
 		rule{s.Groups.Path == "", "without --groups-csv", []string{"image-column"}})
 }

@@ -101,6 +101,8 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 		"--sample-stride", "20", "--save-path", in.at("demo"), "--quiet")
 	must(t, exitDone, "svd", "--collect-save-path", in.at("demo"), "--top-k-pca", "3", "--out-save-path", in.at("demo_pc0.npy"), "--quiet")
 	must(t, exitDone, "report", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--imagenet-zeroshot-path", in.at("classes.npy"), "--out", in.at("report"), "--quiet")
+	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
+		"--text-descs-embeddings-path", in.at("words.npy"), "--codes", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
 		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)

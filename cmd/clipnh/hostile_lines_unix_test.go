@@ -44,7 +44,7 @@ var hostileLines = []string{
 	"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/demo_pc0.npy --concepts yellow --dataset cars --sample-stride 100 --data-path {cars} --colours-csv {colours}",
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
-	"report --scores {in}/scores --pcs-path {in}/pc0.npy --decomposition-save-path {in}/codes.npz --text-descs-list-path {words} --word-scores-path {in}/true.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
+	"report --scores {in}/scores --pcs-path {in}/pc0.npy --codes {in}/codes.npz --text-descs-list-path {words} --word-scores-path {in}/true.npy --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy --out {out}",
 	"report --scores {in}/scores --neuron-pcs-path {in}/pc0_n.npy --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --model {model} --groups-csv {labels} --group-column group --with {in}/half --out {out}",
 	"compare {in}/scores {in}/half",
 	"explore {in}/report --check --scores {in}/scores --pcs-path {in}/pc0.npy --imagenet-zeroshot-path {in}/classes.npy --model {model} --vocab {vocab} --templates {templates} --dataset imagenet_val --data-path {data}",

@@ -81,7 +81,7 @@ var apart = []string{
 	"edit --model x --remove h0n1 --means-path x --scores x --save-path x.pt",
 	"explain x.png --model x --classes x,y --imagenet-zeroshot-path x --means-path x --scores x --unusual",
 	"segment --model x --vocab x --pcs-path x --image x --classes x,y --save-path x.json",
-	"report --scores x --decomposition-save-path x --text-descs-embeddings-path x --neuron-pcs-path x --text-descs-list-path x --out x",
+	"report --scores x --codes x --text-descs-embeddings-path x --neuron-pcs-path x --text-descs-list-path x --out x",
 	"show h0n0 --scores x --codes x --text-descs-embeddings-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --pcs-path x --text-descs-list-path x",
 	"show h0n0 --scores x --codes x --neuron-pcs-path x --text-descs-list-path x",

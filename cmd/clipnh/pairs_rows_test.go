@@ -214,7 +214,7 @@ var pairings = []pairing{
 		"texts": "classes.npy classes.txt; codes.npz words.txt", "order": "classes.npy classes.txt; codes.npz words.txt", "kind": "line classes.npy"},
 		map[string]string{"stride": "codes.npz"}},
 
-	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --decomposition-save-path {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
+	{"report", "report --scores {scores} --model {checkpoint} --pcs-path {pc0.npy} --codes {codes.npz}" + descs + classified + " --with {reference} --out OUT", map[string]string{
 		"model": "scores checkpoint pc0.npy codes.npz words.npy classes.npy", "block": "line scores pc0.npy codes.npz", "precision": "scores pc0.npy codes.npz",
 		"stride": "pc0.npy codes.npz", "texts": "codes.npz words.npy words.txt; line classes.npy", "order": "codes.npz words.npy words.txt; line classes.npy",
 		"kind": "line pc0.npy classes.npy"},

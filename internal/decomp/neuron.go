@@ -87,11 +87,11 @@ func (n *NeuronNorms) Centred(x []float64) float64 {
 	}
 	square := 0.0
 	for h, s := range x {
-		cross := 0.0
-		for g, t := range x {
+		cross := 0.0 // with the heads before, each product of which there are two
+		for g, t := range x[:h] {
 			cross += n.gram[h*n.heads+g] * t
 		}
-		square += s * cross
+		square += s * (2*cross + n.gram[h*n.heads+h]*s)
 	}
 	return root(square)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -37,13 +38,15 @@ func (b *builder) spreadNeurons(ctx context.Context) error {
 		norms[n] = ov.NeuronNorms(n, team)
 	}
 	far := make([]float32, C*B)
+	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
 	err := b.eachRows(ctx, "report: neurons", b.say, func(first, n int, scores []float32) error {
+		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
 			own := make([]float64, H)
 			for u := lo; u < hi; u++ {
 				for i := range n {
 					for h := range own {
-						own[h] = float64(scores[(i*H+h)*C+u]) - b.pairsOf.value[h*C+u].Mean
+						own[h] = float64(across[(h*C+u)*n+i]) - b.pairsOf.value[h*C+u].Mean
 					}
 					far[u*B+first+i] = float32(norms[u].Centred(own))
 				}

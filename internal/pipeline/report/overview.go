@@ -196,7 +196,7 @@ func (b *builder) dataName() string {
 func (b *builder) parts() []report.Part {
 	described := b.words.Codes(true) != nil
 	return []report.Part{
-		{Name: "words", Present: described, Need: need(described, "{decomposition-save-path} with {text-descs-list-path}")},
+		{Name: "words", Present: described, Need: need(described, "{codes} with {text-descs-list-path}")},
 		{Name: "components", Present: b.pcs != nil, Need: need(b.pcs != nil, "{pcs-path}")},
 		{Name: "description scores", Present: b.wordScores != nil, Need: need(b.wordScores != nil, "{word-scores-path}")},
 		{Name: "labels", Present: b.labels != nil, Need: need(b.labels != nil, "{data-path} with a labelled {dataset}")},

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/kernel"
 )
 
 // readRows reads what the scores of an image say together: its feature, and the norms
@@ -21,16 +22,18 @@ func (b *builder) readRows(ctx context.Context) error {
 		norms[n] = ov.NeuronNorms(n, team)
 	}
 	b.neuronNorms = make([]float32, C*B)
+	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
 	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
+		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
 			own := make([]float32, H)
 			for u := lo; u < hi; u++ {
 				for i := range n {
 					for h := range own {
-						own[h] = scores[(i*H+h)*C+u]
+						own[h] = across[(h*C+u)*n+i]
 					}
 					b.neuronNorms[u*B+first+i] = float32(norms[u].Sum(own))
 				}
