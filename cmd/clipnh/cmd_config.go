@@ -125,7 +125,7 @@ const (
 )
 
 func runConfig(ctx context.Context, args []string, g *globalOptions) error {
-	root := newRootCommand(new(globalOptions))
+	root := g.newRoot(new(globalOptions))
 	p, err := readPresets(root)
 	if err != nil {
 		return err
@@ -143,7 +143,7 @@ func runConfig(ctx context.Context, args []string, g *globalOptions) error {
 		if cmd.HasAvailableSubCommands() {
 			continue
 		}
-		cmd = commandNamed(newRootCommand(new(globalOptions)), pathBelow(root, cmd)) // with flags of its own, none given
+		cmd = commandNamed(g.newRoot(new(globalOptions)), pathBelow(root, cmd)) // with flags of its own, none given
 		if err := result.add(ctx, cmd, p); err != nil {
 			return err
 		}

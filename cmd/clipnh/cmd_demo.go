@@ -230,7 +230,7 @@ func runDemoStep(ctx context.Context, why string, args []string, show func([]byt
 // typed runs a command line as if it had been typed, with the global options of
 // this run.
 func (g *globalOptions) typed(ctx context.Context, args []string, to *ui.Printer) error {
-	root := newRootCommand(&globalOptions{printer: to, texts: textReader{say: to}, isolated: true})
+	root := g.newRoot(&globalOptions{printer: to, texts: textReader{say: to}, isolated: true})
 	given := append(slices.Clone(args), fmt.Sprintf("--threads=%d", g.threads))
 	if g.quiet {
 		given = append(given, "--quiet")

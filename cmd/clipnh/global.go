@@ -35,6 +35,9 @@ type globalOptions struct {
 	printer *ui.Printer
 	running bool  // the RunE of a command was reached
 	helpErr error // the error of printing the help for --help
+
+	// newRoot is newRootCommand, for commands that run others.
+	newRoot func(*globalOptions) *cobra.Command
 }
 
 // maxThreads bounds --threads, each of which takes memory of its own.

@@ -72,6 +72,7 @@ compares both with texts.`
 // newRootCommand returns the program without a command: it prints its help, or
 // its version with --version.
 func newRootCommand(g *globalOptions) *cobra.Command {
+	g.newRoot = newRootCommand
 	var version bool
 	root := &cobra.Command{
 		Use:     "clipnh",
