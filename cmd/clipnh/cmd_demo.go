@@ -156,6 +156,7 @@ var demoImages = []struct {
 	path, what string
 	short      bool // whether the short form names it
 }{
+	{"report/index.html", "every pair, in the browser", true},
 	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs", true},
 	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend", false},
 	{"ablation.png", "accuracy as fewer pairs or neurons are kept", true},

@@ -44,8 +44,8 @@ fields.
 Prints the address and serves until it is interrupted. Only this machine can
 connect, unless --listen says otherwise; then every address begins with a token
 (--token, or one that is drawn), without which nothing is answered. Traffic is
-not encrypted. Nothing is written, and images that are sent are not kept. --check
-prints what would be live, and serves nothing.`
+not encrypted. Nothing is written, and images that are sent are not kept.
+--check prints what would be live, and serves nothing.`
 
 func newExploreCommand(g *globalOptions) *cobra.Command {
 	var opts exploreOptions

@@ -51,12 +51,15 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	}
 	b.Reset()
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	b.WriteString("\nLook first at the images of a neuron and of its pairs; where rows differ, heads\nread different things from one neuron. Then at the others:\n\n")
+	b.WriteString("\nLook first at the report, then at the images of a neuron and of its pairs; where\nrows differ, heads read different things from one neuron:\n\n")
 	for _, image := range demoImages {
 		if image.short {
-			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+21, at(image.path), image.what)
+			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+24, at(image.path), image.what)
 		}
 	}
+	fmt.Fprintf(&b, "\nThe report with answers about texts and images of your own:\n  %s \\\n    %s\n",
+		ui.ShellLine([]string{"clipnh", "explore", at("report")}),
+		ui.ShellLine([]string{"--vocab", at("bpe_demo_vocab.txt.gz"), "--templates", at("templates.txt")}))
 	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))
 	return p.Text(b.String())
 }

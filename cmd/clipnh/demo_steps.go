@@ -1,8 +1,7 @@
 package main
 
 // demoSteps are the commands of the demo. {} stands for its folder, {WORD} for the pair
-// that is expected to be closest to one of demoConcepts, {removed} for the pairs that the
-// audit chooses.
+// that is expected to be closest to one of demoConcepts.
 var demoSteps = []struct{ why, args string }{
 	{"What is in the checkpoint?",
 		"info --model {}/tiny-clip.pt"},
@@ -36,6 +35,10 @@ var demoSteps = []struct{ why, args string }{
 		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --codes {}/caches/codes.npz --method omp:none,nearest --attributes {}/imagenet/attributes.csv --list 0"},
 	{"Which images is a neuron strongest on, and which is each of its pairs?",
 		"retrieve --neur-idxs 498 --heads 3 --top 8 --scores {}/caches/val --dataset imagenet_val --data-path {}/imagenet --model {}/tiny-clip.pt --save-dir {}/retrieved --pcs-path {}/caches/pc0.npy --neuron-pcs-path {}/caches/pc0_n.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy"},
+	{"All pairs on pages for the browser, with how well their words foretell scores:",
+		"score --scores {}/caches/val --pcs-path {}/caches/pc0.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --method omp:none --list 0 --save-path {}/caches/word_scores.npy"},
+	{"",
+		"report --scores {}/caches/val --pcs-path {}/caches/pc0.npy --neuron-pcs-path {}/caches/pc0_n.npy --text-descs-list-path {}/words.txt --text-descs-embeddings-path {}/caches/words.npy --word-scores-path {}/caches/word_scores.npy --imagenet-zeroshot-path {}/caches/classes.npy --model {}/tiny-clip.pt --dataset imagenet_val --data-path {}/imagenet --groups-csv {}/imagenet/attributes.csv --group-column colour --title Example --out {}/report"},
 	{"Where in a scene are its things? Pairs, and the two factors of their scores, against two other methods:",
 		demoSegment},
 	{"Do a concept's pairs follow it through the years?",

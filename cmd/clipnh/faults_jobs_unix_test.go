@@ -151,7 +151,7 @@ func moreFaultJobs() []faultJob {
 		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
 		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},
-		{name: "fetch", args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },
+		{name: "fetch", waits: true, args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },
 			// Who checked it, and when, is not the same in two runs.
 			varies: func(name string) bool { return strings.HasSuffix(name, ".checked") || name == "assets.json" }},
 	}

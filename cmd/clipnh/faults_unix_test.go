@@ -95,6 +95,7 @@ type faultJob struct {
 	// varies, if not nil, reports whether a file differs between two runs.
 	varies func(name string) bool
 	slow   bool // takes minutes
+	waits  bool // for a lock, where others fail
 }
 
 // faultInputs holds the input files of fault jobs, made once for all tests, and the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -179,13 +180,21 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 	return o, nil
 }
 
-// input is the first of a kind that the report was made from.
+// input is the first of a kind that the report was made from, with its path as it is from
+// here.
 func (r *Report) input(kind string) (report.Input, bool) {
 	i := slices.IndexFunc(r.mark.Inputs, func(i report.Input) bool { return i.Kind == kind })
 	if i < 0 {
 		return report.Input{}, false
 	}
-	return r.mark.Inputs[i], true
+	in := r.mark.Inputs[i]
+	if in.Relative != "" {
+		beside := filepath.Join(r.Dir, filepath.FromSlash(in.Relative))
+		if _, err := os.Stat(beside); err == nil {
+			in.Path = beside
+		}
+	}
+	return in, true
 }
 
 func orEmpty(given map[live.Input]bool) map[live.Input]bool {

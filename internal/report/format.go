@@ -151,10 +151,13 @@ type Thumbs struct {
 
 // Input is what the report was made from.
 type Input struct {
-	Kind    string `json:"kind"`
-	Path    string `json:"path"` // as it was given
-	SHA256  string `json:"sha256"`
-	Command string `json:"command"` // that makes such a file; empty if not known
+	Kind string `json:"kind"`
+	Path string `json:"path"` // as it was given
+	// Relative is the path from the folder of the report, in its mark; empty of an
+	// absolute path.
+	Relative string `json:"relative,omitempty"`
+	SHA256   string `json:"sha256"`
+	Command  string `json:"command"` // that makes such a file; empty if not known
 
 	Dataset string `json:"dataset,omitempty"` // of images, how they are laid out; their hash is that of names and sizes
 }

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -34,7 +35,7 @@ type folder struct {
 // same inputs and options. A complete report of the same inputs is written again, file
 // by file, and one of others is replaced.
 func (o Options) openFolder(in *inputs) (*folder, error) {
-	f := &folder{dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: in.files, State: report.Unfinished}}
+	f := &folder{dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: relativeTo(o.Dir, in.files), State: report.Unfinished}}
 	old, err := readMark(o.Dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -199,4 +200,23 @@ func (f *folder) read(name string, v any) bool {
 // keep writes what an unfinished run leaves to the next one. It is no part of the report.
 func (f *folder) keep(name string, v any) error {
 	return f.store.WriteFile(filepath.Join(f.dir, filepath.FromSlash(report.FileOf(name))), func(w io.Writer) error { return report.Write(w, name, v) })
+}
+
+// relativeTo returns the inputs with their paths from a folder.
+func relativeTo(dir string, inputs []report.Input) []report.Input {
+	inputs = slices.Clone(inputs)
+	from, err := filepath.Abs(dir)
+	for i := range inputs {
+		in := &inputs[i]
+		path := filepath.FromSlash(in.Path)
+		if err != nil || filepath.IsAbs(path) {
+			continue // without it, the path is taken as it was given
+		}
+		if absolute, err := filepath.Abs(path); err == nil {
+			if relative, err := filepath.Rel(from, absolute); err == nil {
+				in.Relative = filepath.ToSlash(relative)
+			}
+		}
+	}
+	return inputs
 }
