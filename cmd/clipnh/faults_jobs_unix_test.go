@@ -149,6 +149,7 @@ func moreFaultJobs() []faultJob {
 		{name: "audit", args: line("audit --model {model} --dataset imagenet_val --data-path {imagenet} --permutations 199 --level 0.1 --out {dir}/audit", "--scores", in("val"),
 			"--labels-csv", in("labels.csv"), "--classes", in("classes.txt"), "--imagenet-zeroshot-path", in("classes.npy"))},
 		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
+		{name: "report", args: line("report --model {model} --dataset imagenet_val --data-path {imagenet} --out {dir}/report", "--scores", in("val"), "--pcs-path", in("val_pc0.npy"))},
 		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},
 		{name: "fetch", waits: true, args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },

@@ -65,6 +65,8 @@ func TestModelNotes(t *testing.T) {
 		{{"collect", "--save-path", in("all")}, all},
 		{{"audit", "--scores", in("all"), "--out", in("audit")}, two, vocab},
 		{{"audit", "--out", in("audited")}, all, two, vocab},
+		{{"report", "--scores", in("all"), "--out", in("report")}, all},
+		{{"explore", in("report"), "--check"}, vocab},
 		{{"watch", "--reference", in("all"), "--scores", in("all"), "--concepts", "yellow", "--fdr", "1", "--bootstrap", "0", "--pcs-path", testutil.Golden("pc0_nh.npy")}, vocab},
 	}
 	for _, cmd := range everyCommand() {
