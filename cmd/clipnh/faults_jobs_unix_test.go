@@ -130,6 +130,14 @@ func moreFaultJobs() []faultJob {
 			return append(strings.Fields(strings.NewReplacer("{dir}", dir, "{model}", asset1(demo.Model), "{imagenet}", asset1(demo.ImageNet)).Replace(text)), more...)
 		}
 	}
+	// A report says where its inputs are from its folder, unless they have absolute paths.
+	absolute := func(path string) string {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			panic(err)
+		}
+		return path
+	}
 	texts := []string{"--vocab", asset1(demo.Vocabulary), "--templates", asset1(demo.Templates), "--pcs-path", in("pc0.npy")}
 	jobs := []faultJob{
 		{name: "merge", args: line("merge --save-path {dir}/whole", in("parts.1-of-2"), in("parts.2-of-2"))},
@@ -149,7 +157,7 @@ func moreFaultJobs() []faultJob {
 		{name: "audit", args: line("audit --model {model} --dataset imagenet_val --data-path {imagenet} --permutations 199 --level 0.1 --out {dir}/audit", "--scores", in("val"),
 			"--labels-csv", in("labels.csv"), "--classes", in("classes.txt"), "--imagenet-zeroshot-path", in("classes.npy"))},
 		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
-		{name: "report", args: line("report --model {model} --dataset imagenet_val --data-path {imagenet} --out {dir}/report", "--scores", in("val"), "--pcs-path", in("val_pc0.npy"))},
+		{name: "report", many: true, args: line("report --dataset imagenet_val --out {dir}/report", "--model", absolute(asset1(demo.Model)), "--data-path", absolute(asset1(demo.ImageNet)), "--scores", in("val"), "--pcs-path", in("val_pc0.npy"))},
 		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},
 		{name: "fetch", waits: true, args: line("fetch weights"), prepare: prepareFetch, env: func(dir string) []string { return []string{asset.HomeVariable + "=" + dir} },

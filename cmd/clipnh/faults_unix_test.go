@@ -96,6 +96,7 @@ type faultJob struct {
 	varies func(name string) bool
 	slow   bool // takes minutes
 	waits  bool // for a lock, where others fail
+	many   bool // names change hundreds of times, all but the first in one way
 }
 
 // faultInputs holds the input files of fault jobs, made once for all tests, and the

@@ -53,6 +53,7 @@ func BenchmarkReport(b *testing.B) {
 		if m.folder, err = o.openFolder(in); err != nil {
 			b.Fatal(err)
 		}
+		b.Cleanup(m.folder.release)
 		for _, part := range m.steps() {
 			start := time.Now()
 			if err := part.do(context.Background()); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -26,6 +27,8 @@ type folder struct {
 	mark    report.Mark
 	resumed bool // an unfinished report of the same inputs was there
 
+	release func() // the lock that keeps other writers out
+
 	mu          sync.Mutex // of the counts
 	files, kept int
 	bytes       int64
@@ -33,34 +36,59 @@ type folder struct {
 
 // openFolder makes the folder, or takes up the report in it that was begun with the
 // same inputs and options. A complete report of the same inputs is written again, file
-// by file, and one of others is replaced.
-func (o Options) openFolder(in *inputs) (*folder, error) {
-	f := &folder{dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: relativeTo(o.Dir, in.files), State: report.Unfinished}}
-	old, err := readMark(o.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		if err := wantEmpty(o.Dir); err != nil {
+// by file, and one of others is replaced. The caller releases the folder.
+func (o Options) openFolder(in *inputs) (_ *folder, failed error) {
+	if _, err := markOrEmpty(o.Dir); err != nil { // before anything is made in it
+		return nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o777); err != nil {
+		return nil, err
+	}
+	release, err := o.Store.LockArtefact(filepath.Join(o.Dir, lockedFile))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if failed != nil {
+			release()
+		}
+	}()
+	f := &folder{release: release, dir: o.Dir, store: o.Store, mark: report.Mark{Format: report.Format, Tool: report.Tool, Key: in.key(), Inputs: relativeTo(o.Dir, in.files), State: report.Unfinished}}
+	old, err := markOrEmpty(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	f.resumed = old != nil && old.State == report.Unfinished && old.Key == f.mark.Key
+	// The mark comes first: a folder without it is not taken for a report.
+	if !f.resumed {
+		if err := f.writeMark(); err != nil { // from here on an old report is none
 			return nil, err
 		}
-	case err != nil:
-		return nil, err
-	default:
-		f.resumed = old.State == report.Unfinished && old.Key == f.mark.Key
+		if old != nil {
+			if err := f.discard(); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, below := range []string{"data", "data/n", "data/h", "data/i", "data/t", "data/work", "thumbs"} {
 		if err := os.MkdirAll(filepath.Join(o.Dir, filepath.FromSlash(below)), 0o777); err != nil {
 			return nil, err
 		}
 	}
-	if f.resumed {
-		return f, nil
+	return f, nil
+}
+
+// lockedFile is the name whose lock file keeps other writers of the folder out.
+const lockedFile = report.MarkFile + ".run"
+
+// markOrEmpty returns the mark of the report in a folder; nil of a folder that is empty or
+// absent.
+func markOrEmpty(dir string) (*report.Mark, error) {
+	old, err := readMark(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, wantEmpty(dir)
 	}
-	if old != nil {
-		if err := f.discard(); err != nil {
-			return nil, err
-		}
-	}
-	return f, f.writeMark()
+	return old, err
 }
 
 // readMark reads the mark of a report.
@@ -79,7 +107,8 @@ func readMark(dir string) (*report.Mark, error) {
 
 const mostMark = 1 << 20
 
-// wantEmpty returns an error unless a folder is empty or absent.
+// wantEmpty returns an error unless a folder is empty, but for what a killed run leaves
+// before there is a mark, or absent.
 func wantEmpty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -88,8 +117,11 @@ func wantEmpty(dir string) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) > 0 {
-		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(entries[0].Name())), "give another folder, or one that is empty")
+	for _, e := range entries {
+		if of, ok := cache.TemporaryOf(e.Name()); ok && of == report.MarkFile || strings.HasPrefix(e.Name(), report.MarkFile) && strings.HasSuffix(e.Name(), ".lock") {
+			continue
+		}
+		return hint.With(fmt.Errorf("%s: %w: a folder that holds %s and no report", dir, cache.ErrExists, foreign.Name(e.Name())), "give another folder, or one that is empty")
 	}
 	return nil
 }
@@ -97,10 +129,6 @@ func wantEmpty(dir string) error {
 // discard removes the data files and sheets of another report, which this one may not
 // have.
 func (f *folder) discard() error {
-	f.mark.State = report.Unfinished
-	if err := f.writeMark(); err != nil { // from here on the old report is none
-		return err
-	}
 	for _, pattern := range []string{"data/*.js", "data/*/*.js", "thumbs/*.jpg"} {
 		paths, err := filepath.Glob(filepath.Join(globbed(f.dir), filepath.FromSlash(pattern)))
 		if err != nil {

@@ -31,6 +31,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, errors.Join(err, in.close())
 	}
 	err = errors.Join(b.run(ctx), in.close())
+	b.folder.release()
 	if err != nil {
 		return nil, err
 	}
