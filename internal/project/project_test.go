@@ -2,7 +2,6 @@ package project
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -117,7 +116,7 @@ func FuzzParse(f *testing.F) {
 		check := func(settings []Setting) {
 			for _, s := range settings {
 				if s.Key == "" || s.Kind == "" || s.Line < 1 || s.Line > lines || s.Kind != List && len(s.Values) != 1 {
-					t.Error(fmt.Sprintf("%+v of %d lines", s, lines))
+					t.Errorf("%+v of %d lines", s, lines)
 				}
 			}
 		}
