@@ -146,7 +146,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/pipelinetest": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
-		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/ui",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 
