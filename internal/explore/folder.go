@@ -180,6 +180,12 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 	return o, nil
 }
 
+// Names reports whether the report was made from an input of a kind, which it names.
+func (r *Report) Names(kind string) bool {
+	_, ok := r.input(kind)
+	return ok
+}
+
 // input is the first of a kind that the report was made from, with its path as it is from
 // here.
 func (r *Report) input(kind string) (report.Input, bool) {
