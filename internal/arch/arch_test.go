@@ -87,7 +87,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
