@@ -47,9 +47,17 @@ func TestReport(t *testing.T) {
 	b.do(chromedp.SendKeys(chromedp.CSS("#search"), "yellow\r"))
 	b.until(at("s") + " && document.querySelectorAll('.virtual .card').length > 3")
 	words := value[[]string](b, "[...document.querySelectorAll('.virtual .card .card-words')].map((c) => c.innerText)")
-	// What a pair is not comes after what it is.
-	if first := strings.Split(words[0], ", "); !slices.ContainsFunc(first, func(w string) bool { return strings.Contains(w, "yellow") && !strings.HasPrefix(w, "not ") }) {
-		t.Errorf("search for yellow found %q first", words[0])
+	// The pairs that are about it and that the model uses come first, those that are not it last.
+	if units := value[[]string](b, "[...document.querySelectorAll('.virtual .card')].slice(0, 5).map((c) => c.dataset.unit)"); !slices.Contains(units, "h3n149") {
+		t.Errorf("search for yellow found %v first, want h3n149 among them", units)
+	}
+	if got := value[string](b, "document.querySelector('.text-link a').hash"); got != "#/t?q=yellow" {
+		t.Errorf("search for yellow leads to %q, want the text", got)
+	}
+	value[int](b, "scrollTo(0, document.body.scrollHeight)")
+	b.until("document.querySelector('.virtual .row:last-child').getAttribute('aria-posinset') === document.querySelector('.virtual .row').getAttribute('aria-setsize')")
+	if last := value[string](b, "document.querySelector('.virtual .row:last-child .card-words').innerText"); !strings.Contains(last, "not ") {
+		t.Errorf("search for yellow found %q last", last)
 	}
 	for _, w := range words {
 		if !strings.Contains(w, "yellow") {

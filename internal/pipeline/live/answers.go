@@ -128,8 +128,9 @@ type Explained struct {
 type ClassAnswer struct {
 	Class       string   `json:"class"`
 	Logit       float64  `json:"logit"`
-	Probability float64  `json:"probability"`      // among the classes
-	Before      *float64 `json:"before,omitempty"` // with no pair off; none where none is
+	Probability float64  `json:"probability"`            // among the classes
+	Before      *float64 `json:"before,omitempty"`       // the probability with no pair off; none where none is
+	BeforeLogit *float64 `json:"before_logit,omitempty"` // the logit with no pair off; none where none is
 }
 
 // DroppedUnit says where an image's score of a pair lies among those of the collection.

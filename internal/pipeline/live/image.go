@@ -214,7 +214,7 @@ func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Exp
 	for _, v := range x.Places.Parts {
 		a.Places.Parts = append(a.Places.Parts, float32(v))
 	}
-	before := map[string]*float64{}
+	before, beforeLogit := map[string]*float64{}, map[string]*float64{}
 	if len(q.Off) > 0 {
 		off, shape, err := l.pairs(q.Off)
 		if err != nil {
@@ -228,11 +228,12 @@ func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Exp
 			return nil, err
 		}
 		for i := range was.Classes {
-			before[was.Classes[i].Name] = &was.Classes[i].Probability
+			c := &was.Classes[i]
+			before[c.Name], beforeLogit[c.Name] = &c.Probability, &c.Logit
 		}
 	}
 	for _, c := range x.Classes {
-		a.Classes = append(a.Classes, ClassAnswer{c.Name, c.Logit, c.Probability, before[c.Name]})
+		a.Classes = append(a.Classes, ClassAnswer{c.Name, c.Logit, c.Probability, before[c.Name], beforeLogit[c.Name]})
 	}
 	return a, nil
 }

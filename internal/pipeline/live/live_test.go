@@ -104,7 +104,7 @@ func TestToggle(t *testing.T) {
 	}
 	for i, c := range x.Classes {
 		at := slices.IndexFunc(got.Image.Before.Classes, func(b explain.ClassLogit) bool { return b.Name == c.Class })
-		if c.Before == nil || *c.Before != got.Image.Before.Classes[at].Probability || i > 0 && c.Logit > x.Classes[i-1].Logit {
+		if c.Before == nil || *c.Before != got.Image.Before.Classes[at].Probability || c.BeforeLogit == nil || *c.BeforeLogit != got.Image.Before.Classes[at].Logit || i > 0 && c.Logit > x.Classes[i-1].Logit {
 			t.Errorf("class %+v, before %+v", c, got.Image.Before.Classes[at])
 		}
 	}

@@ -609,7 +609,7 @@
 
   // web/src/index.mjs
   var SORTS = {
-    relevance: "best match",
+    match: "match",
     norm: "mean norm",
     score: "description score",
     purity: "purest first",
@@ -667,13 +667,17 @@
     pairs.orders[sort] = out;
     return out;
   }
+  var IS = 1;
+  var HAS = 0.75;
+  var WITHIN = 0.5;
   function matches(ix, query2) {
-    const marks = new Uint8Array(ix.words.length);
+    const marks = new Float32Array(ix.words.length);
     const parts2 = query2.split(/\s+/).filter(Boolean);
     for (let w = 0; w < marks.length; w++) {
       const text = ix.lower[w];
       if (!parts2.every((p) => text.includes(p))) continue;
-      marks[w] = text === query2 ? 3 : text.startsWith(query2) ? 2 : 1;
+      const spaced = ` ${text} `;
+      marks[w] = text === query2 ? IS : parts2.every((p) => spaced.includes(` ${p} `)) ? HAS : WITHIN;
     }
     return marks;
   }
@@ -682,8 +686,8 @@
     const query2 = (o.query || "").trim().toLowerCase();
     const unit = query2 ? parseUnit(query2) : null;
     const marks = query2 && !unit ? matches(ix, query2) : null;
-    const sort = o.sort === "relevance" || !o.sort ? marks ? "relevance" : "norm" : o.sort;
-    const all2 = order(ix, sort === "relevance" ? "norm" : sort);
+    const sort = o.sort === "match" || !o.sort ? marks ? "match" : "norm" : o.sort;
+    const all2 = order(ix, sort === "match" ? "norm" : sort);
     const weight = scratch(ix, all2.length);
     const heads = unit && unit.head >= 0 ? /* @__PURE__ */ new Set([unit.head]) : o.heads;
     let [from, to] = o.neurons || [0, neurons - 1];
@@ -696,41 +700,50 @@
     }
     const out = new Uint32Array(all2.length);
     let found = 0;
-    for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > 0) out[found++] = all2[i];
+    for (let i = 0; i < all2.length; i++) if (weight[all2[i]] > NONE) out[found++] = all2[i];
     const list = out.subarray(0, found);
-    return sort === "relevance" && marks ? byWeight(list, weight) : list;
+    return sort === "match" && marks ? byWeight(list, weight) : list;
   }
+  var NONE = -Infinity;
   function scratch(ix, length) {
-    if (ix.weight?.length === length) return ix.weight.fill(0);
-    ix.weight = new Float32Array(length);
-    return ix.weight;
+    if (ix.weight?.length !== length) ix.weight = new Float32Array(length);
+    return ix.weight.fill(NONE);
   }
-  var NEGATED = 0.2;
   function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
     for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
       if (most !== null && pairs.polysemanticity[p] > most) continue;
       if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
       if (!marks) {
-        weight[p] = 1;
+        weight[p] = 0;
         continue;
       }
-      let best = 0;
+      let matched = false;
+      let sum = 0;
+      let all2 = 0;
       for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
         const w = pairs.words[k];
-        if (w < 0 || marks[w] === 0) continue;
+        if (w < 0) continue;
         const coefficient = pairs.coefficients[k];
-        const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
-        if (c > best) best = c;
+        all2 += Math.abs(coefficient);
+        if (marks[w] === 0) continue;
+        matched = true;
+        sum += marks[w] * coefficient;
       }
-      weight[p] = best;
+      if (matched) weight[p] = all2 > 0 ? sum / all2 * pairs.norm[p] : 0;
     }
   }
   var BUCKETS = 2048;
   function byWeight(list, weight) {
-    let most = 0;
-    for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
-    const bucket = (p) => BUCKETS - 1 - Math.floor(weight[p] / most * (BUCKETS - 1));
+    let least = Infinity;
+    let most = -Infinity;
+    for (let i = 0; i < list.length; i++) {
+      const w = weight[list[i]];
+      if (w < least) least = w;
+      if (w > most) most = w;
+    }
+    const step2 = (most - least) / (BUCKETS - 1) || 1;
+    const bucket = (p) => Math.floor((most - weight[p]) / step2);
     const starts = new Uint32Array(BUCKETS + 1);
     for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
     for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];
@@ -810,6 +823,7 @@
   function thumb(image, options = {}) {
     const name = state.images?.names[image] ?? `image ${image}`;
     const label = imageLabel(image);
+    const below = options.labels === false ? "" : label || (options.named ? name.slice(name.lastIndexOf("/") + 1) : "");
     const alt = [options.what, name, label].filter(Boolean).join(", ");
     const box = face(image, alt);
     if (options.map) {
@@ -826,11 +840,11 @@
       },
       box,
       options.mark ? el("span", { class: "mark" }, options.mark) : null,
-      options.value !== void 0 || label && options.labels !== false ? el(
+      options.value !== void 0 || below ? el(
         "span",
         { class: "below" },
         options.value !== void 0 ? el("span", { class: "value" }, format(options.value, 3)) : null,
-        label && options.labels !== false ? el("span", { class: "label" }, label) : null
+        below ? el("span", { class: "label" }, below) : null
       ) : null
     );
   }
@@ -1211,11 +1225,18 @@
   function cut(text, length) {
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
   }
+  function fit(text, width, size) {
+    fit.context ||= document.createElement("canvas").getContext("2d");
+    fit.context.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
+    let short = text;
+    for (let length = text.length; length > 1 && fit.context.measureText(short).width > width; length--) short = cut(text, length - 1);
+    return short;
+  }
 
   // web/src/pages/overview.mjs
   var LISTS = {
     strongest: ["The strongest pairs", "These add most to the image feature, averaged over all images.", "norm", "mean norm"],
-    purest: ["The purest pairs", "Their strongest images are most alike: they show one thing.", "polysemanticity", "polysemanticity"],
+    purest: ["The purest pairs", "Their strongest images are most alike: they show one thing. Only the stronger half of the pairs, by mean norm, is listed: a weak pair says little.", "polysemanticity", "polysemanticity"],
     best_described: ["The best described pairs", "Their words foretell best which images they respond to.", "spearman", "score"]
   };
   var HISTOGRAMS = {
@@ -1304,7 +1325,7 @@
   function unitList(list, ix) {
     const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
     if (list.units.length === 0) return null;
-    const all2 = address(["s"], { sort: { strongest: "norm", purest: "purity", best_described: "score" }[list.name] });
+    const all2 = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list.name]);
     return section(
       heading,
       { what: term },
@@ -1564,9 +1585,9 @@
     const [ix] = await Promise.all([index(), images()]);
     const has = (column) => ix.pairs[column].length > 0;
     const input = el("input", { type: "search", value: query2.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: "words, or a unit such as h3n149" });
-    const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
+    const option = (value, text2, chosen) => el("option", { value, selected: value === chosen }, text2);
     const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
-    const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "relevance")));
+    const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query2.get("sort") || "match")));
     const { heads } = state.overview.model;
     const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), query2.get("head") || "")));
     const given = query2.get("head") || "";
@@ -1581,6 +1602,7 @@
     const clear2 = neurons ? el("a", { href: "#/s", class: "chip" }, `neurons ${neurons} ×`) : null;
     const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
     const live = el("div", {});
+    const text = el("p", { class: "text-link", hidden: true });
     let found = new Uint32Array(0);
     const list = virtualList((i) => {
       const p = found[i];
@@ -1588,7 +1610,7 @@
       if (has("score")) values.push(["words", ix.pairs.score[p]]);
       if (has("polysemanticity")) values.push(["poly.", ix.pairs.polysemanticity[p]]);
       return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
-    }, () => innerWidth < 640 ? 176 : 116, "pairs found");
+    }, () => innerWidth < 640 ? 142 : 94, "pairs found");
     const run = () => {
       const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
       const started = performance.now();
@@ -1596,6 +1618,7 @@
       const most = list.most();
       list.setLength(Math.min(found.length, most));
       state.results = found;
+      linkText();
       normText.textContent = norm.value > 0 ? `strongest ${100 - norm.value} %` : "all";
       purityText.textContent = purity.value > 0 ? `purest ${100 - purity.value} %` : "all";
       replace(
@@ -1608,9 +1631,15 @@
       pending = setTimeout(address2, ADDRESS);
       state.lastSearch = performance.now() - started;
     };
+    const linkText = () => {
+      const typed = input.value.trim();
+      const word = parseUnit(typed) ? -1 : ix.lower.indexOf(typed.toLowerCase());
+      text.hidden = word < 0 || !(state.live || word < (state.overview.shards.text_count ?? ix.words.length));
+      replace(text, text.hidden ? null : el("a", { href: address(["t"], { q: ix.words[word] }) }, `Pairs closest to the text “${ix.words[word]}”`));
+    };
     let pending = 0;
     const address2 = () => {
-      if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+      if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "match" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
     };
     for (const control of [sort, head, sign]) control.addEventListener("change", run);
     for (const control of [input, norm, purity]) control.addEventListener("input", run);
@@ -1645,6 +1674,7 @@
           el("span", { class: "quiet" }, "norm", what("norm"), " words", what("spearman"), " poly.", what("polysemanticity"))
         ),
         live,
+        text,
         list.node
       ],
       focus: () => input,
@@ -1769,8 +1799,8 @@
     const low = Math.min(...bounds);
     const high = Math.max(...bounds);
     const narrow = innerWidth < 640;
-    const width = narrow ? 370 : 640;
-    const left = narrow ? 150 : 232;
+    const width = narrow ? 370 : 680;
+    const left = narrow ? 150 : 272;
     const rowHeight = 22;
     const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 74);
     const rows = steps.map((s, i) => {
@@ -1779,7 +1809,7 @@
       const text = svg(
         "text",
         { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
-        cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34),
+        fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12),
         svg("title", {}, `${s.text} ${s.words}`)
       );
       return svg(
@@ -2007,18 +2037,21 @@
   }
   function explained(ix, name, a) {
     const top = a.classes[0];
+    const off2 = top?.before !== void 0;
+    const rows = a.classes.map((c) => [c.class, c.logit, c.probability, ...off2 ? [c.before_logit, c.before] : []]);
     const map = a.places ? placesMap(a.places) : null;
     return el("div", { class: "columns two" }, el(
       "div",
       {},
       figure(
         "",
-        { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
-        table(["class", "logit", "probability", ...a.classes[0]?.before !== void 0 ? ["before"] : []], a.classes.slice(0, 10).map((c) => [
-          c.class,
-          { n: format(c.logit) },
-          { n: percent(c.probability) },
-          ...c.before !== void 0 ? [{ n: percent(c.before) }] : []
+        { name: `asked-${name}`, columns: ["class", "logit", "probability", ...off2 ? ["logit before", "probability before"] : []], rows },
+        table(["class", ...off2 ? ["logit before"] : [], "logit", ...off2 ? ["probability before"] : [], "probability"], rows.slice(0, 10).map(([name2, logit, probability, logitBefore, before]) => [
+          name2,
+          ...off2 ? [{ n: format(logitBefore) }] : [],
+          { n: format(logit) },
+          ...off2 ? [{ n: percent(before) }] : [],
+          { n: percent(probability) }
         ]), { label: "classes" })
       ),
       map
@@ -2459,7 +2492,7 @@
       replace(status, `${found.length.toLocaleString("en")} of ${shown.length.toLocaleString("en")} images with a thumbnail`);
       replace(
         holder,
-        wall(found.slice(0, limit).map((image) => ({ image })), "images"),
+        wall(found.slice(0, limit).map((image) => ({ image })), "images", { named: true }),
         found.length > limit ? button(`Show ${Math.min(STEP, found.length - limit)} more`, () => {
           limit += STEP;
           run();
@@ -3071,6 +3104,7 @@
     }
     title.textContent = state.overview.title;
     for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
+    for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
     header.closest("form").addEventListener("submit", (e) => {
       e.preventDefault();
       go(address(["s"], { q: header.value }));

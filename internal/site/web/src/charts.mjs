@@ -146,5 +146,14 @@ export function cut(text, length) {
   return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }
 
+// fit cuts a text to a width in pixels at a size of the page's font.
+export function fit(text, width, size) {
+  fit.context ||= document.createElement("canvas").getContext("2d");
+  fit.context.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
+  let short = text;
+  for (let length = text.length; length > 1 && fit.context.measureText(short).width > width; length--) short = cut(text, length - 1);
+  return short;
+}
+
 // swatch is the colour of a value from -1 to 1, as CSS.
 export const swatch = (x) => css(diverging(x));

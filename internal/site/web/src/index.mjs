@@ -4,7 +4,7 @@ import { load, numbers, indices } from "./data.mjs";
 import { state, parseUnit } from "./state.mjs";
 
 export const SORTS = {
-  relevance: "best match",
+  match: "match",
   norm: "mean norm",
   score: "description score",
   purity: "purest first",
@@ -74,14 +74,21 @@ function order(ix, sort) {
   return out;
 }
 
-// matches marks words that hold every part of the query: 3 the query itself, 2 a word that starts with it, 1 another.
+// How much of a word's coefficient counts for a query: words that are the query, that have
+// its parts as words of their own ("yellow sky"), and that have them within words ("yellowish").
+const IS = 1;
+const HAS = 0.75;
+const WITHIN = 0.5;
+
+// matches gives words that hold every part of the query the share of their coefficient that counts, others 0.
 function matches(ix, query) {
-  const marks = new Uint8Array(ix.words.length);
+  const marks = new Float32Array(ix.words.length);
   const parts = query.split(/\s+/).filter(Boolean);
   for (let w = 0; w < marks.length; w++) {
     const text = ix.lower[w];
     if (!parts.every((p) => text.includes(p))) continue;
-    marks[w] = text === query ? 3 : text.startsWith(query) ? 2 : 1;
+    const spaced = ` ${text} `;
+    marks[w] = text === query ? IS : parts.every((p) => spaced.includes(` ${p} `)) ? HAS : WITHIN;
   }
   return marks;
 }
@@ -97,8 +104,8 @@ export function search(ix, o) {
   const query = (o.query || "").trim().toLowerCase();
   const unit = query ? parseUnit(query) : null;
   const marks = query && !unit ? matches(ix, query) : null;
-  const sort = o.sort === "relevance" || !o.sort ? (marks ? "relevance" : "norm") : o.sort;
-  const all = order(ix, sort === "relevance" ? "norm" : sort);
+  const sort = o.sort === "match" || !o.sort ? (marks ? "match" : "norm") : o.sort;
+  const all = order(ix, sort === "match" ? "norm" : sort);
   const weight = scratch(ix, all.length);
   const heads = unit && unit.head >= 0 ? new Set([unit.head]) : o.heads;
   let [from, to] = o.neurons || [0, neurons - 1];
@@ -111,50 +118,62 @@ export function search(ix, o) {
   }
   const out = new Uint32Array(all.length);
   let found = 0;
-  for (let i = 0; i < all.length; i++) if (weight[all[i]] > 0) out[found++] = all[i];
+  for (let i = 0; i < all.length; i++) if (weight[all[i]] > NONE) out[found++] = all[i];
   const list = out.subarray(0, found);
-  return sort === "relevance" && marks ? byWeight(list, weight) : list;
+  return sort === "match" && marks ? byWeight(list, weight) : list;
 }
 
-// scratch is a column of zeros, the same at each call.
+const NONE = -Infinity; // the weight of pairs that do not match
+
+// scratch is a column of NONE, the same at each call.
 function scratch(ix, length) {
-  if (ix.weight?.length === length) return ix.weight.fill(0);
-  ix.weight = new Float32Array(length);
-  return ix.weight;
+  if (ix.weight?.length !== length) ix.weight = new Float32Array(length);
+  return ix.weight.fill(NONE);
 }
 
-const NEGATED = 0.2; // of a match in a word that says what the pair is not
-
-// mark gives pairs from first to last a weight if they match: how much of a word that matches they have, or 1.
+// mark gives pairs from first to last that match a weight: the coefficients of the words that
+// match, as a share of the magnitudes of the pair's first coefficients, times its mean norm.
+// A word that says what the pair is not counts against it, so the weight may be negative.
+// Without a query it is 0.
 function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
   for (let p = first; p <= last; p++) {
     if (least !== null && pairs.norm[p] < least) continue;
     if (most !== null && pairs.polysemanticity[p] > most) continue;
     if (sign && (pairs.sign[p] > 0 ? "+" : "-") !== sign) continue;
     if (!marks) {
-      weight[p] = 1;
+      weight[p] = 0;
       continue;
     }
-    let best = 0;
+    let matched = false;
+    let sum = 0;
+    let all = 0;
     for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
       const w = pairs.words[k];
-      if (w < 0 || marks[w] === 0) continue;
+      if (w < 0) continue;
       const coefficient = pairs.coefficients[k];
-      const c = (coefficient < 0 ? -NEGATED * coefficient : coefficient) * marks[w] + 1e-6;
-      if (c > best) best = c;
+      all += Math.abs(coefficient);
+      if (marks[w] === 0) continue;
+      matched = true;
+      sum += marks[w] * coefficient;
     }
-    weight[p] = best;
+    if (matched) weight[p] = all > 0 ? (sum / all) * pairs.norm[p] : 0;
   }
 }
 
 const BUCKETS = 2048;
 
-// byWeight orders pairs by descending weight in steps of 1/2048 of the largest, and keeps
+// byWeight orders pairs by descending weight in 2048 steps between the least and the largest, and keeps
 // their order within a step. Comparing all of them takes longer than a keystroke may.
 function byWeight(list, weight) {
-  let most = 0;
-  for (let i = 0; i < list.length; i++) if (weight[list[i]] > most) most = weight[list[i]];
-  const bucket = (p) => BUCKETS - 1 - Math.floor((weight[p] / most) * (BUCKETS - 1));
+  let least = Infinity;
+  let most = -Infinity;
+  for (let i = 0; i < list.length; i++) {
+    const w = weight[list[i]];
+    if (w < least) least = w;
+    if (w > most) most = w;
+  }
+  const step = (most - least) / (BUCKETS - 1) || 1;
+  const bucket = (p) => Math.floor((most - weight[p]) / step);
   const starts = new Uint32Array(BUCKETS + 1);
   for (let i = 0; i < list.length; i++) starts[bucket(list[i]) + 1]++;
   for (let b = 0; b < BUCKETS; b++) starts[b + 1] += starts[b];

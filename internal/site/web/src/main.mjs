@@ -4,7 +4,7 @@ import { el, replace, append } from "./dom.mjs";
 import { parse, address, go } from "./router.mjs";
 import * as theme from "./theme.mjs";
 import * as keys from "./keys.mjs";
-import { start, state } from "./state.mjs";
+import { start, state, part } from "./state.mjs";
 import { failure } from "./parts.mjs";
 import { overview } from "./pages/overview.mjs";
 import { searchPage } from "./pages/search.mjs";
@@ -89,6 +89,7 @@ async function boot() {
   }
   title.textContent = state.overview.title;
   for (const a of document.querySelectorAll("[data-live]")) a.hidden = !state.live;
+  for (const a of document.querySelectorAll("[data-comparison]")) a.hidden = !part("comparison").present;
   header.closest("form").addEventListener("submit", (e) => {
     e.preventDefault();
     go(address(["s"], { q: header.value }));

@@ -31,10 +31,12 @@ export function face(image, alt) {
 }
 
 // thumb is an image with what is said below it. Options: value (a number to show), what (said in its
-// label, such as "image 1 of h3n149: yellow"), mark (a short text), map ({side, values, both}).
+// label, such as "image 1 of h3n149: yellow"), mark (a short text), map ({side, values, both}), named (its
+// file name where it has no label).
 export function thumb(image, options = {}) {
   const name = state.images?.names[image] ?? `image ${image}`;
   const label = imageLabel(image);
+  const below = options.labels === false ? "" : label || (options.named ? name.slice(name.lastIndexOf("/") + 1) : "");
   const alt = [options.what, name, label].filter(Boolean).join(", ");
   const box = face(image, alt);
   if (options.map) {
@@ -47,10 +49,10 @@ export function thumb(image, options = {}) {
   },
   box,
   options.mark ? el("span", { class: "mark" }, options.mark) : null,
-  options.value !== undefined || (label && options.labels !== false)
+  options.value !== undefined || below
     ? el("span", { class: "below" },
       options.value !== undefined ? el("span", { class: "value" }, format(options.value, 3)) : null,
-      label && options.labels !== false ? el("span", { class: "label" }, label) : null)
+      below ? el("span", { class: "label" }, below) : null)
     : null);
 }
 

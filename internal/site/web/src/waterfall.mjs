@@ -5,7 +5,7 @@ import { address } from "./router.mjs";
 import { unitName } from "./state.mjs";
 import { wordsOf } from "./index.mjs";
 import { wordsText, figure, format, signed } from "./parts.mjs";
-import { cut } from "./charts.mjs";
+import { fit } from "./charts.mjs";
 
 // waterfall draws steps from zero to the logit of r, an image's record.
 export function waterfall(ix, r, name, caption) {
@@ -27,15 +27,15 @@ export function waterfall(ix, r, name, caption) {
   const low = Math.min(...bounds);
   const high = Math.max(...bounds);
   const narrow = innerWidth < 640;
-  const width = narrow ? 370 : 640;
-  const left = narrow ? 150 : 232;
+  const width = narrow ? 370 : 680;
+  const left = narrow ? 150 : 272;
   const rowHeight = 22;
   const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 74);
   const rows = steps.map((s, i) => {
     const y = i * rowHeight;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
     const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : null },
-      cut(s.words ? `${s.text} ${s.words}` : s.text, narrow ? 19 : 34), svg("title", {}, `${s.text} ${s.words}`));
+      fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
       s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
       svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),

@@ -48,11 +48,13 @@ export function liveImage(box, image, r, ix) {
 // explained shows an answer about one image, as clipnh explain gives it.
 export function explained(ix, name, a) {
   const top = a.classes[0];
+  const off = top?.before !== undefined;
+  const rows = a.classes.map((c) => [c.class, c.logit, c.probability, ...(off ? [c.before_logit, c.before] : [])]);
   const map = a.places ? placesMap(a.places) : null;
   return el("div", { class: "columns two" }, el("div", {},
-    figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability"], rows: a.classes.map((c) => [c.class, c.logit, c.probability]) },
-      table(["class", "logit", "probability", ...(a.classes[0]?.before !== undefined ? ["before"] : [])], a.classes.slice(0, 10).map((c) => [c.class, { n: format(c.logit) }, { n: percent(c.probability) },
-        ...(c.before !== undefined ? [{ n: percent(c.before) }] : [])]), { label: "classes" })),
+    figure("", { name: `asked-${name}`, columns: ["class", "logit", "probability", ...(off ? ["logit before", "probability before"] : [])], rows },
+      table(["class", ...(off ? ["logit before"] : []), "logit", ...(off ? ["probability before"] : []), "probability"], rows.slice(0, 10).map(([name, logit, probability, logitBefore, before]) => [name,
+        ...(off ? [{ n: format(logitBefore) }] : []), { n: format(logit) }, ...(off ? [{ n: percent(before) }] : []), { n: percent(probability) }]), { label: "classes" })),
     map), el("div", {}, a.for && top ? waterfall(ix, a, `asked-logit-${name}`, `What each pair adds to the logit of “${a.target || top.class}”.`) : null,
     editLine(a.edit)));
 }

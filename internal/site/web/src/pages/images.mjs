@@ -19,7 +19,7 @@ export async function imagesPage({ query }) {
     const q = input.value.trim().toLowerCase();
     const found = shown.filter((i) => !q || im.names[i].toLowerCase().includes(q) || imageLabel(i).toLowerCase().includes(q));
     replace(status, `${found.length.toLocaleString("en")} of ${shown.length.toLocaleString("en")} images with a thumbnail`);
-    replace(holder, wall(found.slice(0, limit).map((image) => ({ image })), "images"),
+    replace(holder, wall(found.slice(0, limit).map((image) => ({ image })), "images", { named: true }),
       found.length > limit ? button(`Show ${Math.min(STEP, found.length - limit)} more`, () => {
         limit += STEP;
         run();

@@ -13,7 +13,7 @@ import { histogram, curves } from "../charts.mjs";
 
 const LISTS = {
   strongest: ["The strongest pairs", "These add most to the image feature, averaged over all images.", "norm", "mean norm"],
-  purest: ["The purest pairs", "Their strongest images are most alike: they show one thing.", "polysemanticity", "polysemanticity"],
+  purest: ["The purest pairs", "Their strongest images are most alike: they show one thing. Only the stronger half of the pairs, by mean norm, is listed: a weak pair says little.", "polysemanticity", "polysemanticity"],
   best_described: ["The best described pairs", "Their words foretell best which images they respond to.", "spearman", "score"],
 };
 
@@ -81,7 +81,7 @@ function searchForm(pairs) {
 function unitList(list, ix) {
   const [heading, explanation, term, unit] = LISTS[list.name] || [list.name, "", null, "value"];
   if (list.units.length === 0) return null;
-  const all = address(["s"], { sort: { strongest: "norm", purest: "purity", best_described: "score" }[list.name] });
+  const all = address(["s"], { strongest: { sort: "norm" }, purest: { sort: "purity", norm: 50 }, best_described: { sort: "score" } }[list.name]);
   return section(heading, { what: term }, el("p", { class: "quiet" }, explanation, " ", el("a", { href: all }, "All in this order")),
     el("div", { class: "cards" }, list.units.slice(0, 6).map((u) => unitCard(u.pair, ix ? u.words.map((w) => ({ text: ix.words[w.word], coefficient: w.coefficient })) : [], u.images, [[unit, u.value]]))));
 }

@@ -1,9 +1,9 @@
 // Pairs whose words match, in a list that stays quick however long it is.
 
 import { el, replace } from "../dom.mjs";
-import { state, images, headName, unitName } from "../state.mjs";
+import { state, images, headName, unitName, parseUnit } from "../state.mjs";
 import { index, search, SORTS, wordsOf, imagesOf } from "../index.mjs";
-import { setQuery, parse } from "../router.mjs";
+import { setQuery, parse, address as link } from "../router.mjs";
 import { numbersOf, wordsText } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { unitCard } from "../cards.mjs";
@@ -36,7 +36,7 @@ export async function searchPage({ query }) {
   const input = el("input", { type: "search", value: query.get("q") || "", id: "search-words", autocomplete: "off", spellcheck: "false", placeholder: "words, or a unit such as h3n149" });
   const option = (value, text, chosen) => el("option", { value, selected: value === chosen }, text);
   const sortKeys = Object.keys(SORTS).filter((k) => !{ score: !has("score"), purity: !has("polysemanticity"), effect: !has("effect") }[k]);
-  const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query.get("sort") || "relevance")));
+  const sort = el("select", {}, sortKeys.map((k) => option(k, SORTS[k], query.get("sort") || "match")));
   const { heads } = state.overview.model;
   const head = el("select", {}, option("", "all heads", ""), Array.from({ length: heads }, (_, h) => option(String(h), headName(h), query.get("head") || "")));
   const given = query.get("head") || "";
@@ -51,6 +51,7 @@ export async function searchPage({ query }) {
   const clear = neurons ? el("a", { href: "#/s", class: "chip" }, `neurons ${neurons} ×`) : null;
   const status = el("p", { role: "status", "aria-live": "polite", class: "result-count" });
   const live = el("div", {});
+  const text = el("p", { class: "text-link", hidden: true });
   let found = new Uint32Array(0);
 
   const list = virtualList((i) => {
@@ -59,7 +60,7 @@ export async function searchPage({ query }) {
     if (has("score")) values.push(["words", ix.pairs.score[p]]);
     if (has("polysemanticity")) values.push(["poly.", ix.pairs.polysemanticity[p]]);
     return unitCard(p, wordsOf(ix, p), imagesOf(ix, p), values);
-  }, () => (innerWidth < 640 ? 176 : 116), "pairs found");
+  }, () => (innerWidth < 640 ? 142 : 94), "pairs found");
 
   const run = () => {
     const o = { query: input.value, sort: sort.value, heads: parseHeads(head.value), neurons: parseRange(neurons), sign: sign.value, norm: norm.value / 100, purity: purity.value / 100 };
@@ -68,6 +69,7 @@ export async function searchPage({ query }) {
     const most = list.most();
     list.setLength(Math.min(found.length, most));
     state.results = found;
+    linkText();
     normText.textContent = norm.value > 0 ? `strongest ${100 - norm.value} %` : "all";
     purityText.textContent = purity.value > 0 ? `purest ${100 - purity.value} %` : "all";
     replace(status, `${found.length.toLocaleString("en")} of ${(heads * state.overview.model.neurons).toLocaleString("en")} pairs`,
@@ -77,10 +79,17 @@ export async function searchPage({ query }) {
     pending = setTimeout(address, ADDRESS);
     state.lastSearch = performance.now() - started;
   };
+  // A word of the report has a page of its own, which compares directions with it.
+  const linkText = () => {
+    const typed = input.value.trim();
+    const word = parseUnit(typed) ? -1 : ix.lower.indexOf(typed.toLowerCase());
+    text.hidden = word < 0 || !(state.live || word < (state.overview.shards.text_count ?? ix.words.length));
+    replace(text, text.hidden ? null : el("a", { href: link(["t"], { q: ix.words[word] }) }, `Pairs closest to the text “${ix.words[word]}”`));
+  };
   // Browsers refuse addresses that change at every keystroke.
   let pending = 0;
   const address = () => {
-    if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "relevance" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
+    if (status.isConnected && parse(location.hash).kind === "s") setQuery({ q: input.value, sort: sort.value === "match" ? "" : sort.value, head: head.value, neuron: neurons, sign: sign.value, norm: norm.value > 0 ? norm.value : "", purity: purity.value > 0 ? purity.value : "" });
   };
   for (const control of [sort, head, sign]) control.addEventListener("change", run);
   for (const control of [input, norm, purity]) control.addEventListener("input", run);
@@ -101,7 +110,7 @@ export async function searchPage({ query }) {
         numbersOf({ name: "found-pairs", columns: ["unit", "norm", "score", "polysemanticity", "effect", "words"], rows: () => Array.from(found, (p) => [
           unitName(p), ix.pairs.norm[p], ix.pairs.score[p] ?? null, ix.pairs.polysemanticity[p] ?? null, ix.pairs.effect[p] ?? null, wordsText(wordsOf(ix, p))]) }),
         el("span", { class: "quiet" }, "norm", what("norm"), " words", what("spearman"), " poly.", what("polysemanticity"))),
-      live, list.node,
+      live, text, list.node,
     ],
     focus: () => input,
     shown: run,
