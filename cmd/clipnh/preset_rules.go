@@ -53,7 +53,7 @@ var companions = map[string][]string{
 	"pcs-path": {"model"}, "neuron-pcs-path": {"model"}, "means-path": {"model"}, "codes": {"model", "pcs-path"},
 	"text-descs-embeddings-path": {"model", "text-descs-list-path"}, "imagenet-zeroshot-path": {"model", "classes"},
 	"lines": {"text-embeddings-path"}, "text-embeddings-path": {"model"},
-	"labels-csv": {"data-path", "scores"}, "groups-csv": {"data-path", "scores"}, "colours-csv": {"data-path"}, "attributes": {"scores"},
+	"labels-csv": {"data-path", "scores", "classes"}, "groups-csv": {"data-path", "scores"}, "colours-csv": {"data-path"}, "attributes": {"scores"},
 	"label-column": {"concepts"}, "class": {"classes"}, "versus": {"classes"},
 }
 
@@ -114,7 +114,7 @@ var presetRules = []presetRule{
 	{commands: "ablate", flags: "mode", given: "scores neuron-head-norms-path neurons-norms-path neuron-acts-norms-path replace-index-path percentile pairs units-file"},
 	{commands: "ablate", flags: "plot", needs: "percentile"},
 	{commands: "ablate", flags: "groups-csv group-column per-class", needs: "imagenet-zeroshot-path"},
-	{commands: "ablate", flags: "group-column", needs: "groups-csv"},
+	{commands: "ablate report", flags: "group-column", needs: "groups-csv"},
 	{commands: "mask ablate", flags: "except", needs: "pairs units-file"},
 	{commands: "mask", flags: "pairs units-file", given: "percentile top-images"},
 	{commands: "mask", flags: "mode", given: "neuron-head-norms-path neurons-norms-path neuron-acts-norms-path"},
