@@ -54,7 +54,7 @@ func TestReport(t *testing.T) {
 	if got := value[string](b, "document.querySelector('.text-link a').hash"); got != "#/t?q=yellow" {
 		t.Errorf("search for yellow leads to %q, want the text", got)
 	}
-	value[int](b, "scrollTo(0, document.body.scrollHeight)")
+	value[bool](b, "(scrollTo(0, document.body.scrollHeight), true)")
 	b.until("document.querySelector('.virtual .row:last-child').getAttribute('aria-posinset') === document.querySelector('.virtual .row').getAttribute('aria-setsize')")
 	if last := value[string](b, "document.querySelector('.virtual .row:last-child .card-words').innerText"); !strings.Contains(last, "not ") {
 		t.Errorf("search for yellow found %q last", last)
