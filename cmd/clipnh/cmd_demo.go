@@ -44,7 +44,7 @@ func newDemoCommand(g *globalOptions) *cobra.Command {
 	var opts demoOptions
 	cmd := &cobra.Command{
 		Use:         "demo [--dir DIR] [--verbose] [--files-only]",
-		Short:       "Run the whole analysis on a small example, in seconds",
+		Short:       "Run the whole analysis on a small example, in a minute",
 		Long:        demoHelp,
 		Example:     "clipnh demo --dir clipnh-demo",
 		Args:        noArgs,

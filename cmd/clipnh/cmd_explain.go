@@ -142,6 +142,8 @@ func (o *explainOptions) validate() error {
 		return fmt.Errorf("images as arguments, %q, and --data-path: want one of them", s.Paths[0])
 	case s.Versus != "" && s.Class == "":
 		return errors.New("--versus needs --class, which it is held against")
+	case s.Versus != "" && s.Versus == s.Class:
+		return fmt.Errorf("--class and --versus are both %q: want two classes", s.Class)
 	case s.ScoresPath != "" && s.MeansPath != "":
 		return errors.New("--scores and --means-path: want one of them")
 	case s.Unusual && s.ScoresPath == "" && s.MeansPath == "":

@@ -13,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/explore"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
+	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -152,9 +154,10 @@ func (o *exploreOptions) validate() error {
 
 // pipeline returns the options of the answers, with the templates read.
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
+	o.leavePresets(r, g)
 	p := o.live
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
-	p.Given = map[live.Input]bool{live.Model: p.ModelPath != "", live.Vocab: o.given("vocab"), live.Images: p.Data.Path != ""}
+	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
 	if p.Vocab != "" {
 		prompts := embedOptions{templates: o.templates, useTemplates: o.useTemplates}
 		var err error
@@ -164,7 +167,37 @@ func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Opt
 	}
 	paths := o.paths
 	paths.Force = g.force
-	return r.Inputs(paths, p, g.printer.Warn)
+	p, err := r.Inputs(paths, p, g.printer.Warn)
+	if err != nil {
+		return p, err
+	}
+	for of, flag := range map[live.Input]string{live.Scores: "scores", live.Components: "pcs-path", live.Classes: "imagenet-zeroshot-path"} {
+		p.Given[of] = o.given(flag)
+	}
+	return p, nil
+}
+
+// leavePresets takes back values that were not given where the report names its own input:
+// the project's may be of another collection or model.
+func (o *exploreOptions) leavePresets(r *explore.Report, g *globalOptions) {
+	for _, in := range []struct {
+		flag, kind string
+		path       *string
+	}{
+		{"scores", artefact.KindScores, &o.paths.Scores},
+		{"pcs-path", artefact.KindComponents, &o.paths.Components},
+		{"imagenet-zeroshot-path", artefact.KindEmbeddings, &o.paths.Classes},
+		{"model", report.InputModel, &o.live.ModelPath},
+		{"data-path", report.InputImages, &o.live.Data.Path},
+	} {
+		if *in.path == "" || o.given(in.flag) || !r.Names(in.kind) {
+			continue
+		}
+		if g.verbose {
+			g.printer.Note("--%s %s stands aside: the report names its own", in.flag, *in.path)
+		}
+		*in.path = ""
+	}
 }
 
 // exploring is what the command prints.
@@ -175,12 +208,12 @@ type exploring struct {
 }
 
 func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) error {
-	report, err := explore.OpenReport(opts.dir)
+	shown, err := explore.OpenReport(opts.dir)
 	if err != nil {
 		return err
 	}
-	defer report.Close()
-	o, err := opts.pipeline(report, g)
+	defer shown.Close()
+	o, err := opts.pipeline(shown, g)
 	if err != nil {
 		return err
 	}
@@ -212,7 +245,7 @@ func runExplore(ctx context.Context, opts exploreOptions, g *globalOptions) erro
 	if taken {
 		g.printer.Note("port of %s is taken, perhaps by another explorer: listening on %s", opts.listen, listener.Addr())
 	}
-	server, err := explore.New(explore.Options{Report: report, Live: answers, Token: opts.token, Spell: g.printer.Spelled}, listener, g.printer)
+	server, err := explore.New(explore.Options{Report: shown, Live: answers, Token: opts.token, Spell: g.printer.Spelled}, listener, g.printer)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,10 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
+// faultsEnv, when set, asks for the long form of the fault tests, that of "make
+// faults".
+const faultsEnv = "CLIPNH_FAULTS"
+
 // everyCommand returns the root and all commands below it, at any depth.
 func everyCommand() []*cobra.Command {
 	root := newRootCommand(new(globalOptions))

@@ -15,7 +15,9 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/manual"
+	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // The exit codes.
@@ -51,6 +53,8 @@ var kinds = []struct {
 	kind     string
 }{
 	{errUsage, exitUsage, "usage"},
+	{unit.ErrUnknown, exitUsage, "usage"},
+	{explain.ErrNoClass, exitUsage, "usage"},
 	{context.Canceled, exitInterrupted, "interrupted"},
 	{errSkipped, exitSkipped, "skipped"},
 	{cache.ErrMissing, exitMissing, "missing"},

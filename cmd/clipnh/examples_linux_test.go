@@ -33,6 +33,7 @@ var exampleArtefacts = []string{
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines imagenet/classes.txt --embeddings-save-path caches/classes.npy --use-templates=false",
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines 30k.txt --embeddings-save-path caches/30k_embed.npy --use-templates=false",
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines 30k.txt --embeddings-save-path caches/words.npy --use-templates=false",
+	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines names.txt --embeddings-save-path caches/names.npy",
 }
 
 // exampleStatus is how examples end that do not end with exitDone here: nothing can be
@@ -56,8 +57,10 @@ func statusOfExample(line string) int {
 	return exitDone
 }
 
-// unitsOfDemo are units of the example's model in place of those of RN50x16.
-var unitsOfDemo = strings.NewReplacer("h12n624", "h3n149", "h21n624", "h2n149", "n624", "n149", "--neur-idxs 624", "--neur-idxs 149")
+// unitsOfDemo are units of the example's model in place of those of RN50x16, and an image of
+// its own.
+var unitsOfDemo = strings.NewReplacer("h12n624", "h3n149", "h21n624", "h2n149", "n624", "n149", "--neur-idxs 624", "--neur-idxs 149", ",h21 ", ",h2 ",
+	"holiday/17.jpg", "DEMO_test_00000001.JPEG")
 
 // TestExamplesRun runs every example of the help, where nothing has been fetched, where
 // everything has, and where a project file sets every flag: what a user's folder happens to
@@ -99,7 +102,7 @@ func TestExamplesRun(t *testing.T) {
 							t.Fatal(err)
 						}
 						asked := unitsOfDemo.Replace(line)
-						if home == "full" && !strings.Contains(asked, "--json") && jsonResults[name] != nil {
+						if home == "full" && !strings.Contains(asked, "--json") && !strings.Contains(asked, "--csv") && jsonResults[name] != nil {
 							asked += " --json"
 						}
 						printed := runExample(t, asked, want)
@@ -155,6 +158,11 @@ func layExamples(t *testing.T) {
 		rows = append(rows, filepath.Base(path)+[]string{",dog,grass", ",dog,snow", ",wolf,grass", ",wolf,snow"}[i%4])
 	}
 	writeLines(t, "groups.csv", rows...)
+	for i := range rows {
+		rows[i] = rows[i][:strings.LastIndexByte(rows[i], ',')]
+	}
+	writeLines(t, "labels.csv", rows...)
+	writeLines(t, "names.txt", "dog", "wolf")
 	check(os.WriteFile("VOC2010/ImageSets/SegmentationContext/val.txt", []byte("2010_000001\n"), 0o666))
 	cars, err := filepath.Glob("stanford_cars/cars_train/*.jpg")
 	check(err)

@@ -25,10 +25,6 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// faultsEnv, when set, asks for the long form of the fault tests, that of "make
-// faults".
-const faultsEnv = "CLIPNH_FAULTS"
-
 // thorough is how often something is done, in the short form and in the long one.
 func thorough(short, long int) int {
 	if os.Getenv(faultsEnv) == "" {

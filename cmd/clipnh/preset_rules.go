@@ -35,7 +35,7 @@ var ownMeanings = map[string][]string{
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},
-	"reconstruct": {"codes"},
+	"reconstruct": {"codes"}, // instead of components
 }
 
 // isTyped reports whether a flag of a command is one of typedFlags.
@@ -53,7 +53,7 @@ var companions = map[string][]string{
 	"pcs-path": {"model"}, "neuron-pcs-path": {"model"}, "means-path": {"model"}, "codes": {"model", "pcs-path"},
 	"text-descs-embeddings-path": {"model", "text-descs-list-path"}, "imagenet-zeroshot-path": {"model", "classes"},
 	"lines": {"text-embeddings-path"}, "text-embeddings-path": {"model"},
-	"labels-csv": {"data-path", "scores"}, "groups-csv": {"data-path", "scores"}, "colours-csv": {"data-path"}, "attributes": {"scores"},
+	"labels-csv": {"data-path", "scores", "classes"}, "groups-csv": {"data-path", "scores"}, "colours-csv": {"data-path"}, "attributes": {"scores"},
 	"label-column": {"concepts"}, "class": {"classes"}, "versus": {"classes"},
 }
 
@@ -114,7 +114,7 @@ var presetRules = []presetRule{
 	{commands: "ablate", flags: "mode", given: "scores neuron-head-norms-path neurons-norms-path neuron-acts-norms-path replace-index-path percentile pairs units-file"},
 	{commands: "ablate", flags: "plot", needs: "percentile"},
 	{commands: "ablate", flags: "groups-csv group-column per-class", needs: "imagenet-zeroshot-path"},
-	{commands: "ablate", flags: "group-column", needs: "groups-csv"},
+	{commands: "ablate report", flags: "group-column", needs: "groups-csv"},
 	{commands: "mask ablate", flags: "except", needs: "pairs units-file"},
 	{commands: "mask", flags: "pairs units-file", given: "percentile top-images"},
 	{commands: "mask", flags: "mode", given: "neuron-head-norms-path neurons-norms-path neuron-acts-norms-path"},
@@ -122,15 +122,21 @@ var presetRules = []presetRule{
 	{commands: "mask", flags: "neurons-norms-path", not: "neuron-head-norms-path neuron-acts-norms-path", given: "mode"},
 	{commands: "mask", flags: "neuron-acts-norms-path", not: "neuron-head-norms-path neurons-norms-path", given: "mode"},
 
-	{commands: "show retrieve", flags: "text-descs-embeddings-path", not: "codes"},
-	{commands: "show retrieve", flags: "codes", not: "text-descs-embeddings-path"},
+	{commands: "show retrieve explain audit", flags: "text-descs-embeddings-path", not: "codes"},
+	{commands: "show retrieve explain audit", flags: "codes", not: "text-descs-embeddings-path"},
+	{commands: "show explain audit", flags: "codes", given: "pcs-path"},
+	{commands: "show explain", flags: "codes", given: "neuron-pcs-path"},
 	{commands: "retrieve", flags: "neur-idxs pairs text", given: "neur-idxs pairs text"},
 	{commands: "score", flags: "save-path", not: "codes&method codes>1 method>1"},
-	{commands: "show retrieve", flags: "text-descs-list-path", needs: "codes text-descs-embeddings-path"},
-	{commands: "show retrieve", flags: "text-descs-embeddings-path", needs: "text-descs-list-path"},
-	{commands: "show retrieve", flags: "text-descs-embeddings-path", needs: "pcs-path neuron-pcs-path"},
-	{commands: "show retrieve explain audit", flags: "codes", needs: "text-descs-list-path"},
-	{commands: "explain audit", flags: "text-descs-list-path", needs: "codes"},
+	{commands: "show retrieve explain audit report", flags: "text-descs-list-path", needs: "codes text-descs-embeddings-path"},
+	{commands: "show retrieve explain audit report", flags: "text-descs-embeddings-path", needs: "text-descs-list-path"},
+	{commands: "show retrieve explain", flags: "text-descs-embeddings-path", needs: "pcs-path neuron-pcs-path"},
+	{commands: "report", flags: "text-descs-embeddings-path", needs: "pcs-path neuron-pcs-path codes"},
+	{commands: "audit", flags: "text-descs-embeddings-path", needs: "pcs-path"},
+	{commands: "show explain", flags: "pcs-path neuron-pcs-path", needs: "text-descs-embeddings-path"},
+	{commands: "audit", flags: "pcs-path", needs: "text-descs-embeddings-path"},
+	{commands: "show retrieve explain audit report", flags: "codes", needs: "text-descs-list-path"},
+	{commands: "report", flags: "model", needs: "data-path"},
 	{commands: "describe", flags: "codes", given: "method normalize svd-scores text-descs-embeddings-path"},
 	{commands: "sparse describe", flags: "svd-scores", needs: "method=textspan"},
 	{commands: "reconstruct", flags: "pcs-paths", not: "codes"},
@@ -176,16 +182,22 @@ var presetRules = []presetRule{
 
 // whyUnused returns why a value stands aside, empty if it does not.
 func whyUnused(p *preset, all []*preset, flags *pflag.FlagSet, command string) string {
+	if p.barred != "" {
+		return p.barred
+	}
 	if why := standsAside(p, all, flags, command); why != "" {
 		return why
 	}
+	return lacks(p, flags, command, func(cond string) bool { return comes(cond, all, flags, command, []*preset{p}) })
+}
+
+// lacks returns what a value needs that no flag set has, nor coming, empty if nothing.
+func lacks(p *preset, flags *pflag.FlagSet, command string, coming func(cond string) bool) string {
 	for _, r := range presetRules {
 		if r.needs == "" || !r.is(command, p.flag) {
 			continue
 		}
-		met := slices.ContainsFunc(strings.Fields(r.needs), func(cond string) bool {
-			return holds(flags, cond) || comes(cond, all, flags, command)
-		})
+		met := slices.ContainsFunc(strings.Fields(r.needs), func(cond string) bool { return holds(flags, cond) || coming(cond) })
 		if !met {
 			return "it needs " + spelledAll(r.needs, " or ")
 		}
@@ -225,12 +237,21 @@ func standsAside(p *preset, all []*preset, flags *pflag.FlagSet, command string)
 	return ""
 }
 
-// comes reports whether one of the values not yet used will make a condition hold.
-func comes(cond string, all []*preset, flags *pflag.FlagSet, command string) bool {
+// comes reports whether one of the values not yet used can make a condition hold. Those
+// that ask count as used: two values may need each other.
+func comes(cond string, all []*preset, flags *pflag.FlagSet, command string, asking []*preset) bool {
 	name, value, valued := strings.Cut(cond, "=")
 	return slices.ContainsFunc(all, func(p *preset) bool {
 		f := flags.Lookup(p.flag)
-		return p.flag == name && f != nil && !isSet(f) && standsAside(p, all, flags, command) == "" && (!valued || slices.Contains(p.values, value))
+		switch {
+		case p.flag != name || f == nil || isSet(f) || valued && !slices.Contains(p.values, value):
+			return false
+		case slices.Contains(asking, p):
+			return true
+		case p.barred != "" || standsAside(p, all, flags, command) != "":
+			return false
+		}
+		return lacks(p, flags, command, func(cond string) bool { return comes(cond, all, flags, command, append(slices.Clone(asking), p)) }) == ""
 	})
 }
 
@@ -294,7 +315,7 @@ func differing(p *preset, other string, all []*preset, flags *pflag.FlagSet) str
 	if f == nil || !isSet(f) {
 		return ""
 	}
-	beside := slices.IndexFunc(all, func(q *preset) bool { return q.flag == other && q.file == p.file })
+	beside := slices.IndexFunc(all, func(q *preset) bool { return q.flag == other && q.file == p.file && !q.own })
 	if beside < 0 {
 		return ""
 	}

@@ -19,12 +19,15 @@ import (
 type preset struct {
 	flag   string
 	list   bool
-	values []string // one unless list
-	from   string   // such as clipnh.yaml:3 or CLIPNH_MODEL
-	dir    string   // what relative paths are relative to, as seen from the working folder; empty for that
-	file   bool     // of the project file, not of the environment
-	shared bool     // for all commands
-	unused string   // why it is not used, once that is known
+	values []string     // one unless list
+	from   string       // such as clipnh.yaml:3 or CLIPNH_MODEL
+	dir    string       // what relative paths are relative to, as seen from the working folder; empty for that
+	file   bool         // of the project file, not of the environment
+	shared bool         // for all commands
+	own    bool         // for all commands, but the command takes its own values only
+	unused string       // why it is not used, once that is known
+	barred string       // why it can not be used, whatever the others do
+	undo   func() error // takes the value from its flag again; nil while it is not used
 }
 
 // of returns the values for the flags of a command, stronger ones first, and of equally
@@ -36,13 +39,14 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 	for _, flag := range sharedFlags {
 		variable := variableOf(flag)
 		f, value := lookup(cmd, flag), env(variable)
-		if value == "" || !takesShared(cmd, f) {
+		if value == "" || !takesShared(cmd, f) && !hasOwn(name, f) {
 			continue
 		}
 		if err := checkValue(f, value); err != nil {
 			return nil, usageError{fmt.Errorf("%s: %w", variable, err)}
 		}
 		strength[0] = append(strength[0], &preset{flag: flag, values: []string{value}, from: variable, shared: true})
+		strength[0][len(strength[0])-1].keepOwn(name, f)
 	}
 	add := func(to int, s project.Setting) {
 		strength[to] = append(strength[to], &preset{
@@ -57,8 +61,9 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 		}
 	}
 	for _, s := range p.file.Settings {
-		if f := lookup(cmd, flagOf(s.Key)); takesShared(cmd, f) && checkSetting(f, s) == nil {
+		if f := lookup(cmd, flagOf(s.Key)); (takesShared(cmd, f) || hasOwn(name, f)) && checkSetting(f, s) == nil {
 			add(2, s)
+			strength[2][len(strength[2])-1].keepOwn(name, f)
 		}
 	}
 	place := map[string]int{}
@@ -84,8 +89,48 @@ func takesShared(cmd *cobra.Command, f *pflag.Flag) bool {
 	return global || !slices.Contains(own, f.Name) && !slices.Contains(own, "*")
 }
 
-// use gives flags their values. A value that stands aside is left, and says why.
+// hasOwn reports whether a command has values of its own for a flag, by name.
+func hasOwn(command string, f *pflag.Flag) bool {
+	return f != nil && !f.Hidden && slices.Contains(ownMeanings[command], f.Name)
+}
+
+// keepOwn bars a value for all commands from a command that has its own for the flag.
+func (p *preset) keepOwn(command string, f *pflag.Flag) {
+	if hasOwn(command, f) {
+		p.own, p.barred = true, fmt.Sprintf("%s takes it from the command line and its own section only", command)
+	}
+}
+
+// usePresets gives flags their values. A value that stands aside is left, and says why.
 func usePresets(flags *pflag.FlagSet, command string, all []*preset) error {
+	for {
+		if err := usePossible(flags, command, all); err != nil {
+			return err
+		}
+		// What a value needs may have stood aside after it: then it does too.
+		at := slices.IndexFunc(all, func(p *preset) bool {
+			if p.undo != nil {
+				p.barred = lacks(p, flags, command, func(string) bool { return false })
+			}
+			return p.undo != nil && p.barred != ""
+		})
+		if at < 0 {
+			return nil
+		}
+		for _, p := range all {
+			if p.undo == nil {
+				continue
+			}
+			if err := p.undo(); err != nil {
+				return err
+			}
+			p.undo = nil
+		}
+	}
+}
+
+// usePossible gives flags those values that do not stand aside for others so far.
+func usePossible(flags *pflag.FlagSet, command string, all []*preset) error {
 	for again := true; again; {
 		again = false
 		for _, p := range all {
@@ -114,14 +159,18 @@ func (p *preset) set(f *pflag.Flag) error {
 	}
 	var err error
 	several, ok := f.Value.(pflag.SliceValue)
-	switch {
-	case p.list && ok:
+	into := f.Value
+	if counted, ok := into.(*countedValue); ok {
+		into = counted.Value // it is not given
+	}
+	restore := func() error { return into.Set(f.DefValue) }
+	if ok {
+		before := slices.Clone(several.GetSlice())
+		restore = func() error { return several.Replace(before) }
+	}
+	if p.list && ok {
 		err = several.Replace(values)
-	default:
-		into := f.Value
-		if counted, ok := into.(*countedValue); ok {
-			into = counted.Value // it is not given
-		}
+	} else {
 		err = into.Set(values[0])
 	}
 	if err != nil {
@@ -131,6 +180,10 @@ func (p *preset) set(f *pflag.Flag) error {
 		f.Annotations = map[string][]string{}
 	}
 	f.Annotations[fromAnnotation] = []string{p.from}
+	p.undo = func() error {
+		delete(f.Annotations, fromAnnotation)
+		return restore()
+	}
 	return nil
 }
 

@@ -124,7 +124,14 @@ func TestPresetsStandAside(t *testing.T) {
 		"codes given":                  {"reconstruct: {pcs-paths: p, text-descs-embeddings-path: e}", "reconstruct --codes c", "pcs-paths", "text-descs-embeddings-path"},
 		"words of nothing":             {"text-descs-list-path: w", "show n1 -s s", "text-descs-list-path", ""},
 		"words of components":          {"text-descs-list-path: w\ntext-descs-embeddings-path: e\npcs-path: p", "show n1 -s s", "", "text-descs-list-path text-descs-embeddings-path pcs-path"},
-		"embeddings without words":     {"text-descs-embeddings-path: e\npcs-path: p", "show n1 -s s", "text-descs-embeddings-path", "pcs-path"},
+		"embeddings without words":     {"text-descs-embeddings-path: e\npcs-path: p", "show n1 -s s", "text-descs-embeddings-path pcs-path", ""},
+		"components without words":     {"pcs-path: p", "audit", "pcs-path", ""},
+		"words without components":     {"text-descs-list-path: w\ntext-descs-embeddings-path: e", "explain a", "text-descs-list-path text-descs-embeddings-path", ""},
+		"codes before embeddings":      {"text-descs-list-path: w\ntext-descs-embeddings-path: e\npcs-path: p\ncodes: c", "audit", "text-descs-embeddings-path pcs-path", "codes text-descs-list-path"},
+		"codes given, no embeddings":   {"text-descs-list-path: w\ntext-descs-embeddings-path: e\npcs-path: p", "audit --codes c", "text-descs-embeddings-path pcs-path", "text-descs-list-path"},
+		"components given":             {"text-descs-list-path: w\ntext-descs-embeddings-path: e\ncodes: c", "explain a --pcs-path p", "codes", "text-descs-list-path text-descs-embeddings-path"},
+		"codes of its own":             {"codes: c", "reconstruct", "codes", ""},
+		"codes of a section":           {"codes: c\nreconstruct: {codes: d, text-descs-embeddings-path: e}", "reconstruct", "", "codes text-descs-embeddings-path"},
 		"other units":                  {"mask: {pairs: n1, except: true}", "mask --percentile 3", "pairs except", ""},
 		"a mode that reads tokens":     {"scores: s\nmodel: m", "ablate --mode zero_sink", "scores", "model"},
 		"a dense file":                 {"collect: {dtype: float16, expand: true}", "collect -o x.npy", "dtype expand", ""},
@@ -155,6 +162,19 @@ func TestPresetsStandAside(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPresetsRetract holds that a value stands aside again if what it needs does in the end,
+// in whatever order values count.
+func TestPresetsRetract(t *testing.T) {
+	inProject(t, "codes: c", "text-descs-list-path: w", "text-descs-embeddings-path: e")
+	t.Setenv("CLIPNH_PCS_PATH", "p")
+	flags, _ := presetsOf(t, "audit")
+	for flag, want := range map[string]string{"pcs-path": "", "text-descs-embeddings-path": "", "codes": "c", "text-descs-list-path": "w"} {
+		if got := typedValue(flags.Lookup(flag)); got != want {
+			t.Errorf("--%s: %q, want %q", flag, got, want)
+		}
 	}
 }
 
@@ -286,7 +306,7 @@ func TestPresetsAreRecorded(t *testing.T) {
 // project file.
 func TestIsolated(t *testing.T) {
 	inProject(t, "no such key: x")
-	g := &globalOptions{}
+	g := &globalOptions{newRoot: newRootCommand}
 	err := g.typed(context.Background(), []string{"svd", "--scores", "nope", "--out-save-path", "o.npy"}, ui.NewPrinter(new(strings.Builder), new(strings.Builder), time.Now))
 	if err == nil || strings.Contains(err.Error(), project.Name) {
 		t.Errorf("%v, want an error about nope", err)

@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
@@ -82,12 +82,12 @@ var allowed = map[string][]string{
 	"internal/pipeline/search": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/segment": {
@@ -146,7 +146,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/pipelinetest": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
-		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/ui",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 

@@ -66,8 +66,9 @@ type Skipped struct {
 // Passed counts the files of a data set's folder that are not taken for images,
 // hidden ones aside.
 type Passed struct {
-	Files int
-	Bare  int // of these, those whose name has no extension: they may be images
+	Files   int
+	Bare    int // of these, those whose name has no extension: they may be images
+	Folders int // in which images were not looked for
 }
 
 func (p *Passed) add(name string) {

@@ -43,6 +43,9 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	if err != nil && f.folders > 0 {
 		return nil, hinted{err, `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
+	if err == nil {
+		d.Passed.Folders = f.folders
+	}
 	return d, err
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -141,10 +139,10 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 	}
 	o.Why, o.Given = map[live.Input]string{}, orEmpty(o.Given)
 	// Whether the model and the images are still the same is checked when they are opened.
-	if made, ok := r.input(report.InputModel); ok && o.ModelPath == "" {
+	if made, ok := r.mark.Input(r.Dir, report.InputModel); ok && o.ModelPath == "" {
 		o.ModelPath = made.Path
 	}
-	if made, ok := r.input(report.InputImages); ok && o.Data.Path == "" {
+	if made, ok := r.mark.Input(r.Dir, report.InputImages); ok && o.Data.Path == "" {
 		o.Data = dataset.Options{Kind: made.Dataset, Path: made.Path}
 	}
 	for _, in := range []struct {
@@ -159,7 +157,7 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 		{live.Classes, artefact.KindEmbeddings, p.Classes, &o.ClassesPath, len(r.overview.Data.Classes) > 0},
 	} {
 		*in.path, o.Given[in.of] = in.given, in.given != ""
-		made, ok := r.input(in.kind)
+		made, ok := r.mark.Input(r.Dir, in.kind)
 		if !ok || !in.made {
 			continue
 		}
@@ -180,21 +178,10 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 	return o, nil
 }
 
-// input is the first of a kind that the report was made from, with its path as it is from
-// here.
-func (r *Report) input(kind string) (report.Input, bool) {
-	i := slices.IndexFunc(r.mark.Inputs, func(i report.Input) bool { return i.Kind == kind })
-	if i < 0 {
-		return report.Input{}, false
-	}
-	in := r.mark.Inputs[i]
-	if in.Relative != "" {
-		beside := filepath.Join(r.Dir, filepath.FromSlash(in.Relative))
-		if _, err := os.Stat(beside); err == nil {
-			in.Path = beside
-		}
-	}
-	return in, true
+// Names reports whether the report was made from an input of a kind, which it names.
+func (r *Report) Names(kind string) bool {
+	_, ok := r.mark.Input(r.Dir, kind)
+	return ok
 }
 
 func orEmpty(given map[live.Input]bool) map[live.Input]bool {

@@ -3,6 +3,8 @@ package report
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -81,5 +83,28 @@ func TestColumns(t *testing.T) {
 	}
 	if _, err := (Column{Type: "f64"}).Values(); err == nil {
 		t.Error("unknown type: no error")
+	}
+}
+
+// An input that is still where it was, seen from the report's folder, is found from any
+// working folder; one that is not there has the path that it was given with.
+func TestInputBesideTheFolder(t *testing.T) {
+	base := t.TempDir()
+	dir, scores := filepath.Join(base, "out", "report"), filepath.Join(base, "caches", "val")
+	if err := os.MkdirAll(scores, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	m := Mark{Inputs: []Input{
+		{Kind: "means", Path: "elsewhere/means"},
+		{Kind: "scores", Path: "caches/val", Relative: "../../caches/val"},
+		{Kind: "components", Path: "caches/pcs.npy", Relative: "../../caches/pcs.npy"},
+	}}
+	for kind, want := range map[string]string{"scores": scores, "components": filepath.FromSlash("caches/pcs.npy"), "means": filepath.FromSlash("elsewhere/means")} {
+		if in, ok := m.Input(dir, kind); !ok || in.Path != want {
+			t.Errorf("%s are at %q, %v; want %q", kind, in.Path, ok, want)
+		}
+	}
+	if in, ok := m.Input(dir, "codes"); ok {
+		t.Errorf("codes, which it was not made from, are at %q", in.Path)
 	}
 }

@@ -1,6 +1,12 @@
 package report
 
-import "github.com/clipnh/clipnh/internal/unit"
+import (
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/clipnh/clipnh/internal/unit"
+)
 
 // ImageShard is some images, from number First on.
 type ImageShard struct {
@@ -148,6 +154,24 @@ type Mark struct {
 	State  string  `json:"state"`
 	Key    string  `json:"key"` // hash of inputs and options
 	Inputs []Input `json:"inputs"`
+}
+
+// Input is the first input of a kind, with its path as it is from here, where dir is the
+// folder of the report: beside the folder if it is still there, or else as it was given.
+func (m Mark) Input(dir, kind string) (Input, bool) {
+	i := slices.IndexFunc(m.Inputs, func(i Input) bool { return i.Kind == kind })
+	if i < 0 {
+		return Input{}, false
+	}
+	in := m.Inputs[i]
+	in.Path = filepath.FromSlash(in.Path)
+	if in.Relative != "" {
+		beside := filepath.Join(dir, filepath.FromSlash(in.Relative))
+		if _, err := os.Stat(beside); err == nil {
+			in.Path = beside
+		}
+	}
+	return in, true
 }
 
 // What a Mark says.

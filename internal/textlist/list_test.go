@@ -82,14 +82,10 @@ func TestReadList(t *testing.T) {
 	if list, err := ReadList(path); err != nil || !slices.Equal(list.Texts, []string{"a {}"}) {
 		t.Errorf("%q, %v", list, err)
 	}
-	if _, warnings, err := ReadTemplates(path); err != nil || len(warnings) != 1 {
-		t.Errorf("%q, %v", warnings, err)
-	}
 	dir := filepath.Dir(path)
 	_, list := ReadList(dir)
 	_, lines := ReadFile(dir)
-	_, _, templates := ReadTemplates(dir)
-	for _, err := range []error{list, lines, templates} {
+	for _, err := range []error{list, lines} {
 		if bad := testutil.Line(err, dir+": a folder, want a file"); bad != nil {
 			t.Error(bad)
 		}

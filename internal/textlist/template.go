@@ -39,16 +39,3 @@ func ParseTemplates(prompts []string) ([]Template, error) {
 	}
 	return templates, nil
 }
-
-// ReadTemplates returns the templates of the list at path, which ReadList reads,
-// and its warnings.
-func ReadTemplates(path string) (templates []Template, warnings []string, err error) {
-	list, err := ReadList(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	if templates, err = ParseTemplates(list.Texts); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return templates, list.Warnings, nil
-}

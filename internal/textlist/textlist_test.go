@@ -108,23 +108,13 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-func TestReadTemplates(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "templates.txt")
-	if err := os.WriteFile(path, []byte("a {}\nno place\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := ReadTemplates(path); message(err) != path+`: line 2: template "no place": 0 times {}, want it once` {
+func TestParseTemplates(t *testing.T) {
+	if _, err := ParseTemplates([]string{"a {}", "no place"}); message(err) != `line 2: template "no place": 0 times {}, want it once` {
 		t.Errorf("error %v", err)
 	}
-	if err := os.WriteFile(path, []byte("a {}\nthe {}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	templates, _, err := ReadTemplates(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := templates[1].Fill("sea"); got != "the sea" {
-		t.Errorf("got %q, want %q", got, "the sea")
+	templates, err := ParseTemplates([]string{"a {}", "the {}"})
+	if err != nil || len(templates) != 2 || templates[1].Fill("cat") != "the cat" {
+		t.Errorf("%v, %v", templates, err)
 	}
 }
 

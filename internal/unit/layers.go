@@ -54,10 +54,10 @@ func (u Layered) Find(names []string) ([]int, error) {
 	for i, name := range names {
 		var ok bool
 		if plain[i], ok = u.plain(name); !ok {
-			return nil, fmt.Errorf("unit %q: want %s", name, u.labels())
+			return nil, Unknown(name, u.labels())
 		}
 		if _, err := u.Shape.Find(plain[i : i+1]); err != nil {
-			return nil, fmt.Errorf("unit %q: want %s", name, u.labels())
+			return nil, Unknown(name, u.labels())
 		}
 	}
 	return u.Shape.Find(plain)

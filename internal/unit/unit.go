@@ -6,6 +6,7 @@
 package unit
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
@@ -81,11 +82,23 @@ func (s Shape) Find(names []string) ([]int, error) {
 	return units, nil
 }
 
+// ErrUnknown is what the error of a name wraps that no unit has.
+var ErrUnknown = errors.New("unknown unit")
+
+// unknownError is the error of a name that no unit has.
+type unknownError struct{ name, want string }
+
+// Unknown is the error of a name that no unit has, with the units that there are.
+func Unknown(name, want string) error { return unknownError{name, want} }
+
+func (e unknownError) Error() string        { return fmt.Sprintf("unit %q: want %s", e.name, e.want) }
+func (e unknownError) Is(target error) bool { return target == ErrUnknown }
+
 func (s Shape) parse(name string) ([]int, error) {
 	C := s.Neurons()
-	wrong := fmt.Errorf("unit %q: want a neuron, n0 to n%d", name, C-1)
+	wrong := Unknown(name, fmt.Sprintf("a neuron, n0 to n%d", C-1))
 	if s.IsPairs() {
-		wrong = fmt.Errorf("unit %q: want a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", name, s[0]-1, C-1, C-1)
+		wrong = Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", s[0]-1, C-1, C-1))
 	}
 	m := pattern.FindStringSubmatch(name)
 	if m == nil || m[1] != "" && !s.IsPairs() {

@@ -272,6 +272,34 @@ func TestFoldersAndReplacing(t *testing.T) {
 	}
 }
 
+// A report's folder, and one with files that no audit is beside, are refused; one that is
+// empty, or has what a killed run left, or more files beside an audit, is not.
+func TestFolders(t *testing.T) {
+	const mark = `{"tool":"clipnh report"}`
+	for _, test := range []struct {
+		files map[string]string
+		want  string
+	}{
+		{nil, ""},
+		{map[string]string{listFile: "h0n1\n"}, ""},
+		{map[string]string{pageFile: pageMark, "edited.pt": "weights"}, ""},
+		{map[string]string{"a.jpg": "image"}, "already exists: a folder that holds a.jpg and no audit"},
+		{map[string]string{"report.json": mark}, "already exists: a folder that holds a report"},
+		{map[string]string{"report.json": mark, pageFile: pageMark}, "already exists: a folder that holds a report"},
+	} {
+		o := Options{Dir: t.TempDir()}
+		for name, text := range test.files {
+			if err := os.WriteFile(o.path(name), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := o.canWrite()
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.HasSuffix(err.Error(), test.want)) {
+			t.Errorf("%v: %v, want %q", test.files, err, test.want)
+		}
+	}
+}
+
 func TestNextCount(t *testing.T) {
 	n, got := 0, []int{}
 	for range 8 {

@@ -8,14 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
+	"github.com/clipnh/clipnh/internal/report"
 )
 
 // maker is what drawings of the pairs say made them.
@@ -31,6 +36,9 @@ func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 func (o *Options) canWrite() error {
 	if info, err := os.Stat(o.Dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("{out} %s: a file, want a folder", o.Dir)
+	}
+	if err := o.canFill(); err != nil {
+		return err
 	}
 	isPage := func(f *os.File) (bool, error) {
 		start := make([]byte, len(pageMark))
@@ -60,6 +68,46 @@ func (o *Options) canWrite() error {
 		figure.CanDraw(o.path(curveFile)),
 		figure.CanReplace(o.path(sheetFile), "a sheet of clipnh audit", isSheet))
 }
+
+// canFill fails where the folder is a report, or holds other files and no audit.
+func (o *Options) canFill() error {
+	refuse := func(what string) error {
+		return hint.With(fmt.Errorf("{out} %s: %w: a folder that holds %s", o.Dir, cache.ErrExists, what), "give another folder, or one that is empty")
+	}
+	var mark report.Mark
+	if data, err := foreign.ReadFile(o.path(report.MarkFile), mostMark); err == nil && json.Unmarshal(data, &mark) == nil && mark.Tool == report.Tool {
+		return refuse("a report")
+	}
+	entries, err := os.ReadDir(o.Dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	// Beside an audit there may be other files, such as the checkpoint that its commands make.
+	own := []string{pageFile, jsonFile, curveFile, sheetFile, listFile}
+	other := ""
+	for _, e := range entries {
+		name := e.Name()
+		if name == pageFile || name == jsonFile {
+			return nil
+		}
+		if of, ok := cache.TemporaryOf(name); ok { // of a run that was killed
+			name = of
+		}
+		if other == "" && !slices.Contains(own, name) {
+			other = e.Name()
+		}
+	}
+	if other != "" {
+		return refuse(foreign.Name(other) + " and no audit")
+	}
+	return nil
+}
+
+// mostMark bounds the mark of a report in bytes.
+const mostMark = 1 << 20
 
 // commands fills in what makes the chosen checkpoint.
 func (a *auditor) commands() {

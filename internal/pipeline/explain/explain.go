@@ -147,6 +147,9 @@ const (
 	nobody = -1
 )
 
+// ErrNoClass is what the error of a class wraps that is not one of Options.Classes.
+var ErrNoClass = errors.New("not among")
+
 // classes returns the indices of the class to explain and of that which it is held
 // against.
 func (o *Options) classes() (class, versus int, err error) {
@@ -157,7 +160,7 @@ func (o *Options) classes() (class, versus int, err error) {
 		if i := slices.Index(o.Classes, name); i >= 0 {
 			return i, nil
 		}
-		err := fmt.Errorf("{%s} %q: not among the %d {classes}", option, name, len(o.Classes))
+		err := fmt.Errorf("{%s} %q: %w the %d {classes}", option, name, ErrNoClass, len(o.Classes))
 		if i := slices.IndexFunc(o.Classes, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
 			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", o.Classes[i]))
 		}

@@ -53,7 +53,11 @@ var collected = sync.OnceValues(func() (w world, err error) {
 		return w, err
 	}
 	w.names = classes.Names
-	if w.templates, _, err = textlist.ReadTemplates(asset(demo.Templates)); err != nil {
+	list, err := textlist.ReadList(asset(demo.Templates))
+	if err != nil {
+		return w, err
+	}
+	if w.templates, err = textlist.ParseTemplates(list.Texts); err != nil {
 		return w, err
 	}
 	_, err = words.Embed(ctx, words.EmbedOptions{

@@ -20,7 +20,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/testutil"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // demoAssets is where the demo's files are.
@@ -34,10 +33,7 @@ func fewScenes(t *testing.T) segment.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates, _, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
-	if err != nil {
-		t.Fatal(err)
-	}
+	templates := pipelinetest.Templates(t, filepath.Join(demoAssets, demo.Templates))
 	o := segment.Options{
 		Model: filepath.Join(demoAssets, demo.Model), Threads: 2,
 		Texts:  segment.Texts{Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates},

@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/testutil"
+	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -295,4 +296,18 @@ func GoldenBools(t testing.TB, name string) []bool {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// Templates returns the templates of a list.
+func Templates(t testing.TB, path string) []textlist.Template {
+	t.Helper()
+	list, err := textlist.ReadList(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates, err := textlist.ParseTemplates(list.Texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return templates
 }

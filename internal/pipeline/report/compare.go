@@ -72,11 +72,11 @@ func (o CompareOptions) open(path string) (*side, error) {
 	s := &side{title: filepath.ToSlash(filepath.Clean(path))}
 	mark, err := readMark(path)
 	if err == nil {
-		at := slices.IndexFunc(mark.Inputs, func(i report.Input) bool { return i.Kind == artefact.KindScores })
-		if at < 0 || mark.State != report.Complete {
+		scores, ok := mark.Input(path, artefact.KindScores)
+		if !ok || mark.State != report.Complete {
 			return nil, fmt.Errorf("%s: a report that is not complete", path)
 		}
-		path = filepath.FromSlash(mark.Inputs[at].Path)
+		path = scores.Path
 	}
 	if s.scores, err = o.Artefacts.Scores(path, nil); err != nil {
 		return nil, err

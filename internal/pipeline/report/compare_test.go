@@ -2,10 +2,14 @@ package report
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -81,5 +85,28 @@ func TestCompare(t *testing.T) {
 		if s.There != C-1-s.Here || s.Similarity < 1-1e-5 {
 			t.Errorf("pair %d is matched with %d at %g, want %d", s.Here, s.There, s.Similarity, C-1-s.Here)
 		}
+	}
+}
+
+// The scores of a report whose path was relative are found from any working folder.
+func TestCompareReportFromElsewhere(t *testing.T) {
+	base := synthetic(t, 4, 64, 32, 12)
+	dir := t.TempDir()
+	relative, err := filepath.Rel(dir, base.ScoresPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark, err := json.Marshal(report.Mark{Format: report.Format, Tool: report.Tool, State: report.Complete, Inputs: []report.Input{
+		{Kind: artefact.KindScores, Path: "caches/val", Relative: filepath.ToSlash(relative)},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, report.MarkFile), mark, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	m, err := Compare(context.Background(), CompareOptions{Here: dir, There: base.ScoresPath, List: 1, Threads: 1}, pipelinetest.Silent())
+	if err != nil || m.Shared != 12 {
+		t.Errorf("%+v, %v; want 12 shared images", m, err)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"strconv"
 
 	"github.com/clipnh/clipnh/internal/decomp"
-	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // ranked is a unit whose contribution's norm images are ranked by.
@@ -29,7 +29,7 @@ func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, err
 	for _, name := range names {
 		head, neuron, ok := parse(name, src.Heads, src.Neurons)
 		if !ok {
-			return nil, fmt.Errorf("unit %s: want a pair, h0n0 to h%dn%d, a neuron, n0 to n%d, or a head, h0 to h%d", foreign.Quote(name), src.Heads-1, src.Neurons-1, src.Neurons-1, src.Heads-1)
+			return nil, unit.Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, a neuron, n0 to n%d, or a head, h0 to h%d", src.Heads-1, src.Neurons-1, src.Neurons-1, src.Heads-1))
 		}
 		u := ranked{name: name}
 		if neuron < 0 {

@@ -19,7 +19,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 var demoAssets = filepath.Join("..", "..", "demo", "assets")
@@ -47,10 +46,7 @@ func demoSegmentation(t *testing.T, pcs string) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	templates, _, err := textlist.ReadTemplates(filepath.Join(demoAssets, demo.Templates))
-	if err != nil {
-		t.Fatal(err)
-	}
+	templates := pipelinetest.Templates(t, filepath.Join(demoAssets, demo.Templates))
 	return Options{
 		Model: filepath.Join(demoAssets, demo.Model), Threads: 2,
 		Texts:  Texts{Vocab: filepath.Join(demoAssets, demo.Vocabulary), Templates: templates},

@@ -270,10 +270,7 @@ func TestShiftDemo(t *testing.T) {
 	if _, err := directions.SVD(ctx, directions.SVDOptions{CollectPath: test, TopK: 50, OutPath: pcs, MeanPath: filepath.Join(dir, "m.npy"), NormPath: filepath.Join(dir, "n.npy"), Threads: 2}, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)
 	}
-	templates, _, err := textlist.ReadTemplates(in(demo.Templates))
-	if err != nil {
-		t.Fatal(err)
-	}
+	templates := pipelinetest.Templates(t, in(demo.Templates))
 	concepts := []string{"yellow", "convertible"}
 	for _, k := range []int{1, 3, 5, 10, 20, 50} {
 		r, err := Run(ctx, Options{

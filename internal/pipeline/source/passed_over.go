@@ -66,6 +66,9 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 			say.Warn("skipped: %d more: %s", n, reason)
 		}
 	}
+	if passed.Folders > 0 {
+		say.Note("folders in which images were not looked for: %d; {dataset} images takes those in folders too", passed.Folders)
+	}
 	if passed.Bare > 0 {
 		say.Note("files without an extension, which are not taken for images: %d", passed.Bare)
 	}

@@ -49,6 +49,28 @@ func TestOpenImages(t *testing.T) {
 	}
 }
 
+// A flat data set says that it does not look into folders.
+func TestFoldersNotLookedInto(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"more", "others"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a.jpg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for kind, want := range map[string][]string{
+		dataset.ImageNetTest: {"note: folders in which images were not looked for: 2; {dataset} images takes those in folders too"},
+		dataset.Images:       nil,
+	} {
+		var say said
+		if _, err := OpenImages(t.Context(), dataset.Options{Kind: kind, Path: dir}, false, &say); err != nil || !slices.Equal(say.lines, want) {
+			t.Errorf("%s: said %q, %v, want %q", kind, say.lines, err, want)
+		}
+	}
+}
+
 // Of what was left out for one reason the first are named, and the others counted.
 func TestNamePassedOver(t *testing.T) {
 	var skipped []dataset.Skipped
