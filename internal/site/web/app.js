@@ -844,7 +844,7 @@
         "span",
         { class: "below" },
         options.value !== void 0 ? el("span", { class: "value" }, format(options.value, 3)) : null,
-        below ? el("span", { class: "label" }, below) : null
+        below ? el("span", { class: label ? "label" : "label name" }, el("bdi", {}, below)) : null
       ) : null
     );
   }

@@ -52,7 +52,7 @@ export function thumb(image, options = {}) {
   options.value !== undefined || below
     ? el("span", { class: "below" },
       options.value !== undefined ? el("span", { class: "value" }, format(options.value, 3)) : null,
-      below ? el("span", { class: "label" }, below) : null)
+      below ? el("span", { class: label ? "label" : "label name" }, el("bdi", {}, below)) : null)
     : null);
 }
 
