@@ -37,6 +37,7 @@ var hostileSwaps = map[string]func(path string) error{
 // a bomb in the place of every input of every command, and of every manifest and journal: each
 // is refused with one line of error, soon, and without a trace.
 func TestHostileInputs(t *testing.T) {
+	const hostileShare = 6 // one input of so many in the short form
 	in, r := hostileWorld(t)
 	inputs, tried := 0, 0
 	for _, line := range hostileLines {
@@ -51,7 +52,9 @@ func TestHostileInputs(t *testing.T) {
 			}
 			// The input itself, or what is beside or in it and read first.
 			for _, part := range partsOf(t, word, info) {
-				inputs++
+				if inputs++; os.Getenv(faultsEnv) == "" && inputs%hostileShare != 0 {
+					continue
+				}
 				for what, swap := range hostileSwaps {
 					tried++
 					name := fmt.Sprintf("%s: %s for %s", words[0], what, strings.TrimPrefix(part, in.at("")))
