@@ -6,6 +6,7 @@
 #   CHROMIUM     the browser (default: the first of chromium, chromium-browser, google-chrome)
 #   DEMO         a folder in which "clipnh demo" was run (default: clipnh-demo, made if need be)
 #   SCREENSHOTS  a folder for images of every kind of page
+#   CLIPNH_SPEED unless empty, also measures a report of RN50x16's size: -run TestSpeed -v
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
