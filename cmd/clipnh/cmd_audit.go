@@ -109,7 +109,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&s.DecompositionPaths, "codes", nil, "`FILE` of codes of pairs that sparse wrote, .npz")
 	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.StringVar(&s.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")

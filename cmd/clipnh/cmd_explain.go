@@ -109,7 +109,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.StringVar(&o.stage.PCsPath, "pcs-path", "", "`FILE` of principal components of pairs, .npy, for words")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest")
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")

@@ -84,7 +84,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs foretell scores, that score wrote, .npy")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, .npy or .pt")
-	fs.StringVar(&s.Data.Path, "data-path", "", "`DIR` of the images that were collected")
+	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`DIR` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	modelFlag(fs, &s.Model)
@@ -95,7 +95,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.Groups.Group, "group-column", "", "`NAME` of the column of groups in --groups-csv, such as year")
 	fs.StringVar(&s.With, "with", "", "`PATH` of another report, or of scores, to compare with")
 	fs.StringVar(&s.Title, "title", "", "call the report `TEXT` (default the model and the collection)")
-	fs.StringVar(&s.Dir, "out", "", "`DIR` for the report")
+	fs.StringVarP(&s.Dir, "out", "o", "", "`DIR` for the report")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw the projections that find neighbours with this `SEED`")
 }
 
