@@ -102,10 +102,21 @@ func (r Reader) check(a *cache.Artefact, facts Facts, kinds []string) error {
 		return r.Check(a, facts)
 	}
 	if strings.HasPrefix(kind, shardPrefix) {
-		return &Error{Kind: kind, Path: a.Path(), Err: fmt.Errorf("%s: %w: it holds a %s, want %s", a.Path(), cache.ErrStale, kind, anyOf(kinds))}
+		return &Error{Kind: kind, Path: a.Path(), Err: WrongKind(a.Path(), "a "+kind, anyOf(kinds))}
 	}
-	return &Error{Kind: kind, Want: kinds[0], Path: a.Path(), Err: fmt.Errorf("%s: %w: it holds %s, want %s", a.Path(), cache.ErrStale, kind, anyOf(kinds))}
+	return &Error{Kind: kind, Want: kinds[0], Path: a.Path(), Err: WrongKind(a.Path(), kind, anyOf(kinds))}
 }
+
+// WrongKind is the error of an artefact of another kind than is wanted. It is
+// cache.ErrStale, whose word it does not have: nothing has changed.
+func WrongKind(path, holds, want string) error { return wrongKind{path, holds, want} }
+
+type wrongKind struct{ path, holds, want string }
+
+func (e wrongKind) Error() string {
+	return fmt.Sprintf("%s: it holds %s, want %s", e.path, e.holds, e.want)
+}
+func (e wrongKind) Is(target error) bool { return target == cache.ErrStale }
 
 func anyOf(kinds []string) string { return strings.Join(kinds, " or ") }
 

@@ -91,7 +91,7 @@ func OpenAll(of string, paths []string) ([]Part, error) {
 func newPart(a *cache.Artefact) (Part, error) {
 	m := a.Manifest
 	if !artefact.IsShard(m.Kind) || m.Origin.Shard == nil {
-		err := fmt.Errorf("%s: %w: it holds %s, want a shard", a.Path(), cache.ErrStale, m.Kind)
+		err := artefact.WrongKind(a.Path(), m.Kind, "a shard")
 		return Part{}, hint.With(err, "give what collect, segment or shift wrote with {shard} N/OF")
 	}
 	s := Shard{m.Origin.Shard.Number, m.Origin.Shard.Of}
