@@ -89,7 +89,7 @@ func (r *Report) open() error {
 
 func (r *Report) readMark() error {
 	noReport := func(why string) error {
-		return hint.With(fmt.Errorf("%s: %w: %s", r.Dir, cache.ErrMissing, why), `run "clipnh report {scores} PATH {out} `+r.Dir+`" first`)
+		return hint.With(fmt.Errorf("%s: %w: %s", r.Dir, cache.ErrMissing, why), `give the folder that "clipnh report {out}" wrote`)
 	}
 	f, _, err := r.file(report.MarkFile)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestOff(t *testing.T) {
 	}{
 		{"nothing", Scores, func(o *Options) { *o = Options{Threads: 1} }, "text image drop toggle segment scores", "give {model}"},
 		{"no model", Model, func(o *Options) { o.ModelPath = "" }, "text image drop segment", "give {model}"},
-		{"no vocabulary", Vocab, func(o *Options) { o.Vocab = "" }, "text segment", "give {model} and {vocab}"},
+		{"no vocabulary", Vocab, func(o *Options) { o.Vocab = "" }, "text segment", "give {vocab}"},
 		{"no scores", Scores, func(o *Options) { o.ScoresPath = "" }, "image toggle scores", "give {scores}"},
 		{"no images", Images, func(o *Options) { o.Data.Path = "" }, "image toggle", "give {data-path}"},
 		{"no classes", Classes, func(o *Options) { o.ClassesPath = "" }, "toggle", "give {imagenet-zeroshot-path}"},

@@ -122,6 +122,10 @@ func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 		texts: recent[string, embedded]{most: keptTexts}, passes: recent[int, *explain.Pass]{most: keptPasses},
 		read: make(chan struct{}), packed: make(chan struct{}),
 	}
+	askVocab := "give {vocab}"
+	if o.ModelPath == "" {
+		askVocab = "give {model} and {vocab}"
+	}
 	for _, step := range []struct {
 		of   Input
 		path string
@@ -131,7 +135,7 @@ func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 		{Scores, o.ScoresPath, "give {scores}", l.openScores},
 		{Classes, o.ClassesPath, "give {imagenet-zeroshot-path}", func(context.Context) error { return nil }},
 		{Model, o.ModelPath, "give {model}", l.openModel},
-		{Vocab, o.Vocab, "give {model} and {vocab}", l.openVocab},
+		{Vocab, o.Vocab, askVocab, l.openVocab},
 		{Components, o.PCsPath, "give {pcs-path}", l.openComponents},
 		{Images, o.Data.Path, "give {data-path} and its {dataset}", l.openImages},
 	} {
