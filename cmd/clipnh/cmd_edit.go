@@ -270,7 +270,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 	t.Row("sha256", r.SHA256)
 	t.Row("edited from", fmt.Sprintf("%s, %s, %s", r.From, r.FromFormat, r.FromSHA256))
 	t.Row("pairs", fmt.Sprintf("%d of %d, by %s", r.Pairs, r.Heads*r.Neurons, r.By))
-	t.Row("value weights", fmt.Sprintf("%d columns changed, %s", r.Columns, r.DType))
+	t.Row("value weights", fmt.Sprintf("%s changed, %s", ui.Columns.Count(int64(r.Columns)), r.DType))
 	t.Row("bias", biasText(r.Bias))
 	if m := r.Moved; m != nil {
 		t.Row("images", fmt.Sprint(m.Images))

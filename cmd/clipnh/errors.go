@@ -146,7 +146,10 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		hints = append(hints, h.Hint())
 	}
 	var mismatch *cache.MismatchError
-	if errors.As(err, &mismatch) && mismatch.Asked {
+	if errors.As(err, &mismatch) {
+		hints = append(hints, textsHints(cmd, mismatch)...)
+	}
+	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")
 	}
 	hints = append(hints, more...)
@@ -178,7 +181,7 @@ func pathOf(err error) string {
 }
 
 // namingFlag returns the message of err with the system call that failed because a file is
-// not there, such as stat, replaced by the flag whose value is that file.
+// not there, such as stat, replaced by the flag whose value is that file, or @ and that file.
 func namingFlag(cmd *cobra.Command, err error, message string) string {
 	var file *fs.PathError
 	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) {
@@ -186,7 +189,7 @@ func namingFlag(cmd *cobra.Command, err error, message string) string {
 	}
 	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if isSet(f) && slices.Contains(valuesOf(f), file.Path) {
+		if isSet(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return strings.TrimPrefix(v, "@") == file.Path }) {
 			flags = append(flags, f.Name)
 		}
 	})

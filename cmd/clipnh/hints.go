@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -83,6 +86,23 @@ func withRecipe(err error) error {
 		}
 	}
 	return err
+}
+
+// textsHints says which flags' texts are others than those of an artefact.
+func textsHints(cmd *cobra.Command, e *cache.MismatchError) []string {
+	if !slices.ContainsFunc(e.Differences, func(d cache.Difference) bool { return d.Field == "origin.texts_sha256" }) {
+		return nil
+	}
+	var flags []string
+	for _, name := range []string{"text-descs-list-path", "classes", "concepts"} {
+		if f := cmd.Flags().Lookup(name); f != nil && isSet(f) {
+			flags = append(flags, "--"+name)
+		}
+	}
+	if flags == nil {
+		return nil
+	}
+	return []string{"give the texts that the file was made with, in their order: " + strings.Join(flags, " or ")}
 }
 
 // line returns the command with the path of the artefact.

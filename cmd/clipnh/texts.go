@@ -191,6 +191,9 @@ func (t *textList) sources(r *textReader) ([]textSource, error) {
 			all = append(all, textSource{path, texts})
 			continue
 		}
+		if info, err := os.Stat(item.value); err == nil && info.Mode().IsRegular() && !item.whole {
+			r.say.Note("--%s %s is taken as a text; there is a file of this name, which @%s reads", t.flag, item.value, item.value)
+		}
 		texts := []string{item.value}
 		if !item.whole {
 			texts, _ = splitTexts(item.value) // checked

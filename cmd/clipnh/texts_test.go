@@ -74,6 +74,27 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// A text that is also the name of a file is a text, and how to read the file is said.
+func TestTextsThatAreFiles(t *testing.T) {
+	t.Chdir(t.TempDir())
+	writeLines(t, "t.txt", "snow")
+	for given, want := range map[string]string{
+		"t.txt":   "note: --probe t.txt is taken as a text; there is a file of this name, which @t.txt reads\n",
+		`"t.txt"`: "", "@t.txt": "", "snow": "",
+	} {
+		fs := pflag.NewFlagSet("probe", pflag.ContinueOnError)
+		var list textList
+		textsFlag(fs, &list, "probe", "", "`TEXTS`", nil)
+		if err := fs.Set("probe", given); err != nil {
+			t.Fatal(err)
+		}
+		var said strings.Builder
+		if _, err := list.read(&textReader{say: ui.NewPrinter(new(strings.Builder), &said, time.Now)}); err != nil || said.String() != want {
+			t.Errorf("%s: said %q, %v, want %q", given, said.String(), err, want)
+		}
+	}
+}
+
 // TestFlagsThatTakeTexts holds that flags of one name take texts in every command, and say so
 // in the same words.
 func TestFlagsThatTakeTexts(t *testing.T) {
