@@ -18,7 +18,7 @@ var (
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
 	Neurons = Unit{"neuron", "neurons", "neuron"}
 	Steps   = Unit{"step", "steps", "step"}
-	Chunks  = Unit{"chunk", "chunks", "chunk"} // of a collection's images
+	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images
 	Columns = Unit{"column", "columns", "column"} // of a matrix
 	Bytes   = Unit{"byte", "bytes", "B"}
 )
