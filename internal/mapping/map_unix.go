@@ -8,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+const supported = true
+
 func mapFile(f *os.File, size int64) ([]byte, error) {
 	return unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
 }

@@ -32,6 +32,9 @@ var mapped struct {
 	all map[*Mapping]struct{}
 }
 
+// Supported says whether this system has mappings.
+const Supported = supported
+
 // New maps the first size bytes of f, which must have them, read-only. The mapping stays
 // when f is closed or removed. Where the system has no mappings, or no addresses for
 // large ones, the error wraps errors.ErrUnsupported.
@@ -56,6 +59,9 @@ func New(f *os.File, size int64) (*Mapping, error) {
 	mapped.all[m] = struct{}{}
 	return m, nil
 }
+
+// Path is the path that the file was opened by.
+func (m *Mapping) Path() string { return m.path }
 
 // Bytes returns the file's bytes. They must not be written to, nor touched after Close.
 func (m *Mapping) Bytes() []byte { return m.data }
