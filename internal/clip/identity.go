@@ -34,11 +34,7 @@ func (ck *Checkpoint) TensorsSHA256(ctx context.Context) (string, error) {
 	}
 	slices.Sort(names)
 	lines, errs := make([]string, len(names)), make([]error, len(names))
-	par.NewTeam(runtime.GOMAXPROCS(0)).For(len(names), func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			lines[i], errs[i] = ck.tensorLine(ctx, names[i])
-		}
-	})
+	par.NewTeam(runtime.GOMAXPROCS(0)).Each(len(names), func(i, _ int) { lines[i], errs[i] = ck.tensorLine(ctx, names[i]) })
 	for _, err := range errs {
 		if err != nil {
 			return "", err
