@@ -17,15 +17,17 @@ import (
 // the user's cache folder.
 const packedSizeVariable = "CLIPNH_PACKED_CACHE_SIZE"
 
-const (
-	packedSize   = 8 << 30  // bytes of all packed weights, without the variable
-	leastHashing = 16 << 20 // bytes from which on a checkpoint's hashes are remembered
-)
+// packedSize is how many bytes all packed weights may have, without the variable.
+const packedSize = 8 << 30
+
+// keptFrom is the size in bytes from which on packed weights are kept, and the hashes of a
+// checkpoint. It is a variable for tests, whose models are tiny.
+var keptFrom int64 = 16 << 20
 
 // caches returns what is kept of checkpoints in the user's cache folder. Without such a
 // folder nothing is.
 func (g *globalOptions) caches() (model.Caches, error) {
-	c := model.Caches{Packs: &packed.Store{Note: g.printer.Note}}
+	c := model.Caches{Packs: &packed.Store{Least: keptFrom, Note: g.printer.Note}}
 	limit, err := byteCount(os.Getenv(packedSizeVariable), packedSize)
 	if err != nil {
 		return c, fmt.Errorf("%s: %w", packedSizeVariable, err)
@@ -34,7 +36,7 @@ func (g *globalOptions) caches() (model.Caches, error) {
 	if err != nil {
 		return c, nil
 	}
-	c.Sums = digest.Memory{Dir: filepath.Join(home, "hashes"), Store: g.files, Least: leastHashing}
+	c.Sums = digest.Memory{Dir: filepath.Join(home, "hashes"), Store: g.files, Least: keptFrom}
 	if !g.noPacks {
 		c.Packs.Dir, c.Packs.Limit = filepath.Join(home, "packed"), limit
 	}

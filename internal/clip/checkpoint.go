@@ -26,9 +26,8 @@ type Checkpoint struct {
 	made    map[string]assembly      // those of tensors that are made of others, of the file
 	notes   []string
 
-	packs     *packed.Store // nil: none are kept
-	weights   string        // TensorsSHA256
-	leastKept int64
+	packs   *packed.Store // nil: none are kept
+	weights string        // TensorsSHA256
 }
 
 // Open opens a checkpoint in any of the formats that ptfile reads and checks
@@ -60,7 +59,7 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
 	}
-	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes, leastKept: leastKept}, nil
+	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes}, nil
 }
 
 // KeepPacked has towers of the checkpoint take their packed weights from a store, or leave

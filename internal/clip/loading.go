@@ -55,17 +55,13 @@ func (l *loading) conv(into **kernel.Conv, name string, spec kernel.ConvSpec, re
 	}, func(values []float32) { *into = kernel.PackedConv(spec, values) })
 }
 
-// leastKept is the size in bytes from which on packed weights are kept: smaller ones are
-// packed sooner than a file is opened.
-const leastKept = 16 << 20
-
 // load gives the tower all its parts. Their values are the same whichever way they come.
 func (l *loading) load(team par.Team) error {
 	layout := packed.Layout{Weights: l.ck.weights, Kernel: kernel.Layout()}
 	for _, p := range l.parts {
 		layout.Sections = append(layout.Sections, p.Section)
 	}
-	if store := l.ck.packs; store != nil && layout.Bytes() >= l.ck.leastKept {
+	if store := l.ck.packs; store != nil && layout.Bytes() >= store.Least {
 		if f := store.Open(layout, team); f != nil {
 			l.bind(f.Section)
 			return nil

@@ -38,13 +38,13 @@ func IdentityOf(info fs.FileInfo) Identity {
 	return id
 }
 
-// settled is how long a file must have been left alone before it is hashed: file systems
+// settleTime is how long a file must have been left alone before it is hashed: file systems
 // count time in steps, and a write within the same step would not show.
-const settled = 2 * time.Second
+var settleTime = 2 * time.Second // a variable for tests
 
 // settled reports whether a write from now on would change the identity.
 func (id Identity) settled(now time.Time) bool {
-	return id.Inode != 0 && id.Changed != 0 && now.UnixNano()-max(id.Changed, id.Modified) > int64(settled)
+	return id.Inode != 0 && id.Changed != 0 && now.UnixNano()-max(id.Changed, id.Modified) > int64(settleTime)
 }
 
 // Sums are the hashes of a checkpoint.

@@ -110,6 +110,7 @@ func (l Layout) head(sums []uint32) []byte {
 type Store struct {
 	Dir   string // need not exist; empty keeps none
 	Limit int64  // bytes of all files; the least recently used ones are removed
+	Least int64  // bytes; smaller sets are not for this store: they are packed sooner than a file is opened
 	// Note is given what a person should know, such as that nothing can be written. It
 	// may be nil.
 	Note func(format string, args ...any)
