@@ -30,7 +30,7 @@ func TestPackedCache(t *testing.T) {
 	collect := func(flags ...string) (files map[string]string, stderr string) {
 		n++
 		out := filepath.Join(dir, "out", string(rune('a'+n)))
-		_, stderr = must(t, exitDone, slices.Concat([]string{"collect", "--dataset", "images", "--save-path", out}, goldenModel(), flags)...)
+		_, stderr = must(t, exitDone, slices.Concat([]string{"collect", "--dataset", "images", "--sample-stride", "16", "--save-path", out}, goldenModel(), flags)...)
 		files = map[string]string{}
 		for _, name := range []string{"scores.npy", "directions.value.npy", "bias.npy"} {
 			b, err := os.ReadFile(filepath.Join(out, name))
@@ -42,7 +42,7 @@ func TestPackedCache(t *testing.T) {
 		return files, stderr
 	}
 	kept := func(folder string) []string {
-		paths, err := filepath.Glob(filepath.Join(home, folder, "*"))
+		paths, err := filepath.Glob(filepath.Join(home, folder, "*.[jw]*"))
 		if err != nil {
 			t.Fatal(err)
 		}

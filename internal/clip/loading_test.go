@@ -130,7 +130,7 @@ func TestKeptWeights(t *testing.T) {
 
 func list(t *testing.T, dir string) []string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*.weights*"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,9 @@ func files(t *testing.T, s *Store) []string {
 	}
 	var names []string
 	for _, e := range entries {
-		names = append(names, e.Name())
+		if e.Name() != tagName {
+			names = append(names, e.Name())
+		}
 	}
 	return names
 }

@@ -68,6 +68,14 @@ func (s *Store) create(l Layout, size int64) (*Writer, error) {
 	if err := os.Mkdir(s.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+	tag, err := os.OpenFile(filepath.Join(s.Dir, tagName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err == nil {
+		_, err = tag.WriteString(tagText)
+		err = errors.Join(err, tag.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
 	if err := s.makeRoom(size); err != nil {
 		return nil, err
 	}
@@ -78,7 +86,6 @@ func (s *Store) create(l Layout, size int64) (*Writer, error) {
 	rand.Read(token) // never fails
 	w := &Writer{store: s, layout: l, path: filepath.Join(s.Dir, l.name()), sums: make([]uint32, len(l.Sections))}
 	w.offsets, _ = l.place()
-	var err error
 	w.file, err = os.OpenFile(w.path+temporaryMark+hex.EncodeToString(token), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
@@ -86,6 +93,14 @@ func (s *Store) create(l Layout, size int64) (*Writer, error) {
 	w.failed(w.file.Truncate(size))
 	return w, nil
 }
+
+// tagText begins as backup programs know a folder that they need not keep
+// (bford.info/cachedir).
+const (
+	tagName = "CACHEDIR.TAG"
+	tagText = "Signature: 8a477f597d28d172789f06886806bc55\n" +
+		"# Weights that clipnh packed; it packs them again where they are missing.\n"
+)
 
 // temporaryMark is in the names of files that are being written.
 const temporaryMark = ".partial-"
