@@ -86,6 +86,9 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := cpu.Err(); err != nil {
 			return usageError{err}
 		}
+		if err := takeCollectedKind(cmd.Flags()); err != nil {
+			return err
+		}
 		g.printer.SetQuiet(g.quiet)
 		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
