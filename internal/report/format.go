@@ -3,19 +3,24 @@
 //
 // What pages show is in data files, data/NAME.js, one line each:
 //
-//	clipnhData("NAME","BASE64");
+//	clipnhData("NAME","TEXT",2);
 //
-// where BASE64 is JSON as the types here have it, deflated. A page loads one by a script
-// element, which works from file:// too. Names are overview, index, images, n/NEURON,
-// h/HEAD, i/SHARD, t/SHARD and moved.
+// where TEXT has, seven bits a character, deflated: a line of JSON as the types here have
+// it, and then the numbers of its columns. A page loads a file by a script element, which
+// works from file:// too. Names are overview, index, images, n/NEURON, h/HEAD, i/SHARD,
+// t/SHARD and moved.
 //
 // Axis letters: B images, H heads, C neurons, K classes, M words of the list, S the side
 // of a map. Units are numbered as everywhere: pairs h*C+n, neurons n. Images are numbered as
 // the rows of the scores.
 package report
 
-// Format is the version of data files, which a reader must know.
-const Format = 1
+// Format is the version of data files, which a reader must know. Those of OldestFormat have
+// the same types, but for ImageShard, and columns within the JSON.
+const (
+	Format       = 2
+	OldestFormat = 1
+)
 
 // Names of data files.
 const (

@@ -63,7 +63,8 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		if b.folder.has(report.FileOf(name)) {
 			continue
 		}
-		if err := b.folder.write(name, report.ImageShard{First: lo, Images: records[lo:min(B, lo+report.ShardImages)]}); err != nil {
+		shard := report.NewImageShard(lo, records[lo:min(B, lo+report.ShardImages)], b.pairs(), B, len(b.classNames))
+		if err := b.folder.write(name, shard); err != nil {
 			return err
 		}
 	}
