@@ -15,6 +15,7 @@ type columns struct {
 	counts    []int32          // of values, [U,Bins]
 
 	strongest, weakest, quantiles hits
+	farthest                      []int32   // images farthest from the mean, [U,topImages at most]; nil as inertia
 	strength                      []float32 // mean of the largest centred norms; nil as inertia
 	inertia                       []float32 // see polysemanticity; nil where features are not known
 
@@ -65,6 +66,7 @@ type effects struct {
 	order    [][]int32   // classes by descending product, [E,K]
 	before   []float64   // logit of the label, [E]
 	hit      []float64   // 1 where the label wins, [E]
+	margin   []float64   // by which it wins, or loses, [E]
 	counts   []float64   // images by label
 }
 

@@ -14,7 +14,7 @@ const buckets = 1024
 // A selector finds the numbers of some ranks without sorting all: it parts the keys
 // into buckets of equal width and sorts those that have a wanted rank. It keeps
 // scratch memory, and may be used by one goroutine at a time.
-type selector[K float32 | float64] struct {
+type selector struct {
 	bucket []uint16
 	starts [buckets + 1]int
 	wanted [buckets]bool
@@ -22,21 +22,25 @@ type selector[K float32 | float64] struct {
 }
 
 // choose writes the indices of the keys of the ranks of each span to dst, one slice a
-// span. Equal keys are ranked by index. Keys are finite.
-func (s *selector[K]) choose(keys []K, spans []span, dst [][]int32) {
+// span. Equal keys are ranked by index. Keys are finite, from low to high.
+func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [][]int32) {
 	if len(s.bucket) < len(keys) {
 		s.bucket = make([]uint16, len(keys))
 	}
-	low, high := slices.Min(keys), slices.Max(keys)
 	scale := 0.0
 	if high > low {
 		scale = (buckets - 1) / (float64(high) - float64(low))
 	}
 	clear(s.starts[:])
+	top, bucket := float64(high), s.bucket[:len(keys)]
+	var counts [2][buckets]int32 // in turn: equal keys in a row do not wait for each other
 	for i, k := range keys {
-		at := uint16((float64(high) - float64(k)) * scale)
-		s.bucket[i] = at
-		s.starts[at+1]++
+		at := uint16((top - float64(k)) * scale)
+		bucket[i] = at
+		counts[i&1][at&(buckets-1)]++
+	}
+	for at := range buckets {
+		s.starts[at+1] = int(counts[0][at] + counts[1][at])
 	}
 	for at := range buckets {
 		s.starts[at+1] += s.starts[at]

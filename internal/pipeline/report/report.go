@@ -46,7 +46,8 @@ type step struct {
 
 func (b *builder) steps() []step {
 	return []step{
-		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"spread", b.spreadNeurons}, {"ablation", b.ablate}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
+		{"columns", b.readColumns}, {"rows", b.readRows}, {"judge", b.judge}, {"effects", b.measureEffects}, {"ablation", b.ablate},
+		{"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
 		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
 		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
 	}
