@@ -29,9 +29,7 @@ func (b *builder) spreadNeurons() {
 	if !b.whole {
 		return
 	}
-	B, c, team := b.scores.Images, b.neurons, b.team()
-	C := b.scores.OV.Neurons
-	c.spreadOf(C)
+	B, C, c, team := b.scores.Images, b.scores.OV.Neurons, b.neurons, b.team()
 	workers := make([]*ranker, team.Size())
 	team.For(C, func(lo, hi, w int) {
 		if workers[w] == nil {

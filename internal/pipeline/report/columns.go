@@ -138,20 +138,24 @@ func (r *ranker) histogram(u int, values []float32) {
 // there are two copies.
 const stripBytes = 256 << 20
 
+// newPairColumns makes room for what readColumns finds.
+func (b *builder) newPairColumns() {
+	b.pairsOf = newColumns(b.pairs(), b.scores.Images)
+	if b.whole {
+		b.pairsOf.spreadOf(b.pairs())
+	}
+	if b.labels != nil {
+		b.pairsOf.labels = newLabelMeans(b.pairs(), b.labels, len(b.labelNames))
+	}
+}
+
 // readColumns reads what the scores of a pair say over all images, some pairs of a head
-// at a time, and then what the norms of neurons say.
+// at a time.
 func (b *builder) readColumns(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	C, O, pairs := ov.Neurons, ov.OutDim, b.pairs()
 	team := b.team()
-	c := newColumns(pairs, B)
-	b.pairsOf = c
-	if b.whole {
-		c.spreadOf(pairs)
-	}
-	if b.labels != nil {
-		c.labels = newLabelMeans(pairs, b.labels, len(b.labelNames))
-	}
+	c := b.pairsOf
 	workers := make([]*ranker, team.Size())
 	for w := range workers {
 		workers[w] = b.newRanker(c)
@@ -205,7 +209,6 @@ func (b *builder) readColumns(ctx context.Context) error {
 // readNeurons ranks images by the norms of neurons' contributions.
 func (b *builder) readNeurons() {
 	B, C := b.scores.Images, b.scores.OV.Neurons
-	b.neurons = newColumns(C, B)
 	team := b.team()
 	workers := make([]*ranker, team.Size())
 	team.For(C, func(lo, hi, w int) {

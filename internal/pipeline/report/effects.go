@@ -60,9 +60,16 @@ func (b *builder) newEffects() *effects {
 	return e
 }
 
+func (b *builder) effectValues() []any {
+	e := b.effects
+	if e == nil {
+		return nil
+	}
+	return []any{&e.changed.images, &e.changed.values, &e.right, &e.largest}
+}
+
 // measureEffects measures what ablating each pair does to classes.
 func (b *builder) measureEffects(ctx context.Context) error {
-	b.effects = b.newEffects()
 	e := b.effects
 	if e == nil {
 		return nil

@@ -24,6 +24,15 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		return nil
 	}
 	B, O, team := b.scores.Images, b.scores.OV.OutDim, b.team()
+	missing := map[int]bool{} // first images of files
+	for lo := 0; lo < B; lo += report.ShardImages {
+		if !b.folder.has(report.FileOf(report.ImageName(lo))) {
+			missing[lo] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
 	records := make([]report.ImageRecord, B)
 	units := append([]float32(nil), b.features...)
 	for i := range B {
@@ -34,7 +43,7 @@ func (b *builder) writeRecords(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(B), ui.Images, "report: records")
 	defer progress.Done()
-	for _, of := range b.byWinner() {
+	for _, of := range b.byWinner(missing) {
 		var target *attribution.Target
 		if b.ranked != nil {
 			class := b.ranked.winner(of[0])
@@ -61,26 +70,28 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		progress.Add(int64(len(of)))
 	}
 	for lo := 0; lo < B; lo += report.ShardImages {
-		name := report.ImageName(lo)
-		if b.folder.has(report.FileOf(name)) {
+		if !missing[lo] {
 			continue
 		}
 		shard := report.NewImageShard(lo, records[lo:min(B, lo+report.ShardImages)], b.pairs(), B, len(b.classNames))
-		if err := b.folder.write(name, shard); err != nil {
+		if err := b.folder.write(report.ImageName(lo), shard); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// byWinner parts the images by their class of largest logit; without classes, all are
-// together.
-func (b *builder) byWinner() [][]int {
+// byWinner parts the images of missing files by their class of largest logit; without
+// classes, all are together.
+func (b *builder) byWinner(missing map[int]bool) [][]int {
 	of := make([][]int, 1)
 	if b.ranked != nil {
 		of = make([][]int, b.classes.Texts)
 	}
 	for i := range b.scores.Images {
+		if !missing[i/report.ShardImages*report.ShardImages] {
+			continue
+		}
 		w := 0
 		if b.ranked != nil {
 			w = b.ranked.winner(i)

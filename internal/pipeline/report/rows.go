@@ -9,6 +9,25 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 )
 
+// newRows makes room for what readRows finds.
+func (b *builder) newRows() {
+	ov, B := b.scores.OV, b.scores.Images
+	b.features, b.lengths = make([]float32, B*ov.OutDim), nil
+	b.sketch, b.neurons = newSketch(b.pairs(), B, b.Seed), newColumns(ov.Neurons, B)
+	if b.whole {
+		b.neurons.spreadOf(ov.Neurons)
+	}
+}
+
+// rowValues are what is kept of readRows.
+func (b *builder) rowValues() []any {
+	v := append(b.neurons.values(), &b.features, &b.sketch.rows, &b.sketch.totals)
+	if b.whole {
+		v = append(v, &b.lengths, &b.pairsOf.inertia, &b.neurons.inertia)
+	}
+	return v
+}
+
 // readRows reads what the scores of an image say together: its feature, which is kept, and
 // the norms of neurons' contributions, summed over heads, and how far these are from their
 // means.
@@ -16,7 +35,6 @@ func (b *builder) readRows(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	team := b.team()
-	b.features = make([]float32, B*O)
 	values := make([]float32, min(rowImages, B)*ov.Inner())
 	norms := make([]*decomp.NeuronNorms, C)
 	for n := range norms {
@@ -27,7 +45,6 @@ func (b *builder) readRows(ctx context.Context) error {
 		b.neuronFar = make([]float32, C*B)
 	}
 	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
-	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
