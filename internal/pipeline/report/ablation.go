@@ -36,7 +36,8 @@ func (b *builder) spreadNeurons() {
 			workers[w] = b.newRanker(c)
 		}
 		for n := lo; n < hi; n++ {
-			workers[w].addFarthest(n, b.neuronFar[n*B:(n+1)*B], 1)
+			far := b.neuronFar[n*B : (n+1)*B]
+			workers[w].addFarthest(n, far, slices.Max(far), 1)
 		}
 	})
 	b.neuronFar = nil

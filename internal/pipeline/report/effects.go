@@ -44,6 +44,7 @@ func (b *builder) newEffects() *effects {
 			margin = products[label] - products[order[1]]
 		}
 		e.margin = append(e.margin, margin)
+		e.labels, e.own = append(e.labels, label), append(e.own, products[label])
 		e.counts[label]++
 	}
 	classes := 0
@@ -132,14 +133,14 @@ func (e *effects) add(b *builder, u int, values, along, toward []float32, logits
 	mean, square := b.pairsOf.value[u].Mean, float64(b.pairsOf.square[u])
 	clear(logits)
 	clear(right)
-	for at, image := range e.images {
-		d, label := float64(values[at])-mean, b.labels[image]
+	for at := range e.images {
+		d, label := float64(values[at])-mean, e.labels[at]
 		left := e.squares[at] - 2*d*float64(along[at]) + d*d*square
 		if left <= 1e-10*e.squares[at] { // the feature is the pair's alone: no direction is left
 			left = e.squares[at]
 		}
-		products, change := e.products[at], math.Abs(d)*most
-		logits[label] += attribution.Scale*(products[label]-d*float64(toward[label]))/math.Sqrt(left) - e.before[at]
+		change := math.Abs(d) * most
+		logits[label] += attribution.Scale*(e.own[at]-d*float64(toward[label]))/math.Sqrt(left) - e.before[at]
 		if 2*change >= e.margin[at] { // else the first class stays the first
 			right[label] += e.wins(at, label, d, toward, change) - e.hit[at]
 		}

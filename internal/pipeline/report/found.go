@@ -64,6 +64,8 @@ type effects struct {
 	squares  []float64   // |f|², [E]
 	products [][]float64 // f·t of all classes, [E,K]
 	order    [][]int32   // classes by descending product, [E,K]
+	labels   []int       // [E]
+	own      []float64   // f·t of the label, [E]
 	before   []float64   // logit of the label, [E]
 	hit      []float64   // 1 where the label wins, [E]
 	margin   []float64   // by which it wins, or loses, [E]

@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"math"
-	"slices"
 
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -78,14 +77,15 @@ func (r *ranker) addFarness(u int, values []float32, norm float64) {
 	for i, v := range values {
 		r.far[i] = float32(math.Abs(float64(v) - mean))
 	}
-	r.addFarthest(u, r.far, norm)
+	most := float32(max(r.value[u].Largest-mean, mean-r.value[u].Smallest))
+	r.addFarthest(u, r.far, most, norm)
 }
 
 // addFarthest takes how far a unit's contribution to each image is from its mean, in units of
-// norm. It finds the images on which it is farthest, and the unit's strength, the mean of its
+// norm, and the largest of these. It finds the images on which it is farthest, and the unit's strength, the mean of its
 // largest distances.
-func (r *ranker) addFarthest(u int, far []float32, norm float64) {
-	r.choose(far, slices.Min(far), slices.Max(far), []span{{0, len(r.top)}}, [][]int32{r.top})
+func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) {
+	r.choose(far, 0, most, []span{{0, len(r.top)}}, [][]int32{r.top})
 	each := min(topImages, len(r.top))
 	copy(r.farthest[u*each:], r.top[:each])
 	sum := 0.0
