@@ -162,7 +162,9 @@ type Input struct {
 	// absolute path.
 	Relative string `json:"relative,omitempty"`
 	SHA256   string `json:"sha256"`
-	Command  string `json:"command"` // that makes such a file; empty if not known
+	Command  string `json:"command"` // that makes such a file, which need not be the one that was typed; empty if not known
+
+	Made string `json:"made,omitempty"` // what its manifest says it was made from, as JSON; empty without a manifest
 
 	Dataset string `json:"dataset,omitempty"` // of images, how they are laid out; their hash is that of names and sizes
 }
@@ -280,6 +282,8 @@ type Pairs struct {
 
 	ByDirection Near `json:"by_direction"` // cosines of v, [H,8]
 	ByScores    Near `json:"by_scores"`    // correlations of scores, [H,8]
+
+	Scores Column `json:"scores"` // on all images, [H,B]; none of many pairs and images
 
 	LabelMeans LabelMeans `json:"label_means"`
 	Ablation   Effect     `json:"ablation"`

@@ -138,11 +138,17 @@ func (r *ranker) histogram(u int, values []float32) {
 // there are two copies.
 const stripBytes = 256 << 20
 
+// mostScores is how many scores a report has at most, of all pairs on all images: some 8 MB.
+const mostScores = 4 << 20
+
 // newPairColumns makes room for what readColumns finds.
 func (b *builder) newPairColumns() {
 	b.pairsOf = newColumns(b.pairs(), b.scores.Images)
 	if b.whole {
 		b.pairsOf.spreadOf(b.pairs())
+	}
+	if b.pairs()*b.scores.Images <= mostScores {
+		b.pairsOf.scores = make([]float32, b.pairs()*b.scores.Images)
 	}
 	if b.labels != nil {
 		b.pairsOf.labels = newLabelMeans(b.pairs(), b.labels, len(b.labelNames))
@@ -195,6 +201,9 @@ func (b *builder) readColumns(ctx context.Context) error {
 						return
 					}
 					r.addFarness(u, values, math.Sqrt(square))
+					if c.scores != nil {
+						copy(c.scores[u*B:(u+1)*B], values)
+					}
 				}
 			})
 			if err := errors.Join(failed...); err != nil {

@@ -20,6 +20,8 @@ type columns struct {
 	inertia                       []float32 // see polysemanticity; nil where features are not known
 
 	labels *labelMeans // nil: no labels
+
+	scores []float32 // of pairs on all images, [U,B]; nil if there are many
 }
 
 // hits are images and values of units, [U,each].

@@ -89,7 +89,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 func (c *columns) values() []any {
 	v := []any{
 		&c.square, &c.cross, &c.norm, &c.value, &c.low, &c.high, &c.counts, &c.strongest.images, &c.strongest.values,
-		&c.weakest.images, &c.weakest.values, &c.quantiles.images, &c.quantiles.values, &c.farthest, &c.strength,
+		&c.weakest.images, &c.weakest.values, &c.quantiles.images, &c.quantiles.values, &c.farthest, &c.strength, &c.scores,
 	}
 	if l := c.labels; l != nil {
 		v = append(v, &l.high.images, &l.high.values, &l.low.images, &l.low.values)

@@ -1794,7 +1794,7 @@
       highest: zip(p.label_means.highest, p.label_means.high),
       lowest: zip(p.label_means.lowest, p.label_means.low),
       effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
-      scores: p.scores?.data ? numbers(p.scores).subarray(head * images2, (head + 1) * images2) : null
+      scores: present(p.scores) ? numbers(p.scores).subarray(head * images2, (head + 1) * images2) : null
     };
   }
   function decodeMaps(maps) {
@@ -2845,13 +2845,18 @@
               ys: shared.ys,
               names: shared.images.map((i) => state.images.names[i]),
               label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
-              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list. ${why()}`,
               onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
-            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. ${why()}`)
           )
         )
       ]
     };
+  }
+  function why() {
+    const { model, data } = state.overview;
+    const scores = model.heads * model.neurons * data.images;
+    return `All ${scores.toLocaleString("en")} scores would make the report too large: clipnh explore, given its folder, draws all images.`;
   }
   function chooser(names) {
     const inputs = names.map((n, i) => el("input", { type: "text", value: n, "aria-label": i ? "second pair" : "first pair", size: 12, autocomplete: "off", placeholder: unitName(i) }));
@@ -3068,20 +3073,26 @@
         section(
           "The files it was made from",
           {},
-          el("p", {}, "Each with its SHA-256 and the command that makes such a file, as its manifest records it."),
+          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
           figure(
             "",
-            { name: "inputs", columns: ["kind", "path", "sha256", "command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.command]) },
+            { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
             el("ul", { class: "inputs" }, inputs.map((i) => el(
               "li",
               {},
               el("div", {}, el("b", {}, i.path), " ", el("span", { class: "quiet" }, i.kind)),
               el("div", { class: "hash" }, i.sha256),
-              i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `command that makes ${i.path}` }, el("code", {}, i.command)) : null
+              i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `a command that makes a file such as ${i.path}` }, el("code", {}, i.command)) : null,
+              i.made ? el(
+                "details",
+                {},
+                el("summary", {}, "what it was made from"),
+                el("pre", { tabindex: "0", role: "region", "aria-label": `what ${i.path} was made from` }, el("code", {}, i.made))
+              ) : null
             )))
           )
         ),
-        parts2.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
+        parts2.length ? section("Its parts", {}, el("ul", { class: "parts" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
         section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
         section("How it is made", {}, note(
           "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",
