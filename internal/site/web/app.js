@@ -1229,7 +1229,7 @@
       const w = Math.abs(item.value) / most * span;
       const y = i * height;
       const at = item.value < 0 ? zero - w : zero;
-      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
+      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, fit(item.text, textWidth - 12, 13), svg("title", {}, item.title || item.text));
       return svg(
         "g",
         {},
@@ -2381,7 +2381,7 @@
         section(
           "As each head reads it",
           { what: "pair" },
-          el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks", what("adds"), "."),
+          el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks.", what("adds")),
           strong.map(({ head, r: p }) => el(
             "div",
             { class: "head-row", "data-unit": unitName(head * neurons + neuron) },
