@@ -80,7 +80,7 @@ func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", 5, "show `K` words, of codes the largest; of units beside it the first 3 of them")
+	fs.IntVar(&s.Components, "num-components", describeComponents, "show `K` words, of codes the largest; of units beside it the first 3 of them")
 }
 
 func (o *showOptions) validate() error {

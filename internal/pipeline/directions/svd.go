@@ -57,10 +57,6 @@ func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Layered) {
 	}
 }
 
-// enoughImages is how many times --top-k-pca images the sign rule wants
-// before its majorities mean something.
-const enoughImages = 4
-
 // SVD finds a principal direction, the mean and the strongest norms of every
 // pair or neuron; see package lowrank. Outputs appear together, after all
 // units are done.
@@ -87,9 +83,9 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
-	if o.OutPath != "" && src.images() < enoughImages*o.TopK {
-		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; take more, or a smaller {top-k-pca}",
-			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
+	if enough := artefact.EnoughImages(o.TopK); o.OutPath != "" && src.images() < enough {
+		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; take more, or {top-k-pca} %d",
+			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enough, artefact.MostTopK(src.images()))
 	}
 	axes, units := []string{"H", "C"}, src.units()
 	result := &SVDResult{Unit: "pair", Units: units.Count(), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
@@ -109,6 +105,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		add(artefact.KindMeans, o.MeanPath, "O", src.outDim(), origin),
 		add(artefact.KindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
 	}
+	outputs[0].Manifest.Images = src.images()
 	for _, out := range outputs {
 		if err := o.Writer.MayReplace(out.Path, out.Manifest.Kind, origin); err != nil {
 			return nil, err
