@@ -8,15 +8,9 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// ImageShard is some images, from number First on.
-type ImageShard struct {
-	First  int           `json:"first"`
-	Images []ImageRecord `json:"images"`
-}
-
 // ImageRecord is what the model makes of an image.
 type ImageRecord struct {
-	Classes  []ClassLogit `json:"classes"` // by descending logit, at most 12; empty without class embeddings
+	Classes  []ClassLogit `json:"classes"` // by descending logit; empty without class embeddings
 	Logit    float64      `json:"logit"`   // of the first
 	Constant float64      `json:"constant"`
 	For      []PairPart   `json:"for"`     // descending
