@@ -276,11 +276,17 @@ func (l *Live) loadScores(ctx context.Context) error {
 	if l.off(Classes, Images) == nil {
 		o.ClassesPath, o.Data = l.o.ClassesPath, l.o.Data
 	}
-	var err error
-	if l.ledger, err = evaluate.OpenLedger(ctx, o, l.say); err != nil {
-		return l.fail(ctx, Scores, err)
+	var err, failed error
+	l.ledger, err = evaluate.OpenLedger(ctx, o, l.say)
+	if errors.Is(err, evaluate.ErrClasses) {
+		failed = l.fail(ctx, Classes, err)
+		o.ClassesPath, o.Data = "", dataset.Options{}
+		l.ledger, err = evaluate.OpenLedger(ctx, o, l.say)
 	}
-	return nil
+	if err != nil {
+		return errors.Join(failed, l.fail(ctx, Scores, err))
+	}
+	return failed
 }
 
 func (l *Live) pack(ctx context.Context) error {
