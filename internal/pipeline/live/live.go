@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -244,10 +245,9 @@ func (l *Live) openImages(ctx context.Context) error {
 			if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
 				return err
 			}
-			if l.o.Images.Order, err = imageprep.ParseOrder(from.Preprocess); err != nil {
+			if err := source.PrepareAsCollected(&l.o.Images, a); err != nil {
 				return err
 			}
-			l.o.Images.EXIF = from.EXIF
 		}
 	}
 	l.paths = make(map[string]string, len(data.Items))
