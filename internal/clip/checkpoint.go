@@ -43,7 +43,7 @@ func Open(path string) (*Checkpoint, error) { return OpenWith(path, Details{}) }
 func OpenWith(path string, d Details) (*Checkpoint, error) {
 	f, err := ptfile.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, withFolderHint(err, path)
 	}
 	tensors, notes, err := canonical(f.Tensors())
 	var config Config
@@ -56,10 +56,7 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	}
 	if err != nil {
 		f.Close()
-		if shardName.MatchString(path) {
-			err = hinted{err, "it is one shard of a model: pass the index beside it, model.safetensors.index.json"}
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, withShardHint(err, path))
 	}
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
