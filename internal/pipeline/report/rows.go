@@ -26,7 +26,11 @@ func (b *builder) readRows(ctx context.Context) error {
 	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
-		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
+		if b.whole {
+			if err := b.scores.Features(b.features[first*O:(first+n)*O], values, scores, first, n, team); err != nil {
+				return err
+			}
+		}
 		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
 			own := make([]float32, H)
