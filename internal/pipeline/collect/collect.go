@@ -376,7 +376,10 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
 	return func(chunk collected) func(write func([]float32) error) error {
 		return func(write func([]float32) error) error {
-			if expand == nil {
+			switch {
+			case expand == nil && c.options.StatsOnly:
+				return write(chunk.features)
+			case expand == nil:
 				return write(chunk.values)
 			}
 			for i := range chunk.images {

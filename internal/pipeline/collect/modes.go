@@ -119,9 +119,7 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		}
 		return featuresMode{c}, nil
 	}
-	if o.statistics || !KeepsScores(o.name) || o.name == ModeLens {
-		// Statistics keep image features, which the pairs of a vision transformer are
-		// only a part of.
+	if !KeepsScores(o.name) || o.name == ModeLens {
 		if err := m.RequireResNet(); err != nil {
 			return nil, err
 		}

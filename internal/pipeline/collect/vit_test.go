@@ -196,7 +196,6 @@ func TestCollectOtherFamily(t *testing.T) {
 		{"a layer of heads", func(o *Options) { o.Mode, o.NeuronLayer = ModeHeads, &layer }, "{neuron-layer} is for pairs"},
 		{"attention", func(o *Options) { o.Mode = ModeAttention }, "vision transformer (ViT), want a CLIP-ResNet"},
 		{"another block", func(o *Options) { o.Mode, o.NeuronLayer = ModeLens, &layer }, "want a CLIP-ResNet"},
-		{"statistics", func(o *Options) { o.StatsOnly, o.TopK, o.NeuronLayer = true, 3, &layer }, "want a CLIP-ResNet"},
 		{"a ResNet's layer", func(o *Options) { *o = goldenImages(t, "scores"); o.NeuronLayer = &layer }, "{neuron-layer} 2: the image tower is a CLIP-ResNet"},
 		{"a ResNet's MLPs", func(o *Options) { *o = goldenImages(t, "mlps"); o.Mode = ModeMLPs }, "is a CLIP-ResNet, want a vision transformer"},
 	} {

@@ -73,6 +73,18 @@ func TestSVDOfViT(t *testing.T) {
 		t.Errorf("l4h1n7 is found as %d, %v, and unit 3 is %s", units, err, pcs.Units.Name(3))
 	}
 
+	statistics := o
+	statistics.StatsOnly, statistics.TopK, statistics.SavePath = true, 3, in("statistics")
+	collecttest.Collect(t, statistics)
+	svd(SVDOptions{CollectPath: statistics.SavePath, OutPath: in("of-statistics.npy")})
+	if same, _ := pipelinetest.ReadNPY(t, in("of-statistics.npy")); !slices.Equal(same, pcsOf(t, in("pairs.npy"))) {
+		t.Error("components of statistics differ from those of scores")
+	}
+	features, _ := pipelinetest.ReadNPY(t, filepath.Join(statistics.SavePath, artefact.FeaturesFile))
+	if want, _, err := npy.ReadFloat32(testutil.GoldenViT("gelu/feature.npy")); err != nil || testutil.Far(features, want, pipelinetest.Rounding) != nil {
+		t.Errorf("features of statistics: %v %v", err, testutil.Far(features, want, pipelinetest.Rounding))
+	}
+
 	svd(SVDOptions{CollectPath: o.SavePath, Neurons: true, MeanPath: in("means.npy"), NormPath: in("factored.npy")})
 	svd(SVDOptions{CollectPath: dense.SavePath, Neurons: true, MeanPath: in("dense-means.npy"), NormPath: in("dense.npy")})
 	for _, pair := range [][2]string{{"means.npy", "dense-means.npy"}, {"factored.npy", "dense.npy"}} {
@@ -99,6 +111,12 @@ func TestSVDOfViT(t *testing.T) {
 	if bad := testutil.Line(err, o.SavePath, "the image features, of which the pairs of a vision transformer are a part"); bad != nil {
 		t.Error(bad)
 	}
+}
+
+func pcsOf(t *testing.T, path string) []float32 {
+	t.Helper()
+	rows, _ := pipelinetest.ReadNPY(t, path)
+	return rows
 }
 
 // inertiaOf is the sum of squared distances of the unit features of the images whose golden

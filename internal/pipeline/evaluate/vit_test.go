@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -42,6 +43,17 @@ func TestEvaluateViT(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var all []string // of neurons: 8 centred images have rank 7
+	for i := range B - 1 {
+		svd := directions.SVDOptions{CollectPath: o.SavePath, Neurons: true, TopK: B, PC: i, Threads: 2, OutPath: in(fmt.Sprintf("pc%d-n.npy", i))}
+		if i == 0 {
+			svd.MeanPath = in("means-n.npy")
+		}
+		if _, err := directions.SVD(t.Context(), svd, pipelinetest.Silent()); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, svd.OutPath)
+	}
 	without := append([]float32{}, features...)
 	for _, u := range []int{3*128 + 5, 7, 128 + 7, 2*128 + 7, 3*128 + 7, 4*128 + 7, 5*128 + 7, 6*128 + 7, 7*128 + 7} {
 		mean := float32(0)
@@ -73,6 +85,13 @@ func TestEvaluateViT(t *testing.T) {
 		}
 		if got, _ := pipelinetest.ReadNPY(t, rebuild.FeaturesPath); testutil.Far(got, features, pipelinetest.Rounding) != nil {
 			t.Errorf("%s: rebuilt from components: %v", name, testutil.Far(got, features, pipelinetest.Rounding))
+		}
+		rebuild.Means, rebuild.PCs, rebuild.FeaturesPath = in("means-n.npy"), all, in(name+"-neurons.npy")
+		if _, err := Reconstruct(t.Context(), rebuild, pipelinetest.Silent()); err != nil {
+			t.Fatal(name, err)
+		}
+		if got, _ := pipelinetest.ReadNPY(t, rebuild.FeaturesPath); testutil.Far(got, features, pipelinetest.Rounding) != nil {
+			t.Errorf("%s: neurons rebuilt from all components: %v", name, testutil.Far(got, features, pipelinetest.Rounding))
 		}
 		ablate.Modes = []string{AblateSink}
 		_, err := Ablate(t.Context(), ablate, pipelinetest.Silent())

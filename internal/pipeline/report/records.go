@@ -131,7 +131,6 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 	for _, k := range orderOf(K, func(k int) float64 { return logits[k] })[:min(listedClasses, K)] {
 		r.Classes = append(r.Classes, report.ClassLogit{Class: k, Logit: rounded(logits[k]), Probability: digits(probabilities[k])})
 	}
-	r.Logit, r.Constant = r.Classes[0].Logit, rounded(factor*target.Constant)
 	parts := make([]float64, len(scores))
 	attribution.Parts(target, parts, scores, factor)
 	listed := 0.0
@@ -146,8 +145,12 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 		return append([]report.PairPart{}, list...)
 	}
 	r.For, r.Against = list(1), list(-1)
-	all := attribution.Sum(parts)
-	r.Rest, r.Sum = rounded(all-listed), rounded(all+factor*target.Constant)
+	all, constant := attribution.Sum(parts), factor*target.Constant
+	if !b.scores.Whole() { // what is left of the feature without the pairs, which is the image's own
+		constant = logits[r.Classes[0].Class] - all
+	}
+	r.Logit, r.Constant = r.Classes[0].Logit, rounded(constant)
+	r.Rest, r.Sum = rounded(all-listed), rounded(all+constant)
 }
 
 // strongest lists the pairs whose score is farthest from its mean.
