@@ -99,7 +99,7 @@ func TestNoReport(t *testing.T) {
 		"unfinished": {func(dir string) error {
 			return change(filepath.Join(dir, report.MarkFile), `"complete"`, `"unfinished"`)
 		}, "unfinished", cache.ErrMissing},
-		"newer":         {func(dir string) error { return change(filepath.Join(dir, report.MarkFile), `"format":1`, `"format":2`) }, "format 2", cache.ErrVersion},
+		"newer":         {func(dir string) error { return change(filepath.Join(dir, report.MarkFile), `"format":2`, `"format":3`) }, "format 3", cache.ErrVersion},
 		"damaged data":  {func(dir string) error { return change(filepath.Join(dir, "data/index.js"), `clipnhData`, `alert`) }, "data file", nil},
 		"lacking data":  {func(dir string) error { return os.Remove(filepath.Join(dir, "data/images.js")) }, "images.js", nil},
 		"a linked mark": {func(dir string) error { return linked(filepath.Join(dir, report.MarkFile)) }, "so it is no report", cache.ErrMissing},

@@ -34,7 +34,7 @@ func TestReportOfViT(t *testing.T) {
 	own, ownShape := read2("gelu/second_own.npy") // [B,N,O]
 	texts, _ := read2("texts.npy")
 	O, N := shape[1], ownShape[1]
-	images := read[report.ImageShard](t, r.Dir, report.ImageName(0)).Images
+	images := unpacked(t, read[report.ImageShard](t, r.Dir, report.ImageName(0)))
 	if len(images) != shape[0] {
 		t.Fatalf("%d records, want %d", len(images), shape[0])
 	}
@@ -53,7 +53,7 @@ func TestReportOfViT(t *testing.T) {
 			rest += left * float64(text[i])
 		}
 		factor := 100 / math.Sqrt(length*textLength)
-		if math.Abs(float64(x.Logit)-factor*logit) > 1e-3 || math.Abs(float64(x.Constant)-factor*rest) > 1e-3 {
+		if math.Abs(x.Logit-factor*logit) > 1e-3 || math.Abs(x.Constant-factor*rest) > 1e-3 {
 			t.Errorf("image %d: logit %g of which %g is constant, want %g and %g", b, x.Logit, x.Constant, factor*logit, factor*rest)
 		}
 	}
