@@ -94,6 +94,8 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	s := &o.stage
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of scores that collect wrote")
 	modelFlag(fs, &o.from.Model)
+	detailFlags(fs, &o.from.Details)
+	neuronLayerFlag(fs, &o.from.NeuronLayer)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)

@@ -44,12 +44,14 @@ Other modes (--mode) store, instead of scores:
   layer4              norms per block of layer4 and token: of the maps (infinite
                       for token 0), and of what the token would add to the image
                       feature if that map were pooled; --mean only, [2,blocks,T]
+  features            the image feature itself, not normalised, [B,O]
 
 The image tower may be a vision transformer. A pair is then a neuron of the MLP
 of layer --neuron-layer, seen through a head of a later layer, such as
 l10h3n624: what it adds to the image feature by this way is again a score times
 a direction. H counts the heads of all later layers, one layer after the other.
-These pairs are a part of the feature, not all of it. Other modes store what
+These pairs are a part of the feature, not all of it, so the features are stored
+too, in the folder features within that of the scores. Other modes store what
 each part of the class token adds to the feature, and sum to it together:
   heads               each head, [B,L,H,O]
   mlps                the class token that enters the first layer, and each MLP,
@@ -64,8 +66,8 @@ Writes a folder at --save-path:
   bias.npy            [H,O], the share of the bias in each pair of a head
   images.txt          names of the images, in the order of the rows
                       (other modes: heads.npy, attention.npy, activations.npy,
-                      layer4.npy, mlps.npy or tokens.npy, the names and the
-                      manifest)
+                      layer4.npy, mlps.npy, tokens.npy or features.npy, the
+                      names and the manifest)
   manifest.json       what the folder was made from, with checksums
 If --save-path ends in .dat or .npy, writes a dense file in the reference's
 layout instead: contributions [B,H,C,O], or [B,C,O] summed over heads with
@@ -130,7 +132,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4; of a vision transformer neurons+heads, neurons, heads, mlps, tokens")
+	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, features")
 	choices(fs, "mode", collect.Modes...)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")

@@ -92,6 +92,7 @@ type explainOptions struct {
 
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
+	detailFlags(fs, &o.stage.Details)
 	vocabFlag(fs, &o.stage.Vocab)
 	classesFlag(fs, &o.classes)
 	templatesFlag(fs, &o.templates, "class")

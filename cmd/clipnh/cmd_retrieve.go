@@ -108,6 +108,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	o.sourceOptions.addFlags(fs, dataset.ImageNetTest)
+	neuronLayerFlag(fs, &o.from.NeuronLayer)
 	fs.IntVar(&o.stage.Top, "top", 10, "show the `N` images of largest norm")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for sheets and the images on them")
 	fs.IntVar(&o.stage.SheetHeads, "heads", 8, "list and draw the `N` strongest pairs of a neuron; --json and --save-dir have all")
@@ -198,8 +199,9 @@ func (o *retrieveOptions) validateGiven() error {
 	)
 }
 
-// pairName matches the name of a pair, or of all pairs of a neuron.
-var pairName = regexp.MustCompile(`^(h\d+)?n\d+$`)
+// pairName matches the name of a pair, or of all pairs of a neuron, of a vision transformer
+// too.
+var pairName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
 
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {

@@ -130,6 +130,7 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.watch.Reference, "watch", "", "reference collection `REF` to compare --scores with")
 	o.addWatchFlags(fs, "with --watch, ")
 	o.sourceOptions.addFlags(fs, dataset.Images)
+	neuronLayerFlag(fs, &o.from.NeuronLayer)
 }
 
 func (o *shiftOptions) validate() error {
@@ -262,7 +263,7 @@ func (o *shiftOptions) validateShift() error {
 // conceptOptions returns the concepts and how to embed them.
 func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, error) {
 	c := o.concepts
-	c.Artefacts, c.Model = g.artefacts(), o.from.Model
+	c.Artefacts, c.Model, c.Details = g.artefacts(), o.from.Model, o.from.Details
 	for _, given := range []*textList{&o.followed, &o.texts} {
 		concepts, err := given.read(&g.texts)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -219,6 +220,32 @@ func detailFlags(fs *pflag.FlagSet, d *model.Details) {
 	fs.IntVar(&d.Heads, "vit-heads", 0, "`N` heads in each layer of a vision transformer (default those of published models, or of width 64)")
 	fs.StringVar(&d.Activation, "activation", "", "`NAME` quick_gelu (OpenAI's) or gelu, in the blocks of transformers (default what the file suggests)")
 	choices(fs, "activation", model.Activations()...)
+}
+
+// neuronLayerFlag adds the flag of commands that look at pairs of a model.
+func neuronLayerFlag(fs *pflag.FlagSet, layer **int) {
+	fs.Var(layerFlag{layer}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
+}
+
+// layerFlag is a flag whose value is a layer; nil until it is given.
+type layerFlag struct{ layer **int }
+
+func (f layerFlag) Type() string { return "int" }
+
+func (f layerFlag) String() string {
+	if f.layer == nil || *f.layer == nil {
+		return ""
+	}
+	return strconv.Itoa(**f.layer)
+}
+
+func (f layerFlag) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return fmt.Errorf("want a layer, 0 or more")
+	}
+	*f.layer = &n
+	return nil
 }
 
 func checkDetails(d model.Details) error {

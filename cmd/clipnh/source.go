@@ -26,6 +26,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.shape, "shape", "", "`B,H,C,O` of a dense file without a manifest, parentheses allowed")
 	modelFlag(fs, &o.from.Model)
+	detailFlags(fs, &o.from.Details)
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
@@ -60,6 +61,9 @@ func (o *sourceOptions) validateValues() error {
 	case o.from.Images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.from.Images.MaxPixels)
 	}
+	if err := checkDetails(o.from.Details); err != nil {
+		return err
+	}
 	_, err := parseShape(o.shape)
 	return err
 }
@@ -69,7 +73,7 @@ func (o *sourceOptions) validateValues() error {
 const maxBatch = 1024
 
 // towerFlags are those that only the tower and what it reads of images depend on.
-var towerFlags = []string{"precision", "batch-size", "exif", "max-pixels", "strict"}
+var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "max-pixels", "strict"}
 
 // validateGiven refuses flags that have no effect on where scores come from.
 func (o *sourceOptions) validateGiven() error {

@@ -88,7 +88,6 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
-		"internal/unit",
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
@@ -142,7 +141,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui",
+		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/pipelinetest": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",

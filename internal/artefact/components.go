@@ -200,19 +200,28 @@ func keepNearest(best []Near, products []float32, first, k int) []Near {
 
 // A Pair is a neuron-head pair and how close its component is to a text.
 type Pair struct {
-	Head   int     `json:"head"`
+	Head   int     `json:"head"` // h, of all layers that have heads of pairs
 	Neuron int     `json:"neuron"`
 	Cosine float64 `json:"cosine"`
+	Unit   string  `json:"unit,omitempty"` // the label, where it names layers: l10h3n624
 }
 
 // Name labels the pair, such as h12n624.
-func (p Pair) Name() string { return fmt.Sprintf("h%dn%d", p.Head, p.Neuron) }
+func (p Pair) Name() string {
+	if p.Unit != "" {
+		return p.Unit
+	}
+	return fmt.Sprintf("h%dn%d", p.Head, p.Neuron)
+}
 
-// Pairs are units of C neurons as pairs.
-func Pairs(near []Near, neurons int) []Pair {
-	pairs := make([]Pair, len(near))
+// PairsOf are units as pairs.
+func PairsOf(near []Near, units unit.Layered) []Pair {
+	pairs, neurons := make([]Pair, len(near)), units.Neurons()
 	for i, n := range near {
-		pairs[i] = Pair{n.Unit / neurons, n.Unit % neurons, n.Cosine}
+		pairs[i] = Pair{Head: n.Unit / neurons, Neuron: n.Unit % neurons, Cosine: n.Cosine}
+		if units.Layers.Heads > 0 {
+			pairs[i].Unit = units.Name(n.Unit)
+		}
 	}
 	return pairs
 }

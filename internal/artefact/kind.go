@@ -16,6 +16,8 @@ const (
 	KindMeanMLPs        = "mean mlps"        // its mean, [L+1,O]
 	KindTokens          = "tokens"           // what its heads add by each token that they read, [B,L,T,H,O]
 	KindMeanTokens      = "mean tokens"      // its mean, [L,T,H,O]
+	KindImageFeatures   = "image features"   // [B,O], not normalised
+	KindMeanFeatures    = "mean features"    // their mean, [O]
 	KindAttention       = "attention"        // of every token, [B,H,T,T]
 	KindMeanAttention   = "mean attention"   // its mean, [H,T,T]
 	KindActivations     = "activations"      // tokens before the positional embedding, [B,C,T]
@@ -41,13 +43,15 @@ const (
 
 // The files of a folder of a collection.
 const (
-	FeaturesFile       = "features.npy"        // [B,O], beside statistics
+	FeaturesFile       = "features.npy"        // [B,O], beside statistics, or of image features
 	SumsFile           = "sums.npy"            // Σ_b s, [H,C] float64
 	SumsLowFile        = "sums.low.npy"        // what sums.npy leaves of them, to be added; see lowrank.Sums
 	LargestFile        = "largest.npy"         // the largest s, [H,C,K], descending
 	LargestImagesFile  = "largest.images.npy"  // the rows of features that they are of
 	SmallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending
 	SmallestImagesFile = "smallest.images.npy" // the rows of features that they are of
+
+	FeaturesFolder = "features" // in a folder of scores: a collection of image features
 
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]
@@ -83,7 +87,7 @@ func IsStatistics(name string) bool {
 var collections = map[string]bool{
 	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindLayer4: true,
 	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
-	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true,
+	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true, KindImageFeatures: true, KindMeanFeatures: true,
 }
 
 // IsCollection reports whether an artefact was collected from images. Means of

@@ -1,12 +1,14 @@
 package artefact
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -17,10 +19,12 @@ type Scores struct {
 	OV     *decomp.OV
 	Images int
 
-	file *npy.File // [B,H,C]
+	file     *npy.File // [B,H,C]
+	features *npy.File // [B,O]; nil where the pairs sum to the image feature, and before WholeScores
 }
 
-// Scores opens a folder of scores.
+// Scores opens a folder of scores. Those of a vision transformer are a part of the image
+// feature, which it does not open; see WholeScores.
 func (r Reader) Scores(path string, facts Facts) (*Scores, error) {
 	a, err := r.Collection(path, facts, KindScores)
 	if err != nil {
@@ -68,25 +72,37 @@ func ScoresOf(a *cache.Artefact) (*Scores, error) {
 
 // LayersOf says which heads the pairs of an artefact have; a is nil for another program's
 // file.
-func LayersOf(a *cache.Artefact) unit.Layers {
-	if a == nil || a.Manifest.Origin.Transformer == nil {
+func LayersOf(a *cache.Artefact) unit.Layers { return OriginLayers(OriginOf(a)) }
+
+// OriginLayers says which heads the pairs of what has origin o have.
+func OriginLayers(o origin.Origin) unit.Layers {
+	if o.Transformer == nil {
 		return unit.Layers{}
 	}
-	t := a.Manifest.Origin.Transformer
-	return unit.Layers{First: t.NeuronLayer + 1, Heads: t.Heads}
+	return unit.Layers{First: o.Transformer.NeuronLayer + 1, Heads: o.Transformer.Heads}
 }
 
-// WantWhole returns an error unless the pairs of a collection sum to the image feature, as
-// those of an attention pool do; a is nil for another program's file.
+// IsWhole reports whether the pairs of a collection sum to the image feature, as those of
+// an attention pool do; a is nil for another program's file.
+func IsWhole(a *cache.Artefact) bool { return a == nil || a.Manifest.Origin.Transformer == nil }
+
+// WantWhole returns an error unless the pairs of a collection that keeps no image features
+// sum to them; a is nil for another program's file.
 func WantWhole(a *cache.Artefact) error {
-	if a == nil || a.Manifest.Origin.Transformer == nil {
+	if IsWhole(a) {
 		return nil
 	}
-	return fmt.Errorf("%s: pairs of a vision transformer, which are a part of the image feature: want a collection of a CLIP-ResNet, whose pairs sum to it", a.Path())
+	return fmt.Errorf("%s: pairs of a vision transformer, which are a part of the image feature, without the rest of it: want a folder of scores", a.Path())
 }
 
-// Close closes the file.
-func (s *Scores) Close() error { return s.file.Close() }
+// Close closes the files.
+func (s *Scores) Close() error {
+	err := s.file.Close()
+	if s.features != nil {
+		err = errors.Join(err, s.features.Close())
+	}
+	return err
+}
 
 // Names returns the names of the images, one for each row.
 func (s *Scores) Names() ([]string, error) {
@@ -132,7 +148,7 @@ func (s *Scores) ReadPart(columns []float32, image, head, first, n int) error {
 			return err
 		}
 		if i := FirstNonFinite(row); i >= 0 {
-			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), image+b, unit.Pair(head*C+first+i, C), row[i])
+			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), image+b, LayersOf(s.Artefact).Pair(head*C+first+i, C), row[i])
 		}
 	}
 	return nil
@@ -148,7 +164,7 @@ func (s *Scores) ReadColumns(columns []float32, images []int, first, n int) erro
 			return err
 		}
 		if j := FirstNonFinite(row); j >= 0 {
-			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), b, unit.Pair(first+j, s.OV.Neurons), row[j])
+			return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), b, LayersOf(s.Artefact).Pair(first+j, s.OV.Neurons), row[j])
 		}
 	}
 	return nil

@@ -86,7 +86,7 @@ type Target struct {
 
 // NewTarget returns the target of the vector t [O].
 func NewTarget(ov *decomp.OV, t []float64, team par.Team) *Target {
-	H, C, D := ov.Heads, ov.Neurons, ov.Neurons/ov.Heads
+	H, C, D := ov.Heads, ov.Neurons, ov.Width
 	target := &Target{Heads: H, Neurons: C, Products: make([]float64, H*C)}
 	for o, k := range ov.Constant() {
 		target.Constant += float64(k) * t[o]
@@ -96,7 +96,7 @@ func NewTarget(ov *decomp.OV, t []float64, team par.Team) *Target {
 		for h := lo; h < hi; h++ {
 			clear(output)
 			for o, x := range t {
-				for d, w := range ov.Out[o*C+h*D:][:D] {
+				for d, w := range ov.Out[o*ov.Inner()+h*D:][:D] {
 					output[d] += x * float64(w)
 				}
 			}

@@ -362,8 +362,11 @@ func (w *ChunkWriter) closeFiles() error {
 }
 
 // Close ends the writer. Finished chunks stay for the next writer. Close may be
-// called more than once, and after Finish.
+// called more than once, after Finish, and on a nil writer.
 func (w *ChunkWriter) Close() error {
+	if w == nil {
+		return nil
+	}
 	if w.err == nil {
 		w.err = fmt.Errorf("%s: the writer is closed", w.at.path)
 	}

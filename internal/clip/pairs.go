@@ -19,6 +19,10 @@ type Pairs struct {
 	ck *Checkpoint
 }
 
+// Whole reports whether the contributions of the pairs sum to the image feature, as in an
+// attention pool. Those of a layer's neurons are a part of it.
+func (p Pairs) Whole() bool { return p.LayerHeads == 0 }
+
 // Pairs returns those of the model. A vision transformer has them for each layer of
 // neurons but the last; neuronLayer says which, and is nil for a ResNet.
 func (ck *Checkpoint) Pairs(neuronLayer *int) (Pairs, error) {
@@ -42,7 +46,7 @@ func (ck *Checkpoint) Pairs(neuronLayer *int) (Pairs, error) {
 
 // OV reads the weights that turn the scores of the pairs into contributions.
 func (p Pairs) OV() (*decomp.OV, error) {
-	if p.LayerHeads == 0 {
+	if p.Whole() {
 		return p.ck.OV()
 	}
 	return p.ck.LayerPairs(p.FirstLayer - 1)
@@ -50,7 +54,7 @@ func (p Pairs) OV() (*decomp.OV, error) {
 
 // Want asks a tower for the scores of the pairs.
 func (p Pairs) Want(o *ImageOptions) {
-	if p.LayerHeads > 0 {
+	if !p.Whole() {
 		o.Pairs, o.NeuronLayer = true, p.FirstLayer-1
 	}
 }

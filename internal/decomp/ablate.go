@@ -32,6 +32,9 @@ func NewAblation(kept []bool, outDim int) *Ablation {
 // Kept is the number of units that keep their contribution.
 func (a *Ablation) Kept() int { return len(a.kept) - a.ablated }
 
+// Units is the number of units, kept or not.
+func (a *Ablation) Units() int { return len(a.kept) }
+
 // AddMeans adds the mean contributions [U,O] of the units from first on, bias
 // included. Row indices wrap around, so the H·C rows of pairs also serve an
 // ablation of neurons [C]: a neuron's mean is the sum of its pairs' means. Each

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // Layers says which heads the pairs of a vision transformer have: those of all layers
@@ -27,6 +28,39 @@ func (l Layers) Neuron(neuron int) string {
 	}
 	return fmt.Sprintf("l%dn%d", l.First-1, neuron)
 }
+
+// Head labels head h of all layers: l10h3, or h3 in an attention pool.
+func (l Layers) Head(h int) string {
+	if l.Heads == 0 {
+		return fmt.Sprintf("h%d", h)
+	}
+	return fmt.Sprintf("l%dh%d", l.First+h/l.Heads, h%l.Heads)
+}
+
+var headName = regexp.MustCompile(`^(?:l(\d+))?h(\d+)$`)
+
+// FindHead returns the head of heads that a label names.
+func (l Layers) FindHead(name string, heads int) (head int, ok bool) {
+	m := headName.FindStringSubmatch(name)
+	if m == nil || (m[1] == "") != (l.Heads == 0) {
+		return 0, false
+	}
+	head, err := strconv.Atoi(m[2])
+	if err != nil {
+		return 0, false
+	}
+	if l.Heads > 0 {
+		layer, err := strconv.Atoi(m[1])
+		if err != nil || layer < l.First || head >= l.Heads || layer-l.First > heads/l.Heads {
+			return 0, false
+		}
+		head += (layer - l.First) * l.Heads
+	}
+	return head, head < heads
+}
+
+// NamesHead reports whether a label names a head, alone or with a neuron.
+func NamesHead(name string) bool { return strings.Contains(name, "h") }
 
 // Layered are units whose pairs may be those of a vision transformer.
 type Layered struct {

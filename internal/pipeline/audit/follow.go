@@ -10,7 +10,6 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/trend"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // follow computes exactly, one by one, how found pairs go with every contrast, and
@@ -67,8 +66,7 @@ func (a *auditor) describePairs(ctx context.Context) error {
 
 // pair describes a pair, its words aside.
 func (a *auditor) pair(u int) (*Pair, error) {
-	C := a.src.Neurons
-	p := &Pair{Unit: unit.Pair(u, C), Index: u, index: u, P: math.Inf(1)}
+	p := &Pair{Unit: a.src.Units().Name(u), Index: u, index: u, P: math.Inf(1)}
 	v := a.direction(u)
 	products := make([]float64, len(a.Options.Classes))
 	for c := range products {

@@ -89,6 +89,10 @@ func (p *page) write(b *bytes.Buffer) {
 	for i, g := range r.Untouched.Groups {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
+	if len(r.Commands) == 0 {
+		line("\nThe pairs of a vision transformer have no place of their own in its weights, so no checkpoint is made without them.")
+		return
+	}
 	line("\nThis makes the checkpoint without the %d chosen pairs:\n", r.Chosen)
 	for _, c := range r.Commands {
 		line("    %s", c)

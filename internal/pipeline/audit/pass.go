@@ -50,7 +50,7 @@ func (a *auditor) embed(ctx context.Context) error {
 	if a.Model == "" || a.ScoresPath == "" && a.classes != nil && (len(a.Options.Concepts) == 0 || a.concepts != nil) {
 		return nil
 	}
-	m, err := model.Open(ctx, a.Model)
+	m, err := model.OpenFor(ctx, a.Model, a.Details, a.src.Origin)
 	if err != nil {
 		return err
 	}

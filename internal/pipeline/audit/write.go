@@ -113,7 +113,7 @@ const mostMark = 1 << 20
 func (a *auditor) commands() {
 	r := &a.result
 	r.Commands = []string{}
-	if r.Chosen == 0 {
+	if r.Chosen == 0 || !a.src.Whole() { // no weight is that of a pair alone
 		return
 	}
 	r.Commands = a.CommandLines(a.path(listFile))

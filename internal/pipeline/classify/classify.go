@@ -80,6 +80,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if o.ScoresPath != "" {
 		from.Model = ""
 	}
+	from.FeaturesOnly = true
 	src, err := source.Open(ctx, from, o.Threads, say)
 	if err != nil {
 		return nil, err
@@ -131,7 +132,7 @@ func (o *Options) embed(ctx context.Context, src *source.Source, say ui.Reporter
 	if src.Model != nil {
 		return from.Embeddings(ctx, src.Model, o.Classes, "class", say)
 	}
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenFor(ctx, o.Model, o.Details, src.Origin)
 	if err != nil {
 		return nil, err
 	}

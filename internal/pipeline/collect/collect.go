@@ -167,20 +167,26 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 // origin says what the collection is made from.
 func (c *collector) origin() origin.Origin {
 	o := c.options
-	from := origin.Origin{
-		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: o.Mode,
-		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
-		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
-	}
+	from := c.originOf(o.Mode, -1)
 	if o.StatsOnly {
 		from.Collect.TopK = o.TopK
 	}
 	if o.Mode == ModeLens {
 		from.Block = strconv.Itoa(o.Lens)
 	}
-	neuronLayer := -1
 	if o.NeuronLayer != nil {
-		neuronLayer = *o.NeuronLayer
+		from.Transformer = c.model.Transformer(*o.NeuronLayer)
+	}
+	return from
+}
+
+// originOf says what a collection of another mode is made from.
+func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
+	o := c.options
+	from := origin.Origin{
+		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
+		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
+		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
 	}
 	if from.Transformer = c.model.Transformer(neuronLayer); from.Transformer != nil {
 		from.Block = ""
@@ -221,6 +227,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
 	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
+		if err := c.addFeatures(ctx, plan); err != nil {
+			return nil, err
+		}
 		return c.complete(result)
 	}
 	if err != nil {
@@ -228,6 +237,11 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	defer w.Close()
 	source.SayOpened(o.SavePath, w, c.say)
+	features, err := c.openFeatures(plan)
+	if err != nil {
+		return nil, err
+	}
+	defer features.Close()
 	if err := c.room(rowBytes, w.Rows()); err != nil {
 		return nil, err
 	}
@@ -240,7 +254,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	collect := c.collect
+	collect := func(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
+		return c.collect(ctx, w, features, plan)
+	}
 	if o.StatsOnly {
 		collect = c.summarise
 	}
@@ -254,6 +270,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		if err := c.addFiles(w, w.Skipped()); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.finishFeatures(features); err != nil {
+		return nil, err
 	}
 	result.Images, result.Skipped = w.Rows(), append(result.Skipped, w.Skipped()...)
 	result.Shape = append([]int{w.Rows()}, row.shape...)
@@ -304,10 +323,14 @@ func (c *collector) recall(skipped []source.Skipped) error {
 	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
 }
 
-// collect appends the chunks that are missing. An interrupt lets the chunk in
-// hand finish.
-func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-	images := c.from(w.Done() * plan.ChunkInputs)
+// collect appends the chunks that are missing, those of the features too unless these
+// are nil. An interrupt lets the chunk in hand finish.
+func (c *collector) collect(ctx context.Context, w, features *cache.ChunkWriter, plan cache.Plan) error {
+	next := w.Done()
+	if features != nil {
+		next = min(next, features.Done())
+	}
+	images := c.from(next * plan.ChunkInputs)
 	if len(images) == 0 {
 		return nil
 	}
@@ -315,7 +338,18 @@ func (c *collector) collect(ctx context.Context, w *cache.ChunkWriter, plan cach
 	if err != nil {
 		return err
 	}
-	return c.run(ctx, images, plan.ChunkInputs, add)
+	return c.run(ctx, images, plan.ChunkInputs, func(chunk collected) error {
+		if features != nil && next == features.Done() {
+			if err := features.AppendInputs(chunk.sums, chunk.skipped, func(put func([]float32) error) error { return put(chunk.features) }); err != nil {
+				return err
+			}
+		}
+		next++
+		if next <= w.Done() {
+			return nil
+		}
+		return add(chunk)
+	})
 }
 
 // from returns the numbers of the images from one on.
@@ -342,7 +376,10 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
 	return func(chunk collected) func(write func([]float32) error) error {
 		return func(write func([]float32) error) error {
-			if expand == nil {
+			switch {
+			case expand == nil && c.options.StatsOnly:
+				return write(chunk.features)
+			case expand == nil:
 				return write(chunk.values)
 			}
 			for i := range chunk.images {

@@ -1,10 +1,15 @@
 package collect
 
 import (
+	"context"
+	"errors"
 	"io"
+	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 )
@@ -42,4 +47,79 @@ func addNames(w artefact.FileAdder, items []dataset.Item, skipped []source.Skipp
 		}
 		return nil
 	})
+}
+
+// keepsFeatures reports whether image features are collected beside the rows, in a folder
+// within theirs: pairs that are a part of a feature do not say the rest of it.
+func (c *collector) keepsFeatures() bool {
+	s, scores := c.mode.(scoresMode)
+	return scores && !s.pairs.Whole() && !c.options.Mean && !artefact.IsDense(c.options.SavePath)
+}
+
+// openFeatures opens what the features are written to, with the chunks of the rows; nil if
+// none are kept or all are there. They are what this mode's own collection would be.
+func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
+	if !c.keepsFeatures() {
+		return nil, nil
+	}
+	row := featuresMode{c.model.Config}.row()
+	plan := rows
+	plan.Kind, plan.Axes, plan.Row, plan.DType, plan.Payload = row.kind, append([]string{"B"}, row.axes...), row.shape, npy.Float32, row.file
+	if artefact.IsShard(rows.Kind) {
+		plan.Kind = artefact.ShardKind(row.kind)
+	}
+	plan.Origin = c.originOf(ModeFeatures, -1)
+	plan.Origin.Shard = rows.Origin.Shard
+	collect := *plan.Origin.Collect
+	collect.Expand = false
+	plan.Origin.Collect = &collect
+	path := filepath.Join(c.options.SavePath, artefact.FeaturesFolder)
+	w, err := c.options.Store.OpenChunks(path, plan, c.options.Restart)
+	if errors.Is(err, cache.ErrComplete) {
+		return nil, nil
+	}
+	if err == nil {
+		source.SayOpened(path, w, c.say)
+	}
+	return w, err
+}
+
+// finishFeatures completes what openFeatures has opened.
+func (c *collector) finishFeatures(w *cache.ChunkWriter) error {
+	if w == nil {
+		return nil
+	}
+	if err := addNames(w, c.items, w.Skipped()); err != nil {
+		return err
+	}
+	_, err := w.Finish()
+	return err
+}
+
+// addFeatures adds the features to a complete collection that lacks them, as one of an
+// earlier build does, or one whose features were removed.
+func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
+	w, err := c.openFeatures(rows)
+	if err != nil || w == nil {
+		return err
+	}
+	defer w.Close()
+	a, err := cache.Open(c.options.SavePath)
+	if err != nil {
+		return err
+	}
+	var sums []uint32
+	for _, chunk := range a.Manifest.Payloads[0].Chunks {
+		sums = append(sums, chunk.InputSums()...)
+	}
+	if err := c.unchanged(ctx, sums); err != nil {
+		return err
+	}
+	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)
+	of := *c
+	of.mode = featuresMode{c.model.Config}
+	if err := of.collect(ctx, w, nil, rows); err != nil {
+		return err
+	}
+	return of.finishFeatures(w)
 }

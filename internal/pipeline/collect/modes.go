@@ -24,10 +24,12 @@ const (
 	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
 	ModeMLPs   = "mlps"   // each layer's MLP
 	ModeTokens = "tokens" // each token that a head reads
+
+	ModeFeatures = "features" // the image feature itself, of any image tower
 )
 
 // Modes lists the modes of Collect.
-var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens}
+var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeFeatures}
 
 // meansOnly reports whether a mode is defined as a mean over images.
 func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
@@ -58,18 +60,22 @@ type started struct {
 	tower   clip.ImageTower
 	options clip.ImageOptions                    // of the tower
 	compute func(values, images []float32) error // writes the values [B,values] of images
+
+	// features are the image features of the last call of compute, [B,O], where they are
+	// kept beside the values; else nil.
+	features []float32
 }
 
 // onTower starts a mode on a tower of any family.
 func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (*started, error) {
 	t, err := clip.NewImageTower(ck, o)
-	return &started{t, o, func(values, images []float32) error { return t.Run(images, output(values)) }}, err
+	return &started{tower: t, options: o, compute: func(values, images []float32) error { return t.Run(images, output(values)) }}, err
 }
 
 // onResNet starts a mode on a ResNet's tower.
 func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (*started, error) {
 	t, err := clip.NewResNetTower(ck, o)
-	return &started{t, o, func(values, images []float32) error { return run(values, t, images) }}, err
+	return &started{tower: t, options: o, compute: func(values, images []float32) error { return run(values, t, images) }}, err
 }
 
 // row is what is written of one image.
@@ -107,9 +113,13 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		}
 		return residualMode{c, part}, m.RequireViT()
 	}
-	if o.statistics || !KeepsScores(o.name) || o.name == ModeLens {
-		// Statistics keep image features, which the pairs of a vision transformer are
-		// only a part of.
+	if o.name == ModeFeatures {
+		if o.neuronLayer != nil {
+			return nil, fmt.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+		}
+		return featuresMode{c}, nil
+	}
+	if !KeepsScores(o.name) || o.name == ModeLens {
 		if err := m.RequireResNet(); err != nil {
 			return nil, err
 		}
@@ -164,6 +174,9 @@ func (s scoresMode) label(i int) string {
 func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
 	s.pairs.Want(&o)
 	o.Lenses = s.lens
+	if !s.pairs.Whole() {
+		return s.startWithFeatures(ck, o)
+	}
 	return onTower(ck, o, func(values []float32) clip.Output {
 		out := clip.Output{Scores: values}
 		if s.lens != nil {

@@ -177,7 +177,7 @@ func (l layer4Mode) rowBuilder() (func(row, values []float32), error) {
 }
 
 // statisticsMode keeps, of each image, only its image feature; scores go into
-// lowrank.Extremes.
+// lowrank.Extremes. Where pairs are a part of the feature, the tower gives it.
 type statisticsMode struct {
 	scoresMode
 	team par.Team
@@ -191,6 +191,9 @@ func (s statisticsMode) row() row {
 }
 
 func (s statisticsMode) rowBuilder() (func(row, values []float32), error) {
+	if !s.pairs.Whole() {
+		return nil, nil // rows are the features of the tower
+	}
 	ov, err := s.pairs.OV()
 	if err != nil {
 		return nil, err

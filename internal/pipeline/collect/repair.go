@@ -257,8 +257,8 @@ func (r *repair) everything(ctx context.Context) error {
 // statisticsAgain sums up all images again, and writes the chunks on the way that are
 // damaged.
 func (r *repair) statisticsAgain(ctx context.Context) error {
-	config := r.model.Config
-	e := lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(r.options.TopK, len(r.items)))
+	pairs := r.mode.(statisticsMode).pairs
+	e := lowrank.NewExtremes(pairs.Heads*pairs.Neurons, keptScores(r.options.TopK, len(r.items)))
 	all := make([]int, len(r.Manifest.Payloads[0].Chunks))
 	for i := range all {
 		all[i] = i
@@ -267,7 +267,7 @@ func (r *repair) statisticsAgain(ctx context.Context) error {
 	if err := r.each(ctx, all, func(chunk collected) { sum.add(chunk.values) }); err != nil {
 		return err
 	}
-	return artefact.AddStatistics(r, e, config.Heads(), config.Neurons())
+	return artefact.AddStatistics(r, e, pairs.Heads, pairs.Neurons)
 }
 
 // each computes chunks again, writes those that are damaged, and hands over what

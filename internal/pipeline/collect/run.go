@@ -14,11 +14,12 @@ import (
 
 // collected is what a chunk of images gave.
 type collected struct {
-	values  []float32
-	images  int              // that have values
-	zeroed  int              // values that float16 makes zero
-	skipped []source.Skipped // that could not be decoded
-	sums    []uint32         // of the files of all of them, see cache.SumOf
+	values   []float32
+	features []float32        // [images,O], where they are kept beside the values
+	images   int              // that have values
+	zeroed   int              // values that float16 makes zero
+	skipped  []source.Skipped // that could not be decoded
+	sums     []uint32         // of the files of all of them, see cache.SumOf
 }
 
 // run sends images, by their numbers, through the tower and hands over what
@@ -93,6 +94,12 @@ func (c *collector) chunk(ctx context.Context, feed *source.Feed, numbers []int,
 			}
 			if c.options.Half {
 				of.zeroed += underflows(dst)
+			}
+			if running.features != nil {
+				if i := artefact.FirstNonFinite(running.features); i >= 0 {
+					return fmt.Errorf("%s: feature is %g: the model overflows on this image", items[i*len(items)/len(running.features)].Name, running.features[i])
+				}
+				of.features = append(of.features, running.features...)
 			}
 			of.images += len(items)
 			c.timed.batch(len(items))

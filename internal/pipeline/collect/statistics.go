@@ -57,8 +57,8 @@ const stateChunks = 8
 // on disk may be of different moments after a run that was killed: it goes on
 // from the earlier one, and neither adds an image twice.
 func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-	config, team := c.model.Config, par.NewTeam(c.options.Threads)
-	sum := extremeSums{lowrank.NewExtremes(config.Heads()*config.Neurons(), keptScores(c.options.TopK, len(c.items))), team}
+	pairs, team := c.mode.(statisticsMode).pairs, par.NewTeam(c.options.Threads)
+	sum := extremeSums{lowrank.NewExtremes(pairs.Heads*pairs.Neurons, keptScores(c.options.TopK, len(c.items))), team}
 	at := c.state(plan.Kind, plan.Origin)
 	state, err := resumeSums(at, c.options.Restart, sum)
 	if err != nil {
@@ -107,5 +107,5 @@ func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan ca
 	}
 	w.Kernel = state.Kernel
 	defer func() { w.Kernel = cache.Family() }()
-	return artefact.AddStatistics(w, sum.Extremes, config.Heads(), config.Neurons())
+	return artefact.AddStatistics(w, sum.Extremes, pairs.Heads, pairs.Neurons)
 }

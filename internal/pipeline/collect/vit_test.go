@@ -2,6 +2,7 @@ package collect
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -95,24 +96,89 @@ func TestCollectLayerPairs(t *testing.T) {
 		t.Errorf("contributions %v: %v", gotShape, err)
 	}
 
-	whole, err := os.ReadFile(scores)
+	repair := RepairOptions{Model: testutil.GoldenViT("vit_sd32.pt"), DataPath: testutil.GoldenViT("images"), BatchSize: 2, Threads: 1}
+	repairs(t, scores, o.SavePath, repair)
+}
+
+// TestCollectFeatures holds that image features go with the scores of pairs that are a part
+// of them, that a collection without gets them when it is collected again, and that they can be
+// repaired and have the bytes of their own mode.
+func TestCollectFeatures(t *testing.T) {
+	layer := 2
+	o := goldenViT(t, ModePairs, "scores")
+	o.NeuronLayer = &layer
+	run(t, o)
+	folder := filepath.Join(o.SavePath, artefact.FeaturesFolder)
+	file := filepath.Join(folder, artefact.FeaturesFile)
+	want, shape := readGoldenViT(t, "feature")
+	got, gotShape := pipelinetest.ReadNPY(t, file)
+	if err := testutil.Far(got, want, pipelinetest.Rounding); err != nil || !slices.Equal(gotShape, shape) {
+		t.Errorf("features %v: %v", gotShape, err)
+	}
+
+	s, err := (artefact.Reader{}).WholeScores(o.SavePath, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	B, O, each := s.Images, s.OV.OutDim, s.OV.Heads*s.OV.Neurons
+	scores, values, rest, pairs := make([]float32, B*each), make([]float32, B*s.OV.Inner()), make([]float32, B*O), make([]float32, B*O)
+	if err := errors.Join(s.Read(scores, 0), s.Rest(rest, values, scores, 0, B, par.NewTeam(1))); err != nil {
+		t.Fatal(err)
+	}
+	s.OV.Features(pairs, values, scores, B, par.NewTeam(1))
+	for i := range rest {
+		rest[i] += pairs[i]
+	}
+	if err := testutil.Far(rest, want, pipelinetest.Rounding); err != nil {
+		t.Errorf("pairs and the rest: %v", err)
+	}
+
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (artefact.Reader{}).WholeScores(o.SavePath, nil); !errors.Is(err, artefact.ErrNoFeatures) || !errors.Is(err, cache.ErrMissing) {
+		t.Errorf("without features: %v", err)
+	}
+	if again := run(t, o); !again.Complete {
+		t.Error("a collection without features is not complete otherwise")
+	}
+	if after, err := os.ReadFile(file); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("features that were added have other bytes, %v", err)
+	}
+	repairs(t, file, folder, RepairOptions{Model: testutil.GoldenViT("vit_sd32.pt"), DataPath: testutil.GoldenViT("images"), BatchSize: 2, Threads: 1})
+
+	alone := goldenViT(t, ModeFeatures, "alone")
+	run(t, alone)
+	if of, err := os.ReadFile(filepath.Join(alone.SavePath, artefact.FeaturesFile)); err != nil || !bytes.Equal(of, before) {
+		t.Errorf("the mode %s has other bytes, %v", ModeFeatures, err)
+	}
+}
+
+// repairs spoils a byte of a file of a collection, and holds that a repair restores it.
+func repairs(t *testing.T, file, path string, o RepairOptions) {
+	t.Helper()
+	whole, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	spoilt := slices.Clone(whole)
 	spoilt[len(spoilt)-5] ^= 1
-	if err := os.WriteFile(scores, spoilt, 0o600); err != nil {
+	if err := os.WriteFile(file, spoilt, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	a, err := cache.Open(o.SavePath)
+	a, err := cache.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	repair := RepairOptions{Model: testutil.GoldenViT("vit_sd32.pt"), DataPath: testutil.GoldenViT("images"), BatchSize: 2, Threads: 1}
-	if err := Repair(t.Context(), a, repair, pipelinetest.Silent()); err != nil {
+	if err := Repair(t.Context(), a, o, pipelinetest.Silent()); err != nil {
 		t.Fatal(err)
 	}
-	if repaired, err := os.ReadFile(scores); err != nil || !bytes.Equal(repaired, whole) {
+	if repaired, err := os.ReadFile(file); err != nil || !bytes.Equal(repaired, whole) {
 		t.Errorf("repaired to other bytes, %v", err)
 	}
 }
@@ -130,7 +196,6 @@ func TestCollectOtherFamily(t *testing.T) {
 		{"a layer of heads", func(o *Options) { o.Mode, o.NeuronLayer = ModeHeads, &layer }, "{neuron-layer} is for pairs"},
 		{"attention", func(o *Options) { o.Mode = ModeAttention }, "vision transformer (ViT), want a CLIP-ResNet"},
 		{"another block", func(o *Options) { o.Mode, o.NeuronLayer = ModeLens, &layer }, "want a CLIP-ResNet"},
-		{"statistics", func(o *Options) { o.StatsOnly, o.TopK, o.NeuronLayer = true, 3, &layer }, "want a CLIP-ResNet"},
 		{"a ResNet's layer", func(o *Options) { *o = goldenImages(t, "scores"); o.NeuronLayer = &layer }, "{neuron-layer} 2: the image tower is a CLIP-ResNet"},
 		{"a ResNet's MLPs", func(o *Options) { *o = goldenImages(t, "mlps"); o.Mode = ModeMLPs }, "is a CLIP-ResNet, want a vision transformer"},
 	} {

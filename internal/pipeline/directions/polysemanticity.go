@@ -18,7 +18,6 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // PolysemanticityOptions says of which units to find out how many things they
@@ -88,10 +87,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
 		return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
 	}
-	if err := artefact.WantWhole(a); err != nil {
-		return nil, err
-	}
-	embeddings, images, err := embeddingsOf(a, o.Threads)
+	embeddings, images, err := embeddingsOf(o.Artefacts, a, o.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -117,9 +113,9 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 		histogram.Samples = append(histogram.Samples, plot.Sample{Name: kind.name, Values: scores})
 		p := summary(scores, o.List, func(u int) string {
 			if kind.neurons {
-				return unit.Neuron(u)
+				return artefact.LayersOf(a).Neuron(u)
 			}
-			return unit.Pair(u, neurons)
+			return artefact.LayersOf(a).Pair(u, neurons)
 		})
 		p.Unit = kind.unit
 		if err := save(); err != nil {
@@ -140,7 +136,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 }
 
 // embeddingsOf returns the unit image embeddings of a folder's images, [B,O].
-func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images int, err error) {
+func embeddingsOf(r artefact.Reader, a *cache.Artefact, threads int) (embeddings []float32, images int, err error) {
 	var out int
 	if a.Manifest.Kind == artefact.KindStatistics {
 		s, err := artefact.StatisticsOf(a)
@@ -152,19 +148,21 @@ func embeddingsOf(a *cache.Artefact, threads int) (embeddings []float32, images 
 		}
 		images, out = s.Images, s.OV.OutDim
 	} else {
-		s, err := artefact.ScoresOf(a)
+		s, err := r.WholeScoresOf(a)
 		if err != nil {
 			return nil, 0, err
 		}
 		defer s.Close()
 		images, out = s.Images, s.OV.OutDim
 		embeddings = make([]float32, images*out)
-		row, values := make([]float32, s.OV.Heads*s.OV.Neurons), make([]float32, s.OV.Neurons)
+		row, values := make([]float32, s.OV.Heads*s.OV.Neurons), make([]float32, s.OV.Inner())
 		for b := range images {
 			if err := s.Read(row, b); err != nil {
 				return nil, 0, err
 			}
-			s.OV.Features(embeddings[b*out:(b+1)*out], values, row, 1, par.NewTeam(threads))
+			if err := s.Features(embeddings[b*out:(b+1)*out], values, row, b, 1, par.NewTeam(threads)); err != nil {
+				return nil, 0, err
+			}
 		}
 	}
 	for b := range images {

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/textlist"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // TextOptions say which pairs texts stand for.
@@ -63,7 +64,7 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 		if err := c.set(pairs, 0, fmt.Sprintf("{remove-text} %q", text)); err != nil {
 			return err
 		}
-		e.result.Texts = append(e.result.Texts, Text{text, artefact.Pairs(nearest[i], e.shape.Neurons())})
+		e.result.Texts = append(e.result.Texts, Text{text, artefact.PairsOf(nearest[i], unit.Layered{Shape: e.shape})})
 	}
 	return nil
 }

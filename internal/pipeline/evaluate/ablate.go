@@ -11,6 +11,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -150,18 +151,25 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
 		return nil, fmt.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
+	var tower *clip.ResNetTower
+	if mode != AblatePairs && mode != AblateNeurons {
+		var err error
+		if tower, err = src.ResNetTower(); err != nil {
+			return nil, fmt.Errorf("{mode} %s: %w", mode, err)
+		}
+	}
 	switch mode {
 	case AblateSink:
-		return []variant{{VariantScore: VariantScore{Variant: mode}, features: zeroSink(src)}}, nil
+		return []variant{{VariantScore: VariantScore{Variant: mode}, features: zeroSink(src, tower)}}, nil
 	case AblateSinkRegisters:
-		return a.zeroRegisters()
+		return a.zeroRegisters(tower)
 	}
 	if mode == AblatePairs && src.Heads == 0 {
 		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
 	}
-	units := unit.Shape{src.Neurons}
+	units := src.NeuronUnits()
 	if mode == AblatePairs {
-		units = unit.Shape{src.Heads, src.Neurons}
+		units = src.Units()
 	}
 	chosen, by, err := a.chooseUnits(mode, units)
 	if err != nil {
@@ -176,7 +184,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 		return nil, err
 	}
 	if mode == AblateActivations {
-		return meanActivations(src, chosen, means)
+		return meanActivations(tower, chosen, means)
 	}
 	ablations := make([]*decomp.Ablation, len(chosen))
 	for i := range chosen {
@@ -211,7 +219,7 @@ type chosenUnits struct {
 
 // keptUnits returns which units stay where some are taken out by name, or with except all
 // others.
-func keptUnits(units unit.Shape, names []string, except bool) ([]bool, error) {
+func keptUnits(units unit.Layered, names []string, except bool) ([]bool, error) {
 	named, err := units.Find(names)
 	if err != nil {
 		return nil, err
@@ -228,7 +236,7 @@ func keptUnits(units unit.Shape, names []string, except bool) ([]bool, error) {
 
 // chooseUnits returns what the units' names, the mask or each percentile keeps, and the artefact that
 // says so, nil for another program's file.
-func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *cache.Artefact, error) {
+func (a *ablater) chooseUnits(mode string, units unit.Layered) ([]chosenUnits, *cache.Artefact, error) {
 	src, o := a.src, a.AblateOptions
 	choose := func(keep []bool, percentile *float64) chosenUnits {
 		n := countTrue(keep)
@@ -244,7 +252,7 @@ func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *ca
 		return []chosenUnits{choose(keep, nil)}, nil, nil
 	}
 	if o.MaskPath != "" {
-		keep, mask, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units)
+		keep, mask, err := o.Artefacts.Mask(o.MaskPath, artefact.Of(src.Origin).Mode(mode), units.Shape)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -258,8 +266,8 @@ func (a *ablater) chooseUnits(mode string, units unit.Shape) ([]chosenUnits, *ca
 	if err != nil {
 		return nil, nil, err
 	}
-	if !slices.Equal(s.shape, units) {
-		return nil, nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units))
+	if !slices.Equal(s.shape, units.Shape) {
+		return nil, nil, fmt.Errorf("%s: norms of %s units, want %s", path, npy.ShapeString(s.shape), npy.ShapeString(units.Shape))
 	}
 	var chosen []chosenUnits
 	for _, p := range o.Percentiles {

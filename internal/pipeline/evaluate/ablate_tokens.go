@@ -17,9 +17,9 @@ import (
 
 // zeroSink are the features with the class token's attention to the last token
 // set to zero after the softmax.
-func zeroSink(s *source.Source) func(dst []float32, b source.Batch, w *workspace) error {
+func zeroSink(s *source.Source, tower *clip.ResNetTower) func(dst []float32, b source.Batch, w *workspace) error {
 	return func(dst []float32, b source.Batch, w *workspace) error {
-		c := s.Tower.Config()
+		c := tower.Config()
 		H, C, T := c.Heads(), c.Neurons(), c.Tokens()
 		for i := range b.Names {
 			s.OV.ScoresWithoutSink(w.scores[i*H*C:(i+1)*H*C], w.mass[i*H:(i+1)*H],
@@ -33,8 +33,8 @@ func zeroSink(s *source.Source) func(dst []float32, b source.Batch, w *workspace
 // replaced returns the features with the activations of some neurons replaced by
 // values [T,C], which the attention sees too. Activations are tokens before
 // the position embedding.
-func replaced(s *source.Source, gone []bool, values []float32) func(dst []float32, b source.Batch, w *workspace) error {
-	position := s.Tower.Position()
+func replaced(tower *clip.ResNetTower, gone []bool, values []float32) func(dst []float32, b source.Batch, w *workspace) error {
+	position := tower.Position()
 	return func(dst []float32, b source.Batch, w *workspace) error {
 		tokens := w.tokens[:len(b.Tokens)]
 		for i, x := range b.Tokens {
@@ -43,13 +43,13 @@ func replaced(s *source.Source, gone []bool, values []float32) func(dst []float3
 			}
 			tokens[i] = x
 		}
-		return s.Tower.Attend(tokens, clip.Output{Features: dst})
+		return tower.Attend(tokens, clip.Output{Features: dst})
 	}
 }
 
 // meanActivations are variants that replace activations by their means [C,T].
-func meanActivations(s *source.Source, chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
-	C, T := s.Neurons, s.Tower.Config().Tokens()
+func meanActivations(tower *clip.ResNetTower, chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
+	C, T := tower.Config().Neurons(), tower.Config().Tokens()
 	m := make([]float32, C*T)
 	if err := means.Read(m, 0); err != nil {
 		return nil, err
@@ -66,14 +66,14 @@ func meanActivations(s *source.Source, chosen []chosenUnits, means *artefact.Ten
 		for n, keep := range c.keep {
 			gone[n] = !keep
 		}
-		variants = append(variants, variant{c.VariantScore, replaced(s, gone, values)})
+		variants = append(variants, variant{c.VariantScore, replaced(tower, gone, values)})
 	}
 	return variants, nil
 }
 
 // zeroRegisters is the variant that zeroes the activations of the neurons
 // without which attention to the sink drops most, on average over [B,C].
-func (a *ablater) zeroRegisters() ([]variant, error) {
+func (a *ablater) zeroRegisters(tower *clip.ResNetTower) ([]variant, error) {
 	src, o := a.src, a.AblateOptions
 	if o.SinkDiffs == "" {
 		return nil, errors.New("{mode} " + AblateSinkRegisters + " needs {neurons-sink-diffs-path}")
@@ -114,5 +114,5 @@ func (a *ablater) zeroRegisters() ([]variant, error) {
 	}
 	kept := C - o.TopSink
 	e := VariantScore{Variant: AblateSinkRegisters, Kept: kept, Units: C, KeptShare: float64(kept) / float64(C)}
-	return []variant{{e, replaced(src, gone, make([]float32, len(src.Tower.Position())))}}, nil
+	return []variant{{e, replaced(tower, gone, make([]float32, len(tower.Position())))}}, nil
 }

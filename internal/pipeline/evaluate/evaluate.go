@@ -66,7 +66,7 @@ type variant struct {
 // workspace is memory that variants share.
 type workspace struct {
 	team   par.Team
-	values []float32 // [B,C]
+	values []float32 // [B,C] or [B,H·D], whichever is longer
 	scores []float32 // [B,H,C]
 	tokens []float32 // [B,T,C], of a model only
 	mass   []float32 // [B,H]
@@ -199,10 +199,10 @@ func untouched(dst []float32, b source.Batch, w *workspace) error {
 
 // fit makes room for a batch of n images.
 func (w *workspace) fit(n int, src *source.Source) {
-	if src.OV == nil || len(w.values) >= n*src.OV.Inner() {
+	if src.OV == nil || len(w.values) >= n*max(src.OV.Inner(), src.Neurons) {
 		return
 	}
-	w.values = make([]float32, n*src.OV.Inner())
+	w.values = make([]float32, n*max(src.OV.Inner(), src.Neurons))
 	w.scores = make([]float32, n*src.Heads*src.Neurons)
 	w.mass = make([]float32, n*src.Heads)
 	if src.Tower != nil {

@@ -56,7 +56,7 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 	decided := &origin.Mask{Percentile: o.Percentile, TopImages: s.top}
 	kept, threshold := s.keep(o.Percentile)
 	if len(o.Units) > 0 {
-		if kept, err = keptUnits(s.shape, o.Units, !o.Except); err != nil {
+		if kept, err = keptUnits(unit.Layered{Shape: s.shape, Layers: artefact.LayersOf(s.norms)}, o.Units, !o.Except); err != nil {
 			return nil, err
 		}
 		o.Percentile, s.top, threshold = 0, 0, 0

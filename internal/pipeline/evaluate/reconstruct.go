@@ -265,6 +265,7 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 	}
 	return func(dst []float32, b source.Batch, w *workspace) error {
 		f.Features(dst, w.values, b.Scores, len(b.Names), w.team)
+		b.AddRest(dst)
 		return nil
 	}, nil
 }

@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Artefacts artefact.Reader
 	Model     string
+	Details   model.Details // of the model
 	Precision kernel.Precision
 	Threads   int
 	BatchSize int // images at a time in the tower; results do not depend on it
@@ -95,7 +96,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
 	}

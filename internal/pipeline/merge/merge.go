@@ -156,6 +156,9 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		result.Complete = true
+		if err := mergeFeatures(ctx, o, shards, say); err != nil {
+			return nil, err
+		}
 		if !o.Verify {
 			return result, nil
 		}
@@ -170,6 +173,9 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	}
 	defer w.Close()
 	source.SayOpened(o.SavePath, w, say)
+	if err := mergeFeatures(ctx, o, shards, say); err != nil {
+		return nil, err
+	}
 	if err := copyChunks(ctx, w, shards, say); err != nil {
 		return nil, err
 	}

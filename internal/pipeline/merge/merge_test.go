@@ -93,10 +93,15 @@ func sameFiles(t *testing.T, got, want map[string]string) {
 func TestMerge(t *testing.T) {
 	images := manyImages(t)
 	for name, change := range map[string]func(*collect.Options){
-		"scores":             func(o *collect.Options) {},
-		"half":               func(o *collect.Options) { o.Half, o.Expand = true, true },
-		"statistics":         func(o *collect.Options) { o.StatsOnly, o.TopK = true, 40 },
-		"heads":              func(o *collect.Options) { o.Mode = collect.ModeHeads },
+		"scores":     func(o *collect.Options) {},
+		"half":       func(o *collect.Options) { o.Half, o.Expand = true, true },
+		"statistics": func(o *collect.Options) { o.StatsOnly, o.TopK = true, 40 },
+		"heads":      func(o *collect.Options) { o.Mode = collect.ModeHeads },
+		"vit": func(o *collect.Options) { // with image features in a folder within
+			vit, layer := collecttest.GoldenViT(t, collect.ModePairs, ""), 2
+			vit.Data, vit.SavePath, vit.NeuronLayer = o.Data, o.SavePath, &layer
+			*o = vit
+		},
 		"dense":              func(o *collect.Options) { o.SavePath += ".dat" },
 		"neurons.of.strided": func(o *collect.Options) { o.Mode, o.Stride, o.SavePath = collect.ModeNeurons, 2, o.SavePath+".npy" },
 	} {

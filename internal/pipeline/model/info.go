@@ -150,6 +150,20 @@ func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 	return hashed(ctx, ck)
 }
 
+// OpenFor is OpenWith for a model that goes with what has origin o: what d leaves open is
+// as there.
+func OpenFor(ctx context.Context, path string, d Details, o origin.Origin) (*Model, error) {
+	if t := o.Transformer; t != nil {
+		if d.Heads == 0 {
+			d.Heads = t.Heads
+		}
+		if d.Activation == "" {
+			d.Activation = t.Activation
+		}
+	}
+	return OpenWith(ctx, path, d)
+}
+
 // hashed is an open checkpoint with its hash.
 func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
 	c := cachesOf(ctx)

@@ -80,7 +80,7 @@ func (b *builder) ablate(ctx context.Context) error {
 	K := b.classes.Texts
 	products := make([]float32, batch*K)
 	scores, masked := make([]float32, batch*pairs), make([]float32, batch*pairs)
-	values, features := make([]float32, batch*ov.Inner()), make([]float32, batch*O)
+	values, features, rest := make([]float32, batch*ov.Inner()), make([]float32, batch*O), make([]float32, batch*O)
 	for of := range slices.Chunk(images, batch) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -89,9 +89,15 @@ func (b *builder) ablate(ctx context.Context) error {
 			if err := b.scores.Read(scores[i*pairs:(i+1)*pairs], image); err != nil {
 				return err
 			}
+			if err := b.scores.Rest(rest[i*O:(i+1)*O], values, scores[i*pairs:(i+1)*pairs], image, 1, team); err != nil {
+				return err
+			}
 		}
 		for v, a := range variants {
 			ov.AblatedFeatures(features, values, masked, scores[:len(of)*pairs], len(of), a, team)
+			for i, x := range rest[:len(of)*O] {
+				features[i] += x
+			}
 			b.classProducts(products, features, len(of))
 			for i, image := range of {
 				first := b.firstClasses(nil, products[i*K:(i+1)*K], features[i*O:(i+1)*O], 1)

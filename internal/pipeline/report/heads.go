@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -64,8 +63,5 @@ func (b *builder) head(h int) *report.Head {
 
 // headName labels a head: h3, or l10h3 of a vision transformer.
 func (b *builder) headName(h int) string {
-	if l := b.units.Layers; l.Heads > 0 {
-		return fmt.Sprintf("l%dh%d", l.First+h/l.Heads, h%l.Heads)
-	}
-	return fmt.Sprintf("h%d", h)
+	return b.units.Layers.Head(h)
 }

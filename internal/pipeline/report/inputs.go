@@ -32,7 +32,7 @@ type inputs struct {
 	scores *artefact.Scores
 	units  unit.Layered  // [H,C]
 	from   origin.Origin // of the scores
-	whole  bool          // pairs sum to the image feature
+	whole  bool          // the image features are known
 	names  []string      // of images, [B]
 
 	pcs        *artefact.Components // nil: none
@@ -56,13 +56,18 @@ type inputs struct {
 
 // open opens all that a report is made of, and checks that it belongs together.
 func (o Options) open(ctx context.Context, say ui.Reporter) (*inputs, error) {
-	s, err := o.Artefacts.Scores(o.ScoresPath, nil)
+	s, err := o.Artefacts.WholeScores(o.ScoresPath, nil)
+	whole := err == nil
+	if errors.Is(err, artefact.ErrNoFeatures) {
+		say.Warn("%v: no accuracies and no effects; the same collect adds it", err)
+		s, err = o.Artefacts.Scores(o.ScoresPath, nil)
+	}
 	if err != nil {
 		return nil, err
 	}
 	in := &inputs{
 		Options: o, scores: s, units: unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)},
-		from: artefact.DerivedFrom(s.Artefact), whole: artefact.WantWhole(s.Artefact) == nil,
+		from: artefact.DerivedFrom(s.Artefact), whole: whole,
 	}
 	if err := in.openOthers(ctx, say); err != nil {
 		return nil, errors.Join(err, in.close())

@@ -23,7 +23,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.Open(ctx, in.Model)
+	m, err := model.OpenFor(ctx, in.Model, model.Details{}, in.from)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (in *inputs) wantMaps() error {
 	switch {
 	case in.data == nil:
 		return errors.New("{model} is for maps of images: want {data-path} too")
-	case !in.whole:
+	case !in.scores.Whole():
 		return fmt.Errorf("{model} %s: maps need a CLIP-ResNet, but %s has pairs of a vision transformer", in.Model, in.ScoresPath)
 	case in.from.Block != "" && in.from.Block != origin.LastBlock:
 		err := fmt.Errorf("%s: %w: made with block %s, but maps are of the last block", in.ScoresPath, cache.ErrStale, in.from.Block)

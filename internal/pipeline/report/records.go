@@ -168,6 +168,9 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 	}
 	r.For, r.Against = list(up), list(down)
 	r.Rest, r.Sum = factor*sum-listed, factor*(sum+target.Constant)
+	if !b.scores.Whole() { // what is left of the feature without the pairs is the image's own
+		r.Constant, r.Sum = r.Logit-factor*sum, r.Logit
+	}
 }
 
 // first are the items of largest key that were put, best first; of equal keys the one that

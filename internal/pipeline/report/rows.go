@@ -47,7 +47,11 @@ func (b *builder) readRows(ctx context.Context) error {
 	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
-		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
+		if b.whole {
+			if err := b.scores.Features(b.features[first*O:(first+n)*O], values, scores, first, n, team); err != nil {
+				return err
+			}
+		}
 		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
 			own, means := make([]float64, H), make([]float64, H)

@@ -50,17 +50,23 @@ type shown struct {
 // newDrawing opens the images and, where the source has no tower and there is a
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
-	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), tower: src.Tower, stored: map[int]bool{}, failed: map[string]bool{}}
+	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), stored: map[int]bool{}, failed: map[string]bool{}}
 	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
 		return nil, err
 	}
 	if err := d.prepareAs(src); err != nil {
 		return nil, err
 	}
-	if d.tower != nil || o.Model == "" {
+	if src.Tower != nil {
+		if d.tower, _ = src.Tower.(*clip.ResNetTower); d.tower == nil {
+			say.Note("%s", noMaps)
+		}
 		return d, nil
 	}
-	if d.model, err = model.Open(ctx, o.Model); err != nil {
+	if o.Model == "" {
+		return d, nil
+	}
+	if d.model, err = model.OpenFor(ctx, o.Model, o.Details, src.Origin); err != nil {
 		return nil, err
 	}
 	if len(o.Texts) == 0 { // else the model that embedded them has been told of
@@ -87,11 +93,18 @@ func (d *renderer) prepareAs(src *source.Source) error {
 	return nil
 }
 
+// noMaps is said of sheets of a vision transformer's units.
+const noMaps = "heat maps are left out: they are of the attention pool of a CLIP-ResNet, and the image tower is a vision transformer"
+
 // openTower makes the tower of the model, which must be that of the scores.
 func (d *renderer) openTower(src *source.Source) (err error) {
 	m := d.model
 	if err := m.WantOf(d.ScoresPath, src.Origin); err != nil {
 		return err
+	}
+	if m.RequireResNet() != nil {
+		d.say.Note("%s", noMaps)
+		return nil
 	}
 	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
 		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, c.Heads(), c.Neurons(), d.ScoresPath, src.Heads, src.Neurons)
@@ -121,7 +134,7 @@ func (d *renderer) draw(ctx context.Context, result *Result) ([]source.Skipped, 
 	if err := d.locate(result); err != nil {
 		return nil, err
 	}
-	if d.tower == nil {
+	if d.tower == nil && d.Model == "" {
 		d.say.Note("heat maps are left out: they need {model}")
 	}
 	progress := d.say.Progress()

@@ -215,13 +215,17 @@ func TestHeatMaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	d := &renderer{tower: src.Tower}
+	tower, err := src.ResNetTower()
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &renderer{tower: tower}
 	c := src.Tower.Config()
 	T, C := c.Tokens(), c.Neurons()
 	tokens, _ := pipelinetest.ReadGolden(t, "tokens.npy") // of the first four
 	attention, shape := pipelinetest.ReadGolden(t, "attention_cls.npy")
 	scores, _ := pipelinetest.ReadGolden(t, "s.npy")
-	H, position := shape[1], src.Tower.Position()
+	H, position := shape[1], tower.Position()
 	for b, name := range pipelinetest.GoldenNames(t)[:4] {
 		pixels := make([]float32, src.Tower.ImageLen())
 		path := testutil.Golden("dataset/" + name)

@@ -11,7 +11,6 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
-	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // ranker finds the strongest images of units while it sees one image after
@@ -92,9 +91,9 @@ func (r *ranker) addNeuron(i int, b source.Batch) error {
 	for at, name := range b.Names {
 		for j, norm := range r.normsOf(i, b, at) {
 			if norm-norm != 0 {
-				label := unit.Neuron(r.asked[i].index)
+				label := r.src.NeuronUnits().Name(r.asked[i].index)
 				if j > 0 {
-					label = unit.Pair(r.asked[i].heads[j-1]*r.src.Neurons+r.asked[i].index, r.src.Neurons)
+					label = r.src.Units().Name(r.asked[i].heads[j-1]*r.src.Neurons + r.asked[i].index)
 				}
 				return fmt.Errorf("%s: the norm of %s is %g, want a finite one", name, label, norm)
 			}
@@ -140,10 +139,10 @@ func (r *ranker) factoredNorms(i int, b source.Batch, at int) []float64 {
 func (r *ranker) result() []Neuron {
 	all := make([]Neuron, len(r.asked))
 	for i, a := range r.asked {
-		n := Neuron{Neuron: unit.Neuron(a.index), index: a.index}
+		n := Neuron{Neuron: r.src.NeuronUnits().Name(a.index), index: a.index}
 		n.Units = append(n.Units, r.unit(r.first[i], n.Neuron, wholeNeuron))
 		for j, h := range a.heads {
-			n.Units = append(n.Units, r.unit(r.first[i]+1+j, unit.Pair(h*r.src.Neurons+a.index, r.src.Neurons), h))
+			n.Units = append(n.Units, r.unit(r.first[i]+1+j, r.src.Units().Name(h*r.src.Neurons+a.index), h))
 		}
 		slices.SortStableFunc(n.Units[1:], func(a, b Unit) int { return cmp.Compare(b.Top[0].Norm, a.Top[0].Norm) })
 		all[i] = n

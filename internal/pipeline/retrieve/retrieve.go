@@ -11,7 +11,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -116,7 +115,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer src.Close()
-	near, err := o.find(ctx, src.Origin, src.Tower == nil, say)
+	near, err := o.find(ctx, src, say)
 	if err != nil {
 		return nil, err
 	}
@@ -198,26 +197,25 @@ func (r *Result) forgetMissing() {
 }
 
 // find returns the pairs closest to each text, from which choose takes those that stand for
-// it. of is what the
-// images are looked at with, as far as it is known; tell says how the checkpoint
-// is read, if nobody did.
-func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.Reporter) ([]FoundPair, error) {
+// it. How the checkpoint is read is said, if nobody did.
+func (o Options) find(ctx context.Context, src *source.Source, say ui.Reporter) ([]FoundPair, error) {
 	if len(o.Texts) == 0 {
 		return nil, nil
 	}
-	m, err := model.Open(ctx, o.Model)
+	of := src.Origin
+	m, err := model.OpenFor(ctx, o.Model, o.Details, of)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Close()
-	if tell {
+	if src.Tower == nil {
 		m.Tell(say)
 	}
 	if err := m.WantOf(o.ScoresPath, of); err != nil {
 		return nil, err
 	}
 	of = of.WithWeights(m.Origin())
-	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	pcs, err := o.Artefacts.ComponentsOf(o.PCsPath, artefact.Of(of), unit.Shape{src.Heads, src.Neurons}, src.OutDim)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +234,7 @@ func (o Options) find(ctx context.Context, of origin.Origin, tell bool, say ui.R
 	}
 	var found []FoundPair
 	for i := range nearest {
-		for _, p := range artefact.Pairs(nearest[i], m.Config.Neurons()) {
+		for _, p := range artefact.PairsOf(nearest[i], src.Units()) {
 			found = append(found, FoundPair{Text: o.Texts[i], Pair: p.Name(), Cosine: p.Cosine})
 		}
 	}
@@ -252,9 +250,7 @@ type askedNeuron struct {
 // asked returns the neurons in the order in which they are first named: by
 // number, in a pair, or by a text.
 func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, error) {
-	shape := unit.Shape{src.Heads, src.Neurons}
 	if src.Heads == 0 { // summed over heads
-		shape = unit.Shape{src.Neurons}
 		if len(o.Pairs)+len(found) > 0 {
 			return nil, fmt.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
 		}
@@ -284,7 +280,7 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 	for _, f := range found {
 		names = append(names, f.Pair)
 	}
-	pairs, err := shape.Find(names)
+	pairs, err := src.Units().Find(names)
 	if err != nil {
 		return nil, err
 	}

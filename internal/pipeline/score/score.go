@@ -208,12 +208,9 @@ type inputs struct {
 }
 
 func (o Options) open(say ui.Reporter) (*inputs, error) {
-	s, err := o.Artefacts.Scores(o.ScoresPath, nil)
+	s, err := o.Artefacts.WholeScores(o.ScoresPath, nil)
 	if err != nil {
 		return nil, err
-	}
-	if err := artefact.WantWhole(s.Artefact); err != nil {
-		return nil, errors.Join(err, s.Close())
 	}
 	in := &inputs{Options: o, scores: s, team: par.NewTeam(o.Threads)}
 	if err := in.openOthers(say); err != nil {
@@ -279,7 +276,7 @@ func (in *inputs) readFeatures(ctx context.Context) error {
 	p, B := in.scores.OV, in.scores.Images
 	in.features, in.squares = make([]float32, B*p.OutDim), make([]float64, B)
 	row := p.Heads * p.Neurons
-	scores, values := make([]float32, min(featureImages, B)*row), make([]float32, min(featureImages, B)*p.Neurons)
+	scores, values := make([]float32, min(featureImages, B)*row), make([]float32, min(featureImages, B)*p.Inner())
 	for lo := 0; lo < B; lo += featureImages {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -288,7 +285,9 @@ func (in *inputs) readFeatures(ctx context.Context) error {
 		if err := in.scores.Read(scores[:n*row], lo); err != nil {
 			return err
 		}
-		p.Features(in.features[lo*p.OutDim:], values, scores, n, in.team)
+		if err := in.scores.Features(in.features[lo*p.OutDim:], values, scores, lo, n, in.team); err != nil {
+			return err
+		}
 	}
 	for b := range in.squares {
 		f := in.features[b*p.OutDim:][:p.OutDim]

@@ -78,7 +78,7 @@ func (s *searcher) seeFiles(ctx context.Context, files []string, say ui.Reporter
 			}
 		}
 		from := s.o.Options
-		from.ScoresPath, from.Paths, from.Strict = "", files, true
+		from.ScoresPath, from.Paths, from.Strict, from.FeaturesOnly = "", files, true, true
 		if err := s.seeAsCollected(&from); err != nil {
 			return err
 		}

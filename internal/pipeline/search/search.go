@@ -85,6 +85,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			from.Data.Path = "" // rows have names; labels are not needed
 		}
 	}
+	from.FeaturesOnly = len(o.Units) == 0
 	src, err := source.Open(ctx, from, o.Threads, say)
 	if err != nil {
 		return nil, err
@@ -231,7 +232,7 @@ func (s *searcher) embedTexts(ctx context.Context, say ui.Reporter) ([]float32, 
 	if s.src.Model != nil {
 		return from.Embeddings(ctx, s.src.Model, s.o.Texts, "text", say)
 	}
-	m, err := model.Open(ctx, s.o.Model)
+	m, err := model.OpenFor(ctx, s.o.Model, s.o.Details, s.src.Origin)
 	if err != nil {
 		return nil, err
 	}

@@ -2,8 +2,6 @@ package search
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -17,8 +15,6 @@ type ranked struct {
 	norm func(scores []float32) float64 // of an image, [H,C]
 }
 
-var unitName = regexp.MustCompile(`^(?:h(\d+))?(?:n(\d+))?$`)
-
 // findUnits returns the units of some names: of a pair, of a neuron, whose contribution is
 // the sum over heads, or of a head, the sum over neurons.
 func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, error) {
@@ -27,9 +23,11 @@ func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, err
 	}
 	var units []ranked
 	for _, name := range names {
-		head, neuron, ok := parse(name, src.Heads, src.Neurons)
+		head, neuron, ok := parse(name, src.Units())
 		if !ok {
-			return nil, unit.Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, a neuron, n0 to n%d, or a head, h0 to h%d", src.Heads-1, src.Neurons-1, src.Neurons-1, src.Heads-1))
+			pairs, neurons := src.Units(), src.NeuronUnits()
+			return nil, unit.Unknown(name, fmt.Sprintf("a pair, %s to %s, a neuron, %s to %s, or a head, %s to %s",
+				pairs.Name(0), pairs.Name(pairs.Count()-1), neurons.Name(0), neurons.Name(src.Neurons-1), pairs.Layers.Head(0), pairs.Layers.Head(src.Heads-1)))
 		}
 		u := ranked{name: name}
 		if neuron < 0 {
@@ -53,24 +51,18 @@ func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, err
 }
 
 // parse reads the name of a unit; -1 stands for all heads, or all neurons.
-func parse(name string, heads, neurons int) (head, neuron int, ok bool) {
-	m := unitName.FindStringSubmatch(name)
-	if m == nil || name == "" {
+func parse(name string, units unit.Layered) (head, neuron int, ok bool) {
+	if head, ok = units.Layers.FindHead(name, units.Shape[0]); ok {
+		return head, -1, true
+	}
+	found, err := units.Find([]string{name})
+	switch {
+	case err != nil:
 		return 0, 0, false
+	case len(found) > 1 || !unit.NamesHead(name):
+		return -1, found[0] % units.Neurons(), true
 	}
-	number := func(text string, below int) (int, bool) {
-		if text == "" {
-			return -1, true
-		}
-		n, err := strconv.Atoi(text)
-		return n, err == nil && n < below
-	}
-	head, ok = number(m[1], heads)
-	if !ok {
-		return 0, 0, false
-	}
-	neuron, ok = number(m[2], neurons)
-	return head, neuron, ok
+	return found[0] / units.Neurons(), found[0] % units.Neurons(), true
 }
 
 // headNorm is the norm of what all neurons add through a head.

@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Artefacts artefact.Reader
 	Model     string
+	Details   model.Details // of the model
 	Precision kernel.Precision
 	Threads   int
 
@@ -110,7 +111,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,7 @@ type ConceptOptions struct {
 
 	// Texts are embedded by a model, not centred,
 	Model, Vocab string
+	Details      model.Details
 	Templates    []textlist.Template // none: the texts as they are
 	// or their embeddings are rows of a file: those of Texts, or where there are
 	// none, of the concepts in their order.
@@ -72,7 +73,7 @@ func openConcepts(ctx context.Context, o ConceptOptions, src *source.Source, thr
 	}
 	concepts := make([]concept, len(o.Concepts))
 	for i, text := range o.Concepts {
-		concepts[i] = concept{text, artefact.Pairs(nearest[i], src.Neurons)}
+		concepts[i] = concept{text, artefact.PairsOf(nearest[i], src.Units())}
 	}
 	return concepts, nil
 }
@@ -112,7 +113,7 @@ func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32
 // embedConcepts embeds the concepts with the model whose weights are known, if
 // they are. told is whether the user has been told of the model.
 func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin, told bool, threads int, say ui.Reporter) ([]float32, error) {
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenFor(ctx, o.Model, o.Details, weights)
 	if err != nil {
 		return nil, err
 	}

@@ -121,7 +121,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, neurons: now.Neurons, team: par.NewTeam(o.Threads)}
+	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, units: now.Units(), team: par.NewTeam(o.Threads)}
 	if listed := min(o.List, len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap*trend.ValuesPerReplicate > maxBootstrapValues {
 		return nil, fmt.Errorf("{list} %d and {bootstrap} %d: intervals of %d units take %d values, want at most %d: list fewer, or take fewer replicates",
 			o.List, o.Bootstrap, listed, listed*o.Bootstrap*trend.ValuesPerReplicate, maxBootstrapValues)
@@ -232,10 +232,11 @@ func comparable(o WatchOptions, ref, now *cache.Artefact, say ui.Reporter) error
 
 // watcher is a Watch under way. Sides are 0, the reference, and 1.
 type watcher struct {
-	o              WatchOptions
-	concepts       []concept
-	pairs, neurons int
-	team           par.Team
+	o        WatchOptions
+	concepts []concept
+	pairs    int
+	units    unit.Layered
+	team     par.Team
 
 	ofConcepts, ofPairs [2]*trend.Moments
 	listed              [2][]int       // concepts and pairs that moved most
@@ -273,7 +274,7 @@ func (w *watcher) each(ctx context.Context, src *source.Source, concepts []conce
 	return src.Each(ctx, func(b source.Batch) error {
 		for i, x := range b.Scores {
 			if x-x != 0 {
-				return fmt.Errorf("%s: score of %s is %g, want a finite one", b.Names[i/w.pairs], unit.Pair(i%w.pairs, w.neurons), x)
+				return fmt.Errorf("%s: score of %s is %g, want a finite one", b.Names[i/w.pairs], w.units.Name(i%w.pairs), x)
 			}
 		}
 		ratios = slices.Grow(ratios[:0], len(b.Names)*len(concepts))[:len(b.Names)*len(concepts)]
@@ -365,6 +366,6 @@ func (w *watcher) describe(r *WatchResult) {
 		r.Concepts[i].Name, r.Concepts[i].Pairs = w.concepts[c].text, w.concepts[c].pairs
 	}
 	for i, p := range w.listed[1] {
-		r.Pairs[i].Name = unit.Pair(p, w.neurons)
+		r.Pairs[i].Name = w.units.Name(p)
 	}
 }

@@ -18,6 +18,8 @@ type writtenOut struct {
 
 func (w writtenOut) Features(dst []float32, team par.Team) { w.all.DenseFeature(dst, w.rows, team) }
 
+func (w writtenOut) AddRest([]float32) {}
+
 func (w writtenOut) Ablated(dst []float32, a *decomp.Ablation, team par.Team) {
 	a.DenseFeature(dst, w.rows, team)
 }

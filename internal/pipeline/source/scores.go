@@ -17,6 +17,10 @@ type factored struct {
 	images int
 	scores []float32 // [B,H,C]
 
+	// Where pairs are a part of the features: these, and what is left of them
+	// without the pairs, [B,O]; else nil.
+	whole, rest []float32
+
 	values, masked []float32 // scratch, [B,C] and [B,H,C]
 }
 
@@ -30,6 +34,10 @@ func (f *factored) of(scores []float32, images int) *factored {
 }
 
 func (f *factored) Features(dst []float32, team par.Team) {
+	if f.whole != nil {
+		copy(dst, f.whole)
+		return
+	}
 	f.ov.Features(dst, f.values, f.scores, f.images, team)
 }
 
@@ -37,7 +45,52 @@ func (f *factored) Ablated(dst []float32, a *decomp.Ablation, team par.Team) {
 	if len(f.masked) < len(f.scores) {
 		f.masked = make([]float32, len(f.scores))
 	}
+	if f.rest != nil && a.Kept() == a.Units() { // nothing changes nothing
+		copy(dst, f.whole)
+		return
+	}
 	f.ov.AblatedFeatures(dst, f.values, f.masked, f.scores, f.images, a, team)
+	f.AddRest(dst)
+}
+
+func (f *factored) AddRest(dst []float32) {
+	for i, x := range f.rest {
+		dst[i] += x
+	}
+}
+
+// readWhole reads the features of a batch, from image first on.
+func (f *factored) readWhole(s *artefact.Scores, first int) error {
+	features := make([]float32, f.images*f.ov.OutDim)
+	if err := s.Features(features, f.values, f.scores, first, f.images, par.NewTeam(1)); err != nil {
+		return err
+	}
+	f.within(features)
+	return nil
+}
+
+// within makes f those of a batch whose pairs are a part of its features [B,O], and returns
+// it.
+func (f *factored) within(features []float32) *factored {
+	n := f.images * f.ov.OutDim
+	if len(f.whole) != n {
+		f.whole, f.rest = make([]float32, n), make([]float32, n)
+	}
+	copy(f.whole, features)
+	f.ov.Features(f.rest, f.values, f.scores, f.images, par.NewTeam(1))
+	for i, x := range f.whole {
+		f.rest[i] = x - f.rest[i]
+	}
+	return f
+}
+
+// featuresAlone are contributions of which the features are known and no pair is.
+type featuresAlone struct{ features []float32 }
+
+func (f featuresAlone) Features(dst []float32, _ par.Team) { copy(dst, f.features) }
+func (f featuresAlone) AddRest([]float32)                  {}
+func (f featuresAlone) Ablated([]float32, *decomp.Ablation, par.Team) {
+	panic("source: pairs of a source of features only")
 }
 
 // scoresReader reads a folder of scores.
@@ -49,14 +102,12 @@ type scoresReader struct {
 
 // OpenScores opens a folder of scores that was collected.
 func OpenScores(ctx context.Context, o Options) (*Source, error) {
-	s, err := o.Artefacts.Scores(o.ScoresPath, nil)
+	s, err := o.Artefacts.WholeScores(o.ScoresPath, nil)
 	if err != nil {
 		return nil, err
 	}
 	r := &scoresReader{Scores: s}
-	if err = artefact.WantWhole(s.Artefact); err == nil {
-		r.names, err = s.Names()
-	}
+	r.names, err = s.Names()
 	if err == nil && o.Data.Path != "" {
 		r.labels, err = dataLabels(ctx, o.Data, r.names, s.Path())
 	}
@@ -90,6 +141,11 @@ func (r *scoresReader) each(ctx context.Context, src *Source, do func(Batch) err
 			return err
 		}
 		b.Contributions = rows.of(b.Scores, hi-lo)
+		if !r.Whole() {
+			if err := rows.readWhole(r.Scores, lo); err != nil {
+				return err
+			}
+		}
 		if err := do(b); err != nil {
 			return err
 		}
@@ -137,8 +193,8 @@ func (s *Source) Feature(dst []float32, row int, team par.Team) error {
 		return err
 	}
 	rows := &factored{ov: s.OV}
-	rows.of(scores, 1).Features(dst, team)
-	return nil
+	rows.of(scores, 1)
+	return s.reader.(*scoresReader).Features(dst, rows.values, scores, row, 1, team)
 }
 
 func (r *scoresReader) close() error { return r.Close() }

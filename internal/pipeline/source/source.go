@@ -24,6 +24,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // Options says which images to evaluate, and where what the model says about
@@ -33,11 +34,17 @@ type Options struct {
 	ScoresPath string // a folder of scores, or a dense .dat or .npy
 	Shape      []int  // of a dense file that has no manifest
 
-	Model     string // instead of ScoresPath
-	BatchSize int
-	Images    imageprep.Options
-	Strict    bool
-	Precision kernel.Precision // of the products in the tower
+	Model   string        // instead of ScoresPath
+	Details model.Details // of the model
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at,
+	// nil for a ResNet. FeaturesOnly is for what looks at image features and no pairs: it
+	// needs no layer then.
+	NeuronLayer  *int
+	FeaturesOnly bool
+	BatchSize    int
+	Images       imageprep.Options
+	Strict       bool
+	Precision    kernel.Precision // of the products in the tower
 
 	// Data are the images, or what collected ones have their labels from; without
 	// a path these have none.
@@ -62,6 +69,9 @@ type Batch struct {
 type Contributions interface {
 	// Features writes the image features, [B,O].
 	Features(dst []float32, team par.Team)
+	// AddRest adds to features that were put together from pairs, [B,O], what is left of
+	// the image features without these: nothing where pairs sum to them.
+	AddRest(dst []float32)
 	// Ablated writes the features with the contributions of the units that a does
 	// not keep replaced by their means, [B,O].
 	Ablated(dst []float32, a *decomp.Ablation, team par.Team)
@@ -78,13 +88,13 @@ type Source struct {
 
 	Artefact *cache.Artefact // of collected scores; else nil
 
-	Names   []string          // of all images, those that cannot be read included
-	OV      *decomp.OV        // nil of a dense file
-	Model   *model.Model      // of a model only
-	Tower   *clip.ResNetTower // of a model only
-	Items   []dataset.Item    // its images
-	sizes   []int64           // of their files when they were listed
-	Skipped []Skipped         // known after Each
+	Names   []string        // of all images, those that cannot be read included
+	OV      *decomp.OV      // nil of a dense file
+	Model   *model.Model    // of a model only
+	Tower   clip.ImageTower // of a model only
+	Items   []dataset.Item  // its images
+	sizes   []int64         // of their files when they were listed
+	Skipped []Skipped       // known after Each
 
 	// Read is called for each of Items that was read, skipped ones included, in
 	// their order and before the batch that it is in, with the checksum of its
@@ -102,6 +112,31 @@ type Source struct {
 type reader interface {
 	each(ctx context.Context, src *Source, do func(Batch) error) error
 	close() error
+}
+
+// Units are the pairs, or, of what is summed over heads, the neurons.
+func (s *Source) Units() unit.Layered {
+	shape := unit.Shape{s.Neurons}
+	if s.Heads > 0 {
+		shape = unit.Shape{s.Heads, s.Neurons}
+	}
+	return unit.Layered{Shape: shape, Layers: artefact.OriginLayers(s.Origin)}
+}
+
+// NeuronUnits are the neurons.
+func (s *Source) NeuronUnits() unit.Layered {
+	return unit.Layered{Shape: unit.Shape{s.Neurons}, Layers: artefact.OriginLayers(s.Origin)}
+}
+
+// Whole reports whether the contributions of the pairs sum to the image features.
+func (s *Source) Whole() bool { return s.Origin.Transformer == nil }
+
+// ResNetTower is the tower of a model with an attention pool, whose tokens a stage works on.
+func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
+	if t, ok := s.Tower.(*clip.ResNetTower); ok {
+		return t, nil
+	}
+	return nil, s.Model.RequireResNet()
 }
 
 // Restrict leaves only items lo to hi of a model's images.

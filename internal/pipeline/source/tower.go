@@ -13,7 +13,8 @@ import (
 // towerReader sends images through a model's tower.
 type towerReader struct {
 	model   *model.Model
-	tower   *clip.ResNetTower
+	tower   clip.ImageTower
+	pairs   *clip.Pairs       // nil: only features are asked for
 	how     clip.ImageOptions // of the tower
 	options Options
 	threads int
@@ -27,36 +28,99 @@ func OpenTower(ctx context.Context, o Options, threads int, say ui.Reporter) (*S
 		return nil, err
 	}
 	sizes := data.Sizes()
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, o.Details)
 	if err != nil {
 		return nil, err
 	}
 	m.Tell(say)
-	// Planned for more than one image, whatever the batch: its size never
-	// changes a result.
-	options := clip.ImageOptions{Batch: max(min(o.BatchSize, len(data.Items)), 2), Threads: threads, Precision: o.Precision}
-	tower, err := clip.NewResNetTower(m.Checkpoint, options)
+	r, src, err := newTower(o, m, len(data.Items), threads, say)
 	if err != nil {
 		m.Close()
 		return nil, err
 	}
-	c := tower.Config()
-	return &Source{
-		Images: len(data.Items), Heads: c.Heads(), Neurons: c.Neurons(), OutDim: c.OutDim, Labelled: len(data.Classes) > 0,
+	src.Images, src.Labelled, src.Items, src.Names, src.sizes = len(data.Items), len(data.Classes) > 0, data.Items, data.Names(), sizes
+	src.Origin.Images = ImagesOrigin(data.Kind, NamesHash(data.Items), data.FingerprintOf(sizes), o.Stride, o.Images)
+	src.Unlisted, src.reader = Unlisted(data.Skipped), r
+	return src, nil
+}
+
+// newTower packs the tower of a model, and returns what is the same for all its images.
+func newTower(o Options, m *model.Model, images, threads int, say ui.Reporter) (*towerReader, *Source, error) {
+	// Planned for more than one image, whatever the batch: its size never
+	// changes a result.
+	options := clip.ImageOptions{Batch: max(min(o.BatchSize, images), 2), Threads: threads, Precision: o.Precision}
+	c := m.Config
+	src := &Source{
+		OutDim: c.OutDim, Model: m,
 		Origin: origin.Origin{
 			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
-			Images: ImagesOrigin(data.Kind, NamesHash(data.Items), data.FingerprintOf(sizes), o.Stride, o.Images),
 		},
-		OV: tower.OV(), Model: m, Tower: tower, Items: data.Items, Names: data.Names(), sizes: sizes, Unlisted: Unlisted(data.Skipped), reader: &towerReader{m, tower, options, o, threads, say},
-	}, nil
+	}
+	neuronLayer := -1
+	if o.NeuronLayer != nil {
+		neuronLayer = *o.NeuronLayer
+	}
+	if src.Origin.Transformer = m.Transformer(neuronLayer); src.Origin.Transformer != nil {
+		src.Origin.Block = ""
+	}
+	r := &towerReader{model: m, options: o, threads: threads, say: say}
+	pairs, err := m.Pairs(o.NeuronLayer)
+	switch {
+	case err == nil:
+		pairs.Want(&options)
+		src.Heads, src.Neurons, r.pairs = pairs.Heads, pairs.Neurons, &pairs
+	case !o.FeaturesOnly || o.NeuronLayer != nil:
+		return nil, nil, err
+	}
+	if r.tower, err = clip.NewImageTower(m.Checkpoint, options); err != nil {
+		return nil, nil, err
+	}
+	if t, ok := r.tower.(*clip.ResNetTower); ok {
+		src.OV = t.OV()
+	} else if r.pairs != nil {
+		if src.OV, err = pairs.OV(); err != nil {
+			return nil, nil, err
+		}
+	}
+	src.Tower, r.how = r.tower, options
+	return r, src, nil
+}
+
+// outputs returns memory for what the tower says of n images: of pairs in an attention pool
+// with what it attends to.
+func (r *towerReader) outputs(n int) clip.Output {
+	c := r.tower.Config()
+	switch {
+	case r.pairs == nil:
+		return clip.Output{Features: make([]float32, n*c.OutDim)}
+	case !r.pairs.Whole():
+		return clip.Output{Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*r.pairs.Heads*r.pairs.Neurons)}
+	}
+	return clip.Output{
+		Scores: make([]float32, n*c.Heads()*c.Neurons()), Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
+	}
+}
+
+// first are the outputs of the first n of images images.
+func first(out clip.Output, n, images int) clip.Output {
+	cut := func(x []float32) []float32 { return x[:len(x)/images*n] }
+	return clip.Output{Features: cut(out.Features), Scores: cut(out.Scores), Attention: cut(out.Attention), Tokens: cut(out.Tokens)}
+}
+
+// contributions are those of what the tower said of n images; rows is for all calls.
+func (r *towerReader) contributions(rows *factored, run clip.Output, n int) Contributions {
+	switch {
+	case r.pairs == nil:
+		return featuresAlone{run.Features}
+	case !r.pairs.Whole():
+		return rows.of(run.Scores, n).within(run.Features)
+	}
+	return rows.of(run.Scores, n)
 }
 
 func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) error) error {
 	c, n := r.tower.Config(), max(min(r.options.BatchSize, len(src.Items)), 1)
-	scores, attention, tokens := c.Heads()*c.Neurons(), c.Heads()*c.Tokens(), c.Tokens()*c.Neurons() // of an image
-	out := clip.Output{
-		Scores: make([]float32, n*scores), Attention: make([]float32, n*attention), Tokens: make([]float32, n*tokens),
-	}
+	images, out := n, r.outputs(n)
 	rows := &factored{ov: src.OV}
 	feed := NewFeed(ctx, src.Items, FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: r.threads, Images: r.options.Images, Strict: r.options.Strict,
@@ -83,11 +147,11 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 			for _, item := range items {
 				b.Names, b.Labels = append(b.Names, item.Name), append(b.Labels, item.Label)
 			}
-			run := clip.Output{Scores: out.Scores[:n*scores], Attention: out.Attention[:n*attention], Tokens: out.Tokens[:n*tokens]}
+			run := first(out, n, images)
 			if err := r.tower.Run(pixels, run); err != nil {
 				return err
 			}
-			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, rows.of(run.Scores, n)
+			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, r.contributions(rows, run, n)
 			return do(b)
 		},
 	})

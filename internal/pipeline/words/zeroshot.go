@@ -32,7 +32,7 @@ func StrongestPairs(ctx context.Context, r artefact.Reader, pcsPath, textsPath s
 	}
 	pairs := make([][]artefact.Pair, len(nearest))
 	for i := range nearest {
-		pairs[i] = artefact.Pairs(nearest[i], pcs.Units.Neurons())
+		pairs[i] = artefact.PairsOf(nearest[i], pcs.Units)
 	}
 	return pairs, nil
 }
