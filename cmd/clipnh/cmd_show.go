@@ -150,7 +150,11 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		return err
 	}
 	if r.Direction != nil {
-		if err := p.Text(fmt.Sprintf("A score of 1 adds a vector of norm %s.\n", number(*r.Direction))); err != nil {
+		text := fmt.Sprintf("A score of 1 adds a vector of norm %s.\n", number(*r.Direction))
+		if *r.Direction == 0 {
+			text = "The weights of this pair are zero, as after \"clipnh edit --remove\": it adds the same\nto every image, so strongest and weakest mean nothing.\n"
+		}
+		if err := p.Text(text); err != nil {
 			return err
 		}
 	}

@@ -54,7 +54,7 @@ func (r Reader) warnOfSigns(path string, a *cache.Artefact) {
 		return
 	}
 	if images, topK := a.Manifest.Images, a.Manifest.Origin.SVD.TopK; images < EnoughImages(topK) {
-		r.Warn("%s: signs are unreliable: they were decided with {top-k-pca} %d and %d images; make it again of %d or more, or with {top-k-pca} %d",
+		r.Warn("%s: signs are unreliable: they were decided with {top-k-pca} %d and %d images; make it again of %d images or more, or with {top-k-pca} %d",
 			path, topK, images, EnoughImages(topK), MostTopK(images))
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -58,7 +60,8 @@ func (r *Report) open() error {
 		into any
 	}{{report.OverviewName, &r.overview}, {report.IndexName, &index}, {report.ImagesName, &r.images}} {
 		if err := r.read(part.name, part.into); err != nil {
-			return fmt.Errorf("%s: %w", r.Dir, err)
+			return hint.With(fmt.Errorf("%s: %w: %w", filepath.Join(r.Dir, report.FileOf(part.name)), cache.ErrDamaged, err),
+				`make the report again: run the same "clipnh report" command`)
 		}
 	}
 	if f := r.overview.Format; f < report.OldestFormat || f > report.Format {
@@ -116,6 +119,9 @@ func (r *Report) readMark() error {
 func (r *Report) read(name string, into any) error {
 	f, _, err := r.file(report.FileOf(name))
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("it is not there, in a finished report")
+		}
 		return err
 	}
 	defer f.Close()

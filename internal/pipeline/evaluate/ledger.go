@@ -85,6 +85,15 @@ func OpenLedger(ctx context.Context, o LedgerOptions, say ui.Reporter) (*Ledger,
 	return l, nil
 }
 
+// ErrClasses is among the errors of OpenLedger where the class embeddings cannot be used:
+// without them the ledger may still be opened.
+var ErrClasses = errors.New("class embeddings cannot be used")
+
+// classesError is an error with the class embeddings.
+type classesError struct{ error }
+
+func (e classesError) Unwrap() []error { return []error{e.error, ErrClasses} }
+
 func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) error {
 	src := l.src
 	switch {
@@ -97,7 +106,7 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 	default:
 		var err error
 		if l.judge, err = newClassifier(ctx, evaluateOptions{artefacts: o.Artefacts, classesPath: o.ClassesPath, data: o.Data}, src, say); err != nil {
-			return err
+			return classesError{err}
 		}
 	}
 	kept := int64(src.Images) * 4 * int64(src.OutDim)
