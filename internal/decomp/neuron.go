@@ -61,15 +61,20 @@ func (n *NeuronNorms) Pair(head int, s float32) float64 {
 	return root(x*x*n.gram[head*n.heads+head] + 2*x*n.own[head] + n.bias[head])
 }
 
+// Lanes are numbers of four images, which are computed side by side: sums of one do not wait
+// for those of another.
+type Lanes [4]float64
+
 // Sum returns the norm of the contribution summed over heads. scores is [H]; Sum
 // panics on another length.
 func (n *NeuronNorms) Sum(scores []float32) float64 {
-	var room [64]float64
+	var room [64]Lanes
 	x := room[:0]
 	for _, s := range scores {
-		x = append(x, float64(s))
+		x = append(x, Lanes{float64(s)})
 	}
-	return n.sum(n.square(x), x)
+	square := n.square(x)
+	return n.sums(&square, x)[0]
 }
 
 // A Centre is the mean scores of a neuron's pairs, as distances from it need them.
@@ -82,53 +87,61 @@ type Centre struct {
 func (n *NeuronNorms) Centre(means []float64) *Centre {
 	c := &Centre{row: make([]float64, n.heads)}
 	for h, m := range means {
-		c.row[h] = dot64(n.gram[h*n.heads:(h+1)*n.heads], means)
+		for g, w := range n.gram[h*n.heads : (h+1)*n.heads] {
+			c.row[h] += w * means[g]
+		}
 		c.total += m * c.row[h]
 	}
 	return c
 }
 
-// SumAndDistance returns what Sum does of scores x, and the norm of Σ_h (x[h]-m[h])·v[h]:
-// how far the contribution summed over heads is from its mean. x is [H]; SumAndDistance
-// panics on another length.
-func (n *NeuronNorms) SumAndDistance(x []float64, c *Centre) (sum, distance float64) {
+// SumAndDistance returns what Sum does of scores x of four images, and the norms of Σ_h
+// (x[h]-m[h])·v[h]: how far the contributions summed over heads are from their mean. x is
+// [H]; SumAndDistance panics on another length.
+func (n *NeuronNorms) SumAndDistance(x []Lanes, c *Centre) (sum, distance Lanes) {
 	square := n.square(x)
-	return n.sum(square, x), root(square - 2*dot64(c.row, x) + c.total)
+	along := product(c.row, x)
+	for i := range distance {
+		distance[i] = root(square[i] - 2*along[i] + c.total)
+	}
+	return n.sums(&square, x), distance
 }
 
 // square is Σ_hg x[h]·x[g]·(v[h]·v[g]), of which each product is there twice.
-func (n *NeuronNorms) square(x []float64) float64 {
+func (n *NeuronNorms) square(x []Lanes) (sum Lanes) {
 	if len(x) != n.heads {
 		panic("decomp: scores are not [H]")
 	}
-	sum := 0.0
-	for h, s := range x {
+	for h := range x {
 		row := n.gram[h*n.heads : h*n.heads+h+1]
-		sum += s * (2*dot64(row[:h], x[:h]) + row[h]*s)
+		cross := product(row[:h], x)
+		for i, s := range x[h] {
+			sum[i] += s * (2*cross[i] + row[h]*s)
+		}
 	}
 	return sum
 }
 
-func (n *NeuronNorms) sum(square float64, x []float64) float64 {
-	return root(square + 2*dot64(n.all, x) + n.total)
+func (n *NeuronNorms) sums(square *Lanes, x []Lanes) (norms Lanes) {
+	along := product(n.all, x)
+	for i := range norms {
+		norms[i] = root(square[i] + 2*along[i] + n.total)
+	}
+	return norms
 }
 
-// dot64 is the scalar product in four chains, which do not wait for each other.
-func dot64(x, y []float64) float64 {
+// product is Σ_g w[g]·x[g].
+func product(w []float64, x []Lanes) Lanes {
 	var a, b, c, d float64
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		u, v := x[i:i+4:i+4], y[i:i+4:i+4]
-		a += u[0] * v[0]
-		b += u[1] * v[1]
-		c += u[2] * v[2]
-		d += u[3] * v[3]
+	x = x[:len(w)]
+	for g, y := range w {
+		s := &x[g]
+		a += y * s[0]
+		b += y * s[1]
+		c += y * s[2]
+		d += y * s[3]
 	}
-	for ; i < len(x); i++ {
-		a += x[i] * y[i]
-	}
-	return a + b + (c + d)
+	return Lanes{a, b, c, d}
 }
 
 // root is the square root of a squared norm, which rounding may make slightly

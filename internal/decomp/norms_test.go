@@ -78,3 +78,44 @@ func TestNormsOfShares(t *testing.T) {
 	}
 	far(t, "norms of shares", got, want, weightsOnly)
 }
+
+// TestSumAndDistance compares four images at a time with one, and with contributions that are
+// summed.
+func TestSumAndDistance(t *testing.T) {
+	const H, C, O, neuron = 5, 10, 7, 3
+	random := rand.New(rand.NewPCG(4, 5))
+	draw := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(random.NormFloat64())
+		}
+		return x
+	}
+	p := decomp.NewOV(H, draw(C*C), draw(C), draw(O*C), draw(O))
+	n, means, x := p.NeuronNorms(neuron, par.NewTeam(1)), make([]float64, H), make([]decomp.Lanes, H)
+	for h := range means {
+		means[h] = random.NormFloat64()
+		for i := range x[h] {
+			x[h][i] = float64(float32(random.NormFloat64()))
+		}
+	}
+	sums, distances := n.SumAndDistance(x, n.Centre(means))
+	v := make([]float32, O)
+	for i := range sums {
+		one, away := make([]float32, H), make([]float64, O)
+		for h := range one {
+			one[h] = float32(x[h][i])
+			p.Directions(v, h, neuron, neuron+1, par.NewTeam(1))
+			for o, y := range v {
+				away[o] += (x[h][i] - means[h]) * float64(y)
+			}
+		}
+		want := 0.0
+		for _, y := range away {
+			want += y * y
+		}
+		if sums[i] != n.Sum(one) || math.Abs(distances[i]-math.Sqrt(want)) > 1e-6*math.Sqrt(want) {
+			t.Errorf("image %d: norm %g, want %g; distance %g, want %g", i, sums[i], n.Sum(one), distances[i], math.Sqrt(want))
+		}
+	}
+}

@@ -2,11 +2,13 @@ package report
 
 import (
 	"context"
+	"errors"
 	"math"
 
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // newNeighbours makes room for what findNeighbours finds.
@@ -142,36 +144,56 @@ func (n *near) again(u int, value func(other int) float32) {
 	}
 }
 
-// correlate replaces estimates of the correlations of scores by exact ones, for which
-// all scores are read.
+// correlationImages is on how many images correlations are measured, at most: every k-th of
+// more. They are off by some 0.01 then, and files have them in steps of that size.
+const correlationImages = 8192
+
+// correlate replaces estimates of the correlations of scores by measured ones, for which
+// the scores of some images are read.
 func (b *builder) correlate(ctx context.Context, found *near) error {
 	U, B, c, team := b.pairs(), b.scores.Images, b.pairsOf, b.team()
-	sums := make([]float64, len(found.units))
-	centred := make([]float32, U*min(rowImages, B)) // [U,n]
-	err := b.eachRows(ctx, "report: neighbours", b.say, func(_, n int, scores []float32) error {
-		kernel.Transpose(centred[:U*n], scores, n, U)
+	step := (B + correlationImages - 1) / correlationImages
+	sums, squares := make([]float64, len(found.units)), make([]float64, U)
+	n := min(rowImages, B)
+	scores, centred := make([]float32, n*U), make([]float32, U*n) // [n,U], [U,n]
+	progress := b.say.Progress()
+	progress.Start(int64((B+step-1)/step), ui.Images, "report: neighbours")
+	defer progress.Done()
+	for first := 0; first < B; first += n * step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		count := min(n, (B-first+step-1)/step)
+		failed := make([]error, team.Size())
+		team.For(count, func(lo, hi, w int) {
+			for i := lo; i < hi && failed[w] == nil; i++ {
+				failed[w] = b.scores.Read(scores[i*U:(i+1)*U], first+i*step)
+			}
+		})
+		if err := errors.Join(failed...); err != nil {
+			return err
+		}
+		kernel.Transpose(centred[:U*count], scores[:count*U], count, U)
 		team.For(U, func(lo, hi, _ int) {
 			for u := lo; u < hi; u++ {
-				row, mean := centred[u*n:(u+1)*n], float32(c.value[u].Mean)
+				row, mean := centred[u*count:(u+1)*count], float32(c.value[u].Mean)
 				for i := range row {
 					row[i] -= mean
 				}
+				squares[u] += float64(product(row, row))
 			}
 		})
 		team.For(U, func(lo, hi, _ int) {
 			for u := lo; u < hi; u++ {
-				own := centred[u*n : (u+1)*n]
+				own := centred[u*count : (u+1)*count]
 				for i, q := range found.units[u*found.each : (u+1)*found.each] {
 					if q >= 0 {
-						sums[u*found.each+i] += float64(product(own, centred[int(q)*n:(int(q)+1)*n]))
+						sums[u*found.each+i] += float64(product(own, centred[int(q)*count:(int(q)+1)*count]))
 					}
 				}
 			}
 		})
-		return nil
-	})
-	if err != nil {
-		return err
+		progress.Add(int64(count))
 	}
 	for u := range U {
 		at := map[int]float64{}
@@ -180,10 +202,42 @@ func (b *builder) correlate(ctx context.Context, found *near) error {
 			at[int(q)] = sums[u*found.each+i]
 		}
 		found.again(u, func(q int) float32 {
-			return float32(at[q] / (float64(B) * c.value[u].Deviation * c.value[q].Deviation))
+			size := math.Sqrt(squares[u] * squares[q])
+			if size == 0 { // constant on these images
+				return 0
+			}
+			return float32(at[q] / size)
 		})
 	}
 	return nil
+}
+
+// nearestImages returns, for each image, those of largest cosine of features. Of many, the
+// nearest of projections are compared.
+func (b *builder) nearestImages(units []float32, each int) *near {
+	B, O, team := b.scores.Images, b.scores.OV.OutDim, b.team()
+	P := dimensions(B, O)
+	if P == O {
+		return nearest(units, O, each, team)
+	}
+	random := make([]float32, P*O)
+	for p := range P {
+		signs(random[p*O:(p+1)*O], b.Seed, uint64(p)<<32|1)
+	}
+	rows := make([]float32, B*P)
+	kernel.Sgemm(1, kernel.Dense(units, B, O), kernel.Dense(random, P, O).T(), 0, kernel.Dense(rows, B, P), team)
+	team.For(B, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			normalize(rows[i*P : (i+1)*P])
+		}
+	})
+	found := nearest(rows, P, min(mostCandidates, B), team)
+	team.For(B, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			found.again(i, func(q int) float32 { return float32(dot(units[i*O:(i+1)*O], units[q*O:(q+1)*O])) })
+		}
+	})
+	return found.first(each)
 }
 
 // product is the scalar product in four chains.

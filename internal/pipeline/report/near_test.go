@@ -3,10 +3,12 @@ package report
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -95,10 +97,13 @@ func TestNeighboursAreComparedExactly(t *testing.T) {
 	}
 	defer in.close()
 	b := &builder{inputs: in, say: pipelinetest.Silent(), result: &Result{}}
-	for _, step := range b.steps()[:3] {
-		if err := step.do(context.Background()); err != nil {
-			t.Fatal(err)
-		}
+	b.newPairColumns()
+	if err := b.readColumns(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.newRows()
+	if err := b.readRows(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	if b.sketch.exact || dimensions(in.pairs(), 640) == 640 {
 		t.Fatal("nothing is projected")
@@ -223,6 +228,30 @@ func TestScoresOfAllImages(t *testing.T) {
 		for b, want := range scores[h*ov.Neurons+neuron] {
 			if x := got[h*len(scores[0])+b]; math.Abs(x-want) > column.Step {
 				t.Fatalf("head %d, image %d: %g, want %g", h, b, x, want)
+			}
+		}
+	}
+}
+
+// Where features of images are projected, the cosines that are found are those of the
+// features, and the nearest images are found.
+func TestNearestImagesOfManyDimensions(t *testing.T) {
+	const images, O = 300, mostDimensions + 100
+	in := &inputs{Options: Options{Threads: 2, Seed: 3}, scores: &artefact.Scores{OV: &decomp.OV{OutDim: O}, Images: images}}
+	random := rand.New(rand.NewPCG(1, 2))
+	units := make([]float32, images*O)
+	for i := range images {
+		for o := range O {
+			units[i*O+o] = float32(random.NormFloat64() + 2*math.Sin(float64((i%20+1)*(o+1))))
+		}
+		normalize(units[i*O : (i+1)*O])
+	}
+	found := (&builder{inputs: in}).nearestImages(units, 5)
+	for i := range images {
+		others, cosines := found.of(i)
+		for at, q := range others {
+			if want := dot(units[i*O:(i+1)*O], units[int(q)*O:(int(q)+1)*O]); math.Abs(float64(cosines[at])-want) > 1e-6 || int(q)%20 != i%20 || int(q) == i {
+				t.Fatalf("image %d: %d at %g, want %g", i, q, cosines[at], want)
 			}
 		}
 	}

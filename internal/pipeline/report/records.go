@@ -38,7 +38,7 @@ func (b *builder) writeRecords(ctx context.Context) error {
 	for i := range B {
 		normalize(units[i*O : (i+1)*O])
 	}
-	near := nearest(units, O, min(nearImages, B), team)
+	near := b.nearestImages(units, min(nearImages, B))
 	usual := b.standard()
 	progress := b.say.Progress()
 	progress.Start(int64(B), ui.Images, "report: records")

@@ -54,20 +54,26 @@ func (b *builder) readRows(ctx context.Context) error {
 		}
 		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
-			own, means := make([]float64, H), make([]float64, H)
+			own, means := make([]decomp.Lanes, H), make([]float64, H)
 			for u := lo; u < hi; u++ {
 				for h := range means {
 					means[h] = b.pairsOf.value[h*C+u].Mean
 				}
 				centre := norms[u].Centre(means)
-				for i := range n {
+				for i := 0; i < n; i += len(decomp.Lanes{}) {
+					at := u*B + first + i
+					count := min(len(decomp.Lanes{}), n-i)
 					for h := range own {
-						own[h] = float64(across[(h*C+u)*n+i])
+						for j, s := range across[(h*C+u)*n+i:][:count] {
+							own[h][j] = float64(s)
+						}
 					}
-					sum, far := norms[u].SumAndDistance(own, centre)
-					b.neuronNorms[u*B+first+i] = float32(sum)
-					if b.neuronFar != nil {
-						b.neuronFar[u*B+first+i] = float32(far)
+					sums, far := norms[u].SumAndDistance(own, centre)
+					for j := range count {
+						b.neuronNorms[at+j] = float32(sums[j])
+						if b.neuronFar != nil {
+							b.neuronFar[at+j] = float32(far[j])
+						}
 					}
 				}
 			}
