@@ -66,7 +66,7 @@ test-browser: build ## test the pages of a report in headless Chromium, if there
 	scripts/test-browser.sh $(ARGS)
 
 race: ## run the short tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race $(RACE_PKGS)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACE_PKGS)
 
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)

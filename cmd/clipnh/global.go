@@ -86,6 +86,9 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := cpu.Err(); err != nil {
 			return usageError{err}
 		}
+		if err := takeCollectedKind(cmd.Flags()); err != nil {
+			return err
+		}
 		g.printer.SetQuiet(g.quiet)
 		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
@@ -97,18 +100,23 @@ func (g *globalOptions) prepared(run runE) runE {
 }
 
 // artefacts returns the reader of artefacts. Those that were made from something else are
-// refused; with --force they are used, each after one warning.
+// refused; with --force they are used. Each warning is given once.
 func (g *globalOptions) artefacts() artefact.Reader {
-	if !g.force {
-		return artefact.Reader{}
-	}
 	var told sync.Map
-	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
-		if _, before := told.LoadOrStore(e.Error(), true); !before {
-			g.printer.Warn("%v (used anyway: --force)", e)
+	warn := func(format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		if _, before := told.LoadOrStore(text, true); !before {
+			g.printer.Warn("%s", text)
 		}
-		return nil
-	}}
+	}
+	r := artefact.Reader{Warn: warn}
+	if g.force {
+		r.OnMismatch = func(e *cache.MismatchError) error {
+			warn("%v (used anyway: --force)", e)
+			return nil
+		}
+	}
+	return r
 }
 
 // writer returns the writer of artefacts. With restart it discards those that were made

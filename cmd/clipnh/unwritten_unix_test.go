@@ -11,7 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestUnwritten has files grow to 4 KiB only, so that figures and pages cannot be written: what
+// TestUnwritten has files grow to 2 KiB only, so that figures and pages cannot be written: what
 // was measured is printed all the same, and then one error.
 func TestUnwritten(t *testing.T) {
 	data, dir := labelled(t), t.TempDir()
@@ -29,7 +29,7 @@ func TestUnwritten(t *testing.T) {
 	} {
 		cmd := program(append(test.args, "--quiet")...)
 		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, append(cmd.Env, limitEnv+"=4096")
+		cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, append(cmd.Env, limitEnv+"=2048")
 		if err := cmd.Run(); err == nil {
 			t.Errorf("%s: done, want what was not written to be an error", test.args[0])
 		}

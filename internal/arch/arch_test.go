@@ -100,7 +100,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/report": {
-		"internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
 	},

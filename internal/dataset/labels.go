@@ -186,7 +186,7 @@ func (l *Labels) Join(images []string) ([]int, error) {
 		at, ok := whole[name]
 		if !ok {
 			if at, ok = file[path.Base(name)]; ok && at == several {
-				return nil, fmt.Errorf("%s: several rows are of a file %s, want image %s itself", l.Path, foreign.Name(path.Base(name)), foreign.Name(name))
+				return nil, fmt.Errorf("%s: no row for image %s; several rows are for a file of that name in other folders, want the image's name with its folders", l.Path, foreign.Name(name))
 			}
 		}
 		if !ok {

@@ -64,8 +64,8 @@ func (r *Report) open() error {
 				`make the report again: run the same "clipnh report" command`)
 		}
 	}
-	if r.overview.Format != report.Format {
-		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.overview.Format, report.Format)
+	if f := r.overview.Format; f < report.OldestFormat || f > report.Format {
+		return fmt.Errorf("%s: %w: format %d of a report, want %d to %d", r.Dir, cache.ErrVersion, r.overview.Format, report.OldestFormat, report.Format)
 	}
 	var err error
 	if r.norms, err = index.Pairs.Norm.Values(); err != nil {
@@ -107,8 +107,8 @@ func (r *Report) readMark() error {
 		return noReport(report.MarkFile + " is not the mark of a report")
 	}
 	switch {
-	case r.mark.Format != report.Format:
-		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.mark.Format, report.Format)
+	case r.mark.Format < report.OldestFormat || r.mark.Format > report.Format:
+		return fmt.Errorf("%s: %w: format %d of a report, want %d to %d", r.Dir, cache.ErrVersion, r.mark.Format, report.OldestFormat, report.Format)
 	case r.mark.State != report.Complete:
 		return hint.With(fmt.Errorf("%s: %w: the report is unfinished", r.Dir, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
 	}

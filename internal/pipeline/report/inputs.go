@@ -149,6 +149,13 @@ func (in *inputs) read(kind, path string, a *cache.Artefact) error {
 	}
 	if a != nil {
 		f.SHA256 = a.Hash()
+		made := a.Manifest.Origin
+		made.TextList = nil // pages list the classes elsewhere
+		text, err := json.MarshalIndent(made, "", "  ")
+		if err != nil {
+			return err
+		}
+		f.Made = string(text)
 	} else {
 		var err error
 		if f.SHA256, err = artefact.FileHash(path); err != nil {
