@@ -12,6 +12,9 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/mapping"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -23,6 +26,7 @@ type globalOptions struct {
 	threads int  // 0 is all cores
 	force   bool // artefacts made from something else are used anyway
 	noLock  bool // no lock files
+	noPacks bool // packed weights are neither read nor kept
 
 	texts textReader
 
@@ -95,8 +99,25 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
-		return adviseFetch(run(cmd, args), cmd.Flags())
+		caches, err := g.caches()
+		if err != nil {
+			return usageError{err}
+		}
+		defer caches.Packs.Close()
+		cmd.SetContext(model.WithCaches(cmd.Context(), caches))
+		return adviseFetch(unfaulted(func() error { return run(cmd, args) }), cmd.Flags())
 	}
+}
+
+// unfaulted runs f, and makes the panic of a file that became shorter while it was mapped
+// an error.
+func unfaulted(f func() error) (err error) {
+	if p := par.Catch(func() { err = f() }); p != nil {
+		if err = mapping.Fault(p.Value); err == nil {
+			p.Rethrow()
+		}
+	}
+	return err
 }
 
 // artefacts returns the reader of artefacts. Those that were made from something else are

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
@@ -24,6 +25,9 @@ type Checkpoint struct {
 	tensors map[string]ptfile.Tensor // by OpenAI's names
 	made    map[string]assembly      // those of tensors that are made of others, of the file
 	notes   []string
+
+	packs   *packed.Store // nil: none are kept
+	weights string        // TensorsSHA256
 }
 
 // Open opens a checkpoint in any of the formats that ptfile reads and checks
@@ -52,7 +56,13 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
 	}
-	return &Checkpoint{config, path, f, tensors, made, notes}, nil
+	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes}, nil
+}
+
+// KeepPacked has towers of the checkpoint take their packed weights from a store, or leave
+// them there. tensors is the checkpoint's TensorsSHA256.
+func (ck *Checkpoint) KeepPacked(store *packed.Store, tensors string) {
+	ck.packs, ck.weights = store, tensors
 }
 
 // Notes says in a line each what a user should know of how the file was read,

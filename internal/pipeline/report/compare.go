@@ -38,11 +38,6 @@ const (
 
 	// sharedLeast is how many images both must have for their scores to be compared.
 	sharedLeast = 10
-
-	// What rounding makes of equal scores: one program with kernels of another family.
-	sameSimilarity = 1 - 1e-5
-	sameShift      = 1e-3 // standard deviations
-	sameNorm       = 1e-4 // of the norm
 )
 
 // Compare says which pairs differ between two collections.
@@ -110,25 +105,6 @@ type comparison struct {
 	say         ui.Reporter
 	shared      [][2]int // rows of images that both have
 	otherFiles  int      // images of one name whose files differ
-}
-
-// share finds the images that both have. A name alone does not say so: cameras give the
-// same names to other images.
-func (c *comparison) share() {
-	at := make(map[string]int, len(c.there.names))
-	for i, name := range c.there.names {
-		at[name] = i
-	}
-	for i, name := range c.here.names {
-		j, ok := at[name]
-		switch {
-		case !ok:
-		case c.here.sums[i].Differs(c.there.sums[j]):
-			c.otherFiles++
-		default:
-			c.shared = append(c.shared, [2]int{i, j})
-		}
-	}
 }
 
 func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
@@ -403,10 +379,4 @@ func (c *comparison) finish(m *report.Moved, key func(report.Shift) float64) {
 	m.Moved = byKey(m.Moved, key)
 	m.Died = byKey(m.Died, func(s report.Shift) float64 { return s.NormHere })
 	m.Appeared = byKey(m.Appeared, func(s report.Shift) float64 { return s.NormThere })
-}
-
-// isSame reports whether a pair is on both sides the same but for rounding.
-func isSame(s report.Shift) bool {
-	return s.Similarity >= sameSimilarity && math.Abs(s.Shift) <= sameShift &&
-		math.Abs(s.NormThere-s.NormHere) <= sameNorm*max(s.NormHere, s.NormThere)
 }
