@@ -95,6 +95,10 @@ func TestNeighboursAreComparedExactly(t *testing.T) {
 	}
 	defer in.close()
 	b := &builder{inputs: in, say: pipelinetest.Silent(), result: &Result{}}
+	if b.folder, err = o.openFolder(in); err != nil { // which keeps what steps find
+		t.Fatal(err)
+	}
+	defer b.folder.release()
 	for _, step := range b.steps()[:3] {
 		if err := step.do(context.Background()); err != nil {
 			t.Fatal(err)
