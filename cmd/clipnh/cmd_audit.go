@@ -236,18 +236,20 @@ func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {
 		return err
 	}
 	result, err := audit.Run(ctx, o, g.printer)
-	if err != nil {
+	if result == nil {
 		return err
 	}
+	written := err
 	if g.json {
 		err = g.printer.JSON(result)
 	} else {
 		err = printAudit(result, opts.list, g.printer)
 	}
-	if n := len(result.Skipped); err == nil && n > 0 {
-		err = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
+	var skipped error
+	if n := len(result.Skipped); n > 0 {
+		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
-	return err
+	return outcome(written, err, skipped)
 }
 
 func printAudit(r *audit.Result, list int, p *ui.Printer) error {
@@ -264,7 +266,9 @@ func printAudit(r *audit.Result, list int, p *ui.Printer) error {
 		summary.Row("removed", fmt.Sprintf("%d: on the other half, worst group %.1f %% (before %.1f %%), mean %.1f %% (before %.1f %%)",
 			r.Chosen, 100*r.After.Worst, 100*r.Untouched.Worst, 100*r.After.Mean, 100*r.Untouched.Mean))
 	}
-	summary.Row("page", strings.Join(r.Files, ", "))
+	if len(r.Files) > 0 { // none where one could not be written
+		summary.Row("page", strings.Join(r.Files, ", "))
+	}
 	err := errors.Join(p.Table(groups), p.Text("\n"), p.Table(summary))
 	if n := min(list, len(r.Pairs)); n > 0 {
 		err = errors.Join(err, p.Text("\n"), p.Table(auditedPairs(r.Pairs[:n])))

@@ -4,63 +4,40 @@ package main
 
 import (
 	"bytes"
-	"errors"
-	"fmt"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
-// TestPrintsBeforeItFails has commands measure something and then find that no file can
-// be written: they print the result and fail.
-func TestPrintsBeforeItFails(t *testing.T) {
-	in := makeInputs(t, "model/tiny_jit.pt", labelled(t))
-	scored := []string{"--scores", in.at("scores"), "--dataset", "imagenet_val", "--data-path", in.data, "--imagenet-zeroshot-path", in.at("classes.npy")}
-	ablate := slices.Concat([]string{"ablate", "--means-path", in.at("means.npy"), "--neuron-head-norms-path", in.at("norms.npy"), "--percentile", "0,50"}, scored)
-	texts := []string{"--vocab", testutil.Golden("text/toy_merges.txt.gz"), "--model", in.model, "--pcs-path", in.at("pc0.npy")}
-	shift := slices.Concat([]string{"shift", "--concepts", "dog", "--scores", in.at("scores")}, texts)
-	assets := filepath.Join("..", "..", "internal", "demo", "assets")
+// TestUnwritten has files grow to 2 KiB only, so that figures and pages cannot be written: what
+// was measured is printed all the same, and then one error.
+func TestUnwritten(t *testing.T) {
+	data, dir := labelled(t), t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	model, vocab := testutil.Golden("model/tiny_jit.pt"), testutil.Golden("text/toy_merges.txt.gz")
+	must(t, exitDone, "collect", "--model", model, "--data-path", data, "--dataset", "imagenet_val", "--save-path", at("scores"), "--quiet")
+	classes := []string{"--classes", "dog,cat", "--vocab", vocab, "--model", model}
 	for _, test := range []struct {
-		name   string
-		result string // which is printed
 		args   []string
+		prints string // "" for a command that prints what it wrote
 	}{
-		{"ablate, a figure", "untouched", append(slices.Clone(ablate), "--plot", "a.png")},
-		{"ablate, features", "untouched", append(slices.Clone(ablate), "--features-save-path", "a.npy")},
-		{"ablate, as JSON", `"baseline"`, append(slices.Clone(ablate), "--plot", "a.png", "--json")},
-		{"reconstruct", "untouched", slices.Concat([]string{"reconstruct", "--means-path", in.at("means.npy"), "--pcs-paths", in.at("pc0.npy"), "--features-save-path", "a.npy"}, scored)},
-		{"polysemanticity, a figure", "lowest", []string{"polysemanticity", "--collect-save-path", in.at("scores"), "--plot", "a.png"}},
-		{"polysemanticity, scores", "lowest", []string{"polysemanticity", "--collect-save-path", in.at("scores"), "--scores-save-path", "a.npy"}},
-		{"shift", "mean ratio", append(slices.Clone(shift), "--save-path", "a.json")},
-		{"shift --watch", "pair of", append(slices.Clone(shift), "--watch="+in.at("scores"), "--save-path", "a.json")},
-		{"retrieve", "rank", []string{"retrieve", "--scores", in.at("scores"), "--neur-idxs", "3", "--dataset", "imagenet_val", "--data-path", in.data, "--save-dir", "a"}},
-		{"segment", "mIoU %", []string{"segment", "--model", filepath.Join(assets, "tiny-clip.pt"), "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"),
-			"--method", "values", "--config", "demo", "--data-path", filepath.Join(assets, "VOC2010"), "--limit", "1", "--save-path", "a.json"}},
+		{append([]string{"audit", "--scores", at("scores"), "--labels-csv", groupedLabels(t, data), "--permutations", "19", "--level", "0.9", "--out", at("audit")}, classes...), "worst group"},
+		{append([]string{"explain", testutil.Golden("images/00_rgb.png"), testutil.Golden("images/03_grey.png"), "--save-dir", at("sheets")}, classes...), "03_grey.png"},
+		{[]string{"report", "--scores", at("scores"), "--out", at("report"), "--threads", "4"}, ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			args := slices.Clone(test.args)
-			for i, arg := range args {
-				if strings.HasPrefix(arg, "a.") || arg == "a" {
-					args[i] = filepath.Join(t.TempDir(), arg)
-				}
-			}
-			const most = 10 // bytes of a file
-			cmd := program(append(args, "--quiet")...)
-			cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", limitEnv, most))
-			var said bytes.Buffer
-			cmd.Stderr = &said
-			out, err := cmd.Output()
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.ExitCode() != exitFailed || !strings.Contains(said.String(), "file too large") {
-				t.Errorf("%v, want status %d and why: %s", err, exitFailed, said.String())
-			}
-			if !strings.Contains(string(out), test.result) {
-				t.Errorf("printed %q, want %q", out, test.result)
-			}
-		})
+		cmd := program(append(test.args, "--quiet")...)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr, cmd.Env = &stdout, &stderr, append(cmd.Env, limitEnv+"=2048")
+		if err := cmd.Run(); err == nil {
+			t.Errorf("%s: done, want what was not written to be an error", test.args[0])
+		}
+		if !strings.Contains(stdout.String(), test.prints) || test.prints == "" && stdout.Len() > 0 {
+			t.Errorf("%s printed\n%s", test.args[0], stdout.String())
+		}
+		if n := strings.Count(stderr.String(), "file too large"); n != 1 {
+			t.Errorf("%s: %d errors, want one\n%s", test.args[0], n, stderr.String())
+		}
 	}
 }

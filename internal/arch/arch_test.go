@@ -121,7 +121,7 @@ var allowed = map[string][]string{
 	},
 	"internal/pipeline/live": {
 		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/imageprep",
-		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live", "internal/report", "internal/ui",

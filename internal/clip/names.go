@@ -198,7 +198,6 @@ var otherModels = []struct {
 	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
 	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
 	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},
-	{[]string{"layer1.0.conv1.weight", "layer4.0.conv1.weight"}, "layer4: a ResNet without CLIP's attention pool"},
 	{[]string{"patch_embed.proj.weight"}, "patch_embed.proj: a vision transformer (ViT) of timm's"},
 	{[]string{"unet.", "first_stage_model."}, "first_stage_model: a diffusion model"},
 	{[]string{"model.diffusion_model."}, "model.diffusion_model: a diffusion model"},
@@ -221,6 +220,10 @@ func otherArchitecture(tensors map[string]ptfile.Tensor) string {
 		if !slices.ContainsFunc(other.parts, func(part string) bool { return !has(part) }) {
 			return other.what
 		}
+	}
+	// Of CLIP's own names it is said which tensor is missing.
+	if has("layer1.0.conv1.weight") && has("layer4.0.conv1.weight") && !has("visual.layer4.0.conv1.weight") {
+		return "layer4: a ResNet without CLIP's attention pool"
 	}
 	return ""
 }

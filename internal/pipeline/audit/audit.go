@@ -65,7 +65,7 @@ type Texts struct {
 const maxPairs = 1000
 
 // Run audits, and writes the page only when all is known. Images that cannot be read
-// are named and left out.
+// are named and left out. A result that comes with an error is whole, and lacks only files.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if 1/float64(1+o.Permutations) > o.Level {
 		return nil, fmt.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
@@ -162,7 +162,11 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	a.commands()
-	return &a.result, a.write(ctx)
+	if err := a.write(ctx); err != nil {
+		a.result.Files = []string{}
+		return &a.result, err
+	}
+	return &a.result, nil
 }
 
 func (a *auditor) close() {

@@ -356,10 +356,9 @@ func (e *explainer) flush(ctx context.Context, result *Result, sink Sink) error 
 	if err := e.describe(ctx); err != nil {
 		return err
 	}
+	var undrawn error // explanations are not lost with their sheets
 	if e.o.SaveDir != "" {
-		if err := e.draw(e.waiting); err != nil {
-			return err
-		}
+		undrawn = e.draw(e.waiting)
 	}
 	for _, x := range e.waiting {
 		result.Images++
@@ -369,5 +368,5 @@ func (e *explainer) flush(ctx context.Context, result *Result, sink Sink) error 
 		}
 	}
 	e.waiting, e.ranks = nil, nil
-	return nil
+	return undrawn
 }

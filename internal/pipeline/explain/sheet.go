@@ -1,7 +1,7 @@
 package explain
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"image"
 	"io"
@@ -22,10 +22,12 @@ func (e *explainer) draw(images []*Explanation) error {
 			x := images[i]
 			path := e.o.sheetPath(x.Name)
 			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
-			x.Sheet, x.crop = path, canvas.Image{}
+			if x.crop = (canvas.Image{}); errs[i] == nil {
+				x.Sheet = path
+			}
 		}
 	})
-	return errors.Join(errs...)
+	return cmp.Or(errs...) // a full disk fails all in the same way
 }
 
 // Measures of a sheet, in pixels.

@@ -1,8 +1,8 @@
 package report
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -206,7 +206,7 @@ func (b *builder) readColumns(ctx context.Context) error {
 					}
 				}
 			})
-			if err := errors.Join(failed...); err != nil {
+			if err := cmp.Or(failed...); err != nil {
 				return err
 			}
 			progress.Add(int64(n))
@@ -241,7 +241,7 @@ func (b *builder) readStrip(read, strip []float32, head, first, n int) error {
 	B, team := b.scores.Images, b.team()
 	failed := make([]error, team.Size())
 	team.For(B, func(lo, hi, w int) { failed[w] = b.scores.ReadPart(read[lo*n:hi*n], lo, head, first, n) })
-	if err := errors.Join(failed...); err != nil {
+	if err := cmp.Or(failed...); err != nil {
 		return err
 	}
 	kernel.Transpose(strip[:n*B], read[:n*B], B, n)

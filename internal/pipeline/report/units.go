@@ -1,8 +1,8 @@
 package report
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"math"
 
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -30,7 +30,7 @@ func (b *builder) writeNeurons(ctx context.Context) error {
 				}
 			}
 		})
-		if err := errors.Join(failed...); err != nil {
+		if err := cmp.Or(failed...); err != nil { // a full disk fails all in the same way
 			return err
 		}
 		progress.Add(int64(count))
