@@ -27,16 +27,6 @@ import (
 	"strings"
 )
 
-// An Item is an image.
-type Item struct {
-	Path  string // of the file, as the system writes it
-	Name  string // below Root, with slashes; unique
-	Label int    // index into Classes, or Unlabelled
-}
-
-// Unlabelled is the label of an image of no known class.
-const Unlabelled = -1
-
 // A Dataset is a list of images.
 type Dataset struct {
 	Kind    string

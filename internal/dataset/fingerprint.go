@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"strconv"
-
-	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // unopened is the size recorded for an image file that cannot be opened.
@@ -17,23 +15,10 @@ const unopened = -1
 // become unreadable. Sizes are not cached: each call asks the file system.
 func (d *Dataset) Sizes() []int64 {
 	sizes := make([]int64, len(d.Items))
-	for i, item := range d.Items {
-		sizes[i] = size(item.Path)
+	for i := range d.Items {
+		sizes[i] = d.Items[i].Size()
 	}
 	return sizes
-}
-
-func size(path string) int64 {
-	f, err := foreign.Open(path) // a pipe among the images would be waited for without end
-	if err != nil {
-		return unopened
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return unopened
-	}
-	return info.Size()
 }
 
 // Fingerprint is FingerprintOf the sizes that the files have now.
