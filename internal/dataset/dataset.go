@@ -14,6 +14,11 @@
 // followed, but not to a folder that holds the link. Order is that of the names'
 // bytes, which is Python's order of strings.
 //
+// The images may also be members of archives (internal/archive). Such an image's name
+// is that of its archive, an exclamation mark, and the member's name: photos.tar!a/b.jpg.
+// Images, and folders in archives, are told in the same way, and the order is that of the
+// members' names within each archive.
+//
 // Entries that cannot be listed are not an error. They are in Dataset.Skipped,
 // each with a reason, for the caller to report.
 package dataset
@@ -30,7 +35,7 @@ import (
 // A Dataset is a list of images.
 type Dataset struct {
 	Kind    string
-	Root    string // the folder that names are relative to
+	Root    string // the folder that names are relative to, or the archives as they were given
 	Items   []Item
 	Classes []string // names of the classes; none if there are no labels
 
@@ -78,14 +83,15 @@ const (
 )
 
 var kinds = []struct {
-	name string
-	read func(ctx context.Context, dir string) (*Dataset, error)
+	name   string
+	read   func(ctx context.Context, dir string) (*Dataset, error)
+	packed func(p *pack) (*Dataset, error) // the same of archives; nil if it needs a folder
 }{
-	{ImageNetTest, readImageNetTest},
-	{ImageNetVal, readImageNetVal},
-	{Images, readImages},
-	{Cars, readCarsTrain},
-	{CarsTest, readCarsTest},
+	{ImageNetTest, readImageNetTest, (*pack).imageNetTest},
+	{ImageNetVal, readImageNetVal, (*pack).imageNetVal},
+	{Images, readImages, (*pack).images},
+	{Cars, readCarsTrain, nil},
+	{CarsTest, readCarsTest, nil},
 }
 
 // Kinds returns the names of all kinds.
@@ -100,7 +106,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // folder
+	Path string // a folder, an archive, or several as ExpandBraces has it
 }
 
 // Open lists the images of a data set, at least one. Errors may have a method
@@ -110,10 +116,25 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		if k.name != o.Kind {
 			continue
 		}
-		if err := checkFolder(o.Path); err != nil {
+		archives, err := archivesAt(o.Path)
+		if err != nil {
 			return nil, err
 		}
-		d, err := k.read(ctx, filepath.Clean(o.Path))
+		var d *Dataset
+		switch {
+		case archives == nil:
+			if err := checkFolder(o.Path); err != nil {
+				return nil, err
+			}
+			d, err = k.read(ctx, filepath.Clean(o.Path))
+		case k.packed == nil:
+			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", o.Path), "unpack it: this data set has more than images in it"}
+		default:
+			var p *pack
+			if p, err = openPack(ctx, o.Path, archives); err == nil {
+				d, err = k.packed(p)
+			}
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -135,7 +156,7 @@ func checkFolder(path string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder of images", path)
+		return fmt.Errorf("%s: a file, want a folder or an archive of images", path)
 	}
 	return nil
 }

@@ -186,7 +186,7 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{name: "kind", kind: "imagenet", err: `dataset "imagenet", want one of imagenet_test, imagenet_val, images, cars, cars_test`},
 		{name: "missing", kind: Images, below: "no", err: "stat DIR/no: no such file or directory"},
-		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: a file, want a folder of images"},
+		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: not an archive, want a .tar, .tar.gz or .zip"},
 		{
 			name: "empty", kind: Images,
 			err: "DIR: no images (EXTENSIONS) among 0 files and 0 folders",

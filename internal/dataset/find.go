@@ -160,6 +160,8 @@ func join(dir, name string) string {
 	return dir + string(filepath.Separator) + name
 }
 
+const notALine = "name has a line break or is not UTF-8"
+
 // items makes the items of the images found, which lie below root, in name
 // order. Names share the memory of paths. A name that does not fit on a line of
 // text is skipped, because artefacts list one name per line.
@@ -171,7 +173,7 @@ func (f *finder) items(root string, label int) []Item {
 		if isLine(name) {
 			items = append(items, Item{Path: path, Name: name, Label: label})
 		} else {
-			f.skip(path, "name has a line break or is not UTF-8")
+			f.skip(path, notALine)
 		}
 	}
 	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"strconv"
+
+	"github.com/clipnh/clipnh/internal/archive"
 )
 
 // unopened is the size recorded for an image file that cannot be opened.
@@ -15,8 +17,20 @@ const unopened = -1
 // become unreadable. Sizes are not cached: each call asks the file system.
 func (d *Dataset) Sizes() []int64 {
 	sizes := make([]int64, len(d.Items))
+	var last *archive.Archive // whose file is looked at once, not for each member
+	there := false
 	for i := range d.Items {
-		sizes[i] = d.Items[i].Size()
+		m, ok := d.Items[i].from.(*member)
+		if !ok {
+			sizes[i] = d.Items[i].Size()
+			continue
+		}
+		if m.in != last {
+			last, there = m.in, m.in.Check() == nil
+		}
+		if sizes[i] = unopened; there {
+			sizes[i] = m.of.Size
+		}
 	}
 	return sizes
 }

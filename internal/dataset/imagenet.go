@@ -177,6 +177,17 @@ type Classes struct {
 // images of its kind have no labels.
 func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	dir := filepath.Clean(o.Path)
+	archives, err := archivesAt(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if archives != nil && o.Kind == ImageNetVal {
+		d, err := Open(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, o.Path), Table: d.ClassesFile != ""}, nil
+	}
 	switch o.Kind {
 	case ImageNetVal:
 		v, err := openVal(ctx, dir)

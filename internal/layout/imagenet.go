@@ -95,14 +95,10 @@ func imageNetVal(ctx context.Context, root string) (Part, error) {
 		return p, err
 	}
 	p.note("%d classes, the published split has %d", len(d.Classes), valClasses)
-	folders, err := os.ReadDir(d.Root)
-	if err != nil {
-		return p, err
-	}
 	var strange []string
-	for _, f := range folders {
-		if f.IsDir() && !wordNetID.MatchString(f.Name()) && f.Name()[0] != '.' {
-			strange = append(strange, foreign.Name(f.Name()))
+	for _, folder := range d.Classes {
+		if !wordNetID.MatchString(folder) {
+			strange = append(strange, foreign.Name(folder))
 		}
 	}
 	if d.ClassesFile != "" {
