@@ -106,7 +106,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // a folder, an archive, or several as ExpandBraces has it
+	Path string // a folder, an archive, several by a pattern with braces, or a list of images
 }
 
 // Open lists the images of a data set, at least one. Errors may have a method
@@ -122,6 +122,8 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		}
 		var d *Dataset
 		switch {
+		case archives == nil && isList(o.Path):
+			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
 		case archives == nil:
 			if err := checkFolder(o.Path); err != nil {
 				return nil, err
@@ -131,7 +133,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", o.Path), "unpack it: this data set has more than images in it"}
 		default:
 			var p *pack
-			if p, err = openPack(ctx, o.Path, archives); err == nil {
+			if p, err = openPack(ctx, o.Path, archives, k.name == ImageNetVal); err == nil {
 				d, err = k.packed(p)
 			}
 		}
@@ -156,7 +158,7 @@ func checkFolder(path string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder or an archive of images", path)
+		return fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path)
 	}
 	return nil
 }

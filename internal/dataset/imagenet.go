@@ -181,7 +181,7 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if archives != nil && o.Kind == ImageNetVal {
+	if o.Kind == ImageNetVal && (archives != nil || isList(o.Path)) {
 		d, err := Open(ctx, o)
 		if err != nil {
 			return nil, err

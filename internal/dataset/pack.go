@@ -18,12 +18,14 @@ import (
 
 // A pack is an archive, or several, whose members are taken for the files of a folder.
 type pack struct {
-	ctx     context.Context
-	path    string // as it was given
-	items   []Item // images, by archive, in the order of their names
-	texts   []text
-	skipped []Skipped
-	files   Passed
+	ctx      context.Context
+	path     string   // as it was given
+	archives []string // their paths
+	labels   bool     // keep texts
+	items    []Item   // images, by archive, in the order of their names
+	texts    []text
+	skipped  []Skipped
+	files    Passed
 }
 
 // A text is a member that says something of images.
@@ -69,21 +71,32 @@ func (d damageReader) Read(p []byte) (int, error) {
 	return n, damage(err)
 }
 
-// archivesAt returns the paths of the archives that a data path names; nil if it is a
-// folder, or nothing that is there.
+// archivesAt returns the paths of the archives that a data path names, by itself or with
+// braces; nil if it is a folder, or nothing that is there.
 func archivesAt(dataPath string) ([]string, error) {
 	info, err := os.Stat(dataPath)
 	if err == nil {
-		if info.IsDir() || !isArchive(dataPath) {
+		if info.IsDir() || !IsArchive(dataPath) {
 			return nil, nil
 		}
 		return []string{filepath.Clean(dataPath)}, nil
 	}
-	return nil, nil
+	paths, err := expandBraces(dataPath)
+	if err != nil {
+		return nil, err
+	}
+	if len(paths) == 1 {
+		return nil, nil // checkFolder says that it is not there
+	}
+	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%s: %d of %d archives are not there, %s the first", dataPath, len(missing), len(paths), missing[0])
+	}
+	return paths, nil
 }
 
-// isArchive reports whether the file at path is an archive, or is called one.
-func isArchive(path string) bool {
+// IsArchive reports whether the file at path is an archive, or is called one.
+func IsArchive(path string) bool {
 	if archive.Named(path) {
 		return true
 	}
@@ -100,8 +113,8 @@ func isArchive(path string) bool {
 
 // openPack lists archives. Names begin with that of the archive, below the folder in which
 // all of them are.
-func openPack(ctx context.Context, dataPath string, archives []string) (*pack, error) {
-	p := &pack{ctx: ctx, path: dataPath}
+func openPack(ctx context.Context, dataPath string, archives []string, labels bool) (*pack, error) {
+	p := &pack{ctx: ctx, path: dataPath, archives: archives, labels: labels}
 	names := below(archives)
 	for i, at := range archives {
 		if err := p.add(at, names[i]); err != nil {
@@ -136,7 +149,7 @@ func (p *pack) add(at, name string) error {
 		switch {
 		case hidden(name):
 			return false
-		case isImage(base), isText(base):
+		case isImage(base), p.labels && isText(base):
 			return true
 		}
 		p.files.add(base)
@@ -196,7 +209,10 @@ func (p *pack) skip(at, name, inner, reason string) {
 }
 
 // isText reports whether a member of this name may say something of images.
-func isText(base string) bool { return base == classesFile }
+func isText(base string) bool {
+	_, ext := keyOf(base)
+	return base == classesFile || slices.Contains(sampleForms, ext)
+}
 
 // inner is the name of an image in its archive.
 func (i *Item) inner() string { return i.from.(*member).of.Name }

@@ -30,7 +30,10 @@ func (p *pack) imageNetVal() (*Dataset, error) {
 			folders[folder] = true
 		}
 	}
-	if len(folders) == 0 {
+	if len(folders) == 0 || p.areSamples() {
+		if d, err := p.sampled(); d != nil || err != nil {
+			return d, err
+		}
 		return p.flatVal(items)
 	}
 	labels, d, err := p.classes(top, slices.Sorted(maps.Keys(folders)))
@@ -85,7 +88,7 @@ func (p *pack) classes(top string, folders []string) (map[string]int, *Dataset, 
 		}
 	}
 	table := ""
-	if beside := filepath.Join(filepath.Dir(p.path), classesFile); isFile(beside) {
+	if beside := filepath.Join(filepath.Dir(p.archives[0]), classesFile); isFile(beside) {
 		table = beside
 	}
 	labels, names, err := classLabels(table, p.path, folders)
@@ -117,7 +120,7 @@ func (t *text) classes(p *pack, folders []string) (map[string]int, *Dataset, err
 
 // flatVal labels images that are in no class folders by the table next to the archive.
 func (p *pack) flatVal(items []Item) (*Dataset, error) {
-	solution := solutionFile(filepath.Dir(p.path))
+	solution := solutionFile(filepath.Dir(p.archives[0]))
 	if solution == "" || len(items) == 0 {
 		if len(items) == 0 {
 			return p.dataset(items)

@@ -67,7 +67,7 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 			return nil, err
 		}
 		first := len(list.scenes)
-		if !info.IsDir() {
+		if !info.IsDir() && !dataset.IsArchive(path) {
 			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), item: dataset.Item{Path: path}})
 		} else if err := o.addFolder(ctx, list, path, say); err != nil {
 			return nil, err
@@ -111,7 +111,7 @@ func (l *sceneList) skippable() {
 	}
 }
 
-// addFolder adds the images of a folder.
+// addFolder adds the images of a folder or an archive.
 func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
 	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
 		inside, err := isInside(out.dir, folder)
