@@ -16,8 +16,8 @@ var freeUnpacked int64 = 256 << 20
 const mostRatio = 200
 
 const (
-	mostPoints  = 1024    // places kept; each has a window
-	firstPoints = 1 << 20 // unpacked bytes between them, at first
+	mostPoints  = 2048    // places kept; each has a window
+	firstPoints = 256 << 10 // unpacked bytes between them, at first
 	mostIdle    = 4
 )
 

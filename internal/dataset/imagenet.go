@@ -51,7 +51,7 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 
 // readImageNetVal lists the images of dir/val, or of dir: one folder a class,
 // images at any depth within. The order is by folder, then by name. Where there are
-// only images, a table says which class each is of; see solutionFile.
+// only images, a table says which class each is of; see classTableOf.
 //
 // Labels are the classes' places in sorted order, as in torchvision's
 // ImageFolder, but as numbers where all folders are named by numbers; with all of
@@ -98,7 +98,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	if len(stray.images) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d images, but none in a folder of its class", root, len(stray.images)),
-			"move each image into the folder of its class, put " + solutionName + " next to them, or use \"{dataset} images\" for images without labels",
+			"move each image into the folder of its class, " + howToLabel("next to them"),
 		}
 	}
 	return nil, f.noImages(root)

@@ -118,21 +118,18 @@ func (t *text) classes(p *pack, folders []string) (map[string]int, *Dataset, err
 	return labels, &Dataset{Classes: names, ClassesFile: t.path}, nil
 }
 
-// flatVal labels images that are in no class folders by the table next to the archive.
+// flatVal labels images that are in no class folders, by the table or the devkit next to
+// the archive.
 func (p *pack) flatVal(items []Item) (*Dataset, error) {
-	solution := solutionFile(filepath.Dir(p.archives[0]))
-	if solution == "" || len(items) == 0 {
-		if len(items) == 0 {
-			return p.dataset(items)
-		}
-		return nil, hinted{
-			fmt.Errorf("%s: %d images, but none in a folder of its class", p.path, len(items)),
-			"put " + solutionName + " next to the archive, or use \"{dataset} images\" for images without labels",
-		}
+	if len(items) == 0 {
+		return p.dataset(items)
 	}
-	classOf, err := readSolution(solution)
+	table, classOf, err := classTableOf(filepath.Dir(p.archives[0]))
 	if err != nil {
 		return nil, err
+	}
+	if table == "" {
+		return nil, hinted{fmt.Errorf("%s: %d images, but none in a folder of its class", p.path, len(items)), howToLabel("next to the archive")}
 	}
 	folders := slices.Compact(slices.Sorted(maps.Values(classOf)))
 	labels, d, err := p.classes("", folders)
@@ -144,7 +141,7 @@ func (p *pack) flatVal(items []Item) (*Dataset, error) {
 		name := item.inner()[strings.LastIndex(item.inner(), "/")+1:]
 		class, ok := classOf[strings.TrimSuffix(name, filepath.Ext(name))]
 		if !ok {
-			p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no row in " + solutionName})
+			p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no row in " + filepath.Base(table)})
 			continue
 		}
 		item.Label = labels[class]
