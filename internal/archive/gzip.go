@@ -16,7 +16,7 @@ var freeUnpacked int64 = 256 << 20
 const mostRatio = 200
 
 const (
-	mostPoints  = 2048    // places kept; each has a window
+	mostPoints  = 2048      // places kept; each has a window
 	firstPoints = 256 << 10 // unpacked bytes between them, at first
 	mostIdle    = 4
 )
