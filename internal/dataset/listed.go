@@ -93,7 +93,7 @@ func listColumns(list string) (paths, classes []string, err error) {
 		path, label := first(pathColumns), first(labelColumns)
 		switch {
 		case path == "" && first(urlColumns) != "":
-			return hinted{errors.New("an address and no path"), `download the images first, with img2dataset: img2dataset --url_list ` + filepath.Base(list) + ` --input_format csv --output_format webdataset`}
+			return hinted{errors.New("an address and no path"), "download the images first, for instance with img2dataset, and give the shards that it writes"}
 		case path == "":
 			return fmt.Errorf("no path of an image, want one in a column %s", strings.Join(pathColumns, ", "))
 		case label == "" && labelled:
