@@ -26,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers bench-start golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -66,7 +66,7 @@ test-browser: build ## test the pages of a report in headless Chromium, if there
 	scripts/test-browser.sh $(ARGS)
 
 race: ## run the short tests under the race detector; needs a C compiler
-	CGO_ENABLED=1 $(GO) test -race $(RACE_PKGS)
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACE_PKGS)
 
 vet: ## look for suspicious code
 	$(GO) vet $(PKGS)
@@ -130,6 +130,9 @@ golden: ## rewrite the golden files of the tests; read the diff
 
 bench-peers: ## compare with ONNX Runtime and PyTorch; ARGS="--help" explains
 	scripts/peers/bench.sh $(ARGS)
+
+bench-start: build ## time from the start to the first result, beside PyTorch and ONNX Runtime; ARGS="--help" explains
+	python3 -B scripts/peers/start.py $(ARGS)
 
 demo: build ## run the main job on the example that the program carries
 	./bin/clipnh demo

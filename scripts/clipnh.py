@@ -25,7 +25,7 @@ __all__ = ["open", "unit", "parse_unit", "Artefact", "Collection", "Codes", "Des
 
 _open = open
 UNIT = re.compile(r"^(?:h(\d+))?n(\d+)$")
-NEWEST = 3  # version of manifests that this module reads
+NEWEST = 4  # version of manifests that this module reads
 
 
 def unit(index, neurons=None):
@@ -53,8 +53,10 @@ def open(path, check=False):
     if os.path.exists(where):
         with _open(where, encoding="utf-8") as f:
             manifest = json.load(f)
-        if manifest.get("format") != "clipnh" or manifest.get("version", 0) > NEWEST:
-            raise ValueError("%s: not a manifest of clipnh, version 1 to %d" % (where, NEWEST))
+        if not isinstance(manifest, dict) or manifest.get("format") != "clipnh":
+            raise ValueError("%s: not a manifest of clipnh" % where)
+        if not 1 <= manifest.get("version", 0) <= NEWEST:
+            raise ValueError("%s: version %s, this module reads 1 to %d" % (where, manifest.get("version"), NEWEST))
     elif folder:
         raise FileNotFoundError("%s: no manifest: an unfinished run, or not a folder of clipnh" % path)
     if manifest:

@@ -21,9 +21,11 @@ of the largest, in A; it adds next to nothing to any image.
 
 Of models of one architecture, such as before and after fine-tuning, or of one
 model on other images, each pair is compared with that of the same name. Where
-at least 10 images are in both, by name, pairs are listed by the correlation of
-their scores on these, lowest first; else by the shift of the mean score, in
-standard deviations, largest first, and similarity is the cosine of directions.
+at least 10 images are in both, pairs are listed by the correlation of their
+scores on these, lowest first; else by the shift of the mean score, in standard
+deviations, largest first, and similarity is the cosine of directions. Images
+are in both if they have one name and, as far as the collections know, one
+checksum. Pairs that differ by no more than rounding are counted, not listed.
 
 Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
@@ -91,7 +93,18 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 	t := ui.NewTable(ui.Left(""), ui.Left("collection"), ui.Right("pairs"), ui.Right("not dead"))
 	t.Row("A", m.Here, fmt.Sprint(m.HerePairs), fmt.Sprint(m.HereAlive))
 	t.Row("B", m.There, fmt.Sprint(m.TherePairs), fmt.Sprint(m.ThereAlive))
-	err := errors.Join(p.Table(t), p.Text(fmt.Sprintf("\nCompared by %s; %s in both.\n", m.By, ui.Images.Count(int64(m.Shared)))))
+	shared := ui.Images.Count(int64(m.Shared)) + " in both"
+	if m.OtherFiles > 0 {
+		shared += fmt.Sprintf(", and %s of equal names whose files differ", ui.Images.Count(int64(m.OtherFiles)))
+	}
+	pairs := ui.Pairs.Count(int64(m.Differ)) + " of those alive in both differ"
+	if m.Differ == 1 {
+		pairs = "1 pair of those alive in both differs"
+	} else if m.Differ == 0 {
+		pairs = "no pair that is alive in both differs"
+	}
+	text := fmt.Sprintf("\nCompared by %s; %s; %s, %d are the same but for rounding.\n", m.By, shared, pairs, m.Same)
+	err := errors.Join(p.Table(t), p.Text(text))
 	for _, list := range []struct {
 		title  string
 		shifts []files.Shift

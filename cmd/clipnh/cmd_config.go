@@ -200,7 +200,7 @@ func (r *configResult) add(ctx context.Context, cmd *cobra.Command, p *presets) 
 
 // strayVariables returns the variables of env that look like those of flags and are not.
 func strayVariables(env []string) []string {
-	known := []string{asset.HomeVariable, asset.MirrorVariable, cpu.Variable, debugVariable}
+	known := []string{asset.HomeVariable, asset.MirrorVariable, cpu.Variable, debugVariable, packedSizeVariable}
 	for _, flag := range sharedFlags {
 		known = append(known, variableOf(flag))
 	}

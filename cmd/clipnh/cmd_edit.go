@@ -197,7 +197,7 @@ func (o *editOptions) pipeline(g *globalOptions) (edit.Options, error) {
 		}
 		names, err := readUnits(file, g.printer)
 		if err != nil {
-			return p, fmt.Errorf("--remove %s: %w", name, err)
+			return p, err // which names the flag
 		}
 		p.Remove = append(p.Remove, names...)
 	}

@@ -284,7 +284,7 @@ func runSegment(ctx context.Context, opts segmentOptions, g *globalOptions) erro
 		g.printer.Note("%s is already complete", result.Path)
 	}
 	written := err
-	err = printSegmentation(result, g)
+	err = printSegmentation(result, o.ShowDir, g)
 	if written != nil && errors.Is(err, errSkipped) {
 		err = nil // the result lacks more
 	}

@@ -80,7 +80,7 @@ func (o *showOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", 5, "show `K` words, of codes the largest; of units beside it the first 3 of them")
+	fs.IntVar(&s.Components, "num-components", describeComponents, "show `K` words, of codes the largest; of units beside it the first 3 of them")
 }
 
 func (o *showOptions) validate() error {
@@ -150,7 +150,11 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		return err
 	}
 	if r.Direction != nil {
-		if err := p.Text(fmt.Sprintf("A score of 1 adds a vector of norm %s.\n", number(*r.Direction))); err != nil {
+		text := fmt.Sprintf("A score of 1 adds a vector of norm %s.\n", number(*r.Direction))
+		if *r.Direction == 0 {
+			text = "The weights of this pair are zero, as after \"clipnh edit --remove\": it adds the same\nto every image, so strongest and weakest mean nothing.\n"
+		}
+		if err := p.Text(text); err != nil {
 			return err
 		}
 	}

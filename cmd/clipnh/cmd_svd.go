@@ -23,7 +23,8 @@ The contributions of a unit are centred by their mean over the images, the
 than half of --top-k-pca images project positively. If neither sign has such a
 majority, the sign is undecided: the component then points along the longer tail
 (the sum of the cubed projections is positive). Signs are unreliable with fewer
-than four times --top-k-pca images.
+than four times --top-k-pca images. Unless it is given, --top-k-pca is therefore
+at most a quarter of the images; the reference uses 50 of any number.
 
 Reads what collect wrote: a folder of scores, for which pairs have a closed form
 and neurons a problem as large as the number of heads; or dense contributions,
@@ -59,6 +60,9 @@ func newSVDCommand(g *globalOptions) *cobra.Command {
 	return cmd
 }
 
+// referenceTopK is what the reference uses, however few the images are.
+const referenceTopK = 50
+
 // svdOptions is everything the svd command can be told.
 type svdOptions struct {
 	given                                    givenFlags
@@ -72,7 +76,7 @@ func (o *svdOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.collectPath, "scores", "s", "", "`PATH` of what collect wrote")
 	fs.StringVar(&o.mode, "mode", "nh", "`MODE` nh for neuron-head pairs, n for neurons")
 	choices(fs, "mode", "nh", "n")
-	fs.IntVar(&o.topK, "top-k-pca", 50, "use the `K` images of largest centred norm")
+	fs.IntVar(&o.topK, "top-k-pca", referenceTopK, "use the `K` images of largest centred norm; unless given, at most a quarter of the images")
 	fs.IntVar(&o.pc, "pc-idx", 0, "write right singular vector `I`, from 0; pairs have only one")
 	fs.StringVarP(&o.outPath, "out-save-path", "o", "", "`FILE` for the principal components, .npy")
 	fs.StringVar(&o.meanPath, "mean-save-path", "", "`FILE` for the mean contributions, .npy")
@@ -160,7 +164,7 @@ func runSVD(ctx context.Context, opts svdOptions, g *globalOptions) error {
 		return usageError{err}
 	}
 	result, err := directions.SVD(ctx, directions.SVDOptions{
-		Artefacts: g.artefacts(), CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, PC: opts.pc,
+		Artefacts: g.artefacts(), CollectPath: opts.collectPath, Shape: shape, Neurons: opts.mode == "n", TopK: opts.topK, FitTopK: opts.topK == referenceTopK && !opts.given("top-k-pca"), PC: opts.pc,
 		OutPath: opts.outPath, MeanPath: opts.meanPath, NormPath: opts.normPath, Writer: g.writer(opts.restart), Threads: g.workers(),
 	}, g.printer)
 	if err != nil {

@@ -31,6 +31,10 @@ unfinished collection, or a folder of these, such as caches.
   unknown   no manifest says what is right: a file of another program
   sound     none of these
 
+What a run that was killed left beside an artefact (.tmp files) belongs to none:
+it is named, does not change the exit status, and is removed by --repair. The
+artefact that the run would have replaced is whole, or the new one is.
+
 The artefacts that an artefact was made from are looked up among the paths;
 those that are not there are "not checked". With --data-path the images of
 collections are compared too: each file with its checksum at the time when it

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -58,8 +60,18 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 		}
 	}
 	fmt.Fprintf(&b, "\nThe report with answers about texts and images of your own:\n  %s \\\n    %s\n",
-		ui.ShellLine([]string{"clipnh", "explore", at("report")}),
+		ui.ShellLine([]string{programName(os.Args[0]), "explore", at("report")}),
 		ui.ShellLine([]string{"--vocab", at("bpe_demo_vocab.txt.gz"), "--templates", at("templates.txt")}))
 	fmt.Fprintf(&b, "\nAll commands and what they printed: %s (or --verbose).\n", at(demo.Log))
 	return p.Text(b.String())
+}
+
+// programName is how a person can run the program that was started as this: by its name if
+// it is on PATH.
+func programName(started string) string {
+	const name = "clipnh"
+	if _, err := exec.LookPath(name); err == nil || strings.TrimSuffix(filepath.Base(started), ".exe") != name {
+		return name
+	}
+	return started
 }

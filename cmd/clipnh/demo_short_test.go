@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,5 +51,22 @@ func TestDemoPrintsShort(t *testing.T) {
 		if len(line) > 90 {
 			t.Errorf("a line of %d columns: %s", len(line), line)
 		}
+	}
+}
+
+func TestProgramName(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for started, want := range map[string]string{"./bin/clipnh": "./bin/clipnh", "/tmp/b001/clipnh.test": "clipnh"} {
+		if got := programName(started); got != want {
+			t.Errorf("started as %s: %s, want %s", started, got, want)
+		}
+	}
+	bin := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bin, "clipnh"), nil, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	if got := programName("./bin/clipnh"); got != "clipnh" {
+		t.Errorf("on PATH: %s, want clipnh", got)
 	}
 }

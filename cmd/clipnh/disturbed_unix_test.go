@@ -21,7 +21,7 @@ func TestTwoWriters(t *testing.T) {
 		t.Run(job.name, func(t *testing.T) {
 			want := job.undisturbed(t)
 			locked := 0
-			for range thorough(1, 4) {
+			for range job.times(thorough(1, 4)) {
 				dir := job.begin(t)
 				first := job.start(t, dir, 1)
 				done := make(chan bool)

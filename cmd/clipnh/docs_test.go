@@ -1,11 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/cache"
 )
 
 var (
@@ -87,5 +90,16 @@ func TestScriptNames(t *testing.T) {
 		if err != nil || cmd.Name() != name {
 			t.Errorf("%s: got %s, %v, want %s", script, cmd.Name(), err, name)
 		}
+	}
+}
+
+// TestModuleReadsManifests holds that the NumPy module reads the manifests that are written.
+func TestModuleReadsManifests(t *testing.T) {
+	module, err := os.ReadFile("../../scripts/clipnh.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf("\nNEWEST = %d ", cache.Version); !strings.Contains(string(module), want) {
+		t.Errorf("scripts/clipnh.py: lacks %q, the version of manifests that is written", strings.TrimSpace(want))
 	}
 }

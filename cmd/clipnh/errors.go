@@ -152,7 +152,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")
 	}
-	hints = append(hints, more...)
+	hints = append(append(hints, pathHints(cmd, err)...), more...)
 	if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}

@@ -168,8 +168,8 @@ func moreFaultJobs() []faultJob {
 		return jobs
 	}
 	return append(jobs,
-		faultJob{name: "demo", args: line("demo --dir {dir}/demo"), slow: true, varies: func(name string) bool { return filepath.Base(name) == "log.txt" }}, // rates are in it
-		faultJob{name: "paper", args: line("paper --dir {dir}/paper"), slow: true, varies: func(name string) bool { // seconds that steps took
+		faultJob{name: "demo", args: line("demo --dir demo"), inside: true, slow: true, varies: func(name string) bool { return filepath.Base(name) == "log.txt" }}, // rates are in it
+		faultJob{name: "paper", args: line("paper --dir paper"), inside: true, slow: true, varies: func(name string) bool { // seconds that steps took
 			return strings.HasPrefix(name, filepath.Join("paper", "steps")) || strings.HasPrefix(filepath.Base(name), "report.")
 		}})
 }

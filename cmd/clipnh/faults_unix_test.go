@@ -92,6 +92,7 @@ type faultJob struct {
 	varies func(name string) bool
 	slow   bool // takes minutes
 	waits  bool // for a lock, where others fail
+	inside bool // runs in the folder: paths are in its results
 	many   bool // names change hundreds of times, all but the first in one way
 }
 

@@ -63,25 +63,24 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	err := usageError{fmt.Errorf("unexpected argument %q", args[0])}
-	if flag := flagForFile(cmd.Flags(), args[0]); flag != "" {
-		return hinted{err, fmt.Sprintf("files and folders are given with flags, such as --%s %s", flag, args[0])}
-	}
 	if _, notBool := strconv.ParseBool(args[0]); notBool == nil {
 		return hinted{err, fmt.Sprintf("give a switch its value after =, as in --flag=%s", strings.ToLower(args[0]))}
+	}
+	if flag := flagForFile(cmd.Flags(), args[0]); flag != "" {
+		return hinted{err, fmt.Sprintf("files and folders are given with flags, such as --%s %s", flag, args[0])}
 	}
 	return err
 }
 
 // flagForFile returns the flag that a file or folder, given without one, may be meant for;
-// empty if there is no such file, or no flag.
+// empty if there is no such flag. What does not exist may be the folder to write.
 func flagForFile(fs *pflag.FlagSet, path string) string {
-	info, err := os.Stat(path)
-	if err != nil {
-		return ""
-	}
-	likely := []string{"model", "pcs-path", "image"}
-	if info.IsDir() {
-		likely = []string{"data-path", "scores", "dir"}
+	likely := []string{"dir"}
+	if info, err := os.Stat(path); err == nil {
+		likely = []string{"model", "pcs-path", "image"}
+		if info.IsDir() {
+			likely = []string{"data-path", "scores", "dir"}
+		}
 	}
 	for _, name := range likely {
 		if fs.Lookup(name) != nil {

@@ -12,6 +12,9 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/mapping"
+	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -23,6 +26,7 @@ type globalOptions struct {
 	threads int  // 0 is all cores
 	force   bool // artefacts made from something else are used anyway
 	noLock  bool // no lock files
+	noPacks bool // packed weights are neither read nor kept
 
 	texts textReader
 
@@ -86,29 +90,54 @@ func (g *globalOptions) prepared(run runE) runE {
 		if err := cpu.Err(); err != nil {
 			return usageError{err}
 		}
+		if err := takeCollectedKind(cmd.Flags()); err != nil {
+			return err
+		}
 		g.printer.SetQuiet(g.quiet)
 		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
-		return adviseFetch(run(cmd, args), cmd.Flags())
+		caches, err := g.caches()
+		if err != nil {
+			return usageError{err}
+		}
+		defer caches.Packs.Close()
+		cmd.SetContext(model.WithCaches(cmd.Context(), caches))
+		return adviseFetch(unfaulted(func() error { return run(cmd, args) }), cmd.Flags())
 	}
 }
 
-// artefacts returns the reader of artefacts. Those that were made from something else are
-// refused; with --force they are used, each after one warning.
-func (g *globalOptions) artefacts() artefact.Reader {
-	if !g.force {
-		return artefact.Reader{}
-	}
-	var told sync.Map
-	return artefact.Reader{OnMismatch: func(e *cache.MismatchError) error {
-		if _, before := told.LoadOrStore(e.Error(), true); !before {
-			g.printer.Warn("%v (used anyway: --force)", e)
+// unfaulted runs f, and makes the panic of a file that became shorter while it was mapped
+// an error.
+func unfaulted(f func() error) (err error) {
+	if p := par.Catch(func() { err = f() }); p != nil {
+		if err = mapping.Fault(p.Value); err == nil {
+			p.Rethrow()
 		}
-		return nil
-	}}
+	}
+	return err
+}
+
+// artefacts returns the reader of artefacts. Those that were made from something else are
+// refused; with --force they are used. Each warning is given once.
+func (g *globalOptions) artefacts() artefact.Reader {
+	var told sync.Map
+	warn := func(format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		if _, before := told.LoadOrStore(text, true); !before {
+			g.printer.Warn("%s", text)
+		}
+	}
+	r := artefact.Reader{Warn: warn}
+	if g.force {
+		r.OnMismatch = func(e *cache.MismatchError) error {
+			warn("%v (used anyway: --force)", e)
+			return nil
+		}
+	}
+	return r
 }
 
 // writer returns the writer of artefacts. With restart it discards those that were made

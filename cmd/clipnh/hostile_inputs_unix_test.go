@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -64,12 +65,18 @@ func TestHostileInputs(t *testing.T) {
 					if err := swap(swapped); err != nil {
 						t.Fatal(err)
 					}
+					ends := refusedSoon
+					if swap, err := os.Lstat(swapped); err != nil {
+						t.Fatal(err)
+					} else if repairable(part) && swap.Mode().IsRegular() {
+						ends = func(t *testing.T, name string, args []string) { repairedSoon(t, name, args, place, in.at("scores")) }
+					}
 					args := append([]string{}, words...)
 					args[i] = place
 					for k := range args {
 						args[k] = strings.ReplaceAll(args[k], "{out}", filepath.Join(dir, "out"))
 					}
-					refusedSoon(t, name, append(args, "--quiet"))
+					ends(t, name, append(args, "--quiet"))
 				}
 			}
 		}
@@ -109,6 +116,7 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 	must(t, exitDone, "report", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--imagenet-zeroshot-path", in.at("classes.npy"), "--out", in.at("report"), "--quiet")
 	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
 		"--text-descs-embeddings-path", in.at("words.npy"), "--codes", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
+	spoil(t, in.at("scores"), in.at(spoiled))
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
 		err = os.WriteFile(in.at("norms_acts.npy"), norms, 0o666)
@@ -123,6 +131,43 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
 		"{attributes}", attributesFile(t, data))
 	return in, r
+}
+
+// spoiled is a collection with a damaged payload.
+const spoiled = "spoiled"
+
+// spoil copies a collection and damages its scores.
+func spoil(t *testing.T, from, to string) {
+	t.Helper()
+	err := os.CopyFS(to, os.DirFS(from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(to, "scores.npy")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content[len(content)-1] ^= 1
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// repairable reports whether a file is one that verify makes again, whatever was in it.
+func repairable(part string) bool {
+	return filepath.Base(filepath.Dir(part)) == spoiled && filepath.Base(part) != "manifest.json"
+}
+
+// repairedSoon runs a command that must make a collection again that is as it was.
+func repairedSoon(t *testing.T, name string, args []string, path, want string) {
+	t.Helper()
+	if code, _, said := clipnh(args...); code != exitDone {
+		t.Errorf("%s: exit code %d, said\n%.2000s", name, code, said)
+	}
+	if !maps.Equal(filesBelow(t, path), filesBelow(t, want)) {
+		t.Errorf("%s: repaired, and not as it was", name)
+	}
 }
 
 // partsOf returns the files of an input that are swapped: itself and its manifest, or of
@@ -162,6 +207,16 @@ func copyBut(t *testing.T, path, place, but string, folder bool) string {
 	t.Helper()
 	link := func(from, to string) {
 		if from == but {
+			return
+		}
+		if filepath.Base(path) == spoiled { // it is written
+			content, err := os.ReadFile(from)
+			if err == nil {
+				err = os.WriteFile(to, content, 0o666)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 			return
 		}
 		if err := os.Symlink(from, to); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -88,7 +88,7 @@ var hostileLines = []string{
 	"classify --model {model} --data-path {data} --classes {names} --vocab {vocab} --templates {templates}",
 	"search --model {model} --data-path {data} --text dog --image {image} --vocab {vocab} --templates {templates}",
 	"search --scores {in}/scores --units h0n1,h0",
-	"verify {in}/scores --model {model} --data-path {data} --repair",
+	"verify {in}/spoiled --model {model} --data-path {data} --repair",
 	"data subset --dataset images --data-path {data} --number 2 --save-path {out}",
 }
 

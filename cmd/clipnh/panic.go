@@ -30,8 +30,8 @@ const debugVariable = "CLIPNH_DEBUG"
 //
 // What the runtime of Go gives up on itself does not get here, since it cannot be
 // recovered from: no memory left, a stack that overflows, a map written by two
-// goroutines, a fault in memory-mapped files. It prints "fatal error: " or "unexpected
-// fault address" with a trace, and exits with status 2.
+// goroutines. It prints "fatal error: " with a trace, and exits with status 2. A fault in
+// a mapped file is an error (unfaulted).
 func reportPanic(p *ui.Printer, fault *par.Panic, asJSON bool) int {
 	if os.Getenv(debugVariable) != "" {
 		p.Trace(fault.Error())

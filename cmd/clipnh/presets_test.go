@@ -238,7 +238,7 @@ func TestPresetsNamed(t *testing.T) {
 		if !flags[""][flag] || isOutput(flag) || slices.Contains(typedFlags, flag) {
 			t.Errorf("%s is shared: want a flag that writes nothing", flag)
 		}
-		if slices.Contains([]string{asset.HomeVariable, asset.MirrorVariable, debugVariable, cpu.Variable, faultsEnv}, variableOf(flag)) {
+		if slices.Contains([]string{asset.HomeVariable, asset.MirrorVariable, debugVariable, cpu.Variable, packedSizeVariable, faultsEnv}, variableOf(flag)) {
 			t.Errorf("%s means something else", variableOf(flag))
 		}
 	}
@@ -344,7 +344,7 @@ func TestConfigInit(t *testing.T) {
 		}
 	}
 	for _, flag := range sharedFlags {
-		if !set[flag] && !slices.Contains([]string{"vit-heads", "activation", "use-templates", "shape", "preprocess", "max-pixels", "quiet", "verbose", "no-lock"}, flag) {
+		if !set[flag] && !slices.Contains([]string{"vit-heads", "activation", "use-templates", "shape", "preprocess", "max-pixels", "quiet", "verbose", "no-lock", "no-packed-cache"}, flag) {
 			t.Errorf("clipnh.yaml has no line for %s that a command uses\n%s", flag, said)
 		}
 	}

@@ -34,14 +34,27 @@ func (j faultJob) start(t *testing.T, dir string, threads int, env ...string) *p
 	if j.env != nil {
 		env = append(env, j.env(dir)...)
 	}
-	return startProgram(t, env, append(j.args(dir), "--threads", fmt.Sprint(threads), "--quiet")...)
+	p := readyProgram(env, append(j.args(dir), "--threads", fmt.Sprint(threads), "--quiet")...)
+	if j.inside {
+		p.Dir = dir
+	}
+	return p.begin(t)
 }
 
 func startProgram(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return readyProgram(env, args...).begin(t)
+}
+
+func readyProgram(env []string, args ...string) *process {
 	p := &process{Cmd: program(args...)}
 	p.Env = append(p.Env, env...)
 	p.Stderr = &p.said
+	return p
+}
+
+func (p *process) begin(t *testing.T) *process {
+	t.Helper()
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}

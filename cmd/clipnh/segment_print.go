@@ -10,8 +10,8 @@ import (
 )
 
 // printSegmentation prints the result of a segmentation. It returns errSkipped if some
-// images were skipped.
-func printSegmentation(r *segment.Result, g *globalOptions) error {
+// images were skipped. drawn is the folder of the drawings, empty if there are none.
+func printSegmentation(r *segment.Result, drawn string, g *globalOptions) error {
 	var err error
 	switch {
 	case g.json:
@@ -20,6 +20,9 @@ func printSegmentation(r *segment.Result, g *globalOptions) error {
 		err = errors.Join(printEachShares(r, g.printer), printRounding(g.printer, r.Rounding))
 	default:
 		err = errors.Join(printScores(r, g.printer), printRounding(g.printer, r.Rounding))
+	}
+	if drawn != "" && err == nil {
+		g.printer.Note("drawings are in %s", drawn)
 	}
 	if n := len(r.Skipped); n > 0 && err == nil {
 		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), r.Scenes)

@@ -27,8 +27,8 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
-		"internal/describe", "internal/diagram", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
-		"internal/layout", "internal/manual", "internal/npy", "internal/omp", "internal/paper", "internal/par",
+		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
@@ -100,7 +100,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/report": {
-		"internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
+		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
 		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
 	},
@@ -136,8 +136,8 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
 	"internal/pipeline/model": {
-		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/foreign", "internal/hint",
-		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
+		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint",
+		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
 	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
 	"internal/pipeline/source": {
@@ -157,10 +157,10 @@ var allowed = map[string][]string{
 
 	// Domain: knows CLIP and the paper.
 	"configs":              {"internal/foreign", "internal/textlist"},
-	"internal/asset":       {"configs", "internal/cache", "internal/download", "internal/foreign"},
+	"internal/asset":       {"configs", "internal/cache", "internal/digest", "internal/download", "internal/foreign"},
 	"internal/attribution": {"internal/decomp", "internal/par"},
 	"internal/bpe":         {"internal/foreign"},
-	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/par", "internal/ptfile"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile"},
 	"internal/dataset":     {"configs", "internal/archive", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
 	"internal/decomp":      {"internal/kernel", "internal/par"},
 	"internal/demo":        {},
@@ -179,11 +179,13 @@ var allowed = map[string][]string{
 	// Files: formats, no knowledge of CLIP.
 	"internal/archive":  {"internal/foreign"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
+	"internal/digest":   {"internal/cache", "internal/foreign"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign"},
+	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
@@ -200,6 +202,7 @@ var allowed = map[string][]string{
 	"internal/kernel":     {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/cpu": {},
 	"internal/hint":       {},
+	"internal/mapping":    {},
 	"internal/origin":     {},
 	"internal/par":        {},
 	"internal/plot":       {},
@@ -222,7 +225,7 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},
 	"golang.org/x/image":                {"internal/canvas", "internal/imageprep"},
-	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu"},
+	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping"},
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},
 	"gonum.org/v1/gonum":                {"internal/lowrank", "internal/trend"},

@@ -36,8 +36,27 @@ func (r Reader) Components(path string, facts Facts) (*Components, error) {
 		t.Close()
 		return nil, t.WrongShape("[H,C,O] of pairs or [C,O] of neurons")
 	}
+	r.warnOfSigns(path, t.Artefact)
 	last := len(t.Shape) - 1
 	return &Components{Path: path, Units: unit.Layered{Shape: slices.Clone(t.Shape[:last]), Layers: LayersOf(t.Artefact)}, OutDim: t.Shape[last], Artefact: t.Artefact, tensor: t}, nil
+}
+
+// EnoughImages is how many images the rule of signs wants, if the majority of the topK
+// strongest is to mean something.
+func EnoughImages(topK int) int { return 4 * topK }
+
+// MostTopK is the largest topK for which so many images are enough, or 1.
+func MostTopK(images int) int { return max(1, images/4) }
+
+// warnOfSigns repeats to those who use components what was said when they were made.
+func (r Reader) warnOfSigns(path string, a *cache.Artefact) {
+	if r.Warn == nil || a == nil || a.Manifest.Images == 0 || a.Manifest.Origin.SVD == nil {
+		return
+	}
+	if images, topK := a.Manifest.Images, a.Manifest.Origin.SVD.TopK; images < EnoughImages(topK) {
+		r.Warn("%s: signs are unreliable: they were decided with {top-k-pca} %d and %d images; make it again of %d images or more, or with {top-k-pca} %d",
+			path, topK, images, EnoughImages(topK), MostTopK(images))
+	}
 }
 
 // ComponentsOf opens components of these units, of O dimensions.

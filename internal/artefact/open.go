@@ -16,6 +16,9 @@ import (
 // another kind is always refused.
 type Reader struct {
 	OnMismatch cache.OnMismatch
+
+	// Warn is told what is doubtful about an artefact that is used; nil keeps it to itself.
+	Warn func(format string, args ...any)
 }
 
 // Facts are what an artefact is expected to have been made from.

@@ -29,6 +29,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/digest"
 	"github.com/clipnh/clipnh/internal/download"
 	"github.com/clipnh/clipnh/internal/foreign"
 )
@@ -173,18 +174,11 @@ func (s *Store) Resolve(ctx context.Context, kind, value string) (path string, k
 
 // check is what PATH.checked holds: of what file the checksum was found right.
 type check struct {
-	SHA256   string `json:"sha256"`
-	Size     int64  `json:"size"`
-	Modified int64  `json:"modified"` // nanoseconds since 1970
-	Changed  int64  `json:"changed,omitempty"`
-	Inode    uint64 `json:"inode,omitempty"`
+	SHA256 string `json:"sha256"`
+	digest.Identity
 }
 
-func newCheck(sum string, info fs.FileInfo) check {
-	c := check{SHA256: sum, Size: info.Size(), Modified: info.ModTime().UnixNano()}
-	c.Inode, c.Changed = identity(info)
-	return c
-}
+func newCheck(sum string, info fs.FileInfo) check { return check{sum, digest.IdentityOf(info)} }
 
 const (
 	checkedSuffix = ".checked"

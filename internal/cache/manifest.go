@@ -53,6 +53,10 @@ type Manifest struct {
 	ChunkInputs int       `json:"chunk_inputs,omitempty"`
 	Skipped     []Skipped `json:"skipped,omitempty"`
 
+	// Of components: how many images decided their signs; 0 where it is not known, as in
+	// artefacts of builds that did not have it.
+	Images int `json:"images,omitempty"`
+
 	Payloads []Payload `json:"payloads,omitempty"` // the main one first
 
 	CRC string `json:"manifest_crc32c,omitempty"` // of the manifest without this field

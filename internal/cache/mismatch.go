@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,7 +32,7 @@ func (e *MismatchError) Error() string {
 	if len(e.Differences) > 1 {
 		var more []string
 		for _, d := range e.Differences[1:] {
-			more = append(more, name(d.Field))
+			more = append(more, name(d.Field)+d.count())
 		}
 		text += "; also differing: " + strings.Join(more, ", ")
 	}
@@ -47,6 +48,16 @@ func (d Difference) text() string {
 		return fmt.Sprintf("made with %s %s; this run uses none", name(d.Field), brief(d.Made))
 	}
 	return fmt.Sprintf("made with %s %s; this run uses %s", name(d.Field), brief(d.Made), brief(d.This))
+}
+
+// count says both sides of a number, such as that of images.
+func (d Difference) count() string {
+	made, err := strconv.Atoi(d.Made)
+	this, err2 := strconv.Atoi(d.This)
+	if err != nil || err2 != nil {
+		return ""
+	}
+	return fmt.Sprintf(" (%d, this run %d)", made, this)
 }
 
 // isEmpty reports whether one side of a difference is absent or empty.

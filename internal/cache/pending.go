@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/hint"
 )
@@ -196,6 +198,9 @@ func replaceable(d disk, at layout, kind string) error {
 		return nil
 	case manifest: // what it describes is damaged or gone
 	case errors.Is(err, ErrNoManifest):
+		if whole := partOf(at.path); whole != "" {
+			return hint.With(fmt.Errorf("write %s: %w: it is a part of %s", at.path, ErrExists, whole), "give another path")
+		}
 		return refuse(at.path, "no manifest says that it is ours")
 	default:
 		p, e := dying(d, at)
@@ -233,4 +238,15 @@ func kindOf(data []byte) (kind string, ours bool) {
 		return now, true
 	}
 	return m.Kind, true
+}
+
+// partOf returns the artefact whose payload a file is, empty if it is none's.
+func partOf(path string) string {
+	folder, name := filepath.Split(filepath.Clean(path))
+	folder = filepath.Clean(folder)
+	a, err := Open(folder)
+	if err == nil && slices.ContainsFunc(a.Manifest.Payloads, func(p Payload) bool { return p.File == name }) {
+		return folder
+	}
+	return ""
 }

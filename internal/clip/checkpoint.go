@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
@@ -24,6 +25,9 @@ type Checkpoint struct {
 	tensors map[string]ptfile.Tensor // by OpenAI's names
 	made    map[string]assembly      // those of tensors that are made of others, of the file
 	notes   []string
+
+	packs   *packed.Store // nil: none are kept
+	weights string        // TensorsSHA256
 }
 
 // Open opens a checkpoint in any of the formats that ptfile reads and checks
@@ -34,7 +38,7 @@ func Open(path string) (*Checkpoint, error) { return OpenWith(path, Details{}) }
 func OpenWith(path string, d Details) (*Checkpoint, error) {
 	f, err := ptfile.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, withFolderHint(err, path)
 	}
 	tensors, notes, err := canonical(f.Tensors())
 	var config Config
@@ -47,15 +51,18 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	}
 	if err != nil {
 		f.Close()
-		if shardName.MatchString(path) {
-			err = hinted{err, "it is one shard of a model: pass the index beside it, model.safetensors.index.json"}
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, withShardHint(err, path))
 	}
 	if objects := f.Skipped(); len(objects) > 0 {
 		notes = append(notes, "left out objects that are no weights: "+foreign.QuoteAll(objects))
 	}
-	return &Checkpoint{config, path, f, tensors, made, notes}, nil
+	return &Checkpoint{Config: config, path: path, file: f, tensors: tensors, made: made, notes: notes}, nil
+}
+
+// KeepPacked has towers of the checkpoint take their packed weights from a store, or leave
+// them there. tensors is the checkpoint's TensorsSHA256.
+func (ck *Checkpoint) KeepPacked(store *packed.Store, tensors string) {
+	ck.packs, ck.weights = store, tensors
 }
 
 // Notes says in a line each what a user should know of how the file was read,

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"math"
@@ -208,6 +207,7 @@ func TestOtherModels(t *testing.T) {
 		"a Hugging Face ResNet":            {"resnet.embedder.embedder.convolution.weight", "resnet.encoder.stages.0.layers.0.layer.0.convolution.weight"},
 		"a timm ResNet without":            {"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight", "head.fc.weight"},
 		"as of torchvision or timm":        {"conv1.weight", "layer4.0.conv1.weight", "fc.weight"},
+		"a ResNet without":                 {"backbone.conv1.weight", "backbone.layer1.0.conv1.weight", "backbone.layer4.0.conv1.weight"},
 		"tensor visual.conv1.weight is":    {"model.visual.class_embedding", "model.visual.transformer.resblocks.0.ln_1.weight"},
 		"the image tower is a timm model":  {"visual.trunk.stem.0.weight"},
 		"a diffusion model":                {"model.diffusion_model.input_blocks.0.0.weight"},
@@ -220,22 +220,6 @@ func TestOtherModels(t *testing.T) {
 		if _, err := Open(writeSafetensors(t, tensors)); testutil.Line(err, want) != nil {
 			t.Errorf("%q: %v, want %q", names, err, want)
 		}
-	}
-}
-
-// TestShardAlone says of one of several files what to give instead.
-func TestShardAlone(t *testing.T) {
-	tensors := goldenTensors(t)
-	delete(tensors, "visual.attnpool.c_proj.weight")
-	path := writeSafetensors(t, tensors)
-	shard := filepath.Join(filepath.Dir(path), "model-00001-of-00002.safetensors")
-	if err := os.Rename(path, shard); err != nil {
-		t.Fatal(err)
-	}
-	_, err := Open(shard)
-	var h interface{ Hint() string }
-	if !errors.As(err, &h) || !strings.Contains(h.Hint(), "model.safetensors.index.json") {
-		t.Errorf("%v without a hint", err)
 	}
 }
 

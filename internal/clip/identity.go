@@ -10,13 +10,14 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"unsafe"
 
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
 // hashBlock is how many elements of a tensor are in memory at a time while it is hashed.
-const hashBlock = 1 << 20
+const hashBlock = 1 << 17
 
 // TensorsSHA256 identifies the weights by what they are, not by the file that they are in:
 // the same tensors saved in another format, under another prefix or, where they are exact,
@@ -34,11 +35,9 @@ func (ck *Checkpoint) TensorsSHA256(ctx context.Context) (string, error) {
 	}
 	slices.Sort(names)
 	lines, errs := make([]string, len(names)), make([]error, len(names))
-	par.NewTeam(runtime.GOMAXPROCS(0)).For(len(names), func(lo, hi, _ int) {
-		for i := lo; i < hi; i++ {
-			lines[i], errs[i] = ck.tensorLine(ctx, names[i])
-		}
-	})
+	team := par.NewTeam(runtime.GOMAXPROCS(0))
+	buffers := make([][]float32, team.Size())
+	team.Each(len(names), func(i, worker int) { lines[i], errs[i] = ck.tensorLine(ctx, names[i], &buffers[worker]) })
 	for _, err := range errs {
 		if err != nil {
 			return "", err
@@ -48,32 +47,41 @@ func (ck *Checkpoint) TensorsSHA256(ctx context.Context) (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-func (ck *Checkpoint) tensorLine(ctx context.Context, name string) (string, error) {
+func (ck *Checkpoint) tensorLine(ctx context.Context, name string, buffer *[]float32) (string, error) {
 	t, ok := ck.tensors[name]
 	if !ok {
 		return "", fmt.Errorf("%s: tensor %s is missing", ck.path, name)
 	}
 	h := sha256.New()
-	var values []float32
-	var bytes []byte
 	for _, part := range blocks(t) {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		if n := part.Len(); cap(values) < n {
-			values = make([]float32, n)
+		if n := part.Len(); len(*buffer) < n {
+			*buffer = make([]float32, n)
 		}
-		values = values[:part.Len()]
+		values := (*buffer)[:part.Len()]
 		if err := ck.file.Float32(part, values); err != nil {
 			return "", err
 		}
-		bytes = bytes[:0]
-		for _, x := range values {
-			bytes = binary.LittleEndian.AppendUint32(bytes, math.Float32bits(x))
-		}
-		h.Write(bytes)
+		h.Write(littleEndian(values))
 	}
 	return fmt.Sprintf("%s %v %x\n", name, t.Shape, h.Sum(nil)), nil
+}
+
+// littleEndian returns the memory of values with the bytes of each in that order. On
+// machines of another order it reverses them in place.
+func littleEndian(values []float32) []byte {
+	if len(values) == 0 {
+		return nil
+	}
+	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&values[0])), 4*len(values))
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
+		for i, x := range values {
+			binary.LittleEndian.PutUint32(bytes[4*i:], math.Float32bits(x))
+		}
+	}
+	return bytes
 }
 
 // blocks cuts a tensor along its first axis into parts of about hashBlock elements.

@@ -25,7 +25,8 @@ var namings = []naming{
 	{"visual.attnpool.c_proj.weight", "", openAIName},
 	// The image tower's own state dict.
 	{"attnpool.c_proj.weight", "conv1.weight", func(name string) string { return "visual." + name }},
-	// timm's resnet50_clip and its kind.
+	// timm's resnet50_clip and its kind, as an image tower of open_clip's and alone.
+	{"visual.trunk.head.proj.weight", "visual.trunk.stem.conv1.conv.weight", trunkName},
 	{"head.proj.weight", "stem.conv1.conv.weight", timmName},
 	// Vision transformers: OpenAI's and open_clip's, the tower alone, and Hugging Face's.
 	{"visual.class_embedding", "visual.transformer.resblocks.0.ln_1.weight", openAIName},
@@ -63,6 +64,15 @@ func timmName(name string) string {
 		name = n.timm.ReplaceAllString(name, n.openAI)
 	}
 	return name
+}
+
+// trunkName is a name of an open_clip model whose image tower is timm's. What follows that
+// tower keeps its name and is refused: the attention pool's output is then no feature yet.
+func trunkName(name string) string {
+	if inside, ok := strings.CutPrefix(name, "visual.trunk."); ok {
+		return timmName(inside)
+	}
+	return openAIName(name)
 }
 
 // wrappers are what training puts around a module, at any place of a name, for
@@ -188,6 +198,7 @@ var otherModels = []struct {
 	{[]string{"embedder.embedder.convolution.weight"}, "embedder.embedder.convolution: a Hugging Face ResNet, which has no attention pool"},
 	{[]string{"stem.conv1.conv.weight", "stages.0.0.conv1_1x1.conv.weight"}, "stem.conv1.conv: a timm ResNet without CLIP's attention pool"},
 	{[]string{"layer4.0.conv1.weight", "fc.weight"}, "fc.weight: a ResNet with a classifier, as of torchvision or timm, which has no attention pool"},
+	{[]string{"layer1.0.conv1.weight", "layer4.0.conv1.weight"}, "layer4: a ResNet without CLIP's attention pool"},
 	{[]string{"patch_embed.proj.weight"}, "patch_embed.proj: a vision transformer (ViT) of timm's"},
 	{[]string{"unet.", "first_stage_model."}, "first_stage_model: a diffusion model"},
 	{[]string{"model.diffusion_model."}, "model.diffusion_model: a diffusion model"},
@@ -213,15 +224,3 @@ func otherArchitecture(tensors map[string]ptfile.Tensor) string {
 	}
 	return ""
 }
-
-// shardName is how the parts of a model in several files are named.
-var shardName = regexp.MustCompile(`-\d+-of-\d+\.[a-z]+$`)
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (h hinted) Unwrap() error { return h.error }
-func (h hinted) Hint() string  { return h.hint }

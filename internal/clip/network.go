@@ -33,8 +33,9 @@ type network struct {
 	order  []*value // operations, as the tape runs them
 	floats int      // of memory for the operations' outputs
 
-	work *workspace // of the run in hand
-	next int        // index in order
+	work   *workspace // of the run in hand
+	next   int        // index in order
+	failed *par.Panic // of an operation of this run
 }
 
 // workspace holds what operations share: scratch memory and worker threads.
@@ -147,9 +148,11 @@ func (n *network) run(images int, w *workspace) error {
 			v.limit(images)
 		}
 	}
-	n.work, n.next = w, 0
+	n.work, n.next, n.failed = w, 0, nil
 	defer n.tape.Reset()
-	return n.tape.RunAll()
+	err := n.tape.RunAll()
+	n.failed.Rethrow()
+	return err
 }
 
 // tapeOp is an operation as gorgonia sees it. Do returns the activation that compile
@@ -200,7 +203,10 @@ func (o *tapeOp) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
 	for _, x := range in {
 		o.inputs = append(o.inputs, x.(*activation))
 	}
-	v.op.run(v.activation, o.inputs, n.work)
+	// The machine runs operations in a goroutine of its own.
+	if n.failed = par.Catch(func() { v.op.run(v.activation, o.inputs, n.work) }); n.failed != nil {
+		return nil, n.failed
+	}
 	return v.activation, nil
 }
 

@@ -24,6 +24,19 @@ func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
 	return decomp.NewOV(ck.Config.Heads(), value, valueBias, out, outBias), nil
 }
 
+// ov is the value and output projections.
+func (l *loading) ov(into **decomp.OV) {
+	c := l.ck.Config
+	H, C, O := c.Heads(), c.Neurons(), c.OutDim
+	l.add("visual.attnpool.ov", fmt.Sprintf("%d %d %d", H, C, O), decomp.PackedOVLen(H, C, O), func(r *reader, dst []float32) error {
+		ov, err := readOV(l.ck, r)
+		if err == nil {
+			ov.Pack(dst)
+		}
+		return err
+	}, func(packed []float32) { *into = decomp.PackedOV(H, C, O, packed) })
+}
+
 // OV reads the weights that turn the scores of a ResNet into contributions, without
 // building a tower.
 func (ck *Checkpoint) OV() (*decomp.OV, error) {
@@ -44,19 +57,20 @@ type attentionWeights struct {
 	keyBias   []float32 // [C]
 }
 
-func readAttentionWeights(ck *Checkpoint, r *reader) (attentionWeights, error) {
-	var w attentionWeights
-	err := r.keepAll(ck, map[string]*[]float32{
-		"visual.attnpool.positional_embedding": &w.position,
-		"visual.attnpool.q_proj.weight":        &w.query,
-		"visual.attnpool.q_proj.bias":          &w.queryBias,
-		"visual.attnpool.k_proj.weight":        &w.key,
-		"visual.attnpool.k_proj.bias":          &w.keyBias,
+func (l *loading) attention(w *attentionWeights) {
+	c := l.ck.Config
+	C := c.Neurons()
+	l.tensor(&w.position, "visual.attnpool.positional_embedding", c.Tokens()*C)
+	l.made(&w.query, "visual.attnpool.q_proj.weight", "transposed", C*C, func(r *reader, dst []float32) error {
+		q, err := r.read(l.ck, "visual.attnpool.q_proj.weight")
+		if err == nil {
+			kernel.Transpose(dst, q, C, C)
+		}
+		return err
 	})
-	if err == nil {
-		w.query = transposed(w.query, ck.Config.Neurons(), ck.Config.Neurons())
-	}
-	return w, err
+	l.tensor(&w.queryBias, "visual.attnpool.q_proj.bias", C)
+	l.tensor(&w.key, "visual.attnpool.k_proj.weight", C*C)
+	l.tensor(&w.keyBias, "visual.attnpool.k_proj.bias", C)
 }
 
 func (r *reader) keepAll(ck *Checkpoint, into map[string]*[]float32) error {

@@ -45,21 +45,15 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	}
 	side := ck.Config.ImageSize
 	t := &ResNetTower{config: ck.Config, options: o, h: side, w: side, all: par.NewTeam(o.Threads)}
-	var err error
-	var r reader
-	if t.layers, err = readImageLayers(ck, &r, target); err != nil {
-		return nil, err
-	}
-	if t.ov, err = readOV(ck, &r); err != nil {
-		return nil, err
-	}
-	if t.attend, err = readAttentionWeights(ck, &r); err != nil {
-		return nil, err
-	}
+	l := newLoading(ck)
+	l.imageLayers(&t.layers, target)
+	l.ov(&t.ov)
+	l.attention(&t.attend)
 	if o.TokenValues || o.SelfSelf {
-		if t.values, err = readValues(ck, t.ov, &r); err != nil {
-			return nil, err
-		}
+		l.values(&t.values)
+	}
+	if err := l.load(t.all); err != nil {
+		return nil, err
 	}
 	for _, i := range o.Lenses {
 		if last := len(ck.Config.Layers) - 1; i < 0 || i >= ck.Config.Layers[last] {
@@ -120,76 +114,68 @@ type bottleneck struct {
 	conv1, conv2, conv3 *kernel.Conv
 }
 
-func readImageLayers(ck *Checkpoint, r *reader, target packing) (imageLayers, error) {
-	c := ck.Config
-	var l imageLayers
-	w, bias, err := r.folded(ck, "visual.conv1", "visual.bn1")
-	if err != nil {
-		return l, err
-	}
-	l.stem = kernel.NewStem(c.Width/2, c.ImageSize, c.ImageSize, w, bias)
-
-	conv := func(conv, norm string, in, out, size, side, images int) (*kernel.Conv, error) {
-		w, bias, err := r.folded(ck, conv, norm)
-		if err != nil {
-			return nil, err
+func (l *loading) imageLayers(layers *imageLayers, target packing) {
+	c := l.ck.Config
+	width := c.Width / 2
+	l.add("visual.conv1", "stem", kernel.StemLen(width), func(r *reader, dst []float32) error {
+		w, bias, err := r.folded(l.ck, "visual.conv1", "visual.bn1")
+		if err == nil {
+			kernel.PackStem(dst, width, w, bias)
 		}
-		return kernel.NewConv(kernel.ConvSpec{
+		return err
+	}, func(packed []float32) { layers.stem = kernel.PackedStem(width, c.ImageSize, c.ImageSize, packed) })
+
+	conv := func(into **kernel.Conv, conv, norm string, in, out, size, side, images int) {
+		l.conv(into, conv, kernel.ConvSpec{
 			In: []int{in}, Out: out, Kernel: size, H: side, W: side, Images: images, Activation: kernel.ReLU,
 			Precision: target.precision,
-		}, [][]float32{w}, bias), nil
+		}, func(r *reader) ([][]float32, []float32, error) {
+			w, bias, err := r.folded(l.ck, conv, norm)
+			return [][]float32{w}, bias, err
+		})
 	}
 	half := c.ImageSize / 2
-	if l.conv2, err = conv("visual.conv2", "visual.bn2", c.Width/2, c.Width/2, 3, half, 1); err != nil {
-		return l, err
-	}
-	if l.conv3, err = conv("visual.conv3", "visual.bn3", c.Width/2, c.Width, 3, half, 1); err != nil {
-		return l, err
-	}
-	for _, b := range c.blocks() {
+	conv(&layers.conv2, "visual.conv2", "visual.bn2", width, width, 3, half, 1)
+	conv(&layers.conv3, "visual.conv3", "visual.bn3", width, c.Width, 3, half, 1)
+	blocks := c.blocks()
+	layers.blocks = make([]bottleneck, len(blocks))
+	for i, b := range blocks {
 		images := 1
 		if b.stage >= frontStages {
 			images = target.images
 		}
-		packed := bottleneck{block: b}
-		if packed.conv1, err = conv(b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, c.ImageSize/b.scale, images); err != nil {
-			return l, err
-		}
-		if packed.conv2, err = conv(b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, c.ImageSize/b.scale, images); err != nil {
-			return l, err
-		}
-		if packed.conv3, err = readExpansion(ck, r, b, images, target.precision); err != nil {
-			return l, err
-		}
-		l.blocks = append(l.blocks, packed)
+		packed, side := &layers.blocks[i], c.ImageSize/b.scale
+		packed.block = b
+		conv(&packed.conv1, b.name+".conv1", b.name+".bn1", b.in, b.planes, 1, side, images)
+		conv(&packed.conv2, b.name+".conv2", b.name+".bn2", b.planes, b.planes, 3, side, images)
+		l.expansion(&packed.conv3, b, images, target.precision)
 	}
-	return l, nil
 }
 
-// readExpansion packs the last convolution of a block, with the shortcut's
-// beside it where there is one; their biases add up.
-func readExpansion(ck *Checkpoint, r *reader, b block, images int, precision kernel.Precision) (*kernel.Conv, error) {
-	w, bias, err := r.folded(ck, b.name+".conv3", b.name+".bn3")
-	if err != nil {
-		return nil, err
-	}
-	side := ck.Config.ImageSize / (b.scale * b.stride)
+// expansion is the last convolution of a block, with the shortcut's beside it where there
+// is one; their biases add up.
+func (l *loading) expansion(into **kernel.Conv, b block, images int, precision kernel.Precision) {
+	side := l.ck.Config.ImageSize / (b.scale * b.stride)
 	spec := kernel.ConvSpec{
 		In: []int{b.planes}, Out: b.out(), Kernel: 1, H: side, W: side, Images: images, Activation: kernel.ReLU,
 		Precision: precision,
 	}
-	weights := [][]float32{w}
 	if b.projects() {
+		spec.In = append(spec.In, b.in)
+	}
+	l.conv(into, b.name+".conv3", spec, func(r *reader) ([][]float32, []float32, error) {
+		w, bias, err := r.folded(l.ck, b.name+".conv3", b.name+".bn3")
+		if err != nil || !b.projects() {
+			return [][]float32{w}, bias, err
+		}
 		var other reader // both weights are needed at once
-		shortcut, shift, err := other.folded(ck, b.name+".downsample.0", b.name+".downsample.1")
+		shortcut, shift, err := other.folded(l.ck, b.name+".downsample.0", b.name+".downsample.1")
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for i := range bias {
 			bias[i] += shift[i]
 		}
-		spec.In = append(spec.In, b.in)
-		weights = append(weights, shortcut)
-	}
-	return kernel.NewConv(spec, weights, bias), nil
+		return [][]float32{w, shortcut}, bias, nil
+	})
 }

@@ -53,65 +53,58 @@ func NewTextTower(ck *Checkpoint, threads int) (*TextTower, error) {
 		return nil, err
 	}
 	t := &TextTower{config: ck.Config, team: par.NewTeam(threads)}
-	var r reader
-	if err := r.keepAll(ck, map[string]*[]float32{
-		"token_embedding.weight": &t.embedding,
-		"positional_embedding":   &t.position,
-		"ln_final.weight":        &t.finalGamma,
-		"ln_final.bias":          &t.finalBeta,
-	}); err != nil {
+	l := newLoading(ck)
+	l.text(t)
+	if err := l.load(t.team); err != nil {
 		return nil, err
 	}
 	width := ck.Config.TextWidth
-	for i := range ck.Config.TextLayers {
-		name := fmt.Sprintf("transformer.resblocks.%d.", i)
-		var b textBlock
-		if err := r.keepAll(ck, map[string]*[]float32{
-			name + "ln_1.weight": &b.gamma1, name + "ln_1.bias": &b.beta1,
-			name + "ln_2.weight": &b.gamma2, name + "ln_2.bias": &b.beta2,
-		}); err != nil {
-			return nil, err
-		}
-		for _, l := range []struct {
-			into         **kernel.Conv
-			weight, bias string
-			in, out      int
-			activation   kernel.Activation
-		}{
-			{&b.qkv, "attn.in_proj_weight", "attn.in_proj_bias", width, 3 * width, kernel.None},
-			{&b.out, "attn.out_proj.weight", "attn.out_proj.bias", width, width, kernel.None},
-			{&b.fc, "mlp.c_fc.weight", "mlp.c_fc.bias", width, 4 * width, ck.Config.Activation},
-			{&b.proj, "mlp.c_proj.weight", "mlp.c_proj.bias", 4 * width, width, kernel.None},
-		} {
-			bias, err := r.keep(ck, name+l.bias)
-			if err != nil {
-				return nil, err
-			}
-			w, err := r.read(ck, name+l.weight)
-			if err != nil {
-				return nil, err
-			}
-			*l.into = linear(l.in, l.out, w, bias, l.activation)
-		}
-		t.blocks = append(t.blocks, b)
-	}
 	longest := max(prefixesPerPass, ck.Config.ContextLength)
 	for i, channels := range [...]int{width, width, width, max(4*width, ck.Config.OutDim), width} {
 		t.areas[i] = kernel.Alloc(kernel.MapLen(channels, longest+64)) // strides are not monotonic in the length
 	}
-	w, err := r.read(ck, "text_projection") // [W,O], where a linear layer has [O,W]
-	if err != nil {
-		return nil, err
-	}
-	t.projection = linear(width, ck.Config.OutDim, transposed(w, width, ck.Config.OutDim), make([]float32, ck.Config.OutDim), kernel.None)
 	return t, nil
 }
 
-// linear is a fully connected layer: a 1x1 convolution whose pixels are tokens.
-func linear(in, out int, weights, bias []float32, activation kernel.Activation) *kernel.Conv {
-	return kernel.NewConv(kernel.ConvSpec{
-		In: []int{in}, Out: out, Kernel: 1, H: 1, W: prefixesPerPass, Images: 1, Activation: activation,
-	}, [][]float32{weights}, bias)
+func (l *loading) text(t *TextTower) {
+	c := l.ck.Config
+	W := c.TextWidth
+	l.tensor(&t.embedding, "token_embedding.weight", c.VocabSize*W)
+	l.tensor(&t.position, "positional_embedding", c.ContextLength*W)
+	l.tensor(&t.finalGamma, "ln_final.weight", W)
+	l.tensor(&t.finalBeta, "ln_final.bias", W)
+	t.blocks = make([]textBlock, c.TextLayers)
+	for i := range t.blocks {
+		b, name := &t.blocks[i], fmt.Sprintf("transformer.resblocks.%d.", i)
+		l.tensor(&b.gamma1, name+"ln_1.weight", W)
+		l.tensor(&b.beta1, name+"ln_1.bias", W)
+		l.tensor(&b.gamma2, name+"ln_2.weight", W)
+		l.tensor(&b.beta2, name+"ln_2.bias", W)
+		l.linear(&b.qkv, name+"attn.in_proj_weight", name+"attn.in_proj_bias", W, 3*W, kernel.None)
+		l.linear(&b.out, name+"attn.out_proj.weight", name+"attn.out_proj.bias", W, W, kernel.None)
+		l.linear(&b.fc, name+"mlp.c_fc.weight", name+"mlp.c_fc.bias", W, 4*W, c.Activation)
+		l.linear(&b.proj, name+"mlp.c_proj.weight", name+"mlp.c_proj.bias", 4*W, W, kernel.None)
+	}
+	l.conv(&t.projection, "text_projection", linearSpec(W, c.OutDim, kernel.None), func(r *reader) ([][]float32, []float32, error) {
+		w, err := r.read(l.ck, "text_projection") // [W,O], where a linear layer has [O,W]
+		if err != nil {
+			return nil, nil, err
+		}
+		return [][]float32{transposed(w, W, c.OutDim)}, make([]float32, c.OutDim), nil
+	})
+}
+
+// linear is a fully connected layer.
+func (l *loading) linear(into **kernel.Conv, weight, bias string, in, out int, activation kernel.Activation) {
+	l.conv(into, weight, linearSpec(in, out, activation), func(r *reader) ([][]float32, []float32, error) {
+		w, b, err := r.both(l.ck, weight, bias)
+		return [][]float32{w}, b, err
+	})
+}
+
+// linearSpec is a fully connected layer as a 1x1 convolution whose pixels are tokens.
+func linearSpec(in, out int, activation kernel.Activation) kernel.ConvSpec {
+	return kernel.ConvSpec{In: []int{in}, Out: out, Kernel: 1, H: 1, W: prefixesPerPass, Images: 1, Activation: activation}
 }
 
 // Config returns the sizes of the tower.

@@ -5,7 +5,6 @@ import (
 
 	"gorgonia.org/tensor"
 
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -13,16 +12,19 @@ import (
 // This file computes values, attention and outputs of all tokens, which the image
 // feature does not need.
 
-// readValues packs the value projection, for as many pixels as an image of
-// the model's size has tokens.
-func readValues(ck *Checkpoint, ov *decomp.OV, r *reader) (*kernel.Conv, error) {
-	bias, err := r.read(ck, "visual.attnpool.v_proj.bias")
-	if err != nil {
-		return nil, err
-	}
-	C := ck.Config.Neurons()
-	spec := kernel.ConvSpec{In: []int{C}, Out: C, Kernel: 1, H: 1, W: ck.Config.Tokens(), Images: 1}
-	return kernel.NewConv(spec, [][]float32{ov.Value}, bias), nil
+// values is the value projection, for as many pixels as an image of the model's size has
+// tokens.
+func (l *loading) values(into **kernel.Conv) {
+	C := l.ck.Config.Neurons()
+	spec := kernel.ConvSpec{In: []int{C}, Out: C, Kernel: 1, H: 1, W: l.ck.Config.Tokens(), Images: 1}
+	l.conv(into, "visual.attnpool.v_proj", spec, func(r *reader) ([][]float32, []float32, error) {
+		bias, err := r.keep(l.ck, "visual.attnpool.v_proj.bias")
+		if err != nil {
+			return nil, nil, err
+		}
+		w, err := r.read(l.ck, "visual.attnpool.v_proj.weight")
+		return [][]float32{w}, bias, err
+	})
 }
 
 // projectQueries projects the tokens x [T,C] of an image to queries, [T,C].

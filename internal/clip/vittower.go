@@ -31,11 +31,14 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 		}
 	}
 	t := &ViTTower{config: ck.Config, options: o, all: par.NewTeam(o.Threads)}
-	var r reader
-	var err error
-	if t.weights, err = readViT(ck, &r, o.Precision); err != nil {
+	t.weights = new(vitWeights)
+	l := newLoading(ck)
+	l.vit(t.weights, o.Precision)
+	if err := l.load(t.all); err != nil {
 		return nil, err
 	}
+	var r reader
+	var err error
 	if o.FirstOrder || o.TokenParts {
 		if t.parts, err = readPartWeights(ck, &r); err != nil {
 			return nil, err

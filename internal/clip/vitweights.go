@@ -1,6 +1,8 @@
 package clip
 
 import (
+	"fmt"
+
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
@@ -36,88 +38,95 @@ func readAffine(ck *Checkpoint, r *reader, name string) (a affine, err error) {
 	return a, err
 }
 
-func readViT(ck *Checkpoint, r *reader, precision kernel.Precision) (*vitWeights, error) {
-	c := ck.Config
-	v, w := c.ViT, new(vitWeights)
-	pack := func(in, out int, weights, bias []float32, activation kernel.Activation) *kernel.Conv {
-		return kernel.NewConv(kernel.ConvSpec{
-			In: []int{in}, Out: out, Kernel: 1, H: 1, W: c.Tokens(), Images: 1, Activation: activation, Precision: precision,
-		}, [][]float32{weights}, bias)
-	}
-	var class []float32
-	err := r.keepAll(ck, map[string]*[]float32{"visual.class_embedding": &class, "visual.positional_embedding": &w.position})
-	if err != nil {
-		return nil, err
-	}
-	for i, x := range class {
-		w.position[i] += x
-	}
-	patches, err := r.read(ck, "visual.conv1.weight")
-	if err != nil {
-		return nil, err
-	}
-	w.patches = pack(3*v.Patch*v.Patch, v.Width, patches, make([]float32, v.Width), kernel.None)
-	if w.pre, err = readAffine(ck, r, "visual.ln_pre"); err != nil {
-		return nil, err
-	}
-	for i := range v.Layers {
-		l, err := readViTLayer(ck, r, v.layer(i), pack)
-		if err != nil {
-			return nil, err
-		}
-		w.layers = append(w.layers, l)
-	}
-	if w.post, err = readAffine(ck, r, "visual.ln_post"); err != nil {
-		return nil, err
-	}
-	projection, err := r.read(ck, "visual.proj") // [W,O]
-	if err != nil {
-		return nil, err
-	}
-	w.projection = pack(v.Width, c.OutDim, transposed(projection, v.Width, c.OutDim), make([]float32, c.OutDim), kernel.None)
-	return w, nil
+// norm is a layer norm's weights.
+func (l *loading) norm(into *affine, name string) {
+	W := l.ck.Config.ViT.Width
+	l.tensor(&into.gamma, name+".weight", W)
+	l.tensor(&into.beta, name+".bias", W)
 }
 
-func readViTLayer(ck *Checkpoint, r *reader, name string, pack func(in, out int, weights, bias []float32, activation kernel.Activation) *kernel.Conv) (l vitLayer, err error) {
-	v := ck.Config.ViT
-	if l.norm1, err = readAffine(ck, r, name+"ln_1"); err != nil {
-		return l, err
+// product is a fully connected layer on the tokens of an image.
+func (l *loading) product(into **kernel.Conv, name string, in, out int, activation kernel.Activation, precision kernel.Precision, read func(*reader) (weights, bias []float32, err error)) {
+	l.conv(into, name, kernel.ConvSpec{
+		In: []int{in}, Out: out, Kernel: 1, H: 1, W: l.ck.Config.Tokens(), Images: 1, Activation: activation, Precision: precision,
+	}, func(r *reader) ([][]float32, []float32, error) {
+		w, bias, err := read(r)
+		return [][]float32{w}, bias, err
+	})
+}
+
+// both reads a bias and the weights that it goes with.
+func (r *reader) both(ck *Checkpoint, weight, bias string) (w, b []float32, err error) {
+	if b, err = r.keep(ck, bias); err != nil {
+		return nil, nil, err
 	}
-	bias, err := r.keep(ck, name+"attn.in_proj_bias")
-	if err != nil {
-		return l, err
+	w, err = r.read(ck, weight)
+	return w, b, err
+}
+
+func (l *loading) vit(w *vitWeights, precision kernel.Precision) {
+	c := l.ck.Config
+	v := c.ViT
+	l.made(&w.position, "visual.positional_embedding", "class added", c.Tokens()*v.Width, func(r *reader, dst []float32) error {
+		class, err := r.keep(l.ck, "visual.class_embedding")
+		if err != nil {
+			return err
+		}
+		position, err := r.read(l.ck, "visual.positional_embedding")
+		copy(dst, position)
+		if err == nil {
+			for i, x := range class {
+				dst[i] += x
+			}
+		}
+		return err
+	})
+	l.product(&w.patches, "visual.conv1", 3*v.Patch*v.Patch, v.Width, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
+		patches, err := r.read(l.ck, "visual.conv1.weight")
+		return patches, make([]float32, v.Width), err
+	})
+	l.norm(&w.pre, "visual.ln_pre")
+	w.layers = make([]vitLayer, v.Layers)
+	for i := range w.layers {
+		l.vitLayer(&w.layers[i], v.layer(i), precision)
 	}
-	w, err := r.read(ck, name+"attn.in_proj_weight") // [3,H,D,W]
-	if err != nil {
-		return l, err
-	}
+	l.norm(&w.post, "visual.ln_post")
+	l.product(&w.projection, "visual.proj", v.Width, c.OutDim, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
+		projection, err := r.read(l.ck, "visual.proj") // [W,O]
+		if err != nil {
+			return nil, nil, err
+		}
+		return transposed(projection, v.Width, c.OutDim), make([]float32, c.OutDim), nil
+	})
+}
+
+func (l *loading) vitLayer(layer *vitLayer, name string, precision kernel.Precision) {
+	v := l.ck.Config.ViT
 	inner := v.Heads * v.paddedWidth()
-	l.qkv = pack(v.Width, 3*inner, v.padRows(w, 3*v.Heads, v.Width), v.padRows(bias, 3*v.Heads, 1), kernel.None)
-	if bias, err = r.keep(ck, name+"attn.out_proj.bias"); err != nil {
-		return l, err
-	}
-	if w, err = r.read(ck, name+"attn.out_proj.weight"); err != nil { // [W,H,D]
-		return l, err
-	}
-	l.out = pack(inner, v.Width, v.padRows(w, v.Width*v.Heads, 1), bias, kernel.None)
-	if l.norm2, err = readAffine(ck, r, name+"ln_2"); err != nil {
-		return l, err
-	}
-	if bias, err = r.keep(ck, name+"mlp.c_fc.bias"); err != nil {
-		return l, err
-	}
-	if w, err = r.read(ck, name+"mlp.c_fc.weight"); err != nil {
-		return l, err
-	}
-	l.fc = pack(v.Width, v.MLP, w, bias, ck.Config.Activation)
-	if bias, err = r.keep(ck, name+"mlp.c_proj.bias"); err != nil {
-		return l, err
-	}
-	if w, err = r.read(ck, name+"mlp.c_proj.weight"); err != nil {
-		return l, err
-	}
-	l.proj = pack(v.MLP, v.Width, w, bias, kernel.None)
-	return l, nil
+	padded := fmt.Sprintf("%sattn.in_proj.%d_heads", name, v.Heads)
+	l.norm(&layer.norm1, name+"ln_1")
+	l.product(&layer.qkv, padded, v.Width, 3*inner, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
+		w, bias, err := r.both(l.ck, name+"attn.in_proj_weight", name+"attn.in_proj_bias") // [3,H,D,W]
+		if err != nil {
+			return nil, nil, err
+		}
+		return v.padRows(w, 3*v.Heads, v.Width), v.padRows(bias, 3*v.Heads, 1), nil
+	})
+	padded = fmt.Sprintf("%sattn.out_proj.%d_heads", name, v.Heads)
+	l.product(&layer.out, padded, inner, v.Width, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
+		w, bias, err := r.both(l.ck, name+"attn.out_proj.weight", name+"attn.out_proj.bias") // [W,H,D]
+		if err != nil {
+			return nil, nil, err
+		}
+		return v.padRows(w, v.Width*v.Heads, 1), bias, nil
+	})
+	l.norm(&layer.norm2, name+"ln_2")
+	l.product(&layer.fc, name+"mlp.c_fc", v.Width, v.MLP, l.ck.Config.Activation, precision, func(r *reader) ([]float32, []float32, error) {
+		return r.both(l.ck, name+"mlp.c_fc.weight", name+"mlp.c_fc.bias")
+	})
+	l.product(&layer.proj, name+"mlp.c_proj", v.MLP, v.Width, kernel.None, precision, func(r *reader) ([]float32, []float32, error) {
+		return r.both(l.ck, name+"mlp.c_proj.weight", name+"mlp.c_proj.bias")
+	})
 }
 
 // padRows puts zeros behind the D rows of each of a number of heads, so that they have

@@ -190,7 +190,7 @@ func (l *Labels) Join(images []string) ([]int, error) {
 		}
 		if base := path.Base(inArchive(name)); !ok {
 			if at, ok = file[base]; ok && at == several {
-				return nil, fmt.Errorf("%s: several rows are of a file %s, want image %s itself", l.Path, foreign.Name(base), foreign.Name(name))
+				return nil, fmt.Errorf("%s: no row for image %s; several rows are for a file of that name in other folders, want the image's name with its folders", l.Path, foreign.Name(name))
 			}
 		}
 		if !ok {

@@ -67,7 +67,7 @@ func TestTableOfOldMacintosh(t *testing.T) {
 func TestJoinQuotes(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	l := &Labels{Path: "t.csv", Known: []Labelled{{Image: "a/" + long}, {Image: "b/" + long}}}
-	if _, err := l.Join([]string{"c/" + long}); testutil.Line(err, "several rows are of a file") != nil || len(err.Error()) > 500 {
+	if _, err := l.Join([]string{"c/" + long}); testutil.Line(err, "several rows are for a file") != nil || len(err.Error()) > 500 {
 		t.Errorf("error of %d bytes", len(err.Error()))
 	}
 	l.Known = l.Known[:1]
@@ -113,7 +113,7 @@ func TestJoin(t *testing.T) {
 		t.Errorf("%v, %v, want %v", got, err, want)
 	}
 	for want, images := range map[string][]string{
-		"several rows are of a file c.jpg":                      {"c.jpg"},
+		"no row for image c.jpg; several":                       {"c.jpg"},
 		"row of a.jpg is that of two images, a.jpg and q/a.jpg": {"a.jpg", "q/a.jpg"},
 	} {
 		if _, err := l.Join(images); err == nil || !strings.Contains(err.Error(), want) {

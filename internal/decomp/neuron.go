@@ -64,36 +64,71 @@ func (n *NeuronNorms) Pair(head int, s float32) float64 {
 // Sum returns the norm of the contribution summed over heads. scores is [H]; Sum
 // panics on another length.
 func (n *NeuronNorms) Sum(scores []float32) float64 {
-	if len(scores) != n.heads {
-		panic("decomp: scores are not [H]")
+	var room [64]float64
+	x := room[:0]
+	for _, s := range scores {
+		x = append(x, float64(s))
 	}
-	square := n.total
-	for h, s := range scores {
-		cross := 0.0
-		for g, t := range scores {
-			cross += n.gram[h*n.heads+g] * float64(t)
-		}
-		square += float64(s) * (cross + 2*n.all[h])
-	}
-	return root(square)
+	return n.sum(n.square(x), x)
 }
 
-// Centred returns the norm of Σ_h x[h]·v[h], [H], without bias: of scores less their means,
-// how far the contribution summed over heads is from its mean. Centred panics on another
-// length.
-func (n *NeuronNorms) Centred(x []float64) float64 {
+// A Centre is the mean scores of a neuron's pairs, as distances from it need them.
+type Centre struct {
+	row   []float64 // Σ_g m[g]·(v[h]·v[g]), [H]
+	total float64   // Σ_hg m[h]·m[g]·(v[h]·v[g])
+}
+
+// Centre prepares means [H].
+func (n *NeuronNorms) Centre(means []float64) *Centre {
+	c := &Centre{row: make([]float64, n.heads)}
+	for h, m := range means {
+		c.row[h] = dot64(n.gram[h*n.heads:(h+1)*n.heads], means)
+		c.total += m * c.row[h]
+	}
+	return c
+}
+
+// SumAndDistance returns what Sum does of scores x, and the norm of Σ_h (x[h]-m[h])·v[h]:
+// how far the contribution summed over heads is from its mean. x is [H]; SumAndDistance
+// panics on another length.
+func (n *NeuronNorms) SumAndDistance(x []float64, c *Centre) (sum, distance float64) {
+	square := n.square(x)
+	return n.sum(square, x), root(square - 2*dot64(c.row, x) + c.total)
+}
+
+// square is Σ_hg x[h]·x[g]·(v[h]·v[g]), of which each product is there twice.
+func (n *NeuronNorms) square(x []float64) float64 {
 	if len(x) != n.heads {
 		panic("decomp: scores are not [H]")
 	}
-	square := 0.0
+	sum := 0.0
 	for h, s := range x {
-		cross := 0.0 // with the heads before, each product of which there are two
-		for g, t := range x[:h] {
-			cross += n.gram[h*n.heads+g] * t
-		}
-		square += s * (2*cross + n.gram[h*n.heads+h]*s)
+		row := n.gram[h*n.heads : h*n.heads+h+1]
+		sum += s * (2*dot64(row[:h], x[:h]) + row[h]*s)
 	}
-	return root(square)
+	return sum
+}
+
+func (n *NeuronNorms) sum(square float64, x []float64) float64 {
+	return root(square + 2*dot64(n.all, x) + n.total)
+}
+
+// dot64 is the scalar product in four chains, which do not wait for each other.
+func dot64(x, y []float64) float64 {
+	var a, b, c, d float64
+	y = y[:len(x)]
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		u, v := x[i:i+4:i+4], y[i:i+4:i+4]
+		a += u[0] * v[0]
+		b += u[1] * v[1]
+		c += u[2] * v[2]
+		d += u[3] * v[3]
+	}
+	for ; i < len(x); i++ {
+		a += x[i] * y[i]
+	}
+	return a + b + (c + d)
 }
 
 // root is the square root of a squared norm, which rounding may make slightly

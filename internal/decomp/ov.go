@@ -89,6 +89,42 @@ func OVFromSlices(heads, neurons, outDim int, value, out, bias []float32) *OV {
 	return p
 }
 
+// PackedOVLen returns the number of values of an OV of H heads, C neurons and O
+// dimensions that Pack writes.
+func PackedOVLen(heads, neurons, outDim int) int {
+	return 2*neurons*neurons + 2*outDim*neurons + heads*outDim + 2*outDim + neurons
+}
+
+// slices are all values of an OV that NewOV made.
+func (p *OV) slices() []*[]float32 {
+	return []*[]float32{&p.Value, &p.Out, &p.Bias, &p.valueAcross, &p.outAcross, &p.constant, &p.valueBias, &p.outBias}
+}
+
+// Pack writes the OV to dst, of PackedOVLen values, for PackedOV. It panics unless p is
+// from NewOV or PackedOV.
+func (p *OV) Pack(dst []float32) {
+	if p.valueBias == nil || len(dst) != PackedOVLen(p.Heads, p.Neurons, p.OutDim) {
+		panic("decomp: wrong length of packed weights")
+	}
+	for _, s := range p.slices() {
+		dst = dst[copy(dst, *s):]
+	}
+}
+
+// PackedOV returns the OV of an attention pool that Pack wrote. It retains packed, and
+// writes to none of it.
+func PackedOV(heads, neurons, outDim int, packed []float32) *OV {
+	if heads < 1 || neurons%heads != 0 || len(packed) != PackedOVLen(heads, neurons, outDim) {
+		panic("decomp: wrong length of packed weights")
+	}
+	p := &OV{Heads: heads, Neurons: neurons, OutDim: outDim, Width: neurons / heads}
+	C, O := neurons, outDim
+	for i, n := range []int{C * C, O * C, heads * O, C * C, O * C, O, C, O} {
+		*p.slices()[i], packed = packed[:n:n], packed[n:]
+	}
+	return p
+}
+
 func (p *OV) check() {
 	if len(p.Value) != p.Inner()*p.Neurons || len(p.Out) != p.OutDim*p.Inner() {
 		panic("decomp: weights are not [H,D,C] and [O,H,D]")

@@ -87,7 +87,7 @@ func TestLayoutOverOtherFiles(t *testing.T) {
 	}{
 		{"empty folder", nil, nil, Laid{Written: 4, Bytes: 23}},
 		{"some there", map[string]string{"imagenet/a.JPEG": "image a", "templates.txt": "a {}\n"}, nil, Laid{Written: 2, Kept: 2, Bytes: 23}},
-		{"others there", map[string]string{"notes.txt": "mine"}, nil, Laid{Written: 4, Bytes: 23}},
+		{"others beside some", map[string]string{"notes.txt": "mine", "templates.txt": "a {}\n"}, nil, Laid{Written: 3, Kept: 1, Bytes: 23}},
 		{"same length", map[string]string{"imagenet/a.JPEG": "image A"}, []string{"imagenet/a.JPEG"}, Laid{}},
 		{"cut short", map[string]string{"imagenet/a.JPEG": "pic", "templates.txt": ""}, []string{"imagenet/a.JPEG", "templates.txt"}, Laid{}},
 		{"folder in the way", map[string]string{"templates.txt/x": ""}, []string{"templates.txt"}, Laid{}},
@@ -240,5 +240,20 @@ func TestExpectedOfCue(t *testing.T) {
 	}
 	if len(e.Groups) != 4 || len(e.AblationPairs) != 2 || len(e.AblationNeurons) != 2 || len(e.Segmentation) != 2 || e.ZeroShotTop1 == 0 {
 		t.Errorf("expected %+v", e)
+	}
+}
+
+// TestLayoutIntoOtherFolder leaves alone a folder that holds other files only.
+func TestLayoutIntoOtherFolder(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "notes.txt"), []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := layout(fstest.MapFS{"templates.txt": {Data: []byte("a {}\n")}}, dir)
+	if err == nil || !strings.Contains(err.Error(), `holds other files, such as "notes.txt"`) {
+		t.Errorf("error %v, want one that names notes.txt", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%d files, %v; want the one that was there", len(entries), err)
 	}
 }

@@ -55,8 +55,9 @@ type Laid struct {
 }
 
 // Layout writes the demo's files to dir, which it creates if needed. Existing files
-// with the same content are kept; files with other names are ignored. If any file
-// exists with different content, Layout writes nothing and returns a *DiffersError.
+// with the same content are kept; beside them, files with other names are ignored. If any
+// file exists with different content, Layout writes nothing and returns a *DiffersError. A
+// folder that holds other files only is an error.
 // Each file appears whole or not at all.
 func Layout(dir string) (Laid, error) { return layout(assets(), dir) }
 
@@ -90,6 +91,9 @@ func layout(files fs.FS, dir string) (Laid, error) {
 	}
 	if len(differ) > 0 {
 		return Laid{}, &DiffersError{Paths: differ}
+	}
+	if entries, err := os.ReadDir(dir); laid.Kept == 0 && err == nil && len(entries) > 0 {
+		return Laid{}, fmt.Errorf("write the demo: %s: a folder that holds other files, such as %q; want a new or empty one", dir, entries[0].Name())
 	}
 	for _, name := range missing {
 		content, err := fs.ReadFile(files, name)

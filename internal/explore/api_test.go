@@ -99,9 +99,9 @@ func TestNoReport(t *testing.T) {
 		"unfinished": {func(dir string) error {
 			return change(filepath.Join(dir, report.MarkFile), `"complete"`, `"unfinished"`)
 		}, "unfinished", cache.ErrMissing},
-		"newer":         {func(dir string) error { return change(filepath.Join(dir, report.MarkFile), `"format":1`, `"format":2`) }, "format 2", cache.ErrVersion},
-		"damaged data":  {func(dir string) error { return change(filepath.Join(dir, "data/index.js"), `clipnhData`, `alert`) }, "data file", nil},
-		"lacking data":  {func(dir string) error { return os.Remove(filepath.Join(dir, "data/images.js")) }, "images.js", nil},
+		"newer":         {func(dir string) error { return change(filepath.Join(dir, report.MarkFile), `"format":2`, `"format":3`) }, "format 3", cache.ErrVersion},
+		"damaged data":  {func(dir string) error { return change(filepath.Join(dir, "data/index.js"), `clipnhData`, `alert`) }, "data/index.js: damaged: data file", cache.ErrDamaged},
+		"no data":       {func(dir string) error { return os.Remove(filepath.Join(dir, "data/images.js")) }, "data/images.js: damaged: it is not there", cache.ErrDamaged},
 		"a linked mark": {func(dir string) error { return linked(filepath.Join(dir, report.MarkFile)) }, "so it is no report", cache.ErrMissing},
 	} {
 		dir, _ := folder(t)

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -58,11 +60,12 @@ func (r *Report) open() error {
 		into any
 	}{{report.OverviewName, &r.overview}, {report.IndexName, &index}, {report.ImagesName, &r.images}} {
 		if err := r.read(part.name, part.into); err != nil {
-			return fmt.Errorf("%s: %w", r.Dir, err)
+			return hint.With(fmt.Errorf("%s: %w: %w", filepath.Join(r.Dir, report.FileOf(part.name)), cache.ErrDamaged, err),
+				`make the report again: run the same "clipnh report" command`)
 		}
 	}
-	if r.overview.Format != report.Format {
-		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.overview.Format, report.Format)
+	if f := r.overview.Format; f < report.OldestFormat || f > report.Format {
+		return fmt.Errorf("%s: %w: format %d of a report, want %d to %d", r.Dir, cache.ErrVersion, r.overview.Format, report.OldestFormat, report.Format)
 	}
 	var err error
 	if r.norms, err = index.Pairs.Norm.Values(); err != nil {
@@ -104,8 +107,8 @@ func (r *Report) readMark() error {
 		return noReport(report.MarkFile + " is not the mark of a report")
 	}
 	switch {
-	case r.mark.Format != report.Format:
-		return fmt.Errorf("%s: %w: format %d of a report, want %d", r.Dir, cache.ErrVersion, r.mark.Format, report.Format)
+	case r.mark.Format < report.OldestFormat || r.mark.Format > report.Format:
+		return fmt.Errorf("%s: %w: format %d of a report, want %d to %d", r.Dir, cache.ErrVersion, r.mark.Format, report.OldestFormat, report.Format)
 	case r.mark.State != report.Complete:
 		return hint.With(fmt.Errorf("%s: %w: the report is unfinished", r.Dir, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
 	}
@@ -116,6 +119,9 @@ func (r *Report) readMark() error {
 func (r *Report) read(name string, into any) error {
 	f, _, err := r.file(report.FileOf(name))
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("it is not there, in a finished report")
+		}
 		return err
 	}
 	defer f.Close()

@@ -43,7 +43,7 @@ func newBackbone(layers [4]int, width, side, images int, precision Precision) *b
 		return dst
 	}
 	pixels := random(1, images*3*side*side, 1)
-	stem := NewStem(width/2, side, side, make([]float32, width/2*27), make([]float32, width/2))
+	stem := newStem(width/2, side, side, make([]float32, width/2*27), make([]float32, width/2))
 	x := NewMap(width/2, images, side/2, side/2)
 	first := x
 	add("stem", stem.FLOPs(images), func(s *Scratch, t par.Team) { stem.Run(first, pixels, s, t) })

@@ -1,6 +1,10 @@
 package kernel
 
 import (
+	"fmt"
+	"runtime"
+
+	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -62,14 +66,22 @@ type Conv struct {
 	zeros   []float32 // as long as bias, for Winograd's products
 }
 
-// NewConv packs the weights of a convolution, one slice per source:
-// [Out][In][Kernel][Kernel]; bias is [Out]. Neither is retained. The convolution keeps
-// the level that is active now (package cpu).
-//
-// NewConv panics if the spec is not supported or a slice has the wrong length.
+// NewConv packs the weights of a convolution into new memory; see PackConv and
+// PackedConv.
 func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
-	spec.In = append([]int(nil), spec.In...)
-	spec.check()
+	dst := Alloc(spec.PackedLen())
+	PackConv(dst, spec, weights, bias)
+	return PackedConv(spec, dst)
+}
+
+// PackConv packs the weights of a convolution, one slice per source,
+// [Out][In][Kernel][Kernel], and its bias, [Out], into dst, which is zero. What dst then
+// holds depends on the spec and the level that is active now (package cpu).
+//
+// PackConv panics if the spec is not supported or a slice has the wrong length.
+func PackConv(dst []float32, spec ConvSpec, weights [][]float32, bias []float32) {
+	c := PackedConv(spec, dst)
+	spec = c.spec
 	if len(weights) != len(spec.In) {
 		panic("kernel: wrong number of weight slices")
 	}
@@ -81,16 +93,82 @@ func NewConv(spec ConvSpec, weights [][]float32, bias []float32) *Conv {
 	if len(bias) != spec.Out {
 		panic("kernel: wrong length of bias")
 	}
+	copy(c.bias, bias)
+	c.pack(weights)
+}
+
+// PackedConv returns the convolution whose weights PackConv packed. It retains them and
+// writes to none of them, so that they may be a file's. The convolution keeps the level
+// that is active now.
+//
+// PackedConv panics if the spec is not supported or weights has not PackedLen values.
+func PackedConv(spec ConvSpec, weights []float32) *Conv {
+	spec.In = append([]int(nil), spec.In...)
+	spec.check()
 	f := activeFamily()
 	if spec.Precision == BFloat16 && f.pairTiles[1] == nil {
 		panic("kernel: no bfloat16 on this processor")
 	}
 	spec.Algorithm = spec.plan()
-	c := &Conv{spec: spec, family: f, bias: Alloc(blocksOf(spec.Out) * Lanes)}
-	copy(c.bias, bias)
-	c.pack(weights)
+	c := &Conv{spec: spec, family: f, weights: spec.packed(f)}
+	n := spec.matrices() * c.weights.kBlocks * c.weights.nBlocks * blockFloats
+	biases := c.weights.nBlocks * Lanes
+	if len(weights) != n+biases {
+		panic("kernel: wrong length of packed weights")
+	}
+	c.weights.data, c.bias = weights[:n:n], weights[n:]
+	if spec.Algorithm == Winograd2 || spec.Algorithm == Winograd4 {
+		c.zeros = Alloc(biases)
+	}
 	return c
 }
+
+// PackedLen returns the number of values that PackConv fills at the level that is active
+// now.
+func (s ConvSpec) PackedLen() int {
+	s.check()
+	s.Algorithm = s.plan()
+	p := s.packed(activeFamily())
+	return s.matrices()*p.kBlocks*p.nBlocks*blockFloats + p.nBlocks*Lanes
+}
+
+// Packing names what PackConv's result depends on beside the weights and Layout.
+func (s ConvSpec) Packing() string {
+	return fmt.Sprintf("%v>%d %dx%d %s %s", s.In, s.Out, s.Kernel, s.Kernel, s.plan(), s.Precision)
+}
+
+// matrices returns the number of matrices that the weights are packed to. The algorithm
+// must be chosen.
+func (s *ConvSpec) matrices() int {
+	if s.Algorithm != Winograd2 && s.Algorithm != Winograd4 {
+		return 1
+	}
+	n := s.Algorithm.tileSize() + 2
+	return n * n
+}
+
+// packed returns the layout of one of these matrices, without its values.
+func (s *ConvSpec) packed(f *family) packed {
+	rows := 0
+	for _, n := range s.In {
+		rows += blocksOf(n)
+	}
+	pairs := s.Precision == BFloat16
+	rows = rowsOf(rows, pairs)
+	if s.Algorithm == GEMM || s.Algorithm == Direct {
+		rows *= s.Kernel * s.Kernel
+	}
+	n := blocksOf(s.Out)
+	return packed{kBlocks: rows, nBlocks: n, width: f.panelWidth(n), pairs: pairs, alternate: f.alternate}
+}
+
+// layoutVersion counts the changes of what PackConv and PackStem write for equal weights,
+// specs and levels. A test has checksums of it.
+const layoutVersion = 1
+
+// Layout names the layout of packed weights at the level that is active now: those of
+// another name are of no use.
+func Layout() string { return fmt.Sprintf("%s %s %d", runtime.GOARCH, cpu.Active(), layoutVersion) }
 
 // check panics on a spec that is not supported.
 func (s *ConvSpec) check() {
@@ -194,19 +272,9 @@ func (c *Conv) pack(weights [][]float32) {
 		c.packWinograd(weights[0])
 		return
 	}
-	kBlocks := 0
-	for _, n := range s.In {
-		kBlocks += blocksOf(n)
-	}
-	nBlocks := blocksOf(s.Out)
-	width := c.family.panelWidth(nBlocks)
-	taps := s.Kernel * s.Kernel
-	pairs := s.Precision == BFloat16
-	c.weights = newPacked(rowsOf(kBlocks, pairs)*taps, nBlocks, width)
-	c.weights.pairs, c.weights.alternate = pairs, c.family.alternate
 	first := 0
 	for i, w := range weights {
-		c.packSource(w, s.In[i], first, taps)
+		c.packSource(w, s.In[i], first, s.Kernel*s.Kernel)
 		first += blocksOf(s.In[i])
 	}
 }

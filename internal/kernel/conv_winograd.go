@@ -21,13 +21,9 @@ func (c *Conv) packWinograd(w []float32) {
 	s := &c.spec
 	m := s.Algorithm.tileSize()
 	n := m + 2
-	pairs := s.Precision == BFloat16
-	kBlocks, nBlocks := rowsOf(blocksOf(s.In[0]), pairs), blocksOf(s.Out)
-	width := c.family.panelWidth(nBlocks)
+	p := &c.weights
+	kBlocks, nBlocks, width, pairs, all := p.kBlocks, p.nBlocks, p.width, p.pairs, p.data
 	size := kBlocks * nBlocks * blockFloats
-	all := Alloc(n * n * size)
-	c.weights = packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, pairs: pairs, alternate: c.family.alternate, data: all}
-	c.zeros = Alloc(nBlocks * Lanes)
 	// Works on one block of inputs by one panel at a time: the taps are far apart in
 	// memory, and so each part of a tap is written at once.
 	part := newWinogradPart(m, width*Lanes)

@@ -34,7 +34,7 @@ func TestStem(t *testing.T) {
 					}
 				}
 			}
-			stem := NewStem(s.out, s.h, s.w, weights, bias)
+			stem := newStem(s.out, s.h, s.w, weights, bias)
 			for team := 1; team <= 8; team++ {
 				dst := NewMap(s.out, s.images, s.h/2, s.w/2)
 				stem.Run(dst, images, new(Scratch), par.NewTeam(team))

@@ -18,26 +18,39 @@ type Stem struct {
 // stemTaps is the number of inputs of each output of the stem: 3 colours of 3x3.
 const stemTaps = 3 * 3 * 3
 
-// NewStem packs weights [out][3][3][3] and bias [out], which it does not retain. h and
-// w, both even, are the image size for FLOPs; Run accepts other sizes too.
-func NewStem(out, h, w int, weights, bias []float32) *Stem {
-	if out < 1 || h < 2 || w < 2 || h%2 != 0 || w%2 != 0 {
-		panic("kernel: bad stem shape")
-	}
+// StemLen returns the number of values that PackStem fills.
+func StemLen(out int) int { return (blocksOf(stemTaps)*Lanes + 1) * blocksOf(out) * Lanes }
+
+// PackStem packs weights [out][3][3][3] and bias [out] into dst, StemLen values that are
+// zero.
+func PackStem(dst []float32, out int, weights, bias []float32) {
 	if len(weights) != out*stemTaps || len(bias) != out {
 		panic("kernel: wrong length of stem weights")
 	}
-	f := activeFamily()
-	n := blocksOf(out)
-	s := &Stem{out: out, h: h, w: w, family: f, bias: Alloc(n * Lanes)}
+	s := PackedStem(out, 2, 2, dst)
 	copy(s.bias, bias)
-	s.weights = newPacked(blocksOf(stemTaps), n, f.panelWidth(n))
 	for o := range out {
 		for k := range stemTaps {
 			s.weights.data[s.weights.at(k, o)] = weights[o*stemTaps+k]
 		}
 	}
-	return s
+}
+
+// PackedStem returns the stem whose weights PackStem packed, which it retains and does
+// not write to. h and w, both even, are the image size for FLOPs; Run accepts other sizes
+// too.
+func PackedStem(out, h, w int, weights []float32) *Stem {
+	if out < 1 || h < 2 || w < 2 || h%2 != 0 || w%2 != 0 {
+		panic("kernel: bad stem shape")
+	}
+	if len(weights) != StemLen(out) {
+		panic("kernel: wrong length of packed stem")
+	}
+	f, n := activeFamily(), blocksOf(out)
+	p := packed{kBlocks: blocksOf(stemTaps), nBlocks: n, width: f.panelWidth(n)}
+	each := p.kBlocks * n * blockFloats
+	p.data = weights[:each:each]
+	return &Stem{out: out, h: h, w: w, family: f, weights: p, bias: weights[each:]}
 }
 
 // FLOPs returns the number of floating-point operations for a number of images.

@@ -42,11 +42,6 @@ type packed struct {
 	data                    []float32
 }
 
-// newPacked allocates a packed matrix of zeros.
-func newPacked(kBlocks, nBlocks, width int) packed {
-	return packed{kBlocks: kBlocks, nBlocks: nBlocks, width: width, data: Alloc(kBlocks * nBlocks * blockFloats)}
-}
-
 // blockFloats is the size of a block of inputs by a block of outputs.
 const blockFloats = Lanes * Lanes
 

@@ -1,6 +1,7 @@
 package par
 
 import (
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -97,6 +98,7 @@ func hire() *helper {
 }
 
 func (h *helper) run() {
+	debug.SetPanicOnFault(true) // as Catch
 	for {
 		h.until(func() bool { return h.next.Load() != nil })
 		s := h.next.Swap(nil)

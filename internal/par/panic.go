@@ -3,6 +3,7 @@ package par
 import (
 	"fmt"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,7 +51,11 @@ func Recovered(v any) *Panic {
 }
 
 // Catch runs f. It returns the panic of f, or nil.
+//
+// A fault in memory that is a file (package mapping) is a panic too, instead of the end
+// of the program.
 func Catch(f func()) (p *Panic) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if v := recover(); v != nil {
 			p = Recovered(v)

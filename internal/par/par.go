@@ -5,7 +5,10 @@
 // of every size.
 package par
 
-import "runtime"
+import (
+	"runtime"
+	"sync/atomic"
+)
 
 // Team is a number of workers that share loops. The zero value is one worker.
 type Team struct{ n int }
@@ -42,4 +45,16 @@ func (t Team) For(n int, body func(lo, hi, worker int)) {
 		body(0, n/workers, 0)
 		others.Wait()
 	}
+}
+
+// Each runs body for 0 to n-1, the next index by whichever worker is free, and returns
+// when all are done. It is for bodies that take unequally long. worker and panics are as
+// in For.
+func (t Team) Each(n int, body func(i, worker int)) {
+	var next atomic.Int64
+	t.For(min(t.Size(), n), func(_, _, worker int) {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			body(i, worker)
+		}
+	})
 }

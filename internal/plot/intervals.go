@@ -88,8 +88,7 @@ func WriteIntervals(w io.Writer, f Intervals, format Format) error {
 		p.X.Min, p.X.Max = -1, 1
 	}
 	tall := vg.Points(headHeight) + vg.Length(n)*0.28*vg.Inch
-	const margin = 8 // points; names would touch the edge
-	return encodeDrawing(w, f.Title, width, max(tall, 2*vg.Inch), format, func(c draw.Canvas) { p.Draw(draw.Crop(c, margin, -margin, margin, -margin)) })
+	return encodeDrawing(w, f.Title, width, max(tall, 2*vg.Inch), format, inMargin(p))
 }
 
 // rowLabel is a name that leaves most of the figure to the rows.

@@ -167,7 +167,13 @@ func frame(title, x, y string) *plot.Plot {
 
 // encode writes p as an image file.
 func encode(w io.Writer, p *plot.Plot, format Format) error {
-	return encodeDrawing(w, p.Title.Text, width, height, format, p.Draw)
+	return encodeDrawing(w, p.Title.Text, width, height, format, inMargin(p))
+}
+
+// inMargin draws p within a margin: titles and names would touch the edge.
+func inMargin(p *plot.Plot) func(draw.Canvas) {
+	const margin = 8 // points
+	return func(c draw.Canvas) { p.Draw(draw.Crop(c, margin, -margin, margin, -margin)) }
 }
 
 // encodeDrawing writes what paint draws as an image file.

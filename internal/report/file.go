@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
 	"compress/flate"
 	"encoding/base64"
@@ -30,9 +31,10 @@ func ImageName(image int) string { return fmt.Sprintf("i/%d", image/ShardImages)
 // TextName names the file that a word is in.
 func TextName(word int) string { return fmt.Sprintf("t/%d", word/ShardTexts) }
 
-const opening, between, ending = `clipnhData("`, `","`, "\");\n"
+// How a data file begins and ends. Those of version 1 end in oldEnding and have base64.
+const opening, between, ending, oldEnding = `clipnhData("`, `","`, "\",2);\n", "\");\n"
 
-// Write writes v, one of the types here, as the data file of a name.
+// Write writes v, one of the types here or a pointer to one, as the data file of a name.
 func Write(w io.Writer, file string, v any) error {
 	if !name.MatchString(file) {
 		return fmt.Errorf("data file %q: want a name such as index or n/624", file)
@@ -40,20 +42,27 @@ func Write(w io.Writer, file string, v any) error {
 	if _, err := io.WriteString(w, opening+file+between); err != nil {
 		return err
 	}
-	encoded := base64.NewEncoder(base64.StdEncoding, w)
-	deflated, err := flate.NewWriter(encoded, flate.BestCompression)
+	text := &sevenBits{w: bufio.NewWriter(w)}
+	deflated, err := flate.NewWriter(text, flate.BestCompression)
 	if err != nil {
 		return err
 	}
+	v, binary := takeColumns(v)
 	e := json.NewEncoder(deflated)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	if err := e.Encode(v); err != nil { // one line
+		return err
+	}
+	if err := deflated.Flush(); err != nil { // text and numbers have codes of their own
+		return err
+	}
+	if _, err := deflated.Write(binary); err != nil {
 		return err
 	}
 	if err := deflated.Close(); err != nil {
 		return err
 	}
-	if err := encoded.Close(); err != nil {
+	if err := text.Close(); err != nil {
 		return err
 	}
 	_, err = io.WriteString(w, ending)
@@ -63,20 +72,21 @@ func Write(w io.Writer, file string, v any) error {
 // mostBytes bounds what a data file unpacks to: an index of RN50x64 takes a tenth.
 const mostBytes = 1 << 28
 
-// Read reads the data file of a name into v.
+// Read reads the data file of a name into v, a pointer.
 func Read(r io.Reader, file string, v any) error {
 	data, err := io.ReadAll(io.LimitReader(r, mostBytes))
 	if err != nil {
 		return err
 	}
 	text, ok := strings.CutPrefix(string(data), opening+file+between)
-	if ok {
-		text, ok = strings.CutSuffix(text, ending)
-	}
-	if !ok {
+	var packed []byte
+	if now, is := strings.CutSuffix(text, ending); ok && is {
+		packed, err = fromSevenBits(now)
+	} else if old, is := strings.CutSuffix(text, oldEnding); ok && is {
+		packed, err = base64.StdEncoding.DecodeString(old)
+	} else {
 		return fmt.Errorf("data file: want %s%s%s...%s", opening, file, between, strings.TrimSpace(ending))
 	}
-	packed, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return fmt.Errorf("data file: %w", err)
 	}
@@ -88,7 +98,11 @@ func Read(r io.Reader, file string, v any) error {
 	if len(plain) > mostBytes {
 		return fmt.Errorf("data file: unpacks to more than %d bytes", mostBytes)
 	}
-	if err := json.Unmarshal(plain, v); err != nil {
+	line, binary, _ := bytes.Cut(plain, []byte("\n"))
+	if err := json.Unmarshal(line, v); err != nil {
+		return fmt.Errorf("data file: %w", err)
+	}
+	if err := giveColumns(v, binary); err != nil {
 		return fmt.Errorf("data file: %w", err)
 	}
 	return nil

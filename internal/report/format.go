@@ -3,19 +3,24 @@
 //
 // What pages show is in data files, data/NAME.js, one line each:
 //
-//	clipnhData("NAME","BASE64");
+//	clipnhData("NAME","TEXT",2);
 //
-// where BASE64 is JSON as the types here have it, deflated. A page loads one by a script
-// element, which works from file:// too. Names are overview, index, images, n/NEURON,
-// h/HEAD, i/SHARD, t/SHARD and moved.
+// where TEXT has, seven bits a character, deflated: a line of JSON as the types here have
+// it, and then the numbers of its columns. A page loads a file by a script element, which
+// works from file:// too. Names are overview, index, images, n/NEURON, h/HEAD, i/SHARD,
+// t/SHARD and moved.
 //
 // Axis letters: B images, H heads, C neurons, K classes, M words of the list, S the side
 // of a map. Units are numbered as everywhere: pairs h*C+n, neurons n. Images are numbered as
 // the rows of the scores.
 package report
 
-// Format is the version of data files, which a reader must know.
-const Format = 1
+// Format is the version of data files, which a reader must know. Those of OldestFormat have
+// the same types, but for ImageShard, and columns within the JSON.
+const (
+	Format       = 2
+	OldestFormat = 1
+)
 
 // Names of data files.
 const (
@@ -157,7 +162,9 @@ type Input struct {
 	// absolute path.
 	Relative string `json:"relative,omitempty"`
 	SHA256   string `json:"sha256"`
-	Command  string `json:"command"` // that makes such a file; empty if not known
+	Command  string `json:"command"` // that makes such a file, which need not be the one that was typed; empty if not known
+
+	Made string `json:"made,omitempty"` // what its manifest says it was made from, as JSON; empty without a manifest
 
 	Dataset string `json:"dataset,omitempty"` // of images, how they are laid out; their hash is that of names and sizes
 }
@@ -275,6 +282,8 @@ type Pairs struct {
 
 	ByDirection Near `json:"by_direction"` // cosines of v, [H,8]
 	ByScores    Near `json:"by_scores"`    // correlations of scores, [H,8]
+
+	Scores Column `json:"scores"` // on all images, [H,B]; none of many pairs and images
 
 	LabelMeans LabelMeans `json:"label_means"`
 	Ablation   Effect     `json:"ablation"`

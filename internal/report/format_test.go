@@ -1,7 +1,11 @@
 package report
 
 import (
+	"bufio"
 	"bytes"
+	"compress/flate"
+	"encoding/base64"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -35,10 +39,11 @@ func TestFileIsReadAsWritten(t *testing.T) {
 		t.Errorf("images %v, %v; want 4, 1", images, err)
 	}
 	for name, damaged := range map[string]string{
-		"other name": strings.Replace(b.String(), "n/3", "n/4", 1),
-		"cut":        b.String()[:b.Len()-9],
-		"not base64": strings.Replace(b.String(), `","`, `","*`, 1),
-		"empty":      "",
+		"other name":   strings.Replace(b.String(), "n/3", "n/4", 1),
+		"cut":          b.String()[:b.Len()-9],
+		"not the text": strings.Replace(b.String(), `","`, `","\"`, 1),
+		"an escape":    strings.Replace(b.String(), `","`, `","\q`, 1),
+		"empty":        "",
 	} {
 		if err := Read(strings.NewReader(damaged), NeuronName(3), &got); err == nil {
 			t.Errorf("%s: no error", name)
@@ -106,5 +111,65 @@ func TestInputBesideTheFolder(t *testing.T) {
 	}
 	if in, ok := m.Input(dir, "codes"); ok {
 		t.Errorf("codes, which it was not made from, are at %q", in.Path)
+	}
+}
+
+// Files of version 1, whose columns are in base64 within JSON in base64, can be read.
+func TestOldFileIsRead(t *testing.T) {
+	deflated := new(bytes.Buffer)
+	w, _ := flate.NewWriter(deflated, 9)
+	io.WriteString(w, `{"names":["a","b"],"labels":{"type":"u16","data":"AQD//w=="}}`)
+	w.Close()
+	old := `clipnhData("images","` + base64.StdEncoding.EncodeToString(deflated.Bytes()) + "\");\n"
+	var got Images
+	if err := Read(strings.NewReader(old), ImagesName, &got); err != nil {
+		t.Fatal(err)
+	}
+	if labels, err := got.Labels.Integers(); err != nil || !reflect.DeepEqual(labels, []int32{1, None}) || got.Names[1] != "b" {
+		t.Errorf("labels %v of %v, %v; want 1 and none", labels, got.Names, err)
+	}
+}
+
+// Bytes of every value, at every place, are read as they were written, and make text that is
+// one line and ends nothing.
+func TestSevenBits(t *testing.T) {
+	var all []byte
+	for n := range 600 {
+		all = append(all, byte(n), byte(n>>3*7))
+		var b bytes.Buffer
+		w := &sevenBits{w: bufio.NewWriter(&b)}
+		if _, err := w.Write(all); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(strings.ReplaceAll(b.String(), `\\`, ""), `\"`, "")
+		if strings.ContainsAny(text, "\x00\n\r\"") {
+			t.Fatalf("text %q", text)
+		}
+		if got, err := fromSevenBits(b.String()); err != nil || !bytes.Equal(got, all) {
+			t.Fatalf("%d bytes: %v, %v", len(all), got, err)
+		}
+	}
+	for _, damaged := range []string{"a\n", "\"", `\`, `\x01`, "é"} {
+		if _, err := fromSevenBits(damaged); err == nil {
+			t.Errorf("%q: no error", damaged)
+		}
+	}
+}
+
+// Numbers are off by at most a factor of 1 ± 2⁻¹⁷ when they are shortened.
+func TestShortened(t *testing.T) {
+	values := []float32{0, 1, -1.0000001, 3.14159265, 1e-20, -12345.678, 65535.99}
+	got, err := Shortened(values).Values()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, v := range got {
+		want := float64(values[i])
+		if math.Abs(v-want) > math.Abs(want)*0x1p-17 || math.Float32bits(float32(v))&0xff != 0 {
+			t.Errorf("%g for %g", v, want)
+		}
 	}
 }

@@ -8,15 +8,9 @@ import (
 	"github.com/clipnh/clipnh/internal/unit"
 )
 
-// ImageShard is some images, from number First on.
-type ImageShard struct {
-	First  int           `json:"first"`
-	Images []ImageRecord `json:"images"`
-}
-
 // ImageRecord is what the model makes of an image.
 type ImageRecord struct {
-	Classes  []ClassLogit `json:"classes"` // by descending logit, at most 12; empty without class embeddings
+	Classes  []ClassLogit `json:"classes"` // by descending logit; empty without class embeddings
 	Logit    float64      `json:"logit"`   // of the first
 	Constant float64      `json:"constant"`
 	For      []PairPart   `json:"for"`     // descending
@@ -99,7 +93,9 @@ type Moved struct {
 	Here   string `json:"here"`
 	There  string `json:"there"`
 	By     string `json:"by"`     // how pairs are matched: ByPair, ByScores or ByDirection
-	Shared int    `json:"shared"` // images that both have, by name
+	Shared int    `json:"shared"` // images that both have: of one name, and the same file as far as checksums are known
+
+	OtherFiles int `json:"other_files"` // images of one name whose files differ
 
 	HereNames  PairNames `json:"here_names"`
 	ThereNames PairNames `json:"there_names"`
@@ -109,7 +105,10 @@ type Moved struct {
 	TherePairs int `json:"there_pairs"` //
 	ThereAlive int `json:"there_alive"`
 
-	Moved    []Shift `json:"moved"`    // alive on both sides, what differs most comes first
+	Same   int `json:"same"`   // pairs alive on both sides that differ by no more than rounding
+	Differ int `json:"differ"` // those that differ by more
+
+	Moved    []Shift `json:"moved"`    // of Differ, what differs most comes first
 	Appeared []Shift `json:"appeared"` // alive there only, by descending norm
 	Died     []Shift `json:"died"`     // alive here only, by descending norm
 }

@@ -71,8 +71,8 @@ func (f fixture) head(random *rand.Rand, h int) report.Head {
 	return r
 }
 
-func (f fixture) imageShard(random *rand.Rand) report.ImageShard {
-	var s report.ImageShard
+func (f fixture) imageShard(random *rand.Rand) *report.ImageShard {
+	var records []report.ImageRecord
 	for range min(report.ShardImages, f.images) {
 		r := report.ImageRecord{Constant: 1, Rest: 3, Sum: 20, Norm: 9, Attention: f.maps(random, f.heads)}
 		logit := r.Constant + r.Rest
@@ -88,9 +88,9 @@ func (f fixture) imageShard(random *rand.Rand) report.ImageShard {
 			r.Strongest = append(r.Strongest, report.UnitScore{Pair: random.IntN(f.heads * f.neurons), Score: 2, Deviations: 4})
 		}
 		r.Places = &report.Places{Side: mapSide, Parts: floats(random, mapSide*mapSide, -1, 1)}
-		s.Images = append(s.Images, r)
+		records = append(records, r)
 	}
-	return s
+	return report.NewImageShard(0, records, f.heads*f.neurons, f.images, fixtureClasses)
 }
 
 func (f fixture) textShard(random *rand.Rand) report.TextShard {

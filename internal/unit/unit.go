@@ -91,7 +91,11 @@ type unknownError struct{ name, want string }
 // Unknown is the error of a name that no unit has, with the units that there are.
 func Unknown(name, want string) error { return unknownError{name, want} }
 
-func (e unknownError) Error() string        { return fmt.Sprintf("unit %q: want %s", e.name, e.want) }
+func (e unknownError) Error() string { return fmt.Sprintf("unit %q: want %s", e.name, e.want) }
+
+// UnitName is the name that no unit has.
+func (e unknownError) UnitName() string { return e.name }
+
 func (e unknownError) Is(target error) bool { return target == ErrUnknown }
 
 func (s Shape) parse(name string) ([]int, error) {

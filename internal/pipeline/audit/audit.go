@@ -142,6 +142,10 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		if a.data, err = dataset.Open(ctx, a.Data); err != nil {
 			return nil, err
 		}
+		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)
+		if err := source.PrepareAsCollected(&a.Options.Images, a.src.Artefact); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.pass(ctx); err != nil {
 		return nil, err

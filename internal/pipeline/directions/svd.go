@@ -24,6 +24,7 @@ type SVDOptions struct {
 	Shape       []int  // of a dense file that has no manifest
 	Neurons     bool   // per neuron, summed over heads; else per pair
 	TopK        int    // images of largest centred norm
+	FitTopK     bool   // lower TopK to what signs can be told with, where images are few
 	PC          int    // which right singular vector, 0 the first; pairs have no other
 	OutPath     string // any of the three may be empty
 	MeanPath    string
@@ -57,9 +58,21 @@ func (s *SVDResult) nameNull(r *lowrank.Result, first int, units unit.Layered) {
 	}
 }
 
-// enoughImages is how many times --top-k-pca images the sign rule wants
-// before its majorities mean something.
-const enoughImages = 4
+// fitTopK lowers TopK where it may, and warns where signs remain unreliable.
+func (o *SVDOptions) fitTopK(images int, say ui.Reporter) {
+	most := artefact.MostTopK(images)
+	if fits := max(most, o.PC+1); o.FitTopK && o.TopK > fits {
+		say.Note("%s: %s: {top-k-pca} is %d in place of %d, for reliable signs", o.CollectPath, ui.Images.Count(int64(images)), fits, o.TopK)
+		o.TopK = fits
+	}
+	if enough := artefact.EnoughImages(o.TopK); images < enough {
+		remedy := "take more"
+		if most < o.TopK {
+			remedy += fmt.Sprintf(", or {top-k-pca} %d", most)
+		}
+		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; %s", o.CollectPath, ui.Images.Count(int64(images)), o.TopK, enough, remedy)
+	}
+}
 
 // SVD finds a principal direction, the mean and the strongest norms of every
 // pair or neuron; see package lowrank. Outputs appear together, after all
@@ -87,9 +100,8 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
-	if o.OutPath != "" && src.images() < enoughImages*o.TopK {
-		say.Warn("%s: %s for {top-k-pca} %d: signs are unreliable with fewer than %d images; take more, or a smaller {top-k-pca}",
-			o.CollectPath, ui.Images.Count(int64(src.images())), o.TopK, enoughImages*o.TopK)
+	if o.OutPath != "" {
+		o.fitTopK(src.images(), say)
 	}
 	axes, units := []string{"H", "C"}, src.units()
 	result := &SVDResult{Unit: "pair", Units: units.Count(), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
@@ -109,6 +121,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		add(artefact.KindMeans, o.MeanPath, "O", src.outDim(), origin),
 		add(artefact.KindNorms, o.NormPath, "K", min(o.TopK, src.images()), origin),
 	}
+	outputs[0].Manifest.Images = src.images()
 	for _, out := range outputs {
 		if err := o.Writer.MayReplace(out.Path, out.Manifest.Kind, origin); err != nil {
 			return nil, err

@@ -133,6 +133,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
 		return nil, err
 	}
+	if err := notItself(o.SavePath, []string{o.Model}); err != nil { // its shards are looked at when it is open
+		return nil, err
+	}
 	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
 		return nil, err
 	}

@@ -56,21 +56,9 @@ func (c *classifier) products(dst, features []float32, n int, team par.Team) {
 // judge adds to e what comes of products of features and classes, [B,classes].
 func (c *classifier) judge(e *VariantScore, logits []float32, labels []int) error {
 	for i, label := range labels {
-		if label < 0 || label >= c.number {
-			return fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
-		}
-		row := logits[i*c.number : (i+1)*c.number]
-		// The label's place among the classes, by descending logit. Of equal logits
-		// the first class comes first, as in argmax.
-		place, best := 0, 0
-		own, largest := row[label], row[0]
-		for class, x := range row {
-			if x >= own && (x > own || class < label) {
-				place++
-			}
-			if x > largest {
-				best, largest = class, x
-			}
+		place, best, err := c.place(logits[i*c.number:(i+1)*c.number], label)
+		if err != nil {
+			return err
 		}
 		if place < 1 {
 			e.Correct++
@@ -81,4 +69,22 @@ func (c *classifier) judge(e *VariantScore, logits []float32, labels []int) erro
 		e.Predictions = append(e.Predictions, best)
 	}
 	return nil
+}
+
+// place is the label's among the classes of an image, by descending product, from 0, and
+// best the class of the largest one. Of equal ones the first class comes first, as in argmax.
+func (c *classifier) place(row []float32, label int) (place, best int, err error) {
+	if label < 0 || label >= c.number {
+		return 0, 0, fmt.Errorf("%s: %d classes, but the images have label %d", c.path, c.number, label)
+	}
+	own, largest := row[label], row[0]
+	for class, x := range row {
+		if x >= own && (x > own || class < label) {
+			place++
+		}
+		if x > largest {
+			best, largest = class, x
+		}
+	}
+	return place, best, nil
 }

@@ -37,6 +37,7 @@ type Ledger struct {
 	judge    *classifier // nil: no accuracies
 	unjudged error       // why
 	logits   []float32   // f·t, [B,classes]
+	leaders  *leaders    // nil: few classes
 	groups   *groups
 	baseline VariantScore
 
@@ -84,6 +85,15 @@ func OpenLedger(ctx context.Context, o LedgerOptions, say ui.Reporter) (*Ledger,
 	return l, nil
 }
 
+// ErrClasses is among the errors of OpenLedger where the class embeddings cannot be used:
+// without them the ledger may still be opened.
+var ErrClasses = errors.New("class embeddings cannot be used")
+
+// classesError is an error with the class embeddings.
+type classesError struct{ error }
+
+func (e classesError) Unwrap() []error { return []error{e.error, ErrClasses} }
+
 func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) error {
 	src := l.src
 	switch {
@@ -96,12 +106,12 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 	default:
 		var err error
 		if l.judge, err = newClassifier(ctx, evaluateOptions{artefacts: o.Artefacts, classesPath: o.ClassesPath, data: o.Data}, src, say); err != nil {
-			return err
+			return classesError{err}
 		}
 	}
 	kept := int64(src.Images) * 4 * int64(src.OutDim)
 	if l.judge != nil {
-		kept += int64(src.Images) * 4 * int64(l.judge.number)
+		kept += int64(src.Images) * 4 * int64(l.judge.number+2*leadingClasses+1)
 	}
 	if kept > MaxLedger {
 		return fmt.Errorf("%s: features and logits of %d images take %d MiB, want at most %d: collect with a larger {sample-stride}", o.ScoresPath, src.Images, kept>>20, MaxLedger>>20)
@@ -168,6 +178,9 @@ func (l *Ledger) read(ctx context.Context, say ui.Reporter) error {
 	}
 	if len(l.Names) == 0 {
 		return errors.New("no images, want one or more")
+	}
+	if l.judge != nil {
+		l.leaders = newLeaders(l.logits, l.judge.number, l.Labels, l.team)
 	}
 	l.Means = make([]float64, pairs)
 	for i := range l.Means {
@@ -254,39 +267,74 @@ func (l *Ledger) Without(ctx context.Context, off []int, zero bool) (*Evaluation
 			return nil, err
 		}
 	}
-	images, K := len(l.Names), l.judge.number
-	rows := max(1, ledgerBlock/K)
-	products := make([]float32, len(off)*K) // v·t
-	l.judge.products(products, removal.Directions(), len(off), l.team)
-	blocks := (images + rows - 1) / rows
-	scores, errs := make([]VariantScore, blocks), make([]error, blocks)
-	l.team.For(blocks, func(lo, hi, _ int) {
-		logits, beyond := make([]float32, rows*K), make([]float32, rows*len(off))
-		for b := lo; b < hi && ctx.Err() == nil; b++ {
-			first := b * rows
-			n := min(rows, images-first)
-			copy(logits, l.logits[first*K:(first+n)*K])
-			if len(off) > 0 {
-				for i, column := range columns {
-					for j, s := range column[first : first+n] {
-						beyond[j*len(off)+i] = float32(removal.Beyond(i, s))
-					}
-				}
-				kernel.Sgemm(-1, kernel.Dense(beyond, n, len(off)), kernel.Dense(products, len(off), K), 1, kernel.Dense(logits, n, K), par.NewTeam(1))
-			}
-			errs[b] = l.judge.judge(&scores[b], logits, l.Labels[first:first+n])
-		}
-	})
-	if err := errors.Join(append(errs, ctx.Err())...); err != nil {
-		return nil, err
-	}
 	after := VariantScore{Variant: AblatePairs, Units: len(l.Means), Kept: len(l.Means) - len(off)}
 	after.KeptShare = float64(after.Kept) / float64(after.Units)
-	for _, s := range scores {
-		after.Correct, after.CorrectTop5 = after.Correct+s.Correct, after.CorrectTop5+s.CorrectTop5
-		after.Predictions = append(after.Predictions, s.Predictions...)
+	products := make([]float32, len(off)*l.judge.number) // v·t
+	l.judge.products(products, removal.Directions(), len(off), l.team)
+	t := &trial{leaders: l.leaders, removal: removal, columns: columns, products: products, number: l.judge.number}
+	outcomes := make([]outcome, len(l.Names))
+	if t.leaders != nil && len(off) <= leadersOff {
+		t.bound()
+		l.team.For(len(outcomes), func(lo, hi, _ int) {
+			beyond := make([]float32, len(off))
+			for i := lo; i < hi; i++ {
+				outcomes[i] = t.judge(i, l.Labels[i], beyond)
+			}
+		})
+	}
+	if err := l.judgeRest(ctx, outcomes, t); err != nil {
+		return nil, err
+	}
+	for i, o := range outcomes {
+		prediction := dataset.Unlabelled // another class than the label
+		switch o {
+		case right:
+			prediction = l.Labels[i]
+			after.Correct++
+			after.CorrectTop5++
+		case amongFive:
+			after.CorrectTop5++
+		}
+		after.Predictions = append(after.Predictions, prediction)
 	}
 	return l.evaluation(after), nil
+}
+
+// judgeRest judges the images whose outcome is unclear by all their classes.
+func (l *Ledger) judgeRest(ctx context.Context, outcomes []outcome, t *trial) error {
+	K, off := t.number, len(t.columns)
+	var rest []int
+	for i, o := range outcomes {
+		if o == unclear {
+			rest = append(rest, i)
+		}
+	}
+	rows := max(1, ledgerBlock/K)
+	blocks := (len(rest) + rows - 1) / rows
+	errs := make([]error, blocks)
+	l.team.For(blocks, func(lo, hi, _ int) {
+		logits, beyond := make([]float32, rows*K), make([]float32, rows*off)
+		for b := lo; b < hi && ctx.Err() == nil; b++ {
+			of := rest[b*rows : min(len(rest), (b+1)*rows)]
+			for j, image := range of {
+				copy(logits[j*K:(j+1)*K], l.logits[image*K:(image+1)*K])
+				for u, column := range t.columns {
+					beyond[j*off+u] = float32(t.removal.Beyond(u, column[image]))
+				}
+			}
+			if off > 0 {
+				kernel.Sgemm(-1, kernel.Dense(beyond, len(of), off), kernel.Dense(t.products, off, K), 1, kernel.Dense(logits, len(of), K), par.NewTeam(1))
+			}
+			for j, image := range of {
+				place, _, err := l.judge.place(logits[j*K:(j+1)*K], l.Labels[image])
+				if errs[b] = err; err != nil {
+					break
+				}
+				outcomes[image] = outcomeOf(place)
+			}
+		}
+	})
+	return errors.Join(append(errs, ctx.Err())...)
 }
 
 // evaluation is that of one variant.

@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
@@ -182,34 +181,15 @@ func TestLedgerWithoutLabels(t *testing.T) {
 
 // BenchmarkWithout is a toggle on 50,000 images, once the scores of its pairs were read.
 func BenchmarkWithout(b *testing.B) {
-	const images, O, C, H = 50_000, 768, 512, 8
-	random := rand.New(rand.NewPCG(1, 1))
-	noise := func(n int) []float32 {
-		x := make([]float32, n)
-		for i := range x {
-			x[i] = float32(random.NormFloat64())
-		}
-		return x
-	}
+	const images = 50_000
 	for _, classes := range []int{10, 1000} {
 		for _, off := range []int{1, 10} {
 			b.Run(fmt.Sprintf("classes=%d/off=%d", classes, off), func(b *testing.B) {
-				l := &Ledger{
-					Names: make([]string, images), Labels: make([]int, images), Means: make([]float64, H*C), team: par.NewTeam(runtime.GOMAXPROCS(0)),
-					OV:     decomp.NewOV(H, noise(C*C), noise(C), noise(O*C), noise(O)),
-					judge:  &classifier{classes: noise(classes * O), number: classes, names: make([]string, classes)},
-					logits: noise(images * classes),
+				l := drawnLedger(images, classes, off, runtime.GOMAXPROCS(0))
+				pairs := make([]int, off)
+				for u := range pairs {
+					pairs[u] = u
 				}
-				for i := range l.Labels { // most are right
-					l.Labels[i] = random.IntN(classes)
-					l.logits[i*classes+l.Labels[i]] += 3
-				}
-				var pairs []int
-				for u := range off {
-					pairs = append(pairs, u)
-					l.columns = append(l.columns, column{u, noise(images)})
-				}
-				l.baseline.Predictions = make([]int, images)
 				for b.Loop() {
 					if _, err := l.Without(b.Context(), pairs, false); err != nil {
 						b.Fatal(err)

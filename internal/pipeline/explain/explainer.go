@@ -69,7 +69,6 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	defer progress.Done()
 	err := feed.Next(ctx, len(items), source.Visitor{
 		Skip: func(s source.Skipped) { result.Skipped = append(result.Skipped, s) },
-		Done: func() { progress.Add(1) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			out := firstOf(outputs, len(items), c)
 			if err := e.tower.Run(pixels, out); err != nil {
@@ -78,6 +77,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 			if err := e.batch(items, pixels, out); err != nil {
 				return err
 			}
+			progress.Add(int64(len(items)))
 			if e.usual.scores != nil && len(e.waiting) < waitingImages {
 				return nil
 			}

@@ -109,6 +109,7 @@ func TestOff(t *testing.T) {
 		{"another report's model", Model, func(o *Options) { o.Weights = origin.Origin{Weights: "abc", Tensors: "def"} }, "text image drop segment", "the report was made with"},
 		{"another vocabulary", Vocab, func(o *Options) { o.Vocab = asset(demo.Templates) }, "text segment", "templates.txt"},
 		{"other images", Images, func(o *Options) { o.Data = dataset.Options{Kind: dataset.Images, Path: testutil.Golden("dataset")} }, "image toggle", "this run uses"},
+		{"other classes", Classes, func(o *Options) { o.ClassesPath = testutil.Golden("text/words.npy") }, "toggle", "words.npy"},
 		{"an empty folder", Scores, func(o *Options) { o.ScoresPath = empty }, "image toggle scores", empty},
 		{"other components", Components, func(o *Options) { o.PCsPath = testutil.Golden("pc0_nh.npy") }, "segment", "pc0_nh.npy"},
 	} {
@@ -138,6 +139,17 @@ func TestOff(t *testing.T) {
 				l.Close()
 				t.Errorf("%s, asked for: %v", test.name, err)
 			}
+		}
+		if o.ClassesPath != "" && test.of == Classes {
+			o.Given = map[Input]bool{Classes: true}
+			l, err := Open(t.Context(), o, pipelinetest.Silent())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Load(t.Context()); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s, asked for: %v", test.name, err)
+			}
+			l.Close()
 		}
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
+	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -244,10 +245,9 @@ func (l *Live) openImages(ctx context.Context) error {
 			if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
 				return err
 			}
-			if l.o.Images.Order, err = imageprep.ParseOrder(from.Preprocess); err != nil {
+			if err := source.PrepareAsCollected(&l.o.Images, a); err != nil {
 				return err
 			}
-			l.o.Images.EXIF = from.EXIF
 		}
 	}
 	l.items = dataset.ByName(data.Items)
@@ -273,11 +273,17 @@ func (l *Live) loadScores(ctx context.Context) error {
 	if l.off(Classes, Images) == nil {
 		o.ClassesPath, o.Data = l.o.ClassesPath, l.o.Data
 	}
-	var err error
-	if l.ledger, err = evaluate.OpenLedger(ctx, o, l.say); err != nil {
-		return l.fail(ctx, Scores, err)
+	var err, failed error
+	l.ledger, err = evaluate.OpenLedger(ctx, o, l.say)
+	if errors.Is(err, evaluate.ErrClasses) {
+		failed = l.fail(ctx, Classes, err)
+		o.ClassesPath, o.Data = "", dataset.Options{}
+		l.ledger, err = evaluate.OpenLedger(ctx, o, l.say)
 	}
-	return nil
+	if err != nil {
+		return errors.Join(failed, l.fail(ctx, Scores, err))
+	}
+	return failed
 }
 
 func (l *Live) pack(ctx context.Context) error {

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/digest"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -151,12 +152,17 @@ func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 
 // hashed is an open checkpoint with its hash.
 func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
-	sum, tensors, err := hashes(ctx, ck)
+	c := cachesOf(ctx)
+	sums, err := c.Sums.Sums(ck.Paths(), func() (s digest.Sums, err error) {
+		s.File, s.Tensors, err = hashes(ctx, ck)
+		return s, err
+	})
 	if err != nil {
 		ck.Close()
 		return nil, err
 	}
-	return &Model{ck, sum, tensors}, nil
+	ck.KeepPacked(c.Packs, sums.Tensors)
+	return &Model{ck, sums.File, sums.Tensors}, nil
 }
 
 // hashes returns the hash of the file and that of its tensors, which are computed at the

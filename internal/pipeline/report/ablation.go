@@ -5,9 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/decomp"
-	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -26,52 +24,23 @@ const (
 )
 
 // spreadNeurons finds, of neurons, the images on which the contribution is farthest from
-// its mean: how unlike these are, and how strong the neuron is.
-func (b *builder) spreadNeurons(ctx context.Context) error {
+// its mean, and how strong the neuron is.
+func (b *builder) spreadNeurons() {
 	if !b.whole {
-		return nil
+		return
 	}
-	ov, B, team := b.scores.OV, b.scores.Images, b.team()
-	H, C := ov.Heads, ov.Neurons
-	norms := make([]*decomp.NeuronNorms, C)
-	for n := range norms {
-		norms[n] = ov.NeuronNorms(n, team)
-	}
-	far := make([]float32, C*B)
-	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
-	err := b.eachRows(ctx, "report: neurons", b.say, func(first, n int, scores []float32) error {
-		kernel.Transpose(across[:n*H*C], scores, n, H*C)
-		team.For(C, func(lo, hi, _ int) {
-			own := make([]float64, H)
-			for u := lo; u < hi; u++ {
-				for i := range n {
-					for h := range own {
-						own[h] = float64(across[(h*C+u)*n+i]) - b.pairsOf.value[h*C+u].Mean
-					}
-					far[u*B+first+i] = float32(norms[u].Centred(own))
-				}
-			}
-		})
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	c := b.neurons
-	c.inertia, c.strength = make([]float32, C), make([]float32, C)
+	B, C, c, team := b.scores.Images, b.scores.OV.Neurons, b.neurons, b.team()
 	workers := make([]*ranker, team.Size())
 	team.For(C, func(lo, hi, w int) {
 		if workers[w] == nil {
 			workers[w] = b.newRanker(c)
 		}
 		for n := lo; n < hi; n++ {
-			for i, x := range far[n*B : (n+1)*B] {
-				workers[w].far[i] = float64(x)
-			}
-			workers[w].addFarthest(n, 1)
+			far := b.neuronFar[n*B : (n+1)*B]
+			workers[w].addFarthest(n, far, slices.Max(far), 1)
 		}
 	})
-	return nil
+	b.neuronFar = nil
 }
 
 // ablate measures the accuracy when only the strongest pairs, or neurons, keep their
@@ -108,6 +77,8 @@ func (b *builder) ablate(ctx context.Context) error {
 	defer progress.Done()
 	const batch = 32
 	pairs := b.pairs()
+	K := b.classes.Texts
+	products := make([]float32, batch*K)
 	scores, masked := make([]float32, batch*pairs), make([]float32, batch*pairs)
 	values, features := make([]float32, batch*ov.Inner()), make([]float32, batch*O)
 	for of := range slices.Chunk(images, batch) {
@@ -121,8 +92,10 @@ func (b *builder) ablate(ctx context.Context) error {
 		}
 		for v, a := range variants {
 			ov.AblatedFeatures(features, values, masked, scores[:len(of)*pairs], len(of), a, team)
+			b.classProducts(products, features, len(of))
 			for i, image := range of {
-				if b.classOf(features[i*O:(i+1)*O]) == b.labels[image] {
+				first := b.firstClasses(nil, products[i*K:(i+1)*K], features[i*O:(i+1)*O], 1)
+				if first[0].class == b.labels[image] {
 					right[v]++
 				}
 			}
@@ -148,19 +121,6 @@ func (b *builder) labelled(most int) []int {
 		}
 	}
 	return images
-}
-
-// classOf is the class of largest logit of a feature; of equal ones the first.
-func (b *builder) classOf(feature []float32) int {
-	logits := make([]float64, b.classes.Texts)
-	attribution.Logits(logits, feature, b.classes.Rows, 1)
-	best := 0
-	for k, l := range logits {
-		if l > logits[best] {
-			best = k
-		}
-	}
-	return best
 }
 
 // strongestShare marks the units whose strength is at or above the percentile that

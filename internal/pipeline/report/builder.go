@@ -15,7 +15,8 @@ type builder struct {
 	features    []float32 // of images, [B,O]
 	lengths     []float64 // their norms, [B]; nil where pairs do not sum to features
 	neuronNorms []float32 // [C,B], until they are ranked
-	logits      []float32 // of classes, [B,K]; nil without classes
+	neuronFar   []float32 // distances from the mean, [C,B], likewise
+	ranked      *ranked   // first classes of images; nil without classes
 	pairsOf     *columns  // what is known of pairs
 	neurons     *columns  // and of neurons, whose scores are norms
 	overview    report.Overview

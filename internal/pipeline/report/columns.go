@@ -38,23 +38,19 @@ func (c *columns) spans() []span {
 // A ranker fills in the columns of units, one after the other; each worker has its own.
 type ranker struct {
 	*columns
-	b         *builder
-	spans     []span
-	byNorm    selector[float32]
-	byFarness selector[float64]
-	norms     []float32 // [B]
-	far       []float64 // [B]
-	top       []int32   // images of largest distance from the mean
-	mean      []float64 // [O]
-	sums      []float64 // by label
-	right     []float64 // by label
+	b     *builder
+	spans []span
+	selector
+	norms []float32 // [B]
+	far   []float32 // [B]
+	top   []int32   // images of largest distance from the mean
+	sums  []float64 // by label
 }
 
 func (b *builder) newRanker(c *columns) *ranker {
-	r := &ranker{columns: c, b: b, spans: c.spans(), norms: make([]float32, c.images), far: make([]float64, c.images)}
-	r.top, r.mean = make([]int32, min(strengthImages, c.images)), make([]float64, b.scores.OV.OutDim)
+	r := &ranker{columns: c, b: b, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images)}
+	r.top = make([]int32, min(strengthImages, c.images))
 	if c.labels != nil {
-		r.right = make([]float64, len(b.labelNames))
 		r.sums = make([]float64, len(b.labelNames))
 	}
 	return r
@@ -73,7 +69,8 @@ func (r *ranker) add(u int, values, norms []float32) {
 		pieces[2+i] = middle[at : at+p.hi-p.lo]
 		at += p.hi - p.lo
 	}
-	r.byNorm.choose(norms, r.spans, pieces)
+	r.norm[u], r.value[u] = spread(norms), spread(values)
+	r.choose(norms, float32(r.norm[u].Smallest), float32(r.norm[u].Largest), r.spans, pieces)
 	for i, image := range strong {
 		strongValues[i] = values[image]
 	}
@@ -83,7 +80,6 @@ func (r *ranker) add(u int, values, norms []float32) {
 	for i, image := range middle {
 		middleValues[i] = values[image]
 	}
-	r.norm[u], r.value[u] = spread(norms), spread(values)
 	r.histogram(u, values)
 	if r.labels != nil {
 		r.labels.add(u, r.sums, values, r.b.labels)
@@ -92,16 +88,35 @@ func (r *ranker) add(u int, values, norms []float32) {
 
 // spread is the summary of numbers, without the median.
 func spread(x []float32) report.Summary {
-	s := report.Summary{Smallest: float64(x[0]), Largest: float64(x[0])}
-	for _, v := range x {
-		s.Mean += float64(v)
-		s.Smallest, s.Largest = math.Min(s.Smallest, float64(v)), math.Max(s.Largest, float64(v))
+	low, high := x[0], x[0]
+	var sums [4]float64 // chains, which do not wait for each other
+	whole := len(x) &^ 3
+	for i := 0; i < whole; i += 4 {
+		y := x[i : i+4 : i+4]
+		sums[0] += float64(y[0])
+		sums[1] += float64(y[1])
+		sums[2] += float64(y[2])
+		sums[3] += float64(y[3])
+		low, high = min(low, min(y[0], y[1]), min(y[2], y[3])), max(high, max(y[0], y[1]), max(y[2], y[3]))
 	}
-	s.Mean /= float64(len(x))
-	for _, v := range x {
-		s.Deviation += (float64(v) - s.Mean) * (float64(v) - s.Mean)
+	for _, v := range x[whole:] {
+		sums[0] += float64(v)
+		low, high = min(low, v), max(high, v)
 	}
-	s.Deviation = math.Sqrt(s.Deviation / float64(len(x)))
+	s := report.Summary{Mean: (sums[0] + sums[1] + (sums[2] + sums[3])) / float64(len(x)), Smallest: float64(low), Largest: float64(high)}
+	sums = [4]float64{}
+	for i := 0; i < whole; i += 4 {
+		y := x[i : i+4 : i+4]
+		a, b, c, d := float64(y[0])-s.Mean, float64(y[1])-s.Mean, float64(y[2])-s.Mean, float64(y[3])-s.Mean
+		sums[0] += a * a
+		sums[1] += b * b
+		sums[2] += c * c
+		sums[3] += d * d
+	}
+	for _, v := range x[whole:] {
+		sums[0] += (float64(v) - s.Mean) * (float64(v) - s.Mean)
+	}
+	s.Deviation = math.Sqrt((sums[0] + sums[1] + (sums[2] + sums[3])) / float64(len(x)))
 	return s
 }
 
@@ -123,21 +138,30 @@ func (r *ranker) histogram(u int, values []float32) {
 // there are two copies.
 const stripBytes = 256 << 20
 
+// mostScores is how many scores a report has at most, of all pairs on all images: some 8 MB.
+const mostScores = 4 << 20
+
+// newPairColumns makes room for what readColumns finds.
+func (b *builder) newPairColumns() {
+	b.pairsOf = newColumns(b.pairs(), b.scores.Images)
+	if b.whole {
+		b.pairsOf.spreadOf(b.pairs())
+	}
+	if b.pairs()*b.scores.Images <= mostScores {
+		b.pairsOf.scores = make([]float32, b.pairs()*b.scores.Images)
+	}
+	if b.labels != nil {
+		b.pairsOf.labels = newLabelMeans(b.pairs(), b.labels, len(b.labelNames))
+	}
+}
+
 // readColumns reads what the scores of a pair say over all images, some pairs of a head
-// at a time, and then what the norms of neurons say.
+// at a time.
 func (b *builder) readColumns(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	C, O, pairs := ov.Neurons, ov.OutDim, b.pairs()
 	team := b.team()
-	c := newColumns(pairs, B)
-	b.pairsOf = c
-	if b.whole {
-		c.inertia, c.strength = make([]float32, pairs), make([]float32, pairs)
-	}
-	if b.labels != nil {
-		c.labels = newLabelMeans(pairs, b.labels, len(b.labelNames))
-	}
-	b.effects = b.newEffects()
+	c := b.pairsOf
 	workers := make([]*ranker, team.Size())
 	for w := range workers {
 		workers[w] = b.newRanker(c)
@@ -160,10 +184,6 @@ func (b *builder) readColumns(ctx context.Context) error {
 				return err
 			}
 			ov.Directions(v[:n*O], h, first, first+n, team)
-			var products stripProducts
-			if b.effects != nil {
-				products = b.effects.of(b, v[:n*O], n)
-			}
 			failed := make([]error, team.Size())
 			team.For(n, func(lo, hi, w int) {
 				r := workers[w]
@@ -175,14 +195,14 @@ func (b *builder) readColumns(ctx context.Context) error {
 						x := float64(s)
 						r.norms[at] = float32(math.Sqrt(max(x*x*square+2*x*cross+constant, 0)))
 					}
-					if norm := slices.Max(r.norms); norm-norm != 0 {
+					r.add(u, values, r.norms)
+					if norm := r.norm[u].Largest; norm-norm != 0 {
 						failed[w] = fmt.Errorf("%s: a norm of %s is %g, want finite ones", b.ScoresPath, b.units.Name(u), norm)
 						return
 					}
-					r.add(u, values, r.norms)
 					r.addFarness(u, values, math.Sqrt(square))
-					if b.effects != nil {
-						b.effects.add(b, u, i, products, values, r.sums, r.right)
+					if c.scores != nil {
+						copy(c.scores[u*B:(u+1)*B], values)
 					}
 				}
 			})
@@ -192,14 +212,12 @@ func (b *builder) readColumns(ctx context.Context) error {
 			progress.Add(int64(n))
 		}
 	}
-	b.readNeurons()
 	return nil
 }
 
 // readNeurons ranks images by the norms of neurons' contributions.
 func (b *builder) readNeurons() {
 	B, C := b.scores.Images, b.scores.OV.Neurons
-	b.neurons = newColumns(C, B)
 	team := b.team()
 	workers := make([]*ranker, team.Size())
 	team.For(C, func(lo, hi, w int) {
@@ -209,7 +227,8 @@ func (b *builder) readNeurons() {
 		for n := lo; n < hi; n++ {
 			norms := b.neuronNorms[n*B : (n+1)*B]
 			workers[w].add(n, norms, norms)
-			sorted := slices.Sorted(slices.Values(norms))
+			sorted := slices.Clone(norms)
+			slices.Sort(sorted)
 			b.neurons.norm[n].Median = float64(sorted[(B-1)/2])/2 + float64(sorted[B/2])/2
 		}
 	})

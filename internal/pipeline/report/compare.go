@@ -63,6 +63,7 @@ type side struct {
 	title  string
 	scores *artefact.Scores
 	names  []string
+	sums   []artefact.ImageSum
 
 	norm, mean, sd []float64 // of pairs
 	threshold      float64   // norms of those that are alive
@@ -87,6 +88,7 @@ func (o CompareOptions) open(path string) (*side, error) {
 	if s.names, err = s.scores.Names(); err != nil {
 		return nil, errors.Join(err, s.scores.Close())
 	}
+	s.sums = artefact.ImageSums(s.scores.Artefact, s.scores.Images)
 	return s, nil
 }
 
@@ -102,18 +104,11 @@ type comparison struct {
 	team        par.Team
 	say         ui.Reporter
 	shared      [][2]int // rows of images that both have
+	otherFiles  int      // images of one name whose files differ
 }
 
 func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
-	at := make(map[string]int, len(c.there.names))
-	for i, name := range c.there.names {
-		at[name] = i
-	}
-	for i, name := range c.here.names {
-		if j, ok := at[name]; ok {
-			c.shared = append(c.shared, [2]int{i, j})
-		}
-	}
+	c.share()
 	for _, s := range []*side{c.here, c.there} {
 		if err := c.measure(ctx, s); err != nil {
 			return nil, err
@@ -125,7 +120,7 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 		c.there.threshold = c.here.threshold
 	}
 	m := &report.Moved{
-		Here: c.here.title, There: c.there.title, HereNames: c.here.pairNames(), ThereNames: c.there.pairNames(), Shared: len(c.shared),
+		Here: c.here.title, There: c.there.title, HereNames: c.here.pairNames(), ThereNames: c.there.pairNames(), Shared: len(c.shared), OtherFiles: c.otherFiles,
 		HerePairs: len(c.here.norm), HereAlive: c.here.countAlive(), TherePairs: len(c.there.norm), ThereAlive: c.there.countAlive(),
 	}
 	var err error
@@ -284,8 +279,12 @@ func (c *comparison) correlations(ctx context.Context) ([]float64, error) {
 	n := float64(len(c.shared))
 	for u := range r {
 		a, b := sums[0][u]/n, sums[1][u]/n
-		if d := (sums[2][u]/n - a*a) * (sums[3][u]/n - b*b); d > 0 {
-			r[u] = min(max((sums[4][u]/n-a*b)/math.Sqrt(d), -1), 1)
+		x, y := max(sums[2][u]/n-a*a, 0), max(sums[3][u]/n-b*b, 0)
+		switch {
+		case x > 0 && y > 0:
+			r[u] = min(max((sums[4][u]/n-a*b)/math.Sqrt(x*y), -1), 1)
+		case x == y: // neither varies
+			r[u] = 1
 		}
 	}
 	return r, nil
@@ -374,6 +373,9 @@ func (c *comparison) finish(m *report.Moved, key func(report.Shift) float64) {
 		slices.SortStableFunc(list, func(a, b report.Shift) int { return cmp.Compare(key(b), key(a)) })
 		return append([]report.Shift{}, list[:min(c.List, len(list))]...)
 	}
+	alive := len(m.Moved)
+	m.Moved = slices.DeleteFunc(m.Moved, isSame)
+	m.Differ, m.Same = len(m.Moved), alive-len(m.Moved)
 	m.Moved = byKey(m.Moved, key)
 	m.Died = byKey(m.Died, func(s report.Shift) float64 { return s.NormHere })
 	m.Appeared = byKey(m.Appeared, func(s report.Shift) float64 { return s.NormThere })

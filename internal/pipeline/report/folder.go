@@ -129,7 +129,7 @@ func wantEmpty(dir string) error {
 // discard removes the data files and sheets of another report, which this one may not
 // have.
 func (f *folder) discard() error {
-	for _, pattern := range []string{"data/*.js", "data/*/*.js", "thumbs/*.jpg"} {
+	for _, pattern := range []string{"data/*.js", "data/*/*.js", "data/work/*", "thumbs/*.jpg"} {
 		paths, err := filepath.Glob(filepath.Join(globbed(f.dir), filepath.FromSlash(pattern)))
 		if err != nil {
 			return err

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/report"
+	"github.com/clipnh/clipnh/internal/ui"
 )
 
 // contents are the bytes of all files of a folder.
@@ -64,7 +66,7 @@ func TestReportResumes(t *testing.T) {
 	run(t, o)
 	want := contents(t, o.Dir)
 	o.Dir = filepath.Join(t.TempDir(), "resumed")
-	for _, after := range []int64{3, 1100, 1200, 1500} {
+	for _, after := range []int64{3, 1030, 500, 1040, 200} {
 		ctx, cancel := context.WithCancel(context.Background())
 		_, err := Run(ctx, o, &pipelinetest.Interrupting{Reporter: pipelinetest.Silent(), After: after, Cancel: cancel})
 		cancel()
@@ -80,11 +82,48 @@ func TestReportResumes(t *testing.T) {
 			t.Fatalf("after %d: the mark says %q, %v; want %q", after, mark.State, err, report.Unfinished)
 		}
 	}
-	if r := run(t, o); r.Kept == 0 {
+	// What was read of the scores is not read again, unless what was kept of it is damaged.
+	damage(t, filepath.Join(o.Dir, "data", "work", "rows"))
+	labels := &labelled{Reporter: pipelinetest.Silent()}
+	r, err := Run(context.Background(), o, labels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Kept == 0 {
 		t.Error("nothing was kept of the interrupted runs")
+	}
+	if slices.Contains(labels.all, "report: pairs") || slices.Contains(labels.all, "report: effects") || !slices.Contains(labels.all, "report: images") {
+		t.Errorf("the last run did %q", labels.all)
 	}
 	sameFiles(t, contents(t, o.Dir), want)
 }
+
+// damage changes a byte in the middle of a file.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err == nil {
+		data[len(data)/2] ^= 1
+		err = os.WriteFile(path, data, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// labelled notes what a run says that it does.
+type labelled struct {
+	ui.Reporter
+	all []string
+}
+
+func (l *labelled) Progress() ui.Progress { return l }
+
+func (l *labelled) Start(_ int64, _ ui.Unit, label string) { l.all = append(l.all, label) }
+
+func (l *labelled) Add(int64) {}
+
+func (l *labelled) Done() {}
 
 // A folder that is not a report is not touched; a report of something else is replaced.
 func TestReportReplacesReportsOnly(t *testing.T) {

@@ -15,10 +15,13 @@ type columns struct {
 	counts    []int32          // of values, [U,Bins]
 
 	strongest, weakest, quantiles hits
+	farthest                      []int32   // images farthest from the mean, [U,topImages at most]; nil as inertia
 	strength                      []float32 // mean of the largest centred norms; nil as inertia
 	inertia                       []float32 // see polysemanticity; nil where features are not known
 
 	labels *labelMeans // nil: no labels
+
+	scores []float32 // of pairs on all images, [U,B]; nil if there are many
 }
 
 // hits are images and values of units, [U,each].
@@ -63,8 +66,11 @@ type effects struct {
 	squares  []float64   // |f|², [E]
 	products [][]float64 // f·t of all classes, [E,K]
 	order    [][]int32   // classes by descending product, [E,K]
+	labels   []int       // [E]
+	own      []float64   // f·t of the label, [E]
 	before   []float64   // logit of the label, [E]
 	hit      []float64   // 1 where the label wins, [E]
+	margin   []float64   // by which it wins, or loses, [E]
 	counts   []float64   // images by label
 }
 

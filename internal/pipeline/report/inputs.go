@@ -149,6 +149,13 @@ func (in *inputs) read(kind, path string, a *cache.Artefact) error {
 	}
 	if a != nil {
 		f.SHA256 = a.Hash()
+		made := a.Manifest.Origin
+		made.TextList = nil // pages list the classes elsewhere
+		text, err := json.MarshalIndent(made, "", "  ")
+		if err != nil {
+			return err
+		}
+		f.Made = string(text)
 	} else {
 		var err error
 		if f.SHA256, err = artefact.FileHash(path); err != nil {
@@ -284,16 +291,8 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 		}
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
-	from := in.from.Images
-	if from == nil {
-		return nil
-	}
-	if in.data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
-		say.Warn("%s: not quite the images that %s was made of: names or sizes differ", in.Data.Path, in.ScoresPath)
-	}
-	in.Images.Order, err = imageprep.ParseOrder(from.Preprocess)
-	in.Images.EXIF = from.EXIF
-	return err
+	source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, say)
+	return source.PrepareAsCollected(&in.Images, in.scores.Artefact)
 }
 
 // openGroups reads which group each image belongs to.

@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 
-	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -13,22 +12,7 @@ func (b *builder) judge(ctx context.Context) error {
 	if b.classes == nil {
 		return nil
 	}
-	B, K, O := b.scores.Images, b.classes.Texts, b.scores.OV.OutDim
-	b.logits = make([]float32, B*K)
-	predicted := make([]int, B)
-	b.team().For(B, func(lo, hi, _ int) {
-		logits := make([]float64, K)
-		for i := lo; i < hi; i++ {
-			f := b.features[i*O : (i+1)*O]
-			attribution.Logits(logits, f, b.classes.Rows, attribution.Scale/b.lengths[i])
-			for k, l := range logits {
-				b.logits[i*K+k] = float32(l)
-				if l > logits[predicted[i]] {
-					predicted[i] = k
-				}
-			}
-		}
-	})
+	b.ranked = b.rank(listedClasses)
 	if b.labels == nil {
 		return ctx.Err()
 	}
@@ -41,7 +25,7 @@ func (b *builder) judge(ctx context.Context) error {
 			continue
 		}
 		right := 0.0
-		if predicted[i] == label {
+		if b.ranked.winner(i) == label {
 			right = 1
 		}
 		a.All, a.Images = a.All+right, a.Images+1

@@ -62,34 +62,58 @@ func (l *labelMeans) add(u int, sums []float64, values []float32, labels []int) 
 // unless told otherwise.
 const topImages = 10
 
+// spreadOf makes room for what addFarthest finds of units.
+func (c *columns) spreadOf(units int) {
+	c.farthest, c.strength = make([]int32, units*min(topImages, c.images)), make([]float32, units)
+}
+
 // addFarness finds on which images a pair's score is farthest from its mean; see
 // addFarthest. norm is |v|.
 func (r *ranker) addFarness(u int, values []float32, norm float64) {
-	if r.inertia == nil {
+	if r.farthest == nil {
 		return
 	}
+	mean := r.value[u].Mean
 	for i, v := range values {
-		r.far[i] = math.Abs(float64(v) - r.value[u].Mean)
+		r.far[i] = float32(math.Abs(float64(v) - mean))
 	}
-	r.addFarthest(u, norm)
+	most := float32(max(r.value[u].Largest-mean, mean-r.value[u].Smallest))
+	r.addFarthest(u, r.far, most, norm)
 }
 
-// addFarthest takes, from far, how far a unit's contribution to each image is from its
-// mean, in units of norm. It finds how unlike each other the images are on which it is
-// farthest: with their unit embeddings e and the mean m of these, the sum of |e - m|². And
-// it finds the unit's strength, the mean of its largest distances.
-func (r *ranker) addFarthest(u int, norm float64) {
-	r.byFarness.choose(r.far, []span{{0, len(r.top)}}, [][]int32{r.top})
-	r.inertia[u] = float32(r.b.inertia(r.top[:min(topImages, len(r.top))], r.mean))
+// addFarthest takes how far a unit's contribution to each image is from its mean, in units of
+// norm, and the largest of these. It finds the images on which it is farthest, and the unit's strength, the mean of its
+// largest distances.
+func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) {
+	r.choose(far, 0, most, []span{{0, len(r.top)}}, [][]int32{r.top})
+	each := min(topImages, len(r.top))
+	copy(r.farthest[u*each:], r.top[:each])
 	sum := 0.0
 	for _, image := range r.top {
-		sum += r.far[image] * norm
+		sum += float64(far[image]) * norm
 	}
 	r.strength[u] = float32(sum / float64(len(r.top)))
 }
 
-// inertia is the sum of squared distances of some images' unit embeddings to their mean,
-// for which it takes the memory of mean.
+// compareFarthest finds how unlike each other the images are on which units are farthest
+// from their means.
+func (b *builder) compareFarthest(c *columns) {
+	if c.farthest == nil {
+		return
+	}
+	units := len(c.strength)
+	each := len(c.farthest) / units
+	c.inertia = make([]float32, units)
+	b.team().For(units, func(lo, hi, _ int) {
+		mean := make([]float64, b.scores.OV.OutDim)
+		for u := lo; u < hi; u++ {
+			c.inertia[u] = float32(b.inertia(c.farthest[u*each:(u+1)*each], mean))
+		}
+	})
+}
+
+// inertia is, with some images' unit embeddings e and the mean m of these, the sum of
+// |e - m|²; it takes the memory of mean.
 func (b *builder) inertia(images []int32, mean []float64) float64 {
 	O := len(mean)
 	clear(mean)

@@ -170,11 +170,11 @@ func (w *mapper) image(m *mapped, place int, attention, tokens []float32) {
 		}
 		m.Activation, m.Activations = appendMap(m.Activation, m.Activations, values)
 	}
-	if w.logits == nil {
+	if w.ranked == nil {
 		return
 	}
 	image := w.maps.images[place]
-	target := w.target(w.winner(image))
+	target := w.target(w.ranked.winner(image))
 	places, positions := make([]float64, T-1), make([]float64, T)
 	target.Map(places, positions, attention, tokens, attribution.Scale/w.lengths[image], w.team())
 	m.Places = &report.Places{Side: c.Grid(), Position: rounded(attribution.Sum(positions))}

@@ -9,6 +9,16 @@ import (
 	"github.com/clipnh/clipnh/internal/report"
 )
 
+// newNeighbours makes room for what findNeighbours finds.
+func (b *builder) newNeighbours() {
+	each := min(report.Neighbours, b.pairs())
+	b.byDirection, b.byScores = newNear(b.pairs(), each), newNear(b.pairs(), each)
+}
+
+func (b *builder) neighbourValues() []any {
+	return []any{&b.byDirection.units, &b.byDirection.values, &b.byScores.units, &b.byScores.values}
+}
+
 // findNeighbours finds the pairs whose directions, and those whose scores, are most alike.
 func (b *builder) findNeighbours(ctx context.Context) error {
 	team := b.team()

@@ -210,3 +210,20 @@ func TestEffects(t *testing.T) {
 		t.Errorf("the largest change is %g, want %g", first, most)
 	}
 }
+
+// A small report has all scores, for the scatter of two pairs.
+func TestScoresOfAllImages(t *testing.T) {
+	o := golden(t)
+	run(t, o)
+	scores, _, ov := columnsOf(t, o)
+	const neuron = 37
+	column := read[report.Neuron](t, o.Dir, report.NeuronName(neuron)).Pairs.Scores
+	got := values(t, column)
+	for h := range ov.Heads {
+		for b, want := range scores[h*ov.Neurons+neuron] {
+			if x := got[h*len(scores[0])+b]; math.Abs(x-want) > column.Step {
+				t.Fatalf("head %d, image %d: %g, want %g", h, b, x, want)
+			}
+		}
+	}
+}

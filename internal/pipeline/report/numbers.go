@@ -41,15 +41,6 @@ func largest(n, k int, key func(i int) float64) []int {
 // rounded keeps four digits after the point, of numbers that are shown with fewer.
 func rounded(x float64) float64 { return math.Round(x*1e4) / 1e4 }
 
-// digits keeps five digits, as tables on pages show four.
-func digits(x float64) float64 {
-	if x == 0 {
-		return 0
-	}
-	scale := math.Pow(10, 4-math.Floor(math.Log10(math.Abs(x))))
-	return math.Round(x*scale) / scale
-}
-
 func dot(x, y []float32) float64 {
 	sum := 0.0
 	for i, v := range x {

@@ -186,8 +186,8 @@ func (b *builder) writeOverview(context.Context) error {
 }
 
 func (b *builder) dataName() string {
-	if b.from.Images != nil {
-		return b.from.Images.Dataset
+	if from := artefact.OriginOf(b.scores.Artefact).Images; from != nil {
+		return from.Dataset
 	}
 	return ""
 }

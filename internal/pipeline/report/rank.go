@@ -12,31 +12,36 @@ type span struct{ lo, hi int }
 const buckets = 1024
 
 // A selector finds the numbers of some ranks without sorting all: it parts the keys
-// into buckets of equal width and sorts those that have a wanted rank. It keeps
+// into buckets of equal width, those that have a wanted rank again, and sorts what is left. It keeps
 // scratch memory, and may be used by one goroutine at a time.
-type selector[K float32 | float64] struct {
+type selector struct {
 	bucket []uint16
 	starts [buckets + 1]int
 	wanted [buckets]bool
 	picked []int32
+	levels [levels]groups
 }
 
 // choose writes the indices of the keys of the ranks of each span to dst, one slice a
-// span. Equal keys are ranked by index. Keys are finite.
-func (s *selector[K]) choose(keys []K, spans []span, dst [][]int32) {
+// span. Equal keys are ranked by index. Keys are finite, from low to high.
+func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [][]int32) {
 	if len(s.bucket) < len(keys) {
 		s.bucket = make([]uint16, len(keys))
 	}
-	low, high := slices.Min(keys), slices.Max(keys)
 	scale := 0.0
 	if high > low {
 		scale = (buckets - 1) / (float64(high) - float64(low))
 	}
 	clear(s.starts[:])
+	top, bucket := float64(high), s.bucket[:len(keys)]
+	var counts [2][buckets]int32 // in turn: equal keys in a row do not wait for each other
 	for i, k := range keys {
-		at := uint16((float64(high) - float64(k)) * scale)
-		s.bucket[i] = at
-		s.starts[at+1]++
+		at := uint16((top - float64(k)) * scale)
+		bucket[i] = at
+		counts[i&1][at&(buckets-1)]++
+	}
+	for at := range buckets {
+		s.starts[at+1] = int(counts[0][at] + counts[1][at])
 	}
 	for at := range buckets {
 		s.starts[at+1] += s.starts[at]
@@ -48,22 +53,80 @@ func (s *selector[K]) choose(keys []K, spans []span, dst [][]int32) {
 		}
 	}
 	s.picked = s.picked[:0]
-	for i, at := range s.bucket[:len(keys)] {
+	for i, at := range bucket {
 		if s.wanted[at] {
 			s.picked = append(s.picked, int32(i))
 		}
 	}
-	slices.SortFunc(s.picked, func(a, b int32) int { return cmp.Or(cmp.Compare(keys[b], keys[a]), cmp.Compare(a, b)) })
-	rank, last := 0, -1
-	for _, i := range s.picked {
-		if at := int(s.bucket[i]); at != last { // the first of a bucket has the rank that it begins with
-			rank, last = s.starts[at], at
+	// Those of a bucket together, in the order of buckets.
+	group := &s.levels[0]
+	group.part(s.picked, func(i int32) int { return int(bucket[i]) })
+	for at := range buckets {
+		if s.starts[at] < s.starts[at+1] && s.wanted[at] {
+			s.rank(1, keys, group.of(at), s.starts[at], spans, dst)
 		}
-		for j, p := range spans {
-			if p.lo <= rank && rank < p.hi {
-				dst[j][rank-p.lo] = i
-			}
-		}
-		rank++
 	}
 }
+
+// sorted is how many members of a bucket are sorted; more are parted again, at most so often.
+const (
+	sorted = 48
+	levels = 4
+)
+
+// rank finds the members of some ranks, which begin with first.
+func (s *selector) rank(level int, keys []float32, members []int32, first int, spans []span, dst [][]int32) {
+	low, high := keys[members[0]], keys[members[0]]
+	for _, i := range members[1:] {
+		low, high = min(low, keys[i]), max(high, keys[i])
+	}
+	if len(members) <= sorted || low == high || level == levels {
+		if low < high {
+			slices.SortFunc(members, func(a, b int32) int { return cmp.Or(cmp.Compare(keys[b], keys[a]), cmp.Compare(a, b)) })
+		}
+		for at, i := range members {
+			for j, p := range spans {
+				if rank := first + at; p.lo <= rank && rank < p.hi {
+					dst[j][rank-p.lo] = i
+				}
+			}
+		}
+		return
+	}
+	scale := (buckets - 1) / (float64(high) - float64(low))
+	group := &s.levels[level]
+	group.part(members, func(i int32) int { return int((float64(high) - float64(keys[i])) * scale) })
+	for at := range buckets {
+		of := group.of(at)
+		begin := first + int(group.starts[at])
+		if len(of) > 0 && slices.ContainsFunc(spans, func(p span) bool { return begin < p.hi && p.lo < begin+len(of) }) {
+			s.rank(level+1, keys, of, begin, spans, dst)
+		}
+	}
+}
+
+// groups are members of buckets, ascending in each.
+type groups struct {
+	starts  [buckets + 1]int32
+	next    [buckets]int32
+	members []int32
+}
+
+func (g *groups) part(members []int32, bucket func(int32) int) {
+	clear(g.starts[:])
+	for _, i := range members {
+		g.starts[bucket(i)+1]++
+	}
+	for at := range buckets {
+		g.starts[at+1] += g.starts[at]
+		g.next[at] = g.starts[at]
+	}
+	g.members = slices.Grow(g.members[:0], len(members))[:len(members)]
+	for _, i := range members {
+		at := bucket(i)
+		g.members[g.next[at]] = i
+		g.next[at]++
+	}
+}
+
+func (g *groups) of(at int) []int32 { return g.members[g.starts[at]:g.starts[at+1]] }

@@ -15,7 +15,7 @@ func TestSelectorChoosesAsSortingDoes(t *testing.T) {
 		"equal":     func() float32 { return 2 },
 		"one large": func() float32 { return float32(random.ExpFloat64() * random.ExpFloat64() * 1e9) },
 	} {
-		var s selector[float32]
+		var s selector
 		for _, n := range []int{1, 5, 100, 5000} {
 			keys := make([]float32, n)
 			order := make([]int32, n)
@@ -28,7 +28,7 @@ func TestSelectorChoosesAsSortingDoes(t *testing.T) {
 			for i, p := range spans {
 				dst[i] = make([]int32, p.hi-p.lo)
 			}
-			s.choose(keys, spans, dst)
+			s.choose(keys, slices.Min(keys), slices.Max(keys), spans, dst)
 			for i, p := range spans {
 				if !slices.Equal(dst[i], order[p.lo:p.hi]) {
 					t.Errorf("%s, %d keys, ranks %v: %v, want %v", name, n, p, dst[i], order[p.lo:p.hi])

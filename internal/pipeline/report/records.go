@@ -3,6 +3,7 @@ package report
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/report"
@@ -23,19 +24,29 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		return nil
 	}
 	B, O, team := b.scores.Images, b.scores.OV.OutDim, b.team()
+	missing := map[int]bool{} // first images of files
+	for lo := 0; lo < B; lo += report.ShardImages {
+		if !b.folder.has(report.FileOf(report.ImageName(lo))) {
+			missing[lo] = true
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
 	records := make([]report.ImageRecord, B)
 	units := append([]float32(nil), b.features...)
 	for i := range B {
 		normalize(units[i*O : (i+1)*O])
 	}
 	near := nearest(units, O, min(nearImages, B), team)
+	usual := b.standard()
 	progress := b.say.Progress()
 	progress.Start(int64(B), ui.Images, "report: records")
 	defer progress.Done()
-	for _, of := range b.byWinner() {
+	for _, of := range b.byWinner(missing) {
 		var target *attribution.Target
-		if b.logits != nil {
-			class := b.winner(of[0])
+		if b.ranked != nil {
+			class := b.ranked.winner(of[0])
 			target = attribution.NewTarget(b.scores.OV, attribution.Difference(b.classes.Rows[class*O:(class+1)*O], nil), team)
 		}
 		failed := make([]error, len(of))
@@ -47,7 +58,7 @@ func (b *builder) writeRecords(ctx context.Context) error {
 				}
 				i := of[at]
 				if failed[at] = b.scores.Read(scores, i); failed[at] == nil {
-					b.record(&records[i], i, scores, target, near)
+					b.record(&records[i], i, scores, target, near, usual)
 				}
 			}
 		})
@@ -59,107 +70,129 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		progress.Add(int64(len(of)))
 	}
 	for lo := 0; lo < B; lo += report.ShardImages {
-		name := report.ImageName(lo)
-		if b.folder.has(report.FileOf(name)) {
+		if !missing[lo] {
 			continue
 		}
-		if err := b.folder.write(name, report.ImageShard{First: lo, Images: records[lo:min(B, lo+report.ShardImages)]}); err != nil {
+		shard := report.NewImageShard(lo, records[lo:min(B, lo+report.ShardImages)], b.pairs(), B, len(b.classNames))
+		if err := b.folder.write(report.ImageName(lo), shard); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// byWinner parts the images by their class of largest logit; without classes, all are
-// together.
-func (b *builder) byWinner() [][]int {
-	if b.logits == nil {
-		all := make([]int, b.scores.Images)
-		for i := range all {
-			all[i] = i
-		}
-		return [][]int{all}
+// byWinner parts the images of missing files by their class of largest logit; without
+// classes, all are together.
+func (b *builder) byWinner(missing map[int]bool) [][]int {
+	of := make([][]int, 1)
+	if b.ranked != nil {
+		of = make([][]int, b.classes.Texts)
 	}
-	of := make([][]int, b.classes.Texts)
 	for i := range b.scores.Images {
-		w := b.winner(i)
+		if !missing[i/report.ShardImages*report.ShardImages] {
+			continue
+		}
+		w := 0
+		if b.ranked != nil {
+			w = b.ranked.winner(i)
+		}
 		of[w] = append(of[w], i)
 	}
-	var parts [][]int
-	for _, images := range of {
-		if len(images) > 0 {
-			parts = append(parts, images)
-		}
-	}
-	return parts
+	return slices.DeleteFunc(of, func(images []int) bool { return len(images) == 0 })
 }
 
-// winner is the class of largest logit of an image; of equal ones the first.
-func (b *builder) winner(image int) int {
-	K, best := b.classes.Texts, 0
-	for k, l := range b.logits[image*K : (image+1)*K] {
-		if l > b.logits[image*K+best] {
-			best = k
+// standard are the means of pairs' scores, and one over their deviations; 0 where all scores
+// are the same.
+type standard struct{ means, scales []float64 }
+
+func (b *builder) standard() standard {
+	s := standard{make([]float64, b.pairs()), make([]float64, b.pairs())}
+	for u, v := range b.pairsOf.value {
+		if s.means[u] = v.Mean; v.Deviation > 0 {
+			s.scales[u] = 1 / v.Deviation
 		}
 	}
-	return best
+	return s
 }
 
 // record fills in the record of an image. target is that of its class of largest logit,
 // nil without classes.
-func (b *builder) record(r *report.ImageRecord, image int, scores []float32, target *attribution.Target, near *near) {
-	r.Classes, r.For, r.Against = []report.ClassLogit{}, []report.PairPart{}, []report.PairPart{}
-	r.Norm, r.Nearest, r.Strongest = digits(b.lengths[image]), []report.NearImage{}, []report.UnitScore{}
+func (b *builder) record(r *report.ImageRecord, image int, scores []float32, target *attribution.Target, near *near, usual standard) {
+	r.Norm = b.lengths[image]
 	others, cosines := near.of(image)
 	for i, other := range others {
 		if other >= 0 {
-			r.Nearest = append(r.Nearest, report.NearImage{Image: int(other), Cosine: rounded(float64(cosines[i]))})
+			r.Nearest = append(r.Nearest, report.NearImage{Image: int(other), Cosine: float64(cosines[i])})
 		}
 	}
-	b.strongest(r, scores)
+	strongest := newFirst(strongestPairs)
+	scales := usual.scales[:len(scores)]
+	for u, m := range usual.means[:len(scores)] {
+		if away := math.Abs((float64(scores[u]) - m) * scales[u]); away > strongest.least {
+			strongest.put(u, away)
+		}
+	}
+	for _, u := range strongest.items {
+		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: float64(scores[u]), Deviations: (float64(scores[u]) - usual.means[u]) * scales[u]})
+	}
 	if b.maps != nil {
 		r.Attention, r.Places = b.maps.ofImage(image)
 	}
 	if target == nil {
 		return
 	}
-	K, O := b.classes.Texts, b.scores.OV.OutDim
+	c := b.ranked
+	for at := image * c.each; at < (image+1)*c.each; at++ {
+		r.Classes = append(r.Classes, report.ClassLogit{Class: int(c.classes[at]), Logit: c.logits[at], Probability: c.probabilities[at]})
+	}
 	factor := attribution.Scale / b.lengths[image]
-	logits, probabilities := make([]float64, K), make([]float64, K)
-	attribution.Logits(logits, b.features[image*O:(image+1)*O], b.classes.Rows, factor)
-	attribution.Softmax(probabilities, logits)
-	for _, k := range orderOf(K, func(k int) float64 { return logits[k] })[:min(listedClasses, K)] {
-		r.Classes = append(r.Classes, report.ClassLogit{Class: k, Logit: rounded(logits[k]), Probability: digits(probabilities[k])})
-	}
-	r.Logit, r.Constant = r.Classes[0].Logit, rounded(factor*target.Constant)
-	parts := make([]float64, len(scores))
-	attribution.Parts(target, parts, scores, factor)
-	listed := 0.0
-	list := func(sign float64) []report.PairPart {
-		var list []report.PairPart
-		for _, u := range largest(len(parts), report.Parts, func(u int) float64 { return sign * parts[u] }) {
-			if sign*parts[u] > 0 {
-				list = append(list, report.PairPart{Pair: u, Part: rounded(parts[u]), Score: digits(float64(scores[u]))})
-				listed += parts[u]
-			}
+	r.Logit, r.Constant = r.Classes[0].Logit, factor*target.Constant
+	up, down, sum := newFirst(report.Parts), newFirst(report.Parts), 0.0
+	up.least, down.least = 0, 0 // parts of the other sign are not listed
+	for u, p := range target.Products[:len(scores)] {
+		part := float64(scores[u]) * p
+		if sum += part; part > up.least {
+			up.put(u, part)
+		} else if -part > down.least {
+			down.put(u, -part)
 		}
-		return append([]report.PairPart{}, list...)
 	}
-	r.For, r.Against = list(1), list(-1)
-	all := attribution.Sum(parts)
-	r.Rest, r.Sum = rounded(all-listed), rounded(all+factor*target.Constant)
+	listed := 0.0
+	list := func(of *first) (parts []report.PairPart) {
+		for _, u := range of.items {
+			part := factor * float64(scores[u]) * target.Products[u]
+			parts = append(parts, report.PairPart{Pair: u, Part: part, Score: float64(scores[u])})
+			listed += part
+		}
+		return parts
+	}
+	r.For, r.Against = list(up), list(down)
+	r.Rest, r.Sum = factor*sum-listed, factor*(sum+target.Constant)
 }
 
-// strongest lists the pairs whose score is farthest from its mean.
-func (b *builder) strongest(r *report.ImageRecord, scores []float32) {
-	away := func(u int) float64 {
-		s := &b.pairsOf.value[u]
-		if s.Deviation == 0 {
-			return 0
-		}
-		return (float64(scores[u]) - s.Mean) / s.Deviation
+// first are the items of largest key that were put, best first; of equal keys the one that
+// was put first comes first. An item need not be put unless its key is above least.
+type first struct {
+	most  int
+	items []int
+	keys  []float64
+	least float64
+}
+
+func newFirst(most int) *first {
+	return &first{most: most, items: make([]int, 0, most+1), keys: make([]float64, 0, most+1), least: math.Inf(-1)}
+}
+
+func (f *first) put(item int, key float64) {
+	at := len(f.keys)
+	for at > 0 && f.keys[at-1] < key {
+		at--
 	}
-	for _, u := range largest(len(scores), strongestPairs, func(u int) float64 { return math.Abs(away(u)) }) {
-		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: digits(float64(scores[u])), Deviations: math.Round(away(u)*100) / 100})
+	f.items, f.keys = slices.Insert(f.items, at, item), slices.Insert(f.keys, at, key)
+	if len(f.items) > f.most {
+		f.items, f.keys = f.items[:f.most], f.keys[:f.most]
+	}
+	if len(f.items) == f.most {
+		f.least = f.keys[f.most-1]
 	}
 }

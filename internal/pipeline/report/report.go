@@ -1,8 +1,9 @@
 // Package report makes a report of what other stages wrote: what its pages show of every
 // unit, image and word. Package internal/report has the files.
 //
-// Scores are read in blocks: once by rows, for what an image's scores say together, and
-// once by columns, for what a pair's scores say over all images. Everything about a pair
+// Scores are read in blocks: once by columns, for what a pair's scores say over all images,
+// and then by rows, for what an image's scores say together. What these passes find is kept
+// until the report is complete, so that a run that resumes does not repeat them. Everything about a pair
 // follows from its column, as its contribution is its score times a direction, and a
 // share that is the same for all images.
 package report
@@ -46,7 +47,13 @@ type step struct {
 
 func (b *builder) steps() []step {
 	return []step{
-		{"rows", b.readRows}, {"judge", b.judge}, {"columns", b.readColumns}, {"spread", b.spreadNeurons}, {"ablation", b.ablate}, {"neighbours", b.findNeighbours}, {"words", b.code}, {"maps", b.findMaps},
+		b.once("columns", b.newPairColumns, b.readColumns, func() []any { return b.pairsOf.values() }),
+		b.once("rows", b.newRows, b.readRows, b.rowValues),
+		{"judge", b.judge},
+		b.once("effects", func() { b.effects = b.newEffects() }, b.measureEffects, b.effectValues),
+		b.once("ablation", func() { b.overview.Ablation = nil }, b.ablate, func() []any { return []any{&b.overview.Ablation} }),
+		b.once("neighbours", b.newNeighbours, b.findNeighbours, b.neighbourValues),
+		{"words", b.code}, {"maps", b.findMaps},
 		{"neurons", b.writeNeurons}, {"index", b.writeIndex}, {"images", b.writeImages}, {"heads", b.writeHeads},
 		{"records", b.writeRecords}, {"texts", b.writeTexts}, {"moved", b.writeMoved}, {"thumbnails", b.drawThumbs}, {"overview", b.writeOverview}, {"pages", b.writePages},
 	}

@@ -242,7 +242,7 @@ func TestRecordsAreThoseOfExplain(t *testing.T) {
 	o := golden(t)
 	run(t, o)
 	images := read[report.Images](t, o.Dir, report.ImagesName)
-	shard := read[report.ImageShard](t, o.Dir, report.ImageName(0))
+	shard := unpacked(t, read[report.ImageShard](t, o.Dir, report.ImageName(0)))
 	data, err := dataset.Open(context.Background(), o.Data)
 	if err != nil {
 		t.Fatal(err)
@@ -257,7 +257,7 @@ func TestRecordsAreThoseOfExplain(t *testing.T) {
 		Texts: explain.Texts{Classes: classes, TextsPath: o.ClassesPath},
 	}, explain.Sink{Begin: func(*explain.Setup) error { return nil }, Explanation: func(x *explain.Explanation) error {
 		i := slices.Index(images.Names, x.Name)
-		r := shard.Images[i]
+		r := shard[i]
 		if math.Abs(r.Logit-x.Logit) > 1e-3 || math.Abs(r.Constant-x.Constant) > 1e-3 || classes[r.Classes[0].Class] != x.Class {
 			t.Errorf("%s: logit %g of class %d, constant %g; want %g of %s, %g", x.Name, r.Logit, r.Classes[0].Class, r.Constant, x.Logit, x.Class, x.Constant)
 		}

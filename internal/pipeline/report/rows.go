@@ -9,41 +9,75 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 )
 
-// readRows reads what the scores of an image say together: its feature, and the norms
-// of neurons' contributions, summed over heads. Both are kept.
+// newRows makes room for what readRows finds.
+func (b *builder) newRows() {
+	ov, B := b.scores.OV, b.scores.Images
+	b.features, b.lengths = make([]float32, B*ov.OutDim), nil
+	b.sketch, b.neurons = newSketch(b.pairs(), B, b.Seed), newColumns(ov.Neurons, B)
+	if b.whole {
+		b.neurons.spreadOf(ov.Neurons)
+	}
+}
+
+// rowValues are what is kept of readRows.
+func (b *builder) rowValues() []any {
+	v := append(b.neurons.values(), &b.features, &b.sketch.rows, &b.sketch.totals)
+	if b.whole {
+		v = append(v, &b.lengths, &b.pairsOf.inertia, &b.neurons.inertia)
+	}
+	return v
+}
+
+// readRows reads what the scores of an image say together: its feature, which is kept, and
+// the norms of neurons' contributions, summed over heads, and how far these are from their
+// means.
 func (b *builder) readRows(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	team := b.team()
-	b.features = make([]float32, B*O)
 	values := make([]float32, min(rowImages, B)*ov.Inner())
 	norms := make([]*decomp.NeuronNorms, C)
 	for n := range norms {
 		norms[n] = ov.NeuronNorms(n, team)
 	}
 	b.neuronNorms = make([]float32, C*B)
+	if b.whole {
+		b.neuronFar = make([]float32, C*B)
+	}
 	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
-	b.sketch = newSketch(H*C, B, b.Seed)
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		ov.Features(b.features[first*O:(first+n)*O], values, scores, n, team)
 		kernel.Transpose(across[:n*H*C], scores, n, H*C)
 		team.For(C, func(lo, hi, _ int) {
-			own := make([]float32, H)
+			own, means := make([]float64, H), make([]float64, H)
 			for u := lo; u < hi; u++ {
+				for h := range means {
+					means[h] = b.pairsOf.value[h*C+u].Mean
+				}
+				centre := norms[u].Centre(means)
 				for i := range n {
 					for h := range own {
-						own[h] = across[(h*C+u)*n+i]
+						own[h] = float64(across[(h*C+u)*n+i])
 					}
-					b.neuronNorms[u*B+first+i] = float32(norms[u].Sum(own))
+					sum, far := norms[u].SumAndDistance(own, centre)
+					b.neuronNorms[u*B+first+i] = float32(sum)
+					if b.neuronFar != nil {
+						b.neuronFar[u*B+first+i] = float32(far)
+					}
 				}
 			}
 		})
 		return nil
 	})
-	if err != nil || !b.whole {
+	if err != nil {
 		return err
 	}
+	b.readNeurons()
+	if !b.whole {
+		return nil
+	}
+	b.spreadNeurons()
 	b.lengths = make([]float64, B)
 	for i := range b.lengths {
 		b.lengths[i] = decomp.Norm(b.features[i*O : (i+1)*O])
@@ -51,5 +85,7 @@ func (b *builder) readRows(ctx context.Context) error {
 			return fmt.Errorf("%s: the feature of image %d has no direction (zero or not finite)", b.ScoresPath, i)
 		}
 	}
+	b.compareFarthest(b.pairsOf)
+	b.compareFarthest(b.neurons)
 	return nil
 }

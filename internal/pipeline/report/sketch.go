@@ -11,7 +11,7 @@ import (
 // length of what is compared. For large models that is cut by projecting on random signs;
 // what comes out on top is then compared exactly.
 const (
-	projectionBudget = 2e12 // products of all pairs with all others, multiplications
+	projectionBudget = 1e12 // products of all pairs with all others, multiplications
 	leastDimensions  = 64
 	mostDimensions   = 512
 	rerankBudget     = 1e11 // products of scores, multiplications

@@ -130,6 +130,13 @@ func (b *builder) fillPairs(p *report.Pairs, n int) {
 	p.Histogram.High = floats(func(u int) float64 { return float64(c.high[u]) })
 	p.Histogram.Counts = report.Indices(counts, int(most)+1)
 	p.ByDirection, p.ByScores = b.byDirection.file(b.pairs(), units), b.byScores.file(b.pairs(), units)
+	if c.scores != nil {
+		var scores []float32
+		for _, u := range units {
+			scores = append(scores, c.scores[u*B:(u+1)*B]...)
+		}
+		p.Scores = report.Quantized(scores)
+	}
 	if e := b.effects; e != nil {
 		f := e.changed.coarse(len(b.labelNames), units...)
 		var right []float32

@@ -76,17 +76,14 @@ func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Repo
 // prepareAs has images prepared in the order in which those of the scores were.
 // Another one that was asked for is refused.
 func (d *renderer) prepareAs(src *source.Source) error {
-	if src.Artefact == nil || src.Artefact.Manifest.Origin.Images == nil {
-		return nil
+	made := d.Images
+	if err := source.PrepareAsCollected(&made, src.Artefact); err != nil {
+		return err
 	}
-	made, err := imageprep.ParseOrder(src.Artefact.Manifest.Origin.Images.Preprocess)
-	if err != nil {
-		return fmt.Errorf("%s: preprocess %w", d.ScoresPath, err)
-	}
-	if asked := d.Images.Order; asked != made && asked != imageprep.ConvertFirst {
+	if asked := d.Images.Order; asked != made.Order && asked != imageprep.ConvertFirst {
 		return d.Artefacts.Check(src.Artefact, artefact.Facts{{Field: "origin.images.preprocess", Want: asked.String()}})
 	}
-	d.Images.Order = made
+	d.Images = made
 	return nil
 }
 
@@ -175,10 +172,7 @@ func (d *renderer) locate(result *Result) error {
 	if err != nil {
 		return err
 	}
-	from := a.Manifest.Origin.Images
-	if from != nil && d.data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
-		d.say.Warn("%s: not quite the images that %s was made of: names or sizes differ", d.Data.Path, d.ScoresPath)
-	}
+	source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.say)
 	return nil
 }
 

@@ -12,7 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -116,21 +115,7 @@ func (s *searcher) seeAsCollected(o *source.Options) error {
 	if s.src.Origin.Precision == origin.BFloat16 {
 		o.Precision = kernel.BFloat16
 	}
-	return prepareAsCollected(&o.Images, s.src)
-}
-
-// prepareAsCollected has images prepared as those of a collection were.
-func prepareAsCollected(o *imageprep.Options, src *source.Source) error {
-	if src.Artefact == nil || src.Artefact.Manifest.Origin.Images == nil {
-		return nil
-	}
-	made := src.Artefact.Manifest.Origin.Images
-	order, err := imageprep.ParseOrder(made.Preprocess)
-	if err != nil {
-		return fmt.Errorf("%s: preprocess %w", src.Artefact.Path(), err)
-	}
-	o.Order, o.EXIF = order, made.EXIF
-	return nil
+	return source.PrepareAsCollected(&o.Images, s.src.Artefact)
 }
 
 // cosines writes the cosines of a feature [O] and unit vectors to dst. It reports false if

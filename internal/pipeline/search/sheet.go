@@ -36,7 +36,7 @@ type drawing struct {
 // newDrawing finds the files of the images by their names.
 func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (*drawing, error) {
 	d := &drawing{Options: o, say: say, path: filepath.Join(o.SaveDir, sheetFile)}
-	if err := prepareAsCollected(&o.Images, src); err != nil {
+	if err := source.PrepareAsCollected(&o.Images, src.Artefact); err != nil {
 		return nil, err
 	}
 	items := src.Items
@@ -45,6 +45,7 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 		if err != nil {
 			return nil, err
 		}
+		source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, say)
 		items = data.Items
 	}
 	d.items = dataset.ByName(items)

@@ -6,7 +6,10 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -73,4 +76,27 @@ func NamePassedOver(skipped []dataset.Skipped, passed dataset.Passed, strict boo
 		say.Note("files without an extension, which are not taken for images: %d", passed.Bare)
 	}
 	return nil
+}
+
+// PrepareAsCollected has images prepared as those of a collection were. A collection without
+// a manifest, nil, does not say how, and changes nothing.
+func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
+	made := artefact.OriginOf(a).Images
+	if made == nil {
+		return nil
+	}
+	order, err := imageprep.ParseOrder(made.Preprocess)
+	if err != nil {
+		return fmt.Errorf("%s: preprocess %w", a.Path(), err)
+	}
+	o.Order, o.EXIF = order, made.EXIF
+	return nil
+}
+
+// NameOtherImages warns where images that are shown beside a collection's numbers are not
+// those that it was made of, as far as names and sizes tell.
+func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, say ui.Reporter) {
+	if from := artefact.OriginOf(a).Images; from != nil && data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
+		say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
+	}
 }

@@ -141,22 +141,47 @@
   var waiting = /* @__PURE__ */ new Map();
   var kept = /* @__PURE__ */ new Map();
   var KEEP = 96;
-  globalThis.clipnhData = (name, base64) => {
+  globalThis.clipnhData = (name, text) => {
     const w = waiting.get(name);
     if (!w) return;
     waiting.delete(name);
-    inflate(bytes(base64)).then((text) => w.resolve(JSON.parse(text))).catch((err) => w.reject(new Error(`data/${name}.js is damaged: ${err.message}. Build the report again.`)));
+    inflate(bytes(text)).then((plain) => w.resolve(parse2(plain))).catch((err) => w.reject(new Error(`data/${name}.js is damaged: ${err.message}. Build the report again.`)));
   };
-  function bytes(base64) {
-    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-    const binary = atob(base64);
-    const out = new Uint8Array(binary.length);
-    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+  function bytes(text) {
+    const out = new Uint8Array(Math.floor(text.length * 7 / 8));
+    let bits = 0;
+    let held = 0;
+    let at = 0;
+    for (let i = 0; i < text.length; i++) {
+      bits |= text.charCodeAt(i) << held;
+      held += 7;
+      if (held >= 8) {
+        out[at++] = bits & 255;
+        bits >>>= 8;
+        held -= 8;
+      }
+    }
     return out;
   }
   async function inflate(compressed) {
     const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-    return new Response(stream).text();
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  }
+  function parse2(plain) {
+    const end = plain.indexOf(10);
+    const file = JSON.parse(new TextDecoder().decode(plain.subarray(0, end)));
+    give(file, plain.subarray(end + 1));
+    return file;
+  }
+  function give(value, binary) {
+    if (typeof value.type === "string" && Number.isInteger(value.bytes)) {
+      value.data = binary.subarray(value.at, value.at + value.bytes);
+      return;
+    }
+    for (const part2 of Object.values(value)) {
+      if (part2 !== null && typeof part2 === "object") give(part2, binary);
+      else if (Array.isArray(value)) break;
+    }
   }
   function load(name) {
     let promise = kept.get(name);
@@ -187,7 +212,7 @@
   }
   var WIDTHS = { u8: 1, u16: 2, u24: 3, u32: 4, f32: 4 };
   function present(column) {
-    return Boolean(column && column.data && column.data.length > 0);
+    return Boolean(column && column.bytes > 0);
   }
   function numbers(column) {
     if (!present(column)) return new Float32Array(0);
@@ -210,16 +235,15 @@
   function words(column) {
     const width = WIDTHS[column.type];
     if (!width) throw new Error(`column of type ${column.type}: want u8, u16, u24, u32 or f32`);
-    const raw = bytes(column.data);
+    const raw = column.data;
+    if (width === 1) return raw;
     const count2 = raw.length / width;
-    if (column.type === "u8") return raw;
-    if (column.type === "f32") return new Float32Array(raw.buffer, raw.byteOffset, count2);
-    if (column.type === "u16") return new Uint16Array(raw.buffer, raw.byteOffset, count2);
-    const out = new Uint32Array(count2);
-    for (let i = 0, at = 0; i < count2; i++, at += width) {
-      out[i] = raw[at] + raw[at + 1] * 256 + raw[at + 2] * 65536 + (width === 4 ? raw[at + 3] * 16777216 : 0);
+    const out = width === 2 ? new Uint16Array(count2) : new Uint32Array(count2);
+    for (let b = 0; b < width; b++) {
+      const plane = raw.subarray(b * count2, (b + 1) * count2);
+      for (let i = 0; i < count2; i++) out[i] |= plane[i] << 8 * b;
     }
-    return out;
+    return column.type === "f32" ? new Float32Array(out.buffer) : out;
   }
 
   // web/src/state.mjs
@@ -234,8 +258,8 @@
   async function start2() {
     state.live = document.querySelector('meta[name="clipnh-live"]')?.content === "1";
     state.overview = await load("overview");
-    if (state.overview.format !== 1) {
-      throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
+    if (state.overview.format !== 2) {
+      throw new Error(`data files of version ${state.overview.format}, this page reads version 2: build the report again`);
     }
     const o = state.overview;
     for (const key2 of ["ablation", "lists", "inputs", "parts"]) o[key2] ||= [];
@@ -310,14 +334,14 @@
     let lists = memory;
     if (!lists) {
       try {
-        lists = parse2(localStorage.getItem(key()) || "{}");
+        lists = parse3(localStorage.getItem(key()) || "{}");
       } catch {
         lists = {};
       }
     }
     return { pins: [], ...lists };
   }
-  function parse2(text) {
+  function parse3(text) {
     const lists = JSON.parse(text);
     const fine = lists && typeof lists === "object" && !Array.isArray(lists) && Object.values(lists).every((items) => Array.isArray(items) && items.every((i) => i && typeof i.unit === "string" && typeof (i.note ?? "") === "string"));
     if (!fine) throw new Error('want JSON as exported here: {"NAME": [{"unit": "h3n149", "note": "..."}]}');
@@ -1205,7 +1229,7 @@
       const w = Math.abs(item.value) / most * span;
       const y = i * height;
       const at = item.value < 0 ? zero - w : zero;
-      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
+      const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, fit(item.text, textWidth - 12, 13), svg("title", {}, item.title || item.text));
       return svg(
         "g",
         {},
@@ -1529,6 +1553,13 @@
       box.setAttribute("aria-busy", "false");
     }
   }
+  function base64Bytes(base64) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+    const binary = atob(base64);
+    const out = new Uint8Array(binary.length);
+    for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+    return out;
+  }
 
   // web/src/live/text.mjs
   function normal(answer3) {
@@ -1763,7 +1794,7 @@
       highest: zip(p.label_means.highest, p.label_means.high),
       lowest: zip(p.label_means.lowest, p.label_means.low),
       effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
-      scores: p.scores?.data ? numbers(p.scores).subarray(head * images2, (head + 1) * images2) : null
+      scores: present(p.scores) ? numbers(p.scores).subarray(head * images2, (head + 1) * images2) : null
     };
   }
   function decodeMaps(maps) {
@@ -1885,7 +1916,7 @@
     );
   }
   async function draw(canvas, base64) {
-    const bitmap = await createImageBitmap(new Blob([bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
+    const bitmap = await createImageBitmap(new Blob([base64Bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
     canvas.width = bitmap.width;
     canvas.height = bitmap.height;
     const context = canvas.getContext("2d");
@@ -2350,7 +2381,7 @@
         section(
           "As each head reads it",
           { what: "pair" },
-          el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks", what("adds"), "."),
+          el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks.", what("adds")),
           strong.map(({ head, r: p }) => el(
             "div",
             { class: "head-row", "data-unit": unitName(head * neurons + neuron) },
@@ -2477,6 +2508,39 @@
     };
   }
 
+  // web/src/record.mjs
+  async function imageRecord(image) {
+    const shard = await load(`i/${Math.floor(image / state.overview.shards.images)}`);
+    const i = image - shard.first;
+    const totals = numbers(shard.totals);
+    const count2 = totals.length / 5;
+    const [logit, constant, rest, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
+    const list = (items, values, make) => {
+      const all2 = indices(items);
+      const each = all2.length / count2;
+      const columns2 = values.map(numbers);
+      const out = [];
+      for (let k = i * each; k < (i + 1) * each; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
+      return out;
+    };
+    const parts2 = (p) => list(p.pairs, [p.parts, p.scores], (pair, part2, score) => ({ pair, part: part2, score }));
+    const maps = shard.maps.find((m) => m.image === image);
+    return {
+      classes: list(shard.classes, [shard.logits, shard.probabilities], (c, l, probability) => ({ class: c, logit: l, probability })),
+      logit,
+      constant,
+      rest,
+      sum,
+      feature_norm: norm,
+      for: parts2(shard.for),
+      against: parts2(shard.against),
+      nearest: list(shard.nearest, [shard.cosines], (other, cosine) => ({ image: other, cosine })),
+      strongest: list(shard.strongest, [shard.scores, shard.deviations], (pair, score, deviations) => ({ pair, score, deviations })),
+      places: maps?.places ?? null,
+      attention: maps?.attention ?? null
+    };
+  }
+
   // web/src/pages/images.mjs
   var STEP = 120;
   async function imagesPage({ query: query2 }) {
@@ -2523,9 +2587,7 @@
     await images();
     const image = imageNumber(route.rest);
     if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
-    const per = state.overview.shards.images;
-    const [ix, shard] = await Promise.all([index(), load(`i/${Math.floor(image / per)}`)]);
-    const r = shard.images[image - shard.first];
+    const [ix, r] = await Promise.all([index(), imageRecord(image)]);
     const name = state.images.names[image];
     const { classes: classes2 } = state.overview.data;
     const top = r.classes[0];
@@ -2783,13 +2845,18 @@
               ys: shared.ys,
               names: shared.images.map((i) => state.images.names[i]),
               label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
-              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+              caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list. ${why()}`,
               onPick: (i) => go(address(["i", state.images.names[shared.images[i]]]))
-            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`)
+            }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. ${why()}`)
           )
         )
       ]
     };
+  }
+  function why() {
+    const { model, data } = state.overview;
+    const scores = model.heads * model.neurons * data.images;
+    return `All ${scores.toLocaleString("en")} scores would make the report too large: clipnh explore, given its folder, draws all images.`;
   }
   function chooser(names) {
     const inputs = names.map((n, i) => el("input", { type: "text", value: n, "aria-label": i ? "second pair" : "first pair", size: 12, autocomplete: "off", placeholder: unitName(i) }));
@@ -2852,8 +2919,8 @@
     }
     const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
     const there = (pair) => pair < 0 ? "" : pairName(pair, moved.there_names);
-    const list = (heading, text, items) => section(
-      `${heading} (${items.length.toLocaleString("en")})`,
+    const list = (heading, text, items, of = items.length) => section(
+      `${heading} (${of.toLocaleString("en")})`,
       {},
       el("p", { class: "quiet" }, text),
       items.length === 0 ? note("None.") : figure(
@@ -2876,14 +2943,15 @@
           ["here", moved.here],
           ["there", moved.there],
           ["images in both", moved.shared.toLocaleString("en")],
+          ...moved.other_files > 0 ? [["equal names, other files", moved.other_files.toLocaleString("en")]] : [],
           ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
           ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`]
         ]),
         note(
-          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is that of the mean score, in standard deviations here."
         ),
-        list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved.same, "pair")} do not.`, moved.moved, moved.differ),
         list("Appeared", "Pairs that are alive there only.", moved.appeared),
         list("Died", "Pairs that are alive here only.", moved.died)
       ]
@@ -2925,7 +2993,7 @@
     };
     const file = el("input", { type: "file", accept: "application/json,.json", class: "visually-hidden", id: "import-lists", on: { change: async () => {
       try {
-        const given = parse2(await file.files[0].text());
+        const given = parse3(await file.files[0].text());
         const merged = all();
         for (const [n, list] of Object.entries(given)) {
           const have = merged[n] || [];
@@ -3006,20 +3074,26 @@
         section(
           "The files it was made from",
           {},
-          el("p", {}, "Each with its SHA-256 and the command that makes such a file, as its manifest records it."),
+          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
           figure(
             "",
-            { name: "inputs", columns: ["kind", "path", "sha256", "command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.command]) },
+            { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
             el("ul", { class: "inputs" }, inputs.map((i) => el(
               "li",
               {},
               el("div", {}, el("b", {}, i.path), " ", el("span", { class: "quiet" }, i.kind)),
               el("div", { class: "hash" }, i.sha256),
-              i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `command that makes ${i.path}` }, el("code", {}, i.command)) : null
+              i.command ? el("pre", { tabindex: "0", role: "region", "aria-label": `a command that makes a file such as ${i.path}` }, el("code", {}, i.command)) : null,
+              i.made ? el(
+                "details",
+                {},
+                el("summary", {}, "what it was made from"),
+                el("pre", { tabindex: "0", role: "region", "aria-label": `what ${i.path} was made from` }, el("code", {}, i.made))
+              ) : null
             )))
           )
         ),
-        parts2.length ? section("Its parts", {}, el("ul", { class: "plain" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
+        parts2.length ? section("Its parts", {}, el("ul", { class: "parts" }, parts2.map((p) => el("li", {}, p.present ? "✓ " : "– ", el("b", {}, p.name.replaceAll("_", " ")), p.present ? "" : [" is not here", p.need ? ` (needs ${flags(p.need)})` : ""])))) : null,
         section("Keys", {}, el("dl", { class: "terms keys" }, SHORTCUTS.map(([key2, text]) => el("div", {}, el("dt", {}, el("kbd", {}, key2)), el("dd", {}, text))))),
         section("How it is made", {}, note(
           "The pages are static files: they read nothing but this folder and send nothing anywhere. Curves are drawn by uPlot (MIT licence, in the file uPlot.LICENSE of this folder). ",

@@ -131,7 +131,7 @@ export function bars(name, items, { caption, columns, label, digits = 3 }) {
     const w = (Math.abs(item.value) / most) * span;
     const y = i * height;
     const at = item.value < 0 ? zero - w : zero;
-    const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, cut(item.text, narrow ? 18 : 28), svg("title", {}, item.title || item.text));
+    const text = svg("text", { x: textWidth - 8, y: y + 16, "text-anchor": "end", class: item.href ? "link" : null }, fit(item.text, textWidth - 12, 13), svg("title", {}, item.title || item.text));
     return svg("g", {},
       item.href ? svg("a", { href: item.href }, text) : text,
       svg("rect", { x: at, y: y + 4, width: Math.max(w, 1), height: height - 8, rx: 2, class: item.value < 0 ? "bar low" : "bar high" }),

@@ -1,31 +1,59 @@
 // Data files. Each is a script, because a page that was opened as a file may run
-// scripts but not fetch files: clipnhData("NAME", "BASE64"), where BASE64 is the
-// raw deflate of JSON.
+// scripts but not fetch files: clipnhData("NAME", "TEXT", 2), where TEXT has, seven
+// bits a character, the raw deflate of a line of JSON and the numbers of its columns.
 
 const waiting = new Map(); // name -> {resolve, reject}
 const kept = new Map(); // name -> promise, the last used last
 const KEEP = 96;
 
-globalThis.clipnhData = (name, base64) => {
+globalThis.clipnhData = (name, text) => {
   const w = waiting.get(name);
   if (!w) return;
   waiting.delete(name);
-  inflate(bytes(base64)).then((text) => w.resolve(JSON.parse(text))).catch((err) =>
+  inflate(bytes(text)).then((plain) => w.resolve(parse(plain))).catch((err) =>
     w.reject(new Error(`data/${name}.js is damaged: ${err.message}. Build the report again.`)));
 };
 
-// bytes decodes base64.
-export function bytes(base64) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-  const binary = atob(base64);
-  const out = new Uint8Array(binary.length);
-  for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+// bytes decodes text of seven bits a character, the lowest first.
+function bytes(text) {
+  const out = new Uint8Array(Math.floor((text.length * 7) / 8));
+  let bits = 0;
+  let held = 0;
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    bits |= text.charCodeAt(i) << held;
+    held += 7;
+    if (held >= 8) {
+      out[at++] = bits & 255;
+      bits >>>= 8;
+      held -= 8;
+    }
+  }
   return out;
 }
 
 async function inflate(compressed) {
   const stream = new Blob([compressed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Response(stream).text();
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+// parse reads the JSON, and gives its columns their bytes, which follow.
+function parse(plain) {
+  const end = plain.indexOf(10);
+  const file = JSON.parse(new TextDecoder().decode(plain.subarray(0, end)));
+  give(file, plain.subarray(end + 1));
+  return file;
+}
+
+function give(value, binary) {
+  if (typeof value.type === "string" && Number.isInteger(value.bytes)) {
+    value.data = binary.subarray(value.at, value.at + value.bytes);
+    return;
+  }
+  for (const part of Object.values(value)) {
+    if (part !== null && typeof part === "object") give(part, binary);
+    else if (Array.isArray(value)) break; // of numbers or texts
+  }
 }
 
 // load gives the JSON of a data file, for instance "overview" or "n/149".
@@ -61,7 +89,7 @@ const WIDTHS = { u8: 1, u16: 2, u24: 3, u32: 4, f32: 4 };
 
 // present says whether a column has numbers; one that is not known has none.
 export function present(column) {
-  return Boolean(column && column.data && column.data.length > 0);
+  return Boolean(column && column.bytes > 0);
 }
 
 // numbers decodes a column: little-endian numbers q that stand for low + step*q, or for themselves.
@@ -86,17 +114,17 @@ export function indices(column) {
   return out;
 }
 
+// words gives the numbers q: first come the lowest bytes of all, then the next ones.
 function words(column) {
   const width = WIDTHS[column.type];
   if (!width) throw new Error(`column of type ${column.type}: want u8, u16, u24, u32 or f32`);
-  const raw = bytes(column.data);
+  const raw = column.data;
+  if (width === 1) return raw;
   const count = raw.length / width;
-  if (column.type === "u8") return raw;
-  if (column.type === "f32") return new Float32Array(raw.buffer, raw.byteOffset, count);
-  if (column.type === "u16") return new Uint16Array(raw.buffer, raw.byteOffset, count);
-  const out = new Uint32Array(count);
-  for (let i = 0, at = 0; i < count; i++, at += width) {
-    out[i] = raw[at] + raw[at + 1] * 256 + raw[at + 2] * 65536 + (width === 4 ? raw[at + 3] * 16777216 : 0);
+  const out = width === 2 ? new Uint16Array(count) : new Uint32Array(count);
+  for (let b = 0; b < width; b++) {
+    const plane = raw.subarray(b * count, (b + 1) * count);
+    for (let i = 0; i < count; i++) out[i] |= plane[i] << (8 * b);
   }
-  return out;
+  return column.type === "f32" ? new Float32Array(out.buffer) : out;
 }

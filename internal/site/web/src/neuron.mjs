@@ -1,6 +1,6 @@
 // The file of a neuron, decoded: what pages of pairs, neurons and comparisons read.
 
-import { load, numbers, indices } from "./data.mjs";
+import { load, numbers, indices, present } from "./data.mjs";
 import { index } from "./index.mjs";
 import { hits } from "./thumbs.mjs";
 import { state } from "./state.mjs";
@@ -82,7 +82,7 @@ export function pairRecord({ file, ix }, head) {
     highest: zip(p.label_means.highest, p.label_means.high),
     lowest: zip(p.label_means.lowest, p.label_means.low),
     effects: effects.map((e, i) => ({ ...e, accuracy: accuracies[i] })),
-    scores: p.scores?.data ? numbers(p.scores).subarray(head * images, (head + 1) * images) : null,
+    scores: present(p.scores) ? numbers(p.scores).subarray(head * images, (head + 1) * images) : null,
   };
 }
 

@@ -12,8 +12,8 @@ export const state = {
 export async function start() {
   state.live = document.querySelector('meta[name="clipnh-live"]')?.content === "1";
   state.overview = await load("overview");
-  if (state.overview.format !== 1) {
-    throw new Error(`data files of version ${state.overview.format}, this page reads version 1: build the report again`);
+  if (state.overview.format !== 2) {
+    throw new Error(`data files of version ${state.overview.format}, this page reads version 2: build the report again`);
   }
   const o = state.overview;
   for (const key of ["ablation", "lists", "inputs", "parts"]) o[key] ||= [];

@@ -90,3 +90,12 @@ export async function waiting(box, promise, show) {
   }
 }
 
+
+// base64Bytes decodes base64, in which answers have files.
+export function base64Bytes(base64) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const binary = atob(base64);
+  const out = new Uint8Array(binary.length);
+  for (let i = 0; i < out.length; i++) out[i] = binary.charCodeAt(i);
+  return out;
+}

@@ -2,7 +2,7 @@
 
 import { el } from "../dom.mjs";
 import { table } from "../dom.mjs";
-import { bytes } from "../data.mjs";
+import { base64Bytes } from "./api.mjs";
 import { figure, percent } from "../parts.mjs";
 import { failure } from "../parts.mjs";
 
@@ -21,7 +21,7 @@ export function segmentation(a, square) {
 }
 
 async function draw(canvas, base64) {
-  const bitmap = await createImageBitmap(new Blob([bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
+  const bitmap = await createImageBitmap(new Blob([base64Bytes(base64)], { type: "image/png" }), { colorSpaceConversion: "none" });
   canvas.width = bitmap.width;
   canvas.height = bitmap.height;
   const context = canvas.getContext("2d");

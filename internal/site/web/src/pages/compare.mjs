@@ -40,11 +40,18 @@ export async function comparePage({ query }) {
         shared.images.length > 1 ? points(`scores-${a.name}-${b.name}`, {
           x: `score of ${a.name}`, y: `score of ${b.name}`, xs: shared.xs, ys: shared.ys, names: shared.images.map((i) => state.images.names[i]),
           label: `scatter of the scores of ${a.name} and ${b.name} on ${shared.images.length} images`,
-          caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list; the explorer has all.`,
+          caption: shared.all ? "One dot an image; click one to open it." : `Only the ${shared.images.length} images that the pages of both units list. ${why()}`,
           onPick: (i) => go(address(["i", state.images.names[shared.images[i]]])),
-        }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. The explorer has the scores of all images.`))),
+        }) : note(`The pages of both units list ${shared.images.length ? "one image" : "no image"} in common, too few for a scatter. ${why()}`))),
     ],
   };
+}
+
+// why says why not all images are drawn.
+function why() {
+  const { model, data } = state.overview;
+  const scores = model.heads * model.neurons * data.images;
+  return `All ${scores.toLocaleString("en")} scores would make the report too large: clipnh explore, given its folder, draws all images.`;
 }
 
 function chooser(names) {

@@ -2,9 +2,9 @@
 
 import { el, replace, button } from "../dom.mjs";
 import { state, images, imageNumber, imageLabel, imageGroup, unitName } from "../state.mjs";
-import { load } from "../data.mjs";
 import { index, wordsOf, imagesOf } from "../index.mjs";
 import { decodeMaps } from "../neuron.mjs";
+import { imageRecord } from "../record.mjs";
 import { section, facts, format, percent, figure, note, pairLink, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { face, wall, thumb } from "../thumbs.mjs";
@@ -19,9 +19,7 @@ export async function imagePage(route) {
   await images();
   const image = imageNumber(route.rest);
   if (image < 0) throw new Error(`${route.rest}: no image of this collection has this name`);
-  const per = state.overview.shards.images;
-  const [ix, shard] = await Promise.all([index(), load(`i/${Math.floor(image / per)}`)]);
-  const r = shard.images[image - shard.first];
+  const [ix, r] = await Promise.all([index(), imageRecord(image)]);
   const name = state.images.names[image];
   const { classes } = state.overview.data;
   const top = r.classes[0];

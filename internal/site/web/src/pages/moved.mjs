@@ -22,7 +22,7 @@ export async function movedPage() {
   }
   const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
   const there = (pair) => (pair < 0 ? "" : pairName(pair, moved.there_names));
-  const list = (heading, text, items) => section(`${heading} (${items.length.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
+  const list = (heading, text, items, of = items.length) => section(`${heading} (${of.toLocaleString("en")})`, {}, el("p", { class: "quiet" }, text),
     items.length === 0 ? note("None.") : figure("", {
       name: heading.toLowerCase(), columns: ["here", "there", "similarity", "shift", "norm here", "norm there"],
       rows: items.map((s) => [s.here < 0 ? "" : unitName(s.here), there(s.there), s.similarity, s.shift, s.norm_here, s.norm_there]),
@@ -35,12 +35,13 @@ export async function movedPage() {
       el("p", { class: "lead-line" }, BY[moved.by] || ""),
       facts([
         ["here", moved.here], ["there", moved.there], ["images in both", moved.shared.toLocaleString("en")],
+        ...(moved.other_files > 0 ? [["equal names, other files", moved.other_files.toLocaleString("en")]] : []),
         ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
         ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`],
       ]),
-      note("A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or without any the cosine of directions. ",
+      note("A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
         "The shift is that of the mean score, in standard deviations here."),
-      list("Moved", "Pairs that are alive on both sides; those that differ most come first.", moved.moved),
+      list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved.same, "pair")} do not.`, moved.moved, moved.differ),
       list("Appeared", "Pairs that are alive there only.", moved.appeared),
       list("Died", "Pairs that are alive here only.", moved.died),
     ],

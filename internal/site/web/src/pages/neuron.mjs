@@ -35,7 +35,7 @@ export async function neuronPage({ rest }) {
         figure("", { name: `images-${name}`, columns: ["image", "norm"], rows: r.strongest.map((x) => [state.images.names[x.image], x.value]) },
           wall(r.strongest, `strongest images of ${name}`, { twelve: true }))),
       section("As each head reads it", { what: "pair" },
-        el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks", what("adds"), "."),
+        el("p", { class: "quiet" }, "Heads by mean norm, the strongest first. Marked “new”: images that the neuron's own row lacks.", what("adds")),
         strong.map(({ head, r: p }) => el("div", { class: "head-row", "data-unit": unitName(head * neurons + neuron) },
           el("div", { class: "head-row-name" },
             el("a", { class: "unit", href: address(["p", unitName(head * neurons + neuron)]) }, unitName(head * neurons + neuron)),

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package asset
+package digest
 
 import "io/fs"
 

@@ -1,4 +1,4 @@
-package asset
+package digest
 
 import (
 	"io/fs"

@@ -1,0 +1,213 @@
+package packed
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/mapping"
+)
+
+// A Writer writes a file. Sections may be written concurrently.
+type Writer struct {
+	store   *Store
+	layout  Layout
+	offsets []int64
+	path    string // it is to get
+	file    *os.File
+	sums    []uint32
+
+	mu  sync.Mutex
+	err error // the first
+}
+
+// Create begins the file of a layout. It returns nil where none can be kept, which it
+// says once.
+func (s *Store) Create(l Layout) *Writer {
+	s.mu.Lock()
+	off := s.off
+	s.mu.Unlock()
+	size := l.Bytes()
+	if s.Dir == "" || off || size > s.Limit || !mapping.Supported {
+		return nil
+	}
+	w, err := s.create(l, size)
+	if err != nil {
+		s.fail(err)
+		return nil
+	}
+	return w
+}
+
+// fail says why nothing can be kept, once.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	before := s.off
+	s.off = true
+	s.mu.Unlock()
+	if !before {
+		s.note("packed weights are not kept for the next run: %v ({no-packed-cache} does not try)", err)
+	}
+}
+
+func (s *Store) create(l Layout, size int64) (*Writer, error) {
+	// Others may not read what this user looks at, and nobody else may put a file here.
+	if err := os.MkdirAll(filepath.Dir(s.Dir), 0o777); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(s.Dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	tag, err := os.OpenFile(filepath.Join(s.Dir, tagName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err == nil {
+		_, err = tag.WriteString(tagText)
+		err = errors.Join(err, tag.Close())
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := s.makeRoom(size); err != nil {
+		return nil, err
+	}
+	if free, err := cache.Free(s.Dir); err == nil && free/2 < uint64(size) {
+		return nil, fmt.Errorf("%s: %d MiB free on the disk, want twice the %d MiB of the file", s.Dir, free>>20, size>>20)
+	}
+	token := make([]byte, 8)
+	rand.Read(token) // never fails
+	w := &Writer{store: s, layout: l, path: filepath.Join(s.Dir, l.name()), sums: make([]uint32, len(l.Sections))}
+	w.offsets, _ = l.place()
+	w.file, err = os.OpenFile(w.path+temporaryMark+hex.EncodeToString(token), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	w.failed(w.file.Truncate(size))
+	return w, nil
+}
+
+// tagText begins as backup programs know a folder that they need not keep
+// (bford.info/cachedir).
+const (
+	tagName = "CACHEDIR.TAG"
+	tagText = "Signature: 8a477f597d28d172789f06886806bc55\n" +
+		"# Weights that clipnh packed; it packs them again where they are missing.\n"
+)
+
+// temporaryMark is in the names of files that are being written.
+const temporaryMark = ".partial-"
+
+// abandoned is the age at which a file that is being written has no writer any more.
+const abandoned = time.Hour
+
+// makeRoom removes the files that were used least recently until there is room for size
+// bytes more, and those that killed processes left.
+func (s *Store) makeRoom(size int64) error {
+	entries, err := os.ReadDir(s.Dir)
+	if err != nil {
+		return err
+	}
+	var files []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !info.Mode().IsRegular() {
+			continue // another process removed it, or it is nothing of ours
+		}
+		name, partial := e.Name(), strings.Contains(e.Name(), suffix+temporaryMark)
+		switch {
+		case partial && time.Since(info.ModTime()) > abandoned:
+			os.Remove(filepath.Join(s.Dir, name)) // again the next time
+		case partial || strings.HasSuffix(name, suffix):
+			size += info.Size()
+			if !partial {
+				files = append(files, info)
+			}
+		}
+	}
+	slices.SortFunc(files, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for _, info := range files {
+		if size <= s.Limit {
+			return nil
+		}
+		if err := os.Remove(filepath.Join(s.Dir, info.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		size -= info.Size()
+	}
+	return nil
+}
+
+// failed keeps the first error.
+func (w *Writer) failed(err error) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.err = cmp.Or(w.err, err)
+	return w.err != nil
+}
+
+// Write writes a section. After an error it does nothing; Finish reports the error.
+func (w *Writer) Write(i int, values []float32) {
+	if len(values) != w.layout.Sections[i].Len {
+		panic("packed: wrong length of a section")
+	}
+	if w.failed(nil) {
+		return
+	}
+	w.sums[i] = checksum(values)
+	_, err := w.file.WriteAt(bytesOf(values), w.offsets[i])
+	w.failed(err)
+}
+
+// Finish returns the file when all sections are written. It gets its name later, at the
+// latest before Store.Close returns. Where it could not be written, Finish says so and
+// returns nil.
+func (w *Writer) Finish() *File {
+	_, err := w.file.WriteAt(w.layout.head(w.sums), 0)
+	var f *File
+	if !w.failed(err) {
+		f = &File{layout: w.layout, offsets: w.offsets}
+		f.mapping, err = mapping.New(w.file, w.layout.Bytes())
+		w.failed(err)
+	}
+	if w.err != nil {
+		w.Discard()
+		w.store.fail(w.err)
+		return nil
+	}
+	w.store.keep(w.path, f)
+	// To write it to the disk takes longer than to make it; nobody has to wait for that.
+	w.store.finishing.Go(func() {
+		if err := w.name(); err != nil {
+			w.store.fail(err)
+		}
+	})
+	return f
+}
+
+func (w *Writer) name() error {
+	err := errors.Join(w.file.Sync(), w.file.Close())
+	if err == nil {
+		err = os.Rename(w.file.Name(), w.path)
+	}
+	if err != nil {
+		os.Remove(w.file.Name())
+	}
+	return err
+}
+
+// Discard gives up the file.
+func (w *Writer) Discard() {
+	w.file.Close()
+	os.Remove(w.file.Name()) // makeRoom tries it again
+}
+
+// Close waits until all files have their names.
+func (s *Store) Close() { s.finishing.Wait() }
