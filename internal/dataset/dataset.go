@@ -24,10 +24,6 @@
 package dataset
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -82,87 +78,6 @@ const (
 	CarsTest     = "cars_test"
 )
 
-var kinds = []struct {
-	name   string
-	read   func(ctx context.Context, dir string) (*Dataset, error)
-	packed func(p *pack) (*Dataset, error) // the same of archives; nil if it needs a folder
-}{
-	{ImageNetTest, readImageNetTest, (*pack).imageNetTest},
-	{ImageNetVal, readImageNetVal, (*pack).imageNetVal},
-	{Images, readImages, (*pack).images},
-	{Cars, readCarsTrain, nil},
-	{CarsTest, readCarsTest, nil},
-}
-
-// Kinds returns the names of all kinds.
-func Kinds() []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
-	}
-	return names
-}
-
-// Options say which data set to read.
-type Options struct {
-	Kind string
-	Path string // a folder, an archive, several by a pattern with braces, or a list of images
-}
-
-// Open lists the images of a data set, at least one. Errors may have a method
-// Hint that says what to do.
-func Open(ctx context.Context, o Options) (*Dataset, error) {
-	for _, k := range kinds {
-		if k.name != o.Kind {
-			continue
-		}
-		archives, err := archivesAt(o.Path)
-		if err != nil {
-			return nil, err
-		}
-		var d *Dataset
-		switch {
-		case archives == nil && isList(o.Path):
-			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
-		case archives == nil:
-			if err := checkFolder(o.Path); err != nil {
-				return nil, err
-			}
-			d, err = k.read(ctx, filepath.Clean(o.Path))
-		case k.packed == nil:
-			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", o.Path), "unpack it: this data set has more than images in it"}
-		default:
-			var p *pack
-			if p, err = openPack(ctx, o.Path, archives, k.name == ImageNetVal); err == nil {
-				d, err = k.packed(p)
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(d.Items) == 0 {
-			return nil, noLines(d.Skipped)
-		}
-		d.Kind = k.name
-		return d, nil
-	}
-	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
-}
-
-func checkFolder(path string) error {
-	if path == "" {
-		return errors.New("no data path, want a folder of images")
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path)
-	}
-	return nil
-}
-
 // Stride returns the data set of every k-th image, from the first on. It
 // panics if k is not positive.
 func (d *Dataset) Stride(k int) *Dataset {
@@ -191,12 +106,3 @@ func (d *Dataset) Names() []string {
 func PlainName(name string) string {
 	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-func (e hinted) Hint() string  { return e.hint }

@@ -230,3 +230,17 @@ func counted(n int, what string) string {
 func noLines(skipped []Skipped) error {
 	return fmt.Errorf("%s: %s", printable(skipped[0].Path), skipped[0].Reason)
 }
+
+func checkFolder(path string) error {
+	if path == "" {
+		return errors.New("no data path, want a folder of images")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path)
+	}
+	return nil
+}

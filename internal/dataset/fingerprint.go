@@ -9,9 +9,6 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 )
 
-// unopened is the size recorded for an image file that cannot be opened.
-const unopened = -1
-
 // Sizes returns the size of each image file in bytes, or -1 for one that cannot be
 // opened. A later reader can tell by it which files have since changed, vanished or
 // become unreadable. Sizes are not cached: each call asks the file system.

@@ -166,50 +166,6 @@ func parseClasses(lines []string) (labels map[string]int, names []string, err er
 	return labels, names, nil
 }
 
-// Classes are the classes of a data set, in the order of its labels.
-type Classes struct {
-	Names []string
-	Path  string // the file or folder that names them
-	Table bool   // Path is a list of names; else the names are those of folders, perhaps ids
-}
-
-// ClassesOf returns the classes of a data set without listing its images; none if
-// images of its kind have no labels.
-func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
-	dir := filepath.Clean(o.Path)
-	archives, err := archivesAt(o.Path)
-	if err != nil {
-		return nil, err
-	}
-	if o.Kind == ImageNetVal && (archives != nil || isList(o.Path)) {
-		d, err := Open(ctx, o)
-		if err != nil {
-			return nil, err
-		}
-		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, o.Path), Table: d.ClassesFile != ""}, nil
-	}
-	switch o.Kind {
-	case ImageNetVal:
-		v, err := openVal(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		c := &Classes{Path: cmp.Or(v.solution, v.root)}
-		table := classTable(dir, v.root)
-		if table != "" {
-			c.Path, c.Table = table, true
-		}
-		_, c.Names, err = classLabels(table, v.root, v.folders)
-		return c, err
-	case Cars:
-		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}
-		var err error
-		c.Names, err = ReadCarClasses(c.Path)
-		return c, err
-	}
-	return nil, nil
-}
-
 // sortClasses puts the folders of classes in the order of their labels: as numbers if
 // all of them are, so that folder 10 follows folder 9, and by name otherwise.
 func sortClasses(folders []string) []string {

@@ -23,6 +23,9 @@ type source interface {
 // Unlabelled is the label of an image of no known class.
 const Unlabelled = -1
 
+// unopened is the size recorded for an image file that cannot be opened.
+const unopened = -1
+
 // Load reads the image's bytes, as imageprep.Load does those of a file.
 func (i *Item) Load() (*imageprep.File, error) {
 	if i.from != nil {
