@@ -9,7 +9,9 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/packed"
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -28,6 +30,9 @@ type Checkpoint struct {
 
 	packs   *packed.Store // nil: none are kept
 	weights string        // TensorsSHA256
+
+	ovMutex sync.Mutex
+	ov      *decomp.OV // once it is loaded
 }
 
 // Open opens a checkpoint in any of the formats that ptfile reads and checks

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 func readOV(ck *Checkpoint, r *reader) (*decomp.OV, error) {
@@ -37,13 +38,28 @@ func (l *loading) ov(into **decomp.OV) {
 	}, func(packed []float32) { *into = decomp.PackedOV(H, C, O, packed) })
 }
 
-// OV reads the weights that turn the scores of a ResNet into contributions, without
-// building a tower.
-func (ck *Checkpoint) OV() (*decomp.OV, error) {
+// OV returns the weights that turn the scores of a ResNet into contributions, without
+// building a tower. They are read once, and must not be written to: all towers of the
+// checkpoint have the same. As packed weights they are a set of their own, whatever the
+// towers' batch and precision.
+func (ck *Checkpoint) OV() (*decomp.OV, error) { return ck.loadOV(par.Team{}) }
+
+func (ck *Checkpoint) loadOV(team par.Team) (*decomp.OV, error) {
 	if err := ck.RequireResNet(); err != nil {
 		return nil, err
 	}
-	return readOV(ck, new(reader))
+	ck.ovMutex.Lock()
+	defer ck.ovMutex.Unlock()
+	if ck.ov == nil {
+		var ov *decomp.OV
+		l := newLoading(ck)
+		l.ov(&ov)
+		if err := l.load(team); err != nil {
+			return nil, err
+		}
+		ck.ov = ov
+	}
+	return ck.ov, nil
 }
 
 // attentionWeights are the weights of attention. The key bias is for SelfSelf alone:

@@ -47,12 +47,15 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	t := &ResNetTower{config: ck.Config, options: o, h: side, w: side, all: par.NewTeam(o.Threads)}
 	l := newLoading(ck)
 	l.imageLayers(&t.layers, target)
-	l.ov(&t.ov)
 	l.attention(&t.attend)
 	if o.TokenValues || o.SelfSelf {
 		l.values(&t.values)
 	}
-	if err := l.load(t.all); err != nil {
+	err := l.load(t.all)
+	if err != nil {
+		return nil, err
+	}
+	if t.ov, err = ck.loadOV(t.all); err != nil {
 		return nil, err
 	}
 	for _, i := range o.Lenses {
