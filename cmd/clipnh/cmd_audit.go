@@ -96,7 +96,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
 	neuronLayerFlag(fs, &o.from.NeuronLayer)
-	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")

@@ -34,6 +34,13 @@ Reads a checkpoint (--model) and images (--data-path): JPEG, PNG, WebP, GIF,
 BMP, TIFF, PBM, PGM and PPM, told apart by content. They are preprocessed
 exactly as by torchvision with Pillow.
 
+--data-path is a folder; an archive (.tar, .tar.gz or .zip), which is read where
+it is; several, as "shards/{000..099}.tar"; or a list, a .txt with a path on
+each line or a .csv with a column of paths. Images in archives have names such
+as photos.tar!cats/1.jpg. With --dataset imagenet_val, labels are the folders in
+an archive, the files .cls, .json or .txt beside the images as in WebDataset, or
+a column of the list.
+
 Other modes (--mode) store, instead of scores:
   heads               contributions summed over neurons, [B,H,O]
   attns               attention of every token to every token, [B,H,T,T]
@@ -91,7 +98,7 @@ A run that was interrupted or killed resumes when the same command is run again.
 func newCollectCommand(g *globalOptions) *cobra.Command {
 	var opts collectOptions
 	cmd := &cobra.Command{
-		Use:   "collect --model FILE --data-path DIR --save-path PATH",
+		Use:   "collect --model FILE --data-path PATH --save-path PATH",
 		Short: "Compute the score of every neuron-head pair on every image",
 		Long:  collectHelp,
 		Example: "clipnh collect --model RN50x16.pt --dataset images --data-path photos \\\n" +
@@ -130,7 +137,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.neuronLayer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
 	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, features")
 	choices(fs, "mode", collect.Modes...)

@@ -107,7 +107,7 @@ func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "by", edit.ByMean, edit.ByZero)
 	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O]")
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote, for the mean scores")
-	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of images whose features are compared before and after")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of images whose features are compared before and after")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")

@@ -100,7 +100,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.TextsPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.stage.Class, "class", "", "explain the class of this `NAME` (default each image's class of largest logit)")
 	fs.StringVar(&o.stage.Versus, "versus", "", "explain by how much --class exceeds the class of this `NAME`")
-	fs.StringVarP(&o.stage.Data.Path, "data-path", "d", "", "`DIR` of the images, instead of arguments")
+	fs.StringVarP(&o.stage.Data.Path, "data-path", "d", "", "`PATH` of the images, a folder, an archive or a list, instead of arguments")
 	fs.StringVar(&o.stage.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.IntVar(&o.stage.Stride, "sample-stride", 1, "take every `K`-th image of --data-path in name order")

@@ -114,7 +114,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.paths.Scores, "scores", "s", "", "`PATH` of the scores (default that of the report)")
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
-	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`DIR` of the images that were collected")
+	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&o.live.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")

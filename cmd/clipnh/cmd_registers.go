@@ -37,7 +37,7 @@ again.`
 func newRegistersCommand(g *globalOptions) *cobra.Command {
 	var opts registersOptions
 	cmd := &cobra.Command{
-		Use:   "registers --model FILE --data-path DIR --diff-save-path FILE",
+		Use:   "registers --model FILE --data-path PATH --diff-save-path FILE",
 		Short: "Find the neurons and pairs that feed the attention sink",
 		Long:  registersHelp,
 		Example: "clipnh registers --model RN50x16.pt --dataset images --data-path photos \\\n" +
@@ -68,7 +68,7 @@ func (o *registersOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.diffPath, "diff-save-path", "o", "", "`FILE` for the differences, .npy")
 	fs.StringVar(&o.mode, "mode", "activations", "`MODE` activations (of neurons), or contributions (of pairs)")
 	choices(fs, "mode", "activations", "contributions")

@@ -84,7 +84,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs foretell scores, that score wrote, .npy")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, .npy or .pt")
-	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`DIR` of the images that were collected")
+	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
 	modelFlag(fs, &s.Model)

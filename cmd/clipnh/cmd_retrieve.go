@@ -60,7 +60,7 @@ word of negative coefficient says what the unit is not.`
 func newRetrieveCommand(g *globalOptions) *cobra.Command {
 	var opts retrieveOptions
 	cmd := &cobra.Command{
-		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path DIR --save-dir DIR",
+		Use:   "retrieve --neur-idxs LIST --scores PATH --data-path PATH --save-dir DIR",
 		Short: "Show the images on which neurons and pairs are strongest",
 		Long:  retrieveHelp,
 		Example: "clipnh retrieve --neur-idxs 624 --scores caches/photos --dataset images \\\n" +

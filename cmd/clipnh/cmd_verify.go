@@ -81,7 +81,7 @@ type verifyOptions struct {
 func (o *verifyOptions) addFlags(fs *pflag.FlagSet) {
 	fs.BoolVar(&o.repair, "repair", false, "compute damaged parts of collections again")
 	modelFlag(fs, &o.model)
-	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`DIR` of the images that collections were made from")
+	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images that collections were made from")
 	fs.StringVar(&o.dataset, "dataset", "", "layout of --data-path: `KIND` such as imagenet_val or images, or a config of segment (default that of each artefact)")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --repair, run `N` images at a time through the tower")
 }

@@ -29,6 +29,7 @@ const scriptFolder = "testdata/script"
 //
 //	clipnh ARGS...            run the program, which must exit with status 0
 //	status N clipnh ARGS...   run the program, which must exit with status N
+//	pack FOLDER ARCHIVE       make a .tar, .tar.gz or .zip of the files in a folder
 //	elide FILE WANT           print FILE, with what is elided in WANT elided
 //
 // The program runs in this process, in the script's folder, with links to the
@@ -86,6 +87,14 @@ func TestScripts(t *testing.T) {
 				code, err := strconv.Atoi(args[0])
 				ts.Check(err)
 				runInScript(ts, code, args[2:])
+			},
+			"pack": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) != 2 {
+					ts.Fatalf("want pack FOLDER ARCHIVE")
+				}
+				folder, err := filepath.EvalSymlinks(ts.MkAbs(args[0]))
+				ts.Check(err)
+				testutil.Pack(t, folder, ts.MkAbs(args[1]), "")
 			},
 			"elide": func(ts *testscript.TestScript, neg bool, args []string) {
 				if neg || len(args) != 2 {

@@ -29,7 +29,7 @@ func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
 	detailFlags(fs, &o.from.Details)
 	fs.StringVar(&o.from.Data.Kind, "dataset", kind, "layout of --data-path: `KIND` imagenet_val (labelled: one folder per class), imagenet_test, cars, cars_test or images")
 	choices(fs, "dataset", dataset.Kinds()...)
-	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`DIR` of the images")
+	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.IntVar(&o.from.Stride, "sample-stride", 1, "take every `K`-th image in name order")
 	fs.IntVar(&o.from.BatchSize, "batch-size", 8, "run `N` images at a time through the tower; results do not depend on it")
 	precisionFlag(fs, &o.precision)

@@ -14,33 +14,24 @@
 // followed, but not to a folder that holds the link. Order is that of the names'
 // bytes, which is Python's order of strings.
 //
+// The images may also be members of archives (internal/archive). Such an image's name
+// is that of its archive, an exclamation mark, and the member's name: photos.tar!a/b.jpg.
+// Images, and folders in archives, are told in the same way, and the order is that of the
+// members' names within each archive.
+//
 // Entries that cannot be listed are not an error. They are in Dataset.Skipped,
 // each with a reason, for the caller to report.
 package dataset
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 )
 
-// An Item is an image.
-type Item struct {
-	Path  string // of the file, as the system writes it
-	Name  string // below Root, with slashes; unique
-	Label int    // index into Classes, or Unlabelled
-}
-
-// Unlabelled is the label of an image of no known class.
-const Unlabelled = -1
-
 // A Dataset is a list of images.
 type Dataset struct {
 	Kind    string
-	Root    string // the folder that names are relative to
+	Root    string // the folder that names are relative to, or the archives as they were given
 	Items   []Item
 	Classes []string // names of the classes; none if there are no labels
 
@@ -87,69 +78,6 @@ const (
 	CarsTest     = "cars_test"
 )
 
-var kinds = []struct {
-	name string
-	read func(ctx context.Context, dir string) (*Dataset, error)
-}{
-	{ImageNetTest, readImageNetTest},
-	{ImageNetVal, readImageNetVal},
-	{Images, readImages},
-	{Cars, readCarsTrain},
-	{CarsTest, readCarsTest},
-}
-
-// Kinds returns the names of all kinds.
-func Kinds() []string {
-	names := make([]string, len(kinds))
-	for i, k := range kinds {
-		names[i] = k.name
-	}
-	return names
-}
-
-// Options say which data set to read.
-type Options struct {
-	Kind string
-	Path string // folder
-}
-
-// Open lists the images of a data set, at least one. Errors may have a method
-// Hint that says what to do.
-func Open(ctx context.Context, o Options) (*Dataset, error) {
-	for _, k := range kinds {
-		if k.name != o.Kind {
-			continue
-		}
-		if err := checkFolder(o.Path); err != nil {
-			return nil, err
-		}
-		d, err := k.read(ctx, filepath.Clean(o.Path))
-		if err != nil {
-			return nil, err
-		}
-		if len(d.Items) == 0 {
-			return nil, noLines(d.Skipped)
-		}
-		d.Kind = k.name
-		return d, nil
-	}
-	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
-}
-
-func checkFolder(path string) error {
-	if path == "" {
-		return errors.New("no data path, want a folder of images")
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if !info.IsDir() {
-		return fmt.Errorf("%s: a file, want a folder of images", path)
-	}
-	return nil
-}
-
 // Stride returns the data set of every k-th image, from the first on. It
 // panics if k is not positive.
 func (d *Dataset) Stride(k int) *Dataset {
@@ -178,12 +106,3 @@ func (d *Dataset) Names() []string {
 func PlainName(name string) string {
 	return strings.ToLower(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")))
 }
-
-// hinted is an error with advice.
-type hinted struct {
-	error
-	hint string
-}
-
-func (e hinted) Unwrap() error { return e.error }
-func (e hinted) Hint() string  { return e.hint }

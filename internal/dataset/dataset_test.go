@@ -186,7 +186,7 @@ func TestOpenErrors(t *testing.T) {
 	}{
 		{name: "kind", kind: "imagenet", err: `dataset "imagenet", want one of imagenet_test, imagenet_val, images, cars, cars_test`},
 		{name: "missing", kind: Images, below: "no", err: "stat DIR/no: no such file or directory"},
-		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: a file, want a folder of images"},
+		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: not an archive, want a .tar, .tar.gz or .zip"},
 		{
 			name: "empty", kind: Images,
 			err: "DIR: no images (EXTENSIONS) among 0 files and 0 folders",
@@ -211,7 +211,7 @@ func TestOpenErrors(t *testing.T) {
 		{
 			name: "flat val split", kind: ImageNetVal, files: images("val/a.JPEG", "val/b.JPEG"),
 			err:  "DIR/val: 2 images, but none in a folder of its class",
-			hint: `move each image into the folder of its class, put LOC_val_solution.csv next to them, or use "{dataset} images" for images without labels`,
+			hint: `move each image into the folder of its class, put LOC_val_solution.csv or ILSVRC2012_devkit_t12 next to them, or use "{dataset} images" for images without labels`,
 		},
 		{
 			name: "empty val split", kind: ImageNetVal, files: map[string]string{"val/n01/": "", "val/a.txt": ""},
@@ -246,7 +246,7 @@ func TestOpenErrors(t *testing.T) {
 		{
 			name: "stray images beside empty class folders", kind: ImageNetVal, files: with(images("val/a.JPEG"), "val/n01/", ""),
 			err:  "DIR/val: 1 images, but none in a folder of its class",
-			hint: `move each image into the folder of its class, put LOC_val_solution.csv next to them, or use "{dataset} images" for images without labels`,
+			hint: `move each image into the folder of its class, put LOC_val_solution.csv or ILSVRC2012_devkit_t12 next to them, or use "{dataset} images" for images without labels`,
 		},
 	}
 	for _, test := range tests {

@@ -11,7 +11,7 @@ import (
 )
 
 // Files lists images by path: files as they are, whatever their extension, and for a
-// folder every image below it, at any depth, in name order. Names are paths as they
+// folder or an archive every image in it, at any depth, in name order. Names are paths as they
 // were given, cleaned and with slashes. A path that does not exist, or an image that two
 // of them name, is an error.
 func Files(ctx context.Context, paths []string) (*Dataset, error) {
@@ -25,6 +25,21 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 		all.Items = append(all.Items, item)
 		return nil
 	}
+	take := func(d *Dataset, folder string) error {
+		for _, item := range d.Items {
+			item.Name = inFolder(folder, item.Name)
+			if err := add(item); err != nil {
+				return err
+			}
+		}
+		for _, s := range d.Skipped {
+			s.Name = inFolder(folder, s.Name)
+			all.Skipped = append(all.Skipped, s)
+		}
+		all.Passed.Files += d.Passed.Files
+		all.Passed.Bare += d.Passed.Bare
+		return nil
+	}
 	for _, path := range paths {
 		path = filepath.Clean(path)
 		info, err := os.Stat(path)
@@ -34,6 +49,20 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 				err = fmt.Errorf("%s: %w", path, of.Err)
 			}
 			return nil, err
+		}
+		if !info.IsDir() && IsArchive(path) {
+			p, err := openPack(ctx, path, []string{path}, false)
+			if err != nil {
+				return nil, err
+			}
+			d, err := p.images()
+			if err != nil {
+				return nil, err
+			}
+			if err := take(d, filepath.ToSlash(filepath.Dir(path))); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if !info.IsDir() {
 			name := filepath.ToSlash(path)
@@ -49,19 +78,9 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		folder := filepath.ToSlash(path)
-		for _, item := range d.Items {
-			item.Name = inFolder(folder, item.Name)
-			if err := add(item); err != nil {
-				return nil, err
-			}
+		if err := take(d, filepath.ToSlash(path)); err != nil {
+			return nil, err
 		}
-		for _, s := range d.Skipped {
-			s.Name = inFolder(folder, s.Name)
-			all.Skipped = append(all.Skipped, s)
-		}
-		all.Passed.Files += d.Passed.Files
-		all.Passed.Bare += d.Passed.Bare
 	}
 	if len(all.Items) == 0 {
 		return nil, noLines(all.Skipped)

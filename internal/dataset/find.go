@@ -160,6 +160,8 @@ func join(dir, name string) string {
 	return dir + string(filepath.Separator) + name
 }
 
+const notALine = "name has a line break or is not UTF-8"
+
 // items makes the items of the images found, which lie below root, in name
 // order. Names share the memory of paths. A name that does not fit on a line of
 // text is skipped, because artefacts list one name per line.
@@ -171,7 +173,7 @@ func (f *finder) items(root string, label int) []Item {
 		if isLine(name) {
 			items = append(items, Item{Path: path, Name: name, Label: label})
 		} else {
-			f.skip(path, "name has a line break or is not UTF-8")
+			f.skip(path, notALine)
 		}
 	}
 	slices.SortFunc(items, func(a, b Item) int { return strings.Compare(a.Name, b.Name) })
@@ -227,4 +229,18 @@ func counted(n int, what string) string {
 // noLines is the error of a folder whose images were all skipped.
 func noLines(skipped []Skipped) error {
 	return fmt.Errorf("%s: %s", printable(skipped[0].Path), skipped[0].Reason)
+}
+
+func checkFolder(path string) error {
+	if path == "" {
+		return errors.New("no data path, want a folder of images")
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("%s: a file, want a folder, an archive or a list of images", path)
+	}
+	return nil
 }

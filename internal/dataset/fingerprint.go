@@ -6,34 +6,30 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/archive"
 )
-
-// unopened is the size recorded for an image file that cannot be opened.
-const unopened = -1
 
 // Sizes returns the size of each image file in bytes, or -1 for one that cannot be
 // opened. A later reader can tell by it which files have since changed, vanished or
 // become unreadable. Sizes are not cached: each call asks the file system.
 func (d *Dataset) Sizes() []int64 {
 	sizes := make([]int64, len(d.Items))
-	for i, item := range d.Items {
-		sizes[i] = size(item.Path)
+	var last *archive.Archive // whose file is looked at once, not for each member
+	there := false
+	for i := range d.Items {
+		m, ok := d.Items[i].from.(*member)
+		if !ok {
+			sizes[i] = d.Items[i].Size()
+			continue
+		}
+		if m.in != last {
+			last, there = m.in, m.in.Check() == nil
+		}
+		if sizes[i] = unopened; there {
+			sizes[i] = m.of.Size
+		}
 	}
 	return sizes
-}
-
-func size(path string) int64 {
-	f, err := foreign.Open(path) // a pipe among the images would be waited for without end
-	if err != nil {
-		return unopened
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return unopened
-	}
-	return info.Size()
 }
 
 // Fingerprint is FingerprintOf the sizes that the files have now.

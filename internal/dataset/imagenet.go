@@ -51,7 +51,7 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 
 // readImageNetVal lists the images of dir/val, or of dir: one folder a class,
 // images at any depth within. The order is by folder, then by name. Where there are
-// only images, a table says which class each is of; see solutionFile.
+// only images, a table says which class each is of; see classTableOf.
 //
 // Labels are the classes' places in sorted order, as in torchvision's
 // ImageFolder, but as numbers where all folders are named by numbers; with all of
@@ -98,7 +98,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	if len(stray.images) > 0 {
 		return nil, hinted{
 			fmt.Errorf("%s: %d images, but none in a folder of its class", root, len(stray.images)),
-			"move each image into the folder of its class, put " + solutionName + " next to them, or use \"{dataset} images\" for images without labels",
+			"move each image into the folder of its class, " + howToLabel("next to them"),
 		}
 	}
 	return nil, f.noImages(root)
@@ -164,39 +164,6 @@ func parseClasses(lines []string) (labels map[string]int, names []string, err er
 		names = append(names, name)
 	}
 	return labels, names, nil
-}
-
-// Classes are the classes of a data set, in the order of its labels.
-type Classes struct {
-	Names []string
-	Path  string // the file or folder that names them
-	Table bool   // Path is a list of names; else the names are those of folders, perhaps ids
-}
-
-// ClassesOf returns the classes of a data set without listing its images; none if
-// images of its kind have no labels.
-func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
-	dir := filepath.Clean(o.Path)
-	switch o.Kind {
-	case ImageNetVal:
-		v, err := openVal(ctx, dir)
-		if err != nil {
-			return nil, err
-		}
-		c := &Classes{Path: cmp.Or(v.solution, v.root)}
-		table := classTable(dir, v.root)
-		if table != "" {
-			c.Path, c.Table = table, true
-		}
-		_, c.Names, err = classLabels(table, v.root, v.folders)
-		return c, err
-	case Cars:
-		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}
-		var err error
-		c.Names, err = ReadCarClasses(c.Path)
-		return c, err
-	}
-	return nil, nil
 }
 
 // sortClasses puts the folders of classes in the order of their labels: as numbers if

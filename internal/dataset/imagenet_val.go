@@ -40,11 +40,8 @@ func openVal(ctx context.Context, dir string) (*valSplit, error) {
 	if len(v.folders) > 0 || len(v.stray.images) == 0 {
 		return v, nil
 	}
-	if v.solution = solutionFile(v.root); v.solution == "" {
-		return v, nil
-	}
-	if v.classOf, err = readSolution(v.solution); err != nil {
-		return nil, err
+	if v.solution, v.classOf, err = classTableOf(v.root); v.solution == "" || err != nil {
+		return v, err
 	}
 	for _, class := range v.classOf {
 		v.folders = append(v.folders, class)
@@ -61,6 +58,7 @@ func classFolders(ctx context.Context, root string) (folders []string, stray *fi
 	err = stray.entries(root, func(e fs.DirEntry) error {
 		path := join(root, e.Name())
 		switch {
+		case e.Name() == devkitName && groundTruthFile(path) != "": // it holds no images
 		case e.IsDir() || linksToFolder(e, path):
 			folders = append(folders, e.Name())
 		case isImage(e.Name()):
@@ -135,7 +133,7 @@ func (d *Dataset) label(v *valSplit, labels map[string]int) {
 	for _, item := range f.items(v.root, Unlabelled) {
 		class, ok := v.classOf[strings.TrimSuffix(item.Name, filepath.Ext(item.Name))]
 		if !ok {
-			f.skip(item.Path, "no row in "+solutionName)
+			f.skip(item.Path, "no row in "+filepath.Base(v.solution))
 			continue
 		}
 		item.Label = labels[class]

@@ -6,6 +6,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
 )
 
@@ -168,7 +169,7 @@ func (l *Labels) withoutUnanswered() *Labels {
 }
 
 // Join returns, for each image, which of Known tells of it, or -1. An image is
-// known by its name, or, where folders differ, by the name of its file, which no
+// known by its name, or that in its archive, or, where folders differ, by the name of its file, which no
 // other may share then.
 func (l *Labels) Join(images []string) ([]int, error) {
 	const several = -2
@@ -185,7 +186,10 @@ func (l *Labels) Join(images []string) ([]int, error) {
 	for i, name := range images {
 		at, ok := whole[name]
 		if !ok {
-			if at, ok = file[path.Base(name)]; ok && at == several {
+			at, ok = whole[inArchive(name)]
+		}
+		if base := path.Base(inArchive(name)); !ok {
+			if at, ok = file[base]; ok && at == several {
 				return nil, fmt.Errorf("%s: no row for image %s; several rows are for a file of that name in other folders, want the image's name with its folders", l.Path, foreign.Name(name))
 			}
 		}
@@ -199,6 +203,14 @@ func (l *Labels) Join(images []string) ([]int, error) {
 		joined[i], taken[at] = at, name
 	}
 	return joined, nil
+}
+
+// inArchive is the name that an image has in its archive, or name itself.
+func inArchive(name string) string {
+	if in, inner, ok := strings.Cut(name, "!"); ok && archive.Named(in) {
+		return inner
+	}
+	return name
 }
 
 func hasKey(m map[string]int, key string) bool {

@@ -311,7 +311,7 @@ func TestOpenScenesRefuses(t *testing.T) {
 		{"a name twice", mineFiles("lists/all.txt", "a\nsub/b\na.jpg\n"), "", "ROOT/lists/all.txt: line 3: \"a\" is listed already, in line 1", ""},
 		{"a name that leads out", mineFiles("lists/all.txt", "a\n../b\n"), "", `ROOT/lists/all.txt: line 2: "../b", want the name of an image`, ""},
 		{"an absolute name", mineFiles("lists/all.txt", "/etc/a\n"), "", `ROOT/lists/all.txt: line 1: "/etc/a", want the name of an image`, ""},
-		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder of images", ""},
+		{"a file", mineFiles(), "photos/a.jpg", "ROOT/photos/a.jpg: a file, want a folder, an archive or a list of images", ""},
 		{"nothing", mineFiles(), "none", "stat ROOT/none: no such file or directory", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package imageprep
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,56 @@ type File struct {
 	Path  string
 	Size  int64  // of the file in bytes
 	Bytes []byte // all of it, or only the first headSize bytes if it is too large or not an image
+
+	damage error // of a Source, which Decode returns
+}
+
+// A Source gives the bytes of an image that is not a file of its own.
+type Source interface {
+	// Open returns the bytes, to be read once from the first to the last, and how many
+	// there are. An error of reading that is a *Damage is of the bytes themselves.
+	Open() (r io.ReadCloser, size int64, err error)
+}
+
+// Damage is the error of a Source whose bytes are not what they should be, for the
+// decoder to refuse.
+type Damage struct{ Err error }
+
+func (d *Damage) Error() string { return d.Err.Error() }
+func (d *Damage) Unwrap() error { return d.Err }
+
+// LoadFrom is Load for the bytes of a source, whose name in messages is path.
+func LoadFrom(path string, from Source) (*File, error) {
+	f := &File{Path: path}
+	if err := f.readFrom(from, formatKnown); err != nil {
+		return nil, fmt.Errorf("read image: %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// readFrom reads what read does.
+func (f *File) readFrom(from Source, known func(head []byte) bool) error {
+	r, size, err := from.Open()
+	if err == nil {
+		defer r.Close()
+		f.Size, f.Bytes = size, make([]byte, min(size, headSize))
+		if _, err = io.ReadFull(r, f.Bytes); err == nil && size > headSize && size <= mostFile && (size <= mostForeign || known(f.Bytes)) {
+			whole := make([]byte, size)
+			copy(whole, f.Bytes)
+			f.Bytes = whole
+			_, err = io.ReadFull(r, whole[headSize:])
+		}
+		if err == nil && int64(len(f.Bytes)) == size {
+			if _, err = r.Read(make([]byte, 1)); err == io.EOF { // which compares checksums
+				err = nil
+			}
+		}
+	}
+	if damage := (*Damage)(nil); errors.As(err, &damage) {
+		f.Size, f.Bytes, f.damage = size, nil, damage
+		return nil
+	}
+	return err
 }
 
 // Load reads an image file's bytes. It returns an error only if the file cannot
@@ -91,6 +142,9 @@ func (f *File) read(known func(head []byte) bool) error {
 
 // decodeAs decodes what a file holds. Errors name what and the file.
 func decodeAs[T any](what string, f *File, o Options, decode func([]byte, Options) (*T, error)) (*T, error) {
+	if f.damage != nil {
+		return nil, fmt.Errorf("read %s: %s: %w", what, f.Path, f.damage)
+	}
 	read, err := decode(f.Bytes, o)
 	if int64(len(f.Bytes)) < f.Size && f.Size > mostFile && formatOf(f.Bytes) != nil {
 		err = fmt.Errorf("file of %d bytes, want at most %d", f.Size, int64(mostFile))

@@ -13,8 +13,8 @@ import (
 
 var getImageNet = []string{
 	"https://image-net.org/download-images.php (free after registration), ILSVRC2012",
-	"test: ILSVRC2012_img_test_v10102019.tar, unpacked as it is",
-	"val: ILSVRC2012_img_val.tar, each image moved into the folder of its class (n01440764 and so on)",
+	"test: ILSVRC2012_img_test_v10102019.tar, as it is or unpacked",
+	"val: ILSVRC2012_img_val.tar, with ILSVRC2012_devkit_t12 next to it, or each image in the folder of its class (n01440764 and so on)",
 	"or both from Kaggle's ImageNet Object Localization Challenge, unpacked as it is, with LOC_val_solution.csv",
 }
 
@@ -95,14 +95,10 @@ func imageNetVal(ctx context.Context, root string) (Part, error) {
 		return p, err
 	}
 	p.note("%d classes, the published split has %d", len(d.Classes), valClasses)
-	folders, err := os.ReadDir(d.Root)
-	if err != nil {
-		return p, err
-	}
 	var strange []string
-	for _, f := range folders {
-		if f.IsDir() && !wordNetID.MatchString(f.Name()) && f.Name()[0] != '.' {
-			strange = append(strange, foreign.Name(f.Name()))
+	for _, folder := range d.Classes {
+		if !wordNetID.MatchString(folder) {
+			strange = append(strange, foreign.Name(folder))
 		}
 	}
 	if d.ClassesFile != "" {

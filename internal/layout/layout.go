@@ -64,6 +64,7 @@ type kind struct {
 	about  string
 	get    []string
 	config string // of Report
+	packed bool   // it may be an archive
 	parts  func(ctx context.Context, root string) ([]Part, error)
 }
 
@@ -71,15 +72,15 @@ func kinds() []kind {
 	all := []kind{
 		{
 			"imagenet", "both splits of ImageNet below",
-			getImageNet, "", imageNet,
+			getImageNet, "", false, imageNet,
 		},
 		{
 			"imagenet_test", "ImageNet's test split: images in test, or in the folder",
-			getImageNet, "", single(imageNetTest),
+			getImageNet, "", true, single(imageNetTest),
 		},
 		{
 			"imagenet_val", "ImageNet's validation split: class folders, or Kaggle's",
-			getImageNet, "", single(imageNetVal),
+			getImageNet, "", true, single(imageNetVal),
 		},
 		{
 			"cars", "Stanford Cars: images, devkit, table of refined colours",
@@ -87,11 +88,11 @@ func kinds() []kind {
 				"Stanford Cars (train split with devkit): its authors' page no longer serves it; copies are kept on Kaggle and other sites",
 				"refined_train.csv: a table with the columns image and Class, of which Class is CLASS_COLOUR",
 			},
-			"", cars,
+			"", false, cars,
 		},
 	}
 	for _, s := range sceneKinds {
-		all = append(all, kind{s.name, s.about, s.get, s.config, s.parts})
+		all = append(all, kind{s.name, s.about, s.get, s.config, false, s.parts})
 	}
 	return all
 }
@@ -132,7 +133,7 @@ func Check(ctx context.Context, name, path string) (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !info.IsDir() {
+		if !info.IsDir() && !k.packed {
 			return nil, fmt.Errorf("%s: a file, want the folder of the data set", path)
 		}
 		root := filepath.Clean(path)

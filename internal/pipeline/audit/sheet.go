@@ -6,6 +6,7 @@ import (
 	"image"
 
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -26,14 +27,11 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 	if a.data == nil || len(pairs) == 0 || a.TopImages == 0 {
 		return nil, nil
 	}
-	paths := map[string]string{}
-	for _, item := range a.data.Items {
-		paths[item.Name] = item.Path
-	}
+	items := dataset.ByName(a.data.Items)
 	bold, text, small := canvas.NewBold(26), canvas.NewFont(18), canvas.NewFont(15)
 	for _, p := range pairs {
 		for _, t := range p.Top {
-			if paths[t.Name] == "" {
+			if items[t.Name] == nil {
 				err := fmt.Errorf("%s: image %s of %s is not there", a.Data.Path, t.Name, a.ScoresPath)
 				return nil, hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 			}
@@ -63,7 +61,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		thumbs, errs := make([]canvas.Image, len(p.Top)), make([]error, len(p.Top))
 		a.team.For(len(p.Top), func(lo, hi, _ int) {
 			for i := lo; i < hi; i++ {
-				thumbs[i], errs[i] = a.thumb(paths[p.Top[i].Name])
+				thumbs[i], errs[i] = a.thumb(items[p.Top[i].Name])
 			}
 		})
 		for i, t := range p.Top {
@@ -75,7 +73,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 				if !failed[t.Name] {
 					failed[t.Name] = true
 					a.say.Warn("skipped: %v", errs[i])
-					a.result.Skipped = append(a.result.Skipped, source.Skipped{Name: t.Name, Reason: source.Reason(errs[i], paths[t.Name])})
+					a.result.Skipped = append(a.result.Skipped, source.Skipped{Name: t.Name, Reason: source.Reason(errs[i], items[t.Name].Path)})
 				}
 				c.Fill(box, canvas.Faint)
 			} else {
@@ -92,8 +90,8 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 }
 
 // thumb is an image as the model sees it.
-func (a *auditor) thumb(path string) (canvas.Image, error) {
-	file, err := imageprep.Load(path)
+func (a *auditor) thumb(item *dataset.Item) (canvas.Image, error) {
+	file, err := item.Load()
 	if err != nil {
 		return canvas.Image{}, err
 	}

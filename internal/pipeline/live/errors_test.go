@@ -23,7 +23,7 @@ import (
 // for a fault.
 func TestMistakes(t *testing.T) {
 	l := opened(t, theWorld(t).options())
-	photo, err := os.ReadFile(l.paths[l.ledger.Names[0]])
+	photo, err := os.ReadFile(l.items[l.ledger.Names[0]].Path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -149,11 +149,11 @@ func (l *Live) pass(image int) (*explain.Pass, error) {
 		return p, nil
 	}
 	name := l.ledger.Names[image]
-	path, ok := l.paths[name]
-	if !ok {
+	item := l.items[name]
+	if item == nil {
 		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Path))
 	}
-	file, err := imageprep.Load(path)
+	file, err := item.Load()
 	if err != nil {
 		return nil, because(ErrInternal, err)
 	}

@@ -102,7 +102,7 @@ type Live struct {
 	encoder    *model.Encoder
 	ov         *decomp.OV // of the model
 	components *artefact.Components
-	paths      map[string]string // of images, by name
+	items      map[string]*dataset.Item // by name
 
 	tower, sums *gate
 	texts       recent[string, embedded]
@@ -250,10 +250,7 @@ func (l *Live) openImages(ctx context.Context) error {
 			}
 		}
 	}
-	l.paths = make(map[string]string, len(data.Items))
-	for _, item := range data.Items {
-		l.paths[item.Name] = item.Path
-	}
+	l.items = dataset.ByName(data.Items)
 	return nil
 }
 

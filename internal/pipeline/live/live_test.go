@@ -158,7 +158,7 @@ func TestImage(t *testing.T) {
 	name := l.ledger.Names[image]
 	run := func(change func(o *explain.Options)) *explain.Explanation {
 		o := explain.Options{
-			Model: asset(demo.Model), Threads: 1, BatchSize: 8, Inputs: explain.Inputs{Paths: []string{l.paths[name]}, Stride: 1},
+			Model: asset(demo.Model), Threads: 1, BatchSize: 8, Inputs: explain.Inputs{Paths: []string{l.items[name].Path}, Stride: 1},
 			Collected: explain.Collected{ScoresPath: w.scores}, Units: 5, Maps: 6,
 		}
 		change(&o)
@@ -199,7 +199,7 @@ func TestImage(t *testing.T) {
 	if len(l.passes.kept) != 1 {
 		t.Errorf("%d images kept", len(l.passes.kept))
 	}
-	data, err := os.ReadFile(l.paths[name])
+	data, err := os.ReadFile(l.items[name].Path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +300,7 @@ func TestSegment(t *testing.T) {
 	const image = 20
 	o := segment.Options{
 		Model: asset(demo.Model), Threads: 2, Texts: segment.Texts{Vocab: asset(demo.Vocabulary), Templates: w.templates},
-		Scenes: segment.Scenes{Paths: []string{l.paths[l.ledger.Names[image]]}},
+		Scenes: segment.Scenes{Paths: []string{l.items[l.ledger.Names[image]].Path}},
 		Heat:   segment.Heat{Setup: segmentSetup(), PCsPath: w.pcs, SimBlock: -1, Methods: []heat.Method{heat.ByPairs}},
 		Output: segment.Output{SaveDir: t.TempDir(), Store: &cache.Store{}},
 	}

@@ -47,7 +47,7 @@ type inputs struct {
 	labelNames []string
 	groups     []int // into groupNames, -1 of none, [B]; nil: none
 	groupNames []string
-	paths      map[string]string // of images' files, by name; nil: none
+	items      map[string]*dataset.Item // by name; nil: none
 
 	model *model.Model // nil: none
 
@@ -277,21 +277,17 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	if in.data, err = dataset.Open(ctx, in.Data); err != nil {
 		return err
 	}
-	in.paths = make(map[string]string, len(in.data.Items))
-	byName := make(map[string]int, len(in.data.Items))
-	for _, item := range in.data.Items {
-		in.paths[item.Name], byName[item.Name] = item.Path, item.Label
-	}
+	in.items = dataset.ByName(in.data.Items)
 	if len(in.data.Classes) > 0 {
 		in.labels, in.labelNames = make([]int, len(in.names)), in.data.Classes
 	}
 	for i, name := range in.names {
-		label, ok := byName[name]
-		if !ok {
+		item := in.items[name]
+		if item == nil {
 			return fmt.Errorf("%s: image %s is not in %s", in.ScoresPath, name, in.Data.Path)
 		}
 		if in.labels != nil {
-			in.labels[i] = label
+			in.labels[i] = item.Label
 		}
 	}
 	if in.labels != nil && in.classes != nil {

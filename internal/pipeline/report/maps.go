@@ -128,7 +128,7 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 	at := make(map[string]int, len(group))
 	for i := range group {
 		name := w.names[w.maps.images[first+i]]
-		items[i] = dataset.Item{Path: w.paths[name], Name: name}
+		items[i] = *w.items[name]
 		at[name], group[i].Failed = i, true
 	}
 	n := max(min(w.BatchSize, len(items)), 1)

@@ -43,7 +43,7 @@ func (b *builder) shown() []int32 {
 // drawThumbs draws thumbnails of the images that some unit shows: the middle square of
 // each. One that cannot be read is named, and has a grey square.
 func (b *builder) drawThumbs(ctx context.Context) error {
-	if b.paths == nil {
+	if b.items == nil {
 		return nil
 	}
 	images := b.shown()
@@ -85,7 +85,7 @@ func (b *builder) sheet(images []int32) image.Image {
 		for i := lo; i < hi; i++ {
 			var f *imageprep.File
 			var img *imageprep.RGB
-			if f, failed[i] = imageprep.Load(b.paths[b.names[images[i]]]); failed[i] != nil {
+			if f, failed[i] = b.items[b.names[images[i]]].Load(); failed[i] != nil {
 				continue
 			}
 			if img, failed[i] = f.Decode(b.Images); failed[i] != nil {
@@ -105,7 +105,7 @@ func (b *builder) sheet(images []int32) image.Image {
 	for i, err := range failed {
 		if err != nil {
 			b.say.Warn("skipped: %v", err)
-			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.paths[b.names[images[i]]])})
+			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.items[b.names[images[i]]].Path)})
 		}
 	}
 	return out

@@ -29,9 +29,9 @@ type renderer struct {
 	say   ui.Reporter
 	team  par.Team
 	data  *dataset.Dataset
-	paths map[string]string // of images' files, by name
-	tower *clip.ResNetTower // nil: no heat maps
-	model *model.Model      // of a tower that is not the source's, or nil
+	items map[string]*dataset.Item // by name
+	tower *clip.ResNetTower        // nil: no heat maps
+	model *model.Model             // of a tower that is not the source's, or nil
 
 	stored  map[int]bool    // images that are in the folder that all units share
 	failed  map[string]bool // images that could not be read
@@ -167,14 +167,11 @@ func (n *Neuron) images() []int {
 
 // locate finds the files of the images by their names.
 func (d *renderer) locate(result *Result) error {
-	d.paths = map[string]string{}
-	for _, item := range d.data.Items {
-		d.paths[item.Name] = item.Path
-	}
+	d.items = dataset.ByName(d.data.Items)
 	for _, n := range result.Neurons {
 		for _, u := range n.Units {
 			for _, t := range u.Top {
-				if d.paths[t.Name] == "" {
+				if d.items[t.Name] == nil {
 					err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
 					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 				}
@@ -279,7 +276,7 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 	d.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			use := uses[images[i]]
-			file, err := imageprep.Load(d.paths[use[0].Name])
+			file, err := d.items[use[0].Name].Load()
 			var img *imageprep.RGB
 			if err == nil {
 				img, err = file.Decode(d.Images)
@@ -340,7 +337,7 @@ func (d *renderer) skip(name string, err error) error {
 	if !d.failed[name] {
 		d.failed[name] = true
 		d.say.Warn("skipped: %v", err)
-		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.paths[name])})
+		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.items[name].Path)})
 	}
 	return nil
 }

@@ -30,12 +30,12 @@ type drawing struct {
 	*Options
 	say   ui.Reporter
 	path  string
-	paths map[string]string // of images' files, by name
+	items map[string]*dataset.Item // by name
 }
 
 // newDrawing finds the files of the images by their names.
 func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (*drawing, error) {
-	d := &drawing{Options: o, say: say, path: filepath.Join(o.SaveDir, sheetFile), paths: map[string]string{}}
+	d := &drawing{Options: o, say: say, path: filepath.Join(o.SaveDir, sheetFile)}
 	if err := source.PrepareAsCollected(&o.Images, src.Artefact); err != nil {
 		return nil, err
 	}
@@ -48,9 +48,7 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 		source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, say)
 		items = data.Items
 	}
-	for _, item := range items {
-		d.paths[item.Name] = item.Path
-	}
+	d.items = dataset.ByName(items)
 	return d, figure.CanWriteImages([]string{d.path}, sheetMaker)
 }
 
@@ -61,7 +59,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 	for _, q := range result.Queries {
 		cells = max(cells, len(q.Top))
 		for _, hit := range q.Top {
-			if d.paths[hit.Name] == "" {
+			if d.items[hit.Name] == nil {
 				err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, foreign.Name(hit.Name), d.ScoresPath)
 				return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
 			}
@@ -89,7 +87,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 					return errs[j]
 				}
 				d.say.Warn("skipped: %v", errs[j])
-				result.Skipped = append(result.Skipped, source.Skipped{Name: hit.Name, Reason: source.Reason(errs[j], d.paths[hit.Name])})
+				result.Skipped = append(result.Skipped, source.Skipped{Name: hit.Name, Reason: source.Reason(errs[j], d.items[hit.Name].Path)})
 			}
 			g.Thumb(g.Cell(i, j), thumbs[j], errs[j])
 			g.Caption(g.Cell(i, j), append(g.NameLines(hit.Name), q.ValueText(hit))...)
@@ -130,7 +128,7 @@ func (d *drawing) thumbs(hits []Hit) ([]canvas.Image, []error) {
 	thumbs, errs := make([]canvas.Image, len(hits)), make([]error, len(hits))
 	par.NewTeam(d.Threads).For(len(hits), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			file, err := imageprep.Load(d.paths[hits[i].Name])
+			file, err := d.items[hits[i].Name].Load()
 			var img *imageprep.RGB
 			if err == nil {
 				img, err = file.Decode(d.Images)

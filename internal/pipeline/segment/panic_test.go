@@ -32,7 +32,7 @@ func TestReadersCarryPanics(t *testing.T) {
 	}
 	d.Close()
 
-	scenes := []sceneToRead{{name: "a", path: image, load: func() (*dataset.LabelBytes, error) { panic("injected") }}}
+	scenes := []sceneToRead{{name: "a", item: dataset.Item{Path: image}, load: func() (*dataset.LabelBytes, error) { panic("injected") }}}
 	r := readScenes(context.Background(), scenes, &Options{}, side)
 	if p := par.Catch(func() { r.next() }); p == nil || p.Value != "injected" {
 		t.Errorf("scene reader: %v", p)

@@ -17,11 +17,12 @@ import (
 
 // sceneToRead is an image to segment, and what was read of it.
 type sceneToRead struct {
-	name, path string
-	given      int                                 // which of the paths that were given it belongs to
-	load       func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
-	labels     string                              // the file that they are in
-	sizes      *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
+	name   string
+	item   dataset.Item                        // the image
+	given  int                                 // which of the paths that were given it belongs to
+	load   func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
+	labels string                              // the file that they are in
+	sizes  *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
 
 	image         *imageprep.RGB // as it is; only if it is to be drawn
 	scaled        *imageprep.RGB // as the tower sees it
@@ -43,7 +44,7 @@ type sceneFiles struct {
 // files reads a scene's files. changed is the error of one that is not as it was
 // listed, err that of one that cannot be read.
 func (s *sceneToRead) files() (f sceneFiles, changed, err error) {
-	f.image, err = imageprep.Load(s.path)
+	f.image, err = s.item.Load()
 	var sum uint32
 	size := int64(0)
 	if err == nil {
@@ -51,7 +52,7 @@ func (s *sceneToRead) files() (f sceneFiles, changed, err error) {
 	}
 	f.sum = cache.AddSum(0, sum)
 	if s.sizes != nil {
-		changed = source.SizeAsListed(s.path, s.sizes.Image, size, err)
+		changed = source.SizeAsListed(s.item.Path, s.sizes.Image, size, err)
 	}
 	if s.load == nil {
 		return f, changed, err
@@ -94,7 +95,7 @@ func (s *sceneToRead) read(f sceneFiles, o *Options, shorter int) error {
 			return err
 		}
 		if labels.W != s.width || labels.H != s.height {
-			return fmt.Errorf("%s: %dx%d pixels, but its label map has %dx%d", s.path, s.width, s.height, labels.W, labels.H)
+			return fmt.Errorf("%s: %dx%d pixels, but its label map has %dx%d", s.item.Path, s.width, s.height, labels.W, labels.H)
 		}
 		s.truth = labels.Pix
 	}
@@ -154,7 +155,7 @@ func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads
 			continue
 		}
 		return hint.With(
-			fmt.Errorf("%s: %w: it and its label map were recorded with CRC-32C %s, these are %s", scenes[i].path, cache.ErrStale, cache.SumText(was), cache.SumText(now[i])),
+			fmt.Errorf("%s: %w: it and its label map were recorded with CRC-32C %s, these are %s", scenes[i].item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now[i])),
 			"the bytes of one of them have changed: restore them, or discard what is there with {restart}",
 		)
 	}

@@ -52,7 +52,7 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	list.names = cache.ListHash(names)
 	for i, item := range data.Items[:n] {
 		load := func() (*dataset.LabelBytes, error) { return data.LoadLabels(i) }
-		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, load: load, labels: item.Labels, sizes: &sizes[i]})
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: dataset.Item{Path: item.Path}, load: load, labels: item.Labels, sizes: &sizes[i]})
 	}
 	return list, nil
 }
@@ -67,17 +67,17 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 			return nil, err
 		}
 		first := len(list.scenes)
-		if !info.IsDir() {
-			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), path: path})
+		if !info.IsDir() && !dataset.IsArchive(path) {
+			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), item: dataset.Item{Path: path}})
 		} else if err := o.addFolder(ctx, list, path, say); err != nil {
 			return nil, err
 		}
 		for i := first; i < len(list.scenes); i++ {
 			s := &list.scenes[i]
-			if s.given = len(list.paths); seen[filepath.Clean(s.path)] {
-				return nil, fmt.Errorf("{image} %s: given twice", s.path)
+			if s.given = len(list.paths); seen[filepath.Clean(s.item.Path)] {
+				return nil, fmt.Errorf("{image} %s: given twice", s.item.Path)
 			}
-			seen[filepath.Clean(s.path)] = true
+			seen[filepath.Clean(s.item.Path)] = true
 		}
 		list.paths = append(list.paths, path)
 	}
@@ -97,13 +97,13 @@ func (l *sceneList) skippable() {
 	var all dataset.Dataset
 	for _, s := range l.scenes {
 		files[figure.FileOf(s.name)]++
-		all.Items = append(all.Items, dataset.Item{Path: s.path})
+		all.Items = append(all.Items, s.item)
 	}
 	sizes := all.Sizes()
 	for i := range l.scenes {
 		s := &l.scenes[i]
 		if files[figure.FileOf(s.name)] > 1 {
-			s.name = strings.TrimLeft(filepath.ToSlash(filepath.Clean(s.path)), "./")
+			s.name = strings.TrimLeft(filepath.ToSlash(filepath.Clean(s.item.Path)), "./")
 		}
 		if s.sizes == nil {
 			s.sizes = &dataset.SceneSizes{Image: sizes[i]}
@@ -111,7 +111,7 @@ func (l *sceneList) skippable() {
 	}
 }
 
-// addFolder adds the images of a folder.
+// addFolder adds the images of a folder or an archive.
 func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string, say ui.Reporter) error {
 	for _, out := range []struct{ option, dir string }{{"{show-dir}", o.ShowDir}, {"{save-dir}", o.SaveDir}, {"{probabilities-dir}", o.ProbabilitiesDir}} {
 		inside, err := isInside(out.dir, folder)
@@ -129,7 +129,7 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 	list.unlisted = append(list.unlisted, source.Unlisted(data.Skipped)...)
 	sizes := data.Sizes()
 	for i, item := range data.Items {
-		list.scenes = append(list.scenes, sceneToRead{name: item.Name, path: item.Path, sizes: &dataset.SceneSizes{Image: sizes[i]}})
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: item, sizes: &dataset.SceneSizes{Image: sizes[i]}})
 	}
 	return nil
 }
@@ -228,7 +228,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 			return err
 		case err != nil:
 			s.say.Warn("skipped: %v", err)
-			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.path)})
+			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.item.Path)})
 		default:
 			s.result.Images++
 		}

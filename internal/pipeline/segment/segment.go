@@ -358,7 +358,7 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 			s.heat.Logits(logits, &tower.window, s.team)
 			for m, f := range fields {
 				if k := artefact.FirstNonFinite(logits[m]); k >= 0 {
-					return nil, fmt.Errorf("%s: method %v: logit is %g, want a finite one (see the inputs)", sc.path, s.o.Methods[m], logits[m][k])
+					return nil, fmt.Errorf("%s: method %v: logit is %g, want a finite one (see the inputs)", sc.item.Path, s.o.Methods[m], logits[m][k])
 				}
 				f.Set(i, j, tower.window.Rows, tower.window.Cols, logits[m])
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -82,7 +83,7 @@ func (s *Session) Label(ctx context.Context, file *imageprep.File, classes []con
 	if err := g.setSizes(s.m.Config.ImageSize); err != nil {
 		return nil, err
 	}
-	sc := &sceneToRead{name: file.Path, path: file.Path}
+	sc := &sceneToRead{name: file.Path, item: dataset.Item{Path: file.Path}}
 	if err := sc.read(sceneFiles{image: file}, &o, g.shorter); err != nil {
 		return nil, err
 	}

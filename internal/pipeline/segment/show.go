@@ -95,7 +95,9 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 // probabilitiesOf is the origin of what a method gives a scene.
 func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method int) origin.Origin {
 	from = from.Own()
-	alone := &dataset.Dataset{Items: []dataset.Item{{Path: sc.path, Name: sc.name}}}
+	item := sc.item
+	item.Name = sc.name
+	alone := &dataset.Dataset{Items: []dataset.Item{item}}
 	images := *from.Images
 	images.SHA256 = alone.Fingerprint()
 	from.Images, from.Mode = &images, o.Methods[method].String()

@@ -23,7 +23,7 @@ type Image struct {
 
 // decode reads and decodes the image.
 func (p *Image) decode(side int, o imageprep.Options) {
-	f, err := imageprep.Load(p.Item.Path)
+	f, err := p.Item.Load()
 	if err != nil {
 		p.Err = err
 		return

@@ -7,7 +7,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -83,7 +82,7 @@ func Sums(ctx context.Context, items []dataset.Item, threads int, progress ui.Pr
 	sums := make([]uint32, len(items))
 	par.NewTeam(threads).For(len(items), func(lo, hi, _ int) {
 		for i := lo; i < hi && ctx.Err() == nil; i++ {
-			if f, err := imageprep.Load(items[i].Path); err == nil {
+			if f, err := items[i].Load(); err == nil {
 				sums[i] = cache.SumOf(f.Bytes)
 			}
 			progress.Add(1)

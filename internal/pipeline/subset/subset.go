@@ -46,6 +46,12 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(d.Items) > 0 && !d.Items[0].IsFile() {
+		return nil, hint.With(
+			fmt.Errorf("%s: an archive, and links are to files: want a folder of images", d.Root),
+			"take fewer images of an archive with {sample-stride}, in the command that reads it",
+		)
+	}
 	r := &Result{Path: o.SavePath, Of: len(d.Items), Stride: o.Stride, Skipped: source.Unlisted(d.Skipped)}
 	if r.Stride == 0 {
 		r.Stride = max(1, len(d.Items)/o.Number)

@@ -1,0 +1,324 @@
+// Package archive reads tar, tar.gz and zip archives without unpacking them to files.
+//
+// Open lists an archive once, from end to end or by its directory, and keeps where the
+// wanted members are; Member.Open then reads one of them, in any order and from many
+// goroutines. An archive that was compressed as a whole is read from the nearest of
+// some places that were kept while it was listed.
+//
+// Archives are strangers': nothing is ever written to a file, whatever a member is
+// called. Members are bounded in name and size, and memory stays below a small multiple
+// of the archive's size. What no reader could use is a Skipped with its reason: links,
+// devices, names that lead out of the archive, sizes that cannot be true. An archive
+// that is cut short, or whose headers are damaged, is an error as a whole, as nobody
+// can tell what is missing.
+package archive
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
+
+// ErrDamaged is wrapped by errors of reading a member whose bytes are not what the
+// archive says of them. Others are of the archive's file.
+var ErrDamaged = errors.New("damaged in the archive")
+
+const (
+	mostName = 4096 // bytes of a member's name
+
+	// A member of more than freeSize bytes is refused if it has more than mostSize times
+	// as many as it takes in the archive.
+	freeSize = 64 << 20
+	mostSize = 64
+)
+
+// An Archive is a list of members.
+type Archive struct {
+	Path    string
+	Members []Member // in the order of the archive
+	Skipped []Skipped
+
+	size    int64 // of the file, and when it was changed, as it was listed
+	changed time.Time
+	index   *gzipIndex // nil unless it is compressed as a whole
+}
+
+// A Member is a file in an archive.
+type Member struct {
+	Name string // with slashes, clean; of several members of one name the last is kept
+	Size int64  // bytes
+
+	at     int64 // of the first byte
+	packed int64 // bytes in the archive
+	crc    uint32
+	how    uint8
+}
+
+// How members are stored.
+const (
+	plain = iota
+	zipStored
+	zipDeflated
+)
+
+// A Skipped is a member that was left out.
+type Skipped struct {
+	Name   string // as the archive has it; empty of the archive itself
+	Reason string
+}
+
+// Is reports whether a file that begins with head is an archive, and which.
+func Is(head []byte) (kind string, ok bool) {
+	switch {
+	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+		return "tar.gz", true
+	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+		return "zip", true
+	case isTar(head):
+		return "tar", true
+	}
+	return "", false
+}
+
+// HeadBytes is how many bytes of a file Is needs.
+const HeadBytes = 512
+
+// Named reports whether a file's name is that of an archive.
+func Named(name string) bool {
+	lower := strings.ToLower(name)
+	return slices.ContainsFunc([]string{".tar", ".tar.gz", ".tgz", ".zip"}, func(suffix string) bool { return strings.HasSuffix(lower, suffix) })
+}
+
+// Open lists the members of an archive that keep wants. It is asked of every file by
+// its name. Errors name the archive.
+func Open(ctx context.Context, path string, keep func(name string) bool) (*Archive, error) {
+	file, err := foreign.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	a := &Archive{Path: path, size: info.Size(), changed: info.ModTime()}
+	head := make([]byte, HeadBytes)
+	n, err := io.ReadFull(file, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return nil, err
+	}
+	l := &lister{ctx: ctx, a: a, keep: keep, last: map[string]int{}}
+	switch kind, _ := Is(head[:n]); kind {
+	case "tar":
+		err = l.tar(&seeker{src: file, size: a.size})
+	case "tar.gz":
+		err = l.gzip(file)
+	case "zip":
+		err = l.zip(file)
+	default:
+		err = foreign.Mistaken(head[:n])
+		if err == nil {
+			err = errors.New("not an archive")
+		}
+		err = fmt.Errorf("%w, want a .tar, .tar.gz or .zip", err)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	l.finish()
+	return a, nil
+}
+
+// lister lists an archive.
+type lister struct {
+	ctx  context.Context
+	a    *Archive
+	keep func(name string) bool
+	last map[string]int // places among the members, by name
+}
+
+// skip leaves a member out.
+func (l *lister) skip(name, format string, args ...any) {
+	l.a.Skipped = append(l.a.Skipped, Skipped{name, fmt.Sprintf(format, args...)})
+}
+
+// admit returns the name under which a member may be kept; ok is false if it is not
+// wanted, or was skipped.
+func (l *lister) admit(name string) (clean string, ok bool) {
+	const shown = 256
+	if len(name) > mostName {
+		if l.keep(name[len(name)-shown:]) {
+			l.skip(name[:shown], "a name of %d bytes, want at most %d", len(name), mostName)
+		}
+		return "", false
+	}
+	clean = path.Clean(name)
+	if !l.keep(clean) {
+		return "", false
+	}
+	switch {
+	case path.IsAbs(name):
+		l.skip(name, "an absolute name, want one below the archive's root")
+		return "", false
+	case clean == ".." || strings.HasPrefix(clean, "../"):
+		l.skip(name, "its name leads out of the archive")
+		return "", false
+	}
+	return clean, true
+}
+
+// add keeps a member.
+func (l *lister) add(m Member) {
+	a := l.a
+	switch {
+	case m.Size < 0 || m.packed < 0:
+		l.skip(m.Name, "a size below zero")
+		return
+	case m.Size > freeSize && m.Size/mostSize > m.packed:
+		l.skip(m.Name, "%d bytes packed in %d, want at most %d times as many", m.Size, m.packed, mostSize)
+		return
+	}
+	if before, ok := l.last[m.Name]; ok {
+		a.Members[before].Name = "" // dropped by finish
+		l.skip(m.Name, "there is another member of this name behind it, which is used")
+	}
+	l.last[m.Name] = len(a.Members)
+	a.Members = append(a.Members, m)
+}
+
+func (l *lister) finish() {
+	l.a.Members = slices.DeleteFunc(l.a.Members, func(m Member) bool { return m.Name == "" })
+}
+
+// A file is where an archive's bytes are.
+type file interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// open opens the archive, which must be the file that was listed.
+func (a *Archive) open() (file, error) {
+	f, err := foreign.Open(a.Path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (info.Size() != a.size || !info.ModTime().Equal(a.changed)) {
+		err = fmt.Errorf("%s: the archive was changed after it was listed", a.Path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Check returns an error unless the archive is there as it was listed.
+func (a *Archive) Check() error {
+	f, err := a.open()
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// Open opens a member, which is to be read once from its first byte to its last, m.Size
+// in all. Where the bytes are fewer or others, reading ends with ErrDamaged.
+func (a *Archive) Open(m *Member) (io.ReadCloser, error) {
+	f, err := a.open()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{file: f, left: m.Size}
+	switch {
+	case m.how == plain && a.index == nil:
+		r.from = io.NewSectionReader(f, m.at, m.Size)
+	case m.how == plain:
+		z, err := a.index.section(f, m.at)
+		if err != nil {
+			f.Close()
+			return nil, damaged(err)
+		}
+		r.from, r.done = z, func() { a.index.giveBack(z) }
+	default:
+		r.zip(f, m)
+	}
+	return r, nil
+}
+
+// ReadAll reads a member of at most most bytes.
+func (a *Archive) ReadAll(m *Member, most int64) ([]byte, error) {
+	if m.Size > most {
+		return nil, fmt.Errorf("%w: %d bytes, want at most %d", ErrDamaged, m.Size, most)
+	}
+	r, err := a.Open(m)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(r)
+}
+
+// damaged is the error of bytes that are not as the archive says.
+func damaged(err error) error {
+	if errors.Is(err, errDeflate) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// reader reads a member.
+type reader struct {
+	file  file
+	from  io.Reader
+	left  int64        // bytes
+	check func() error // after the last byte; may be nil
+	sum   io.Writer    // sees the bytes; may be nil
+	done  func()       // may be nil
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if r.left == 0 {
+		if r.check != nil {
+			if err := r.check(); err != nil {
+				return 0, err
+			}
+		}
+		return 0, io.EOF
+	}
+	n, err := r.from.Read(p[:min(int64(len(p)), r.left)])
+	r.left -= int64(n)
+	if r.sum != nil {
+		r.sum.Write(p[:n])
+	}
+	switch {
+	case err == io.EOF && r.left > 0:
+		err = damaged(io.ErrUnexpectedEOF)
+	case err == io.EOF:
+		err = nil
+	case err != nil:
+		err = damaged(err)
+	}
+	return n, err
+}
+
+func (r *reader) Close() error {
+	if r.done != nil {
+		r.done()
+	}
+	return r.file.Close()
+}

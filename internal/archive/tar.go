@@ -1,0 +1,203 @@
+package archive
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+const tarBlock = 512
+
+// isTar reports whether head is the header of a member of a tar archive, by its checksum:
+// archives of the oldest kind have no other mark.
+func isTar(head []byte) bool {
+	if len(head) < tarBlock {
+		return false
+	}
+	const at, n = 148, 8
+	field := strings.Trim(string(head[at:at+n]), " \x00")
+	want, err := strconv.ParseInt(field, 8, 64)
+	if err != nil {
+		return false
+	}
+	var unsigned, signed int64
+	for i, c := range head[:tarBlock] {
+		if i >= at && i < at+n {
+			c = ' '
+		}
+		unsigned, signed = unsigned+int64(c), signed+int64(int8(c))
+	}
+	return want == unsigned || want == signed
+}
+
+// seeker reads a file, and knows how far it was read.
+type seeker struct {
+	src      io.ReaderAt
+	at, size int64
+}
+
+func (s *seeker) Read(p []byte) (int, error) {
+	n, err := s.src.ReadAt(p, s.at)
+	s.at += int64(n)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// Seek is for skipping what is in a member.
+func (s *seeker) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += s.at
+	case io.SeekEnd:
+		offset += s.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the first byte")
+	}
+	s.at = offset
+	return offset, nil
+}
+
+func (s *seeker) position() int64 { return s.at }
+func (s *seeker) packed() int64   { return s.at }
+
+// A tape is what a tar archive is read from.
+type tape interface {
+	io.Reader
+	position() int64 // of the next byte
+	packed() int64   // how many bytes of the file it took up to there
+}
+
+func (i *indexer) position() int64 { return i.z.position() }
+func (i *indexer) packed() int64   { return i.z.at }
+
+// gzip lists a tar archive that was compressed as a whole.
+func (l *lister) gzip(src io.ReaderAt) error {
+	i := newIndexer(l.ctx, src, l.a.size)
+	if err := l.tar(i); err != nil {
+		return err
+	}
+	// To the end, for the checksum.
+	if _, err := io.Copy(io.Discard, i); err != nil {
+		return cutShort(err)
+	}
+	l.a.index = i.x
+	return nil
+}
+
+// cutShort says in our words what ended a listing.
+func cutShort(err error) error {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return hinted{errors.New("the archive is cut short"), "copy or download it again"}
+	case errors.Is(err, errDeflate):
+		return hinted{errDeflate, "copy or download it again"}
+	}
+	return err
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+func (e hinted) Hint() string  { return e.hint }
+
+// tar lists a tar archive.
+func (l *lister) tar(t tape) error {
+	r := tar.NewReader(t)
+	end := int64(0) // of the last member's data
+	var pending *Member
+	settle := func() {
+		if pending != nil { // what it took is known once it was read over
+			pending.packed = t.packed() - pending.packed
+			if _, gz := t.(*indexer); !gz {
+				pending.packed = pending.Size
+			}
+			l.add(*pending)
+			pending = nil
+		}
+	}
+	for first := true; ; first = false {
+		if err := l.ctx.Err(); err != nil {
+			return err
+		}
+		h, err := r.Next()
+		settle()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			switch {
+			case errors.Is(err, tar.ErrHeader) && first && isGzip(t):
+				return errors.New("compressed with gzip, but not a tar archive in it, want a .tar.gz")
+			case errors.Is(err, tar.ErrHeader):
+				return hinted{fmt.Errorf("the header at or before byte %d is damaged", t.position()), "copy or download it again"}
+			}
+			return cutShort(err)
+		}
+		at := t.position()
+		end = at + h.Size
+		if s, ok := t.(*seeker); ok && (end > s.size || end < at) && h.Typeflag != tar.TypeGNUSparse {
+			return cutShort(io.ErrUnexpectedEOF)
+		}
+		if h.Typeflag == tar.TypeDir {
+			continue
+		}
+		name, ok := l.admit(h.Name)
+		switch {
+		case !ok:
+		case h.Typeflag == tar.TypeLink, h.Typeflag == tar.TypeSymlink:
+			l.skip(h.Name, "a link, want a file")
+		case h.Typeflag != tar.TypeReg:
+			l.skip(h.Name, "not a regular file")
+		case isSparse(h):
+			l.skip(h.Name, "a sparse file, which is not read")
+		default:
+			pending = &Member{Name: name, Size: h.Size, at: at, packed: t.packed()}
+		}
+	}
+	if t.position() < (end+tarBlock-1)/tarBlock*tarBlock+tarBlock {
+		l.skip("", "the archive has no end mark: it may be cut short")
+	}
+	return l.behind(t)
+}
+
+// behind looks at what follows the end of an archive: zeros, or another archive, which
+// is not read.
+func (l *lister) behind(t tape) error {
+	s, ok := t.(*seeker)
+	if !ok {
+		return nil
+	}
+	const most = 1 << 20
+	rest := make([]byte, min(most, max(s.size-s.at, 0)))
+	n, err := s.src.ReadAt(rest, s.at)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if len(bytes.Trim(rest[:n], "\x00")) > 0 {
+		l.skip("", "more bytes behind the archive's end mark, which are not read")
+	}
+	return nil
+}
+
+func isGzip(t tape) bool { _, ok := t.(*indexer); return ok }
+
+// isSparse reports whether a member's holes are left out.
+func isSparse(h *tar.Header) bool {
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return h.Typeflag == tar.TypeGNUSparse
+}

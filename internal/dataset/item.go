@@ -1,0 +1,69 @@
+package dataset
+
+import (
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/imageprep"
+)
+
+// An Item is an image.
+type Item struct {
+	Path  string // what messages call it: the path of its file, as the system writes it, or see from
+	Name  string // below Root, with slashes; unique
+	Label int    // index into Classes, or Unlabelled
+
+	from source // nil: a file of its own, at Path
+}
+
+// A source is where an image is that is not a file of its own.
+type source interface {
+	imageprep.Source
+	size() int64 // in bytes, or unopened
+}
+
+// Unlabelled is the label of an image of no known class.
+const Unlabelled = -1
+
+// unopened is the size recorded for an image file that cannot be opened.
+const unopened = -1
+
+// Load reads the image's bytes, as imageprep.Load does those of a file.
+func (i *Item) Load() (*imageprep.File, error) {
+	if i.from != nil {
+		return imageprep.LoadFrom(i.Path, i.from)
+	}
+	return imageprep.Load(i.Path)
+}
+
+// IsFile reports whether the image is a file of its own, at Path.
+func (i *Item) IsFile() bool { return i.from == nil }
+
+// Size returns how many bytes the image has now, or -1 if it cannot be opened.
+func (i *Item) Size() int64 {
+	if i.from != nil {
+		return i.from.size()
+	}
+	return size(i.Path)
+}
+
+// size is the size of the file at path, or unopened.
+func size(path string) int64 {
+	f, err := foreign.Open(path) // a pipe among the images would be waited for without end
+	if err != nil {
+		return unopened
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return unopened
+	}
+	return info.Size()
+}
+
+// ByName returns the items by their names.
+func ByName(items []Item) map[string]*Item {
+	byName := make(map[string]*Item, len(items))
+	for i := range items {
+		byName[items[i].Name] = &items[i]
+	}
+	return byName
+}

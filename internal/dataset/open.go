@@ -1,0 +1,120 @@
+package dataset
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+var kinds = []struct {
+	name   string
+	read   func(ctx context.Context, dir string) (*Dataset, error)
+	packed func(p *pack) (*Dataset, error) // the same of archives; nil if it needs a folder
+}{
+	{ImageNetTest, readImageNetTest, (*pack).imageNetTest},
+	{ImageNetVal, readImageNetVal, (*pack).imageNetVal},
+	{Images, readImages, (*pack).images},
+	{Cars, readCarsTrain, nil},
+	{CarsTest, readCarsTest, nil},
+}
+
+// Kinds returns the names of all kinds.
+func Kinds() []string {
+	names := make([]string, len(kinds))
+	for i, k := range kinds {
+		names[i] = k.name
+	}
+	return names
+}
+
+// Options say which data set to read.
+type Options struct {
+	Kind string
+	Path string // a folder, an archive, several by a pattern with braces, or a list of images
+}
+
+// Open lists the images of a data set, at least one. Errors may have a method
+// Hint that says what to do.
+func Open(ctx context.Context, o Options) (*Dataset, error) {
+	for _, k := range kinds {
+		if k.name != o.Kind {
+			continue
+		}
+		archives, err := archivesAt(o.Path)
+		if err != nil {
+			return nil, err
+		}
+		var d *Dataset
+		switch {
+		case archives == nil && isList(o.Path):
+			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
+		case archives == nil:
+			if err := checkFolder(o.Path); err != nil {
+				return nil, err
+			}
+			d, err = k.read(ctx, filepath.Clean(o.Path))
+		case k.packed == nil:
+			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", o.Path), "unpack it: this data set has more than images in it"}
+		default:
+			var p *pack
+			if p, err = openPack(ctx, o.Path, archives, k.name == ImageNetVal); err == nil {
+				d, err = k.packed(p)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(d.Items) == 0 {
+			return nil, noLines(d.Skipped)
+		}
+		d.Kind = k.name
+		return d, nil
+	}
+	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
+}
+
+// Classes are the classes of a data set, in the order of its labels.
+type Classes struct {
+	Names []string
+	Path  string // the file or folder that names them
+	Table bool   // Path is a list of names; else the names are those of folders, perhaps ids
+}
+
+// ClassesOf returns the classes of a data set without listing its images; none if
+// images of its kind have no labels.
+func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
+	dir := filepath.Clean(o.Path)
+	archives, err := archivesAt(o.Path)
+	if err != nil {
+		return nil, err
+	}
+	if o.Kind == ImageNetVal && (archives != nil || isList(o.Path)) {
+		d, err := Open(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, o.Path), Table: d.ClassesFile != ""}, nil
+	}
+	switch o.Kind {
+	case ImageNetVal:
+		v, err := openVal(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		c := &Classes{Path: cmp.Or(v.solution, v.root)}
+		table := classTable(dir, v.root)
+		if table != "" {
+			c.Path, c.Table = table, true
+		}
+		_, c.Names, err = classLabels(table, v.root, v.folders)
+		return c, err
+	case Cars:
+		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}
+		var err error
+		c.Names, err = ReadCarClasses(c.Path)
+		return c, err
+	}
+	return nil, nil
+}

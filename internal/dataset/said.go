@@ -1,0 +1,79 @@
+package dataset
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
+
+// mostClasses bounds the places of classes that numbers give.
+const mostClasses = 1_000_000
+
+// A said is what a column, or a file for each image, says of the classes of images.
+type said struct {
+	texts []string // of each image; empty where nothing is said
+	where func(i int) string
+}
+
+// labels returns the label of each image, and the names of the classes. Where all texts are
+// numbers, they are the classes' places, from 0, and the names those of a classes.txt at
+// table if there is one, else the numbers. Other texts are the classes' names, or what
+// stands for them in a classes.txt, and their places those in sorted order.
+func (s *said) labels(table, root string) (labels []int, names []string, err error) {
+	labels = make([]int, len(s.texts))
+	most, numbers := -1, true
+	distinct := map[string]bool{}
+	for i, text := range s.texts {
+		if labels[i] = Unlabelled; text == "" {
+			continue
+		}
+		distinct[text] = true
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			numbers = false
+			continue
+		}
+		if n >= mostClasses {
+			return nil, nil, fmt.Errorf("%s: class %d, want at most %d", s.where(i), n, mostClasses-1)
+		}
+		labels[i], most = int(n), max(most, int(n))
+	}
+	if !numbers || len(distinct) == 0 {
+		of, names, err := classLabels(table, root, slices.Sorted(maps.Keys(distinct)))
+		if err != nil {
+			return nil, nil, err
+		}
+		for i, text := range s.texts {
+			if labels[i] = Unlabelled; text != "" {
+				labels[i] = of[text]
+			}
+		}
+		return labels, names, nil
+	}
+	if table != "" {
+		if _, names, err = classLabels(table, root, nil); err != nil {
+			return nil, nil, err
+		}
+		if most >= len(names) {
+			at := slices.Index(labels, most)
+			return nil, nil, fmt.Errorf("%s: class %d, but %s has %d classes, from 0", s.where(at), most, table, len(names))
+		}
+		return labels, names, nil
+	}
+	for n := range most + 1 {
+		names = append(names, strconv.Itoa(n))
+	}
+	return labels, names, nil
+}
+
+// oneLine checks what is said of an image.
+func oneLine(text string) error {
+	const longest = 1000
+	if len(text) > longest || !isLine(text) {
+		return fmt.Errorf("%s, want the name or number of a class", foreign.Quote(text))
+	}
+	return nil
+}

@@ -1,0 +1,133 @@
+package dataset
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/archive"
+)
+
+// This file reads labels as WebDataset has them: beside an image KEY.jpg, in the same
+// archive, a file KEY.cls with a number, KEY.json with one under a name, or KEY.txt.
+
+// sampleForms are the extensions of these files, those preferred first.
+var sampleForms = []string{".cls", ".json", ".txt"}
+
+// jsonLabels are the names under which a KEY.json may have a label.
+var jsonLabels = []string{"label", "cls", "class"}
+
+// mostSample is how many bytes such a file may have.
+const mostSample = 1 << 20
+
+// keyOf splits a member's name into the key of its sample and the rest, from the first dot
+// of the file's name on.
+func keyOf(name string) (key, ext string) {
+	at := strings.LastIndex(name, "/") + 1
+	dot := strings.IndexByte(name[at:], '.')
+	if dot < 0 {
+		return name, ""
+	}
+	return name[:at+dot], name[at+dot:]
+}
+
+// sampled labels images by the files beside them; d is nil if there are none.
+func (p *pack) sampled() (d *Dataset, err error) {
+	type place struct {
+		in  *archive.Archive
+		key string
+	}
+	for _, form := range sampleForms {
+		beside := map[place]*text{}
+		for i := range p.texts {
+			if key, ext := keyOf(p.texts[i].of.Name); ext == form && path.Base(p.texts[i].of.Name) != classesFile {
+				beside[place{p.texts[i].in, key}] = &p.texts[i]
+			}
+		}
+		if len(beside) == 0 {
+			continue
+		}
+		s, items := &said{}, []Item{}
+		s.where = func(i int) string { return items[i].Path }
+		for i := range p.items {
+			item := p.items[i]
+			key, _ := keyOf(item.inner())
+			t := beside[place{item.from.(*member).in, key}]
+			if t == nil {
+				p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no " + path.Base(key) + form + " beside it"})
+				continue
+			}
+			if err := p.ctx.Err(); err != nil {
+				return nil, err
+			}
+			label, err := t.label(form)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", t.path, err)
+			}
+			items, s.texts = append(items, item), append(s.texts, label)
+		}
+		table := ""
+		if beside := filepath.Join(filepath.Dir(p.archives[0]), classesFile); isFile(beside) {
+			table = beside
+		}
+		labels, names, err := s.labels(table, p.path)
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			items[i].Label = labels[i]
+		}
+		return p.labelled(&Dataset{Classes: names, ClassesFile: table}, items)
+	}
+	return nil, nil
+}
+
+// label reads what a file says of the class of its image.
+func (t *text) label(form string) (string, error) {
+	data, err := t.in.ReadAll(t.of, mostSample)
+	if err != nil {
+		return "", err
+	}
+	label := strings.TrimSpace(string(data))
+	if form == ".json" {
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(data, &fields); err != nil {
+			return "", errors.New("not JSON with names and values")
+		}
+		for _, name := range jsonLabels {
+			raw, ok := fields[name]
+			if !ok {
+				continue
+			}
+			if label = string(raw); strings.HasPrefix(label, `"`) {
+				if err := json.Unmarshal(raw, &label); err != nil {
+					return "", errors.New("not JSON with names and values")
+				}
+			}
+			return label, oneLine(label)
+		}
+		return "", fmt.Errorf("no label, want one under %s", strings.Join(jsonLabels, ", "))
+	}
+	if label == "" {
+		return "", errors.New("empty, want the name or number of a class")
+	}
+	return label, oneLine(label)
+}
+
+// areSamples reports whether the first image has a file .cls or .json beside it, so that
+// its folder is not its class.
+func (p *pack) areSamples() bool {
+	if len(p.items) == 0 {
+		return false
+	}
+	first := p.items[0].from.(*member)
+	key, _ := keyOf(first.of.Name)
+	return slices.ContainsFunc(p.texts, func(t text) bool {
+		of, ext := keyOf(t.of.Name)
+		return t.in == first.in && of == key && ext != ".txt"
+	})
+}
