@@ -48,7 +48,7 @@ func TestLongTexts(t *testing.T) {
 		{"retrieve", []string{"retrieve", "--text", long, "--scores", scores, "--pcs-path", pcs, "--templates", templates}, "1 of 1 text", 8},
 	} {
 		_, said := must(t, exitDone, append(test.args, append(slices.Clone(texts), "--quiet")...)...)
-		want := fmt.Sprintf("warning: %s exceed the model's context of %d tokens and were cut: \"star star ", test.cut, context)
+		want := fmt.Sprintf("warning: %s cut to the model's context of %d tokens: \"star star ", test.cut, context)
 		if !strings.Contains(said, want) || !strings.Contains(said, fmt.Sprintf("lost %d tokens", test.lost)) {
 			t.Errorf("%s: said %q, want %q", test.name, said, want)
 		}

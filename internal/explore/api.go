@@ -185,7 +185,12 @@ func (s *Server) toggle(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return nil, err
 	}
-	return s.o.Live.Toggle(ctx, q)
+	toggle, err := s.o.Live.Toggle(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	toggle.Reason = s.o.Spell(toggle.Reason)
+	return toggle, nil
 }
 
 // upload reads an image that is sent. There is room for some at a time; leave must be

@@ -33,6 +33,18 @@ type Figure struct {
 	// Shares has the horizontal axis run from 100 % down, on a logarithmic scale; every x is
 	// above 0.
 	Shares bool
+
+	// Counts has the horizontal axis run over counts from 0 on, on the scale of log(1+x),
+	// with a tick at each x of the first curve.
+	Counts bool
+
+	Mark Mark // a vertical line; none if it has no name
+}
+
+// A Mark is an x that is pointed out.
+type Mark struct {
+	Name string
+	X    float64
 }
 
 // A Curve is points joined by straight lines, in ascending order of x.
@@ -116,6 +128,20 @@ func Write(w io.Writer, f Figure, format Format) error {
 	if f.YRange != [2]float64{} {
 		p.Y.Min, p.Y.Max = min(p.Y.Min, f.YRange[0]), max(p.Y.Max, f.YRange[1])
 	}
+	if f.Mark.Name != "" {
+		mark, err := newDashed(f.Mark.Name, plotter.XY{X: f.Mark.X, Y: p.Y.Min}, plotter.XY{X: f.Mark.X, Y: p.Y.Max})
+		if err != nil {
+			return err
+		}
+		p.Add(mark)
+		p.Legend.Add(f.Mark.Name, mark)
+	}
+	if f.Counts {
+		if !(low >= 0) {
+			return fmt.Errorf("draw %s: a count of %g, want 0 or more", f.Title, low)
+		}
+		countAxis(p, f.Curves[0].X)
+	}
 	if f.Shares {
 		if !(low > 0) {
 			return fmt.Errorf("draw %s: a share of %g, want more than 0", f.Title, low)
@@ -140,6 +166,26 @@ func shareAxis(p *plot.Plot, low, high float64) {
 		}
 	}
 	p.X.Tick.Marker = ticks
+}
+
+// countAxis lays the horizontal axis out for counts from 0 on, with room beside them.
+func countAxis(p *plot.Plot, counts []float64) {
+	const room = 1.12
+	high := counts[len(counts)-1]
+	p.X.Scale = log1pScale{}
+	p.X.Min, p.X.Max = 1/room-1, max(high, 1)*room
+	var ticks plot.ConstantTicks
+	for _, at := range counts {
+		ticks = append(ticks, plot.Tick{Value: at, Label: strconv.FormatFloat(at, 'g', -1, 64)})
+	}
+	p.X.Tick.Marker = ticks
+}
+
+// log1pScale places x by log(1+x).
+type log1pScale struct{}
+
+func (log1pScale) Normalize(low, high, x float64) float64 {
+	return (math.Log1p(x) - math.Log1p(low)) / (math.Log1p(high) - math.Log1p(low))
 }
 
 // frame returns a plot without data in the style that all figures share: title,
@@ -243,9 +289,14 @@ func newLevel(l Level, low, high float64) (*plotter.Line, error) {
 	if !(low < high) {
 		low, high = low-1, high+1
 	}
-	line, err := plotter.NewLine(plotter.XYs{{X: low, Y: l.Y}, {X: high, Y: l.Y}})
+	return newDashed(l.Name, plotter.XY{X: low, Y: l.Y}, plotter.XY{X: high, Y: l.Y})
+}
+
+// newDashed is a line that is no curve.
+func newDashed(name string, from, to plotter.XY) (*plotter.Line, error) {
+	line, err := plotter.NewLine(plotter.XYs{from, to})
 	if err != nil {
-		return nil, fmt.Errorf("draw %s: %w", l.Name, err)
+		return nil, fmt.Errorf("draw %s: %w", name, err)
 	}
 	line.Color, line.Width, line.Dashes = grey, vg.Points(1.2), []vg.Length{vg.Points(4), vg.Points(4)}
 	return line, nil

@@ -130,3 +130,30 @@ func TestRoundTicks(t *testing.T) {
 		}
 	}
 }
+
+// TestCounts draws counts from 0 on apart from each other, and a mark.
+func TestCounts(t *testing.T) {
+	f := sample()
+	f.Level, f.Counts = Level{}, true
+	f.Curves[0].X, f.Curves[0].Y = []float64{0, 1, 1000}, []float64{1, 2, 3}
+	f.Curves = f.Curves[:1]
+	var plain, marked bytes.Buffer
+	if err := Write(&plain, f, SVG); err != nil {
+		t.Fatal(err)
+	}
+	f.Mark = Mark{"chosen: 1", 1}
+	if err := Write(&marked, f, SVG); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plain.String(), ">1000<") || strings.Contains(plain.String(), "chosen") || !strings.Contains(marked.String(), "chosen: 1") {
+		t.Error("no tick at 1000, or no mark where one is wanted")
+	}
+	s := log1pScale{}
+	if zero, one, last := s.Normalize(0, 1000, 0), s.Normalize(0, 1000, 1), s.Normalize(0, 1000, 1000); zero != 0 || one < 0.1 || last != 1 {
+		t.Errorf("0, 1 and 1000 are at %g, %g and %g", zero, one, last)
+	}
+	f.Curves[0].X[0] = -1
+	if err := Write(&plain, f, SVG); err == nil || !strings.Contains(err.Error(), "a count of -1") {
+		t.Errorf("a negative count: %v", err)
+	}
+}

@@ -207,8 +207,12 @@ func (a *auditor) curve() plot.Figure {
 		worst.X, worst.Y = append(worst.X, x), append(worst.Y, 100*p.Worst)
 		mean.X, mean.Y = append(mean.X, x), append(mean.Y, 100*p.Mean)
 	}
-	return plot.Figure{
-		Title: "Accuracy on the half that pairs were not chosen on", X: "pairs removed", Y: "accuracy (%)",
-		Curves: []plot.Curve{worst, mean}, YRange: [2]float64{0, 100},
+	f := plot.Figure{
+		Title: "Accuracy on the half that pairs were not chosen on", X: "pairs removed (logarithmic)", Y: "accuracy (%)",
+		Curves: []plot.Curve{worst, mean}, YRange: [2]float64{0, 100}, Counts: true,
 	}
+	if n := a.result.Chosen; n > 0 {
+		f.Mark = plot.Mark{Name: fmt.Sprintf("chosen: %d", n), X: float64(n)}
+	}
+	return f
 }

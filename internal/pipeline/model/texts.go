@@ -165,7 +165,7 @@ func (e *Encoder) warnCut(cut []CutText, texts int) {
 	if more := len(cut) - most; more > 0 {
 		named = append(named, fmt.Sprintf("and %d more", more))
 	}
-	e.say.Warn("%d of %s exceed the model's context of %d tokens and were cut: %s",
+	e.say.Warn("%d of %s cut to the model's context of %d tokens: %s",
 		len(cut), ui.Texts.Count(int64(texts)), e.tower.Config().ContextLength, strings.Join(named, ", "))
 }
 
