@@ -66,6 +66,7 @@ type side struct {
 	sums   []artefact.ImageSum
 
 	norm, mean, sd []float64 // of pairs
+	length         []float64 // |v| of pairs
 	threshold      float64   // norms of those that are alive
 }
 
@@ -145,7 +146,7 @@ func (c *comparison) measure(ctx context.Context, s *side) error {
 	in := &inputs{scores: s.scores}
 	ov, U := s.scores.OV, in.pairs()
 	C, O := ov.Neurons, ov.OutDim
-	s.norm, s.mean, s.sd = make([]float64, U), make([]float64, U), make([]float64, U)
+	s.norm, s.mean, s.sd, s.length = make([]float64, U), make([]float64, U), make([]float64, U), make([]float64, U)
 	square, cross := make([]float64, U), make([]float64, U)
 	v := make([]float32, C*O)
 	for h := range ov.Heads {
@@ -153,6 +154,7 @@ func (c *comparison) measure(ctx context.Context, s *side) error {
 		for n := range C {
 			own := v[n*O : (n+1)*O]
 			square[h*C+n], cross[h*C+n] = dot(own, own), dot(own, ov.Bias[h*O:(h+1)*O])
+			s.length[h*C+n] = math.Sqrt(square[h*C+n])
 		}
 	}
 	err := in.eachRows(ctx, "compare", c.say, func(_, n int, scores []float32) error {
@@ -374,7 +376,7 @@ func (c *comparison) finish(m *report.Moved, key func(report.Shift) float64) {
 		return append([]report.Shift{}, list[:min(c.List, len(list))]...)
 	}
 	alive := len(m.Moved)
-	m.Moved = slices.DeleteFunc(m.Moved, isSame)
+	m.Moved = slices.DeleteFunc(m.Moved, c.isSame)
 	m.Differ, m.Same = len(m.Moved), alive-len(m.Moved)
 	m.Moved = byKey(m.Moved, key)
 	m.Died = byKey(m.Died, func(s report.Shift) float64 { return s.NormHere })

@@ -12,7 +12,7 @@ const (
 	// What rounding makes of equal scores: one program with kernels of another family.
 	sameSimilarity = 1 - 1e-5
 	sameShift      = 1e-3 // standard deviations
-	sameNorm       = 1e-4 // of the norm
+	sameLength     = 1e-4 // of |v|
 )
 
 // share finds the images that both have. A name alone does not say so: cameras give the
@@ -34,8 +34,10 @@ func (c *comparison) share() {
 	}
 }
 
-// isSame reports whether a pair is on both sides the same but for rounding.
-func isSame(s report.Shift) bool {
-	return s.Similarity >= sameSimilarity && math.Abs(s.Shift) <= sameShift &&
-		math.Abs(s.NormThere-s.NormHere) <= sameNorm*max(s.NormHere, s.NormThere)
+// isSame reports whether a pair is on both sides the same but for rounding: its scores and
+// the length of its direction. Its norm also has a share of the constant, which an edit of
+// other pairs changes.
+func (c *comparison) isSame(s report.Shift) bool {
+	here, there := c.here.length[s.Here], c.there.length[s.There]
+	return s.Similarity >= sameSimilarity && math.Abs(s.Shift) <= sameShift && math.Abs(there-here) <= sameLength*max(here, there)
 }
