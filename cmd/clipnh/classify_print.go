@@ -40,7 +40,7 @@ func (l *labelPrinter) image(x *classify.Image) error {
 		return l.values(x)
 	}
 	if l.table == nil {
-		columns := []ui.Column{ui.Left("image"), ui.Left("label"), ui.Right("probability %")}
+		columns := []ui.Column{ui.Left("image"), ui.Left("label"), ui.Right("probability %"), ui.Right("logit")}
 		if l.setup.Labelled {
 			columns = append(columns, ui.Left("true label"))
 		}
@@ -48,7 +48,7 @@ func (l *labelPrinter) image(x *classify.Image) error {
 	}
 	name, truth := x.Name, x.Truth
 	for _, label := range x.Labels {
-		row := []string{name, label.Label, fmt.Sprintf("%.2f", 100*label.Probability)}
+		row := []string{name, label.Label, fmt.Sprintf("%.2f", 100*label.Probability), fmt.Sprintf("%.3f", label.Logit)}
 		if l.setup.Labelled {
 			row = append(row, truth)
 		}
