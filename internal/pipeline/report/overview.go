@@ -172,6 +172,7 @@ func (b *builder) writeOverview(context.Context) error {
 		o.Histograms["score"] = histogramOf(scores)
 	}
 	o.Lists, o.Inputs = b.lists(), b.files
+	o.Ablation = append([]report.Ablation{}, o.Ablation...) // package gob makes nil of an empty slice
 	o.Shards = report.Shards{Images: report.ShardImages, Texts: report.ShardTexts, TextCount: b.textCount}
 	o.Parts = b.parts()
 	for i, p := range o.Parts {
