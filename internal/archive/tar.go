@@ -114,7 +114,7 @@ func (e hinted) Hint() string  { return e.hint }
 // tar lists a tar archive.
 func (l *lister) tar(t tape) error {
 	r := tar.NewReader(t)
-	end := int64(0) // of the last member's data
+	end := int64(0) // of the last member's data, or a place before it
 	var pending *Member
 	settle := func() {
 		if pending != nil { // what it took is known once it was read over
@@ -145,8 +145,11 @@ func (l *lister) tar(t tape) error {
 			return cutShort(err)
 		}
 		at := t.position()
-		end = at + h.Size
-		if s, ok := t.(*seeker); ok && (end > s.size || end < at) && h.Typeflag != tar.TypeGNUSparse {
+		sparse := isSparse(h)
+		if end = at; hasData(h.Typeflag) && !sparse { // a sparse file's data are of another size
+			end += h.Size
+		}
+		if s, ok := t.(*seeker); ok && (end > s.size || end < at) {
 			return cutShort(io.ErrUnexpectedEOF)
 		}
 		if h.Typeflag == tar.TypeDir {
@@ -157,10 +160,10 @@ func (l *lister) tar(t tape) error {
 		case !ok:
 		case h.Typeflag == tar.TypeLink, h.Typeflag == tar.TypeSymlink:
 			l.skip(h.Name, "a link, want a file")
+		case sparse:
+			l.skip(h.Name, "a sparse file, which is not read")
 		case h.Typeflag != tar.TypeReg:
 			l.skip(h.Name, "not a regular file")
-		case isSparse(h):
-			l.skip(h.Name, "a sparse file, which is not read")
 		default:
 			pending = &Member{Name: name, Size: h.Size, at: at, packed: t.packed()}
 		}
@@ -191,6 +194,16 @@ func (l *lister) behind(t tape) error {
 }
 
 func isGzip(t tape) bool { _, ok := t.(*indexer); return ok }
+
+// hasData reports whether members of a kind have data. The others have none, whatever the
+// size in their headers.
+func hasData(kind byte) bool {
+	switch kind {
+	case tar.TypeLink, tar.TypeSymlink, tar.TypeChar, tar.TypeBlock, tar.TypeDir, tar.TypeFifo:
+		return false
+	}
+	return true
+}
 
 // isSparse reports whether a member's holes are left out.
 func isSparse(h *tar.Header) bool {
