@@ -166,6 +166,7 @@ func TestSkipped(t *testing.T) {
 		"link.jpg: a link, want a file", "twice.jpg: there is another member of this name behind it, which is used",
 	}
 	tars := append(slices.Clone(bad), entry{name: "hard.jpg", kind: tar.TypeLink}, entry{name: "dev.jpg", kind: tar.TypeChar}, entry{name: "pipe.jpg", kind: tar.TypeFifo})
+	two := zipped(t, makeTar(t, entry{name: "ok.jpg"}, entry{name: "twice.jpg", data: "second"}))
 	for name, test := range map[string]struct {
 		data []byte
 		want []string
@@ -179,16 +180,17 @@ func TestSkipped(t *testing.T) {
 			[]string{": the archive has no end mark: it may be cut short"}},
 		"two.tar": {slices.Concat(makeTar(t, entry{name: "ok.jpg"}, entry{name: "twice.jpg", data: "second"}), makeTar(t, entry{name: "b.jpg"})),
 			[]string{": more bytes behind the archive's end mark, which are not read"}},
+		"two.tgz":   {slices.Concat(two, zipped(t, makeTar(t, entry{name: "b.jpg"}))), []string{": " + bytesBehind}},
+		"one.tgz":   {slices.Concat(two, []byte{'\n'}), []string{": " + bytesBehind}},
+		"text.tgz":  {slices.Concat(two, []byte("and some text")), []string{": " + bytesBehind}},
+		"zeros.tgz": {slices.Concat(two, make([]byte, 5000)), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, err := Open(t.Context(), write(t, name, test.data), isJPG)
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
-			for _, s := range a.Skipped {
-				got = append(got, s.Name+": "+s.Reason)
-			}
+			got := reasons(a)
 			slices.Sort(got)
 			slices.Sort(test.want)
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
@@ -220,6 +222,8 @@ func TestRefused(t *testing.T) {
 	}{
 		"cut.tar":    {packed[:9000], "the archive is cut short"},
 		"cut.tgz":    {gz[:len(gz)-2000], "the archive is cut short"},
+		"second.tgz": {slices.Concat(zipped(t, packed[:6000]), []byte("no gzip member")), "compressed data is damaged"},
+		"begun.tgz":  {slices.Concat(gz, []byte("\x1f\x8b")), "the archive is cut short"},
 		"bent.tgz":   {bent, "compressed data is damaged"},
 		"sum.tgz":    {sum, "compressed data is damaged"},
 		"header.tar": {header, "the header at or before byte 6144 is damaged"},

@@ -1,8 +1,8 @@
 package archive
 
 import (
-	"bytes"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"io"
 )
@@ -57,7 +57,10 @@ type inflater struct {
 	err    error
 }
 
-var errDeflate = errors.New("compressed data is damaged")
+var (
+	errDeflate  = errors.New("compressed data is damaged")
+	errTrailing = fmt.Errorf("%w: bytes behind a gzip member that are not one", errDeflate)
+)
 
 // newInflater goes on from a state with the bytes that were unpacked before it.
 func newInflater(src io.ReaderAt, from state, before []byte) (*inflater, error) {
@@ -73,7 +76,8 @@ func newInflater(src io.ReaderAt, from state, before []byte) (*inflater, error) 
 }
 
 // Read returns unpacked bytes. Damage is errDeflate, a file that ends early
-// io.ErrUnexpectedEOF.
+// io.ErrUnexpectedEOF. Bytes behind a whole gzip member that do not begin another one are
+// errTrailing.
 func (z *inflater) Read(p []byte) (int, error) {
 	if err := z.more(); err != nil {
 		return 0, err
@@ -199,14 +203,25 @@ func (z *inflater) header() error {
 	if err != nil {
 		return err
 	}
-	fixed := []byte{first, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	if err := z.bytes(fixed[1:]); err != nil {
+	for i, want := range []byte("\x1f\x8b\x08") {
+		if i > 0 {
+			if first, err = z.next(); err != nil {
+				return err
+			}
+		}
+		switch {
+		case first == want:
+		case z.again:
+			return errTrailing
+		default:
+			return errDeflate
+		}
+	}
+	var fixed [7]byte // flags, time and system
+	if err := z.bytes(fixed[:]); err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(fixed, []byte("\x1f\x8b\x08")) {
-		return errDeflate
-	}
-	flags := fixed[3]
+	flags := fixed[0]
 	if flags&4 != 0 { // extra field
 		var length [2]byte
 		if err := z.bytes(length[:]); err != nil {

@@ -84,11 +84,27 @@ func (l *lister) gzip(src io.ReaderAt) error {
 		return err
 	}
 	// To the end, for the checksum.
-	if _, err := io.Copy(io.Discard, i); err != nil {
+	var rest nonZero
+	_, err := io.Copy(&rest, i)
+	if err != nil && !errors.Is(err, errTrailing) {
 		return cutShort(err)
+	}
+	if rest || err != nil {
+		l.skip("", bytesBehind)
 	}
 	l.a.index = i.x
 	return nil
+}
+
+// bytesBehind is why what follows the end of an archive is skipped, mostly another one.
+const bytesBehind = "more bytes behind the archive's end mark, which are not read"
+
+// nonZero is a writer that notes whether a byte was other than zero.
+type nonZero bool
+
+func (n *nonZero) Write(p []byte) (int, error) {
+	*n = *n || len(bytes.Trim(p, "\x00")) > 0
+	return len(p), nil
 }
 
 // cutShort says in our words what ended a listing.
@@ -171,16 +187,15 @@ func (l *lister) tar(t tape) error {
 	if t.position() < (end+tarBlock-1)/tarBlock*tarBlock+tarBlock {
 		l.skip("", "the archive has no end mark: it may be cut short")
 	}
-	return l.behind(t)
+	if s, ok := t.(*seeker); ok {
+		return l.behind(s)
+	}
+	return nil
 }
 
 // behind looks at what follows the end of an archive: zeros, or another archive, which
 // is not read.
-func (l *lister) behind(t tape) error {
-	s, ok := t.(*seeker)
-	if !ok {
-		return nil
-	}
+func (l *lister) behind(s *seeker) error {
 	const most = 1 << 20
 	rest := make([]byte, min(most, max(s.size-s.at, 0)))
 	n, err := s.src.ReadAt(rest, s.at)
@@ -188,7 +203,7 @@ func (l *lister) behind(t tape) error {
 		return err
 	}
 	if len(bytes.Trim(rest[:n], "\x00")) > 0 {
-		l.skip("", "more bytes behind the archive's end mark, which are not read")
+		l.skip("", bytesBehind)
 	}
 	return nil
 }
