@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,7 @@ func TestShards(t *testing.T) {
 	for _, test := range []struct {
 		name, table string
 		texts       []map[string]string // of each image
+		strays      map[string]string   // in the first shard
 		labels      []int
 		classes     []string
 		err         string
@@ -57,6 +59,7 @@ func TestShards(t *testing.T) {
 		{name: "json", texts: []map[string]string{{"json": `{"label": 1, "x": [1]}`}, {"json": `{"label": 0}`}, {"json": `{"cls": 1}`}}, labels: []int{1, 0, 1}, classes: []string{"0", "1"}},
 		{name: "json of names", texts: []map[string]string{{"json": `{"class": "dog"}`}, {"json": `{"class": "cat"}`}, {"json": `{"class": "dog"}`}}, labels: []int{1, 0, 1}, classes: []string{"cat", "dog"}},
 		{name: "txt", texts: []map[string]string{{"txt": "dog"}, {"txt": "cat"}, {"txt": "dog"}}, labels: []int{1, 0, 1}, classes: []string{"cat", "dog"}},
+		{name: "txt beside another cls", strays: images("stray.cls", "info.json"), texts: []map[string]string{{"txt": "dog"}, {"txt": "cat"}, {"txt": "dog"}}, labels: []int{1, 0, 1}, classes: []string{"cat", "dog"}},
 		{name: "one without", texts: []map[string]string{{"cls": "1"}, {}, {"cls": "0"}}, labels: []int{1, 0}, classes: []string{"0", "1"}},
 		{name: "none", texts: []map[string]string{{}, {}, {}}, err: "3 images, but none in a folder of its class"},
 		{name: "too many", table: "n01\tone\n", texts: []map[string]string{{"cls": "1"}, {}, {}}, err: "0000.jpg: class 1, but "},
@@ -71,6 +74,7 @@ func TestShards(t *testing.T) {
 				dir = tree(t, map[string]string{classesFile: test.table})
 			}
 			first, second := map[string]string{}, map[string]string{}
+			maps.Copy(first, test.strays)
 			sample(first, 0, test.texts[0])
 			sample(first, 1, test.texts[1])
 			sample(second, 0, test.texts[2]) // a name of the first shard, too

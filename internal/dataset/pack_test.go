@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,7 @@ var forms = []string{"photos.tar", "photos.tar.gz", "photos.zip"}
 // the same order and with the same labels.
 func TestPacked(t *testing.T) {
 	flat := images("ILSVRC2012_val_00000002.JPEG", "ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000003.JPEG")
+	strays := with(with(with(maps.Clone(flat), "README.txt", "x"), "info.json", "{}"), "sum.cls", "x")
 	solution := "ImageId,PredictionString\nILSVRC2012_val_00000001,n02 1 1 1 1\nILSVRC2012_val_00000002,n01 1 1 1 1\n"
 	tests := []struct {
 		name, kind string
@@ -36,6 +38,7 @@ func TestPacked(t *testing.T) {
 		{name: "classes in a top folder", kind: ImageNetVal, files: images("n02/b.jpg", "n01/a.jpg"), top: "photos/"},
 		{name: "Kaggle's tree", kind: ImageNetVal, files: images("ILSVRC/Data/CLS-LOC/val/n02/b.jpg", "ILSVRC/Data/CLS-LOC/val/n01/a.jpg", "ILSVRC/Data/CLS-LOC/test/x.jpg")},
 		{name: "published, flat", kind: ImageNetVal, files: flat, beside: map[string]string{solutionName: solution}},
+		{name: "flat, with texts of other things", kind: ImageNetVal, files: strays, beside: map[string]string{solutionName: solution}},
 	}
 	for _, test := range tests {
 		for _, form := range forms {

@@ -48,16 +48,20 @@ func (p *pack) sampled() (d *Dataset, err error) {
 				beside[place{p.texts[i].in, key}] = &p.texts[i]
 			}
 		}
-		if len(beside) == 0 {
-			continue
+		textOf := func(item *Item) *text {
+			key, _ := keyOf(item.inner())
+			return beside[place{item.from.(*member).in, key}]
+		}
+		if !slices.ContainsFunc(p.items, func(i Item) bool { return textOf(&i) != nil }) {
+			continue // such as a README.txt
 		}
 		s, items := &said{}, []Item{}
 		s.where = func(i int) string { return items[i].Path }
 		for i := range p.items {
 			item := p.items[i]
-			key, _ := keyOf(item.inner())
-			t := beside[place{item.from.(*member).in, key}]
+			t := textOf(&item)
 			if t == nil {
+				key, _ := keyOf(item.inner())
 				p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no " + path.Base(key) + form + " beside it"})
 				continue
 			}
