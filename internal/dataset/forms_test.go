@@ -112,6 +112,49 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// TestShardsSpelt holds that the names of images in shards do not depend on how the
+// pattern is spelt, and that no shard is listed twice.
+func TestShardsSpelt(t *testing.T) {
+	dir := t.TempDir()
+	shards := filepath.Join(dir, "s")
+	if err := os.Mkdir(shards, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"0.tar", "1.tar", "000.tar"} {
+		testutil.Pack(t, tree(t, images("a.jpg")), filepath.Join(shards, name), "")
+	}
+	t.Chdir(dir)
+	two := []string{"0.tar!a.jpg=-1", "1.tar!a.jpg=-1"}
+	for _, test := range []struct {
+		path string
+		want []string
+		err  string
+	}{
+		{path: "s/{0..1}.tar", want: two},
+		{path: "./s/{0..1}.tar", want: two},
+		{path: "s//{0..1}.tar", want: two},
+		{path: "s/../s/{0..1}.tar", want: two},
+		{path: filepath.Join(dir, "s/{0..1}.tar"), want: two},
+		{path: "{./s,s/.}/{0..1}.tar", err: "{./s,s/.}/{0..1}.tar: archive s/0.tar is named twice, want each once"},
+		{path: "s/{000..000}.tar", want: []string{"000.tar!a.jpg=-1"}},
+		{path: "s/{0,0}.tar", err: "s/{0,0}.tar: archive s/0.tar is named twice, want each once"},
+		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 archives are not there, s/2.tar the first"},
+	} {
+		d, err := Open(t.Context(), Options{Kind: Images, Path: filepath.FromSlash(test.path)})
+		if test.err != "" {
+			if err == nil || filepath.ToSlash(err.Error()) != test.err {
+				t.Errorf("%s: %v, want %s", test.path, err, test.err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", test.path, err)
+		} else if got := listed(d); !slices.Equal(got, test.want) {
+			t.Errorf("%s: %q, want %q", test.path, got, test.want)
+		}
+	}
+}
+
 // TestLists opens lists of images.
 func TestLists(t *testing.T) {
 	files := images("in/b.jpg", "in/a.jpg", "out/c.jpg")

@@ -85,8 +85,17 @@ func archivesAt(dataPath string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(paths) == 1 {
-		return nil, nil // checkFolder says that it is not there
+	if paths[0] == dataPath {
+		return nil, nil // no braces: checkFolder says that it is not there
+	}
+	// Images are named by these paths: however they are spelt, the names are the same.
+	seen := make(map[string]bool, len(paths))
+	for i, at := range paths {
+		at = filepath.Clean(at)
+		if seen[at] {
+			return nil, fmt.Errorf("%s: archive %s is named twice, want each once", dataPath, at)
+		}
+		seen[at], paths[i] = true, at
 	}
 	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
 	if len(missing) > 0 {
