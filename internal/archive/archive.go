@@ -6,11 +6,12 @@
 // some places that were kept while it was listed.
 //
 // Archives are strangers': nothing is ever written to a file, whatever a member is
-// called. Members are bounded in name and size, and memory stays below a small multiple
-// of the archive's size. What no reader could use is a Skipped with its reason: links,
-// devices, names that lead out of the archive, sizes that cannot be true. An archive
-// that is cut short, or whose headers are damaged, is an error as a whole, as nobody
-// can tell what is missing.
+// called. Members are bounded in name, size and number. The list takes about 200 bytes and
+// the name of each member that is wanted. In an archive that was compressed as a whole
+// headers may take next to nothing, so that its list can be several hundred times as large
+// as the file; only the bounds, and those of unpacking, hold there. What no reader could use is a Skipped with its reason: links, devices, names that lead out of
+// the archive, sizes that cannot be true. An archive that is cut short, or whose headers
+// are damaged, is an error as a whole, as nobody can tell what is missing.
 package archive
 
 import (
@@ -38,13 +39,21 @@ const (
 	// as many as it takes in the archive.
 	freeSize = 64 << 20
 	mostSize = 64
+
+	mostSkipped = 10_000 // members that are named in Skipped; others are counted
+)
+
+// Bounds of all members that are wanted, used or not.
+var (
+	mostMembers       = 10_000_000
+	mostNames   int64 = 1 << 30 // bytes of their names
 )
 
 // An Archive is a list of members.
 type Archive struct {
 	Path    string
-	Members []Member // in the order of the archive
-	Skipped []Skipped
+	Members []Member  // in the order of the archive
+	Skipped []Skipped // at most about mostSkipped
 
 	size    int64 // of the file, and when it was changed, as it was listed
 	changed time.Time
@@ -130,6 +139,9 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 		}
 		err = fmt.Errorf("%w, want a .tar, .tar.gz or .zip", err)
 	}
+	if err == nil {
+		err = l.check() // of the last member
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -146,10 +158,31 @@ type lister struct {
 	a    *Archive
 	keep func(name string) bool
 	last map[string]int // places among the members, by name
+
+	wanted  int   // members, used or not
+	names   int64 // bytes of their names
+	unnamed int   // skipped members that are not in Skipped
 }
 
-// skip leaves a member out.
+// check returns an error if listing is to end before the next member.
+func (l *lister) check() error {
+	switch {
+	case l.ctx.Err() != nil:
+		return l.ctx.Err()
+	case l.wanted > mostMembers:
+		return fmt.Errorf("more than %d images and files of labels, want at most that many in an archive", mostMembers)
+	case l.names > mostNames:
+		return fmt.Errorf("names of more than %d bytes in all, want at most that many in an archive", mostNames)
+	}
+	return nil
+}
+
+// skip leaves a member out, or says something of the archive.
 func (l *lister) skip(name, format string, args ...any) {
+	if name != "" && len(l.a.Skipped) >= mostSkipped {
+		l.unnamed++
+		return
+	}
 	l.a.Skipped = append(l.a.Skipped, Skipped{name, fmt.Sprintf(format, args...)})
 }
 
@@ -159,6 +192,7 @@ func (l *lister) admit(name string) (clean string, ok bool) {
 	const shown = 256
 	if len(name) > mostName {
 		if l.keep(name[len(name)-shown:]) {
+			l.wanted++
 			l.skip(name[:shown], "a name of %d bytes, want at most %d", len(name), mostName)
 		}
 		return "", false
@@ -167,6 +201,7 @@ func (l *lister) admit(name string) (clean string, ok bool) {
 	if !l.keep(clean) {
 		return "", false
 	}
+	l.wanted, l.names = l.wanted+1, l.names+int64(len(clean))
 	switch {
 	case path.IsAbs(name):
 		l.skip(name, "an absolute name, want one below the archive's root")
@@ -198,7 +233,12 @@ func (l *lister) add(m Member) {
 }
 
 func (l *lister) finish() {
-	l.a.Members = slices.DeleteFunc(l.a.Members, func(m Member) bool { return m.Name == "" })
+	if l.unnamed > 0 {
+		l.skip("", "%d more members were skipped, too many to name", l.unnamed)
+	}
+	if used := slices.DeleteFunc(l.a.Members, func(m Member) bool { return m.Name == "" }); len(used) < len(l.a.Members) {
+		l.a.Members = slices.Clone(used) // the array may be of many that are not used
+	}
 }
 
 // A file is where an archive's bytes are.

@@ -143,7 +143,7 @@ func (l *lister) tar(t tape) error {
 		}
 	}
 	for first := true; ; first = false {
-		if err := l.ctx.Err(); err != nil {
+		if err := l.check(); err != nil {
 			return err
 		}
 		h, err := r.Next()

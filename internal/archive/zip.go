@@ -21,7 +21,7 @@ func (l *lister) zip(src io.ReaderAt) error {
 		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "zip: "))
 	}
 	for _, f := range r.File {
-		if err := l.ctx.Err(); err != nil {
+		if err := l.check(); err != nil {
 			return err
 		}
 		if strings.HasSuffix(f.Name, "/") {
