@@ -9,7 +9,8 @@
 // called. Members are bounded in name, size and number. The list takes about 200 bytes and
 // the name of each member that is wanted. In an archive that was compressed as a whole
 // headers may take next to nothing, so that its list can be several hundred times as large
-// as the file; only the bounds, and those of unpacking, hold there. What no reader could use is a Skipped with its reason: links, devices, names that lead out of
+// as the file; only the bounds, and those of unpacking, hold there. What no
+// reader could use is a Skipped with its reason: links, devices, names that lead out of
 // the archive, sizes that cannot be true. An archive that is cut short, or whose headers
 // are damaged, is an error as a whole, as nobody can tell what is missing.
 package archive

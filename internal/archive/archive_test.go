@@ -305,3 +305,75 @@ func TestCancelled(t *testing.T) {
 		}
 	}
 }
+
+// cancelling is a file that cancels a context when it is read, and counts later reads.
+type cancelling struct {
+	io.ReaderAt
+	cancel context.CancelFunc
+	reads  int
+}
+
+func (c *cancelling) ReadAt(p []byte, at int64) (int, error) {
+	c.cancel()
+	c.reads++
+	return c.ReaderAt.ReadAt(p, at)
+}
+
+// TestCancelledInNothing holds that a listing ends with its context where nothing is
+// unpacked from many bytes.
+func TestCancelledInNothing(t *testing.T) {
+	blocks := append(zipped(t, nil)[:10], make([]byte, 0, 1<<20)...)
+	for len(blocks) < 1<<20 {
+		blocks = append(blocks, 0, 0, 0, 0xff, 0xff)
+	}
+	for name, b := range map[string][]byte{
+		"blocks": blocks, "members": bytes.Repeat(zipped(t, nil), 1<<15),
+		"zeros": append(zipped(t, nil), make([]byte, 1<<20)...),
+		"name":  append([]byte("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x00"), strings.Repeat("n", 1<<20)...),
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		src := &cancelling{ReaderAt: bytes.NewReader(b), cancel: cancel}
+		if _, err := io.Copy(io.Discard, newIndexer(ctx, src, int64(len(b)))); !errors.Is(err, context.Canceled) || src.reads > 1 {
+			t.Errorf("%s: %v after %d reads, want %v after 1", name, err, src.reads, context.Canceled)
+		}
+	}
+}
+
+// failing is a file that cannot be read from a place on.
+type failing struct {
+	file
+	from int64
+}
+
+var errDisk = errors.New("input/output error")
+
+func (f failing) ReadAt(p []byte, at int64) (int, error) {
+	if at >= f.from {
+		return 0, errDisk
+	}
+	return f.file.ReadAt(p[:min(int64(len(p)), f.from-at)], at)
+}
+
+// TestFailingZip holds that a file that cannot be read is not taken for a damaged member,
+// also behind the last byte of the member, which is read with others unless they fill
+// deflate's window.
+func TestFailingZip(t *testing.T) {
+	path := write(t, "a.zip", makeZip(t, zip.Deflate, entry{name: "a.jpg", data: noise(window, 1)}))
+	a, err := Open(t.Context(), path, isJPG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &a.Members[0]
+	for _, before := range []int64{m.packed, 100, 5, 4, 3, 2, 1} {
+		f, err := a.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &reader{file: f, left: m.Size}
+		r.zip(failing{f, m.at + m.packed - before}, m)
+		if _, err := io.ReadAll(r); !errors.Is(err, errDisk) || errors.Is(err, ErrDamaged) {
+			t.Errorf("%d bytes before the end: %v, want %v", before, err, errDisk)
+		}
+		r.Close()
+	}
+}

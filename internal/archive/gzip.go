@@ -48,7 +48,7 @@ type indexer struct {
 
 func newIndexer(ctx context.Context, src io.ReaderAt, size int64) *indexer {
 	z, _ := newInflater(src, state{}, nil) // fails only within a block
-	z.verify = true
+	z.ctx, z.verify = ctx, true
 	return &indexer{ctx: ctx, z: z, x: &gzipIndex{spacing: firstPoints, size: size, points: []point{{}}}}
 }
 

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -45,6 +46,7 @@ type state struct {
 // inflater unpacks a gzip file from a state on. As a reader it returns the unpacked bytes.
 type inflater struct {
 	state
+	ctx    context.Context // ends reading of src; nil of a member's
 	src    io.ReaderAt
 	buf    []byte // of src, from bufAt on
 	bufAt  int64
@@ -140,6 +142,10 @@ func (z *inflater) unpack() error {
 func (z *inflater) next() (byte, error) {
 	i := z.at - z.bufAt
 	if i < 0 || i >= int64(len(z.buf)) {
+		// Here, as many blocks and members may be empty.
+		if z.ctx != nil && z.ctx.Err() != nil {
+			return 0, z.ctx.Err()
+		}
 		const each = 16 << 10
 		if cap(z.buf) < each {
 			z.buf = make([]byte, each)

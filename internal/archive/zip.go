@@ -74,8 +74,12 @@ func (r *reader) zip(f io.ReaderAt, m *Member) {
 	r.sum = sum
 	r.check = func() error {
 		if more != nil {
-			if n, err := more.Read(make([]byte, 1)); n > 0 || err != io.EOF {
+			switch _, err := io.ReadFull(r.from, make([]byte, 1)); err {
+			case io.EOF:
+			case nil:
 				return fmt.Errorf("%w: more bytes than the %d of its entry", ErrDamaged, m.Size)
+			default:
+				return damaged(err)
 			}
 		}
 		if sum.Sum32() != m.crc {
