@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -64,8 +65,14 @@ func TestShards(t *testing.T) {
 		{name: "none", texts: []map[string]string{{}, {}, {}}, err: "3 images, but none in a folder of its class"},
 		{name: "too many", table: "n01\tone\n", texts: []map[string]string{{"cls": "1"}, {}, {}}, err: "0000.jpg: class 1, but "},
 		{name: "absurd", texts: []map[string]string{{"cls": "4000000000"}, {}, {}}, err: "0000.jpg: class 4000000000, want at most 999999"},
+		{name: "large numbers among names", texts: []map[string]string{{"cls": "4000000000"}, {"cls": "dog"}, {"cls": "2"}}, labels: []int{1, 2, 0}, classes: []string{"2", "4000000000", "dog"}},
 		{name: "damaged", texts: []map[string]string{{"json": "{"}, {}, {}}, err: "0000.json: not JSON with names and values"},
 		{name: "no label", texts: []map[string]string{{"json": "{}"}, {}, {}}, err: "0000.json: no label, want one under label, cls, class"},
+		{name: "json null", texts: []map[string]string{{"json": `{"label": null}`}, {}, {}}, err: "0000.json: label: " + strconv.Quote(`null`) + ", want the name of a class, or its number without a decimal point"},
+		{name: "json object", texts: []map[string]string{{"json": `{"label": {"id": 1}}`}, {}, {}}, err: "0000.json: label: " + strconv.Quote(`{"id": 1}`) + ", want the name of a class, or its number without a decimal point"},
+		{name: "json decimals", texts: []map[string]string{{"json": `{"label": 3.0}`}, {}, {}}, err: "0000.json: label: " + strconv.Quote(`3.0`) + ", want the name of a class, or its number without a decimal point"},
+		{name: "json yes", texts: []map[string]string{{"json": `{"label": true}`}, {}, {}}, err: "0000.json: label: " + strconv.Quote(`true`) + ", want the name of a class, or its number without a decimal point"},
+		{name: "json blank", texts: []map[string]string{{"json": `{"label": " "}`}, {}, {}}, err: "0000.json: label: " + strconv.Quote(`" "`) + ", want the name of a class, or its number without a decimal point"},
 		{name: "empty", texts: []map[string]string{{"cls": " "}, {}, {}}, err: "0000.cls: empty, want the name or number of a class"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

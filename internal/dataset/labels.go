@@ -205,10 +205,13 @@ func (l *Labels) Join(images []string) ([]int, error) {
 	return joined, nil
 }
 
-// inArchive is the name that an image has in its archive, or name itself.
+// inArchive is the name that an image has in its archive, or name itself. Folders above an
+// archive may have exclamation marks in their names.
 func inArchive(name string) string {
-	if in, inner, ok := strings.Cut(name, "!"); ok && archive.Named(in) {
-		return inner
+	for at := range len(name) {
+		if name[at] == '!' && archive.Named(name[:at]) {
+			return name[at+1:]
+		}
 	}
 	return name
 }

@@ -156,9 +156,9 @@ func TestPackedGone(t *testing.T) {
 
 // TestJoinPacked holds that a table's rows are found by names in archives and by files.
 func TestJoinPacked(t *testing.T) {
-	l := &Labels{Path: "t.csv", Known: []Labelled{{Image: "a/1.jpg"}, {Image: "2.jpg"}, {Image: "photos.tar!b/1.jpg"}, {Image: "wow!.jpg"}}}
-	got, err := l.Join([]string{"photos.tar!2.jpg", "photos.tar!b/1.jpg", "photos.tar!a/1.jpg", "wow!.jpg", "photos.tar!other.jpg"})
-	if err != nil || !slices.Equal(got, []int{1, 2, 0, 3, -1}) {
+	l := &Labels{Path: "t.csv", Known: []Labelled{{Image: "a/1.jpg"}, {Image: "2.jpg"}, {Image: "photos.tar!b/1.jpg"}, {Image: "wow!.jpg"}, {Image: "c/x!.jpg"}, {Image: "b.tar!y.jpg"}}}
+	got, err := l.Join([]string{"photos.tar!2.jpg", "photos.tar!b/1.jpg", "photos.tar!a/1.jpg", "wow!.jpg", "photos.tar!other.jpg", "wow!/a!.tar!c/x!.jpg", "wow!/a.tar!b.tar!y.jpg"})
+	if err != nil || !slices.Equal(got, []int{1, 2, 0, 3, -1, 4, 5}) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -25,6 +25,7 @@ type said struct {
 func (s *said) labels(table, root string) (labels []int, names []string, err error) {
 	labels = make([]int, len(s.texts))
 	most, numbers := -1, true
+	var tooLarge error // unless the texts turn out to be names
 	distinct := map[string]bool{}
 	for i, text := range s.texts {
 		if labels[i] = Unlabelled; text == "" {
@@ -37,7 +38,10 @@ func (s *said) labels(table, root string) (labels []int, names []string, err err
 			continue
 		}
 		if n >= mostClasses {
-			return nil, nil, fmt.Errorf("%s: class %d, want at most %d", s.where(i), n, mostClasses-1)
+			if tooLarge == nil {
+				tooLarge = fmt.Errorf("%s: class %d, want at most %d", s.where(i), n, mostClasses-1)
+			}
+			continue
 		}
 		labels[i], most = int(n), max(most, int(n))
 	}
@@ -52,6 +56,9 @@ func (s *said) labels(table, root string) (labels []int, names []string, err err
 			}
 		}
 		return labels, names, nil
+	}
+	if tooLarge != nil {
+		return nil, nil, tooLarge
 	}
 	if table != "" {
 		if _, names, err = classLabels(table, root, nil); err != nil {

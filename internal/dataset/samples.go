@@ -7,9 +7,11 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/archive"
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // This file reads labels as WebDataset has them: beside an image KEY.jpg, in the same
@@ -107,10 +109,8 @@ func (t *text) label(form string) (string, error) {
 			if !ok {
 				continue
 			}
-			if label = string(raw); strings.HasPrefix(label, `"`) {
-				if err := json.Unmarshal(raw, &label); err != nil {
-					return "", errors.New("not JSON with names and values")
-				}
+			if label, err = jsonLabel(raw); err != nil {
+				return "", fmt.Errorf("%s: %w", name, err)
 			}
 			return label, oneLine(label)
 		}
@@ -120,6 +120,22 @@ func (t *text) label(form string) (string, error) {
 		return "", errors.New("empty, want the name or number of a class")
 	}
 	return label, oneLine(label)
+}
+
+// jsonLabel is a text or a whole number as a text.
+func jsonLabel(raw json.RawMessage) (string, error) {
+	label := string(raw)
+	if strings.HasPrefix(label, `"`) {
+		if err := json.Unmarshal(raw, &label); err != nil {
+			return "", errors.New("not JSON with names and values")
+		}
+		if strings.TrimSpace(label) != "" {
+			return label, nil
+		}
+	} else if _, err := strconv.ParseInt(label, 10, 64); err == nil {
+		return label, nil
+	}
+	return "", fmt.Errorf("%s, want the name of a class, or its number without a decimal point", foreign.Quote(string(raw)))
 }
 
 // areSamples reports whether the first image has a file .cls or .json beside it, so that
