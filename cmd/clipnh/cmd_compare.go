@@ -104,6 +104,9 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 		pairs = "no pair that is alive in both differs"
 	}
 	text := fmt.Sprintf("\nCompared by %s; %s; %s, %d are the same but for rounding.\n", m.By, shared, pairs, m.Same)
+	if m.Shared < files.SharedLeast {
+		text = fmt.Sprintf("\nCompared by %s; %s, too few to tell which pairs are the same.\n", m.By, shared)
+	}
 	err := errors.Join(p.Table(t), p.Text(text))
 	for _, list := range []struct {
 		title  string

@@ -35,7 +35,8 @@ the pairs that say a text loudest.
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
 (--model, --data-path). With --save-dir and --scores, the images are found by
-name below --data-path.
+name below --data-path, whose --dataset is then, unless it is given, the one
+that the scores were collected from.
 
 Writes, below --save-dir, for neuron 624 and its pair with head 21:
   624/sheet.png        all at a glance: the neuron, then its --heads strongest

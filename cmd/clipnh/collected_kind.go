@@ -11,10 +11,11 @@ import (
 )
 
 // takeCollectedKind gives --dataset, if it is not set, the kind of data set that --scores
-// were collected from: images of a collection lie where they lay then.
+// were collected from: images of a collection lie where they lay then. A default that is
+// about labels too, or that takes any folder of images, stands.
 func takeCollectedKind(flags *pflag.FlagSet) error {
 	kind, scores, data := flags.Lookup("dataset"), flags.Lookup("scores"), flags.Lookup("data-path")
-	if kind == nil || scores == nil || data == nil || isSet(kind) || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
+	if kind == nil || scores == nil || data == nil || isSet(kind) || kind.DefValue != dataset.ImageNetTest || scores.Value.String() == "" || data.Value.String() == "" || artefact.IsDense(scores.Value.String()) {
 		return nil
 	}
 	a, err := cache.Open(scores.Value.String())

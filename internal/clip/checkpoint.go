@@ -110,6 +110,9 @@ func (ck *Checkpoint) RequireViT() error {
 // Close closes the file. Towers built from it stay usable.
 func (ck *Checkpoint) Close() error { return ck.file.Close() }
 
+// Unchanged returns an error where its files are not those that were opened any more.
+func (ck *Checkpoint) Unchanged() error { return ck.file.Unchanged() }
+
 // Path is the path that was given to Open.
 func (ck *Checkpoint) Path() string { return ck.path }
 
@@ -230,7 +233,7 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	return dst, nil
 }
 
-// float32 reads a tensor of the file, or one that is made of others.
+// float32 reads rows of a tensor of the file, or the whole of one that is made of others.
 func (ck *Checkpoint) float32(name string, t ptfile.Tensor, dst []float32) error {
 	if a, made := ck.made[name]; made {
 		return a.read(ck.file, dst)

@@ -320,3 +320,38 @@ func TestOtherFamily(t *testing.T) {
 		t.Errorf("pairs of the last layer: %v", err)
 	}
 }
+
+// TestHuggingFaceSHA256 holds that the hash of the tensors is that of OpenAI's form, with
+// every part of what is assembled in it.
+func TestHuggingFaceSHA256(t *testing.T) {
+	hash := func(all map[string]stored) string {
+		t.Helper()
+		ck, err := OpenWith(writeSafetensors(t, all), Details{Heads: 4, Activation: GELU})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ck.Close()
+		sum, err := ck.TensorsSHA256(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	tensors := vitTensors(t)
+	want := hash(tensors)
+	if got := hash(toHuggingFace(tensors)); got != want {
+		t.Errorf("Hugging Face's form: %s, want %s", got, want)
+	}
+	for _, part := range []string{"q_proj.weight", "k_proj.bias", "v_proj.weight"} {
+		all := toHuggingFace(tensors)
+		name := "vision_model.encoder.layers.0.self_attn." + part
+		negated := slices.Clone(all[name].data)
+		for i := range negated {
+			negated[i] = -negated[i]
+		}
+		all[name] = stored{all[name].shape, negated}
+		if hash(all) == want {
+			t.Errorf("%s negated: the same hash", part)
+		}
+	}
+}

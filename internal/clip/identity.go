@@ -53,7 +53,11 @@ func (ck *Checkpoint) tensorLine(ctx context.Context, name string, buffer *[]flo
 		return "", fmt.Errorf("%s: tensor %s is missing", ck.path, name)
 	}
 	h := sha256.New()
-	for _, part := range blocks(t) {
+	parts := blocks(t)
+	if _, made := ck.made[name]; made {
+		parts = []ptfile.Tensor{t} // it has no rows in the file
+	}
+	for _, part := range parts {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
@@ -61,7 +65,7 @@ func (ck *Checkpoint) tensorLine(ctx context.Context, name string, buffer *[]flo
 			*buffer = make([]float32, n)
 		}
 		values := (*buffer)[:part.Len()]
-		if err := ck.file.Float32(part, values); err != nil {
+		if err := ck.float32(name, part, values); err != nil {
 			return "", err
 		}
 		h.Write(littleEndian(values))

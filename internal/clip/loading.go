@@ -56,6 +56,8 @@ func (l *loading) conv(into **kernel.Conv, name string, spec kernel.ConvSpec, re
 }
 
 // load gives the tower all its parts. Their values are the same whichever way they come.
+// A checkpoint that is another by then than the one that was hashed is an error: what was
+// made of it would be taken for the one's.
 func (l *loading) load(team par.Team) error {
 	layout := packed.Layout{Weights: l.ck.weights, Kernel: kernel.Layout()}
 	for _, p := range l.parts {
@@ -82,6 +84,9 @@ func (l *loading) load(team par.Team) error {
 		values[i] = kernel.Alloc(l.parts[i].Len)
 		return values[i]
 	}, func(int, []float32) {})
+	if err == nil {
+		err = l.ck.Unchanged()
+	}
 	if err != nil {
 		return err
 	}
@@ -98,6 +103,12 @@ func (l *loading) bind(values func(i int) []float32) {
 // write packs all parts into a file, by way of as many of them in memory as there are
 // threads. It returns nil where the file could not be written.
 func (l *loading) write(w *packed.Writer, team par.Team) (*packed.File, error) {
+	kept := false
+	defer func() {
+		if !kept { // also where packing panics
+			w.Discard()
+		}
+	}()
 	areas := make([][]float32, team.Size())
 	err := l.pack(team, func(i, worker int) []float32 {
 		n := l.parts[i].Len
@@ -108,10 +119,13 @@ func (l *loading) write(w *packed.Writer, team par.Team) (*packed.File, error) {
 		}
 		return areas[worker][:n]
 	}, w.Write)
+	if err == nil {
+		err = l.ck.Unchanged()
+	}
 	if err != nil {
-		w.Discard()
 		return nil, err
 	}
+	kept = true
 	return w.Finish(), nil
 }
 

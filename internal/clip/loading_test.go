@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
@@ -173,5 +174,32 @@ func TestWeightsNotKept(t *testing.T) {
 	ck.packs.Close()
 	if left := list(t, ck.packs.Dir); len(left) > 0 {
 		t.Errorf("left %v", left)
+	}
+}
+
+// TestChangedCheckpoint holds that nothing is made of a file that was hashed and is another
+// by then: it would be taken for the one's.
+func TestChangedCheckpoint(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	data, err := os.ReadFile(writeSafetensors(t, goldenTensors(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []int64{0, 1 << 30} {
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		ck := keeping(t, path, dir, room)
+		if err := os.Chtimes(path, time.Time{}, time.Unix(1e9, 0)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewImageTower(ck, ImageOptions{Batch: 1, Threads: 1}); testutil.Line(err, path, "changed since it was opened") != nil {
+			t.Errorf("room %d: %v, want the change", room, err)
+		}
+		left, err := filepath.Glob(filepath.Join(dir, "*weights*"))
+		if err != nil || len(left) > 0 {
+			t.Errorf("room %d: %q are kept, %v", room, left, err)
+		}
 	}
 }

@@ -24,6 +24,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -39,7 +40,8 @@ const memoryFactor = 512
 // Close.
 type File struct {
 	path    string
-	paths   []string // of all files that it is made of
+	paths   []string      // of all files that it is made of
+	opened  []fs.FileInfo // of these, when they were opened
 	r       io.ReaderAt
 	close   func() error
 	format  string
@@ -79,7 +81,27 @@ func parseFile(f *os.File, path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parse(f, info.Size(), path)
+	file, err := parse(f, info.Size(), path)
+	if err != nil {
+		return nil, err
+	}
+	file.opened = []fs.FileInfo{info}
+	return file, nil
+}
+
+// Unchanged returns an error where a path names other bytes than those that were opened,
+// as far as inode, size and time tell.
+func (f *File) Unchanged() error {
+	for i, was := range f.opened {
+		now, err := os.Stat(f.paths[i])
+		if err != nil {
+			return err
+		}
+		if !os.SameFile(was, now) || was.Size() != now.Size() || !was.ModTime().Equal(now.ModTime()) {
+			return fmt.Errorf("%s: changed since it was opened", f.paths[i])
+		}
+	}
+	return nil
 }
 
 // parse is Open on size bytes of r; path only names them in errors.

@@ -3,6 +3,7 @@ package ptfile
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -50,6 +51,9 @@ func (f *File) tensorError(t Tensor, err error) error {
 func read[T scattered](f *File, t Tensor, dst []T, convert func(dst []T, src []byte, d DType)) error {
 	if len(dst) != t.Len() {
 		return f.tensorError(t, fmt.Errorf("room for %d elements, want %d for shape %v", len(dst), t.Len(), t.Shape))
+	}
+	if !slices.Equal(t.Shape, t.view.shape) {
+		return f.tensorError(t, fmt.Errorf("read with shape %v, but the file has it with %v", t.Shape, t.view.shape))
 	}
 	w := scatter[T]{dst: dst, dtype: t.DType, convert: convert}
 	w.start(t.view)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -67,7 +68,11 @@ func openShards(index *os.File, path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	all := &File{path: path, paths: []string{path}, index: make(map[string]int)}
+	info, err := index.Stat()
+	if err != nil {
+		return nil, err
+	}
+	all := &File{path: path, paths: []string{path}, opened: []fs.FileInfo{info}, index: make(map[string]int)}
 	var open []*File
 	all.close = func() error {
 		var errs []error
@@ -123,7 +128,7 @@ func (f *File) add(shard *File, names []string) error {
 		f.tensors = append(f.tensors, t)
 	}
 	f.format = shard.format
-	f.paths = append(f.paths, shard.path)
+	f.paths, f.opened = append(f.paths, shard.path), append(f.opened, shard.opened...)
 	for _, class := range shard.skipped {
 		if !slices.Contains(f.skipped, class) {
 			f.skipped = append(f.skipped, class)

@@ -89,6 +89,8 @@ type YearMean struct {
 }
 
 // Moved compares the report, here, with another collection, there.
+//
+// With fewer than SharedLeast shared images scores are not compared.
 type Moved struct {
 	Here   string `json:"here"`
 	There  string `json:"there"`
@@ -112,6 +114,10 @@ type Moved struct {
 	Appeared []Shift `json:"appeared"` // alive there only, by descending norm
 	Died     []Shift `json:"died"`     // alive here only, by descending norm
 }
+
+// SharedLeast is how many images two collections must have in common for the scores of
+// pairs to be compared.
+const SharedLeast = 10
 
 // PairNames is what the names of pairs h*C+n follow from; see ModelFacts.
 type PairNames struct {

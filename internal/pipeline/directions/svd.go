@@ -65,7 +65,7 @@ func (o *SVDOptions) fitTopK(images int, say ui.Reporter) {
 		say.Note("%s: %s: {top-k-pca} is %d in place of %d, for reliable signs", o.CollectPath, ui.Images.Count(int64(images)), fits, o.TopK)
 		o.TopK = fits
 	}
-	if enough := artefact.EnoughImages(o.TopK); images < enough {
+	if enough := artefact.EnoughImages(o.TopK); o.OutPath != "" && images < enough {
 		remedy := "take more"
 		if most < o.TopK {
 			remedy += fmt.Sprintf(", or {top-k-pca} %d", most)
@@ -100,9 +100,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	case o.PC > 0 && o.PC >= src.rank():
 		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
-	if o.OutPath != "" {
-		o.fitTopK(src.images(), say)
-	}
+	o.fitTopK(src.images(), say)
 	axes, units := []string{"H", "C"}, src.units()
 	result := &SVDResult{Unit: "pair", Units: units.Count(), Images: src.images(), TopK: o.TopK, PC: o.PC, Paths: []string{}}
 	unit := ui.Pairs

@@ -171,6 +171,9 @@ func hashed(ctx context.Context, ck *clip.Checkpoint) (*Model, error) {
 		s.File, s.Tensors, err = hashes(ctx, ck)
 		return s, err
 	})
+	if err == nil {
+		err = ck.Unchanged() // sums are of what the paths name
+	}
 	if err != nil {
 		ck.Close()
 		return nil, err

@@ -35,9 +35,6 @@ const (
 
 	// alikeLeast is the similarity below which a pair has no counterpart.
 	alikeLeast = 0.5
-
-	// sharedLeast is how many images both must have for their scores to be compared.
-	sharedLeast = 10
 )
 
 // Compare says which pairs differ between two collections.
@@ -129,14 +126,14 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 	case same:
 		m.By = report.ByPair
 		err = c.byPair(ctx, m)
-	case len(c.shared) >= sharedLeast:
+	case len(c.shared) >= report.SharedLeast:
 		m.By = report.ByScores
 		err = c.byScores(ctx, m)
 	case a.OutDim == b.OutDim:
 		m.By = report.ByDirection
 		c.match(m, c.directions(c.here), c.directions(c.there), a.OutDim)
 	default:
-		err = fmt.Errorf("%s and %s: models of %d and %d dimensions that share %d images, want %d or more, whose scores can be compared", c.here.title, c.there.title, a.OutDim, b.OutDim, len(c.shared), sharedLeast)
+		err = fmt.Errorf("%s and %s: models of %d and %d dimensions that share %d images, want %d or more, whose scores can be compared", c.here.title, c.there.title, a.OutDim, b.OutDim, len(c.shared), report.SharedLeast)
 	}
 	return m, err
 }
@@ -221,12 +218,10 @@ func (c *comparison) byPair(ctx context.Context, m *report.Moved) error {
 	for u := range shifts {
 		s := &shifts[u]
 		*s = report.Shift{Here: u, There: u, Similarity: similarity[u], NormHere: c.here.norm[u], NormThere: c.there.norm[u]}
-		if c.here.sd[u] > 0 {
-			s.Shift = (c.there.mean[u] - c.here.mean[u]) / c.here.sd[u]
-		}
+		s.Shift = c.shift(u, u)
 	}
 	key := func(s report.Shift) float64 { return math.Abs(s.Shift) }
-	if len(c.shared) >= sharedLeast {
+	if len(c.shared) >= report.SharedLeast {
 		key = func(s report.Shift) float64 { return -s.Similarity }
 	}
 	for _, s := range shifts {
@@ -249,7 +244,7 @@ func (c *comparison) byPair(ctx context.Context, m *report.Moved) error {
 func (c *comparison) correlations(ctx context.Context) ([]float64, error) {
 	U := len(c.here.norm)
 	r := make([]float64, U)
-	if len(c.shared) < sharedLeast {
+	if len(c.shared) < report.SharedLeast {
 		O := c.here.scores.OV.OutDim
 		here, there := c.directions(c.here), c.directions(c.there)
 		for u := range r {
@@ -347,7 +342,7 @@ func (c *comparison) match(m *report.Moved, here, there []float32, dims int) {
 			m.Died = append(m.Died, s)
 			continue
 		}
-		s.NormThere = c.there.norm[s.There]
+		s.NormThere, s.Shift = c.there.norm[s.There], c.shift(u, s.There)
 		m.Moved = append(m.Moved, s)
 	}
 	for u, norm := range c.there.norm {

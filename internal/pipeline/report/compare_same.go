@@ -34,10 +34,25 @@ func (c *comparison) share() {
 	}
 }
 
-// isSame reports whether a pair is on both sides the same but for rounding: its scores and
-// the length of its direction. Its norm also has a share of the constant, which an edit of
-// other pairs changes.
+// isSame reports whether a pair is on both sides the same but for rounding: its scores, on
+// shared images and over all, and the length of its direction. Without enough shared images
+// that cannot be told. The norm is not compared: it has a share of the constant, which an
+// edit of other pairs changes.
 func (c *comparison) isSame(s report.Shift) bool {
-	here, there := c.here.length[s.Here], c.there.length[s.There]
-	return s.Similarity >= sameSimilarity && math.Abs(s.Shift) <= sameShift && math.Abs(there-here) <= sameLength*max(here, there)
+	if len(c.shared) < report.SharedLeast || s.Similarity < sameSimilarity {
+		return false
+	}
+	a, b, u, v := c.here, c.there, s.Here, s.There
+	spread := sameShift * max(a.sd[u], b.sd[v])
+	return math.Abs(b.mean[v]-a.mean[u]) <= spread && math.Abs(b.sd[v]-a.sd[u]) <= spread &&
+		math.Abs(b.length[v]-a.length[u]) <= sameLength*max(a.length[u], b.length[v])
+}
+
+// shift is how far the mean score of a pair moved, in standard deviations here; 0 where
+// scores do not vary here.
+func (c *comparison) shift(here, there int) float64 {
+	if c.here.sd[here] > 0 {
+		return (c.there.mean[there] - c.here.mean[here]) / c.here.sd[here]
+	}
+	return 0
 }

@@ -32,7 +32,7 @@ func TestCompare(t *testing.T) {
 	if m.By != report.ByPair || m.Shared != 40 || len(m.Died)+len(m.Appeared) > 0 || len(m.Moved)+m.Differ > 0 || m.Same != m.HereAlive {
 		t.Errorf("with itself: %s, %d shared, %d moved, %d died, %d appeared", m.By, m.Shared, len(m.Moved), len(m.Died), len(m.Appeared))
 	}
-	scores, _, ov := columnsOf(t, base)
+	scores, means, ov := columnsOf(t, base)
 	names := make([]string, 40)
 	for i := range names {
 		names[i] = fmt.Sprintf("val/%08d.jpg", i)
@@ -56,6 +56,32 @@ func TestCompare(t *testing.T) {
 	m = compare(base.ScoresPath, there)
 	if m.Shared != 40 || len(m.Died) != 1 || m.Died[0].Here != dead || m.Differ != 1 || m.Moved[0].Here != other || m.Same != m.HereAlive-2 {
 		t.Errorf("%d shared; died %+v, want pair %d; moved %+v, want pair %d alone", m.Shared, m.Died, dead, m.Moved, other)
+	}
+
+	// Scores that vary more, or are others without varying, are not the same.
+	for what, change := range map[string]func(u int, x, mean float64) float64{
+		"three times the deviation": func(u int, x, mean float64) float64 { return mean + 3*(x-mean) },
+		"another constant":          func(u int, x, mean float64) float64 { return 4 },
+	} {
+		var here, there []float32
+		for b := range 40 {
+			for u := range scores {
+				x := scores[u][b]
+				if what == "another constant" && u == other {
+					x = 1
+				}
+				here = append(here, float32(x))
+				if u == other {
+					x = change(u, x, means[u])
+				}
+				there = append(there, float32(x))
+			}
+		}
+		ovs := decomp.OVFromSlices(ov.Heads, ov.Neurons, ov.OutDim, ov.Value, ov.Out, ov.Bias)
+		m = compare(pipelinetest.ScoresOf(t, ovs, names, here, origin.Origin{}), pipelinetest.ScoresOf(t, ovs, names, there, origin.Origin{}))
+		if m.Differ != 1 || len(m.Moved) != 1 || m.Moved[0].Here != other {
+			t.Errorf("%s: %d differ, %+v; want pair %d alone", what, m.Differ, m.Moved, other)
+		}
 	}
 
 	// The first head alone, with its pairs in another order.

@@ -41,7 +41,7 @@ export async function movedPage() {
       ]),
       note("A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
         "The shift is that of the mean score, in standard deviations here."),
-      list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved.same, "pair")} do not.`, moved.moved, moved.differ),
+      list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved.same, "pair")} do not.`}`, moved.moved, moved.differ),
       list("Appeared", "Pairs that are alive there only.", moved.appeared),
       list("Died", "Pairs that are alive here only.", moved.died),
     ],
