@@ -309,13 +309,17 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	return result, errors.Join(err, c.recall(result.Skipped))
 }
 
-// verified compares an artefact that is there already with its checksums, if that was
-// asked for: it may be as large as the disk.
+// verified compares an artefact that is there already, and the features within it, with
+// their checksums, if that was asked for: it may be as large as the disk.
 func (c *collector) verified(a *cache.Artefact) error {
 	if !c.options.Verify {
 		return nil
 	}
-	return artefact.VerifyChecksums(a)
+	err := artefact.VerifyChecksums(a)
+	if err == nil && c.keepsFeatures() {
+		err = c.verifyFeatures()
+	}
+	return err
 }
 
 // recall names the images that were skipped when the artefact was made.

@@ -56,6 +56,20 @@ func (c *collector) keepsFeatures() bool {
 	return scores && !s.pairs.Whole() && !c.options.Mean && !artefact.IsDense(c.options.SavePath)
 }
 
+// featuresPath is where they are collected.
+func (c *collector) featuresPath() string {
+	return filepath.Join(c.options.SavePath, artefact.FeaturesFolder)
+}
+
+// verifyFeatures compares the complete features with their checksums.
+func (c *collector) verifyFeatures() error {
+	a, err := cache.Open(c.featuresPath())
+	if err != nil {
+		return err
+	}
+	return artefact.VerifyChecksums(a)
+}
+
 // openFeatures opens what the features are written to, with the chunks of the rows; nil if
 // none are kept or all are there. They are what this mode's own collection would be.
 func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
@@ -73,7 +87,7 @@ func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
 	collect := *plan.Origin.Collect
 	collect.Expand = false
 	plan.Origin.Collect = &collect
-	path := filepath.Join(c.options.SavePath, artefact.FeaturesFolder)
+	path := c.featuresPath()
 	w, err := c.options.Store.OpenChunks(path, plan, c.options.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return nil, nil
