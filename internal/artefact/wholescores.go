@@ -16,6 +16,12 @@ import (
 // builds that kept none wrote them. It is cache.ErrMissing.
 var ErrNoFeatures = fmt.Errorf("%w: the image features, of which the pairs of a vision transformer are a part", cache.ErrMissing)
 
+// features are the image features within a folder of scores.
+type features struct {
+	artefact *cache.Artefact
+	file     *npy.File // [B,O]
+}
+
 // WholeScores opens a folder of scores whose images' features are wanted too: the sum of
 // the pairs' contributions, or, where pairs are a part of the features, those that were
 // collected with the scores.
@@ -40,8 +46,8 @@ func (r Reader) WholeScoresOf(a *cache.Artefact) (*Scores, error) {
 	return s, nil
 }
 
-// featuresOf opens the image features within a folder of scores, [B,O].
-func (r Reader) featuresOf(s *Scores) (*npy.File, error) {
+// featuresOf opens the image features within a folder of scores.
+func (r Reader) featuresOf(s *Scores) (*features, error) {
 	of := s.Manifest.Origin
 	facts := Of(of)
 	if of.Images != nil {
@@ -72,7 +78,7 @@ func (r Reader) featuresOf(s *Scores) (*npy.File, error) {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return &features{a, f}, nil
 }
 
 // sameNames returns an error unless two collections have rows of the same images.
@@ -94,6 +100,15 @@ func sameNames(a, b *cache.Artefact) error {
 // Whole reports whether the contributions of the pairs sum to the image features.
 func (s *Scores) Whole() bool { return IsWhole(s.Artefact) }
 
+// FeaturesArtefact returns that of the image features within the folder; nil where the pairs
+// sum to them, and of scores that are not from WholeScores.
+func (s *Scores) FeaturesArtefact() *cache.Artefact {
+	if s.features == nil {
+		return nil
+	}
+	return s.features.artefact
+}
+
 // Features writes those of the n images from first on to dst [n,O]. scores [n,H,C] are
 // theirs, and values [n,H·D] is scratch. It panics unless s is from WholeScores.
 func (s *Scores) Features(dst, values, scores []float32, first, n int, team par.Team) error {
@@ -102,7 +117,7 @@ func (s *Scores) Features(dst, values, scores []float32, first, n int, team par.
 		return nil
 	}
 	dst = dst[:n*s.OV.OutDim]
-	if err := s.features.ReadFloat32(dst, int64(first)*int64(s.OV.OutDim)); err != nil {
+	if err := s.features.file.ReadFloat32(dst, int64(first)*int64(s.OV.OutDim)); err != nil {
 		return err
 	}
 	if i := FirstNonFinite(dst); i >= 0 {
