@@ -122,11 +122,7 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	if err != nil {
 		return err
 	}
-	var sums []uint32
-	for _, chunk := range a.Manifest.Payloads[0].Chunks {
-		sums = append(sums, chunk.InputSums()...)
-	}
-	if err := c.unchanged(ctx, sums); err != nil {
+	if err := c.unchanged(ctx, a.InputSums()); err != nil {
 		return err
 	}
 	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)
