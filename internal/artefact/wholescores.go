@@ -71,7 +71,7 @@ func (r Reader) featuresOf(s *Scores) (*features, error) {
 	}
 	if want := []int{s.Images, s.OV.OutDim}; !slices.Equal(f.Header.Shape, want) {
 		err = fmt.Errorf("%s: shape %s, want %s as the scores have it", payload, npy.ShapeString(f.Header.Shape), npy.ShapeString(want))
-	} else if err = sameNames(s.Artefact, a); err == nil {
+	} else if err = sameImages(s.Artefact, a, s.Images); err == nil {
 		err = a.Unreplaced()
 	}
 	if err != nil {
@@ -81,8 +81,9 @@ func (r Reader) featuresOf(s *Scores) (*features, error) {
 	return &features{a, f}, nil
 }
 
-// sameNames returns an error unless two collections have rows of the same images.
-func sameNames(a, b *cache.Artefact) error {
+// sameImages returns an error unless scores and the features within their folder have rows
+// of the same images, by their names and, as far as they are known, the checksums of their files.
+func sameImages(a, b *cache.Artefact, images int) error {
 	x, err := ImageNames(a)
 	if err != nil {
 		return err
@@ -93,6 +94,15 @@ func sameNames(a, b *cache.Artefact) error {
 	}
 	if !slices.Equal(x, y) {
 		return fmt.Errorf("%s: %w: its images are not those of %s", b.Path(), cache.ErrStale, a.Path())
+	}
+	was, is := ImageSums(a, images), ImageSums(b, images)
+	for i := range is {
+		if is[i].Differs(was[i]) {
+			return hint.With(
+				fmt.Errorf("%s: %w: image %s was recorded with CRC-32C %s, with %s in %s", b.Path(), cache.ErrStale, x[i], cache.SumText(is[i].CRC), cache.SumText(was[i].CRC), a.Path()),
+				"the image changed between two runs: restore it, remove "+b.Path()+" and run the same collect again, which adds the features",
+			)
+		}
 	}
 	return nil
 }
