@@ -250,9 +250,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
-		if err := c.unchanged(ctx, w.InputSums()); err != nil {
-			return nil, err
-		}
+	}
+	if err := c.unchangedWith(ctx, w.InputSums(), features); err != nil {
+		return nil, err
 	}
 	collect := func(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
 		return c.collect(ctx, w, features, plan)

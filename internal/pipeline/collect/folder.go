@@ -98,6 +98,22 @@ func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
 	return w, err
 }
 
+// featuresSums returns the checksums of the images whose features are there: those that w,
+// which openFeatures has opened, takes up, or those of all if it is nil.
+func (c *collector) featuresSums(w *cache.ChunkWriter) ([]uint32, error) {
+	switch {
+	case w != nil:
+		return w.InputSums(), nil
+	case !c.keepsFeatures():
+		return nil, nil
+	}
+	a, err := cache.Open(c.featuresPath())
+	if err != nil {
+		return nil, err
+	}
+	return a.InputSums(), nil
+}
+
 // finishFeatures completes what openFeatures has opened.
 func (c *collector) finishFeatures(w *cache.ChunkWriter) error {
 	if w == nil {
@@ -122,7 +138,7 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	if err != nil {
 		return err
 	}
-	if err := c.unchanged(ctx, a.InputSums()); err != nil {
+	if err := c.unchangedWith(ctx, a.InputSums(), w); err != nil {
 		return err
 	}
 	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)
