@@ -20,7 +20,7 @@ type Scores struct {
 	Images int
 
 	file     *npy.File // [B,H,C]
-	features *npy.File // [B,O]; nil where the pairs sum to the image feature, and before WholeScores
+	features *features // nil where the pairs sum to the image feature, and before WholeScores
 }
 
 // Scores opens a folder of scores. Those of a vision transformer are a part of the image
@@ -99,7 +99,7 @@ func WantWhole(a *cache.Artefact) error {
 func (s *Scores) Close() error {
 	err := s.file.Close()
 	if s.features != nil {
-		err = errors.Join(err, s.features.Close())
+		err = errors.Join(err, s.features.file.Close())
 	}
 	return err
 }

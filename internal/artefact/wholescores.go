@@ -16,6 +16,12 @@ import (
 // builds that kept none wrote them. It is cache.ErrMissing.
 var ErrNoFeatures = fmt.Errorf("%w: the image features, of which the pairs of a vision transformer are a part", cache.ErrMissing)
 
+// features are the image features within a folder of scores.
+type features struct {
+	artefact *cache.Artefact
+	file     *npy.File // [B,O]
+}
+
 // WholeScores opens a folder of scores whose images' features are wanted too: the sum of
 // the pairs' contributions, or, where pairs are a part of the features, those that were
 // collected with the scores.
@@ -40,8 +46,8 @@ func (r Reader) WholeScoresOf(a *cache.Artefact) (*Scores, error) {
 	return s, nil
 }
 
-// featuresOf opens the image features within a folder of scores, [B,O].
-func (r Reader) featuresOf(s *Scores) (*npy.File, error) {
+// featuresOf opens the image features within a folder of scores.
+func (r Reader) featuresOf(s *Scores) (*features, error) {
 	of := s.Manifest.Origin
 	facts := Of(of)
 	if of.Images != nil {
@@ -65,18 +71,19 @@ func (r Reader) featuresOf(s *Scores) (*npy.File, error) {
 	}
 	if want := []int{s.Images, s.OV.OutDim}; !slices.Equal(f.Header.Shape, want) {
 		err = fmt.Errorf("%s: shape %s, want %s as the scores have it", payload, npy.ShapeString(f.Header.Shape), npy.ShapeString(want))
-	} else if err = sameNames(s.Artefact, a); err == nil {
+	} else if err = sameImages(s.Artefact, a, s.Images); err == nil {
 		err = a.Unreplaced()
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return &features{a, f}, nil
 }
 
-// sameNames returns an error unless two collections have rows of the same images.
-func sameNames(a, b *cache.Artefact) error {
+// sameImages returns an error unless scores and the features within their folder have rows
+// of the same images, by their names and, as far as they are known, the checksums of their files.
+func sameImages(a, b *cache.Artefact, images int) error {
 	x, err := ImageNames(a)
 	if err != nil {
 		return err
@@ -88,11 +95,29 @@ func sameNames(a, b *cache.Artefact) error {
 	if !slices.Equal(x, y) {
 		return fmt.Errorf("%s: %w: its images are not those of %s", b.Path(), cache.ErrStale, a.Path())
 	}
+	was, is := ImageSums(a, images), ImageSums(b, images)
+	for i := range is {
+		if is[i].Differs(was[i]) {
+			return hint.With(
+				fmt.Errorf("%s: %w: image %s was recorded with CRC-32C %s, with %s in %s", b.Path(), cache.ErrStale, x[i], cache.SumText(is[i].CRC), cache.SumText(was[i].CRC), a.Path()),
+				"the image changed between two runs: restore it, remove "+b.Path()+" and run the same collect again, which adds the features",
+			)
+		}
+	}
 	return nil
 }
 
 // Whole reports whether the contributions of the pairs sum to the image features.
 func (s *Scores) Whole() bool { return IsWhole(s.Artefact) }
+
+// FeaturesArtefact returns that of the image features within the folder; nil where the pairs
+// sum to them, and of scores that are not from WholeScores.
+func (s *Scores) FeaturesArtefact() *cache.Artefact {
+	if s.features == nil {
+		return nil
+	}
+	return s.features.artefact
+}
 
 // Features writes those of the n images from first on to dst [n,O]. scores [n,H,C] are
 // theirs, and values [n,H·D] is scratch. It panics unless s is from WholeScores.
@@ -102,7 +127,7 @@ func (s *Scores) Features(dst, values, scores []float32, first, n int, team par.
 		return nil
 	}
 	dst = dst[:n*s.OV.OutDim]
-	if err := s.features.ReadFloat32(dst, int64(first)*int64(s.OV.OutDim)); err != nil {
+	if err := s.features.file.ReadFloat32(dst, int64(first)*int64(s.OV.OutDim)); err != nil {
 		return err
 	}
 	if i := FirstNonFinite(dst); i >= 0 {

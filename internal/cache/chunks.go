@@ -159,15 +159,13 @@ func (w *ChunkWriter) Skipped() []Skipped {
 // InputSums returns the checksums of the inputs of the finished chunks, in order,
 // up to the first chunk without known checksums.
 func (w *ChunkWriter) InputSums() []uint32 {
-	var sums []uint32
-	for _, c := range w.chunks {
-		earlier := c.InputSums()
-		if earlier == nil {
-			break
+	return sumsOf(func(yield func(Chunk) bool) {
+		for _, c := range w.chunks {
+			if !yield(c.Chunk) {
+				return
+			}
 		}
-		sums = append(sums, earlier...)
-	}
-	return sums
+	})
 }
 
 // Append adds the next chunk: the rows of its inputs in order, and the inputs

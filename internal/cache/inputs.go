@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,6 +37,27 @@ func (c Chunk) InputSums() []uint32 {
 	sums, err := ParseSums(c.Inputs)
 	if err != nil {
 		return nil // checked when it was read
+	}
+	return sums
+}
+
+// InputSums returns the checksums of the inputs of a collection, in order, up to the first
+// chunk without known checksums.
+func (a *Artefact) InputSums() []uint32 {
+	if len(a.Manifest.Payloads) == 0 {
+		return nil
+	}
+	return sumsOf(slices.Values(a.Manifest.Payloads[0].Chunks))
+}
+
+func sumsOf(chunks iter.Seq[Chunk]) []uint32 {
+	var sums []uint32
+	for c := range chunks {
+		of := c.InputSums()
+		if of == nil {
+			break
+		}
+		sums = append(sums, of...)
 	}
 	return sums
 }

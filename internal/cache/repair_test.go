@@ -238,4 +238,11 @@ func TestInputSums(t *testing.T) {
 			t.Errorf("chunk %d: checksums %v, want %v", i, got, sums(i))
 		}
 	}
+	if got, want := a.InputSums(), slices.Concat(sums(0), sums(1), sums(2), sums(3)); !slices.Equal(got, want) {
+		t.Errorf("of all chunks: checksums %v, want %v", got, want)
+	}
+	a.Manifest.Payloads[0].Chunks[1].Inputs = "" // of which none are known
+	if got := a.InputSums(); !slices.Equal(got, sums(0)) {
+		t.Errorf("before a chunk without: checksums %v, want %v", got, sums(0))
+	}
 }

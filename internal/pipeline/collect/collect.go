@@ -250,9 +250,9 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
-		if err := c.unchanged(ctx, w.InputSums()); err != nil {
-			return nil, err
-		}
+	}
+	if err := c.unchangedWith(ctx, w.InputSums(), features); err != nil {
+		return nil, err
 	}
 	collect := func(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
 		return c.collect(ctx, w, features, plan)
@@ -309,13 +309,17 @@ func (c *collector) complete(result *Result) (*Result, error) {
 	return result, errors.Join(err, c.recall(result.Skipped))
 }
 
-// verified compares an artefact that is there already with its checksums, if that was
-// asked for: it may be as large as the disk.
+// verified compares an artefact that is there already, and the features within it, with
+// their checksums, if that was asked for: it may be as large as the disk.
 func (c *collector) verified(a *cache.Artefact) error {
 	if !c.options.Verify {
 		return nil
 	}
-	return artefact.VerifyChecksums(a)
+	err := artefact.VerifyChecksums(a)
+	if err == nil && c.keepsFeatures() {
+		err = c.verifyFeatures()
+	}
+	return err
 }
 
 // recall names the images that were skipped when the artefact was made.

@@ -56,6 +56,20 @@ func (c *collector) keepsFeatures() bool {
 	return scores && !s.pairs.Whole() && !c.options.Mean && !artefact.IsDense(c.options.SavePath)
 }
 
+// featuresPath is where they are collected.
+func (c *collector) featuresPath() string {
+	return filepath.Join(c.options.SavePath, artefact.FeaturesFolder)
+}
+
+// verifyFeatures compares the complete features with their checksums.
+func (c *collector) verifyFeatures() error {
+	a, err := cache.Open(c.featuresPath())
+	if err != nil {
+		return err
+	}
+	return artefact.VerifyChecksums(a)
+}
+
 // openFeatures opens what the features are written to, with the chunks of the rows; nil if
 // none are kept or all are there. They are what this mode's own collection would be.
 func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
@@ -73,7 +87,7 @@ func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
 	collect := *plan.Origin.Collect
 	collect.Expand = false
 	plan.Origin.Collect = &collect
-	path := filepath.Join(c.options.SavePath, artefact.FeaturesFolder)
+	path := c.featuresPath()
 	w, err := c.options.Store.OpenChunks(path, plan, c.options.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		return nil, nil
@@ -82,6 +96,22 @@ func (c *collector) openFeatures(rows cache.Plan) (*cache.ChunkWriter, error) {
 		source.SayOpened(path, w, c.say)
 	}
 	return w, err
+}
+
+// featuresSums returns the checksums of the images whose features are there: those that w,
+// which openFeatures has opened, takes up, or those of all if it is nil.
+func (c *collector) featuresSums(w *cache.ChunkWriter) ([]uint32, error) {
+	switch {
+	case w != nil:
+		return w.InputSums(), nil
+	case !c.keepsFeatures():
+		return nil, nil
+	}
+	a, err := cache.Open(c.featuresPath())
+	if err != nil {
+		return nil, err
+	}
+	return a.InputSums(), nil
 }
 
 // finishFeatures completes what openFeatures has opened.
@@ -108,11 +138,7 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	if err != nil {
 		return err
 	}
-	var sums []uint32
-	for _, chunk := range a.Manifest.Payloads[0].Chunks {
-		sums = append(sums, chunk.InputSums()...)
-	}
-	if err := c.unchanged(ctx, sums); err != nil {
+	if err := c.unchangedWith(ctx, a.InputSums(), w); err != nil {
 		return err
 	}
 	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)

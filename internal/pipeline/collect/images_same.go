@@ -21,6 +21,28 @@ func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
 	return source.Unchanged(ctx, c.items, sums, c.options.Threads, c.say.Progress())
 }
 
+// unchangedWith is unchanged for rows and the features beside them, which w writes: either may be
+// ahead. An image is read once.
+func (c *collector) unchangedWith(ctx context.Context, rows []uint32, w *cache.ChunkWriter) error {
+	more, err := c.featuresSums(w)
+	if err != nil {
+		return err
+	}
+	fewer := rows
+	if len(fewer) > len(more) {
+		fewer, more = more, fewer
+	}
+	if err := c.unchanged(ctx, more); err != nil {
+		return err
+	}
+	for i, was := range fewer {
+		if now := more[i]; now != was {
+			return source.Changed(c.items[i].Path, was, now)
+		}
+	}
+	return nil
+}
+
 // sumUnchanged is unchanged for what has only one checksum of all images.
 func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 	now, err := c.sumsNow(ctx, state.Done)

@@ -159,8 +159,24 @@ func TestCollectFeatures(t *testing.T) {
 	}
 }
 
-// repairs spoils a byte of a file of a collection, and holds that a repair restores it.
-func repairs(t *testing.T, file, path string, o RepairOptions) {
+// TestCollectVerifiesFeatures holds that the checksums of the features are compared with those
+// of the scores.
+func TestCollectVerifiesFeatures(t *testing.T) {
+	layer := 2
+	o := goldenViT(t, ModePairs, "scores")
+	o.NeuronLayer, o.Verify = &layer, true
+	run(t, o)
+	run(t, o) // they are sound
+	file := filepath.Join(o.SavePath, artefact.FeaturesFolder, artefact.FeaturesFile)
+	spoil(t, file)
+	var damaged *artefact.Error
+	if _, err := Run(t.Context(), o, pipelinetest.Silent()); !errors.As(err, &damaged) || damaged.Damaged == nil || damaged.Path != filepath.Dir(file) {
+		t.Errorf("with %s spoilt: %v", file, err)
+	}
+}
+
+// spoil changes a byte of a file, and returns the bytes that it had.
+func spoil(t *testing.T, file string) []byte {
 	t.Helper()
 	whole, err := os.ReadFile(file)
 	if err != nil {
@@ -171,6 +187,13 @@ func repairs(t *testing.T, file, path string, o RepairOptions) {
 	if err := os.WriteFile(file, spoilt, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return whole
+}
+
+// repairs spoils a byte of a file of a collection, and holds that a repair restores it.
+func repairs(t *testing.T, file, path string, o RepairOptions) {
+	t.Helper()
+	whole := spoil(t, file)
 	a, err := cache.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -25,22 +26,25 @@ const (
 
 // spreadNeurons finds, of neurons, the images on which the contribution is farthest from
 // its mean, and how strong the neuron is.
-func (b *builder) spreadNeurons() {
+func (b *builder) spreadNeurons() error {
 	if !b.whole {
-		return
+		return nil
 	}
 	B, C, c, team := b.scores.Images, b.scores.OV.Neurons, b.neurons, b.team()
-	workers := make([]*ranker, team.Size())
+	workers, failed := make([]*ranker, team.Size()), make([]error, team.Size())
 	team.For(C, func(lo, hi, w int) {
 		if workers[w] == nil {
-			workers[w] = b.newRanker(c)
+			workers[w] = b.newRanker(c, b.units.Layers.Neuron)
 		}
 		for n := lo; n < hi; n++ {
 			far := b.neuronFar[n*B : (n+1)*B]
-			workers[w].addFarthest(n, far, slices.Max(far), 1)
+			if failed[w] = workers[w].addFarthest(n, far, slices.Max(far), 1); failed[w] != nil {
+				return
+			}
 		}
 	})
 	b.neuronFar = nil
+	return cmp.Or(failed...)
 }
 
 // ablate measures the accuracy when only the strongest pairs, or neurons, keep their

@@ -39,6 +39,7 @@ func (c *columns) spans() []span {
 type ranker struct {
 	*columns
 	b     *builder
+	name  func(unit int) string
 	spans []span
 	selector
 	norms []float32 // [B]
@@ -47,8 +48,8 @@ type ranker struct {
 	sums  []float64 // by label
 }
 
-func (b *builder) newRanker(c *columns) *ranker {
-	r := &ranker{columns: c, b: b, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images)}
+func (b *builder) newRanker(c *columns, name func(unit int) string) *ranker {
+	r := &ranker{columns: c, b: b, name: name, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images)}
 	r.top = make([]int32, min(strengthImages, c.images))
 	if c.labels != nil {
 		r.sums = make([]float64, len(b.labelNames))
@@ -57,8 +58,13 @@ func (b *builder) newRanker(c *columns) *ranker {
 }
 
 // add takes the values [B] of a unit, and norms, which are float32 as everywhere that
-// images are ranked by them. The values of a neuron are its norms.
-func (r *ranker) add(u int, values, norms []float32) {
+// images are ranked by them. The values of a neuron are its norms. It fails where a norm is not
+// finite.
+func (r *ranker) add(u int, values, norms []float32) error {
+	r.norm[u], r.value[u] = spread(norms), spread(values)
+	if err := r.finite(u, "norm", r.norm[u].Largest); err != nil {
+		return err
+	}
 	pieces := make([][]int32, len(r.spans))
 	strong, strongValues := r.strongest.of(u)
 	weak, weakValues := r.weakest.of(u)
@@ -69,7 +75,6 @@ func (r *ranker) add(u int, values, norms []float32) {
 		pieces[2+i] = middle[at : at+p.hi-p.lo]
 		at += p.hi - p.lo
 	}
-	r.norm[u], r.value[u] = spread(norms), spread(values)
 	r.choose(norms, float32(r.norm[u].Smallest), float32(r.norm[u].Largest), r.spans, pieces)
 	for i, image := range strong {
 		strongValues[i] = values[image]
@@ -84,6 +89,16 @@ func (r *ranker) add(u int, values, norms []float32) {
 	if r.labels != nil {
 		r.labels.add(u, r.sums, values, r.b.labels)
 	}
+	return nil
+}
+
+// finite returns an error unless the largest of what images are ranked by is finite: a
+// selector has no place for others.
+func (r *ranker) finite(u int, what string, most float64) error {
+	if most-most == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: a %s of %s is %g, want finite ones", r.b.ScoresPath, what, r.name(u), most)
 }
 
 // spread is the summary of numbers, without the median.
@@ -164,7 +179,7 @@ func (b *builder) readColumns(ctx context.Context) error {
 	c := b.pairsOf
 	workers := make([]*ranker, team.Size())
 	for w := range workers {
-		workers[w] = b.newRanker(c)
+		workers[w] = b.newRanker(c, b.units.Name)
 	}
 	progress := b.say.Progress()
 	progress.Start(int64(pairs), ui.Pairs, "report: pairs")
@@ -195,12 +210,12 @@ func (b *builder) readColumns(ctx context.Context) error {
 						x := float64(s)
 						r.norms[at] = float32(math.Sqrt(max(x*x*square+2*x*cross+constant, 0)))
 					}
-					r.add(u, values, r.norms)
-					if norm := r.norm[u].Largest; norm-norm != 0 {
-						failed[w] = fmt.Errorf("%s: a norm of %s is %g, want finite ones", b.ScoresPath, b.units.Name(u), norm)
+					if failed[w] = r.add(u, values, r.norms); failed[w] == nil {
+						failed[w] = r.addFarness(u, values, math.Sqrt(square))
+					}
+					if failed[w] != nil {
 						return
 					}
-					r.addFarness(u, values, math.Sqrt(square))
 					if c.scores != nil {
 						copy(c.scores[u*B:(u+1)*B], values)
 					}
@@ -216,23 +231,26 @@ func (b *builder) readColumns(ctx context.Context) error {
 }
 
 // readNeurons ranks images by the norms of neurons' contributions.
-func (b *builder) readNeurons() {
+func (b *builder) readNeurons() error {
 	B, C := b.scores.Images, b.scores.OV.Neurons
 	team := b.team()
-	workers := make([]*ranker, team.Size())
+	workers, failed := make([]*ranker, team.Size()), make([]error, team.Size())
 	team.For(C, func(lo, hi, w int) {
 		if workers[w] == nil {
-			workers[w] = b.newRanker(b.neurons)
+			workers[w] = b.newRanker(b.neurons, b.units.Layers.Neuron)
 		}
 		for n := lo; n < hi; n++ {
 			norms := b.neuronNorms[n*B : (n+1)*B]
-			workers[w].add(n, norms, norms)
+			if failed[w] = workers[w].add(n, norms, norms); failed[w] != nil {
+				return
+			}
 			sorted := slices.Clone(norms)
 			slices.Sort(sorted)
 			b.neurons.norm[n].Median = float64(sorted[(B-1)/2])/2 + float64(sorted[B/2])/2
 		}
 	})
 	b.neuronNorms = nil
+	return cmp.Or(failed...)
 }
 
 // readStrip fills strip [n,B] with the scores of n pairs of a head, of the neurons from

@@ -101,6 +101,11 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.read(artefact.KindScores, in.ScoresPath, s.Artefact); err != nil {
 		return err
 	}
+	if a := s.FeaturesArtefact(); a != nil {
+		if err := in.read(artefact.KindImageFeatures, a.Path(), a); err != nil {
+			return err
+		}
+	}
 	facts := artefact.Of(in.from)
 	if in.PCsPath != "" {
 		if in.pcs, err = in.Artefacts.ComponentsOf(in.PCsPath, facts, in.units.Shape, ov.OutDim); err != nil {

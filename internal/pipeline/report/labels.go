@@ -69,22 +69,25 @@ func (c *columns) spreadOf(units int) {
 
 // addFarness finds on which images a pair's score is farthest from its mean; see
 // addFarthest. norm is |v|.
-func (r *ranker) addFarness(u int, values []float32, norm float64) {
+func (r *ranker) addFarness(u int, values []float32, norm float64) error {
 	if r.farthest == nil {
-		return
+		return nil
 	}
 	mean := r.value[u].Mean
 	for i, v := range values {
 		r.far[i] = float32(math.Abs(float64(v) - mean))
 	}
 	most := float32(max(r.value[u].Largest-mean, mean-r.value[u].Smallest))
-	r.addFarthest(u, r.far, most, norm)
+	return r.addFarthest(u, r.far, most, norm)
 }
 
 // addFarthest takes how far a unit's contribution to each image is from its mean, in units of
 // norm, and the largest of these. It finds the images on which it is farthest, and the unit's strength, the mean of its
-// largest distances.
-func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) {
+// largest distances. It fails where one of them is not finite.
+func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) error {
+	if err := r.finite(u, "distance from the mean", float64(most)); err != nil {
+		return err
+	}
 	r.choose(far, 0, most, []span{{0, len(r.top)}}, [][]int32{r.top})
 	each := min(topImages, len(r.top))
 	copy(r.farthest[u*each:], r.top[:each])
@@ -93,6 +96,7 @@ func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) {
 		sum += float64(far[image]) * norm
 	}
 	r.strength[u] = float32(sum / float64(len(r.top)))
+	return nil
 }
 
 // compareFarthest finds how unlike each other the images are on which units are farthest

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -20,8 +21,9 @@ func BenchmarkRanker(b *testing.B) {
 	}
 	start := processTime()
 	for b.Loop() {
-		r.add(0, values, r.norms)
-		r.addFarness(0, values, 1)
+		if err := cmp.Or(r.add(0, values, r.norms), r.addFarness(0, values, 1)); err != nil {
+			b.Fatal(err)
+		}
 	}
 	b.ReportMetric(float64((processTime()-start).Nanoseconds())/float64(b.N)/images, "ns/image")
 }

@@ -83,11 +83,12 @@ func (b *builder) readRows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.readNeurons()
-	if !b.whole {
-		return nil
+	if err := b.readNeurons(); err != nil || !b.whole {
+		return err
 	}
-	b.spreadNeurons()
+	if err := b.spreadNeurons(); err != nil {
+		return err
+	}
 	b.lengths = make([]float64, B)
 	for i := range b.lengths {
 		b.lengths[i] = decomp.Norm(b.features[i*O : (i+1)*O])

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 )
@@ -41,7 +42,7 @@ func (v *verifier) find(ctx context.Context, path string) error {
 	}
 	// The path of a manifest means what it describes.
 	if filepath.Base(path) == folderManifest && exists(path) {
-		v.add(filepath.Dir(path))
+		v.addFolder(filepath.Dir(path))
 		return nil
 	}
 	if base := strings.TrimSuffix(path, manifestEnd); base != path && exists(path) && !exists(path+manifestEnd) && exists(base) {
@@ -63,8 +64,8 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 		}
 		if d.IsDir() {
 			v.folders = append(v.folders, path)
-			if exists(filepath.Join(path, folderManifest)) || exists(filepath.Join(path, folderJournal)) {
-				v.add(path)
+			if isCollection(path) {
+				v.addFolder(path)
 				return filepath.SkipDir
 			}
 			return nil
@@ -78,6 +79,21 @@ func (v *verifier) findBelow(ctx context.Context, dir string) error {
 		v.add(dir) // a folder of nothing
 	}
 	return err
+}
+
+// addFolder adds the artefact that a folder is, and the image features within it, which are
+// one of their own.
+func (v *verifier) addFolder(path string) {
+	v.add(path)
+	if features := filepath.Join(path, artefact.FeaturesFolder); isCollection(features) {
+		v.folders = append(v.folders, features)
+		v.add(features)
+	}
+}
+
+// isCollection reports whether a folder is a collection, finished or not.
+func isCollection(dir string) bool {
+	return exists(filepath.Join(dir, folderManifest)) || exists(filepath.Join(dir, folderJournal))
 }
 
 // leftovers names the files of killed runs in the folders that were searched, and
