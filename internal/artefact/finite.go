@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 )
 
@@ -13,6 +14,9 @@ import (
 // FirstNonFinite returns the place of the first NaN or infinite value, -1 if
 // there is none.
 func FirstNonFinite[T float32 | float64](values []T) int {
+	if numbers, ok := any(values).([]float32); ok {
+		return kernel.FirstNonFinite(numbers)
+	}
 	for i, x := range values {
 		if x-x != 0 {
 			return i

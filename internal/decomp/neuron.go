@@ -3,6 +3,7 @@ package decomp
 import (
 	"math"
 
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -61,20 +62,22 @@ func (n *NeuronNorms) Pair(head int, s float32) float64 {
 	return root(x*x*n.gram[head*n.heads+head] + 2*x*n.own[head] + n.bias[head])
 }
 
-// Lanes are numbers of four images, which are computed side by side: sums of one do not wait
-// for those of another.
-type Lanes [4]float64
-
 // Sum returns the norm of the contribution summed over heads. scores is [H]; Sum
-// panics on another length.
+// panics on another length. It has the bits of SumsAndDistances.
 func (n *NeuronNorms) Sum(scores []float32) float64 {
-	var room [64]Lanes
-	x := room[:0]
-	for _, s := range scores {
-		x = append(x, Lanes{float64(s)})
+	if len(scores) != n.heads {
+		panic("decomp: scores are not [H]")
 	}
-	square := n.square(x)
-	return n.sums(&square, x)[0]
+	square, along := 0.0, 0.0
+	for h, s := range scores {
+		row, x, cross := n.gram[h*n.heads:], float64(s), 0.0
+		for g, y := range scores[:h] {
+			cross += float64(row[g] * float64(y))
+		}
+		square += float64(x * (2*cross + float64(row[h]*x)))
+		along += float64(n.all[h] * x)
+	}
+	return root(square + 2*along + n.total)
 }
 
 // A Centre is the mean scores of a neuron's pairs, as distances from it need them.
@@ -95,53 +98,20 @@ func (n *NeuronNorms) Centre(means []float64) *Centre {
 	return c
 }
 
-// SumAndDistance returns what Sum does of scores x of four images, and the norms of Σ_h
-// (x[h]-m[h])·v[h]: how far the contributions summed over heads are from their mean. x is
-// [H]; SumAndDistance panics on another length.
-func (n *NeuronNorms) SumAndDistance(x []Lanes, c *Centre) (sum, distance Lanes) {
-	square := n.square(x)
-	along := product(c.row, x)
-	for i := range distance {
-		distance[i] = root(square[i] - 2*along[i] + c.total)
+// SumsAndDistances writes what Sum does of the scores x [H,double.Images] of some images to
+// sums, and to distances the norms of Σ_h (x[h]-m[h])·v[h]: how far the contributions summed
+// over heads are from their mean. It panics where x is short.
+func (n *NeuronNorms) SumsAndDistances(sums, distances *[double.Images]float64, x []float64, c *Centre) {
+	var square, along [double.Images]float64
+	double.Forms(&square, x, n.gram, n.heads)
+	double.Combine(&along, x, c.row)
+	for i, s := range square {
+		distances[i] = root(s - 2*along[i] + c.total)
 	}
-	return n.sums(&square, x), distance
-}
-
-// square is Σ_hg x[h]·x[g]·(v[h]·v[g]), of which each product is there twice.
-func (n *NeuronNorms) square(x []Lanes) (sum Lanes) {
-	if len(x) != n.heads {
-		panic("decomp: scores are not [H]")
+	double.Combine(&along, x, n.all)
+	for i, s := range square {
+		sums[i] = root(s + 2*along[i] + n.total)
 	}
-	for h := range x {
-		row := n.gram[h*n.heads : h*n.heads+h+1]
-		cross := product(row[:h], x)
-		for i, s := range x[h] {
-			sum[i] += s * (2*cross[i] + row[h]*s)
-		}
-	}
-	return sum
-}
-
-func (n *NeuronNorms) sums(square *Lanes, x []Lanes) (norms Lanes) {
-	along := product(n.all, x)
-	for i := range norms {
-		norms[i] = root(square[i] + 2*along[i] + n.total)
-	}
-	return norms
-}
-
-// product is Σ_g w[g]·x[g].
-func product(w []float64, x []Lanes) Lanes {
-	var a, b, c, d float64
-	x = x[:len(w)]
-	for g, y := range w {
-		s := &x[g]
-		a += y * s[0]
-		b += y * s[1]
-		c += y * s[2]
-		d += y * s[3]
-	}
-	return Lanes{a, b, c, d}
 }
 
 // root is the square root of a squared norm, which rounding may make slightly

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/par"
 )
 
@@ -79,9 +80,9 @@ func TestNormsOfShares(t *testing.T) {
 	far(t, "norms of shares", got, want, weightsOnly)
 }
 
-// TestSumAndDistance compares four images at a time with one, and with contributions that are
-// summed.
-func TestSumAndDistance(t *testing.T) {
+// TestSumsAndDistances compares many images at a time with one, and with contributions that
+// are summed.
+func TestSumsAndDistances(t *testing.T) {
 	const H, C, O, neuron = 5, 10, 7, 3
 	random := rand.New(rand.NewPCG(4, 5))
 	draw := func(n int) []float32 {
@@ -92,22 +93,24 @@ func TestSumAndDistance(t *testing.T) {
 		return x
 	}
 	p := decomp.NewOV(H, draw(C*C), draw(C), draw(O*C), draw(O))
-	n, means, x := p.NeuronNorms(neuron, par.NewTeam(1)), make([]float64, H), make([]decomp.Lanes, H)
+	n, means, x := p.NeuronNorms(neuron, par.NewTeam(1)), make([]float64, H), make([]float64, H*double.Images)
 	for h := range means {
 		means[h] = random.NormFloat64()
-		for i := range x[h] {
-			x[h][i] = float64(float32(random.NormFloat64()))
-		}
 	}
-	sums, distances := n.SumAndDistance(x, n.Centre(means))
+	for i, s := range draw(len(x)) {
+		x[i] = float64(s)
+	}
+	var sums, distances [double.Images]float64
+	n.SumsAndDistances(&sums, &distances, x, n.Centre(means))
 	v := make([]float32, O)
 	for i := range sums {
 		one, away := make([]float32, H), make([]float64, O)
 		for h := range one {
-			one[h] = float32(x[h][i])
+			s := x[h*double.Images+i]
+			one[h] = float32(s)
 			p.Directions(v, h, neuron, neuron+1, par.NewTeam(1))
 			for o, y := range v {
-				away[o] += (x[h][i] - means[h]) * float64(y)
+				away[o] += (s - means[h]) * float64(y)
 			}
 		}
 		want := 0.0

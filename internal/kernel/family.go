@@ -27,6 +27,11 @@ type family struct {
 	// the rounding of the tile kernels; n is a multiple of Lanes. It is nil if the
 	// compiler chooses the rounding.
 	addRows func(y, a, b *float32, bRow, k, n int)
+	// dot, exceed and finite are those of Dot, Exceeding and FirstNonFinite for groups of
+	// numbers, 32 of dot and 8 of the others. They are nil in plain Go.
+	dot    func(x, y *float32, n int, lanes *float32)
+	exceed func(x, least *float32, n int, own float32) int
+	finite func(x *float32, n int) int
 	// The others work on n values; n is a multiple of Lanes.
 	quickGELU func(x *float32, n int)
 	gelu      func(x *float32, n int)

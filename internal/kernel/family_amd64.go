@@ -31,6 +31,9 @@ var avx2 = family{
 	transpose:   transposeAVX2,
 	layerNorm:   layerNormAVX2,
 	addRows:     addRowsAVX2,
+	dot:         dotAVX2,
+	exceed:      exceedAVX2,
+	finite:      finiteAVX2,
 
 	quickGELU: quickGELUAVX2,
 	gelu:      geluAVX2,
@@ -52,6 +55,9 @@ var avx512 = family{
 	transpose:   transposeAVX2,
 	layerNorm:   layerNormAVX512,
 	addRows:     addRowsAVX512,
+	dot:         dotAVX2,
+	exceed:      exceedAVX2,
+	finite:      finiteAVX2,
 
 	quickGELU: quickGELUAVX512,
 	gelu:      geluAVX512,

@@ -1,5 +1,5 @@
-// Command _generate writes the assembly of package kernel and its Go declarations to the
-// parent folder.
+// Command _generate writes the assembly of package kernel, and of packages beside it, and its
+// Go declarations.
 package main
 
 import (
@@ -12,23 +12,27 @@ import (
 	"github.com/mmcloughlin/avo/printer"
 )
 
-// sources are the generated files of amd64 by name: NAME_amd64.s and NAME_stubs_amd64.go.
+// sources are the generated files of amd64 by package and name: NAME_amd64.s and
+// NAME_stubs_amd64.go.
 var sources = []struct {
-	name string
-	emit func(*build.Context)
+	pkg, name string
+	emit      func(*build.Context)
 }{
-	{"tile", tiles},
-	{"tile_pairs", pairTiles},
-	{"winograd", winograd},
-	{"exp", exps},
-	{"matrix", matrices},
-	{"norm", norms},
-	{"pool", pools},
+	{"kernel", "tile", tiles},
+	{"kernel", "tile_pairs", pairTiles},
+	{"kernel", "winograd", winograd},
+	{"kernel", "exp", exps},
+	{"kernel", "matrix", matrices},
+	{"kernel", "norm", norms},
+	{"kernel", "pool", pools},
+	{"kernel", "pick", picks},
+	{"double", "double", doubles},
+	{"float16", "widen", widen},
 }
 
 func main() {
 	for _, s := range sources {
-		if err := write("..", s.name, s.emit); err != nil {
+		if err := write(s.pkg, s.name, s.emit); err != nil {
 			fmt.Fprintf(os.Stderr, "generate %s: %v\n", s.name, err)
 			os.Exit(1)
 		}
@@ -41,8 +45,8 @@ func main() {
 	}
 }
 
-// write emits one assembly file and its declarations.
-func write(dir, name string, emit func(*build.Context)) error {
+// write emits one assembly file of a package and its declarations.
+func write(pkg, name string, emit func(*build.Context)) error {
 	ctx := build.NewContext()
 	ctx.ConstraintExpr("amd64")
 	ctx.ConstraintExpr("!noasm")
@@ -54,7 +58,7 @@ func write(dir, name string, emit func(*build.Context)) error {
 	if err := pass.Compile.Execute(file); err != nil {
 		return err
 	}
-	cfg := printer.Config{Name: "internal/kernel/_generate", Pkg: "kernel"}
+	cfg := printer.Config{Name: "internal/kernel/_generate", Pkg: pkg}
 	for _, out := range []struct {
 		suffix string
 		p      printer.Printer
@@ -66,7 +70,7 @@ func write(dir, name string, emit func(*build.Context)) error {
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+out.suffix), text, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join("../..", pkg, name+out.suffix), text, 0o644); err != nil {
 			return err
 		}
 	}

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
+	"sync/atomic"
 
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -44,12 +46,15 @@ type ranker struct {
 	selector
 	norms []float32 // [B]
 	far   []float32 // [B]
+	bins  []uint16  // of a histogram, [B]
 	top   []int32   // images of largest distance from the mean
 	sums  []float64 // by label
 }
 
 func (b *builder) newRanker(c *columns, name func(unit int) string) *ranker {
-	r := &ranker{columns: c, b: b, name: name, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images)}
+	r := &ranker{
+		columns: c, b: b, name: name, spans: c.spans(), norms: make([]float32, c.images), far: make([]float32, c.images), bins: make([]uint16, c.images),
+	}
 	r.top = make([]int32, min(strengthImages, c.images))
 	if c.labels != nil {
 		r.sums = make([]float64, len(b.labelNames))
@@ -86,9 +91,6 @@ func (r *ranker) add(u int, values, norms []float32) error {
 		middleValues[i] = values[image]
 	}
 	r.histogram(u, values)
-	if r.labels != nil {
-		r.labels.add(u, r.sums, values, r.b.labels)
-	}
 	return nil
 }
 
@@ -103,55 +105,39 @@ func (r *ranker) finite(u int, what string, most float64) error {
 
 // spread is the summary of numbers, without the median.
 func spread(x []float32) report.Summary {
-	low, high := x[0], x[0]
-	var sums [4]float64 // chains, which do not wait for each other
-	whole := len(x) &^ 3
-	for i := 0; i < whole; i += 4 {
-		y := x[i : i+4 : i+4]
-		sums[0] += float64(y[0])
-		sums[1] += float64(y[1])
-		sums[2] += float64(y[2])
-		sums[3] += float64(y[3])
-		low, high = min(low, min(y[0], y[1]), min(y[2], y[3])), max(high, max(y[0], y[1]), max(y[2], y[3]))
+	sum, low, high := double.Sum(x)
+	mean := sum / float64(len(x))
+	return report.Summary{
+		Mean: mean, Deviation: math.Sqrt(double.Squares(x, mean) / float64(len(x))), Smallest: float64(low), Largest: float64(high),
 	}
-	for _, v := range x[whole:] {
-		sums[0] += float64(v)
-		low, high = min(low, v), max(high, v)
-	}
-	s := report.Summary{Mean: (sums[0] + sums[1] + (sums[2] + sums[3])) / float64(len(x)), Smallest: float64(low), Largest: float64(high)}
-	sums = [4]float64{}
-	for i := 0; i < whole; i += 4 {
-		y := x[i : i+4 : i+4]
-		a, b, c, d := float64(y[0])-s.Mean, float64(y[1])-s.Mean, float64(y[2])-s.Mean, float64(y[3])-s.Mean
-		sums[0] += a * a
-		sums[1] += b * b
-		sums[2] += c * c
-		sums[3] += d * d
-	}
-	for _, v := range x[whole:] {
-		sums[0] += (float64(v) - s.Mean) * (float64(v) - s.Mean)
-	}
-	s.Deviation = math.Sqrt((sums[0] + sums[1] + (sums[2] + sums[3])) / float64(len(x)))
-	return s
 }
 
 // histogram counts values in bins of equal width from the smallest to the largest.
 func (r *ranker) histogram(u int, values []float32) {
 	low, high := r.value[u].Smallest, r.value[u].Largest
 	r.low[u], r.high[u] = float32(low), float32(high)
-	counts := r.counts[u*report.Bins : (u+1)*report.Bins]
 	scale := 0.0
 	if high > low {
 		scale = report.Bins / (high - low)
 	}
-	for _, v := range values {
-		counts[min(int((float64(v)-low)*scale), report.Bins-1)]++
+	double.Bins(r.bins, values, low, scale)
+	var counts [2][report.Bins + 1]int32 // in turn, as in a selector; the largest value is beyond the last bin
+	for i, at := range r.bins {
+		counts[i&1][at]++
 	}
+	of := r.counts[u*report.Bins : (u+1)*report.Bins]
+	for i := range of {
+		of[i] = counts[0][i] + counts[1][i]
+	}
+	of[report.Bins-1] += counts[0][report.Bins] + counts[1][report.Bins]
 }
 
-// stripBytes bounds the scores of some pairs on all images that are in memory, of which
-// there are two copies.
-const stripBytes = 256 << 20
+// stripBytes bounds the scores of some pairs on all images that are in memory, of all workers
+// together.
+const stripBytes = 512 << 20
+
+// tileImages is of how many images scores are read before they are put in columns.
+const tileImages = 64
 
 // mostScores is how many scores a report has at most, of all pairs on all images: some 8 MB.
 const mostScores = 4 << 20
@@ -170,61 +156,98 @@ func (b *builder) newPairColumns() {
 	}
 }
 
-// readColumns reads what the scores of a pair say over all images, some pairs of a head
-// at a time.
+// readColumns reads what the scores of a pair say over all images. Each worker has some pairs
+// of a head at a time.
 func (b *builder) readColumns(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
-	C, O, pairs := ov.Neurons, ov.OutDim, b.pairs()
 	team := b.team()
-	c := b.pairsOf
-	workers := make([]*ranker, team.Size())
-	for w := range workers {
-		workers[w] = b.newRanker(c, b.units.Name)
-	}
+	width := max(1, min(ov.Neurons, stripBytes/(4*B*team.Size())))
+	perHead := (ov.Neurons + width - 1) / width
+	workers := make([]*strip, team.Size())
 	progress := b.say.Progress()
-	progress.Start(int64(pairs), ui.Pairs, "report: pairs")
+	progress.Start(int64(b.pairs()), ui.Pairs, "report: pairs")
 	defer progress.Done()
-	width := max(1, min(C, stripBytes/(4*B)))
-	read, strip := make([]float32, width*B), make([]float32, width*B)
-	v := make([]float32, width*O)
-	for h := range ov.Heads {
-		bias := ov.Bias[h*O : (h+1)*O]
-		constant := dot(bias, bias)
-		for first := 0; first < C; first += width {
-			if err := ctx.Err(); err != nil {
-				return err
+	failed := make([]error, ov.Heads*perHead)
+	var over atomic.Bool // strips are taken in order: one that is not begun comes after one that failed
+	team.Each(len(failed), func(i, w int) {
+		if over.Load() {
+			return
+		}
+		if workers[w] == nil {
+			workers[w] = b.newStrip(width)
+		}
+		h, at := i/perHead, i%perHead
+		first, end := ov.Neurons*at/perHead, ov.Neurons*(at+1)/perHead
+		if failed[i] = cmp.Or(ctx.Err(), workers[w].read(h, first, end-first)); failed[i] != nil {
+			over.Store(true)
+		}
+		progress.Add(int64(end - first))
+	})
+	return cmp.Or(failed...)
+}
+
+// A strip is the scores of some pairs of a head on all images, and what ranks them.
+type strip struct {
+	b          *builder
+	ranker     *ranker
+	tile       []float32 // as they are read, [tileImages,n]
+	scores     []float32 // [n,B]
+	directions []float32 // v, [n,O]
+	sums       []float64 // by label, [K,n]; nil: no labels
+}
+
+func (b *builder) newStrip(width int) *strip {
+	s := &strip{
+		b: b, ranker: b.newRanker(b.pairsOf, b.units.Name), tile: kernel.Alloc(tileImages * width), scores: kernel.Alloc(width * b.scores.Images),
+		directions: make([]float32, width*b.scores.OV.OutDim),
+	}
+	if b.labels != nil {
+		s.sums = make([]float64, len(b.labelNames)*width)
+	}
+	return s
+}
+
+// read fills in the columns of n pairs of a head, of the neurons from first on.
+func (s *strip) read(h, first, n int) error {
+	b := s.b
+	ov, B, c := b.scores.OV, b.scores.Images, b.pairsOf
+	clear(s.sums)
+	for lo := 0; lo < B; lo += tileImages {
+		count := min(tileImages, B-lo)
+		tile := s.tile[:count*n]
+		if err := b.scores.ReadPart(tile, lo, h, first, n); err != nil {
+			return err
+		}
+		kernel.TransposePart(s.scores[lo:], tile, B, n, count, n)
+		if s.sums == nil {
+			continue
+		}
+		for i, label := range b.labels[lo : lo+count] {
+			if label >= 0 {
+				double.Add(s.sums[label*n:(label+1)*n], tile[i*n:(i+1)*n])
 			}
-			n := min(width, C-first)
-			if err := b.readStrip(read, strip, h, first, n); err != nil {
-				return err
-			}
-			ov.Directions(v[:n*O], h, first, first+n, team)
-			failed := make([]error, team.Size())
-			team.For(n, func(lo, hi, w int) {
-				r := workers[w]
-				for i := lo; i < hi; i++ {
-					u, values, own := h*C+first+i, strip[i*B:(i+1)*B], v[i*O:(i+1)*O]
-					square, cross := dot(own, own), dot(own, bias)
-					c.square[u], c.cross[u] = float32(square), float32(cross)
-					for at, s := range values {
-						x := float64(s)
-						r.norms[at] = float32(math.Sqrt(max(x*x*square+2*x*cross+constant, 0)))
-					}
-					if failed[w] = r.add(u, values, r.norms); failed[w] == nil {
-						failed[w] = r.addFarness(u, values, math.Sqrt(square))
-					}
-					if failed[w] != nil {
-						return
-					}
-					if c.scores != nil {
-						copy(c.scores[u*B:(u+1)*B], values)
-					}
-				}
-			})
-			if err := cmp.Or(failed...); err != nil {
-				return err
-			}
-			progress.Add(int64(n))
+		}
+	}
+	O := ov.OutDim
+	ov.Directions(s.directions[:n*O], h, first, first+n, par.Team{})
+	bias := ov.Bias[h*O : (h+1)*O]
+	constant := dot(bias, bias)
+	for i := range n {
+		u, values, v := h*ov.Neurons+first+i, s.scores[i*B:(i+1)*B], s.directions[i*O:(i+1)*O]
+		square, cross := dot(v, v), dot(v, bias)
+		c.square[u], c.cross[u] = float32(square), float32(cross)
+		double.Norms(s.ranker.norms, values, square, cross, constant)
+		if err := s.ranker.add(u, values, s.ranker.norms); err != nil {
+			return err
+		}
+		if err := s.ranker.addFarness(u, values, math.Sqrt(square)); err != nil {
+			return err
+		}
+		if c.labels != nil {
+			c.labels.add(u, s.ranker.sums, s.sums[i:], n)
+		}
+		if c.scores != nil {
+			copy(c.scores[u*B:(u+1)*B], values)
 		}
 	}
 	return nil
@@ -244,24 +267,12 @@ func (b *builder) readNeurons() error {
 			if failed[w] = workers[w].add(n, norms, norms); failed[w] != nil {
 				return
 			}
-			sorted := slices.Clone(norms)
-			slices.Sort(sorted)
-			b.neurons.norm[n].Median = float64(sorted[(B-1)/2])/2 + float64(sorted[B/2])/2
+			summary, middle := &b.neurons.norm[n], []int32{0, 0}
+			at := span{(B - 1) / 2, B/2 + 1} // of ascending and of descending ranks the same
+			workers[w].choose(norms, float32(summary.Smallest), float32(summary.Largest), []span{at}, [][]int32{middle})
+			summary.Median = float64(norms[middle[0]])/2 + float64(norms[middle[at.hi-at.lo-1]])/2
 		}
 	})
 	b.neuronNorms = nil
 	return cmp.Or(failed...)
-}
-
-// readStrip fills strip [n,B] with the scores of n pairs of a head, of the neurons from
-// first on.
-func (b *builder) readStrip(read, strip []float32, head, first, n int) error {
-	B, team := b.scores.Images, b.team()
-	failed := make([]error, team.Size())
-	team.For(B, func(lo, hi, w int) { failed[w] = b.scores.ReadPart(read[lo*n:hi*n], lo, head, first, n) })
-	if err := cmp.Or(failed...); err != nil {
-		return err
-	}
-	kernel.Transpose(strip[:n*B], read[:n*B], B, n)
-	return nil
 }

@@ -301,8 +301,7 @@ func (c *comparison) byScores(ctx context.Context, m *report.Moved) error {
 	var rows [2][]float32
 	for i, s := range []*side{c.here, c.there} {
 		U := len(s.norm)
-		rows[i] = make([]float32, U*P)
-		k := &sketch{dims: P, exact: P == len(c.shared), seed: c.Seed, rows: rows[i], totals: make([]float64, P)}
+		k := &sketch{dims: P, exact: P == len(c.shared), seed: c.Seed, rows: make([]float32, U*P), totals: make([]float64, P)}
 		scores, sums, squares := make([]float32, U), make([]float64, U), make([]float64, U)
 		for j, at := range c.shared {
 			if err := ctx.Err(); err != nil {
@@ -323,6 +322,7 @@ func (c *comparison) byScores(ctx context.Context, m *report.Moved) error {
 			value[u].Deviation = math.Sqrt(max(squares[u]/n-value[u].Mean*value[u].Mean, 0))
 		}
 		k.centre(&columns{value: value}, c.team)
+		rows[i] = k.rows
 	}
 	c.match(m, rows[0], rows[1], P)
 	return nil

@@ -1,9 +1,9 @@
 package report
 
 import (
-	"cmp"
 	"math"
 
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -24,38 +24,36 @@ func newLabelMeans(units int, labels []int, count int) *labelMeans {
 	return l
 }
 
-// add takes the values of a unit. sums is scratch, a number for each label.
-func (l *labelMeans) add(u int, sums []float64, values []float32, labels []int) {
-	clear(sums)
-	for i, v := range values {
-		if label := labels[i]; label >= 0 {
-			sums[label] += float64(v)
-		}
-	}
+// add takes the sums of the values of a unit by label, which are each numbers apart. means is
+// scratch, a number for each label.
+func (l *labelMeans) add(u int, means, sums []float64, each int) {
 	for _, label := range l.occurred {
-		sums[label] /= float64(l.images[label])
+		means[label] = sums[label*each] / float64(l.images[label])
 	}
-	choose := func(h hits, before func(a, b float64) int) {
-		labels, means := h.of(u)
-		at := 0
-		for _, label := range l.occurred {
-			i := at
-			for i > 0 && before(sums[label], sums[labels[i-1]]) < 0 {
-				i--
-			}
-			if i == len(labels) {
-				continue
-			}
-			at = min(at+1, len(labels))
-			copy(labels[i+1:at], labels[i:])
-			labels[i] = int32(label)
+	l.choose(u, l.high, means, 1)
+	l.choose(u, l.low, means, -1)
+}
+
+// choose finds the labels whose mean, times a sign, is largest; of equal ones the first.
+func (l *labelMeans) choose(u int, h hits, means []float64, sign float64) {
+	labels, values := h.of(u)
+	at, least := 0, math.Inf(-1)
+	for _, label := range l.occurred {
+		mean := sign * means[label]
+		if at == len(labels) && mean <= least {
+			continue
 		}
-		for i, label := range labels {
-			means[i] = float32(sums[label])
+		i := min(at, len(labels)-1)
+		for ; i > 0 && sign*means[labels[i-1]] < mean; i-- {
+			labels[i] = labels[i-1]
 		}
+		labels[i] = int32(label)
+		at = min(at+1, len(labels))
+		least = sign * means[labels[at-1]]
 	}
-	choose(l.high, func(a, b float64) int { return cmp.Compare(b, a) })
-	choose(l.low, cmp.Compare[float64])
+	for i, label := range labels {
+		values[i] = float32(means[label])
+	}
 }
 
 // topImages is how many images polysemanticity compares, as the command of the name does
@@ -74,9 +72,7 @@ func (r *ranker) addFarness(u int, values []float32, norm float64) error {
 		return nil
 	}
 	mean := r.value[u].Mean
-	for i, v := range values {
-		r.far[i] = float32(math.Abs(float64(v) - mean))
-	}
+	double.Distances(r.far, values, mean)
 	most := float32(max(r.value[u].Largest-mean, mean-r.value[u].Smallest))
 	return r.addFarthest(u, r.far, most, norm)
 }

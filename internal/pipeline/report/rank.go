@@ -3,6 +3,8 @@ package report
 import (
 	"cmp"
 	"slices"
+
+	"github.com/clipnh/clipnh/internal/double"
 )
 
 // span is ranks lo to hi of a ranking by descending key, from 0.
@@ -18,6 +20,7 @@ type selector struct {
 	bucket []uint16
 	starts [buckets + 1]int
 	wanted [buckets]bool
+	kept   [buckets]uint8 // 1 of the wanted
 	picked []int32
 	levels [levels]groups
 }
@@ -33,11 +36,10 @@ func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [
 		scale = (buckets - 1) / (float64(high) - float64(low))
 	}
 	clear(s.starts[:])
-	top, bucket := float64(high), s.bucket[:len(keys)]
+	bucket := s.bucket[:len(keys)]
+	double.Bins(bucket, keys, float64(high), -scale)
 	var counts [2][buckets]int32 // in turn: equal keys in a row do not wait for each other
-	for i, k := range keys {
-		at := uint16((top - float64(k)) * scale)
-		bucket[i] = at
+	for i, at := range bucket {
 		counts[i&1][at&(buckets-1)]++
 	}
 	for at := range buckets {
@@ -45,19 +47,26 @@ func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [
 	}
 	for at := range buckets {
 		s.starts[at+1] += s.starts[at]
-		s.wanted[at] = false
+		s.wanted[at], s.kept[at] = false, 0
 		for _, p := range spans {
 			if s.starts[at] < p.hi && p.lo < s.starts[at+1] {
-				s.wanted[at] = true
+				s.wanted[at], s.kept[at] = true, 1
 			}
 		}
 	}
-	s.picked = s.picked[:0]
-	for i, at := range bucket {
+	picked := 0
+	for at := range buckets {
 		if s.wanted[at] {
-			s.picked = append(s.picked, int32(i))
+			picked += s.starts[at+1] - s.starts[at]
 		}
 	}
+	s.picked = slices.Grow(s.picked[:0], picked+1)[:picked+1] // one more: each is written, and kept if it is wanted
+	picked = 0
+	for i, at := range bucket {
+		s.picked[picked] = int32(i)
+		picked += int(s.kept[at&(buckets-1)])
+	}
+	s.picked = s.picked[:picked]
 	// Those of a bucket together, in the order of buckets.
 	group := &s.levels[0]
 	group.part(s.picked, func(i int32) int { return int(bucket[i]) })

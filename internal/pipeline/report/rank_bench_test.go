@@ -13,7 +13,7 @@ func BenchmarkRanker(b *testing.B) {
 	random := rand.New(rand.NewPCG(1, 2))
 	c := newColumns(1, images)
 	c.spreadOf(1)
-	r := &ranker{columns: c, spans: c.spans(), norms: make([]float32, images), far: make([]float32, images), top: make([]int32, strengthImages)}
+	r := &ranker{columns: c, spans: c.spans(), norms: make([]float32, images), far: make([]float32, images), bins: make([]uint16, images), top: make([]int32, strengthImages)}
 	values := make([]float32, images)
 	for i := range values {
 		values[i] = float32(math.Exp(0.7*random.NormFloat64()) - 0.3)

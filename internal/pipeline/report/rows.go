@@ -6,7 +6,9 @@ import (
 	"math"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 // newRows makes room for what readRows finds.
@@ -36,15 +38,22 @@ func (b *builder) readRows(ctx context.Context) error {
 	H, C, O := ov.Heads, ov.Neurons, ov.OutDim
 	team := b.team()
 	values := make([]float32, min(rowImages, B)*ov.Inner())
-	norms := make([]*decomp.NeuronNorms, C)
-	for n := range norms {
-		norms[n] = ov.NeuronNorms(n, team)
-	}
+	norms := make([]neuronNorms, C)
+	team.For(C, func(lo, hi, _ int) {
+		means := make([]float64, H)
+		for n := lo; n < hi; n++ {
+			for h := range means {
+				means[h] = b.pairsOf.value[h*C+n].Mean
+			}
+			norms[n].NeuronNorms = ov.NeuronNorms(n, par.Team{})
+			norms[n].centre = norms[n].Centre(means)
+		}
+	})
 	b.neuronNorms = make([]float32, C*B)
 	if b.whole {
 		b.neuronFar = make([]float32, C*B)
 	}
-	across := make([]float32, min(rowImages, B)*H*C) // the scores of a block, [H,C,n]
+	workers := make([]*neuronBlock, team.Size())
 	err := b.eachRows(ctx, "report: images", b.say, func(first, n int, scores []float32) error {
 		b.sketch.add(first, n, scores, team)
 		if b.whole {
@@ -52,29 +61,14 @@ func (b *builder) readRows(ctx context.Context) error {
 				return err
 			}
 		}
-		kernel.Transpose(across[:n*H*C], scores, n, H*C)
-		team.For(C, func(lo, hi, _ int) {
-			own, means := make([]decomp.Lanes, H), make([]float64, H)
-			for u := lo; u < hi; u++ {
-				for h := range means {
-					means[h] = b.pairsOf.value[h*C+u].Mean
-				}
-				centre := norms[u].Centre(means)
-				for i := 0; i < n; i += len(decomp.Lanes{}) {
-					at := u*B + first + i
-					count := min(len(decomp.Lanes{}), n-i)
-					for h := range own {
-						for j, s := range across[(h*C+u)*n+i:][:count] {
-							own[h][j] = float64(s)
-						}
-					}
-					sums, far := norms[u].SumAndDistance(own, centre)
-					for j := range count {
-						b.neuronNorms[at+j] = float32(sums[j])
-						if b.neuronFar != nil {
-							b.neuronFar[at+j] = float32(far[j])
-						}
-					}
+		blocks := (C + blockNeurons - 1) / blockNeurons
+		team.For(blocks, func(lo, hi, w int) {
+			if workers[w] == nil {
+				workers[w] = newNeuronBlock(H)
+			}
+			for at := lo * blockNeurons; at < min(C, hi*blockNeurons); at += blockNeurons {
+				for i := 0; i < n; i += double.Images {
+					workers[w].add(b, norms, at, first+i, scores[i*H*C:], min(double.Images, n-i))
 				}
 			}
 		})
@@ -99,4 +93,55 @@ func (b *builder) readRows(ctx context.Context) error {
 	b.compareFarthest(b.pairsOf)
 	b.compareFarthest(b.neurons)
 	return nil
+}
+
+// neuronNorms are a neuron's, with the means of its pairs.
+type neuronNorms struct {
+	*decomp.NeuronNorms
+	centre *decomp.Centre
+}
+
+// blockNeurons is of how many neurons the scores of some images are put in order at a time.
+const blockNeurons = 16
+
+// A neuronBlock computes the norms of some neurons' contributions to some images. It is one
+// worker's scratch memory.
+type neuronBlock struct {
+	across          []float32 // scores, [H,blockNeurons,double.Images]
+	own             []float64 // of a neuron, [H,double.Images]
+	sums, distances [double.Images]float64
+}
+
+func newNeuronBlock(heads int) *neuronBlock {
+	return &neuronBlock{across: kernel.Alloc(heads * blockNeurons * double.Images), own: make([]float64, heads*double.Images)}
+}
+
+// add takes the scores [n,H,C] of n images from number image on, and finds the norms of the
+// neurons from number first on.
+func (k *neuronBlock) add(b *builder, norms []neuronNorms, first, image int, scores []float32, n int) {
+	const each = blockNeurons * double.Images
+	H, C, B := b.scores.OV.Heads, b.scores.OV.Neurons, b.scores.Images
+	count := min(blockNeurons, C-first)
+	for h := range H {
+		kernel.TransposePart(k.across[h*each:], scores[h*C+first:], double.Images, H*C, n, count)
+	}
+	for u := range count {
+		for h := range H {
+			own := k.own[h*double.Images : (h+1)*double.Images]
+			for i, s := range k.across[h*each+u*double.Images:][:double.Images] {
+				own[i] = float64(s)
+			}
+		}
+		of := norms[first+u]
+		of.SumsAndDistances(&k.sums, &k.distances, k.own, of.centre)
+		at := (first+u)*B + image
+		for i, x := range k.sums[:n] {
+			b.neuronNorms[at+i] = float32(x)
+		}
+		if b.neuronFar != nil {
+			for i, x := range k.distances[:n] {
+				b.neuronFar[at+i] = float32(x)
+			}
+		}
+	}
 }

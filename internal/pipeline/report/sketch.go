@@ -31,45 +31,53 @@ func candidates(pairs, images int) int {
 	return min(max(int(rerankBudget/(float64(pairs)*float64(images))), leastCandidates), mostCandidates, pairs)
 }
 
-// A sketch is the scores of pairs, projected from images to fewer dimensions, [U,P].
+// A sketch is the scores of pairs, with the images shared out among fewer dimensions: a
+// dimension is the sum of every k-th image's scores, each with a random sign. Scalar products
+// of sketches are those of scores in expectation. It takes one addition for each score, where
+// projecting on dense random vectors takes one for each dimension; their products scatter
+// alike.
 type sketch struct {
 	dims   int
 	exact  bool // a dimension an image
 	seed   uint64
-	rows   []float32 // [U,P]
+	rows   []float32 // [P,U], and [U,P] once it is centred
 	totals []float64 // of the signs, by dimension
-	signs  []float32 // scratch, [b,P]
 }
 
 func newSketch(pairs, images int, seed uint64) *sketch {
 	p := dimensions(pairs, images)
-	return &sketch{dims: p, exact: p == images, seed: seed, rows: make([]float32, pairs*p), totals: make([]float64, p)}
+	return &sketch{dims: p, exact: p == images, seed: seed, rows: kernel.Alloc(pairs * p), totals: make([]float64, p)}
 }
 
 // add adds the scores [n,U] of the images from number first on.
 func (k *sketch) add(first, n int, scores []float32, team par.Team) {
 	pairs, P := len(k.rows)/k.dims, k.dims
-	if cap(k.signs) < n*P {
-		k.signs = make([]float32, n*P)
+	signs := make([]float32, n)
+	for i := range signs {
+		signs[i] = k.sign(first + i)
+		k.totals[(first+i)%P] += float64(signs[i])
 	}
-	signs := k.signs[:n*P]
-	for i := range n {
-		k.row(signs[i*P:(i+1)*P], first+i)
+	const most = 16 // images of a dimension, of a block
+	var own [most]float32
+	for d := range min(P, n) { // the images d, d+P, ... of the block
+		count := (n - d + P - 1) / P
+		for from := 0; from < count; from += most {
+			m := min(most, count-from)
+			for j := range m {
+				own[j] = signs[d+(from+j)*P]
+			}
+			at := (first + d) % P
+			kernel.Sgemm(1, kernel.Dense(own[:], 1, m), kernel.Strided(scores[(d+from*P)*pairs:], m, pairs, P*pairs), 1, kernel.Dense(k.rows[at*pairs:], 1, pairs), team)
+		}
 	}
-	for i, s := range signs {
-		k.totals[i%P] += float64(s)
-	}
-	kernel.Sgemm(1, kernel.Dense(scores, n, pairs).T(), kernel.Dense(signs, n, P), 1, kernel.Dense(k.rows, pairs, P), team)
 }
 
-// row is what an image is multiplied with: random signs, or 1 in its own dimension.
-func (k *sketch) row(dst []float32, image int) {
-	if k.exact {
-		clear(dst)
-		dst[image] = 1
-		return
+// sign is that of an image: random, or 1 in a dimension of its own.
+func (k *sketch) sign(image int) float32 {
+	if k.exact || mixed(mixed(k.seed+0x9e3779b97f4a7c15)^uint64(image))&1 != 0 {
+		return 1
 	}
-	signs(dst, k.seed, uint64(image))
+	return -1
 }
 
 // signs fills dst with signs that depend on a seed and a number.
@@ -95,10 +103,13 @@ func mixed(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// centre takes the means away and makes rows unit vectors; a row of scores that are all
-// the same becomes zero.
+// centre takes the means away and makes a unit vector of each pair's row, [U,P]; one of
+// scores that are all the same becomes zero.
 func (k *sketch) centre(c *columns, team par.Team) {
 	P := k.dims
+	across := kernel.Alloc(len(k.rows))
+	kernel.Transpose(across, k.rows, P, len(c.value))
+	k.rows = across
 	team.For(len(c.value), func(lo, hi, _ int) {
 		for u := lo; u < hi; u++ {
 			row, mean := k.rows[u*P:(u+1)*P], c.value[u].Mean
