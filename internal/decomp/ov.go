@@ -145,6 +145,9 @@ func (p *OV) transposeWeights() {
 // OV's own slice, which must not be written to.
 func (p *OV) Constant() []float32 { return p.constant }
 
+// ValueOf is W_V^h[:,n] of pair h*C+n, [D]: the OV's own slice, which must not be written to.
+func (p *OV) ValueOf(pair int) []float32 { return p.valueAcross[pair*p.Width : (pair+1)*p.Width] }
+
 // Inner is H·D, the channels of all heads: C in an attention pool.
 func (p *OV) Inner() int { return p.Heads * p.Width }
 

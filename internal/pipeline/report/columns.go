@@ -121,15 +121,24 @@ func (r *ranker) histogram(u int, values []float32) {
 		scale = report.Bins / (high - low)
 	}
 	double.Bins(r.bins, values, low, scale)
-	var counts [2][report.Bins + 1]int32 // in turn, as in a selector; the largest value is beyond the last bin
-	for i, at := range r.bins {
-		counts[i&1][at]++
+	const places = 2 * report.Bins // the largest value is beyond the last bin
+	var counts [4][places]int32    // in turn, as in a selector
+	for bins := r.bins; len(bins) > 0; bins = bins[4:] {
+		if len(bins) < 4 {
+			for _, at := range bins {
+				counts[0][at%places]++
+			}
+			break
+		}
+		counts[0][bins[0]%places]++
+		counts[1][bins[1]%places]++
+		counts[2][bins[2]%places]++
+		counts[3][bins[3]%places]++
 	}
 	of := r.counts[u*report.Bins : (u+1)*report.Bins]
-	for i := range of {
-		of[i] = counts[0][i] + counts[1][i]
+	for i := range places {
+		of[min(i, report.Bins-1)] += counts[0][i] + counts[1][i] + counts[2][i] + counts[3][i]
 	}
-	of[report.Bins-1] += counts[0][report.Bins] + counts[1][report.Bins]
 }
 
 // stripBytes bounds the scores of some pairs on all images that are in memory, of all workers

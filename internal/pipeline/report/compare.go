@@ -330,8 +330,8 @@ func (c *comparison) byScores(ctx context.Context, m *report.Moved) error {
 
 // match pairs those that are alive with what is nearest on the other side.
 func (c *comparison) match(m *report.Moved, here, there []float32, dims int) {
-	forward := nearestOf(c.aliveRows(c.here, here, dims), there, dims, 1, false, c.team)
-	backward := nearestOf(c.aliveRows(c.there, there, dims), here, dims, 1, false, c.team)
+	forward := nearestOf(c.aliveRows(c.here, here, dims), there, dims, 1, c.team)
+	backward := nearestOf(c.aliveRows(c.there, there, dims), here, dims, 1, c.team)
 	for u, norm := range c.here.norm {
 		if norm < c.here.threshold {
 			continue

@@ -84,7 +84,7 @@ func (r *ranker) addFarthest(u int, far []float32, most float32, norm float64) e
 	if err := r.finite(u, "distance from the mean", float64(most)); err != nil {
 		return err
 	}
-	r.choose(far, 0, most, []span{{0, len(r.top)}}, [][]int32{r.top})
+	r.first(far, 0, most, r.top)
 	each := min(topImages, len(r.top))
 	copy(r.farthest[u*each:], r.top[:each])
 	sum := 0.0

@@ -97,37 +97,23 @@ func (b *builder) cosines(found *near, team par.Team) {
 	C, O, D, inner := ov.Neurons, ov.OutDim, ov.Width, ov.Inner()
 	gram := make([]float32, inner*inner)
 	kernel.Sgemm(1, kernel.Dense(ov.Out, O, inner).T(), kernel.Dense(ov.Out, O, inner), 0, kernel.Dense(gram, inner, inner), team)
-	column := func(dst []float64, u int) {
-		for d := range dst {
-			dst[d] = float64(ov.Value[(u/C*D+d)*C+u%C])
-		}
-	}
-	team.For(b.pairs(), func(lo, hi, _ int) {
-		own, other := make([]float64, D), make([]float64, D)
-		through, known := make([]float64, inner), make([]int, ov.Heads) // (W_O^gᵀ W_O^h) W_V^h[:,n], and for which u
-		for u := lo; u < hi; u++ {
-			column(own, u)
-			found.again(u, func(q int) float32 {
-				g := q / C
-				t := through[g*D : (g+1)*D]
-				if known[g] != u+1 {
-					known[g] = u + 1
-					for d := range t {
-						t[d] = 0
-						for e, w := range gram[(g*D+d)*inner+u/C*D:][:D] {
-							t[d] += float64(w) * own[e]
-						}
-					}
+	const block = 512
+	through := make([]float32, block*inner) // (W_O^gᵀ W_O^h) W_V^h[:,n] of all heads g, [n,H,D]
+	for h := range ov.Heads {
+		for first := 0; first < C; first += block {
+			count := min(block, C-first)
+			kernel.Sgemm(1, kernel.Strided(ov.Value[h*D*C+first:], D, count, C).T(), kernel.Dense(gram[h*D*inner:], D, inner), 0, kernel.Dense(through, count, inner), team)
+			team.For(count, func(lo, hi, _ int) {
+				for i := lo; i < hi; i++ {
+					u := h*C + first + i
+					found.again(u, func(q int) float32 {
+						product := dot(through[i*inner+q/C*D:][:D], ov.ValueOf(q))
+						return float32(product / math.Sqrt(float64(b.pairsOf.square[u])*float64(b.pairsOf.square[q])))
+					})
 				}
-				column(other, q)
-				sum := 0.0
-				for d, x := range other {
-					sum += x * t[d]
-				}
-				return float32(sum / math.Sqrt(float64(b.pairsOf.square[u])*float64(b.pairsOf.square[q])))
 			})
 		}
-	})
+	}
 }
 
 // again replaces the values of the nearest of u, and puts them in their order.
@@ -173,14 +159,14 @@ func (b *builder) correlate(ctx context.Context, found *near) error {
 		if err := errors.Join(failed...); err != nil {
 			return err
 		}
-		kernel.Transpose(centred[:U*count], scores[:count*U], count, U)
 		team.For(U, func(lo, hi, _ int) {
+			kernel.TransposePart(centred[lo*count:], scores[lo:], count, U, count, hi-lo)
 			for u := lo; u < hi; u++ {
 				row, mean := centred[u*count:(u+1)*count], float32(c.value[u].Mean)
 				for i := range row {
 					row[i] -= mean
 				}
-				squares[u] += float64(product(row, row))
+				squares[u] += float64(kernel.Dot(row, row))
 			}
 		})
 		team.For(U, func(lo, hi, _ int) {
@@ -188,7 +174,7 @@ func (b *builder) correlate(ctx context.Context, found *near) error {
 				own := centred[u*count : (u+1)*count]
 				for i, q := range found.units[u*found.each : (u+1)*found.each] {
 					if q >= 0 {
-						sums[u*found.each+i] += float64(product(own, centred[int(q)*count:(int(q)+1)*count]))
+						sums[u*found.each+i] += float64(kernel.Dot(own, centred[int(q)*count:(int(q)+1)*count]))
 					}
 				}
 			}
@@ -238,21 +224,4 @@ func (b *builder) nearestImages(units []float32, each int) *near {
 		}
 	})
 	return found.first(each)
-}
-
-// product is the scalar product in four chains.
-func product(x, y []float32) float32 {
-	var a, b, c, d float32
-	y = y[:len(x)]
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		a += x[i] * y[i]
-		b += x[i+1] * y[i+1]
-		c += x[i+2] * y[i+2]
-		d += x[i+3] * y[i+3]
-	}
-	for ; i < len(x); i++ {
-		a += x[i] * y[i]
-	}
-	return a + b + (c + d)
 }

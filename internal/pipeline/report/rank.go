@@ -2,9 +2,11 @@ package report
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/double"
+	"github.com/clipnh/clipnh/internal/kernel"
 )
 
 // span is ranks lo to hi of a ranking by descending key, from 0.
@@ -38,12 +40,21 @@ func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [
 	clear(s.starts[:])
 	bucket := s.bucket[:len(keys)]
 	double.Bins(bucket, keys, float64(high), -scale)
-	var counts [2][buckets]int32 // in turn: equal keys in a row do not wait for each other
-	for i, at := range bucket {
-		counts[i&1][at&(buckets-1)]++
+	var counts [4][buckets]int32 // in turn: equal keys in a row do not wait for each other
+	for of := bucket; len(of) > 0; of = of[4:] {
+		if len(of) < 4 {
+			for _, at := range of {
+				counts[0][at&(buckets-1)]++
+			}
+			break
+		}
+		counts[0][of[0]&(buckets-1)]++
+		counts[1][of[1]&(buckets-1)]++
+		counts[2][of[2]&(buckets-1)]++
+		counts[3][of[3]&(buckets-1)]++
 	}
 	for at := range buckets {
-		s.starts[at+1] = int(counts[0][at] + counts[1][at])
+		s.starts[at+1] = int(counts[0][at] + counts[1][at] + counts[2][at] + counts[3][at])
 	}
 	for at := range buckets {
 		s.starts[at+1] += s.starts[at]
@@ -69,11 +80,58 @@ func (s *selector) choose(keys []float32, low, high float32, spans []span, dst [
 	s.picked = s.picked[:picked]
 	// Those of a bucket together, in the order of buckets.
 	group := &s.levels[0]
-	group.part(s.picked, func(i int32) int { return int(bucket[i]) })
+	group.part(s.picked, buckets, func(i int32) int { return int(bucket[i]) })
 	for at := range buckets {
 		if s.starts[at] < s.starts[at+1] && s.wanted[at] {
 			s.rank(1, keys, group.of(at), s.starts[at], spans, dst)
 		}
+	}
+}
+
+const (
+	sampleStep  = 16      // every so many keys are a sample
+	sampleLeast = 1 << 12 // keys, of which a sample is taken
+	samplePicks = 1 << 11 // keys above a threshold that are sorted
+)
+
+// first writes the indices of the first keys by descending key to dst, as choose does. A sample
+// says above which threshold they are likely to be; where it is wrong, all keys are parted.
+func (s *selector) first(keys []float32, low, high float32, dst []int32) {
+	if len(keys) < sampleLeast || !(high > low) || !s.above(keys, s.threshold(keys, low, high, len(dst)), len(dst)) {
+		s.choose(keys, low, high, []span{{0, len(dst)}}, [][]int32{dst})
+		return
+	}
+	slices.SortFunc(s.picked, func(a, b int32) int { return cmp.Or(cmp.Compare(keys[b], keys[a]), cmp.Compare(a, b)) })
+	copy(dst, s.picked)
+}
+
+// threshold is a number that somewhat more than n keys are likely to be above.
+func (s *selector) threshold(keys []float32, low, high float32, n int) float32 {
+	var counts [buckets]int32
+	width := (float64(high) - float64(low)) / (buckets - 1)
+	for i := 0; i < len(keys); i += sampleStep {
+		counts[int((float64(high)-float64(keys[i]))/width)&(buckets-1)]++
+	}
+	expected := float64(n) / sampleStep
+	want, at := int32(expected+4*math.Sqrt(expected)+8), 0
+	for found := counts[0]; found < want && at < buckets-1; found += counts[at] {
+		at++
+	}
+	return float32(float64(high) - float64(at+1)*width)
+}
+
+// above picks the keys above a threshold, and reports whether these are n or more, and few.
+func (s *selector) above(keys []float32, threshold float32, n int) bool {
+	s.picked = s.picked[:0]
+	for at := 0; ; at++ {
+		at += kernel.Exceeding(keys[at:], keys[at:], threshold) // none is above itself
+		if at == len(keys) {
+			return len(s.picked) >= n
+		}
+		if len(s.picked) == samplePicks {
+			return false
+		}
+		s.picked = append(s.picked, int32(at))
 	}
 }
 
@@ -102,10 +160,11 @@ func (s *selector) rank(level int, keys []float32, members []int32, first int, s
 		}
 		return
 	}
-	scale := (buckets - 1) / (float64(high) - float64(low))
+	parts := min(buckets, max(16, len(members)/4))
+	scale := float64(parts-1) / (float64(high) - float64(low))
 	group := &s.levels[level]
-	group.part(members, func(i int32) int { return int((float64(high) - float64(keys[i])) * scale) })
-	for at := range buckets {
+	group.part(members, parts, func(i int32) int { return int((float64(high) - float64(keys[i])) * scale) })
+	for at := range parts {
 		of := group.of(at)
 		begin := first + int(group.starts[at])
 		if len(of) > 0 && slices.ContainsFunc(spans, func(p span) bool { return begin < p.hi && p.lo < begin+len(of) }) {
@@ -121,12 +180,13 @@ type groups struct {
 	members []int32
 }
 
-func (g *groups) part(members []int32, bucket func(int32) int) {
-	clear(g.starts[:])
+// part puts members in so many buckets.
+func (g *groups) part(members []int32, parts int, bucket func(int32) int) {
+	clear(g.starts[:parts+1])
 	for _, i := range members {
 		g.starts[bucket(i)+1]++
 	}
-	for at := range buckets {
+	for at := range parts {
 		g.starts[at+1] += g.starts[at]
 		g.next[at] = g.starts[at]
 	}

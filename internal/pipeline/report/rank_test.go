@@ -34,6 +34,11 @@ func TestSelectorChoosesAsSortingDoes(t *testing.T) {
 					t.Errorf("%s, %d keys, ranks %v: %v, want %v", name, n, p, dst[i], order[p.lo:p.hi])
 				}
 			}
+			first := make([]int32, min(50, n))
+			s.first(keys, slices.Min(keys), slices.Max(keys), first)
+			if !slices.Equal(first, order[:len(first)]) {
+				t.Errorf("%s, %d keys: the first are %v, want %v", name, n, first, order[:len(first)])
+			}
 		}
 	}
 }

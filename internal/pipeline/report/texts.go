@@ -54,7 +54,7 @@ func (b *builder) textShard(ctx context.Context, first int, embeddings, units []
 	if err != nil {
 		return nil, err
 	}
-	images := nearestOf(embeddings, units, O, min(imagesOfText, b.scores.Images), false, team)
+	images := nearestOf(embeddings, units, O, min(imagesOfText, b.scores.Images), team)
 	shard := &report.TextShard{First: first}
 	for i := range pairs {
 		text := embeddings[i*O : (i+1)*O]
