@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -8,13 +9,16 @@ import (
 )
 
 // leaders are the classes of largest products of each image. Taking a few pairs out moves
-// every product of an image by at most a bound, so that most images are judged by these and
-// their label alone; the others need all classes. What is found is the same.
+// every product of an image by at most a bound, so that images whose label is far enough from
+// the others keep their outcome, most others are judged by the leaders and their label alone,
+// and few need all classes. What is found is the same.
 type leaders struct {
 	each    int
 	classes []int32   // by descending product, [B,each]
 	values  []float32 // their products, [B,each]
 	own     []float32 // the product of the label, [B]
+	before  []outcome // with all pairs, [B]
+	margin  []float32 // by less than which products may move against each other without another outcome, [B]
 }
 
 const (
@@ -34,6 +38,7 @@ func newLeaders(logits []float32, number int, labels []int, team par.Team) *lead
 	l := &leaders{
 		each: leadingClasses, classes: make([]int32, images*leadingClasses),
 		values: make([]float32, images*leadingClasses), own: make([]float32, images),
+		before: make([]outcome, images), margin: make([]float32, images),
 	}
 	team.For(images, func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
@@ -52,9 +57,42 @@ func newLeaders(logits []float32, number int, labels []int, team par.Team) *lead
 				}
 				classes[at], values[at] = int32(class), x
 			}
+			l.measure(i, labels[i])
 		}
 	})
 	return l
+}
+
+// measure finds the outcome with all pairs, and the margin: how far the label is from the first
+// and the fifth of the other classes, whichever decide.
+func (l *leaders) measure(image, label int) {
+	classes, values := l.of(image)
+	own, place := l.own[image], 0
+	var others [5]float64
+	n := 0
+	for i, x := range values {
+		if int(classes[i]) == label || n == len(others) {
+			continue
+		}
+		if x >= own && (x > own || int(classes[i]) < label) {
+			place++
+		}
+		others[n] = float64(x)
+		n++
+	}
+	l.before[image] = outcomeOf(place)
+	ahead, behind := others[0]-float64(own), float64(own)-others[4]
+	margin := 0.0
+	switch l.before[image] {
+	case right:
+		margin = -ahead
+	case amongFive:
+		margin = min(ahead, behind)
+	case wrong:
+		margin = -behind
+	}
+	size := max(math.Abs(others[0]), math.Abs(others[4])) + math.Abs(float64(own))
+	l.margin[image] = float32(margin - boundSlack*size)
 }
 
 func (l *leaders) of(image int) ([]int32, []float32) {
@@ -94,12 +132,32 @@ type trial struct {
 	number   int         // of classes
 	low      []float32   // smallest of p, [n]
 	high     []float32   // largest, [n]
+	apart    []float32   // how far products of two classes move against each other for a unit of b, at most, [n]
 }
 
 func (t *trial) bound() {
 	for u := range t.columns {
 		p := t.products[u*t.number : (u+1)*t.number]
-		t.low, t.high = append(t.low, slices.Min(p)), append(t.high, slices.Max(p))
+		low, high := slices.Min(p), slices.Max(p)
+		t.low, t.high = append(t.low, low), append(t.high, high)
+		t.apart = append(t.apart, (high-low)+boundSlack*(high-low+2*max(high, -low)))
+	}
+}
+
+// settle marks those of the images from number first on whose outcome is as before since no two
+// of their products move far enough against each other. moved is scratch, a number for each.
+func (t *trial) settle(outcomes []outcome, first int, moved []float32) {
+	clear(moved)
+	for u, column := range t.columns {
+		for i, s := range column[first : first+len(moved)] {
+			b := float32(t.removal.Beyond(u, s))
+			moved[i] += max(b, -b) * t.apart[u]
+		}
+	}
+	for i, m := range moved {
+		if m < t.leaders.margin[first+i] {
+			outcomes[i] = t.leaders.before[first+i]
+		}
 	}
 }
 

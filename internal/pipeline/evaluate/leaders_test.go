@@ -87,6 +87,54 @@ func TestLeaders(t *testing.T) {
 	}
 }
 
+// TestWeakPairs: where pairs change products by little, most images are settled by that, and
+// the result is that of all products.
+func TestWeakPairs(t *testing.T) {
+	const images, classes = 2000, 2*leadingClasses + 20
+	off := []int{0, 1, 2}
+	for _, strength := range []float32{0, 0.01, 0.3} {
+		l := drawnLedger(images, classes, len(off), 2)
+		for _, c := range l.columns {
+			for i := range c.scores {
+				c.scores[i] *= strength
+			}
+		}
+		got, err := l.Without(t.Context(), off, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		led := l.leaders
+		l.leaders = nil
+		want, err := l.Without(t.Context(), off, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("strength %g: %+v, want %+v", strength, got.Variants, want.Variants)
+		}
+		tr := &trial{leaders: led, removal: l.OV.NewRemoval(off, nil), number: classes, products: make([]float32, len(off)*classes)}
+		l.judge.products(tr.products, tr.removal.Directions(), len(off), l.team)
+		for _, c := range l.columns {
+			tr.columns = append(tr.columns, c.scores)
+		}
+		tr.bound()
+		outcomes, settled := make([]outcome, images), 0
+		tr.settle(outcomes, 0, make([]float32, images))
+		for i, o := range outcomes {
+			if o == unclear {
+				continue
+			}
+			settled++
+			if by := tr.judge(i, l.Labels[i], make([]float32, len(off))); by != unclear && by != o {
+				t.Errorf("strength %g, image %d: settled as %d, but is %d", strength, i, o, by)
+			}
+		}
+		if least := map[float32]int{0: images * 99 / 100, 0.01: images * 9 / 10, 0.3: 1}[strength]; settled < least || strength > 0.1 && settled == images {
+			t.Errorf("strength %g: %d of %d images are settled", strength, settled, images)
+		}
+	}
+}
+
 // TestNewLeaders compares with sorting.
 func TestNewLeaders(t *testing.T) {
 	l := drawnLedger(3, 100, 0, 1)

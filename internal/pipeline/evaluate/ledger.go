@@ -277,14 +277,18 @@ func (l *Ledger) Without(ctx context.Context, off []int, zero bool) (*Evaluation
 		t.bound()
 		l.team.For(len(outcomes), func(lo, hi, _ int) {
 			beyond := make([]float32, len(off))
+			t.settle(outcomes[lo:hi], lo, make([]float32, hi-lo))
 			for i := lo; i < hi; i++ {
-				outcomes[i] = t.judge(i, l.Labels[i], beyond)
+				if outcomes[i] == unclear {
+					outcomes[i] = t.judge(i, l.Labels[i], beyond)
+				}
 			}
 		})
 	}
 	if err := l.judgeRest(ctx, outcomes, t); err != nil {
 		return nil, err
 	}
+	after.Predictions = make([]int, len(outcomes))
 	for i, o := range outcomes {
 		prediction := dataset.Unlabelled // another class than the label
 		switch o {
@@ -295,7 +299,7 @@ func (l *Ledger) Without(ctx context.Context, off []int, zero bool) (*Evaluation
 		case amongFive:
 			after.CorrectTop5++
 		}
-		after.Predictions = append(after.Predictions, prediction)
+		after.Predictions[i] = prediction
 	}
 	return l.evaluation(after), nil
 }
