@@ -1,6 +1,8 @@
 package decomp
 
 import (
+	"math"
+
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/par"
 )
@@ -13,6 +15,7 @@ import (
 // Units are pairs, or neurons summed over heads.
 type Ablation struct {
 	kept    []bool    // [H·C] of pairs, or [C] of neurons
+	bits    []uint32  // all of a kept unit's score, none of another's; as kept
 	ablated int       // number of units not kept
 	means   []float64 // Σ of the ablated units' means, [O]
 }
@@ -20,9 +23,11 @@ type Ablation struct {
 // NewAblation returns an ablation without means; AddMeans adds them. kept is
 // [H,C] for pairs or [C] for neurons, and is retained.
 func NewAblation(kept []bool, outDim int) *Ablation {
-	a := &Ablation{kept: kept, means: make([]float64, outDim)}
-	for _, k := range kept {
-		if !k {
+	a := &Ablation{kept: kept, bits: make([]uint32, len(kept)), means: make([]float64, outDim)}
+	for u, k := range kept {
+		if k {
+			a.bits[u] = math.MaxUint32
+		} else {
 			a.ablated++
 		}
 	}
@@ -64,12 +69,9 @@ func (p *OV) AblatedFeatures(dst, values, masked, scores []float32, images int, 
 	O, runs := p.OutDim, images*p.Heads*p.Neurons/len(a.kept) // runs: how often kept repeats in scores
 	team.For(runs, func(lo, hi, _ int) {
 		for r := lo; r < hi; r++ {
-			from, to := scores[r*len(a.kept):], masked[r*len(a.kept):]
-			for u, keep := range a.kept {
-				to[u] = 0
-				if keep {
-					to[u] = from[u]
-				}
+			from, to := scores[r*len(a.bits):][:len(a.bits)], masked[r*len(a.bits):][:len(a.bits)]
+			for u, bits := range a.bits { // without a branch that no processor can foretell
+				to[u] = math.Float32frombits(math.Float32bits(from[u]) & bits)
 			}
 		}
 	})

@@ -79,7 +79,7 @@ func (b *builder) ablate(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(len(images)), ui.Images, "report: ablation")
 	defer progress.Done()
-	const batch = 32
+	const batch = rowImages // so that weights are packed for many images
 	pairs := b.pairs()
 	K := b.classes.Texts
 	products := make([]float32, batch*K)
@@ -98,6 +98,10 @@ func (b *builder) ablate(ctx context.Context) error {
 			}
 		}
 		for v, a := range variants {
+			if v > 0 && a.Kept() == a.Units() && variants[0].Kept() == variants[0].Units() { // all is kept, as in the first
+				right[v] = right[0]
+				continue
+			}
 			ov.AblatedFeatures(features, values, masked, scores[:len(of)*pairs], len(of), a, team)
 			for i, x := range rest[:len(of)*O] {
 				features[i] += x

@@ -50,6 +50,9 @@ func BenchmarkReport(b *testing.B) {
 				b.Fatal(err)
 			}
 			fmt.Printf("%-12s %7.1f s %7.1f s of processors\n", part.name, time.Since(start).Seconds(), (processTime() - used).Seconds())
+			if part.name == os.Getenv("CLIPNH_BENCH_LAST") {
+				break
+			}
 		}
 		var memory runtime.MemStats
 		runtime.ReadMemStats(&memory)

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/double"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -39,7 +41,7 @@ func (b *builder) writeRecords(ctx context.Context) error {
 		normalize(units[i*O : (i+1)*O])
 	}
 	near := b.nearestImages(units, min(nearImages, B))
-	usual := b.standard()
+	usual, readings := b.standard(), make([][recordImages]reading, team.Size())
 	progress := b.say.Progress()
 	progress.Start(int64(B), ui.Images, "report: records")
 	defer progress.Done()
@@ -49,23 +51,16 @@ func (b *builder) writeRecords(ctx context.Context) error {
 			class := b.ranked.winner(of[0])
 			target = attribution.NewTarget(b.scores.OV, attribution.Difference(b.classes.Rows[class*O:(class+1)*O], nil), team)
 		}
-		failed := make([]error, len(of))
-		team.For(len(of), func(lo, hi, _ int) {
-			scores := make([]float32, b.pairs())
-			for at := lo; at < hi; at++ {
-				if failed[at] = ctx.Err(); failed[at] != nil {
-					return
-				}
-				i := of[at]
-				if failed[at] = b.scores.Read(scores, i); failed[at] == nil {
-					b.record(&records[i], i, scores, target, near, usual)
-				}
+		groups := slices.Collect(slices.Chunk(of, recordImages))
+		failed := make([]error, len(groups))
+		team.Each(len(groups), func(g, w int) {
+			if failed[g] = ctx.Err(); failed[g] != nil {
+				return
 			}
+			failed[g] = b.readRecords(records, groups[g], &readings[w], target, near, usual)
 		})
-		for _, err := range failed {
-			if err != nil {
-				return err
-			}
+		if err := cmp.Or(failed...); err != nil {
+			return err
 		}
 		progress.Add(int64(len(of)))
 	}
@@ -115,9 +110,78 @@ func (b *builder) standard() standard {
 	return s
 }
 
+const (
+	recordImages = 4    // whose scores are looked at side by side
+	recordPairs  = 4096 // at a time, so that what is compared with them stays in a cache
+)
+
+// A reading is an image's scores, and what is found in them.
+type reading struct {
+	scores    []float32
+	strongest *first  // pairs farthest from their means
+	up, down  *first  // parts of the logit that are largest, of either sign
+	sum       float64 // of all parts, without their factor
+}
+
+// readRecords fills in the records of some images of one class.
+func (b *builder) readRecords(records []report.ImageRecord, images []int, readings *[recordImages]reading, target *attribution.Target, near *near, usual standard) error {
+	for i, image := range images {
+		r := &readings[i]
+		if r.scores == nil {
+			r.scores = make([]float32, b.pairs())
+		}
+		*r = reading{scores: r.scores, strongest: newFirst(strongestPairs), up: newFirst(report.Parts), down: newFirst(report.Parts)}
+		r.up.least, r.down.least = 0, 0 // parts of the other sign are not listed
+		if err := b.scores.Read(r.scores, image); err != nil {
+			return err
+		}
+	}
+	for lo := 0; lo < b.pairs(); lo += recordPairs {
+		hi := min(b.pairs(), lo+recordPairs)
+		for i := range images {
+			readings[i].look(lo, hi, target, usual)
+		}
+	}
+	for i, image := range images {
+		b.record(&records[image], image, &readings[i], target, near, usual)
+	}
+	return nil
+}
+
+// look looks at the pairs lo to hi.
+func (r *reading) look(lo, hi int, target *attribution.Target, usual standard) {
+	scores, means, scales := r.scores[:hi], usual.means[:hi], usual.scales[:hi]
+	for u := lo; ; u++ {
+		u += double.Outside(scores[u:], means[u:], scales[u:], -r.strongest.least, r.strongest.least)
+		if u == hi {
+			break
+		}
+		r.strongest.put(u, math.Abs((float64(scores[u])-means[u])*scales[u]))
+	}
+	if target == nil {
+		return
+	}
+	products := target.Products[:hi]
+	r.sum += double.Dot(scores[lo:], products[lo:])
+	for u := lo; ; u++ {
+		u += double.Outside(scores[u:], zeros[u-lo:hi-lo], products[u:], -r.down.least, r.up.least)
+		if u == hi {
+			break
+		}
+		if part := float64(scores[u]) * products[u]; part > r.up.least {
+			r.up.put(u, part)
+		} else {
+			r.down.put(u, -part)
+		}
+	}
+}
+
+var zeros [recordPairs]float64
+
 // record fills in the record of an image. target is that of its class of largest logit,
 // nil without classes.
-func (b *builder) record(r *report.ImageRecord, image int, scores []float32, target *attribution.Target, near *near, usual standard) {
+func (b *builder) record(r *report.ImageRecord, image int, x *reading, target *attribution.Target, near *near, usual standard) {
+	scores := x.scores
 	r.Norm = b.lengths[image]
 	others, cosines := near.of(image)
 	for i, other := range others {
@@ -125,15 +189,8 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 			r.Nearest = append(r.Nearest, report.NearImage{Image: int(other), Cosine: float64(cosines[i])})
 		}
 	}
-	strongest := newFirst(strongestPairs)
-	scales := usual.scales[:len(scores)]
-	for u, m := range usual.means[:len(scores)] {
-		if away := math.Abs((float64(scores[u]) - m) * scales[u]); away > strongest.least {
-			strongest.put(u, away)
-		}
-	}
-	for _, u := range strongest.items {
-		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: float64(scores[u]), Deviations: (float64(scores[u]) - usual.means[u]) * scales[u]})
+	for _, u := range x.strongest.items {
+		r.Strongest = append(r.Strongest, report.UnitScore{Pair: u, Score: float64(scores[u]), Deviations: (float64(scores[u]) - usual.means[u]) * usual.scales[u]})
 	}
 	if b.maps != nil {
 		r.Attention, r.Places = b.maps.ofImage(image)
@@ -147,16 +204,6 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 	}
 	factor := attribution.Scale / b.lengths[image]
 	r.Logit, r.Constant = r.Classes[0].Logit, factor*target.Constant
-	up, down, sum := newFirst(report.Parts), newFirst(report.Parts), 0.0
-	up.least, down.least = 0, 0 // parts of the other sign are not listed
-	for u, p := range target.Products[:len(scores)] {
-		part := float64(scores[u]) * p
-		if sum += part; part > up.least {
-			up.put(u, part)
-		} else if -part > down.least {
-			down.put(u, -part)
-		}
-	}
 	listed := 0.0
 	list := func(of *first) (parts []report.PairPart) {
 		for _, u := range of.items {
@@ -166,10 +213,10 @@ func (b *builder) record(r *report.ImageRecord, image int, scores []float32, tar
 		}
 		return parts
 	}
-	r.For, r.Against = list(up), list(down)
-	r.Rest, r.Sum = factor*sum-listed, factor*(sum+target.Constant)
+	r.For, r.Against = list(x.up), list(x.down)
+	r.Rest, r.Sum = factor*x.sum-listed, factor*(x.sum+target.Constant)
 	if !b.scores.Whole() { // what is left of the feature without the pairs is the image's own
-		r.Constant, r.Sum = r.Logit-factor*sum, r.Logit
+		r.Constant, r.Sum = r.Logit-factor*x.sum, r.Logit
 	}
 }
 
