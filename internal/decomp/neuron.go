@@ -27,16 +27,17 @@ type NeuronNorms struct {
 
 // NeuronNorms computes the coefficients of a neuron.
 func (p *OV) NeuronNorms(neuron int, team par.Team) *NeuronNorms {
-	H, O := p.Heads, p.OutDim
-	n := &NeuronNorms{
-		heads: H, gram: make([]float64, H*H), own: make([]float64, H), bias: make([]float64, H), all: make([]float64, H),
-	}
-	v, total := make([]float32, H*O), make([]float64, O)
+	return p.NeuronNormsOf(neuron, neuron+1, team)[0]
+}
+
+// NeuronNormsOf computes the coefficients of the neurons lo to hi, whose directions of all
+// heads are in memory together.
+func (p *OV) NeuronNormsOf(lo, hi int, team par.Team) []*NeuronNorms {
+	H, O, count := p.Heads, p.OutDim, hi-lo
+	v, total := make([]float32, H*count*O), make([]float64, O) // [H,n,O]
 	for h := range H {
-		mine, bias := v[h*O:(h+1)*O], p.Bias[h*O:(h+1)*O]
-		p.Directions(mine, h, neuron, neuron+1, team)
-		n.own[h], n.bias[h] = dot(mine, bias), dot(bias, bias)
-		for o, b := range bias {
+		p.Directions(v[h*count*O:(h+1)*count*O], h, lo, hi, team)
+		for o, b := range p.Bias[h*O : (h+1)*O] {
 			total[o] += float64(b)
 		}
 	}
@@ -44,15 +45,29 @@ func (p *OV) NeuronNorms(neuron int, team par.Team) *NeuronNorms {
 	for o, b := range total {
 		sum[o] = float32(b)
 	}
+	all := make([]*NeuronNorms, count)
+	team.For(count, func(first, last, _ int) {
+		for i := first; i < last; i++ {
+			all[i] = p.neuronNorms(sum, func(h int) []float32 { return v[(h*count+i)*O:][:O] })
+		}
+	})
+	return all
+}
+
+// neuronNorms are those of a neuron with directions v of heads. sum is B.
+func (p *OV) neuronNorms(sum []float32, v func(head int) []float32) *NeuronNorms {
+	H, O := p.Heads, p.OutDim
+	n := &NeuronNorms{
+		heads: H, gram: make([]float64, H*H), own: make([]float64, H), bias: make([]float64, H), all: make([]float64, H), total: dot(sum, sum),
+	}
 	for h := range H {
-		mine := v[h*O : (h+1)*O]
-		n.all[h] = dot(mine, sum)
+		mine, bias := v(h), p.Bias[h*O:(h+1)*O]
+		n.own[h], n.bias[h], n.all[h] = dot(mine, bias), dot(bias, bias), dot(mine, sum)
 		for g := range h + 1 {
-			n.gram[h*H+g] = dot(mine, v[g*O:(g+1)*O])
+			n.gram[h*H+g] = dot(mine, v(g))
 			n.gram[g*H+h] = n.gram[h*H+g]
 		}
 	}
-	n.total = dot(sum, sum)
 	return n
 }
 

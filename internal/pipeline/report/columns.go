@@ -143,10 +143,13 @@ func (r *ranker) histogram(u int, values []float32) {
 
 // stripBytes bounds the scores of some pairs on all images that are in memory, of all workers
 // together.
-const stripBytes = 512 << 20
+const stripBytes = 640 << 20
 
-// tileImages is of how many images scores are read before they are put in columns.
-const tileImages = 64
+// Scores of so many images are read before they are put in columns, of so many pairs at a time.
+const (
+	tileImages = 64
+	tilePairs  = 64
+)
 
 // mostScores is how many scores a report has at most, of all pairs on all images: some 8 MB.
 const mostScores = 4 << 20
@@ -227,7 +230,9 @@ func (s *strip) read(h, first, n int) error {
 		if err := b.scores.ReadPart(tile, lo, h, first, n); err != nil {
 			return err
 		}
-		kernel.TransposePart(s.scores[lo:], tile, B, n, count, n)
+		for at := 0; at < n; at += tilePairs {
+			kernel.TransposePart(s.scores[at*B+lo:], tile[at:], B, n, count, min(tilePairs, n-at))
+		}
 		if s.sums == nil {
 			continue
 		}

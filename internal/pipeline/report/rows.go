@@ -39,14 +39,13 @@ func (b *builder) readRows(ctx context.Context) error {
 	team := b.team()
 	values := make([]float32, min(rowImages, B)*ov.Inner())
 	norms := make([]neuronNorms, C)
-	team.For(C, func(lo, hi, _ int) {
-		means := make([]float64, H)
-		for n := lo; n < hi; n++ {
+	team.Each((C+blockNeurons-1)/blockNeurons, func(block, _ int) {
+		means, first := make([]float64, H), block*blockNeurons
+		for i, of := range ov.NeuronNormsOf(first, min(C, first+blockNeurons), par.Team{}) {
 			for h := range means {
-				means[h] = b.pairsOf.value[h*C+n].Mean
+				means[h] = b.pairsOf.value[h*C+first+i].Mean
 			}
-			norms[n].NeuronNorms = ov.NeuronNorms(n, par.Team{})
-			norms[n].centre = norms[n].Centre(means)
+			norms[first+i] = neuronNorms{of, of.Centre(means)}
 		}
 	})
 	b.neuronNorms = make([]float32, C*B)
