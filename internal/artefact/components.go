@@ -183,11 +183,13 @@ func (c *Components) Nearest(ctx context.Context, texts []float32, k int, team p
 // keepNearest merges the products of units, the first of number first, into the
 // k best.
 func keepNearest(best []Near, products []float32, first, k int) []Near {
-	for j, x := range products {
-		near := Near{first + j, float64(x)}
-		if len(best) == k && !(near.Cosine > best[k-1].Cosine) {
-			continue
+	for j := 0; j < len(products); j++ {
+		if len(best) == k { // none is above itself
+			if j += kernel.Exceeding(products[j:], products[j:], float32(best[k-1].Cosine)); j == len(products) {
+				break
+			}
 		}
+		near := Near{first + j, float64(products[j])}
 		at := len(best)
 		for at > 0 && near.Cosine > best[at-1].Cosine {
 			at--

@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/report"
@@ -31,29 +32,49 @@ func (b *builder) writeTexts(ctx context.Context) error {
 	}
 	groups := b.groupMeans(units)
 	b.textCount = count
+	var missing []int // first texts of files
 	for lo := 0; lo < count; lo += report.ShardTexts {
-		name := report.TextName(lo)
-		if b.folder.has(report.FileOf(name)) {
-			continue
+		if !b.folder.has(report.FileOf(report.TextName(lo))) {
+			missing = append(missing, lo)
 		}
-		shard, err := b.textShard(ctx, lo, embeddings[lo*O:min(count, lo+report.ShardTexts)*O], units, groups)
-		if err != nil {
-			return err
-		}
-		if err := b.folder.write(name, shard); err != nil {
+	}
+	for of := range slices.Chunk(missing, textFiles) {
+		if err := b.writeTextFiles(ctx, of, embeddings, units, groups); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// textShard is the record of some words, from number first on, with embeddings [n,O].
-func (b *builder) textShard(ctx context.Context, first int, embeddings, units []float32, groups []groupMean) (*report.TextShard, error) {
-	O, team := b.scores.OV.OutDim, b.team()
-	pairs, err := b.pcs.Nearest(ctx, embeddings, nearestPairs, team)
-	if err != nil {
-		return nil, err
+// textFiles is how many files are made of one reading of the components.
+const textFiles = 16
+
+// writeTextFiles writes the files of some texts, from those numbers first on.
+func (b *builder) writeTextFiles(ctx context.Context, firsts []int, embeddings, units []float32, groups []groupMean) error {
+	O := b.scores.OV.OutDim
+	var texts []float32
+	for _, lo := range firsts {
+		texts = append(texts, embeddings[lo*O:min(len(embeddings), (lo+report.ShardTexts)*O)]...)
 	}
+	pairs, err := b.pcs.Nearest(ctx, texts, nearestPairs, b.team())
+	if err != nil {
+		return err
+	}
+	for _, lo := range firsts {
+		own := embeddings[lo*O : min(len(embeddings), (lo+report.ShardTexts)*O)]
+		shard := b.textShard(lo, own, units, groups, pairs[:len(own)/O])
+		pairs = pairs[len(own)/O:]
+		if err := b.folder.write(report.TextName(lo), shard); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// textShard is the record of some words, from number first on, with embeddings [n,O] and the
+// pairs nearest to each.
+func (b *builder) textShard(first int, embeddings, units []float32, groups []groupMean, pairs [][]artefact.Near) *report.TextShard {
+	O, team := b.scores.OV.OutDim, b.team()
 	images := nearestOf(embeddings, units, O, min(imagesOfText, b.scores.Images), team)
 	shard := &report.TextShard{First: first}
 	for i := range pairs {
@@ -70,7 +91,7 @@ func (b *builder) textShard(ctx context.Context, first int, embeddings, units []
 		}
 		shard.Texts = append(shard.Texts, r)
 	}
-	return shard, nil
+	return shard
 }
 
 func (b *builder) nearPairs(near []artefact.Near) []report.NearPair {
