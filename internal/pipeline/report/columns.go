@@ -174,6 +174,7 @@ func (b *builder) readColumns(ctx context.Context) error {
 	ov, B := b.scores.OV, b.scores.Images
 	team := b.team()
 	width := max(1, min(ov.Neurons, stripBytes/(4*B*team.Size())))
+	width = min(width, max(tilePairs, b.pairs()/(4*team.Size()))) // some strips for each worker
 	perHead := (ov.Neurons + width - 1) / width
 	workers := make([]*strip, team.Size())
 	progress := b.say.Progress()

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/clipnh/clipnh/internal/ui"
@@ -12,7 +13,7 @@ const rowImages = 128
 // eachRows hands over the scores of all images in blocks, [n,H,C], with the number of
 // the first image.
 func (in *inputs) eachRows(ctx context.Context, label string, say ui.Reporter, do func(first, n int, scores []float32) error) error {
-	B, pairs := in.scores.Images, in.pairs()
+	B, pairs, team := in.scores.Images, in.pairs(), in.team()
 	progress := say.Progress()
 	progress.Start(int64(B), ui.Images, label)
 	defer progress.Done()
@@ -22,7 +23,9 @@ func (in *inputs) eachRows(ctx context.Context, label string, say ui.Reporter, d
 			return err
 		}
 		n := min(rowImages, B-lo)
-		if err := in.scores.Read(scores[:n*pairs], lo); err != nil {
+		failed := make([]error, team.Size())
+		team.For(n, func(first, last, w int) { failed[w] = in.scores.Read(scores[first*pairs:last*pairs], lo+first) })
+		if err := cmp.Or(failed...); err != nil {
 			return err
 		}
 		if err := do(lo, n, scores[:n*pairs]); err != nil {

@@ -60,10 +60,14 @@ func (b *builder) writeTextFiles(ctx context.Context, firsts []int, embeddings, 
 	if err != nil {
 		return err
 	}
+	images := nearestOf(texts, units, O, min(imagesOfText, b.scores.Images), b.team())
+	at := 0
 	for _, lo := range firsts {
-		own := embeddings[lo*O : min(len(embeddings), (lo+report.ShardTexts)*O)]
-		shard := b.textShard(lo, own, units, groups, pairs[:len(own)/O])
-		pairs = pairs[len(own)/O:]
+		shard := &report.TextShard{First: lo}
+		for i := range min(len(embeddings)/O-lo, report.ShardTexts) {
+			shard.Texts = append(shard.Texts, b.textRecord(b.wordList[lo+i], texts[at*O:(at+1)*O], pairs[at], images, at, groups))
+			at++
+		}
 		if err := b.folder.write(report.TextName(lo), shard); err != nil {
 			return err
 		}
@@ -71,27 +75,20 @@ func (b *builder) writeTextFiles(ctx context.Context, firsts []int, embeddings, 
 	return nil
 }
 
-// textShard is the record of some words, from number first on, with embeddings [n,O] and the
-// pairs nearest to each.
-func (b *builder) textShard(first int, embeddings, units []float32, groups []groupMean, pairs [][]artefact.Near) *report.TextShard {
-	O, team := b.scores.OV.OutDim, b.team()
-	images := nearestOf(embeddings, units, O, min(imagesOfText, b.scores.Images), team)
-	shard := &report.TextShard{First: first}
-	for i := range pairs {
-		text := embeddings[i*O : (i+1)*O]
-		r := report.TextRecord{Word: b.wordList[first+i], Pairs: b.nearPairs(pairs[i]), Images: []report.NearImage{}}
-		near, cosines := images.of(i)
-		for at, image := range near {
-			if image >= 0 {
-				r.Images = append(r.Images, report.NearImage{Image: int(image), Cosine: rounded(float64(cosines[at]))})
-			}
+// textRecord is the record of a word, with its embedding [O] and the pairs that are nearest to
+// it. Its images are those of number at.
+func (b *builder) textRecord(word string, text []float32, pairs []artefact.Near, images *near, at int, groups []groupMean) report.TextRecord {
+	r := report.TextRecord{Word: word, Pairs: b.nearPairs(pairs), Images: []report.NearImage{}}
+	near, cosines := images.of(at)
+	for i, image := range near {
+		if image >= 0 {
+			r.Images = append(r.Images, report.NearImage{Image: int(image), Cosine: rounded(float64(cosines[i]))})
 		}
-		for g, mean := range groups {
-			r.Years = append(r.Years, report.YearMean{Year: b.groupNames[g], Mean: rounded(dot(text, mean.feature)), Images: mean.images})
-		}
-		shard.Texts = append(shard.Texts, r)
 	}
-	return shard
+	for g, mean := range groups {
+		r.Years = append(r.Years, report.YearMean{Year: b.groupNames[g], Mean: rounded(dot(text, mean.feature)), Images: mean.images})
+	}
+	return r
 }
 
 func (b *builder) nearPairs(near []artefact.Near) []report.NearPair {
