@@ -145,7 +145,7 @@ func (r *ranker) histogram(u int, values []float32) {
 // together.
 const stripBytes = 640 << 20
 
-// Scores of so many images are read before they are put in columns, of so many pairs at a time.
+// Scores of tileImages images are read before they are put in columns, tilePairs pairs at a time.
 const (
 	tileImages = 64
 	tilePairs  = 64
