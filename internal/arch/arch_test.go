@@ -160,7 +160,7 @@ var allowed = map[string][]string{
 	"internal/attribution": {"internal/decomp", "internal/par"},
 	"internal/bpe":         {"internal/foreign"},
 	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile"},
-	"internal/dataset":     {"configs", "internal/archive", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/textlist"},
+	"internal/dataset":     {"configs", "internal/archive", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/textlist"},
 	"internal/decomp":      {"internal/kernel", "internal/par"},
 	"internal/demo":        {},
 	"internal/imageprep":   {"internal/jpeg"},
@@ -177,6 +177,7 @@ var allowed = map[string][]string{
 
 	// Files: formats, no knowledge of CLIP.
 	"internal/archive":  {"internal/foreign"},
+	"internal/parquet":  {"internal/foreign"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},

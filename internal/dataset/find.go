@@ -213,6 +213,8 @@ func (f *finder) noImages(dir string) error {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
 		return fmt.Errorf("%w; folders that cannot be read: %d, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
+	case packedIn(dir) != "":
+		return hinted{err, packedIn(dir)}
 	case f.files.Bare > 0:
 		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are images, give them one, .jpg for any format", f.files.Bare)}
 	}

@@ -13,8 +13,46 @@ import (
 
 // Pack writes the files below a folder, links followed, into an archive: .tar, .tar.gz or
 // .zip as its path says. Members have names below the folder, with top before them, and
-// come in the reverse order of names.
+// come in the reverse order of names. In a .parquet they are rows, in the order of names.
 func Pack(t testing.TB, folder, path, top string) {
+	t.Helper()
+	files := filesBelow(t, folder)
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	if strings.HasSuffix(path, ".parquet") {
+		writeRows(t, out, folder, files)
+		return
+	}
+	add, finish := packer(out, path)
+	for i := len(files) - 1; i >= 0; i-- {
+		data, err := os.ReadFile(files[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := add(top+below(t, folder, files[i]), data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := finish(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// below is the name of a file below a folder, with slashes.
+func below(t testing.TB, folder, file string) string {
+	t.Helper()
+	name, err := filepath.Rel(folder, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.ToSlash(name)
+}
+
+// filesBelow lists the files below a folder in the order of a walk.
+func filesBelow(t testing.TB, folder string) []string {
 	t.Helper()
 	var files []string
 	err := filepath.Walk(folder, func(file string, info os.FileInfo, err error) error {
@@ -26,28 +64,7 @@ func Pack(t testing.TB, folder, path, top string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	add, finish := packer(out, path)
-	for i := len(files) - 1; i >= 0; i-- {
-		data, err := os.ReadFile(files[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		name, err := filepath.Rel(folder, files[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := add(top+filepath.ToSlash(name), data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := finish(); err != nil {
-		t.Fatal(err)
-	}
+	return files
 }
 
 // packer returns what adds a file to an archive, and what ends it.
