@@ -228,6 +228,28 @@ func counted(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// packedIn says which files in a folder could be meant, as a hint; empty if there are none.
+func packedIn(dir string) string {
+	for _, in := range []string{dir, join(dir, "data")} {
+		for _, ending := range []string{"*.parquet", "*.tar", "*.tar.gz", "*.tgz", "*.zip"} {
+			found, err := filepath.Glob(join(escapeGlob(in), ending))
+			if err == nil && len(found) > 0 {
+				return fmt.Sprintf("name the files that hold the images, several by a pattern with braces as in \"%s\"; there are %d, such as %s",
+					join(in, "{000..099}"+strings.TrimPrefix(ending, "*")), len(found), printable(found[0]))
+			}
+		}
+	}
+	return ""
+}
+
+// escapeGlob is a folder as a pattern that matches it alone.
+func escapeGlob(dir string) string {
+	if filepath.Separator == '\\' {
+		return dir // there is no escaping, and few names need it
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
+}
+
 // noLines is the error of a folder whose images were all skipped.
 func noLines(skipped []Skipped) error {
 	return fmt.Errorf("%s: %s", printable(skipped[0].Path), skipped[0].Reason)

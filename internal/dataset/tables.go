@@ -8,7 +8,6 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -164,26 +163,4 @@ func areTables(dataPath string, paths []string) (bool, error) {
 		return false, fmt.Errorf("%s: %d of %d are Parquet files, want all or none", dataPath, tables, len(paths))
 	}
 	return tables > 0, nil
-}
-
-// packedIn says which files in a folder could be meant, as a hint; empty if there are none.
-func packedIn(dir string) string {
-	for _, in := range []string{dir, join(dir, "data")} {
-		for _, ending := range []string{"*.parquet", "*.tar", "*.tar.gz", "*.tgz", "*.zip"} {
-			found, err := filepath.Glob(join(escapeGlob(in), ending))
-			if err == nil && len(found) > 0 {
-				return fmt.Sprintf("name the files that hold the images, several by a pattern with braces as in \"%s\"; there are %d, such as %s",
-					join(in, "{000..099}"+strings.TrimPrefix(ending, "*")), len(found), printable(found[0]))
-			}
-		}
-	}
-	return ""
-}
-
-// escapeGlob is a folder as a pattern that matches it alone.
-func escapeGlob(dir string) string {
-	if filepath.Separator == '\\' {
-		return dir // there is no escaping, and few names need it
-	}
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
