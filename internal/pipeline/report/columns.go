@@ -143,7 +143,7 @@ func (r *ranker) histogram(u int, values []float32) {
 
 // stripBytes bounds the scores of some pairs on all images that are in memory, of all workers
 // together.
-const stripBytes = 640 << 20
+const stripBytes = 448 << 20
 
 // Scores of tileImages images are read before they are put in columns, tilePairs pairs at a time.
 const (
