@@ -42,8 +42,8 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/directions": {
-		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
@@ -183,7 +183,7 @@ var allowed = map[string][]string{
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
-	"internal/npy":      {"internal/float16", "internal/foreign"},
+	"internal/npy":      {"internal/float16", "internal/foreign", "internal/mapping"},
 	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
@@ -201,7 +201,7 @@ var allowed = map[string][]string{
 	"internal/kernel":     {"internal/kernel/cpu", "internal/par"},
 	"internal/kernel/cpu": {},
 	"internal/hint":       {},
-	"internal/mapping":    {},
+	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},
 	"internal/par":        {},
 	"internal/plot":       {},

@@ -6,7 +6,7 @@
 //
 // A file that becomes shorter than its mapping, or a disk that fails, cannot be told by
 // an error: the processor faults where a byte is touched that there is no more. Package par
-// makes the fault a panic of the goroutine, and Fault says which file it was.
+// makes the fault a panic of the goroutine, and Catch an error that says which file it was.
 package mapping
 
 import (
@@ -15,6 +15,8 @@ import (
 	"os"
 	"sync"
 	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 // ErrGone is the error of bytes that were there when the file was mapped.
@@ -86,6 +88,16 @@ func (m *Mapping) Close() error {
 	data := m.data
 	m.data = nil
 	return unmap(data)
+}
+
+// Catch runs f and returns its error, or that of a fault in a mapping. Other panics go on.
+func Catch(f func() error) (err error) {
+	if p := par.Catch(func() { err = f() }); p != nil {
+		if err = Fault(p.Value); err == nil {
+			p.Rethrow()
+		}
+	}
+	return err
 }
 
 // Fault returns the error of a fault in a mapping, ErrGone with the file's path. v is what

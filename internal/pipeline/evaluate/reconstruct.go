@@ -92,20 +92,23 @@ type reconstruction struct {
 	codes      *codedDirections // instead of components
 	team       par.Team
 	null       int
+	bufs       [][]float32 // of what is not mapped: the means, and each of directions
 }
 
 // unitDirections are one of each unit, [U,O], read in pieces.
 type unitDirections interface {
-	// read fills dst with those of the units from first on.
-	read(dst []float32, first int) error
+	// view returns those of n units from first on, of the mapped file or in buf, which
+	// grows; see artefact.Tensor.View.
+	view(buf *[]float32, first, n int) ([]float32, error)
 	close() error
 }
 
 // storedComponents are those of a file.
 type storedComponents struct{ *artefact.Tensor }
 
-func (d storedComponents) read(dst []float32, first int) error {
-	return d.Read(dst, first*d.Shape[len(d.Shape)-1])
+func (d storedComponents) view(buf *[]float32, first, n int) ([]float32, error) {
+	O := d.Shape[len(d.Shape)-1]
+	return d.View(buf, first*O, n*O)
 }
 
 func (d storedComponents) close() error { return d.Close() }
@@ -270,16 +273,19 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 	}, nil
 }
 
-// read returns means and directions of n units from first on.
+// read returns means and directions of n units from first on, which are valid until it
+// is called again, or r closed.
 func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
 	O := r.src.OutDim
-	means = make([]float32, n*O)
-	if err := r.means.Read(means, first*O); err != nil {
+	if r.bufs == nil {
+		r.bufs = make([][]float32, 1+len(r.directions))
+	}
+	if means, err = r.means.View(&r.bufs[0], first*O, n*O); err != nil {
 		return nil, nil, err
 	}
-	for _, d := range r.directions {
-		rows := make([]float32, n*O)
-		if err := d.read(rows, first); err != nil {
+	for i, d := range r.directions {
+		rows, err := d.view(&r.bufs[1+i], first, n)
+		if err != nil {
 			return nil, nil, err
 		}
 		for u := range n {
