@@ -69,7 +69,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &factored{s, o.Neurons}, nil
+	return factoredScores(s, o.Neurons), nil
 }
 
 // svdOrigin is the origin of what SVD makes of an artefact; parent is nil for

@@ -2,6 +2,7 @@ package directions
 
 import (
 	"context"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/lowrank"
@@ -14,6 +15,12 @@ import (
 type factored struct {
 	*artefact.Scores
 	neurons bool
+
+	mapped, statistics, block int // bytes: mostMapped, statisticsBytes, blockBytes
+}
+
+func factoredScores(s *artefact.Scores, neurons bool) *factored {
+	return &factored{s, neurons, mostMapped, statisticsBytes, blockBytes}
 }
 
 func (f *factored) images() int                       { return f.Scores.Images }
@@ -35,19 +42,28 @@ func (f *factored) units() unit.Layered {
 const neuronsPerGroup = 256
 
 func (f *factored) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
+	if err := f.solveUnchecked(ctx, o, done); err != nil {
+		return err
+	}
+	return f.Unchanged()
+}
+
+func (f *factored) solveUnchecked(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
+	if f.images() > f.mapped/(4*f.OV.Heads*f.OV.Neurons) {
+		if f.neurons {
+			return f.streamNeurons(ctx, o, done)
+		}
+		return f.streamPairs(ctx, o, done)
+	}
 	data, err := f.View(new([]float32), 0, f.images())
 	if err != nil {
 		return err
 	}
 	s := lowrank.Scores{Images: f.images(), Heads: f.OV.Heads, Neurons: f.OV.Neurons, Data: data}
-	solve := f.solvePairs
 	if f.neurons {
-		solve = f.solveNeurons
+		return f.solveNeurons(ctx, o, s, done)
 	}
-	if err := solve(ctx, o, s, done); err != nil {
-		return err
-	}
-	return f.Unchanged()
+	return f.solvePairs(ctx, o, s, done)
 }
 
 func (f *factored) solvePairs(ctx context.Context, o SVDOptions, s lowrank.Scores, done func(int, *lowrank.Result) error) error {
@@ -70,23 +86,16 @@ func (f *factored) solvePairs(ctx context.Context, o SVDOptions, s lowrank.Score
 }
 
 func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Scores, done func(int, *lowrank.Result) error) error {
-	H, C, O, team := s.Heads, s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
-	bias := make([]float32, O)
-	for i, b := range f.OV.Bias {
-		bias[i%O] += b
-	}
-	directions, results := make([]float32, H*min(C, neuronsPerGroup)*O), results{}
+	C, O, team := s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
+	bias, results := f.biasSum(), results{}
+	var buf []float32
 	for lo := 0; lo < C; lo += neuronsPerGroup {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		hi := min(lo+neuronsPerGroup, C)
-		each := (hi - lo) * O
-		for h := range H {
-			f.OV.Directions(directions[h*each:(h+1)*each], h, lo, hi, team)
-		}
-		r := results.next(hi-lo, O, s.Images, o.TopK)
-		if err := lowrank.Neurons(r, s, lo, directions[:H*each], bias, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
+		n := min(neuronsPerGroup, C-lo)
+		directions, r := f.directions(&buf, lo, n, team), results.next(n, O, s.Images, o.TopK)
+		if err := lowrank.Neurons(r, s, lo, directions, bias, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
 			return f.name(err, lo)
 		}
 		if err := done(lo, r); err != nil {
@@ -94,6 +103,25 @@ func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Sco
 		}
 	}
 	return nil
+}
+
+// directions returns v [H,n,O] of the neurons from lo on, in buf.
+func (f *factored) directions(buf *[]float32, lo, n int, team par.Team) []float32 {
+	each := n * f.OV.OutDim
+	*buf = slices.Grow((*buf)[:0], f.OV.Heads*each)[:f.OV.Heads*each]
+	for h := range f.OV.Heads {
+		f.OV.Directions((*buf)[h*each:(h+1)*each], h, lo, lo+n, team)
+	}
+	return *buf
+}
+
+// biasSum returns the sum of all heads' b, [O].
+func (f *factored) biasSum() []float32 {
+	sum := make([]float32, f.OV.OutDim)
+	for i, b := range f.OV.Bias {
+		sum[i%len(sum)] += b
+	}
+	return sum
 }
 
 // name gives a unit's failure the unit's label.
