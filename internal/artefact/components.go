@@ -102,15 +102,14 @@ func (c *Components) Read(units []int) ([]float32, error) {
 	return rows, nil
 }
 
-// ReadRows hands over the components of all units in groups, in order. They must not be
-// written to.
+// ReadRows hands over the components of all units in groups, in order.
 func (c *Components) ReadRows(do func(first int, rows []float32) error) error {
 	units := c.Units.Count()
 	group := max(1, min(units, blockElements/c.OutDim))
-	var buf []float32
+	buf := make([]float32, group*c.OutDim)
 	for lo := 0; lo < units; lo += group {
-		rows, err := c.view(&buf, lo, min(group, units-lo))
-		if err != nil {
+		rows := buf[:min(group, units-lo)*c.OutDim]
+		if err := c.ReadRange(rows, lo); err != nil {
 			return err
 		}
 		if err := do(lo, rows); err != nil {
@@ -130,24 +129,6 @@ func (c *Components) ReadRange(rows []float32, first int) error {
 	} else if err := t.file.ReadFloat32(rows, int64(first)*int64(c.OutDim)); err != nil {
 		return err
 	}
-	return c.finite(rows, first)
-}
-
-// view returns the components [n,O] of the units from first on: those of the mapped file,
-// or what is read into buf, which grows.
-func (c *Components) view(buf *[]float32, first, n int) ([]float32, error) {
-	if c.ov != nil || c.tensor.file == nil {
-		*buf = slices.Grow((*buf)[:0], n*c.OutDim)[:n*c.OutDim]
-		return *buf, c.ReadRange(*buf, first)
-	}
-	rows, err := c.tensor.file.View(buf, int64(first)*int64(c.OutDim), n*c.OutDim)
-	if err != nil {
-		return nil, err
-	}
-	return rows, c.finite(rows, first)
-}
-
-func (c *Components) finite(rows []float32, first int) error {
 	if i := FirstNonFinite(rows); i >= 0 {
 		return fmt.Errorf("%s: component of %s: element %d is %g, want a finite number", c.Path, c.Units.Name(first+i/c.OutDim), i%c.OutDim, rows[i])
 	}
@@ -172,15 +153,15 @@ func (c *Components) Nearest(ctx context.Context, texts []float32, k int, team p
 	M, k := len(texts)/O, min(k, units)
 	rowsPerBlock := max(1, min(units, 1<<16, blockElements/O))
 	products := make([]float32, min(M, textsPerBlock)*rowsPerBlock)
-	var block []float32
+	block := make([]float32, rowsPerBlock*O)
 	best := make([][]Near, M)
 	for i := range best {
 		best[i] = make([]Near, 0, k+1)
 	}
 	for lo := 0; lo < units; lo += rowsPerBlock {
 		n := min(rowsPerBlock, units-lo)
-		rows, err := c.view(&block, lo, n)
-		if err != nil {
+		rows := block[:n*O]
+		if err := c.ReadRange(rows, lo); err != nil {
 			return nil, err
 		}
 		for from := 0; from < M; from += textsPerBlock {

@@ -71,37 +71,18 @@ func (t *Tensor) Read(dst []float32, start int) error {
 	return nil
 }
 
-// View returns n elements from number start on, not to be written to: those of the mapped
-// file, or what is read into buf, which grows. They are valid until Close or the next use
-// of buf.
-func (t *Tensor) View(buf *[]float32, start, n int) ([]float32, error) {
-	if t.file == nil {
-		*buf = slices.Grow((*buf)[:0], n)[:n]
-		return *buf, t.Read(*buf, start)
-	}
-	values, err := t.file.View(buf, int64(start), n)
-	if err != nil {
-		return nil, err
-	}
-	if i := FirstNonFinite(values); i >= 0 {
-		return nil, NotFinite(t.Path, start+i, t.Shape, values[i])
-	}
-	return values, nil
-}
-
-// blockElements is how many elements are handed over at a time.
+// blockElements is how many elements are in memory at a time.
 const blockElements = 16 << 20
 
-// ReadRows hands over the rows [U,O] of a tensor [...,O] in groups, in order. They must not
-// be written to.
+// ReadRows hands over the rows [U,O] of a tensor [...,O] in groups, in order.
 func (t *Tensor) ReadRows(do func(first int, rows []float32) error) error {
 	O := t.Shape[len(t.Shape)-1]
 	units := Product(t.Shape) / O
 	group := max(1, min(units, blockElements/O))
-	var buf []float32
+	buf := make([]float32, group*O)
 	for lo := 0; lo < units; lo += group {
-		rows, err := t.View(&buf, lo*O, min(group, units-lo)*O)
-		if err != nil {
+		rows := buf[:min(group, units-lo)*O]
+		if err := t.Read(rows, lo*O); err != nil {
 			return err
 		}
 		if err := do(lo, rows); err != nil {

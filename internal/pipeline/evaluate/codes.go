@@ -1,8 +1,6 @@
 package evaluate
 
 import (
-	"slices"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -67,12 +65,6 @@ func (c *codedDirections) read(dst []float32, first int) error {
 		}
 	})
 	return nil
-}
-
-func (c *codedDirections) view(buf *[]float32, first, n int) ([]float32, error) {
-	O := len(c.texts) / c.codes.Cols
-	*buf = slices.Grow((*buf)[:0], n*O)[:n*O]
-	return *buf, c.read(*buf, first)
 }
 
 func (c *codedDirections) close() error { return nil }

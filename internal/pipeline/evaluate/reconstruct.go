@@ -92,23 +92,21 @@ type reconstruction struct {
 	codes      *codedDirections // instead of components
 	team       par.Team
 	null       int
-	bufs       [][]float32 // of what is not mapped: the means, and each of directions
+	units      [][]float32 // what read returns: the means, and each of directions
 }
 
 // unitDirections are one of each unit, [U,O], read in pieces.
 type unitDirections interface {
-	// view returns those of n units from first on, of the mapped file or in buf, which
-	// grows; see artefact.Tensor.View.
-	view(buf *[]float32, first, n int) ([]float32, error)
+	// read fills dst with those of the units from first on.
+	read(dst []float32, first int) error
 	close() error
 }
 
 // storedComponents are those of a file.
 type storedComponents struct{ *artefact.Tensor }
 
-func (d storedComponents) view(buf *[]float32, first, n int) ([]float32, error) {
-	O := d.Shape[len(d.Shape)-1]
-	return d.View(buf, first*O, n*O)
+func (d storedComponents) read(dst []float32, first int) error {
+	return d.Read(dst, first*d.Shape[len(d.Shape)-1])
 }
 
 func (d storedComponents) close() error { return d.Close() }
@@ -273,19 +271,21 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 	}, nil
 }
 
-// read returns means and directions of n units from first on, which are valid until it
-// is called again, or r closed.
+// read returns means and directions of n units from first on, until it is called again.
 func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
 	O := r.src.OutDim
-	if r.bufs == nil {
-		r.bufs = make([][]float32, 1+len(r.directions))
+	if r.units == nil { // its first call is for as many units as any
+		for range 1 + len(r.directions) {
+			r.units = append(r.units, make([]float32, n*O))
+		}
 	}
-	if means, err = r.means.View(&r.bufs[0], first*O, n*O); err != nil {
+	means = r.units[0][:n*O]
+	if err := r.means.Read(means, first*O); err != nil {
 		return nil, nil, err
 	}
 	for i, d := range r.directions {
-		rows, err := d.view(&r.bufs[1+i], first, n)
-		if err != nil {
+		rows := r.units[1+i][:n*O]
+		if err := d.read(rows, first); err != nil {
 			return nil, nil, err
 		}
 		for u := range n {
