@@ -83,6 +83,7 @@ func DecodeConfig(b []byte) (Config, error) {
 // and as Pillow reads every such file.
 func Decode(b []byte) (*Image, error) {
 	var d decoder
+	defer d.release()
 	if err := d.readHeader(b); err != nil {
 		return nil, err
 	}
@@ -175,7 +176,7 @@ func (d *decoder) allocate() error {
 }
 
 func (c *component) allocatePlane(d *decoder) {
-	c.plane = make([]byte, c.stride*d.mcusY*c.v*8)
+	c.plane = borrow(c.stride * d.mcusY * c.v * 8)
 }
 
 // singleScan reports whether the first scan is the whole image.
