@@ -6,9 +6,9 @@ import (
 )
 
 // Planes and pixels of a photo take some 50 MB. A program that reads one after the other
-// would be given them anew each time, and its collector find them late. So they are lent:
-// planes are given back here, pixels by those who call Image.Release. What is not used for a
-// while is freed.
+// would be given new memory each time, and its collector would find the old late. So they
+// are lent: planes are given back after decoding, pixels by those who call Image.Release.
+// What is not used for a while is freed.
 
 // lendable is how many bytes are worth it.
 const lendable = 1 << 18
@@ -33,18 +33,4 @@ func giveBack(b []byte) {
 	if cap(b) >= lendable {
 		lent[bits.Len(uint(cap(b)))].Put(&b)
 	}
-}
-
-// release gives the planes back.
-func (d *decoder) release() {
-	for i := range d.comps {
-		giveBack(d.comps[i].plane)
-		d.comps[i].plane = nil
-	}
-}
-
-// Release gives the pixels' memory back, for another image. Nobody may use them afterwards.
-func (m *Image) Release() {
-	giveBack(m.Pix)
-	m.Pix = nil
 }

@@ -42,7 +42,7 @@ const streamedRows = 64
 // StreamedBytes is the memory that a Streamed takes for each neuron.
 func StreamedBytes(heads, topK int) int { return 8*heads*(heads+1) + 2*topK*(4*heads+12) }
 
-// NewStreamed returns a Streamed for units neurons from first on, of scores of so many
+// NewStreamed returns a Streamed for units neurons from first on, of scores of these
 // images, heads and neurons.
 func NewStreamed(images, heads, neurons, first, units, topK int) *Streamed {
 	if images < 1 || heads < 1 || units < 1 || first < 0 || units > neurons-first || topK < 1 {
