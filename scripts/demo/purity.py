@@ -113,7 +113,7 @@ def purer(name):
 
 
 class Interval:
-    """Means over neurons with 95 % bootstrap intervals; neurons are drawn anew, each with all that belongs to it."""
+    """Means over neurons with 95 % bootstrap intervals; neurons are resampled, each with all of its pairs."""
     def __init__(self, seed=0, draws=2000):
         self.rng, self.draws = np.random.default_rng(seed), draws
 

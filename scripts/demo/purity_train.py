@@ -1,4 +1,4 @@
-"""Do pairs become purer than neurons when heads are let apart, or when neurons are few? Two small trainings, not shipped.
+"""Do pairs become purer than neurons when heads attend to different places, or when neurons are few? Two small trainings, not shipped.
 
     python purity_train.py MODEL.pt RESULT.json [IMAGES STEPS]      # 2000 300; MODEL.pt: the first model's state dict
 
