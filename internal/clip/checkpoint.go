@@ -49,6 +49,9 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	var config Config
 	var made map[string]assembly
 	if err == nil {
+		err = split(tensors)
+	}
+	if err == nil {
 		var guessed []string
 		made = assemble(tensors)
 		config, guessed, err = infer(tensors, f.Format(), d)

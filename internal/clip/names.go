@@ -56,6 +56,7 @@ var timmNames = []struct {
 	{regexp.MustCompile(`^(visual\.layer\d\.\d+)\.shortcut\.conv\.bn\.`), "$1.downsample.1."},
 	{regexp.MustCompile(`^head\.pos_embed$`), "visual.attnpool.positional_embedding"},
 	{regexp.MustCompile(`^head\.(q|k|v)\.`), "visual.attnpool.${1}_proj."},
+	{regexp.MustCompile(`^head\.qkv\.`), fusedPool},
 	{regexp.MustCompile(`^head\.proj\.`), "visual.attnpool.c_proj."},
 }
 
@@ -206,6 +207,9 @@ var otherModels = []struct {
 // otherArchitecture names a model that is no CLIP-ResNet or CLIP-ViT, or returns "".
 func otherArchitecture(tensors map[string]ptfile.Tensor) string {
 	if _, pool := tensors["visual.attnpool.c_proj.weight"]; pool && !isViT(tensors) {
+		if hasRotaryPool(tensors) {
+			return "head: timm's attention pool with rotary position embeddings (RotAttentionPool2d)"
+		}
 		return ""
 	}
 	has := func(part string) bool {
