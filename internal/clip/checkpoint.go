@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -99,8 +100,10 @@ func (ck *Checkpoint) RequireResNet() error {
 	if ck.Config.ViT == (ViT{}) {
 		return nil
 	}
-	return fmt.Errorf("%s: the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool", ck.path)
+	return fmt.Errorf("%s: %w", ck.path, errNoPool)
 }
+
+var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
 
 // RequireViT returns an error unless the image tower is a vision transformer.
 func (ck *Checkpoint) RequireViT() error {
