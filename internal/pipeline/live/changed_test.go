@@ -11,7 +11,7 @@ import (
 )
 
 // TestChangedImage refuses to explain and to segment an image of the collection whose file
-// has changed without changing its size: what pages say of it is of another image.
+// has changed without changing its size: what pages say belongs to the image that it was.
 func TestChangedImage(t *testing.T) {
 	w := theWorld(t)
 	l := opened(t, w.options())
