@@ -128,11 +128,11 @@ func TestShrunkFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := byte(0)
-	err = unfaulted(func() error { sum += m.Bytes()[1<<16]; return nil })
+	err = mapping.Catch(func() error { sum += m.Bytes()[1<<16]; return nil })
 	if !errors.Is(err, mapping.ErrGone) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v, sum %d", err, sum)
 	}
-	if err := unfaulted(func() error { return os.ErrExist }); err != os.ErrExist {
+	if err := mapping.Catch(func() error { return os.ErrExist }); err != os.ErrExist {
 		t.Errorf("another error became %v", err)
 	}
 }

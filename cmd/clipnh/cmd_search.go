@@ -30,7 +30,8 @@ sums over pairs, without a pass through the image tower. A collection needs
 an image of the collection is an example by its name.
 
 Writes, with --save-dir, sheet.png: a row of images for each query. Images of a
-collection are then found by name below --data-path.`
+collection are then found by name below --data-path; those that have changed
+since they were collected are named (--strict stops instead).`
 
 func newSearchCommand(g *globalOptions) *cobra.Command {
 	var opts searchOptions
@@ -116,6 +117,7 @@ func (o *searchOptions) validate() error {
 	if err != nil {
 		return err
 	}
+	o.draws = drawn
 	return o.sourceOptions.validate()
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/mapping"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -94,6 +93,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		g.printer.SetQuiet(g.quiet)
+		g.sayMisspelt(cmd)
 		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
@@ -105,19 +105,8 @@ func (g *globalOptions) prepared(run runE) runE {
 		}
 		defer caches.Packs.Close()
 		cmd.SetContext(model.WithCaches(cmd.Context(), caches))
-		return adviseFetch(unfaulted(func() error { return run(cmd, args) }), cmd.Flags())
+		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}
-}
-
-// unfaulted runs f, and makes the panic of a file that became shorter while it was mapped
-// an error.
-func unfaulted(f func() error) (err error) {
-	if p := par.Catch(func() { err = f() }); p != nil {
-		if err = mapping.Fault(p.Value); err == nil {
-			p.Rethrow()
-		}
-	}
-	return err
 }
 
 // artefacts returns the reader of artefacts. Those that were made from something else are

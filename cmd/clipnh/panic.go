@@ -31,7 +31,7 @@ const debugVariable = "CLIPNH_DEBUG"
 // What the runtime of Go gives up on itself does not get here, since it cannot be
 // recovered from: no memory left, a stack that overflows, a map written by two
 // goroutines. It prints "fatal error: " with a trace, and exits with status 2. A fault in
-// a mapped file is an error (unfaulted).
+// a mapped file is an error (mapping.Catch).
 func reportPanic(p *ui.Printer, fault *par.Panic, asJSON bool) int {
 	if os.Getenv(debugVariable) != "" {
 		p.Trace(fault.Error())

@@ -27,7 +27,7 @@ const (
 var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
-		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
+		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
@@ -42,8 +42,8 @@ var allowed = map[string][]string{
 		"internal/unit",
 	},
 	"internal/pipeline/directions": {
-		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/npy", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin",
+		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
@@ -184,7 +184,7 @@ var allowed = map[string][]string{
 	"internal/jpeg":     {},
 	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
-	"internal/npy":      {"internal/float16", "internal/foreign"},
+	"internal/npy":      {"internal/float16", "internal/foreign", "internal/mapping"},
 	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
@@ -203,7 +203,7 @@ var allowed = map[string][]string{
 	"internal/double":     {"internal/kernel/cpu"},
 	"internal/kernel/cpu": {},
 	"internal/hint":       {},
-	"internal/mapping":    {},
+	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},
 	"internal/par":        {},
 	"internal/plot":       {},

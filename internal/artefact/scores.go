@@ -113,11 +113,21 @@ func (s *Scores) Names() ([]string, error) {
 	return names, err
 }
 
-// ReadAll reads the scores of every image, [B,H,C].
-func (s *Scores) ReadAll() ([]float32, error) {
-	all := make([]float32, s.Images*s.OV.Heads*s.OV.Neurons)
-	return all, s.Read(all, 0)
+// View returns the scores [n,H,C] of the n images from first on, not to be written to:
+// those of the mapped file, or what is read into buf, which grows. They are valid until
+// Close or the next use of buf.
+func (s *Scores) View(buf *[]float32, first, n int) ([]float32, error) {
+	each := s.OV.Heads * s.OV.Neurons
+	rows, err := s.file.View(buf, int64(first)*int64(each), n*each)
+	if err != nil {
+		return nil, err
+	}
+	return rows, s.finite(rows, first)
 }
+
+// Unchanged returns an error if the scores were written to since they were opened; those
+// who used a View call it at the end.
+func (s *Scores) Unchanged() error { return s.file.Unchanged() }
 
 // Read fills rows with those of the images from first on.
 func (s *Scores) Read(rows []float32, first int) error {
@@ -125,6 +135,12 @@ func (s *Scores) Read(rows []float32, first int) error {
 	if err := s.file.ReadFloat32(rows, int64(first)*int64(each)); err != nil {
 		return err
 	}
+	return s.finite(rows, first)
+}
+
+// finite returns an error unless all scores of rows, of the images from first on, are.
+func (s *Scores) finite(rows []float32, first int) error {
+	each := s.OV.Heads * s.OV.Neurons
 	if i := FirstNonFinite(rows); i >= 0 {
 		return fmt.Errorf("%s: score of image %d, %s is %g, want finite scores", s.Path(), first+i/each, LayersOf(s.Artefact).Pair(i%each, s.OV.Neurons), rows[i])
 	}

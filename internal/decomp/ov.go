@@ -225,10 +225,12 @@ func (p *OV) FeaturesWithAttentionSum(dst, values, scores, mass []float32, image
 // headOutputs writes W_V^h s[h], without the bias, to values [B,H,D].
 func (p *OV) headOutputs(values, scores []float32, images int, team par.Team) {
 	H, C, D := p.Heads, p.Neurons, p.Width
-	for h := range H {
-		kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
-			0, kernel.Strided(values[h*D:], images, D, p.Inner()), team)
-	}
+	team.For(H, func(lo, hi, _ int) { // a head's product alone is too small to be shared
+		for h := lo; h < hi; h++ {
+			kernel.Sgemm(1, kernel.Strided(scores[h*C:], images, C, H*C), kernel.Dense(p.valueAcross[h*C*D:], C, D),
+				0, kernel.Strided(values[h*D:], images, D, p.Inner()), par.Team{})
+		}
+	})
 }
 
 // project writes W_O values + const to dst [B,O].

@@ -20,6 +20,8 @@ type Reconstruction struct {
 	matrix []float32
 	// Neurons, for each direction: v[h,n]·p[n], [H,C], and p, [C,O].
 	gains, directions [][]float32
+
+	v []float32 // scratch, [C,O]
 }
 
 // NewReconstruction returns a reconstruction without units; AddHead or AddNeurons
@@ -36,7 +38,10 @@ func (r *Reconstruction) AddHead(head int, means []float32, directions [][]float
 	if r.matrix == nil {
 		r.matrix = make([]float32, p.Heads*C*O)
 	}
-	v := make([]float32, C*O)
+	if r.v == nil {
+		r.v = make([]float32, C*O)
+	}
+	v := r.v
 	p.Directions(v, head, 0, C, team)
 	dst := r.matrix[head*C*O : (head+1)*C*O]
 	team.For(C, func(lo, hi, _ int) {

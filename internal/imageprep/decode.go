@@ -15,7 +15,7 @@ func decodeJPEG(b []byte, admit admission, _ bool) (*raster, notes, error) {
 		return nil, notes{}, err
 	}
 	m := map[int]mode{1: modeGrey, 3: modeRGB, 4: modeCMYK}[img.Components]
-	return &raster{mode: m, w: img.Width, h: img.Height, pix: img.Pix}, notes{exif: c.EXIF}, nil
+	return &raster{mode: m, w: img.Width, h: img.Height, pix: img.Pix, release: img.Release}, notes{exif: c.EXIF}, nil
 }
 
 // paper is what an ink and black leave of a channel: (255-ink)(255-black)/255,

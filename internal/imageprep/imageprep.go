@@ -129,6 +129,9 @@ func decodeSquare(b []byte, o Options, size int) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.release != nil {
+		defer r.release() // the square is a copy
+	}
 	if o.Order == ResizeFirst {
 		return r.square(size), nil
 	}

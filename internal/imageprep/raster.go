@@ -26,6 +26,8 @@ type raster struct {
 	pix     []byte   // [H,W,channels[mode]]
 	wide    []uint16 // [H,W], in place of pix, if the mode is modeWide
 	palette *palette // if the mode is modePalette
+
+	release func() // gives the memory of the decoder back, once nothing of the raster is used; may be nil
 }
 
 func newRaster(m mode, w, h int) *raster {
@@ -41,7 +43,7 @@ func newRaster(m mode, w, h int) *raster {
 // copied is a raster of the same pixels in memory of its own.
 func (r *raster) copied() *raster {
 	c := *r
-	c.pix, c.wide = slices.Clone(r.pix), slices.Clone(r.wide)
+	c.pix, c.wide, c.release = slices.Clone(r.pix), slices.Clone(r.wide), nil
 	return &c
 }
 

@@ -36,7 +36,7 @@ func (d *decoder) colourSpace() colourSpace {
 // output upsamples and converts the decoded planes.
 func (d *decoder) output() *Image {
 	n := len(d.comps)
-	img := &Image{Width: d.width, Height: d.height, Components: n, Pix: make([]byte, d.width*d.height*n)}
+	img := &Image{Width: d.width, Height: d.height, Components: n, Pix: borrow(d.width * d.height * n)}
 	space := d.colourSpace()
 	var ups [maxComponents]upsampler
 	for i := range d.comps {

@@ -61,6 +61,12 @@ type Image struct {
 	Components    int // 1 grey, 3 RGB, 4 CMYK
 }
 
+// Release gives the pixels' memory back, for another image. Nobody may use them afterwards.
+func (m *Image) Release() {
+	giveBack(m.Pix)
+	m.Pix = nil
+}
+
 // errTruncated says that the data ended where more of a scan was due.
 var errTruncated = errors.New("jpeg: file is truncated")
 
@@ -83,6 +89,7 @@ func DecodeConfig(b []byte) (Config, error) {
 // and as Pillow reads every such file.
 func Decode(b []byte) (*Image, error) {
 	var d decoder
+	defer d.release()
 	if err := d.readHeader(b); err != nil {
 		return nil, err
 	}
@@ -175,7 +182,15 @@ func (d *decoder) allocate() error {
 }
 
 func (c *component) allocatePlane(d *decoder) {
-	c.plane = make([]byte, c.stride*d.mcusY*c.v*8)
+	c.plane = borrow(c.stride * d.mcusY * c.v * 8)
+}
+
+// release gives the planes back.
+func (d *decoder) release() {
+	for i := range d.comps {
+		giveBack(d.comps[i].plane)
+		d.comps[i].plane = nil
+	}
 }
 
 // singleScan reports whether the first scan is the whole image.

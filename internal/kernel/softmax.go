@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // Softmax replaces each row of x [rows][cols] by exp(x - max) / sum of
 // exp(x - max). Entries of -Inf, as in masks, become zero. A row that contains NaN, or
@@ -16,11 +19,16 @@ func Softmax(x []float32, rows, cols int) {
 		return
 	}
 	f := activeFamily()
-	l := new(softmaxLanes)
+	l := softmaxAreas.Get().(*softmaxLanes)
+	defer softmaxAreas.Put(l)
 	for r := range rows {
 		f.softmax(x[r*cols:][:cols], l)
 	}
 }
+
+// softmaxAreas are the lanes of calls that ended: kernels called through a table keep them
+// off the stack.
+var softmaxAreas = sync.Pool{New: func() any { return new(softmaxLanes) }}
 
 // softmaxLanes are the partial results of a row, and its last values.
 type softmaxLanes struct{ top, sum, rest [Lanes]float32 }

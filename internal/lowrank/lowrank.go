@@ -94,6 +94,15 @@ func (r *Result) Count(state State) int {
 	return n
 }
 
+// Set replaces unit u by the only unit of one, a Result of the same images.
+func (r *Result) Set(u int, one *Result) {
+	copy(r.Direction[u*r.OutDim:(u+1)*r.OutDim], one.Direction)
+	copy(r.Mean[u*r.OutDim:(u+1)*r.OutDim], one.Mean)
+	copy(r.Norms[u*r.Kept:(u+1)*r.Kept], one.Norms)
+	copy(r.Images[u*r.Kept:(u+1)*r.Kept], one.Images)
+	r.State[u], r.ScoreMean[u] = one.State[0], one.ScoreMean[0]
+}
+
 // UnitError is the error of a unit that could not be computed.
 type UnitError struct {
 	Unit   int // index in the Result

@@ -44,10 +44,7 @@ func Neurons(r *Result, s Scores, first int, directions, bias []float32, opt Opt
 			}
 			for u := lo; u < hi; u++ {
 				n.deviate(scores[(u-lo)*s.Heads*s.Images:])
-				for h := range s.Heads {
-					row := directions[(h*r.Units+u)*r.OutDim:]
-					widen(n.v.Data[h*r.OutDim:(h+1)*r.OutDim], row)
-				}
+				n.take(directions, r.Units, u)
 				if err := n.solve(r, u, bias, opt); err != nil {
 					return err
 				}
@@ -94,6 +91,14 @@ func general(rows, cols int) blas64.General {
 	return blas64.General{Rows: rows, Cols: cols, Stride: cols, Data: make([]float64, rows*cols)}
 }
 
+// take sets v to the directions of unit u of [H,U,O].
+func (n *neuron) take(directions []float32, units, u int) {
+	O := n.v.Cols
+	for h := range n.heads {
+		widen(n.v.Data[h*O:(h+1)*O], directions[(h*units+u)*O:])
+	}
+}
+
 // widen converts len(dst) elements of src.
 func widen(dst []float64, src []float32) {
 	for i, x := range src[:len(dst)] {
@@ -119,6 +124,22 @@ func (n *neuron) deviate(scores []float32) {
 
 // solve computes unit u from means, d and v.
 func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError {
+	if err := n.measure(u); err != nil {
+		return err
+	}
+	n.project()
+	selected := n.selector.top(n.squares, r.Kept)
+	putImages(r, u, selected)
+	putNorms(r.Norms[u*r.Kept:(u+1)*r.Kept], n.squares, selected)
+	for i, b := range selected {
+		copy(n.dTop.Data[i*n.heads:(i+1)*n.heads], n.d.Data[b*n.heads:])
+		copy(n.dgTop.Data[i*n.heads:(i+1)*n.heads], n.dg.Data[b*n.heads:])
+	}
+	return n.finish(r, u, bias, opt)
+}
+
+// measure computes the metric from v.
+func (n *neuron) measure(u int) *UnitError {
 	for _, m := range n.means {
 		if !isFinite(m) {
 			return &UnitError{u, reasonScores}
@@ -133,22 +154,24 @@ func (n *neuron) solve(r *Result, u int, bias []float32, opt Options) *UnitError
 			n.metric.Data[i*n.heads+j] = n.metric.Data[j*n.heads+i]
 		}
 	}
+	return nil
+}
+
+// project computes dg and squares from d and the metric. What it computes of an image does
+// not depend on the others.
+func (n *neuron) project() {
 	blas64.Gemm(blas.NoTrans, blas.NoTrans, 1, n.d, n.metric, 0, n.dg)
-	for b := range n.squares {
+	for b := range n.d.Rows {
 		sum := 0.0
 		for i := b * n.heads; i < (b+1)*n.heads; i++ {
 			sum += n.dg.Data[i] * n.d.Data[i]
 		}
 		n.squares[b] = math.Max(sum, 0) // rounding may make a zero norm slightly negative
 	}
-	selected := n.selector.top(n.squares, r.Kept)
-	putImages(r, u, selected)
-	putNorms(r.Norms[u*r.Kept:(u+1)*r.Kept], n.squares, selected)
-	for i, b := range selected {
-		copy(n.dTop.Data[i*n.heads:(i+1)*n.heads], n.d.Data[b*n.heads:])
-		copy(n.dgTop.Data[i*n.heads:(i+1)*n.heads], n.dg.Data[b*n.heads:])
-	}
+}
 
+// finish computes unit u from the selected rows, but for its images and norms.
+func (n *neuron) finish(r *Result, u int, bias []float32, opt Options) *UnitError {
 	direction := r.Direction[u*r.OutDim : (u+1)*r.OutDim]
 	left, ok := n.left(opt.Index)
 	switch {

@@ -6,7 +6,7 @@
 //
 // A file that becomes shorter than its mapping, or a disk that fails, cannot be told by
 // an error: the processor faults where a byte is touched that there is no more. Package par
-// makes the fault a panic of the goroutine, and Fault says which file it was.
+// makes the fault a panic of the goroutine, and Catch an error that says which file it was.
 package mapping
 
 import (
@@ -15,6 +15,8 @@ import (
 	"os"
 	"sync"
 	"unsafe"
+
+	"github.com/clipnh/clipnh/internal/par"
 )
 
 // ErrGone is the error of bytes that were there when the file was mapped.
@@ -38,19 +40,22 @@ const Supported = supported
 // New maps the first size bytes of f, which must have them, read-only. The mapping stays
 // when f is closed or removed. Where the system has no mappings, or no addresses for
 // large ones, the error wraps errors.ErrUnsupported.
-func New(f *os.File, size int64) (*Mapping, error) {
+func New(f *os.File, size int64) (*Mapping, error) { return NewAs(f, size, f.Name()) }
+
+// NewAs is New of a file that gets another path, by which Path and Fault know it.
+func NewAs(f *os.File, size int64, path string) (*Mapping, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if size < 1 || info.Size() < size {
-		return nil, fmt.Errorf("map %s: %d bytes, want %d", f.Name(), info.Size(), size)
+		return nil, fmt.Errorf("map %s: %d bytes, want %d", path, info.Size(), size)
 	}
 	data, err := mapFile(f, size)
 	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	m := &Mapping{f.Name(), data}
+	m := &Mapping{path, data}
 	mapped.Lock()
 	defer mapped.Unlock()
 	if mapped.all == nil {
@@ -60,7 +65,7 @@ func New(f *os.File, size int64) (*Mapping, error) {
 	return m, nil
 }
 
-// Path is the path that the file was opened by.
+// Path is the path that the file was opened by, or that NewAs was told.
 func (m *Mapping) Path() string { return m.path }
 
 // Bytes returns the file's bytes. They must not be written to, nor touched after Close.
@@ -86,6 +91,16 @@ func (m *Mapping) Close() error {
 	data := m.data
 	m.data = nil
 	return unmap(data)
+}
+
+// Catch runs f and returns its error, or that of a fault in a mapping. Other panics go on.
+func Catch(f func() error) (err error) {
+	if p := par.Catch(func() { err = f() }); p != nil {
+		if err = Fault(p.Value); err == nil {
+			p.Rethrow()
+		}
+	}
+	return err
 }
 
 // Fault returns the error of a fault in a mapping, ErrGone with the file's path. v is what

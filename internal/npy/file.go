@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"sync"
@@ -11,13 +12,18 @@ import (
 
 	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/mapping"
 )
 
 // File is an array of floats in row-major order that stays on disk. Several goroutines may read it at once.
 type File struct {
 	Header
 	file  *os.File
-	start int64 // byte offset of the first element
+	start int64       // byte offset of the first element
+	info  fs.FileInfo // when it was opened
+
+	mapOnce sync.Once
+	mapping *mapping.Mapping // for View; nil if it cannot be mapped
 
 	once     sync.Once
 	rowMajor []float32 // all elements, when they lie in Fortran order and one was asked for
@@ -72,10 +78,9 @@ func open(path string, describe func(*File) error) (*File, error) {
 		return nil, err
 	}
 	f := &File{file: file}
-	info, err := file.Stat()
-	if err == nil {
+	if f.info, err = file.Stat(); err == nil {
 		if err = describe(f); err == nil {
-			err = f.fits(info.Size() - f.start)
+			err = f.fits(f.info.Size() - f.start)
 		}
 	}
 	if err != nil {
@@ -97,8 +102,17 @@ type hinted struct {
 func (h hinted) Unwrap() error { return h.error }
 func (h hinted) Hint() string  { return h.hint }
 
-// Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
+// errChanged is the error of bytes that are not those which were opened.
+var errChanged = errors.New("it was changed while it was read")
+
+// Close closes the file, and ends the views of it.
+func (f *File) Close() error {
+	var err error
+	if f.mapping != nil {
+		err = f.mapping.Close()
+	}
+	return errors.Join(err, f.file.Close())
+}
 
 // hostLittle says that this machine keeps the least significant byte first.
 var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
@@ -108,11 +122,8 @@ var hostLittle = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 // rounded. In addition to dst it needs only a small buffer, for float64; an array in
 // Fortran order is converted on the first call and kept, at four bytes an element.
 func (f *File) ReadFloat32(dst []float32, start int64) error {
-	if total := int64(f.Count()); start < 0 || start > total || int64(len(dst)) > total-start {
-		return fmt.Errorf("read %s: elements %d to %d, want them within 0 to %d", f.file.Name(), start, start+int64(len(dst)), total)
-	}
-	if len(dst) == 0 {
-		return nil
+	if err := f.within(start, len(dst)); err != nil || len(dst) == 0 {
+		return err
 	}
 	if f.reordered() {
 		if err := f.reorder(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"unsafe"
 
 	"github.com/clipnh/clipnh/internal/float16"
 )
@@ -93,6 +94,9 @@ func write(w io.Writer, dtype DType, shape []int, n int, encode func(dst []byte,
 
 // AppendFloat32 appends the little-endian bytes of src.
 func AppendFloat32(dst []byte, src []float32) []byte {
+	if hostLittle && len(src) > 0 {
+		return append(dst, unsafe.Slice((*byte)(unsafe.Pointer(&src[0])), 4*len(src))...)
+	}
 	n := len(dst)
 	dst = append(dst, make([]byte, 4*len(src))...)
 	for i, f := range src {

@@ -219,13 +219,8 @@ func openFile(path string, l Layout) (*File, error) {
 }
 
 // check compares all bytes with the layout and the checksums.
-func (f *File) check(team par.Team) (err error) {
-	if p := par.Catch(func() { err = f.compare(team) }); p != nil {
-		if err = mapping.Fault(p.Value); err == nil {
-			p.Rethrow()
-		}
-	}
-	return err
+func (f *File) check(team par.Team) error {
+	return mapping.Catch(func() error { return f.compare(team) })
 }
 
 func (f *File) compare(team par.Team) error {

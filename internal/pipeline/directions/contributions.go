@@ -22,9 +22,26 @@ type contributions interface {
 	outDim() int
 	rank() int // of a unit's centred contributions, at most
 	origin(SVDOptions) origin.Origin
-	// solve hands over the results of all units in order, in groups.
+	// solve hands over the results of all units in order, in groups. A result may be used
+	// until the next call of done returns.
 	solve(ctx context.Context, o SVDOptions, done func(first int, r *lowrank.Result) error) error
 	close() error
+}
+
+// results are two that take turns: one may be used while the next is computed.
+type results struct {
+	two  [2]*lowrank.Result
+	turn int
+}
+
+// next returns the older of the two, with its old values, or a new one where that is of
+// another size.
+func (r *results) next(units, outDim, images, topK int) *lowrank.Result {
+	r.turn = 1 - r.turn
+	if old := r.two[r.turn]; old == nil || old.Units != units {
+		r.two[r.turn] = lowrank.NewResult(units, outDim, images, topK)
+	}
+	return r.two[r.turn]
 }
 
 func openContributions(o SVDOptions) (contributions, error) {
@@ -52,7 +69,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &factored{s, o.Neurons}, nil
+	return factoredScores(s, o.Neurons), nil
 }
 
 // svdOrigin is the origin of what SVD makes of an artefact; parent is nil for
@@ -64,89 +81,6 @@ func svdOrigin(o SVDOptions, parent *cache.Artefact) origin.Origin {
 		from.Mode = "n"
 	}
 	return from
-}
-
-// factored are contributions as scores and weight products.
-type factored struct {
-	*artefact.Scores
-	neurons bool
-}
-
-func (f *factored) images() int                       { return f.Scores.Images }
-func (f *factored) outDim() int                       { return f.OV.OutDim }
-func (f *factored) close() error                      { return f.Close() }
-func (f *factored) rank() int                         { return f.OV.Heads }
-func (f *factored) origin(o SVDOptions) origin.Origin { return svdOrigin(o, f.Artefact) }
-
-func (f *factored) units() unit.Layered {
-	u := unit.Layered{Shape: unit.Shape{f.OV.Heads, f.OV.Neurons}, Layers: artefact.LayersOf(f.Artefact)}
-	if f.neurons {
-		u.Shape = u.Shape[1:]
-	}
-	return u
-}
-
-// neuronsPerGroup bounds the directions [H,U,O] that are written out at a time:
-// 38 MiB for RN50x16.
-const neuronsPerGroup = 256
-
-func (f *factored) solve(ctx context.Context, o SVDOptions, done func(int, *lowrank.Result) error) error {
-	data, err := f.ReadAll()
-	if err != nil {
-		return err
-	}
-	s := lowrank.Scores{Images: f.images(), Heads: f.OV.Heads, Neurons: f.OV.Neurons, Data: data}
-	if f.neurons {
-		return f.solveNeurons(ctx, o, s, done)
-	}
-	H, C, O, team := s.Heads, s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
-	directions := make([]float32, C*O)
-	for h := range H {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		f.OV.Directions(directions, h, 0, C, team)
-		r := lowrank.NewResult(C, O, s.Images, o.TopK)
-		if err := lowrank.Pairs(r, s, h, directions, f.OV.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
-			return f.name(err, h*C)
-		}
-		if err := done(h*C, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *factored) solveNeurons(ctx context.Context, o SVDOptions, s lowrank.Scores, done func(int, *lowrank.Result) error) error {
-	H, C, O, team := s.Heads, s.Neurons, f.OV.OutDim, par.NewTeam(o.Threads)
-	bias := make([]float32, O)
-	for i, b := range f.OV.Bias {
-		bias[i%O] += b
-	}
-	directions := make([]float32, H*min(C, neuronsPerGroup)*O)
-	for lo := 0; lo < C; lo += neuronsPerGroup {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		hi := min(lo+neuronsPerGroup, C)
-		each := (hi - lo) * O
-		for h := range H {
-			f.OV.Directions(directions[h*each:(h+1)*each], h, lo, hi, team)
-		}
-		r := lowrank.NewResult(hi-lo, O, s.Images, o.TopK)
-		if err := lowrank.Neurons(r, s, lo, directions[:H*each], bias, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
-			return f.name(err, lo)
-		}
-		if err := done(lo, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// name gives a unit's failure the unit's label.
-func (f *factored) name(err error, first int) error {
-	return nameUnit(err, f.Path(), first, f.units())
 }
 
 func nameUnit(err error, path string, first int, units unit.Layered) error {
@@ -221,7 +155,7 @@ func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lo
 	units, B, O := d.units().Count(), d.images(), d.outDim()
 	group := max(1, min(units, denseBytes/(4*B*O)))
 	rows, part := make([]float32, B*group*O), make([]float32, group*O)
-	team := par.NewTeam(o.Threads)
+	team, results := par.NewTeam(o.Threads), results{}
 	for lo := 0; lo < units; lo += group {
 		n := min(group, units-lo)
 		for b := range B {
@@ -232,7 +166,7 @@ func (d *writtenOut) solve(ctx context.Context, o SVDOptions, done func(int, *lo
 				return err
 			}
 		}
-		r := lowrank.NewResult(n, O, B, o.TopK)
+		r := results.next(n, O, B, o.TopK)
 		if err := lowrank.Dense(r, rows[:B*n*O], B, lowrank.Options{TopK: o.TopK, Index: o.PC}, team); err != nil {
 			return nameUnit(err, d.Path, lo, d.units())
 		}

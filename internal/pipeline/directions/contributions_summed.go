@@ -27,13 +27,13 @@ func (s *summed) solve(ctx context.Context, o SVDOptions, done func(int, *lowran
 		return err
 	}
 	H, C, O, team := s.OV.Heads, s.OV.Neurons, s.OV.OutDim, par.NewTeam(o.Threads)
-	directions := make([]float32, C*O)
+	directions, results := make([]float32, C*O), results{}
 	for h := range H {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		s.OV.Directions(directions, h, 0, C, team)
-		r := lowrank.NewResult(C, O, s.Images, o.TopK)
+		r := results.next(C, O, s.Images, o.TopK)
 		if err := s.PairsOf(r, h, directions, s.OV.Bias[h*O:(h+1)*O], o.TopK, team); err != nil {
 			return nameUnit(err, s.Path(), h*C, s.units())
 		}

@@ -12,7 +12,9 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/lowrank"
+	"github.com/clipnh/clipnh/internal/mapping"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -129,13 +131,22 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	progress.Start(int64(result.Units), unit, "svd")
 	defer progress.Done()
 	err = o.Writer.SaveTogether(outputs, func(w []io.Writer) error {
-		return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
-			result.Undecided += r.Count(lowrank.Open)
-			result.Null += r.Count(lowrank.Null)
-			result.nameNull(r, first, units)
-			progress.Add(int64(r.Units))
-			return errors.Join(artefact.Put(w[0], r.Direction), artefact.Put(w[1], r.Mean), artefact.Put(w[2], r.Norms))
+		var written background
+		err := mapping.Catch(func() error {
+			return src.solve(ctx, o, func(first int, r *lowrank.Result) error {
+				result.Undecided += r.Count(lowrank.Open)
+				result.Null += r.Count(lowrank.Null)
+				result.nameNull(r, first, units)
+				progress.Add(int64(r.Units))
+				return written.next(func() error {
+					return errors.Join(artefact.Put(w[0], r.Direction), artefact.Put(w[1], r.Mean), artefact.Put(w[2], r.Norms))
+				})
+			})
 		})
+		if e := written.wait(); err == nil {
+			err = e
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -144,6 +155,27 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 		say.Note("%d of %d %ss have no such direction, as their contributions do not vary: %s", result.Null, result.Units, result.Unit, someOf(result.NullUnits, result.Null))
 	}
 	return result, nil
+}
+
+// background is a task beside the computation, one at a time.
+type background struct {
+	group par.Group
+	err   error
+}
+
+// next starts a task once the last one is done, and returns the error of that.
+func (b *background) next(task func() error) error {
+	if err := b.wait(); err != nil {
+		return err
+	}
+	b.group.Go(func() { b.err = task() })
+	return nil
+}
+
+// wait waits for the last task and returns its error. It panics as the task did.
+func (b *background) wait() error {
+	b.group.Wait()
+	return b.err
 }
 
 // someOf lists the first names of a total.

@@ -92,6 +92,7 @@ type reconstruction struct {
 	codes      *codedDirections // instead of components
 	team       par.Team
 	null       int
+	units      [][]float32 // what read returns: the means, and each of directions
 }
 
 // unitDirections are one of each unit, [U,O], read in pieces.
@@ -270,15 +271,20 @@ func (r *reconstruction) features(ctx context.Context) (func(dst []float32, b so
 	}, nil
 }
 
-// read returns means and directions of n units from first on.
+// read returns means and directions of n units from first on, until it is called again.
 func (r *reconstruction) read(first, n int) (means []float32, all [][]float32, err error) {
 	O := r.src.OutDim
-	means = make([]float32, n*O)
+	if r.units == nil { // its first call is for as many units as any
+		for range 1 + len(r.directions) {
+			r.units = append(r.units, make([]float32, n*O))
+		}
+	}
+	means = r.units[0][:n*O]
 	if err := r.means.Read(means, first*O); err != nil {
 		return nil, nil, err
 	}
-	for _, d := range r.directions {
-		rows := make([]float32, n*O)
+	for i, d := range r.directions {
+		rows := r.units[1+i][:n*O]
 		if err := d.read(rows, first); err != nil {
 			return nil, nil, err
 		}
