@@ -24,8 +24,8 @@ func columnsOf(t *testing.T, o Options) (scores [][]float64, means []float64, ov
 		t.Fatal(err)
 	}
 	defer s.Close()
-	all, err := s.ReadAll()
-	if err != nil {
+	all := make([]float32, s.Images*s.OV.Heads*s.OV.Neurons)
+	if err := s.Read(all, 0); err != nil {
 		t.Fatal(err)
 	}
 	U := len(all) / s.Images

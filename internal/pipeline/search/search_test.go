@@ -117,8 +117,8 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	H, C, O := s.OV.Heads, s.OV.Neurons, s.OV.OutDim
-	all, err := s.ReadAll()
-	if err != nil {
+	all := make([]float32, s.Images*s.OV.Heads*s.OV.Neurons)
+	if err := s.Read(all, 0); err != nil {
 		t.Fatal(err)
 	}
 	directions := s.OV.AllDirections(par.NewTeam(1))

@@ -46,8 +46,8 @@ func norms(t *testing.T, scores string, head, neuron int) []float64 {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	all, err := s.ReadAll()
-	if err != nil {
+	all := make([]float32, s.Images*s.OV.Heads*s.OV.Neurons)
+	if err := s.Read(all, 0); err != nil {
 		t.Fatal(err)
 	}
 	H, C, O := s.OV.Heads, s.OV.Neurons, s.OV.OutDim
