@@ -5,6 +5,7 @@ package site
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -130,6 +131,31 @@ func kinds(t *testing.T) map[string]string {
 		"list": "list/pins", "about": "about", "unknown": "nowhere",
 	}
 }
+
+// TestRestOfFeature: of a vision transformer the pairs are a part of the feature, and the bar of
+// what is left of it says so.
+func TestRestOfFeature(t *testing.T) {
+	golden := func(name string) string { return filepath.Join("..", "testutil", "testdata", "golden_vit", name) }
+	dir := t.TempDir()
+	scores, dir := filepath.Join(dir, "scores"), filepath.Join(dir, "report")
+	for _, args := range [][]string{
+		{"collect", "--model", golden("vit_sd32.pt"), "--vit-heads", "4", "--activation", "gelu", "--neuron-layer", "2", "--save-path", scores},
+		{"report", "--scores", scores, "--imagenet-zeroshot-path", golden("texts.npy"), "--out", dir},
+	} {
+		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--data-path", golden("images"), "--dataset", "images")...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+	b := newBrowser(t, "")
+	b.open("file://"+filepath.ToSlash(filepath.Join(dir, "index.html")), "i/00.png")
+	b.until("document.querySelectorAll('svg.waterfall').length === 2")
+	if got := value[string](b, "[...document.querySelectorAll('svg.waterfall')].at(-1).textContent"); !strings.Contains(got, "rest of the feature") || strings.Contains(got, "constant") {
+		t.Errorf("parts of the logit: %q", got)
+	}
+	b.done()
+}
+
 
 // TestAccessible lets axe-core look at every kind of page, wide and narrow, light and dark,
 // and holds that no page is wider than its window. With CLIPNH_SCREENSHOTS, a folder, it
