@@ -156,7 +156,6 @@ func TestRestOfFeature(t *testing.T) {
 	b.done()
 }
 
-
 // TestAccessible lets axe-core look at every kind of page, wide and narrow, light and dark,
 // and holds that no page is wider than its window. With CLIPNH_SCREENSHOTS, a folder, it
 // also writes what each looks like.
