@@ -202,7 +202,7 @@ func (o *retrieveOptions) validateGiven() error {
 
 // pairName matches the name of a pair, or of all pairs of a neuron, of a vision transformer
 // too.
-var pairName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
+var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {

@@ -116,7 +116,7 @@ func (o *showOptions) validate() error {
 }
 
 // unitName matches the name of a pair or neuron, of a vision transformer too.
-var unitName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
+var unitName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
 func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	o := opts.stage

@@ -240,18 +240,6 @@ func TestSimilarFlags(t *testing.T) {
 	}
 }
 
-func TestEdits(t *testing.T) {
-	tests := []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"model", "modle", 1}, {"ca", "abc", 3}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}}
-	for _, tt := range tests {
-		if got := edits(tt.a, tt.b); got != tt.want {
-			t.Errorf("edits(%q, %q) = %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-}
-
 func TestDescribeBuild(t *testing.T) {
 	full := &debug.BuildInfo{
 		GoVersion: "go1.26.0",

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 )
 
@@ -150,7 +151,7 @@ func similarFlags(fs *pflag.FlagSet, name string) []string {
 		if strings.HasPrefix(f.Name, name) {
 			begin = append(begin, "--"+f.Name)
 		}
-		switch d := edits(f.Name, name); {
+		switch d := hint.Distance(f.Name, name); {
 		case d < nearest:
 			near, nearest = nil, d
 			fallthrough
@@ -163,32 +164,6 @@ func similarFlags(fs *pflag.FlagSet, name string) []string {
 	}
 	sort.Strings(near)
 	return near
-}
-
-// edits is the restricted Damerau-Levenshtein distance of a and b in bytes: how many
-// insertions, deletions, replacements and swaps of neighbours turn a into b, no part
-// being edited twice.
-func edits(a, b string) int {
-	// Rows of the table whose entry i, j is the distance from a[:i] to b[:j].
-	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before, above, row = above, row, before
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			replace := above[j-1]
-			if a[i-1] != b[j-1] {
-				replace++
-			}
-			row[j] = min(replace, above[j]+1, row[j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }
 
 // parsePart parses --shard for a result at --save-path, a JSON file.

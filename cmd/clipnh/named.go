@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/asset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
@@ -176,7 +177,7 @@ func similarAssets(store *asset.Store, kind, name string) []string {
 		if kind != "" && a.Kind != kind {
 			continue
 		}
-		switch d := edits(strings.ToLower(a.Name), strings.ToLower(name)); {
+		switch d := hint.Distance(strings.ToLower(a.Name), strings.ToLower(name)); {
 		case d < nearest:
 			near, nearest = nil, d
 			fallthrough

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/project"
 )
 
@@ -137,7 +138,7 @@ func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 	if !slices.Contains(sharedFlags, flag) {
 		var meant []string
 		for _, name := range sharedFlags {
-			if edits(name, flag) <= 2 {
+			if hint.Distance(name, flag) <= 2 {
 				meant = append(meant, name)
 			}
 		}

@@ -162,8 +162,8 @@ func (o *Options) classes() (class, versus int, err error) {
 			return i, nil
 		}
 		err := fmt.Errorf("{%s} %q: %w the %d {classes}", option, name, ErrNoClass, len(o.Classes))
-		if i := slices.IndexFunc(o.Classes, func(c string) bool { return strings.EqualFold(c, name) }); i >= 0 {
-			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", o.Classes[i]))
+		if meant := hint.DidYouMean(name, o.Classes); meant != "" {
+			return 0, hint.With(err, meant)
 		}
 		return 0, err
 	}

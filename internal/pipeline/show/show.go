@@ -114,7 +114,7 @@ func (o Options) run(ctx context.Context, s *artefact.Scores, say ui.Reporter) (
 	if err := m.run(ctx, say); err != nil {
 		return nil, err
 	}
-	result := m.result(o.Unit, names, o.Top, o.Beside)
+	result := m.result(strings.ToLower(o.Unit), names, o.Top, o.Beside)
 	return result, result.describe(ctx, words, s.OV.Neurons)
 }
 
@@ -128,7 +128,7 @@ func parse(name string, pairs unit.Layered) (head, neuron int, err error) {
 		return 0, 0, err
 	}
 	head, neuron = found[0]/pairs.Neurons(), found[0]%pairs.Neurons()
-	if !strings.Contains(name, "h") { // all pairs of the neuron were found
+	if !unit.NamesHead(name) { // all pairs of the neuron were found
 		head = wholeNeuron
 	}
 	return head, neuron, nil
