@@ -663,18 +663,19 @@
       orders: {}
     };
   }
-  var WORDS = 4;
-  var IMAGES = 4;
+  var each = (column, columnsOf) => column.length / columnsOf.norm.length;
   function wordsOf(ix, pair, columnsOf = ix.pairs) {
     const out = [];
-    for (let k = 0; k < WORDS; k++) {
-      const w = columnsOf.words[pair * WORDS + k] ?? -1;
-      if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[pair * WORDS + k] });
+    const count2 = each(columnsOf.words, columnsOf);
+    for (let at = pair * count2; at < (pair + 1) * count2; at++) {
+      const w = columnsOf.words[at];
+      if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[at] });
     }
     return out;
   }
   function imagesOf(ix, pair, columnsOf = ix.pairs) {
-    return Array.from(columnsOf.images.subarray(pair * IMAGES, pair * IMAGES + IMAGES)).filter((i) => i >= 0);
+    const count2 = each(columnsOf.images, columnsOf);
+    return Array.from(columnsOf.images.subarray(pair * count2, (pair + 1) * count2)).filter((i) => i >= 0);
   }
   function order(ix, sort) {
     const { pairs } = ix;
@@ -734,6 +735,7 @@
     return ix.weight.fill(NONE);
   }
   function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
+    const count2 = each(pairs.words, pairs);
     for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
       if (most !== null && pairs.polysemanticity[p] > most) continue;
@@ -745,7 +747,7 @@
       let matched = false;
       let sum = 0;
       let all2 = 0;
-      for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+      for (let k = p * count2; k < (p + 1) * count2; k++) {
         const w = pairs.words[k];
         if (w < 0) continue;
         const coefficient = pairs.coefficients[k];
@@ -1715,7 +1717,7 @@
   }
 
   // web/src/neuron.mjs
-  var K = { strongest: 12, weakest: 4, quantiles: 4, words: 8, near: 8, labels: 5 };
+  var K = { strongest: 12, weakest: 4, quantiles: 4 };
   async function neuronFile(neuron) {
     const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
     return { file, ix };
@@ -1737,8 +1739,8 @@
     };
   }
   function quantileHits(q, unit) {
-    const each = Math.min(K.quantiles, state.overview.data.images);
-    return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each, each) }));
+    const each2 = Math.min(K.quantiles, state.overview.data.images);
+    return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each2, each2) }));
   }
   function pairRecord({ file, ix }, head) {
     const p = file.pairs;
@@ -1747,28 +1749,34 @@
       const v = numbers(column);
       return v.length > head ? v[head] : null;
     };
-    const row = (column, decode2, k) => decode2(column).subarray(head * k, head * k + k);
-    const list = (h, k) => {
-      const each = Math.min(k, images2);
-      return hits(indices(h.images), numbers(h.values), head * each, each);
+    const { heads } = state.overview.model;
+    const row = (column, decode2) => {
+      const all2 = decode2(column);
+      const each2 = all2.length / heads;
+      return all2.subarray(head * each2, (head + 1) * each2);
     };
-    const words2 = row(p.words, indices, K.words);
-    const coefficients = row(p.coefficients, numbers, K.words);
+    const list = (h) => {
+      const all2 = indices(h.images);
+      const each2 = all2.length / heads;
+      return hits(all2, numbers(h.values), head * each2, each2);
+    };
+    const words2 = row(p.words, indices);
+    const coefficients = row(p.coefficients, numbers);
     const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
-    const perHead = bins.length / state.overview.model.heads;
+    const perHead = bins.length / heads;
     const near = (n) => {
-      const pairs = row(n.pairs, indices, K.near);
-      const values = row(n.values, numbers, K.near);
+      const pairs = row(n.pairs, indices);
+      const values = row(n.values, numbers);
       return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
     };
     const adds = at(p.adds) ?? 0;
     const zip = (names, values) => {
-      const i = row(names, indices, K.labels);
-      const v = row(values, numbers, K.labels);
+      const i = row(names, indices);
+      const v = row(values, numbers);
       return Array.from(i, (label, k) => ({ label, value: v[k] })).filter((x) => x.label >= 0);
     };
     const effects = zip(p.ablation.classes, p.ablation.logit);
-    const accuracies = row(p.ablation.accuracy, numbers, K.labels);
+    const accuracies = row(p.ablation.accuracy, numbers);
     return {
       square: at(p.square),
       cross: at(p.cross),
@@ -1778,8 +1786,8 @@
       normLargest: at(p.norm_largest),
       scoreMean: at(p.score_mean),
       scoreSD: at(p.score_deviation),
-      strongest: list(p.strongest, K.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
-      weakest: list(p.weakest, K.weakest),
+      strongest: list(p.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
+      weakest: list(p.weakest),
       quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
       words: Array.from(words2, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
       residual: at(p.residual),
@@ -1801,11 +1809,11 @@
     const out = /* @__PURE__ */ new Map();
     if (!maps) return out;
     const raw = numbers(maps.values);
-    const each = maps.side * maps.side;
+    const each2 = maps.side * maps.side;
     maps.images.forEach((image, i) => out.set(image, {
       side: maps.side,
       scale: maps.scale[i],
-      values: Float32Array.from(raw.subarray(i * each, (i + 1) * each), (v) => v / 255)
+      values: Float32Array.from(raw.subarray(i * each2, (i + 1) * each2), (v) => v / 255)
     }));
     return out;
   }
@@ -2582,10 +2590,10 @@
     const [logit, constant, rest, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
     const list = (items, values, make) => {
       const all2 = indices(items);
-      const each = all2.length / count2;
+      const each2 = all2.length / count2;
       const columns2 = values.map(numbers);
       const out = [];
-      for (let k = i * each; k < (i + 1) * each; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
+      for (let k = i * each2; k < (i + 1) * each2; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
       return out;
     };
     const parts2 = (p) => list(p.pairs, [p.parts, p.scores], (pair, part2, score) => ({ pair, part: part2, score }));
