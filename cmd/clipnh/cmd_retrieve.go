@@ -268,7 +268,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("norm"))
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("largest norm"))
 		for _, f := range result.Found {
 			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine), fmt.Sprintf("%#.4g", f.Norm))
 		}

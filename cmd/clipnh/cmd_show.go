@@ -163,7 +163,11 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		if len(r.Words) > 0 {
 			words = weightedWords(r.Words)
 		}
-		if err := p.Text("\nWords: " + words + "\n"); err != nil {
+		from := ""
+		if r.From != "" {
+			from = " (" + r.From + ")"
+		}
+		if err := p.Text("\nWords" + from + ": " + words + "\n"); err != nil {
 			return err
 		}
 	}

@@ -63,6 +63,21 @@ func (d Difference) count() string {
 // isEmpty reports whether one side of a difference is absent or empty.
 func isEmpty(value string) bool { return value == "" || value == `""` || value == "null" }
 
+// OfImagesOnly reports whether the two sides have other images, and nothing else is different.
+func (e *MismatchError) OfImagesOnly() bool {
+	images := false
+	for _, d := range e.Differences {
+		switch d.Field {
+		case "origin.images.images_sha256":
+			images = true
+		case "inputs", "origin.shard.inputs_in_all":
+		default:
+			return false
+		}
+	}
+	return images
+}
+
 // Is makes every mismatch ErrStale.
 func (e *MismatchError) Is(target error) bool { return target == ErrStale }
 

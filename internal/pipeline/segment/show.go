@@ -154,13 +154,14 @@ type panel struct {
 	title  string
 	shares string // of the classes in the pixels; empty for the image itself
 	image  canvas.Image
+	names  []regionName // of classes, in the image
 }
 
 // sheet draws the image, its true labels and those of each method, and a
 // legend of the classes that occur.
 func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	colours, unlabelled := s.colours, false
-	panels := []panel{{sc.name, "", canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
+	panels := []panel{{title: sc.name, image: canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
 	occurs := make([]bool, len(colours))
 	add := func(title string, labels []uint16) {
 		pix := make([]byte, len(sc.image.Pix))
@@ -175,7 +176,7 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 			tint(pix[3*i:3*i+3], sc.image.Pix[3*i:3*i+3], colour)
 		}
 		outline(pix, labels, sc.width)
-		panels = append(panels, panel{title, s.shareText(labels), canvas.Image{Pix: pix, W: sc.width, H: sc.height}})
+		panels = append(panels, panel{title, s.shareText(labels), canvas.Image{Pix: pix, W: sc.width, H: sc.height}, regionNames(labels, sc.width, len(colours))})
 	}
 	if sc.truth != nil {
 		add("true labels", sc.truth)
@@ -183,16 +184,21 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	for m, labels := range given {
 		add(s.o.Methods[m].String(), labels)
 	}
-	var entries []canvas.Entry
+	var entries, absent []canvas.Entry
 	for c, there := range occurs {
-		if there || len(occurs) <= fullLegend {
-			entries = append(entries, canvas.Entry{Colour: colours[c], Text: s.result.Classes[c]})
+		entry := canvas.Entry{Colour: swatch(colours[c]), Text: s.result.Classes[c]}
+		switch {
+		case there:
+			entries = append(entries, entry)
+		case len(occurs) <= fullLegend:
+			entry.Text += ": no pixel"
+			absent = append(absent, entry)
 		}
 	}
 	if unlabelled {
 		entries = append(entries, canvas.Entry{Colour: canvas.Faint, Text: "not labelled"})
 	}
-	return layPanels(panels, entries)
+	return s.layPanels(panels, append(entries, absent...))
 }
 
 // fullLegend is how many classes a legend lists also where they do not occur.
@@ -243,12 +249,12 @@ func tint(dst, src []byte, colour color.NRGBA) {
 		return
 	}
 	for i, v := range []byte{colour.R, colour.G, colour.B} {
-		dst[i] = byte((7*int(v) + 3*bright) / 10)
+		dst[i] = byte((3*int(v) + bright) / 4)
 	}
 }
 
 // layPanels draws panels in rows, and a legend below them.
-func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
+func (s *segmenter) layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	font, bold := canvas.NewFont(15), canvas.NewBold(15)
 	first := panels[0].image
 	box := canvas.Fit(first.W, first.H, image.Rect(0, 0, panelSide, panelSide))
@@ -266,7 +272,8 @@ func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 		at := image.Pt(panelGap+i%columns*(w+panelGap), panelGap+i/columns*(line+h+panelGap))
 		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
 		sheet.Text(font, at.Add(image.Pt(0, bold.Height())), font.Cut(p.shares, w), canvas.Grey)
-		sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+		placed := sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+		s.drawNames(sheet, font, p.names, p.image.W, placed)
 	}
 	sheet.Legend(legend, image.Pt(panelGap, below))
 	return sheet

@@ -37,6 +37,7 @@ type Result struct {
 	Neuron int             `json:"neuron"`
 	Images int             `json:"images"`
 	Words  []artefact.Term `json:"words"`
+	From   string          `json:"words_from,omitempty"` // which codes; the coefficients of two are not on one scale
 	Norms  trend.Summary   `json:"norms"`
 
 	// Of a pair: its scores, and the norm of v, which a score of 1 adds.
@@ -153,6 +154,7 @@ func (r *Result) describe(ctx context.Context, words *coding.Words, neurons int)
 		return err
 	}
 	orNone := func(terms []artefact.Term) []artefact.Term { return append([]artefact.Term{}, terms...) }
+	r.From = words.From(r.Head != nil)
 	if r.Words = orNone(words.Neuron(r.Neuron)); r.Head != nil {
 		r.Words = orNone(words.Pair(pairs[0]))
 	}

@@ -583,6 +583,12 @@
       return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
     }));
   }
+  function wordsFrom(pairs = true) {
+    const codes = state.overview.inputs.filter((i) => i.kind === "codes").map((i) => ({ path: i.path, ...i.made ? JSON.parse(i.made).code : {} }));
+    const read2 = codes.find((c) => c.heads === void 0 || c.heads > 0 === pairs);
+    if (!read2) return "Words are computed as by “clipnh describe”.";
+    return `Words are from the codes ${read2.path}${read2.normalize ? `, ${read2.method || "omp"}, normalize ${read2.normalize}` : ""}.`;
+  }
   function wordsText(words2) {
     return words2.map((w) => w.coefficient < 0 ? `not ${w.text}` : w.text).join(", ") || "no words";
   }
@@ -2366,7 +2372,7 @@
       bars(
         `words-${name}`,
         r.words.map((w) => ({ text: w.coefficient < 0 ? `not ${w.text}` : w.text, name: w.text, value: w.coefficient, href: address(["t"], { q: w.text }) })),
-        { caption: "Coefficients of words; together they make the direction.", columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }
+        { caption: ["Coefficients of words; together they make the direction. ", wordsFrom()], columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }
       ),
       facts([
         ["left unexplained", format(r.residual, 3), "residual"],
@@ -2838,7 +2844,7 @@
       section("Pairs that stand for it", { what: "cosine" }, figure(
         "",
         { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
-        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["norm", p.norm]])))
+        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["mean norm", p.norm]])))
       )),
       r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure(
         "",
