@@ -20,7 +20,7 @@ func (e *explainer) draw(images []*Explanation) error {
 	e.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			x := images[i]
-			path := e.o.sheetPath(x.Name)
+			path := e.o.sheets[x.Name]
 			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
 			if x.crop = (canvas.Image{}); errs[i] == nil {
 				x.Sheet = path

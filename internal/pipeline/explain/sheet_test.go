@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -71,8 +72,14 @@ func TestSheetPath(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.jpg": "a.png", "photos/a.jpg": "photos_a.png", "../../b/a.jpg": "b_a.png", "/home/me/a.jpg": "home_me_a.png", "C:/a.jpg": "C__a.png", "a": "a.png",
 	} {
-		if got := o.sheetPath(name); got != filepath.Join("out", want) {
+		if got := o.sheetPaths([]dataset.Item{{Name: name}}); got[0] != filepath.Join("out", want) {
 			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	got := o.sheetPaths([]dataset.Item{{Name: "a/1.jpg"}, {Name: "a/1.png"}, {Name: "a_1.jpg"}, {Name: "../b.jpg"}})
+	for i, want := range []string{"a_1.jpg.png", "a_1.png.png", "a_1.jpg-2.png", "b.png"} {
+		if got[i] != filepath.Join("out", want) {
+			t.Errorf("sheets %v, want %s as number %d", got, want, i)
 		}
 	}
 }

@@ -24,28 +24,27 @@ const segmentMaker = "clipnh segment"
 
 // showPath is where the drawing of a scene lies, savePath the labels that a method
 // gave it. Folders of a name become parts of the file's.
-func (o *Options) showPath(name string) string {
-	return filepath.Join(o.ShowDir, figure.FileOf(name))
-}
+func (o *Options) showPath(s *sceneToRead) string { return filepath.Join(o.ShowDir, s.drawing()) }
 
-func (o *Options) savePath(name string, method int) string {
+func (o *Options) savePath(s *sceneToRead, method int) string {
 	if len(o.Methods) == 1 {
-		return filepath.Join(o.SaveDir, figure.FileOf(name))
+		return filepath.Join(o.SaveDir, s.drawing())
 	}
-	return filepath.Join(o.SaveDir, o.Methods[method].String(), figure.FileOf(name))
+	return filepath.Join(o.SaveDir, o.Methods[method].String(), s.drawing())
 }
 
 // canDraw makes the folders for drawings and label maps, and fails where a file
 // that is not ours lies where one of them would.
 func (o *Options) canDraw(scenes []sceneToRead) error {
 	var paths []string
-	for _, s := range scenes {
+	for i := range scenes {
+		s := &scenes[i]
 		if o.ShowDir != "" {
-			paths = append(paths, o.showPath(s.name))
+			paths = append(paths, o.showPath(s))
 		}
 		for m := range o.Methods {
 			if o.SaveDir != "" {
-				paths = append(paths, o.savePath(s.name, m))
+				paths = append(paths, o.savePath(s, m))
 			}
 		}
 	}
@@ -53,8 +52,8 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 }
 
 // probabilitiesPath is where the probabilities that a method gives a scene's pixels go.
-func (o *Options) probabilitiesPath(name string, method int) string {
-	name = strings.TrimSuffix(figure.FileOf(name), ".png") + ".npy"
+func (o *Options) probabilitiesPath(s *sceneToRead, method int) string {
+	name := strings.TrimSuffix(s.drawing(), ".png") + ".npy"
 	if len(o.Methods) == 1 {
 		return filepath.Join(o.ProbabilitiesDir, name)
 	}
@@ -76,7 +75,7 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 	taken := map[string]bool{}
 	for i := range scenes {
 		for method := range o.Methods {
-			path := o.probabilitiesPath(scenes[i].name, method)
+			path := o.probabilitiesPath(&scenes[i], method)
 			if taken[path] {
 				return from, fmt.Errorf("%s: two images would have this name", path)
 			}
@@ -106,7 +105,7 @@ func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method in
 
 // saveProbabilities writes the probabilities that a method gives the pixels of a scene.
 func (s *segmenter) saveProbabilities(sc *sceneToRead, method int, f *heat.Field, options heat.LabelOptions) error {
-	path := s.o.probabilitiesPath(sc.name, method)
+	path := s.o.probabilitiesPath(sc, method)
 	out := artefact.NewOutput(artefact.KindProbabilities, path, []string{"Y", "X", "M"}, []int{sc.height, sc.width, len(s.result.Classes)}, s.o.probabilitiesOf(s.from, sc, method))
 	err := s.o.Writer.SaveTogether([]artefact.Output{out}, func(to []io.Writer) error {
 		return f.Probabilities(options, func(row []float32) error { return artefact.Put(to[0], row) })
@@ -129,7 +128,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	}
 	if s.o.SaveDir != "" {
 		for m, labels := range given {
-			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
+			err := write(s.o.savePath(sc, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
 			if err != nil {
 				return files, err
 			}
@@ -139,7 +138,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 		return files, nil
 	}
 	sheet := s.sheet(sc, given)
-	return files, write(s.o.showPath(sc.name), func(w io.Writer) error { return sheet.WritePNG(w, segmentMaker) })
+	return files, write(s.o.showPath(sc), func(w io.Writer) error { return sheet.WritePNG(w, segmentMaker) })
 }
 
 // The measures of a drawing, in pixels.
