@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // The kinds of assets.
@@ -80,7 +82,7 @@ func ParseAssets(data []byte) ([]Asset, error) {
 	decoder.DisallowUnknownFields()
 	var all []Asset
 	if err := decoder.Decode(&all); err != nil {
-		return nil, fmt.Errorf("byte %d: %w", decoder.InputOffset(), err)
+		return nil, fmt.Errorf("byte %d: %w", decoder.InputOffset(), foreign.Short(err))
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("byte %d: text after the table", decoder.InputOffset())

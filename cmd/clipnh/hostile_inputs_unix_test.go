@@ -101,7 +101,7 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 	t.Helper()
 	data := labelled(t)
 	in := makeInputs(t, "model/tiny_jit.pt", data)
-	for _, form := range []string{"photos.tar", "photos.tar.gz", "photos.zip"} {
+	for _, form := range []string{"photos.tar", "photos.tar.gz", "photos.zip", "photos.parquet"} {
 		testutil.Pack(t, data, in.at(form), "")
 	}
 	assets, err := filepath.Abs(filepath.Join("..", "..", "internal", "demo", "assets"))

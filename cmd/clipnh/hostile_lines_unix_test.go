@@ -26,6 +26,7 @@ var hostileLines = []string{
 	"collect --model {model} --dataset images --data-path {in}/photos.tar --save-path {out}",
 	"collect --model {model} --dataset images --data-path {in}/photos.tar.gz --save-path {out}",
 	"collect --model {model} --dataset images --data-path {in}/photos.zip --save-path {out}",
+	"collect --model {model} --dataset images --data-path {in}/photos.parquet --save-path {out}",
 	"registers --model {model} --dataset imagenet_val --data-path {data} --diff-save-path {out}.npy",
 	"svd --scores {in}/scores --out-save-path {out}.npy",
 	"svd --mode n --scores {in}/dense.npy --out-save-path {out}.npy",

@@ -12,6 +12,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -164,7 +165,7 @@ func checkVersion(data []byte, format string) (int, error) {
 		Version int
 	}
 	if err := json.Unmarshal(data, &head); err != nil {
-		return 0, placed(err)
+		return 0, foreign.Short(placed(err))
 	}
 	switch {
 	case head.Format != format:
@@ -189,7 +190,7 @@ func strict(data []byte, v any) error {
 	d.DisallowUnknownFields()
 	d.UseNumber() // so that numbers keep their spelling
 	if err := d.Decode(v); err != nil {
-		return placed(err)
+		return foreign.Short(placed(err))
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return fmt.Errorf("byte %d: text after the end", d.InputOffset())

@@ -160,7 +160,7 @@ func (a *annotations) labels(name string, o imageprep.Options) (*imageprep.Label
 			Segmentation rle `json:"segmentation"`
 		}
 		if err := json.Unmarshal(bytes.TrimLeft(text, ", \t\r\n"), &found); err != nil {
-			return nil, fail(err)
+			return nil, fail(foreign.Short(err))
 		}
 		mask := &found.Segmentation
 		if mask.Size != [2]int{m.h, m.w} {

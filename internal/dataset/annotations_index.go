@@ -88,14 +88,13 @@ func (x *indexer) decode(v any) error {
 
 // cutShort names an early end, and shortens an error that quotes a long value.
 func cutShort(err error) error {
-	const most = 300 // bytes
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
-	if err != nil && len(err.Error()) > most {
-		return fmt.Errorf("%.*s [...]", most, err)
+	if err == nil {
+		return nil
 	}
-	return err
+	return foreign.Short(err)
 }
 
 // index reads the whole file and joins masks to images.

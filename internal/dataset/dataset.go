@@ -17,7 +17,9 @@
 // The images may also be members of archives (internal/archive). Such an image's name
 // is that of its archive, an exclamation mark, and the member's name: photos.tar!a/b.jpg.
 // Images, and folders in archives, are told in the same way, and the order is that of the
-// members' names within each archive.
+// members' names within each archive. Or they are the rows of Parquet files
+// (internal/parquet), in their order, with their paths or numbers for names:
+// train.parquet!00012.
 //
 // Entries that cannot be listed are not an error. They are in Dataset.Skipped,
 // each with a reason, for the caller to report.

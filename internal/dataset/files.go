@@ -50,6 +50,16 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 			}
 			return nil, err
 		}
+		if !info.IsDir() && isTable(path) {
+			d, err := readTables(ctx, path, []string{path}, Images)
+			if err != nil {
+				return nil, err
+			}
+			if err := take(d, filepath.ToSlash(filepath.Dir(path))); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if !info.IsDir() && IsArchive(path) {
 			p, err := openPack(ctx, path, []string{path}, false)
 			if err != nil {

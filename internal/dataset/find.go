@@ -216,6 +216,8 @@ func (f *finder) noImages(dir string) error {
 	case len(f.skipped) > 0:
 		sortSkipped(f.skipped)
 		return fmt.Errorf("%w; folders that cannot be read: %d, such as %s: %s", err, len(f.skipped), printable(f.skipped[0].Path), f.skipped[0].Reason)
+	case packedIn(dir) != "":
+		return hinted{err, packedIn(dir)}
 	case f.files.Bare > 0:
 		return hinted{err, fmt.Sprintf("names without an extension: %d; if these files are images, give them one, .jpg for any format", f.files.Bare)}
 	}
@@ -227,6 +229,28 @@ func counted(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// packedIn says which files in a folder could be meant, as a hint; empty if there are none.
+func packedIn(dir string) string {
+	for _, in := range []string{dir, join(dir, "data")} {
+		for _, ending := range []string{"*.parquet", "*.tar", "*.tar.gz", "*.tgz", "*.zip"} {
+			found, err := filepath.Glob(join(escapeGlob(in), ending))
+			if err == nil && len(found) > 0 {
+				return fmt.Sprintf("name the files that hold the images, several by a pattern with braces as in \"%s\"; there are %d, such as %s",
+					join(in, "{000..099}"+strings.TrimPrefix(ending, "*")), len(found), printable(found[0]))
+			}
+		}
+	}
+	return ""
+}
+
+// escapeGlob is a folder as a pattern that matches it alone.
+func escapeGlob(dir string) string {
+	if filepath.Separator == '\\' {
+		return dir // there is no escaping, and few names need it
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 // noLines is the error of a folder whose images were all skipped.

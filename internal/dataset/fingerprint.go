@@ -5,8 +5,6 @@ import (
 	"encoding/hex"
 	"path/filepath"
 	"strconv"
-
-	"github.com/clipnh/clipnh/internal/archive"
 )
 
 // Sizes returns the size of each image file in bytes, or -1 for one that cannot be
@@ -14,19 +12,19 @@ import (
 // become unreadable. Sizes are not cached: each call asks the file system.
 func (d *Dataset) Sizes() []int64 {
 	sizes := make([]int64, len(d.Items))
-	var last *archive.Archive // whose file is looked at once, not for each member
+	var last store // whose file is looked at once, not for each image
 	there := false
 	for i := range d.Items {
-		m, ok := d.Items[i].from.(*member)
-		if !ok {
+		from := d.Items[i].from
+		if from == nil {
 			sizes[i] = d.Items[i].Size()
 			continue
 		}
-		if m.in != last {
-			last, there = m.in, m.in.Check() == nil
+		if in := from.store(); in != last {
+			last, there = in, in.Check() == nil
 		}
 		if sizes[i] = unopened; there {
-			sizes[i] = m.of.Size
+			sizes[i] = from.bytes()
 		}
 	}
 	return sizes

@@ -114,7 +114,7 @@ func TestShards(t *testing.T) {
 		})
 	}
 	path := filepath.Join(t.TempDir(), "{0..3}.tar")
-	if _, err := Open(t.Context(), Options{Kind: Images, Path: path}); err == nil || !strings.Contains(err.Error(), "4 of 4 archives are not there") {
+	if _, err := Open(t.Context(), Options{Kind: Images, Path: path}); err == nil || !strings.Contains(err.Error(), "4 of 4 files are not there") {
 		t.Error(err)
 	}
 }
@@ -142,10 +142,10 @@ func TestShardsSpelt(t *testing.T) {
 		{path: "s//{0..1}.tar", want: two},
 		{path: "s/../s/{0..1}.tar", want: two},
 		{path: filepath.Join(dir, "s/{0..1}.tar"), want: two},
-		{path: "{./s,s/.}/{0..1}.tar", err: "{./s,s/.}/{0..1}.tar: archive s/0.tar is named twice, want each once"},
+		{path: "{./s,s/.}/{0..1}.tar", err: "{./s,s/.}/{0..1}.tar: s/0.tar is named twice, want each once"},
 		{path: "s/{000..000}.tar", want: []string{"000.tar!a.jpg=-1"}},
-		{path: "s/{0,0}.tar", err: "s/{0,0}.tar: archive s/0.tar is named twice, want each once"},
-		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 archives are not there, s/2.tar the first"},
+		{path: "s/{0,0}.tar", err: "s/{0,0}.tar: s/0.tar is named twice, want each once"},
+		{path: "s/{2..2}.tar", err: "s/{2..2}.tar: 1 of 1 files are not there, s/2.tar the first"},
 	} {
 		d, err := Open(t.Context(), Options{Kind: Images, Path: filepath.FromSlash(test.path)})
 		if test.err != "" {

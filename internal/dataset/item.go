@@ -17,7 +17,13 @@ type Item struct {
 // A source is where an image is that is not a file of its own.
 type source interface {
 	imageprep.Source
-	size() int64 // in bytes, or unopened
+	store() store // what it is in
+	bytes() int64 // how many there are
+}
+
+// A store is a file that holds images.
+type store interface {
+	Check() error // unless it is there as it was listed
 }
 
 // Unlabelled is the label of an image of no known class.
@@ -40,7 +46,10 @@ func (i *Item) IsFile() bool { return i.from == nil }
 // Size returns how many bytes the image has now, or -1 if it cannot be opened.
 func (i *Item) Size() int64 {
 	if i.from != nil {
-		return i.from.size()
+		if i.from.store().Check() != nil {
+			return unopened
+		}
+		return i.from.bytes()
 	}
 	return size(i.Path)
 }

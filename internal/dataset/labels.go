@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/parquet"
 )
 
 // Labels are annotations of images: which group each image belongs to, such as a year,
@@ -168,8 +169,8 @@ func (l *Labels) withoutUnanswered() *Labels {
 	return l
 }
 
-// Join returns, for each image, which of Known tells of it, or -1. An image is
-// known by its name, or that in its archive, or, where folders differ, by the name of its file, which no
+// Join returns, for each image, which of Known tells of it, or -1. An image is known by its
+// name, or that in its archive, or, where folders differ, by the name of its file, which no
 // other may share then.
 func (l *Labels) Join(images []string) ([]int, error) {
 	const several = -2
@@ -209,7 +210,7 @@ func (l *Labels) Join(images []string) ([]int, error) {
 // archive may have exclamation marks in their names.
 func inArchive(name string) string {
 	for at := range len(name) {
-		if name[at] == '!' && archive.Named(name[:at]) {
+		if name[at] == '!' && (archive.Named(name[:at]) || parquet.Named(name[:at])) {
 			return name[at+1:]
 		}
 	}

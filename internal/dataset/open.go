@@ -32,7 +32,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // a folder, an archive, several by a pattern with braces, or a list of images
+	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images
 }
 
 // Open lists the images of a data set, at least one. Errors may have a method
@@ -46,8 +46,14 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
+		tables, err := areTables(o.Path, archives)
+		if err != nil {
+			return nil, err
+		}
 		var d *Dataset
 		switch {
+		case tables:
+			d, err = readTables(ctx, o.Path, archives, k.name)
 		case archives == nil && isList(o.Path):
 			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
 		case archives == nil:

@@ -48,12 +48,8 @@ func (m *member) Open() (io.ReadCloser, int64, error) {
 	return damageReader{r}, m.of.Size, nil
 }
 
-func (m *member) size() int64 {
-	if m.in.Check() != nil {
-		return unopened
-	}
-	return m.of.Size
-}
+func (m *member) store() store { return m.in }
+func (m *member) bytes() int64 { return m.of.Size }
 
 // damage has errors of a member's bytes skip the image, and others not.
 func damage(err error) error {
@@ -93,20 +89,21 @@ func archivesAt(dataPath string) ([]string, error) {
 	for i, at := range paths {
 		at = filepath.Clean(at)
 		if seen[at] {
-			return nil, fmt.Errorf("%s: archive %s is named twice, want each once", dataPath, at)
+			return nil, fmt.Errorf("%s: %s is named twice, want each once", dataPath, at)
 		}
 		seen[at], paths[i] = true, at
 	}
 	missing := slices.DeleteFunc(slices.Clone(paths), isFile)
 	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: %d of %d archives are not there, %s the first", dataPath, len(missing), len(paths), missing[0])
+		return nil, fmt.Errorf("%s: %d of %d files are not there, %s the first", dataPath, len(missing), len(paths), missing[0])
 	}
 	return paths, nil
 }
 
-// IsArchive reports whether the file at path is an archive, or is called one.
+// IsArchive reports whether the file at path holds images, as an archive or a Parquet file,
+// or is called one.
 func IsArchive(path string) bool {
-	if archive.Named(path) {
+	if archive.Named(path) || isTable(path) {
 		return true
 	}
 	f, err := foreign.Open(path)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // A rle is a mask in COCO's run-length code: the lengths of runs of pixels off
@@ -24,7 +26,7 @@ func (m *rle) runs() ([]int, error) {
 	if len(m.Counts) > 0 && m.Counts[0] == '"' {
 		var text string
 		if err := json.Unmarshal(m.Counts, &text); err != nil {
-			return nil, err
+			return nil, foreign.Short(err)
 		}
 		var err error
 		if runs, err = unpackRuns(text); err != nil {

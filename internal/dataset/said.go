@@ -16,11 +16,12 @@ const mostClasses = 1_000_000
 type said struct {
 	texts []string // of each image; empty where nothing is said
 	where func(i int) string
+	names []string // of the classes, where the texts are numbers; nil if nothing says them
 }
 
 // labels returns the label of each image, and the names of the classes. Where all texts are
 // numbers, they are the classes' places, from 0, and the names those of a classes.txt at
-// table if there is one, else the numbers. Other texts are the classes' names, or what
+// table if there is one, else those of s, else the numbers. Other texts are the classes' names, or what
 // stands for them in a classes.txt, and their places those in sorted order.
 func (s *said) labels(table, root string) (labels []int, names []string, err error) {
 	labels = make([]int, len(s.texts))
@@ -68,7 +69,17 @@ func (s *said) labels(table, root string) (labels []int, names []string, err err
 			at := slices.Index(labels, most)
 			return nil, nil, fmt.Errorf("%s: class %d, but %s has %d classes, from 0", s.where(at), most, table, len(names))
 		}
+		if s.names != nil && len(s.names) != len(names) {
+			return nil, nil, fmt.Errorf("%s has %d classes, but %s names %d", table, len(names), root, len(s.names))
+		}
 		return labels, names, nil
+	}
+	if s.names != nil {
+		if most >= len(s.names) {
+			at := slices.Index(labels, most)
+			return nil, nil, fmt.Errorf("%s: class %d, but there are names of %d classes, from 0", s.where(at), most, len(s.names))
+		}
+		return labels, s.names, nil
 	}
 	for n := range most + 1 {
 		names = append(names, strconv.Itoa(n))

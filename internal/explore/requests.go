@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -111,7 +112,7 @@ func readToggle(body []byte) (r live.ToggleRequest, err error) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&r); err != nil {
-		return r, fmt.Errorf("body: want JSON such as {\"off\": [\"h21n624\"], \"by\": \"mean\"}: %w", err)
+		return r, fmt.Errorf("body: want JSON such as {\"off\": [\"h21n624\"], \"by\": \"mean\"}: %w", foreign.Short(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return r, errors.New("body: more than one JSON document")

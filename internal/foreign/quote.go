@@ -20,15 +20,39 @@ func Quote(text string) string {
 	if len(text) <= quoted {
 		return fmt.Sprintf("%q", text)
 	}
-	end := quoted
-	for back := range utf8.UTFMax { // not within a character
-		if utf8.RuneStart(text[quoted-back]) {
-			end = quoted - back
-			break
-		}
-	}
+	end := before(text, quoted)
 	return fmt.Sprintf("%q... (%d more bytes)", text[:end], len(text)-end)
 }
+
+// before is the last place up to at that is not within a character.
+func before(text string, at int) int {
+	for back := range utf8.UTFMax {
+		if utf8.RuneStart(text[at-back]) {
+			return at - back
+		}
+	}
+	return at
+}
+
+// Short returns err with its text cut where a library repeats in it what a file has, as
+// encoding/json does with names of fields and with numbers.
+func Short(err error) error {
+	const most = 300
+	text := err.Error()
+	if len(text) <= most {
+		return err
+	}
+	end := before(text, most)
+	return short{err, fmt.Sprintf("%s... (%d more bytes)", text[:end], len(text)-end)}
+}
+
+type short struct {
+	error
+	text string
+}
+
+func (s short) Error() string { return s.text }
+func (s short) Unwrap() error { return s.error }
 
 // QuoteAll writes the first few of several texts, each as Quote does.
 func QuoteAll(texts []string) string {

@@ -10,6 +10,8 @@ import (
 	"io"
 	"regexp"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 // name matches the names of data files.
@@ -100,7 +102,7 @@ func Read(r io.Reader, file string, v any) error {
 	}
 	line, binary, _ := bytes.Cut(plain, []byte("\n"))
 	if err := json.Unmarshal(line, v); err != nil {
-		return fmt.Errorf("data file: %w", err)
+		return fmt.Errorf("data file: %w", foreign.Short(err))
 	}
 	if err := giveColumns(v, binary); err != nil {
 		return fmt.Errorf("data file: %w", err)

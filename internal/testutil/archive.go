@@ -6,42 +6,32 @@ import (
 	"compress/gzip"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 )
 
 // Pack writes the files below a folder, links followed, into an archive: .tar, .tar.gz or
 // .zip as its path says. Members have names below the folder, with top before them, and
-// come in the reverse order of names.
+// come in the reverse order of names. In a .parquet they are rows, in the order of names.
 func Pack(t testing.TB, folder, path, top string) {
 	t.Helper()
-	var files []string
-	err := filepath.Walk(folder, func(file string, info os.FileInfo, err error) error {
-		if err == nil && !info.IsDir() {
-			files = append(files, file)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := filesBelow(t, folder)
 	out, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
+	if strings.HasSuffix(path, ".parquet") {
+		writeRows(t, out, folder, files)
+		return
+	}
 	add, finish := packer(out, path)
 	for i := len(files) - 1; i >= 0; i-- {
 		data, err := os.ReadFile(files[i])
 		if err != nil {
 			t.Fatal(err)
 		}
-		name, err := filepath.Rel(folder, files[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := add(top+filepath.ToSlash(name), data); err != nil {
+		if err := add(top+below(t, folder, files[i]), data); err != nil {
 			t.Fatal(err)
 		}
 	}

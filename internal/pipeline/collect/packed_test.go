@@ -18,7 +18,7 @@ import (
 // same reasons.
 func TestPacked(t *testing.T) {
 	folder := pipelinetest.Spoiled(t)
-	for _, form := range []string{"photos.tar", "photos.tar.gz", "photos.zip"} {
+	for _, form := range []string{"photos.tar", "photos.tar.gz", "photos.zip", "photos.parquet"} {
 		t.Run(form, func(t *testing.T) {
 			whole := goldenStatistics(t)
 			if form == "photos.zip" {

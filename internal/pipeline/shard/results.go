@@ -136,7 +136,7 @@ func decodeResult(r io.Reader, into any) error {
 	d := json.NewDecoder(io.LimitReader(r, maxResult))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
-		return err
+		return foreign.Short(err)
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return errors.New("text after the end")

@@ -1,0 +1,216 @@
+// Package parquet reads images from Parquet files, as Hugging Face's data sets have them: a
+// column that is a struct of bytes and path, and perhaps a column of labels.
+//
+// Open lists a file once, from end to end, and keeps where the bytes of each row are;
+// Table.Open then reads one of them, in any order and from many goroutines. Pages that are
+// not compressed are read from their places; of the others, some are kept unpacked in a Cache.
+//
+// The format's structures and their encoding are those of parquet-go. Pages are unpacked and
+// taken apart here, because files are strangers': parquet-go allocates what a file says. What
+// is allocated here for a list, a page or a run of values is bounded by the bytes that
+// there are. Listing takes about 100 bytes for each byte of the file's directory, some 60
+// for each row, and one page of each column.
+package parquet
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+)
+
+// ErrDamaged is wrapped by errors of reading an image whose bytes are not as the file says.
+// Others are of the file.
+var ErrDamaged = errors.New("damaged in the Parquet file")
+
+// magic is at the beginning and at the end of a file.
+const magic = "PAR1"
+
+// Is reports whether a file that begins with head is a Parquet file.
+func Is(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) }
+
+// Named reports whether a file's name is that of a Parquet file.
+func Named(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".parquet") }
+
+// A Table is a list of images.
+type Table struct {
+	Path string
+	Rows []Row // in the order of the file
+
+	Labelled bool     // there is a column of labels
+	Classes  []string // the names that the file has for labels, which are then numbers; nil if it has none
+
+	pages   []page
+	cache   *Cache
+	size    int64 // of the file, and when it was changed, as it was listed
+	changed time.Time
+}
+
+// A Row is an image.
+type Row struct {
+	Path  string // what the file calls it; may be empty
+	Label string // a number, or the name of a class; empty where there is none
+	Size  int64  // bytes, or NoBytes
+
+	page int32 // place in Table.pages
+	at   int32 // of the first byte, in the page
+}
+
+// NoBytes is the Size of a row without an image.
+const NoBytes = -1
+
+// A page is where some images are.
+type page struct {
+	at           int64 // in the file
+	packed, size int32 // bytes in the file, and unpacked
+	codec        codec
+}
+
+// mostNames bounds the bytes of paths and labels.
+var mostNames int64 = 1 << 30
+
+// Open lists the rows of a Parquet file, which has one column of images. Errors name the
+// file. Pages are kept in cache, which several tables may share.
+func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
+	file, err := foreign.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{Path: path, cache: cache, size: info.Size(), changed: info.ModTime()}
+	l := &lister{ctx: ctx, src: file, t: t, texts: map[string]string{}}
+	if err := l.list(); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return t, nil
+}
+
+// lister lists a table.
+type lister struct {
+	ctx   context.Context
+	src   io.ReaderAt
+	t     *Table
+	texts map[string]string // those of the row group, each kept once
+	names int64             // bytes of them
+}
+
+func (l *lister) list() error {
+	meta, err := readFooter(l.src, l.t.size)
+	if err != nil {
+		return err
+	}
+	columns, err := findColumns(meta)
+	if err != nil {
+		return err
+	}
+	l.t.Labelled, l.t.Classes = columns.label != nil, columns.classes
+	for i := range meta.RowGroups {
+		g := &meta.RowGroups[i]
+		if g.NumRows < 0 || g.NumRows > l.t.size-int64(len(l.t.Rows)) {
+			return fmt.Errorf("row group %d has %d rows, more than the file has bytes", i, g.NumRows)
+		}
+		clear(l.texts)
+		first := len(l.t.Rows)
+		l.t.Rows = append(l.t.Rows, make([]Row, g.NumRows)...)
+		if err := l.rows(g, columns, l.t.Rows[first:]); err != nil {
+			return fmt.Errorf("row group %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// text is a text that outlives the page it is from.
+func (l *lister) text(b []byte) (string, error) {
+	if text, ok := l.texts[string(b)]; ok {
+		return text, nil
+	}
+	if l.names += int64(len(b)); l.names > mostNames {
+		return "", fmt.Errorf("paths and labels of more than %d bytes in all", mostNames)
+	}
+	text := string(b)
+	l.texts[text] = text
+	return text, nil
+}
+
+// Check returns an error unless the file is there as it was listed.
+func (t *Table) Check() error {
+	f, err := t.open()
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// A file is where a table's bytes are.
+type file interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// open opens the file, which must be the one that was listed.
+func (t *Table) open() (file, error) {
+	f, err := foreign.Open(t.Path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && (info.Size() != t.size || !info.ModTime().Equal(t.changed)) {
+		err = fmt.Errorf("%s: the file was changed after it was listed", t.Path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Open opens a row's image, Row.Size bytes.
+func (t *Table) Open(r *Row) (io.ReadCloser, error) {
+	if r.Size == NoBytes {
+		return nil, fmt.Errorf("%w: the row has no image", ErrDamaged)
+	}
+	f, err := t.open()
+	if err != nil {
+		return nil, err
+	}
+	p := &t.pages[r.page]
+	if p.codec == uncompressed {
+		return section{io.NewSectionReader(f, p.at+int64(r.at), r.Size), f}, nil
+	}
+	defer f.Close()
+	data, err := t.cache.page(t, r.page, func() ([]byte, error) { return p.read(f) })
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(data)) < int64(r.at)+r.Size {
+		return nil, fmt.Errorf("%w: its page has %d bytes", ErrDamaged, len(data))
+	}
+	return io.NopCloser(bytes.NewReader(data[r.at:][:r.Size])), nil
+}
+
+// section is a part of a file that ends with it.
+type section struct {
+	io.Reader
+	io.Closer
+}
+
+// read reads a page and unpacks it.
+func (p *page) read(src io.ReaderAt) ([]byte, error) {
+	packed := make([]byte, p.packed)
+	if _, err := src.ReadAt(packed, p.at); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return p.codec.unpack(packed, int(p.size))
+}
