@@ -53,8 +53,9 @@ computed as describe does, from components and embeddings of words
 Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; removed.txt, the
 chosen pairs, for clipnh edit; and pairs.png, images of the first pairs, where
-image files are given (with --scores, those of --data-path). Nothing is written
-if something is wrong.`
+image files are given (with --scores, those of --data-path; those that have
+changed since they were collected are named, and --strict stops instead).
+Nothing is written if something is wrong.`
 
 func newAuditCommand(g *globalOptions) *cobra.Command {
 	var opts auditOptions
@@ -175,6 +176,7 @@ func (o *auditOptions) validate() error {
 	if err != nil {
 		return err
 	}
+	o.draws = o.from.Data.Path != ""
 	return o.sourceOptions.validate()
 }
 

@@ -14,9 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/kernel/cpu"
 	"github.com/clipnh/clipnh/internal/project"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -196,23 +194,6 @@ func (r *configResult) add(ctx context.Context, cmd *cobra.Command, p *presets) 
 		}
 	}
 	return err
-}
-
-// strayVariables returns the variables of env that look like those of flags and are not.
-func strayVariables(env []string) []string {
-	known := []string{asset.HomeVariable, asset.MirrorVariable, cpu.Variable, debugVariable, packedSizeVariable}
-	for _, flag := range sharedFlags {
-		known = append(known, variableOf(flag))
-	}
-	var stray []string
-	for _, entry := range env {
-		name, value, _ := strings.Cut(entry, "=")
-		if strings.HasPrefix(name, presetPrefix) && value != "" && !slices.Contains(known, name) {
-			stray = append(stray, name)
-		}
-	}
-	slices.Sort(stray)
-	return stray
 }
 
 // print prints all flags of one command, or of several what is not the program's own.

@@ -41,7 +41,9 @@ missing is named on standard error and on the first page:
   --with                    another collection: which pairs differ, as compare
 
 Writes below --out. A report that was interrupted resumes; a folder that is no
-report is not touched. The same inputs give the same bytes.`
+report is not touched. The same inputs give the same bytes. Images that have
+changed since they were collected are shown, and named with a warning: numbers
+are of what they were.`
 
 func newReportCommand(g *globalOptions) *cobra.Command {
 	var opts reportOptions

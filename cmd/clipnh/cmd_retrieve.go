@@ -50,7 +50,8 @@ With --copies the images are written as the reference does, in full size and
 once for each unit: 624/0_123.png is the neuron's image of rank 0,
 624/624_21/0_57.png the pair's. That takes hundreds of files for a neuron.
 Files of an earlier run in these folders are replaced, other files are not.
-An image that cannot be read is skipped with a warning (--strict stops instead).
+An image that cannot be read is skipped with a warning, and one that has changed
+since it was collected is drawn with one (--strict stops instead).
 
 Words of units are computed as describe does, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and

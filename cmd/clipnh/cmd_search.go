@@ -34,7 +34,8 @@ an image of the collection is an example by its name.
 
 --csv prints query, rank, image, measure and value, in full precision; --json has
 everything. Writes, with --save-dir, sheet.png: a row of images for each query.
-Images of a collection are then found by name below --data-path.`
+Images of a collection are then found by name below --data-path; those that have
+changed since they were collected are named (--strict stops instead).`
 
 func newSearchCommand(g *globalOptions) *cobra.Command {
 	var opts searchOptions
@@ -122,6 +123,7 @@ func (o *searchOptions) validate() error {
 	if err != nil {
 		return err
 	}
+	o.draws = drawn
 	return o.sourceOptions.validate()
 }
 

@@ -151,7 +151,7 @@ func similarFlags(fs *pflag.FlagSet, name string) []string {
 		if strings.HasPrefix(f.Name, name) {
 			begin = append(begin, "--"+f.Name)
 		}
-		switch d := hint.Distance(f.Name, name); {
+		switch d := hint.Edits(f.Name, name); {
 		case d < nearest:
 			near, nearest = nil, d
 			fallthrough

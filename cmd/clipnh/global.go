@@ -94,6 +94,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		g.printer.SetQuiet(g.quiet)
+		g.sayMisspelt(cmd)
 		g.sayPresets(cmd)
 		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {

@@ -177,7 +177,7 @@ func similarAssets(store *asset.Store, kind, name string) []string {
 		if kind != "" && a.Kind != kind {
 			continue
 		}
-		switch d := hint.Distance(strings.ToLower(a.Name), strings.ToLower(name)); {
+		switch d := hint.Edits(strings.ToLower(a.Name), strings.ToLower(name)); {
 		case d < nearest:
 			near, nearest = nil, d
 			fallthrough

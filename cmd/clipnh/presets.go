@@ -138,7 +138,7 @@ func (p *presets) checkShared(root *cobra.Command, s project.Setting) error {
 	if !slices.Contains(sharedFlags, flag) {
 		var meant []string
 		for _, name := range sharedFlags {
-			if hint.Distance(name, flag) <= 2 {
+			if hint.Edits(name, flag) <= 2 {
 				meant = append(meant, name)
 			}
 		}

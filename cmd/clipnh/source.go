@@ -20,6 +20,7 @@ type sourceOptions struct {
 	given            givenFlags
 	from             source.Options
 	shape, precision string // as they were given
+	draws            bool   // images of scores, which are then read
 }
 
 func (o *sourceOptions) addFlags(fs *pflag.FlagSet, kind string) {
@@ -79,7 +80,7 @@ var towerFlags = []string{"neuron-layer", "precision", "batch-size", "exif", "ma
 func (o *sourceOptions) validateGiven() error {
 	return o.given.refuseIn(
 		rule{o.from.ScoresPath == "", "without --scores", []string{"shape"}},
-		rule{o.from.ScoresPath != "", "with --scores", towerFlags},
+		rule{o.from.ScoresPath != "", "with --scores", slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return o.draws && flag == "strict" })},
 		rule{saysStride(o.from.ScoresPath), "with --scores, which say what --sample-stride they were collected with", []string{"sample-stride"}},
 		rule{o.from.Data.Path == "", "without --data-path", []string{"dataset", "sample-stride"}},
 	)

@@ -25,8 +25,9 @@ type Reader struct {
 type Facts []cache.Fact
 
 // Of returns the facts by which an artefact belongs to what has origin o: the
-// weights, the block and the precision, as far as o knows them. An artefact that
-// does not know one of them, as of another program's files, is taken to agree.
+// weights, the block or the layer of the neurons, and the precision, as far as o knows
+// them. An artefact that does not know one of them, as of another program's files, is taken
+// to agree.
 func Of(o origin.Origin) Facts {
 	var facts Facts
 	for _, f := range []cache.Fact{
@@ -43,6 +44,9 @@ func Of(o origin.Origin) Facts {
 		facts = append(facts,
 			cache.Fact{Field: "origin.transformer.activation", Want: t.Activation, OrUnknown: true},
 			cache.Fact{Field: "origin.transformer.heads", Want: t.Heads, OrUnknown: true})
+		if t.NeuronLayer >= 0 {
+			facts = append(facts, cache.Fact{Field: "origin.transformer.neuron_layer", Want: t.NeuronLayer, OrUnknown: true})
+		}
 	}
 	return facts
 }

@@ -49,6 +49,9 @@ func (r Reader) WholeScoresOf(a *cache.Artefact) (*Scores, error) {
 // featuresOf opens the image features within a folder of scores.
 func (r Reader) featuresOf(s *Scores) (*features, error) {
 	of := s.Manifest.Origin
+	layerless := *of.Transformer // features are of no layer's neurons
+	layerless.NeuronLayer = -1
+	of.Transformer = &layerless
 	facts := Of(of)
 	if of.Images != nil {
 		facts = facts.Images(of.Images.SHA256)

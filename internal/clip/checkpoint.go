@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -48,6 +49,9 @@ func OpenWith(path string, d Details) (*Checkpoint, error) {
 	tensors, notes, err := canonical(f.Tensors())
 	var config Config
 	var made map[string]assembly
+	if err == nil {
+		err = split(tensors)
+	}
 	if err == nil {
 		var guessed []string
 		made = assemble(tensors)
@@ -96,8 +100,10 @@ func (ck *Checkpoint) RequireResNet() error {
 	if ck.Config.ViT == (ViT{}) {
 		return nil
 	}
-	return fmt.Errorf("%s: the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool", ck.path)
+	return fmt.Errorf("%s: %w", ck.path, errNoPool)
 }
+
+var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
 
 // RequireViT returns an error unless the image tower is a vision transformer.
 func (ck *Checkpoint) RequireViT() error {

@@ -13,6 +13,10 @@ import (
 type Details struct {
 	Heads      int    // of each layer of a vision transformer
 	Activation string // in the transformers' blocks, one of Activations
+
+	// OnlyResNet is for what needs an attention pool: a vision transformer is refused,
+	// whatever is not known of it.
+	OnlyResNet bool
 }
 
 // The activations of transformers' blocks, by the names that Hugging Face gives them.
@@ -41,6 +45,8 @@ func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Te
 		if d.Heads != 0 {
 			return nil, fmt.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
 		}
+	} else if d.OnlyResNet {
+		return nil, errNoPool
 	} else if notes, err = d.chooseHeads(&c.ViT); err != nil {
 		return nil, err
 	}

@@ -85,7 +85,7 @@ func (ck *Checkpoint) Edition(ctx context.Context, e PoolEdit, flat bool, tell f
 		write := func(w io.Writer) error { return ck.file.Copy(w, t) }
 		switch {
 		case t.Name == value.Name:
-			write = func(w io.Writer) error { return ck.writeValue(w, e.Factors) }
+			write = func(w io.Writer) error { return ck.writeValue(w, t, e.Factors) }
 		case t.Name == bias.Name && e.BiasChange != nil:
 			entry.DType = ck.editedBiasType()
 			write = func(w io.Writer) error { return ck.writeBias(w, e.BiasChange) }
@@ -115,7 +115,10 @@ func (ed *Edition) Write(w io.Writer, write func(io.Writer, []ptfile.Entry) erro
 // isValue reports whether a tensor has the name that W_V has in some naming, below any
 // prefix.
 func isValue(name string) bool {
-	return strings.HasSuffix("."+unwrapped(name), ".attnpool.v_proj.weight") || strings.HasSuffix("."+unwrapped(name), ".head.v.weight")
+	name = "." + unwrapped(name)
+	return slices.ContainsFunc([]string{".attnpool.v_proj.weight", ".attnpool.qkv.weight", ".head.v.weight", ".head.qkv.weight"}, func(end string) bool {
+		return strings.HasSuffix(name, end)
+	})
 }
 
 // container are the keys of the dicts that all weights of the model are in.
@@ -137,15 +140,18 @@ func (ck *Checkpoint) container() []string {
 	return common
 }
 
-// writeValue writes W_V with its columns multiplied by factors [H,C]. Weights whose factor
-// is 1 keep their bytes.
-func (ck *Checkpoint) writeValue(w io.Writer, factors []float64) error {
-	t, C := ck.tensors[valueName], ck.Config.Neurons()
-	size, at := t.DType.Size(), 0
+// writeValue writes the tensor of the file that W_V is, or is the last rows of, with the
+// columns of W_V multiplied by factors [H,C]. Weights whose factor is 1 keep their bytes.
+func (ck *Checkpoint) writeValue(w io.Writer, t ptfile.Tensor, factors []float64) error {
+	C := ck.Config.Neurons()
+	size, at := t.DType.Size(), C*C-t.Len() // below 0: queries and keys
 	var buf []byte
 	return ck.file.Copy(writerFunc(func(b []byte) (int, error) {
 		buf = append(buf[:0], b...)
 		for i := 0; i < len(buf); i, at = i+size, at+1 {
+			if at < 0 {
+				continue
+			}
 			row, n := at/C, at%C // row is h*D+d
 			if f := factors[row/HeadWidth*C+n]; f != 1 {
 				element := buf[i : i+size]

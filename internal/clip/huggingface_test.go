@@ -263,13 +263,13 @@ func TestDetails(t *testing.T) {
 		heads   int
 		kind    string
 	}{
-		{"all said", testutil.GoldenViT("vit_sd32.pt"), Details{2, GELU}, nil, "", 2, GELU},
+		{"all said", testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 2, Activation: GELU}, nil, "", 2, GELU},
 		{"float16", testutil.GoldenViT("vit_sd16.pt"), Details{Heads: 4}, []string{"guessed the activation quick_gelu, because OpenAI's"}, "", 4, QuickGELU},
 		{"float32", writeSafetensors(t, tensors), Details{Heads: 4}, []string{"guessed the activation gelu, as in most"}, "", 4, GELU},
 		{"heads of 64", writeSafetensors(t, wide), Details{Activation: GELU}, []string{"guessed 1 heads in each layer, of width 64"}, "", 1, GELU},
 		{"unknown heads", testutil.GoldenViT("vit_sd32.pt"), Details{}, nil, "an image tower of width 48 and 5 layers is no published one", 0, ""},
 		{"heads that do not divide", testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 5}, nil, "5 heads in an image tower of width 48", 0, ""},
-		{"unknown activation", testutil.GoldenViT("vit_sd32.pt"), Details{4, "silu"}, nil, `activation "silu", want quick_gelu or gelu`, 0, ""},
+		{"unknown activation", testutil.GoldenViT("vit_sd32.pt"), Details{Heads: 4, Activation: "silu"}, nil, `activation "silu", want quick_gelu or gelu`, 0, ""},
 		{"heads of a ResNet", testutil.Golden("model/tiny_sd_fp32.pt"), Details{Heads: 4}, nil, "{vit-heads} 4: the image tower is a ResNet", 0, ""},
 		{"a ResNet", testutil.Golden("model/tiny_sd_fp32.pt"), Details{}, nil, "", 4, QuickGELU},
 		{"a ResNet with gelu", testutil.Golden("model/tiny_sd_fp32.pt"), Details{Activation: GELU}, nil, "", 4, GELU},
@@ -312,6 +312,10 @@ func TestOtherFamily(t *testing.T) {
 	}
 	if _, err := vit.OV(); testutil.Line(err, vit.Path(), "want a CLIP-ResNet") != nil {
 		t.Errorf("an attention pool of a vision transformer: %v", err)
+	}
+	// Neither what nobody said of it nor a flag that a command lacks is in the way.
+	if _, err := OpenWith(vit.Path(), Details{OnlyResNet: true}); testutil.Line(err, vit.Path(), "is a vision transformer (ViT), want a CLIP-ResNet") != nil {
+		t.Errorf("a vision transformer where only a ResNet will do: %v", err)
 	}
 	if _, err := NewViTTower(tiny(t), ImageOptions{Batch: 1, Threads: 1}); testutil.Line(err, "is a CLIP-ResNet, want a vision transformer") != nil {
 		t.Errorf("a vision transformer of a ResNet: %v", err)

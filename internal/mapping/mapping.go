@@ -38,19 +38,22 @@ const Supported = supported
 // New maps the first size bytes of f, which must have them, read-only. The mapping stays
 // when f is closed or removed. Where the system has no mappings, or no addresses for
 // large ones, the error wraps errors.ErrUnsupported.
-func New(f *os.File, size int64) (*Mapping, error) {
+func New(f *os.File, size int64) (*Mapping, error) { return NewAs(f, size, f.Name()) }
+
+// NewAs is New of a file that gets another path, by which Path and Fault know it.
+func NewAs(f *os.File, size int64, path string) (*Mapping, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if size < 1 || info.Size() < size {
-		return nil, fmt.Errorf("map %s: %d bytes, want %d", f.Name(), info.Size(), size)
+		return nil, fmt.Errorf("map %s: %d bytes, want %d", path, info.Size(), size)
 	}
 	data, err := mapFile(f, size)
 	if err != nil {
-		return nil, fmt.Errorf("map %s: %w", f.Name(), err)
+		return nil, fmt.Errorf("map %s: %w", path, err)
 	}
-	m := &Mapping{f.Name(), data}
+	m := &Mapping{path, data}
 	mapped.Lock()
 	defer mapped.Unlock()
 	if mapped.all == nil {
@@ -60,7 +63,7 @@ func New(f *os.File, size int64) (*Mapping, error) {
 	return m, nil
 }
 
-// Path is the path that the file was opened by.
+// Path is the path that the file was opened by, or that NewAs was told.
 func (m *Mapping) Path() string { return m.path }
 
 // Bytes returns the file's bytes. They must not be written to, nor touched after Close.

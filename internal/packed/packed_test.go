@@ -1,6 +1,7 @@
 package packed
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,6 +190,30 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
+// TestFaultOfNewFile holds that a fault in a file which this process wrote is an error with
+// the file's path, not with the one that it had before.
+func TestFaultOfNewFile(t *testing.T) {
+	s, _ := testStore(t, 1<<20)
+	f := fill(t, s)
+	s.Close()
+	path := filepath.Join(s.Dir, layout.name())
+	if err := os.Truncate(path, 1); err != nil {
+		t.Fatal(err)
+	}
+	sum := float32(0)
+	p := par.Catch(func() {
+		for _, x := range f.Section(2) {
+			sum += x
+		}
+	})
+	if p == nil {
+		t.Fatalf("read %g of a file that was cut", sum)
+	}
+	if err := mapping.Fault(p.Value); !errors.Is(err, mapping.ErrGone) || !strings.Contains(err.Error(), path+":") {
+		t.Errorf("%v, want one of %s", err, path)
+	}
+}
+
 // TestNotWritten holds that a run goes on where nothing can be kept, and says so once.
 func TestNotWritten(t *testing.T) {
 	s, notes := testStore(t, 1<<20)
@@ -217,8 +242,8 @@ func TestNotWritten(t *testing.T) {
 		t.Error("a file that could not be written")
 	}
 	s.Close()
-	if names := files(t, s); len(names) > 0 || len(*notes) != 1 {
-		t.Errorf("files %v, notes %q", names, *notes)
+	if names := files(t, s); len(names) > 0 || len(*notes) != 1 || !strings.Contains((*notes)[0], w.path+":") || strings.Contains((*notes)[0], temporaryMark) {
+		t.Errorf("files %v, notes %q, want one with %s", names, *notes, w.path)
 	}
 
 	s, _ = testStore(t, layout.Bytes()-1)

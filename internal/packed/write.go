@@ -145,11 +145,11 @@ func (s *Store) makeRoom(size int64) error {
 	return nil
 }
 
-// failed keeps the first error.
+// failed keeps the first error, of the path that the file was to get.
 func (w *Writer) failed(err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.err = cmp.Or(w.err, err)
+	w.err = cmp.Or(w.err, w.named(err))
 	return w.err != nil
 }
 
@@ -174,7 +174,7 @@ func (w *Writer) Finish() *File {
 	var f *File
 	if !w.failed(err) {
 		f = &File{layout: w.layout, offsets: w.offsets}
-		f.mapping, err = mapping.New(w.file, w.layout.Bytes())
+		f.mapping, err = mapping.NewAs(w.file, w.layout.Bytes(), w.path)
 		w.failed(err)
 	}
 	if w.err != nil {
@@ -192,8 +192,17 @@ func (w *Writer) Finish() *File {
 	return f
 }
 
+// named gives an error of the file the path that the file was to get: nobody finds the
+// temporary one any more.
+func (w *Writer) named(err error) error {
+	if e := (*fs.PathError)(nil); errors.As(err, &e) && e.Path == w.file.Name() {
+		return &fs.PathError{Op: e.Op, Path: w.path, Err: e.Err}
+	}
+	return err
+}
+
 func (w *Writer) name() error {
-	err := errors.Join(w.file.Sync(), w.file.Close())
+	err := cmp.Or(w.named(w.file.Sync()), w.named(w.file.Close()))
 	if err == nil {
 		err = os.Rename(w.file.Name(), w.path)
 	}

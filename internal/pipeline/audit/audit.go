@@ -108,6 +108,7 @@ type auditor struct {
 	classes, concepts []float32 // unit vectors, [M,O]
 	words             *coding.Words
 	data              *dataset.Dataset // images of sheets; nil: none
+	recorded          *source.Recorded // of these images
 
 	rows   columns    // scores of all images of the source
 	means  []float64  // of these scores, [H,C]
@@ -144,6 +145,9 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		}
 		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)
 		if err := source.PrepareAsCollected(&a.Options.Images, a.src.Artefact); err != nil {
+			return nil, err
+		}
+		if a.recorded, err = source.RecordedImages(a.src.Artefact, a.ScoresPath, a.data, a.Strict); err != nil {
 			return nil, err
 		}
 	}

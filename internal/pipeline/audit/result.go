@@ -38,6 +38,7 @@ type Result struct {
 	Dir      string           `json:"dir"`
 	Files    []string         `json:"files"`
 	Skipped  []source.Skipped `json:"skipped"`
+	Changed  []string         `json:"changed,omitempty"`         // images on the sheet that were other ones when the scores were collected
 	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 
 	chosenPoint int // of Curve

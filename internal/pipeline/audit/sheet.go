@@ -100,6 +100,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 			c.TextCentred(small, below, small.CutMiddle(t.Name, thumbSide), canvas.Grey)
 		}
 	}
+	a.result.Changed = a.recorded.Tell(a.say)
 	return c, nil
 }
 
@@ -107,6 +108,9 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 func (a *auditor) thumb(item *dataset.Item) (canvas.Image, error) {
 	file, err := item.Load()
 	if err != nil {
+		return canvas.Image{}, err
+	}
+	if err := a.recorded.Compare(item.Name, file); err != nil {
 		return canvas.Image{}, err
 	}
 	img, err := file.Decode(a.Options.Images)

@@ -44,6 +44,7 @@ type RegisterUnit struct {
 func Registers(ctx context.Context, o RegistersOptions, say ui.Reporter) (*RegistersResult, error) {
 	result := &RegistersResult{Unit: "neuron"}
 	o.Collect.Mode, o.Collect.Mean = modeSinkDrops, false
+	o.Collect.Details.OnlyResNet = true
 	if o.Contributions {
 		result.Unit = "pair"
 		o.Collect.Mode, o.Collect.Mean = modeSinkChanges, true

@@ -139,7 +139,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
 		return nil, err
 	}
-	m, err := model.Open(ctx, o.Model)
+	m, err := model.OpenWith(ctx, o.Model, model.Details{OnlyResNet: true})
 	if err != nil {
 		return nil, err
 	}

@@ -169,8 +169,8 @@ func (o *Options) classes() (class, versus int, err error) {
 			return i, nil
 		}
 		err := fmt.Errorf("{%s} %q: %w the %d {classes}", option, name, ErrNoClass, len(o.Classes))
-		if meant := hint.DidYouMean(name, o.Classes); meant != "" {
-			return 0, hint.With(err, meant)
+		if meant := hint.Meant(name, o.Classes); len(meant) > 0 {
+			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", meant[0]))
 		}
 		return 0, err
 	}

@@ -148,21 +148,34 @@ func (l *Live) pass(image int) (*explain.Pass, error) {
 	if p, ok := l.passes.get(image); ok {
 		return p, nil
 	}
+	file, err := l.file(image)
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.session.Look(l.ledger.Names[image], file)
+	if err != nil {
+		return nil, because(ErrInternal, err)
+	}
+	l.passes.put(image, p)
+	return p, nil
+}
+
+// file reads the file of an image of the collection. One that has changed is refused, as
+// all else that is shown of it is of what it was.
+func (l *Live) file(image int) (*imageprep.File, error) {
 	name := l.ledger.Names[image]
 	item := l.items[name]
 	if item == nil {
 		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Path))
 	}
 	file, err := item.Load()
+	if err == nil {
+		err = l.recorded.Compare(name, file)
+	}
 	if err != nil {
 		return nil, because(ErrInternal, err)
 	}
-	p, err := l.session.Look(name, file)
-	if err != nil {
-		return nil, because(ErrInternal, err)
-	}
-	l.passes.put(image, p)
-	return p, nil
+	return file, nil
 }
 
 // checkImage returns an error unless the collection has an image.

@@ -103,6 +103,7 @@ type Live struct {
 	ov         *decomp.OV // of the model
 	components *artefact.Components
 	items      map[string]*dataset.Item // by name
+	recorded   *source.Recorded         // of the images of the scores
 
 	tower, sums *gate
 	texts       recent[string, embedded]
@@ -248,6 +249,9 @@ func (l *Live) openImages(ctx context.Context) error {
 			if err := source.PrepareAsCollected(&l.o.Images, a); err != nil {
 				return err
 			}
+		}
+		if l.recorded, err = source.RecordedImages(a, l.o.ScoresPath, data, true); err != nil {
+			return err
 		}
 	}
 	l.items = dataset.ByName(data.Items)

@@ -56,14 +56,9 @@ func (l *Live) SegmentImage(ctx context.Context, image int, q SegmentQuestion) (
 	if err := l.checkImage(image); err != nil {
 		return nil, err
 	}
-	name := l.ledger.Names[image]
-	item := l.items[name]
-	if item == nil {
-		return nil, because(ErrUnknown, fmt.Errorf("image %s is not in %s", name, l.o.Data.Path))
-	}
-	file, err := item.Load()
+	file, err := l.file(image)
 	if err != nil {
-		return nil, because(ErrInternal, err)
+		return nil, err
 	}
 	return l.segment(ctx, file, q)
 }

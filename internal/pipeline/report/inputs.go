@@ -43,6 +43,7 @@ type inputs struct {
 	wordScores []float32            // [H,C,4]; nil: none
 
 	data       *dataset.Dataset // nil: none
+	recorded   *source.Recorded // of its images
 	labels     []int            // into labelNames, [B]; nil: none
 	labelNames []string
 	groups     []int // into groupNames, -1 of none, [B]; nil: none
@@ -302,6 +303,9 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
 	source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, say)
+	if in.recorded, err = source.RecordedImages(in.scores.Artefact, in.ScoresPath, in.data, false); err != nil {
+		return err
+	}
 	return source.PrepareAsCollected(&in.Images, in.scores.Artefact)
 }
 

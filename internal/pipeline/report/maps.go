@@ -137,6 +137,12 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 	feed := source.NewFeed(ctx, items, source.FeedOptions{Side: c.ImageSize, Batch: n, Threads: w.Threads, Images: w.Images}, w.say)
 	defer feed.Close()
 	return feed.Next(ctx, len(items), source.Visitor{
+		Read: func(p source.Image) error {
+			if !p.Loaded {
+				return nil
+			}
+			return w.recorded.CompareSum(p.Item.Name, p.Item.Path, p.Sum)
+		},
 		Skip: func(s source.Skipped) { w.skip(s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			k := len(items)

@@ -51,6 +51,7 @@ type Result struct {
 	Bytes   int64         `json:"bytes"`
 	Parts   []report.Part `json:"parts"`
 	Skipped []Skipped     `json:"skipped"`
+	Changed []string      `json:"changed,omitempty"` // images that are shown and were other ones when the scores were collected
 }
 
 // Skipped is an image without a thumbnail.

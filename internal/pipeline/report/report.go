@@ -68,6 +68,7 @@ func (b *builder) run(ctx context.Context) error {
 			return err
 		}
 	}
+	b.result.Changed = b.recorded.Tell(b.say)
 	b.result.Parts = b.overview.Parts
 	b.result.Files, b.result.Kept, b.result.Bytes = b.folder.files, b.folder.kept, b.folder.bytes
 	return b.folder.finish()

@@ -88,6 +88,9 @@ func (b *builder) sheet(images []int32) image.Image {
 			if f, failed[i] = b.items[b.names[images[i]]].Load(); failed[i] != nil {
 				continue
 			}
+			if failed[i] = b.recorded.Compare(b.names[images[i]], f); failed[i] != nil {
+				continue
+			}
 			if img, failed[i] = f.Decode(b.Images); failed[i] != nil {
 				continue
 			}

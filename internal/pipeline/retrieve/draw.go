@@ -33,6 +33,8 @@ type renderer struct {
 	tower *clip.ResNetTower        // nil: no heat maps
 	model *model.Model             // of a tower that is not the source's, or nil
 
+	recorded *source.Recorded // of the images of the scores; nil of a model's
+
 	stored  map[int]bool    // images that are in the folder that all units share
 	failed  map[string]bool // images that could not be read
 	skipped []source.Skipped
@@ -165,30 +167,6 @@ func (n *Neuron) images() []int {
 	return slices.Compact(images)
 }
 
-// locate finds the files of the images by their names.
-func (d *renderer) locate(result *Result) error {
-	d.items = dataset.ByName(d.data.Items)
-	for _, n := range result.Neurons {
-		for _, u := range n.Units {
-			for _, t := range u.Top {
-				if d.items[t.Name] == nil {
-					err := fmt.Errorf("%s: image %s of %s is not there", d.Data.Path, t.Name, d.ScoresPath)
-					return hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
-				}
-			}
-		}
-	}
-	if d.ScoresPath == "" || artefact.IsDense(d.ScoresPath) {
-		return nil
-	}
-	a, err := cache.Open(d.ScoresPath)
-	if err != nil {
-		return err
-	}
-	source.NameOtherImages(d.data, d.Data.Path, a, d.ScoresPath, d.say)
-	return nil
-}
-
 // drawGroup is how many images are in memory at a time.
 const drawGroup = 16
 
@@ -278,6 +256,9 @@ func (d *renderer) group(ctx context.Context, images []int, uses map[int][]*Hit,
 			use := uses[images[i]]
 			file, err := d.items[use[0].Name].Load()
 			var img *imageprep.RGB
+			if err == nil {
+				err = d.recorded.Compare(use[0].Name, file)
+			}
 			if err == nil {
 				img, err = file.Decode(d.Images)
 			}

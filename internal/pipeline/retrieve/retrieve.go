@@ -52,6 +52,7 @@ type Result struct {
 	Found    []FoundPair      `json:"found,omitempty"`
 	Neurons  []Neuron         `json:"neurons"`
 	Skipped  []source.Skipped `json:"skipped"`
+	Changed  []string         `json:"changed,omitempty"`         // images that are drawn and were other ones when the scores were collected
 	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 
@@ -169,7 +170,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if errors.Is(err, context.Canceled) {
 		return nil, err
 	}
-	result.Skipped = append(result.Skipped, skipped...)
+	result.Skipped, result.Changed = append(result.Skipped, skipped...), d.recorded.Tell(say)
 	if err != nil {
 		result.forgetMissing()
 	}

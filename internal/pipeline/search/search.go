@@ -40,6 +40,7 @@ type Result struct {
 	Queries  []Query          `json:"queries"` // texts, then images, then units, as they were given
 	Sheet    string           `json:"sheet,omitempty"`
 	Skipped  []source.Skipped `json:"skipped"`
+	Changed  []string         `json:"changed,omitempty"`         // images on the sheet that were other ones when the scores were collected
 	Rounding *source.Rounding `json:"precision_error,omitempty"` // of a model in reduced precision
 }
 

@@ -31,6 +31,8 @@ type drawing struct {
 	say   ui.Reporter
 	path  string
 	items map[string]*dataset.Item // by name
+
+	recorded *source.Recorded // of the images of the scores; nil of a model's
 }
 
 // newDrawing finds the files of the images by their names.
@@ -47,6 +49,9 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 		}
 		source.NameOtherImages(data, o.Data.Path, src.Artefact, o.ScoresPath, say)
 		items = data.Items
+		if d.recorded, err = source.RecordedImages(src.Artefact, o.ScoresPath, data, o.Strict); err != nil {
+			return nil, err
+		}
 	}
 	d.items = dataset.ByName(items)
 	return d, figure.CanWriteImages([]string{d.path}, sheetMaker)
@@ -93,6 +98,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 			g.Caption(g.Cell(i, j), append(g.NameLines(hit.Name), q.ValueText(hit))...)
 		}
 	}
+	result.Changed = d.recorded.Tell(d.say)
 	if err := d.Store.WriteFile(d.path, func(w io.Writer) error { return g.WritePNG(w, sheetMaker) }); err != nil {
 		return err
 	}
@@ -130,6 +136,9 @@ func (d *drawing) thumbs(hits []Hit) ([]canvas.Image, []error) {
 		for i := lo; i < hi; i++ {
 			file, err := d.items[hits[i].Name].Load()
 			var img *imageprep.RGB
+			if err == nil {
+				err = d.recorded.Compare(hits[i].Name, file)
+			}
 			if err == nil {
 				img, err = file.Decode(d.Images)
 			}
