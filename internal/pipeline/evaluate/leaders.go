@@ -8,8 +8,9 @@ import (
 )
 
 // leaders are the classes of largest products of each image. Taking a few pairs out moves
-// every product of an image by at most a bound, so that most images are judged by these and
-// their label alone; the others need all classes. What is found is the same.
+// every product of an image by at most a bound. So an image is judged by these classes and
+// its label, unless another class might come before the label; then all its classes are
+// looked at. Both give the same outcome.
 type leaders struct {
 	each    int
 	classes []int32   // by descending product, [B,each]
