@@ -11,7 +11,8 @@ import (
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// labelPrinter prints labels as they come.
+// labelPrinter prints images as they are labelled: JSON and comma-separated values at once,
+// tables when they are full.
 type labelPrinter struct {
 	p         *ui.Printer
 	json, csv bool
@@ -75,22 +76,23 @@ func (l *labelPrinter) printTable() error {
 	return err
 }
 
-// values prints an image as comma-separated values, after the names of the columns.
+// values prints an image as comma-separated values; before the first one, the names of the
+// columns.
 func (l *labelPrinter) values(x *classify.Image) error {
 	var b strings.Builder
 	w := csv.NewWriter(&b)
 	var rows [][]string
 	if l.inTable++; l.inTable == 1 {
-		rows = append(rows, []string{"image", "rank", "label", "probability", "true_label"})
+		rows = append(rows, []string{"image", "rank", "label", "probability", "logit", "true_label"})
 	}
 	for i, label := range x.Labels {
-		rows = append(rows, []string{x.Name, strconv.Itoa(i + 1), label.Label, strconv.FormatFloat(label.Probability, 'g', -1, 64), x.Truth})
+		rows = append(rows, []string{x.Name, strconv.Itoa(i + 1), label.Label, strconv.FormatFloat(label.Probability, 'g', -1, 64), strconv.FormatFloat(label.Logit, 'g', -1, 64), x.Truth})
 	}
 	return errors.Join(w.WriteAll(rows), l.p.Text(b.String()))
 }
 
-// end prints what is known when all images are labelled. Of a run that failed at once,
-// nothing is printed.
+// end prints the last table and what is known when all images are labelled. It prints no
+// accuracy of a run that failed, and no JSON if the run failed before its first image.
 func (l *labelPrinter) end(r *classify.Result, failed error) error {
 	if l.json {
 		if failed != nil && !l.document.Begun() {

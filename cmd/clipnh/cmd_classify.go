@@ -34,8 +34,8 @@ imagenet_val: a folder for each class), or those of a table (--labels-csv). They
 are found among the classes by name.
 
 The table has a row for each image, with --top a row for each label; --csv
-prints image, rank, label, probability and true label, in full precision; --json
-has everything. Memory does not grow with the number of images, but by their
+prints image, rank, label, probability, logit and true label, in full precision;
+--json has everything. Memory does not grow with the number of images, but by their
 names.`
 
 func newClassifyCommand(g *globalOptions) *cobra.Command {

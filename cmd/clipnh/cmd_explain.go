@@ -44,10 +44,10 @@ or computed as describe does, from components and embeddings of words
 for neurons). A word of negative coefficient says what the unit is not.
 
 --save-dir draws a sheet for each image: the image; a map of what each place
-adds to the logit; such maps of the strongest pairs; and the sum as a waterfall.
-The class token's share is handed back to the places that it is the mean of.
-What the position embedding adds belongs to no place, and is a number of its
-own.
+adds to the logit; such maps of the strongest pairs; what each listed pair adds,
+beside what is usual; and how all parts sum to the logit. The class token's
+share is handed back to the places that it is the mean of. What the position
+embedding adds belongs to no place, and is a number of its own.
 
 --json prints everything, also the maps, image by image; docs/explain.md has the
 fields. Memory does not grow with the number of images.`

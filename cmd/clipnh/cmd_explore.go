@@ -26,8 +26,8 @@ import (
 const exploreHelp = `
 Shows a report, that report wrote, in the browser, with a live part: any text;
 classes of your own for an image; an image of yours; pixels labelled with texts;
-and pairs that are switched off, with the accuracy over the collection that the
-model then has, and the "clipnh edit" line that makes that model.
+and pairs that are switched off, with what the model then says of an image, its
+accuracy over the collection, and the "clipnh edit" line that makes that model.
 
 Inputs are found where the report was made from, and must still be the same;
 flags say where they are now. What is missing, or is another file, switches off
@@ -283,14 +283,17 @@ type livePart struct {
 func liveParts(s live.Status) []livePart {
 	return []livePart{
 		{"texts", s.Text}, {"explanations of images", s.Image}, {"images that are sent", s.Drop},
-		{"accuracy without pairs", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
+		{"pairs switched off", s.Toggle}, {"labels of pixels", s.Segment}, {"scores of pairs", s.Scores},
 	}
 }
 
 // noteOff says what does not work, whatever is still read.
 func noteOff(s live.Status, p *ui.Printer) {
 	for _, part := range liveParts(s) {
-		if !part.On && !part.Loading {
+		switch {
+		case part.On && part.Reason != "":
+			p.Note("in part: %s: %s", part.name, part.Reason)
+		case !part.On && !part.Loading:
 			p.Note("off: %s: %s", part.name, part.Reason)
 		}
 	}
@@ -306,7 +309,10 @@ func printLive(dir string, s live.Status, g *globalOptions) error {
 	t := ui.NewTable(ui.Left("part"), ui.Left("live"), ui.Left("why not"))
 	for _, part := range liveParts(s) {
 		word := "no"
-		if part.On {
+		switch {
+		case part.On && part.Reason != "":
+			word = "in part"
+		case part.On:
 			word = "yes"
 		}
 		t.Row(part.name, word, g.printer.Spelled(part.Reason))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -130,8 +131,15 @@ func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
 	}
 	t.Row("text tower", text)
 	if e := info.Edited; e != nil {
-		t.Row("edited from", e.From)
-		t.Row("edits", editsText(e))
+		steps := append(slices.Clone(e.Earlier), *e)
+		t.Row("edited from", steps[0].From)
+		for i, step := range steps {
+			name := "edits"
+			if len(steps) > 1 {
+				name = fmt.Sprintf("edit %d of %d", i+1, len(steps))
+			}
+			t.Row(name, editsText(&step))
+		}
 	}
 	return g.printer.Table(t)
 }

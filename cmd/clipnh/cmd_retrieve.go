@@ -29,8 +29,8 @@ with their neuron (--pairs h21n624,h3n7), or those whose principal component
 (--pcs-path, written by svd) is closest to a text (--text "butterfly costume",
 --model, --vocab). They can be combined. Of the pairs near a text, dead ones,
 whose largest norm is below 1 % of the largest there, are left out: their
-components may point anywhere. --weigh-by-norm ranks by cosine times norm, for
-the pairs that say a text loudest.
+components may point anywhere. --weigh-by-norm ranks by cosine times the largest
+norm, for the pairs that say a text loudest.
 
 Reads scores that collect wrote (--scores; also dense .dat or .npy
 contributions, of clipnh or of the reference), or a checkpoint and images
@@ -102,7 +102,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.pairs, "pairs", "", "`LIST` of pairs, such as h21n624,h3n7")
 	textsFlag(fs, &o.texts, "text", "", "the pairs closest to texts"+textsHelp, nil)
 	fs.IntVar(&o.stage.TextPairs, "text-pairs", 5, "use the `N` pairs closest to a text")
-	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times norm, not by cosine alone")
+	fs.BoolVar(&o.stage.WeighByNorm, "weigh-by-norm", false, "rank the pairs near a text by cosine times largest norm, not by cosine alone")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --text and for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
 	vocabFlag(fs, &o.stage.Vocab)
@@ -203,7 +203,7 @@ func (o *retrieveOptions) validateGiven() error {
 
 // pairName matches the name of a pair, or of all pairs of a neuron, of a vision transformer
 // too.
-var pairName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
+var pairName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
 // parseNeurons reads 624,1300.
 func parseNeurons(list string) ([]int, error) {
@@ -269,7 +269,7 @@ func runRetrieve(ctx context.Context, opts retrieveOptions, g *globalOptions) er
 
 func printRetrieve(result *retrieve.Result, opts retrieveOptions, p *ui.Printer) error {
 	if len(result.Found) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("norm"))
+		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"), ui.Right("largest norm"))
 		for _, f := range result.Found {
 			t.Row(f.Text, f.Pair, fmt.Sprintf("%.4f", f.Cosine), fmt.Sprintf("%#.4g", f.Norm))
 		}

@@ -3,9 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,9 +32,10 @@ sums over pairs, without a pass through the image tower. A collection needs
 --model and --vocab for texts only, and --model for an example that is a file;
 an image of the collection is an example by its name.
 
-Writes, with --save-dir, sheet.png: a row of images for each query. Images of a
-collection are then found by name below --data-path; those that have changed
-since they were collected are named (--strict stops instead).`
+--csv prints query, rank, image, measure and value, in full precision; --json has
+everything. Writes, with --save-dir, sheet.png: a row of images for each query.
+Images of a collection are then found by name below --data-path; those that have
+changed since they were collected are named (--strict stops instead).`
 
 func newSearchCommand(g *globalOptions) *cobra.Command {
 	var opts searchOptions
@@ -66,6 +70,7 @@ type searchOptions struct {
 	units            string
 	texts, templates textList
 	useTemplates     bool
+	csv              bool
 }
 
 func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
@@ -79,6 +84,7 @@ func (o *searchOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.IntVar(&o.stage.Top, "top", 10, "list the `N` images of largest value")
+	fs.BoolVar(&o.csv, "csv", false, "print comma-separated values in place of the table")
 	fs.StringVarP(&o.stage.SaveDir, "save-dir", "o", "", "`DIR` for a sheet of what was found, .png")
 }
 
@@ -122,6 +128,9 @@ func (o *searchOptions) validate() error {
 }
 
 func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error {
+	if opts.csv && g.json {
+		return usageError{errors.New("--csv and --json: want one of them")}
+	}
 	o := opts.stage
 	o.Options, o.Threads, o.Store, o.Units = opts.images(g), g.workers(), g.files, splitUnits(opts.units)
 	var err error
@@ -139,9 +148,12 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 		return err
 	}
 	written := err
-	if g.json {
+	switch {
+	case g.json:
 		err = g.printer.JSON(result)
-	} else {
+	case opts.csv:
+		err = searchCSV(result, g.printer)
+	default:
 		err = errors.Join(printSearch(result, g.printer), printRounding(g.printer, result.Rounding))
 	}
 	var skipped error
@@ -149,6 +161,18 @@ func runSearch(ctx context.Context, opts searchOptions, g *globalOptions) error 
 		skipped = fmt.Errorf("%w %s", errSkipped, ui.Images.Count(int64(n)))
 	}
 	return outcome(written, err, skipped)
+}
+
+// searchCSV prints what was found as comma-separated values.
+func searchCSV(r *search.Result, p *ui.Printer) error {
+	rows := [][]string{{"query", "rank", "image", "measure", "value"}}
+	for _, q := range r.Queries {
+		for _, hit := range q.Top {
+			rows = append(rows, []string{q.Query, strconv.Itoa(hit.Rank), hit.Name, q.Measure, strconv.FormatFloat(float64(hit.Value), 'g', -1, 32)})
+		}
+	}
+	var b strings.Builder
+	return errors.Join(csv.NewWriter(&b).WriteAll(rows), p.Text(b.String()))
 }
 
 func printSearch(r *search.Result, p *ui.Printer) error {

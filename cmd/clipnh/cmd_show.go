@@ -31,8 +31,9 @@ Reads scores that collect wrote (--scores), of which only those that are needed.
 Words of units are computed as describe does, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
 --neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). A
-word of negative coefficient says what the unit is not.
+(--codes, at most twice: one file of pairs, one of neurons). It says which, since
+coefficients of different codes are not on one scale. A word of negative
+coefficient says what the unit is not.
 
 Writes to standard output.`
 
@@ -116,7 +117,7 @@ func (o *showOptions) validate() error {
 }
 
 // unitName matches the name of a pair or neuron, of a vision transformer too.
-var unitName = regexp.MustCompile(`^(l\d+)?(h\d+)?n\d+$`)
+var unitName = regexp.MustCompile(`(?i)^(l\d+)?(h\d+)?n\d+$`)
 
 func runShow(ctx context.Context, opts showOptions, g *globalOptions) error {
 	o := opts.stage
@@ -163,7 +164,11 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 		if len(r.Words) > 0 {
 			words = weightedWords(r.Words)
 		}
-		if err := p.Text("\nWords: " + words + "\n"); err != nil {
+		from := ""
+		if r.From != "" {
+			from = " (" + r.From + ")"
+		}
+		if err := p.Text("\nWords" + from + ": " + words + "\n"); err != nil {
 			return err
 		}
 	}

@@ -148,6 +148,9 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 	var mismatch *cache.MismatchError
 	if errors.As(err, &mismatch) {
 		hints = append(hints, textsHints(cmd, mismatch)...)
+		if made := staleHint(mismatch); made != "" {
+			hints = append(hints, made)
+		}
 	}
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")

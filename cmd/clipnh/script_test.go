@@ -136,6 +136,9 @@ func (t inOrder) Run(name string, f func(testscript.T)) {
 // stageTime is the end of the line that a stage leaves on standard error.
 var stageTime = regexp.MustCompile(`(?m)^([^:\n]+: [^:\n]+ in )\d+(\.\d)? (ms|s|min|h)\b.*$`)
 
+// writtenAt is when an artefact was written.
+var writtenAt = regexp.MustCompile(`( was written )\d{4}-\d\d-\d\d \d\d:\d\d`)
+
 // runInScript runs the program with args, and checks its exit status and that
 // of every failure.
 func runInScript(ts *testscript.TestScript, want int, args []string) {
@@ -147,7 +150,7 @@ func runInScript(ts *testscript.TestScript, want int, args []string) {
 	code := run(context.Background(), args, strings.NewReader(""), &stdout, &stderr)
 	names := strings.NewReplacer(ts.Getenv("WORK"), "$WORK", ts.Getenv("SERVER"), "$SERVER")
 	names.WriteString(ts.Stdout(), stdout.String())
-	names.WriteString(ts.Stderr(), stageTime.ReplaceAllString(stderr.String(), "$1<*>"))
+	names.WriteString(ts.Stderr(), writtenAt.ReplaceAllString(stageTime.ReplaceAllString(stderr.String(), "$1<*>"), "$1<*>"))
 	if code != want {
 		ts.Fatalf("exit status %d, want %d", code, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/hint"
 )
@@ -172,6 +173,15 @@ func (a *Artefact) Path() string { return a.at.path }
 
 // Hash returns the SHA-256 of the manifest, which identifies the whole artefact.
 func (a *Artefact) Hash() string { return a.hash }
+
+// Written returns when the artefact was finished, as the file system has it.
+func (a *Artefact) Written() (time.Time, error) {
+	info, err := os.Stat(a.at.manifest)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return info.ModTime(), nil
+}
 
 // Payload returns the path of a payload by its name in the folder; the empty
 // name means the main payload. It fails with ErrMissing if the artefact has no

@@ -63,6 +63,21 @@ func (d Difference) count() string {
 // isEmpty reports whether one side of a difference is absent or empty.
 func isEmpty(value string) bool { return value == "" || value == `""` || value == "null" }
 
+// OfImagesOnly reports whether the two sides have other images, and nothing else is different.
+func (e *MismatchError) OfImagesOnly() bool {
+	images := false
+	for _, d := range e.Differences {
+		switch d.Field {
+		case "origin.images.images_sha256":
+			images = true
+		case "inputs", "origin.shard.inputs_in_all":
+		default:
+			return false
+		}
+	}
+	return images
+}
+
 // Is makes every mismatch ErrStale.
 func (e *MismatchError) Is(target error) bool { return target == ErrStale }
 
@@ -132,7 +147,7 @@ func differences(made, this any) ([]Difference, error) {
 // follows reports whether a field of a manifest follows from others that are compared, so
 // that it makes no difference that older builds did not write it.
 func follows(field string) bool {
-	return field == "origin.images.names_sha256" || strings.HasPrefix(field, "origin.subjects.")
+	return field == "origin.images.names_sha256" || strings.HasPrefix(field, "origin.subjects.") || strings.HasPrefix(field, "origin.earlier_edits")
 }
 
 // settleWeights keeps, of the two hashes of a checkpoint, the one that decides whether two

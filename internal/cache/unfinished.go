@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // Unfinished is a collection that a ChunkWriter has started and not finished.
@@ -54,6 +55,10 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 	}
 	return u, nil
 }
+
+// InputSums returns the checksums of the inputs of the finished chunks, in order, up to the
+// first chunk without known ones.
+func (u *Unfinished) InputSums() []uint32 { return sumsOf(slices.Values(u.Chunks)) }
 
 // Size returns how many bytes Verify reads.
 func (u *Unfinished) Size() int64 {

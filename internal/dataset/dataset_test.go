@@ -189,7 +189,8 @@ func TestOpenErrors(t *testing.T) {
 		{name: "a file", kind: Images, below: "a.zip", files: images("a.zip"), err: "DIR/a.zip: not an archive, want a .tar, .tar.gz or .zip"},
 		{
 			name: "empty", kind: Images,
-			err: "DIR: no images (EXTENSIONS) among 0 files and 0 folders",
+			err:  "DIR: the folder is empty, want images",
+			hint: "give the folder, the archive or the list of the images",
 		},
 		{
 			name: "other files", kind: Images, files: images("a.txt", "b/c.npy"),

@@ -207,6 +207,9 @@ func printable(name string) string {
 
 // noImages is the error of a folder in which f found none.
 func (f *finder) noImages(dir string) error {
+	if f.files.Files+f.folders+len(f.skipped) == 0 {
+		return hinted{fmt.Errorf("%s: the folder is empty, want images", dir), "give the folder, the archive or the list of the images"}
+	}
 	err := fmt.Errorf("%s: no images (%s) among %s and %s",
 		dir, strings.Join(decoded, " "), counted(f.files.Files, "file"), counted(f.folders, "folder"))
 	switch {

@@ -49,6 +49,10 @@ type Origin struct {
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
 
+	// The edits of the weights that an edited checkpoint was made from, the first one first, as
+	// far as their manifests said. They follow from Parents, and are not compared.
+	EarlierEdits []EditStep `json:"earlier_edits,omitempty"`
+
 	Parents map[string]string `json:"parents"` // by role, the hash of an artefact that was read
 
 	// By role, the Subject of an artefact that was read; without those of builds that did
@@ -180,6 +184,38 @@ type Edit struct {
 	Factors string `json:"factors_sha256"` // of the factors of all pairs, [H,C] float64
 	K       int    `json:"k"`              // pairs of each text; 0 without texts
 	Invert  bool   `json:"invert_mask"`    // units that the mask keeps were removed
+}
+
+// EditStep is one of several edits that a checkpoint has gone through.
+type EditStep struct {
+	Weights string   `json:"weights_sha256"` // before it, of the file
+	By      string   `json:"by"`
+	Pairs   int      `json:"pairs"`
+	Units   string   `json:"units"`
+	Texts   []string `json:"texts"` // whose pairs were removed
+}
+
+// EditSteps are the edits of a checkpoint, the first one first: those before, and its own.
+// Those whose units and texts would take more than MaxTextList bytes together with those of
+// the later ones have none.
+func (o Origin) EditSteps() []EditStep {
+	if o.Edit == nil {
+		return nil
+	}
+	own := EditStep{Weights: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: append([]string{}, o.TextList...)}
+	steps := append(slices.Clone(o.EarlierEdits), own)
+	taken := 0
+	for i := len(steps) - 1; i >= 0; i-- {
+		s := &steps[i]
+		taken += len(s.Units)
+		for _, t := range s.Texts {
+			taken += len(t)
+		}
+		if taken > MaxTextList {
+			s.Units, s.Texts = "", []string{}
+		}
+	}
+	return steps
 }
 
 // Derived returns the origin of what is computed from an artefact of origin o

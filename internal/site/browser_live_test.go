@@ -96,6 +96,16 @@ func TestExplorer(t *testing.T) {
 	if got := b.text(".accuracy-after"); got != "100.00 %" {
 		t.Errorf("accuracy without h3n149 is shown as %s, want 100.00 %%", got)
 	}
+	b.until("document.querySelectorAll('.one-image canvas').length === 2")
+	b.do(chromedp.SendKeys(chromedp.CSS("#toggle-image"), image))
+	b.do(chromedp.SendKeys(chromedp.CSS("#toggle-classes"), "car, boat\r"))
+	b.until("document.querySelectorAll('.one-image tbody tr').length === 2")
+	got = b.text(".one-image tbody")
+	for _, c := range want.Images[0].Classes {
+		if !strings.Contains(got, c.Name+"\t"+shown(c.Logit, 4)) {
+			t.Errorf("classes of %s before: %q lacks %s %s", image, got, c.Name, shown(c.Logit, 4))
+		}
+	}
 	for _, v := range b.axe() {
 		t.Errorf("pairs switched off: %s", v)
 	}

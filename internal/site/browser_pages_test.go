@@ -4,7 +4,9 @@ package site
 
 import (
 	"fmt"
+	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/clipnh/clipnh/internal/npy"
 )
 
 // shown is how pages write a number.
@@ -129,6 +133,87 @@ func kinds(t *testing.T) map[string]string {
 		"image": "i/" + show.Strongest[0].Name, "texts": "t", "text": "t?q=yellow", "compare": "c?a=h3n149&b=h6n375", "moved": "m",
 		"list": "list/pins", "about": "about", "unknown": "nowhere",
 	}
+}
+
+// TestFewLabels: of fewer labels than a page has room for, each pair has its own numbers.
+func TestFewLabels(t *testing.T) {
+	demo, dir := environment(t, "CLIPNH_DEMO"), t.TempDir()
+	data, scores, report := filepath.Join(dir, "data"), filepath.Join(dir, "scores"), filepath.Join(dir, "report")
+	folders, err := filepath.Glob(filepath.Join(demo, "imagenet", "val", "n*"))
+	if err != nil || len(folders) < 3 {
+		t.Fatalf("%d folders in %s, %v", len(folders), demo, err)
+	}
+	for i, folder := range folders[:3] {
+		if err := os.CopyFS(filepath.Join(data, fmt.Sprint("label", i)), os.DirFS(folder)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	model := filepath.Join(demo, "tiny-clip.pt")
+	for _, args := range [][]string{
+		{"collect", "--model", model, "--save-path", scores}, {"report", "--scores", scores, "--out", report},
+	} {
+		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--data-path", data, "--dataset", "imagenet_val")...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+	all, shape, err := npy.ReadFloat32(filepath.Join(scores, "scores.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := os.ReadFile(filepath.Join(scores, "images.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBrowser(t, "")
+	b.open("file://"+filepath.ToSlash(filepath.Join(report, "index.html")), "")
+	H, C := shape[1], shape[2]
+	for _, pair := range [][2]int{{0, 149}, {3, 149}, {H - 1, C - 1}} {
+		unit := fmt.Sprintf("h%dn%d", pair[0], pair[1])
+		b.visit("p/" + unit)
+		got := value[[][]any](b, fmt.Sprintf("[...document.querySelectorAll('svg.bars[aria-label=\"mean scores of %s by label\"] g')].map((g) => [g.querySelector('title').textContent, g.querySelector('text.value').textContent])", unit))
+		sums, counts := map[string]float64{}, map[string]float64{}
+		for i, name := range strings.Fields(string(names)) {
+			label := strings.Split(name, "/")[0]
+			sums[label] += float64(all[(i*H+pair[0])*C+pair[1]])
+			counts[label]++
+		}
+		if len(got) != 3 || len(counts) != 3 {
+			t.Fatalf("%s: bars %v, want one of each of %v", unit, got, counts)
+		}
+		for _, bar := range got {
+			label := bar[0].(string)
+			mean, err := strconv.ParseFloat(strings.Replace(bar[1].(string), "−", "-", 1), 64)
+			if want := sums[label] / counts[label]; err != nil || math.Abs(mean-want) > 0.02*math.Abs(want)+0.01 {
+				t.Errorf("%s: mean score of %s is shown as %v, want %g", unit, label, bar[1], want)
+			}
+		}
+	}
+	b.done()
+}
+
+// TestRestOfFeature: of a vision transformer the pairs are a part of the feature, and the bar of
+// what is left of it says so.
+func TestRestOfFeature(t *testing.T) {
+	golden := func(name string) string { return filepath.Join("..", "testutil", "testdata", "golden_vit", name) }
+	dir := t.TempDir()
+	scores, dir := filepath.Join(dir, "scores"), filepath.Join(dir, "report")
+	for _, args := range [][]string{
+		{"collect", "--model", golden("vit_sd32.pt"), "--vit-heads", "4", "--activation", "gelu", "--neuron-layer", "2", "--save-path", scores},
+		{"report", "--scores", scores, "--imagenet-zeroshot-path", golden("texts.npy"), "--out", dir},
+	} {
+		cmd := exec.CommandContext(t.Context(), environment(t, "CLIPNH_BIN"), append(args, "--data-path", golden("images"), "--dataset", "images")...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", args[0], err, out)
+		}
+	}
+	b := newBrowser(t, "")
+	b.open("file://"+filepath.ToSlash(filepath.Join(dir, "index.html")), "i/00.png")
+	b.until("document.querySelectorAll('svg.waterfall').length === 2")
+	if got := value[string](b, "[...document.querySelectorAll('svg.waterfall')].at(-1).textContent"); !strings.Contains(got, "rest of the feature") || strings.Contains(got, "constant") {
+		t.Errorf("parts of the logit: %q", got)
+	}
+	b.done()
 }
 
 // TestAccessible lets axe-core look at every kind of page, wide and narrow, light and dark,

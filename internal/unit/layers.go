@@ -41,7 +41,7 @@ var headName = regexp.MustCompile(`^(?:l(\d+))?h(\d+)$`)
 
 // FindHead returns the head of heads that a label names.
 func (l Layers) FindHead(name string, heads int) (head int, ok bool) {
-	m := headName.FindStringSubmatch(name)
+	m := headName.FindStringSubmatch(strings.ToLower(name))
 	if m == nil || (m[1] == "") != (l.Heads == 0) {
 		return 0, false
 	}
@@ -60,7 +60,7 @@ func (l Layers) FindHead(name string, heads int) (head int, ok bool) {
 }
 
 // NamesHead reports whether a label names a head, alone or with a neuron.
-func NamesHead(name string) bool { return strings.Contains(name, "h") }
+func NamesHead(name string) bool { return strings.ContainsAny(name, "hH") }
 
 // Layered are units whose pairs may be those of a vision transformer.
 type Layered struct {
@@ -99,7 +99,7 @@ func (u Layered) Find(names []string) ([]int, error) {
 
 // plain is the label that Shape.Find knows a unit by.
 func (u Layered) plain(name string) (string, bool) {
-	m := layered.FindStringSubmatch(name)
+	m := layered.FindStringSubmatch(strings.ToLower(name))
 	if m == nil {
 		return "", false
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 )
 
 // Shape is what there are units of: [H,C] of pairs, [C] of neurons.
@@ -63,7 +64,8 @@ func Pair(pair, neurons int) string { return fmt.Sprintf("h%dn%d", pair/neurons,
 var pattern = regexp.MustCompile(`^(?:h(\d+))?n(\d+)$`)
 
 // Find returns the units that names label, without repetition, in the order
-// given. The name of a neuron stands for all its pairs where there are pairs.
+// given. The name of a neuron stands for all its pairs where there are pairs. Names may be
+// in upper case.
 func (s Shape) Find(names []string) ([]int, error) {
 	var units []int
 	seen := map[int]bool{}
@@ -104,7 +106,7 @@ func (s Shape) parse(name string) ([]int, error) {
 	if s.IsPairs() {
 		wrong = Unknown(name, fmt.Sprintf("a pair, h0n0 to h%dn%d, or all pairs of a neuron, n0 to n%d", s[0]-1, C-1, C-1))
 	}
-	m := pattern.FindStringSubmatch(name)
+	m := pattern.FindStringSubmatch(strings.ToLower(name))
 	if m == nil || m[1] != "" && !s.IsPairs() {
 		return nil, wrong
 	}

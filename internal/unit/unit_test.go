@@ -15,6 +15,7 @@ func TestUnits(t *testing.T) {
 	}{
 		{pairs, []string{"h3n255", "h0n0", "h03n255"}, []int{1023, 0}},
 		{pairs, []string{"h1n2", "n2"}, []int{258, 2, 514, 770}},
+		{pairs, []string{"H3N255", "N2"}, []int{1023, 2, 258, 514, 770}},
 		{neurons, []string{"n255", "n0"}, []int{255, 0}},
 		{neurons, []string{"h0n0"}, nil},
 		{neurons, []string{"n256"}, nil},
@@ -55,6 +56,9 @@ func TestLayered(t *testing.T) {
 	} {
 		if got := test.units.Name(test.unit); got != test.want {
 			t.Errorf("unit %d is %s, want %s", test.unit, got, test.want)
+		}
+		if got, err := test.units.Find([]string{strings.ToUpper(test.want)}); err != nil || !slices.Equal(got, []int{test.unit}) {
+			t.Errorf("%s in upper case is found as %d, %v", test.want, got, err)
 		}
 		if got, err := test.units.Find([]string{test.want}); err != nil || !slices.Equal(got, []int{test.unit}) {
 			t.Errorf("%s is found as %d, %v", test.want, got, err)

@@ -20,6 +20,14 @@ const (
 	headWidth = 300
 )
 
+// captions say below the title of a sheet what is drawn.
+var captions = []string{
+	"A row is a pair that goes with the group, the one first that widens the difference between the groups' margins most.",
+	"Its images, as the model sees them: those of largest absolute score, the largest first, with label, group and name.",
+	"effect: logits by which it widens the difference; r: correlation of its share of the margin and the group; P: of chance, over all pairs.",
+	"Below that the label and group of the comparison, and the words that the pair's component is made of, with their coefficients.",
+}
+
 // sheet draws the strongest images of the first pairs; nil where there are none, or the
 // image files are not given. Image files that cannot be read now are named.
 func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
@@ -38,10 +46,16 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		}
 	}
 	row := thumbSide + 2*small.Height() + 3*cellGap
-	top := margin + bold.Height() + 16
+	top := margin + bold.Height() + 16 + len(captions)*(text.Height()+2) + 10
 	width := 2*margin + headWidth + a.TopImages*(thumbSide+cellGap)
+	for _, line := range captions {
+		width = max(width, 2*margin+text.Width(line))
+	}
 	c := canvas.New(width, top+len(pairs)*row+margin, canvas.White)
 	c.Text(bold, image.Pt(margin, margin), bold.Cut("Images of largest absolute score", width-2*margin), canvas.Ink)
+	for i, line := range captions {
+		c.Text(text, image.Pt(margin, margin+bold.Height()+8+i*(text.Height()+2)), text.Cut(line, width-2*margin), canvas.Grey)
+	}
 	failed := map[string]bool{}
 	for at := range pairs {
 		if err := ctx.Err(); err != nil {

@@ -1,6 +1,7 @@
 package coding
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -84,6 +85,27 @@ func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape un
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+// From says where the words of pairs, or of neurons, are from: coefficients of one source and
+// of another are not on one scale. It is empty where there are none.
+func (w *Words) From(pairs bool) string {
+	computed := w.neurons
+	if pairs {
+		computed = w.pairs
+	}
+	switch {
+	case computed != nil:
+		return fmt.Sprintf("computed as by describe, %s, normalize %s", describe.Best, describe.BestNormalization)
+	case w.Codes(pairs) == nil:
+		return ""
+	}
+	read := w.Codes(pairs)
+	made := artefact.OriginOf(read.Artefact).Code
+	if made == nil {
+		return "codes of " + read.Path
+	}
+	return fmt.Sprintf("codes of %s, %s, normalize %s", read.Path, cmp.Or(made.Method, describe.OMP.String()), made.Normalize)
 }
 
 // Close closes the components.

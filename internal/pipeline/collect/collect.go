@@ -233,7 +233,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return c.complete(result)
 	}
 	if err != nil {
-		return nil, err
+		return nil, c.namingImages(ctx, err)
 	}
 	defer w.Close()
 	source.SayOpened(o.SavePath, w, c.say)

@@ -2,6 +2,7 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/cache"
@@ -20,6 +21,41 @@ const putBack = "finished chunks are kept: restore the image and run the same co
 func (c *collector) unchanged(ctx context.Context, sums []uint32) error {
 	return source.Unchanged(ctx, c.items, sums, c.options.Threads, c.say.Progress())
 }
+
+// namingImages adds to the error of a collection that was begun with other images the first
+// one that is not the same, as far as checksums are known.
+func (c *collector) namingImages(ctx context.Context, err error) error {
+	var other *cache.MismatchError
+	if !errors.As(err, &other) || !other.OfImagesOnly() {
+		return err
+	}
+	var sums []uint32
+	if u, e := cache.InspectUnfinished(other.Path); e == nil {
+		sums = u.InputSums()
+	} else if a, e := cache.Open(other.Path); e == nil {
+		sums = a.InputSums()
+	}
+	what, stopped := source.WhatChanged(ctx, c.items, sums, c.options.Threads, c.say.Progress())
+	if stopped != nil {
+		return stopped
+	}
+	if what == "" {
+		return err
+	}
+	return hint.With(otherImages{other, what}, "finished chunks are kept: restore the images and run the same command again, give another path, or discard what is there with {restart}")
+}
+
+// otherImages is the error of a collection of other images, one of which is known.
+type otherImages struct {
+	*cache.MismatchError
+	what string
+}
+
+func (e otherImages) Error() string {
+	return fmt.Sprintf("%s: made with other images: %s", e.Path, e.what)
+}
+
+func (e otherImages) Unwrap() error { return e.MismatchError }
 
 // unchangedWith is unchanged for rows and the features beside them, which w writes: either may be
 // ahead. An image is read once.

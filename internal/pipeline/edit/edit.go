@@ -195,6 +195,7 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
 		e.from.AddParent("checkpoint", before.Hash(), before.Manifest.Origin.Subject())
+		e.from.EarlierEdits = before.Manifest.Origin.EditSteps()
 	}
 	chosen, mask, err := e.choose(ctx)
 	if err != nil {

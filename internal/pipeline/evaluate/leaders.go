@@ -9,9 +9,10 @@ import (
 )
 
 // leaders are the classes of largest products of each image. Taking a few pairs out moves
-// every product of an image by at most a bound, so that images whose label is far enough from
-// the others keep their outcome, most others are judged by the leaders and their label alone,
-// and few need all classes. What is found is the same.
+// every product of an image by at most a bound. So an image whose label is far enough from
+// the other classes keeps its outcome. Another is judged by these classes and its label,
+// unless one more class might come before the label; then all its classes are looked at. All
+// three give the same outcome.
 type leaders struct {
 	each    int
 	classes []int32   // by descending product, [B,each]

@@ -34,7 +34,8 @@ type Ledger struct {
 
 	team     par.Team
 	src      *source.Source
-	judge    *classifier // nil: no accuracies
+	classes  *classifier // nil: none
+	judge    *classifier // the same; nil: no accuracies
 	unjudged error       // why
 	logits   []float32   // f·t, [B,classes]
 	leaders  *leaders    // nil: few classes
@@ -101,12 +102,16 @@ func (l *Ledger) open(ctx context.Context, o LedgerOptions, say ui.Reporter) err
 		return fmt.Errorf("%s: want a folder of scores that collect wrote", o.ScoresPath)
 	case o.ClassesPath == "":
 		l.unjudged = errors.New("accuracy needs class embeddings: give {imagenet-zeroshot-path}")
-	case !src.Labelled:
-		l.unjudged = errors.New("accuracy needs labels: give {data-path} and its {dataset}")
 	default:
+		if o.Data.Path == "" {
+			o.Data = dataset.Options{} // of any kind, whose classes are not known
+		}
 		var err error
-		if l.judge, err = newClassifier(ctx, evaluateOptions{artefacts: o.Artefacts, classesPath: o.ClassesPath, data: o.Data}, src, say); err != nil {
+		if l.classes, err = newClassifier(ctx, evaluateOptions{artefacts: o.Artefacts, classesPath: o.ClassesPath, data: o.Data}, src, say); err != nil {
 			return classesError{err}
+		}
+		if l.judge = l.classes; !src.Labelled {
+			l.judge, l.unjudged = nil, errors.New("accuracy needs labels: give {data-path} and its {dataset}")
 		}
 	}
 	kept := int64(src.Images) * 4 * int64(src.OutDim)
@@ -195,13 +200,13 @@ func (l *Ledger) Close() error { return l.src.Close() }
 // Unjudged is why there are no accuracies; nil where there are.
 func (l *Ledger) Unjudged() error { return l.unjudged }
 
-// ClassNames are the names of the classes that accuracies are of, and Classes their
-// embeddings [classes,O]; nil without.
+// Classes are the names of the classes and their embeddings [classes,O], also where there
+// are no labels and so no accuracies; nil without.
 func (l *Ledger) Classes() (names []string, embeddings []float32) {
-	if l.judge == nil {
+	if l.classes == nil {
 		return nil, nil
 	}
-	return l.judge.names, l.judge.classes
+	return l.classes.names, l.classes.classes
 }
 
 // Groups are the names of the groups, and that of each image, -1 for none; nil without.

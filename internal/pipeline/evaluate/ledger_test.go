@@ -173,6 +173,9 @@ func TestLedgerWithoutLabels(t *testing.T) {
 		if l.Unjudged() == nil || len(l.Features) != len(l.Names)*l.OV.OutDim || len(l.Means) != 1024 {
 			t.Errorf("%v: %d features, %d means", l.Unjudged(), len(l.Features), len(l.Means))
 		}
+		if names, embeddings := l.Classes(); (names != nil) != (bare.ClassesPath != "") || len(embeddings) != len(names)*l.OV.OutDim {
+			t.Errorf("%v: %d classes with %d numbers", l.Unjudged(), len(names), len(embeddings))
+		}
 		if _, err := l.Without(t.Context(), []int{1}, false); err != l.Unjudged() {
 			t.Errorf("accuracies without labels: %v", err)
 		}

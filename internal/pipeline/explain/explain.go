@@ -44,6 +44,8 @@ type Options struct {
 	Maps    int    // listed pairs whose maps are computed, the strongest
 	SaveDir string // for a sheet per image; may be empty
 	Store   *cache.Store
+
+	sheets map[string]string // where those of images go, by name
 }
 
 // Inputs are the images.
@@ -108,7 +110,12 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	}
 	defer session.Close()
 	if o.SaveDir != "" {
-		if err := figure.CanWriteImages(o.sheetPaths(data.Items), sheetMaker); err != nil {
+		paths := o.sheetPaths(data.Items)
+		o.sheets = map[string]string{}
+		for i, item := range data.Items {
+			o.sheets[item.Name] = paths[i]
+		}
+		if err := figure.CanWriteImages(paths, sheetMaker); err != nil {
 			return nil, err
 		}
 	}
@@ -179,19 +186,19 @@ func (o *Options) classes() (class, versus int, err error) {
 	return class, versus, nil
 }
 
-// sheetPaths are where the sheets of images go.
+// sheetPaths are where the sheets of images go, below SaveDir wherever the images lie.
 func (o *Options) sheetPaths(items []dataset.Item) []string {
-	paths := make([]string, len(items))
+	names := make([]string, len(items))
 	for i, item := range items {
-		paths[i] = o.sheetPath(item.Name)
+		name := item.Name
+		for strings.HasPrefix(name, "../") {
+			name = name[len("../"):]
+		}
+		names[i] = strings.TrimLeft(strings.ReplaceAll(name, ":", "_"), "/")
+	}
+	paths := figure.FilesOf(names)
+	for i, file := range paths {
+		paths[i] = filepath.Join(o.SaveDir, file)
 	}
 	return paths
-}
-
-// sheetPath is where the sheet of an image goes, below SaveDir wherever the image lies.
-func (o *Options) sheetPath(name string) string {
-	for strings.HasPrefix(name, "../") {
-		name = name[len("../"):]
-	}
-	return filepath.Join(o.SaveDir, figure.FileOf(strings.TrimLeft(strings.ReplaceAll(name, ":", "_"), "/")))
 }

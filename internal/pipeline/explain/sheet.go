@@ -20,7 +20,7 @@ func (e *explainer) draw(images []*Explanation) error {
 	e.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
 			x := images[i]
-			path := e.o.sheetPath(x.Name)
+			path := e.o.sheets[x.Name]
 			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
 			if x.crop = (canvas.Image{}); errs[i] == nil {
 				x.Sheet = path
@@ -51,8 +51,8 @@ type sheet struct {
 	mapLimit, pairHigh float64 // sizes at which colours are strongest
 }
 
-// drawSheet draws an image, the map of its logit, the maps of its strongest pairs and
-// the sum of its parts.
+// drawSheet draws an image, the map of its logit, the maps of its strongest pairs, what
+// the listed ones add, and the sum of all parts.
 func drawSheet(x *Explanation) *canvas.Canvas {
 	s := &sheet{x: x, title: canvas.NewBold(32), bold: canvas.NewBold(20), text: canvas.NewFont(20), small: canvas.NewFont(17)}
 	for _, p := range x.Pairs.strongestListed(math.MaxInt) {
@@ -62,15 +62,15 @@ func drawSheet(x *Explanation) *canvas.Canvas {
 		}
 	}
 	s.mapLimit = largest(x.Places.Parts)
-	steps := waterfallOf(x)
-	heights := []int{s.headHeight(), s.imageHeight(), s.pairsHeight(), waterfallHeight(s.text, len(steps))}
+	listed, steps := len(x.Pairs.For)+len(x.Pairs.Against), len(waterfallOf(x))
+	heights := []int{s.headHeight(), s.imageHeight(), s.pairsHeight(), barsHeight(s.text, listed), barsHeight(s.text, steps)}
 	total := 2 * sheetMargin
 	for _, h := range heights {
 		total += h
 	}
 	s.Canvas = canvas.New(sheetWidth, total, canvas.White)
 	y := sheetMargin
-	for i, part := range []func(y int){s.drawHead, s.drawImage, s.drawPairs, func(y int) { s.waterfall(y, steps) }} {
+	for i, part := range []func(y int){s.drawHead, s.drawImage, s.drawPairs, s.drawPairBars, s.drawSum} {
 		part(y)
 		y += heights[i]
 	}

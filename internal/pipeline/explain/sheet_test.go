@@ -3,6 +3,7 @@ package explain
 import (
 	"bytes"
 	"errors"
+	"image/color"
 	"image/png"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
@@ -70,8 +72,14 @@ func TestSheetPath(t *testing.T) {
 	for name, want := range map[string]string{
 		"a.jpg": "a.png", "photos/a.jpg": "photos_a.png", "../../b/a.jpg": "b_a.png", "/home/me/a.jpg": "home_me_a.png", "C:/a.jpg": "C__a.png", "a": "a.png",
 	} {
-		if got := o.sheetPath(name); got != filepath.Join("out", want) {
+		if got := o.sheetPaths([]dataset.Item{{Name: name}}); got[0] != filepath.Join("out", want) {
 			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	got := o.sheetPaths([]dataset.Item{{Name: "a/1.jpg"}, {Name: "a/1.png"}, {Name: "a_1.jpg"}, {Name: "../b.jpg"}})
+	for i, want := range []string{"a_1.jpg.png", "a_1.png.png", "a_1.jpg-2.png", "b.png"} {
+		if got[i] != filepath.Join("out", want) {
+			t.Errorf("sheets %v, want %s as number %d", got, want, i)
 		}
 	}
 }
@@ -102,9 +110,45 @@ func TestSheetsOfAnything(t *testing.T) {
 		steps := waterfallOf(x)
 		want := x.Constant + x.Pairs.Rest
 		x.Pairs.each(func(p *Part) { want += p.Part })
-		if last := steps[len(steps)-1]; !last.total || math.Abs(last.to-want) > 1e-9 || len(steps) != 3+len(x.Pairs.For)+len(x.Pairs.Against) {
+		sides := min(len(x.Pairs.For), 1) + min(len(x.Pairs.Against), 1)
+		if last := steps[len(steps)-1]; !last.total || math.Abs(last.to-want) > 1e-9 || len(steps) != 3+sides {
 			t.Errorf("%s: ends at %g after %d steps, want %g", name, last.to, len(steps), want)
 		}
+	}
+}
+
+// A bar of a listed pair has a scale on which it is seen, however large the rest is.
+func TestPairBars(t *testing.T) {
+	usual := 0.25
+	x := &Explanation{
+		Places: Places{Rows: 1, Cols: 1, Parts: []float64{0}}, crop: canvas.Image{Pix: make([]byte, 3), W: 1, H: 1},
+		Pairs: Split{For: []Part{{Unit: "h0n1", Part: 0.5, Usual: &usual}}, Against: []Part{{Unit: "h0n2", Part: -0.5}}, Rest: 1e6, RestUnits: 9},
+	}
+	steps := pairBars(x)
+	if len(steps) != 2 || steps[0].to != 0.5 || steps[0].usual != &usual || steps[1].to != -0.5 || steps[1].from != 0 {
+		t.Fatalf("bars %+v", steps)
+	}
+	s := &sheet{Canvas: canvas.New(sheetWidth, barsHeight(canvas.NewFont(20), 2), canvas.White), x: x, bold: canvas.NewBold(20), text: canvas.NewFont(20), small: canvas.NewFont(17)}
+	s.drawPairBars(0)
+	var file bytes.Buffer
+	if err := s.WritePNG(&file, "test"); err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := png.Decode(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	widths := map[color.NRGBA]int{}
+	for i, colour := range []color.NRGBA{canvas.Above, canvas.Below} {
+		y := s.bold.Height() + 12 + i*stepHeight + stepHeight/2
+		for x := range sheetWidth {
+			if color.NRGBAModel.Convert(drawn.At(x, y)) == colour {
+				widths[colour]++
+			}
+		}
+	}
+	if widths[canvas.Above] < 300 || widths[canvas.Below] < 300 {
+		t.Errorf("bars are %v pixels wide, want 300 or more", widths)
 	}
 }
 

@@ -10,7 +10,7 @@ type Status struct {
 	Text    Ability `json:"text"`    // any text, embedded now
 	Image   Ability `json:"image"`   // explanations of the collection's images
 	Drop    Ability `json:"drop"`    // those of an image that is sent
-	Toggle  Ability `json:"toggle"`  // accuracy over the collection without pairs
+	Toggle  Ability `json:"toggle"`  // one image, and accuracy over the collection, without pairs
 	Segment Ability `json:"segment"` // labels of pixels
 	Scores  Ability `json:"scores"`  // of a pair, on all images
 
@@ -24,7 +24,7 @@ type Status struct {
 type Ability struct {
 	On      bool   `json:"on"`
 	Loading bool   `json:"loading,omitempty"` // not yet
-	Reason  string `json:"reason,omitempty"`  // where it does not work, or not yet
+	Reason  string `json:"reason,omitempty"`  // where it does not work, not yet, or not in full
 }
 
 // Text is what is near a text. Its other fields are those of a word of the report.

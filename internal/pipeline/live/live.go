@@ -274,8 +274,11 @@ func (l *Live) loadScores(ctx context.Context) error {
 		return nil
 	}
 	o := evaluate.LedgerOptions{Artefacts: l.o.Artefacts, ScoresPath: l.o.ScoresPath, Threads: l.o.Threads, GroupNames: l.o.GroupNames, GroupOf: l.o.GroupOf}
-	if l.off(Classes, Images) == nil {
-		o.ClassesPath, o.Data = l.o.ClassesPath, l.o.Data
+	if l.off(Classes) == nil {
+		o.ClassesPath = l.o.ClassesPath
+		if l.off(Images) == nil {
+			o.Data = l.o.Data
+		}
 	}
 	var err, failed error
 	l.ledger, err = evaluate.OpenLedger(ctx, o, l.say)

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
@@ -135,6 +136,18 @@ func TestToggle(t *testing.T) {
 		}
 		if bare.Edit != fmt.Sprint(want) {
 			t.Errorf("edit by %s", bare.Edit)
+		}
+
+		// Nor does an image need labels.
+		unlabelled := o
+		unlabelled.Data = dataset.Options{}
+		l := opened(t, unlabelled)
+		alone, err := l.Toggle(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := l.Status(); !s.Toggle.On || s.Toggle.Reason == "" || len(s.Classes) == 0 || alone.Before != nil || alone.Reason != s.Toggle.Reason || jsonOf(t, alone.Image) != jsonOf(t, bare.Image) {
+			t.Errorf("without labels: %+v, %s, %+v", s.Toggle, alone.Reason, alone.Image)
 		}
 	}
 }

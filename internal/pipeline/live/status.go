@@ -87,7 +87,7 @@ func (l *Live) Status() Status {
 	}
 	s.Images, s.MaxOff = len(l.ledger.Names), l.ledger.MaxOff()
 	if err := l.unjudged(); err != nil && s.Toggle.On {
-		s.Toggle = Ability{Reason: err.Error()}
+		s.Toggle.Reason = err.Error() // images can be looked at all the same
 	}
 	if names, _ := l.ledger.Classes(); names != nil {
 		s.Classes = names

@@ -57,6 +57,8 @@ type Edited struct {
 	Pairs int      `json:"pairs"`       // that were changed
 	Units string   `json:"units"`       // with their factors; empty if there are many
 	Texts []string `json:"texts"`       // whose pairs were removed
+
+	Earlier []Edited `json:"earlier,omitempty"` // the edits of the weights before, the first one first
 }
 
 // Info reads a checkpoint to its last byte, so that a model it describes is one
@@ -101,9 +103,14 @@ func editsOf(path, hash string) (*Edited, []string) {
 	if a == nil {
 		return nil, nil
 	}
-	o := a.Manifest.Origin
-	texts := append([]string{}, o.TextList...)
-	return &Edited{From: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: texts}, nil
+	steps := a.Manifest.Origin.EditSteps()
+	edits := make([]Edited, len(steps))
+	for i, s := range steps {
+		edits[i] = Edited{From: s.Weights, By: s.By, Pairs: s.Pairs, Units: s.Units, Texts: s.Texts}
+	}
+	last := edits[len(edits)-1]
+	last.Earlier = edits[:len(edits)-1]
+	return &last, nil
 }
 
 // Model is an open checkpoint and its names in manifests.

@@ -61,7 +61,7 @@ type FoundPair struct {
 	Text   string  `json:"text"`
 	Pair   string  `json:"pair"`
 	Cosine float64 `json:"cosine"`
-	Norm   float32 `json:"norm"` // the largest of its contribution to an image
+	Norm   float32 `json:"norm"` // the largest of its contribution to an image; reports and explore have the mean
 }
 
 // Neuron is a neuron's own strongest images, and those of its pairs.

@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -29,7 +30,7 @@ func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, err
 			return nil, unit.Unknown(name, fmt.Sprintf("a pair, %s to %s, a neuron, %s to %s, or a head, %s to %s",
 				pairs.Name(0), pairs.Name(pairs.Count()-1), neurons.Name(0), neurons.Name(src.Neurons-1), pairs.Layers.Head(0), pairs.Layers.Head(src.Heads-1)))
 		}
-		u := ranked{name: name}
+		u := ranked{name: strings.ToLower(name)}
 		if neuron < 0 {
 			u.norm = headNorm(src.OV, head)
 		} else {

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -18,6 +19,7 @@ import (
 // sceneToRead is an image to segment, and what was read of it.
 type sceneToRead struct {
 	name   string
+	file   string                              // of drawings and label maps; empty: FileOf the name
 	item   dataset.Item                        // the image
 	given  int                                 // which of the paths that were given it belongs to
 	load   func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
@@ -33,6 +35,9 @@ type sceneToRead struct {
 	err           error
 	panic         *par.Panic // of the reading, nil unless there is a fault in it
 }
+
+// drawing is the name of the file that is drawn of the scene.
+func (s *sceneToRead) drawing() string { return cmp.Or(s.file, figure.FileOf(s.name)) }
 
 // sceneFiles are the bytes of a scene's files.
 type sceneFiles struct {

@@ -100,6 +100,7 @@ func (l *sceneList) skippable() {
 		all.Items = append(all.Items, s.item)
 	}
 	sizes := all.Sizes()
+	names := make([]string, len(l.scenes))
 	for i := range l.scenes {
 		s := &l.scenes[i]
 		if files[figure.FileOf(s.name)] > 1 {
@@ -108,6 +109,10 @@ func (l *sceneList) skippable() {
 		if s.sizes == nil {
 			s.sizes = &dataset.SceneSizes{Image: sizes[i]}
 		}
+		names[i] = s.name
+	}
+	for i, file := range figure.FilesOf(names) {
+		l.scenes[i].file = file
 	}
 }
 

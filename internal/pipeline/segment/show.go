@@ -24,28 +24,27 @@ const segmentMaker = "clipnh segment"
 
 // showPath is where the drawing of a scene lies, savePath the labels that a method
 // gave it. Folders of a name become parts of the file's.
-func (o *Options) showPath(name string) string {
-	return filepath.Join(o.ShowDir, figure.FileOf(name))
-}
+func (o *Options) showPath(s *sceneToRead) string { return filepath.Join(o.ShowDir, s.drawing()) }
 
-func (o *Options) savePath(name string, method int) string {
+func (o *Options) savePath(s *sceneToRead, method int) string {
 	if len(o.Methods) == 1 {
-		return filepath.Join(o.SaveDir, figure.FileOf(name))
+		return filepath.Join(o.SaveDir, s.drawing())
 	}
-	return filepath.Join(o.SaveDir, o.Methods[method].String(), figure.FileOf(name))
+	return filepath.Join(o.SaveDir, o.Methods[method].String(), s.drawing())
 }
 
 // canDraw makes the folders for drawings and label maps, and fails where a file
 // that is not ours lies where one of them would.
 func (o *Options) canDraw(scenes []sceneToRead) error {
 	var paths []string
-	for _, s := range scenes {
+	for i := range scenes {
+		s := &scenes[i]
 		if o.ShowDir != "" {
-			paths = append(paths, o.showPath(s.name))
+			paths = append(paths, o.showPath(s))
 		}
 		for m := range o.Methods {
 			if o.SaveDir != "" {
-				paths = append(paths, o.savePath(s.name, m))
+				paths = append(paths, o.savePath(s, m))
 			}
 		}
 	}
@@ -53,8 +52,8 @@ func (o *Options) canDraw(scenes []sceneToRead) error {
 }
 
 // probabilitiesPath is where the probabilities that a method gives a scene's pixels go.
-func (o *Options) probabilitiesPath(name string, method int) string {
-	name = strings.TrimSuffix(figure.FileOf(name), ".png") + ".npy"
+func (o *Options) probabilitiesPath(s *sceneToRead, method int) string {
+	name := strings.TrimSuffix(s.drawing(), ".png") + ".npy"
 	if len(o.Methods) == 1 {
 		return filepath.Join(o.ProbabilitiesDir, name)
 	}
@@ -76,7 +75,7 @@ func (o *Options) probabilitiesOrigin(m *model.Model, scenes []sceneToRead) (ori
 	taken := map[string]bool{}
 	for i := range scenes {
 		for method := range o.Methods {
-			path := o.probabilitiesPath(scenes[i].name, method)
+			path := o.probabilitiesPath(&scenes[i], method)
 			if taken[path] {
 				return from, fmt.Errorf("%s: two images would have this name", path)
 			}
@@ -106,7 +105,7 @@ func (o *Options) probabilitiesOf(from origin.Origin, sc *sceneToRead, method in
 
 // saveProbabilities writes the probabilities that a method gives the pixels of a scene.
 func (s *segmenter) saveProbabilities(sc *sceneToRead, method int, f *heat.Field, options heat.LabelOptions) error {
-	path := s.o.probabilitiesPath(sc.name, method)
+	path := s.o.probabilitiesPath(sc, method)
 	out := artefact.NewOutput(artefact.KindProbabilities, path, []string{"Y", "X", "M"}, []int{sc.height, sc.width, len(s.result.Classes)}, s.o.probabilitiesOf(s.from, sc, method))
 	err := s.o.Writer.SaveTogether([]artefact.Output{out}, func(to []io.Writer) error {
 		return f.Probabilities(options, func(row []float32) error { return artefact.Put(to[0], row) })
@@ -129,7 +128,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 	}
 	if s.o.SaveDir != "" {
 		for m, labels := range given {
-			err := write(s.o.savePath(sc.name, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
+			err := write(s.o.savePath(sc, m), func(w io.Writer) error { return canvas.WriteNumbers(w, labels, sc.width, s.colours, segmentMaker) })
 			if err != nil {
 				return files, err
 			}
@@ -139,7 +138,7 @@ func (s *segmenter) draw(sc *sceneToRead, given [][]uint16) ([]string, error) {
 		return files, nil
 	}
 	sheet := s.sheet(sc, given)
-	return files, write(s.o.showPath(sc.name), func(w io.Writer) error { return sheet.WritePNG(w, segmentMaker) })
+	return files, write(s.o.showPath(sc), func(w io.Writer) error { return sheet.WritePNG(w, segmentMaker) })
 }
 
 // The measures of a drawing, in pixels.
@@ -154,13 +153,14 @@ type panel struct {
 	title  string
 	shares string // of the classes in the pixels; empty for the image itself
 	image  canvas.Image
+	names  []regionName // of classes, in the image
 }
 
 // sheet draws the image, its true labels and those of each method, and a
 // legend of the classes that occur.
 func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	colours, unlabelled := s.colours, false
-	panels := []panel{{sc.name, "", canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
+	panels := []panel{{title: sc.name, image: canvas.Image{Pix: sc.image.Pix, W: sc.width, H: sc.height}}}
 	occurs := make([]bool, len(colours))
 	add := func(title string, labels []uint16) {
 		pix := make([]byte, len(sc.image.Pix))
@@ -175,7 +175,7 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 			tint(pix[3*i:3*i+3], sc.image.Pix[3*i:3*i+3], colour)
 		}
 		outline(pix, labels, sc.width)
-		panels = append(panels, panel{title, s.shareText(labels), canvas.Image{Pix: pix, W: sc.width, H: sc.height}})
+		panels = append(panels, panel{title, s.shareText(labels), canvas.Image{Pix: pix, W: sc.width, H: sc.height}, regionNames(labels, sc.width, len(colours))})
 	}
 	if sc.truth != nil {
 		add("true labels", sc.truth)
@@ -183,16 +183,21 @@ func (s *segmenter) sheet(sc *sceneToRead, given [][]uint16) *canvas.Canvas {
 	for m, labels := range given {
 		add(s.o.Methods[m].String(), labels)
 	}
-	var entries []canvas.Entry
+	var entries, absent []canvas.Entry
 	for c, there := range occurs {
-		if there || len(occurs) <= fullLegend {
-			entries = append(entries, canvas.Entry{Colour: colours[c], Text: s.result.Classes[c]})
+		entry := canvas.Entry{Colour: swatch(colours[c]), Text: s.result.Classes[c]}
+		switch {
+		case there:
+			entries = append(entries, entry)
+		case len(occurs) <= fullLegend:
+			entry.Text += ": no pixel"
+			absent = append(absent, entry)
 		}
 	}
 	if unlabelled {
 		entries = append(entries, canvas.Entry{Colour: canvas.Faint, Text: "not labelled"})
 	}
-	return layPanels(panels, entries)
+	return s.layPanels(panels, append(entries, absent...))
 }
 
 // fullLegend is how many classes a legend lists also where they do not occur.
@@ -243,12 +248,12 @@ func tint(dst, src []byte, colour color.NRGBA) {
 		return
 	}
 	for i, v := range []byte{colour.R, colour.G, colour.B} {
-		dst[i] = byte((7*int(v) + 3*bright) / 10)
+		dst[i] = byte((3*int(v) + bright) / 4)
 	}
 }
 
 // layPanels draws panels in rows, and a legend below them.
-func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
+func (s *segmenter) layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 	font, bold := canvas.NewFont(15), canvas.NewBold(15)
 	first := panels[0].image
 	box := canvas.Fit(first.W, first.H, image.Rect(0, 0, panelSide, panelSide))
@@ -266,7 +271,8 @@ func layPanels(panels []panel, entries []canvas.Entry) *canvas.Canvas {
 		at := image.Pt(panelGap+i%columns*(w+panelGap), panelGap+i/columns*(line+h+panelGap))
 		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
 		sheet.Text(font, at.Add(image.Pt(0, bold.Height())), font.Cut(p.shares, w), canvas.Grey)
-		sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+		placed := sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
+		s.drawNames(sheet, font, p.names, p.image.W, placed)
 	}
 	sheet.Legend(legend, image.Pt(panelGap, below))
 	return sheet

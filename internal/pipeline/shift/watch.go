@@ -35,6 +35,14 @@ type WatchOptions struct {
 	Threads           int
 }
 
+// measured is how many concepts to measure intervals of: those that are listed, or drawn.
+func (o WatchOptions) measured() int {
+	if o.PlotPath == "" {
+		return o.List
+	}
+	return max(o.List, mostDrawn)
+}
+
 // minImages is how many images a collection must have: means of fewer are no matter for
 // intervals. Below reliableImages tests and intervals are called approximate.
 const (
@@ -69,6 +77,8 @@ type WatchResult struct {
 	Pairs           []Change `json:"pairs"`    // at most List, those that have changed
 	Path            string   `json:"path,omitempty"`
 	Plot            string   `json:"plot,omitempty"`
+
+	drawn []Change // concepts that a figure shows, whatever List is
 }
 
 // Change is a concept by its ratio, or a pair by its score, in two collections.
@@ -122,7 +132,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		return nil, err
 	}
 	w := &watcher{o: o, concepts: concepts, pairs: now.Heads * now.Neurons, units: now.Units(), team: par.NewTeam(o.Threads)}
-	if listed := min(o.List, len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap*trend.ValuesPerReplicate > maxBootstrapValues {
+	if listed := min(o.measured(), len(concepts)) + min(o.List, w.pairs); listed*o.Bootstrap*trend.ValuesPerReplicate > maxBootstrapValues {
 		return nil, fmt.Errorf("{list} %d and {bootstrap} %d: intervals of %d units take %d values, want at most %d: list fewer, or take fewer replicates",
 			o.List, o.Bootstrap, listed, listed*o.Bootstrap*trend.ValuesPerReplicate, maxBootstrapValues)
 	}
@@ -137,8 +147,8 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 	if n := min(ref.Images, now.Images); n < reliableImages {
 		say.Warn("%d images in the smaller collection: with fewer than %d, intervals and rates of false discoveries are approximate", n, reliableImages)
 	}
-	result.Concepts, w.listed[0], result.ChangedConcepts = rank(w.ofConcepts, len(concepts), o, false)
-	result.Pairs, w.listed[1], result.ChangedPairs = rank(w.ofPairs, w.pairs, o, true)
+	result.Concepts, w.listed[0], result.ChangedConcepts = rank(w.ofConcepts, len(concepts), o.measured(), o.FalseDiscovery, false)
+	result.Pairs, w.listed[1], result.ChangedPairs = rank(w.ofPairs, w.pairs, o.List, o.FalseDiscovery, true)
 	if o.Bootstrap > 0 {
 		if err := w.pass(ctx, both, "watch, for intervals", say, w.gather); err != nil {
 			return nil, err
@@ -148,6 +158,8 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		}
 	}
 	w.describe(result)
+	result.drawn = result.Concepts[:min(len(result.Concepts), mostDrawn)]
+	result.Concepts = result.Concepts[:min(len(result.Concepts), o.List)]
 	return result, result.write(o)
 }
 
@@ -291,10 +303,10 @@ func (w *watcher) each(ctx context.Context, src *source.Source, concepts []conce
 	})
 }
 
-// rank returns the quantities, of n, that moved most, and their numbers, at most as many
-// as are to be listed; of equal ones the first comes first. With changed, they are among
-// those that have changed, which it counts.
-func rank(of [2]*trend.Moments, n int, o WatchOptions, changed bool) (moved []Change, order []int, count int) {
+// rank returns the quantities, of n, that moved most, and their numbers, at most some; of
+// equal ones the first comes first. With changed, they are among those that have changed at
+// a rate of false discoveries, which it counts.
+func rank(of [2]*trend.Moments, n, most int, rate float64, changed bool) (moved []Change, order []int, count int) {
 	all, p := make([]Change, n), make([]float64, n)
 	for i := range all {
 		d := trend.Difference(of[0], of[1], i)
@@ -302,7 +314,7 @@ func rank(of [2]*trend.Moments, n int, o WatchOptions, changed bool) (moved []Ch
 		all[i] = Change{ReferenceMean: of[0].Mean(i), Mean: of[1].Mean(i), Difference: defined(d), P: p[i], size: math.Abs(d)}
 	}
 	for i, q := range trend.FalseDiscovery(p) {
-		all[i].Q, all[i].Changed = q, q <= o.FalseDiscovery
+		all[i].Q, all[i].Changed = q, q <= rate
 		if all[i].Changed {
 			count++
 		}
@@ -311,7 +323,7 @@ func rank(of [2]*trend.Moments, n int, o WatchOptions, changed bool) (moved []Ch
 		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(all[b].size, all[a].size) })
-	order = order[:min(len(order), o.List)]
+	order = order[:min(len(order), most)]
 	moved = make([]Change, len(order))
 	for i, at := range order {
 		moved[i] = all[at]

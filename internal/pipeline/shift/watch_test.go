@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -70,6 +71,31 @@ func TestWatch(t *testing.T) {
 		if saved.Pairs[0].Name != "h1n7" || *saved.Pairs[0].Low != *first.Low {
 			t.Errorf("saved %+v", saved.Pairs[0])
 		}
+	}
+}
+
+// TestWatchDrawsWhatChangedMost: a figure has its concepts however few are listed, and what is
+// listed has the same numbers.
+func TestWatchDrawsWhatChangedMost(t *testing.T) {
+	o := WatchOptions{
+		ConceptOptions: goldenShift(t).ConceptOptions, List: 2, FalseDiscovery: 0.05, Bootstrap: 400, Seed: 1, Threads: 2, Store: new(cache.Store),
+		Reference: shiftedScores(t, "w", func([]float32) {}),
+		Scores:    shiftedScores(t, "w", func(s []float32) { s[0]++ }),
+	}
+	want, err := Watch(t.Context(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.List, o.PlotPath = 1, filepath.Join(t.TempDir(), "watch.svg")
+	r, err := Watch(t.Context(), o, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(want.Concepts) != 2 || len(r.Concepts) != 1 || !reflect.DeepEqual(r.Concepts, want.Concepts[:1]) {
+		t.Errorf("listed %+v, want the first of %+v", r.Concepts, want.Concepts)
+	}
+	if f := r.figure(); len(f.Rows) != 2 || f.Rows[1].Name != want.Concepts[1].Name || f.Rows[1].Ends == nil {
+		t.Errorf("drawn %+v, want both concepts with intervals", f)
 	}
 }
 

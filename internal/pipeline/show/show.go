@@ -37,6 +37,7 @@ type Result struct {
 	Neuron int             `json:"neuron"`
 	Images int             `json:"images"`
 	Words  []artefact.Term `json:"words"`
+	From   string          `json:"words_from,omitempty"` // which codes; the coefficients of two are not on one scale
 	Norms  trend.Summary   `json:"norms"`
 
 	// Of a pair: its scores, and the norm of v, which a score of 1 adds.
@@ -114,7 +115,7 @@ func (o Options) run(ctx context.Context, s *artefact.Scores, say ui.Reporter) (
 	if err := m.run(ctx, say); err != nil {
 		return nil, err
 	}
-	result := m.result(o.Unit, names, o.Top, o.Beside)
+	result := m.result(strings.ToLower(o.Unit), names, o.Top, o.Beside)
 	return result, result.describe(ctx, words, s.OV.Neurons)
 }
 
@@ -128,7 +129,7 @@ func parse(name string, pairs unit.Layered) (head, neuron int, err error) {
 		return 0, 0, err
 	}
 	head, neuron = found[0]/pairs.Neurons(), found[0]%pairs.Neurons()
-	if !strings.Contains(name, "h") { // all pairs of the neuron were found
+	if !unit.NamesHead(name) { // all pairs of the neuron were found
 		head = wholeNeuron
 	}
 	return head, neuron, nil
@@ -153,6 +154,7 @@ func (r *Result) describe(ctx context.Context, words *coding.Words, neurons int)
 		return err
 	}
 	orNone := func(terms []artefact.Term) []artefact.Term { return append([]artefact.Term{}, terms...) }
+	r.From = words.From(r.Head != nil)
 	if r.Words = orNone(words.Neuron(r.Neuron)); r.Head != nil {
 		r.Words = orNone(words.Pair(pairs[0]))
 	}

@@ -60,7 +60,19 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 			return nil
 		}
 		f.Images = otherOne
-		f.wrong(StateStale, f.path, -1, fmt.Sprintf("%v, the images of %s", err, v.DataPath))
+		first, _, rangeErr := shard.RangeOf(m)
+		if rangeErr != nil || first > len(set.data.Items) {
+			first = 0
+		}
+		what, stopped := source.WhatChanged(ctx, set.data.Items[first:], f.artefact.InputSums(), v.Threads, v.say.Progress())
+		if stopped != nil {
+			return stopped
+		}
+		text := fmt.Sprintf("%v, the images of %s", err, v.DataPath)
+		if what != "" {
+			text = fmt.Sprintf("%s: made with other images than those of %s: %s", f.path, v.DataPath, what)
+		}
+		f.wrong(StateStale, f.path, -1, text)
 		return nil
 	}
 	f.Images = sameSizes // until checksums are compared

@@ -488,7 +488,7 @@
     accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
     logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
     probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
-    waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With the rest of the pairs and the constant they sum exactly to the logit."],
+    waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and what belongs to no pair, they sum exactly to the logit. In a ResNet the latter is a constant; in a vision transformer it is the rest of the feature."],
     places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
     activation: ["activation", "How strongly the neuron responds at each place of the image."],
     attention: ["attention", "How much the head looks at each place of the image."],
@@ -583,6 +583,12 @@
       return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
     }));
   }
+  function wordsFrom(pairs = true) {
+    const codes = state.overview.inputs.filter((i) => i.kind === "codes").map((i) => ({ path: i.path, ...i.made ? JSON.parse(i.made).code : {} }));
+    const read2 = codes.find((c) => c.heads === void 0 || c.heads > 0 === pairs);
+    if (!read2) return "Words are computed as by “clipnh describe”.";
+    return `Words are from the codes ${read2.path}${read2.normalize ? `, ${read2.method || "omp"}, normalize ${read2.normalize}` : ""}.`;
+  }
   function wordsText(words2) {
     return words2.map((w) => w.coefficient < 0 ? `not ${w.text}` : w.text).join(", ") || "no words";
   }
@@ -663,18 +669,19 @@
       orders: {}
     };
   }
-  var WORDS = 4;
-  var IMAGES = 4;
+  var each = (column, columnsOf) => column.length / columnsOf.norm.length;
   function wordsOf(ix, pair, columnsOf = ix.pairs) {
     const out = [];
-    for (let k = 0; k < WORDS; k++) {
-      const w = columnsOf.words[pair * WORDS + k] ?? -1;
-      if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[pair * WORDS + k] });
+    const count2 = each(columnsOf.words, columnsOf);
+    for (let at = pair * count2; at < (pair + 1) * count2; at++) {
+      const w = columnsOf.words[at];
+      if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[at] });
     }
     return out;
   }
   function imagesOf(ix, pair, columnsOf = ix.pairs) {
-    return Array.from(columnsOf.images.subarray(pair * IMAGES, pair * IMAGES + IMAGES)).filter((i) => i >= 0);
+    const count2 = each(columnsOf.images, columnsOf);
+    return Array.from(columnsOf.images.subarray(pair * count2, (pair + 1) * count2)).filter((i) => i >= 0);
   }
   function order(ix, sort) {
     const { pairs } = ix;
@@ -734,6 +741,7 @@
     return ix.weight.fill(NONE);
   }
   function mark({ pairs }, weight, marks, first2, last, { sign, least, most }) {
+    const count2 = each(pairs.words, pairs);
     for (let p = first2; p <= last; p++) {
       if (least !== null && pairs.norm[p] < least) continue;
       if (most !== null && pairs.polysemanticity[p] > most) continue;
@@ -745,7 +753,7 @@
       let matched = false;
       let sum = 0;
       let all2 = 0;
-      for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+      for (let k = p * count2; k < (p + 1) * count2; k++) {
         const w = pairs.words[k];
         if (w < 0) continue;
         const coefficient = pairs.coefficients[k];
@@ -811,13 +819,13 @@
     }
     context.putImageData(pixels, 0, 0);
   }
-  function legend(el2, both, texts) {
+  function legend(el2, both, texts2) {
     return el2(
       "div",
       { class: "legend" },
-      el2("span", {}, texts[0]),
+      el2("span", {}, texts2[0]),
       el2("span", { class: both ? "ramp both" : "ramp one", "aria-hidden": "true" }, both ? el2("i", {}, "0") : null),
-      el2("span", {}, texts[1])
+      el2("span", {}, texts2[1])
     );
   }
 
@@ -1715,7 +1723,7 @@
   }
 
   // web/src/neuron.mjs
-  var K = { strongest: 12, weakest: 4, quantiles: 4, words: 8, near: 8, labels: 5 };
+  var K = { strongest: 12, weakest: 4, quantiles: 4 };
   async function neuronFile(neuron) {
     const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
     return { file, ix };
@@ -1737,8 +1745,8 @@
     };
   }
   function quantileHits(q, unit) {
-    const each = Math.min(K.quantiles, state.overview.data.images);
-    return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each, each) }));
+    const each2 = Math.min(K.quantiles, state.overview.data.images);
+    return QUANTILES.map((share, i) => ({ share, items: hits(q.images, q.values, (unit * QUANTILES.length + i) * each2, each2) }));
   }
   function pairRecord({ file, ix }, head) {
     const p = file.pairs;
@@ -1747,28 +1755,34 @@
       const v = numbers(column);
       return v.length > head ? v[head] : null;
     };
-    const row = (column, decode2, k) => decode2(column).subarray(head * k, head * k + k);
-    const list = (h, k) => {
-      const each = Math.min(k, images2);
-      return hits(indices(h.images), numbers(h.values), head * each, each);
+    const { heads } = state.overview.model;
+    const row = (column, decode2) => {
+      const all2 = decode2(column);
+      const each2 = all2.length / heads;
+      return all2.subarray(head * each2, (head + 1) * each2);
     };
-    const words2 = row(p.words, indices, K.words);
-    const coefficients = row(p.coefficients, numbers, K.words);
+    const list = (h) => {
+      const all2 = indices(h.images);
+      const each2 = all2.length / heads;
+      return hits(all2, numbers(h.values), head * each2, each2);
+    };
+    const words2 = row(p.words, indices);
+    const coefficients = row(p.coefficients, numbers);
     const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
-    const perHead = bins.length / state.overview.model.heads;
+    const perHead = bins.length / heads;
     const near = (n) => {
-      const pairs = row(n.pairs, indices, K.near);
-      const values = row(n.values, numbers, K.near);
+      const pairs = row(n.pairs, indices);
+      const values = row(n.values, numbers);
       return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
     };
     const adds = at(p.adds) ?? 0;
     const zip = (names, values) => {
-      const i = row(names, indices, K.labels);
-      const v = row(values, numbers, K.labels);
+      const i = row(names, indices);
+      const v = row(values, numbers);
       return Array.from(i, (label, k) => ({ label, value: v[k] })).filter((x) => x.label >= 0);
     };
     const effects = zip(p.ablation.classes, p.ablation.logit);
-    const accuracies = row(p.ablation.accuracy, numbers, K.labels);
+    const accuracies = row(p.ablation.accuracy, numbers);
     return {
       square: at(p.square),
       cross: at(p.cross),
@@ -1778,8 +1792,8 @@
       normLargest: at(p.norm_largest),
       scoreMean: at(p.score_mean),
       scoreSD: at(p.score_deviation),
-      strongest: list(p.strongest, K.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
-      weakest: list(p.weakest, K.weakest),
+      strongest: list(p.strongest).map((x, i) => ({ ...x, adds: Boolean(adds >> i & 1) })),
+      weakest: list(p.weakest),
       quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
       words: Array.from(words2, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
       residual: at(p.residual),
@@ -1801,45 +1815,63 @@
     const out = /* @__PURE__ */ new Map();
     if (!maps) return out;
     const raw = numbers(maps.values);
-    const each = maps.side * maps.side;
+    const each2 = maps.side * maps.side;
     maps.images.forEach((image, i) => out.set(image, {
       side: maps.side,
       scale: maps.scale[i],
-      values: Float32Array.from(raw.subarray(i * each, (i + 1) * each), (v) => v / 255)
+      values: Float32Array.from(raw.subarray(i * each2, (i + 1) * each2), (v) => v / 255)
     }));
     return out;
   }
 
   // web/src/waterfall.mjs
+  var ROW = 22;
   function waterfall(ix, r, name, caption) {
-    const pairStep = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part });
+    const bar = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part, from: 0, to: p.part });
+    const pairs = [...r.for.map(bar), ...[...r.against].reverse().map(bar)];
+    const steps = sumSteps(r);
+    const logit = steps.at(-1).to;
+    return figure(
+      caption,
+      { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
+      pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars2(pairs, "what each listed pair adds to the logit")] : null,
+      el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
+      bars2(steps, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`)
+    );
+  }
+  function sumSteps(r) {
+    const total = (parts2) => parts2.reduce((sum, p) => sum + p.part, 0);
+    const whole = !state.overview.model.layer_heads;
     const steps = [
-      { text: "constant", words: "biases, the same for every image", value: r.constant },
-      ...r.for.map(pairStep),
-      { text: "all other pairs", words: "", value: r.rest },
-      ...[...r.against].reverse().map(pairStep)
-    ];
+      whole ? { text: "constant", words: "biases, the same for every image", value: r.constant } : { text: "rest of the feature", words: "", value: r.constant },
+      r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
+      r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
+      { text: "all other pairs", words: "", value: r.rest }
+    ].filter(Boolean);
     let at = 0;
-    const bounds = [0];
     for (const s of steps) {
       s.from = at;
       at += s.value;
       s.to = at;
-      bounds.push(at);
     }
-    const low = Math.min(...bounds);
-    const high = Math.max(...bounds);
+    return [...steps, { text: "sum = logit", words: "", value: at, from: 0, to: at, sum: true }];
+  }
+  function bars2(steps, label) {
+    const ends = steps.flatMap((s) => [s.from, s.to]);
+    const low = Math.min(0, ...ends);
+    const high = Math.max(0, ...ends);
     const narrow = innerWidth < 640;
     const width = narrow ? 370 : 680;
     const left = narrow ? 150 : 272;
-    const rowHeight = 22;
-    const scale = (v) => left + (v - low) / (high - low || 1) * (width - left - 74);
+    const values = 74;
+    const scale = (v) => left + values + (v - low) / (high - low || 1) * (width - left - values - 4);
     const rows = steps.map((s, i) => {
-      const y2 = i * rowHeight;
+      const y = i * ROW;
       const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
+      const next = steps[i + 1];
       const text = svg(
         "text",
-        { x: left - 8, y: y2 + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : null },
+        { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== void 0 ? "link" : s.sum ? "total" : null },
         fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12),
         svg("title", {}, `${s.text} ${s.words}`)
       );
@@ -1847,30 +1879,17 @@
         "g",
         {},
         s.pair !== void 0 ? svg("a", { href: address(["p", s.text]) }, text) : text,
-        svg("rect", { x: x0, y: y2 + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
-        svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y2 + 4, y2: y2 + rowHeight + 4, class: "join" }),
-        svg("text", { x: x1 + 5, y: y2 + 15, class: "value" }, signed(s.value))
+        svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? format(s.value, 4) : signed(s.value)),
+        svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
+        next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null
       );
     });
-    const y = steps.length * rowHeight;
-    const [t0, t1] = [scale(Math.min(0, at)), scale(Math.max(0, at))];
-    const total = svg(
-      "g",
-      {},
-      svg("text", { x: left - 8, y: y + 16, "text-anchor": "end", class: "total" }, "sum = logit"),
-      svg("rect", { x: t0, y: y + 4, width: Math.max(1, t1 - t0), height: rowHeight - 8, class: "bar sum" }),
-      svg("text", { x: t1 + 5, y: y + 16, class: "value total" }, format(at, 4))
-    );
-    return figure(
-      caption,
-      { name, columns: ["part", "value", "sum so far"], rows: [...steps.map((s) => [s.text, s.value, s.to]), ["logit", at, at]] },
-      svg(
-        "svg",
-        { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
-        svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
-        rows,
-        total
-      )
+    const height = steps.length * ROW;
+    return svg(
+      "svg",
+      { viewBox: `0 0 ${width} ${height + 6}`, class: "bars waterfall", role: "group", "aria-label": label, style: { "max-width": `${width + 120}px` } },
+      svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: height, class: "zero" }),
+      rows
     );
   }
 
@@ -1926,6 +1945,63 @@
     context.putImageData(pixels, 0, 0);
   }
 
+  // web/src/live/chosen.mjs
+  function chosenImage(ix, ask) {
+    const image = el("input", { type: "text", id: "toggle-image", size: 32, autocomplete: "off" });
+    const typed = el("input", { type: "text", id: "toggle-classes", placeholder: "dog, cat, boat", autocomplete: "off" });
+    const form = el("form", { class: "search-form", hidden: true, on: { submit: (e) => {
+      e.preventDefault();
+      ask();
+    } } }, el("label", {}, "Look at image ", image), el("label", { class: "wide" }, "with classes of your own, commas between ", typed), el("button", { type: "submit" }, "Ask"));
+    return {
+      form,
+      // question returns {image, classes} of a request, or {image: null, missing} and why.
+      question(off2, parts2) {
+        const classes2 = texts(typed.value);
+        if (parts2.classes?.length) typed.placeholder = parts2.classes.slice(0, 4).join(", ");
+        const name = image.value.trim();
+        const number = name ? imageNumber(name) : imagesOf(ix, parseUnit(off2[0]).pair)[0] ?? 0;
+        if (number < 0) return { image: null, classes: null, missing: `${name}: no image of this collection has this name` };
+        if (classes2.length && !parts2.text?.on) return { image: null, classes: null, missing: `classes of one's own: ${parts2.text?.reason || "the explorer embeds no texts"}` };
+        if (!classes2.length && !parts2.classes?.length) {
+          return { image: null, classes: null, missing: parts2.text?.on ? "type classes to see what changes for an image" : `classes: give {imagenet-zeroshot-path}, or to type some: ${parts2.text?.reason || "the explorer embeds no texts"}` };
+        }
+        image.placeholder = state.images.names[number];
+        return { image: number, classes: classes2.length ? classes2 : null };
+      },
+      answer(a, asked) {
+        return section("One image", { class: "one-image", what: "logit" }, asked.missing ? note(`Not shown: ${asked.missing}.`) : moved(a.image));
+      }
+    };
+  }
+  function texts(line) {
+    return [...line.matchAll(/\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)/g)].map((m) => (m[1] ?? m[2]).trim()).filter(Boolean);
+  }
+  function moved(x) {
+    const was = new Map(x.before.classes.map((c) => [c.name, c]));
+    const first2 = new Set([...x.before.classes.slice(0, 5), ...x.after.classes.slice(0, 5)].map((c) => c.name));
+    const rows = x.after.classes.map((c) => [c.name, was.get(c.name).logit, c.logit, was.get(c.name).probability, c.probability]);
+    const maps = x.before.places && x.after.places ? [x.before.places, x.after.places] : [];
+    const most = Math.max(...maps.flatMap((m) => m.parts.map(Math.abs)), 0) || 1;
+    return el(
+      "div",
+      {},
+      el(
+        "div",
+        { class: "columns three" },
+        face(x.image, x.name),
+        maps.map((m, i) => el("div", {}, el("p", { class: "quiet" }, i ? "after" : "before", `: what each place adds to the logit of “${x.class}”`, what("places")), placesMap({ side: m.rows, parts: m.parts }, most)))
+      ),
+      el("p", { class: "quiet" }, x.name),
+      maps.length ? null : note("The map of places needs the model and the images."),
+      figure(
+        "The first classes before and after.",
+        { name: `toggled-${x.image}`, columns: ["class", "logit before", "logit", "probability before", "probability"], rows },
+        table(["class", "logit before", "logit", "probability before", "probability"], rows.filter((r) => first2.has(r[0])).map(([name, before, after, p0, p1]) => [name, { n: format(before) }, { n: format(after) }, { n: percent(p0) }, { n: percent(p1) }]), { label: "classes of the image" })
+      )
+    );
+  }
+
   // web/src/live/toggle.mjs
   function offButton(unit) {
     const node = button("", () => flip(unit), { class: "small off" });
@@ -1950,7 +2026,7 @@
     return {
       title: "Pairs switched off",
       heading: "Pairs switched off",
-      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
+      nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box]
     };
   }
   function controls(ix) {
@@ -1968,14 +2044,19 @@
     } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
     const ask = () => {
       const off2 = switchedOff();
+      one.form.hidden = off2.length === 0;
       if (off2.length === 0) {
         replace(result, note("No pair is switched off."));
         return;
       }
-      const answer3 = post("toggle", {}, { off: off2, by: by.value, image: null, classes: null });
-      waiting2(result, Promise.all([answer3, parts()]), ([a, p]) => collection(a, p.classes));
+      waiting2(result, parts().then(async (p) => {
+        const asked = one.question(off2, p);
+        const a = await post("toggle", {}, { off: off2, by: by.value, image: asked.image, classes: asked.classes });
+        return [a, p, asked];
+      }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a.edit)]);
     };
-    const box = el("div", {}, form, holder, result);
+    const one = chosenImage(ix, () => ask());
+    const box = el("div", {}, form, holder, one.form, result);
     whileShownLater(box, () => {
       const off2 = switchedOff();
       replace(holder, off2.length ? [
@@ -2009,10 +2090,9 @@
         ["accuracy before", percent(a.before.all, 2), "accuracy"],
         ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
         a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
-      ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
+      ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
       a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null,
-      editLine(a.edit)
+      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null
     ];
   }
   function editLine(text) {
@@ -2093,8 +2173,7 @@
       editLine(a.edit)
     ));
   }
-  function placesMap(places) {
-    const most = Math.max(...places.parts.map(Math.abs)) || 1;
+  function placesMap(places, most = Math.max(...places.parts.map(Math.abs)) || 1) {
     const canvas = el("canvas", { class: "square-map", role: "img", "aria-label": "map of places: what each adds to the logit" });
     paintMap(canvas, places.side, places.parts.map((v) => v / most), true);
     return el("div", {}, canvas, legend(el, true, [signed(-most), `${signed(most)} of the logit`]));
@@ -2293,7 +2372,7 @@
       bars(
         `words-${name}`,
         r.words.map((w) => ({ text: w.coefficient < 0 ? `not ${w.text}` : w.text, name: w.text, value: w.coefficient, href: address(["t"], { q: w.text }) })),
-        { caption: "Coefficients of words; together they make the direction.", columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }
+        { caption: ["Coefficients of words; together they make the direction. ", wordsFrom()], columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }
       ),
       facts([
         ["left unexplained", format(r.residual, 3), "residual"],
@@ -2517,10 +2596,10 @@
     const [logit, constant, rest, sum, norm] = totals.subarray(5 * i, 5 * i + 5);
     const list = (items, values, make) => {
       const all2 = indices(items);
-      const each = all2.length / count2;
+      const each2 = all2.length / count2;
       const columns2 = values.map(numbers);
       const out = [];
-      for (let k = i * each; k < (i + 1) * each; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
+      for (let k = i * each2; k < (i + 1) * each2; k++) if (all2[k] >= 0) out.push(make(all2[k], ...columns2.map((c) => c[k])));
       return out;
     };
     const parts2 = (p) => list(p.pairs, [p.parts, p.scores], (pair, part2, score) => ({ pair, part: part2, score }));
@@ -2684,14 +2763,14 @@
     const under = el("div", {});
     const attention = r.attention ? decodeMaps(r.attention) : /* @__PURE__ */ new Map();
     const tools = el("div", { class: "tools" });
-    const show2 = (map, both, texts) => {
+    const show2 = (map, both, texts2) => {
       square.querySelector("canvas")?.remove();
       replace(under);
       if (!map) return;
       const canvas = el("canvas", { class: "map", "aria-hidden": "true" });
       paintMap(canvas, map.side, map.values, both);
       square.append(canvas);
-      replace(under, legend(el, both, texts));
+      replace(under, legend(el, both, texts2));
     };
     const pressed = (b) => tools.querySelectorAll("button[aria-pressed]").forEach((x) => x.setAttribute("aria-pressed", String(x === b)));
     const plain = button("image", () => {
@@ -2765,7 +2844,7 @@
       section("Pairs that stand for it", { what: "cosine" }, figure(
         "",
         { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
-        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["norm", p.norm]])))
+        el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["mean norm", p.norm]])))
       )),
       r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure(
         "",
@@ -2866,9 +2945,9 @@
     } } }, el("label", {}, "First ", inputs[0]), el("label", {}, "Second ", inputs[1]), el("button", { type: "submit" }, "Compare"));
   }
   function wordTable(a, b) {
-    const texts = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
+    const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
     const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows = texts.map((t) => [t, of(a, t), of(b, t)]);
+    const rows = texts2.map((t) => [t, of(a, t), of(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
@@ -2917,8 +2996,8 @@
         nodes: [note("This report was not compared with another one. ", el("code", {}, "clipnh report --with OTHER"), " builds one that is.")]
       };
     }
-    const [moved, ix] = await Promise.all([load("moved"), index(), images()]);
-    const there = (pair) => pair < 0 ? "" : pairName(pair, moved.there_names);
+    const [moved2, ix] = await Promise.all([load("moved"), index(), images()]);
+    const there = (pair) => pair < 0 ? "" : pairName(pair, moved2.there_names);
     const list = (heading, text, items, of = items.length) => section(
       `${heading} (${of.toLocaleString("en")})`,
       {},
@@ -2935,25 +3014,25 @@
       )
     );
     return {
-      title: `Compared with ${moved.there}`,
-      heading: `Compared with ${moved.there}`,
+      title: `Compared with ${moved2.there}`,
+      heading: `Compared with ${moved2.there}`,
       nodes: [
-        el("p", { class: "lead-line" }, BY[moved.by] || ""),
+        el("p", { class: "lead-line" }, BY[moved2.by] || ""),
         facts([
-          ["here", moved.here],
-          ["there", moved.there],
-          ["images in both", moved.shared.toLocaleString("en")],
-          ...moved.other_files > 0 ? [["equal names, other files", moved.other_files.toLocaleString("en")]] : [],
-          ["alive here", `${moved.here_alive.toLocaleString("en")} of ${count(moved.here_pairs, "pair")}`],
-          ["alive there", `${moved.there_alive.toLocaleString("en")} of ${count(moved.there_pairs, "pair")}`]
+          ["here", moved2.here],
+          ["there", moved2.there],
+          ["images in both", moved2.shared.toLocaleString("en")],
+          ...moved2.other_files > 0 ? [["equal names, other files", moved2.other_files.toLocaleString("en")]] : [],
+          ["alive here", `${moved2.here_alive.toLocaleString("en")} of ${count(moved2.here_pairs, "pair")}`],
+          ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_pairs, "pair")}`]
         ]),
         note(
           "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is that of the mean score, in standard deviations here."
         ),
-        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved.same, "pair")} do not.`}`, moved.moved, moved.differ),
-        list("Appeared", "Pairs that are alive there only.", moved.appeared),
-        list("Died", "Pairs that are alive here only.", moved.died)
+        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved2.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved2.same, "pair")} do not.`}`, moved2.moved, moved2.differ),
+        list("Appeared", "Pairs that are alive there only.", moved2.appeared),
+        list("Died", "Pairs that are alive here only.", moved2.died)
       ]
     };
   }

@@ -39,21 +39,23 @@ function columns(file) {
   };
 }
 
-const WORDS = 4;
-const IMAGES = 4;
+// each is how many entries a column has of a unit: of few images, few.
+const each = (column, columnsOf) => column.length / columnsOf.norm.length;
 
 // wordsOf are the first words of a unit, strongest first: [{text, coefficient}].
 export function wordsOf(ix, pair, columnsOf = ix.pairs) {
   const out = [];
-  for (let k = 0; k < WORDS; k++) {
-    const w = columnsOf.words[pair * WORDS + k] ?? -1;
-    if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[pair * WORDS + k] });
+  const count = each(columnsOf.words, columnsOf);
+  for (let at = pair * count; at < (pair + 1) * count; at++) {
+    const w = columnsOf.words[at];
+    if (w >= 0) out.push({ word: w, text: ix.words[w], coefficient: columnsOf.coefficients[at] });
   }
   return out;
 }
 
 export function imagesOf(ix, pair, columnsOf = ix.pairs) {
-  return Array.from(columnsOf.images.subarray(pair * IMAGES, pair * IMAGES + IMAGES)).filter((i) => i >= 0);
+  const count = each(columnsOf.images, columnsOf);
+  return Array.from(columnsOf.images.subarray(pair * count, (pair + 1) * count)).filter((i) => i >= 0);
 }
 
 // order lists all pairs by a column. It is made once for each, so that a search only
@@ -136,6 +138,7 @@ function scratch(ix, length) {
 // A word that says what the pair is not counts against it, so the weight may be negative.
 // Without a query it is 0.
 function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
+  const count = each(pairs.words, pairs);
   for (let p = first; p <= last; p++) {
     if (least !== null && pairs.norm[p] < least) continue;
     if (most !== null && pairs.polysemanticity[p] > most) continue;
@@ -147,7 +150,7 @@ function mark({ pairs }, weight, marks, first, last, { sign, least, most }) {
     let matched = false;
     let sum = 0;
     let all = 0;
-    for (let k = p * WORDS; k < (p + 1) * WORDS; k++) {
+    for (let k = p * count; k < (p + 1) * count; k++) {
       const w = pairs.words[k];
       if (w < 0) continue;
       const coefficient = pairs.coefficients[k];

@@ -5,7 +5,7 @@ import { index } from "./index.mjs";
 import { hits } from "./thumbs.mjs";
 import { state } from "./state.mjs";
 
-const K = { strongest: 12, weakest: 4, quantiles: 4, words: 8, near: 8, labels: 5 };
+const K = { strongest: 12, weakest: 4, quantiles: 4 };
 
 export async function neuronFile(neuron) {
   const [file, ix] = await Promise.all([load(`n/${neuron}`), index()]);
@@ -44,34 +44,41 @@ export function pairRecord({ file, ix }, head) {
     const v = numbers(column);
     return v.length > head ? v[head] : null;
   };
-  const row = (column, decode, k) => decode(column).subarray(head * k, head * k + k);
-  const list = (h, k) => {
-    const each = Math.min(k, images);
-    return hits(indices(h.images), numbers(h.values), head * each, each);
+  // A column has as many entries of each head as there are: of few labels, images or pairs, few.
+  const { heads } = state.overview.model;
+  const row = (column, decode) => {
+    const all = decode(column);
+    const each = all.length / heads;
+    return all.subarray(head * each, (head + 1) * each);
   };
-  const words = row(p.words, indices, K.words);
-  const coefficients = row(p.coefficients, numbers, K.words);
+  const list = (h) => {
+    const all = indices(h.images);
+    const each = all.length / heads;
+    return hits(all, numbers(h.values), head * each, each);
+  };
+  const words = row(p.words, indices);
+  const coefficients = row(p.coefficients, numbers);
   const bins = p.histogram.counts ? numbers(p.histogram.counts) : [];
-  const perHead = bins.length / state.overview.model.heads;
+  const perHead = bins.length / heads;
   const near = (n) => {
-    const pairs = row(n.pairs, indices, K.near);
-    const values = row(n.values, numbers, K.near);
+    const pairs = row(n.pairs, indices);
+    const values = row(n.values, numbers);
     return Array.from(pairs, (pair, i) => ({ pair, value: values[i] })).filter((x) => x.pair >= 0);
   };
   const adds = at(p.adds) ?? 0;
   const zip = (names, values) => {
-    const i = row(names, indices, K.labels);
-    const v = row(values, numbers, K.labels);
+    const i = row(names, indices);
+    const v = row(values, numbers);
     return Array.from(i, (label, k) => ({ label, value: v[k] })).filter((x) => x.label >= 0);
   };
   const effects = zip(p.ablation.classes, p.ablation.logit);
-  const accuracies = row(p.ablation.accuracy, numbers, K.labels);
+  const accuracies = row(p.ablation.accuracy, numbers);
   return {
     square: at(p.square), cross: at(p.cross), constant: at(p.constant),
     normMean: at(p.norm_mean), normSD: at(p.norm_deviation), normLargest: at(p.norm_largest),
     scoreMean: at(p.score_mean), scoreSD: at(p.score_deviation),
-    strongest: list(p.strongest, K.strongest).map((x, i) => ({ ...x, adds: Boolean((adds >> i) & 1) })),
-    weakest: list(p.weakest, K.weakest),
+    strongest: list(p.strongest).map((x, i) => ({ ...x, adds: Boolean((adds >> i) & 1) })),
+    weakest: list(p.weakest),
     quantiles: quantileHits({ images: indices(p.quantiles.images), values: numbers(p.quantiles.values) }, head),
     words: Array.from(words, (word, i) => ({ word, text: ix.words[word], coefficient: coefficients[i] })).filter((w) => w.word >= 0),
     residual: at(p.residual), spearman: at(p.spearman), auc: at(p.auc), firstSpearman: at(p.first_spearman), firstAUC: at(p.first_auc),

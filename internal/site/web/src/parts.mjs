@@ -2,7 +2,7 @@
 
 import { el, id, button, append } from "./dom.mjs";
 import { address } from "./router.mjs";
-import { unitName, headName, neuronName } from "./state.mjs";
+import { state, unitName, headName, neuronName } from "./state.mjs";
 import { what } from "./terms.mjs";
 
 // section is a part of a page with a heading that names it; "what" is a term to explain beside it.
@@ -71,6 +71,15 @@ export function wordsLine(words, link = true) {
     const text = w.coefficient < 0 ? `not ${w.text}` : w.text;
     return [i ? ", " : "", link ? el("a", { href: address(["t"], { q: w.text }), class: w.coefficient < 0 ? "word negative" : "word" }, text) : text];
   }));
+}
+
+// wordsFrom says which words a pair has, or a neuron: coefficients of codes and those that are
+// computed without a file are not on one scale.
+export function wordsFrom(pairs = true) {
+  const codes = state.overview.inputs.filter((i) => i.kind === "codes").map((i) => ({ path: i.path, ...(i.made ? JSON.parse(i.made).code : {}) }));
+  const read = codes.find((c) => c.heads === undefined || c.heads > 0 === pairs);
+  if (!read) return "Words are computed as by “clipnh describe”.";
+  return `Words are from the codes ${read.path}${read.normalize ? `, ${read.method || "omp"}, normalize ${read.normalize}` : ""}.`;
 }
 
 // wordsText is the same as plain text, for labels.

@@ -22,7 +22,7 @@ export const TERMS = {
   accuracy: ["accuracy", "The share of images whose nearest class name is their label. The model was not trained on these classes."],
   logit: ["logit", "How well an image matches a class: the similarity of the image feature and the class's text, times 100. The class of the largest logit wins."],
   probability: ["probability", "The logits of all classes turned into shares that sum to 100 %."],
-  waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With the rest of the pairs and the constant they sum exactly to the logit."],
+  waterfall: ["sum of the logit", "Each bar is what one pair adds to the logit or takes from it. With all other pairs, and what belongs to no pair, they sum exactly to the logit. In a ResNet the latter is a constant; in a vision transformer it is the rest of the feature."],
   places: ["map of places", "The logit split by place of the image. Orange places speak for the class, blue ones against it."],
   activation: ["activation", "How strongly the neuron responds at each place of the image."],
   attention: ["attention", "How much the head looks at each place of the image."],

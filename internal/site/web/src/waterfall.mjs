@@ -1,55 +1,71 @@
-// A logit as a sum: bars of pairs for and against it, the rest, the constant, the total.
+// A logit as a sum: what each listed pair adds, and how that, the other pairs and the constant sum to it.
 
 import { el, svg } from "./dom.mjs";
 import { address } from "./router.mjs";
-import { unitName } from "./state.mjs";
+import { state, unitName } from "./state.mjs";
 import { wordsOf } from "./index.mjs";
-import { wordsText, figure, format, signed } from "./parts.mjs";
+import { wordsText, figure, format, signed, count } from "./parts.mjs";
 import { fit } from "./charts.mjs";
 
-// waterfall draws steps from zero to the logit of r, an image's record.
+const ROW = 22; // pixels
+
+// waterfall draws the parts of the logit of r, an image's record. Bars of pairs have a scale of
+// their own: beside the sum of all the others they could not be seen.
 export function waterfall(ix, r, name, caption) {
-  const pairStep = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part });
+  const bar = (p) => ({ pair: p.pair, text: unitName(p.pair), words: wordsText(wordsOf(ix, p.pair).slice(0, 2)), value: p.part, from: 0, to: p.part });
+  const pairs = [...r.for.map(bar), ...[...r.against].reverse().map(bar)];
+  const steps = sumSteps(r);
+  const logit = steps.at(-1).to;
+  return figure(caption, { name, columns: ["part", "value"], rows: [...pairs, ...steps].map((s) => [s.text, s.value]) },
+    pairs.length ? [el("p", { class: "quiet" }, "The pairs that add and take away most:"), bars(pairs, "what each listed pair adds to the logit")] : null,
+    el("p", { class: "quiet" }, "All parts, on a scale of their own; each bar begins where the one above it ends:"),
+    bars(steps, `the logit ${format(logit, 4)} as a sum of ${steps.length - 1} parts`));
+}
+
+// sumSteps are the parts of a logit, each from where the one before ends, and the logit from zero.
+export function sumSteps(r) {
+  const total = (parts) => parts.reduce((sum, p) => sum + p.part, 0);
+  // Of a vision transformer the pairs are only a part of the feature; what is left is each image's own.
+  const whole = !state.overview.model.layer_heads;
   const steps = [
-    { text: "constant", words: "biases, the same for every image", value: r.constant },
-    ...r.for.map(pairStep),
+    whole ? { text: "constant", words: "biases, the same for every image", value: r.constant }
+      : { text: "rest of the feature", words: "", value: r.constant },
+    r.for.length ? { text: count(r.for.length, "pair"), words: "listed, for", value: total(r.for) } : null,
+    r.against.length ? { text: count(r.against.length, "pair"), words: "listed, against", value: total(r.against) } : null,
     { text: "all other pairs", words: "", value: r.rest },
-    ...[...r.against].reverse().map(pairStep),
-  ];
+  ].filter(Boolean);
   let at = 0;
-  const bounds = [0];
   for (const s of steps) {
     s.from = at;
     at += s.value;
     s.to = at;
-    bounds.push(at);
   }
-  const low = Math.min(...bounds);
-  const high = Math.max(...bounds);
+  return [...steps, { text: "sum = logit", words: "", value: at, from: 0, to: at, sum: true }];
+}
+
+// bars draws steps below each other, over one scale that holds zero.
+function bars(steps, label) {
+  const ends = steps.flatMap((s) => [s.from, s.to]);
+  const low = Math.min(0, ...ends);
+  const high = Math.max(0, ...ends);
   const narrow = innerWidth < 640;
   const width = narrow ? 370 : 680;
   const left = narrow ? 150 : 272;
-  const rowHeight = 22;
-  const scale = (v) => left + ((v - low) / (high - low || 1)) * (width - left - 74);
+  const values = 74; // the room for numbers
+  const scale = (v) => left + values + ((v - low) / (high - low || 1)) * (width - left - values - 4);
   const rows = steps.map((s, i) => {
-    const y = i * rowHeight;
+    const y = i * ROW;
     const [x0, x1] = [scale(Math.min(s.from, s.to)), scale(Math.max(s.from, s.to))];
-    const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : null },
+    const next = steps[i + 1];
+    const text = svg("text", { x: left - 8, y: y + 15, "text-anchor": "end", class: s.pair !== undefined ? "link" : s.sum ? "total" : null },
       fit(s.words ? `${s.text} ${s.words}` : s.text, left - 12, 12), svg("title", {}, `${s.text} ${s.words}`));
     return svg("g", {},
       s.pair !== undefined ? svg("a", { href: address(["p", s.text]) }, text) : text,
-      svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: rowHeight - 8, class: s.value < 0 ? "bar low" : "bar high" }),
-      svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + rowHeight + 4, class: "join" }),
-      svg("text", { x: x1 + 5, y: y + 15, class: "value" }, signed(s.value)));
+      svg("text", { x: left + values - 14, y: y + 15, "text-anchor": "end", class: s.sum ? "value total" : "value" }, s.sum ? format(s.value, 4) : signed(s.value)),
+      svg("rect", { x: x0, y: y + 4, width: Math.max(1, x1 - x0), height: ROW - 8, class: `bar ${s.sum ? "sum" : s.value < 0 ? "low" : "high"}` }),
+      next && next.from === s.to ? svg("line", { x1: scale(s.to), x2: scale(s.to), y1: y + 4, y2: y + ROW + 4, class: "join" }) : null);
   });
-  const y = steps.length * rowHeight;
-  const [t0, t1] = [scale(Math.min(0, at)), scale(Math.max(0, at))];
-  const total = svg("g", {},
-    svg("text", { x: left - 8, y: y + 16, "text-anchor": "end", class: "total" }, "sum = logit"),
-    svg("rect", { x: t0, y: y + 4, width: Math.max(1, t1 - t0), height: rowHeight - 8, class: "bar sum" }),
-    svg("text", { x: t1 + 5, y: y + 16, class: "value total" }, format(at, 4)));
-  return figure(caption, { name, columns: ["part", "value", "sum so far"], rows: [...steps.map((s) => [s.text, s.value, s.to]), ["logit", at, at]] },
-    svg("svg", { viewBox: `0 0 ${width} ${y + rowHeight + 6}`, class: "bars waterfall", role: "group", "aria-label": `the logit ${format(at, 4)} as a sum of ${steps.length} parts`, style: { "max-width": `${width + 120}px` } },
-        svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: y + rowHeight, class: "zero" }),
-        rows, total));
+  const height = steps.length * ROW;
+  return svg("svg", { viewBox: `0 0 ${width} ${height + 6}`, class: "bars waterfall", role: "group", "aria-label": label, style: { "max-width": `${width + 120}px` } },
+    svg("line", { x1: scale(0), x2: scale(0), y1: 0, y2: height, class: "zero" }), rows);
 }

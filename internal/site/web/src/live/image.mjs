@@ -59,8 +59,8 @@ export function explained(ix, name, a) {
     editLine(a.edit)));
 }
 
-function placesMap(places) {
-  const most = Math.max(...places.parts.map(Math.abs)) || 1;
+// placesMap draws what places add; a value of most has the strongest colour.
+export function placesMap(places, most = Math.max(...places.parts.map(Math.abs)) || 1) {
   const canvas = el("canvas", { class: "square-map", role: "img", "aria-label": "map of places: what each adds to the logit" });
   paintMap(canvas, places.side, places.parts.map((v) => v / most), true);
   return el("div", {}, canvas, legend(el, true, [signed(-most), `${signed(most)} of the logit`]));

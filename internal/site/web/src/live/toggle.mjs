@@ -7,6 +7,7 @@ import { state, parseUnit, images } from "../state.mjs";
 import { index, wordsOf } from "../index.mjs";
 import { note, figure, percent, facts, wordsLine, signed } from "../parts.mjs";
 import { what } from "../terms.mjs";
+import { chosenImage } from "./chosen.mjs";
 import { post, need, waiting, parts } from "./api.mjs";
 import { switchedOff, flip, clear, isOff, whileShown } from "./off.mjs";
 
@@ -35,7 +36,7 @@ export async function togglePage({ query }) {
   return {
     title: "Pairs switched off",
     heading: "Pairs switched off",
-    nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs", what("ablation"), ". Switch pairs off on their pages, or name them here."), box],
+    nodes: [el("p", { class: "lead-line" }, "What the model gets right without some pairs, and what it then says of an image", what("ablation"), ". Switch pairs off on their pages, or name them here."), box],
   };
 }
 
@@ -54,14 +55,19 @@ function controls(ix) {
   } } }, el("label", {}, "Switch off ", input), el("button", { type: "submit" }, "Add"), el("label", {}, "and replace them by ", by), error);
   const ask = () => {
     const off = switchedOff();
+    one.form.hidden = off.length === 0;
     if (off.length === 0) {
       replace(result, note("No pair is switched off."));
       return;
     }
-    const answer = post("toggle", {}, { off, by: by.value, image: null, classes: null });
-    waiting(result, Promise.all([answer, parts()]), ([a, p]) => collection(a, p.classes));
+    waiting(result, parts().then(async (p) => {
+      const asked = one.question(off, p);
+      const a = await post("toggle", {}, { off, by: by.value, image: asked.image, classes: asked.classes });
+      return [a, p, asked];
+    }), ([a, p, asked]) => [collection(a, p.classes), one.answer(a, asked), editLine(a.edit)]);
   };
-  const box = el("div", {}, form, holder, result);
+  const one = chosenImage(ix, () => ask());
+  const box = el("div", {}, form, holder, one.form, result);
   whileShownLater(box, () => {
     const off = switchedOff();
     replace(holder, off.length ? [el("ul", { class: "list" }, off.map((u) => el("li", { "data-unit": u },
@@ -87,10 +93,9 @@ function collection(a, classes) {
     a.before ? facts([
       ["accuracy before", percent(a.before.all, 2), "accuracy"], ["after", el("b", { class: "accuracy-after" }, percent(a.after.all, 2))],
       a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null,
-    ]) : note(`Accuracy is not known: ${a.accuracy_reason || "the explorer does not say why"}`),
+    ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
     a.before?.by_class ? show("class", rows(classes, a.before.by_class, a.after.by_class)) : null,
     a.before?.by_group?.length ? show("group", rows(groups, a.before.by_group, a.after.by_group)) : null,
-    editLine(a.edit),
   ];
 }
 

@@ -6,7 +6,7 @@ import { state, images, unitName, headName, neuronName, parseUnit } from "../sta
 import { wordsOf, imagesOf } from "../index.mjs";
 import { neuronFile, neuronRecord, pairRecord, decodeMaps } from "../neuron.mjs";
 import { load } from "../data.mjs";
-import { section, facts, format, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, note, figure } from "../parts.mjs";
+import { section, facts, format, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, wordsFrom, note, figure } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall, thumb } from "../thumbs.mjs";
 import { histogram, bars } from "../charts.mjs";
@@ -129,7 +129,7 @@ function described(r, name) {
   if (r.words.length === 0) return section("In words", { what: "words" }, note("The report was made without words for components."));
   return section("In words", { what: "words" },
     bars(`words-${name}`, r.words.map((w) => ({ text: w.coefficient < 0 ? `not ${w.text}` : w.text, name: w.text, value: w.coefficient, href: address(["t"], { q: w.text }) })),
-      { caption: "Coefficients of words; together they make the direction.", columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }),
+      { caption: ["Coefficients of words; together they make the direction. ", wordsFrom()], columns: ["word", "coefficient"], label: `words of ${name} with coefficients` }),
     facts([
       ["left unexplained", format(r.residual, 3), "residual"],
       ["description score", format(r.spearman, 3), "spearman"],

@@ -51,7 +51,7 @@ export async function textPage({ query }) {
 export function record(ix, r) {
   return [
     section("Pairs that stand for it", { what: "cosine" }, figure("", { name: "text-pairs", columns: ["unit", "cosine", "mean norm"], rows: r.pairs.map((p) => [unitName(p.pair), p.cosine, p.norm]) },
-      el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["norm", p.norm]]))))),
+      el("div", { class: "cards" }, r.pairs.map((p) => unitCard(p.pair, wordsOf(ix, p.pair), imagesOf(ix, p.pair), [["cosine", p.cosine], ["mean norm", p.norm]]))))),
     r.images?.length ? section("Images nearest to it", { what: "cosine" }, figure("", { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
       wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text"))) : null,
     r.years?.length > 1 ? section("Over the years", {}, curves("text-years", {
