@@ -108,6 +108,9 @@ type did struct {
 	got []string
 }
 
+// anyTime is what pages have for when an artefact was written.
+const anyTime = "2026-11-23 10:00"
+
 // runTutorial runs the steps in the current folder.
 func runTutorial(t *testing.T, steps []shown) []did {
 	t.Helper()
@@ -123,7 +126,7 @@ func runTutorial(t *testing.T, steps []shown) []did {
 			var stdout, stderr bytes.Buffer
 			code := run(context.Background(), words[1:], strings.NewReader(""), &stdout, &stderr)
 			if out = stdout.String(); code != exitDone && code != exitSkipped {
-				out = stderr.String()
+				out = writtenAt.ReplaceAllString(stderr.String(), "${1}"+anyTime)
 			}
 		case "ls":
 			if out, err = listFolder(words[len(words)-1]); err != nil {

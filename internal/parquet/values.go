@@ -11,6 +11,10 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
+// plainDictionary is what older writers call both the encoding of a dictionary, which is
+// plain, and that of places in it.
+const plainDictionary = format.Encoding(2)
+
 // A value is one of a column.
 type value struct {
 	data []byte // nil: null. Good until the next page is read
@@ -135,7 +139,7 @@ func (r *chunk) page(visit func(value) error) error {
 			return fmt.Errorf("%w: a second dictionary", ErrDamaged)
 		}
 		d := h.DictionaryPageHeader.V
-		if d.Encoding != format.Plain && d.Encoding != format.PlainDictionary {
+		if d.Encoding != format.Plain && d.Encoding != plainDictionary {
 			return unknown(d.Encoding)
 		}
 		if d.NumValues < 0 || int(d.NumValues) > r.left {
@@ -213,7 +217,7 @@ func (r *chunk) data(p page, data []byte, encoding, levelEncoding format.Encodin
 		err = r.plain(data, start, present, give)
 	case format.DeltaLengthByteArray:
 		err = r.deltaLengths(data, start, present, give)
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		err = r.indexed(data[start:], present, give)
 	default:
 		err = unknown(encoding)
