@@ -2,7 +2,6 @@ package segment
 
 import (
 	"image"
-	"image/color"
 
 	"github.com/clipnh/clipnh/internal/canvas"
 )
@@ -55,12 +54,12 @@ func regionNames(labels []uint16, width, classes int) []regionName {
 // drawNames writes the names of the classes into their regions, where these have room for a
 // line: shares of brightness make a colour hard to find in a legend. placed is where a panel
 // of a width of pixels was drawn.
-func (s *segmenter) drawNames(on *canvas.Canvas, f *canvas.Font, names []regionName, width int, placed image.Rectangle) {
+func drawNames(on *canvas.Canvas, f *canvas.Font, classes []string, names []regionName, width int, placed image.Rectangle) {
 	for _, n := range names {
 		if 2*n.radius*placed.Dx() < f.Height()*width {
 			continue
 		}
-		text := s.result.Classes[n.class]
+		text := classes[n.class]
 		centre := placed.Min.Add(image.Pt((2*n.at.X+1)*placed.Dx()/(2*width), (2*n.at.Y+1)*placed.Dx()/(2*width)))
 		at := centre.Sub(image.Pt(f.Width(text)/2, f.Height()/2))
 		at.X = max(placed.Min.X+2, min(at.X, placed.Max.X-f.Width(text)-2))
@@ -69,11 +68,4 @@ func (s *segmenter) drawNames(on *canvas.Canvas, f *canvas.Font, names []regionN
 		}
 		on.Text(f, at, text, canvas.Ink)
 	}
-}
-
-// swatch is a colour as it looks in panels, over middling brightness.
-func swatch(colour color.NRGBA) color.NRGBA {
-	var pix [3]byte
-	tint(pix[:], []byte{128, 128, 128}, colour)
-	return color.NRGBA{pix[0], pix[1], pix[2], 0xff}
 }

@@ -272,8 +272,15 @@ func (s *segmenter) layPanels(panels []panel, entries []canvas.Entry) *canvas.Ca
 		sheet.Text(bold, at, bold.CutMiddle(p.title, w), canvas.Ink)
 		sheet.Text(font, at.Add(image.Pt(0, bold.Height())), font.Cut(p.shares, w), canvas.Grey)
 		placed := sheet.Place(p.image, image.Rect(at.X, at.Y+line, at.X+w, at.Y+line+h))
-		s.drawNames(sheet, font, p.names, p.image.W, placed)
+		drawNames(sheet, font, s.result.Classes, p.names, p.image.W, placed)
 	}
 	sheet.Legend(legend, image.Pt(panelGap, below))
 	return sheet
+}
+
+// swatch is a colour as it looks in panels, over middling brightness.
+func swatch(colour color.NRGBA) color.NRGBA {
+	var pix [3]byte
+	tint(pix[:], []byte{128, 128, 128}, colour)
+	return color.NRGBA{pix[0], pix[1], pix[2], 0xff}
 }
