@@ -32,10 +32,10 @@ sums over pairs, without a pass through the image tower. A collection needs
 --model and --vocab for texts only, and --model for an example that is a file;
 an image of the collection is an example by its name.
 
---csv prints query, rank, image, measure and value, in full precision; --json has
-everything. Writes, with --save-dir, sheet.png: a row of images for each query.
-Images of a collection are then found by name below --data-path; those that have
-changed since they were collected are named (--strict stops instead).`
+--csv prints query, rank, image, measure and value, in full precision; --json
+has everything. Writes, with --save-dir, sheet.png: a row of images for each
+query. Images of a collection are then found by name below --data-path; those
+that have changed since they were collected are named (--strict stops instead).`
 
 func newSearchCommand(g *globalOptions) *cobra.Command {
 	var opts searchOptions

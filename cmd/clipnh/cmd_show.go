@@ -31,8 +31,8 @@ Reads scores that collect wrote (--scores), of which only those that are needed.
 Words of units are computed as describe does, from components and embeddings of
 words (--text-descs-embeddings-path, with --pcs-path for pairs and
 --neuron-pcs-path for neurons), or read from codes that sparse wrote
-(--codes, at most twice: one file of pairs, one of neurons). It says which, since
-coefficients of different codes are not on one scale. A word of negative
+(--codes, at most twice: one file of pairs, one of neurons). It says which,
+since coefficients of different codes are not on one scale. A word of negative
 coefficient says what the unit is not.
 
 Writes to standard output.`
