@@ -35,10 +35,11 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 	} else if a, e := cache.Open(other.Path); e == nil {
 		sums = a.InputSums()
 	}
-	what, stopped := source.WhatChanged(ctx, c.items, sums, c.options.Threads, c.say.Progress())
+	now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
 	if stopped != nil {
 		return stopped
 	}
+	what := source.FirstChange(c.items, now, sums)
 	if what == "" {
 		return err
 	}
@@ -57,8 +58,8 @@ func (e otherImages) Error() string {
 
 func (e otherImages) Unwrap() error { return e.MismatchError }
 
-// unchangedWith is unchanged for rows and the features beside them, which w writes: either may be
-// ahead. An image is read once.
+// unchangedWith is unchanged for rows and the features beside them, which w writes: either
+// may be ahead. An image is read once.
 func (c *collector) unchangedWith(ctx context.Context, rows []uint32, w *cache.ChunkWriter) error {
 	more, err := c.featuresSums(w)
 	if err != nil {

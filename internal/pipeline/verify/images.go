@@ -60,16 +60,13 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 			return nil
 		}
 		f.Images = otherOne
-		first, _, rangeErr := shard.RangeOf(m)
-		if rangeErr != nil || first > len(set.data.Items) {
-			first = 0
-		}
-		what, stopped := source.WhatChanged(ctx, set.data.Items[first:], f.artefact.InputSums(), v.Threads, v.say.Progress())
-		if stopped != nil {
-			return stopped
-		}
 		text := fmt.Sprintf("%v, the images of %s", err, v.DataPath)
-		if what != "" {
+		first, _, rangeErr := shard.RangeOf(m)
+		if rangeErr != nil {
+			return rangeErr
+		}
+		first = min(first, len(set.data.Items)) // where there are fewer images than before a shard's
+		if what := source.FirstChange(set.data.Items[first:], set.sums[first:], f.artefact.InputSums()); what != "" {
 			text = fmt.Sprintf("%s: made with other images than those of %s: %s", f.path, v.DataPath, what)
 		}
 		f.wrong(StateStale, f.path, -1, text)

@@ -1,0 +1,43 @@
+package source
+
+import (
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+)
+
+// TestFirstChange names the image by which a list differs from a recorded one, in which a
+// digit is the checksum of an image.
+func TestFirstChange(t *testing.T) {
+	const other = "2 is not the file that it was, or takes the place of another"
+	for _, test := range []struct{ was, now, want string }{
+		{"123", "123", ""},
+		{"", "123", ""},
+		{"12", "123", ""}, // the others were not recorded
+		{"123", "", ""},
+		{"123", "193", other},
+		{"123", "153", other},
+		{"123", "13", "an image that came before 3 is missing"},
+		{"123", "12", "an image that followed 2 is missing"},
+		{"123", "1", "2 images that followed 1 are missing"},
+		{"123", "1923", "9 was not among its images"},
+		{"123", "9123", "9 was not among its images"},
+	} {
+		var was, now []uint32
+		var items []dataset.Item
+		for _, c := range test.was {
+			was = append(was, uint32(c))
+		}
+		for _, c := range test.now {
+			now = append(now, uint32(c))
+			items = append(items, dataset.Item{Path: string(c)})
+		}
+		want := test.want
+		if want == other { // of what is in its place
+			want = string(test.now[1]) + other[1:]
+		}
+		if got := FirstChange(items, now, was); got != want {
+			t.Errorf("%s after %s: %q, want %q", test.now, test.was, got, want)
+		}
+	}
+}
