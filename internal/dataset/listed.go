@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,13 +149,24 @@ func listedItems(ctx context.Context, list string, paths []string) ([]Item, erro
 		}
 	}
 	seen := make(map[string]int, len(items))
+	missing := 0
 	for i := range items {
 		if before, twice := seen[items[i].Name]; twice {
 			return nil, fmt.Errorf("%s: image %s is listed twice, as number %d and %d", list, foreign.Name(items[i].Name), before+1, i+1)
 		}
 		seen[items[i].Name] = i
-		if info, err := os.Stat(items[i].Path); err == nil && info.IsDir() {
+		info, err := os.Stat(items[i].Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			missing++
+		case err == nil && info.IsDir():
 			return nil, fmt.Errorf("%s: %s is a folder, want a list of images", list, items[i].Path)
+		}
+	}
+	if missing == len(items) && missing > 0 { // each would be skipped, and a collection of nothing be left
+		return nil, hinted{
+			fmt.Errorf("%s: none of the %s that it lists is there; the first would be %s", list, counted(missing, "image"), items[0].Path),
+			"want a path on each line, or in a column of a .csv, from the list's folder",
 		}
 	}
 	return items, nil

@@ -40,7 +40,7 @@ func readFooter(src io.ReaderAt, size int64) (*format.FileMetaData, error) {
 	}
 	n := int64(binary.LittleEndian.Uint32(tail))
 	if most := size - int64(len(magic)) - tailSize; n > most {
-		return nil, fmt.Errorf("a directory of %d bytes, want at most %d in this file", n, most)
+		return nil, hinted{fmt.Errorf("a directory of %d bytes, want at most %d in this file", n, most), "the file is cut short or damaged: copy or download it again"}
 	}
 	if n > mostFooter {
 		return nil, fmt.Errorf("a directory of %d bytes, want at most %d", n, mostFooter)
