@@ -24,7 +24,6 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 )
@@ -56,9 +55,8 @@ type Archive struct {
 	Members []Member  // in the order of the archive
 	Skipped []Skipped // at most about mostSkipped
 
-	size    int64 // of the file, and when it was changed, as it was listed
-	changed time.Time
-	index   *gzipIndex // nil unless it is compressed as a whole
+	listed foreign.Listed
+	index  *gzipIndex // nil unless it is compressed as a whole
 }
 
 // A Member is a file in an archive.
@@ -110,16 +108,12 @@ func Named(name string) bool {
 // Open lists the members of an archive that keep wants. It is asked of every file by
 // its name. Errors name the archive.
 func Open(ctx context.Context, path string, keep func(name string) bool) (*Archive, error) {
-	file, err := foreign.Open(path)
+	listed, file, err := foreign.List(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	a := &Archive{Path: path, size: info.Size(), changed: info.ModTime()}
+	a := &Archive{Path: path, listed: listed}
 	head := make([]byte, HeadBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
@@ -128,7 +122,7 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 	l := &lister{ctx: ctx, a: a, keep: keep, last: map[string]int{}}
 	switch kind, _ := Is(head[:n]); kind {
 	case "tar":
-		err = l.tar(&seeker{src: file, size: a.size})
+		err = l.tar(&seeker{src: file, size: listed.Size})
 	case "tar.gz":
 		err = l.gzip(file)
 	case "zip":
@@ -242,42 +236,13 @@ func (l *lister) finish() {
 	}
 }
 
-// A file is where an archive's bytes are.
-type file interface {
-	io.ReaderAt
-	io.Closer
-}
-
-// open opens the archive, which must be the file that was listed.
-func (a *Archive) open() (file, error) {
-	f, err := foreign.Open(a.Path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && (info.Size() != a.size || !info.ModTime().Equal(a.changed)) {
-		err = fmt.Errorf("%s: the archive was changed after it was listed", a.Path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
-
 // Check returns an error unless the archive is there as it was listed.
-func (a *Archive) Check() error {
-	f, err := a.open()
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
+func (a *Archive) Check() error { return a.listed.Check() }
 
 // Open opens a member, which is to be read once from its first byte to its last, m.Size
 // in all. Where the bytes are fewer or others, reading ends with ErrDamaged.
 func (a *Archive) Open(m *Member) (io.ReadCloser, error) {
-	f, err := a.open()
+	f, err := a.listed.Open()
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +286,7 @@ func damaged(err error) error {
 
 // reader reads a member.
 type reader struct {
-	file  file
+	file  io.Closer
 	from  io.Reader
 	left  int64        // bytes
 	check func() error // after the last byte; may be nil

@@ -286,7 +286,7 @@ func TestChanged(t *testing.T) {
 	if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.Open(&a.Members[0]); err == nil || err.Error() != path+": the archive was changed after it was listed" || errors.Is(err, ErrDamaged) {
+	if _, err := a.Open(&a.Members[0]); err == nil || err.Error() != path+": the file was changed after it was listed" || errors.Is(err, ErrDamaged) {
 		t.Error(err)
 	}
 	if a.Check() == nil {
@@ -341,7 +341,7 @@ func TestCancelledInNothing(t *testing.T) {
 
 // failing is a file that cannot be read from a place on.
 type failing struct {
-	file
+	io.ReaderAt
 	from int64
 }
 
@@ -351,7 +351,7 @@ func (f failing) ReadAt(p []byte, at int64) (int, error) {
 	if at >= f.from {
 		return 0, errDisk
 	}
-	return f.file.ReadAt(p[:min(int64(len(p)), f.from-at)], at)
+	return f.ReaderAt.ReadAt(p[:min(int64(len(p)), f.from-at)], at)
 }
 
 // TestFailingZip holds that a file that cannot be read is not taken for a damaged member,
@@ -365,7 +365,7 @@ func TestFailingZip(t *testing.T) {
 	}
 	m := &a.Members[0]
 	for _, before := range []int64{m.packed, 100, 5, 4, 3, 2, 1} {
-		f, err := a.open()
+		f, err := a.listed.Open()
 		if err != nil {
 			t.Fatal(err)
 		}

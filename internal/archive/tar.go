@@ -79,7 +79,7 @@ func (i *indexer) packed() int64   { return i.z.at }
 
 // gzip lists a tar archive that was compressed as a whole.
 func (l *lister) gzip(src io.ReaderAt) error {
-	i := newIndexer(l.ctx, src, l.a.size)
+	i := newIndexer(l.ctx, src, l.a.listed.Size)
 	if err := l.tar(i); err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 // zip lists a zip archive by its directory.
 func (l *lister) zip(src io.ReaderAt) error {
-	r, err := zip.NewReader(src, l.a.size)
+	r, err := zip.NewReader(src, l.a.listed.Size)
 	if err != nil {
 		if errors.Is(err, zip.ErrFormat) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return hinted{errors.New("a zip archive without a directory at its end: it is cut short or damaged"), "copy or download it again"}
@@ -52,7 +52,7 @@ func (l *lister) zip(src io.ReaderAt) error {
 			l.skip(f.Name, "%d bytes stored for %d", m.packed, m.Size)
 			continue
 		}
-		if m.at, err = f.DataOffset(); err != nil || m.packed < 0 || m.at > l.a.size-m.packed {
+		if m.at, err = f.DataOffset(); err != nil || m.packed < 0 || m.at > l.a.listed.Size-m.packed {
 			l.skip(f.Name, "it is not where the archive's directory says")
 			continue
 		}

@@ -12,7 +12,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
@@ -31,10 +30,8 @@ import (
 // of the file and usually a hundredth of it, and of a value of at most
 // maxValue bytes.
 type annotations struct {
-	path    string
-	size    int64 // of the file, and when it was changed, as it was indexed
-	changed time.Time
-	images  map[string]*marked // by file name
+	listed foreign.Listed
+	images map[string]*marked // by file name
 }
 
 // A marked is an image with its masks, later ones above.
@@ -53,16 +50,12 @@ type mask struct {
 
 // readAnnotations makes the index of a file's masks of the categories ids.
 func readAnnotations(ctx context.Context, path string, ids []int) (*annotations, error) {
-	file, err := foreign.Open(path)
+	listed, file, err := foreign.List(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	a := &annotations{path: path, size: info.Size(), changed: info.ModTime()}
+	a := &annotations{listed: listed}
 	r := newIndexer(ctx, file, ids)
 	if a.images, err = r.index(); err != nil {
 		if ctx.Err() != nil {
@@ -89,12 +82,12 @@ func (a *annotations) names(phase, suffix string) ([]string, error) {
 		}
 		short, ok := strings.CutSuffix(name, suffix)
 		if !ok {
-			return nil, fmt.Errorf("%s: image %s, want names ending in %s", a.path, foreign.Quote(name), suffix)
+			return nil, fmt.Errorf("%s: image %s, want names ending in %s", a.listed.Path, foreign.Quote(name), suffix)
 		}
 		names = append(names, short)
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("%s: none of %d images is of phase %q; there are %s", a.path, len(a.images), phase, foreign.QuoteAll(phases))
+		return nil, fmt.Errorf("%s: none of %d images is of phase %q; there are %s", a.listed.Path, len(a.images), phase, foreign.QuoteAll(phases))
 	}
 	return names, nil
 }
@@ -117,24 +110,18 @@ func (a *annotations) checksum(name string) (uint32, error) {
 
 // open opens the file, which must be the one that was indexed.
 func (a *annotations) open(name string) (*os.File, error) {
-	file, err := foreign.Open(a.path)
-	if err != nil {
+	file, err := a.listed.Open()
+	switch {
+	case errors.Is(err, foreign.ErrChanged):
+		return nil, a.failed(name, foreign.ErrChanged)
+	case err != nil:
 		return nil, fmt.Errorf("read label map: %w", err)
-	}
-	info, err := file.Stat()
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("read label map: %w", err)
-	}
-	if info.Size() != a.size || !info.ModTime().Equal(a.changed) {
-		file.Close()
-		return nil, a.failed(name, errors.New("the file was changed after it was listed"))
 	}
 	return file, nil
 }
 
 func (a *annotations) failed(name string, err error) error {
-	return fmt.Errorf("read label map: %s: %s: %w", a.path, foreign.Name(name), err)
+	return fmt.Errorf("read label map: %s: %s: %w", a.listed.Path, foreign.Name(name), err)
 }
 
 // labels makes the label map of an image, of ids of categories, 0 where there

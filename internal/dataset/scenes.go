@@ -84,9 +84,9 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 			s.Missing = append(s.Missing, scene.Path)
 		}
 		if s.marks != nil {
-			scene.Labels = s.marks.path
+			scene.Labels = s.marks.listed.Path
 			if !s.marks.has(scene.Name) {
-				return nil, fmt.Errorf("%s: no image %s, which %s lists", s.marks.path, foreign.Name(scene.Name), o.Layout.List)
+				return nil, fmt.Errorf("%s: no image %s, which %s lists", s.marks.listed.Path, foreign.Name(scene.Name), o.Layout.List)
 			}
 		} else if scene.Labels = o.below(source.Folder + "/" + name + source.Suffix); !isFile(scene.Labels) {
 			s.Missing = append(s.Missing, scene.Labels)
@@ -120,7 +120,7 @@ func (s *Scenes) LoadLabels(i int) (*LabelBytes, error) {
 		if b.CRC, err = s.marks.checksum(scene.Name); err != nil {
 			return nil, err
 		}
-		b.Size = s.marks.size
+		b.Size = s.marks.listed.Size
 		decode = func(o imageprep.Options) (*imageprep.Labels, error) { return s.marks.labels(scene.Name, o) }
 	} else {
 		f, err := imageprep.LoadLabels(scene.Labels)

@@ -19,7 +19,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 )
@@ -45,10 +44,9 @@ type Table struct {
 	Labelled bool     // there is a column of labels
 	Classes  []string // the names that the file has for labels, which are then numbers; nil if it has none
 
-	pages   []page
-	cache   *Cache
-	size    int64 // of the file, and when it was changed, as it was listed
-	changed time.Time
+	pages  []page
+	cache  *Cache
+	listed foreign.Listed
 }
 
 // A Row is an image.
@@ -77,16 +75,12 @@ var mostNames int64 = 1 << 30
 // Open lists the rows of a Parquet file, which has one column of images. Errors name the
 // file. Pages are kept in cache, which several tables may share.
 func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
-	file, err := foreign.Open(path)
+	listed, file, err := foreign.List(path)
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	t := &Table{Path: path, cache: cache, size: info.Size(), changed: info.ModTime()}
+	t := &Table{Path: path, cache: cache, listed: listed}
 	l := &lister{ctx: ctx, src: file, t: t, texts: map[string]string{}}
 	if err := l.list(); err != nil {
 		if ctx.Err() != nil {
@@ -107,7 +101,7 @@ type lister struct {
 }
 
 func (l *lister) list() error {
-	meta, err := readFooter(l.src, l.t.size)
+	meta, err := readFooter(l.src, l.t.listed.Size)
 	if err != nil {
 		return err
 	}
@@ -118,7 +112,7 @@ func (l *lister) list() error {
 	l.t.Labelled, l.t.Classes = columns.label != nil, columns.classes
 	for i := range meta.RowGroups {
 		g := &meta.RowGroups[i]
-		if g.NumRows < 0 || g.NumRows > l.t.size-int64(len(l.t.Rows)) {
+		if g.NumRows < 0 || g.NumRows > l.t.listed.Size-int64(len(l.t.Rows)) {
 			return fmt.Errorf("row group %d has %d rows, more than the file has bytes", i, g.NumRows)
 		}
 		clear(l.texts)
@@ -145,43 +139,14 @@ func (l *lister) text(b []byte) (string, error) {
 }
 
 // Check returns an error unless the file is there as it was listed.
-func (t *Table) Check() error {
-	f, err := t.open()
-	if err != nil {
-		return err
-	}
-	return f.Close()
-}
-
-// A file is where a table's bytes are.
-type file interface {
-	io.ReaderAt
-	io.Closer
-}
-
-// open opens the file, which must be the one that was listed.
-func (t *Table) open() (file, error) {
-	f, err := foreign.Open(t.Path)
-	if err != nil {
-		return nil, err
-	}
-	info, err := f.Stat()
-	if err == nil && (info.Size() != t.size || !info.ModTime().Equal(t.changed)) {
-		err = fmt.Errorf("%s: the file was changed after it was listed", t.Path)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
-}
+func (t *Table) Check() error { return t.listed.Check() }
 
 // Open opens a row's image, Row.Size bytes.
 func (t *Table) Open(r *Row) (io.ReadCloser, error) {
 	if r.Size == NoBytes {
 		return nil, fmt.Errorf("%w: the row has no image", ErrDamaged)
 	}
-	f, err := t.open()
+	f, err := t.listed.Open()
 	if err != nil {
 		return nil, err
 	}

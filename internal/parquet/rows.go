@@ -11,7 +11,7 @@ const longestText = 4096
 
 // rows lists the rows of a row group.
 func (l *lister) rows(g *format.RowGroup, c *columns, rows []Row) error {
-	images, err := openChunk(l.src, l.t.size, g, c.bytes)
+	images, err := openChunk(l.src, l.t.listed.Size, g, c.bytes)
 	if err != nil {
 		return err
 	}
@@ -28,7 +28,7 @@ func (l *lister) rows(g *format.RowGroup, c *columns, rows []Row) error {
 	}
 	l.t.pages = append(l.t.pages, images.pages...)
 	if c.path != nil {
-		paths, err := openChunk(l.src, l.t.size, g, c.path)
+		paths, err := openChunk(l.src, l.t.listed.Size, g, c.path)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (l *lister) rows(g *format.RowGroup, c *columns, rows []Row) error {
 	if c.label == nil {
 		return nil
 	}
-	labels, err := openChunk(l.src, l.t.size, g, c.label)
+	labels, err := openChunk(l.src, l.t.listed.Size, g, c.label)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,56 @@
+package foreign
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+)
+
+// ErrChanged is wrapped by the error of a file that is not as it was listed.
+var ErrChanged = errors.New("the file was changed after it was listed")
+
+// A Listed is a file as it was when what is in it was listed.
+type Listed struct {
+	Path string
+	Size int64 // bytes
+
+	changed time.Time // when
+}
+
+// List opens a file, as Open does, for what is in it to be listed.
+func List(path string) (Listed, *os.File, error) {
+	file, err := Open(path)
+	if err != nil {
+		return Listed{}, nil, err
+	}
+	info, err := file.Stat()
+	if err != nil {
+		file.Close()
+		return Listed{}, nil, err
+	}
+	return Listed{path, info.Size(), info.ModTime()}, file, nil
+}
+
+// Open opens the file again. If it has another size, or was changed at another time, that
+// is ErrChanged.
+func (l *Listed) Open() (*os.File, error) {
+	now, file, err := List(l.Path)
+	if err != nil {
+		return nil, err
+	}
+	if now.Size != l.Size || !now.changed.Equal(l.changed) {
+		file.Close()
+		return nil, fmt.Errorf("%s: %w", l.Path, ErrChanged)
+	}
+	return file, nil
+}
+
+// Check returns an error unless the file is there as it was listed.
+func (l *Listed) Check() error {
+	file, err := l.Open()
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
