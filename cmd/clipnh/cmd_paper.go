@@ -139,6 +139,11 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if err := paper.CanSave(opts.dir); err != nil {
 		return hinted{err, "give another --dir"}
 	}
+	release, err := paper.Lock(g.files, opts.dir)
+	if err != nil {
+		return err
+	}
+	defer release()
 	src, err := opts.sources()
 	if err != nil {
 		return err

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
 )
@@ -98,4 +101,23 @@ func TestPaperPlan(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestPaperLocked keeps a second run out of a folder in which one is at work, before it writes
+// anything.
+func TestPaperLocked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "paper")
+	release, err := paper.Lock(new(cache.Store), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := filesBelow(t, dir)
+	_, said := must(t, exitFailed, "paper", "--dir", dir, "--quiet")
+	if !strings.Contains(said, cache.ErrLocked.Error()) {
+		t.Errorf("said %q", said)
+	}
+	if after := filesBelow(t, dir); len(after) != len(before) {
+		t.Errorf("files %v, want %d", slices.Sorted(maps.Keys(after)), len(before))
+	}
+	release()
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -81,6 +82,16 @@ func CanSave(dir string) error {
 		}
 	}
 	return nil
+}
+
+// Lock keeps other runs out of dir, which it makes, until release is called: they get
+// cache.ErrLocked. Steps lock what they write, but another run could come between them, and
+// read what this one is about to replace.
+func Lock(store *cache.Store, dir string) (release func(), err error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, err
+	}
+	return store.LockArtefact(filepath.Join(dir, "report.json.run"))
 }
 
 // Save writes report.json and report.md to dir.
