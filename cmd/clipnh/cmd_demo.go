@@ -91,6 +91,12 @@ func runDemo(ctx context.Context, opts demoOptions, g *globalOptions) error {
 	if opts.filesOnly {
 		return printLaid(opts.dir, laid, g)
 	}
+	// Each command locks what it writes, but two demos would read what the other replaces.
+	release, err := g.files.LockArtefact(filepath.Join(opts.dir, demo.Log))
+	if err != nil {
+		return err
+	}
+	defer release()
 	g.printer.Note("%s: %d files of the example written, %d already there", opts.dir, laid.Written, laid.Kept)
 	places, err := demoPlaces(opts.dir)
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/demo"
 )
 
 // TestDemo runs the demo twice and compares what it finds with what PyTorch
@@ -144,5 +147,19 @@ func checkDemoCue(t *testing.T, c *demoCue) {
 	}
 	if x := c.Image; x.Class != "butterfly" || x.Label != "fish" || x.Logit <= 0 || x.Part <= 0 || !strings.Contains(x.Words, "lawn") {
 		t.Errorf("explained %+v", x)
+	}
+}
+
+// TestDemoLocked keeps a second demo out of a folder in which one is at work.
+func TestDemoLocked(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	must(t, exitDone, "demo", "--dir", dir, "--files-only", "--quiet")
+	release, err := new(cache.Store).LockArtefact(filepath.Join(dir, demo.Log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	if _, said := must(t, exitFailed, "demo", "--dir", dir, "--quiet"); !strings.Contains(said, cache.ErrLocked.Error()) {
+		t.Errorf("said %q", said)
 	}
 }
