@@ -257,3 +257,30 @@ func TestLayoutIntoOtherFolder(t *testing.T) {
 		t.Errorf("%d files, %v; want the one that was there", len(entries), err)
 	}
 }
+
+// TestLayoutAtOnce holds that a file which another process has written since it was found to
+// be missing, and may have opened, is not replaced.
+func TestLayoutAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.txt")
+	if err := write(path, []byte("same"), add); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := write(path, []byte("same"), add); err != nil {
+		t.Fatal(err)
+	}
+	after, err := os.Stat(path)
+	if err != nil || !os.SameFile(before, after) {
+		t.Errorf("the file was replaced (%v)", err)
+	}
+	if err := write(path, []byte("other"), add); !errors.As(err, new(*DiffersError)) {
+		t.Errorf("other content: %v", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("left %v, %v", entries, err)
+	}
+}

@@ -9,6 +9,7 @@ package demo
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func layout(files fs.FS, dir string) (Laid, error) {
 	for _, name := range missing {
 		content, err := fs.ReadFile(files, name)
 		if err == nil {
-			err = write(filepath.Join(dir, filepath.FromSlash(name)), content)
+			err = write(filepath.Join(dir, filepath.FromSlash(name)), content, add)
 		}
 		if err != nil {
 			return laid, fmt.Errorf("write the demo: %w", err)
@@ -125,7 +126,7 @@ func SaveLog(dir string, content []byte) error {
 	case !bytes.HasPrefix(was, []byte(logBegin)):
 		return fmt.Errorf("write the log: %s: already exists, and is not a log of clipnh demo", path)
 	}
-	if err := write(path, append([]byte(logBegin), content...)); err != nil {
+	if err := write(path, append([]byte(logBegin), content...), os.Rename); err != nil {
 		return fmt.Errorf("write the log: %w", err)
 	}
 	return nil
@@ -144,9 +145,28 @@ func holds(path string, content []byte) (bool, error) {
 	return bytes.Equal(got, content), err
 }
 
-// write writes a new file through a temporary one in the same folder. It does not
-// sync: if power is lost and the content is damaged, the next Layout reports it.
-func write(path string, content []byte) (err error) {
+// add gives a temporary file its name, unless another process has written the same one
+// meanwhile, and has perhaps opened it: that one stays.
+func add(temporary, path string) error {
+	err := os.Link(temporary, path)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		content, err := os.ReadFile(temporary)
+		if err != nil {
+			return err
+		}
+		if same, err := holds(path, content); err != nil || !same {
+			return cmp.Or(err, error(&DiffersError{Paths: []string{path}}))
+		}
+	case err != nil: // there are file systems without links
+		return os.Rename(temporary, path)
+	}
+	return os.Remove(temporary)
+}
+
+// write writes a file through a temporary one in the same folder, which put gives its name.
+// It does not sync: if power is lost and the content is damaged, the next Layout reports it.
+func write(path string, content []byte, put func(temporary, path string) error) (err error) {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -170,7 +190,7 @@ func write(path string, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return put(f.Name(), path)
 }
 
 // DiffersError is returned by Layout when files with the demo's names exist and have
