@@ -3163,7 +3163,7 @@
         section(
           "The files it was made from",
           {},
-          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
+          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes it again. The command is put together from the manifest. A file that is known by its hash only, and is not one of these, has a word in capitals, such as SCORES, in its place."),
           figure(
             "",
             { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
