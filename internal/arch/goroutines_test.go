@@ -8,6 +8,7 @@ import (
 
 // starters may start goroutines without package par: they catch panics themselves.
 var starters = map[string]bool{
+	"internal/remote/blocks.go":           true, // hands a panic over with the block
 	"internal/pipeline/segment/scenes.go": true, // hands a panic over with the scene
 }
 
