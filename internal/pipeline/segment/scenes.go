@@ -235,7 +235,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
-			s.say.Warn("skipped: %v", err)
+			s.say.Skip(err)
 			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.item.Path)})
 		default:
 			s.result.Images++
