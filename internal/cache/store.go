@@ -18,6 +18,9 @@ type Store struct {
 	// file system cannot lock. It is called once for each kind of note.
 	Note func(text string)
 
+	// Now, unless it is nil, is the clock by which journals say when a chunk was finished.
+	Now func() time.Time
+
 	noted sync.Once
 	mu    sync.Mutex
 	left  map[string]map[string][]string // by folder, and by what they are for; see leftBeside
@@ -121,7 +124,11 @@ func (s *Store) OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, 
 			return nil, err
 		}
 	}
-	return openChunks(s.disk(), path, plan, restart)
+	w, err := openChunks(s.disk(), path, plan, restart)
+	if err == nil {
+		w.now = s.Now
+	}
+	return w, err
 }
 
 // OpenRepair reads the artefact at path and finds out what is damaged. It fails with
