@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 const shiftHelp = `
@@ -345,7 +346,7 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 			}
 			for name := range asked {
 				if !slices.Contains(l.Names, name) {
-					return nil, fmt.Errorf("--label-column: %q is not a known colour, and no class contains its words", name)
+					return nil, usage.Errorf("--label-column: %q is not a known colour, and no class contains its words", name)
 				}
 			}
 			return l, nil
