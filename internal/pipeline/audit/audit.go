@@ -141,7 +141,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if a.src.Artefact != nil && a.Data.Path != "" {
-		if a.data, err = dataset.Open(ctx, a.Data); err != nil {
+		if a.data, err = source.OpenAs(ctx, a.Data, a.src.Artefact); err != nil {
 			return nil, err
 		}
 		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)

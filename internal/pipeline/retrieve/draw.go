@@ -53,7 +53,7 @@ type shown struct {
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
 	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), stored: map[int]bool{}, failed: map[string]bool{}}
-	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
+	if d.data, err = source.OpenAs(ctx, o.Data, src.Artefact); err != nil {
 		return nil, err
 	}
 	if err := d.prepareAs(src); err != nil {

@@ -93,6 +93,23 @@ func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
 	return nil
 }
 
+// OpenAs opens the images of a collection, under the names that it has for them; a is nil
+// for another program's file.
+func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset.Dataset, error) {
+	data, err := dataset.Open(ctx, o)
+	if err != nil || a == nil {
+		return data, err
+	}
+	if _, err := a.Payload(artefact.ImagesFile); err != nil {
+		return data, nil // a dense file, whose rows have no names
+	}
+	names, err := artefact.ImageNames(a)
+	if err != nil {
+		return nil, err
+	}
+	return data.NamedAs(names), nil
+}
+
 // NameOtherImages warns where images that are shown beside a collection's numbers are not
 // those that it was made of, as far as names and sizes tell.
 func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, say ui.Reporter) {

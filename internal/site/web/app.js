@@ -3027,10 +3027,10 @@
           ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_pairs, "pair")}`]
         ]),
         note(
-          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
+          "A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is that of the mean score, in standard deviations here."
         ),
-        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved2.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved2.same, "pair")} do not.`}`, moved2.moved, moved2.differ),
+        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
         list("Appeared", "Pairs that are alive there only.", moved2.appeared),
         list("Died", "Pairs that are alive here only.", moved2.died)
       ]
