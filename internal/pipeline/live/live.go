@@ -168,7 +168,7 @@ func (l *Live) openScores(context.Context) error {
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	m, err := model.Open(ctx, l.o.ModelPath)
+	m, err := model.OpenWith(ctx, l.o.ModelPath, model.Details{OnlyResNet: true})
 	if err != nil {
 		return err
 	}
