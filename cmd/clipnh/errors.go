@@ -93,6 +93,17 @@ func (e usageError) Error() string        { return e.err.Error() }
 func (e usageError) Unwrap() error        { return e.err }
 func (e usageError) Is(target error) bool { return target == usage.Err }
 
+// environmentError is a usageError about a variable of the environment.
+type environmentError struct {
+	usageError
+	variable string
+}
+
+// wrongVariable returns err, which names the variable, as the fault of that variable.
+func wrongVariable(variable string, err error) error {
+	return environmentError{usageError{err}, variable}
+}
+
 // hinter is implemented by errors of any package that know what to do about
 // them. Each line of a hint is advice that names a command:
 //
@@ -152,7 +163,10 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		hints = append(hints, "{force} uses it anyway")
 	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)
-	if f.Status == exitUsage {
+	var env environmentError
+	if errors.As(err, &env) {
+		hints = append(hints, fmt.Sprintf("unset %s, or correct it: docs/exit-status.md has the variables and their values", env.variable))
+	} else if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}
 	f.Hint = strings.Join(hints, "\n")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
@@ -22,8 +23,11 @@ type Statistics struct {
 	OV *decomp.OV
 }
 
-// ErrPairsOnly is why statistics tell nothing of neurons.
-var ErrPairsOnly = usage.Errorf("statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}")
+// PairsOnly is the error of statistics at path that neurons are wanted of.
+func PairsOnly(path string) error {
+	err := usage.Errorf("%s: statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}", path)
+	return hint.With(err, "{mode} nh takes the pairs")
+}
 
 // StatisticsOf returns the statistics of an artefact of KindStatistics.
 func StatisticsOf(a *cache.Artefact) (*Statistics, error) {

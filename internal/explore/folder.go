@@ -214,7 +214,7 @@ func unchanged(r artefact.Reader, path, kind, hash string) error {
 		return err
 	}
 	if now != hash {
-		return hint.With(fmt.Errorf("%s: %w: the report was made from another one (SHA-256 %.12s, this has %.12s)", path, cache.ErrStale, hash, now),
+		return hint.With(fmt.Errorf("%s: %w: the report was made from another one", path, cache.ErrStale),
 			"make the report again, or give the one that it was made from")
 	}
 	return nil

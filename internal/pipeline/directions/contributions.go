@@ -58,7 +58,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	}
 	if a.Manifest.Kind == artefact.KindStatistics {
 		if o.Neurons {
-			return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
+			return nil, artefact.PairsOnly(o.CollectPath)
 		}
 		s, err := artefact.StatisticsOf(a)
 		if err != nil {

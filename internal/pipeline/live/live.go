@@ -191,7 +191,7 @@ func (l *Live) openModel(ctx context.Context) error {
 // sameWeights fails where the model is another one.
 func (l *Live) sameWeights(m *model.Model) error {
 	if want := l.o.Weights; want.Weights != "" && !want.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: weights %.12s, want those that the report was made with, %.12s", l.o.ModelPath, cache.ErrStale, m.Hash, want.Weights)
+		err := fmt.Errorf("%s: %w: other weights than the report was made with", l.o.ModelPath, cache.ErrStale)
 		if !l.o.Force {
 			return err
 		}

@@ -30,7 +30,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	in.model = m
 	m.Tell(say)
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", in.ScoresPath, cache.ErrStale, in.from.Weights, in.Model, m.Hash)
+		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
 	}
 	if c, ov := m.Config, in.scores.OV; c.Neurons() != ov.Neurons || c.Heads() != ov.Heads || c.OutDim != ov.OutDim {

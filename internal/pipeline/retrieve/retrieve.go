@@ -5,6 +5,7 @@ package retrieve
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -134,6 +135,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer d.close()
+		if _, err := os.Lstat(o.SaveDir); errors.Is(err, fs.ErrNotExist) {
+			d.madeFolder = true
+		}
 		if err := canRetrieveInto(o.SaveDir, o.Copies, asked); err != nil {
 			return nil, err
 		}

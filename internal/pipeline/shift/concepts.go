@@ -123,7 +123,7 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin,
 		m.Tell(say)
 	}
 	if weights.Weights != "" && !weights.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights.Weights)
+		err := fmt.Errorf("%s: %w: other weights than those that the scores and components were made with", o.Model, cache.ErrStale)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)

@@ -9,8 +9,10 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // OpenImages lists the images of a data set. What could not be listed is
@@ -33,6 +35,11 @@ func ListImages(ctx context.Context, paths []string, o dataset.Options, stride i
 			return nil, err
 		}
 		return data.Stride(stride), nil
+	}
+	for _, path := range paths {
+		if dataset.IsList(path) {
+			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", path), "{data-path} takes lists of images")
+		}
 	}
 	data, err := dataset.Files(ctx, paths)
 	if err != nil {

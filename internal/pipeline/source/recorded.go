@@ -83,8 +83,8 @@ func (r *Recorded) CompareSum(name, path string, now uint32) error {
 	}
 	if r.strict {
 		return hint.With(
-			fmt.Errorf("%s: %w: %s was made of it with CRC-32C %s, this is %s", path, cache.ErrStale, r.path, cache.SumText(was), cache.SumText(now)),
-			"its bytes have changed: restore the image, or collect it again",
+			fmt.Errorf("%s: %w: its bytes have changed since %s was made", path, cache.ErrStale, r.path),
+			"restore the image, or collect it again",
 		)
 	}
 	r.mu.Lock()
