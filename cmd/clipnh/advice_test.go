@@ -30,7 +30,7 @@ func adviceOfOthers(cmd *cobra.Command, stderr string) (lines []string) {
 		}
 		for _, flag := range adviceFlag.FindAllString(line, -1) {
 			has := func(c *cobra.Command) bool {
-				return c.Flags().Lookup(flag[2:]) != nil || c.InheritedFlags().Lookup(flag[2:]) != nil || flag == "--help"
+				return c.Flags().Lookup(flag[2:]) != nil || c.InheritedFlags().Lookup(flag[2:]) != nil || flag == "--help" || flag == "--flag" // any
 			}
 			if !slices.ContainsFunc(may, has) {
 				lines = append(lines, line)
