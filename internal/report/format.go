@@ -135,6 +135,7 @@ type Unit struct {
 	Value  float64 `json:"value"` // of the measure
 	Words  []Term  `json:"words"`
 	Images []int   `json:"images"`
+	Zero   bool    `json:"zero,omitempty"` // its weights are zero, so that no image is stronger than another
 }
 
 // Term is a word of a code.

@@ -141,6 +141,9 @@ func (b *builder) unit(u int, value float64) report.Unit {
 	images, _ := b.pairsOf.strongest.of(u)
 	x := report.Unit{Unit: b.units.Name(u), Pair: u, Value: value, Words: b.terms(b.words.Pair(u)), Images: []int{}}
 	x.Words = x.Words[:min(report.IndexWords, len(x.Words))]
+	if x.Zero = b.pairsOf.square[u] == 0; x.Zero {
+		return x
+	}
 	for _, image := range images[:min(report.IndexImages, len(images))] {
 		x.Images = append(x.Images, int(image))
 	}

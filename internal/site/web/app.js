@@ -636,6 +636,9 @@
   function failure(error) {
     return el("p", { class: "failure", role: "alert" }, error instanceof Error ? error.message : String(error));
   }
+  function zeroWeights() {
+    return note("The weights of this pair are zero, as after ", el("code", {}, "clipnh edit --remove"), ": it adds the same to every image, so none is stronger than another.");
+  }
 
   // web/src/index.mjs
   var SORTS = {
@@ -1785,6 +1788,7 @@
     const accuracies = row(p.ablation.accuracy, numbers);
     return {
       square: at(p.square),
+      zero: at(p.square) === 0,
       cross: at(p.cross),
       constant: at(p.constant),
       normMean: at(p.norm_mean),
@@ -2233,7 +2237,7 @@
     const name = unitName(pair);
     const words2 = wordsText(r.words.slice(0, 3));
     const drop = el("div", {});
-    if (state.live) dropBox(drop, name, r);
+    if (state.live && !r.zero) dropBox(drop, name, r);
     return {
       title: `${name}: ${words2}`,
       unit: name,
@@ -2250,47 +2254,52 @@
           ["head", headLink(head)]
         ]),
         el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-        el(
-          "div",
-          { class: "columns images-two" },
-          strongest(source, r, head, neuron, name),
-          section(
-            "Ordinary images",
-            { what: "quantiles" },
-            [...r.quantiles].reverse().map((q) => el(
-              "div",
-              { class: "quantile" },
-              el("h3", {}, `${Math.round(100 * q.share)} %`),
-              wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
-            )),
-            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
-          )
-        ),
-        el(
-          "div",
-          { class: "columns two" },
-          described(r, name),
-          section(
-            "Its scores",
-            { what: "score" },
-            r.histogram ? histogram(`scores-${name}`, r.histogram, {
-              x: "score",
-              caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
-              marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
-            }) : note("not known")
-          )
-        ),
-        drop,
-        el(
-          "div",
-          { class: "columns two" },
-          neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
-          neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
-        ),
-        classes(r, name)
+        ...r.zero ? [zeroWeights()] : of(source, r, head, neuron, name, drop)
       ],
       move: (by) => step(pair, by)
     };
+  }
+  function of(source, r, head, neuron, name, drop) {
+    return [
+      el(
+        "div",
+        { class: "columns images-two" },
+        strongest(source, r, head, neuron, name),
+        section(
+          "Ordinary images",
+          { what: "quantiles" },
+          [...r.quantiles].reverse().map((q) => el(
+            "div",
+            { class: "quantile" },
+            el("h3", {}, `${Math.round(100 * q.share)} %`),
+            wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
+          )),
+          el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+        )
+      ),
+      el(
+        "div",
+        { class: "columns two" },
+        described(r, name),
+        section(
+          "Its scores",
+          { what: "score" },
+          r.histogram ? histogram(`scores-${name}`, r.histogram, {
+            x: "score",
+            caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
+            marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
+          }) : note("not known")
+        )
+      ),
+      drop,
+      el(
+        "div",
+        { class: "columns two" },
+        neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
+        neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
+      ),
+      classes(r, name)
+    ];
   }
   function step(pair, by) {
     const found = state.results;
@@ -2471,9 +2480,9 @@
               el("div", {}, wordsLine(p.words.slice(0, 3))),
               el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
             ),
-            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
+            p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
-          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
+          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
         ),
         el(
           "div",
@@ -2544,7 +2553,7 @@
           "Its strongest pairs",
           { what: "norm" },
           el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value]])))
+          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...u.zero ? [["weights", "zero"]] : []])))
         )
       ],
       move: (by) => {
@@ -2946,8 +2955,8 @@
   }
   function wordTable(a, b) {
     const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
-    const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows = texts2.map((t) => [t, of(a, t), of(b, t)]);
+    const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
+    const rows = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
@@ -2998,8 +3007,8 @@
     }
     const [moved2, ix] = await Promise.all([load("moved"), index(), images()]);
     const there = (pair) => pair < 0 ? "" : pairName(pair, moved2.there_names);
-    const list = (heading, text, items, of = items.length) => section(
-      `${heading} (${of.toLocaleString("en")})`,
+    const list = (heading, text, items, of2 = items.length) => section(
+      `${heading} (${of2.toLocaleString("en")})`,
       {},
       el("p", { class: "quiet" }, text),
       items.length === 0 ? note("None.") : figure(
