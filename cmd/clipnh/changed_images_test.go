@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,7 +88,8 @@ func TestShownImagesThatChanged(t *testing.T) {
 			for _, of := range changed {
 				write(of, strings.TrimSuffix(images[of], "a")+"b")
 			}
-			stdout, said = must(t, exitDone, args()...)
+			again := args()
+			stdout, said = must(t, exitDone, again...)
 			if want := ": 2 images " + warning + ": " + strings.Join(named, ", ") + "\n"; strings.Count(said, want) != 1 {
 				t.Errorf("said %q, want %q once", said, want)
 			}
@@ -95,7 +97,11 @@ func TestShownImagesThatChanged(t *testing.T) {
 			if err := json.Unmarshal([]byte(stdout), &result); err != nil || !slices.Equal(result.Changed, named) {
 				t.Errorf("changed %q (%v), want %q", result.Changed, err, named)
 			}
-			if strings.HasPrefix(line, "report") {
+			if at := slices.Index(again, "--out"); strings.HasPrefix(line, "report") {
+				page, err := os.ReadFile(filepath.Join(again[at+1], "data", "overview.js"))
+				if err != nil || !strings.Contains(string(page), fmt.Sprintf(`"changed":2,"first_changed":%q`, named[0])) {
+					t.Errorf("the first page does not know of the images: %v", err)
+				}
 				return // has no --strict
 			}
 			_, said = must(t, exitStale, append(args(), "--strict")...)

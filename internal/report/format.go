@@ -95,6 +95,10 @@ type DataFacts struct {
 	Classes []string `json:"classes"` // of class embeddings; empty without them
 	Labels  []string `json:"labels"`  // what labels of images stand for; empty without labels
 	Groups  []string `json:"groups"`  // empty without groups
+
+	// Images that are shown and were other ones when the scores were collected.
+	Changed      int    `json:"changed,omitempty"`
+	FirstChanged string `json:"first_changed,omitempty"` // the name of one of them
 }
 
 // Accuracy is the share of images whose class of largest logit is their label.

@@ -163,6 +163,9 @@ func (b *builder) writeOverview(context.Context) error {
 	}
 	none := func(names []string) []string { return append([]string{}, names...) }
 	o.Data = report.DataFacts{Name: b.dataName(), Images: b.scores.Images, Classes: none(b.classNames), Labels: none(b.labelNames), Groups: none(b.groupNames)}
+	if changed := b.recorded.Changed(); len(changed) > 0 { // thumbnails and maps are drawn by now
+		o.Data.Changed, o.Data.FirstChanged = len(changed), changed[0]
+	}
 	o.Histograms = map[string]report.Histogram{"norm": histogramOf(b.pairsOf.meanNorms())}
 	if b.pairsOf.inertia != nil {
 		o.Histograms["polysemanticity"] = histogramOf(b.pairsOf.inertia)

@@ -96,14 +96,20 @@ func (r *Recorded) CompareSum(name, path string, now uint32) error {
 // mostChanged is how many images Tell names.
 const mostChanged = 5
 
-// Tell warns of the images that have changed, and returns their names in order.
-func (r *Recorded) Tell(say ui.Reporter) []string {
+// Changed are the names of the images that have changed, as far as they were compared, in
+// order.
+func (r *Recorded) Changed() []string {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	names := slices.Sorted(maps.Keys(r.changed))
+	return slices.Sorted(maps.Keys(r.changed))
+}
+
+// Tell warns of the images that have changed, and returns their names in order.
+func (r *Recorded) Tell(say ui.Reporter) []string {
+	names := r.Changed()
 	if len(names) == 0 {
 		return nil
 	}

@@ -1316,6 +1316,7 @@
           el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
           searchForm(pairs)
         ),
+        changed(o.data),
         lists,
         section("All pairs at a glance", {}, map),
         accuracy(o),
@@ -1334,6 +1335,10 @@
         lacking(o)
       ]
     };
+  }
+  function changed({ changed: n, first_changed: first2 }) {
+    if (!n) return null;
+    return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first2}.` : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first2} and ${(n - 1).toLocaleString("en")} more.`);
   }
   function searchForm(pairs) {
     const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
@@ -2083,11 +2088,11 @@
   function collection(a, classes2) {
     const { groups: groups2 } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-    const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+    const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
       `Accuracy by ${title}, where it changes most.`,
       { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-      changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
     );
     return [
       a.before ? facts([
