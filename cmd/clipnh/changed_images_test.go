@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	files "github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -98,9 +98,14 @@ func TestShownImagesThatChanged(t *testing.T) {
 				t.Errorf("changed %q (%v), want %q", result.Changed, err, named)
 			}
 			if at := slices.Index(again, "--out"); strings.HasPrefix(line, "report") {
-				page, err := os.ReadFile(filepath.Join(again[at+1], "data", "overview.js"))
-				if err != nil || !strings.Contains(string(page), fmt.Sprintf(`"changed":2,"first_changed":%q`, named[0])) {
-					t.Errorf("the first page does not know of the images: %v", err)
+				f, err := os.Open(filepath.Join(again[at+1], files.FileOf(files.OverviewName)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer f.Close()
+				var first files.Overview
+				if err := files.Read(f, files.OverviewName, &first); err != nil || first.Data.Changed != 2 || first.Data.FirstChanged != named[0] {
+					t.Errorf("first page: %d images changed, first %q (%v); want 2, first %q", first.Data.Changed, first.Data.FirstChanged, err, named[0])
 				}
 				return // has no --strict
 			}
