@@ -47,6 +47,16 @@ func TestAdvice(t *testing.T) {
 			}
 		}
 	}
+	// As many words as dimensions, 32, say nothing.
+	words := testutil.Golden("text/words.txt")
+	for number, warned := range map[string]bool{"31": false, "32": true} {
+		for _, line := range []string{"describe h0n1", "sparse --descriptions-save-path words" + number + ".json"} {
+			_, said := must(t, exitDone, append(strings.Fields(line), "--pcs-path", "pc0.npy", "--text-descs-embeddings-path", "words.npy", "--text-descs-list-path", words, "--num-components", number)...)
+			if strings.Contains(said, "warning: --num-components "+number+": as many words as the 32 dimensions") != warned {
+				t.Errorf("%s --num-components %s: %s", line, number, said)
+			}
+		}
+	}
 	if _, err := os.Stat("new/shown"); err == nil {
 		t.Error("retrieve that failed leaves a folder")
 	}
