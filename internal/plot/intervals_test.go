@@ -59,7 +59,7 @@ func TestIntervalsHaveRoom(t *testing.T) {
 			}
 		}
 	}
-	if edge := m.Bounds().Dx() - right; right == 0 || edge < 25 {
+	if edge := m.Bounds().Dx() - right; right == 0 || edge < 45 {
 		t.Errorf("an interval ends at %d of %d pixels", right, m.Bounds().Dx())
 	}
 }
