@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // A Store is how artefacts are written. The zero value, and nil, take lock files

@@ -42,7 +42,7 @@ var States = []string{Done, Running, Stopped, Begun, Missing, Damaged}
 type Shard struct {
 	Number   int      `json:"shard"` // from 1
 	Path     string   `json:"path"`
-	State    string   `json:"state"`
+	State    string   `json:"state"`       // done, running, stopped, begun, missing or damaged
 	Images   *int     `json:"images"`      // in all; null where not known
 	Finished int      `json:"finished"`    // of these, skipped ones included
 	Skipped  int      `json:"skipped"`     // of these
@@ -197,14 +197,14 @@ func (r *Result) advise(of int) {
 	case r.Whole:
 		r.Next = "nothing is left to do: the shards were merged and can be removed"
 	case len(r.Again) > 0:
-		r.Next = fmt.Sprintf("run the command that makes the shards again with {shard} N/%d for N = %s; a Slurm array takes %s", of, ranges(r.Again, ", "), ranges(r.Again, ","))
+		r.Next = fmt.Sprintf("run the command that makes the shards again, with {shard} N/%d for N = %s", of, ranges(r.Again))
 	case r.Counts[Done] == of:
 		r.Next = "clipnh merge {save-path} " + r.Path
 	}
 }
 
-// ranges writes ascending numbers as "1-3, 7".
-func ranges(numbers []int, between string) string {
+// ranges writes ascending numbers as "1-3,7", which a Slurm array takes too.
+func ranges(numbers []int) string {
 	var parts []string
 	for i := 0; i < len(numbers); {
 		k := i
@@ -217,5 +217,5 @@ func ranges(numbers []int, between string) string {
 		}
 		parts, i = append(parts, part), k+1
 	}
-	return strings.Join(parts, between)
+	return strings.Join(parts, ",")
 }

@@ -62,7 +62,7 @@ func TestRun(t *testing.T) {
 	if got := states(r); got != "done running begun missing" {
 		t.Error(got)
 	}
-	if r.Finished != 60 || r.Skipped != 15 || *r.Images != 160 || r.Next != "run the command that makes the shards again with {shard} N/4 for N = 3-4; a Slurm array takes 3-4" {
+	if r.Finished != 60 || r.Skipped != 15 || *r.Images != 160 || r.Next != "run the command that makes the shards again, with {shard} N/4 for N = 3-4" {
 		t.Errorf("%+v", r)
 	}
 	r = run(time.Hour)
@@ -112,7 +112,7 @@ func TestPace(t *testing.T) {
 }
 
 func TestRanges(t *testing.T) {
-	if got := ranges([]int{1, 2, 3, 7, 9, 10}, ", "); got != "1-3, 7, 9-10" {
+	if got := ranges([]int{1, 2, 3, 7, 9, 10}); got != "1-3,7,9-10" {
 		t.Error(got)
 	}
 }
