@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
@@ -94,6 +94,7 @@ var allowed = map[string][]string{
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
+	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard"},
 	"internal/pipeline/show": {
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
