@@ -75,6 +75,8 @@ type ImageOptions struct {
 	// after it, for Output.Scores.
 	Pairs       bool
 	NeuronLayer int
+	// PairTokens computes Output.Weights, Neurons and Scale, which those scores are made of.
+	PairTokens bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
 	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts the field of
@@ -131,6 +133,13 @@ type Output struct {
 	Heads, MLPs []float32
 	// TokenParts are what each head adds by each token that it reads, [B,L,T,H,O].
 	TokenParts []float32
+	// Weights [B,P·H,T] and Neurons [B,T,N] are what the scores of pairs are made of,
+	//
+	//	s[l,h,n] = Σ_t weight[l,h,t]·p[t,n]     weight[l,h,t] = a[l,h,0,t]/(sd1[l,t]·sd_post)
+	//
+	// as attention and tokens are in an attention pool. Scale [B] is 1/sd_post. They need
+	// ImageOptions.PairTokens.
+	Weights, Neurons, Scale []float32
 }
 
 // check returns an error of options that no tower on this machine can have.

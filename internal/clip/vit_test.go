@@ -44,7 +44,8 @@ func vitOutput(c Config, n, layer int) Output {
 	out := Output{
 		Features: make([]float32, n*O), Tokens: make([]float32, n*T*v.Width), Attention: make([]float32, n*v.Layers*v.Heads*T),
 		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
-		Scores: make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Scores:  make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Weights: make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Scale: make([]float32, n),
 	}
 	for range v.Layers {
 		out.Blocks = append(out.Blocks, make([]float32, n*T*v.Width))
@@ -55,7 +56,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, PairTokens: true, NeuronLayer: layer,
 	}
 }
 
@@ -100,10 +101,25 @@ func TestViT(t *testing.T) {
 					compare("first_heads", out.Heads)
 					compare("first_tokens", out.TokenParts)
 					compare("second_scores", out.Scores)
+					compare("second_scores", scoresOf(out.Weights, out.Neurons, n, c.Tokens(), c.ViT.MLP))
 				})
 			}
 		}
 	}
+}
+
+// scoresOf are the scores that weights [n,H,T] of heads make of neurons [n,T,N].
+func scoresOf(weights, neurons []float32, n, T, N int) []float32 {
+	H := len(weights) / (n * T)
+	scores := make([]float32, n*H*N)
+	for b := range n {
+		for i, w := range weights[b*H*T : (b+1)*H*T] {
+			for j, p := range neurons[(b*T+i%T)*N:][:N] {
+				scores[(b*H+i/T)*N+j] += w * p
+			}
+		}
+	}
+	return scores
 }
 
 // TestViTParts holds that the parts of the first order sum to the feature, and tokens to
@@ -163,6 +179,7 @@ func TestViTSameBytes(t *testing.T) {
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
 			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.Blocks[4], want.Blocks[4]},
+			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Scale, want.Scale},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {
 				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)

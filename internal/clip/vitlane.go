@@ -22,6 +22,8 @@ type vitLane struct {
 
 	statistics *value   // mean and 1/sd of the class token in the last norm, [B,2]
 	scores     []*value // of each layer after the neurons', before division by sd, [B,H,N]
+	weights    []*value // of these layers, before division by sd, [B,H,T]
+	neurons    *value   // of the layer whose pairs are looked at, [B,T,N]; nil: not kept
 	heads      []*value // of each layer, before division by sd, [B,H,O]
 	mlps       []*value // of the first token and each MLP, before division by sd, [B,O]
 	tokens     []*value // of each layer, before division by sd, [B,T,H·O]
@@ -164,6 +166,9 @@ func (d *vitDeclaration) mlp(i int, x *value) *value {
 	wide := d.apply(name+"mlp.c_fc", layerOp{w.fc, "product, " + d.l.tower.config.Activation.String()}, normed)
 	if d.o.Pairs && i == d.o.NeuronLayer {
 		d.neurons = d.kept(name+"mlp.neurons", rowsOp{}, wide)
+		if d.o.PairTokens {
+			d.l.neurons = d.neurons
+		}
 	}
 	return d.apply(name+"mlp.c_proj", addLayerOp{layerOp{w.proj, "product, sum"}}, wide, x)
 }
@@ -190,6 +195,9 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 	if d.o.Pairs && i > d.o.NeuronLayer {
 		deviations := d.apply(name+"ln_1.deviations", deviationsOp{}, x)
 		d.l.scores = append(d.l.scores, d.kept(name+"attn.scores", newPairScoresOp(d.l), attention, deviations, d.neurons))
+		if d.o.PairTokens {
+			d.l.weights = append(d.l.weights, d.kept(name+"attn.weights", readWeightsOp{}, attention, deviations))
+		}
 	}
 	return mixed
 }

@@ -110,6 +110,28 @@ func (o pairScoresOp) run(out *activation, in []*activation, w *workspace) {
 	}
 }
 
+// readWeightsOp is how a layer's heads weigh the neurons of tokens in scores: attention
+// [B,H,T] and deviations [B,T] to a[h,t]/sd[t], [B,H,T].
+type readWeightsOp struct{}
+
+func (readWeightsOp) form() form       { return matrixForm }
+func (readWeightsOp) overwrites() int  { return -1 }
+func (readWeightsOp) describe() string { return "class attention / deviations" }
+
+func (readWeightsOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	return in[0].Clone(), wantShape(in[0], -1, in[1][1])
+}
+
+func (readWeightsOp) run(out *activation, in []*activation, _ *workspace) {
+	each, T := out.shape[1]*out.shape[2], out.shape[2]
+	for b := range out.images() {
+		sd := in[1].rows[b*T : (b+1)*T]
+		for i, a := range in[0].rows[b*each : (b+1)*each] {
+			out.rows[b*each+i] = a / sd[i%T]
+		}
+	}
+}
+
 // headPartsOp projects what each head gives for the class token: [B,H·Dp,1,1] to [B,H,O].
 type headPartsOp struct {
 	headsOf
@@ -228,19 +250,30 @@ func (l *vitLane) deliver(out Output, start int) {
 	l.features.copyTo(out.Features, start)
 	l.pre.copyTo(out.Tokens, start)
 	if len(out.Blocks) > 0 && l.blocks == nil || out.Attention != nil && l.attention == nil || out.Scores != nil && l.scores == nil ||
-		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil {
+		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil ||
+		(out.Weights != nil || out.Neurons != nil || out.Scale != nil) && l.neurons == nil {
 		panic("clip: output that the tower's options did not ask for")
 	}
 	for i, dst := range out.Blocks {
 		l.blocks[i].copyTo(dst, start)
 	}
 	l.interleave(out.Attention, l.attention, start, func(dst, src []float32, _, _ int) { copy(dst, src) })
-	l.interleave(out.Scores, l.scores, start, func(dst, src []float32, image, _ int) {
+	scaled := func(dst, src []float32, image, _ int) {
 		_, inverse := l.statisticsOf(image)
 		for i, s := range src {
 			dst[i] = s * inverse
 		}
-	})
+	}
+	l.interleave(out.Scores, l.scores, start, scaled)
+	l.interleave(out.Weights, l.weights, start, scaled)
+	if out.Neurons != nil {
+		l.neurons.copyTo(out.Neurons, start)
+	}
+	if out.Scale != nil {
+		for b := range l.statistics.images() {
+			_, out.Scale[start+b] = l.statisticsOf(b)
+		}
+	}
 	v, T := l.tower.config.ViT, l.tower.config.Tokens()
 	parts := 2*v.Layers + 1
 	l.interleave(out.MLPs, l.mlps, start, func(dst, src []float32, image, _ int) { l.finish(dst, src, nil, image, parts) })
