@@ -75,13 +75,14 @@ type ImageOptions struct {
 	// after it, for Output.Scores.
 	Pairs       bool
 	NeuronLayer int
-	// PairTokens computes Output.Weights, Neurons and Scale, which those scores are made of.
+	// PairTokens computes Output.Weights, Neurons and Statistics, which those scores are made
+	// of.
 	PairTokens bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts the field of
-	// Output of the same name.
-	FirstOrder, TokenParts bool
+	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts and Reads the fields
+	// of Output of the same names, Reads with Statistics.
+	FirstOrder, TokenParts, Reads bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -137,9 +138,14 @@ type Output struct {
 	//
 	//	s[l,h,n] = Σ_t weight[l,h,t]·p[t,n]     weight[l,h,t] = a[l,h,0,t]/(sd1[l,t]·sd_post)
 	//
-	// as attention and tokens are in an attention pool. Scale [B] is 1/sd_post. They need
-	// ImageOptions.PairTokens.
-	Weights, Neurons, Scale []float32
+	// as attention and tokens are in an attention pool. They need ImageOptions.PairTokens.
+	Weights, Neurons []float32
+	// Reads are what each head reads of each token, a[l,h,0,t]·(W_V^h y[t] + B_V^h) with
+	// channels h*D+d, [B,L,T,W]; see decomp.Tokens. They need ImageOptions.Reads.
+	Reads []float32
+	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
+	// need ImageOptions.PairTokens or Reads.
+	Statistics []float32
 }
 
 // check returns an error of options that no tower on this machine can have.

@@ -145,7 +145,7 @@ func (e *editedNeurons) Orders(first, second []float32, s Seen, team par.Team) b
 		sum := make([]float64, O)
 		for i, u := range e.units {
 			p := float64(s.Neurons[b*T*N+u.Unit]) // of the class token
-			d := (u.Factor - 1) * (p - u.Mean) * float64(s.Scale[b])
+			d := (u.Factor - 1) * (p - u.Mean) * float64(s.Statistics[2*b+1])
 			for o, v := range e.direct[i*O : (i+1)*O] {
 				sum[o] += d * float64(v)
 			}

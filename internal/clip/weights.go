@@ -167,7 +167,7 @@ type Seen struct {
 	Scores []float32 // [B,H,C]
 
 	// Of pairs that are a part of the features; see Output.
-	Weights, Neurons, Scale []float32
+	Weights, Neurons, Statistics []float32
 }
 
 // Edited prepares to compute features by the edited weights.

@@ -74,7 +74,7 @@ func (e *editor) move(ctx context.Context, edit *clip.Edit) (*Movement, error) {
 			before, moved, first, second = make([]float32, n*O), make([]float32, n*O), make([]float32, n*O), make([]float32, n*O)
 		}
 		b.Features(before[:n*O], e.team)
-		seen := clip.Seen{Images: n, Pixels: b.Pixels, Scores: b.Scores, Weights: b.Attention, Neurons: b.Tokens, Scale: b.Scale}
+		seen := clip.Seen{Images: n, Pixels: b.Pixels, Scores: b.Scores, Weights: b.Attention, Neurons: b.Tokens, Statistics: b.Statistics}
 		if err := after.Features(moved[:n*O], seen, e.team); err != nil {
 			return err
 		}

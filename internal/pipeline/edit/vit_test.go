@@ -144,9 +144,9 @@ func TestOrders(t *testing.T) {
 	H := pairs.Heads
 	seen := clip.Seen{
 		Images: vitImages, Pixels: pixels, Scores: make([]float32, vitImages*H*vitNeurons), Weights: make([]float32, vitImages*H*vitTokens),
-		Neurons: make([]float32, vitImages*vitTokens*vitNeurons), Scale: make([]float32, vitImages),
+		Neurons: make([]float32, vitImages*vitTokens*vitNeurons), Statistics: make([]float32, 2*vitImages),
 	}
-	if err := tower.Run(pixels, clip.Output{Scores: seen.Scores, Weights: seen.Weights, Neurons: seen.Neurons, Scale: seen.Scale}); err != nil {
+	if err := tower.Run(pixels, clip.Output{Scores: seen.Scores, Weights: seen.Weights, Neurons: seen.Neurons, Statistics: seen.Statistics}); err != nil {
 		t.Fatal(err)
 	}
 	for i, v := range vitEdits() {

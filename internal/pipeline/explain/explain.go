@@ -30,9 +30,12 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	Details   model.Details // of the model
-	Precision kernel.Precision
-	Threads   int
-	BatchSize int // images at a time in the tower; results do not depend on it
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at, nil
+	// for a ResNet.
+	NeuronLayer *int
+	Precision   kernel.Precision
+	Threads     int
+	BatchSize   int // images at a time in the tower; results do not depend on it
 
 	Inputs
 	Texts
@@ -124,7 +127,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if err := session.pack(m, len(data.Items)); err != nil {
+	if err := session.pack(len(data.Items)); err != nil {
 		return nil, err
 	}
 	e, made, ov := session.explainer(&o, texts, class, versus), session.made, session.ov

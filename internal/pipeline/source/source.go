@@ -69,7 +69,7 @@ type Batch struct {
 	// tokens [B,T,C] that scores are the products of, which are attention and what enters
 	// the pool in an attention pool; see clip.Output.
 	Pixels, Attention, Tokens []float32
-	Scale                     []float32 // [B], where pairs are a part of the features
+	Statistics                []float32 // [B,2], where pairs are a part of the features
 }
 
 // Contributions are those of a batch of images, factored or written out.

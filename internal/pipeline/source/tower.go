@@ -85,21 +85,12 @@ func (r *towerReader) outputs(n int) clip.Output {
 		out := clip.Output{Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*r.pairs.Heads*r.pairs.Neurons)}
 		if r.how.PairTokens {
 			out.Weights, out.Neurons = make([]float32, n*r.pairs.Heads*c.Tokens()), make([]float32, n*c.Tokens()*r.pairs.Neurons)
-			out.Scale = make([]float32, n)
+			out.Statistics = make([]float32, 2*n)
 		}
 		return out
 	}
 	return clip.Output{
 		Scores: make([]float32, n*c.Heads()*c.Neurons()), Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
-	}
-}
-
-// first are the outputs of the first n of images images.
-func first(out clip.Output, n, images int) clip.Output {
-	cut := func(x []float32) []float32 { return x[:len(x)/images*n] }
-	return clip.Output{
-		Features: cut(out.Features), Scores: cut(out.Scores), Attention: cut(out.Attention), Tokens: cut(out.Tokens),
-		Weights: cut(out.Weights), Neurons: cut(out.Neurons), Scale: cut(out.Scale),
 	}
 }
 
@@ -143,13 +134,13 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 			for _, item := range items {
 				b.Names, b.Labels = append(b.Names, item.Name), append(b.Labels, item.Label)
 			}
-			run := first(out, n, images)
+			run := out.First(n, images)
 			if err := r.tower.Run(pixels, run); err != nil {
 				return err
 			}
 			b.Pixels, b.Scores, b.Attention, b.Tokens, b.Contributions = pixels, run.Scores, run.Attention, run.Tokens, r.contributions(rows, run, n)
 			if run.Weights != nil {
-				b.Attention, b.Tokens, b.Scale = run.Weights, run.Neurons, run.Scale
+				b.Attention, b.Tokens, b.Statistics = run.Weights, run.Neurons, run.Statistics
 			}
 			return do(b)
 		},

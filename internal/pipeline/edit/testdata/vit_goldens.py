@@ -4,8 +4,8 @@
 
 The golden model in float64, written out here from its weights, on the prepared golden images. An edit makes of the
 activation p of a neuron factor*p + (1-factor)*m at every token, with m the neuron's mean activation over the golden
-images and tokens (vit_means.npy), or 0. vit_features.npy are the features, [edits, images, O] float32. vit_first.npy and vit_second.npy
-are what features would change by, were everything else as it is: by what the neurons add to the class token's
+images and tokens (vit_means.npy), or 0. vit_features.npy are the features, [edits, images, O] float32.
+vit_first.npy and vit_second.npy are what features would change by, were everything else as it is: by what the neurons add to the class token's
 residual, and by what the heads of later layers read of them, both computed from the activations, not from scores.
 Made with torch 1.13, numpy 1.24.
 """
@@ -69,26 +69,33 @@ def through(r, sd):
 
 
 images = torch.from_numpy(np.load(golden / "images.npy")).double()
-feature, p, later, sd = run(images)
-assert np.abs(feature.numpy() - np.load(golden / "gelu/feature.npy")).max() < 1e-5
-means = p.mean((0, 1))
-features, firsts, seconds = [], [], []
-for factors, by_mean in EDITS:
-    f = torch.ones(p.shape[-1], dtype=torch.float64)
-    for n, factor in factors.items():
-        f[n] = factor
-    m = means if by_mean else torch.zeros_like(means)
-    after, _, _, _ = run(images, lambda h: f * h + (1 - f) * m)
-    written = (f - 1) * (p - m) @ W[block(LAYER) + "mlp.c_proj.weight"].T  # [B,T,W], the change of the residual
-    second = 0
-    for i, a, deviation in later:
-        name, width = block(i), written.shape[-1]
-        y = (written - written.mean(-1, keepdim=True)) / deviation * W[name + "ln_1.weight"]
-        v = y @ W[name + "attn.in_proj_weight"][2 * width:].T
-        v = v.reshape(len(images), -1, HEADS, width // HEADS).transpose(1, 2)
-        mixed = torch.einsum("bht,bhtd->bhd", a, v).reshape(len(images), width)
-        second = second + mixed @ W[name + "attn.out_proj.weight"].T
-    features.append(after), firsts.append(through(written[:, 0], sd)), seconds.append(through(second, sd))
-np.save(here / "vit_means.npy", means.float().numpy())
-for name, values in {"features": features, "first": firsts, "second": seconds}.items():
-    np.save(here / f"vit_{name}.npy", torch.stack(values).float().numpy())
+
+
+def main():
+    feature, p, later, sd = run(images)
+    assert np.abs(feature.numpy() - np.load(golden / "gelu/feature.npy")).max() < 1e-5
+    means = p.mean((0, 1))
+    features, firsts, seconds = [], [], []
+    for factors, by_mean in EDITS:
+        f = torch.ones(p.shape[-1], dtype=torch.float64)
+        for n, factor in factors.items():
+            f[n] = factor
+        m = means if by_mean else torch.zeros_like(means)
+        after, _, _, _ = run(images, lambda h: f * h + (1 - f) * m)
+        written = (f - 1) * (p - m) @ W[block(LAYER) + "mlp.c_proj.weight"].T  # [B,T,W], the change of the residual
+        second = 0
+        for i, a, deviation in later:
+            name, width = block(i), written.shape[-1]
+            y = (written - written.mean(-1, keepdim=True)) / deviation * W[name + "ln_1.weight"]
+            v = y @ W[name + "attn.in_proj_weight"][2 * width:].T
+            v = v.reshape(len(images), -1, HEADS, width // HEADS).transpose(1, 2)
+            mixed = torch.einsum("bht,bhtd->bhd", a, v).reshape(len(images), width)
+            second = second + mixed @ W[name + "attn.out_proj.weight"].T
+        features.append(after), firsts.append(through(written[:, 0], sd)), seconds.append(through(second, sd))
+    np.save(here / "vit_means.npy", means.float().numpy())
+    for name, values in {"features": features, "first": firsts, "second": seconds}.items():
+        np.save(here / f"vit_{name}.npy", torch.stack(values).float().numpy())
+
+
+if __name__ == "__main__":
+    main()
