@@ -25,21 +25,22 @@ type PairTower interface {
 	// the others; nil where x is no place's but the token's own.
 	Position() []float32
 	// Tokens is what makes Output.Reads what tokens add to features; nil where pairs are all
-	// that is read of them.
+	// that is read of them, or reads were not asked for.
 	Tokens() *decomp.Tokens
 }
 
-// NewPairTower packs the tower for the pairs. Errors name the file and the tensor.
+// NewPairTower packs the tower for the pairs. With o.Reads, that of a vision transformer has
+// Reads and MLPs too. Errors name the file and the tensor.
 func NewPairTower(pairs Pairs, o ImageOptions) (PairTower, error) {
 	if pairs.Whole() {
 		t, err := NewResNetTower(pairs.ck, o)
 		if err != nil {
 			return nil, err
 		}
-		return poolTower{t, pairs}, nil
+		return NewPoolTower(pairs, t), nil
 	}
 	pairs.Want(&o)
-	o.PairTokens, o.Reads, o.FirstOrder = true, true, true
+	o.PairTokens, o.FirstOrder = true, o.Reads
 	t, err := NewViTTower(pairs.ck, o)
 	if err != nil {
 		return nil, err
@@ -48,9 +49,14 @@ func NewPairTower(pairs Pairs, o ImageOptions) (PairTower, error) {
 	if n.ov, err = pairs.OV(); err != nil {
 		return nil, err
 	}
-	n.tokens, err = pairs.ck.Tokens()
+	if o.Reads {
+		n.tokens, err = pairs.ck.Tokens()
+	}
 	return n, err
 }
+
+// NewPoolTower is the tower of an attention pool for its pairs.
+func NewPoolTower(pairs Pairs, t *ResNetTower) PairTower { return poolTower{t, pairs} }
 
 // poolTower is that of the pairs of an attention pool.
 type poolTower struct {
@@ -88,11 +94,14 @@ func (t *neuronTower) Tokens() *decomp.Tokens     { return t.tokens }
 
 func (t *neuronTower) Room(images int) Output {
 	v, T, O := t.config.ViT, t.config.Tokens(), t.config.OutDim
-	return Output{
+	out := Output{
 		Features: make([]float32, images*O), Scores: make([]float32, images*t.pairs.Heads*t.pairs.Neurons),
-		Weights: make([]float32, images*t.pairs.Heads*T), Neurons: make([]float32, images*T*t.pairs.Neurons),
-		Reads: make([]float32, images*v.Layers*T*v.Width), Statistics: make([]float32, 2*images), MLPs: make([]float32, images*(v.Layers+1)*O),
+		Weights: make([]float32, images*t.pairs.Heads*T), Neurons: make([]float32, images*T*t.pairs.Neurons), Statistics: make([]float32, 2*images),
 	}
+	if t.options.Reads {
+		out.Reads, out.MLPs = make([]float32, images*v.Layers*T*v.Width), make([]float32, images*(v.Layers+1)*O)
+	}
+	return out
 }
 
 // Of is the part of an output of images that image i has.

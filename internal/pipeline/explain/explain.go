@@ -141,7 +141,9 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	first := source.MeasureRounding(m.Checkpoint, e.tower, o.towerOptions(len(data.Items)), func(r *source.Rounding) { result.Rounding = r })
+	how := o.towerOptions(len(data.Items))
+	session.pairs.Want(&how)
+	first := source.MeasureRounding(m.Checkpoint, e.tower, how, func(r *source.Rounding) { result.Rounding = r })
 	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}

@@ -71,7 +71,9 @@ func (o *Options) towerOptions(images int) clip.ImageOptions {
 
 // pack packs the tower of the pairs for so many images.
 func (s *Session) pack(images int) (err error) {
-	s.tower, err = clip.NewPairTower(s.pairs, s.o.towerOptions(images))
+	o := s.o.towerOptions(images)
+	o.Reads = true
+	s.tower, err = clip.NewPairTower(s.pairs, o)
 	return err
 }
 

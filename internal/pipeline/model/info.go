@@ -138,6 +138,14 @@ func (m *Model) PairsOrigin(neuronLayer *int, precision string) origin.Origin {
 	return o
 }
 
+// PairsOf are the pairs of what has origin o, which the model made.
+func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) {
+	if o.Transformer == nil {
+		return m.Pairs(nil)
+	}
+	return m.Pairs(&o.Transformer.NeuronLayer)
+}
+
 // WantOf fails where the model is not the one that scores are of. Those of another program
 // do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {

@@ -146,6 +146,16 @@ func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
 	return nil, s.Model.RequireResNet()
 }
 
+// PairTower is the tower of a model that says where in images the scores of its pairs come
+// from. It may be the source's own.
+func (s *Source) PairTower() (clip.PairTower, error) {
+	r := s.reader.(*towerReader)
+	if t, ok := s.Tower.(*clip.ResNetTower); ok {
+		return clip.NewPoolTower(*r.pairs, t), nil
+	}
+	return clip.NewPairTower(*r.pairs, r.how)
+}
+
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
 	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
