@@ -36,6 +36,13 @@ for the same pairs), values (the value of each token, as in MaskCLIP) and
 self-self (queries attend to queries, keys to keys). Several methods share one
 pass over the images.
 
+In a vision transformer, --method tokens takes what all heads of all layers read
+of a location: what it adds to the image's cosine with the word, times the
+number of locations. pairs, heads and neurons are those of the neurons of
+--neuron-layer, whose activations at the tokens take the place of the last map,
+with heads of later layers. Windows have the model's own size; --no-sink has no
+effect.
+
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
 existing embeddings (--text-embeddings-path), components that svd wrote, and
 images or folders of them (--image), or a data set with label maps (--data-path,
@@ -67,7 +74,9 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
 			"  --pcs-path caches/pc0.npy --image photo.jpg --classes \"dog,grass,sky\"\n" +
 			"clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
-			"  --pcs-path caches/pc0.npy --config context59 --data-path VOC2010",
+			"  --pcs-path caches/pc0.npy --config context59 --data-path VOC2010\n" +
+			"clipnh segment --model ViT-B-32.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --method tokens --image photo.jpg --classes \"dog,grass,sky\"",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,6 +109,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	detailFlags(fs, &o.Details)
+	neuronLayerFlag(fs, &o.NeuronLayer)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
@@ -112,7 +122,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "word")
 	fs.StringVar(&o.TextsPath, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.PairTextsPath, "text-for-topk", "", "`FILE` of embeddings of other texts, one for each word, to choose the pairs by, .npy or .pt")
-	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
+	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self; of a vision transformer tokens, pairs, heads, neurons")
 	choices(fs, "method", heat.Methods...)
 	fs.IntVar(&o.override.Pairs, "k", 20000, "use the `K` closest pairs of each word")
 	fs.IntVar(&o.override.Block, "conv-map-idx", -1, "use the neurons' maps of block `N` of the last stage; -1 is the last block")
@@ -189,7 +199,7 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.Images.MaxPixels)
 	}
 	err := o.given.refuseIn(
-		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk"}},
+		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk", "neuron-layer"}},
 		rule{o.TextsPath != "", "with --text-embeddings-path", []string{"vocab"}},
 		rule{o.PAMR.Steps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
 	if err != nil {

@@ -30,8 +30,11 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	Details   model.Details // of the model
-	Precision kernel.Precision
-	Threads   int
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at, nil
+	// for a ResNet, and where no method takes pairs.
+	NeuronLayer *int
+	Precision   kernel.Precision
+	Threads     int
 
 	Texts
 	Scenes
@@ -195,8 +198,8 @@ type segmenter struct {
 	o       *Options
 	result  *Result
 	say     ui.Reporter
-	towers  *towers
-	heat    *heat.Mapper
+	towers  windows
+	heat    locator
 	team    par.Team
 	class   []int // [P], the class of each query
 	shorter int   // side to which images are scaled
@@ -239,7 +242,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if err != nil {
 		return nil, err
 	}
-	if s.towers, err = newTowers(m, o); err != nil {
+	if s.towers, err = newWindows(m, o); err != nil {
 		return nil, err
 	}
 	s.setHeat(text, pairs)
@@ -267,7 +270,7 @@ func (s *segmenter) setSizes(side int) error {
 // setHeat prepares the maps of texts and of the pairs that they take.
 func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
 	options := heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}
-	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
+	s.heat = s.towers.locator(text, pairs, options, s.team)
 }
 
 // scene segments one image and adds its counts to the tally.
@@ -320,7 +323,7 @@ func (s *segmenter) label(ctx context.Context, sc *sceneToRead) ([][]uint16, err
 // method makes of them.
 func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
 	w, h := sc.scaled.W, sc.scaled.H
-	down, across := heat.NewAxis(h, s.crop, s.stride), heat.NewAxis(w, s.crop, s.stride)
+	down, across := s.towers.axis(h, s.crop, s.stride), s.towers.axis(w, s.crop, s.stride)
 	fields := make([]*heat.Field, len(s.o.Methods))
 	for i := range fields {
 		fields[i] = heat.NewField(len(s.class), down, across, sc.height, sc.width)
@@ -370,8 +373,8 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 
 // noteSize says once of each size of windows that it is not the model's.
 func (s *segmenter) noteSize(t *sizedTower) {
-	size := WindowSize{Width: 32 * t.window.Cols, Height: 32 * t.window.Rows}
-	side := t.Config().ImageSize
+	size := WindowSize{Width: t.width, Height: t.height}
+	side := t.tower.Config().ImageSize
 	size.Interpolated = size.Width != side || size.Height != side
 	for _, known := range s.result.Sizes {
 		if known == size {
