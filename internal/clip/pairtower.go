@@ -16,8 +16,8 @@ type PairTower interface {
 	ImageTower
 	Pairs() Pairs
 	OV() *decomp.OV
-	// Room has memory for Features, Scores and what the methods below read, of so many images.
-	Room(images int) Output
+	// Room has memory for Features, Scores and what the methods below read, of n images.
+	Room(n int) Output
 	// Weights are those of heads in what was computed, [B,H,T], and Neurons x, [B,T,C].
 	Weights(Output) []float32
 	Neurons(Output) []float32

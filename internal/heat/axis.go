@@ -25,8 +25,8 @@ func NewAxis(length, crop, stride int) Axis {
 	return a
 }
 
-// NewPatchAxis is NewAxis of a tower whose windows have crop pixels always, in patches of so
-// many, which divide it.
+// NewPatchAxis is NewAxis of a tower whose windows always have crop pixels, in patches of
+// patch pixels, which divides it.
 func NewPatchAxis(length, crop, stride, patch int) Axis {
 	a := newAxis(length, crop, stride, patch)
 	a.Padded = crop

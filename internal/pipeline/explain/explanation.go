@@ -63,7 +63,7 @@ type Explanation struct {
 	crop canvas.Image // what the model sees, for the sheet
 }
 
-// Elsewhere is what a vision transformer adds to a logit besides pairs, or besides places.
+// Elsewhere is what a vision transformer adds to a logit by no pair, or at no place.
 // Pairs and all pairs sum to the logit; so do ClassToken, MLPs and the places.
 type Elsewhere struct {
 	Pairs      float64 `json:"pairs"`       // what no pair of the layer's neurons adds
