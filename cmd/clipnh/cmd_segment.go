@@ -57,6 +57,14 @@ ones; --save-dir writes them as PNG files of class numbers, from 0;
 --probabilities-dir writes the probability of each class at each pixel, a
 float32 .npy with a manifest for each image, [Y,X,M], before thresholds.
 
+With --masks, images have one class each, that of their folder or --foreground.
+The map of that class is compared with a mask, a PNG whose pixels are not 0 in
+the foreground: a pixel is taken for foreground where the map is above its mean.
+Prints the share of correct pixels, the mean IoU of foreground and background,
+and the mean average precision. That is how ImageNet-Segmentation is used, whose
+file has to be written as images in folders named by their classes and as PNG
+masks first.
+
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
 that was interrupted or killed then resumes when the same command is run again,
@@ -140,6 +148,8 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.PAMR.Steps, "pamr-steps", 0, "refine the logits `N` times along colours (PAMR)")
 	fs.IntSliceVar(&o.PAMR.Dilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
 	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
+	fs.StringVar(&o.MasksDir, "masks", "", "`DIR` of masks of the images' foreground, PNG of the same names, to compare the map of each image's class with")
+	fs.StringVar(&o.Foreground, "foreground", "", "with --masks, the class of all images has this `NAME` (default that of the folder that an image is in)")
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
 	fs.StringVar(&o.ProbabilitiesDir, "probabilities-dir", "", "`DIR` for probabilities of the classes, .npy, one per image")
@@ -185,6 +195,8 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--preprocess %s needs --resize pillow: OpenCV's loader converts images to RGB before they can be resized", o.Images.Order)
 	case (len(o.Paths) == 0) == (o.DataPath == ""):
 		return errors.New("want one of --image and --data-path")
+	case o.MasksDir != "" && o.DataPath != "":
+		return errors.New("--masks needs --image: a data set has label maps of its own")
 	case o.DataPath != "" && o.config == "":
 		return errors.New("--data-path needs --config, which describes the layout of the data set")
 	case !o.classes.given() && o.config == "":
@@ -201,6 +213,8 @@ func (o *segmentOptions) validate() error {
 	err := o.given.refuseIn(
 		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk", "neuron-layer"}},
 		rule{o.TextsPath != "", "with --text-embeddings-path", []string{"vocab"}},
+		rule{o.MasksDir == "", "without --masks", []string{"foreground"}},
+		rule{o.MasksDir != "", "with --masks", []string{"show-dir", "save-dir", "probabilities-dir", "logit-scale", "prob-thd", "area-thd"}},
 		rule{o.PAMR.Steps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
 	if err != nil {
 		return err

@@ -38,6 +38,7 @@ type Options struct {
 
 	Texts
 	Scenes
+	Masks
 	Heat
 	Output
 }
@@ -96,7 +97,13 @@ type Output struct {
 // the context's error; with a SavePath, and no drawings, it resumes from there. When
 // only the counts cannot be written, it returns the result, Measured, with that error.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := o.checkMasks(); err != nil {
+		return nil, err
+	}
 	list, err := o.scenes(ctx, say)
+	if err == nil {
+		err = o.addMasks(list)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +132,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 		result.Classes = append(result.Classes, c[0])
 	}
 	tally := newTally(o.methodNames(), result)
-	tally.paths = list.paths
+	tally.paths, tally.foreground = list.paths, o.newForegrounds()
 	result.Scenes = len(scenes) + len(missing)
 	var file *shard.File
 	done := 0
@@ -275,6 +282,9 @@ func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
 
 // scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
+	if t.foreground != nil {
+		return s.compare(ctx, sc, t)
+	}
 	given, err := s.label(ctx, sc)
 	if err != nil {
 		return err
