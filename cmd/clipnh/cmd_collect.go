@@ -66,6 +66,8 @@ each part of the class token adds to the feature, and sum to it together:
   mlps                the class token that enters the first layer, and each MLP,
                       [B,L+1,O]
   tokens              each head by each token that it reads, [B,L,T,H,O]
+With neuron_acts, the activations of the neurons of layer --neuron-layer at every
+token are stored, [B,C,T]; edit takes their means.
 A file does not say its activation, and seldom its heads: --activation and
 --vit-heads do, or a note says what was guessed.
 
