@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
