@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/clipnh/clipnh/internal/usage"
+
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
@@ -40,7 +42,7 @@ func (e *editor) pairsOrigin() origin.Origin {
 func (e *editor) meansOfActivations() ([]float64, error) {
 	const how = "collect them with {mode} neuron_acts and {mean}, and give them as {means-path}"
 	if e.ScoresPath != "" {
-		return nil, hint.With(fmt.Errorf("{scores} %s: scores do not say the mean activations of neurons, which take the place of what these add", e.ScoresPath), how)
+		return nil, hint.With(usage.Errorf("{scores} %s: scores do not say the mean activations of neurons, which take the place of what these add", e.ScoresPath), how)
 	}
 	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeanActivations)
 	if err != nil {

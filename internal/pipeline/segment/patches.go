@@ -1,8 +1,9 @@
 package segment
 
 import (
-	"fmt"
 	"slices"
+
+	"github.com/clipnh/clipnh/internal/usage"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
@@ -26,7 +27,7 @@ type patchTower struct {
 func newPatchTower(m *model.Model, o *Options) (*patchTower, error) {
 	c := m.Config
 	if crop := o.Setup.SlideCrop; crop != 0 && crop != c.ImageSize {
-		return nil, fmt.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
+		return nil, usage.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
 	}
 	t := &patchTower{checkpoint: m.Checkpoint, needs: clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision, Reads: true}}
 	T, W := c.Tokens(), c.ViT.Width
