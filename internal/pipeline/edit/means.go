@@ -5,13 +5,12 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/clipnh/clipnh/internal/usage"
-
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // means returns what the weights want means of: the scores of the pairs that change, [H,C],

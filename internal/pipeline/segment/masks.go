@@ -8,12 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/usage"
-
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Masks has the map of each image's class compared with a mask of its foreground, in place of

@@ -3,8 +3,6 @@ package segment
 import (
 	"slices"
 
-	"github.com/clipnh/clipnh/internal/usage"
-
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/heat"
@@ -12,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // patchTower is a vision transformer, whose windows have its own size. What heads read of
