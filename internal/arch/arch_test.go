@@ -173,6 +173,7 @@ var allowed = map[string][]string{
 	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
 	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par"},
 	"internal/rank":        {},
+	"internal/textspan":    {},
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
