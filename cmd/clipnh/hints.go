@@ -34,6 +34,8 @@ var recipes = map[string]recipe{
 	artefact.KindMeanMLPs:        {"collect --mode mlps --mean --save-path", true, true},
 	artefact.KindTokens:          {"collect --mode tokens --save-path", true, true},
 	artefact.KindMeanTokens:      {"collect --mode tokens --mean --save-path", true, true},
+	artefact.KindClassParts:      {"collect --mode cls_attn --save-path", true, true},
+	artefact.KindMeanClassParts:  {"collect --mode cls_attn --mean --save-path", true, true},
 	artefact.KindImageFeatures:   {"collect --mode features --save-path", true, true},
 	artefact.KindMeanFeatures:    {"collect --mode features --mean --save-path", true, true},
 	artefact.KindAttention:       {"collect --mode attns --save-path", true, true},

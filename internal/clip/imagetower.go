@@ -77,9 +77,9 @@ type ImageOptions struct {
 	NeuronLayer int
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts the field of
-	// Output of the same name.
-	FirstOrder, TokenParts bool
+	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts and ClassParts the
+	// fields of Output of the same names.
+	FirstOrder, TokenParts, ClassParts bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -131,6 +131,9 @@ type Output struct {
 	Heads, MLPs []float32
 	// TokenParts are what each head adds by each token that it reads, [B,L,T,H,O].
 	TokenParts []float32
+	// ClassParts are what the heads of each layer add together by the class token that they
+	// read, [B,L,O]: the sum over heads of TokenParts' first token.
+	ClassParts []float32
 }
 
 // check returns an error of options that no tower on this machine can have.

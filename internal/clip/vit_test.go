@@ -44,7 +44,8 @@ func vitOutput(c Config, n, layer int) Output {
 	out := Output{
 		Features: make([]float32, n*O), Tokens: make([]float32, n*T*v.Width), Attention: make([]float32, n*v.Layers*v.Heads*T),
 		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
-		Scores: make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		ClassParts: make([]float32, n*v.Layers*O),
+		Scores:     make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
 	}
 	for range v.Layers {
 		out.Blocks = append(out.Blocks, make([]float32, n*T*v.Width))
@@ -55,7 +56,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, NeuronLayer: layer,
 	}
 }
 
@@ -99,11 +100,27 @@ func TestViT(t *testing.T) {
 					compare("first_mlps", out.MLPs)
 					compare("first_heads", out.Heads)
 					compare("first_tokens", out.TokenParts)
+					if err := testutil.Far(out.ClassParts, goldenClassParts(t, activation), vitRounding); err != nil {
+						t.Errorf("class tokens: %v", err)
+					}
 					compare("second_scores", out.Scores)
 				})
 			}
 		}
 	}
+}
+
+// goldenClassParts are the goldens' first tokens summed over heads, [B,L,O].
+func goldenClassParts(t testing.TB, activation string) []float32 {
+	tokens, shape := goldenViT(t, activation+"/first_tokens.npy") // [B,L,T,H,O]
+	T, H, O := shape[2], shape[3], shape[4]
+	parts := make([]float32, shape[0]*shape[1]*O)
+	for i := range parts {
+		for h := range H {
+			parts[i] += tokens[(i/O*T*H+h)*O+i%O]
+		}
+	}
+	return parts
 }
 
 // TestViTParts holds that the parts of the first order sum to the feature, and tokens to
@@ -162,7 +179,7 @@ func TestViTSameBytes(t *testing.T) {
 		}
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
-			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.Blocks[4], want.Blocks[4]},
+			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.ClassParts, want.ClassParts}, {out.Blocks[4], want.Blocks[4]},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {
 				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)

@@ -73,6 +73,7 @@ const (
 	BFloat16  = "bf16"
 
 	ConvertFirst = "reference" // in Images.Preprocess, before images are resized
+	Published    = "published" // in Collect.Form
 )
 
 // Transformer is what a vision transformer was run as, which its weights do not say.
@@ -101,6 +102,10 @@ type Collect struct {
 	Mean   bool   `json:"mean"`       // only the mean over the images
 	Expand bool   `json:"expand"`     // directions are written out beside the weight slices
 	TopK   int    `json:"top_k"`      // extremes that statistics keep; 0 for other kinds
+
+	// Form is Published of parts of features as unit vectors; left out of those of features
+	// as they are.
+	Form string `json:"form,omitempty"`
 }
 
 // Shard is which part of a collection or result this is.

@@ -22,14 +22,15 @@ const (
 	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
 
 	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
-	ModeMLPs   = "mlps"   // each layer's MLP
-	ModeTokens = "tokens" // each token that a head reads
+	ModeMLPs   = "mlps"     // each layer's MLP
+	ModeTokens = "tokens"   // each token that a head reads
+	ModeClass  = "cls_attn" // the class token that each layer's heads read
 
 	ModeFeatures = "features" // the image feature itself, of any image tower
 )
 
 // Modes lists the modes of Collect.
-var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeFeatures}
+var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeClass, ModeFeatures}
 
 // meansOnly reports whether a mode is defined as a mean over images.
 func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
@@ -99,6 +100,7 @@ type modeOptions struct {
 	threads    int
 
 	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
+	published   bool // parts of features as unit vectors
 }
 
 // newMode returns the mode that o asks for.
@@ -111,7 +113,10 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		if o.neuronLayer != nil {
 			return nil, fmt.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
 		}
-		return residualMode{c, part}, m.RequireViT()
+		return residualMode{c, part, o.published}, m.RequireViT()
+	}
+	if o.published {
+		return nil, fmt.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn")
 	}
 	if o.name == ModeFeatures {
 		if o.neuronLayer != nil {
