@@ -56,6 +56,7 @@ var recipes = map[string]recipe{
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
 	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
+	artefact.KindTextSpans:       {"textspan --save-path", false, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only

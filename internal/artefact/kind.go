@@ -37,6 +37,7 @@ const (
 	KindCodes           = "codes"            // of components over words, a sparse matrix [U,M] and what goes with it
 	KindUnfinishedCodes = "coded units"      // of codes under way, [U,V]
 	KindDescriptions    = "descriptions"     // codes as JSON
+	KindTextSpans       = "text spans"       // texts that span the outputs of heads, as text or JSON, [H,K]
 	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
 	KindProbabilities   = "probabilities"    // of classes at the pixels of an image, [Y,X,M]
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only

@@ -45,6 +45,7 @@ type Origin struct {
 	Mask            *Mask            `json:"mask,omitempty"`
 	Prompts         *Prompts         `json:"prompts,omitempty"`
 	Code            *Code            `json:"code,omitempty"`
+	TextSpan        *TextSpan        `json:"text_span,omitempty"`
 	Segment         *Segment         `json:"segment,omitempty"`
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
@@ -150,6 +151,13 @@ type Code struct {
 	Units      string `json:"units"`            // "all", or the names of those that were coded
 	Heads      int    `json:"heads"`            // 0 for codes of neurons
 	Neurons    int    `json:"neurons"`
+}
+
+// TextSpan is what the texts that span heads were found with.
+type TextSpan struct {
+	Texts  int `json:"texts_per_head"`
+	Layers int `json:"num_of_last_layers"`
+	Rank   int `json:"w_ov_rank"`
 }
 
 // Segment is what scenes were segmented with.

@@ -49,10 +49,10 @@ type Span struct {
 	Rank int
 }
 
-// The outputs are float32: singular values below 2^-20 of the largest are rounding, and so is
-// a deviation along a text below 2^-20 of the first text's, or below 2^-20 of the mean. A head
-// has a lower rank than the published 80 where it is 64 wide; the published script then also
-// projects onto what rounding has left in further directions.
+// The outputs are float32: singular values below 2^-20 of the largest are rounding, and so are
+// deviations along a text below 2^-20 of the outputs' own size. A head has a lower rank than
+// the published 80 where it is 64 wide; the published script then also projects onto what
+// rounding has left in further directions.
 const epsilon = 1.0 / (1 << 20)
 
 var errEigen = errors.New("textspan: the eigenvalue problem has no solution")
@@ -66,7 +66,8 @@ func Find(m *Moments, texts []float32, o Options) (*Span, error) {
 	}
 	span := &Span{}
 	total := m.variance()
-	if total <= epsilon*epsilon*float64(m.images)*blas64.Dot(vector(m.mean), vector(m.mean)) {
+	least := epsilon * epsilon * (total + float64(m.images)*blas64.Dot(vector(m.mean), vector(m.mean)))
+	if total <= least {
 		return span, nil // they do not vary
 	}
 	vectors, err := m.singular(o.Rank)
@@ -75,13 +76,10 @@ func Find(m *Moments, texts []float32, o Options) (*Span, error) {
 	}
 	span.Rank = vectors.Rows
 	s := newSearch(m, vectors, texts)
-	explained, first := 0.0, 0.0
+	explained := 0.0
 	for len(span.Texts) < o.Texts {
 		best, variance := s.best()
-		if len(span.Texts) == 0 {
-			first = variance
-		}
-		if variance <= epsilon*epsilon*first {
+		if variance <= least*s.squaredNorm(best) {
 			break
 		}
 		q, along := s.take(best)
@@ -173,6 +171,12 @@ func (s *search) best() (text int, variance float64) {
 		}
 	}
 	return text, variance
+}
+
+// squaredNorm is that of what is left of a text.
+func (s *search) squaredNorm(text int) float64 {
+	row := s.texts.Data[text*s.texts.Cols:][:s.texts.Cols]
+	return blas64.Dot(vector(row), vector(row))
 }
 
 // take removes what lies along a text from the outputs and all texts. It returns the

@@ -242,7 +242,7 @@ func TestTies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(s.Texts) != 4 && len(s.Texts) != 3 || s.Rank != 4 || s.Explained[len(s.Texts)-1] < 1-1e-9 {
+	if len(s.Texts) != 4 || s.Rank != 4 || s.Explained[len(s.Texts)-1] < 1-1e-9 {
 		t.Errorf("outputs of 3 dimensions around a mean: texts %v of rank %d that explain %v", s.Texts, s.Rank, s.Explained)
 	}
 	first := s.Texts[0]
