@@ -123,6 +123,9 @@ func (f *FirstOrder) open(r Reader, others []string) error {
 	if h.Kind == "" && len(h.Shape) == 4 {
 		h.Kind = KindHeads
 	}
+	if h.Artefact != nil && h.Kind != KindHeads {
+		return &Error{Kind: h.Kind, Want: KindHeads, Path: h.Path, Err: WrongKind(h.Path, h.Kind, KindHeads)}
+	}
 	if h.Kind != KindHeads {
 		return fmt.Errorf("%s: shape %s, want heads, [B,L,H,O]", h.Path, npy.ShapeString(h.Shape))
 	}

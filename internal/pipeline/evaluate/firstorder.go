@@ -152,6 +152,16 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 			return nil, err
 		}
 	}
+	var named []int
+	for _, mode := range a.Modes {
+		err := missingParts(mode, f)
+		if mode == AblateHeads && err == nil {
+			named, err = findHeads(f, a.Units, a.Except)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	means, err := readMeans(ctx, a.src, say)
 	if err != nil {
 		return nil, err
@@ -167,20 +177,13 @@ func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, e
 		variants = append(variants, v)
 	}
 	for _, mode := range a.Modes {
-		if err := missingParts(mode, f); err != nil {
-			return nil, err
-		}
 		switch mode {
 		case AblateLayers:
 			for l := range f.Layers {
 				add(layersName(l), (l+1)*f.LayerHeads, replacement{layers: l + 1})
 			}
 		case AblateHeads:
-			heads, err := findHeads(f, a.Units, a.Except)
-			if err != nil {
-				return nil, err
-			}
-			add(mode, len(heads), replacement{heads: heads})
+			add(mode, len(named), replacement{heads: named})
 		default:
 			add(mode, 0, replacement{mlps: mode != AblateClass, class: mode != AblateMLPs})
 		}

@@ -79,7 +79,7 @@ func TextSpan(ctx context.Context, o TextSpanOptions, say ui.Reporter) (*TextSpa
 	var unwritten error
 	if o.ClassesPath != "" || o.FeaturesPath != "" {
 		e, err := evaluate(ctx, src, s.variants(), evaluateOptions{
-			artefacts: o.Artefacts, writer: o.Writer, stage: "textspan", classesPath: o.ClassesPath, data: o.Data, featuresPath: o.FeaturesPath, origin: s.from, threads: o.Threads,
+			artefacts: o.Artefacts, writer: o.Writer, stage: "rebuild", classesPath: o.ClassesPath, data: o.Data, featuresPath: o.FeaturesPath, origin: s.from, threads: o.Threads,
 		}, say)
 		if e == nil {
 			return nil, err
@@ -114,7 +114,7 @@ type spanner struct {
 func (s *spanner) open() error {
 	f := s.src.FirstOrder
 	if s.LastLayers > f.Layers {
-		return fmt.Errorf("{num-of-last-layers} %d: %s has heads of %d", s.LastLayers, f.Heads.Path, f.Layers)
+		return fmt.Errorf("{num-of-last-layers} %d: %s has %d layers", s.LastLayers, f.Heads.Path, f.Layers)
 	}
 	if !f.Whole() && (s.ClassesPath != "" || s.FeaturesPath != "") {
 		return fmt.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
