@@ -116,8 +116,6 @@ func (o *textspanOptions) validate() error {
 		return fmt.Errorf("%s: want a .npy file", s.FeaturesPath)
 	case s.ClassesPath != "" && s.Data.Path == "":
 		return errors.New("--imagenet-zeroshot-path needs --data-path, which has the labels")
-	case (s.ClassesPath != "" || s.FeaturesPath != "") && len(s.Parts) == 0:
-		return errors.New("--imagenet-zeroshot-path and --features-save-path need --parts, without which heads do not sum to the features")
 	}
 	return o.given.refuseIn(
 		rule{s.ClassesPath == "" && s.FeaturesPath == "", "without --imagenet-zeroshot-path or --features-save-path", []string{"parts"}},

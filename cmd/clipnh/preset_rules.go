@@ -35,7 +35,8 @@ var ownMeanings = map[string][]string{
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},
-	"reconstruct": {"codes"}, // instead of components
+	"reconstruct": {"codes"},  // instead of components
+	"textspan":    {"scores"}, // are heads
 }
 
 // isTyped reports whether a flag of a command is one of typedFlags.
@@ -128,6 +129,11 @@ var presetRules = []presetRule{
 	{commands: "mask", flags: "neuron-head-norms-path", not: "neurons-norms-path neuron-acts-norms-path", given: "mode"},
 	{commands: "mask", flags: "neurons-norms-path", not: "neuron-head-norms-path neuron-acts-norms-path", given: "mode"},
 	{commands: "mask", flags: "neuron-acts-norms-path", not: "neuron-head-norms-path neurons-norms-path", given: "mode"},
+
+	{commands: "textspan", flags: "imagenet-zeroshot-path", needs: "data-path"},
+	{commands: "textspan", flags: "data-path", needs: "imagenet-zeroshot-path"},
+	{commands: "textspan", flags: "parts", needs: "imagenet-zeroshot-path features-save-path"},
+	{commands: "textspan", flags: "sample-stride dataset", needs: "data-path"},
 
 	{commands: "show retrieve explain audit", flags: "text-descs-embeddings-path", not: "codes"},
 	{commands: "show retrieve explain audit", flags: "codes", not: "text-descs-embeddings-path"},

@@ -62,6 +62,9 @@ func (r Reader) Parts(path string, facts Facts) (*Parts, error) {
 // Each is how many numbers an image has.
 func (p *Parts) Each() int { return Product(p.Shape[1:]) }
 
+// Half reports whether the numbers are kept as float16.
+func (p *Parts) Half() bool { return p.file.Header.DType == npy.Float16 }
+
 // Close closes the file; p may be nil.
 func (p *Parts) Close() error {
 	if p == nil {

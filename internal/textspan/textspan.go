@@ -31,7 +31,22 @@ import (
 type Options struct {
 	Texts int // K, at most
 	Rank  int // R, of the span that texts are projected onto, at most
+
+	// Rounding is the size of what rounding may have added to the outputs, of their own
+	// size: singular values below it, of the largest, and deviations along a text below it
+	// are taken for none. Zero is Float32.
+	//
+	// A head of ViT-B or L is 64 wide, and has a lower rank than the published 80; the
+	// published script then also projects onto what rounding has left in further
+	// directions.
+	Rounding float64
 }
+
+// The Rounding of outputs that were kept as float32, and as float16.
+const (
+	Float32 = 1.0 / (1 << 20)
+	Float16 = 1.0 / (1 << 14)
+)
 
 // Span is the texts that were found for the outputs of one part.
 type Span struct {
@@ -49,12 +64,6 @@ type Span struct {
 	Rank int
 }
 
-// The outputs are float32: singular values below 2^-20 of the largest are rounding, and so are
-// deviations along a text below 2^-20 of the outputs' own size. A head has a lower rank than
-// the published 80 where it is 64 wide; the published script then also projects onto what
-// rounding has left in further directions.
-const epsilon = 1.0 / (1 << 20)
-
 var errEigen = errors.New("textspan: the eigenvalue problem has no solution")
 
 // Find returns the span of outputs with moments m. texts are [M,O], finite; their lengths
@@ -64,13 +73,16 @@ func Find(m *Moments, texts []float32, o Options) (*Span, error) {
 	if len(texts) == 0 || len(texts)%O != 0 {
 		panic("textspan: texts are not [M,O]")
 	}
-	span := &Span{}
+	span, epsilon := &Span{}, o.Rounding
+	if epsilon == 0 {
+		epsilon = Float32
+	}
 	total := m.variance()
 	least := epsilon * epsilon * (total + float64(m.images)*blas64.Dot(vector(m.mean), vector(m.mean)))
 	if total <= least {
 		return span, nil // they do not vary
 	}
-	vectors, err := m.singular(o.Rank)
+	vectors, err := m.singular(o.Rank, epsilon)
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +216,8 @@ func (s *search) take(text int) (q []float64, variance float64) {
 }
 
 // singular returns the first right singular vectors of the outputs, at most rank, as rows
-// [R,O].
-func (m *Moments) singular(rank int) (blas64.General, error) {
+// [R,O]: those with singular values above epsilon of the largest.
+func (m *Moments) singular(rank int, epsilon float64) (blas64.General, error) {
 	O := m.dims
 	whole := mat.NewSymDense(O, append([]float64(nil), m.around.Data...))
 	blas64.Syr(float64(m.images), vector(m.mean), whole.RawSymmetric())

@@ -199,7 +199,7 @@ func TestPublished(t *testing.T) {
 	} {
 		rnd := rand.New(rand.NewPCG(1, uint64(test.B)))
 		rows, texts := outputs(rnd, test.B, test.D, test.O), randomTexts(rnd, test.M, test.O)
-		o := Options{test.K, test.R}
+		o := Options{Texts: test.K, Rank: test.R}
 		want, wantRows := published(t, rows, texts, test.O, o)
 		m := momentsOf(rows, test.B, test.O, test.O, 64)
 		s, err := Find(m, texts, o)
@@ -255,8 +255,25 @@ func TestTies(t *testing.T) {
 	for i := range constant {
 		constant[i] = float32(i % O)
 	}
-	if s, err := Find(momentsOf(constant, B, O, O, 7), texts, Options{3, 8}); err != nil || len(s.Texts) != 0 {
+	if s, err := Find(momentsOf(constant, B, O, O, 7), texts, Options{Texts: 3, Rank: 8}); err != nil || len(s.Texts) != 0 {
 		t.Errorf("outputs that do not vary: texts %v, %v", s.Texts, err)
+	}
+}
+
+// TestRounding leaves out what rounding to float16 adds to the span of a head.
+func TestRounding(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(9, 10))
+	const B, D, O = 600, 6, 128
+	rows, texts := outputs(rnd, B, D, O), randomTexts(rnd, 50, O)
+	for i, x := range rows {
+		fraction, exponent := math.Frexp(float64(x))
+		rows[i] = float32(math.Ldexp(math.RoundToEven(fraction*(1<<11))/(1<<11), exponent))
+	}
+	m := momentsOf(rows, B, O, O, B)
+	for rounding, want := range map[float64]int{0: O, Float32: O, Float16: D + 1} { // and the mean
+		if s, err := Find(m, texts, Options{Texts: 3, Rank: O, Rounding: rounding}); err != nil || s.Rank != want {
+			t.Errorf("rounding %g: rank %d, want %d, %v", rounding, s.Rank, want, err)
+		}
 	}
 }
 
@@ -267,7 +284,7 @@ func BenchmarkFind(b *testing.B) {
 	rows, texts := outputs(rnd, B, D, O), randomTexts(rnd, M, O)
 	m := momentsOf(rows, B, O, O, 128)
 	for b.Loop() {
-		if _, err := Find(m, texts, Options{20, 80}); err != nil {
+		if _, err := Find(m, texts, Options{Texts: 20, Rank: 80}); err != nil {
 			b.Fatal(err)
 		}
 	}

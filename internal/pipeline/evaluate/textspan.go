@@ -168,6 +168,10 @@ func (s *spanner) find(ctx context.Context, say ui.Reporter) error {
 	progress.Start(int64(s.LastLayers)*int64(f.Images), ui.Images, "textspan")
 	defer progress.Done()
 	rows := make([]float32, min(spanImages, f.Images)*H*O)
+	options := textspan.Options{Texts: s.TextsPerHead, Rank: s.Rank, Rounding: textspan.Float32}
+	if f.Heads.Half() {
+		options.Rounding = textspan.Float16
+	}
 	for l := f.Layers - s.LastLayers; l < f.Layers; l++ {
 		moments := make([]*textspan.Moments, H)
 		for h := range moments {
@@ -194,7 +198,7 @@ func (s *spanner) find(ctx context.Context, say ui.Reporter) error {
 				if errs[h] = ctx.Err(); errs[h] != nil {
 					continue
 				}
-				spans[h], errs[h] = textspan.Find(moments[h], s.texts.Rows, textspan.Options{Texts: s.TextsPerHead, Rank: s.Rank})
+				spans[h], errs[h] = textspan.Find(moments[h], s.texts.Rows, options)
 				if errs[h] != nil {
 					errs[h] = fmt.Errorf("%s: %s: %w", f.Heads.Path, f.HeadLayers().Head(l*H+h), errs[h])
 				}
