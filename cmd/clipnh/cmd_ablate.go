@@ -37,12 +37,12 @@ modes work on tokens, and need the model and the images.
 Other modes replace whole parts of the feature by their means over the images,
 from what collect --mode heads wrote (--scores) and, of a vision transformer,
 what --mode mlps and cls_attn wrote of the same images (--parts):
-  mlps                   all MLPs, and the class token that enters the first layer
-  cls_attn               what heads add by the class token that they read
-  mlps+cls_attn          both
-  layers                 the heads of the first layer, of the first two, and so on
-                         to all, each in a row of its own
-  heads                  heads by name (--pairs l10h3,l11h0; l10 is a layer)
+  mlps           all MLPs, and the class token that enters the first layer
+  cls_attn       what heads add by the class token that they read
+  mlps+cls_attn  both
+  layers         the heads of the first layer, of the first two, and so on to
+                 all, each in a row of its own
+  heads          heads by name (--pairs l10h3,l11h0; l10 is a layer)
 With --parts and without --mode, all of these are measured but heads.
 ` + evaluateHelp + `
 

@@ -38,7 +38,7 @@ func paperResults() []paperResult {
 		{"subconcept", "Images of neurons and of their pairs", resNets, []string{"retrieve"}, retrieveRows, retrieveSheets},
 		{"segmentation", "Training-free segmentation", resNets, segmentations, segmentRows, segmentDrawings},
 		{"shift", "Concepts over the years", resNets, []string{"shift"}, shiftRows, drawing("shift", "concepts over the years")},
-		{textSpanResult, "Vision transformers: parts at their means, heads from texts (TextSpan)", viTs, textSpanSteps(), textSpanRows, nil},
+		{textSpanResult, "Vision transformers by parts and texts (TextSpan)", viTs, textSpanSteps(), textSpanRows, nil},
 	}
 }
 

@@ -187,7 +187,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
 		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
-		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: o.form()},
+		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
 	if from.Transformer = c.model.Transformer(neuronLayer); from.Transformer != nil {
 		from.Block = ""

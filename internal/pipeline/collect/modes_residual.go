@@ -15,9 +15,9 @@ const (
 	FormPublished = origin.Published // they sum to it as a unit vector
 )
 
-// form is that of the parts, for the origin.
-func (o Options) form() string {
-	if o.Published {
+// formOf is the form of parts in origins: empty for their own.
+func formOf(published bool) string {
+	if published {
 		return origin.Published
 	}
 	return ""

@@ -206,7 +206,7 @@ func missingParts(mode string, f *artefact.FirstOrder) error {
 	case slices.Contains(names, AblateMLPs) && f.MLPs == nil:
 		return fmt.Errorf("{mode} %s: %s has the heads of an attention pool, whose model has no MLPs after them", mode, f.Heads.Path)
 	case slices.Contains(names, AblateClass) && f.Class == nil:
-		return fmt.Errorf("{mode} %s needs what heads add by the class token that they read, as \"clipnh collect --mode cls_attn\" writes it, in {parts}", mode)
+		return fmt.Errorf("{mode} %s needs what heads add by the class token that they read in {parts}, which \"clipnh collect\" keeps in its mode cls_attn", mode)
 	}
 	return nil
 }
