@@ -28,7 +28,7 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
-		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/packed", "internal/paper", "internal/par",
+		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},

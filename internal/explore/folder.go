@@ -135,11 +135,11 @@ type Paths struct {
 }
 
 // Inputs completes options by what the report knows: where inputs are, unless o says it, if they are still
-// those that it was made from, groups and years of images, and norms of pairs.
+// those that it was made from, groups of images, and norms of pairs.
 func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args ...any)) (live.Options, error) {
 	m := r.overview.Model
 	o.Weights, o.Force = origin.Origin{Weights: m.Weights, Tensors: m.Tensors}, p.Force
-	o.Norms, o.Years, o.GroupOf = r.norms, r.images.Years, r.groups
+	o.Norms, o.GroupOf = r.norms, r.groups
 	if r.groups != nil {
 		o.GroupNames = r.overview.Data.Groups
 	}

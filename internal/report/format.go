@@ -207,7 +207,6 @@ type Images struct {
 	Names  []string `json:"names"`            // [B]
 	Labels Column   `json:"labels"`           // into DataFacts.Labels, [B]
 	Groups Column   `json:"groups,omitempty"` // into DataFacts.Groups, [B]
-	Years  []string `json:"years,omitempty"`  // [B]; empty where not known
 }
 
 // Hits are images of units and their values, [U,k].

@@ -54,7 +54,6 @@ type Options struct {
 	Templates   []textlist.Template // that texts are put into
 	PCsPath     string
 
-	Years []string  // of images; nil: not known
 	Norms []float64 // mean norms of pairs, [H,C]; nil: not known
 
 	Weights origin.Origin // that the model must have, as far as they are known

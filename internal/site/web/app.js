@@ -251,7 +251,7 @@
     overview: null,
     // data file "overview"
     images: null,
-    // {names, labels, groups, years}, once images() has loaded it
+    // {names, labels, groups}, once images() has loaded it
     live: false
     // served by the explorer
   };
@@ -276,7 +276,6 @@
         names: file.names,
         labels: indices(file.labels),
         groups: indices(file.groups),
-        years: file.years || [],
         byName: null
       };
       return state.images;
@@ -1183,7 +1182,7 @@
       ctx.restore();
     }
   }
-  function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range }) {
+  function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range, numbers: numbers2 }) {
     const options = () => ({
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: false }, y: { range: range || ((u, min, max) => [Math.min(0, min), max]) } },
@@ -1198,7 +1197,7 @@
     });
     return figure(
       caption,
-      { name, columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) },
+      { name, ...numbers2 ?? { columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) } },
       el("div", { class: "key" }, lines.map((l) => el(
         "span",
         {},
@@ -1223,7 +1222,7 @@
       chart(label, height, options, [order2.map((i) => xs[i]), order2.map((i) => ys[i])])
     );
   }
-  function bars(name, items, { caption, columns: columns2, label, digits = 3 }) {
+  function bars(name, items, { caption, columns: columns2, label, digits = 3, numbers: numbers2 }) {
     const narrow = innerWidth < 640;
     const width = narrow ? 370 : 560;
     const height = 24;
@@ -1252,7 +1251,7 @@
       svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
       rows
     );
-    return figure(caption, { name, columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
+    return figure(caption, { name, ...numbers2 ?? { columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) } }, picture);
   }
   function cut(text, length) {
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
@@ -1575,23 +1574,15 @@
       word: answer3.text,
       pairs: answer3.pairs.map((p) => ({ pair: p.pair ?? parseUnit(p.unit).pair, cosine: p.cosine, norm: p.norm })),
       images: answer3.images || [],
-      years: answer3.years || []
+      groups: answer3.groups
     };
   }
   function textAnswer(box, text, record2) {
     need(box, "text", () => {
       const result = el("div", {}, "…");
-      waiting2(result, get("text", { q: text }), (answer3) => [record2(normal(answer3)), groups(answer3)]);
+      waiting2(result, get("text", { q: text }), (answer3) => record2(normal(answer3)));
       return result;
     });
-  }
-  function groups(answer3) {
-    if (!answer3.groups?.length) return null;
-    return figure(
-      "Mean cosine of the text and the images of each group.",
-      { name: "text-groups", columns: ["group", "mean", "images"], rows: answer3.groups.map((g) => [g.group, g.mean, g.images]) },
-      table(["group", "mean cosine", "images"], answer3.groups.map((g) => [g.group, { n: format(g.mean) }, { n: g.images ?? "" }]), { label: "mean cosine by group" })
-    );
   }
   function liveText(box, input) {
     if (!state.live) return;
@@ -2077,7 +2068,7 @@
     queueMicrotask(() => whileShown(box, draw2));
   }
   function collection(a, classes2) {
-    const { groups: groups2 } = state.overview.data;
+    const { groups } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
     const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
@@ -2092,7 +2083,7 @@
         a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
       ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
       a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null
+      a.before?.by_group?.length ? show2("group", rows(groups, a.before.by_group, a.after.by_group)) : null
     ];
   }
   function editLine(text) {
@@ -2687,7 +2678,6 @@
             facts([
               label ? ["label", label] : null,
               imageGroup(image) ? ["group", imageGroup(image)] : null,
-              state.images.years[image] ? ["year", state.images.years[image]] : null,
               top ? ["the model says", el("b", {}, classes2[top.class], label ? classes2[top.class] === label ? " ✓ right" : " ✗ wrong" : "")] : null,
               ["length of the feature", format(r.feature_norm)]
             ]),
@@ -2805,6 +2795,7 @@
 
   // web/src/pages/text.mjs
   var MOST = 200;
+  var ENDS = 10;
   async function textPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const q = (query2.get("q") || "").trim();
@@ -2851,17 +2842,36 @@
         { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
         wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text")
       )) : null,
-      r.years?.length > 1 ? section("Over the years", {}, curves("text-years", {
-        x: "year",
+      byGroup(r.groups ?? r.years?.map((y) => ({ group: y.year, mean: y.mean, images: y.images })))
+      // years: of reports of older builds
+    ];
+  }
+  function byGroup(groups) {
+    if (!(groups?.length > 1)) return null;
+    const numbers2 = { columns: ["group", "mean cosine", "images"], rows: groups.map((g) => [g.group, g.mean, g.images]) };
+    if (groups.every((g) => /^-?\d+$/.test(g.group))) {
+      const course = [...groups].sort((a, b) => a.group - b.group);
+      const years = course.every((g) => /^(1\d|20|21)\d\d$/.test(g.group));
+      const x = years ? "year" : "group";
+      return section(years ? "Over the years" : "By group", {}, curves("text-groups", {
+        x,
         y: "mean cosine",
-        xs: r.years.map((y) => Number(y.year)),
-        lines: [{ label: "mean cosine of images", values: r.years.map((y) => y.mean), colour: "accent" }],
+        xs: course.map((g) => Number(g.group)),
+        lines: [{ label: "mean cosine of images", values: course.map((g) => g.mean), colour: "accent" }],
         xValues: (u, splits) => splits.map((v) => Number.isInteger(v) ? String(v) : ""),
         range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
-        label: `mean cosine by year: ${r.years.map((y) => `${y.year} ${format(y.mean, 3)}`).join("; ")}`,
-        caption: "Mean cosine of the text and the images of each year."
-      })) : null
-    ];
+        label: `mean cosine by ${x}: ${course.map((g) => `${g.group} ${format(g.mean, 3)}`).join("; ")}`,
+        caption: `Mean cosine of the text and the images of each ${x}.`,
+        numbers: numbers2
+      }));
+    }
+    const sorted = [...groups].sort((a, b) => b.mean - a.mean);
+    const few = sorted.length <= 2 * ENDS ? sorted : [...sorted.slice(0, ENDS), ...sorted.slice(-ENDS)];
+    return section("By group", {}, bars("text-groups", few.map((g) => ({ text: g.group, value: g.mean, title: `${g.group}: ${g.images} images` })), {
+      caption: few === sorted ? "Mean cosine of the text and the images of each group." : `Mean cosine of the text and the images of a group: the ${ENDS} highest and the ${ENDS} lowest of ${sorted.length}.`,
+      label: "mean cosine by group",
+      numbers: numbers2
+    }));
   }
   function vocabulary(ix, q) {
     const lower = q.toLowerCase();
@@ -3153,7 +3163,7 @@
         section(
           "The files it was made from",
           {},
-          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
+          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes it again. The command is put together from the manifest. A file that is known by its hash only, and is not one of these, has a word in capitals, such as SCORES, in its place."),
           figure(
             "",
             { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
