@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -221,7 +222,7 @@ func (o *auditOptions) editLines(pairs string) []string {
 	var lines []string
 	if means == "" {
 		means = filepath.Join(o.stage.Dir, "means")
-		collect := []string{"clipnh", "collect", "--mean", "--model", of, "--dataset", o.from.Data.Kind, "--data-path", o.from.Data.Path}
+		collect := []string{"clipnh", "collect", "--mean", "--model", of, "--dataset", o.from.Data.Kind, "--data-path", remote.Shown(o.from.Data.Path)}
 		if o.from.Stride > 1 {
 			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
 		}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/project"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // A preset is a value for a flag that is not given.
@@ -194,7 +195,7 @@ func (p *preset) located(f *pflag.Flag, value string) string {
 		return value
 	}
 	place := func(path string) string {
-		if path == "" || filepath.IsAbs(path) {
+		if path == "" || filepath.IsAbs(path) || remote.Named(path) {
 			return path
 		}
 		return filepath.Join(p.dir, path)

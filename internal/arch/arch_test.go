@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
@@ -92,7 +92,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui",
 		"internal/unit",
 	},
 	"internal/pipeline/show": {
@@ -101,7 +101,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/report": {
 		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
-		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
+		"internal/pipeline/source", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
@@ -158,9 +158,10 @@ var allowed = map[string][]string{
 	"configs":              {"internal/foreign", "internal/textlist"},
 	"internal/asset":       {"configs", "internal/cache", "internal/digest", "internal/download", "internal/foreign"},
 	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/blob":        {"internal/foreign", "internal/remote"},
 	"internal/bpe":         {"internal/foreign"},
 	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile"},
-	"internal/dataset":     {"configs", "internal/archive", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/textlist"},
+	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
 	"internal/imageprep":   {"internal/jpeg"},
@@ -177,8 +178,8 @@ var allowed = map[string][]string{
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/archive":  {"internal/foreign"},
-	"internal/parquet":  {"internal/foreign"},
+	"internal/archive":  {"internal/blob", "internal/foreign", "internal/remote"},
+	"internal/parquet":  {"internal/blob", "internal/foreign", "internal/remote"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
@@ -190,6 +191,7 @@ var allowed = map[string][]string{
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
+	"internal/remote":   {"internal/par"},
 	"internal/report":   {"internal/foreign", "internal/unit"},
 	"internal/site":     {},
 	"internal/textlist": {"internal/foreign"},

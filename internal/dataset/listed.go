@@ -63,7 +63,7 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 	if beside := filepath.Join(filepath.Dir(list), classesFile); isFile(beside) {
 		d.ClassesFile = beside
 	}
-	labels, names, err := s.labels(d.ClassesFile, list)
+	labels, names, err := s.labels(ctx, d.ClassesFile, list)
 	if err != nil {
 		return nil, err
 	}

@@ -317,7 +317,7 @@ func (d *renderer) skip(name string, err error) error {
 	}
 	if !d.failed[name] {
 		d.failed[name] = true
-		d.say.Warn("skipped: %v", err)
+		d.say.Skip(err)
 		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.items[name].Path)})
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -62,14 +63,16 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 	list := &sceneList{}
 	seen := map[string]bool{}
 	for _, path := range o.Paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
 		first := len(list.scenes)
-		if !info.IsDir() && !dataset.IsArchive(path) {
+		info, err := os.Stat(path)
+		if remote.Named(path) {
+			err = o.addFolder(ctx, list, path, say)
+		} else if err == nil && !info.IsDir() && !dataset.IsArchive(path) {
 			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), item: dataset.Item{Path: path}})
-		} else if err := o.addFolder(ctx, list, path, say); err != nil {
+		} else if err == nil {
+			err = o.addFolder(ctx, list, path, say)
+		}
+		if err != nil {
 			return nil, err
 		}
 		for i := first; i < len(list.scenes); i++ {
@@ -232,7 +235,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
-			s.say.Warn("skipped: %v", err)
+			s.say.Skip(err)
 			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.item.Path)})
 		default:
 			s.result.Images++
