@@ -109,7 +109,7 @@ func TestTextSpan(t *testing.T) {
 	var first []byte
 	for _, threads := range []int{1, 3} {
 		o.Threads, o.FeaturesPath = threads, filepath.Join(dir, fmt.Sprint(threads, ".npy"))
-		if r, err = TextSpan(t.Context(), o, pipelinetest.Silent()); err != nil {
+		if _, err := TextSpan(t.Context(), o, pipelinetest.Silent()); err != nil {
 			t.Fatal(err)
 		}
 		if file, err = os.ReadFile(o.FeaturesPath); err != nil || first != nil && !slices.Equal(file, first) {
