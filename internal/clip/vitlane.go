@@ -189,7 +189,7 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 		d.l.tokens = append(d.l.tokens, d.kept(name+"attn.tokens", newTokenPartsOp(d.l, i), attention, qkv))
 	}
 	if d.o.ClassParts {
-		d.l.class = append(d.l.class, d.kept(name+"attn.class_part", newClassPartOp(d.l, i), attention, qkv))
+		d.l.class = append(d.l.class, d.kept(name+"attn.class_part", newClassPartOp(d.v.headsOf(), d.l.tower.parts.heads[i], d.l.capacity), attention, qkv))
 	}
 	if d.o.Pairs && i > d.o.NeuronLayer {
 		deviations := d.apply(name+"ln_1.deviations", deviationsOp{}, x)
