@@ -96,7 +96,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		if err := cpu.Err(); err != nil {
-			return usageError{err}
+			return wrongVariable(cpu.Variable, err)
 		}
 		if err := takeCollectedKind(cmd.Flags()); err != nil {
 			return err
@@ -111,7 +111,7 @@ func (g *globalOptions) prepared(run runE) runE {
 		}
 		caches, err := g.caches()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		defer caches.Packs.Close()
 		cmd.SetContext(model.WithCaches(cmd.Context(), caches))

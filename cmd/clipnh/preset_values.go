@@ -44,7 +44,7 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 			continue
 		}
 		if err := checkValue(f, value); err != nil {
-			return nil, usageError{fmt.Errorf("%s: %w", variable, err)}
+			return nil, wrongVariable(variable, fmt.Errorf("%s: %w", variable, err))
 		}
 		strength[0] = append(strength[0], &preset{flag: flag, values: []string{value}, from: variable, shared: true})
 		strength[0][len(strength[0])-1].keepOwn(name, f)

@@ -25,8 +25,8 @@ var (
 	urlColumns   = []string{"url", "URL", "image_url"}
 )
 
-// isList reports whether a file is called a list of images.
-func isList(path string) bool {
+// IsList reports whether a file is called a list of images.
+func IsList(path string) bool {
 	ext := strings.ToLower(filepath.Ext(path))
 	return (ext == ".txt" || ext == ".csv") && isFile(path)
 }

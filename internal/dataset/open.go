@@ -57,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		switch {
 		case tables:
 			d, err = readTables(ctx, o.Path, archives, k.name)
-		case archives == nil && isList(o.Path):
+		case archives == nil && IsList(o.Path):
 			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
 		case archives == nil:
 			if err := checkFolder(o.Path); err != nil {
@@ -110,7 +110,7 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Kind == ImageNetVal && (archives != nil || isList(o.Path)) {
+	if o.Kind == ImageNetVal && (archives != nil || IsList(o.Path)) {
 		d, err := Open(ctx, o)
 		if err != nil {
 			return nil, err

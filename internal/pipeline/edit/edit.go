@@ -4,8 +4,6 @@ package edit
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -22,6 +20,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // What takes the place of what a pair loses.
@@ -165,7 +164,7 @@ func notItself(save string, inputs []string) error {
 	}
 	for _, path := range inputs {
 		if in, err := os.Stat(path); err == nil && os.SameFile(in, there) {
-			return hint.With(fmt.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
+			return hint.With(usage.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
 		}
 	}
 	return nil
@@ -337,4 +336,4 @@ func norm(x []float64) float64 {
 	return math.Sqrt(sum)
 }
 
-var errNothing = errors.New("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")
+var errNothing = usage.Errorf("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")

@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The ablations of the first order: what whole parts of the model add to the feature is
@@ -142,7 +142,7 @@ func (m *partMeans) features(r replacement) func(dst []float32, b source.Batch, 
 func (a *ablater) firstOrder(ctx context.Context, say ui.Reporter) ([]variant, error) {
 	f := a.src.FirstOrder
 	if !f.Whole() {
-		return nil, fmt.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
+		return nil, usage.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
 	}
 	for _, p := range []*artefact.Parts{f.MLPs, f.Class} {
 		if p == nil {
@@ -204,9 +204,9 @@ func missingParts(mode string, f *artefact.FirstOrder) error {
 	names := strings.Split(mode, "+")
 	switch {
 	case slices.Contains(names, AblateMLPs) && f.MLPs == nil:
-		return fmt.Errorf("{mode} %s: %s has the heads of an attention pool, whose model has no MLPs after them", mode, f.Heads.Path)
+		return usage.Errorf("{mode} %s: %s has the heads of an attention pool, whose model has no MLPs after them", mode, f.Heads.Path)
 	case slices.Contains(names, AblateClass) && f.Class == nil:
-		return fmt.Errorf("{mode} %s needs what heads add by the class token that they read in {parts}, which \"clipnh collect\" keeps in its mode cls_attn", mode)
+		return usage.Errorf("{mode} %s needs what heads add by the class token that they read in {parts}, which \"clipnh collect\" keeps in its mode cls_attn", mode)
 	}
 	return nil
 }
@@ -215,7 +215,7 @@ func missingParts(mode string, f *artefact.FirstOrder) error {
 // repetition. l10 stands for all heads of layer 10.
 func findHeads(f *artefact.FirstOrder, names []string, except bool) ([]int, error) {
 	if len(names) == 0 {
-		return nil, errors.New("{mode} heads needs the names of heads, {pairs} or {units-file}")
+		return nil, usage.Errorf("{mode} heads needs the names of heads, {pairs} or {units-file}")
 	}
 	layers, total := f.HeadLayers(), f.Layers*f.LayerHeads
 	named := make([]bool, total)

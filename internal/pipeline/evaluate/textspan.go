@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textspan"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // TextSpanOptions says which heads are to be spanned by which texts. Heads are at
@@ -114,10 +115,10 @@ type spanner struct {
 func (s *spanner) open() error {
 	f := s.src.FirstOrder
 	if s.LastLayers > f.Layers {
-		return fmt.Errorf("{num-of-last-layers} %d: %s has %d layers", s.LastLayers, f.Heads.Path, f.Layers)
+		return usage.Errorf("{num-of-last-layers} %d: %s has %d layers", s.LastLayers, f.Heads.Path, f.Layers)
 	}
 	if !f.Whole() && (s.ClassesPath != "" || s.FeaturesPath != "") {
-		return fmt.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
+		return usage.Errorf("%s: heads alone, which do not sum to the features: want the MLPs of the same images in {parts}", f.Heads.Path)
 	}
 	if err := artefact.CheckSpanTexts(s.SpansPath, s.Texts); err != nil {
 		return err

@@ -288,7 +288,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 		return nil
 	}
 	var err error
-	if in.data, err = dataset.Open(ctx, in.Data); err != nil {
+	if in.data, err = source.OpenAs(ctx, in.Data, in.scores.Artefact); err != nil {
 		return err
 	}
 	in.items = dataset.ByName(in.data.Items)

@@ -43,7 +43,7 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 	}
 	items := src.Items
 	if src.Tower == nil {
-		data, err := dataset.Open(ctx, o.Data)
+		data, err := source.OpenAs(ctx, o.Data, src.Artefact)
 		if err != nil {
 			return nil, err
 		}

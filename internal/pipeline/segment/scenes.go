@@ -3,7 +3,6 @@ package segment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // sceneList is what there is to segment.
@@ -78,7 +78,7 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 		for i := first; i < len(list.scenes); i++ {
 			s := &list.scenes[i]
 			if s.given = len(list.paths); seen[filepath.Clean(s.item.Path)] {
-				return nil, fmt.Errorf("{image} %s: given twice", s.item.Path)
+				return nil, usage.Errorf("{image} %s: given twice", s.item.Path)
 			}
 			seen[filepath.Clean(s.item.Path)] = true
 		}
@@ -127,7 +127,7 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 			return err
 		}
 		if inside {
-			return fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
+			return usage.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
 		}
 	}
 	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)

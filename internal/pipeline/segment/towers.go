@@ -1,13 +1,13 @@
 package segment
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // towers are image towers for windows of several sizes that share their weights.
@@ -64,7 +64,7 @@ func newTowers(m *model.Model, o *Options) (*towers, error) {
 // is below zero.
 func blockIndex(flag string, index, blocks int) (int, error) {
 	if index < -blocks || index >= blocks {
-		return 0, fmt.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
+		return 0, usage.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
 	}
 	if index < 0 {
 		index += blocks

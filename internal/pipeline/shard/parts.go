@@ -82,7 +82,7 @@ func OpenAll(of string, paths []string) ([]Part, error) {
 			numbers += fmt.Sprintf(" and %d more", more)
 		}
 		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
-		return nil, hint.With(err, fmt.Sprintf("run the command that makes them again with {shard} %s/%d and so on", missing[0], len(all)))
+		return nil, hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %s/%d and so on", missing[0], len(all)))
 	}
 	return all, nil
 }
