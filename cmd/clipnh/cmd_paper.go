@@ -179,7 +179,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		return err
 	}
 	if family, _ := opts.family(); family != "" && family != model.Family {
-		return fmt.Errorf("%s: a %s, but %s needs a %s", src.model, model.Family, strings.Join(opts.results, ", "), family)
+		return usageError{fmt.Errorf("%s: a %s, but %s needs a %s", src.model, model.Family, strings.Join(opts.results, ", "), family)}
 	}
 	src.architecture = model.Architecture
 	report := &paper.Report{

@@ -47,11 +47,11 @@ func newTextSpanCommand(g *globalOptions) *cobra.Command {
 		Use:   "textspan --scores PATH --text-descs-list-path FILE",
 		Short: "Find the texts that span each head of a vision transformer",
 		Long:  textspanHelp,
-		Example: "clipnh textspan --scores caches/heads --text-descs-list-path texts.txt \\\n" +
-			"  --text-descs-embeddings-path caches/texts.npy --save-path spans.txt\n" +
+		Example: "clipnh textspan --scores caches/heads --text-descs-list-path 30k.txt \\\n" +
+			"  --text-descs-embeddings-path caches/30k_embed.npy --save-path spans.txt\n" +
 			"clipnh textspan --scores caches/heads --parts caches/mlps \\\n" +
-			"  --text-descs-list-path texts.txt \\\n" +
-			"  --text-descs-embeddings-path caches/texts.npy \\\n" +
+			"  --text-descs-list-path 30k.txt \\\n" +
+			"  --text-descs-embeddings-path caches/30k_embed.npy \\\n" +
 			"  --data-path imagenet --imagenet-zeroshot-path caches/classes.npy",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),

@@ -114,7 +114,7 @@ func TestPaperFamilies(t *testing.T) {
 		want string
 	}{
 		{[]string{"textspan", "baseline"}, exitUsage, "result textspan is about a CLIP-ViT, the others about a CLIP-ResNet: want one command for each"},
-		{[]string{"textspan", "--model", in(demo.Model), "--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir}, exitFailed, "a CLIP-ResNet, but textspan needs a CLIP-ViT"},
+		{[]string{"textspan", "--model", in(demo.Model), "--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir}, exitUsage, "a CLIP-ResNet, but textspan needs a CLIP-ViT"},
 	} {
 		code, stdout, stderr := clipnh(append([]string{"paper", "--dir", in("paper")}, test.args...)...)
 		if code != test.code || stdout != "" || !strings.Contains(stderr, test.want) {

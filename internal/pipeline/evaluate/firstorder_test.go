@@ -154,14 +154,14 @@ func TestAblateFirstOrderRefuses(t *testing.T) {
 		{"no MLPs", heads, nil, []string{AblateLayers}, nil, "heads alone, which do not sum to the features"},
 		{"no class tokens", heads, []string{mlps}, []string{AblateClass}, nil, "{mode} cls_attn needs what heads add by the class token"},
 		{"MLPs twice", heads, []string{mlps, mlps}, []string{AblateMLPs}, nil, "mlps, which " + mlps + " has too"},
-		{"MLPs for heads", mlps, []string{heads}, []string{AblateMLPs}, nil, "it holds mlps, want heads"},
+		{"MLPs for heads", mlps, []string{heads}, []string{AblateMLPs}, nil, "it holds contributions of mlps, want heads"},
 		{"another form", heads, []string{published[collect.ModeMLPs]}, []string{AblateMLPs}, nil, "parts of features as unit vectors"},
 		{"another size", foreign, []string{mlps}, []string{AblateMLPs}, nil, "want 8x6x23 of mlps or 8x5x23 of class parts"},
 		{"pairs too", heads, []string{mlps}, []string{AblateMLPs, AblatePairs}, nil, "want one command for each"},
 		{"no heads", heads, []string{mlps}, []string{AblateHeads}, nil, "needs the names of heads"},
 		{"no such head", heads, []string{mlps}, []string{AblateHeads}, []string{"l5h0"}, `unit "l5h0": want a head, l0h0 to l4h3`},
 		{"an attention pool's head", heads, []string{mlps}, []string{AblateHeads}, []string{"h3"}, `unit "h3": want a head, l0h0 to l4h3`},
-		{"a mode of pairs", heads, []string{mlps, class}, []string{AblatePairs}, nil, "holds heads, want scores"},
+		{"a mode of pairs", heads, []string{mlps, class}, []string{AblatePairs}, nil, "want scores"},
 	} {
 		o := AblateOptions{
 			Options: source.Options{ScoresPath: test.heads, Parts: test.parts}, Modes: test.modes, Units: test.units,
