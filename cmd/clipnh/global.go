@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +106,7 @@ func (g *globalOptions) prepared(run runE) runE {
 		g.printer.SetProgress(showings[g.shown])
 		g.sayMisspelt(cmd)
 		g.sayPresets(cmd)
-		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
+		g.files = &cache.Store{Now: time.Now, NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}

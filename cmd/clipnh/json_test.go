@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/pipeline/export"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/report"
@@ -34,6 +35,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/show"
+	"github.com/clipnh/clipnh/internal/pipeline/status"
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
@@ -58,12 +60,14 @@ var jsonResults = map[string][]jsonResult{
 	"docs":            {{"", docsResult{}}},
 	"edit":            {{"", edit.Result{}}},
 	"embed":           {{"", words.EmbedResult{}}},
+	"export":          {{"", export.Result{}}},
 	"explore":         {{"", exploring{}}},
 	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
 	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
 	"mask":            {{"", evaluate.MaskResult{}}},
 	"merge":           {{"", merge.Result{}}},
+	"status":          {{"", status.Result{}}},
 	"paper":           {{"", paper.Report{}}},
 	"polysemanticity": {{"", directions.PolysemanticityResult{}}},
 	"reconstruct":     {{"", evaluate.ReconstructResult{}}},

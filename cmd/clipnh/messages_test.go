@@ -52,7 +52,7 @@ func TestAdvice(t *testing.T) {
 	for number, warned := range map[string]bool{"31": false, "32": true} {
 		for _, line := range []string{"describe h0n1", "sparse --descriptions-save-path words" + number + ".json"} {
 			_, said := must(t, exitDone, append(strings.Fields(line), "--pcs-path", "pc0.npy", "--text-descs-embeddings-path", "words.npy", "--text-descs-list-path", words, "--num-components", number)...)
-			if strings.Contains(said, "warning: --num-components "+number+": as many words as the 32 dimensions") != warned {
+			if strings.Contains(said, "warning: --num-components "+number+": directions have 32 dimensions") != warned {
 				t.Errorf("%s --num-components %s: %s", line, number, said)
 			}
 		}

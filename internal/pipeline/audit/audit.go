@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/permutation"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
@@ -46,9 +47,14 @@ type Options struct {
 	Sheets       int    // pairs that are drawn, the first ones
 	Dir          string // for the page
 
-	// CommandLines spells the command lines that make the checkpoint without the pairs of
-	// a file, one per line.
-	CommandLines func(pairs string) []string
+	// CommandLines spells the command lines that make the checkpoint without some units.
+	CommandLines func(Removed) []string
+}
+
+// Removed are units that a checkpoint is to be made without.
+type Removed struct {
+	List        string              // file of their names, one per line: of pairs, or of neurons where weights are those of neurons
+	Transformer *origin.Transformer // what the model was run as; nil of a ResNet
 }
 
 // Texts are the classes and concepts, and where their embeddings come from.

@@ -86,7 +86,7 @@ func (c *Coding) open() error {
 		return usage.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
 	}
 	if c.Method == describe.OMP && c.Components >= c.PCs.OutDim && c.Artefacts.Warn != nil {
-		c.Artefacts.Warn("{num-components} %d: as many words as the %d dimensions, or more, make up any direction exactly, and say nothing of this one: take fewer", c.Components, c.PCs.OutDim)
+		c.Artefacts.Warn("{num-components} %d: directions have %d dimensions, and so many words make up any of them exactly: take fewer for a description", c.Components, c.PCs.OutDim)
 	}
 	if c.CollectPath != "" && (c.Method != describe.TextSpan || c.PCs.Units.IsPairs()) {
 		return usage.Errorf("{svd-scores} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",

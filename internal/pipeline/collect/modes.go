@@ -19,7 +19,7 @@ const (
 	ModeHeads       = "heads"              // the same summed over neurons
 	ModeLens        = "neurons+heads_lens" // those of another block's map
 	ModeAttention   = "attns"              // of every token to every token
-	ModeActivations = "neuron_acts"        // tokens before the positional embedding
+	ModeActivations = "neuron_acts"        // tokens before the positional embedding, or neurons of a layer of a vision transformer
 	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
 
 	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
@@ -134,7 +134,7 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		}
 		return featuresMode{c}, nil
 	}
-	if !KeepsScores(o.name) || o.name == ModeLens {
+	if !KeepsScores(o.name) && o.name != ModeActivations || o.name == ModeLens {
 		if err := m.RequireResNet(); err != nil {
 			return nil, o.ofFamily(err)
 		}
@@ -149,6 +149,9 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 	case ModeAttention:
 		return attentionMode{c}, nil
 	case ModeActivations:
+		if !pairs.Whole() {
+			return layerActivationsMode{c, pairs}, nil
+		}
 		return activationsMode{c}, nil
 	case ModeLayer4:
 		return layer4Mode{c, blocks, team}, nil

@@ -31,9 +31,12 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	Details   model.Details // of the model
-	Precision kernel.Precision
-	Threads   int
-	BatchSize int // images at a time in the tower; results do not depend on it
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at, nil
+	// for a ResNet.
+	NeuronLayer *int
+	Precision   kernel.Precision
+	Threads     int
+	BatchSize   int // images at a time in the tower; results do not depend on it
 
 	Inputs
 	Texts
@@ -125,7 +128,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if err := session.pack(m, len(data.Items)); err != nil {
+	if err := session.pack(len(data.Items)); err != nil {
 		return nil, err
 	}
 	e, made, ov := session.explainer(&o, texts, class, versus), session.made, session.ov
@@ -139,7 +142,9 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	first := source.MeasureRounding(m.Checkpoint, e.tower, o.towerOptions(len(data.Items)), func(r *source.Rounding) { result.Rounding = r })
+	how := o.towerOptions(len(data.Items))
+	session.pairs.Want(&how)
+	first := source.MeasureRounding(m.Checkpoint, e.tower, how, func(r *source.Rounding) { result.Rounding = r })
 	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}

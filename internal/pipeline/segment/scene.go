@@ -24,6 +24,7 @@ type sceneToRead struct {
 	given  int                                 // which of the paths that were given it belongs to
 	load   func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
 	labels string                              // the file that they are in
+	class  int                                 // whose map is compared with a mask, where there are masks
 	sizes  *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
 
 	image         *imageprep.RGB // as it is; only if it is to be drawn

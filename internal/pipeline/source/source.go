@@ -47,10 +47,13 @@ type Options struct {
 	// needs no layer then.
 	NeuronLayer  *int
 	FeaturesOnly bool
-	BatchSize    int
-	Images       imageprep.Options
-	Strict       bool
-	Precision    kernel.Precision // of the products in the tower
+	// PairTokens has batches of a vision transformer carry what scores are made of, which
+	// those of an attention pool always do.
+	PairTokens bool
+	BatchSize  int
+	Images     imageprep.Options
+	Strict     bool
+	Precision  kernel.Precision // of the products in the tower
 
 	// Data are the images, or what collected ones have their labels from; without
 	// a path these have none.
@@ -68,7 +71,11 @@ type Batch struct {
 	Scores []float32 // [B,H,C]
 	Dense  []float32 // instead of scores, of one image: [H,C,O] or [C,O]
 
-	Attention, Tokens []float32 // [B,H,T] and [B,T,C], of a model only
+	// Of a model only: the images [B,3,S,S], and the weights [B,H,T] of the heads and the
+	// tokens [B,T,C] that scores are the products of, which are attention and what enters
+	// the pool in an attention pool; see clip.Output.
+	Pixels, Attention, Tokens []float32
+	Statistics                []float32 // [B,2], where pairs are a part of the features
 
 	Parts *Parts // of Options.FirstOrder only
 }
@@ -147,6 +154,16 @@ func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
 		return t, nil
 	}
 	return nil, s.Model.RequireResNet()
+}
+
+// PairTower is the tower of a model that says where in images the scores of its pairs come
+// from. It may be the source's own.
+func (s *Source) PairTower() (clip.PairTower, error) {
+	r := s.reader.(*towerReader)
+	if t, ok := s.Tower.(*clip.ResNetTower); ok {
+		return clip.NewPoolTower(*r.pairs, t), nil
+	}
+	return clip.NewPairTower(*r.pairs, r.how)
 }
 
 // Restrict leaves only items lo to hi of a model's images.
