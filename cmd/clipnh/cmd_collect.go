@@ -71,8 +71,8 @@ each part of the class token adds to the feature, and sum to it together:
 With --form published these are divided by the norm of the image feature, as in
 the caches that the authors of TextSpan published: attn.npy, mlp.npy and
 cls_attn.npy, if --save-path says so.
-With neuron_acts, the activations of the neurons of layer --neuron-layer at every
-token are stored, [B,C,T]; edit takes their means.
+With neuron_acts, the activations of the neurons of layer --neuron-layer at
+every token are stored, [B,C,T]; edit takes their means.
 A file does not say its activation, and seldom its heads: --activation and
 --vit-heads do, or a note says what was guessed.
 
