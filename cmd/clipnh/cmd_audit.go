@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -230,7 +231,7 @@ func (o *auditOptions) editLines(r audit.Removed) []string {
 			flag, means = "--means-path", filepath.Join(o.stage.Dir, "activations.npy")
 			collect = append(collect, "--mode", "neuron_acts")
 		}
-		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(o.from.Data.Path, "PATH"))
+		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(remote.Shown(o.from.Data.Path), "PATH"))
 		if o.from.Stride > 1 {
 			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
 		}

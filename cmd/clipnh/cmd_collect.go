@@ -37,6 +37,8 @@ exactly as by torchvision with Pillow.
 --data-path is a folder; an archive (.tar, .tar.gz or .zip), which is read where
 it is; several, as "shards/{000..099}.tar"; a .parquet as Hugging Face has them;
 or a list, a .txt with a path on each line or a .csv with a column of paths.
+Archives and .parquet files may be at https:// and s3:// addresses; they are
+read there, and nothing is downloaded to disk.
 Images in archives have names such as photos.tar!cats/1.jpg. With --dataset
 imagenet_val, labels are the folders in an archive, the files .cls, .json or
 .txt beside the images as in WebDataset, or a column of the .parquet or list.

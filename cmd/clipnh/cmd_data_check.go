@@ -98,7 +98,7 @@ func nextCommands(r *layout.Report) []string {
 	if !r.OK {
 		return nil
 	}
-	path, last := shellQuoted(r.Path), r.Parts[len(r.Parts)-1]
+	path, last := quoted(r.Path), r.Parts[len(r.Parts)-1]
 	test := func(images layout.Part) []string {
 		if images.Count > layout.SubsetImages { // more than the paper uses
 			return []string{
@@ -120,18 +120,10 @@ func nextCommands(r *layout.Report) []string {
 		return []string{
 			"clipnh collect --model RN50x16 --dataset cars --data-path " + path + " --save-path caches/cars",
 			"clipnh shift --concepts yellow,convertible --model RN50x16 --pcs-path caches/pc0.npy --dataset cars --data-path " + path +
-				" --colours-csv " + shellQuoted(last.Name),
+				" --colours-csv " + quoted(last.Name),
 		}
 	}
 	return []string{"clipnh segment --model RN50x16 --pcs-path caches/pc0.npy --config " + r.Config + " --data-path " + path}
-}
-
-// shellQuoted returns a path as one word of a shell.
-func shellQuoted(path string) string {
-	if strings.ContainsAny(path, " \t\"'$&()*;<>?[]`{|}~#!\\") {
-		return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
-	}
-	return path
 }
 
 // printLayout prints the parts, then problems and notes, then where to get the data or

@@ -141,7 +141,7 @@ func (o *explainOptions) validate() error {
 	if err := require(needed...); err != nil {
 		return err
 	}
-	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
+	if err := cmp.Or(o.classes.check(), o.templates.check(), checkDetails(s.Details)); err != nil {
 		return err
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""

@@ -147,12 +147,7 @@ func runReport(ctx context.Context, opts reportOptions, g *globalOptions) error 
 			return err
 		}
 	}
-	o.Spell, o.Command = g.printer.Spelled, func(kind, path string) string {
-		if r, known := recipes[kind]; known {
-			return r.line(path)
-		}
-		return ""
-	}
+	o.Spell, o.Command = g.printer.Spelled, madeBy
 	result, err := report.Run(ctx, o, g.printer)
 	if err != nil {
 		return err

@@ -164,6 +164,9 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *segmentOptions) validate() error {
+	if err := checkDetails(o.Details); err != nil {
+		return err
+	}
 	pairs := false
 	for i, name := range o.methods {
 		method, err := heat.ParseMethod(name)

@@ -73,7 +73,7 @@ type TextRecord struct {
 	Word   string      `json:"word"`
 	Pairs  []NearPair  `json:"pairs"`  // 16, by descending cosine of component and text
 	Images []NearImage `json:"images"` // 16, by descending cosine of feature and text
-	Years  []YearMean  `json:"years,omitempty"`
+	Groups []GroupMean `json:"groups,omitempty"`
 }
 
 // NearPair is a pair beside a text.
@@ -83,9 +83,9 @@ type NearPair struct {
 	Norm   float64 `json:"norm"` // mean
 }
 
-// YearMean is the mean cosine of the images of a year and a text.
-type YearMean struct {
-	Year   string  `json:"year"`
+// GroupMean is the mean cosine of the images of a group and a text.
+type GroupMean struct {
+	Group  string  `json:"group"`
 	Mean   float64 `json:"mean"`
 	Images int     `json:"images"`
 }

@@ -72,6 +72,14 @@ func TestReport(t *testing.T) {
 		t.Errorf("count %q", got)
 	}
 
+	// The example's groups have names that are no numbers: bars, and not a course over years.
+	b.visit("t?q=yellow")
+	b.until("document.querySelectorAll('svg.bars rect').length === 10")
+	if got := value[[]string](b, "[...document.querySelector('svg.bars g').querySelectorAll('text')].map((t) => t.firstChild.data)"); len(got) != 2 || got[0] != "yellow|golden" || got[1] != "0.619" {
+		t.Errorf("groups near yellow begin with %q, want yellow|golden 0.619", got)
+	}
+	b.visit("s?q=yellow")
+
 	value[string](b, "document.getElementById('search-words').value = ''")
 	b.do(chromedp.SendKeys(chromedp.CSS("#search-words"), "h3n149"))
 	b.until("document.querySelectorAll('.virtual .card').length === 1")

@@ -102,7 +102,7 @@ func (f fixture) textShard(random *rand.Rand) report.TextShard {
 			r.Images = append(r.Images, report.NearImage{Image: i, Cosine: 0.4})
 		}
 		for year := range 6 {
-			r.Years = append(r.Years, report.YearMean{Year: fmt.Sprint(2000 + year), Mean: random.Float64(), Images: 10})
+			r.Groups = append(r.Groups, report.GroupMean{Group: fmt.Sprint(2000 + year), Mean: random.Float64(), Images: 10})
 		}
 		s.Texts = append(s.Texts, r)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to audit, and how.
@@ -74,7 +75,7 @@ const maxPairs = 1000
 // are named and left out. A result that comes with an error is whole, and lacks only files.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if 1/float64(1+o.Permutations) > o.Level {
-		return nil, fmt.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
+		return nil, usage.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
 	}
 	if err := o.canWrite(); err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if a.src.Artefact != nil && a.Data.Path != "" {
-		if a.data, err = dataset.Open(ctx, a.Data); err != nil {
+		if a.data, err = source.OpenAs(ctx, a.Data, a.src.Artefact); err != nil {
 			return nil, err
 		}
 		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)

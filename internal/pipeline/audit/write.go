@@ -98,6 +98,7 @@ func (o *Options) canFill() error {
 		if of, ok := cache.TemporaryOf(name); ok { // of a run that was killed
 			name = of
 		}
+		name = strings.TrimSuffix(name, ".lock") // of another run: who writes waits for it or fails
 		if other == "" && !slices.Contains(own, name) {
 			other = e.Name()
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A choice is the factor of every pair. A pair that was named has the factor that it was
@@ -38,7 +39,7 @@ func newChoice(units unit.Layered) *choice {
 func (c *choice) set(pairs []int, factor float64, by string) error {
 	for _, u := range pairs {
 		if c.by[u] != "" && c.factors[u] != factor {
-			return fmt.Errorf("pair %s has two factors: %g by %s, %g by %s", c.units.Name(u), c.factors[u], c.by[u], factor, by)
+			return usage.Errorf("pair %s has two factors: %g by %s, %g by %s", c.units.Name(u), c.factors[u], c.by[u], factor, by)
 		}
 		c.factors[u], c.by[u] = factor, by
 	}
@@ -73,7 +74,7 @@ func (e *editor) choose(ctx context.Context) (*choice, *cache.Artefact, error) {
 	for _, s := range e.Scale {
 		by := fmt.Sprintf("%s=%g", s.Unit, s.Factor)
 		if math.IsNaN(s.Factor) || math.IsInf(s.Factor, 0) {
-			return nil, nil, fmt.Errorf("{scale} %s: want a finite factor", by)
+			return nil, nil, usage.Errorf("{scale} %s: want a finite factor", by)
 		}
 		pairs, err := c.named("{scale}", s.Unit)
 		if err == nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // What takes the place of what a pair loses.
@@ -182,7 +183,7 @@ func notItself(save string, inputs []string) error {
 	}
 	for _, path := range inputs {
 		if in, err := os.Stat(path); err == nil && os.SameFile(in, there) {
-			return hint.With(fmt.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
+			return hint.With(usage.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
 		}
 	}
 	return nil
@@ -323,4 +324,4 @@ func (e *editor) describe(edit *clip.Edit) {
 	}
 }
 
-var errNothing = errors.New("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")
+var errNothing = usage.Errorf("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")

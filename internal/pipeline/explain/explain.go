@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to explain, and how.
@@ -160,9 +161,6 @@ const (
 	nobody = -1
 )
 
-// ErrNoClass is what the error of a class wraps that is not one of Options.Classes.
-var ErrNoClass = errors.New("not among")
-
 // classes returns the indices of the class to explain and of that which it is held
 // against.
 func (o *Options) classes() (class, versus int, err error) {
@@ -173,7 +171,7 @@ func (o *Options) classes() (class, versus int, err error) {
 		if i := slices.Index(o.Classes, name); i >= 0 {
 			return i, nil
 		}
-		err := fmt.Errorf("{%s} %q: %w the %d {classes}", option, name, ErrNoClass, len(o.Classes))
+		err := usage.Errorf("{%s} %q: not among the %d {classes}", option, name, len(o.Classes))
 		if meant := hint.Meant(name, o.Classes); len(meant) > 0 {
 			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", meant[0]))
 		}
@@ -186,7 +184,7 @@ func (o *Options) classes() (class, versus int, err error) {
 		return 0, 0, err
 	}
 	if versus != nobody && versus == class {
-		return 0, 0, fmt.Errorf("{class} and {versus} are both %q: want two classes", o.Class)
+		return 0, 0, usage.Errorf("{class} and {versus} are both %q: want two classes", o.Class)
 	}
 	return class, versus, nil
 }

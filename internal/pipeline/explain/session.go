@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -14,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Session is what does not depend on the question: an open model, words of units and
@@ -131,7 +131,7 @@ func (s *Session) Explain(ctx context.Context, p *Pass, q Question) (*Explanatio
 	if q.Zero {
 		means = nil
 	} else if len(q.Off) > 0 && means == nil {
-		return nil, fmt.Errorf("pairs can be replaced by their means with {scores} or {means-path} only, which say what the means are")
+		return nil, usage.Errorf("pairs can be replaced by their means with {scores} or {means-path} only, which say what the means are")
 	}
 	e := s.explainer(&o, q.Embeddings, class, versus)
 	e.off, e.offMeans = q.Off, means

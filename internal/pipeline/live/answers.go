@@ -31,15 +31,7 @@ type Ability struct {
 type Text struct {
 	Text string `json:"text"`
 	report.TextRecord
-	Groups []GroupMean `json:"groups"`                // of images; empty without groups
-	Lost   int         `json:"tokens_lost,omitempty"` // of a text that is too long for the model
-}
-
-// GroupMean is the mean cosine of the images of a group and a text.
-type GroupMean struct {
-	Group  string  `json:"group"`
-	Mean   float64 `json:"mean"`
-	Images int     `json:"images"`
+	Lost int `json:"tokens_lost,omitempty"` // of a text that is too long for the model
 }
 
 // ToggleRequest says which pairs to take out, and what to look at.

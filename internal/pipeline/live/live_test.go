@@ -247,14 +247,14 @@ func TestImage(t *testing.T) {
 func TestText(t *testing.T) {
 	w := theWorld(t)
 	o := w.options()
-	o.Norms, o.Years = make([]float64, 8*512), make([]string, 100)
+	o.Norms = make([]float64, 8*512)
 	for i := range o.Norms {
 		o.Norms[i] = float64(i)
 	}
-	for i := range o.Years {
-		o.Years[i] = fmt.Sprint(1990 + i%3)
+	o.GroupNames, o.GroupOf = []string{"1990", "1991", "1992"}, make([]int, 100)
+	for i := range o.GroupOf {
+		o.GroupOf[i] = i % 3
 	}
-	o.GroupNames, o.GroupOf = []string{"a"}, make([]int, 100)
 	l := opened(t, o)
 	a, err := l.Text(t.Context(), "yellow")
 	if err != nil {
@@ -282,7 +282,7 @@ func TestText(t *testing.T) {
 			t.Errorf("image %d: %g, want %g", n.Image, n.Cosine, logits[0]/100)
 		}
 	}
-	if len(a.Pairs) != nearest || len(a.Images) != nearest || len(a.Years) != 3 || a.Years[0].Images != 34 || len(a.Groups) != 1 || a.Groups[0].Images != 100 || a.Lost != 0 {
+	if len(a.Pairs) != nearest || len(a.Images) != nearest || len(a.Groups) != 3 || a.Groups[0].Images != 34 || a.Lost != 0 {
 		t.Errorf("%+v", a)
 	}
 	if long, err := l.Text(t.Context(), strings.Repeat("yellow car ", 40)); err != nil || long.Lost == 0 {

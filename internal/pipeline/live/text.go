@@ -94,7 +94,7 @@ func (l *Live) Text(ctx context.Context, text string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Text{Text: text, TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}, Groups: []GroupMean{}}
+	a := &Text{Text: text, TextRecord: report.TextRecord{Word: text, Pairs: []report.NearPair{}, Images: []report.NearImage{}}}
 	for _, n := range near[0] {
 		pair := report.NearPair{Pair: n.Unit, Cosine: n.Cosine}
 		if n.Unit < len(l.o.Norms) {
@@ -143,12 +143,7 @@ func (l *Live) nearImages(a *Text, row []float32) {
 			}
 		}
 		for _, g := range trend.ByGroup(groups, cosines, make([]bool, images)) {
-			a.Groups = append(a.Groups, GroupMean{g.Name, g.Mean, g.N})
-		}
-	}
-	if len(l.o.Years) == images {
-		for _, y := range trend.ByGroup(l.o.Years, cosines, make([]bool, images)) {
-			a.Years = append(a.Years, report.YearMean{Year: y.Name, Mean: y.Mean, Images: y.N})
+			a.Groups = append(a.Groups, report.GroupMean{Group: g.Name, Mean: g.Mean, Images: g.N})
 		}
 	}
 }

@@ -162,7 +162,7 @@ func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
 	if of.Weights == "" || of.SameWeights(m.Origin()) {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, m.Path(), m.Hash)
+	err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, m.Path())
 	return hint.With(err, "give the {model} that it was made with")
 }
 

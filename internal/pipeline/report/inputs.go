@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -52,7 +53,8 @@ type inputs struct {
 
 	model *model.Model // nil: none
 
-	files []report.Input // what was read, with hashes
+	files   []report.Input        // what was read, with hashes
+	origins map[int]origin.Origin // of artefacts among files, by index
 }
 
 // open opens all that a report is made of, and checks that it belongs together.
@@ -68,7 +70,7 @@ func (o Options) open(ctx context.Context, say ui.Reporter) (*inputs, error) {
 	}
 	in := &inputs{
 		Options: o, scores: s, units: unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)},
-		from: artefact.DerivedFrom(s.Artefact), whole: whole,
+		from: artefact.DerivedFrom(s.Artefact), whole: whole, origins: map[int]origin.Origin{},
 	}
 	if err := in.openOthers(ctx, say); err != nil {
 		return nil, errors.Join(err, in.close())
@@ -137,7 +139,15 @@ func (in *inputs) openOthers(ctx context.Context, say ui.Reporter) error {
 	if err := in.openOther(); err != nil {
 		return err
 	}
-	return in.openModel(ctx, say)
+	if err := in.openModel(ctx, say); err != nil {
+		return err
+	}
+	for i := range in.files { // now that all are known
+		if from, made := in.origins[i]; made && in.Command != nil {
+			in.files[i].Command = in.Command(in.files[i], from, in.files)
+		}
+	}
+	return nil
 }
 
 // openOther notes the collection to compare with.
@@ -155,11 +165,9 @@ func (in *inputs) openOther() error {
 // read notes what was read.
 func (in *inputs) read(kind, path string, a *cache.Artefact) error {
 	f := report.Input{Kind: kind, Path: filepath.ToSlash(path)}
-	if in.Command != nil {
-		f.Command = in.Command(kind, path)
-	}
 	if a != nil {
 		f.SHA256 = a.Hash()
+		in.origins[len(in.files)] = artefact.OriginOf(a)
 		made := a.Manifest.Origin
 		made.TextList = nil // pages list the classes elsewhere
 		text, err := json.MarshalIndent(made, "", "  ")
@@ -280,7 +288,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 		return nil
 	}
 	var err error
-	if in.data, err = dataset.Open(ctx, in.Data); err != nil {
+	if in.data, err = source.OpenAs(ctx, in.Data, in.scores.Artefact); err != nil {
 		return err
 	}
 	in.items = dataset.ByName(in.data.Items)
@@ -301,7 +309,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 			return err
 		}
 	}
-	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
+	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
 	source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, say)
 	if in.recorded, err = source.RecordedImages(in.scores.Artefact, in.ScoresPath, in.data, false); err != nil {
 		return err

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // openModel opens the model that maps are computed with, which must be the one that the
@@ -23,14 +23,14 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenFor(ctx, in.Model, model.Details{}, in.from)
+	m, err := model.OpenFor(ctx, in.Model, model.Details{OnlyResNet: true}, in.from)
 	if err != nil {
 		return err
 	}
 	in.model = m
 	m.Tell(say)
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", in.ScoresPath, cache.ErrStale, in.from.Weights, in.Model, m.Hash)
+		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
 	}
 	pairs, err := m.PairsOf(in.from)
@@ -49,7 +49,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 func (in *inputs) wantMaps() error {
 	switch {
 	case in.data == nil:
-		return errors.New("{model} is for maps of images: want {data-path} too")
+		return usage.Errorf("{model} is for maps of images: want {data-path} too")
 	case in.from.Block != "" && in.from.Block != origin.LastBlock:
 		err := fmt.Errorf("%s: %w: made with block %s, but maps are of the last block", in.ScoresPath, cache.ErrStale, in.from.Block)
 		return hint.With(err, "leave out {model}: the report then has no maps")

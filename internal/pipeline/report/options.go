@@ -6,6 +6,7 @@ import (
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/report"
 )
@@ -31,8 +32,11 @@ type Options struct {
 	Data   dataset.Options      // the images that were collected; no path: no labels and no thumbnails
 	Images imageprep.Options
 
-	Spell   func(text string) string       // spells options named in braces, for pages; may be nil
-	Command func(kind, path string) string // the command that makes a file of a kind, for pages; may be nil
+	Spell func(text string) string // spells options named in braces, for pages; may be nil
+
+	// Command is a command that makes f, which was made from from and may be made of others of
+	// files, for pages; may be nil.
+	Command func(f report.Input, from origin.Origin, files []report.Input) string
 
 	With string // another collection, or a report of one, to compare with; may be empty
 

@@ -86,7 +86,7 @@ func (b *builder) textRecord(word string, text []float32, pairs []artefact.Near,
 		}
 	}
 	for g, mean := range groups {
-		r.Years = append(r.Years, report.YearMean{Year: b.groupNames[g], Mean: rounded(dot(text, mean.feature)), Images: mean.images})
+		r.Groups = append(r.Groups, report.GroupMean{Group: b.groupNames[g], Mean: rounded(dot(text, mean.feature)), Images: mean.images})
 	}
 	return r
 }

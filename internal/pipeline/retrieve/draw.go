@@ -35,6 +35,8 @@ type renderer struct {
 
 	recorded *source.Recorded // of the images of the scores; nil of a model's
 
+	madeFolder bool // by this run, SaveDir
+
 	stored  map[int]bool    // images that are in the folder that all units share
 	failed  map[string]bool // images that could not be read
 	skipped []source.Skipped
@@ -53,7 +55,7 @@ type shown struct {
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
 	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), stored: map[int]bool{}, failed: map[string]bool{}}
-	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
+	if d.data, err = source.OpenAs(ctx, o.Data, src.Artefact); err != nil {
 		return nil, err
 	}
 	if err := d.prepareAs(src); err != nil {
@@ -116,7 +118,12 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 	return err
 }
 
+// close also removes the folders that nothing was written to.
 func (d *renderer) close() {
+	os.Remove(filepath.Join(d.SaveDir, storedFolder))
+	if d.madeFolder {
+		os.Remove(d.SaveDir)
+	}
 	if d.model != nil {
 		d.model.Close()
 	}
@@ -312,7 +319,7 @@ func (d *renderer) skip(name string, err error) error {
 	}
 	if !d.failed[name] {
 		d.failed[name] = true
-		d.say.Warn("skipped: %v", err)
+		d.say.Skip(err)
 		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.items[name].Path)})
 	}
 	return nil

@@ -161,8 +161,8 @@ func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads
 			continue
 		}
 		return hint.With(
-			fmt.Errorf("%s: %w: it and its label map were recorded with CRC-32C %s, these are %s", scenes[i].item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now[i])),
-			"the bytes of one of them have changed: restore them, or discard what is there with {restart}",
+			fmt.Errorf("%s: %w: its bytes have changed, or those of its label map", scenes[i].item.Path, cache.ErrStale),
+			"restore them, or discard what is there with {restart}",
 		)
 	}
 	return nil

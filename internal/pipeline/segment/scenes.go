@@ -15,7 +15,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // sceneList is what there is to segment.
@@ -64,20 +66,22 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 	list := &sceneList{}
 	seen := map[string]bool{}
 	for _, path := range o.Paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
 		first := len(list.scenes)
-		if !info.IsDir() && !dataset.IsArchive(path) {
+		info, err := os.Stat(path)
+		if remote.Named(path) {
+			err = o.addFolder(ctx, list, path, say)
+		} else if err == nil && !info.IsDir() && !dataset.IsArchive(path) {
 			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), item: dataset.Item{Path: path}})
-		} else if err := o.addFolder(ctx, list, path, say); err != nil {
+		} else if err == nil {
+			err = o.addFolder(ctx, list, path, say)
+		}
+		if err != nil {
 			return nil, err
 		}
 		for i := first; i < len(list.scenes); i++ {
 			s := &list.scenes[i]
 			if s.given = len(list.paths); seen[filepath.Clean(s.item.Path)] {
-				return nil, fmt.Errorf("{image} %s: given twice", s.item.Path)
+				return nil, usage.Errorf("{image} %s: given twice", s.item.Path)
 			}
 			seen[filepath.Clean(s.item.Path)] = true
 		}
@@ -126,7 +130,7 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 			return err
 		}
 		if inside {
-			return fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
+			return usage.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
 		}
 	}
 	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)
@@ -234,7 +238,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
-			s.say.Warn("skipped: %v", err)
+			s.say.Skip(err)
 			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.item.Path)})
 		default:
 			s.result.Images++
@@ -257,7 +261,7 @@ type Masks struct {
 // checkMasks refuses masks together with what needs labels.
 func (o *Options) checkMasks() error {
 	if o.MasksDir != "" && (o.DataPath != "" || o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != "") {
-		return errors.New("{masks} is for {image}, and labels no pixels that could be drawn or written")
+		return usage.Errorf("{masks} is for {image}, and labels no pixels that could be drawn or written")
 	}
 	return nil
 }
@@ -279,7 +283,7 @@ func (o *Options) addMasks(list *sceneList) error {
 		}
 		var known bool
 		if s.class, known = classOf[class]; !known && o.Foreground != "" {
-			return fmt.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
+			return usage.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
 		} else if !known {
 			return hint.With(fmt.Errorf("%s: its folder %s is not among the %d classes", s.item.Path, foreign.Quote(class), len(o.Setup.Classes)),
 				"name the class of all images with {foreground}")

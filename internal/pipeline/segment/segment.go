@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to segment, and how.
@@ -269,7 +270,7 @@ func (s *segmenter) setSizes(side int) error {
 		s.stride = max(s.crop/2, 1)
 	}
 	if s.stride > s.crop {
-		return fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+		return usage.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
@@ -11,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // windows are towers that look at windows of images. There is one for each kind of tower.
@@ -40,7 +40,7 @@ func newWindows(m *model.Model, o *Options) (windows, error) {
 	}
 	for _, method := range o.Methods {
 		if slices.Contains(only, method) {
-			return nil, fmt.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
+			return nil, usage.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
 		}
 	}
 	if transformer {
@@ -103,7 +103,7 @@ func newTowers(m *model.Model, o *Options) (*towers, error) {
 // is below zero.
 func blockIndex(flag string, index, blocks int) (int, error) {
 	if index < -blocks || index >= blocks {
-		return 0, fmt.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
+		return 0, usage.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
 	}
 	if index < 0 {
 		index += blocks
@@ -196,7 +196,7 @@ type patchTower struct {
 func newPatchTower(m *model.Model, o *Options) (*patchTower, error) {
 	c := m.Config
 	if crop := o.Setup.SlideCrop; crop != 0 && crop != c.ImageSize {
-		return nil, fmt.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
+		return nil, usage.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
 	}
 	t := &patchTower{checkpoint: m.Checkpoint, needs: clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision, Reads: true}}
 	T, W := c.Tokens(), c.ViT.Width

@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says which images to evaluate, and where what the model says about
@@ -178,7 +179,7 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	case artefact.IsDense(o.ScoresPath):
 		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
-		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
+		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
 	return noted(o.ScoresPath, say)(OpenScores(ctx, o))
 }

@@ -251,7 +251,7 @@
     overview: null,
     // data file "overview"
     images: null,
-    // {names, labels, groups, years}, once images() has loaded it
+    // {names, labels, groups}, once images() has loaded it
     live: false
     // served by the explorer
   };
@@ -276,7 +276,6 @@
         names: file.names,
         labels: indices(file.labels),
         groups: indices(file.groups),
-        years: file.years || [],
         byName: null
       };
       return state.images;
@@ -635,6 +634,9 @@
   }
   function failure(error) {
     return el("p", { class: "failure", role: "alert" }, error instanceof Error ? error.message : String(error));
+  }
+  function zeroWeights() {
+    return note("The weights of this pair are zero, as after ", el("code", {}, "clipnh edit --remove"), ": it adds the same to every image, so none is stronger than another.");
   }
 
   // web/src/index.mjs
@@ -1183,7 +1185,7 @@
       ctx.restore();
     }
   }
-  function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range }) {
+  function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range, numbers: numbers2 }) {
     const options = () => ({
       cursor: { drag: { x: false, y: false }, points: { size: 7 } },
       scales: { x: { time: false }, y: { range: range || ((u, min, max) => [Math.min(0, min), max]) } },
@@ -1198,7 +1200,7 @@
     });
     return figure(
       caption,
-      { name, columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) },
+      { name, ...numbers2 ?? { columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) } },
       el("div", { class: "key" }, lines.map((l) => el(
         "span",
         {},
@@ -1223,7 +1225,7 @@
       chart(label, height, options, [order2.map((i) => xs[i]), order2.map((i) => ys[i])])
     );
   }
-  function bars(name, items, { caption, columns: columns2, label, digits = 3 }) {
+  function bars(name, items, { caption, columns: columns2, label, digits = 3, numbers: numbers2 }) {
     const narrow = innerWidth < 640;
     const width = narrow ? 370 : 560;
     const height = 24;
@@ -1252,7 +1254,7 @@
       svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }),
       rows
     );
-    return figure(caption, { name, columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
+    return figure(caption, { name, ...numbers2 ?? { columns: columns2, rows: items.map((i) => [i.name ?? i.text, i.value]) } }, picture);
   }
   function cut(text, length) {
     return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
@@ -1313,6 +1315,7 @@
           el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
           searchForm(pairs)
         ),
+        changed(o.data),
         lists,
         section("All pairs at a glance", {}, map),
         accuracy(o),
@@ -1331,6 +1334,10 @@
         lacking(o)
       ]
     };
+  }
+  function changed({ changed: n, first_changed: first2 }) {
+    if (!n) return null;
+    return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first2}.` : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first2} and ${(n - 1).toLocaleString("en")} more.`);
   }
   function searchForm(pairs) {
     const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
@@ -1575,23 +1582,15 @@
       word: answer3.text,
       pairs: answer3.pairs.map((p) => ({ pair: p.pair ?? parseUnit(p.unit).pair, cosine: p.cosine, norm: p.norm })),
       images: answer3.images || [],
-      years: answer3.years || []
+      groups: answer3.groups
     };
   }
   function textAnswer(box, text, record2) {
     need(box, "text", () => {
       const result = el("div", {}, "…");
-      waiting2(result, get("text", { q: text }), (answer3) => [record2(normal(answer3)), groups(answer3)]);
+      waiting2(result, get("text", { q: text }), (answer3) => record2(normal(answer3)));
       return result;
     });
-  }
-  function groups(answer3) {
-    if (!answer3.groups?.length) return null;
-    return figure(
-      "Mean cosine of the text and the images of each group.",
-      { name: "text-groups", columns: ["group", "mean", "images"], rows: answer3.groups.map((g) => [g.group, g.mean, g.images]) },
-      table(["group", "mean cosine", "images"], answer3.groups.map((g) => [g.group, { n: format(g.mean) }, { n: g.images ?? "" }]), { label: "mean cosine by group" })
-    );
   }
   function liveText(box, input) {
     if (!state.live) return;
@@ -1785,6 +1784,7 @@
     const accuracies = row(p.ablation.accuracy, numbers);
     return {
       square: at(p.square),
+      zero: at(p.square) === 0,
       cross: at(p.cross),
       constant: at(p.constant),
       normMean: at(p.norm_mean),
@@ -2077,13 +2077,13 @@
     queueMicrotask(() => whileShown(box, draw2));
   }
   function collection(a, classes2) {
-    const { groups: groups2 } = state.overview.data;
+    const { groups } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-    const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+    const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
       `Accuracy by ${title}, where it changes most.`,
       { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-      changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
     );
     return [
       a.before ? facts([
@@ -2092,7 +2092,7 @@
         a.after.worst_group ? ["worst group after", `${a.after.worst_group.name} ${percent(a.after.worst_group.accuracy)}`] : null
       ]) : note(`The accuracy over all images is not known: ${a.accuracy_reason || "the explorer does not say why"}.`),
       a.before?.by_class ? show2("class", rows(classes2, a.before.by_class, a.after.by_class)) : null,
-      a.before?.by_group?.length ? show2("group", rows(groups2, a.before.by_group, a.after.by_group)) : null
+      a.before?.by_group?.length ? show2("group", rows(groups, a.before.by_group, a.after.by_group)) : null
     ];
   }
   function editLine(text) {
@@ -2233,7 +2233,7 @@
     const name = unitName(pair);
     const words2 = wordsText(r.words.slice(0, 3));
     const drop = el("div", {});
-    if (state.live) dropBox(drop, name, r);
+    if (state.live && !r.zero) dropBox(drop, name, r);
     return {
       title: `${name}: ${words2}`,
       unit: name,
@@ -2250,47 +2250,52 @@
           ["head", headLink(head)]
         ]),
         el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-        el(
-          "div",
-          { class: "columns images-two" },
-          strongest(source, r, head, neuron, name),
-          section(
-            "Ordinary images",
-            { what: "quantiles" },
-            [...r.quantiles].reverse().map((q) => el(
-              "div",
-              { class: "quantile" },
-              el("h3", {}, `${Math.round(100 * q.share)} %`),
-              wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
-            )),
-            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
-          )
-        ),
-        el(
-          "div",
-          { class: "columns two" },
-          described(r, name),
-          section(
-            "Its scores",
-            { what: "score" },
-            r.histogram ? histogram(`scores-${name}`, r.histogram, {
-              x: "score",
-              caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
-              marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
-            }) : note("not known")
-          )
-        ),
-        drop,
-        el(
-          "div",
-          { class: "columns two" },
-          neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
-          neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
-        ),
-        classes(r, name)
+        ...r.zero ? [zeroWeights()] : of(source, r, head, neuron, name, drop)
       ],
       move: (by) => step(pair, by)
     };
+  }
+  function of(source, r, head, neuron, name, drop) {
+    return [
+      el(
+        "div",
+        { class: "columns images-two" },
+        strongest(source, r, head, neuron, name),
+        section(
+          "Ordinary images",
+          { what: "quantiles" },
+          [...r.quantiles].reverse().map((q) => el(
+            "div",
+            { class: "quantile" },
+            el("h3", {}, `${Math.round(100 * q.share)} %`),
+            wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
+          )),
+          el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+        )
+      ),
+      el(
+        "div",
+        { class: "columns two" },
+        described(r, name),
+        section(
+          "Its scores",
+          { what: "score" },
+          r.histogram ? histogram(`scores-${name}`, r.histogram, {
+            x: "score",
+            caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
+            marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
+          }) : note("not known")
+        )
+      ),
+      drop,
+      el(
+        "div",
+        { class: "columns two" },
+        neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
+        neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
+      ),
+      classes(r, name)
+    ];
   }
   function step(pair, by) {
     const found = state.results;
@@ -2471,9 +2476,9 @@
               el("div", {}, wordsLine(p.words.slice(0, 3))),
               el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
             ),
-            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
+            p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
-          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
+          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
         ),
         el(
           "div",
@@ -2544,7 +2549,7 @@
           "Its strongest pairs",
           { what: "norm" },
           el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value]])))
+          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...u.zero ? [["weights", "zero"]] : []])))
         )
       ],
       move: (by) => {
@@ -2687,7 +2692,6 @@
             facts([
               label ? ["label", label] : null,
               imageGroup(image) ? ["group", imageGroup(image)] : null,
-              state.images.years[image] ? ["year", state.images.years[image]] : null,
               top ? ["the model says", el("b", {}, classes2[top.class], label ? classes2[top.class] === label ? " ✓ right" : " ✗ wrong" : "")] : null,
               ["length of the feature", format(r.feature_norm)]
             ]),
@@ -2805,6 +2809,7 @@
 
   // web/src/pages/text.mjs
   var MOST = 200;
+  var ENDS = 10;
   async function textPage({ query: query2 }) {
     const [ix] = await Promise.all([index(), images()]);
     const q = (query2.get("q") || "").trim();
@@ -2851,17 +2856,36 @@
         { name: "text-images", columns: ["image", "cosine"], rows: r.images.map((x) => [state.images.names[x.image], x.cosine]) },
         wall(r.images.map((x) => ({ image: x.image, value: x.cosine })), "images near the text")
       )) : null,
-      r.years?.length > 1 ? section("Over the years", {}, curves("text-years", {
-        x: "year",
+      byGroup(r.groups ?? r.years?.map((y) => ({ group: y.year, mean: y.mean, images: y.images })))
+      // years: of reports of older builds
+    ];
+  }
+  function byGroup(groups) {
+    if (!(groups?.length > 1)) return null;
+    const numbers2 = { columns: ["group", "mean cosine", "images"], rows: groups.map((g) => [g.group, g.mean, g.images]) };
+    if (groups.every((g) => /^-?\d+$/.test(g.group))) {
+      const course = [...groups].sort((a, b) => a.group - b.group);
+      const years = course.every((g) => /^(1\d|20|21)\d\d$/.test(g.group));
+      const x = years ? "year" : "group";
+      return section(years ? "Over the years" : "By group", {}, curves("text-groups", {
+        x,
         y: "mean cosine",
-        xs: r.years.map((y) => Number(y.year)),
-        lines: [{ label: "mean cosine of images", values: r.years.map((y) => y.mean), colour: "accent" }],
+        xs: course.map((g) => Number(g.group)),
+        lines: [{ label: "mean cosine of images", values: course.map((g) => g.mean), colour: "accent" }],
         xValues: (u, splits) => splits.map((v) => Number.isInteger(v) ? String(v) : ""),
         range: (u, min, max) => [min - (max - min) * 0.1, max + (max - min) * 0.1],
-        label: `mean cosine by year: ${r.years.map((y) => `${y.year} ${format(y.mean, 3)}`).join("; ")}`,
-        caption: "Mean cosine of the text and the images of each year."
-      })) : null
-    ];
+        label: `mean cosine by ${x}: ${course.map((g) => `${g.group} ${format(g.mean, 3)}`).join("; ")}`,
+        caption: `Mean cosine of the text and the images of each ${x}.`,
+        numbers: numbers2
+      }));
+    }
+    const sorted = [...groups].sort((a, b) => b.mean - a.mean);
+    const few = sorted.length <= 2 * ENDS ? sorted : [...sorted.slice(0, ENDS), ...sorted.slice(-ENDS)];
+    return section("By group", {}, bars("text-groups", few.map((g) => ({ text: g.group, value: g.mean, title: `${g.group}: ${g.images} images` })), {
+      caption: few === sorted ? "Mean cosine of the text and the images of each group." : `Mean cosine of the text and the images of a group: the ${ENDS} highest and the ${ENDS} lowest of ${sorted.length}.`,
+      label: "mean cosine by group",
+      numbers: numbers2
+    }));
   }
   function vocabulary(ix, q) {
     const lower = q.toLowerCase();
@@ -2946,8 +2970,8 @@
   }
   function wordTable(a, b) {
     const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
-    const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows = texts2.map((t) => [t, of(a, t), of(b, t)]);
+    const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
+    const rows = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
@@ -2998,8 +3022,8 @@
     }
     const [moved2, ix] = await Promise.all([load("moved"), index(), images()]);
     const there = (pair) => pair < 0 ? "" : pairName(pair, moved2.there_names);
-    const list = (heading, text, items, of = items.length) => section(
-      `${heading} (${of.toLocaleString("en")})`,
+    const list = (heading, text, items, of2 = items.length) => section(
+      `${heading} (${of2.toLocaleString("en")})`,
       {},
       el("p", { class: "quiet" }, text),
       items.length === 0 ? note("None.") : figure(
@@ -3027,10 +3051,10 @@
           ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_pairs, "pair")}`]
         ]),
         note(
-          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
+          "A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is that of the mean score, in standard deviations here."
         ),
-        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved2.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved2.same, "pair")} do not.`}`, moved2.moved, moved2.differ),
+        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
         list("Appeared", "Pairs that are alive there only.", moved2.appeared),
         list("Died", "Pairs that are alive here only.", moved2.died)
       ]
@@ -3153,7 +3177,7 @@
         section(
           "The files it was made from",
           {},
-          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
+          el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes it again. The command is put together from the manifest. A file that is known by its hash only, and is not one of these, has a word in capitals, such as SCORES, in its place."),
           figure(
             "",
             { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },

@@ -85,8 +85,8 @@ function drawMarks(u, marks) {
   }
 }
 
-// curves draws lines over x. lines: [{label, values, colour}].
-export function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range }) {
+// curves draws lines over x. lines: [{label, values, colour}]. numbers, if given, are offered in place of what is drawn.
+export function curves(name, { x, y, xs, lines, caption, label, height = 240, xValues, yValues, range, numbers }) {
   const options = () => ({
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { x: { time: false }, y: { range: range || ((u, min, max) => [Math.min(0, min), max]) } },
@@ -96,7 +96,7 @@ export function curves(name, { x, y, xs, lines, caption, label, height = 240, xV
       dash: l.dash,
     }))],
   });
-  return figure(caption, { name, columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) },
+  return figure(caption, { name, ...(numbers ?? { columns: [x, ...lines.map((l) => l.label)], rows: xs.map((v, i) => [v, ...lines.map((l) => l.values[i])]) }) },
     el("div", { class: "key" }, lines.map((l) => el("span", {},
       el("i", { class: l.dash ? "dash" : "", style: { "border-color": `var(--${l.colour})` }, "aria-hidden": "true" }), l.label))),
     chart(label, height, options, [xs, ...lines.map((l) => l.values)]));
@@ -116,8 +116,8 @@ export function points(name, { x, y, xs, ys, names, caption, label, height = 320
     chart(label, height, options, [order.map((i) => xs[i]), order.map((i) => ys[i])]));
 }
 
-// bars draws horizontal bars from zero as SVG, with text. items: [{text, value, href, title}].
-export function bars(name, items, { caption, columns, label, digits = 3 }) {
+// bars draws horizontal bars from zero as SVG, with text. items: [{text, value, href, title}]; numbers as for curves.
+export function bars(name, items, { caption, columns, label, digits = 3, numbers }) {
   const narrow = innerWidth < 640;
   const width = narrow ? 370 : 560;
   const height = 24;
@@ -139,7 +139,7 @@ export function bars(name, items, { caption, columns, label, digits = 3 }) {
   });
   const picture = svg("svg", { viewBox: `0 0 ${width} ${items.length * height + 4}`, class: "bars", role: "group", "aria-label": label, style: { "max-width": `${width}px` } },
     svg("line", { x1: zero, x2: zero, y1: 0, y2: items.length * height, class: "zero" }), rows);
-  return figure(caption, { name, columns, rows: items.map((i) => [i.name ?? i.text, i.value]) }, picture);
+  return figure(caption, { name, ...(numbers ?? { columns, rows: items.map((i) => [i.name ?? i.text, i.value]) }) }, picture);
 }
 
 export function cut(text, length) {

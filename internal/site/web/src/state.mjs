@@ -5,7 +5,7 @@ import { load, numbers, indices, present } from "./data.mjs";
 
 export const state = {
   overview: null, // data file "overview"
-  images: null, // {names, labels, groups, years}, once images() has loaded it
+  images: null, // {names, labels, groups}, once images() has loaded it
   live: false, // served by the explorer
 };
 
@@ -32,8 +32,7 @@ export function images() {
       names: file.names,
       labels: indices(file.labels),
       groups: indices(file.groups),
-      years: file.years || [],
-      byName: null,
+        byName: null,
     };
     return state.images;
   });

@@ -13,7 +13,7 @@ export async function aboutPage() {
     heading: "About this report",
     nodes: [
       section("What each number means", {}, el("dl", { class: "terms" }, Object.values(TERMS).map(([name, text]) => el("div", {}, el("dt", {}, name), el("dd", {}, text))))),
-      section("The files it was made from", {}, el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes such a file. Manifests keep what a file was made from, not the command line that was typed: that one may have had other flags and paths."),
+      section("The files it was made from", {}, el("p", {}, "Each with its SHA-256, what its manifest says it was made from, and a command that makes it again. The command is put together from the manifest. A file that is known by its hash only, and is not one of these, has a word in capitals, such as SCORES, in its place."),
         figure("", { name: "inputs", columns: ["kind", "path", "sha256", "made_from", "a_command"], rows: inputs.map((i) => [i.kind, i.path, i.sha256, i.made ?? "", i.command]) },
           el("ul", { class: "inputs" }, inputs.map((i) => el("li", {},
             el("div", {}, el("b", {}, i.path), " ", el("span", { class: "quiet" }, i.kind)),

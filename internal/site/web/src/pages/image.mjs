@@ -36,7 +36,6 @@ export async function imagePage(route) {
           facts([
             label ? ["label", label] : null,
             imageGroup(image) ? ["group", imageGroup(image)] : null,
-            state.images.years[image] ? ["year", state.images.years[image]] : null,
             top ? ["the model says", el("b", {}, classes[top.class], label ? (classes[top.class] === label ? " ✓ right" : " ✗ wrong") : "")] : null,
             ["length of the feature", format(r.feature_norm)],
           ]),
