@@ -151,6 +151,7 @@ func moreFaultJobs() []faultJob {
 		{name: "shift", args: line("shift --concepts yellow --model {model} --dataset cars --sample-stride 12 --save-path {dir}/shift.json --plot {dir}/shift.svg --colours-csv "+
 			asset1(demo.CarColours)+" --data-path "+asset1(demo.Cars), texts...)},
 		{name: "edit", args: line("edit --model {model} --remove n5 --save-path {dir}/edited.pt --means-path", in("val_means.npy"))},
+		{name: "export", args: line("export --model {model} --outputs features,scores --weights beside --save-path {dir}/tower.onnx")},
 		{name: "explain", args: line("explain --model {model} --classes butterfly,star --data-path {imagenet}/val --sample-stride 100 --list 2 --maps 2 --save-dir {dir}/sheets --scores "+in("val"), texts[:4]...)},
 		{name: "score", args: line("score h0n1 h0n2 --method nearest --draws 20 --save-path {dir}/true.npy --text-descs-list-path "+asset1("words.txt"),
 			"--scores", in("scores"), "--pcs-path", in("val_pc0.npy"), "--text-descs-embeddings-path", in("words.npy"))},

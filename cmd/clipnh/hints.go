@@ -58,6 +58,8 @@ var recipes = map[string]recipe{
 	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only
 	artefact.KindCheckpoint:      {"edit --save-path", true, false},
+	artefact.KindONNX:            {"export --save-path", true, false},
+	artefact.KindONNXWeights:     {"export --weights beside --save-path", true, false},
 }
 
 // withRecipe adds a hint to an error about an artefact that is missing, damaged or of

@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
+	"github.com/clipnh/clipnh/internal/pipeline/export"
 	"github.com/clipnh/clipnh/internal/pipeline/merge"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/report"
@@ -59,6 +60,7 @@ var jsonResults = map[string][]jsonResult{
 	"docs":            {{"", docsResult{}}},
 	"edit":            {{"", edit.Result{}}},
 	"embed":           {{"", words.EmbedResult{}}},
+	"export":          {{"", export.Result{}}},
 	"explore":         {{"", exploring{}}},
 	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},

@@ -32,6 +32,7 @@ var ownMeanings = map[string][]string{
 	"data subset": {"data-path", "sample-stride"},
 	"segment":     {"data-path"},
 	"edit":        {"data-path"},
+	"export":      {"precision"},              // of what is stored
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},

@@ -54,6 +54,8 @@ func TestArtefactsThatAreThere(t *testing.T) {
 		{"reconstruct", "rebuilt.npy", "", reconstruct + " --pcs-paths " + in.at("pc0.npy"), "--force --pcs-paths " + in.at("pc0_half.npy")},
 		{"ablate", "ablated.npy", "", "ablate --scores " + in.at("scores") + " --means-path " + in.at("means.npy") + " --replace-index-path " + in.at("mask.npy") + " --features-save-path {out}", "--force --means-path " + in.at("means_n.npy") + " --mode neur_reprs --replace-index-path " + in.at("mask_n.npy")},
 		{"edit", "edited.pt", "", "edit --model " + in.model + " --remove n5 --scores " + in.at("scores") + " --save-path {out}", "--remove n6"},
+		{"export", "tower.onnx", "", "export --model " + in.model + " --save-path {out}", "--outputs scores"},
+		{"export --weights beside", "tower.onnx", "", "export --weights beside --model " + in.model + " --save-path {out}", "--precision f16"},
 		{"segment", "counts.json", "", "segment --save-path {out} --config demo --method values --model " + asset(demo.Model) + texts + " --data-path " + asset(demo.PascalContext) + " --limit 2", "--resize pillow"},
 		{"shift --shard", "ratios.1-of-1.json", "", "shift --save-path {dir}/ratios.json --shard 1/1 --concepts yellow --model " + asset(demo.Model) + texts + " --pcs-path " + components +
 			" --dataset cars --data-path " + asset(demo.Cars) + " --sample-stride 60", "--sample-stride 50"},

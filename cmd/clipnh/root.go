@@ -42,6 +42,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newMaskCommand(g),
 			newAblateCommand(g),
 			newEditCommand(g),
+			newExportCommand(g),
 			newSegmentCommand(g),
 			newClassifyCommand(g),
 			newExplainCommand(g),

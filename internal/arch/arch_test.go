@@ -28,9 +28,9 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
-		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
+		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/onnxtower", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
@@ -88,6 +88,10 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
+	},
+	"internal/pipeline/export": {
+		"internal/artefact", "internal/build", "internal/cache", "internal/clip", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
+		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/heat",
@@ -164,6 +168,7 @@ var allowed = map[string][]string{
 	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
+	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx"},
 	"internal/imageprep":   {"internal/jpeg"},
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
@@ -186,6 +191,7 @@ var allowed = map[string][]string{
 	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign", "internal/mapping"},
+	"internal/onnx":     {},
 	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
@@ -207,6 +213,7 @@ var allowed = map[string][]string{
 	"internal/hint":       {},
 	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},
+	"internal/ort":        {},
 	"internal/par":        {},
 	"internal/plot":       {},
 	"internal/testutil":   {}, // only tests and what is for them import it

@@ -6,6 +6,7 @@ package arch
 var importers = map[string][]string{
 	"codeberg.org/go-fonts/liberation":  {"internal/canvas"},
 	"github.com/chewxy/hm":              {"internal/clip"},
+	"github.com/ebitengine/purego":      {"internal/ort"}, // makes a program dynamic
 	"github.com/nlpodyssey/gopickle":    {"internal/ptfile"},
 	"github.com/rivo/uniseg":            {"internal/ui"},
 	"github.com/parquet-go/parquet-go":  {"internal/parquet", "internal/testutil"}, // the format; tests write with it
@@ -15,9 +16,10 @@ var importers = map[string][]string{
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},
 	"golang.org/x/image":                {"internal/canvas", "internal/imageprep"},
-	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping"},
+	"golang.org/x/sys":                  {"internal/cache", "internal/kernel", "internal/kernel/cpu", "internal/mapping", "internal/ort"},
 	"golang.org/x/term":                 {"internal/ui"},
 	"golang.org/x/text":                 {"internal/bpe"},
+	"google.golang.org/protobuf":        {"internal/onnx"},
 	"gonum.org/v1/gonum":                {"internal/lowrank", "internal/trend"},
 	"gonum.org/v1/plot":                 {"internal/plot"},
 	"go.yaml.in/yaml/v3":                {"configs", "internal/project"},

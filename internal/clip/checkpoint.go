@@ -267,6 +267,26 @@ const batchNormEpsilon = 1e-5
 //
 // Weights are [out][in][k][k], valid until the next read; bias is [out].
 func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []float32, err error) {
+	scales, bias, err := r.foldedNorm(ck, norm)
+	if err != nil {
+		return nil, nil, err
+	}
+	if weights, err = r.read(ck, conv+".weight"); err != nil {
+		return nil, nil, err
+	}
+	each := len(weights) / len(scales)
+	for o, scale := range scales {
+		row := weights[o*each : (o+1)*each]
+		for i := range row {
+			row[i] = float32(float64(row[i]) * scale)
+		}
+	}
+	return weights, bias, nil
+}
+
+// foldedNorm reads a batch norm as what a convolution's weights are multiplied by and its
+// bias, [out] both.
+func (r *reader) foldedNorm(ck *Checkpoint, norm string) (scales []float64, bias []float32, err error) {
 	var parts [4][]float32
 	for i, part := range []string{"weight", "bias", "running_mean", "running_var"} {
 		if parts[i], err = r.keep(ck, norm+"."+part); err != nil {
@@ -274,17 +294,10 @@ func (r *reader) folded(ck *Checkpoint, conv, norm string) (weights, bias []floa
 		}
 	}
 	gamma, bias, mean, variance := parts[0], parts[1], parts[2], parts[3]
-	if weights, err = r.read(ck, conv+".weight"); err != nil {
-		return nil, nil, err
-	}
-	each := len(weights) / len(gamma)
+	scales = make([]float64, len(gamma))
 	for o := range gamma {
-		scale := float64(gamma[o]) / math.Sqrt(float64(variance[o])+batchNormEpsilon)
-		row := weights[o*each : (o+1)*each]
-		for i := range row {
-			row[i] = float32(float64(row[i]) * scale)
-		}
-		bias[o] = float32(float64(bias[o]) - float64(mean[o])*scale)
+		scales[o] = float64(gamma[o]) / math.Sqrt(float64(variance[o])+batchNormEpsilon)
+		bias[o] = float32(float64(bias[o]) - float64(mean[o])*scales[o])
 	}
-	return weights, bias, nil
+	return scales, bias, nil
 }

@@ -22,6 +22,13 @@ var (
 	std  = [3]float32{0.26862954, 0.26130258, 0.27577711}
 )
 
+// Mean is the mean of CLIP's channels, red first, of images from 0 to 1; Std is their
+// standard deviation.
+func Mean() [3]float32 { return mean }
+
+// Std is the standard deviation beside Mean.
+func Std() [3]float32 { return std }
+
 // normalized holds (v/255 - mean)/std of every channel and byte, in float32
 // arithmetic and torchvision's order.
 var normalized = func() (t [3][256]float32) {

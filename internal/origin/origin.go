@@ -48,6 +48,7 @@ type Origin struct {
 	Segment         *Segment         `json:"segment,omitempty"`
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
+	Export          *Export          `json:"export,omitempty"`
 
 	// The edits of the weights that an edited checkpoint was made from, the first one first, as
 	// far as their manifests said. They follow from Parents, and are not compared.
@@ -184,6 +185,14 @@ type Edit struct {
 	Factors string `json:"factors_sha256"` // of the factors of all pairs, [H,C] float64
 	K       int    `json:"k"`              // pairs of each text; 0 without texts
 	Invert  bool   `json:"invert_mask"`    // units that the mask keeps were removed
+}
+
+// Export is what an image tower was written with for other programs.
+type Export struct {
+	Opset   int    `json:"opset"`          // version of the operators of ONNX
+	Stored  string `json:"stored_weights"` // f32, or f16 of filters and matrices
+	Place   string `json:"weights"`        // inside the model's file, or beside it
+	Outputs string `json:"outputs"`        // their names, with commas
 }
 
 // EditStep is one of several edits that a checkpoint has gone through.

@@ -29,7 +29,7 @@ var payloadEnds = []string{".npy", ".npz", ".dat", ".pt", ".json"}
 
 // withManifestEnds are those of files that are ours where a manifest says so, and models of
 // other programs elsewhere.
-var withManifestEnds = []string{".safetensors"}
+var withManifestEnds = []string{".safetensors", ".onnx", ".data"}
 
 func (v *verifier) find(ctx context.Context, path string) error {
 	path = filepath.Clean(path)
