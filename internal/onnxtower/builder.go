@@ -7,11 +7,10 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/usage"
-
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // builder adds nodes and weights to a graph. Its methods return the names of values.

@@ -11,10 +11,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/usage"
-
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The outputs of a graph, by name.
