@@ -94,7 +94,7 @@ var allowed = map[string][]string{
 		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},

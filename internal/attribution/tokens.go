@@ -70,11 +70,17 @@ func (m *TokenMap) Map(dst []float64, reads, mlps, statistics []float32, factor 
 // the class token adds, where tokens [T,C] are the neurons' own activations and weights
 // [H,T] those of heads.
 func (t *Target) OwnPair(places []float64, pair int, weights, tokens []float32, factor float64) float64 {
+	clear(places)
+	return t.AddOwn(places, pair, weights, tokens, factor*t.Products[pair])
+}
+
+// AddOwn adds to places [M] what every place adds to the score of pair h*C+n, times factor, and
+// returns what the class token does; see OwnPair.
+func (t *Target) AddOwn(places []float64, pair int, weights, tokens []float32, factor float64) float64 {
 	C, T := t.Neurons, len(places)+1
 	row, n := weights[pair/C*T:][:T], pair%C
-	factor *= t.Products[pair]
 	for m := range places {
-		places[m] = factor * float64(row[m+1]) * float64(tokens[(m+1)*C+n])
+		places[m] += factor * float64(row[m+1]) * float64(tokens[(m+1)*C+n])
 	}
 	return factor * float64(row[0]) * float64(tokens[n])
 }

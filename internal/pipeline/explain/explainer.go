@@ -165,8 +165,12 @@ func (e *explainer) targetOf(logits []float64) *target {
 	t := &target{class: class, versus: e.versus}
 	text := attribution.Difference(row(class), row(e.versus))
 	t.Target = attribution.NewTarget(e.tower.OV(), text, e.team)
+	var removed []removedPair
+	for _, u := range e.off {
+		removed = append(removed, removedPair{u, t.Products[u]})
+	}
 	t.Remove(e.off, e.offMeans)
-	t.placing = newPlacing(e.tower, t.Target, text, e.team)
+	t.placing = newPlacing(e.tower, t.Target, text, removed, e.team)
 	if len(e.targets) == keptTargets {
 		e.targets = slices.Delete(e.targets, 0, 1)
 	}

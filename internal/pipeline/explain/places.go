@@ -17,10 +17,16 @@ type placing interface {
 	pair(p *Part, s *seen)
 }
 
-// newPlacing prepares for a target of the vector text [O].
-func newPlacing(tower clip.PairTower, t *attribution.Target, text []float64, team par.Team) placing {
+// A removed pair is one that the target does without.
+type removedPair struct {
+	pair    int
+	product float64 // that it had with the text
+}
+
+// newPlacing prepares for a target of the vector text [O], of which pairs are removed.
+func newPlacing(tower clip.PairTower, t *attribution.Target, text []float64, removed []removedPair, team par.Team) placing {
 	if tokens := tower.Tokens(); tokens != nil {
-		return tokenPlacing{tower, t, attribution.NewTokenMap(tokens, text, team)}
+		return tokenPlacing{tower, t, attribution.NewTokenMap(tokens, text, team), removed}
 	}
 	return poolPlacing{tower, t.Places(tower.Position(), team)}
 }
@@ -43,9 +49,10 @@ func (p poolPlacing) pair(part *Part, s *seen) {
 }
 
 type tokenPlacing struct {
-	tower  clip.PairTower
-	target *attribution.Target
-	tokens *attribution.TokenMap
+	tower   clip.PairTower
+	target  *attribution.Target
+	tokens  *attribution.TokenMap
+	removed []removedPair
 }
 
 func (p tokenPlacing) whole(x *Explanation, s *seen) {
@@ -54,9 +61,12 @@ func (p tokenPlacing) whole(x *Explanation, s *seen) {
 	elsewhere.MLPs = p.tokens.Map(tokens, s.out.Reads, s.out.MLPs, s.out.Statistics, s.factor)
 	elsewhere.ClassToken = tokens[0]
 	copy(x.Places.Parts, tokens[1:])
+	for _, r := range p.removed { // heads read them of the tokens all the same
+		elsewhere.ClassToken += p.target.AddOwn(x.Places.Parts, r.pair, p.tower.Weights(s.out), p.tower.Neurons(s.out), -s.factor*r.product)
+	}
 	x.Places.Sum, x.Elsewhere = attribution.Sum(x.Places.Parts), elsewhere
 	// What no pair adds is what the pairs leave of the logit: rounding is in the sum of tokens.
-	x.Sum = x.Places.Sum + elsewhere.ClassToken + elsewhere.MLPs
+	x.Sum = x.Places.Sum + elsewhere.ClassToken + elsewhere.MLPs + x.Constant // of means of removed pairs
 	x.Difference = x.Sum - x.Logit
 }
 

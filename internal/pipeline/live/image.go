@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/report"
@@ -78,26 +79,26 @@ func (l *Live) classes(ctx context.Context, named []string) ([]string, []float32
 }
 
 // pairs returns the pairs that units stand for, in order, none twice.
-func (l *Live) pairs(units []string) ([]int, unit.Shape, error) {
-	var shape unit.Shape
+func (l *Live) pairs(units []string) ([]int, unit.Layered, error) {
+	shape := unit.Layered{Layers: artefact.OriginLayers(l.from)}
 	switch {
 	case l.ov != nil:
-		shape = unit.Shape{l.ov.Heads, l.ov.Neurons}
+		shape.Shape = unit.Shape{l.ov.Heads, l.ov.Neurons}
 	case closed(l.read) && l.ledger != nil:
-		shape = unit.Shape{l.ledger.OV.Heads, l.ledger.OV.Neurons}
+		shape.Shape = unit.Shape{l.ledger.OV.Heads, l.ledger.OV.Neurons}
 	default:
-		return nil, nil, l.off(Scores)
+		return nil, shape, l.off(Scores)
 	}
 	if len(units) == 0 {
 		return nil, shape, nil
 	}
 	if len(units) > shape.Count() {
-		return nil, nil, fmt.Errorf("%d units, want at most %d", len(units), shape.Count())
+		return nil, shape, fmt.Errorf("%d units, want at most %d", len(units), shape.Count())
 	}
 	units = slices.Compact(slices.Sorted(slices.Values(units)))
 	pairs, err := shape.Find(units)
 	if err != nil {
-		return nil, nil, err
+		return nil, shape, err
 	}
 	slices.Sort(pairs)
 	return slices.Compact(pairs), shape, nil
@@ -139,7 +140,7 @@ func (l *Live) Scores(ctx context.Context, name string) (*PairScores, error) {
 	}
 	defer leave()
 	scores, err := l.column(ctx, pair)
-	return &PairScores{Unit: unit.Pair(pair, l.ledger.OV.Neurons), Scores: scores}, err
+	return &PairScores{Unit: artefact.OriginLayers(l.from).Pair(pair, l.ledger.OV.Neurons), Scores: scores}, err
 }
 
 // pass is what the tower makes of an image of the collection. The tower's gate is the
@@ -220,6 +221,10 @@ func (l *Live) explained(ctx context.Context, p *explain.Pass, q Question) (*Exp
 		Name: x.Name, Target: x.Class, Logit: x.Logit, Norm: x.Norm, Constant: x.Constant,
 		For: pairParts(x.Pairs.For), Against: pairParts(x.Pairs.Against), Rest: x.Pairs.Rest, Sum: x.Sum,
 		Places: report.Places{Side: x.Places.Rows, Position: x.Places.Position}, Explanation: x,
+	}
+	if e := x.Elsewhere; e != nil { // of an image's own, as the constant of a pool is of all
+		a.Constant += e.Pairs
+		a.Places.Position = e.ClassToken + e.MLPs
 	}
 	if x.Versus != "" {
 		a.Target += " against " + x.Versus
@@ -325,7 +330,7 @@ func (l *Live) Drop(ctx context.Context, name string, data []byte, unitName stri
 	}
 	score := p.Scores()[pair]
 	d.Unit = &DroppedUnit{
-		Unit: unit.Pair(pair, l.ov.Neurons), Pair: pair, Score: float64(score), Mean: l.ledger.Means[pair], Rank: 1, Images: len(scores),
+		Unit: artefact.OriginLayers(l.from).Pair(pair, l.ov.Neurons), Pair: pair, Score: float64(score), Mean: l.ledger.Means[pair], Rank: 1, Images: len(scores),
 	}
 	for _, s := range scores {
 		if s > score {

@@ -99,7 +99,8 @@ type Live struct {
 
 	model      *model.Model
 	encoder    *model.Encoder
-	ov         *decomp.OV // of the model
+	from       origin.Origin // of the scores, where there are some
+	ov         *decomp.OV    // of the model
 	components *artefact.Components
 	items      map[string]*dataset.Item // by name
 	recorded   *source.Recorded         // of the images of the scores
@@ -162,22 +163,23 @@ func Open(ctx context.Context, o Options, say ui.Reporter) (*Live, error) {
 
 // scores opens the collection's manifest, so that what is not there is told at once.
 func (l *Live) openScores(context.Context) error {
-	_, err := l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores)
+	a, err := l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores)
+	if err == nil {
+		l.from = artefact.OriginOf(a)
+	}
 	return err
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	m, err := model.OpenWith(ctx, l.o.ModelPath, model.Details{OnlyResNet: true})
+	// Which layer's neurons the pairs of a vision transformer are made of, its scores say.
+	m, err := model.OpenFor(ctx, l.o.ModelPath, model.Details{OnlyResNet: l.from.Transformer == nil}, l.from)
 	if err != nil {
 		return err
 	}
 	m.Tell(l.say)
-	err = m.RequireResNet()
+	err = l.sameWeights(m)
 	if err == nil {
-		err = l.sameWeights(m)
-	}
-	if err == nil {
-		l.ov, err = m.OV()
+		l.ov, err = m.OVOf(l.from)
 	}
 	if err != nil {
 		m.Close()
@@ -185,6 +187,15 @@ func (l *Live) openModel(ctx context.Context) error {
 	}
 	l.model = m
 	return nil
+}
+
+// neuronLayer is the layer of a vision transformer whose neurons pairs are made of; nil of
+// pairs of an attention pool.
+func (l *Live) neuronLayer() *int {
+	if l.from.Transformer == nil {
+		return nil
+	}
+	return &l.from.Transformer.NeuronLayer
 }
 
 // sameWeights fails where the model is another one.
@@ -217,7 +228,7 @@ func (l *Live) openComponents(context.Context) error {
 	if l.model == nil {
 		return l.off(Model)
 	}
-	from, err := origin.Origin{Block: origin.LastBlock}, error(nil)
+	from, err := origin.Origin{Block: origin.LastBlock}, error(nil) // without scores
 	if l.off(Scores) == nil {
 		a, err := l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores)
 		if err != nil {
@@ -298,7 +309,9 @@ func (l *Live) pack(ctx context.Context) error {
 	if l.model == nil {
 		return nil
 	}
-	o := explain.Options{Artefacts: l.o.Artefacts, Threads: l.o.Threads, BatchSize: 1, Inputs: explain.Inputs{Images: l.o.Images}}
+	o := explain.Options{
+		Artefacts: l.o.Artefacts, NeuronLayer: l.neuronLayer(), Threads: l.o.Threads, BatchSize: 1, Inputs: explain.Inputs{Images: l.o.Images},
+	}
 	if l.ledger != nil {
 		o.Collected = explain.Collected{ScoresPath: l.o.ScoresPath, Means: l.ledger.Means, Column: l.ledger.Column}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/digest"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
@@ -144,6 +145,15 @@ func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) {
 		return m.Pairs(nil)
 	}
 	return m.Pairs(&o.Transformer.NeuronLayer)
+}
+
+// OVOf reads the weights that turn the scores of these pairs into contributions.
+func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
+	pairs, err := m.PairsOf(o)
+	if err != nil {
+		return nil, err
+	}
+	return pairs.OV()
 }
 
 // WantOf fails where the model is not the one that scores are of. Those of another program

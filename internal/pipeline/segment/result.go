@@ -70,3 +70,13 @@ type ClassShare struct {
 	Name  string  `json:"name"`
 	Share float64 `json:"share"`
 }
+
+// ForegroundScores is how well the maps of a method separate foreground and background. A pixel
+// is taken for foreground where the map of the image's class is above its mean; measures are
+// 0 to 1.
+type ForegroundScores struct {
+	Method        string  `json:"method"`
+	PixelAccuracy float64 `json:"pixel_accuracy"`
+	MIoU          float64 `json:"miou"` // of foreground and background, over all images
+	MAP           float64 `json:"map"`  // mean over images of the average precision of both
+}

@@ -3,12 +3,15 @@ package segment
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -244,6 +247,57 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 			return err
 		}
 		progress.Add(1)
+	}
+	return nil
+}
+
+// Masks has the map of each image's class compared with a mask of its foreground, in place of
+// pixels labelled.
+type Masks struct {
+	MasksDir   string // folder of the masks, PNG, by the images' names; empty: none
+	Foreground string // the class of all images; empty: the folder that an image is in
+}
+
+// checkMasks refuses masks together with what needs labels.
+func (o *Options) checkMasks() error {
+	if o.MasksDir != "" && (o.DataPath != "" || o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != "") {
+		return usage.Errorf("{masks} is for {image}, and labels no pixels that could be drawn or written")
+	}
+	return nil
+}
+
+// addMasks says of each scene what its class is and where its mask.
+func (o *Options) addMasks(list *sceneList) error {
+	if o.MasksDir == "" {
+		return nil
+	}
+	classOf := map[string]int{}
+	for i, c := range o.Setup.Classes {
+		classOf[c[0]] = i
+	}
+	for i := range list.scenes {
+		s := &list.scenes[i]
+		class := o.Foreground
+		if class == "" {
+			class = filepath.Base(filepath.Dir(s.item.Path))
+		}
+		var known bool
+		if s.class, known = classOf[class]; !known && o.Foreground != "" {
+			return usage.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
+		} else if !known {
+			return hint.With(fmt.Errorf("%s: its folder %s is not among the %d classes", s.item.Path, foreign.Quote(class), len(o.Setup.Classes)),
+				"name the class of all images with {foreground}")
+		}
+		s.labels = filepath.Join(o.MasksDir, filepath.FromSlash(strings.TrimSuffix(s.name, filepath.Ext(s.name))+".png"))
+		info, err := os.Stat(s.labels)
+		if err != nil {
+			return fmt.Errorf("mask of %s: %w", s.item.Path, err)
+		}
+		if s.sizes != nil {
+			s.sizes.Labels = info.Size()
+		}
+		path := s.labels
+		s.load = func() (*dataset.LabelBytes, error) { return dataset.LoadMask(path) }
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package segment
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -130,4 +132,46 @@ func orNil(v float64) *float64 {
 		return nil
 	}
 	return &v
+}
+
+// newForegrounds are counts for each method; nil where there are no masks.
+func (o *Options) newForegrounds() []heat.Foreground {
+	if o.MasksDir == "" {
+		return nil
+	}
+	return make([]heat.Foreground, len(o.Methods))
+}
+
+// compare compares the map of a scene's class, by each method, with its mask.
+func (s *segmenter) compare(ctx context.Context, sc *sceneToRead, t *tally) error {
+	if i := slices.Index(sc.truth, 1); i < 0 {
+		return fmt.Errorf("%s: a mask without foreground", sc.labels)
+	}
+	fields, err := s.fields(ctx, sc)
+	if err != nil {
+		return err
+	}
+	var queries []int
+	for p, class := range s.class {
+		if class == sc.class {
+			queries = append(queries, p)
+		}
+	}
+	for i, f := range fields {
+		if s.o.PAMR.Steps > 0 {
+			s.o.PAMR.Refine(f, sc.image.Pix, s.team)
+		}
+		t.foreground[i].Add(f.Largest(queries, s.team), sc.truth)
+	}
+	return nil
+}
+
+// finishMasks fills in the measures of each method.
+func (t *tally) finishMasks() *Result {
+	for m, method := range t.methods {
+		if f := &t.foreground[m]; f.Images > 0 {
+			t.result.Foreground = append(t.result.Foreground, ForegroundScores{method, f.PixelAccuracy(), f.MIoU(), f.MAP()})
+		}
+	}
+	return t.result
 }

@@ -1,0 +1,87 @@
+package live
+
+import (
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/directions"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// TestViT answers questions about the golden vision transformer: parts and places sum to
+// the logit, also where pairs are taken out, and pixels are labelled.
+func TestViT(t *testing.T) {
+	dir, layer := t.TempDir(), 2
+	checkpoint, scores, pcs := pipelinetest.GoldenViTWithText(t), filepath.Join(dir, "scores"), filepath.Join(dir, "pcs.npy")
+	data := dataset.Options{Kind: dataset.Images, Path: testutil.GoldenViT("images")}
+	_, err := collect.Run(t.Context(), collect.Options{
+		Model: checkpoint, Details: model.Details{Heads: 4, Activation: "gelu"}, NeuronLayer: &layer, Data: data, Stride: 1, BatchSize: 3, Threads: 2,
+		Mode: collect.ModePairs, SavePath: scores,
+	}, pipelinetest.Silent())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := directions.SVD(t.Context(), directions.SVDOptions{CollectPath: scores, TopK: 2, OutPath: pcs, Threads: 2}, pipelinetest.Silent()); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{
+		Threads: 2, ScoresPath: scores, Data: data, ModelPath: checkpoint, Vocab: testutil.Golden("text/toy_merges.txt.gz"), PCsPath: pcs,
+		Given: map[Input]bool{Scores: true, Images: true, Model: true, Vocab: true, Components: true},
+		Edit:  func(EditCommand) string { return "edit" },
+	}
+	l := opened(t, o)
+	var before float64
+	for _, q := range []Question{
+		{}, {Off: []string{"l2n5", "l3h1n7", "l4h0n64"}}, {Off: []string{"l2n5", "l3h1n7", "l4h0n64"}, By: ByZero}, {Versus: "a cat", Class: "a dog"},
+	} {
+		q.Classes, q.List, q.Maps = []string{"a dog", "a cat", "water"}, 4, 2
+		a, err := l.Image(t.Context(), 3, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := a.Explanation
+		sum, places := a.Constant+a.Rest, a.Places.Position+x.Constant
+		for _, p := range append(a.For, a.Against...) {
+			sum += p.Part
+		}
+		for _, v := range a.Places.Parts {
+			places += float64(v)
+		}
+		if math.Abs(sum-a.Logit) > 1e-3 || math.Abs(places-a.Logit) > 1e-3 || math.Abs(x.Difference) > 1e-3 {
+			t.Errorf("%v: parts sum to %g, places to %g, want %g", q.Off, sum, places, a.Logit)
+		}
+		if len(q.Off) == 0 && q.Versus == "" {
+			before = a.Logit
+		} else if len(q.Off) > 0 && (math.Abs(a.Logit-before) < 1e-3 || a.Edit != "") {
+			t.Errorf("%v by %q: logit %g, before %g, edit %q", q.Off, q.By, a.Logit, before, a.Edit)
+		}
+		if name := x.Pairs.For[0].Unit; !strings.HasPrefix(name, "l3h") && !strings.HasPrefix(name, "l4h") {
+			t.Errorf("a pair is called %s", name)
+		}
+	}
+	if s, err := l.Scores(t.Context(), "l4h2n7"); err != nil || s.Unit != "l4h2n7" || len(s.Scores) != 8 {
+		t.Errorf("scores %+v, %v", s, err)
+	}
+	if _, err := l.Scores(t.Context(), "h2n7"); err == nil || !strings.Contains(err.Error(), "l3h0n0 to l4h3n127") {
+		t.Errorf("a pair of a ResNet: %v", err)
+	}
+	labels, err := l.SegmentImage(t.Context(), 3, SegmentQuestion{Classes: []string{"a dog", "a cat", "water"}})
+	if err != nil || labels.Width != 48 || len(labels.Classes) != 3 {
+		t.Errorf("labels %+v, %v", labels, err)
+	}
+
+	// Without scores, nothing says which layer's neurons pairs are made of.
+	o.ScoresPath, o.PCsPath = "", ""
+	delete(o.Given, Scores)
+	delete(o.Given, Components)
+	o.Given[Model] = true
+	if _, err := Open(t.Context(), o, pipelinetest.Silent()); err == nil || strings.Contains(err.Error(), "neuron-layer") {
+		t.Errorf("without scores: %v", err)
+	}
+}
