@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/project"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -63,7 +64,11 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 	message := err.Error()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		from, value := annotation(f, fromAnnotation), f.Value.String()
-		if from != "" && (namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value) {
+		about := namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value
+		if f.Name == "data-path" && value != "" { // of other images than those that something was made of
+			about = about || strings.Contains(message, value) || errors.Is(err, cache.ErrStale)
+		}
+		if from != "" && about {
 			hints = append(hints, fmt.Sprintf("--%s is from %s", f.Name, from))
 		}
 	})

@@ -128,7 +128,7 @@ var allowed = map[string][]string{
 		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {
-		"internal/artefact", "internal/cache", "internal/dataset", "internal/foreign", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live", "internal/report", "internal/ui",
+		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/par", "internal/pipeline/live", "internal/report", "internal/ui",
 	},
 
 	// What stages share.
@@ -168,7 +168,7 @@ var allowed = map[string][]string{
 	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
-	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx"},
+	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestPresetImagesAreNamed: an error that is about other images says that these are from the
+// project file.
+func TestPresetImagesAreNamed(t *testing.T) {
+	assets, err := filepath.Abs(filepath.Join("..", "..", "internal", "demo", "assets"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	for folder, numbers := range map[string][]string{"mine": {"01", "02"}, "other": {"03", "04"}} {
+		if err := os.Mkdir(folder, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range numbers {
+			name := "DEMO_test_000000" + n + ".JPEG"
+			data, err := os.ReadFile(filepath.Join(assets, "imagenet", "test", name))
+			if err == nil {
+				err = os.WriteFile(filepath.Join(folder, name), data, 0o666)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	model := filepath.Join(assets, "tiny-clip.pt")
+	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", "mine", "--save-path", "dense.npy", "--quiet")
+	if err := os.WriteFile("clipnh.yaml", []byte("model: "+model+"\nvocab: "+filepath.Join(assets, "bpe_demo_vocab.txt.gz")+"\ndata-path: other\ndataset: images\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	const want = "hint: --data-path is from clipnh.yaml:3\n"
+	code, _, said := clipnh("search", "--scores", "dense.npy", "--text", "yellow")
+	if code != exitStale || !strings.Contains(said, want) {
+		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
+	}
+}
