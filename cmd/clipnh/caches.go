@@ -30,7 +30,7 @@ func (g *globalOptions) caches() (model.Caches, error) {
 	c := model.Caches{Packs: &packed.Store{Least: keptFrom, Note: g.printer.Note}}
 	limit, err := byteCount(os.Getenv(packedSizeVariable), packedSize)
 	if err != nil {
-		return c, fmt.Errorf("%s: %w", packedSizeVariable, err)
+		return c, wrongVariable(packedSizeVariable, fmt.Errorf("%s: %w", packedSizeVariable, err))
 	}
 	home, err := asset.Home()
 	if err != nil {

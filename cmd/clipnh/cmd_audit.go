@@ -14,6 +14,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -54,7 +55,9 @@ Writes a folder (--out): audit.md, a page to hand in; audit.json, which has
 everything, also printed by --json; curve.png, the accuracies; removed.txt, the
 chosen pairs, for clipnh edit; and pairs.png, images of the first pairs, where
 image files are given (with --scores, those of --data-path; those that have
-changed since they were collected are named, and --strict stops instead).
+changed since they were collected are named, and --strict stops instead). In a
+vision transformer, no weight is that of a pair alone: neurons.txt has the
+neurons of the chosen pairs, and the command takes these out.
 Nothing is written if something is wrong.`
 
 func newAuditCommand(g *globalOptions) *cobra.Command {
@@ -213,23 +216,29 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 	return s, err
 }
 
-// editLines are the command lines that make the checkpoint without the pairs of a file:
-// edit, and where there are no collected scores, before it what has the means of the same
-// images.
-func (o *auditOptions) editLines(pairs string) []string {
-	of, means := cmp.Or(o.from.Model, "FILE"), o.from.ScoresPath
+// editLines are the command lines that make the checkpoint without the units of a file: edit,
+// and before it, where nothing collected says what takes their place, collect.
+func (o *auditOptions) editLines(r audit.Removed) []string {
+	of := []string{"--model", cmp.Or(o.from.Model, "FILE")}
+	if t := r.Transformer; t != nil {
+		of = append(of, "--vit-heads", fmt.Sprint(t.Heads), "--activation", t.Activation, "--neuron-layer", fmt.Sprint(t.NeuronLayer))
+	}
+	flag, means := "--scores", o.from.ScoresPath
 	var lines []string
-	if means == "" {
-		means = filepath.Join(o.stage.Dir, "means")
-		collect := []string{"clipnh", "collect", "--mean", "--model", of, "--dataset", o.from.Data.Kind, "--data-path", o.from.Data.Path}
+	if means == "" || r.Transformer != nil {
+		collect := []string{"clipnh", "collect", "--mean"}
+		if means = filepath.Join(o.stage.Dir, "means"); r.Transformer != nil {
+			flag, means = "--means-path", filepath.Join(o.stage.Dir, "activations.npy")
+			collect = append(collect, "--mode", "neuron_acts")
+		}
+		collect = append(append(collect, of...), "--dataset", o.from.Data.Kind, "--data-path", cmp.Or(remote.Shown(o.from.Data.Path), "PATH"))
 		if o.from.Stride > 1 {
 			collect = append(collect, "--sample-stride", fmt.Sprint(o.from.Stride))
 		}
 		lines = append(lines, ui.ShellLine(append(collect, "--save-path", means)))
 	}
-	return append(lines, ui.ShellLine([]string{
-		"clipnh", "edit", "--model", of, "--remove", "@" + pairs, "--scores", means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"),
-	}))
+	edit := append([]string{"clipnh", "edit"}, of...)
+	return append(lines, ui.ShellLine(append(edit, "--remove", "@"+r.List, flag, means, "--save-path", filepath.Join(o.stage.Dir, "edited.pt"))))
 }
 
 func runAudit(ctx context.Context, opts auditOptions, g *globalOptions) error {

@@ -37,6 +37,8 @@ exactly as by torchvision with Pillow.
 --data-path is a folder; an archive (.tar, .tar.gz or .zip), which is read where
 it is; several, as "shards/{000..099}.tar"; a .parquet as Hugging Face has them;
 or a list, a .txt with a path on each line or a .csv with a column of paths.
+Archives and .parquet files may be at https:// and s3:// addresses; they are
+read there, and nothing is downloaded to disk.
 Images in archives have names such as photos.tar!cats/1.jpg. With --dataset
 imagenet_val, labels are the folders in an archive, the files .cls, .json or
 .txt beside the images as in WebDataset, or a column of the .parquet or list.
@@ -64,6 +66,8 @@ each part of the class token adds to the feature, and sum to it together:
   mlps                the class token that enters the first layer, and each MLP,
                       [B,L+1,O]
   tokens              each head by each token that it reads, [B,L,T,H,O]
+With neuron_acts, the activations of the neurons of layer --neuron-layer at every
+token are stored, [B,C,T]; edit takes their means.
 A file does not say its activation, and seldom its heads: --activation and
 --vit-heads do, or a note says what was guessed.
 

@@ -17,7 +17,9 @@ const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
-of the largest, in A; it adds next to nothing to any image.
+of the largest, in A; it adds next to nothing to any image. Between models of
+one architecture it dies, or appears, if its norm is at least halved, or
+doubled, besides: one that merely crosses the 1 % counts as alive in both.
 
 Of models of one architecture, such as before and after fine-tuning, or of one
 model on other images, each pair is compared with that of the same name. Where
@@ -25,7 +27,8 @@ at least 10 images are in both, pairs are listed by the correlation of their
 scores on these, lowest first; else by the shift of the mean score, in standard
 deviations, largest first, and similarity is the cosine of directions. Images
 are in both if they have one name and, as far as the collections know, one
-checksum. Pairs that differ by no more than rounding are counted, not listed.
+checksum; photos.tar!cats/1.jpg of an archive is cats/1.jpg of its folder. Pairs
+that differ by no more than rounding are counted, not listed.
 
 Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
@@ -103,10 +106,11 @@ func printCompare(m *files.Moved, p *ui.Printer) error {
 	} else if m.Differ == 0 {
 		pairs = "no pair that is alive in both differs"
 	}
-	text := fmt.Sprintf("\nCompared by %s; %s; %s, %d are the same but for rounding.\n", m.By, shared, pairs, m.Same)
+	same := fmt.Sprintf("%d are the same but for rounding", m.Same)
 	if m.Shared < files.SharedLeast {
-		text = fmt.Sprintf("\nCompared by %s; %s, too few to tell which pairs are the same.\n", m.By, shared)
+		same = fmt.Sprintf("%d have the same mean, deviation and direction but for rounding", m.Same)
 	}
+	text := fmt.Sprintf("\nCompared by %s; %s; %s, %s.\n", m.By, shared, pairs, same)
 	err := errors.Join(p.Table(t), p.Text(text))
 	for _, list := range []struct {
 		title  string

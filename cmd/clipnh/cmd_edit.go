@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,12 +24,20 @@ ordinary checkpoint, which OpenAI's build_model, open_clip and clipnh load. A
 pair enters the model through one column of its head's value weights: a column
 of zeros removes it. Attention is not touched.
 
+In a vision transformer, a neuron of layer --neuron-layer has one column of its
+MLP's output weights for all its pairs: l9n624 can be taken out, l10h3n624 alone
+cannot (ablate takes it out of features). Whatever reads that column later sees
+the edit: with --data-path, the output says how much of the movement is what the
+neurons add to the class token (first order), what their pairs add (second
+order), and the rest, which ablate does not have.
+
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
   --remove-mask FILE     units that a mask does not keep, as ablate takes them
                          out; with --invert-mask, those that it keeps
   --remove-text water    the --k pairs whose principal component is closest to
-                         the text (may be repeated). Without --pcs-path, the
+                         the text (may be repeated), or the --k neurons, if
+                         --pcs-path is of neurons. Without --pcs-path, the
                          direction that a higher score adds, v/|v|, takes the
                          component's place, which is the same up to its sign
   --scale h3n149=0.5     multiply what a pair adds by a factor
@@ -39,7 +48,9 @@ and a scaled one keeps its mean: what the columns lose at the mean is added to
 the bias of the output projection (c_proj). The features are those of ablate
 with the same mask. Means are read from --means-path (written by svd, [H,C,O])
 or are those of what collect wrote (--scores: scores, their means or
-statistics). By zero, a removed pair adds nothing, and the bias stays.
+statistics). By zero, a removed pair adds nothing, and the bias stays. For
+neurons of a vision transformer, --means-path has mean activations (collect
+--mode neuron_acts --mean), whose mean over tokens takes a neuron's place.
 
 Writes a torch state dict (.pt) or .safetensors with the tensors' names, order
 and types. All other tensors keep their bytes; a bias of half precision that
@@ -60,7 +71,9 @@ func newEditCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh edit --model RN50x16.pt --remove h21n624,n17 --scores caches/photos \\\n" +
 			"  --save-path edited.pt --data-path photos\n" +
 			"clipnh edit --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
-			"  --remove-text water --k 20 --by zero --save-path dry.safetensors",
+			"  --remove-text water --k 20 --by zero --save-path dry.safetensors\n" +
+			"clipnh edit --model ViT-B-32.pt --neuron-layer 9 --remove l9n624 --by zero \\\n" +
+			"  --save-path edited.pt --data-path photos",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -91,21 +104,22 @@ type editOptions struct {
 func (o *editOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.from.Model)
 	detailFlags(fs, &o.from.Details)
+	neuronLayerFlag(fs, &o.from.NeuronLayer)
 	fs.StringVarP(&o.stage.SavePath, "save-path", "o", "", "`FILE` for the edited checkpoint, .pt or .safetensors")
-	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 for all pairs of a neuron, or @FILE of units, one per line")
+	fs.StringSliceVar(&o.stage.Remove, "remove", nil, "remove these units, `UNIT,...` such as h21n624, n17 or l9n17 for all pairs of a neuron, or @FILE of units, one per line")
 	fs.StringSliceVar(&o.scale, "scale", nil, "multiply what units add, `UNIT=FACTOR,...` such as h3n149=0.5")
 	fs.StringVar(&o.stage.MaskPath, "remove-mask", "", "`FILE` of units to keep, .npy, bool [H,C] or [C], written by mask: remove the others")
 	fs.BoolVar(&o.stage.InvertMask, "invert-mask", false, "remove the units that --remove-mask keeps, and keep the others")
 	textsFlag(fs, &o.texts, "remove-text", "", "remove the pairs closest to texts"+textsHelp, nil)
 	fs.IntVar(&o.stage.K, "k", 20, "remove the `K` pairs closest to a text")
-	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for --remove-text (default the directions of the weights)")
+	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs or neurons, .npy, for --remove-text (default the directions of the weights)")
 	vocabFlag(fs, &o.stage.Vocab)
 	defaultNeeds(fs, "vocab", "remove-text")
 	templatesFlag(fs, &o.templates, "text")
 	fs.BoolVar(&o.useTemplates, "use-templates", true, "put texts into templates; =false encodes them as they are")
 	fs.StringVar(&o.stage.By, "by", edit.ByMean, "replace what a pair loses `BY` mean, its mean contribution, or by zero, nothing")
 	choices(fs, "by", edit.ByMean, edit.ByZero)
-	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O]")
+	fs.StringVar(&o.stage.MeansPath, "means-path", "", "`FILE` of mean contributions of pairs, .npy, [H,C,O], or for neurons of a vision transformer of mean activations, [C,T]")
 	fs.StringVarP(&o.from.ScoresPath, "scores", "s", "", "`PATH` of what collect wrote, for the mean scores")
 	fs.StringVarP(&o.from.Data.Path, "data-path", "d", "", "`PATH` of images whose features are compared before and after")
 	fs.StringVar(&o.from.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
@@ -167,7 +181,7 @@ func (o *editOptions) validateGiven() error {
 		rule{!o.texts.given(), "without --remove-text", []string{"k", "pcs-path", "vocab", "templates", "use-templates"}},
 		rule{o.stage.MaskPath == "", "without --remove-mask", []string{"invert-mask"}},
 		rule{o.stage.By == edit.ByZero, "with --by zero", []string{"means-path", "scores"}},
-		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride", "preprocess"}, towerFlags...)},
+		rule{o.from.Data.Path == "", "without --data-path", append([]string{"dataset", "sample-stride", "preprocess"}, slices.DeleteFunc(slices.Clone(towerFlags), func(flag string) bool { return flag == "neuron-layer" })...)},
 	)
 }
 
@@ -240,23 +254,34 @@ const shownPairs = 20
 
 func printEdit(r *edit.Result, p *ui.Printer) error {
 	if len(r.Texts) > 0 {
-		t := ui.NewTable(ui.Left("text"), ui.Left("pair"), ui.Right("cosine"))
+		of := "pair"
+		if len(r.Texts[0].Neurons) > 0 {
+			of = "neuron"
+		}
+		t := ui.NewTable(ui.Left("text"), ui.Left(of), ui.Right("cosine"))
 		for _, text := range r.Texts {
 			for _, pair := range text.Pairs[:min(shownPairs, len(text.Pairs))] {
 				t.Row(text.Text, pair.Name(), fmt.Sprintf("%.4f", pair.Cosine))
+			}
+			for _, neuron := range text.Neurons[:min(shownPairs, len(text.Neurons))] {
+				t.Row(text.Text, neuron.Unit, fmt.Sprintf("%.4f", neuron.Cosine))
 			}
 		}
 		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
 			return err
 		}
 	}
-	t := ui.NewTable(ui.Left("pair"), ui.Right("factor"), ui.Right("mean score"), ui.Right("length of v"))
+	neurons := len(r.Changes) > 0 && r.Changes[0].Neuron != ""
+	t, units, matrix := ui.NewTable(ui.Left("pair"), ui.Right("factor"), ui.Right("mean score"), ui.Right("length of v")), ui.Pairs, "value weights"
+	if neurons {
+		t, units, matrix = ui.NewTable(ui.Left("neuron"), ui.Right("factor"), ui.Right("mean activation"), ui.Right("length of w")), ui.Neurons, "MLP's weights"
+	}
 	for _, c := range r.Changes[:min(shownPairs, len(r.Changes))] {
 		mean := ""
 		if r.By == edit.ByMean {
-			mean = fmt.Sprintf("%#.4g", c.MeanScore)
+			mean = fmt.Sprintf("%#.4g", c.Mean())
 		}
-		t.Row(c.Pair, fmt.Sprint(c.Factor), mean, fmt.Sprintf("%#.4g", c.Length))
+		t.Row(c.Name(), fmt.Sprint(c.Factor), mean, fmt.Sprintf("%#.4g", c.Length))
 	}
 	if len(r.Changes) > 0 {
 		if err := errors.Join(p.Table(t), p.Text("\n")); err != nil {
@@ -264,20 +289,26 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 		}
 	}
 	if n := len(r.Changes) - shownPairs; n > 0 {
-		p.Note("%s more are not shown: --json has all", ui.Pairs.Count(int64(n)))
+		p.Note("%s more are not shown: --json has all", units.Count(int64(n)))
 	}
 	t = ui.NewTable(ui.Left(""), ui.Left(""))
 	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))
 	t.Row("sha256", r.SHA256)
 	t.Row("edited from", fmt.Sprintf("%s, %s, %s", r.From, r.FromFormat, r.FromSHA256))
 	t.Row("pairs", fmt.Sprintf("%d of %d, by %s", r.Pairs, r.Heads*r.Neurons, r.By))
-	t.Row("value weights", fmt.Sprintf("%s changed, %s", ui.Columns.Count(int64(r.Columns)), r.DType))
+	t.Row(matrix, fmt.Sprintf("%s changed, %s", ui.Columns.Count(int64(r.Columns)), r.DType))
 	t.Row("bias", biasText(r.Bias))
 	if m := r.Moved; m != nil {
 		t.Row("images", fmt.Sprint(m.Images))
 		t.Row("cosine", fmt.Sprintf("mean %.6f, smallest %.6f (%s)", m.CosineMean, m.CosineMin, m.Farthest))
 		t.Row("distance", fmt.Sprintf("mean %.2f %%, largest %.2f %% of the feature's norm", 100*m.DistanceMean, 100*m.DistanceMax))
 		t.Row("norm", fmt.Sprintf("mean %.4g before, %.4g after", m.NormBefore, m.NormAfter))
+		if o := m.Orders; o != nil {
+			size := func(s edit.Size) string { return fmt.Sprintf("mean %.2f %%, largest %.2f %%", 100*s.Mean, 100*s.Max) }
+			t.Row("first order", size(o.First)+": what the neurons add to the class token itself")
+			t.Row("second order", size(o.Second)+": what their pairs add, with attention and norms as they were")
+			t.Row("the rest", size(o.Rest)+": later MLPs, attention and norms, which see the edit")
+		}
 	}
 	return errors.Join(p.Table(t), printRounding(p, r.Rounding))
 }

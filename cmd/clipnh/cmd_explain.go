@@ -49,6 +49,12 @@ beside what is usual; and how all parts sum to the logit. The class token's
 share is handed back to the places that it is the mean of. What the position
 embedding adds belongs to no place, and is a number of its own.
 
+In a vision transformer, the pairs are those of the neurons of --neuron-layer
+with the heads of later layers. They are a part of the feature: what no pair
+adds is one number. The map is of all heads of all layers, by the places that
+they read; what they read of the class token, and what the MLPs add, belongs to
+no place. Both ways sum to the logit.
+
 --json prints everything, also the maps, image by image; docs/explain.md has the
 fields. Memory does not grow with the number of images.`
 
@@ -63,7 +69,9 @@ func newExplainCommand(g *globalOptions) *cobra.Command {
 			"  --save-dir explained\n" +
 			"clipnh explain photos --model RN50x16.pt \\\n" +
 			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,wolf\" \\\n" +
-			"  --class wolf --versus dog --scores caches/photos --unusual",
+			"  --class wolf --versus dog --scores caches/photos --unusual\n" +
+			"clipnh explain photo.jpg --model ViT-B-32.pt --neuron-layer 9 \\\n" +
+			"  --vocab bpe_simple_vocab_16e6.txt.gz --classes \"dog,cat,boat\"",
 		Args:        cobra.ArbitraryArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,6 +101,7 @@ type explainOptions struct {
 func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.stage.Model)
 	detailFlags(fs, &o.stage.Details)
+	neuronLayerFlag(fs, &o.stage.NeuronLayer)
 	vocabFlag(fs, &o.stage.Vocab)
 	classesFlag(fs, &o.classes)
 	templatesFlag(fs, &o.templates, "class")
@@ -132,7 +141,7 @@ func (o *explainOptions) validate() error {
 	if err := require(needed...); err != nil {
 		return err
 	}
-	if err := cmp.Or(o.classes.check(), o.templates.check()); err != nil {
+	if err := cmp.Or(o.classes.check(), o.templates.check(), checkDetails(s.Details)); err != nil {
 		return err
 	}
 	read, computed := len(s.DecompositionPaths) > 0, s.EmbeddingsPath != ""

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (o *exploreOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.paths.Components, "pcs-path", "p", "", "`FILE` of principal components of pairs (default that of the report)")
 	fs.StringVar(&o.paths.Classes, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes (default that of the report)")
 	fs.StringVarP(&o.live.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
-	fs.StringVar(&o.live.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")
+	fs.StringVar(&o.live.Data.Kind, "dataset", "", "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images (default that of the report, or else images)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVar(&o.listen, "listen", exploreAddress, "listen on `HOST:PORT`; port 0 is any free one")
 	fs.StringVar(&o.token, "token", "", "`TEXT` that every address must begin with (default with --listen to others: a random one)")
@@ -136,7 +137,7 @@ func (o *exploreOptions) validate() error {
 		return fmt.Errorf("--listen %q: want a host, such as 127.0.0.1 for this machine, or 0.0.0.0 for all", o.listen)
 	case !o.useTemplates && o.templates.given():
 		return errors.New("--templates and --use-templates=false: want one of them")
-	case !slices.Contains(dataset.Kinds(), o.live.Data.Kind):
+	case o.live.Data.Kind != "" && !slices.Contains(dataset.Kinds(), o.live.Data.Kind):
 		return fmt.Errorf("--dataset %q: want %s", o.live.Data.Kind, strings.Join(dataset.Kinds(), ", "))
 	case o.live.Images.MaxPixels < 1 || o.live.Images.MaxPixels > imageprep.DefaultMaxPixels:
 		return fmt.Errorf("--max-pixels %d: want 1 to %d", o.live.Images.MaxPixels, imageprep.DefaultMaxPixels)
@@ -156,6 +157,7 @@ func (o *exploreOptions) validate() error {
 func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Options, error) {
 	o.leavePresets(r, g)
 	p := o.live
+	p.Data.Kind = cmp.Or(p.Data.Kind, dataset.Images)
 	p.Artefacts, p.Threads, p.Edit = g.artefacts(), g.workers(), editLine
 	p.Given = map[live.Input]bool{live.Model: o.given("model"), live.Vocab: o.given("vocab"), live.Images: o.given("data-path")}
 	if p.Vocab != "" {
@@ -166,7 +168,7 @@ func (o *exploreOptions) pipeline(r *explore.Report, g *globalOptions) (live.Opt
 		}
 	}
 	paths := o.paths
-	paths.Force = g.force
+	paths.Force, paths.Dataset = g.force, o.given("dataset")
 	p, err := r.Inputs(paths, p, g.printer.Warn)
 	if err != nil {
 		return p, err

@@ -120,10 +120,10 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 	}
 	client := download.NewClient("clipnh/" + build.Current().Version)
 	results := []fetchedAsset{}
-	for _, a := range wanted {
+	for i, a := range wanted {
 		f, err := store.Fetch(ctx, client, a, store.URL(a, opts.url), g.printer)
 		if err != nil {
-			return err
+			return othersByHand(err, store, a, wanted[i+1:], opts.url)
 		}
 		results = append(results, fetchedAsset{a.Name, f.Path, f.Bytes, f.Kept, f.There, a.SHA256})
 	}
@@ -142,6 +142,23 @@ func runFetch(ctx context.Context, opts fetchOptions, names []string, g *globalO
 		t.Row(r.Name, ui.FormatBytes(r.Bytes), state, r.Path)
 	}
 	return g.printer.Table(t)
+}
+
+// othersByHand adds to the error of an asset that cannot be reached where to get the
+// others, which were not tried.
+func othersByHand(err error, store *asset.Store, failed configs.Asset, others []configs.Asset, from string) error {
+	var h hinter
+	byHand := func(a configs.Asset) string { return download.ByHand(store.URL(a, from), store.Path(a)) }
+	if !errors.As(err, &h) || !strings.Contains(h.Hint(), byHand(failed)) {
+		return err
+	}
+	hints := []string{h.Hint()}
+	for _, a := range others {
+		if state, _ := store.State(a); state != asset.Present {
+			hints = append(hints, byHand(a))
+		}
+	}
+	return hinted{err, strings.Join(hints, "\n")}
 }
 
 // fetchResult and assetList are results as JSON: of a fetch, and of a list or dry run.

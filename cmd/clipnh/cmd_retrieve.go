@@ -43,7 +43,9 @@ Writes, below --save-dir, for neuron 624 and its pair with head 21:
                        pairs, with names, norms and words, if asked for
   624/heat.png         with --model: where in its images the neuron is active,
                        where heads attend, and the product; for the pairs on the
-                       sheet 624/624_21/heat.png and so on
+                       sheet 624/624_21/heat.png and so on. Heads of a vision
+                       transformer have the number that they have among those
+                       of all later layers
   images/123_cat.png   image number 123 of those that were read, cat.jpg, at 512
                        pixels a side (--copy-side), once for all units
 With --copies the images are written as the reference does, in full size and

@@ -36,6 +36,13 @@ for the same pairs), values (the value of each token, as in MaskCLIP) and
 self-self (queries attend to queries, keys to keys). Several methods share one
 pass over the images.
 
+In a vision transformer, --method tokens takes what all heads of all layers read
+of a location: what it adds to the image's cosine with the word, times the
+number of locations. pairs, heads and neurons are those of the neurons of
+--neuron-layer, whose activations at the tokens take the place of the last map,
+with heads of later layers. Windows have the model's own size; --no-sink has no
+effect.
+
 Reads a checkpoint (--model), the merges file of its tokenizer (--vocab) or
 existing embeddings (--text-embeddings-path), components that svd wrote, and
 images or folders of them (--image), or a data set with label maps (--data-path,
@@ -49,6 +56,14 @@ correct pixels. --show-dir draws the labels over the images, next to the true
 ones; --save-dir writes them as PNG files of class numbers, from 0;
 --probabilities-dir writes the probability of each class at each pixel, a
 float32 .npy with a manifest for each image, [Y,X,M], before thresholds.
+
+With --masks, images have one class each, that of their folder or --foreground.
+The map of that class is compared with a mask, a PNG whose pixels are not 0 in
+the foreground: a pixel is taken for foreground where the map is above its mean.
+Prints the share of correct pixels, the mean IoU of foreground and background,
+and the mean average precision. That is how ImageNet-Segmentation is used, whose
+file has to be written as images in folders named by their classes and as PNG
+masks first.
 
 For a data set, --save-path writes JSON: how many pixels of each true class got
 each label, by method ("confusion"), and the measures computed from it. A run
@@ -67,7 +82,9 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
 			"  --pcs-path caches/pc0.npy --image photo.jpg --classes \"dog,grass,sky\"\n" +
 			"clipnh segment --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
-			"  --pcs-path caches/pc0.npy --config context59 --data-path VOC2010",
+			"  --pcs-path caches/pc0.npy --config context59 --data-path VOC2010\n" +
+			"clipnh segment --model ViT-B-32.pt --vocab bpe_simple_vocab_16e6.txt.gz \\\n" +
+			"  --method tokens --image photo.jpg --classes \"dog,grass,sky\"",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -100,6 +117,7 @@ type segmentOptions struct {
 func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.Model)
 	detailFlags(fs, &o.Details)
+	neuronLayerFlag(fs, &o.NeuronLayer)
 	vocabFlag(fs, &o.Vocab)
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
@@ -112,7 +130,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	templatesFlag(fs, &o.templates, "word")
 	fs.StringVar(&o.TextsPath, "text-embeddings-path", "", "`FILE` of embeddings of the words, instead of --vocab, .npy or .pt")
 	fs.StringVar(&o.PairTextsPath, "text-for-topk", "", "`FILE` of embeddings of other texts, one for each word, to choose the pairs by, .npy or .pt")
-	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self")
+	fs.StringSliceVar(&o.methods, "method", []string{"pairs"}, "`METHOD,...` pairs, heads, neurons, values, self-self; of a vision transformer tokens, pairs, heads, neurons")
 	choices(fs, "method", heat.Methods...)
 	fs.IntVar(&o.override.Pairs, "k", 20000, "use the `K` closest pairs of each word")
 	fs.IntVar(&o.override.Block, "conv-map-idx", -1, "use the neurons' maps of block `N` of the last stage; -1 is the last block")
@@ -130,6 +148,8 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.PAMR.Steps, "pamr-steps", 0, "refine the logits `N` times along colours (PAMR)")
 	fs.IntSliceVar(&o.PAMR.Dilations, "pamr-dilations", []int{8, 16}, "distances `D,...` of the neighbours for PAMR, in pixels")
 	fs.IntVar(&o.Limit, "limit", 0, "stop after `N` scenes of a data set; 0 is no limit")
+	fs.StringVar(&o.MasksDir, "masks", "", "`DIR` of masks of the images' foreground, PNG of the same names, to compare the map of each image's class with")
+	fs.StringVar(&o.Foreground, "foreground", "", "with --masks, the class of all images has this `NAME` (default that of the folder that an image is in)")
 	fs.StringVar(&o.ShowDir, "show-dir", "", "`DIR` for drawings of the labels over the images")
 	fs.StringVar(&o.SaveDir, "save-dir", "", "`DIR` for label maps, PNG of class numbers from 0, with a palette")
 	fs.StringVar(&o.ProbabilitiesDir, "probabilities-dir", "", "`DIR` for probabilities of the classes, .npy, one per image")
@@ -144,6 +164,9 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *segmentOptions) validate() error {
+	if err := checkDetails(o.Details); err != nil {
+		return err
+	}
 	pairs := false
 	for i, name := range o.methods {
 		method, err := heat.ParseMethod(name)
@@ -175,6 +198,8 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--preprocess %s needs --resize pillow: OpenCV's loader converts images to RGB before they can be resized", o.Images.Order)
 	case (len(o.Paths) == 0) == (o.DataPath == ""):
 		return errors.New("want one of --image and --data-path")
+	case o.MasksDir != "" && o.DataPath != "":
+		return errors.New("--masks needs --image: a data set has label maps of its own")
 	case o.DataPath != "" && o.config == "":
 		return errors.New("--data-path needs --config, which describes the layout of the data set")
 	case !o.classes.given() && o.config == "":
@@ -189,8 +214,10 @@ func (o *segmentOptions) validate() error {
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.Images.MaxPixels)
 	}
 	err := o.given.refuseIn(
-		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk"}},
+		rule{!pairs, "with --method " + strings.Join(o.methods, ","), []string{"pcs-path", "k", "text-for-topk", "neuron-layer"}},
 		rule{o.TextsPath != "", "with --text-embeddings-path", []string{"vocab"}},
+		rule{o.MasksDir == "", "without --masks", []string{"foreground"}},
+		rule{o.MasksDir != "", "with --masks", []string{"show-dir", "save-dir", "probabilities-dir", "logit-scale", "prob-thd", "area-thd"}},
 		rule{o.PAMR.Steps == 0, "without --pamr-steps", []string{"pamr-dilations"}})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 const shiftHelp = `
@@ -140,7 +141,7 @@ func (o *shiftOptions) validate() error {
 	if !o.followed.given() && !o.texts.given() && o.conceptsPath == "" && o.from.Data.Kind != dataset.Cars {
 		return errors.New("nothing to follow: want --concepts")
 	}
-	if err := cmp.Or(o.followed.check(), o.texts.check(), o.templates.check()); err != nil {
+	if err := cmp.Or(o.followed.check(), o.texts.check(), o.templates.check(), checkDetails(o.from.Details)); err != nil {
 		return err
 	}
 	switch {
@@ -173,7 +174,7 @@ func (o *shiftOptions) validateGiven() error {
 	watch := o.watch.Reference != ""
 	return o.given.refuseIn(
 		rule{o.concepts.EmbeddingsPath != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
-		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model"}},
+		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model", "vit-heads", "activation"}},
 		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed", "fdr"}},
 		rule{watch && o.watch.Bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
 		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},
@@ -345,7 +346,7 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 			}
 			for name := range asked {
 				if !slices.Contains(l.Names, name) {
-					return nil, fmt.Errorf("--label-column: %q is not a known colour, and no class contains its words", name)
+					return nil, usage.Errorf("--label-column: %q is not a known colour, and no class contains its words", name)
 				}
 			}
 			return l, nil

@@ -62,6 +62,7 @@ func newWatchCommand(g *globalOptions) *cobra.Command {
 	fs.StringVarP(&opts.from.ScoresPath, "scores", "s", "", "`PATH` of the scores to compare, which collect wrote")
 	opts.addConceptFlags(fs)
 	modelFlag(fs, &opts.from.Model)
+	detailFlags(fs, &opts.from.Details)
 	opts.addWatchFlags(fs, "")
 	fs.StringVarP(&opts.stage.SavePath, "save-path", "o", "", "`FILE` for the result, .json")
 	fs.StringVar(&opts.stage.PlotPath, "plot", "", "`FILE` for the figure, .png or .svg")

@@ -15,9 +15,9 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/manual"
-	"github.com/clipnh/clipnh/internal/pipeline/explain"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The exit codes.
@@ -52,9 +52,8 @@ var kinds = []struct {
 	code     int
 	kind     string
 }{
-	{errUsage, exitUsage, "usage"},
+	{usage.Err, exitUsage, "usage"},
 	{unit.ErrUnknown, exitUsage, "usage"},
-	{explain.ErrNoClass, exitUsage, "usage"},
 	{context.Canceled, exitInterrupted, "interrupted"},
 	{errSkipped, exitSkipped, "skipped"},
 	{cache.ErrMissing, exitMissing, "missing"},
@@ -87,15 +86,23 @@ func outcome(written, printed, skipped error) error {
 	return skipped
 }
 
-// errUsage is what every usageError is.
-var errUsage = errors.New("wrong usage")
-
 // usageError is the error of a command line that cannot be carried out as it stands.
 type usageError struct{ err error }
 
 func (e usageError) Error() string        { return e.err.Error() }
 func (e usageError) Unwrap() error        { return e.err }
-func (e usageError) Is(target error) bool { return target == errUsage }
+func (e usageError) Is(target error) bool { return target == usage.Err }
+
+// environmentError is a usageError about a variable of the environment.
+type environmentError struct {
+	usageError
+	variable string
+}
+
+// wrongVariable returns err, which names the variable, as the fault of that variable.
+func wrongVariable(variable string, err error) error {
+	return environmentError{usageError{err}, variable}
+}
 
 // hinter is implemented by errors of any package that know what to do about
 // them. Each line of a hint is advice that names a command:
@@ -156,7 +163,10 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		hints = append(hints, "{force} uses it anyway")
 	}
 	hints = append(append(hints, pathHints(cmd, err)...), more...)
-	if f.Status == exitUsage {
+	var env environmentError
+	if errors.As(err, &env) {
+		hints = append(hints, fmt.Sprintf("unset %s, or correct it: docs/exit-status.md has the variables and their values", env.variable))
+	} else if f.Status == exitUsage {
 		hints = append(hints, fmt.Sprintf("run %q", cmd.CommandPath()+" --help"))
 	}
 	f.Hint = strings.Join(hints, "\n")
@@ -233,7 +243,7 @@ func (f failure) print(p *ui.Printer, asJSON bool) int {
 // cobraUsageError turns what cobra returns before a command runs into a usageError, and
 // suggests commands that an unknown one may have meant.
 func cobraUsageError(root *cobra.Command, err error) error {
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, usage.Err) {
 		return err
 	}
 	// Cobra has no type for this error.

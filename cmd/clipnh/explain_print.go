@@ -184,13 +184,24 @@ func (e *explanationPrinter) sums(x *explain.Explanation) error {
 	t.Row("listed", number(x.Pairs.Listed), number(x.Neurons.Listed), "")
 	t.Row("not listed", number(x.Pairs.Rest), number(x.Neurons.Rest), "")
 	t.Row("places of the image", "", "", number(x.Places.Sum))
-	t.Row("position embedding", "", "", number(x.Places.Position))
-	t.Row("constant", number(x.Constant), number(x.Constant), number(x.Constant))
 	sums := []float64{x.Sum, x.Neurons.Listed + x.Neurons.Rest + x.Constant, x.Places.Sum + x.Places.Position + x.Constant}
+	if e := x.Elsewhere; e == nil {
+		t.Row("position embedding", "", "", number(x.Places.Position))
+		t.Row("constant", number(x.Constant), number(x.Constant), number(x.Constant))
+	} else {
+		t.Row("class token", "", "", number(e.ClassToken))
+		t.Row("MLPs", "", "", number(e.MLPs))
+		t.Row("all that no pair adds", number(e.Pairs), number(e.Pairs), "")
+		sums = []float64{x.Pairs.Listed + x.Pairs.Rest + e.Pairs, x.Neurons.Listed + x.Neurons.Rest + e.Pairs, x.Sum}
+	}
 	total, logit, difference := []string{"sum of the parts"}, []string{"logit of the model"}, []string{"difference"}
-	for _, sum := range sums {
+	for i, sum := range sums {
 		total, logit = append(total, number(sum)), append(logit, number(x.Logit))
-		difference = append(difference, fmt.Sprintf("%+.0e", sum-x.Logit))
+		if by := fmt.Sprintf("%+.0e", sum-x.Logit); x.Elsewhere == nil || i == len(sums)-1 {
+			difference = append(difference, by)
+		} else {
+			difference = append(difference, "") // what no pair adds is what they leave
+		}
 	}
 	t.Row(total...)
 	t.Row(logit...)

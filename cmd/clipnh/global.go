@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,13 +22,14 @@ import (
 
 // globalOptions is what every command can be told, and the printer that it uses.
 type globalOptions struct {
-	quiet   bool // no notes, no progress
-	verbose bool // more notes
-	json    bool // the result as JSON
-	threads int  // 0 is all cores
-	force   bool // artefacts made from something else are used anyway
-	noLock  bool // no lock files
-	noPacks bool // packed weights are neither read nor kept
+	quiet   bool   // no notes, no progress
+	verbose bool   // more notes
+	json    bool   // the result as JSON
+	shown   string // how progress is shown: a key of showings
+	threads int    // 0 is all cores
+	force   bool   // artefacts made from something else are used anyway
+	noLock  bool   // no lock files
+	noPacks bool   // packed weights are neither read nor kept
 
 	texts textReader
 
@@ -58,8 +62,14 @@ func (g *globalOptions) validate() error {
 	if g.threads < 0 || g.threads > maxThreads {
 		return fmt.Errorf("--threads %d: want 1 to %d, or 0 for all cores", g.threads, maxThreads)
 	}
+	if _, ok := showings[g.shown]; !ok {
+		return fmt.Errorf("--progress %q: want one of %s", g.shown, strings.Join(slices.Sorted(maps.Keys(showings)), ", "))
+	}
 	return nil
 }
+
+// showings are the values of --progress.
+var showings = map[string]ui.Showing{"auto": ui.AutoProgress, "json": ui.JSONProgress, "none": ui.NoProgress}
 
 // adopt adds what all commands have to a command and to those below it.
 func (g *globalOptions) adopt(cmd *cobra.Command) {
@@ -87,21 +97,22 @@ func (g *globalOptions) prepared(run runE) runE {
 			return usageError{err}
 		}
 		if err := cpu.Err(); err != nil {
-			return usageError{err}
+			return wrongVariable(cpu.Variable, err)
 		}
 		if err := takeCollectedKind(cmd.Flags()); err != nil {
 			return err
 		}
 		g.printer.SetQuiet(g.quiet)
+		g.printer.SetProgress(showings[g.shown])
 		g.sayMisspelt(cmd)
 		g.sayPresets(cmd)
-		g.files = &cache.Store{NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
+		g.files = &cache.Store{Now: time.Now, NoLock: g.noLock, Note: func(text string) { g.printer.Note("%s", text) }}
 		if err := resolveAssets(cmd.Context(), cmd.Flags()); err != nil {
 			return err
 		}
 		caches, err := g.caches()
 		if err != nil {
-			return usageError{err}
+			return err
 		}
 		defer caches.Packs.Close()
 		cmd.SetContext(model.WithCaches(cmd.Context(), caches))

@@ -85,7 +85,7 @@ func TestImagesChange(t *testing.T) {
 			{"vanishes", "it could be read when the run began", exitFailed, func() error { return os.Remove(last) }, nil},
 			{"is replaced", "changed while the run was under way", exitFailed, func() error { return os.WriteFile(last, good[first], 0o666) }, nil},
 			{"is cut short", "changed while the run was under way", exitFailed, func() error { return os.Truncate(last, 100) }, nil},
-			{"has been changed since", "recorded with CRC-32C ", exitStale, func() error { return os.Remove(last) }, func() error {
+			{"has been changed since", "its bytes have changed", exitStale, func() error { return os.Remove(last) }, func() error {
 				return errors.Join(os.WriteFile(last, good[last], 0o666), os.WriteFile(first, same, 0o666))
 			}},
 		} {

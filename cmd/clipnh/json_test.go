@@ -35,6 +35,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/segment"
 	"github.com/clipnh/clipnh/internal/pipeline/shift"
 	"github.com/clipnh/clipnh/internal/pipeline/show"
+	"github.com/clipnh/clipnh/internal/pipeline/status"
 	"github.com/clipnh/clipnh/internal/pipeline/subset"
 	"github.com/clipnh/clipnh/internal/pipeline/verify"
 	"github.com/clipnh/clipnh/internal/pipeline/words"
@@ -66,6 +67,7 @@ var jsonResults = map[string][]jsonResult{
 	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
 	"mask":            {{"", evaluate.MaskResult{}}},
 	"merge":           {{"", merge.Result{}}},
+	"status":          {{"", status.Result{}}},
 	"paper":           {{"", paper.Report{}}},
 	"polysemanticity": {{"", directions.PolysemanticityResult{}}},
 	"reconstruct":     {{"", evaluate.ReconstructResult{}}},

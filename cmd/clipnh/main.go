@@ -43,6 +43,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	defer onStatusSignal(g.printer.SayProgress)()
 	g.printer.SetSpelling(spelling(root))
 	return execute(ctx, g, root, args)
 }

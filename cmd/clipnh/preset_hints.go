@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/project"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // usePresets applies the project file and the environment to the flags of cmd.
@@ -66,7 +67,7 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 			hints = append(hints, fmt.Sprintf("--%s is from %s", f.Name, from))
 		}
 	})
-	if errors.Is(err, errUsage) {
+	if errors.Is(err, usage.Err) {
 		for _, p := range g.presets {
 			if p.unused != "" && namesFlag(message, "--"+p.flag) {
 				hints = append(hints, fmt.Sprintf("%s has %s, which is not used: %s", p.from, p.flag, p.unused))

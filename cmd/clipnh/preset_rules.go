@@ -15,7 +15,7 @@ var sharedFlags = []string{
 	"model", "vit-heads", "activation", "vocab", "templates", "use-templates", "classes",
 	"data-path", "dataset", "sample-stride", "scores", "shape", "exif", "preprocess", "max-pixels",
 	"pcs-path", "neuron-pcs-path", "means-path", "codes", "text-descs-list-path", "text-descs-embeddings-path", "imagenet-zeroshot-path",
-	"precision", "batch-size", "threads", "quiet", "verbose", "no-lock", "no-packed-cache",
+	"precision", "batch-size", "threads", "progress", "quiet", "verbose", "no-lock", "no-packed-cache",
 }
 
 // typedFlags take their value from the command line only: those that discard or accept

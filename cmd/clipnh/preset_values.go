@@ -13,6 +13,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/project"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // A preset is a value for a flag that is not given.
@@ -43,7 +44,7 @@ func (p *presets) of(cmd *cobra.Command, env func(string) string) ([]*preset, er
 			continue
 		}
 		if err := checkValue(f, value); err != nil {
-			return nil, usageError{fmt.Errorf("%s: %w", variable, err)}
+			return nil, wrongVariable(variable, fmt.Errorf("%s: %w", variable, err))
 		}
 		strength[0] = append(strength[0], &preset{flag: flag, values: []string{value}, from: variable, shared: true})
 		strength[0][len(strength[0])-1].keepOwn(name, f)
@@ -194,7 +195,7 @@ func (p *preset) located(f *pflag.Flag, value string) string {
 		return value
 	}
 	place := func(path string) string {
-		if path == "" || filepath.IsAbs(path) {
+		if path == "" || filepath.IsAbs(path) || remote.Named(path) {
 			return path
 		}
 		return filepath.Join(p.dir, path)

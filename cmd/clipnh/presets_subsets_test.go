@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/project"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // projectKeys are what projects set for all commands.
@@ -80,7 +81,7 @@ func TestPresetSubsets(t *testing.T) {
 					}
 				}
 				err := s.run(t, keys)
-				if errors.Is(err, errUsage) && (!errors.Is(alone, errUsage) || conflict.MatchString(err.Error()) && s.names(err)) {
+				if errors.Is(err, usage.Err) && (!errors.Is(alone, usage.Err) || conflict.MatchString(err.Error()) && s.names(err)) {
 					t.Errorf("%s: %v", strings.Join(keys, " "), err)
 					bad++
 				}

@@ -1,6 +1,11 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
 
 // A commandGroup is a heading in the help of the root, and the commands below it.
 type commandGroup struct {
@@ -23,6 +28,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newMergeCommand(g),
+			newStatusCommand(g),
 			newSVDCommand(g),
 			newSparseCommand(g),
 			newDescribeCommand(g),
@@ -100,6 +106,8 @@ func newRootCommand(g *globalOptions) *cobra.Command {
 	global.BoolVarP(&g.quiet, "quiet", "q", false, "print only warnings and errors, no notes and no progress")
 	global.BoolVarP(&g.verbose, "verbose", "v", false, "say more: the project file, values that it gives, and in the demo each command")
 	global.BoolVar(&g.json, "json", false, "print the result, or the error, as one JSON document")
+	global.StringVar(&g.shown, "progress", "auto", "show progress in the form `HOW`: auto (a bar on a terminal, and a line at the end), json (lines on standard error) or none; SIGUSR1 prints a line in any case")
+	choices(global, "progress", slices.Sorted(maps.Keys(showings))...)
 	global.IntVarP(&g.threads, "threads", "t", 0, "use `N` threads; 0 is all cores")
 	global.BoolVar(&g.force, "force", false, "use artefacts made from something else (model, order, mode, parents), with a warning")
 	global.BoolVar(&g.noLock, "no-lock", false, "take no lock files; see to it yourself that no two runs write one path")

@@ -165,6 +165,9 @@ func runInScript(ts *testscript.TestScript, want int, args []string) {
 	if code != exitDone && code != exitSkipped && !report && stdout.Len() > 0 {
 		ts.Fatalf("the command failed, and yet wrote to standard output")
 	}
+	for _, line := range adviceOfOthers(cmd, stderr.String()) {
+		ts.Fatalf("%s does not have a flag that it advises: %s", cmd.CommandPath(), line)
+	}
 	if !slices.Contains(exitCodesOf(cmd), code) {
 		ts.Fatalf("exit status %d is not in the help of %s", code, cmd.Name())
 	}

@@ -16,6 +16,12 @@ func printSegmentation(r *segment.Result, drawn string, g *globalOptions) error 
 	switch {
 	case g.json:
 		err = g.printer.JSON(r)
+	case len(r.Foreground) > 0:
+		t := ui.NewTable(ui.Left("method"), ui.Right("pixel accuracy %"), ui.Right("mIoU %"), ui.Right("mAP %"), ui.Right("images"), ui.Right("skipped"))
+		for _, f := range r.Foreground {
+			t.Row(f.Method, fmt.Sprintf("%.2f", 100*f.PixelAccuracy), fmt.Sprintf("%.2f", 100*f.MIoU), fmt.Sprintf("%.2f", 100*f.MAP), fmt.Sprint(r.Images), fmt.Sprint(len(r.Skipped)))
+		}
+		err = errors.Join(g.printer.Table(t), printRounding(g.printer, r.Rounding))
 	case len(r.Shares) > 0:
 		err = errors.Join(printEachShares(r, g.printer), printRounding(g.printer, r.Rounding))
 	default:

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // setup returns the settings of the --config file, or the defaults if there is none,
@@ -33,7 +34,7 @@ func (o *segmentOptions) setup(g *globalOptions) (*configs.Segmentation, error) 
 			return nil, err
 		}
 		if o.DataPath != "" && len(classes) != len(setup.Classes) {
-			return nil, fmt.Errorf("--classes: %d classes, but the labels of %s have %d", len(classes), o.config, len(setup.Classes))
+			return nil, usage.Errorf("--classes: %d classes, but the labels of %s have %d", len(classes), o.config, len(setup.Classes))
 		}
 		setup.Classes = classes
 	}
@@ -73,7 +74,7 @@ func parseClasses(given *textList, g *globalOptions) ([]configs.Class, error) {
 
 // hintClasses adds how classes are given to an error of wrong usage.
 func hintClasses(err error) error {
-	if !errors.Is(err, errUsage) {
+	if !errors.Is(err, usage.Err) {
 		return err
 	}
 	return hinted{err, "give classes as \"dog,grass,sky\", or as a file with one class per line"}

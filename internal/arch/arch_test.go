@@ -30,7 +30,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/onnxtower", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+		"internal/pipeline/explain", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
@@ -39,55 +39,55 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
 		"internal/par", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
-		"internal/unit",
+		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/directions": {
 		"internal/artefact", "internal/cache", "internal/decomp", "internal/lowrank", "internal/mapping", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit",
+		"internal/par", "internal/pipeline/figure", "internal/plot", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/words": {
 		"internal/artefact", "internal/cache", "internal/hint", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/coding", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/score": {
 		"internal/artefact", "internal/cache", "internal/describe", "internal/foreign", "internal/kernel", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui",
+		"internal/origin", "internal/par", "internal/pipeline/coding", "internal/rank", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit",
+		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/edit": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
 		"internal/par", "internal/pipeline/model", "internal/pipeline/source", "internal/ptfile", "internal/textlist", "internal/ui",
-		"internal/unit",
+		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/retrieve": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp",
 		"internal/hint", "internal/imageprep", "internal/lowrank", "internal/origin", "internal/par",
 		"internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui",
-		"internal/unit",
+		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/explain": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset",
 		"internal/decomp", "internal/hint", "internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin",
 		"internal/par", "internal/pipeline/coding", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source",
-		"internal/textlist", "internal/ui", "internal/unit",
+		"internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/classify": {
 		"internal/attribution", "internal/dataset", "internal/foreign", "internal/hint", "internal/par", "internal/pipeline/model",
-		"internal/pipeline/source", "internal/textlist", "internal/ui",
+		"internal/pipeline/source", "internal/textlist", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/search": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/lowrank", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit",
+		"internal/pipeline/model", "internal/pipeline/source", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/audit": {
 		"internal/artefact", "internal/attribution", "internal/cache", "internal/canvas", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/permutation", "internal/pipeline/coding",
-		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui",
+		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/export": {
 		"internal/artefact", "internal/build", "internal/cache", "internal/clip", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
@@ -96,23 +96,23 @@ var allowed = map[string][]string{
 	"internal/pipeline/segment": {
 		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
-		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/textlist", "internal/ui",
-		"internal/unit",
+		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},
+	"internal/pipeline/status": {"internal/artefact", "internal/cache", "internal/hint", "internal/origin", "internal/pipeline/shard"},
 	"internal/pipeline/show": {
 		"internal/artefact", "internal/decomp", "internal/par", "internal/pipeline/coding", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/pipeline/report": {
 		"internal/artefact", "internal/attribution", "internal/build", "internal/cache", "internal/dataset", "internal/decomp", "internal/double", "internal/foreign", "internal/hint",
 		"internal/clip", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/coding", "internal/pipeline/model",
-		"internal/pipeline/source", "internal/report", "internal/site", "internal/ui", "internal/unit",
+		"internal/pipeline/source", "internal/remote", "internal/report", "internal/site", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
-		"internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
+		"internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
-	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui"},
+	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui", "internal/usage"},
 	"internal/pipeline/merge": {
 		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
 		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
@@ -133,7 +133,7 @@ var allowed = map[string][]string{
 
 	// What stages share.
 	"internal/pipeline/coding": {
-		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit",
+		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/figure": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
@@ -142,10 +142,10 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/bpe", "internal/cache", "internal/clip", "internal/decomp", "internal/diagram", "internal/digest", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/packed", "internal/par", "internal/pipeline/figure", "internal/plot", "internal/textlist", "internal/ui",
 	},
-	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui"},
+	"internal/pipeline/shard": {"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/origin", "internal/ui", "internal/usage"},
 	"internal/pipeline/source": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
-		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui", "internal/unit",
+		"internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/model", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/pipelinetest": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
@@ -155,19 +155,20 @@ var allowed = map[string][]string{
 
 	"internal/artefact": {
 		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit", "internal/usage",
 	},
 
 	// Domain: knows CLIP and the paper.
 	"configs":              {"internal/foreign", "internal/textlist"},
 	"internal/asset":       {"configs", "internal/cache", "internal/digest", "internal/download", "internal/foreign"},
 	"internal/attribution": {"internal/decomp", "internal/par"},
+	"internal/blob":        {"internal/foreign", "internal/remote"},
 	"internal/bpe":         {"internal/foreign"},
-	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile"},
-	"internal/dataset":     {"configs", "internal/archive", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/textlist"},
+	"internal/clip":        {"configs", "internal/decomp", "internal/foreign", "internal/kernel", "internal/kernel/cpu", "internal/packed", "internal/par", "internal/ptfile", "internal/usage"},
+	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
-	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx"},
+	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
@@ -176,13 +177,13 @@ var allowed = map[string][]string{
 	"internal/describe":    {"internal/kernel", "internal/omp", "internal/par"},
 	"internal/lowrank":     {"internal/par"},
 	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
-	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par"},
+	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par", "internal/usage"},
 	"internal/rank":        {},
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/archive":  {"internal/foreign"},
-	"internal/parquet":  {"internal/foreign"},
+	"internal/archive":  {"internal/blob", "internal/foreign", "internal/remote"},
+	"internal/parquet":  {"internal/blob", "internal/foreign", "internal/remote"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},
 	"internal/download": {"internal/cache", "internal/foreign", "internal/ui"},
@@ -195,6 +196,7 @@ var allowed = map[string][]string{
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
 	"internal/ptfile":   {"internal/float16", "internal/foreign"},
+	"internal/remote":   {"internal/par"},
 	"internal/report":   {"internal/foreign", "internal/unit"},
 	"internal/site":     {},
 	"internal/textlist": {"internal/foreign"},
@@ -217,6 +219,7 @@ var allowed = map[string][]string{
 	"internal/testutil":   {}, // only tests and what is for them import it
 	"internal/ui":         {},
 	"internal/unit":       {},
+	"internal/usage":      {},
 
 	"internal/arch": {},
 }

@@ -8,6 +8,8 @@ import (
 
 // starters may start goroutines without package par: they catch panics themselves.
 var starters = map[string]bool{
+	"internal/remote/blocks.go":           true, // hands a panic over with the block
+	"cmd/clipnh/status_signal_unix.go":    true, // prints a line
 	"internal/pipeline/segment/scenes.go": true, // hands a panic over with the scene
 }
 

@@ -11,6 +11,7 @@ var importers = map[string][]string{
 	"github.com/rivo/uniseg":            {"internal/ui"},
 	"github.com/parquet-go/parquet-go":  {"internal/parquet", "internal/testutil"}, // the format; tests write with it
 	"github.com/klauspost/compress":     {"internal/parquet"},
+	"github.com/minio/minio-go/v7":      {"internal/remote"},
 	"github.com/schollz/progressbar/v3": {"internal/ui"},
 	"github.com/spf13/cobra":            {"cmd/clipnh"},
 	"github.com/spf13/pflag":            {"cmd/clipnh"},

@@ -25,7 +25,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/blob"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // ErrDamaged is wrapped by errors of reading a member whose bytes are not what the
@@ -51,11 +53,11 @@ var (
 
 // An Archive is a list of members.
 type Archive struct {
-	Path    string
+	Path    string    // or address
 	Members []Member  // in the order of the archive
 	Skipped []Skipped // at most about mostSkipped
 
-	listed foreign.Listed
+	listed blob.Listed
 	index  *gzipIndex // nil unless it is compressed as a whole
 }
 
@@ -101,14 +103,14 @@ const HeadBytes = 512
 
 // Named reports whether a file's name is that of an archive.
 func Named(name string) bool {
-	lower := strings.ToLower(name)
+	lower := strings.ToLower(remote.Shown(name))
 	return slices.ContainsFunc([]string{".tar", ".tar.gz", ".tgz", ".zip"}, func(suffix string) bool { return strings.HasSuffix(lower, suffix) })
 }
 
 // Open lists the members of an archive that keep wants. It is asked of every file by
 // its name. Errors name the archive.
 func Open(ctx context.Context, path string, keep func(name string) bool) (*Archive, error) {
-	listed, file, err := foreign.List(path)
+	listed, file, err := blob.List(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +143,7 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", remote.Shown(path), err)
 	}
 	l.finish()
 	return a, nil

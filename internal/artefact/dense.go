@@ -1,7 +1,6 @@
 package artefact
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Dense is an open file of contributions that are written out, [B,H,C,O] of pairs
@@ -30,7 +30,7 @@ func IsDense(path string) bool {
 }
 
 // errNoShape is the error of another program's .dat, whose shape nothing says.
-var errNoShape = errors.New("no manifest beside it, want {shape}, such as 1000,48,3072,768")
+var errNoShape = usage.Errorf("no manifest beside it, want {shape}, such as 1000,48,3072,768")
 
 // Dense opens a dense file. Its shape is its header's or manifest's, or, for a
 // .dat of another program, the one given.
@@ -69,7 +69,7 @@ func (r Reader) Dense(path string, given []int, facts Facts) (*Dense, error) {
 
 func (d *Dense) check(given []int) error {
 	if given != nil && !slices.Equal(d.Shape, given) {
-		return fmt.Errorf("%s: shape %s, but {shape} says %s", d.Path, npy.ShapeString(d.Shape), npy.ShapeString(given))
+		return usage.Errorf("%s: shape %s, but {shape} says %s", d.Path, npy.ShapeString(d.Shape), npy.ShapeString(given))
 	}
 	if n := len(d.Shape); n == 3 && filepath.Base(d.Path) == ScoresFile {
 		folder := filepath.Dir(d.Path)

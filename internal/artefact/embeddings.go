@@ -1,15 +1,19 @@
 package artefact
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -103,8 +107,16 @@ func readTensor(path string) ([]float32, []int, error) {
 	if isNumPy {
 		return npy.ReadFloat32(path)
 	}
+	if strings.EqualFold(filepath.Ext(path), ".txt") {
+		err := fmt.Errorf("%s: a list of texts, want their embeddings, .npy or .pt", path)
+		return nil, nil, hint.With(err, fmt.Sprintf("run %q, and give what it writes", "clipnh embed --lines "+path))
+	}
 	f, err := ptfile.Open(path)
 	if err != nil {
+		var advised interface{ Hint() string }
+		if !errors.Is(err, fs.ErrNotExist) && (!errors.As(err, &advised) || advised.Hint() == "") {
+			err = hint.With(err, `give embeddings, the .npy or .pt that "clipnh embed" wrote`)
+		}
 		return nil, nil, err
 	}
 	defer f.Close()

@@ -121,11 +121,42 @@ func WrongKind(path, holds, want string) error { return wrongKind{path, holds, w
 type wrongKind struct{ path, holds, want string }
 
 func (e wrongKind) Error() string {
-	return fmt.Sprintf("%s: it holds %s, want %s", e.path, e.holds, e.want)
+	return fmt.Sprintf("%s: it holds %s, want %s", e.path, inWords(e.holds), e.want)
 }
 func (e wrongKind) Is(target error) bool { return target == cache.ErrStale }
 
-func anyOf(kinds []string) string { return strings.Join(kinds, " or ") }
+func anyOf(kinds []string) string {
+	words := make([]string, len(kinds))
+	for i, kind := range kinds {
+		words[i] = inWords(kind)
+	}
+	return strings.Join(words, " or ")
+}
+
+// inWords is what a kind is called where its name would not say what it is.
+func inWords(kind string) string {
+	switch kind {
+	case KindDense:
+		return "contributions, written out"
+	case KindComponents:
+		return "principal components"
+	case KindMeans:
+		return "mean contributions"
+	case KindNorms:
+		return "norms of contributions"
+	case KindCodes:
+		return "sparse codes"
+	case KindUnfinishedCodes:
+		return "unfinished sparse codes"
+	case KindLayer4:
+		return "norms of layer4's maps"
+	case KindHeads, KindMLPs, KindTokens:
+		return "contributions of " + kind
+	case KindMeanHeads, KindMeanMLPs, KindMeanTokens:
+		return "mean contributions of " + strings.TrimPrefix(kind, "mean ")
+	}
+	return kind
+}
 
 // shardPrefix tells the kind of a shard from that of the whole, so that only a
 // merge reads it.

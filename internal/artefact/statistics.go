@@ -8,9 +8,11 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Statistics is an open folder of statistics of pairs: sums and extremes of their
@@ -21,8 +23,11 @@ type Statistics struct {
 	OV *decomp.OV
 }
 
-// ErrPairsOnly is why statistics tell nothing of neurons.
-var ErrPairsOnly = errors.New("statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}")
+// PairsOnly is the error of statistics at path that neurons are wanted of.
+func PairsOnly(path string) error {
+	err := usage.Errorf("%s: statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}", path)
+	return hint.With(err, "{mode} nh takes the pairs")
+}
 
 // StatisticsOf returns the statistics of an artefact of KindStatistics.
 func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
@@ -149,7 +154,7 @@ func (s *Statistics) WantTop(option string, top int) error {
 	if s.Complete(top) {
 		return nil
 	}
-	return fmt.Errorf("%s: %d largest and smallest scores of each pair are kept, %s %d wants as many: collect with {top-k} %d", s.Path(), s.Keep, option, top, top)
+	return usage.Errorf("%s: %d largest and smallest scores of each pair are kept, %s %d wants as many: collect with {top-k} %d", s.Path(), s.Keep, option, top, top)
 }
 
 // A FileAdder takes the files beside the rows of a folder: a *cache.ChunkWriter,

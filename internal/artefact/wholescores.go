@@ -102,7 +102,7 @@ func sameImages(a, b *cache.Artefact, images int) error {
 	for i := range is {
 		if is[i].Differs(was[i]) {
 			return hint.With(
-				fmt.Errorf("%s: %w: image %s was recorded with CRC-32C %s, with %s in %s", b.Path(), cache.ErrStale, x[i], cache.SumText(is[i].CRC), cache.SumText(was[i].CRC), a.Path()),
+				fmt.Errorf("%s: %w: image %s had other bytes than when %s was made", b.Path(), cache.ErrStale, x[i], a.Path()),
 				"the image changed between two runs: restore it, remove "+b.Path()+" and run the same collect again, which adds the features",
 			)
 		}

@@ -214,7 +214,7 @@ func TestOpenChunksRefuses(t *testing.T) {
 		{other(func(p *Plan) {
 			p.Tool = "newer"
 			p.Origin.Weights = strings.Repeat("ab", 32)
-		}), "made without weights; this run uses abababababab; also differing: tool"},
+		}), "made without weights, which this run uses; also differing: tool"},
 	}
 	refuse := func(when string) {
 		t.Helper()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -39,6 +40,7 @@ type ChunkWriter struct {
 	buf                      []byte
 	removed                  string // file of the finished artefact that is made again
 	err                      error  // of a write that failed: what is on disk is uncertain
+	now                      func() time.Time
 }
 
 const (
@@ -231,7 +233,13 @@ func (w *ChunkWriter) AppendInputs(sums []uint32, skipped []Skipped, fill func(p
 	if err := w.payload.Sync(); err != nil {
 		return w.failed(err)
 	}
-	c := journalChunk{Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: SumsText(sums)}, skipped}
+	c := journalChunk{
+		Chunk:   Chunk{Rows: inputs - len(skipped), CRC: crcText(sum.Sum32()), Kernel: w.Kernel, Inputs: SumsText(sums)},
+		Skipped: skipped,
+	}
+	if w.now != nil {
+		c.At = w.now().Unix()
+	}
 	line, err := journalLine(c)
 	if err != nil {
 		return err

@@ -84,8 +84,8 @@ func FuzzJournal(f *testing.F) {
 	var seed []byte
 	for _, v := range []any{
 		journalHead{journalFormat, Version, "clipnh test", plan},
-		journalChunk{Chunk{Rows: 3, CRC: "00000000"}, nil},
-		journalChunk{Chunk{Rows: 2, CRC: "12345678"}, []Skipped{{"a.png", "empty"}}},
+		journalChunk{Chunk: Chunk{Rows: 3, CRC: "00000000"}},
+		journalChunk{Chunk: Chunk{Rows: 2, CRC: "12345678"}, Skipped: []Skipped{{"a.png", "empty"}}, At: 1700000000},
 	} {
 		line, err := journalLine(v)
 		if err != nil {

@@ -32,6 +32,7 @@ type journalHead struct {
 type journalChunk struct {
 	Chunk
 	Skipped []Skipped `json:"skipped,omitempty"`
+	At      int64     `json:"at,omitempty"` // when it was finished, in seconds since 1970; 0 of builds that did not say
 }
 
 // journalLine encodes a head or chunk.

@@ -43,7 +43,7 @@ func TestMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one, err := journalLine(journalChunk{Chunk{Rows: 1, CRC: "00000000"}, nil})
+	one, err := journalLine(journalChunk{Chunk: Chunk{Rows: 1, CRC: "00000000"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,9 +39,15 @@ func (e *MismatchError) Error() string {
 	return text
 }
 
-// text describes the difference.
+// text describes the difference. A hash tells nobody anything.
 func (d Difference) text() string {
 	switch {
+	case isHash(d.Made) && isHash(d.This):
+		return fmt.Sprintf("made with other %s than this run uses", name(d.Field))
+	case isHash(d.Made) && isEmpty(d.This):
+		return fmt.Sprintf("made with %s; this run uses none", name(d.Field))
+	case isEmpty(d.Made) && isHash(d.This):
+		return fmt.Sprintf("made without %s, which this run uses", name(d.Field))
 	case isEmpty(d.Made):
 		return fmt.Sprintf("made without %s; this run uses %s", name(d.Field), brief(d.This))
 	case isEmpty(d.This):
@@ -94,14 +100,18 @@ func name(field string) string {
 	return strings.ReplaceAll(strings.TrimSuffix(field, "_sha256"), "_", " ")
 }
 
-// brief shortens one side of a difference: hashes to twelve digits.
-func brief(value string) string {
-	const hash, most = 64, 60
+// isHash reports whether one side of a difference is a SHA-256.
+func isHash(value string) bool {
+	const digits = 64
 	text := strings.Trim(value, `"`)
-	switch {
-	case len(text) == hash && isHex(text, hash/2):
-		return text[:12]
-	case len(text) > most:
+	return len(text) == digits && isHex(text, digits/2)
+}
+
+// brief shortens one side of a difference.
+func brief(value string) string {
+	const most = 60
+	text := strings.Trim(value, `"`)
+	if len(text) > most {
 		return text[:most] + "..."
 	}
 	return text

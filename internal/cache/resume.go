@@ -119,7 +119,7 @@ func (m Manifest) journal() []journalChunk {
 		if left < 0 || left > len(skipped) {
 			return nil // not what a ChunkWriter wrote: made again from the start
 		}
-		all = append(all, journalChunk{c, skipped[:left:left]})
+		all = append(all, journalChunk{Chunk: c, Skipped: skipped[:left:left]})
 		skipped = skipped[left:]
 	}
 	return all

@@ -130,7 +130,7 @@ func TestSaveAndExpect(t *testing.T) {
 		{nil, ""},
 		{[]Fact{fact("origin.parents.scores", scores.Hash()), fact("origin.model", "RN50"), fact("origin.svd.top_k_pca", 50)}, ""},
 		{[]Fact{fact("origin.weights_sha256", ""), fact("origin.images.sample_stride", "")}, ""},
-		{[]Fact{fact("origin.parents.scores", a.Hash())}, "made with scores " + scores.Hash()[:12] + "; this run uses " + a.Hash()[:12]},
+		{[]Fact{fact("origin.parents.scores", a.Hash())}, "made with other scores than this run uses"},
 		{[]Fact{fact("origin.mode", "n"), fact("origin.model", "RN101")}, "made with model RN50; this run uses RN101; also differing: mode"},
 		{[]Fact{fact("shape", []int{2, 3, 5})}, "made with shape [2,3,4]; this run uses [2,3,5]"},
 		{[]Fact{fact("origin.svd.top_k_pca", 20)}, "made with top k pca 50; this run uses 20"},

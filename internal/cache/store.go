@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // A Store is how artefacts are written. The zero value, and nil, take lock files
@@ -17,6 +18,9 @@ type Store struct {
 	// Note, unless it is nil, is given what a person should know, such as that the
 	// file system cannot lock. It is called once for each kind of note.
 	Note func(text string)
+
+	// Now, unless it is nil, is the clock by which journals say when a chunk was finished.
+	Now func() time.Time
 
 	noted sync.Once
 	mu    sync.Mutex
@@ -121,7 +125,11 @@ func (s *Store) OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, 
 			return nil, err
 		}
 	}
-	return openChunks(s.disk(), path, plan, restart)
+	w, err := openChunks(s.disk(), path, plan, restart)
+	if err == nil {
+		w.now = s.Now
+	}
+	return w, err
 }
 
 // OpenRepair reads the artefact at path and finds out what is damaged. It fails with

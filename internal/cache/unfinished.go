@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Unfinished is a collection that a ChunkWriter has started and not finished.
@@ -16,6 +17,9 @@ type Unfinished struct {
 	Plan   Manifest
 	Chunks []Chunk // finished chunks
 	Of     int     // number of chunks of the whole collection
+
+	At      []time.Time // when each chunk was finished; zero of builds that did not say
+	Skipped int         // inputs of the finished chunks
 
 	disk disk
 	at   layout
@@ -52,6 +56,12 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 	u := &Unfinished{Plan: j.plan, Of: chunkCount(j.plan), disk: d, at: at}
 	for _, c := range j.chunks {
 		u.Chunks = append(u.Chunks, c.Chunk)
+		u.Skipped += len(c.Skipped)
+		at := time.Time{}
+		if c.At > 0 {
+			at = time.Unix(c.At, 0)
+		}
+		u.At = append(u.At, at)
 	}
 	return u, nil
 }

@@ -32,6 +32,8 @@ type Checkpoint struct {
 	packs   *packed.Store // nil: none are kept
 	weights string        // TensorsSHA256
 
+	edit *columnEdit // of the tensors as they are read; nil: none
+
 	ovMutex sync.Mutex
 	ov      *decomp.OV // once it is loaded
 }
@@ -226,6 +228,9 @@ func (r *reader) read(ck *Checkpoint, name string) ([]float32, error) {
 	dst := r.buf[:n]
 	if err := ck.float32(name, t, dst); err != nil {
 		return nil, err
+	}
+	if ck.edit != nil {
+		ck.edit.apply(name, t.DType.Round, dst)
 	}
 	variance := strings.HasSuffix(name, ".running_var")
 	for i, x := range dst {

@@ -6,6 +6,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Details are what no tensor of a checkpoint says and a user may know. What is zero is
@@ -43,7 +44,7 @@ const formatTorchScript = "torchscript"
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor) (notes []string, err error) {
 	if c.ViT == (ViT{}) {
 		if d.Heads != 0 {
-			return nil, fmt.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
+			return nil, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
 		}
 	} else if d.OnlyResNet {
 		return nil, errNoPool

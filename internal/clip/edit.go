@@ -11,40 +11,13 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 )
 
-// A PoolEdit is what WriteEdited changes in the attention pool; see decomp.OV's
-// EditedValue.
-type PoolEdit struct {
-	Factors    []float64 // of the columns of W_V, [H,C]
-	BiasChange []float64 // added to c_proj's bias, [O]; nil leaves its bytes alone
-}
-
-const (
-	valueName   = "visual.attnpool.v_proj.weight"
-	outBiasName = "visual.attnpool.c_proj.bias"
-)
-
-// ValueType is the number type of W_V in the file.
-func (ck *Checkpoint) ValueType() ptfile.DType { return ck.tensors[valueName].DType }
-
-// OutBiasType is the number type of c_proj's bias in the file.
-func (ck *Checkpoint) OutBiasType() ptfile.DType { return ck.tensors[outBiasName].DType }
-
-// editedBiasType is that of a changed bias: one of half precision becomes float32, since
-// rounding the sum of many means would change the features.
-func (ck *Checkpoint) editedBiasType() ptfile.DType {
-	if ck.OutBiasType() == ptfile.Float64 {
-		return ptfile.Float64
-	}
-	return ptfile.Float32
-}
-
-// An Edition is a checkpoint prepared to be written again with a PoolEdit.
+// An Edition is a checkpoint prepared to be written again with an Edit.
 type Edition struct {
 	// LeftOut are tensors that the new file does not have, by name: those that lists and
 	// numbers lead to, as of an optimizer, and, where the format has no dicts in dicts,
 	// those beside the dict of the weights.
 	LeftOut []string
-	// Unedited are other copies of W_V in the file, such as those of averaged weights,
+	// Unedited are other copies of the edited weights in the file, such as those of averaged weights,
 	// which are written as they are.
 	Unedited []string
 	// Bytes are those of all tensors.
@@ -57,7 +30,7 @@ type Edition struct {
 // with their types and bytes, but for what e changes. flat asks for names without dicts
 // around them, as safetensors has them; those of TorchScript archives always are. tell is
 // told of bytes as they are written. A model whose weights lie in a list is refused.
-func (ck *Checkpoint) Edition(ctx context.Context, e PoolEdit, flat bool, tell func(bytes int64)) (*Edition, error) {
+func (ck *Checkpoint) Edition(ctx context.Context, e *Edit, flat bool, tell func(bytes int64)) (*Edition, error) {
 	for _, p := range ck.Config.parameters() {
 		if t := ck.tensors[p.name]; !t.HasKeys() {
 			return nil, hinted{
@@ -71,7 +44,7 @@ func (ck *Checkpoint) Edition(ctx context.Context, e PoolEdit, flat bool, tell f
 		container = ck.container()
 	}
 	ed := &Edition{}
-	value, bias := ck.tensors[valueName], ck.tensors[outBiasName]
+	matrix, bias := ck.tensors[e.matrix], ck.tensors[e.bias]
 	for _, t := range ck.file.Tensors() {
 		keys, ok := t.Keys()
 		if !ok || len(keys) <= len(container) || !slices.Equal(keys[:len(container)], container) {
@@ -84,12 +57,12 @@ func (ck *Checkpoint) Edition(ctx context.Context, e PoolEdit, flat bool, tell f
 		entry := ptfile.Entry{Keys: keys, DType: t.DType, Shape: t.Shape}
 		write := func(w io.Writer) error { return ck.file.Copy(w, t) }
 		switch {
-		case t.Name == value.Name:
-			write = func(w io.Writer) error { return ck.writeValue(w, t, e.Factors) }
-		case t.Name == bias.Name && e.BiasChange != nil:
-			entry.DType = ck.editedBiasType()
-			write = func(w io.Writer) error { return ck.writeBias(w, e.BiasChange) }
-		case isValue(t.Name):
+		case t.Name == matrix.Name:
+			write = func(w io.Writer) error { return ck.writeMatrix(w, t, e) }
+		case t.Name == bias.Name && e.biasChange != nil:
+			entry.DType = biasType(t.DType)
+			write = func(w io.Writer) error { return ck.writeBias(w, t, e.biasChange) }
+		case e.isCopy(t.Name):
 			ed.Unedited = append(ed.Unedited, t.Name)
 		}
 		bytes := int64(t.Len()) * int64(entry.DType.Size())
@@ -112,13 +85,19 @@ func (ed *Edition) Write(w io.Writer, write func(io.Writer, []ptfile.Entry) erro
 	return write(w, ed.entries)
 }
 
-// isValue reports whether a tensor has the name that W_V has in some naming, below any
-// prefix.
-func isValue(name string) bool {
+// copies are the ends of the names that the edited matrix has in some naming.
+func (e *columnEdit) copies() []string {
+	if layer, ok := strings.CutPrefix(e.matrix, "visual.transformer.resblocks."); ok {
+		number, _, _ := strings.Cut(layer, ".")
+		return []string{"." + e.matrix, ".vision_model.encoder.layers." + number + ".mlp.fc2.weight"}
+	}
+	return []string{".attnpool.v_proj.weight", ".attnpool.qkv.weight", ".head.v.weight", ".head.qkv.weight"}
+}
+
+// isCopy reports whether a tensor has such a name, below any prefix.
+func (e *columnEdit) isCopy(name string) bool {
 	name = "." + unwrapped(name)
-	return slices.ContainsFunc([]string{".attnpool.v_proj.weight", ".attnpool.qkv.weight", ".head.v.weight", ".head.qkv.weight"}, func(end string) bool {
-		return strings.HasSuffix(name, end)
-	})
+	return slices.ContainsFunc(e.copies(), func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
 // container are the keys of the dicts that all weights of the model are in.
@@ -140,11 +119,10 @@ func (ck *Checkpoint) container() []string {
 	return common
 }
 
-// writeValue writes the tensor of the file that W_V is, or is the last rows of, with the
-// columns of W_V multiplied by factors [H,C]. Weights whose factor is 1 keep their bytes.
-func (ck *Checkpoint) writeValue(w io.Writer, t ptfile.Tensor, factors []float64) error {
-	C := ck.Config.Neurons()
-	size, at := t.DType.Size(), C*C-t.Len() // below 0: queries and keys
+// writeMatrix writes the tensor of the file that the edited matrix is, or is the last rows
+// of, with the columns multiplied. Weights whose factor is 1 keep their bytes.
+func (ck *Checkpoint) writeMatrix(w io.Writer, t ptfile.Tensor, e *Edit) error {
+	size, at := t.DType.Size(), ck.tensors[e.matrix].Len()-t.Len() // below 0: queries and keys
 	var buf []byte
 	return ck.file.Copy(writerFunc(func(b []byte) (int, error) {
 		buf = append(buf[:0], b...)
@@ -152,8 +130,7 @@ func (ck *Checkpoint) writeValue(w io.Writer, t ptfile.Tensor, factors []float64
 			if at < 0 {
 				continue
 			}
-			row, n := at/C, at%C // row is h*D+d
-			if f := factors[row/HeadWidth*C+n]; f != 1 {
+			if f := e.factor(at); f != 1 {
 				element := buf[i : i+size]
 				t.DType.Put(element, t.DType.Value(element)*f)
 			}
@@ -162,9 +139,9 @@ func (ck *Checkpoint) writeValue(w io.Writer, t ptfile.Tensor, factors []float64
 	}), t)
 }
 
-// writeBias writes c_proj's bias with change [O] added.
-func (ck *Checkpoint) writeBias(w io.Writer, change []float64) error {
-	t, d := ck.tensors[outBiasName], ck.editedBiasType()
+// writeBias writes a bias with change added.
+func (ck *Checkpoint) writeBias(w io.Writer, t ptfile.Tensor, change []float64) error {
+	d := biasType(t.DType)
 	size, at := t.DType.Size(), 0
 	return ck.file.Copy(writerFunc(func(b []byte) (int, error) {
 		out := make([]byte, len(b)/size*d.Size())
@@ -182,20 +159,3 @@ func (ck *Checkpoint) writeBias(w io.Writer, change []float64) error {
 type writerFunc func(b []byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
-
-// CheckEdited returns an error unless all weights of W_V, edited by factors [H,C] to
-// edited [C,C], and a changed bias are finite.
-func (ck *Checkpoint) CheckEdited(edited []float32, bias []float32) error {
-	for _, part := range []struct {
-		name   string
-		values []float32
-		d      ptfile.DType
-	}{{valueName, edited, ck.ValueType()}, {outBiasName, bias, ck.editedBiasType()}} {
-		for i, x := range part.values {
-			if x-x != 0 { // only NaN and the infinities
-				return fmt.Errorf("%s: %s: element %d would be %g in %s, want finite weights", ck.path, foreign.Name(part.name), i, x, part.d)
-			}
-		}
-	}
-	return nil
-}

@@ -99,7 +99,15 @@ func TestFusedEdition(t *testing.T) {
 		for i := range factors {
 			factors[i] = 1 - float64(i%3)/4
 		}
-		ed, err := ck.Edition(context.Background(), PoolEdit{Factors: factors}, true, func(int64) {})
+		pairs, err := ck.Pairs(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edit, err := pairs.Weights().Edit(factors, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ed, err := ck.Edition(context.Background(), edit, true, func(int64) {})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -75,11 +75,14 @@ type ImageOptions struct {
 	// after it, for Output.Scores.
 	Pairs       bool
 	NeuronLayer int
+	// PairTokens computes Output.Weights, Neurons and Statistics, which those scores are made
+	// of.
+	PairTokens bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts the field of
-	// Output of the same name.
-	FirstOrder, TokenParts bool
+	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts and Reads the fields
+	// of Output of the same names, Reads with Statistics.
+	FirstOrder, TokenParts, Reads bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -131,6 +134,18 @@ type Output struct {
 	Heads, MLPs []float32
 	// TokenParts are what each head adds by each token that it reads, [B,L,T,H,O].
 	TokenParts []float32
+	// Weights [B,P·H,T] and Neurons [B,T,N] are what the scores of pairs are made of,
+	//
+	//	s[l,h,n] = Σ_t weight[l,h,t]·p[t,n]     weight[l,h,t] = a[l,h,0,t]/(sd1[l,t]·sd_post)
+	//
+	// as attention and tokens are in an attention pool. They need ImageOptions.PairTokens.
+	Weights, Neurons []float32
+	// Reads are what each head reads of each token, a[l,h,0,t]·(W_V^h y[t] + B_V^h) with
+	// channels h*D+d, [B,L,T,W]; see decomp.Tokens. They need ImageOptions.Reads.
+	Reads []float32
+	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
+	// need ImageOptions.PairTokens or Reads.
+	Statistics []float32
 }
 
 // check returns an error of options that no tower on this machine can have.

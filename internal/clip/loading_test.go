@@ -55,7 +55,7 @@ func outputs(t *testing.T, ck *Checkpoint, o ImageOptions) []float32 {
 func opened(t *testing.T, path string) *Checkpoint {
 	t.Helper()
 	var d Details
-	if strings.Contains(path, "vit") {
+	if strings.Contains(filepath.Base(path), "vit") {
 		d.Heads = 4
 	}
 	ck, err := OpenWith(path, d)

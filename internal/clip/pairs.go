@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Pairs are the neuron-head pairs of a model: those of the attention pool of a ResNet, or
@@ -30,11 +31,11 @@ func (ck *Checkpoint) Pairs(neuronLayer *int) (Pairs, error) {
 	p := Pairs{Heads: c.Heads(), Neurons: c.Neurons(), ck: ck}
 	switch {
 	case c.ViT == (ViT{}) && neuronLayer != nil:
-		return p, fmt.Errorf("%s: {neuron-layer} %d: the image tower is a CLIP-ResNet, whose pairs are those of the attention pool", ck.path, *neuronLayer)
+		return p, usage.Errorf("%s: {neuron-layer} %d: the image tower is a CLIP-ResNet, whose pairs are those of the attention pool", ck.path, *neuronLayer)
 	case c.ViT == (ViT{}):
 		return p, nil
 	case neuronLayer == nil:
-		return p, fmt.Errorf("%s: the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", ck.path, c.ViT.Layers-2)
+		return p, usage.Errorf("%s: the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", ck.path, c.ViT.Layers-2)
 	}
 	if err := c.ViT.checkNeuronLayer(*neuronLayer); err != nil {
 		return p, fmt.Errorf("%s: %w", ck.path, err)

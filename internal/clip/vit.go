@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/ptfile"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // ViT holds the sizes of the vision transformer of a CLIP-ViT.
@@ -94,5 +95,5 @@ func (v ViT) checkNeuronLayer(layer int) error {
 	if layer >= 0 && layer < v.Layers-1 {
 		return nil
 	}
-	return fmt.Errorf("{neuron-layer} %d: want a layer before the last of %d, 0 to %d", layer, v.Layers, v.Layers-2)
+	return usage.Errorf("{neuron-layer} %d: want a layer before the last of %d, 0 to %d", layer, v.Layers, v.Layers-2)
 }

@@ -44,7 +44,9 @@ func vitOutput(c Config, n, layer int) Output {
 	out := Output{
 		Features: make([]float32, n*O), Tokens: make([]float32, n*T*v.Width), Attention: make([]float32, n*v.Layers*v.Heads*T),
 		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
-		Scores: make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Scores:  make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Weights: make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Statistics: make([]float32, 2*n),
+		Reads: make([]float32, n*v.Layers*T*v.Width),
 	}
 	for range v.Layers {
 		out.Blocks = append(out.Blocks, make([]float32, n*T*v.Width))
@@ -55,7 +57,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, PairTokens: true, Reads: true, NeuronLayer: layer,
 	}
 }
 
@@ -100,10 +102,52 @@ func TestViT(t *testing.T) {
 					compare("first_heads", out.Heads)
 					compare("first_tokens", out.TokenParts)
 					compare("second_scores", out.Scores)
+					compare("first_tokens", partsOf(t, ck, out.Reads, out.Statistics))
+					compare("second_scores", scoresOf(out.Weights, out.Neurons, n, c.Tokens(), c.ViT.MLP))
 				})
 			}
 		}
 	}
+}
+
+// scoresOf are the scores that weights [n,H,T] of heads make of neurons [n,T,N].
+func scoresOf(weights, neurons []float32, n, T, N int) []float32 {
+	H := len(weights) / (n * T)
+	scores := make([]float32, n*H*N)
+	for b := range n {
+		for i, w := range weights[b*H*T : (b+1)*H*T] {
+			for j, p := range neurons[(b*T+i%T)*N:][:N] {
+				scores[(b*H+i/T)*N+j] += w * p
+			}
+		}
+	}
+	return scores
+}
+
+// partsOf are what tokens add by each head [n,L,T,H,O], of what the heads read of them.
+func partsOf(t testing.TB, ck *Checkpoint, reads, statistics []float32) []float32 {
+	t.Helper()
+	tokens, err := ck.Tokens()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, T, O := ck.Config.ViT, ck.Config.Tokens(), ck.Config.OutDim
+	n, D := len(statistics)/2, v.HeadWidth()
+	var parts []float32
+	for at := range n * v.Layers * T * v.Heads { // image, layer, token, head
+		h, l, image := at%v.Heads, at/(v.Heads*T)%v.Layers, at/(v.Heads*T*v.Layers)
+		mean, inverse := float64(statistics[2*image]), float64(statistics[2*image+1])
+		for o := range O {
+			part := 0.0
+			for d, x := range reads[at*D : (at+1)*D] {
+				part += float64(x) * float64(tokens.Out[(l*v.Width+h*D+d)*O+o])
+			}
+			shares := float64(v.Heads * T)
+			part += float64(tokens.OutBias[l*O+o])/shares - mean*float64(tokens.Mean[o])/float64(2*v.Layers+1)/shares
+			parts = append(parts, float32(part*inverse+float64(tokens.Shift[o])/float64(2*v.Layers+1)/shares))
+		}
+	}
+	return parts
 }
 
 // TestViTParts holds that the parts of the first order sum to the feature, and tokens to
@@ -163,6 +207,7 @@ func TestViTSameBytes(t *testing.T) {
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
 			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.Blocks[4], want.Blocks[4]},
+			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {
 				t.Errorf("%d images on %d threads: other bytes", o.Batch, o.Threads)

@@ -22,9 +22,12 @@ type vitLane struct {
 
 	statistics *value   // mean and 1/sd of the class token in the last norm, [B,2]
 	scores     []*value // of each layer after the neurons', before division by sd, [B,H,N]
+	weights    []*value // of these layers, before division by sd, [B,H,T]
+	neurons    *value   // of the layer whose pairs are looked at, [B,T,N]; nil: not kept
 	heads      []*value // of each layer, before division by sd, [B,H,O]
 	mlps       []*value // of the first token and each MLP, before division by sd, [B,O]
 	tokens     []*value // of each layer, before division by sd, [B,T,H·O]
+	reads      []*value // of each layer, [B,T,H·D]
 }
 
 func newViTLane(t *ViTTower, capacity int) (*vitLane, error) {
@@ -97,7 +100,7 @@ func (d *vitDeclaration) declare(image *value) {
 		x = d.layer(i, x)
 	}
 	x = d.lastLayer(x)
-	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.scores != nil {
+	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.scores != nil || d.l.reads != nil {
 		d.l.statistics = d.kept("visual.ln_post.statistics", statisticsOp{}, x)
 	}
 	x = d.apply("visual.ln_post", normOp{w.post}, x)
@@ -164,13 +167,16 @@ func (d *vitDeclaration) mlp(i int, x *value) *value {
 	wide := d.apply(name+"mlp.c_fc", layerOp{w.fc, "product, " + d.l.tower.config.Activation.String()}, normed)
 	if d.o.Pairs && i == d.o.NeuronLayer {
 		d.neurons = d.kept(name+"mlp.neurons", rowsOp{}, wide)
+		if d.o.PairTokens {
+			d.l.neurons = d.neurons
+		}
 	}
 	return d.apply(name+"mlp.c_proj", addLayerOp{layerOp{w.proj, "product, sum"}}, wide, x)
 }
 
 // needsClass says whether more than all tokens' attention is wanted of a layer.
 func (d *vitDeclaration) needsClass(i int) bool {
-	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.Pairs && i > d.o.NeuronLayer
+	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.Reads || d.o.Pairs && i > d.o.NeuronLayer
 }
 
 // parts declares what is wanted of a layer's heads, and returns what they give for the
@@ -187,9 +193,15 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 	if d.o.TokenParts {
 		d.l.tokens = append(d.l.tokens, d.kept(name+"attn.tokens", newTokenPartsOp(d.l, i), attention, qkv))
 	}
+	if d.o.Reads {
+		d.l.reads = append(d.l.reads, d.kept(name+"attn.reads", readsOp{d.v.headsOf()}, attention, qkv))
+	}
 	if d.o.Pairs && i > d.o.NeuronLayer {
 		deviations := d.apply(name+"ln_1.deviations", deviationsOp{}, x)
 		d.l.scores = append(d.l.scores, d.kept(name+"attn.scores", newPairScoresOp(d.l), attention, deviations, d.neurons))
+		if d.o.PairTokens {
+			d.l.weights = append(d.l.weights, d.kept(name+"attn.weights", readWeightsOp{}, attention, deviations))
+		}
 	}
 	return mixed
 }

@@ -110,6 +110,28 @@ func (o pairScoresOp) run(out *activation, in []*activation, w *workspace) {
 	}
 }
 
+// readWeightsOp is how a layer's heads weigh the neurons of tokens in scores: attention
+// [B,H,T] and deviations [B,T] to a[h,t]/sd[t], [B,H,T].
+type readWeightsOp struct{}
+
+func (readWeightsOp) form() form       { return matrixForm }
+func (readWeightsOp) overwrites() int  { return -1 }
+func (readWeightsOp) describe() string { return "class attention / deviations" }
+
+func (readWeightsOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	return in[0].Clone(), wantShape(in[0], -1, in[1][1])
+}
+
+func (readWeightsOp) run(out *activation, in []*activation, _ *workspace) {
+	each, T := out.shape[1]*out.shape[2], out.shape[2]
+	for b := range out.images() {
+		sd := in[1].rows[b*T : (b+1)*T]
+		for i, a := range in[0].rows[b*each : (b+1)*each] {
+			out.rows[b*each+i] = a / sd[i%T]
+		}
+	}
+}
+
 // headPartsOp projects what each head gives for the class token: [B,H·Dp,1,1] to [B,H,O].
 type headPartsOp struct {
 	headsOf
@@ -182,6 +204,39 @@ func (o tokenPartsOp) run(out *activation, in []*activation, w *workspace) {
 	}
 }
 
+// readsOp is what each head reads of each token for the class token: attention [B,H,T] and
+// queries, keys and values [B,3·H·Dp,1,T] to [B,T,H·D].
+type readsOp struct{ headsOf }
+
+func (o readsOp) form() form       { return matrixForm }
+func (o readsOp) overwrites() int  { return -1 }
+func (o readsOp) describe() string { return "class attention · values, by token" }
+
+func (o readsOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], o.heads, -1); err != nil {
+		return nil, err
+	}
+	return tensor.Shape{in[0][0], in[0][2], o.heads * o.width}, wantShape(in[1], 3*o.inner(), 1, in[0][2])
+}
+
+func (o readsOp) run(out *activation, in []*activation, w *workspace) {
+	T, W, blocks := out.shape[1], out.shape[2], o.padded/kernel.Lanes
+	w.team.For(out.images()*T, func(lo, hi, _ int) {
+		for i := lo; i < hi; i++ {
+			image, t := i/T, i%T
+			for h := range o.heads {
+				a, row := in[0].rows[(image*o.heads+h)*T+t], out.rows[i*W+h*o.width:][:o.width]
+				for b := range blocks {
+					value := lanesAt(in[1].used, (2*o.heads+h)*blocks+b, i)
+					for l := range min(kernel.Lanes, o.width-b*kernel.Lanes) {
+						row[b*kernel.Lanes+l] = a * value[l]
+					}
+				}
+			}
+		}
+	})
+}
+
 // mlpPartOp projects what was added to the class token, the difference of its inputs, or
 // its only input: [B,W,1,1] to [B,O].
 type mlpPartOp struct {
@@ -228,19 +283,29 @@ func (l *vitLane) deliver(out Output, start int) {
 	l.features.copyTo(out.Features, start)
 	l.pre.copyTo(out.Tokens, start)
 	if len(out.Blocks) > 0 && l.blocks == nil || out.Attention != nil && l.attention == nil || out.Scores != nil && l.scores == nil ||
-		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil {
+		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil ||
+		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.Statistics != nil && l.statistics == nil {
 		panic("clip: output that the tower's options did not ask for")
 	}
 	for i, dst := range out.Blocks {
 		l.blocks[i].copyTo(dst, start)
 	}
 	l.interleave(out.Attention, l.attention, start, func(dst, src []float32, _, _ int) { copy(dst, src) })
-	l.interleave(out.Scores, l.scores, start, func(dst, src []float32, image, _ int) {
+	scaled := func(dst, src []float32, image, _ int) {
 		_, inverse := l.statisticsOf(image)
 		for i, s := range src {
 			dst[i] = s * inverse
 		}
-	})
+	}
+	l.interleave(out.Scores, l.scores, start, scaled)
+	l.interleave(out.Weights, l.weights, start, scaled)
+	if out.Neurons != nil {
+		l.neurons.copyTo(out.Neurons, start)
+	}
+	if out.Statistics != nil {
+		l.statistics.copyTo(out.Statistics, start)
+	}
+	l.interleave(out.Reads, l.reads, start, func(dst, src []float32, _, _ int) { copy(dst, src) })
 	v, T := l.tower.config.ViT, l.tower.config.Tokens()
 	parts := 2*v.Layers + 1
 	l.interleave(out.MLPs, l.mlps, start, func(dst, src []float32, image, _ int) { l.finish(dst, src, nil, image, parts) })

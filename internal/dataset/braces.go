@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 const (
@@ -27,9 +29,9 @@ func expandBraces(pattern string) ([]string, error) {
 			}
 			return paths, nil
 		case !closed:
-			return nil, fmt.Errorf("%s: a brace that is not closed", pattern)
+			return nil, usage.Errorf("%s: a brace that is not closed", pattern)
 		case n == mostBraces:
-			return nil, fmt.Errorf("%s: more than %d pairs of braces", pattern, mostBraces)
+			return nil, usage.Errorf("%s: more than %d pairs of braces", pattern, mostBraces)
 		}
 		parts, err := expand(inside)
 		if err != nil {
@@ -49,7 +51,7 @@ func expandBraces(pattern string) ([]string, error) {
 }
 
 func tooMany(pattern string) error {
-	return fmt.Errorf("%s: more than %d paths", pattern, mostExpanded)
+	return usage.Errorf("%s: more than %d paths", pattern, mostExpanded)
 }
 
 // expand returns what the text between two braces stands for.
@@ -58,20 +60,20 @@ func expand(inside string) ([]string, error) {
 	if !numbers {
 		parts := strings.Split(inside, ",")
 		if len(parts) < 2 {
-			return nil, fmt.Errorf("want two numbers as {000..012}, or texts as {a,b}")
+			return nil, usage.Errorf("want two numbers as {000..012}, or texts as {a,b}")
 		}
 		return parts, nil
 	}
 	from, err := strconv.ParseUint(first, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("%q, want a number", first)
+		return nil, usage.Errorf("%q, want a number", first)
 	}
 	to, err := strconv.ParseUint(last, 10, 32)
 	if err != nil {
-		return nil, fmt.Errorf("%q, want a number", last)
+		return nil, usage.Errorf("%q, want a number", last)
 	}
 	if to < from || to-from >= mostExpanded {
-		return nil, fmt.Errorf("from %d to %d, want at most %d numbers, the smallest first", from, to, mostExpanded)
+		return nil, usage.Errorf("from %d to %d, want at most %d numbers, the smallest first", from, to, mostExpanded)
 	}
 	digits := 0 // as in a shell, where a bound begins with a zero
 	if len(first) > 1 && first[0] == '0' || len(last) > 1 && last[0] == '0' {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // Files lists images by path: files as they are, whatever their extension, and for a
@@ -41,6 +43,16 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 		return nil
 	}
 	for _, path := range paths {
+		if remote.Named(path) {
+			d, err := Open(ctx, Options{Kind: Images, Path: path})
+			if err != nil {
+				return nil, err
+			}
+			if err := take(d, addressFolder(path)); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		path = filepath.Clean(path)
 		info, err := os.Stat(path)
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // decoded are the extensions of images that the program decodes, others those
@@ -261,6 +263,9 @@ func noLines(skipped []Skipped) error {
 func checkFolder(path string) error {
 	if path == "" {
 		return errors.New("no data path, want a folder of images")
+	}
+	if remote.Named(path) {
+		return fmt.Errorf("%s: an address, want a folder of the data set", remote.Shown(path))
 	}
 	info, err := os.Stat(path)
 	if err != nil {

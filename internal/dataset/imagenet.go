@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // splitFolder returns the folder of a split below dir, or dir if it has none.
@@ -66,7 +65,7 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 	}
 	root, folders, stray := v.root, v.folders, v.stray
 	table := classTable(dir, root)
-	labels, names, err := classLabels(table, root, folders)
+	labels, names, err := classLabels(ctx, table, root, folders)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +122,7 @@ func classTable(dir, root string) string {
 
 // classLabels returns the label of each folder and the names of all classes, those of
 // a table if there is one.
-func classLabels(table, root string, folders []string) (labels map[string]int, names []string, err error) {
+func classLabels(ctx context.Context, table, root string, folders []string) (labels map[string]int, names []string, err error) {
 	if table == "" {
 		labels = make(map[string]int, len(folders))
 		for i, folder := range sortClasses(folders) {
@@ -132,7 +131,7 @@ func classLabels(table, root string, folders []string) (labels map[string]int, n
 		}
 		return labels, names, nil
 	}
-	lines, err := textlist.ReadFile(table)
+	lines, err := readLines(ctx, table)
 	if err != nil {
 		return nil, nil, err
 	}

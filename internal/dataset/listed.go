@@ -25,8 +25,8 @@ var (
 	urlColumns   = []string{"url", "URL", "image_url"}
 )
 
-// isList reports whether a file is called a list of images.
-func isList(path string) bool {
+// IsList reports whether a file is called a list of images.
+func IsList(path string) bool {
 	ext := strings.ToLower(filepath.Ext(path))
 	return (ext == ".txt" || ext == ".csv") && isFile(path)
 }
@@ -63,7 +63,7 @@ func readList(ctx context.Context, list, kind string) (*Dataset, error) {
 	if beside := filepath.Join(filepath.Dir(list), classesFile); isFile(beside) {
 		d.ClassesFile = beside
 	}
-	labels, names, err := s.labels(d.ClassesFile, list)
+	labels, names, err := s.labels(ctx, d.ClassesFile, list)
 	if err != nil {
 		return nil, err
 	}

@@ -4,8 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 var kinds = []struct {
@@ -32,7 +35,7 @@ func Kinds() []string {
 // Options say which data set to read.
 type Options struct {
 	Kind string
-	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images
+	Path string // a folder, an archive or a Parquet file, several by a pattern with braces, or a list of images; archives and Parquet files may be at addresses
 }
 
 // Open lists the images of a data set, at least one. Errors may have a method
@@ -54,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 		switch {
 		case tables:
 			d, err = readTables(ctx, o.Path, archives, k.name)
-		case archives == nil && isList(o.Path):
+		case archives == nil && IsList(o.Path):
 			d, err = readList(ctx, filepath.Clean(o.Path), k.name)
 		case archives == nil:
 			if err := checkFolder(o.Path); err != nil {
@@ -62,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 			}
 			d, err = k.read(ctx, filepath.Clean(o.Path))
 		case k.packed == nil:
-			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", o.Path), "unpack it: this data set has more than images in it"}
+			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", remote.Shown(o.Path)), "unpack it: this data set has more than images in it"}
 		default:
 			var p *pack
 			if p, err = openPack(ctx, o.Path, archives, k.name == ImageNetVal); err == nil {
@@ -81,6 +84,17 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 	return nil, fmt.Errorf("dataset %q, want one of %s", o.Kind, strings.Join(Kinds(), ", "))
 }
 
+// There returns an error unless there is something at a data path, or it is an address or a
+// pattern, which Open looks at.
+func There(dataPath string) error {
+	at, err := archivesAt(dataPath)
+	if err != nil || at != nil {
+		return err
+	}
+	_, err = os.Stat(dataPath)
+	return err
+}
+
 // Classes are the classes of a data set, in the order of its labels.
 type Classes struct {
 	Names []string
@@ -96,12 +110,12 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.Kind == ImageNetVal && (archives != nil || isList(o.Path)) {
+	if o.Kind == ImageNetVal && (archives != nil || IsList(o.Path)) {
 		d, err := Open(ctx, o)
 		if err != nil {
 			return nil, err
 		}
-		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, o.Path), Table: d.ClassesFile != ""}, nil
+		return &Classes{Names: d.Classes, Path: cmp.Or(d.ClassesFile, d.Root), Table: d.ClassesFile != ""}, nil
 	}
 	switch o.Kind {
 	case ImageNetVal:
@@ -114,7 +128,7 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 		if table != "" {
 			c.Path, c.Table = table, true
 		}
-		_, c.Names, err = classLabels(table, v.root, v.folders)
+		_, c.Names, err = classLabels(ctx, table, v.root, v.folders)
 		return c, err
 	case Cars:
 		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}

@@ -14,13 +14,14 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // A pack is an archive, or several, whose members are taken for the files of a folder.
 type pack struct {
 	ctx      context.Context
-	path     string   // as it was given
-	archives []string // their paths
+	path     string   // as it was given, without what is secret in an address
+	archives []string // their paths or addresses
 	labels   bool     // keep texts
 	items    []Item   // images, by archive, in the order of their names
 	texts    []text
@@ -70,6 +71,9 @@ func (d damageReader) Read(p []byte) (int, error) {
 // archivesAt returns the paths of the archives that a data path names, by itself or with
 // braces; nil if it is a folder, or nothing that is there.
 func archivesAt(dataPath string) ([]string, error) {
+	if remote.Named(dataPath) {
+		return addresses(dataPath)
+	}
 	info, err := os.Stat(dataPath)
 	if err == nil {
 		if info.IsDir() || !IsArchive(dataPath) {
@@ -106,6 +110,9 @@ func IsArchive(path string) bool {
 	if archive.Named(path) || isTable(path) {
 		return true
 	}
+	if remote.Named(path) {
+		return false
+	}
 	f, err := foreign.Open(path)
 	if err != nil {
 		return false
@@ -120,7 +127,7 @@ func IsArchive(path string) bool {
 // openPack lists archives. Names begin with that of the archive, below the folder in which
 // all of them are.
 func openPack(ctx context.Context, dataPath string, archives []string, labels bool) (*pack, error) {
-	p := &pack{ctx: ctx, path: dataPath, archives: archives, labels: labels}
+	p := &pack{ctx: ctx, path: remote.Shown(dataPath), archives: archives, labels: labels}
 	names := below(archives)
 	for i, at := range archives {
 		if err := p.add(at, names[i]); err != nil {
@@ -132,6 +139,9 @@ func openPack(ctx context.Context, dataPath string, archives []string, labels bo
 
 // below returns paths from the deepest folder that all of them are in, with slashes.
 func below(paths []string) []string {
+	if remote.Named(paths[0]) {
+		return belowAddress(paths)
+	}
 	folder := filepath.Dir(paths[0])
 	for _, at := range paths[1:] {
 		for folder != filepath.Dir(folder) && !strings.HasPrefix(at, join(folder, "")) && folder != "." {
@@ -164,6 +174,7 @@ func (p *pack) add(at, name string) error {
 	if err != nil {
 		return err
 	}
+	at = remote.Shown(at)
 	for _, s := range a.Skipped {
 		if s.Name == "" {
 			p.skipped = append(p.skipped, Skipped{Path: at, Name: name, Reason: s.Reason})

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
 )
 
@@ -87,11 +88,11 @@ func (p *pack) classes(top string, folders []string) (map[string]int, *Dataset, 
 			}
 		}
 	}
-	table := ""
-	if beside := filepath.Join(filepath.Dir(p.archives[0]), classesFile); isFile(beside) {
-		table = beside
+	table, err := classesBeside(p.ctx, p.archives[0])
+	if err != nil {
+		return nil, nil, err
 	}
-	labels, names, err := classLabels(table, p.path, folders)
+	labels, names, err := classLabels(p.ctx, table, p.path, folders)
 	return labels, &Dataset{Classes: names, ClassesFile: table}, err
 }
 
@@ -123,6 +124,9 @@ func (t *text) classes(p *pack, folders []string) (map[string]int, *Dataset, err
 func (p *pack) flatVal(items []Item) (*Dataset, error) {
 	if len(items) == 0 {
 		return p.dataset(items)
+	}
+	if remote.Named(p.archives[0]) {
+		return nil, hinted{fmt.Errorf("%s: %d images, but none in a folder of its class", p.path, len(items)), "download the archive and put ImageNet's devkit or LOC_val_solution.csv next to it; at addresses these are not looked for"}
 	}
 	table, classOf, err := classTableOf(filepath.Dir(p.archives[0]))
 	if err != nil {

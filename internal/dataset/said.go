@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,7 +24,7 @@ type said struct {
 // numbers, they are the classes' places, from 0, and the names those of a classes.txt at
 // table if there is one, else those of s, else the numbers. Other texts are the classes' names, or what
 // stands for them in a classes.txt, and their places those in sorted order.
-func (s *said) labels(table, root string) (labels []int, names []string, err error) {
+func (s *said) labels(ctx context.Context, table, root string) (labels []int, names []string, err error) {
 	labels = make([]int, len(s.texts))
 	most, numbers := -1, true
 	var tooLarge error // unless the texts turn out to be names
@@ -47,7 +48,7 @@ func (s *said) labels(table, root string) (labels []int, names []string, err err
 		labels[i], most = int(n), max(most, int(n))
 	}
 	if !numbers || len(distinct) == 0 {
-		of, names, err := classLabels(table, root, slices.Sorted(maps.Keys(distinct)))
+		of, names, err := classLabels(ctx, table, root, slices.Sorted(maps.Keys(distinct)))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -62,7 +63,7 @@ func (s *said) labels(table, root string) (labels []int, names []string, err err
 		return nil, nil, tooLarge
 	}
 	if table != "" {
-		if _, names, err = classLabels(table, root, nil); err != nil {
+		if _, names, err = classLabels(ctx, table, root, nil); err != nil {
 			return nil, nil, err
 		}
 		if most >= len(names) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -76,11 +75,11 @@ func (p *pack) sampled() (d *Dataset, err error) {
 			}
 			items, s.texts = append(items, item), append(s.texts, label)
 		}
-		table := ""
-		if beside := filepath.Join(filepath.Dir(p.archives[0]), classesFile); isFile(beside) {
-			table = beside
+		table, err := classesBeside(p.ctx, p.archives[0])
+		if err != nil {
+			return nil, err
 		}
-		labels, names, err := s.labels(table, p.path)
+		labels, names, err := s.labels(p.ctx, table, p.path)
 		if err != nil {
 			return nil, err
 		}

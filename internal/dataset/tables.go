@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // row is the source of an image in a Parquet file.
@@ -35,9 +36,9 @@ func (r *row) bytes() int64 { return r.of.Size }
 // with that of the file, below the folder in which all of them are.
 func readTables(ctx context.Context, dataPath string, paths []string, kind string) (*Dataset, error) {
 	if kind != Images && kind != ImageNetTest && kind != ImageNetVal {
-		return nil, fmt.Errorf("%s: a Parquet file, want the folder of the data set", dataPath)
+		return nil, fmt.Errorf("%s: a Parquet file, want the folder of the data set", remote.Shown(dataPath))
 	}
-	d := &Dataset{Root: dataPath}
+	d := &Dataset{Root: remote.Shown(dataPath)}
 	s := &said{where: func(i int) string { return d.Items[i].Path }}
 	cache := &parquet.Cache{}
 	for i, name := range below(paths) {
@@ -56,7 +57,7 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 		names := rowNames(t)
 		for j := range t.Rows {
 			of := &t.Rows[j]
-			item := Item{Path: paths[i] + "!" + names[j], Name: name + "!" + names[j], Label: Unlabelled, from: &row{t, of}}
+			item := Item{Path: remote.Shown(paths[i]) + "!" + names[j], Name: name + "!" + names[j], Label: Unlabelled, from: &row{t, of}}
 			switch {
 			case of.Size == parquet.NoBytes:
 				d.Skipped = append(d.Skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no bytes of an image in its row"})
@@ -77,15 +78,16 @@ func readTables(ctx context.Context, dataPath string, paths []string, kind strin
 		if len(d.Skipped) > 0 {
 			return nil, noLines(d.Skipped)
 		}
-		return nil, fmt.Errorf("%s: no rows, want one for each image", dataPath)
+		return nil, fmt.Errorf("%s: no rows, want one for each image", d.Root)
 	}
 	if kind != ImageNetVal {
 		return d, nil
 	}
-	if beside := filepath.Join(filepath.Dir(paths[0]), classesFile); isFile(beside) {
-		d.ClassesFile = beside
+	var err error
+	if d.ClassesFile, err = classesBeside(ctx, paths[0]); err != nil {
+		return nil, err
 	}
-	labels, classes, err := s.labels(d.ClassesFile, dataPath)
+	labels, classes, err := s.labels(ctx, d.ClassesFile, d.Root)
 	if err != nil {
 		return nil, err
 	}
@@ -137,8 +139,8 @@ func rowNames(t *parquet.Table) []string {
 
 // isTable reports whether the file at path is a Parquet file, or is called one.
 func isTable(path string) bool {
-	if parquet.Named(path) {
-		return true
+	if parquet.Named(path) || remote.Named(path) {
+		return parquet.Named(path)
 	}
 	f, err := foreign.Open(path)
 	if err != nil {
@@ -160,7 +162,7 @@ func areTables(dataPath string, paths []string) (bool, error) {
 		}
 	}
 	if tables > 0 && tables < len(paths) {
-		return false, fmt.Errorf("%s: %d of %d are Parquet files, want all or none", dataPath, tables, len(paths))
+		return false, fmt.Errorf("%s: %d of %d are Parquet files, want all or none", remote.Shown(dataPath), tables, len(paths))
 	}
 	return tables > 0, nil
 }

@@ -46,8 +46,11 @@ type local struct{ error }
 func (l local) Unwrap() error { return l.error }
 
 // byHand says how to do without the network.
-func (t *transfer) byHand() string {
-	return fmt.Sprintf("download %s by other means and save it as %s: its checksum is verified before use", redacted(t.file.URL), t.file.Path)
+func (t *transfer) byHand() string { return ByHand(t.file.URL, t.file.Path) }
+
+// ByHand says where to put a file that is fetched without this program.
+func ByHand(url, path string) string {
+	return fmt.Sprintf("download %s by other means and save it as %s: its checksum is verified before use", redacted(url), path)
 }
 
 // failed is the error of a file that cannot be had, with advice.

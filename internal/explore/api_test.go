@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/report"
@@ -152,6 +153,31 @@ func linked(path string) error {
 		return err
 	}
 	return os.Symlink(away, path)
+}
+
+// TestInputsDataset: the layout of a folder of images that is given is the report's, unless
+// it is given too.
+func TestInputsDataset(t *testing.T) {
+	dir, _ := folder(t)
+	r := opened(t, dir)
+	given := dataset.Options{Kind: dataset.Images, Path: "elsewhere"}
+	for _, test := range []struct {
+		what  string
+		made  []report.Input
+		paths Paths
+		given dataset.Options
+		want  dataset.Options
+	}{
+		{"no images in the report", nil, Paths{}, given, given},
+		{"the report's", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{}, dataset.Options{Kind: dataset.Images}, dataset.Options{Kind: dataset.ImageNetVal, Path: "/set"}},
+		{"a folder is given", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{}, given, dataset.Options{Kind: dataset.ImageNetVal, Path: "elsewhere"}},
+		{"and its layout", []report.Input{{Kind: report.InputImages, Path: "/set", Dataset: dataset.ImageNetVal}}, Paths{Dataset: true}, given, given},
+	} {
+		r.mark.Inputs = test.made
+		if o, err := r.Inputs(test.paths, live.Options{Data: test.given}, t.Errorf); err != nil || o.Data != test.want {
+			t.Errorf("%s: %+v, %v; want %+v", test.what, o.Data, err, test.want)
+		}
+	}
 }
 
 // TestInputs: inputs are found where the report was made from, and are the same; others are

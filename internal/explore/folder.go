@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/live"
@@ -131,6 +131,7 @@ func (r *Report) read(name string, into any) error {
 // Paths say where inputs are; those that are empty are where the report was made from.
 type Paths struct {
 	Scores, Components, Classes string
+	Dataset                     bool // of o.Data is as it was given; else it is the report's, where that has one
 	Force                       bool // inputs that are others than the report's are used, with a warning
 }
 
@@ -148,8 +149,11 @@ func (r *Report) Inputs(p Paths, o live.Options, warn func(format string, args .
 	if made, ok := r.mark.Input(r.Dir, report.InputModel); ok && o.ModelPath == "" {
 		o.ModelPath = made.Path
 	}
-	if made, ok := r.mark.Input(r.Dir, report.InputImages); ok && o.Data.Path == "" {
-		o.Data = dataset.Options{Kind: made.Dataset, Path: made.Path}
+	if made, ok := r.mark.Input(r.Dir, report.InputImages); ok {
+		o.Data.Path = cmp.Or(o.Data.Path, made.Path)
+		if !p.Dataset {
+			o.Data.Kind = cmp.Or(made.Dataset, o.Data.Kind)
+		}
 	}
 	for _, in := range []struct {
 		of    live.Input
@@ -210,7 +214,7 @@ func unchanged(r artefact.Reader, path, kind, hash string) error {
 		return err
 	}
 	if now != hash {
-		return hint.With(fmt.Errorf("%s: %w: the report was made from another one (SHA-256 %.12s, this has %.12s)", path, cache.ErrStale, hash, now),
+		return hint.With(fmt.Errorf("%s: %w: the report was made from another one", path, cache.ErrStale),
 			"make the report again, or give the one that it was made from")
 	}
 	return nil

@@ -1,6 +1,6 @@
 package heat
 
-// cellPixels is the side of a location of the tower's last map, in pixels.
+// cellPixels is the side of a location of a ResNet's last map, in pixels.
 const cellPixels = 32
 
 // An Axis is how windows lie along one side of an image, and what their
@@ -9,15 +9,33 @@ type Axis struct {
 	Length int   // of the side as the tower sees it, in pixels
 	Starts []int // of the windows
 	Size   int   // of a window, at most Length
-	Padded int   // a window's size with zeros on both sides, a multiple of 32
+	Padded int   // a window's size with zeros on both sides, a multiple of a location's side
 	Before int   // how many of the zeros come first
+
+	cell int // the side of a location, in pixels
 }
 
 // NewAxis lays windows of crop pixels over length, stride apart; the last is
 // moved back so that it ends where the side does. A side shorter than crop is one
 // window.
 func NewAxis(length, crop, stride int) Axis {
-	a := Axis{Length: length, Size: min(crop, length)}
+	a := newAxis(length, crop, stride, cellPixels)
+	a.Padded = (a.Size + a.cell - 1) / a.cell * a.cell
+	a.Before = (a.Padded - a.Size) / 2
+	return a
+}
+
+// NewPatchAxis is NewAxis of a tower whose windows always have crop pixels, in patches of
+// patch pixels, which divides it.
+func NewPatchAxis(length, crop, stride, patch int) Axis {
+	a := newAxis(length, crop, stride, patch)
+	a.Padded = crop
+	a.Before = (a.Padded - a.Size) / 2
+	return a
+}
+
+func newAxis(length, crop, stride, cell int) Axis {
+	a := Axis{Length: length, Size: min(crop, length), cell: cell}
 	windows := 1
 	if length > crop {
 		windows += (length - crop + stride - 1) / stride
@@ -25,18 +43,16 @@ func NewAxis(length, crop, stride int) Axis {
 	for i := range windows {
 		a.Starts = append(a.Starts, min(i*stride, length-a.Size))
 	}
-	a.Padded = (a.Size + cellPixels - 1) / cellPixels * cellPixels
-	a.Before = (a.Padded - a.Size) / 2
 	return a
 }
 
 // Cells is the number of a window's locations along the side.
-func (a Axis) Cells() int { return a.Padded / cellPixels }
+func (a Axis) Cells() int { return a.Padded / a.cell }
 
 // Weights returns how much each location counts at each pixel of the side once it
 // is resized to length pixels, [length, windows·Cells], all linear:
 //
-//	location -> window   bilinear upsampling by 32, the zeros cut off again
+//	location -> window   bilinear upsampling by a location's side, the zeros cut off again
 //	windows -> side      the mean over the windows that cover a pixel
 //	side -> length       bilinear, without antialiasing
 //

@@ -18,10 +18,11 @@ const (
 	ByNeurons                // neuron maps of the same pairs alone
 	ByValues                 // every token's value, projected, as MaskCLIP does
 	BySelfSelf               // every token's output under attention among likes
+	ByTokens                 // of a vision transformer, what all heads read of a token
 )
 
 // Methods are all methods, by the names that people give.
-var Methods = []string{"pairs", "heads", "neurons", "values", "self-self"}
+var Methods = []string{"pairs", "heads", "neurons", "values", "self-self", "tokens"}
 
 func (m Method) String() string { return Methods[m] }
 
@@ -32,7 +33,7 @@ func ParseMethod(name string) (Method, error) {
 			return Method(i), nil
 		}
 	}
-	return 0, fmt.Errorf("method %q, want pairs, heads, neurons, values or self-self", name)
+	return 0, fmt.Errorf("method %q, want pairs, heads, neurons, values, self-self or tokens", name)
 }
 
 // UsesPairs reports whether the method needs chosen pairs.
@@ -47,6 +48,11 @@ type Window struct {
 	Attention  []float32 // [H,T], the class token's
 	Values     []float32 // [T,C], of all tokens
 	SelfSelf   []float32 // [T,C], heads' outputs under attention among likes
+
+	// Of a vision transformer; see clip.Output.
+	Reads, Statistics []float32 // [L,T,W] and [2]
+	Neurons           []float32 // [T,C]
+	Feature           []float32 // [O]
 }
 
 // Options says what a Heat is to compute.

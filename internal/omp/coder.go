@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Coder codes signals over one dictionary. It keeps data that all signals share, so
@@ -40,7 +41,7 @@ const blockMemory = 1400 << 20
 // number of words.
 func NewCoder(d *Dictionary, o Options) (*Coder, error) {
 	if o.Atoms < 1 || o.Atoms > d.Words {
-		return nil, fmt.Errorf("%d atoms per code, want 1 to %d, the words of the dictionary", o.Atoms, d.Words)
+		return nil, usage.Errorf("%d atoms per code, want 1 to %d, the words of the dictionary", o.Atoms, d.Words)
 	}
 	if wantGram(d, o) {
 		return newCoder(d, o, newGram(d, o.Team), gramSignals, panelCount(d.Words)*sumsBytes), nil

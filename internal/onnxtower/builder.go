@@ -2,7 +2,6 @@ package onnxtower
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/float16"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // builder adds nodes and weights to a graph. Its methods return the names of values.
@@ -91,7 +91,7 @@ func (b *builder) writeHalf(w io.Writer, name string, values []float32) error {
 		h := float16.Bits(x)
 		y := float16.FromBits(h)
 		if math.IsInf(float64(y), 0) {
-			return fmt.Errorf("%s: %s: element %d is %g, too large for float16: want {precision} f32", b.ck.Path(), name, i, x)
+			return usage.Errorf("%s: %s: element %d is %g, too large for float16: want {precision} f32", b.ck.Path(), name, i, x)
 		}
 		if y != x {
 			*b.rounded++

@@ -8,12 +8,12 @@
 package onnxtower
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The outputs of a graph, by name.
@@ -69,11 +69,11 @@ func New(ck *clip.Checkpoint, o Options) (*Tower, error) {
 	scored := slices.Contains(o.Outputs, Scores)
 	switch {
 	case !transformer && o.NeuronLayer != nil:
-		return nil, fmt.Errorf("{neuron-layer}: %s is a CLIP-ResNet, whose neurons are those of its last layer", ck.Path())
+		return nil, usage.Errorf("{neuron-layer}: %s is a CLIP-ResNet, whose neurons are those of its last layer", ck.Path())
 	case transformer && scored && o.NeuronLayer == nil:
-		return nil, fmt.Errorf("{outputs} scores: %s is a vision transformer, want {neuron-layer} too", ck.Path())
+		return nil, usage.Errorf("{outputs} scores: %s is a vision transformer, want {neuron-layer} too", ck.Path())
 	case transformer && !scored && o.NeuronLayer != nil:
-		return nil, fmt.Errorf("{neuron-layer}: want {outputs} with scores")
+		return nil, usage.Errorf("{neuron-layer}: want {outputs} with scores")
 	case o.NeuronLayer != nil:
 		if err := c.ViT.CheckNeuronLayer(*o.NeuronLayer); err != nil {
 			return nil, err
@@ -127,14 +127,14 @@ func vitShapes(c clip.Config, neurons *int) []Shape {
 func CheckOutputs(names []string) error {
 	want := strings.Join(Outputs(), ", ")
 	if len(names) == 0 {
-		return fmt.Errorf("{outputs}: want some of %s", want)
+		return usage.Errorf("{outputs}: want some of %s", want)
 	}
 	for i, name := range names {
 		if !slices.Contains(Outputs(), name) {
-			return fmt.Errorf("{outputs} %q: want some of %s", name, want)
+			return usage.Errorf("{outputs} %q: want some of %s", name, want)
 		}
 		if slices.Contains(names[:i], name) {
-			return fmt.Errorf("{outputs}: %s is named twice", name)
+			return usage.Errorf("{outputs}: %s is named twice", name)
 		}
 	}
 	return nil

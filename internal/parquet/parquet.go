@@ -20,7 +20,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/blob"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // ErrDamaged is wrapped by errors of reading an image whose bytes are not as the file says.
@@ -34,7 +35,9 @@ const magic = "PAR1"
 func Is(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) }
 
 // Named reports whether a file's name is that of a Parquet file.
-func Named(name string) bool { return strings.HasSuffix(strings.ToLower(name), ".parquet") }
+func Named(name string) bool {
+	return strings.HasSuffix(strings.ToLower(remote.Shown(name)), ".parquet")
+}
 
 // A Table is a list of images.
 type Table struct {
@@ -46,7 +49,7 @@ type Table struct {
 
 	pages  []page
 	cache  *Cache
-	listed foreign.Listed
+	listed blob.Listed
 }
 
 // A Row is an image.
@@ -75,7 +78,7 @@ var mostNames int64 = 1 << 30
 // Open lists the rows of a Parquet file, which has one column of images. Errors name the
 // file. Pages are kept in cache, which several tables may share.
 func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
-	listed, file, err := foreign.List(path)
+	listed, file, err := blob.List(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func Open(ctx context.Context, path string, cache *Cache) (*Table, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", remote.Shown(path), err)
 	}
 	return t, nil
 }

@@ -87,6 +87,8 @@ func WriteIntervals(w io.Writer, f Intervals, format Format) error {
 	if p.X.Min == p.X.Max { // nothing but zeros
 		p.X.Min, p.X.Max = -1, 1
 	}
+	room := (p.X.Max - p.X.Min) / 30 // so that the ends of the widest are seen
+	p.X.Min, p.X.Max = p.X.Min-room, p.X.Max+room
 	tall := vg.Points(headHeight) + vg.Length(n)*0.28*vg.Inch
 	return encodeDrawing(w, f.Title, width, max(tall, 2*vg.Inch), format, inMargin(p))
 }

@@ -2,6 +2,7 @@ package plot
 
 import (
 	"bytes"
+	"image/png"
 	"math"
 	"strings"
 	"testing"
@@ -37,5 +38,28 @@ func TestIntervals(t *testing.T) {
 		if err := WriteIntervals(&b, Intervals{Title: "none", Rows: rows}, PNG); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// The ends of the widest interval are away from the edges of the figure.
+func TestIntervalsHaveRoom(t *testing.T) {
+	var b bytes.Buffer
+	if err := WriteIntervals(&b, Intervals{Title: "room", Rows: []Interval{{Name: "sky", Ends: &[2]float64{-1, 1}}, {Name: "sea", Ends: &[2]float64{-0.5, 0.5}}}}, PNG); err != nil {
+		t.Fatal(err)
+	}
+	m, err := png.Decode(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := 0
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			if r, g, b, _ := m.At(x, y).RGBA(); [3]uint32{r >> 8, g >> 8, b >> 8} == [3]uint32{uint32(styles[0].colour.R), uint32(styles[0].colour.G), uint32(styles[0].colour.B)} {
+				right = max(right, x)
+			}
+		}
+	}
+	if edge := m.Bounds().Dx() - right; right == 0 || edge < 45 {
+		t.Errorf("an interval ends at %d of %d pixels", right, m.Bounds().Dx())
 	}
 }

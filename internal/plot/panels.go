@@ -153,6 +153,8 @@ func (f Panels) places(p *plot.Plot) {
 	room := max((high-low)/40, 0.5)
 	p.X.Min, p.X.Max = low-room, high+room
 	if f.Names == nil {
+		fraction := func(x float64) bool { return x != math.Trunc(x) }
+		p.X.Tick.Marker = roundTicks{whole: !slices.ContainsFunc(f.At, fraction)}
 		return
 	}
 	ticks := make(plot.ConstantTicks, len(f.Names))

@@ -80,3 +80,31 @@ func TestWritePanelsRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Years have no halves, however few there are.
+func TestWholeTicks(t *testing.T) {
+	for _, test := range []struct {
+		low, high float64
+		whole     bool
+		want      string
+	}{
+		{1999.5, 2002.5, true, "2000 2001 2002"},
+		{1999.5, 2002.5, false, "1999.5 2000 2000.5 2001 2001.5 2002 2002.5"},
+		{1990, 2013, true, "1990 1995 2000 2005 2010"},
+		{1999.5, 2000.5, true, "2000"},
+	} {
+		var labels []string
+		for _, tick := range (roundTicks{test.whole}).Ticks(test.low, test.high) {
+			labels = append(labels, tick.Label)
+		}
+		if got := strings.Join(labels, " "); got != test.want {
+			t.Errorf("%g to %g, whole %v: %s, want %s", test.low, test.high, test.whole, got, test.want)
+		}
+	}
+	f := samplePanels()
+	f.At = []float64{2000, 2001, 2002, 2003}
+	var svg bytes.Buffer
+	if err := WritePanels(&svg, f, SVG); err != nil || strings.Contains(svg.String(), ">2000.5<") || !strings.Contains(svg.String(), ">2001<") {
+		t.Errorf("ticks of four years: %v", err)
+	}
+}

@@ -243,16 +243,19 @@ func setFont(s *text.Style, points float64) {
 }
 
 // roundTicks labels an axis at about five multiples of 1, 2 or 5 times a power of
-// ten.
-type roundTicks struct{}
+// ten: of one or more where only whole numbers have a meaning, as years.
+type roundTicks struct{ whole bool }
 
-func (roundTicks) Ticks(low, high float64) []plot.Tick {
+func (r roundTicks) Ticks(low, high float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((high-low)/2)))
 	for _, times := range []float64{0.5, 1, 2, 5} {
 		if wider := times * step; (high-low)/wider <= 6 {
 			step = wider
 			break
 		}
+	}
+	if r.whole {
+		step = max(step, 1)
 	}
 	var ticks []plot.Tick
 	for i := math.Ceil(low / step); i*step <= high; i++ {

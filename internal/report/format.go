@@ -95,6 +95,10 @@ type DataFacts struct {
 	Classes []string `json:"classes"` // of class embeddings; empty without them
 	Labels  []string `json:"labels"`  // what labels of images stand for; empty without labels
 	Groups  []string `json:"groups"`  // empty without groups
+
+	// Images that are shown and were other ones when the scores were collected.
+	Changed      int    `json:"changed,omitempty"`
+	FirstChanged string `json:"first_changed,omitempty"` // the name of one of them
 }
 
 // Accuracy is the share of images whose class of largest logit is their label.
@@ -135,6 +139,7 @@ type Unit struct {
 	Value  float64 `json:"value"` // of the measure
 	Words  []Term  `json:"words"`
 	Images []int   `json:"images"`
+	Zero   bool    `json:"zero,omitempty"` // its weights are zero, so that no image is stronger than another
 }
 
 // Term is a word of a code.

@@ -53,7 +53,9 @@ type UnitScore struct {
 	Deviations float64 `json:"deviations"` // of the score from its mean, in standard deviations
 }
 
-// Places is a logit by place; they sum, with Position and the constant, to the logit.
+// Places is a logit by place; they sum, with Position and the constant, to the logit. Position
+// is of the position embedding, or, of a vision transformer, whose constant is 0, of the class
+// token and the MLPs.
 type Places struct {
 	Side     int       `json:"side"`
 	Parts    []float32 `json:"parts"` // [S,S]

@@ -42,6 +42,10 @@ type Printer struct {
 
 	mu    sync.Mutex // held for every write to err
 	quiet bool
+
+	progress Showing
+	task     *task // that is running, or nil
+
 	spell func(string) string // of messages, or nil
 	bar   *task               // drawn on the last line of err, or nil
 	given map[string]bool     // hints that warnings have brought
@@ -56,7 +60,7 @@ func NewPrinter(out, err io.Writer, now func() time.Time) *Printer {
 // WithOutput returns a Printer whose results go to out and whose messages go where
 // p's messages go. The two must not be used concurrently.
 func (p *Printer) WithOutput(out io.Writer) *Printer {
-	return &Printer{out: out, err: p.err, terminal: p.terminal, shows: displayOf(out, os.Getenv), says: p.says, now: p.now, quiet: p.quiet, spell: p.spell, given: p.given}
+	return &Printer{out: out, err: p.err, terminal: p.terminal, shows: displayOf(out, os.Getenv), says: p.says, now: p.now, quiet: p.quiet, progress: p.progress, spell: p.spell, given: p.given}
 }
 
 func isTerminal(w io.Writer) bool {
@@ -111,6 +115,16 @@ func (p *Printer) Warn(format string, args ...any) {
 			p.given[h.Hint()] = true
 			p.hint(h.Hint())
 		}
+	}
+}
+
+// Skip warns that something was skipped, and counts it in the task that is running.
+func (p *Printer) Skip(err error) {
+	p.Warn("skipped: %v", err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.task != nil {
+		p.task.skipped++
 	}
 }
 

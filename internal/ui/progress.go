@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -35,7 +37,7 @@ func (discard) Done()                     {}
 func (p *Printer) Progress() Progress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.quiet {
+	if p.progress == NoProgress || p.quiet && p.progress != JSONProgress {
 		return Discard
 	}
 	return &task{p: p}
@@ -45,6 +47,87 @@ const (
 	barWidth  = 30                     // cells; less on a narrow terminal
 	barRedraw = 100 * time.Millisecond // at most ten times a second
 )
+
+// Showing is how a Printer shows progress.
+type Showing int
+
+const (
+	AutoProgress Showing = iota // a bar on a terminal, and a line at the end of a task
+	JSONProgress                // lines of JSON, for programs
+	NoProgress
+)
+
+// jsonEvery is the time between two lines of JSON.
+const jsonEvery = 2 * time.Second
+
+// SetProgress says how progress is shown. It does not affect a Progress that was returned
+// earlier.
+func (p *Printer) SetProgress(how Showing) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.progress = how
+}
+
+// SayProgress prints a line on the task that is running, whatever is shown otherwise.
+func (p *Printer) SayProgress() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.task == nil {
+		p.say("note: ", "no task is running that counts what is done")
+		return
+	}
+	took := p.now().Sub(p.task.started)
+	line := p.task.closing(took)
+	if left, ok := p.task.left(took); ok {
+		line += ", about " + FormatDuration(left) + " left"
+	}
+	if n := p.task.skipped; n > 0 {
+		line += fmt.Sprintf(", %d skipped", n)
+	}
+	p.say("note: ", line)
+}
+
+// left estimates how long a task will go on, at the rate up to now.
+func (t *task) left(took time.Duration) (time.Duration, bool) {
+	if t.done <= 0 || t.total < t.done {
+		return 0, false
+	}
+	return time.Duration(float64(took) * float64(t.total-t.done) / float64(t.done)), true
+}
+
+// A state is a line of JSONProgress.
+type state struct {
+	Task    string   `json:"task"`
+	Unit    string   `json:"unit"`
+	Done    int64    `json:"done"`
+	Total   int64    `json:"total"`
+	Skipped int64    `json:"skipped"`
+	Seconds float64  `json:"seconds"`      // since the task began
+	Rate    float64  `json:"rate"`         // units a second
+	Left    *float64 `json:"seconds_left"` // null where nothing was done yet
+	Ended   bool     `json:"ended"`
+}
+
+// tell prints a line of JSON. The Printer's mutex must be held.
+func (t *task) tell(now time.Time, ended bool) {
+	t.told = now
+	took := now.Sub(t.started)
+	s := state{Task: t.label, Unit: t.unit.many, Done: t.done, Total: t.total, Skipped: t.skipped, Seconds: rounded(took.Seconds()), Ended: ended}
+	if took > 0 {
+		s.Rate = rounded(float64(t.done) / took.Seconds())
+	}
+	if left, ok := t.left(took); ok {
+		seconds := rounded(left.Seconds())
+		s.Left = &seconds
+	}
+	line, err := json.Marshal(map[string]state{"progress": s})
+	if err != nil {
+		panic(err) // numbers and names can be written
+	}
+	t.p.err.Write(append(line, '\n'))
+}
+
+func rounded(x float64) float64 { return math.Round(1000*x) / 1000 }
 
 // task is a Progress on a Printer. Its fields, and the bar's writes, are
 // guarded by the Printer's mutex.
@@ -56,7 +139,9 @@ type task struct {
 	total   int64
 	done    int64
 	started time.Time
+	skipped int64                    // units that were of no use; they are done too
 	bar     *progressbar.ProgressBar // nil unless p is a terminal
+	told    time.Time                // when JSON was printed last
 }
 
 func (t *task) Start(total int64, unit Unit, label string) {
@@ -66,6 +151,11 @@ func (t *task) Start(total int64, unit Unit, label string) {
 		panic("ui: Start before Done")
 	}
 	*t = task{p: t.p, running: true, label: label, unit: unit, total: total, started: t.p.now()}
+	t.p.task = t
+	if t.p.progress == JSONProgress {
+		t.tell(t.started, false)
+		return
+	}
 	if t.p.terminal && total > 0 {
 		t.bar = progressbar.NewOptions64(total,
 			progressbar.OptionSetWriter(t.p.err),
@@ -101,6 +191,11 @@ func (t *task) Add(n int64) {
 	if t.bar != nil {
 		t.bar.Add64(n)
 	}
+	if t.running && t.p.progress == JSONProgress {
+		if now := t.p.now(); now.Sub(t.told) >= jsonEvery {
+			t.tell(now, false)
+		}
+	}
 }
 
 func (t *task) Done() {
@@ -109,7 +204,11 @@ func (t *task) Done() {
 	if !t.running {
 		return
 	}
-	t.running = false
+	t.running, t.p.task = false, nil
+	if t.p.progress == JSONProgress {
+		t.tell(t.p.now(), true)
+		return
+	}
 	if t.bar != nil {
 		t.clear()
 		t.bar, t.p.bar = nil, nil
@@ -120,7 +219,8 @@ func (t *task) Done() {
 // clear erases the bar. The Printer's mutex must be held.
 func (t *task) clear() { t.bar.Clear() }
 
-// closing is the line that remains: "collect: 300 images in 4.2 s (71 img/s)".
+// closing is the line that remains: "collect: 300 images in 4.2 s (71 img/s)", also while the
+// task runs.
 func (t *task) closing(took time.Duration) string {
 	count := t.unit.Count(t.done)
 	if t.done < t.total {

@@ -7,4 +7,7 @@ type Reporter interface {
 	Note(format string, args ...any)
 	// Warn says that something is not as it should be, though the stage goes on.
 	Warn(format string, args ...any)
+	// Skip warns that a unit of the task that is running, such as an image, is of no use,
+	// and counts it.
+	Skip(err error)
 }

@@ -16,12 +16,14 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/permutation"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to audit, and how.
@@ -45,9 +47,14 @@ type Options struct {
 	Sheets       int    // pairs that are drawn, the first ones
 	Dir          string // for the page
 
-	// CommandLines spells the command lines that make the checkpoint without the pairs of
-	// a file, one per line.
-	CommandLines func(pairs string) []string
+	// CommandLines spells the command lines that make the checkpoint without some units.
+	CommandLines func(Removed) []string
+}
+
+// Removed are units that a checkpoint is to be made without.
+type Removed struct {
+	List        string              // file of their names, one per line: of pairs, or of neurons where weights are those of neurons
+	Transformer *origin.Transformer // what the model was run as; nil of a ResNet
 }
 
 // Texts are the classes and concepts, and where their embeddings come from.
@@ -68,7 +75,7 @@ const maxPairs = 1000
 // are named and left out. A result that comes with an error is whole, and lacks only files.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if 1/float64(1+o.Permutations) > o.Level {
-		return nil, fmt.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
+		return nil, usage.Errorf("{permutations} %d: no probability is below 1/%d then, want more for {level} %g", o.Permutations, 1+o.Permutations, o.Level)
 	}
 	if err := o.canWrite(); err != nil {
 		return nil, err
@@ -140,7 +147,7 @@ func (a *auditor) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if a.src.Artefact != nil && a.Data.Path != "" {
-		if a.data, err = dataset.Open(ctx, a.Data); err != nil {
+		if a.data, err = source.OpenAs(ctx, a.Data, a.src.Artefact); err != nil {
 			return nil, err
 		}
 		source.NameOtherImages(a.data, a.Data.Path, a.src.Artefact, a.ScoresPath, a.say)

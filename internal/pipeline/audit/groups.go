@@ -11,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // An audited image is one with a label and a group.
@@ -59,7 +60,7 @@ func (a *auditor) join(names []string) error {
 	classes := map[string]int{}
 	for i, c := range a.Options.Classes {
 		if at, twice := classes[dataset.PlainName(c)]; twice {
-			return fmt.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(a.Options.Classes[at]), foreign.Quote(c))
+			return usage.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(a.Options.Classes[at]), foreign.Quote(c))
 		}
 		classes[dataset.PlainName(c)] = i
 	}

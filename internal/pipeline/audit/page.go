@@ -15,6 +15,9 @@ const (
 	curveFile = "curve.png"
 	sheetFile = "pairs.png"
 	listFile  = "removed.txt" // the chosen pairs, one per line
+
+	// neuronFile has the neurons of these pairs, where weights are those of neurons.
+	neuronFile = "neurons.txt"
 )
 
 // pageMark is the first line of a page, by which it is known as ours.
@@ -31,6 +34,7 @@ type page struct {
 	drawn           bool   // whether there is a sheet
 	sheets          int    // pairs whose images are named
 	anyModel        bool   // the commands name no checkpoint
+	neurons         int    // that these take out, where pairs have no weights of their own
 }
 
 // write writes the page.
@@ -89,11 +93,11 @@ func (p *page) write(b *bytes.Buffer) {
 	for i, g := range r.Untouched.Groups {
 		line("| %s | %s | %d | %.1f | %.1f |", cellText(g.Label), cellText(g.Group), g.Images, 100*g.Accuracy, 100*r.After.Groups[i].Accuracy)
 	}
-	if len(r.Commands) == 0 {
-		line("\nThe pairs of a vision transformer have no place of their own in its weights, so no checkpoint is made without them.")
-		return
+	if p.neurons == 0 {
+		line("\nThis makes the checkpoint without the %d chosen pairs:\n", r.Chosen)
+	} else {
+		line("\nThe chosen pairs have no weights of their own. This makes the checkpoint without their %d neurons, in %s, with all pairs of these; its accuracies are not those above:\n", p.neurons, neuronFile)
 	}
-	line("\nThis makes the checkpoint without the %d chosen pairs:\n", r.Chosen)
 	for _, c := range r.Commands {
 		line("    %s", c)
 	}

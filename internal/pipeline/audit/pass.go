@@ -13,13 +13,14 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // embed finds the vectors of the classes and concepts, which a file has, or a model
 // that must be that of the scores computes.
 func (a *auditor) embed(ctx context.Context) error {
 	if n := len(a.Options.Classes); n < 2 {
-		return fmt.Errorf("{classes} has %d, want 2 or more", n)
+		return usage.Errorf("{classes} has %d, want 2 or more", n)
 	}
 	if a.src.Artefact != nil { // pairs of another block are none that edit could remove
 		if err := a.Artefacts.Check(a.src.Artefact, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {

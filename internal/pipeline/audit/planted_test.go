@@ -132,7 +132,7 @@ func (c planted) options(t testing.TB) Options {
 		Options: source.Options{ScoresPath: c.scores}, LabelsPath: c.labels, Threads: 2,
 		Texts: Texts{Classes: classNames, ClassesPath: c.classes},
 		Level: 0.05, Permutations: 199, TopImages: 3, Sheets: 2, Dir: filepath.Join(t.TempDir(), "audit"),
-		CommandLines: func(pairs string) []string { return []string{"remove " + pairs} },
+		CommandLines: func(r Removed) []string { return []string{"remove " + r.List} },
 	}
 }
 

@@ -86,7 +86,7 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 				}
 				if !failed[t.Name] {
 					failed[t.Name] = true
-					a.say.Warn("skipped: %v", errs[i])
+					a.say.Skip(errs[i])
 					a.result.Skipped = append(a.result.Skipped, source.Skipped{Name: t.Name, Reason: source.Reason(errs[i], items[t.Name].Path)})
 				}
 				c.Fill(box, canvas.Faint)

@@ -27,8 +27,8 @@ import (
 // maker is what drawings of the pairs say made them.
 const maker = "clipnh audit"
 
-// listed matches a line of a list of pairs.
-var listed = regexp.MustCompile(`^h\d+n\d+$`)
+// listed matches a line of a list of pairs or neurons.
+var listed = regexp.MustCompile(`^(?:h\d+n\d+|l\d+(?:h\d+)?n\d+)$`)
 
 func (o *Options) path(file string) string { return filepath.Join(o.Dir, file) }
 
@@ -64,6 +64,7 @@ func (o *Options) canWrite() error {
 	}
 	return errors.Join(
 		figure.CanReplace(o.path(listFile), "a list of pairs", isList),
+		figure.CanReplace(o.path(neuronFile), "a list of neurons", isList),
 		figure.CanReplace(o.path(pageFile), "a page of clipnh audit", isPage),
 		figure.CanWriteJSON(o.path(jsonFile), "a result of clipnh audit", func(first, second string) bool { return first == "audit" && second == "model" }),
 		figure.CanDraw(o.path(curveFile)),
@@ -87,7 +88,7 @@ func (o *Options) canFill() error {
 		return err
 	}
 	// Beside an audit there may be other files, such as the checkpoint that its commands make.
-	own := []string{pageFile, jsonFile, curveFile, sheetFile, listFile}
+	own := []string{pageFile, jsonFile, curveFile, sheetFile, listFile, neuronFile}
 	other := ""
 	for _, e := range entries {
 		name := e.Name()
@@ -115,10 +116,38 @@ const mostMark = 1 << 20
 func (a *auditor) commands() {
 	r := &a.result
 	r.Commands = []string{}
-	if r.Chosen == 0 || !a.src.Whole() { // no weight is that of a pair alone
+	if r.Chosen == 0 {
 		return
 	}
-	r.Commands = a.CommandLines(a.path(listFile))
+	removed := Removed{List: a.path(listFile), Transformer: a.src.Origin.Transformer}
+	if neurons := a.sharedNeurons(); neurons != nil {
+		removed.List = a.path(neuronFile)
+	}
+	r.Commands = a.CommandLines(removed)
+}
+
+// sharedNeurons are the neurons of the chosen pairs, in the order of the pairs, where weights
+// are those of all pairs of a neuron; nil where each pair has its own.
+func (a *auditor) sharedNeurons() []string {
+	if a.src.Whole() {
+		return nil
+	}
+	var names []string
+	for _, p := range a.result.Pairs[:a.result.Chosen] {
+		if name := a.src.NeuronUnits().Name(p.index % a.src.Neurons); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// saveList writes a list of units, one per line, or removes an earlier one where there are none.
+func (a *auditor) saveList(file string, names []string) error {
+	if len(names) == 0 {
+		return a.Store.RemoveFile(a.path(file))
+	}
+	a.result.Files = append(a.result.Files, a.path(file))
+	return a.Store.WriteFile(a.path(file), writing([]byte(strings.Join(names, "\n")+"\n")))
 }
 
 // write writes the page, after its figures. Nothing is begun before everything is known.
@@ -152,16 +181,11 @@ func (a *auditor) write(ctx context.Context) error {
 	} else if err := a.Store.RemoveFile(a.path(sheetFile)); err != nil {
 		return err
 	}
-	if r.Chosen > 0 {
-		var list bytes.Buffer
-		for _, p := range r.Pairs[:r.Chosen] {
-			fmt.Fprintln(&list, p.Unit)
-		}
-		r.Files = append(r.Files, a.path(listFile))
-		if err := a.Store.WriteFile(a.path(listFile), writing(list.Bytes())); err != nil {
-			return err
-		}
-	} else if err := a.Store.RemoveFile(a.path(listFile)); err != nil {
+	var chosen []string
+	for _, p := range r.Pairs[:r.Chosen] {
+		chosen = append(chosen, p.Unit)
+	}
+	if err := errors.Join(a.saveList(listFile, chosen), a.saveList(neuronFile, a.sharedNeurons())); err != nil {
 		return err
 	}
 	if r.Skipped == nil {
@@ -176,7 +200,7 @@ func (a *auditor) write(ctx context.Context) error {
 	}
 	p := &page{
 		Result: r, labels: a.labelled(), words: a.Words != nil, concepts: len(a.Options.Concepts) > 0,
-		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "",
+		drawn: sheet != nil, sheets: a.Sheets, anyModel: a.Model == "", neurons: len(a.sharedNeurons()),
 	}
 	var text bytes.Buffer
 	p.write(&text)

@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Accuracy is how often the first label is the true one.
@@ -53,7 +54,7 @@ func (c *classifier) classes() (map[string]int, error) {
 	byName := map[string]int{}
 	for i, name := range c.o.Classes {
 		if at, twice := byName[dataset.PlainName(name)]; twice {
-			return nil, fmt.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(c.o.Classes[at]), foreign.Quote(name))
+			return nil, usage.Errorf("{classes}: %s and %s are the same name, want different ones", foreign.Quote(c.o.Classes[at]), foreign.Quote(name))
 		}
 		byName[dataset.PlainName(name)] = i
 	}

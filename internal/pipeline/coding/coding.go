@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says which components are to be described by which words, and how.
@@ -82,10 +83,13 @@ func (c *Coding) open() error {
 	case n != len(c.Words):
 		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", c.EmbeddingsPath, n, c.WordsPath, len(c.Words))
 	case c.Components > n:
-		return fmt.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
+		return usage.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
+	}
+	if c.Method == describe.OMP && c.Components >= c.PCs.OutDim && c.Artefacts.Warn != nil {
+		c.Artefacts.Warn("{num-components} %d: directions have %d dimensions, and so many words make up any of them exactly: take fewer for a description", c.Components, c.PCs.OutDim)
 	}
 	if c.CollectPath != "" && (c.Method != describe.TextSpan || c.PCs.Units.IsPairs()) {
-		return fmt.Errorf("{svd-scores} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",
+		return usage.Errorf("{svd-scores} %s: has no effect: scores are read for textspan of neurons, but this is %s, and %s has components of %ss",
 			c.CollectPath, c.Method, c.PCsPath, c.PCs.Units.Kind())
 	}
 	if c.Method == describe.TextSpan && !c.PCs.Units.IsPairs() {

@@ -7,6 +7,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/omp"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // DescribeOptions says which units to describe, those of Units. With a
@@ -103,7 +104,7 @@ func (o DescribeOptions) shape(d *artefact.Codes) (unit.Layered, error) {
 		shape = pcs.Units
 	}
 	if shape.Shape == nil {
-		return shape, fmt.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
+		return shape, usage.Errorf("%s: nothing says whether its %d rows are neurons or pairs, want {pcs-path} too", o.DecompositionPath, d.Rows.Rows)
 	}
 	return shape, nil
 }

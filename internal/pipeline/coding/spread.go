@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/describe"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // spread is how neurons' contributions vary over the images that their components
@@ -21,7 +22,7 @@ type spread struct {
 // openSpread opens the scores of c.CollectPath.
 func openSpread(c *Coding) (*spread, error) {
 	if c.CollectPath == "" {
-		return nil, errors.New("method textspan of neurons explains the variance of their contributions, want {svd-scores}, the scores that the components were computed from")
+		return nil, usage.Errorf("method textspan of neurons explains the variance of their contributions, want {svd-scores}, the scores that the components were computed from")
 	}
 	s, err := c.Artefacts.Scores(c.CollectPath, artefact.Of(artefact.OriginOf(c.PCs.Artefact)))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // WordsOptions says which words to put beside units: those of codes that are read, or
@@ -57,7 +58,7 @@ func OpenWords(r artefact.Reader, o WordsOptions, units unit.Shape, from origin.
 			continue
 		}
 		if read := w.Codes(kind.shape.IsPairs()); read != nil {
-			err := fmt.Errorf("%s: codes of %ss are read already, want either these or components (%s)", read.Path, kind.shape.Kind(), kind.pcs)
+			err := usage.Errorf("%s: codes of %ss are read already, want either these or components (%s)", read.Path, kind.shape.Kind(), kind.pcs)
 			return nil, errors.Join(err, w.Close())
 		}
 		if *kind.into, err = openWordsCoding(r, o, kind.pcs, kind.shape, from, threads); err != nil {

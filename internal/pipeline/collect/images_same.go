@@ -74,7 +74,7 @@ func (c *collector) unchangedWith(ctx context.Context, rows []uint32, w *cache.C
 	}
 	for i, was := range fewer {
 		if now := more[i]; now != was {
-			return source.Changed(c.items[i].Path, was, now)
+			return source.Changed(c.items[i].Path)
 		}
 	}
 	return nil
@@ -88,9 +88,9 @@ func (c *collector) sumUnchanged(ctx context.Context, state *sumState) error {
 	}
 	if got := addSums(0, now); got != state.Sum {
 		return hint.With(
-			fmt.Errorf("%s: %w: the first %s were recorded with CRC-32C %s, these are %s", c.data.Root, cache.ErrStale,
-				ui.Images.Count(int64(state.Done)), cache.SumText(state.Sum), cache.SumText(got)),
-			"the bytes of an image have changed: restore it, or discard what is there with {restart}",
+			fmt.Errorf("%s: %w: one of the first %s is not the file that it was: its bytes have changed", c.data.Root, cache.ErrStale,
+				ui.Images.Count(int64(state.Done))),
+			"restore it, or discard what is there with {restart}",
 		)
 	}
 	return nil

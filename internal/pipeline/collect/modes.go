@@ -1,7 +1,7 @@
 package collect
 
 import (
-	"fmt"
+	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The modes of Collect, by the reference's names.
@@ -18,7 +19,7 @@ const (
 	ModeHeads       = "heads"              // the same summed over neurons
 	ModeLens        = "neurons+heads_lens" // those of another block's map
 	ModeAttention   = "attns"              // of every token to every token
-	ModeActivations = "neuron_acts"        // tokens before the positional embedding
+	ModeActivations = "neuron_acts"        // tokens before the positional embedding, or neurons of a layer of a vision transformer
 	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
 
 	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
@@ -101,27 +102,36 @@ type modeOptions struct {
 	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
 }
 
+// ofFamily returns the error of a mode that models of this family do not have. Those of
+// registers are no modes that could be chosen.
+func (o modeOptions) ofFamily(family error) error {
+	if family == nil || !slices.Contains(Modes, o.name) {
+		return family
+	}
+	return usage.Errorf("{mode} %s: %w", o.name, family)
+}
+
 // newMode returns the mode that o asks for.
 func newMode(o modeOptions, m *model.Model) (mode, error) {
 	team, c := par.NewTeam(o.threads), m.Config
 	if meansOnly(o.name) && !o.mean {
-		return nil, fmt.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.name)
+		return nil, usage.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.name)
 	}
 	if part, ok := residualParts[o.name]; ok && (o.name != ModeHeads || m.RequireViT() == nil) {
 		if o.neuronLayer != nil {
-			return nil, fmt.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+			return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
 		}
-		return residualMode{c, part}, m.RequireViT()
+		return residualMode{c, part}, o.ofFamily(m.RequireViT())
 	}
 	if o.name == ModeFeatures {
 		if o.neuronLayer != nil {
-			return nil, fmt.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+			return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
 		}
 		return featuresMode{c}, nil
 	}
-	if !KeepsScores(o.name) || o.name == ModeLens {
+	if !KeepsScores(o.name) && o.name != ModeActivations || o.name == ModeLens {
 		if err := m.RequireResNet(); err != nil {
-			return nil, err
+			return nil, o.ofFamily(err)
 		}
 	}
 	pairs, err := m.Pairs(o.neuronLayer)
@@ -134,6 +144,9 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 	case ModeAttention:
 		return attentionMode{c}, nil
 	case ModeActivations:
+		if !pairs.Whole() {
+			return layerActivationsMode{c, pairs}, nil
+		}
 		return activationsMode{c}, nil
 	case ModeLayer4:
 		return layer4Mode{c, blocks, team}, nil
@@ -145,7 +158,7 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		return headsMode{s, team}, nil
 	case ModeLens:
 		if o.lens < 0 || o.lens >= blocks {
-			return nil, fmt.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.lens, blocks-1)
+			return nil, usage.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.lens, blocks-1)
 		}
 		s.lens = []int{o.lens}
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // residualPart is a way of taking the class token's residual of a vision transformer
@@ -77,3 +79,49 @@ func (r residualMode) row() row {
 }
 
 func (r residualMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }
+
+// layerActivationsMode keeps the activations of the neurons of a layer at every token.
+type layerActivationsMode struct {
+	config clip.Config
+	pairs  clip.Pairs
+}
+
+func (l layerActivationsMode) values() int { return artefact.Product(l.row().shape) }
+
+func (l layerActivationsMode) label(i int) string {
+	T := l.config.Tokens()
+	layers := unit.Layers{First: l.pairs.FirstLayer, Heads: l.pairs.LayerHeads}
+	return fmt.Sprintf("activation of %s at token %d", layers.Neuron(i/T), i%T)
+}
+
+func (l layerActivationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+	l.pairs.Want(&o)
+	o.PairTokens = true
+	t, err := clip.NewImageTower(ck, o)
+	if err != nil {
+		return nil, err
+	}
+	T, N := l.config.Tokens(), l.pairs.Neurons
+	var rows []float32 // [B,T,N]
+	return &started{tower: t, options: o, compute: func(values, images []float32) error {
+		if len(rows) < len(values) {
+			rows = make([]float32, len(values))
+		}
+		if err := t.Run(images, clip.Output{Neurons: rows[:len(values)]}); err != nil {
+			return err
+		}
+		for at := 0; at < len(values); at += T * N {
+			kernel.Transpose(values[at:at+T*N], rows[at:at+T*N], T, N)
+		}
+		return nil
+	}}, nil
+}
+
+func (l layerActivationsMode) row() row {
+	return row{
+		kind: artefact.KindActivations, meanKind: artefact.KindMeanActivations, file: artefact.ActivationsFile,
+		axes: []string{"C", "T"}, shape: []int{l.pairs.Neurons, l.config.Tokens()},
+	}
+}
+
+func (l layerActivationsMode) rowBuilder() (func(row, values []float32), error) { return nil, nil }

@@ -290,7 +290,7 @@ func (r *repair) each(ctx context.Context, chunks []int, also func(collected)) e
 		chunks = chunks[1:]
 		for i, was := range m.Payloads[0].Chunks[number].InputSums() {
 			if now := chunk.sums[i]; now != was {
-				return source.Changed(r.items[number*m.ChunkInputs+i].Path, was, now)
+				return source.Changed(r.items[number*m.ChunkInputs+i].Path)
 			}
 		}
 		also(chunk)

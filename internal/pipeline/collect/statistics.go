@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/lowrank"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // extremeSums are lowrank.Extremes as sums under way.
@@ -31,15 +32,15 @@ func (o Options) CheckStats() error {
 	case !o.StatsOnly:
 		return nil
 	case o.Mode != ModePairs && o.Mode != ModeLens:
-		return fmt.Errorf("{stats-only} is for pairs, {mode} %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
+		return usage.Errorf("{stats-only} is for pairs, {mode} %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
 	case o.Mean:
-		return errors.New("{stats-only} has the means too: want it or {mean}")
+		return usage.Errorf("{stats-only} has the means too: want it or {mean}")
 	case artefact.IsDense(o.SavePath):
-		return fmt.Errorf("%s: {stats-only} writes a folder, want a path without .dat or .npy", o.SavePath)
+		return usage.Errorf("%s: {stats-only} writes a folder, want a path without .dat or .npy", o.SavePath)
 	case o.Half, o.Expand:
-		return errors.New("{dtype} float16 and {expand} are for scores, which {stats-only} does not keep")
+		return usage.Errorf("{dtype} float16 and {expand} are for scores, which {stats-only} does not keep")
 	case o.TopK < 1:
-		return fmt.Errorf("{top-k} %d: want 1 or more", o.TopK)
+		return usage.Errorf("{top-k} %d: want 1 or more", o.TopK)
 	}
 	return nil
 }

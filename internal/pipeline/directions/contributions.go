@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // contributions is what SVD works on: those of every unit to every image,
@@ -49,7 +50,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 		return openDense(o)
 	}
 	if o.Shape != nil {
-		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
+		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
 	}
 	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
 	if err != nil {
@@ -57,7 +58,7 @@ func openContributions(o SVDOptions) (contributions, error) {
 	}
 	if a.Manifest.Kind == artefact.KindStatistics {
 		if o.Neurons {
-			return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
+			return nil, artefact.PairsOnly(o.CollectPath)
 		}
 		s, err := artefact.StatisticsOf(a)
 		if err != nil {
@@ -106,7 +107,7 @@ func openDense(o SVDOptions) (*writtenOut, error) {
 	}
 	if !o.Neurons && len(d.Shape) != 4 {
 		d.Close()
-		return nil, fmt.Errorf("%s: shape %s, want [B,H,C,O] for pairs", d.Path, npy.ShapeString(d.Shape))
+		return nil, usage.Errorf("%s: shape %s, want [B,H,C,O] for pairs", d.Path, npy.ShapeString(d.Shape))
 	}
 	heads := 1
 	if o.Neurons && len(d.Shape) == 4 {

@@ -85,7 +85,7 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 		return nil, err
 	}
 	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
-		return nil, fmt.Errorf("%s: %w", o.CollectPath, artefact.ErrPairsOnly)
+		return nil, artefact.PairsOnly(o.CollectPath)
 	}
 	embeddings, images, err := embeddingsOf(o.Artefacts, a, o.Threads)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // SVDOptions says what to find the principal directions of.
@@ -100,7 +101,7 @@ func SVD(ctx context.Context, o SVDOptions, say ui.Reporter) (*SVDResult, error)
 	case src.images() == 0:
 		return nil, fmt.Errorf("%s: no images in it", o.CollectPath)
 	case o.PC > 0 && o.PC >= src.rank():
-		return nil, fmt.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
+		return nil, usage.Errorf("%s: contributions have rank %d at most, so there is no {pc-idx} %d", o.CollectPath, src.rank(), o.PC)
 	}
 	o.fitTopK(src.images(), say)
 	axes, units := []string{"H", "C"}, src.units()

@@ -15,18 +15,19 @@ import (
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A choice is the factor of every pair. A pair that was named has the factor that it was
 // named with, which may be 1; the others have 1.
 type choice struct {
-	shape   unit.Shape
+	units   unit.Layered
 	factors []float64 // [H,C]
 	by      []string  // what named the pair; empty of others
 }
 
-func newChoice(shape unit.Shape) *choice {
-	c := &choice{shape, make([]float64, shape.Count()), make([]string, shape.Count())}
+func newChoice(units unit.Layered) *choice {
+	c := &choice{units, make([]float64, units.Count()), make([]string, units.Count())}
 	for i := range c.factors {
 		c.factors[i] = 1
 	}
@@ -38,7 +39,7 @@ func newChoice(shape unit.Shape) *choice {
 func (c *choice) set(pairs []int, factor float64, by string) error {
 	for _, u := range pairs {
 		if c.by[u] != "" && c.factors[u] != factor {
-			return fmt.Errorf("pair %s has two factors: %g by %s, %g by %s", c.shape.Name(u), c.factors[u], c.by[u], factor, by)
+			return usage.Errorf("pair %s has two factors: %g by %s, %g by %s", c.units.Name(u), c.factors[u], c.by[u], factor, by)
 		}
 		c.factors[u], c.by[u] = factor, by
 	}
@@ -47,7 +48,7 @@ func (c *choice) set(pairs []int, factor float64, by string) error {
 
 // named returns the pairs of a unit's name.
 func (c *choice) named(option, name string) ([]int, error) {
-	pairs, err := c.shape.Find([]string{name})
+	pairs, err := c.units.Find([]string{name})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", option, err)
 	}
@@ -60,7 +61,7 @@ func (e *editor) choose(ctx context.Context) (*choice, *cache.Artefact, error) {
 	if len(e.Remove) == 0 && len(e.Scale) == 0 && e.MaskPath == "" && len(e.Texts) == 0 {
 		return nil, nil, errNothing
 	}
-	c := newChoice(e.shape)
+	c := newChoice(e.units)
 	for _, name := range e.Remove {
 		pairs, err := c.named("{remove}", name)
 		if err == nil {
@@ -73,7 +74,7 @@ func (e *editor) choose(ctx context.Context) (*choice, *cache.Artefact, error) {
 	for _, s := range e.Scale {
 		by := fmt.Sprintf("%s=%g", s.Unit, s.Factor)
 		if math.IsNaN(s.Factor) || math.IsInf(s.Factor, 0) {
-			return nil, nil, fmt.Errorf("{scale} %s: want a finite factor", by)
+			return nil, nil, usage.Errorf("{scale} %s: want a finite factor", by)
 		}
 		pairs, err := c.named("{scale}", s.Unit)
 		if err == nil {
@@ -100,9 +101,9 @@ func (e *editor) applyMask(c *choice) (*cache.Artefact, error) {
 	if path == "" {
 		return nil, nil
 	}
-	units, mode := c.shape, artefact.MaskOfPairs
+	units, mode := c.units.Shape, artefact.MaskOfPairs
 	if a, err := npy.ReadFile(path); err == nil && len(a.Shape) == 1 { // what is wrong with it, its reader says
-		units, mode = c.shape[1:], artefact.MaskOfNeurons
+		units, mode = units[1:], artefact.MaskOfNeurons
 	}
 	keep, mask, err := e.Artefacts.Mask(path, e.facts().Mode(mode), units)
 	if err != nil {
@@ -138,7 +139,7 @@ func (e *editor) describeChoice(c *choice) *origin.Edit {
 // the same: "n17=0 h3n149=0.5". It is empty if it would be longer than a manifest should
 // have it.
 func (c *choice) text() string {
-	H, C := c.shape[0], c.shape[1]
+	H, C := c.units.Shape[0], c.units.Shape[1]
 	whole := make([]bool, C)
 	var b strings.Builder
 	add := func(name string, factor float64) {
@@ -153,7 +154,7 @@ func (c *choice) text() string {
 			whole[n] = whole[n] && c.factors[h*C+n] == c.factors[n]
 		}
 		if whole[n] && c.factors[n] != 1 {
-			add(unit.Neuron(n), c.factors[n])
+			add(c.units.Layers.Neuron(n), c.factors[n])
 		}
 	}
 	for u, f := range c.factors {
@@ -161,7 +162,7 @@ func (c *choice) text() string {
 			return ""
 		}
 		if f != 1 && !whole[u%C] {
-			add(unit.Pair(u, C), f)
+			add(c.units.Layers.Pair(u, C), f)
 		}
 	}
 	return b.String()

@@ -3,11 +3,11 @@
 package edit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // What takes the place of what a pair loses.
@@ -45,11 +46,11 @@ type Options struct {
 	TextOptions
 
 	By         string // ByMean or ByZero
-	MeansPath  string // mean contributions, .npy [H,C,O]; or
+	MeansPath  string // mean contributions, .npy [H,C,O], or of neurons mean activations, [C,T]; or
 	ScoresPath string // a folder of scores, of their means, or of statistics
 
 	// Images are those whose features are compared before and after; without a data path,
-	// none. Its model is Model.
+	// none. Its model is Model, and its details and layer of neurons are the model's.
 	Images source.Options
 }
 
@@ -73,9 +74,9 @@ type Result struct {
 	Heads   int      `json:"heads"`   // H
 	Neurons int      `json:"neurons"` // C
 	Pairs   int      `json:"pairs"`   // whose factor is not 1
-	Columns int      `json:"columns"` // of W_V whose weights are other ones now
+	Columns int      `json:"columns"` // of the edited matrix whose weights are other ones now: of W_V, or of the MLP's output weights
 	Rounded int      `json:"rounded"` // weights that their type could not hold exactly
-	DType   string   `json:"dtype"`   // of W_V
+	DType   string   `json:"dtype"`   // of that matrix
 	Changes []Change `json:"changes"` // in the order of heads and neurons
 	Texts   []Text   `json:"texts"`
 	Bias    Bias     `json:"bias"`
@@ -92,18 +93,26 @@ type Result struct {
 	Skipped  []source.Skipped `json:"skipped"`                   // images that could not be compared
 }
 
-// Change is a pair that was edited.
+// Change is a pair that was edited, or a neuron with all its pairs.
 type Change struct {
-	Pair      string  `json:"pair"`
-	Factor    float64 `json:"factor"`
-	MeanScore float64 `json:"mean_score"` // 0 by zero
-	Length    float64 `json:"length"`     // of the column's direction before, |v|
+	Pair           string   `json:"pair,omitempty"`
+	Neuron         string   `json:"neuron,omitempty"`
+	Factor         float64  `json:"factor"`
+	MeanScore      *float64 `json:"mean_score,omitempty"`      // of a pair; 0 by zero
+	MeanActivation *float64 `json:"mean_activation,omitempty"` // of a neuron; 0 by zero
+	Length         float64  `json:"length"`                    // before: of the pair's direction, |v|, or of the neuron's column
 }
 
-// Bias is what became of c_proj's bias.
+// Name is the unit's.
+func (c *Change) Name() string { return c.Pair + c.Neuron }
+
+// Mean is that of the unit's score or activation.
+func (c *Change) Mean() float64 { return *cmp.Or(c.MeanScore, c.MeanActivation) }
+
+// Bias is what became of the bias that is added after the edited matrix: c_proj's.
 type Bias struct {
-	Before   float64 `json:"before"` // |B_O|
-	Change   float64 `json:"change"` // |B_O' - B_O|
+	Before   float64 `json:"before"` // its norm
+	Change   float64 `json:"change"` // norm of what was added to it
 	DType    string  `json:"dtype"`  // as written
 	WasDType string  `json:"was_dtype"`
 	Rounding float64 `json:"rounding"` // largest error in an element if it is read as WasDType
@@ -127,7 +136,8 @@ func CanWrite(path string) bool {
 
 // Run writes a checkpoint in which the contributions s·v + b of some pairs are
 // (α·s + (1-α)·m)·v + b, with m their mean score, or 0, and α 0 of those that are removed.
-// All other tensors keep their bytes. Nothing is written unless everything that is asked
+// Where weights do not hold the pairs of a neuron apart, its activations p are α·p +
+// (1-α)·m instead; see clip.PairWeights. All other tensors keep their bytes. Nothing is written unless everything that is asked
 // for can be done.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {
@@ -139,7 +149,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := o.Writer.Store.CanSave(o.SavePath, artefact.KindCheckpoint); err != nil {
 		return nil, err
 	}
-	m, err := model.OpenWith(ctx, o.Model, model.Details{OnlyResNet: true})
+	m, err := model.OpenWith(ctx, o.Model, o.Images.Details)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +163,15 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := m.Verify(ctx); err != nil {
 		return nil, err
 	}
-	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads), shape: unit.Shape{m.Config.Heads(), m.Config.Neurons()}}
+	pairs, err := m.Pairs(o.Images.NeuronLayer)
+	if err != nil {
+		return nil, err
+	}
+	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads), weights: pairs.Weights()}
+	e.units = unit.Layered{Shape: unit.Shape{pairs.Heads, pairs.Neurons}, Layers: unit.Layers{First: pairs.FirstLayer, Heads: pairs.LayerHeads}}
+	if e.ov, err = pairs.OV(); err != nil {
+		return nil, err
+	}
 	return e.run(ctx)
 }
 
@@ -165,7 +183,7 @@ func notItself(save string, inputs []string) error {
 	}
 	for _, path := range inputs {
 		if in, err := os.Stat(path); err == nil && os.SameFile(in, there) {
-			return hint.With(fmt.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
+			return hint.With(usage.Errorf("write %s: it is the model that is edited", save), "give another {save-path}")
 		}
 	}
 	return nil
@@ -174,24 +192,21 @@ func notItself(save string, inputs []string) error {
 // editor is a Run under way.
 type editor struct {
 	Options
-	model *model.Model
-	say   ui.Reporter
-	team  par.Team
-	shape unit.Shape
-	ov    *decomp.OV
-	from  origin.Origin // of the new checkpoint
+	model   *model.Model
+	say     ui.Reporter
+	team    par.Team
+	units   unit.Layered // the pairs
+	weights clip.PairWeights
+	ov      *decomp.OV
+	from    origin.Origin // of the new checkpoint
 
 	precision string // that artefacts read so far were collected in, where one says so
 	result    Result
 }
 
 func (e *editor) run(ctx context.Context) (*Result, error) {
-	var err error
-	if e.ov, err = e.model.OV(); err != nil {
-		return nil, err
-	}
-	m, ck := e.model, e.model.Checkpoint
-	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors}.Own()
+	m := e.model
+	e.from = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Transformer: e.pairsOrigin().Transformer}.Own()
 	// Of weights that were edited before; a manifest that is not of these bytes says nothing.
 	if before, err := artefact.EditedCheckpoint(e.Model); err == nil && before != nil && before.Manifest.Payloads[0].SHA256 == m.Hash {
 		e.from.AddParent("checkpoint", before.Hash(), before.Manifest.Origin.Subject())
@@ -201,6 +216,9 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.weights.Check(chosen.factors); err != nil {
+		return nil, e.inseparable(err)
+	}
 	means, err := e.means(ctx, chosen, mask)
 	if err != nil {
 		return nil, err
@@ -208,34 +226,39 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
-	edited := e.ov.EditedValue(chosen.factors, ck.ValueType().Round)
-	change := clip.PoolEdit{Factors: chosen.factors}
-	if means != nil {
-		if b := e.ov.BiasChange(edited, means); norm(b) > 0 {
-			change.BiasChange = b
-		}
-	}
-	after := e.ov.Edited(edited, change.BiasChange)
-	if err := ck.CheckEdited(edited, after.OutBias()); err != nil {
+	edit, err := e.weights.Edit(chosen.factors, means)
+	if err != nil {
 		return nil, err
 	}
-	e.describe(chosen, means, edited, change.BiasChange)
+	e.describe(edit)
 	if e.result.Precision = e.precision; e.precision == origin.BFloat16 {
 		e.say.Note("what was read was computed with bf16 products: the edit has their error")
 	}
 	if e.Images.Data.Path != "" {
-		if e.result.Moved, err = e.move(ctx, after); err != nil {
+		if e.result.Moved, err = e.move(ctx, edit); err != nil {
 			return nil, err
 		}
 	}
-	return &e.result, e.write(ctx, change)
+	return &e.result, e.write(ctx, edit)
+}
+
+// inseparable says of pairs that have no weights of their own what can be done instead.
+func (e *editor) inseparable(err error) error {
+	var shared *clip.InseparableError
+	if !errors.As(err, &shared) {
+		return err
+	}
+	neuron := e.units.Layers.Neuron(shared.Neuron)
+	return hint.With(
+		fmt.Errorf("%s: pair %s has no weights of its own: all pairs of %s share them", e.Model, e.units.Name(shared.Pair), neuron),
+		fmt.Sprintf("name the neuron, %s, for all its pairs, or components of neurons where texts choose; ablate takes a single pair out of features", neuron))
 }
 
 // write writes the checkpoint and its manifest.
-func (e *editor) write(ctx context.Context, change clip.PoolEdit) error {
+func (e *editor) write(ctx context.Context, edit *clip.Edit) error {
 	r, ck, f := &e.result, e.model.Checkpoint, formats[filepath.Ext(e.SavePath)]
 	progress := e.say.Progress()
-	edition, err := ck.Edition(ctx, change, f.flat, progress.Add)
+	edition, err := ck.Edition(ctx, edit, f.flat, progress.Add)
 	if err != nil {
 		return err
 	}
@@ -281,60 +304,24 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 }
 
 // describe fills in what changes.
-func (e *editor) describe(chosen *choice, means []float64, edited []float32, bias []float64) {
-	r, ck, p := &e.result, e.model.Checkpoint, e.ov
-	H, C := p.Heads, p.Neurons
-	D := C / H
-	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, H, C, ck.ValueType().String(), []Change{}
+func (e *editor) describe(edit *clip.Edit) {
+	r := &e.result
+	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, e.ov.Heads, e.ov.Neurons, edit.Matrix.String(), []Change{}
 	r.Skipped, r.LeftOut, r.Unedited = []source.Skipped{}, []string{}, []string{}
-	v, of := make([]float32, C*p.OutDim), -1 // the directions of a head
-	for u, f := range chosen.factors {
-		if f == 1 {
-			continue
-		}
-		h, n := u/C, u%C
-		differs := false
-		for d := range D {
-			at := (h*D+d)*C + n
-			differs = differs || edited[at] != p.Value[at]
-			if exact := float64(p.Value[at]) * f; exact != float64(edited[at]) {
-				r.Rounded++
-			}
-		}
-		if differs {
-			r.Columns++
-		}
-		if of != h {
-			p.Directions(v, h, 0, C, e.team)
-			of = h
-		}
-		c := Change{Pair: unit.Pair(u, C), Factor: f, Length: decomp.Norm(v[n*p.OutDim : (n+1)*p.OutDim])}
-		if means != nil {
-			c.MeanScore = means[u]
+	r.Columns, r.Rounded = edit.Columns, edit.Rounded
+	for _, u := range edit.Units {
+		c, mean := Change{Factor: u.Factor, Length: u.Length}, u.Mean
+		if r.Pairs++; edit.Neurons {
+			c.Neuron, c.MeanActivation = e.units.Layers.Neuron(u.Unit), &mean
+			r.Pairs += e.ov.Heads - 1
+		} else {
+			c.Pair, c.MeanScore = e.units.Name(u.Unit), &mean
 		}
 		r.Changes = append(r.Changes, c)
 	}
-	r.Pairs = len(r.Changes)
-	was := ck.OutBiasType()
-	r.Bias = Bias{Before: decomp.Norm(p.OutBias()), Change: norm(bias), DType: was.String(), WasDType: was.String()}
-	if bias == nil {
-		return
-	}
-	if was == ptfile.Float16 || was == ptfile.BFloat16 {
-		r.Bias.DType = ptfile.Float32.String()
-		for o, x := range p.OutBias() {
-			sum := float64(x) + bias[o]
-			r.Bias.Rounding = max(r.Bias.Rounding, math.Abs(was.Round(sum)-sum))
-		}
+	r.Bias = Bias{
+		Before: edit.Bias.Before, Change: edit.Bias.Change, DType: edit.Bias.Is.String(), WasDType: edit.Bias.Was.String(), Rounding: edit.Bias.Rounding,
 	}
 }
 
-func norm(x []float64) float64 {
-	sum := 0.0
-	for _, v := range x {
-		sum += v * v
-	}
-	return math.Sqrt(sum)
-}
-
-var errNothing = errors.New("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")
+var errNothing = usage.Errorf("nothing to edit: want {remove}, {remove-mask}, {remove-text} or {scale}")

@@ -62,8 +62,9 @@ func TestMeans(t *testing.T) {
 			want = got
 		}
 		for i, c := range got {
-			if c.Pair != want[i].Pair || !(math.Abs(c.MeanScore-want[i].MeanScore) <= 1e-5*math.Abs(want[i].MeanScore)+1e-6) || c.MeanScore == 0 {
-				t.Errorf("%s: %s has mean %g, want %s with %g", name, c.Pair, c.MeanScore, want[i].Pair, want[i].MeanScore)
+			mean := want[i].Mean()
+			if c.Pair != want[i].Pair || !(math.Abs(c.Mean()-mean) <= 1e-5*math.Abs(mean)+1e-6) || c.Mean() == 0 {
+				t.Errorf("%s: %s has mean %g, want %s with %g", name, c.Pair, c.Mean(), want[i].Pair, mean)
 			}
 		}
 	}

@@ -7,16 +7,21 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 )
 
-// means returns the mean scores of the pairs that change, [H,C]; nil by zero. mask is the
-// artefact that chose them, if one did.
+// means returns what the weights want means of: the scores of the pairs that change, [H,C],
+// or the activations of neurons, [C]; nil by zero. mask is the artefact that chose the pairs,
+// if one did.
 func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]float64, error) {
-	if e.By == ByZero {
+	switch {
+	case e.By == ByZero:
 		return nil, nil
-	}
-	if e.ScoresPath != "" {
+	case e.weights.Means() == clip.ActivationMeans:
+		return e.meansOfActivations()
+	case e.ScoresPath != "":
 		return e.meansOfCollection(ctx, mask)
 	}
 	return e.meansOfContributions(ctx, c, mask)
@@ -24,8 +29,39 @@ func (e *editor) means(ctx context.Context, c *choice, mask *cache.Artefact) ([]
 
 // facts are those of what was collected with this model from its last block, in the
 // precision of what was read before.
-func (e *editor) facts() artefact.Facts {
-	return artefact.Of(origin.Origin{Weights: e.model.Hash, Tensors: e.model.Tensors, Block: origin.LastBlock, Precision: e.precision})
+func (e *editor) facts() artefact.Facts { return artefact.Of(e.pairsOrigin()) }
+
+func (e *editor) pairsOrigin() origin.Origin {
+	return e.model.PairsOrigin(e.Images.NeuronLayer, e.precision)
+}
+
+// meansOfActivations averages mean activations [C,T] over tokens, to which a bias adds the
+// same.
+func (e *editor) meansOfActivations() ([]float64, error) {
+	const how = "collect them with {mode} neuron_acts and {mean}, and give them as {means-path}"
+	if e.ScoresPath != "" {
+		return nil, hint.With(fmt.Errorf("{scores} %s: scores do not say the mean activations of neurons, which take the place of what these add", e.ScoresPath), how)
+	}
+	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeanActivations)
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	N, T := e.ov.Neurons, e.model.Config.Tokens()
+	if err := t.WantShape([]int{N, T}, ", mean activations of the neurons"); err != nil {
+		return nil, hint.With(err, how)
+	}
+	means := make([]float64, N)
+	err = t.ReadRows(func(first int, rows []float32) error {
+		for i, x := range rows {
+			means[first+i/T] += float64(x) / float64(T)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return means, e.read("means", e.MeansPath, t.Artefact)
 }
 
 // read tells the origin what was read in a role; a is nil for another program's file.
@@ -78,8 +114,8 @@ func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([
 	if err != nil {
 		return nil, err
 	}
-	if len(means) != e.shape.Count() {
-		return nil, fmt.Errorf("%s: scores of %d pairs, want the model's %d", e.ScoresPath, len(means), e.shape.Count())
+	if len(means) != e.units.Count() {
+		return nil, fmt.Errorf("%s: scores of %d pairs, want the model's %d", e.ScoresPath, len(means), e.units.Count())
 	}
 	if parent := artefact.OriginOf(mask).Parents["contributions"]; parent != "" && parent != a.Hash() {
 		if err := e.Artefacts.Check(mask, artefact.Facts{}.Parent("contributions", a.Hash())); err != nil {

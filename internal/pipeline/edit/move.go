@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -23,13 +24,36 @@ type Movement struct {
 
 	NormBefore float64 `json:"norm_before"` // mean of |f|
 	NormAfter  float64 `json:"norm_after"`
+
+	Orders *Orders `json:"orders,omitempty"` // where more changes than what the pairs add
 }
 
-// move sends the images through the model once. As the edit leaves tokens and attention
-// as they are, scores are those of both models, and features differ by the pools alone.
-func (e *editor) move(ctx context.Context, after *decomp.OV) (*Movement, error) {
+// Orders is what a movement f' - f is made of, as sizes over |f|: what the neurons add to the
+// class token's residual, what their pairs add, by attention and norms as they were before, and
+// what is left of f' - f without both, which comes of everything that reads the residual after
+// the neurons.
+type Orders struct {
+	First  Size `json:"first"`
+	Second Size `json:"second"`
+	Rest   Size `json:"rest"`
+}
+
+// Size is that of a change of features.
+type Size struct {
+	Mean float64 `json:"mean"`
+	Max  float64 `json:"max"`
+}
+
+// add adds an image; until all are added, means are sums.
+func (s *Size) add(change, length float64) {
+	s.Mean += change / length
+	s.Max = max(s.Max, change/length)
+}
+
+// move sends the images through the model, and has their features by the edited weights.
+func (e *editor) move(ctx context.Context, edit *clip.Edit) (*Movement, error) {
 	o := e.Images
-	o.Model, o.ScoresPath = e.Model, ""
+	o.Model, o.ScoresPath, o.PairTokens = e.Model, "", true
 	src, err := source.OpenTower(ctx, o, e.Threads, e.say)
 	if err != nil {
 		return nil, err
@@ -39,17 +63,29 @@ func (e *editor) move(ctx context.Context, after *decomp.OV) (*Movement, error) 
 	progress.Start(int64(src.Images), ui.Images, "compare")
 	defer progress.Done()
 	m, O := &Movement{CosineMin: math.Inf(1)}, src.OutDim
-	var values, before, moved []float32
+	after, err := edit.Edited(clip.ImageOptions{Batch: max(min(o.BatchSize, src.Images), 2), Threads: e.Threads, Precision: o.Precision})
+	if err != nil {
+		return nil, err
+	}
+	var before, moved, first, second []float32
 	err = src.Each(ctx, func(b source.Batch) error {
 		n := len(b.Names)
 		if len(before) < n*O {
-			values, before, moved = make([]float32, n*src.Neurons), make([]float32, n*O), make([]float32, n*O)
+			before, moved, first, second = make([]float32, n*O), make([]float32, n*O), make([]float32, n*O), make([]float32, n*O)
 		}
-		e.ov.Features(before, values, b.Scores, n, e.team)
-		after.Features(moved, values, b.Scores, n, e.team)
+		b.Features(before[:n*O], e.team)
+		seen := clip.Seen{Images: n, Pixels: b.Pixels, Scores: b.Scores, Weights: b.Attention, Neurons: b.Tokens, Statistics: b.Statistics}
+		if err := after.Features(moved[:n*O], seen, e.team); err != nil {
+			return err
+		}
+		split := after.Orders(first[:n*O], second[:n*O], seen, e.team)
 		for i, name := range b.Names {
-			if err := m.add(name, before[i*O:(i+1)*O], moved[i*O:(i+1)*O]); err != nil {
+			part := func(x []float32) []float32 { return x[i*O : (i+1)*O] }
+			if err := m.add(name, part(before), part(moved)); err != nil {
 				return err
+			}
+			if split {
+				m.addOrders(part(before), part(moved), part(first), part(second))
 			}
 		}
 		progress.Add(int64(n))
@@ -64,6 +100,9 @@ func (e *editor) move(ctx context.Context, after *decomp.OV) (*Movement, error) 
 	e.result.Rounding = src.Rounding
 	n := float64(m.Images)
 	m.CosineMean, m.DistanceMean, m.NormBefore, m.NormAfter = m.CosineMean/n, m.DistanceMean/n, m.NormBefore/n, m.NormAfter/n
+	if o := m.Orders; o != nil {
+		o.First.Mean, o.Second.Mean, o.Rest.Mean = o.First.Mean/n, o.Second.Mean/n, o.Rest.Mean/n
+	}
 	e.result.Skipped = append(append(e.result.Skipped, src.Skipped...), src.Unlisted...)
 	return m, nil
 }
@@ -91,4 +130,20 @@ func (m *Movement) add(name string, before, after []float32) error {
 	m.NormBefore += length
 	m.NormAfter += lengthAfter
 	return nil
+}
+
+// addOrders adds what an image's movement is made of.
+func (m *Movement) addOrders(before, after, first, second []float32) {
+	if m.Orders == nil {
+		m.Orders = &Orders{}
+	}
+	rest := 0.0
+	for o, x := range before {
+		d := float64(after[o]) - float64(x) - float64(first[o]) - float64(second[o])
+		rest += d * d
+	}
+	length := decomp.Norm(before)
+	m.Orders.First.add(decomp.Norm(first), length)
+	m.Orders.Second.add(decomp.Norm(second), length)
+	m.Orders.Rest.add(math.Sqrt(rest), length)
 }

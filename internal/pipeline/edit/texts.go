@@ -6,6 +6,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -15,15 +16,23 @@ import (
 type TextOptions struct {
 	Texts     []string // each removes the K pairs whose component is closest
 	K         int
-	PCsPath   string // components of pairs, .npy [H,C,O]; without it, v/|v| takes their place
+	PCsPath   string // components of pairs, .npy [H,C,O], or of neurons, [C,O]; without it, v/|v| takes the place of pairs'
 	Vocab     string
 	Templates []textlist.Template // none: the texts as they are
 }
 
-// Text is a text and the pairs that were removed for it, closest first.
+// Text is a text and the pairs that were removed for it, closest first, or the neurons, where
+// their components were given.
 type Text struct {
-	Text  string          `json:"text"`
-	Pairs []artefact.Pair `json:"pairs"`
+	Text    string          `json:"text"`
+	Pairs   []artefact.Pair `json:"pairs"`
+	Neurons []Neuron        `json:"neurons,omitempty"`
+}
+
+// Neuron is one that is close to a text.
+type Neuron struct {
+	Unit   string  `json:"unit"`
+	Cosine float64 `json:"cosine"`
 }
 
 // applyTexts removes the pairs that are closest to texts.
@@ -49,22 +58,33 @@ func (e *editor) applyTexts(ctx context.Context, c *choice) error {
 		return err
 	}
 	e.from.Texts, e.from.TextList = cache.ListHash(e.Texts), e.Texts
-	if pairs := e.shape.Count(); e.K > pairs {
-		e.say.Note("{k} %d: the model has %d pairs, so each text takes all of them", e.K, pairs)
+	if n := pcs.Units.Count(); e.K > n {
+		e.say.Note("{k} %d: the model has %d %ss, so each text takes all of them", e.K, n, pcs.Units.Kind())
 	}
 	nearest, err := pcs.Nearest(ctx, rows, e.K, e.team)
 	if err != nil {
 		return err
 	}
 	for i, text := range e.Texts {
-		pairs := make([]int, len(nearest[i]))
-		for j, near := range nearest[i] {
-			pairs[j] = near.Unit
+		found, named := Text{Text: text, Pairs: []artefact.Pair{}}, unit.Layered{Shape: pcs.Units.Shape, Layers: e.units.Layers}
+		var pairs []int
+		for _, near := range nearest[i] {
+			if named.IsPairs() {
+				pairs = append(pairs, near.Unit)
+				continue
+			}
+			for h := range e.ov.Heads {
+				pairs = append(pairs, h*e.ov.Neurons+near.Unit)
+			}
+			found.Neurons = append(found.Neurons, Neuron{named.Name(near.Unit), near.Cosine})
+		}
+		if named.IsPairs() {
+			found.Pairs = artefact.PairsOf(nearest[i], named)
 		}
 		if err := c.set(pairs, 0, fmt.Sprintf("{remove-text} %q", text)); err != nil {
 			return err
 		}
-		e.result.Texts = append(e.result.Texts, Text{text, artefact.PairsOf(nearest[i], unit.Layered{Shape: e.shape})})
+		e.result.Texts = append(e.result.Texts, found)
 	}
 	return nil
 }
@@ -74,7 +94,11 @@ func (e *editor) components() (*artefact.Components, error) {
 	if e.PCsPath == "" {
 		return artefact.DirectionsOf(e.ov, e.team), nil
 	}
-	pcs, err := e.Artefacts.ComponentsOf(e.PCsPath, e.facts(), e.shape, e.ov.OutDim)
+	shape := e.units.Shape
+	if a, err := npy.ReadFile(e.PCsPath); err == nil && len(a.Shape) == 2 { // what is wrong with it, its reader says
+		shape = shape[1:]
+	}
+	pcs, err := e.Artefacts.ComponentsOf(e.PCsPath, e.facts(), shape, e.ov.OutDim)
 	if err != nil {
 		return nil, err
 	}

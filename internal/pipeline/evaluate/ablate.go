@@ -22,6 +22,7 @@ import (
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // What can be ablated, by the reference's names.
@@ -95,7 +96,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	}
 	defer src.Close()
 	if o.PlotPath != "" && (o.ClassesPath == "" || !src.Labelled) {
-		return nil, errors.New("{plot} draws accuracies: want labelled images and {imagenet-zeroshot-path}")
+		return nil, usage.Errorf("{plot} draws accuracies: want labelled images and {imagenet-zeroshot-path}")
 	}
 	from := src.Origin.Own()
 	from.Mode = "ablate"
@@ -110,7 +111,7 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	}
 	for _, path := range o.Means {
 		if !a.used[path] {
-			return nil, fmt.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
+			return nil, usage.Errorf("{means-path} %s: not used: {mode} %s needs means of another shape, or those of another file come first", path, strings.Join(o.Modes, ","))
 		}
 	}
 	e, err := evaluate(ctx, src, variants, evaluateOptions{o.Artefacts, o.Writer, "ablate", o.ClassesPath, o.Data, o.Groups, o.FeaturesPath, from, o.Threads}, say)
@@ -149,13 +150,13 @@ func (a *ablater) read(role, path string, of *cache.Artefact) error {
 func (a *ablater) variants(mode string) ([]variant, error) {
 	src, o := a.src, a.AblateOptions
 	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
-		return nil, fmt.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
+		return nil, usage.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
 	var tower *clip.ResNetTower
 	if mode != AblatePairs && mode != AblateNeurons {
 		var err error
 		if tower, err = src.ResNetTower(); err != nil {
-			return nil, fmt.Errorf("{mode} %s: %w", mode, err)
+			return nil, usage.Errorf("{mode} %s: %w", mode, err)
 		}
 	}
 	switch mode {
@@ -165,7 +166,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 		return a.zeroRegisters(tower)
 	}
 	if mode == AblatePairs && src.Heads == 0 {
-		return nil, fmt.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
+		return nil, usage.Errorf("%s: contributions are summed over heads, want pairs' for {mode} %s", o.ScoresPath, mode)
 	}
 	units := src.NeuronUnits()
 	if mode == AblatePairs {
@@ -260,7 +261,7 @@ func (a *ablater) chooseUnits(mode string, units unit.Layered) ([]chosenUnits, *
 	}
 	path := o.Norms[mode]
 	if path == "" {
-		return nil, nil, fmt.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
+		return nil, nil, usage.Errorf("{mode} %s: {percentile} needs the norms of its units", mode)
 	}
 	s, err := readStrengths(o.Artefacts, path, mode, o.TopImages, src.Origin)
 	if err != nil {
@@ -288,7 +289,7 @@ func (a *ablater) openMeans(mode string) (*artefact.Tensor, error) {
 		wanted, kind = [][]int{{src.Neurons, src.Tower.Config().Tokens()}}, artefact.KindMeanActivations
 	}
 	if len(o.Means) == 0 {
-		return nil, fmt.Errorf("{mode} %s needs {means-path}", mode)
+		return nil, usage.Errorf("{mode} %s needs {means-path}", mode)
 	}
 	var wrong error
 	for _, want := range wanted {

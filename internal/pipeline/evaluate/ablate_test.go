@@ -335,7 +335,7 @@ func TestAblateOtherModel(t *testing.T) {
 	} {
 		o.ScoresPath, o.Modes, o.Threads, o.FeaturesPath = scores, []string{AblatePairs}, 1, in("f.npy")
 		_, err := Ablate(context.Background(), o, pipelinetest.Silent())
-		if err == nil || !strings.Contains(err.Error(), "made with weights") {
+		if err == nil || !strings.Contains(err.Error(), "made with other weights") {
 			t.Errorf("error %v, want one about the weights", err)
 		}
 	}

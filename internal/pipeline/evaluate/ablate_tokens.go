@@ -2,13 +2,13 @@ package evaluate
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // The ablations of tokens and attention, which only a model has. Tokens are
@@ -76,7 +76,7 @@ func meanActivations(tower *clip.ResNetTower, chosen []chosenUnits, means *artef
 func (a *ablater) zeroRegisters(tower *clip.ResNetTower) ([]variant, error) {
 	src, o := a.src, a.AblateOptions
 	if o.SinkDiffs == "" {
-		return nil, errors.New("{mode} " + AblateSinkRegisters + " needs {neurons-sink-diffs-path}")
+		return nil, usage.Errorf("{mode} " + AblateSinkRegisters + " needs {neurons-sink-diffs-path}")
 	}
 	t, err := o.Artefacts.Tensor(o.SinkDiffs, artefact.Of(src.Origin), artefact.KindSinkDrops)
 	if err != nil {
@@ -88,7 +88,7 @@ func (a *ablater) zeroRegisters(tower *clip.ResNetTower) ([]variant, error) {
 		return nil, t.WrongShape(fmt.Sprintf("[B,%d]", C))
 	}
 	if o.TopSink > C {
-		return nil, fmt.Errorf("{top-k-sink-neurons} %d: the model has %d neurons", o.TopSink, C)
+		return nil, usage.Errorf("{top-k-sink-neurons} %d: the model has %d neurons", o.TopSink, C)
 	}
 	sum := make([]float64, C)
 	err = t.ReadRows(func(_ int, rows []float32) error {

@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // VariantScore is the result of one variant of the model: how often zero-shot
@@ -85,7 +86,7 @@ type evaluateOptions struct {
 	threads      int
 }
 
-var errNothingToDo = errors.New("no class embeddings, so there are features only: want {features-save-path}")
+var errNothingToDo = usage.Errorf("no class embeddings, so there are features only: want {features-save-path}")
 
 // evaluate runs all variants, and the untouched model, over the images of a
 // source in one pass. If accuracies were measured and only the features cannot be
@@ -101,7 +102,7 @@ func evaluate(ctx context.Context, src *source.Source, variants []variant, o eva
 			return nil, err
 		}
 	} else if o.classesPath != "" {
-		unlabelled := fmt.Errorf("{imagenet-zeroshot-path} %s: accuracy needs labels, and %s has none as {dataset} %s", o.classesPath, cmp.Or(o.data.Path, "what was collected"), o.data.Kind)
+		unlabelled := usage.Errorf("{imagenet-zeroshot-path} %s: accuracy needs labels, and %s has none as {dataset} %s", o.classesPath, cmp.Or(o.data.Path, "what was collected"), o.data.Kind)
 		if o.featuresPath == "" {
 			return nil, hint.With(unlabelled, "give labelled images, such as {dataset} imagenet_val with a folder for each class, or {features-save-path} for features only")
 		}

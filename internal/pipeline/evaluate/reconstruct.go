@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // ReconstructOptions says what to put features together from.
@@ -183,9 +184,9 @@ func otherComponents(t, other *artefact.Tensor) error {
 	a, b := t.Origin().SVD, other.Origin().SVD
 	switch {
 	case a != nil && b != nil && a.PC == b.PC:
-		return fmt.Errorf("%s and %s: both are right singular vector %d of each unit, which would count twice: want a file for each {pc-idx}", other.Path, t.Path, a.PC)
+		return usage.Errorf("%s and %s: both are right singular vector %d of each unit, which would count twice: want a file for each {pc-idx}", other.Path, t.Path, a.PC)
 	case a != nil && b != nil && a.TopK != b.TopK:
-		return fmt.Errorf("%s and %s: made with {top-k-pca} %d and %d, so they are not orthogonal: want the same", other.Path, t.Path, b.TopK, a.TopK)
+		return usage.Errorf("%s and %s: made with {top-k-pca} %d and %d, so they are not orthogonal: want the same", other.Path, t.Path, b.TopK, a.TopK)
 	case a != nil && b != nil:
 		return nil
 	}

@@ -42,7 +42,11 @@ func BenchmarkExplain(b *testing.B) {
 	defer ck.Close()
 	const images = 8
 	team := par.NewTeam(runtime.GOMAXPROCS(0))
-	tower, err := clip.NewResNetTower(ck, clip.ImageOptions{Batch: images, Threads: team.Size()})
+	pairs, err := ck.Pairs(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	tower, err := clip.NewPairTower(pairs, clip.ImageOptions{Batch: images, Threads: team.Size()})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,10 +60,7 @@ func BenchmarkExplain(b *testing.B) {
 		return x
 	}
 	pixels := noise(images * tower.ImageLen())
-	out := clip.Output{
-		Features: make([]float32, images*c.OutDim), Scores: make([]float32, images*c.Heads()*c.Neurons()),
-		Attention: make([]float32, images*c.Heads()*c.Tokens()), Tokens: make([]float32, images*c.Tokens()*c.Neurons()),
-	}
+	out := tower.Room(images)
 	for _, classes := range []int{3, 1000} {
 		b.Run(fmt.Sprint("classes=", classes), func(b *testing.B) {
 			e := &explainer{

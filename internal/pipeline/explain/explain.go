@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to explain, and how.
@@ -30,9 +31,12 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	Details   model.Details // of the model
-	Precision kernel.Precision
-	Threads   int
-	BatchSize int // images at a time in the tower; results do not depend on it
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at, nil
+	// for a ResNet.
+	NeuronLayer *int
+	Precision   kernel.Precision
+	Threads     int
+	BatchSize   int // images at a time in the tower; results do not depend on it
 
 	Inputs
 	Texts
@@ -124,7 +128,7 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 	if err != nil {
 		return nil, err
 	}
-	if err := session.pack(m, len(data.Items)); err != nil {
+	if err := session.pack(len(data.Items)); err != nil {
 		return nil, err
 	}
 	e, made, ov := session.explainer(&o, texts, class, versus), session.made, session.ov
@@ -138,7 +142,9 @@ func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, e
 		return nil, err
 	}
 	result := &Result{Skipped: source.Unlisted(data.Skipped)}
-	first := source.MeasureRounding(m.Checkpoint, e.tower, o.towerOptions(len(data.Items)), func(r *source.Rounding) { result.Rounding = r })
+	how := o.towerOptions(len(data.Items))
+	session.pairs.Want(&how)
+	first := source.MeasureRounding(m.Checkpoint, e.tower, how, func(r *source.Rounding) { result.Rounding = r })
 	if err := e.run(ctx, data.Items, first, result, sink); err != nil {
 		return result, err
 	}
@@ -155,9 +161,6 @@ const (
 	nobody = -1
 )
 
-// ErrNoClass is what the error of a class wraps that is not one of Options.Classes.
-var ErrNoClass = errors.New("not among")
-
 // classes returns the indices of the class to explain and of that which it is held
 // against.
 func (o *Options) classes() (class, versus int, err error) {
@@ -168,7 +171,7 @@ func (o *Options) classes() (class, versus int, err error) {
 		if i := slices.Index(o.Classes, name); i >= 0 {
 			return i, nil
 		}
-		err := fmt.Errorf("{%s} %q: %w the %d {classes}", option, name, ErrNoClass, len(o.Classes))
+		err := usage.Errorf("{%s} %q: not among the %d {classes}", option, name, len(o.Classes))
 		if meant := hint.Meant(name, o.Classes); len(meant) > 0 {
 			return 0, hint.With(err, fmt.Sprintf("did you mean %q?", meant[0]))
 		}
@@ -181,7 +184,7 @@ func (o *Options) classes() (class, versus int, err error) {
 		return 0, 0, err
 	}
 	if versus != nobody && versus == class {
-		return 0, 0, fmt.Errorf("{class} and {versus} are both %q: want two classes", o.Class)
+		return 0, 0, usage.Errorf("{class} and {versus} are both %q: want two classes", o.Class)
 	}
 	return class, versus, nil
 }

@@ -24,7 +24,7 @@ type explainer struct {
 	o     *Options
 	say   ui.Reporter
 	team  par.Team
-	tower *clip.ResNetTower
+	tower clip.PairTower
 	texts []float32 // [classes,O], unit vectors
 	words *coding.Words
 	usual *usual
@@ -44,7 +44,7 @@ type explainer struct {
 type target struct {
 	class, versus int
 	*attribution.Target
-	places *attribution.Places
+	placing placing
 }
 
 // keptTargets bounds the targets in memory: 32 take 38 MB for RN50x16.
@@ -59,7 +59,7 @@ const waitingImages = 64
 func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pixels []float32) error, result *Result, sink Sink) error {
 	c := e.tower.Config()
 	n := max(min(e.o.BatchSize, len(items)), 1)
-	outputs := newOutput(n, c)
+	outputs := e.tower.Room(n)
 	feed := source.NewFeed(ctx, items, source.FeedOptions{
 		Side: c.ImageSize, Batch: n, Threads: e.o.Threads, Images: e.o.Images, Strict: e.o.Strict, First: first,
 	}, e.say)
@@ -70,7 +70,7 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	err := feed.Next(ctx, len(items), source.Visitor{
 		Skip: func(s source.Skipped) { result.Skipped = append(result.Skipped, s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
-			out := firstOf(outputs, len(items), c)
+			out := outputs.First(len(items), n)
 			if err := e.tower.Run(pixels, out); err != nil {
 				return err
 			}
@@ -90,31 +90,16 @@ func (e *explainer) run(ctx context.Context, items []dataset.Item, first func(pi
 	return e.flush(ctx, result, sink)
 }
 
-// newOutput has room for what the tower says of some images.
-func newOutput(images int, c clip.Config) clip.Output {
-	return clip.Output{
-		Features: make([]float32, images*c.OutDim), Scores: make([]float32, images*c.Heads()*c.Neurons()),
-		Attention: make([]float32, images*c.Heads()*c.Tokens()), Tokens: make([]float32, images*c.Tokens()*c.Neurons()),
-	}
-}
-
-// firstOf is the part of outputs that the first images have.
-func firstOf(out clip.Output, images int, c clip.Config) clip.Output {
-	return clip.Output{
-		Features: out.Features[:images*c.OutDim], Scores: out.Scores[:images*c.Heads()*c.Neurons()],
-		Attention: out.Attention[:images*c.Heads()*c.Tokens()], Tokens: out.Tokens[:images*c.Tokens()*c.Neurons()],
-	}
-}
-
 // A seen image is what the tower made of one.
 type seen struct {
-	name                                       string
-	pixels, feature, scores, attention, tokens []float32
-	factor                                     float64
-	logits                                     []float64 // [classes]
-	target                                     *target
-	explanation                                *Explanation
-	ranks                                      []rankedPart
+	name                    string
+	pixels, feature, scores []float32
+	out                     clip.Output
+	factor                  float64
+	logits                  []float64 // [classes]
+	target                  *target
+	explanation             *Explanation
+	ranks                   []rankedPart
 }
 
 // batch explains the images of a batch, which then wait.
@@ -126,7 +111,7 @@ func (e *explainer) batch(items []dataset.Item, pixels []float32, out clip.Outpu
 		s := &all[i]
 		*s = seen{
 			name: items[i].Name, pixels: part(pixels, i), feature: part(out.Features, i), scores: part(out.Scores, i),
-			attention: part(out.Attention, i), tokens: part(out.Tokens, i), logits: make([]float64, len(e.o.Classes)),
+			out: out.Of(i, n), logits: make([]float64, len(e.o.Classes)),
 		}
 		var ok bool
 		if s.factor, ok = attribution.Factor(s.feature); !ok {
@@ -178,9 +163,10 @@ func (e *explainer) targetOf(logits []float64) *target {
 		return e.texts[i*O : (i+1)*O]
 	}
 	t := &target{class: class, versus: e.versus}
-	t.Target = attribution.NewTarget(e.tower.OV(), attribution.Difference(row(class), row(e.versus)), e.team)
+	text := attribution.Difference(row(class), row(e.versus))
+	t.Target = attribution.NewTarget(e.tower.OV(), text, e.team)
 	t.Remove(e.off, e.offMeans)
-	t.places = t.Target.Places(e.tower.Position(), e.team)
+	t.placing = newPlacing(e.tower, t.Target, text, e.team)
 	if len(e.targets) == keptTargets {
 		e.targets = slices.Delete(e.targets, 0, 1)
 	}
@@ -209,12 +195,11 @@ func (e *explainer) explain(s *seen) {
 	x.Sum = attribution.Sum(parts) + x.Constant
 	x.Difference = x.Sum - x.Logit
 	t.ByHead(x.Heads, parts)
-	x.Pairs = e.split(x.Logit, unit.Shape{t.Heads, t.Neurons}, parts, usualParts)
-	x.Neurons = e.split(x.Logit, unit.Shape{t.Neurons}, e.byNeuron(t, parts), e.byNeuron(t, usualParts))
+	x.Pairs = e.split(x.Logit, e.units(), parts, usualParts)
+	x.Neurons = e.split(x.Logit, e.neurons(), e.byNeuron(t, parts), e.byNeuron(t, usualParts))
 	s.ranks = e.finishPairs(&x.Pairs, s)
-	x.Places = Places{Rows: c.Grid(), Cols: c.Grid(), Parts: make([]float64, c.Tokens()-1), Positions: make([]float64, c.Tokens())}
-	t.places.Map(x.Places.Parts, x.Places.Positions, s.attention, s.tokens, s.factor, par.NewTeam(1))
-	x.Places.Sum, x.Places.Position = attribution.Sum(x.Places.Parts), attribution.Sum(x.Places.Positions)
+	x.Places = Places{Rows: c.Grid(), Cols: c.Grid(), Parts: make([]float64, c.Tokens()-1)}
+	t.placing.whole(x, s)
 	e.drawnPairs(&x.Pairs, s)
 	if e.o.SaveDir != "" {
 		side := c.ImageSize
@@ -236,6 +221,18 @@ func Classes(names []string, logits []float64) []ClassLogit {
 	return all
 }
 
+// units are the pairs, and neurons the neurons.
+func (e *explainer) units() unit.Layered {
+	p := e.tower.Pairs()
+	return unit.Layered{Shape: unit.Shape{p.Heads, p.Neurons}, Layers: unit.Layers{First: p.FirstLayer, Heads: p.LayerHeads}}
+}
+
+func (e *explainer) neurons() unit.Layered {
+	all := e.units()
+	all.Shape = all.Shape[1:]
+	return all
+}
+
 func (e *explainer) byNeuron(t *target, parts []float64) []float64 {
 	if parts == nil {
 		return nil
@@ -246,7 +243,7 @@ func (e *explainer) byNeuron(t *target, parts []float64) []float64 {
 }
 
 // split lists the strongest units.
-func (e *explainer) split(logit float64, shape unit.Shape, parts, usualParts []float64) Split {
+func (e *explainer) split(logit float64, units unit.Layered, parts, usualParts []float64) Split {
 	by := parts
 	if e.o.Unusual {
 		by = make([]float64, len(parts))
@@ -258,7 +255,7 @@ func (e *explainer) split(logit float64, shape unit.Shape, parts, usualParts []f
 	s := Split{For: []Part{}, Against: []Part{}, RestUnits: len(parts) - len(up) - len(down)}
 	listed := make(map[int]bool, len(up)+len(down))
 	part := func(u int) Part {
-		p := Part{Unit: shape.Name(u), Index: u, Part: parts[u]}
+		p := Part{Unit: units.Name(u), Index: u, Part: parts[u]}
 		if logit != 0 {
 			share := p.Part / logit
 			p.Share = &share
@@ -323,8 +320,7 @@ func (s *Split) strongestListed(n int) []*Part {
 func (e *explainer) drawnPairs(s *Split, from *seen) {
 	for _, p := range s.strongestListed(e.o.Maps) {
 		p.Places = make([]float64, e.tower.Config().Tokens()-1)
-		position := from.target.places.Pair(p.Places, p.Index, from.attention, from.tokens, from.factor)
-		p.Position = &position
+		from.target.placing.pair(p, from)
 	}
 }
 

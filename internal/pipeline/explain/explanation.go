@@ -47,16 +47,28 @@ type Explanation struct {
 	Logit  float64 `json:"logit"`        // of the class by the model, less that of Versus
 	Norm   float64 `json:"feature_norm"` // |f|
 
-	Constant float64   `json:"constant"` // what the weights add to any image
+	Constant float64   `json:"constant"` // what the weights add to any image; of a vision transformer, nothing
 	Pairs    Split     `json:"pairs"`
 	Neurons  Split     `json:"neurons"` // the same parts, added up over heads
 	Heads    []float64 `json:"heads"`   // the same parts, added up over neurons, [H]
 	Places   Places    `json:"places"`  // the same parts, by where they come from
 
-	Sum        float64 `json:"sum"`        // of all pairs and the constant
+	// Elsewhere is what is not the pairs', and what belongs to no place, where pairs are a part
+	// of the feature.
+	Elsewhere *Elsewhere `json:"elsewhere,omitempty"`
+
+	Sum        float64 `json:"sum"`        // of all pairs and the constant; of a vision transformer, of places, the class token and the MLPs
 	Difference float64 `json:"difference"` // of Sum from Logit: rounding
 
 	crop canvas.Image // what the model sees, for the sheet
+}
+
+// Elsewhere is what a vision transformer adds to a logit by no pair, or at no place.
+// Pairs and all pairs sum to the logit; so do ClassToken, MLPs and the places.
+type Elsewhere struct {
+	Pairs      float64 `json:"pairs"`       // what no pair of the layer's neurons adds
+	ClassToken float64 `json:"class_token"` // what heads read of the class token
+	MLPs       float64 `json:"mlps"`        // what the MLPs write to it, and what it is when it enters
 }
 
 // ClassLogit is what the model says of a class.
@@ -92,17 +104,19 @@ type Part struct {
 	Words []artefact.Term `json:"words,omitempty"`
 
 	// Of the pairs that are drawn: what each place adds, [M], and what the position
-	// embedding adds. They sum to Part.
-	Places   []float64 `json:"places,omitempty"`
-	Position *float64  `json:"position,omitempty"`
+	// embedding adds, or, of a vision transformer, the class token. They sum to Part.
+	Places     []float64 `json:"places,omitempty"`
+	Position   *float64  `json:"position,omitempty"`
+	ClassToken *float64  `json:"class_token,omitempty"`
 }
 
-// Places is a logit by places: Sum, Position and the constant sum to it.
+// Places is a logit by places: Sum, Position and the constant sum to it; see Elsewhere of a
+// vision transformer.
 type Places struct {
 	Rows      int       `json:"rows"`
 	Cols      int       `json:"cols"`
 	Parts     []float64 `json:"parts"` // [rows,cols]
 	Sum       float64   `json:"sum"`
-	Position  float64   `json:"position"`  // of the position embedding, which belongs to no place
-	Positions []float64 `json:"positions"` // the same by token, the class token first
+	Position  float64   `json:"position"`            // of the position embedding, which belongs to no place
+	Positions []float64 `json:"positions,omitempty"` // the same by token, the class token first; none of a vision transformer
 }

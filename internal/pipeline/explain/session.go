@@ -2,7 +2,6 @@ package explain
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
@@ -14,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Session is what does not depend on the question: an open model, words of units and
@@ -23,7 +23,8 @@ type Session struct {
 	made  origin.Origin
 	ov    *decomp.OV
 	team  par.Team
-	tower *clip.ResNetTower
+	pairs clip.Pairs
+	tower clip.PairTower
 	words *coding.Words
 	usual *usual
 }
@@ -35,7 +36,7 @@ func Open(ctx context.Context, o Options, m *model.Model) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.pack(m, 1); err != nil {
+	if err := s.pack(1); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -44,9 +45,12 @@ func Open(ctx context.Context, o Options, m *model.Model) (*Session, error) {
 
 func open(ctx context.Context, o *Options, m *model.Model) (*Session, error) {
 	s := &Session{o: o, team: par.NewTeam(o.Threads)}
-	s.made = origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
+	s.made = m.PairsOrigin(o.NeuronLayer, source.PrecisionOf(o.Precision))
 	var err error
-	if s.ov, err = m.OV(); err != nil {
+	if s.pairs, err = m.Pairs(o.NeuronLayer); err != nil {
+		return nil, err
+	}
+	if s.ov, err = s.pairs.OV(); err != nil {
 		return nil, err
 	}
 	if s.words, err = coding.OpenWords(o.Artefacts, o.WordsOptions, unit.Shape{s.ov.Heads, s.ov.Neurons}, s.made, o.PCsPath, o.Threads); err != nil {
@@ -65,9 +69,11 @@ func (o *Options) towerOptions(images int) clip.ImageOptions {
 	return clip.ImageOptions{Batch: max(min(o.BatchSize, images), 2), Threads: o.Threads, Precision: o.Precision}
 }
 
-// pack packs the tower for so many images.
-func (s *Session) pack(m *model.Model, images int) (err error) {
-	s.tower, err = clip.NewResNetTower(m.Checkpoint, s.o.towerOptions(images))
+// pack packs the tower of the pairs for so many images.
+func (s *Session) pack(images int) (err error) {
+	o := s.o.towerOptions(images)
+	o.Reads = true
+	s.tower, err = clip.NewPairTower(s.pairs, o)
 	return err
 }
 
@@ -91,7 +97,7 @@ func (p *Pass) Scores() []float32 { return p.out.Scores }
 // the file's path.
 func (s *Session) Look(name string, file *imageprep.File) (*Pass, error) {
 	c := s.tower.Config()
-	p := &Pass{Name: name, pixels: make([]float32, s.tower.ImageLen()), out: newOutput(1, c)}
+	p := &Pass{Name: name, pixels: make([]float32, s.tower.ImageLen()), out: s.tower.Room(1)}
 	if err := imageprep.PreprocessFile(p.pixels, file, c.ImageSize, s.o.Images); err != nil {
 		return nil, err
 	}
@@ -125,7 +131,7 @@ func (s *Session) Explain(ctx context.Context, p *Pass, q Question) (*Explanatio
 	if q.Zero {
 		means = nil
 	} else if len(q.Off) > 0 && means == nil {
-		return nil, fmt.Errorf("pairs can be replaced by their means with {scores} or {means-path} only, which say what the means are")
+		return nil, usage.Errorf("pairs can be replaced by their means with {scores} or {means-path} only, which say what the means are")
 	}
 	e := s.explainer(&o, q.Embeddings, class, versus)
 	e.off, e.offMeans = q.Off, means

@@ -137,12 +137,16 @@ func (s *sheet) drawImage(y int) {
 	if n := len(s.x.Classes) - len(shown); n > 0 {
 		s.Text(s.small, at, fmt.Sprintf("and %d more", n), canvas.Grey)
 	}
-	lines := []struct {
+	type line struct {
 		name  string
 		value float64
-	}{
+	}
+	lines := []line{
 		{"places of the map", s.x.Places.Sum}, {"position embedding, at no place", s.x.Places.Position},
 		{"constant of the weights", s.x.Constant}, {"sum", s.x.Places.Sum + s.x.Places.Position + s.x.Constant},
+	}
+	if e := s.x.Elsewhere; e != nil {
+		lines = []line{{"places of the map", s.x.Places.Sum}, {"class token, at no place", e.ClassToken}, {"MLPs, at no place", e.MLPs}, {"sum", s.x.Sum}}
 	}
 	at.Y = box.Max.Y - len(lines)*(s.text.Height()+4) - canvas.BarHeight(s.small) - s.small.Height() - 24
 	s.scale(at, s.mapLimit, "logit per place; the image is unchanged at 0")
@@ -236,7 +240,13 @@ func (s *sheet) drawPairs(y int) {
 		s.Text(s.bold, at, p.Unit, canvas.Ink)
 		s.right(s.bold, at, pairSide, fmt.Sprintf("%+.3f", p.Part))
 		at.Y += s.bold.Height()
-		for _, line := range []string{wordsLine(p), fmt.Sprintf("position %+.3f", *p.Position)} {
+		elsewhere := ""
+		if p.Position != nil {
+			elsewhere = fmt.Sprintf("position %+.3f", *p.Position)
+		} else {
+			elsewhere = fmt.Sprintf("class token %+.3f", *p.ClassToken)
+		}
+		for _, line := range []string{wordsLine(p), elsewhere} {
 			if line != "" {
 				s.Text(s.small, at, s.small.Cut(line, pairSide), canvas.Grey)
 				at.Y += s.small.Height()

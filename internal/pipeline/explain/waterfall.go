@@ -44,7 +44,11 @@ func waterfallOf(x *Explanation) []step {
 		}
 		return total
 	}
-	add("constant of the weights", x.Constant)
+	if x.Elsewhere == nil {
+		add("constant of the weights", x.Constant)
+	} else {
+		add("all that no pair adds", x.Elsewhere.Pairs)
+	}
 	if n := len(x.Pairs.For); n > 0 {
 		add(counted(n, "listed pair")+" for", sum(x.Pairs.For))
 	}

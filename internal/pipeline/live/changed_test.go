@@ -31,7 +31,7 @@ func TestChangedImage(t *testing.T) {
 	_, explained := l.Image(t.Context(), image, Question{List: 1})
 	_, segmented := l.SegmentImage(t.Context(), image, SegmentQuestion{Classes: []string{"car", "sky"}})
 	for what, err := range map[string]error{"explain": explained, "segment": segmented} {
-		if !errors.Is(err, cache.ErrStale) || testutil.Line(err, changed.Path, "CRC-32C") != nil {
+		if !errors.Is(err, cache.ErrStale) || testutil.Line(err, changed.Path, "its bytes have changed since") != nil {
 			t.Errorf("%s: %v, want it to be refused", what, err)
 		}
 	}

@@ -167,7 +167,7 @@ func (l *Live) openScores(context.Context) error {
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	m, err := model.Open(ctx, l.o.ModelPath)
+	m, err := model.OpenWith(ctx, l.o.ModelPath, model.Details{OnlyResNet: true})
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (l *Live) openModel(ctx context.Context) error {
 // sameWeights fails where the model is another one.
 func (l *Live) sameWeights(m *model.Model) error {
 	if want := l.o.Weights; want.Weights != "" && !want.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: weights %.12s, want those that the report was made with, %.12s", l.o.ModelPath, cache.ErrStale, m.Hash, want.Weights)
+		err := fmt.Errorf("%s: %w: other weights than the report was made with", l.o.ModelPath, cache.ErrStale)
 		if !l.o.Force {
 			return err
 		}
@@ -231,30 +231,32 @@ func (l *Live) openComponents(context.Context) error {
 }
 
 func (l *Live) openImages(ctx context.Context) error {
-	data, err := dataset.Open(ctx, l.o.Data)
+	var scores *cache.Artefact // nil: there are none
+	if l.off(Scores) == nil {
+		var err error
+		if scores, err = l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores); err != nil {
+			return err
+		}
+	}
+	data, err := source.OpenAs(ctx, l.o.Data, scores)
 	if err != nil {
 		return err
 	}
-	if l.off(Scores) == nil {
-		a, err := l.o.Artefacts.Collection(l.o.ScoresPath, nil, artefact.KindScores)
-		if err != nil {
+	l.items = dataset.ByName(data.Items)
+	if scores == nil {
+		return nil
+	}
+	if from := artefact.OriginOf(scores).Images; from != nil {
+		same := data.Stride(max(from.Stride, 1)).Fingerprint()
+		if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
 			return err
 		}
-		if from := artefact.OriginOf(a).Images; from != nil {
-			same := data.Stride(max(from.Stride, 1)).Fingerprint()
-			if _, err := l.o.Artefacts.Collection(l.o.ScoresPath, artefact.Facts{}.Images(same), artefact.KindScores); err != nil {
-				return err
-			}
-			if err := source.PrepareAsCollected(&l.o.Images, a); err != nil {
-				return err
-			}
-		}
-		if l.recorded, err = source.RecordedImages(a, l.o.ScoresPath, data, true); err != nil {
+		if err := source.PrepareAsCollected(&l.o.Images, scores); err != nil {
 			return err
 		}
 	}
-	l.items = dataset.ByName(data.Items)
-	return nil
+	l.recorded, err = source.RecordedImages(scores, l.o.ScoresPath, data, true)
+	return err
 }
 
 // Load reads the scores and packs the tower, which may take minutes; answers that need them

@@ -123,13 +123,36 @@ type Model struct {
 // Origin has the model's names as artefacts have them.
 func (m *Model) Origin() origin.Origin { return origin.Origin{Weights: m.Hash, Tensors: m.Tensors} }
 
+// PairsOrigin says which model and which of its pairs what is made with them in a precision
+// is of: those of the attention pool on the last map, or those of the neurons of a layer;
+// nil of none.
+func (m *Model) PairsOrigin(neuronLayer *int, precision string) origin.Origin {
+	o := origin.Origin{Model: m.Config.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: precision}
+	layer := -1
+	if neuronLayer != nil {
+		layer = *neuronLayer
+	}
+	if o.Transformer = m.Transformer(layer); o.Transformer != nil {
+		o.Block = ""
+	}
+	return o
+}
+
+// PairsOf are the pairs of what has origin o, which the model made.
+func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) {
+	if o.Transformer == nil {
+		return m.Pairs(nil)
+	}
+	return m.Pairs(&o.Transformer.NeuronLayer)
+}
+
 // WantOf fails where the model is not the one that scores are of. Those of another program
 // do not say.
 func (m *Model) WantOf(scoresPath string, of origin.Origin) error {
 	if of.Weights == "" || of.SameWeights(m.Origin()) {
 		return nil
 	}
-	err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", scoresPath, cache.ErrStale, of.Weights, m.Path(), m.Hash)
+	err := fmt.Errorf("%s: %w: made with other weights than those of %s", scoresPath, cache.ErrStale, m.Path())
 	return hint.With(err, "give the {model} that it was made with")
 }
 

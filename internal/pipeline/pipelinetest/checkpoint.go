@@ -39,19 +39,7 @@ func Renamed(t testing.TB, names func(name string) []string) string {
 func ViTWithText(t testing.TB) (path string, dims int) {
 	const width, outDim = 128, 24
 	w := checkpointWriter{header: map[string]any{}}
-	eachTensor(t, testutil.Golden("model/tiny_sd_fp32.pt"), func(name string, shape []int, data []float32) {
-		if strings.HasPrefix(name, "visual.") {
-			return
-		}
-		if name == "text_projection" {
-			var cut []float32
-			for ; len(data) > 0; data = data[shape[1]:] {
-				cut = append(cut, data[:outDim]...)
-			}
-			shape, data = []int{shape[0], outDim}, cut
-		}
-		w.add(name, shape, data)
-	})
+	w.addText(t, outDim)
 	for name, shape := range map[string][]int{
 		"conv1.weight": {width, 3, 8, 8}, "class_embedding": {width}, "positional_embedding": {5, width},
 		"ln_pre.weight": {width}, "ln_pre.bias": {width}, "ln_post.weight": {width}, "ln_post.bias": {width}, "proj": {width, outDim},
@@ -69,6 +57,33 @@ func ViTWithText(t testing.TB) (path string, dims int) {
 		w.add("visual."+name, shape, make([]float32, n))
 	}
 	return w.write(t), outDim
+}
+
+// GoldenViTWithText writes a checkpoint of the golden vision transformer, which has 4 heads in
+// each layer and 24 dimensions, and the text tower of ViTWithText.
+func GoldenViTWithText(t testing.TB) string {
+	w := checkpointWriter{header: map[string]any{}}
+	w.addText(t, 24)
+	eachTensor(t, testutil.GoldenViT("vit_sd32.pt"), w.add)
+	return w.write(t)
+}
+
+// addText adds the golden model's text tower, its features cut to the given number of
+// dimensions.
+func (w *checkpointWriter) addText(t testing.TB, outDim int) {
+	eachTensor(t, testutil.Golden("model/tiny_sd_fp32.pt"), func(name string, shape []int, data []float32) {
+		if strings.HasPrefix(name, "visual.") {
+			return
+		}
+		if name == "text_projection" {
+			var cut []float32
+			for ; len(data) > 0; data = data[shape[1]:] {
+				cut = append(cut, data[:outDim]...)
+			}
+			shape, data = []int{shape[0], outDim}, cut
+		}
+		w.add(name, shape, data)
+	})
 }
 
 // eachTensor hands over the tensors of a checkpoint.

@@ -225,14 +225,14 @@ func (c *comparison) byPair(ctx context.Context, m *report.Moved) error {
 		key = func(s report.Shift) float64 { return -s.Similarity }
 	}
 	for _, s := range shifts {
-		alive, there := s.NormHere >= c.here.threshold, s.NormThere >= c.there.threshold
+		threshold := c.here.threshold // of both sides
 		switch {
-		case alive && there:
-			m.Moved = append(m.Moved, s)
-		case alive:
+		case isGone(s.NormHere, s.NormThere, threshold):
 			m.Died = append(m.Died, s)
-		case there:
+		case isGone(s.NormThere, s.NormHere, threshold):
 			m.Appeared = append(m.Appeared, s)
+		case max(s.NormHere, s.NormThere) >= threshold:
+			m.Moved = append(m.Moved, s)
 		}
 	}
 	c.finish(m, key)

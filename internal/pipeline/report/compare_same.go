@@ -3,6 +3,7 @@ package report
 import (
 	"math"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -13,13 +14,16 @@ const (
 	sameSimilarity = 1 - 1e-5
 	sameShift      = 1e-3 // standard deviations
 	sameLength     = 1e-4 // of |v|
+
+	// goneShare is the share of its norm that a pair has lost which dies.
+	goneShare = 0.5
 )
 
 // share finds the images that both have. A name alone does not say so: cameras give the
-// same names to other images.
+// same names to other images. A folder and an archive of it have the same images.
 func (c *comparison) share() {
 	at := make(map[string]int, len(c.there.names))
-	for i, name := range c.there.names {
+	for i, name := range dataset.NamesAs(c.there.names, c.here.names) {
 		at[name] = i
 	}
 	for i, name := range c.here.names {
@@ -36,10 +40,10 @@ func (c *comparison) share() {
 
 // isSame reports whether a pair is on both sides the same but for rounding: its scores, on
 // shared images and over all, and the length of its direction. Without enough shared images
-// that cannot be told. The norm is not compared: it has a share of the constant, which an
-// edit of other pairs changes.
+// its direction, and the mean and deviation of its scores. The norm is not compared: it has a
+// share of the constant, which an edit of other pairs changes.
 func (c *comparison) isSame(s report.Shift) bool {
-	if len(c.shared) < report.SharedLeast || s.Similarity < sameSimilarity {
+	if s.Similarity < sameSimilarity {
 		return false
 	}
 	a, b, u, v := c.here, c.there, s.Here, s.There
@@ -55,4 +59,10 @@ func (c *comparison) shift(here, there int) float64 {
 		return (c.there.mean[there] - c.here.mean[here]) / c.here.sd[here]
 	}
 	return 0
+}
+
+// isGone reports whether a pair is alive by one of its norms and dead by the other, which is
+// less than half as large: one that merely crosses the threshold is as weak on both sides.
+func isGone(alive, dead, threshold float64) bool {
+	return alive >= threshold && dead < threshold && dead < goneShare*alive
 }

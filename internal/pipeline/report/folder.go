@@ -16,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/report"
 )
 
@@ -237,7 +238,7 @@ func relativeTo(dir string, inputs []report.Input) []report.Input {
 	for i := range inputs {
 		in := &inputs[i]
 		path := filepath.FromSlash(in.Path)
-		if err != nil || filepath.IsAbs(path) {
+		if err != nil || filepath.IsAbs(path) || remote.Named(in.Path) {
 			continue // without it, the path is taken as it was given
 		}
 		if absolute, err := filepath.Abs(path); err == nil {

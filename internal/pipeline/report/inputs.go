@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -287,7 +288,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 		return nil
 	}
 	var err error
-	if in.data, err = dataset.Open(ctx, in.Data); err != nil {
+	if in.data, err = source.OpenAs(ctx, in.Data, in.scores.Artefact); err != nil {
 		return err
 	}
 	in.items = dataset.ByName(in.data.Items)
@@ -308,7 +309,7 @@ func (in *inputs) openData(ctx context.Context, say ui.Reporter) error {
 			return err
 		}
 	}
-	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: filepath.ToSlash(in.Data.Path), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
+	in.files = append(in.files, report.Input{Kind: report.InputImages, Path: remote.Shown(filepath.ToSlash(in.Data.Path)), SHA256: in.fingerprint(), Dataset: in.Data.Kind})
 	source.NameOtherImages(in.data, in.Data.Path, in.scores.Artefact, in.ScoresPath, say)
 	if in.recorded, err = source.RecordedImages(in.scores.Artefact, in.ScoresPath, in.data, false); err != nil {
 		return err

@@ -40,7 +40,7 @@ func (b *builder) findMaps(ctx context.Context) error {
 	progress := b.say.Progress()
 	progress.Start(int64(len(m.images)), ui.Images, "report: maps")
 	defer progress.Done()
-	w := &mapper{builder: b, tower: tower, targets: map[int]*attribution.Places{}}
+	w := &mapper{builder: b, tower: tower, targets: map[int]placing{}}
 	for lo := 0; lo < len(m.images); lo += mapImages {
 		hi := min(len(m.images), lo+mapImages)
 		group := make([]mapped, hi-lo)
@@ -113,9 +113,14 @@ func (b *builder) wantedNeurons(images []int, most int) [][]int {
 // mapper runs images through the tower.
 type mapper struct {
 	*builder
-	tower   *clip.ResNetTower
-	targets map[int]*attribution.Places // by class
+	tower   clip.PairTower
+	targets map[int]placing // by class
 }
+
+// A placing writes what every place of an image adds to the logit of a class, and returns what
+// belongs to no place: what the position embedding of an attention pool adds, or the class
+// token and the MLPs of a vision transformer.
+type placing func(places []float64, image clip.Output, factor float64) (elsewhere float64)
 
 // keptTargets bounds the classes whose products with all pairs are in memory.
 const keptTargets = 32
@@ -132,8 +137,8 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 		at[name], group[i].Failed = i, true
 	}
 	n := max(min(w.BatchSize, len(items)), 1)
-	H, T, C := c.Heads(), c.Tokens(), c.Neurons()
-	attention, tokens := make([]float32, n*H*T), make([]float32, n*T*C)
+	out := w.tower.Room(n)
+	out.Features, out.Scores = nil, nil
 	feed := source.NewFeed(ctx, items, source.FeedOptions{Side: c.ImageSize, Batch: n, Threads: w.Threads, Images: w.Images}, w.say)
 	defer feed.Close()
 	return feed.Next(ctx, len(items), source.Visitor{
@@ -146,33 +151,35 @@ func (w *mapper) group(ctx context.Context, first int, group []mapped) error {
 		Skip: func(s source.Skipped) { w.skip(s) },
 		Batch: func(items []dataset.Item, pixels []float32) error {
 			k := len(items)
-			if err := w.tower.Run(pixels, clip.Output{Attention: attention[:k*H*T], Tokens: tokens[:k*T*C]}); err != nil {
+			of := out.First(k, n)
+			if err := w.tower.Run(pixels, of); err != nil {
 				return err
 			}
 			for i, item := range items {
 				place := at[item.Name]
-				w.image(&group[place], first+place, attention[i*H*T:(i+1)*H*T], tokens[i*T*C:(i+1)*T*C])
+				w.image(&group[place], first+place, of.Of(i, k))
 			}
 			return nil
 		},
 	})
 }
 
-// image fills in the maps of the image at a place from its attention [H,T] and tokens
-// [T,C].
-func (w *mapper) image(m *mapped, place int, attention, tokens []float32) {
-	c := w.tower.Config()
-	T, C := c.Tokens(), c.Neurons()
+// image fills in the maps of the image at a place from what the tower says of it.
+func (w *mapper) image(m *mapped, place int, out clip.Output) {
+	c, pairs := w.tower.Config(), w.tower.Pairs()
+	T, C, weights, tokens := c.Tokens(), pairs.Neurons, w.tower.Weights(out), w.tower.Neurons(out)
 	*m = mapped{}
-	for h := range c.Heads() {
-		row := attention[h*T : (h+1)*T]
+	for h := range pairs.Heads {
+		row := weights[h*T : (h+1)*T]
 		m.Sink = append(m.Sink, row[0])
 		m.Attention, m.Attentions = appendMap(m.Attention, m.Attentions, row[1:])
 	}
 	position, values := w.tower.Position(), make([]float32, T-1)
 	for _, n := range w.maps.wanted[place] {
 		for t := 1; t < T; t++ {
-			values[t-1] = tokens[t*C+n] - position[t*C+n]
+			if values[t-1] = tokens[t*C+n]; position != nil {
+				values[t-1] -= position[t*C+n]
+			}
 		}
 		m.Activation, m.Activations = appendMap(m.Activation, m.Activations, values)
 	}
@@ -181,16 +188,16 @@ func (w *mapper) image(m *mapped, place int, attention, tokens []float32) {
 	}
 	image := w.maps.images[place]
 	target := w.target(w.ranked.winner(image))
-	places, positions := make([]float64, T-1), make([]float64, T)
-	target.Map(places, positions, attention, tokens, attribution.Scale/w.lengths[image], w.team())
-	m.Places = &report.Places{Side: c.Grid(), Position: rounded(attribution.Sum(positions))}
+	places := make([]float64, T-1)
+	elsewhere := target(places, out, attribution.Scale/w.lengths[image])
+	m.Places = &report.Places{Side: c.Grid(), Position: rounded(elsewhere)}
 	for _, x := range places {
 		m.Places.Parts = append(m.Places.Parts, float32(rounded(x)))
 	}
 }
 
 // target is what places add to the logit of a class.
-func (w *mapper) target(class int) *attribution.Places {
+func (w *mapper) target(class int) placing {
 	if t := w.targets[class]; t != nil {
 		return t
 	}
@@ -198,13 +205,32 @@ func (w *mapper) target(class int) *attribution.Places {
 		clear(w.targets)
 	}
 	O := w.scores.OV.OutDim
-	t := attribution.NewTarget(w.tower.OV(), attribution.Difference(w.classes.Rows[class*O:(class+1)*O], nil), w.team())
-	w.targets[class] = t.Places(w.tower.Position(), w.team())
+	w.targets[class] = w.placing(attribution.Difference(w.classes.Rows[class*O:(class+1)*O], nil))
 	return w.targets[class]
 }
 
+// placing prepares for the vector text [O] of a class.
+func (w *mapper) placing(text []float64) placing {
+	if tokens := w.tower.Tokens(); tokens != nil {
+		m := attribution.NewTokenMap(tokens, text, w.team())
+		return func(places []float64, image clip.Output, factor float64) float64 {
+			all := make([]float64, len(places)+1)
+			written := m.Map(all, image.Reads, image.MLPs, image.Statistics, factor)
+			copy(places, all[1:])
+			return all[0] + written
+		}
+	}
+	p := attribution.NewTarget(w.tower.OV(), text, w.team()).Places(w.tower.Position(), w.team())
+	return func(places []float64, image clip.Output, factor float64) float64 {
+		positions := make([]float64, len(places)+1)
+		p.Map(places, positions, w.tower.Weights(image), w.tower.Neurons(image), factor, w.team())
+		return attribution.Sum(positions)
+	}
+}
+
 // appendMap appends a map in steps of 1/255 of its largest value, and that value.
-// Values below zero, of which there are none but by rounding, become zero.
+// Values below zero, of which a pool has none but by rounding, and GELU small ones, become
+// zero.
 func appendMap(to []byte, largest []float32, values []float32) ([]byte, []float32) {
 	most := max(slices.Max(values), 0)
 	for _, v := range values {
@@ -286,7 +312,11 @@ func (b *builder) skip(s Skipped) {
 
 // tower makes the image tower, planned as for collecting, so that its maps are those of
 // the scores.
-func (b *builder) tower() (*clip.ResNetTower, error) {
-	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision}
-	return clip.NewResNetTower(b.model.Checkpoint, options)
+func (b *builder) tower() (clip.PairTower, error) {
+	options := clip.ImageOptions{Batch: max(min(b.BatchSize, b.scores.Images), 2), Threads: b.Threads, Precision: b.Precision, Reads: b.ranked != nil}
+	pairs, err := b.model.PairsOf(b.from)
+	if err != nil {
+		return nil, err
+	}
+	return clip.NewPairTower(pairs, options)
 }

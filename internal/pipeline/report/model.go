@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // openModel opens the model that maps are computed with, which must be the one that the
@@ -23,31 +23,33 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenFor(ctx, in.Model, model.Details{}, in.from)
+	m, err := model.OpenFor(ctx, in.Model, model.Details{OnlyResNet: true}, in.from)
 	if err != nil {
 		return err
 	}
 	in.model = m
 	m.Tell(say)
 	if in.from.Weights != "" && !in.from.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: made with weights %.12s, but those of %s are %.12s", in.ScoresPath, cache.ErrStale, in.from.Weights, in.Model, m.Hash)
+		err := fmt.Errorf("%s: %w: made with other weights than those of %s", in.ScoresPath, cache.ErrStale, in.Model)
 		return hint.With(err, "give the {model} that it was made with")
 	}
-	if c, ov := m.Config, in.scores.OV; c.Neurons() != ov.Neurons || c.Heads() != ov.Heads || c.OutDim != ov.OutDim {
-		return fmt.Errorf("%s: %d heads, %d neurons and %d dimensions, want those of %s, %d, %d and %d", in.Model, c.Heads(), c.Neurons(), c.OutDim, in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
+	pairs, err := m.PairsOf(in.from)
+	if err != nil {
+		return err
+	}
+	if c, ov := m.Config, in.scores.OV; pairs.Neurons != ov.Neurons || pairs.Heads != ov.Heads || c.OutDim != ov.OutDim {
+		return fmt.Errorf("%s: %d heads, %d neurons and %d dimensions, want those of %s, %d, %d and %d", in.Model, pairs.Heads, pairs.Neurons, c.OutDim, in.ScoresPath, ov.Heads, ov.Neurons, ov.OutDim)
 	}
 	in.files = append(in.files, report.Input{Kind: report.InputModel, Path: filepath.ToSlash(in.Model), SHA256: m.Hash})
 	return nil
 }
 
-// wantMaps returns an error unless the scores are those of an attention pool that the
-// tower's own maps belong to, and there are images.
+// wantMaps returns an error unless the scores are those that the tower's own maps belong to,
+// and there are images.
 func (in *inputs) wantMaps() error {
 	switch {
 	case in.data == nil:
-		return errors.New("{model} is for maps of images: want {data-path} too")
-	case !in.scores.Whole():
-		return fmt.Errorf("{model} %s: maps need a CLIP-ResNet, but %s has pairs of a vision transformer", in.Model, in.ScoresPath)
+		return usage.Errorf("{model} is for maps of images: want {data-path} too")
 	case in.from.Block != "" && in.from.Block != origin.LastBlock:
 		err := fmt.Errorf("%s: %w: made with block %s, but maps are of the last block", in.ScoresPath, cache.ErrStale, in.from.Block)
 		return hint.With(err, "leave out {model}: the report then has no maps")

@@ -141,6 +141,9 @@ func (b *builder) unit(u int, value float64) report.Unit {
 	images, _ := b.pairsOf.strongest.of(u)
 	x := report.Unit{Unit: b.units.Name(u), Pair: u, Value: value, Words: b.terms(b.words.Pair(u)), Images: []int{}}
 	x.Words = x.Words[:min(report.IndexWords, len(x.Words))]
+	if x.Zero = b.pairsOf.square[u] == 0; x.Zero {
+		return x
+	}
 	for _, image := range images[:min(report.IndexImages, len(images))] {
 		x.Images = append(x.Images, int(image))
 	}
@@ -160,6 +163,9 @@ func (b *builder) writeOverview(context.Context) error {
 	}
 	none := func(names []string) []string { return append([]string{}, names...) }
 	o.Data = report.DataFacts{Name: b.dataName(), Images: b.scores.Images, Classes: none(b.classNames), Labels: none(b.labelNames), Groups: none(b.groupNames)}
+	if changed := b.recorded.Changed(); len(changed) > 0 { // thumbnails and maps are drawn by now
+		o.Data.Changed, o.Data.FirstChanged = len(changed), changed[0]
+	}
 	o.Histograms = map[string]report.Histogram{"norm": histogramOf(b.pairsOf.meanNorms())}
 	if b.pairsOf.inertia != nil {
 		o.Histograms["polysemanticity"] = histogramOf(b.pairsOf.inertia)

@@ -107,7 +107,7 @@ func (b *builder) sheet(images []int32) image.Image {
 	})
 	for i, err := range failed {
 		if err != nil {
-			b.say.Warn("skipped: %v", err)
+			b.say.Skip(err)
 			b.skip(Skipped{Name: b.names[images[i]], Reason: source.Reason(err, b.items[b.names[images[i]]].Path)})
 		}
 	}

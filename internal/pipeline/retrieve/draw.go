@@ -30,10 +30,12 @@ type renderer struct {
 	team  par.Team
 	data  *dataset.Dataset
 	items map[string]*dataset.Item // by name
-	tower *clip.ResNetTower        // nil: no heat maps
+	tower clip.PairTower           // nil: no heat maps
 	model *model.Model             // of a tower that is not the source's, or nil
 
 	recorded *source.Recorded // of the images of the scores; nil of a model's
+
+	madeFolder bool // by this run, SaveDir
 
 	stored  map[int]bool    // images that are in the folder that all units share
 	failed  map[string]bool // images that could not be read
@@ -46,24 +48,22 @@ type shown struct {
 	crop canvas.Image // the square that the model sees
 	// Of a tower, at every location of its last map:
 	activation []float32 // of the neuron, [T-1]
-	attention  []float32 // of every head, [H,T-1]
+	attention  []float32 // of every head, [H,T-1]: what it weighs tokens by in scores
 }
 
 // newDrawing opens the images and, where the source has no tower and there is a
 // model, its tower.
 func (o Options) newDrawing(ctx context.Context, src *source.Source, say ui.Reporter) (d *renderer, err error) {
 	d = &renderer{Options: o, say: say, team: par.NewTeam(o.Threads), stored: map[int]bool{}, failed: map[string]bool{}}
-	if d.data, err = dataset.Open(ctx, o.Data); err != nil {
+	if d.data, err = source.OpenAs(ctx, o.Data, src.Artefact); err != nil {
 		return nil, err
 	}
 	if err := d.prepareAs(src); err != nil {
 		return nil, err
 	}
 	if src.Tower != nil {
-		if d.tower, _ = src.Tower.(*clip.ResNetTower); d.tower == nil {
-			say.Note("%s", noMaps)
-		}
-		return d, nil
+		d.tower, err = src.PairTower()
+		return d, err
 	}
 	if o.Model == "" {
 		return d, nil
@@ -95,21 +95,18 @@ func (d *renderer) prepareAs(src *source.Source) error {
 	return nil
 }
 
-// noMaps is said of sheets of a vision transformer's units.
-const noMaps = "heat maps are left out: they are of the attention pool of a CLIP-ResNet, and the image tower is a vision transformer"
-
 // openTower makes the tower of the model, which must be that of the scores.
 func (d *renderer) openTower(src *source.Source) (err error) {
 	m := d.model
 	if err := m.WantOf(d.ScoresPath, src.Origin); err != nil {
 		return err
 	}
-	if m.RequireResNet() != nil {
-		d.say.Note("%s", noMaps)
-		return nil
+	pairs, err := m.PairsOf(src.Origin)
+	if err != nil {
+		return err
 	}
-	if c := m.Config; c.Neurons() != src.Neurons || src.Heads != 0 && c.Heads() != src.Heads {
-		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, c.Heads(), c.Neurons(), d.ScoresPath, src.Heads, src.Neurons)
+	if pairs.Neurons != src.Neurons || src.Heads != 0 && pairs.Heads != src.Heads {
+		return fmt.Errorf("%s: %d heads and %d neurons, want those of %s, %d and %d", d.Model, pairs.Heads, pairs.Neurons, d.ScoresPath, src.Heads, src.Neurons)
 	}
 	if block := src.Origin.Block; block != "" && block != origin.LastBlock {
 		err := fmt.Errorf("%s: %w: made with block %s, but heat maps are of the last block", d.ScoresPath, cache.ErrStale, block)
@@ -117,11 +114,16 @@ func (d *renderer) openTower(src *source.Source) (err error) {
 	}
 	// Planned as for collecting, so that its maps are those of the scores.
 	options := clip.ImageOptions{Batch: max(min(d.BatchSize, src.Images), 2), Threads: d.Threads, Precision: d.Precision}
-	d.tower, err = clip.NewResNetTower(m.Checkpoint, options)
+	d.tower, err = clip.NewPairTower(pairs, options)
 	return err
 }
 
+// close also removes the folders that nothing was written to.
 func (d *renderer) close() {
+	os.Remove(filepath.Join(d.SaveDir, storedFolder))
+	if d.madeFolder {
+		os.Remove(d.SaveDir)
+	}
 	if d.model != nil {
 		d.model.Close()
 	}
@@ -219,7 +221,7 @@ func (d *renderer) heatSheets(units []Unit, neuron int, images map[int]*shown) e
 		for i := lo; i < hi; i++ {
 			u := &units[i]
 			u.Heat = filepath.Join(unitFolder(d.SaveDir, neuron, u.head), heatFile)
-			errs[i] = saveCanvas(d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid()))
+			errs[i] = saveCanvas(d.Store, u.Heat, heatSheet(*u, images, d.tower.Config().Grid(), productText(d.tower)))
 		}
 	})
 	return firstOf(errs)
@@ -317,7 +319,7 @@ func (d *renderer) skip(name string, err error) error {
 	}
 	if !d.failed[name] {
 		d.failed[name] = true
-		d.say.Warn("skipped: %v", err)
+		d.say.Skip(err)
 		d.skipped = append(d.skipped, source.Skipped{Name: name, Reason: source.Reason(err, d.items[name].Path)})
 	}
 	return nil
@@ -325,18 +327,21 @@ func (d *renderer) skip(name string, err error) error {
 
 // look fills in what the tower makes of an image.
 func (d *renderer) look(s *shown, pixels []float32, neuron int) error {
-	c := d.tower.Config()
-	H, T, C := c.Heads(), c.Tokens(), c.Neurons()
-	out := clip.Output{Tokens: make([]float32, T*C), Attention: make([]float32, H*T)}
+	T, pairs, out := d.tower.Config().Tokens(), d.tower.Pairs(), d.tower.Room(1)
+	out.Features, out.Scores = nil, nil
 	if err := d.tower.Run(pixels, out); err != nil {
 		return err
 	}
-	position := d.tower.Position()
+	position, neurons, weights := d.tower.Position(), d.tower.Neurons(out), d.tower.Weights(out)
 	for t := 1; t < T; t++ {
-		s.activation = append(s.activation, out.Tokens[t*C+neuron]-position[t*C+neuron])
+		x := neurons[t*pairs.Neurons+neuron]
+		if position != nil {
+			x -= position[t*pairs.Neurons+neuron]
+		}
+		s.activation = append(s.activation, x)
 	}
-	for h := range H {
-		s.attention = append(s.attention, out.Attention[h*T+1:(h+1)*T]...)
+	for h := range pairs.Heads {
+		s.attention = append(s.attention, weights[h*T+1:(h+1)*T]...)
 	}
 	return nil
 }

@@ -215,7 +215,7 @@ func TestHeatMaps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer src.Close()
-	tower, err := src.ResNetTower()
+	tower, err := src.PairTower()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,7 +293,7 @@ func TestSheetsFit(t *testing.T) {
 			units = append(units, u)
 		}
 		for name, c := range map[string]*canvas.Canvas{
-			"contact": contactSheet("n123456", units, images, 1000000), "heat": heatSheet(units[count%3], images, 2),
+			"contact": contactSheet("n123456", units, images, 1000000), "heat": heatSheet(units[count%3], images, 2, "their product."),
 		} {
 			var b bytes.Buffer
 			if err := c.WritePNG(&b, "test"); err != nil {

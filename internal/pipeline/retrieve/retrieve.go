@@ -5,7 +5,7 @@ package retrieve
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -18,6 +18,7 @@ import (
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says of which units to find the strongest images, and what
@@ -134,6 +135,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer d.close()
+		if _, err := os.Lstat(o.SaveDir); errors.Is(err, fs.ErrNotExist) {
+			d.madeFolder = true
+		}
 		if err := canRetrieveInto(o.SaveDir, o.Copies, asked); err != nil {
 			return nil, err
 		}
@@ -253,7 +257,7 @@ type askedNeuron struct {
 func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, error) {
 	if src.Heads == 0 { // summed over heads
 		if len(o.Pairs)+len(found) > 0 {
-			return nil, fmt.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
+			return nil, usage.Errorf("%s: contributions summed over heads: want neurons, which {neur-idxs} names, not pairs", o.ScoresPath)
 		}
 	}
 	var all []askedNeuron
@@ -273,7 +277,7 @@ func (o Options) asked(src *source.Source, found []FoundPair) ([]askedNeuron, er
 	}
 	for _, n := range o.Neurons {
 		if n < 0 || n >= src.Neurons {
-			return nil, fmt.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
+			return nil, usage.Errorf("neuron %d: want 0 to %d", n, src.Neurons-1)
 		}
 		add(n, heads...)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -73,15 +74,24 @@ func contactSheet(neuron string, units []Unit, images map[int]*shown, of int) *c
 // heatLines are the maps of a heat sheet, in the order of shown.maps.
 var heatLines = [3]string{"activation", "attention", "product"}
 
-// heatSheet draws a unit's strongest images, and below each where on it the
-// activation, the attention and their product are.
-func heatSheet(u Unit, images map[int]*shown, locations int) *canvas.Canvas {
+// productText says what attention and the product are in a tower.
+func productText(tower clip.PairTower) string {
+	if tower.Position() == nil {
+		return "the attention of the head, over what norms divide by, or for a neuron " +
+			"the mean over the heads of later layers; and their product, which is what a location adds to the score. "
+	}
+	return "the attention of the head, or for a neuron " +
+		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "
+}
+
+// heatSheet draws a unit's strongest images, and below each where on it, on locations of side
+// squared, the activation, the attention and their product are.
+func heatSheet(u Unit, images map[int]*shown, side int, product string) *canvas.Canvas {
 	const lineGap = 8
 	f := figure.NewFonts()
 	below := 5 + 2*(f.Small.Height()+1) + 8 // an image: its caption
 	row := figure.ThumbSide + below + len(heatLines)*(figure.ThumbSide+lineGap) + 2*figure.CellGap
-	g := newGrid(u.Unit+": heat maps", "Below each image, over its locations: the neuron's activation; the attention of the head, or for a neuron "+
-		"the mean over heads; and their product, which is what a location adds to the score, the position embedding aside. "+
+	g := newGrid(u.Unit+": heat maps", "Below each image, over its locations: the neuron's activation; "+product+
 		"The colours of a row reach from 0, which leaves the image as it is, to its 99th percentile.", []Unit{u}, row)
 	head(g, 0, u, 5)
 	var lines [3][][]float32 // by image; empty where it could not be read
@@ -106,7 +116,7 @@ func heatSheet(u Unit, images map[int]*shown, locations int) *canvas.Canvas {
 			if values == nil {
 				continue
 			}
-			heat := canvas.Heat{Values: values, W: locations, H: locations, High: high}
+			heat := canvas.Heat{Values: values, W: side, H: side, High: high}
 			g.Place(heat.Over(images[u.Top[j].Image].crop), g.Cell(0, j).Add(image.Pt(0, y)))
 		}
 		at := g.At(0).Add(image.Pt(0, y+(figure.ThumbSide-g.Plain.Height()-8-canvas.BarHeight(g.Small))/2))

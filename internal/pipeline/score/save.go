@@ -2,16 +2,16 @@ package score
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 func saveError(n int) error {
-	return fmt.Errorf("{save-path} takes the measures of one description, want one, not %d", n)
+	return usage.Errorf("{save-path} takes the measures of one description, want one, not %d", n)
 }
 
 // origin says what the measures of a description were made from.

@@ -43,7 +43,7 @@ func (o *Options) newDrawing(ctx context.Context, src *source.Source, say ui.Rep
 	}
 	items := src.Items
 	if src.Tower == nil {
-		data, err := dataset.Open(ctx, o.Data)
+		data, err := source.OpenAs(ctx, o.Data, src.Artefact)
 		if err != nil {
 			return nil, err
 		}
@@ -91,7 +91,7 @@ func (d *drawing) draw(ctx context.Context, result *Result) error {
 				if d.Strict {
 					return errs[j]
 				}
-				d.say.Warn("skipped: %v", errs[j])
+				d.say.Skip(errs[j])
 				result.Skipped = append(result.Skipped, source.Skipped{Name: hit.Name, Reason: source.Reason(errs[j], d.items[hit.Name].Path)})
 			}
 			g.Thumb(g.Cell(i, j), thumbs[j], errs[j])

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // ranked is a unit whose contribution's norm images are ranked by.
@@ -20,7 +21,7 @@ type ranked struct {
 // the sum over heads, or of a head, the sum over neurons.
 func findUnits(names []string, src *source.Source, team par.Team) ([]ranked, error) {
 	if len(names) > 0 && src.OV == nil {
-		return nil, fmt.Errorf("units need scores, or a model: contributions that are written out have {pairs} and {neur-idxs} of \"clipnh retrieve\"")
+		return nil, usage.Errorf("units need scores, or a model: contributions that are written out have {pairs} and {neur-idxs} of \"clipnh retrieve\"")
 	}
 	var units []ranked
 	for _, name := range names {

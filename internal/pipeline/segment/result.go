@@ -19,6 +19,8 @@ type Result struct {
 	Shares   []MethodShares   `json:"shares,omitempty"`  // of the pixels of all images, where there are no true labels
 	Paths    []PathShares     `json:"paths,omitempty"`   // where several paths were given, those of each
 
+	Foreground []ForegroundScores `json:"foreground,omitempty"` // where maps were compared with masks
+
 	Path     string `json:"path,omitempty"` // where the counts are
 	Complete bool   `json:"already_complete,omitempty"`
 	Measured bool   `json:"-"` // all scenes were segmented, whatever could be written

@@ -24,6 +24,7 @@ type sceneToRead struct {
 	given  int                                 // which of the paths that were given it belongs to
 	load   func() (*dataset.LabelBytes, error) // the true labels; nil if there are none
 	labels string                              // the file that they are in
+	class  int                                 // whose map is compared with a mask, where there are masks
 	sizes  *dataset.SceneSizes                 // of the files when they were listed; nil if they were not
 
 	image         *imageprep.RGB // as it is; only if it is to be drawn
@@ -160,8 +161,8 @@ func unchanged(ctx context.Context, scenes []sceneToRead, sums []uint32, threads
 			continue
 		}
 		return hint.With(
-			fmt.Errorf("%s: %w: it and its label map were recorded with CRC-32C %s, these are %s", scenes[i].item.Path, cache.ErrStale, cache.SumText(was), cache.SumText(now[i])),
-			"the bytes of one of them have changed: restore them, or discard what is there with {restart}",
+			fmt.Errorf("%s: %w: its bytes have changed, or those of its label map", scenes[i].item.Path, cache.ErrStale),
+			"restore them, or discard what is there with {restart}",
 		)
 	}
 	return nil

@@ -3,7 +3,6 @@ package segment
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +12,9 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/figure"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // sceneList is what there is to segment.
@@ -62,20 +63,22 @@ func (o *Options) given(ctx context.Context, say ui.Reporter) (*sceneList, error
 	list := &sceneList{}
 	seen := map[string]bool{}
 	for _, path := range o.Paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, err
-		}
 		first := len(list.scenes)
-		if !info.IsDir() && !dataset.IsArchive(path) {
+		info, err := os.Stat(path)
+		if remote.Named(path) {
+			err = o.addFolder(ctx, list, path, say)
+		} else if err == nil && !info.IsDir() && !dataset.IsArchive(path) {
 			list.scenes = append(list.scenes, sceneToRead{name: filepath.Base(path), item: dataset.Item{Path: path}})
-		} else if err := o.addFolder(ctx, list, path, say); err != nil {
+		} else if err == nil {
+			err = o.addFolder(ctx, list, path, say)
+		}
+		if err != nil {
 			return nil, err
 		}
 		for i := first; i < len(list.scenes); i++ {
 			s := &list.scenes[i]
 			if s.given = len(list.paths); seen[filepath.Clean(s.item.Path)] {
-				return nil, fmt.Errorf("{image} %s: given twice", s.item.Path)
+				return nil, usage.Errorf("{image} %s: given twice", s.item.Path)
 			}
 			seen[filepath.Clean(s.item.Path)] = true
 		}
@@ -124,7 +127,7 @@ func (o *Options) addFolder(ctx context.Context, list *sceneList, folder string,
 			return err
 		}
 		if inside {
-			return fmt.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
+			return usage.Errorf("%s %s: it is in {image} %s, and what is written there would be taken for images: want another folder", out.option, out.dir, folder)
 		}
 	}
 	data, err := source.OpenImages(ctx, dataset.Options{Kind: dataset.Images, Path: folder}, o.Strict, say)
@@ -232,7 +235,7 @@ func (s *segmenter) scenes(ctx context.Context, scenes []sceneToRead, kept func(
 		case err != nil && (s.o.Strict || sc.sizes == nil || sc.err == nil):
 			return err
 		case err != nil:
-			s.say.Warn("skipped: %v", err)
+			s.say.Skip(err)
 			s.result.Skipped = append(s.result.Skipped, source.Skipped{Name: sc.name, Reason: source.Reason(err, sc.item.Path)})
 		default:
 			s.result.Images++

@@ -23,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says what to segment, and how.
@@ -30,11 +31,15 @@ type Options struct {
 	Artefacts artefact.Reader
 	Model     string
 	Details   model.Details // of the model
-	Precision kernel.Precision
-	Threads   int
+	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at, nil
+	// for a ResNet, and where no method takes pairs.
+	NeuronLayer *int
+	Precision   kernel.Precision
+	Threads     int
 
 	Texts
 	Scenes
+	Masks
 	Heat
 	Output
 }
@@ -93,7 +98,13 @@ type Output struct {
 // the context's error; with a SavePath, and no drawings, it resumes from there. When
 // only the counts cannot be written, it returns the result, Measured, with that error.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
+	if err := o.checkMasks(); err != nil {
+		return nil, err
+	}
 	list, err := o.scenes(ctx, say)
+	if err == nil {
+		err = o.addMasks(list)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +133,7 @@ func (o Options) run(ctx context.Context, list *sceneList, say ui.Reporter) (*Re
 		result.Classes = append(result.Classes, c[0])
 	}
 	tally := newTally(o.methodNames(), result)
-	tally.paths = list.paths
+	tally.paths, tally.foreground = list.paths, o.newForegrounds()
 	result.Scenes = len(scenes) + len(missing)
 	var file *shard.File
 	done := 0
@@ -195,8 +206,8 @@ type segmenter struct {
 	o       *Options
 	result  *Result
 	say     ui.Reporter
-	towers  *towers
-	heat    *heat.Mapper
+	towers  windows
+	heat    locator
 	team    par.Team
 	class   []int // [P], the class of each query
 	shorter int   // side to which images are scaled
@@ -239,7 +250,7 @@ func newSegmenter(ctx context.Context, o *Options, m *model.Model, result *Resul
 	if err != nil {
 		return nil, err
 	}
-	if s.towers, err = newTowers(m, o); err != nil {
+	if s.towers, err = newWindows(m, o); err != nil {
 		return nil, err
 	}
 	s.setHeat(text, pairs)
@@ -259,7 +270,7 @@ func (s *segmenter) setSizes(side int) error {
 		s.stride = max(s.crop/2, 1)
 	}
 	if s.stride > s.crop {
-		return fmt.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
+		return usage.Errorf("windows of %d pixels every %d leave gaps, want a stride of at most %d", s.crop, s.stride, s.crop)
 	}
 	return nil
 }
@@ -267,11 +278,14 @@ func (s *segmenter) setSizes(side int) error {
 // setHeat prepares the maps of texts and of the pairs that they take.
 func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
 	options := heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}
-	s.heat = heat.NewMapper(s.towers.packed.OV(), text, pairs, options, s.team)
+	s.heat = s.towers.locator(text, pairs, options, s.team)
 }
 
 // scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
+	if t.foreground != nil {
+		return s.compare(ctx, sc, t)
+	}
 	given, err := s.label(ctx, sc)
 	if err != nil {
 		return err
@@ -320,7 +334,7 @@ func (s *segmenter) label(ctx context.Context, sc *sceneToRead) ([][]uint16, err
 // method makes of them.
 func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
 	w, h := sc.scaled.W, sc.scaled.H
-	down, across := heat.NewAxis(h, s.crop, s.stride), heat.NewAxis(w, s.crop, s.stride)
+	down, across := s.towers.axis(h, s.crop, s.stride), s.towers.axis(w, s.crop, s.stride)
 	fields := make([]*heat.Field, len(s.o.Methods))
 	for i := range fields {
 		fields[i] = heat.NewField(len(s.class), down, across, sc.height, sc.width)
@@ -370,8 +384,8 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 
 // noteSize says once of each size of windows that it is not the model's.
 func (s *segmenter) noteSize(t *sizedTower) {
-	size := WindowSize{Width: 32 * t.window.Cols, Height: 32 * t.window.Rows}
-	side := t.Config().ImageSize
+	size := WindowSize{Width: t.width, Height: t.height}
+	side := t.tower.Config().ImageSize
 	size.Interpolated = size.Width != side || size.Height != side
 	for _, known := range s.result.Sizes {
 		if known == size {

@@ -23,7 +23,7 @@ type Session struct {
 	m      *model.Model
 	say    ui.Reporter
 	pcs    *artefact.Components // nil if the method takes no pairs
-	towers *towers
+	towers windows
 }
 
 // Open opens components and packs the tower of m, which must stay open. The classes of o
@@ -35,7 +35,7 @@ func Open(o Options, m *model.Model, say ui.Reporter) (*Session, error) {
 	if s.pcs, err = o.components(m); err != nil {
 		return nil, err
 	}
-	if s.towers, err = newTowers(m, &o); err != nil {
+	if s.towers, err = newWindows(m, &o); err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -15,6 +15,8 @@ type tally struct {
 	confusion []*heat.Confusion // of each method, where there is a truth
 	pixels    []int64           // of each class of each method, [methods,classes]
 
+	foreground []heat.Foreground // of each method, where maps are compared with masks
+
 	// Of images without truth, where several paths were given: the same of each.
 	paths   []string
 	ofPaths []pathTally
@@ -72,6 +74,9 @@ func addCounts(sums, counts []int64) {
 
 // finish fills in the result.
 func (t *tally) finish() *Result {
+	if t.foreground != nil {
+		return t.finishMasks()
+	}
 	for m, method := range t.methods {
 		if shares := t.shares(t.pixels, m); shares != nil {
 			t.result.Shares = append(t.result.Shares, MethodShares{method, shares})

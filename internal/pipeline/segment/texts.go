@@ -12,7 +12,6 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -94,20 +93,21 @@ func (o *Options) usesPairs() bool {
 
 // components opens those of the model's pairs; nil if no method takes pairs.
 func (o *Options) components(m *model.Model) (*artefact.Components, error) {
-	if err := m.RequireResNet(); err != nil {
-		return nil, err
-	}
 	if !o.usesPairs() {
 		return nil, nil
 	}
-	return o.Artefacts.ComponentsOf(o.PCsPath, o.componentFacts(m), unit.Shape{m.Config.Heads(), m.Config.Neurons()}, m.Config.OutDim)
+	pairs, err := m.Pairs(o.NeuronLayer)
+	if err != nil {
+		return nil, err
+	}
+	return o.Artefacts.ComponentsOf(o.PCsPath, o.componentFacts(m), unit.Shape{pairs.Heads, pairs.Neurons}, m.Config.OutDim)
 }
 
 // componentFacts are what components must be of: the model's last block, or the one
 // whose maps the neurons give.
 func (o *Options) componentFacts(m *model.Model) artefact.Facts {
-	want := origin.Origin{Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision)}
-	if block := o.Setup.Block; block >= 0 && block < m.Config.Layers[3]-1 {
+	want := m.PairsOrigin(o.NeuronLayer, source.PrecisionOf(o.Precision))
+	if block := o.Setup.Block; want.Block != "" && block >= 0 && block < m.Config.Layers[3]-1 {
 		if a, err := cache.Open(o.PCsPath); err == nil && a.Manifest.Origin.Block == strconv.Itoa(block) {
 			want.Block = a.Manifest.Origin.Block
 		}
@@ -120,8 +120,8 @@ func (s *segmenter) pairs(m *model.Model, pcs *artefact.Components, text []float
 	if pcs == nil {
 		return nil, nil
 	}
-	H, C, O := m.Config.Heads(), m.Config.Neurons(), m.Config.OutDim
-	choice := heat.NewChoice(text, O, H*C)
+	count, O := pcs.Units.Count(), m.Config.OutDim
+	choice := heat.NewChoice(text, O, count)
 	err := pcs.ReadRows(func(first int, rows []float32) error {
 		choice.Add(first, rows, s.team)
 		return nil
@@ -130,9 +130,9 @@ func (s *segmenter) pairs(m *model.Model, pcs *artefact.Components, text []float
 		return nil, err
 	}
 	k := s.o.Setup.Pairs
-	if k > H*C {
-		s.say.Note("{k} %d: the model has %d pairs, so each text takes all of them", k, H*C)
-		k = H * C
+	if k > count {
+		s.say.Note("{k} %d: the model has %d pairs, so each text takes all of them", k, count)
+		k = count
 	}
 	s.result.K = k
 	return choice.Best(k, s.team), nil

@@ -6,9 +6,47 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
+
+// windows are towers that look at windows of images. There is one for each kind of tower.
+type windows interface {
+	// of returns the tower for windows of h x w pixels, whose image is zero where the last
+	// user left it so.
+	of(h, w int) (*sizedTower, error)
+	// axis lays windows over a side of an image; see heat.NewAxis.
+	axis(length, crop, stride int) heat.Axis
+	// locator prepares what computes patch logits for texts.
+	locator(text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) locator
+	// rounding is how far reduced precision moves what a tower says of its image.
+	rounding(*sizedTower) (*source.Rounding, error)
+}
+
+// A locator computes patch logits, as heat.Mapper does.
+type locator interface {
+	Logits(dst [][]float32, w *heat.Window, team par.Team)
+}
+
+// newWindows packs the tower for what the methods need of it.
+func newWindows(m *model.Model, o *Options) (windows, error) {
+	of, only := "a CLIP-ResNet", []heat.Method{heat.ByValues, heat.BySelfSelf}
+	transformer := m.RequireViT() == nil
+	if !transformer {
+		of, only = "a vision transformer", []heat.Method{heat.ByTokens}
+	}
+	for _, method := range o.Methods {
+		if slices.Contains(only, method) {
+			return nil, fmt.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
+		}
+	}
+	if transformer {
+		return newPatchTower(m, o)
+	}
+	return newTowers(m, o)
+}
 
 // towers are image towers for windows of several sizes that share their weights.
 type towers struct {
@@ -64,7 +102,7 @@ func newTowers(m *model.Model, o *Options) (*towers, error) {
 // is below zero.
 func blockIndex(flag string, index, blocks int) (int, error) {
 	if index < -blocks || index >= blocks {
-		return 0, fmt.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
+		return 0, usage.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
 	}
 	if index < 0 {
 		index += blocks
@@ -74,17 +112,22 @@ func blockIndex(flag string, index, blocks int) (int, error) {
 
 // sizedTower is a tower for windows of one size, and what it says of a window.
 type sizedTower struct {
-	*clip.ResNetTower
-	image  []float32 // [3,h,w], normalised
-	out    clip.Output
-	window heat.Window // on the memory of out
+	tower         clip.ImageTower
+	width, height int       // of windows, in pixels
+	image         []float32 // [3,h,w], normalised
+	out           clip.Output
+	window        heat.Window // on the memory of out
 }
 
-// of returns the tower for windows of h x w pixels. Its image is zero where the
-// last user left it so.
+func (t *towers) axis(length, crop, stride int) heat.Axis { return heat.NewAxis(length, crop, stride) }
+
+func (t *towers) locator(text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) locator {
+	return heat.NewMapper(t.packed.OV(), text, pairs, o, team)
+}
+
 func (t *towers) of(h, w int) (*sizedTower, error) {
 	for i, s := range t.sized {
-		if 32*s.window.Rows == h && 32*s.window.Cols == w {
+		if s.height == h && s.width == w {
 			t.sized = slices.Insert(slices.Delete(t.sized, i, i+1), 0, s)
 			clear(s.image)
 			return s, nil
@@ -94,7 +137,7 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sizedTower{ResNetTower: tower, image: make([]float32, 3*h*w)}
+	s := &sizedTower{tower: tower, width: w, height: h, image: make([]float32, 3*h*w)}
 	c := tower.Config()
 	T, C := tower.Tokens(), c.Neurons()
 	s.window.Rows, s.window.Cols = tower.Grid()
@@ -120,20 +163,19 @@ func (t *towers) of(h, w int) (*sizedTower, error) {
 }
 
 // run sends the image through the tower and fills window.
-func (s *sizedTower) run() error { return s.Run(s.image, s.out) }
+func (s *sizedTower) run() error { return s.tower.Run(s.image, s.out) }
 
-// rounding is how far reduced precision moves what a tower says of its image.
 func (t *towers) rounding(of *sizedTower) (*source.Rounding, error) {
 	exact := clip.ImageOptions{Batch: t.needs.Batch, Threads: t.needs.Threads}
 	packed, err := clip.NewResNetTower(t.checkpoint, exact)
 	if err != nil {
 		return nil, err
 	}
-	reference, err := packed.ForSize(32*of.window.Rows, 32*of.window.Cols)
+	reference, err := packed.ForSize(of.height, of.width)
 	if err != nil {
 		return nil, err
 	}
-	r, err := source.CompareTowers(of.ResNetTower, reference, of.image)
+	r, err := source.CompareTowers(of.tower, reference, of.image)
 	if err == nil {
 		r.Precision = source.PrecisionOf(t.needs.Precision)
 	}

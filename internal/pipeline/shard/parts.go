@@ -23,20 +23,15 @@ type Part struct {
 // Beside returns the paths in the same folder as path that have the name of a
 // shard of it.
 func Beside(path string) ([]string, error) {
-	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")
-	dir, prefix := filepath.Split(before)
+	dir, _, _ := around(path)
 	entries, err := os.ReadDir(filepath.Clean(dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var found []string
 	for _, e := range entries {
-		middle, ok := strings.CutPrefix(e.Name(), prefix)
-		if ok {
-			middle, ok = strings.CutSuffix(middle, after)
-		}
-		if _, err := Parse(strings.Replace(middle, "-of-", "/", 1)); ok && err == nil {
-			found = append(found, dir+e.Name())
+		if at := dir + e.Name(); !Of(path, at).Whole() {
+			found = append(found, at)
 		}
 	}
 	if len(found) == 0 {
@@ -44,6 +39,29 @@ func Beside(path string) ([]string, error) {
 		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
 	}
 	return found, nil
+}
+
+// around returns the folder of a path's shards, and what their names have before and after
+// their numbers.
+func around(path string) (dir, prefix, suffix string) {
+	before, after, _ := strings.Cut(Shard{}.named(path, "*", "*"), "*-of-*")
+	dir, prefix = filepath.Split(before)
+	return dir, prefix, after
+}
+
+// Of says by its name which shard of a path is at another path in the same folder; the zero
+// Shard if none.
+func Of(path, at string) Shard {
+	_, prefix, suffix := around(path)
+	middle, ok := strings.CutPrefix(filepath.Base(at), prefix)
+	if ok {
+		middle, ok = strings.CutSuffix(middle, suffix)
+	}
+	s, err := Parse(strings.Replace(middle, "-of-", "/", 1))
+	if !ok || err != nil {
+		return Shard{}
+	}
+	return s
 }
 
 // OpenAll opens all shards of one collection or result and returns them in their order.
@@ -82,7 +100,7 @@ func OpenAll(of string, paths []string) ([]Part, error) {
 			numbers += fmt.Sprintf(" and %d more", more)
 		}
 		err := fmt.Errorf("%s: %w: of %d shards, number %s", of, cache.ErrMissing, len(all), numbers)
-		return nil, hint.With(err, fmt.Sprintf("run the command that makes them again with {shard} %s/%d and so on", missing[0], len(all)))
+		return nil, hint.With(err, fmt.Sprintf("run the command that makes them, such as collect, again with {shard} %s/%d and so on", missing[0], len(all)))
 	}
 	return all, nil
 }

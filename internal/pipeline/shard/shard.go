@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // A Shard is one of several parts of a collection or a result, which machines make
@@ -27,7 +28,7 @@ const maxShards = 1 << 16
 
 // Parse reads "3/16", the third of sixteen.
 func Parse(s string) (Shard, error) {
-	wrong := fmt.Errorf("%.40q: want N/OF, such as 3/16, the third of sixteen parts, and at most %d", s, maxShards)
+	wrong := usage.Errorf("%.40q: want N/OF, such as 3/16, the third of sixteen parts, and at most %d", s, maxShards)
 	number, of, ok := strings.Cut(s, "/")
 	if !ok {
 		return Shard{}, wrong
@@ -86,10 +87,10 @@ func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
 	}
 	chunks := (inputs + chunk - 1) / chunk
 	if s.Of > chunks && chunk == 1 {
-		return 0, 0, fmt.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
+		return 0, 0, usage.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
 	}
 	if s.Of > chunks {
-		return 0, 0, fmt.Errorf("{shard} %s: %d images are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
+		return 0, 0, usage.Errorf("{shard} %s: %d images are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
 	}
 	// In 64 bits, whatever the platform's.
 	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }

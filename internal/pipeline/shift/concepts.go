@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // ConceptOptions say which concepts to look for, and what tells their pairs.
@@ -103,7 +104,7 @@ func conceptRows(o ConceptOptions, weights origin.Origin, outDim int) ([]float32
 	for _, text := range o.Concepts {
 		i, ok := at[text]
 		if !ok {
-			return nil, hint.With(fmt.Errorf("%s: no line %q", from, text), "give {model} and {vocab} instead of {text-embeddings-path} to embed any text")
+			return nil, hint.With(usage.Errorf("%s: no line %q", from, text), "give {model} and {vocab} instead of {text-embeddings-path} to embed any text")
 		}
 		rows = append(rows, all[i*outDim:(i+1)*outDim]...)
 	}
@@ -122,7 +123,7 @@ func embedConcepts(ctx context.Context, o ConceptOptions, weights origin.Origin,
 		m.Tell(say)
 	}
 	if weights.Weights != "" && !weights.SameWeights(m.Origin()) {
-		err := fmt.Errorf("%s: %w: its weights are %.12s, those of the contributions and directions %.12s", o.Model, cache.ErrStale, m.Hash, weights.Weights)
+		err := fmt.Errorf("%s: %w: other weights than those that the scores and components were made with", o.Model, cache.ErrStale)
 		return nil, hint.With(err, "give the {model} that they were made with")
 	}
 	e, err := model.NewEncoder(m.Checkpoint, o.Vocab, threads, say)

@@ -8,6 +8,7 @@ import (
 	"github.com/clipnh/clipnh/internal/plot"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // mostPanels is how many concepts a figure has room for.
@@ -17,7 +18,7 @@ const mostPanels = 12
 // is to be drawn.
 func fitsFigure(path string, concepts int) error {
 	if path != "" && concepts > mostPanels {
-		return fmt.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
+		return usage.Errorf("%s: %d concepts, want at most %d in a figure", path, concepts, mostPanels)
 	}
 	return nil
 }

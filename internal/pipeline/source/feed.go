@@ -90,7 +90,7 @@ func (f *Feed) image(p Image, v Visitor) error {
 	case p.Err != nil && f.options.Strict:
 		return p.Err
 	case p.Err != nil:
-		f.say.Warn("skipped: %v", p.Err)
+		f.say.Skip(p.Err)
 		v.Skip(Skipped{Name: p.Item.Name, Reason: Reason(p.Err, p.Item.Path)})
 	case len(f.items) == f.options.Batch:
 		return f.flush(v)

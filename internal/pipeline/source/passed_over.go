@@ -9,8 +9,10 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // OpenImages lists the images of a data set. What could not be listed is
@@ -33,6 +35,11 @@ func ListImages(ctx context.Context, paths []string, o dataset.Options, stride i
 			return nil, err
 		}
 		return data.Stride(stride), nil
+	}
+	for _, path := range paths {
+		if dataset.IsList(path) {
+			return nil, hint.With(usage.Errorf("%s: a list, want images, folders or archives", path), "{data-path} takes lists of images")
+		}
 	}
 	data, err := dataset.Files(ctx, paths)
 	if err != nil {
@@ -91,6 +98,23 @@ func PrepareAsCollected(o *imageprep.Options, a *cache.Artefact) error {
 	}
 	o.Order, o.EXIF = order, made.EXIF
 	return nil
+}
+
+// OpenAs opens the images of a collection, under the names that it has for them; a is nil
+// for another program's file.
+func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset.Dataset, error) {
+	data, err := dataset.Open(ctx, o)
+	if err != nil || a == nil {
+		return data, err
+	}
+	if _, err := a.Payload(artefact.ImagesFile); err != nil {
+		return data, nil // a dense file, whose rows have no names
+	}
+	names, err := artefact.ImageNames(a)
+	if err != nil {
+		return nil, err
+	}
+	return data.NamedAs(names), nil
 }
 
 // NameOtherImages warns where images that are shown beside a collection's numbers are not

@@ -17,6 +17,7 @@ type said struct{ lines []string }
 
 func (*said) Progress() ui.Progress             { return nil }
 func (s *said) Note(format string, args ...any) { s.add("note: ", format, args) }
+func (s *said) Skip(err error)                  { s.Warn("skipped: %v", err) }
 func (s *said) Warn(format string, args ...any) { s.add("warning: ", format, args) }
 func (s *said) add(kind, format string, args []any) {
 	s.lines = append(s.lines, kind+fmt.Sprintf(format, args...))

@@ -83,8 +83,8 @@ func (r *Recorded) CompareSum(name, path string, now uint32) error {
 	}
 	if r.strict {
 		return hint.With(
-			fmt.Errorf("%s: %w: %s was made of it with CRC-32C %s, this is %s", path, cache.ErrStale, r.path, cache.SumText(was), cache.SumText(now)),
-			"its bytes have changed: restore the image, or collect it again",
+			fmt.Errorf("%s: %w: its bytes have changed since %s was made", path, cache.ErrStale, r.path),
+			"restore the image, or collect it again",
 		)
 	}
 	r.mu.Lock()
@@ -96,14 +96,20 @@ func (r *Recorded) CompareSum(name, path string, now uint32) error {
 // mostChanged is how many images Tell names.
 const mostChanged = 5
 
-// Tell warns of the images that have changed, and returns their names in order.
-func (r *Recorded) Tell(say ui.Reporter) []string {
+// Changed are the names of the images that have changed, as far as they were compared, in
+// order.
+func (r *Recorded) Changed() []string {
 	if r == nil {
 		return nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	names := slices.Sorted(maps.Keys(r.changed))
+	return slices.Sorted(maps.Keys(r.changed))
+}
+
+// Tell warns of the images that have changed, and returns their names in order.
+func (r *Recorded) Tell(say ui.Reporter) []string {
+	names := r.Changed()
 	if len(names) == 0 {
 		return nil
 	}

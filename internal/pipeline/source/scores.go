@@ -210,7 +210,7 @@ func dataLabels(ctx context.Context, o dataset.Options, names []string, of strin
 		return nil, nil
 	}
 	byName := make(map[string]int, len(data.Items))
-	for _, item := range data.Items {
+	for _, item := range data.NamedAs(names).Items {
 		byName[item.Name] = item.Label
 	}
 	labels := make([]int, len(names))

@@ -25,6 +25,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says which images to evaluate, and where what the model says about
@@ -41,10 +42,13 @@ type Options struct {
 	// needs no layer then.
 	NeuronLayer  *int
 	FeaturesOnly bool
-	BatchSize    int
-	Images       imageprep.Options
-	Strict       bool
-	Precision    kernel.Precision // of the products in the tower
+	// PairTokens has batches of a vision transformer carry what scores are made of, which
+	// those of an attention pool always do.
+	PairTokens bool
+	BatchSize  int
+	Images     imageprep.Options
+	Strict     bool
+	Precision  kernel.Precision // of the products in the tower
 
 	// Data are the images, or what collected ones have their labels from; without
 	// a path these have none.
@@ -62,7 +66,11 @@ type Batch struct {
 	Scores []float32 // [B,H,C]
 	Dense  []float32 // instead of scores, of one image: [H,C,O] or [C,O]
 
-	Attention, Tokens []float32 // [B,H,T] and [B,T,C], of a model only
+	// Of a model only: the images [B,3,S,S], and the weights [B,H,T] of the heads and the
+	// tokens [B,T,C] that scores are the products of, which are attention and what enters
+	// the pool in an attention pool; see clip.Output.
+	Pixels, Attention, Tokens []float32
+	Statistics                []float32 // [B,2], where pairs are a part of the features
 }
 
 // Contributions are those of a batch of images, factored or written out.
@@ -139,6 +147,16 @@ func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
 	return nil, s.Model.RequireResNet()
 }
 
+// PairTower is the tower of a model that says where in images the scores of its pairs come
+// from. It may be the source's own.
+func (s *Source) PairTower() (clip.PairTower, error) {
+	r := s.reader.(*towerReader)
+	if t, ok := s.Tower.(*clip.ResNetTower); ok {
+		return clip.NewPoolTower(*r.pairs, t), nil
+	}
+	return clip.NewPairTower(*r.pairs, r.how)
+}
+
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
 	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
@@ -161,7 +179,7 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	case artefact.IsDense(o.ScoresPath):
 		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
-		return nil, fmt.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
+		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.ScoresPath)
 	}
 	return noted(o.ScoresPath, say)(OpenScores(ctx, o))
 }

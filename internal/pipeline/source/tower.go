@@ -5,7 +5,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
-	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -50,24 +49,13 @@ func newTower(o Options, m *model.Model, images, threads int, say ui.Reporter) (
 	// changes a result.
 	options := clip.ImageOptions{Batch: max(min(o.BatchSize, images), 2), Threads: threads, Precision: o.Precision}
 	c := m.Config
-	src := &Source{
-		OutDim: c.OutDim, Model: m,
-		Origin: origin.Origin{
-			Model: c.Name(), Weights: m.Hash, Tensors: m.Tensors, Block: origin.LastBlock, Precision: PrecisionOf(o.Precision),
-		},
-	}
-	neuronLayer := -1
-	if o.NeuronLayer != nil {
-		neuronLayer = *o.NeuronLayer
-	}
-	if src.Origin.Transformer = m.Transformer(neuronLayer); src.Origin.Transformer != nil {
-		src.Origin.Block = ""
-	}
+	src := &Source{OutDim: c.OutDim, Model: m, Origin: m.PairsOrigin(o.NeuronLayer, PrecisionOf(o.Precision))}
 	r := &towerReader{model: m, options: o, threads: threads, say: say}
 	pairs, err := m.Pairs(o.NeuronLayer)
 	switch {
 	case err == nil:
 		pairs.Want(&options)
+		options.PairTokens = options.Pairs && o.PairTokens
 		src.Heads, src.Neurons, r.pairs = pairs.Heads, pairs.Neurons, &pairs
 	case !o.FeaturesOnly || o.NeuronLayer != nil:
 		return nil, nil, err
@@ -94,17 +82,16 @@ func (r *towerReader) outputs(n int) clip.Output {
 	case r.pairs == nil:
 		return clip.Output{Features: make([]float32, n*c.OutDim)}
 	case !r.pairs.Whole():
-		return clip.Output{Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*r.pairs.Heads*r.pairs.Neurons)}
+		out := clip.Output{Features: make([]float32, n*c.OutDim), Scores: make([]float32, n*r.pairs.Heads*r.pairs.Neurons)}
+		if r.how.PairTokens {
+			out.Weights, out.Neurons = make([]float32, n*r.pairs.Heads*c.Tokens()), make([]float32, n*c.Tokens()*r.pairs.Neurons)
+			out.Statistics = make([]float32, 2*n)
+		}
+		return out
 	}
 	return clip.Output{
 		Scores: make([]float32, n*c.Heads()*c.Neurons()), Attention: make([]float32, n*c.Heads()*c.Tokens()), Tokens: make([]float32, n*c.Tokens()*c.Neurons()),
 	}
-}
-
-// first are the outputs of the first n of images images.
-func first(out clip.Output, n, images int) clip.Output {
-	cut := func(x []float32) []float32 { return x[:len(x)/images*n] }
-	return clip.Output{Features: cut(out.Features), Scores: cut(out.Scores), Attention: cut(out.Attention), Tokens: cut(out.Tokens)}
 }
 
 // contributions are those of what the tower said of n images; rows is for all calls.
@@ -147,11 +134,14 @@ func (r *towerReader) each(ctx context.Context, src *Source, do func(Batch) erro
 			for _, item := range items {
 				b.Names, b.Labels = append(b.Names, item.Name), append(b.Labels, item.Label)
 			}
-			run := first(out, n, images)
+			run := out.First(n, images)
 			if err := r.tower.Run(pixels, run); err != nil {
 				return err
 			}
-			b.Scores, b.Attention, b.Tokens, b.Contributions = run.Scores, run.Attention, run.Tokens, r.contributions(rows, run, n)
+			b.Pixels, b.Scores, b.Attention, b.Tokens, b.Contributions = pixels, run.Scores, run.Attention, run.Tokens, r.contributions(rows, run, n)
+			if run.Weights != nil {
+				b.Attention, b.Tokens, b.Statistics = run.Weights, run.Neurons, run.Statistics
+			}
 			return do(b)
 		},
 	})

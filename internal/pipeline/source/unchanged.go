@@ -57,17 +57,17 @@ func Unchanged(ctx context.Context, items []dataset.Item, sums []uint32, threads
 	}
 	for i, was := range sums {
 		if now[i] != was {
-			return Changed(items[i].Path, was, now[i])
+			return Changed(items[i].Path)
 		}
 	}
 	return nil
 }
 
 // Changed is the error of an image whose bytes are not those that a run recorded.
-func Changed(path string, was, now uint32) error {
+func Changed(path string) error {
 	return hint.With(
-		fmt.Errorf("%s: %w: recorded with CRC-32C %s, this is %s", path, cache.ErrStale, cache.SumText(was), cache.SumText(now)),
-		"its bytes have changed: restore the image, or discard what is there with {restart}",
+		fmt.Errorf("%s: %w: its bytes have changed since it was collected", path, cache.ErrStale),
+		"restore the image, or discard what is there with {restart}",
 	)
 }
 

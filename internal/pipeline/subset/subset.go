@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options are the inputs of Subset.
@@ -60,7 +61,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if o.Number > 0 {
 		if len(items) < o.Number {
 			return nil, hint.With(
-				fmt.Errorf("%s: %s, of which one in %d makes %d, want %d", d.Root, ui.Images.Count(int64(len(d.Items))), r.Stride, len(items), o.Number),
+				usage.Errorf("%s: %s, of which one in %d makes %d, want %d", d.Root, ui.Images.Count(int64(len(d.Items))), r.Stride, len(items), o.Number),
 				"ask for fewer with {number}, or for all that {sample-stride} gives with {number} 0",
 			)
 		}
@@ -113,7 +114,7 @@ func newLinks(root string, o Options) (*links, error) {
 		return nil, err
 	}
 	if rel, err := filepath.Rel(from, to); err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator)) {
-		return nil, fmt.Errorf("%s: is in the folder of the images, %s: want another", o.SavePath, root)
+		return nil, usage.Errorf("%s: is in the folder of the images, %s: want another", o.SavePath, root)
 	}
 	return &links{dir: o.SavePath, hard: o.Hard}, nil
 }

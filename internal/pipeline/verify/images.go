@@ -85,7 +85,7 @@ func (v *verifier) compareImages(ctx context.Context, f *found) error {
 		f.Images = sameOrigin
 		for j, was := range sums {
 			if now := set.sums[first+j]; now != was {
-				f.wrong(StateStale, set.data.Items[first+j].Path, i, source.Changed(set.data.Items[first+j].Path, was, now).Error())
+				f.wrong(StateStale, set.data.Items[first+j].Path, i, source.Changed(set.data.Items[first+j].Path).Error())
 			}
 		}
 		first += len(sums)

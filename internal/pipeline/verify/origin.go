@@ -80,7 +80,7 @@ func (v *verifier) parents(f *found) {
 		}
 		f.Parents = append(f.Parents, p)
 		if p.State == otherOne {
-			f.wrong(StateStale, f.path, -1, v.stale(p, origin.Parents[role]))
+			f.wrong(StateStale, f.path, -1, v.stale(p))
 			if f.Hint == "" && f.artefact != nil {
 				f.Hint = v.Remake(f.path, f.artefact.Manifest)
 			}
@@ -88,12 +88,12 @@ func (v *verifier) parents(f *found) {
 	}
 }
 
-func (v *verifier) stale(p Parent, made string) string {
+func (v *verifier) stale(p Parent) string {
 	var there []string
 	for _, other := range v.found {
 		if slices.Contains(p.Paths, other.path) {
-			there = append(there, fmt.Sprintf("%s is %.12s", other.path, other.artefact.Hash()))
+			there = append(there, other.path)
 		}
 	}
-	return fmt.Sprintf("made from %s %.12s, but %s", p.Role, made, strings.Join(there, ", "))
+	return fmt.Sprintf("made from other %s than %s", p.Role, strings.Join(there, ", "))
 }

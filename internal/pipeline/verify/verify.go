@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -110,7 +111,7 @@ type found struct {
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	v := &verifier{Options: o, say: say, result: &Result{Counts: map[string]int{}}, images: map[string]*imageSet{}}
 	if o.DataPath != "" {
-		if _, err := os.Stat(o.DataPath); err != nil {
+		if err := dataset.There(o.DataPath); err != nil {
 			return nil, err // not staleness: nothing can be compared
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/coding"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // SparseOptions says what to code and where to.
@@ -75,7 +76,7 @@ func Sparse(ctx context.Context, o SparseOptions, say ui.Reporter) (*SparseResul
 	defer c.Close()
 	slices.Sort(c.Indices)
 	if n := len(c.Indices) * c.Components; n > math.MaxInt32 {
-		return nil, fmt.Errorf("{num-components} %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
+		return nil, usage.Errorf("{num-components} %d: %d coefficients in all, want at most %d, fewer words or units", c.Components, n, math.MaxInt32)
 	}
 	s := &sparse{options: o, say: say, coding: c}
 	if s.origin, err = c.Origin(); err != nil {

@@ -635,6 +635,9 @@
   function failure(error) {
     return el("p", { class: "failure", role: "alert" }, error instanceof Error ? error.message : String(error));
   }
+  function zeroWeights() {
+    return note("The weights of this pair are zero, as after ", el("code", {}, "clipnh edit --remove"), ": it adds the same to every image, so none is stronger than another.");
+  }
 
   // web/src/index.mjs
   var SORTS = {
@@ -1312,6 +1315,7 @@
           el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
           searchForm(pairs)
         ),
+        changed(o.data),
         lists,
         section("All pairs at a glance", {}, map),
         accuracy(o),
@@ -1330,6 +1334,10 @@
         lacking(o)
       ]
     };
+  }
+  function changed({ changed: n, first_changed: first2 }) {
+    if (!n) return null;
+    return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first2}.` : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first2} and ${(n - 1).toLocaleString("en")} more.`);
   }
   function searchForm(pairs) {
     const input = el("input", { type: "search", name: "q", placeholder: "yellow, stripes, h3n149 …", "aria-label": "search pairs by word or name", autocomplete: "off" });
@@ -1776,6 +1784,7 @@
     const accuracies = row(p.ablation.accuracy, numbers);
     return {
       square: at(p.square),
+      zero: at(p.square) === 0,
       cross: at(p.cross),
       constant: at(p.constant),
       normMean: at(p.norm_mean),
@@ -2070,11 +2079,11 @@
   function collection(a, classes2) {
     const { groups } = state.overview.data;
     const rows = (names, before, after) => names.map((n, i) => [n, before[i], after[i], after[i] - before[i]]);
-    const changed = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
+    const changed2 = (r) => r.filter((x) => x[3] !== 0).sort((x, y) => Math.abs(y[3]) - Math.abs(x[3]));
     const show2 = (title, r) => figure(
       `Accuracy by ${title}, where it changes most.`,
       { name: `accuracy-by-${title}`, columns: ["name", "before", "after", "change"], rows: r },
-      changed(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
+      changed2(r).length === 0 ? note(`The accuracy of no ${title} changes.`) : table([title, "before", "after", "change, points"], changed2(r).slice(0, 20).map(([n, b, c, d]) => [n, { n: percent(b) }, { n: percent(c) }, { n: signed(100 * d, 3) }]), { label: `accuracy by ${title}` })
     );
     return [
       a.before ? facts([
@@ -2224,7 +2233,7 @@
     const name = unitName(pair);
     const words2 = wordsText(r.words.slice(0, 3));
     const drop = el("div", {});
-    if (state.live) dropBox(drop, name, r);
+    if (state.live && !r.zero) dropBox(drop, name, r);
     return {
       title: `${name}: ${words2}`,
       unit: name,
@@ -2241,47 +2250,52 @@
           ["head", headLink(head)]
         ]),
         el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-        el(
-          "div",
-          { class: "columns images-two" },
-          strongest(source, r, head, neuron, name),
-          section(
-            "Ordinary images",
-            { what: "quantiles" },
-            [...r.quantiles].reverse().map((q) => el(
-              "div",
-              { class: "quantile" },
-              el("h3", {}, `${Math.round(100 * q.share)} %`),
-              wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
-            )),
-            el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
-          )
-        ),
-        el(
-          "div",
-          { class: "columns two" },
-          described(r, name),
-          section(
-            "Its scores",
-            { what: "score" },
-            r.histogram ? histogram(`scores-${name}`, r.histogram, {
-              x: "score",
-              caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
-              marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
-            }) : note("not known")
-          )
-        ),
-        drop,
-        el(
-          "div",
-          { class: "columns two" },
-          neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
-          neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
-        ),
-        classes(r, name)
+        ...r.zero ? [zeroWeights()] : of(source, r, head, neuron, name, drop)
       ],
       move: (by) => step(pair, by)
     };
+  }
+  function of(source, r, head, neuron, name, drop) {
+    return [
+      el(
+        "div",
+        { class: "columns images-two" },
+        strongest(source, r, head, neuron, name),
+        section(
+          "Ordinary images",
+          { what: "quantiles" },
+          [...r.quantiles].reverse().map((q) => el(
+            "div",
+            { class: "quantile" },
+            el("h3", {}, `${Math.round(100 * q.share)} %`),
+            wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true })
+          )),
+          el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true }))
+        )
+      ),
+      el(
+        "div",
+        { class: "columns two" },
+        described(r, name),
+        section(
+          "Its scores",
+          { what: "score" },
+          r.histogram ? histogram(`scores-${name}`, r.histogram, {
+            x: "score",
+            caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
+            marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : []
+          }) : note("not known")
+        )
+      ),
+      drop,
+      el(
+        "div",
+        { class: "columns two" },
+        neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
+        neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)
+      ),
+      classes(r, name)
+    ];
   }
   function step(pair, by) {
     const found = state.results;
@@ -2462,9 +2476,9 @@
               el("div", {}, wordsLine(p.words.slice(0, 3))),
               el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)
             ),
-            wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
+            p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true })
           )),
-          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null
+          rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null
         ),
         el(
           "div",
@@ -2535,7 +2549,7 @@
           "Its strongest pairs",
           { what: "norm" },
           el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value]])))
+          el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...u.zero ? [["weights", "zero"]] : []])))
         )
       ],
       move: (by) => {
@@ -2956,8 +2970,8 @@
   }
   function wordTable(a, b) {
     const texts2 = [...new Set([...a.r.words, ...b.r.words].map((w) => w.text))];
-    const of = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
-    const rows = texts2.map((t) => [t, of(a, t), of(b, t)]);
+    const of2 = (x, text) => x.r.words.find((w) => w.text === text)?.coefficient ?? null;
+    const rows = texts2.map((t) => [t, of2(a, t), of2(b, t)]);
     return figure(
       "Coefficients; empty where a word is not among the eight of the pair.",
       { name: `words-${a.name}-${b.name}`, columns: ["word", a.name, b.name], rows },
@@ -3008,8 +3022,8 @@
     }
     const [moved2, ix] = await Promise.all([load("moved"), index(), images()]);
     const there = (pair) => pair < 0 ? "" : pairName(pair, moved2.there_names);
-    const list = (heading, text, items, of = items.length) => section(
-      `${heading} (${of.toLocaleString("en")})`,
+    const list = (heading, text, items, of2 = items.length) => section(
+      `${heading} (${of2.toLocaleString("en")})`,
       {},
       el("p", { class: "quiet" }, text),
       items.length === 0 ? note("None.") : figure(
@@ -3037,10 +3051,10 @@
           ["alive there", `${moved2.there_alive.toLocaleString("en")} of ${count(moved2.there_pairs, "pair")}`]
         ]),
         note(
-          "A pair is alive if its mean norm is 1 % of the largest or more. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
+          "A pair is alive if its mean norm is 1 % of the largest or more; one whose norm merely crosses that, and is not halved, counts as alive on both sides. Similarity is the correlation of scores on the images that both have, or with fewer than 10 of them the cosine of directions. ",
           "The shift is that of the mean score, in standard deviations here."
         ),
-        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${moved2.shared < 10 ? "Too few images are in both to tell which are the same." : `${count(moved2.same, "pair")} do not.`}`, moved2.moved, moved2.differ),
+        list("Moved", `Pairs that are alive on both sides and differ by more than rounding; those that differ most come first. ${count(moved2.same, "pair")} do not${moved2.shared < 10 ? ", as far as direction, mean and deviation tell" : ""}.`, moved2.moved, moved2.differ),
         list("Appeared", "Pairs that are alive there only.", moved2.appeared),
         list("Died", "Pairs that are alive here only.", moved2.died)
       ]

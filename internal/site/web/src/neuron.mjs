@@ -74,7 +74,7 @@ export function pairRecord({ file, ix }, head) {
   const effects = zip(p.ablation.classes, p.ablation.logit);
   const accuracies = row(p.ablation.accuracy, numbers);
   return {
-    square: at(p.square), cross: at(p.cross), constant: at(p.constant),
+    square: at(p.square), zero: at(p.square) === 0, cross: at(p.cross), constant: at(p.constant),
     normMean: at(p.norm_mean), normSD: at(p.norm_deviation), normLargest: at(p.norm_largest),
     scoreMean: at(p.score_mean), scoreSD: at(p.score_deviation),
     strongest: list(p.strongest).map((x, i) => ({ ...x, adds: Boolean((adds >> i) & 1) })),

@@ -129,3 +129,8 @@ export function failure(error) {
 }
 
 export { append };
+
+// zeroWeights says of a pair why nothing is shown of its images.
+export function zeroWeights() {
+  return note("The weights of this pair are zero, as after ", el("code", {}, "clipnh edit --remove"), ": it adds the same to every image, so none is stronger than another.");
+}

@@ -42,7 +42,7 @@ export async function headPage({ rest }) {
       section("Its pairs", { what: "pair" }, pairMap(ix, { heads: [head] })),
       section("Its strongest pairs", { what: "norm" },
         el("p", { class: "quiet" }, el("a", { href: address(["s"], { head, sort: "norm" }) }, "All its pairs in this order")),
-        el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value]])))),
+        el("div", { class: "cards" }, file.strongest.map((u) => unitCard(u.pair, wordsOf(ix, u.pair), u.images?.length || u.zero ? u.images.slice(0, 4) : imagesOf(ix, u.pair), [["mean norm", u.value], ...(u.zero ? [["weights", "zero"]] : [])])))),
     ],
     move: (by) => {
       if (head + by >= 0 && head + by < heads) location.hash = address(["h", head + by]);

@@ -4,7 +4,7 @@ import { el } from "../dom.mjs";
 import { address } from "../router.mjs";
 import { state, images, headName, neuronName, unitName, parseUnit } from "../state.mjs";
 import { neuronFile, neuronRecord, pairRecord } from "../neuron.mjs";
-import { section, facts, format, wordsLine, wordsText, figure, note } from "../parts.mjs";
+import { section, facts, format, wordsLine, wordsText, figure, note, zeroWeights } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall } from "../thumbs.mjs";
 import { histogram } from "../charts.mjs";
@@ -41,8 +41,8 @@ export async function neuronPage({ rest }) {
             el("a", { class: "unit", href: address(["p", unitName(head * neurons + neuron)]) }, unitName(head * neurons + neuron)),
             el("div", {}, wordsLine(p.words.slice(0, 3))),
             el("div", { class: "quiet" }, `mean norm ${format(p.normMean, 3)}`)),
-          wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true }))),
-        rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head))]), ".") : null),
+          p.zero ? zeroWeights() : wall(p.strongest.map((x) => ({ ...x, mark: x.adds ? "new" : null })), `strongest images of ${unitName(head * neurons + neuron)}`, { labels: false, twelve: true }))),
+        rows.length > strong.length ? note("The other heads: ", rows.slice(strong.length).map(({ head, r: p }) => [" ", el("a", { href: address(["p", unitName(head * neurons + neuron)]), title: `mean norm ${format(p.normMean, 3)}` }, headName(head)), p.zero ? " (weights of zero)" : ""]), ".") : null),
       el("div", { class: "columns two" },
         section("Ordinary images", { what: "quantiles" }, [...r.quantiles].reverse().map((q) => el("div", { class: "quantile" },
           el("h3", {}, `${Math.round(100 * q.share)} %`), wall(q.items, `${name} at ${Math.round(100 * q.share)} %`, { small: true, labels: false }))),

@@ -47,6 +47,7 @@ export async function overview() {
           " reads it. Such a part is a neuron-head pair", what("pair"), "."),
         el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
         searchForm(pairs)),
+      changed(o.data),
       lists,
       section("All pairs at a glance", {}, map),
       accuracy(o),
@@ -65,6 +66,13 @@ export async function overview() {
       lacking(o),
     ],
   };
+}
+
+// changed warns of images that are shown beside the numbers of others.
+function changed({ changed: n, first_changed: first }) {
+  if (!n) return null;
+  return note(n === 1 ? `One image changed since its scores were collected, so that they are not of what is shown: ${first}.`
+    : `${n.toLocaleString("en")} images changed since their scores were collected, so that these are not of what is shown: ${first} and ${(n - 1).toLocaleString("en")} more.`);
 }
 
 function searchForm(pairs) {

@@ -6,7 +6,7 @@ import { state, images, unitName, headName, neuronName, parseUnit } from "../sta
 import { wordsOf, imagesOf } from "../index.mjs";
 import { neuronFile, neuronRecord, pairRecord, decodeMaps } from "../neuron.mjs";
 import { load } from "../data.mjs";
-import { section, facts, format, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, wordsFrom, note, figure } from "../parts.mjs";
+import { section, facts, format, signed, pairLink, neuronLink, headLink, wordsLine, wordsText, wordsFrom, note, figure, zeroWeights } from "../parts.mjs";
 import { what } from "../terms.mjs";
 import { wall, thumb } from "../thumbs.mjs";
 import { histogram, bars } from "../charts.mjs";
@@ -25,7 +25,7 @@ export async function pairPage({ rest }) {
   const name = unitName(pair);
   const words = wordsText(r.words.slice(0, 3));
   const drop = el("div", {});
-  if (state.live) dropBox(drop, name, r);
+  if (state.live && !r.zero) dropBox(drop, name, r);
   return {
     title: `${name}: ${words}`,
     unit: name,
@@ -42,25 +42,32 @@ export async function pairPage({ rest }) {
         ["head", headLink(head)],
       ]),
       el("nav", { class: "siblings", "aria-label": "the same neuron in other heads" }, siblings(source.ix, head, neuron)),
-      el("div", { class: "columns images-two" }, strongest(source, r, head, neuron, name),
-      section("Ordinary images", { what: "quantiles" }, [...r.quantiles].reverse().map((q) => el("div", { class: "quantile" },
-        el("h3", {}, `${Math.round(100 * q.share)} %`), wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true }))),
-      el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true })))),
-      el("div", { class: "columns two" },
-        described(r, name),
-        section("Its scores", { what: "score" },
-          r.histogram ? histogram(`scores-${name}`, r.histogram, {
-            x: "score", caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
-            marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : [],
-          }) : note("not known"))),
-      drop,
-      el("div", { class: "columns two" },
-        neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
-        neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)),
-      classes(r, name),
+      ...(r.zero ? [zeroWeights()] : of(source, r, head, neuron, name, drop)),
     ],
     move: (by) => step(pair, by),
   };
+}
+
+// of are the images of a pair and what its scores and direction say.
+function of(source, r, head, neuron, name, drop) {
+  return [
+    el("div", { class: "columns images-two" }, strongest(source, r, head, neuron, name),
+    section("Ordinary images", { what: "quantiles" }, [...r.quantiles].reverse().map((q) => el("div", { class: "quantile" },
+      el("h3", {}, `${Math.round(100 * q.share)} %`), wall(q.items, `${name} at ${Math.round(100 * q.share)} % of its ranking`, { small: true }))),
+    el("div", { class: "quantile" }, el("h3", {}, "weakest"), wall(r.weakest, `weakest images of ${name}`, { small: true })))),
+    el("div", { class: "columns two" },
+      described(r, name),
+      section("Its scores", { what: "score" },
+        r.histogram ? histogram(`scores-${name}`, r.histogram, {
+          x: "score", caption: `Scores of ${state.overview.data.images.toLocaleString("en")} images; mean ${format(r.scoreMean, 3)}, standard deviation ${format(r.scoreSD, 3)}.`,
+          marks: r.strongest.length ? [{ at: r.strongest[0].value, text: "strongest image" }] : [],
+        }) : note("not known"))),
+    drop,
+    el("div", { class: "columns two" },
+      neighbours(source.ix, "Neighbours by direction", "direction_neighbours", r.byDirection, "cosine", name),
+      neighbours(source.ix, "Neighbours by scores", "score_neighbours", r.byScores, "correlation", name)),
+    classes(r, name),
+  ];
 }
 
 // step goes to the next pair of the last search, or of the head.

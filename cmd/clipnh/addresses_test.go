@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// TestAddresses: images at addresses give the bytes of those in a folder, whatever the server
+// does in between, and what it does for good is said.
+func TestAddresses(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	assets := filepath.Join("..", "..", "internal", "demo", "assets")
+	model := filepath.Join(assets, "tiny-clip.pt")
+	images, served := at("images"), at("served")
+	found, err := filepath.Glob(filepath.Join(assets, "imagenet", "test", "*[05].JPEG"))
+	if err != nil || len(found) < 50 {
+		t.Fatalf("%d images: %v", len(found), err)
+	}
+	for i, name := range found[:50] {
+		shard := []string{"00", "01"}[i*2/50]
+		data, err := os.ReadFile(name)
+		for _, folder := range []string{images, at(shard)} {
+			if err == nil {
+				err = os.MkdirAll(folder, 0o777)
+			}
+			if err == nil {
+				err = os.WriteFile(filepath.Join(folder, filepath.Base(name)), data, 0o666)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(served, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"00.tar", "01.tar", "00.zip", "01.zip", "00.tar.gz", "01.tar.gz"} {
+		shard, _, _ := strings.Cut(name, ".")
+		testutil.Pack(t, at(shard), filepath.Join(served, name), "")
+	}
+	files := http.FileServer(http.Dir(served))
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch requests.Add(1) % 4 {
+		case 1:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 3:
+			c, _, err := w.(http.Hijacker).Hijack()
+			if err == nil {
+				c.Close()
+			}
+		default:
+			files.ServeHTTP(w, r)
+		}
+	}))
+	defer server.Close()
+
+	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", images, "--save-path", at("folder"), "--quiet")
+	want := artefactBytes(t, at("folder"))
+	for _, ending := range []string{"tar", "zip", "tar.gz"} {
+		shards := server.URL + "/{00..01}." + ending
+		must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", shards, "--save-path", at("a "+ending), "--quiet")
+		if artefactBytes(t, at("a "+ending)) != want {
+			t.Errorf("%s: other scores than those of the folder", shards)
+		}
+		must(t, exitDone, "verify", at("a "+ending), "--data-path", shards, "--quiet")
+	}
+	shards := server.URL + "/{00..01}.tar"
+	for _, part := range []string{"2/2", "1/2"} {
+		must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", shards, "--save-path", at("parts"), "--shard", part, "--quiet")
+	}
+	must(t, exitDone, "merge", "--save-path", at("parts"), "--quiet")
+	if artefactBytes(t, at("parts")) != want {
+		t.Error("shards of work: other scores than those of the folder")
+	}
+	names, err := os.ReadFile(filepath.Join(at("parts"), "images.txt"))
+	if first := "00.tar!" + filepath.Base(found[0]) + "\n"; err != nil || !bytes.HasPrefix(names, []byte(first)) {
+		t.Errorf("names %.60q, want %q first: %v", names, first, err)
+	}
+
+	// An archive that is replaced.
+	testutil.Pack(t, at("00"), filepath.Join(served, "01.tar"), "")
+	code, _, said := clipnh("collect", "--model", model, "--dataset", "images", "--data-path", shards, "--save-path", at("a tar"))
+	if code != exitStale || !strings.Contains(said, "made with") {
+		t.Errorf("exit code %d, %q", code, said)
+	}
+	secret := server.URL + "/none.tar?signature=SECRET"
+	code, _, said = clipnh("collect", "--model", model, "--dataset", "images", "--data-path", secret, "--save-path", at("none"))
+	if want := server.URL + "/none.tar: nothing is there: the server answers 404 Not Found"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "SECRET") {
+		t.Errorf("exit code %d, %q, want %q", code, said, want)
+	}
+}

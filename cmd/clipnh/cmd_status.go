@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/pipeline/status"
+	"github.com/clipnh/clipnh/internal/ui"
+)
+
+const statusHelp = `
+Says how far the shards of a collection are, on whatever machines they are made:
+images that are finished, the rate, the time left, shards that have stopped, and
+what to do next.
+
+Reads the journals of the shards next to PATH, which is --save-path as it was
+given with --shard: for caches/val these are caches/val.1-of-16 and so on. Takes
+no locks, and writes nothing. The rate of a shard is that of its last eight
+chunks. A shard is "running" if it finished a chunk lately, "stopped" if that is
+longer ago than --late and than three chunks take, and "begun" if it has not
+finished one. Shards of segment and shift are "done", "begun" or "missing".
+
+Stopped, begun and missing shards are made by the same command as before, with
+their --shard: they resume.`
+
+func newStatusCommand(g *globalOptions) *cobra.Command {
+	var opts statusOptions
+	cmd := &cobra.Command{
+		Use:         "status PATH",
+		Short:       "Say how far shards are that several machines make",
+		Long:        statusHelp,
+		Example:     "clipnh status caches/val",
+		Annotations: exitStatus(exitMissing, exitInterrupted),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{fmt.Errorf("%d paths, want the one that was given with --shard", len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if opts.late <= 0 {
+				return usageError{fmt.Errorf("--late %v: want more than nothing", opts.late)}
+			}
+			return runStatus(cmd.Context(), args[0], opts, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// statusOptions is everything the status command can be told.
+type statusOptions struct {
+	late time.Duration
+	all  bool
+}
+
+func (o *statusOptions) addFlags(fs *pflag.FlagSet) {
+	fs.DurationVar(&o.late, "late", 10*time.Minute, "a shard that finished nothing for this `TIME` has stopped")
+	fs.BoolVar(&o.all, "all", false, "list finished shards too")
+}
+
+func runStatus(ctx context.Context, path string, opts statusOptions, g *globalOptions) error {
+	result, err := status.Run(ctx, status.Options{Path: path, Late: opts.late, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	result.Next = g.printer.Spelled(result.Next)
+	if g.json {
+		return g.printer.JSON(result)
+	}
+	return printStatus(result, opts.all, g.printer)
+}
+
+func printStatus(r *status.Result, all bool, p *ui.Printer) error {
+	t := ui.NewTable(ui.Right("shard"), ui.Left("state"), ui.Right("images"), ui.Right("skipped"), ui.Right("rate"), ui.Right("last chunk"))
+	for _, s := range r.Shards {
+		if s.State == status.Done && !all {
+			continue
+		}
+		rate, ago := "", ""
+		if s.Rate != nil {
+			rate = ratePerSecond(*s.Rate)
+		}
+		if s.Ago != nil {
+			ago = ui.FormatDuration(seconds(*s.Ago)) + " ago"
+		}
+		t.Row(fmt.Sprint(s.Number), s.State, outOf(s.Finished, s.Images), fmt.Sprint(s.Skipped), rate, ago)
+	}
+	if slices.ContainsFunc(r.Shards, func(s status.Shard) bool { return all || s.State != status.Done }) {
+		if err := p.Table(t); err != nil {
+			return err
+		}
+		if err := p.Text("\n"); err != nil {
+			return err
+		}
+	}
+	for _, s := range r.Shards {
+		if s.Error != "" {
+			p.Warn("shard %d: %s", s.Number, s.Error)
+		}
+	}
+	line := fmt.Sprintf("%s: ", r.Path)
+	if r.Whole {
+		line += "complete; "
+	}
+	line += fmt.Sprintf("%d of %d shards done", r.Counts[status.Done], len(r.Shards))
+	if len(r.Shards) > 0 {
+		line += ", " + outOf(r.Finished, r.Images) + " images"
+	}
+	if r.Skipped > 0 {
+		line += fmt.Sprintf(", %d skipped", r.Skipped)
+	}
+	if r.Rate != nil {
+		line += ", " + ratePerSecond(*r.Rate)
+	}
+	if r.Left != nil {
+		line += ", about " + ui.FormatDuration(seconds(*r.Left)) + " left of those running"
+	}
+	if err := p.Text(line + "\n"); err != nil {
+		return err
+	}
+	if r.Next != "" {
+		return p.Text("next: " + r.Next + "\n")
+	}
+	return nil
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// ratePerSecond writes a rate of images.
+func ratePerSecond(rate float64) string {
+	return ui.Images.Rate(int64(rate*1e6), seconds(1e6))
+}
+
+func outOf(n int, all *int) string {
+	if all == nil {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%d of %d", n, *all)
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// impossible are command lines whose flags ask for what good inputs do not have, or exclude
+// each other by what is in these, with a part of the message. Upper-case words stand for
+// the files that spelled has.
+var impossible = []struct{ line, message string }{
+	// More than there is.
+	{"describe h0n1 --pcs-path pc0.npy WITHWORDS --num-components 2000", "words, want --num-components, 2000, or more"},
+	{"sparse --pcs-path pc0.npy WITHWORDS --num-components 2000 --descriptions-save-path OUT.json", "words, want --num-components, 2000, or more"},
+	{"collect OF --mode neurons+heads_lens --lens-idx 9 --save-path OUT", "--lens-idx 9: want a block"},
+	{"segment --model MODEL --pcs-path pc0.npy --image IMAGE --vocab VOCAB --classes dog,cat --show-dir OUT --sim-map-idx 9", "9: the last stage has"},
+	{"svd --scores scores --mode n --pc-idx 9 --out-save-path OUT.npy", "no --pc-idx 9"},
+	{"svd --scores stats --top-k-pca 20 --out-save-path OUT.npy", "--top-k-pca 20 wants as many"},
+	{"polysemanticity --scores stats --mode nh --top-images 20", "--top-images 20 wants as many"},
+	{"collect OF --shard 3/99 --save-path OUT", "--shard 3/99: 48 images"},
+	{"ablate OF --mode zero_register_neurons --neurons-sink-diffs-path sink.npy --top-k-sink-neurons 9999 --features-save-path OUT.npy", "--top-k-sink-neurons 9999: the model has"},
+	{"data subset --dataset images --data-path DATA --save-path OUT --number 999", "makes 48, want 999"},
+	{"retrieve --scores scores --neur-idxs 9999", "neuron 9999: want"},
+	{"retrieve --scores scores --pairs h9n9", "unit \"h9n9\": want"},
+	{"show h9n9 --scores scores", "unit \"h9n9\": want"},
+	{"search --scores scores --units h9", "unit \"h9\": want"},
+	{"edit --model MODEL --remove h9n9 --by zero --save-path OUT.pt", "unit \"h9n9\": want"},
+	{"ablate --scores scores --means-path means.npy --pairs h9n9 --features-save-path OUT.npy", "unit \"h9n9\": want"},
+	{"collect --model MODEL --dataset images --data-path DATA/{a..b} --save-path OUT", "{a..b}: \"a\", want a number"},
+	{"collect --model MODEL --dataset images --data-path DATA/{a --save-path OUT", "a brace that is not closed"},
+
+	// Too few, or one twice.
+	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog --out OUT", "--classes has 1, want 2 or more"},
+	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,cat --permutations 5 --out OUT", "--permutations 5: no probability"},
+	{"edit --model MODEL --scale h1n27=0.5 --remove n27 --by zero --save-path OUT.pt", "two factors"},
+	{"reconstruct --scores scores --means-path means_n.npy --pcs-paths pc0_n.npy,pc0_n.npy --features-save-path OUT.npy", "would count twice"},
+	{"explain IMAGE --model MODEL --vocab VOCAB --classes dog,cat --class bird", "--class \"bird\": not among the 2 --classes"},
+
+	// What a model or a collection of this kind does not have.
+	{"collect OF --mode mlps --save-path OUT", "--mode mlps: "},
+	{"collect OF --neuron-layer 1 --save-path OUT", "--neuron-layer 1: the image tower is a CLIP-ResNet"},
+	{"collect OF --vit-heads 2 --save-path OUT", "--vit-heads 2: the image tower is a ResNet"},
+	{"collect --model VIT --vit-heads 4 --dataset images --data-path DATA --save-path OUT", "--neuron-layer 0 to"},
+	{"collect --model VIT --vit-heads 4 --dataset images --data-path DATA --mode attns --save-path OUT", "--mode attns: "},
+	{"collect OF --mode features --stats-only --save-path OUT", "--stats-only is for pairs"},
+	{"svd --scores stats --mode n --out-save-path OUT.npy", "statistics of pairs"},
+	{"polysemanticity --scores stats", "statistics of pairs"},
+	{"svd --scores scores --shape 1,2 --out-save-path OUT.npy", "--shape is for dense"},
+	{"svd --scores dense.npy --out-save-path OUT.npy", "for pairs"},
+	{"retrieve --scores dense.npy --pairs h0n1", "summed over heads"},
+	{"ablate --scores dense.npy --mode neur_head_reprs --replace-index-path mask.npy --means-path means.npy --features-save-path OUT.npy", "summed over heads"},
+	{"edit --model MODEL --remove n5 --by zero --save-path MODEL", "it is the model that is edited"},
+}
+
+// faultOfFiles are command lines that nothing is wrong with but a file that they name.
+var faultOfFiles = []struct {
+	line string
+	code int
+}{
+	{"svd --scores nowhere --out-save-path OUT.npy", exitMissing},
+	{"svd --scores pc0.npy --out-save-path OUT.npy", exitStale},
+	{"collect --model LABELS --dataset images --data-path DATA --save-path OUT", exitFailed},
+	{"collect --model MODEL --dataset images --data-path nowhere --save-path OUT", exitFailed},
+	{"audit --scores scores --labels-csv LABELS --model MODEL --vocab VOCAB --classes dog,bird --out OUT", exitFailed},
+}
+
+// TestImpossibleValues holds the rule of docs/exit-status.md: a value that these inputs
+// cannot give is wrong usage, and nothing is written; a fault of a file is not.
+func TestImpossibleValues(t *testing.T) {
+	data := labelled(t)
+	in := makeInputs(t, "model/tiny_jit.pt", data)
+	must(t, exitDone, "collect", "--model", in.model, "--dataset", "imagenet_val", "--data-path", data, "--stats-only", "--top-k", "4", "--save-path", in.at("stats"), "--quiet")
+	rows := []string{"image,label,group"}
+	var image string
+	for name := range filesBelow(t, data) {
+		image = filepath.Join(data, name)
+		rows = append(rows, strings.TrimPrefix(name, "val/")+","+map[bool]string{true: "dog", false: "cat"}[strings.Contains(name, "class0")]+","+string("ab"[len(rows)%2]))
+	}
+	slices.Sort(rows[1:])
+	labels := writeLines(t, in.at("labels.csv"), rows...)
+	t.Chdir(in.dir)
+	words := testutil.Golden("text/words.txt")
+	if !filepath.IsAbs(words) || !filepath.IsAbs(in.model) {
+		t.Fatal("want absolute paths of golden files")
+	}
+	spelled := strings.NewReplacer(
+		"WITHWORDS", "--text-descs-embeddings-path words.npy --text-descs-list-path "+words,
+		"OF", "--model "+in.model+" --dataset imagenet_val --data-path "+data,
+		"MODEL", in.model, "VIT", testutil.GoldenViT("vit_openclip.pt"), "VOCAB", testutil.Golden("text/toy_merges.txt.gz"), "DATA", data, "IMAGE", image, "LABELS", labels, "OUT", in.at("out"),
+	)
+	before := filesBelow(t, in.dir)
+	for _, test := range impossible {
+		code, stdout, stderr := clipnh(strings.Fields(spelled.Replace(test.line))...)
+		if code != exitUsage || stdout != "" || !strings.Contains(stderr, test.message) {
+			t.Errorf("%s: status %d, want %d and %q:\n%s%s", test.line, code, exitUsage, test.message, stdout, stderr)
+		}
+	}
+	for _, test := range faultOfFiles {
+		if code, _, stderr := clipnh(strings.Fields(spelled.Replace(test.line))...); code != test.code {
+			t.Errorf("%s: status %d, want %d:\n%s", test.line, code, test.code, stderr)
+		}
+	}
+	for name := range filesBelow(t, in.dir) {
+		if _, there := before[name]; !there {
+			t.Errorf("%s was written", name)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+// Package blob opens what holds images: a file, or an object at an address.
+package blob
+
+import (
+	"context"
+	"io"
+	"math"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
+)
+
+// A Reader reads a blob, from its first byte on or from any.
+type Reader interface {
+	io.Reader
+	io.ReaderAt
+	io.Closer
+}
+
+// A Listed is a blob as it was when what is in it was listed.
+type Listed struct {
+	Size int64 // bytes
+
+	file   foreign.Listed
+	object *remote.Object // nil of a file
+}
+
+// List opens the file at a path, or the object at an address, for what is in it to be listed.
+// Reading an object ends with ctx.
+func List(ctx context.Context, path string) (Listed, Reader, error) {
+	if !remote.Named(path) {
+		file, r, err := foreign.List(path)
+		if err != nil {
+			return Listed{}, nil, err
+		}
+		return Listed{Size: file.Size, file: file}, r, nil
+	}
+	o, err := remote.Open(ctx, path)
+	if err != nil {
+		return Listed{}, nil, err
+	}
+	return Listed{Size: o.Size, object: o}, reader(o), nil
+}
+
+// Open opens the blob again. If it is another, that is foreign.ErrChanged or, perhaps only when it
+// is read, remote.ErrChanged.
+func (l *Listed) Open() (Reader, error) {
+	if l.object == nil {
+		return l.file.Open()
+	}
+	return reader(l.object), nil
+}
+
+// Check returns an error unless the blob is there as it was listed.
+func (l *Listed) Check() error {
+	if l.object == nil {
+		return l.file.Check()
+	}
+	return l.object.Check()
+}
+
+func reader(o *remote.Object) Reader {
+	return object{io.NewSectionReader(o, 0, math.MaxInt64)}
+}
+
+// object reads an object. There is nothing to close.
+type object struct{ *io.SectionReader }
+
+func (object) Close() error { return nil }

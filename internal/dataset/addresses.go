@@ -1,0 +1,112 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/clipnh/clipnh/internal/archive"
+	"github.com/clipnh/clipnh/internal/blob"
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/parquet"
+	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/textlist"
+)
+
+// addresses returns the addresses of the archives that an address with braces names.
+func addresses(pattern string) ([]string, error) {
+	at, err := expandBraces(pattern)
+	if err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), pattern, remote.Shown(pattern)))
+	}
+	seen := make(map[string]bool, len(at))
+	for _, a := range at {
+		shown := remote.Shown(a)
+		if seen[shown] {
+			return nil, fmt.Errorf("%s: %s is named twice, want each once", remote.Shown(pattern), shown)
+		}
+		seen[shown] = true
+		if !archive.Named(a) && !parquet.Named(a) {
+			return nil, hinted{
+				fmt.Errorf("%s: want the address of a .tar, .tar.gz, .zip or .parquet", shown),
+				"an address is read by what its name says; images at addresses of their own are to be downloaded first, for instance with img2dataset",
+			}
+		}
+	}
+	return at, nil
+}
+
+// belowAddress returns addresses from the deepest folder that all of them are in.
+func belowAddress(paths []string) []string {
+	names := slices.Clone(paths)
+	for i := range names {
+		names[i] = remote.Shown(names[i])
+	}
+	folder := names[0][:strings.LastIndexByte(names[0], '/')+1]
+	for _, name := range names[1:] {
+		for !strings.HasPrefix(name, folder) && folder != "" {
+			folder = folder[:strings.LastIndexByte(folder[:len(folder)-1], '/')+1]
+		}
+	}
+	for i := range names {
+		names[i] = strings.TrimPrefix(names[i], folder)
+	}
+	return names
+}
+
+// addressFolder is the folder that an archive at an address is in, for the names of its images.
+func addressFolder(at string) string {
+	at = remote.Shown(at)
+	return at[:strings.LastIndexByte(at, '/')]
+}
+
+// classesBeside returns the classes.txt next to an archive; empty if there is none.
+func classesBeside(ctx context.Context, at string) (string, error) {
+	if !remote.Named(at) {
+		if beside := filepath.Join(filepath.Dir(at), classesFile); isFile(beside) {
+			return beside, nil
+		}
+		return "", nil
+	}
+	beside, ok := remote.Beside(at, classesFile)
+	if !ok {
+		return "", nil
+	}
+	_, err := remote.Open(ctx, beside)
+	switch {
+	case errors.Is(err, remote.ErrMissing):
+		return "", nil
+	case errors.Is(err, remote.ErrRefused): // as buckets do of what is not there, to those who may not list them
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return beside, nil
+}
+
+// mostLines bounds a list at an address, in bytes.
+const mostLines = 64 << 20
+
+// readLines reads a list from a file or an address.
+func readLines(ctx context.Context, at string) ([]string, error) {
+	if !remote.Named(at) {
+		return textlist.ReadFile(at)
+	}
+	_, r, err := blob.List(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := foreign.Read(r, mostLines)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	lines, err := textlist.Read(strings.NewReader(string(data)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return lines, nil
+}

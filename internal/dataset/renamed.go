@@ -1,0 +1,67 @@
+package dataset
+
+import (
+	"slices"
+	"strings"
+)
+
+// NamedAs returns d with its images under the names that a collection has for them: see
+// NamesAs.
+func (d *Dataset) NamedAs(names []string) *Dataset {
+	own := make([]string, len(d.Items))
+	for i, item := range d.Items {
+		own[i] = item.Name
+	}
+	as := NamesAs(own, names)
+	if slices.Equal(as, own) {
+		return d
+	}
+	renamed := *d
+	renamed.Items = slices.Clone(d.Items)
+	for i, name := range as {
+		renamed.Items[i].Name = name
+	}
+	return &renamed
+}
+
+// NamesAs returns the names that images would have among those of others. One of the two
+// may be of an archive, or of several, where the other is of a folder: cats/1.jpg is
+// photos.tar!cats/1.jpg. An image that is not among the others keeps its name, unless all of
+// theirs are of one archive, or of none.
+func NamesAs(names, others []string) []string {
+	own := make(map[string]bool, len(names))
+	for _, name := range names {
+		own[name] = true
+	}
+	if !slices.ContainsFunc(others, func(name string) bool { return !own[name] }) {
+		return names
+	}
+	prefix, one := "", true
+	theirs := make(map[string]string, len(others)) // by the name within the archive; empty for several
+	for i, name := range others {
+		inside := inArchive(name)
+		if before := strings.TrimSuffix(name, inside); i == 0 {
+			prefix = before
+		} else if before != prefix {
+			one = false
+		}
+		if _, twice := theirs[inside]; twice {
+			name = ""
+		}
+		theirs[inside] = name
+	}
+	as, seen := slices.Clone(names), make(map[string]bool, len(names))
+	for i, name := range names {
+		inside := inArchive(name)
+		if other, known := theirs[inside]; other != "" {
+			as[i] = other
+		} else if one && !known {
+			as[i] = prefix + inside
+		}
+		if seen[as[i]] { // two archives have images of one name
+			return names
+		}
+		seen[as[i]] = true
+	}
+	return as
+}

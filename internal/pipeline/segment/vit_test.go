@@ -1,0 +1,112 @@
+package segment
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/clipnh/clipnh/configs"
+	"github.com/clipnh/clipnh/internal/heat"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// vitSegmentation are options that segment golden images by the golden vision transformer
+// and three of the golden texts.
+func vitSegmentation(t testing.TB, methods ...heat.Method) Options {
+	t.Helper()
+	write := func(name string, shape []int, values []float32) string {
+		var b bytes.Buffer
+		if err := npy.WriteFloat32(&b, shape, values); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, b.Bytes(), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	texts, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("texts.npy"))
+	directions, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/second_directions.npy"))
+	setup := &configs.Segmentation{Classes: []configs.Class{{"a"}, {"b"}, {"c"}}, Pairs: 40, Block: -1, LogitScale: 40, Sink: true}
+	layer := 2
+	return Options{
+		Model: testutil.GoldenViT("vit_sd32.pt"), Details: model.Details{Heads: 4, Activation: "gelu"}, NeuronLayer: &layer, Threads: 2,
+		Texts:  Texts{TextsPath: write("texts.npy", []int{3, 24}, texts[:3*24])},
+		Scenes: Scenes{Paths: []string{testutil.GoldenViT("images")}},
+		Heat:   Heat{Setup: setup, SimBlock: -1, Methods: methods, PCsPath: write("pcs.npy", []int{8, 128, 24}, directions)},
+		Output: Output{SaveDir: t.TempDir(), Store: nil},
+	}
+}
+
+// TestViTSegment labels the golden images by every method of a vision transformer, with the
+// same bytes for any number of threads.
+func TestViTSegment(t *testing.T) {
+	methods := []heat.Method{heat.ByTokens, heat.ByPairs, heat.ByHeads, heat.ByNeurons}
+	var want map[string]string
+	for _, threads := range []int{1, 3} {
+		o := vitSegmentation(t, methods...)
+		o.Threads = threads
+		r, err := Run(context.Background(), o, pipelinetest.Silent())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Images != 8 || len(r.Shares) != 4 || r.K != 40 || len(r.Sizes) != 1 || r.Sizes[0] != (WindowSize{Width: 48, Height: 48}) {
+			t.Errorf("%d images, %d methods, k %d, windows %v", r.Images, len(r.Shares), r.K, r.Sizes)
+		}
+		got := map[string]string{}
+		for _, file := range r.Files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rel, _ := filepath.Rel(o.SaveDir, file)
+			got[rel] = string(data)
+		}
+		if want == nil {
+			want = got
+		}
+		if len(got) != 8*4 {
+			t.Errorf("%d label maps, want 32", len(got))
+		}
+		for name, content := range want {
+			if got[name] != content {
+				t.Errorf("%s: other bytes on %d threads", name, threads)
+			}
+		}
+	}
+}
+
+// TestFamilies refuses methods of the other kind of tower, windows of another size, and pairs
+// of no layer.
+func TestFamilies(t *testing.T) {
+	for want, change := range map[string]func(*Options){
+		"{method} values is for a CLIP-ResNet":              func(o *Options) { o.Methods = []heat.Method{heat.ByTokens, heat.ByValues} },
+		"{method} self-self is for a CLIP-ResNet":           func(o *Options) { o.Methods = []heat.Method{heat.BySelfSelf} },
+		"windows of a vision transformer have its own size": func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide = 64, 64 },
+		"want the layer whose neurons to look at":           func(o *Options) { o.NeuronLayer, o.Methods = nil, []heat.Method{heat.ByPairs} },
+		"{method} tokens is for a vision transformer": func(o *Options) {
+			o.Model, o.Details, o.NeuronLayer = testutil.Golden("model/tiny_sd_fp32.pt"), model.Details{}, nil
+			o.TextsPath = testutil.Golden("text/zeroshot.npy")
+			o.Setup.Classes = tenClasses()
+		},
+	} {
+		o := vitSegmentation(t, heat.ByTokens)
+		change(&o)
+		if _, err := Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
+func tenClasses() (classes []configs.Class) {
+	for _, name := range strings.Split("abcdefghij", "") {
+		classes = append(classes, configs.Class{name})
+	}
+	return classes
+}

@@ -1,0 +1,221 @@
+// Package status says how far a collection is that is made in shards, by the journals of the runs
+// that make it.
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/shard"
+)
+
+// Options says what to look at.
+type Options struct {
+	Path string           // as it was given with {shard}
+	Late time.Duration    // a shard whose last chunk is older than this has stopped
+	Now  func() time.Time // the clock
+}
+
+// What a shard may be.
+const (
+	Done    = "done"
+	Running = "running" // a chunk was finished lately
+	Stopped = "stopped" // the last chunk is older
+	Begun   = "begun"   // there is no finished chunk
+	Missing = "missing"
+	Damaged = "damaged"
+)
+
+// States are what shards may be, in the order of reports.
+var States = []string{Done, Running, Stopped, Begun, Missing, Damaged}
+
+// A Shard is a part of a collection.
+type Shard struct {
+	Number   int      `json:"shard"` // from 1
+	Path     string   `json:"path"`
+	State    string   `json:"state"`       // done, running, stopped, begun, missing or damaged
+	Images   *int     `json:"images"`      // in all; null where not known
+	Finished int      `json:"finished"`    // of these, skipped ones included
+	Skipped  int      `json:"skipped"`     // of these
+	Rate     *float64 `json:"rate"`        // images a second, of the last chunks of a running one; null where not known
+	Ago      *float64 `json:"seconds_ago"` // since the last chunk was finished; null where not known
+	Error    string   `json:"error"`       // of a damaged one
+}
+
+// Result is how far a collection is.
+type Result struct {
+	Path     string         `json:"path"`
+	Whole    bool           `json:"whole"` // the collection is there, and complete
+	Shards   []Shard        `json:"shards"`
+	Counts   map[string]int `json:"counts"` // of shards by state
+	Images   *int           `json:"images"` // of all shards; null where none says it
+	Finished int            `json:"finished"`
+	Skipped  int            `json:"skipped"`
+	Rate     *float64       `json:"rate"`         // images a second, of the running shards together; null where not known
+	Left     *float64       `json:"seconds_left"` // until the slowest of the running shards is done; null where not known
+	Again    []int          `json:"again"`        // shards to run again
+	Next     string         `json:"next"`         // what to do; empty while shards are running and none is to be run again
+}
+
+// Run looks at the shards beside a path. It takes no locks and changes nothing.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	r := &Result{Path: o.Path, Counts: map[string]int{}, Shards: []Shard{}, Again: []int{}}
+	whole, err := cache.Open(o.Path)
+	if err == nil {
+		r.Whole = !artefact.IsShard(whole.Manifest.Kind)
+	}
+	paths, besideErr := shard.Beside(o.Path)
+	if besideErr != nil {
+		if !r.Whole {
+			return nil, besideErr
+		}
+		r.Next = "nothing is left to do"
+		return r, nil
+	}
+	of := 0
+	at := map[int]string{}
+	for _, path := range paths {
+		s := shard.Of(o.Path, path)
+		if of != 0 && s.Of != of {
+			err := fmt.Errorf("%s: shards of %d and of %d are beside it, want those of one run", o.Path, of, s.Of)
+			return nil, hint.With(err, "remove those that are not wanted")
+		}
+		of, at[s.Number] = s.Of, path
+	}
+	for n := 1; n <= of; n++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		s := Shard{Number: n, Path: at[n], State: Missing}
+		if s.Path == "" {
+			s.Path = shard.Shard{Number: n, Of: of}.Path(o.Path)
+		}
+		if of := o.look(&s); of != nil {
+			r.Images = &of.Inputs
+		}
+		r.Shards = append(r.Shards, s)
+		r.Counts[s.State]++
+		r.Finished += s.Finished
+		r.Skipped += s.Skipped
+		if s.State != Done && s.State != Running {
+			r.Again = append(r.Again, n)
+		}
+		r.add(s)
+	}
+	r.advise(of)
+	return r, nil
+}
+
+// add takes a shard's rate into that of all.
+func (r *Result) add(s Shard) {
+	if s.Rate == nil {
+		return
+	}
+	total, left := *s.Rate, float64(*s.Images-s.Finished) / *s.Rate
+	if r.Rate != nil {
+		total += *r.Rate
+	}
+	if r.Left != nil {
+		left = max(left, *r.Left)
+	}
+	r.Rate, r.Left = &total, &left
+}
+
+// look reads what there is of a shard, and returns which part it says that it is; nil if nothing
+// says it.
+func (o Options) look(s *Shard) *origin.Shard {
+	a, err := cache.Open(s.Path)
+	if err == nil {
+		n := a.Manifest.Inputs
+		s.State, s.Images, s.Finished, s.Skipped = Done, &n, n, len(a.Manifest.Skipped)
+		return a.Manifest.Origin.Shard
+	}
+	u, err := cache.InspectUnfinished(s.Path)
+	if errors.Is(err, cache.ErrMissing) {
+		for _, at := range []string{s.Path, s.Path + cache.StateEnd} { // a folder without a journal yet, or a state of segment or shift
+			if _, err := os.Stat(at); err == nil {
+				s.State = Begun
+			}
+		}
+		return nil
+	}
+	if err != nil {
+		s.State, s.Error = Damaged, err.Error()
+		return nil
+	}
+	n := u.Plan.Inputs
+	s.State, s.Images, s.Finished, s.Skipped = Begun, &n, min(len(u.Chunks)*u.Plan.ChunkInputs, n), u.Skipped
+	if len(u.At) == 0 || u.At[len(u.At)-1].IsZero() {
+		if len(u.Chunks) > 0 {
+			s.State = Stopped // by a build that wrote no times
+		}
+		return u.Plan.Origin.Shard
+	}
+	ago := max(o.Now().Sub(u.At[len(u.At)-1]), 0)
+	seconds := ago.Seconds()
+	s.Ago, s.State = &seconds, Running
+	rate, longest := pace(u.At, u.Plan.ChunkInputs)
+	if ago > max(o.Late, 3*longest) {
+		s.State = Stopped
+	} else if rate > 0 {
+		s.Rate = &rate
+	}
+	return u.Plan.Origin.Shard
+}
+
+// pace is how many inputs a second the last chunks took, 0 if not known, and the longest time
+// between two of them.
+func pace(at []time.Time, inputs int) (rate float64, longest time.Duration) {
+	const last = 8
+	at = at[max(0, len(at)-last-1):]
+	for i := len(at) - 1; i > 0; i-- {
+		if at[i-1].IsZero() {
+			at = at[i:]
+			break
+		}
+		longest = max(longest, at[i].Sub(at[i-1]))
+	}
+	took := at[len(at)-1].Sub(at[0])
+	if len(at) < 2 || took <= 0 {
+		return 0, longest
+	}
+	return float64((len(at)-1)*inputs) / took.Seconds(), longest
+}
+
+// advise says what to do next.
+func (r *Result) advise(of int) {
+	switch {
+	case r.Whole:
+		r.Next = "nothing is left to do: the shards were merged and can be removed"
+	case len(r.Again) > 0:
+		r.Next = fmt.Sprintf("run the command that makes the shards again, with {shard} N/%d for N = %s", of, ranges(r.Again))
+	case r.Counts[Done] == of:
+		r.Next = "clipnh merge {save-path} " + r.Path
+	}
+}
+
+// ranges writes ascending numbers as "1-3,7", which a Slurm array takes too.
+func ranges(numbers []int) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		k := i
+		for k+1 < len(numbers) && numbers[k+1] == numbers[k]+1 {
+			k++
+		}
+		part := strconv.Itoa(numbers[i])
+		if k > i {
+			part += "-" + strconv.Itoa(numbers[k])
+		}
+		parts, i = append(parts, part), k+1
+	}
+	return strings.Join(parts, ",")
+}

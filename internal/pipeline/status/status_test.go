@@ -1,0 +1,118 @@
+package status
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/npy"
+	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/testutil"
+)
+
+// write begins a shard of 40 images in chunks of 4 and finishes some of them.
+func write(t *testing.T, path string, number, chunks int, finish bool) {
+	t.Helper()
+	w, err := (&cache.Store{Now: time.Now}).OpenChunks(path, cache.Plan{
+		Kind: artefact.ShardKind(artefact.KindScores), Axes: []string{"B", "H"}, Row: []int{3}, DType: npy.Float32, Payload: "scores.npy", Inputs: 40, ChunkInputs: 4,
+		Origin: origin.Origin{Shard: &origin.Shard{Number: number, Of: 4, Inputs: 160}},
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range chunks {
+		if err := w.Append(make([]float32, 3*3), []cache.Skipped{{Name: "a.jpg", Reason: "empty"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if finish {
+		if _, err := w.Finish(); err != nil {
+			t.Fatal(err)
+		}
+	} else if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "scores")
+	write(t, path+".1-of-4", 1, 10, true)
+	write(t, path+".2-of-4", 2, 5, false)
+	write(t, path+".3-of-4", 3, 0, false)
+	run := func(after time.Duration) *Result {
+		t.Helper()
+		r, err := Run(t.Context(), Options{Path: path, Late: time.Minute, Now: func() time.Time { return time.Now().Add(after) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	states := func(r *Result) string {
+		var all []string
+		for _, s := range r.Shards {
+			all = append(all, s.State)
+		}
+		return strings.Join(all, " ")
+	}
+	r := run(0)
+	if got := states(r); got != "done running begun missing" {
+		t.Error(got)
+	}
+	if r.Finished != 60 || r.Skipped != 15 || *r.Images != 160 || r.Next != "run the command that makes the shards again, with {shard} N/4 for N = 3-4" {
+		t.Errorf("%+v", r)
+	}
+	r = run(time.Hour)
+	if got := states(r); got != "done stopped begun missing" || r.Rate != nil || len(r.Again) != 3 {
+		t.Errorf("%s: %+v", got, r)
+	}
+	if ago := *r.Shards[1].Ago; ago < 3595 || ago > 3700 {
+		t.Errorf("%g seconds ago", ago)
+	}
+
+	if err := os.WriteFile(filepath.Join(path+".4-of-5"), nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Run(t.Context(), Options{Path: path, Now: time.Now})
+	if bad := testutil.Line(err, "shards of 4 and of 5 are beside it"); bad != nil {
+		t.Error(bad)
+	}
+	if _, err := Run(t.Context(), Options{Path: path + "x", Now: time.Now}); err == nil || !strings.Contains(err.Error(), "no shards beside it") {
+		t.Error(err)
+	}
+}
+
+func TestPace(t *testing.T) {
+	at := func(seconds ...int64) []time.Time {
+		var all []time.Time
+		for _, s := range seconds {
+			if s == 0 {
+				all = append(all, time.Time{})
+			} else {
+				all = append(all, time.Unix(s, 0))
+			}
+		}
+		return all
+	}
+	for _, c := range []struct {
+		at      []time.Time
+		rate    float64
+		longest time.Duration
+	}{
+		{at(5), 0, 0}, {at(5, 5), 0, 0}, {at(10, 14), 8, 4 * time.Second}, {at(0, 0, 10, 14), 8, 4 * time.Second},
+		{at(1, 100, 102, 104, 106, 108, 110, 112, 114, 116), 16, 2 * time.Second}, // the last eight
+	} {
+		if rate, longest := pace(c.at, 32); rate != c.rate || longest != c.longest {
+			t.Errorf("%v: %g %v, want %g %v", c.at, rate, longest, c.rate, c.longest)
+		}
+	}
+}
+
+func TestRanges(t *testing.T) {
+	if got := ranges([]int{1, 2, 3, 7, 9, 10}); got != "1-3,7,9-10" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,169 @@
+// Package remote reads objects at http, https and s3 addresses by ranges of bytes.
+//
+// An Object is what was at an address when it was opened: its size and its tag. Every part that
+// is read later must be of the same object, or reading ends with ErrChanged. Parts are
+// fetched in blocks; some blocks of all objects are kept in memory, and blocks that will be
+// read next are fetched ahead. A request that fails for a reason that may pass is
+// repeated, with pauses.
+//
+// Servers are strangers': what they say of lengths and places is compared with what was
+// asked, no answer is read beyond the bytes that were asked for, and one that stops sending
+// is given up.
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// ErrChanged is wrapped by the error of an object that is not the one that was opened.
+var ErrChanged = errors.New("the object was changed after it was opened")
+
+// ErrMissing is wrapped by the error of an address where there is nothing.
+var ErrMissing = errors.New("nothing is there")
+
+// ErrRefused is wrapped by the error of an address that this program may not read.
+var ErrRefused = errors.New("not allowed")
+
+// Named reports whether a path is an address of this package.
+func Named(path string) bool {
+	for _, scheme := range []string{"http://", "https://", "s3://"} {
+		if len(path) >= len(scheme) && strings.EqualFold(path[:len(scheme)], scheme) {
+			return true
+		}
+	}
+	return false
+}
+
+// Shown is a path, or an address without what is secret in it: a password, and the query, where
+// signed addresses have their signature.
+func Shown(address string) string {
+	if !Named(address) {
+		return address
+	}
+	address, _, _ = strings.Cut(address, "#")
+	scheme, rest, _ := strings.Cut(address, "://")
+	if !strings.EqualFold(scheme, "s3") { // whose keys may have any character
+		rest, _, _ = strings.Cut(rest, "?")
+	}
+	host, path, slash := strings.Cut(rest, "/")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	if !slash {
+		return scheme + "://" + host
+	}
+	return scheme + "://" + host + "/" + path
+}
+
+// Beside is the address of a file in the same folder. Of an address with a query, which may
+// sign that file alone, ok is false.
+func Beside(address, name string) (beside string, ok bool) {
+	if Shown(address) != address {
+		return "", false
+	}
+	return address[:strings.LastIndexByte(address, '/')+1] + name, true
+}
+
+// An Object is what is at an address.
+type Object struct {
+	Address string // as Shown has it
+	Size    int64  // bytes
+
+	ctx      context.Context // of the command: reading ends when it does
+	url      *url.URL
+	s3       *signer // nil of others
+	tag      string  // its ETag; may be empty
+	modified string  // when, as the server says it; may be empty
+	blocks   reading
+}
+
+// Open looks at the object at an address. Reading it ends with ctx.
+func Open(ctx context.Context, address string) (*Object, error) {
+	o := &Object{Address: Shown(address), ctx: ctx}
+	var err error
+	if bucket, ok := strings.CutPrefix(o.Address, "s3://"); ok {
+		bucket, key, _ := strings.Cut(bucket, "/")
+		if bucket == "" || key == "" {
+			return nil, fmt.Errorf("%s: want s3://BUCKET/KEY", o.Address)
+		}
+		if o.s3, err = newSigner(bucket); err != nil {
+			return nil, fmt.Errorf("%s: %w", o.Address, err)
+		}
+		o.url = o.s3.address(key)
+	} else if o.url, err = url.Parse(address); err != nil || o.url.Host == "" {
+		return nil, fmt.Errorf("%s: not an address, want https://HOST/PATH", o.Address)
+	}
+	first, err := o.look(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Address, err)
+	}
+	o.Size, o.tag, o.modified = first.size, first.tag, first.modified
+	return o, nil
+}
+
+// Check returns an error unless the object is there as it was opened.
+func (o *Object) Check() error {
+	now, err := o.look(o.ctx)
+	if err == nil && !o.same(now) {
+		err = ErrChanged
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.Address, err)
+	}
+	return nil
+}
+
+// same reports whether an answer is of the object.
+func (o *Object) same(a answer) bool {
+	if a.size != o.Size {
+		return false
+	}
+	if o.tag != "" || a.tag != "" {
+		return a.tag == o.tag
+	}
+	return a.modified == o.modified
+}
+
+// ReadAt reads len(p) bytes from off on, as io.ReaderAt wants it. Many goroutines may read.
+func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
+	for n < len(p) && off < o.Size {
+		i := off / blockBytes
+		b, err := o.block(i)
+		if err != nil {
+			return n, fmt.Errorf("%s: %w", o.Address, err)
+		}
+		k := copy(p[n:], b[off-i*blockBytes:])
+		n, off = n+k, off+int64(k)
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+// reasonOf is why a server did not answer, by its status.
+func reasonOf(status int) error {
+	err := fmt.Errorf("the server answers %d %s", status, http.StatusText(status))
+	switch status {
+	case http.StatusNotFound, http.StatusGone:
+		return fmt.Errorf("%w: %w", ErrMissing, err)
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return hinted{fmt.Errorf("%w: %w", ErrRefused, err), "see to the right to read it; for s3, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, say who asks, and AWS_REGION and AWS_ENDPOINT_URL where"}
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect, http.StatusBadRequest:
+		return hinted{err, "the bucket may be in another region: set AWS_REGION, or AWS_ENDPOINT_URL for another service than Amazon's"}
+	}
+	return err
+}
+
+// hinted is an error with advice.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Unwrap() error { return e.error }
+func (e hinted) Hint() string  { return e.hint }
