@@ -19,7 +19,7 @@ and which die, that is, are found only in A. Each is a folder of scores that
 collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
 of the largest, in A; it adds next to nothing to any image. Between models of
 one architecture it dies, or appears, if its norm is at least halved, or
-doubled, besides: one that merely crosses the 1 % counts as alive in both.
+doubled too: one that merely crosses the 1 % counts as alive in both.
 
 Of models of one architecture, such as before and after fine-tuning, or of one
 model on other images, each pair is compared with that of the same name. Where

@@ -109,7 +109,7 @@ func readTensor(path string) ([]float32, []int, error) {
 	}
 	if strings.EqualFold(filepath.Ext(path), ".txt") {
 		err := fmt.Errorf("%s: a list of texts, want their embeddings, .npy or .pt", path)
-		return nil, nil, hint.With(err, fmt.Sprintf("run %q, and give what it writes", "clipnh embed --lines "+path))
+		return nil, nil, hint.With(err, fmt.Sprintf("run %q, and give what it writes", "clipnh embed {lines} "+path))
 	}
 	f, err := ptfile.Open(path)
 	if err != nil {

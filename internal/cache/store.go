@@ -126,7 +126,7 @@ func (s *Store) OpenChunks(path string, plan Plan, restart bool) (*ChunkWriter, 
 		}
 	}
 	w, err := openChunks(s.disk(), path, plan, restart)
-	if err == nil {
+	if err == nil && s != nil {
 		w.now = s.Now
 	}
 	return w, err

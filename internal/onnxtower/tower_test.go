@@ -9,7 +9,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/onnx"
-	"github.com/clipnh/clipnh/internal/ptfile"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -182,8 +181,5 @@ func TestHalf(t *testing.T) {
 	}
 	if _, err := write(true); err == nil || !strings.Contains(err.Error(), "w: element 1 is 70000, too large for float16: want {precision} f32") {
 		t.Errorf("70000: %v", err)
-	}
-	if exact.DTypes()[0] != ptfile.Float16.String() {
-		t.Error("the checkpoint is not one of float16")
 	}
 }

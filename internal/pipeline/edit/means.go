@@ -10,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // means returns what the weights want means of: the scores of the pairs that change, [H,C],
@@ -40,7 +41,7 @@ func (e *editor) pairsOrigin() origin.Origin {
 func (e *editor) meansOfActivations() ([]float64, error) {
 	const how = "collect them with {mode} neuron_acts and {mean}, and give them as {means-path}"
 	if e.ScoresPath != "" {
-		return nil, hint.With(fmt.Errorf("{scores} %s: scores do not say the mean activations of neurons, which take the place of what these add", e.ScoresPath), how)
+		return nil, hint.With(usage.Errorf("{scores} %s: scores do not say the mean activations of neurons, which take the place of what these add", e.ScoresPath), how)
 	}
 	t, err := e.Artefacts.Tensor(e.MeansPath, e.facts(), artefact.KindMeanActivations)
 	if err != nil {

@@ -86,7 +86,7 @@ func TestCompareUnderOtherNames(t *testing.T) {
 }
 
 // A pair that is a little below the threshold on one side and a little above on the other
-// has neither died nor appeared; one whose norm is halved besides has.
+// has neither died nor appeared; one whose norm is halved too has.
 func TestCompareAtThreshold(t *testing.T) {
 	base := synthetic(t, 4, 64, 32, 40)
 	columns, _, ov := columnsOf(t, base)

@@ -2,7 +2,6 @@ package segment
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Masks has the map of each image's class compared with a mask of its foreground, in place of
@@ -49,7 +49,7 @@ func (o *Options) addMasks(list *sceneList) error {
 		}
 		var known bool
 		if s.class, known = classOf[class]; !known && o.Foreground != "" {
-			return fmt.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
+			return usage.Errorf("{foreground} %s: not among the %d classes", foreign.Quote(class), len(o.Setup.Classes))
 		} else if !known {
 			return hint.With(fmt.Errorf("%s: its folder %s is not among the %d classes", s.item.Path, foreign.Quote(class), len(o.Setup.Classes)),
 				"name the class of all images with {foreground}")
@@ -105,7 +105,7 @@ func (t *tally) finishMasks() *Result {
 // checkMasks refuses masks together with what needs labels.
 func (o *Options) checkMasks() error {
 	if o.MasksDir != "" && (o.DataPath != "" || o.ShowDir != "" || o.SaveDir != "" || o.ProbabilitiesDir != "") {
-		return errors.New("{masks} is for {image}, and labels no pixels that could be drawn or written")
+		return usage.Errorf("{masks} is for {image}, and labels no pixels that could be drawn or written")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
@@ -11,6 +10,7 @@ import (
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // patchTower is a vision transformer, whose windows have its own size. What heads read of
@@ -26,7 +26,7 @@ type patchTower struct {
 func newPatchTower(m *model.Model, o *Options) (*patchTower, error) {
 	c := m.Config
 	if crop := o.Setup.SlideCrop; crop != 0 && crop != c.ImageSize {
-		return nil, fmt.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
+		return nil, usage.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
 	}
 	t := &patchTower{checkpoint: m.Checkpoint, needs: clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision, Reads: true}}
 	T, W := c.Tokens(), c.ViT.Width

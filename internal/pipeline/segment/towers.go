@@ -1,7 +1,6 @@
 package segment
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/clip"
@@ -39,7 +38,7 @@ func newWindows(m *model.Model, o *Options) (windows, error) {
 	}
 	for _, method := range o.Methods {
 		if slices.Contains(only, method) {
-			return nil, fmt.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
+			return nil, usage.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
 		}
 	}
 	if transformer {

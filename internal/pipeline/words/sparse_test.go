@@ -325,10 +325,10 @@ func TestSparseRefuses(t *testing.T) {
 		"other words": {func(o *SparseOptions) { o.EmbeddingsPath = embeddings(same, made(strings.Repeat("0", 64), "")) }, "texts", cache.ErrStale},
 		"not embeddings": {func(o *SparseOptions) {
 			o.EmbeddingsPath = saveRows(t, artefact.KindMeans, "w.npy", shape, rows, origin.Origin{})
-		}, "it holds means, want embeddings", cache.ErrStale},
+		}, "it holds mean contributions, want embeddings", cache.ErrStale},
 		"not components": {func(o *SparseOptions) {
 			o.PCsPath = saveRows(t, artefact.KindMeans, "w.npy", pcShape, pcs, origin.Origin{})
-		}, "it holds means, want components", cache.ErrStale},
+		}, "it holds mean contributions, want principal components", cache.ErrStale},
 		"another model": {func(o *SparseOptions) {
 			o.EmbeddingsPath = embeddings(same, made(hash, strings.Repeat("1", 64)))
 			o.PCsPath = saveRows(t, artefact.KindComponents, "pcs.npy", pcShape, pcs, origin.Origin{Weights: strings.Repeat("2", 64)})
