@@ -21,7 +21,7 @@ import re
 
 import numpy as np
 
-__all__ = ["open", "unit", "parse_unit", "Artefact", "Collection", "Codes", "Descriptions", "JSON"]
+__all__ = ["open", "unit", "parse_unit", "Artefact", "Collection", "Codes", "Descriptions", "JSON", "Lines"]
 
 _open = open
 UNIT = re.compile(r"^(?:h(\d+))?n(\d+)$")
@@ -64,7 +64,7 @@ def open(path, check=False):
             _check(os.path.join(path, payload["file"]) if folder else path, payload, check)
     if folder:
         return Collection(path, manifest)
-    return {".npz": Codes, ".json": _json_kind}.get(os.path.splitext(path)[1], Artefact)(path, manifest)
+    return {".npz": Codes, ".json": _json_kind, ".txt": Lines}.get(os.path.splitext(path)[1], Artefact)(path, manifest)
 
 
 def _check(path, payload, checksums):
@@ -118,6 +118,19 @@ class Artefact:
             if "".join(found[start:start + len(at)]) != axes or (len(at) == 1 and "H" in found):
                 raise KeyError("%s: %s has axes %s" % (name, self.path, ",".join(self.axes)))
         return self.array[(slice(None),) * start + at]
+
+
+class Lines:
+    """A list of textspan; attribute lines has its lines."""
+
+    def __init__(self, path, manifest):
+        self.path, self.manifest = path, manifest
+        with _open(path, encoding="utf-8") as f:
+            self.lines = f.read().splitlines()
+
+    @property
+    def kind(self):
+        return self.manifest and self.manifest["kind"]
 
 
 class Collection:

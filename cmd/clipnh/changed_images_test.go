@@ -30,7 +30,8 @@ var (
 		"clipnh ablate": "takes labels from the folders", "clipnh reconstruct": "takes labels from the folders",
 		"clipnh shift": "takes labels from the folders", "clipnh classify": "takes labels from the folders",
 		"clipnh edit": "measures images by both models", "clipnh explain": "explains files, by what the model makes of them now",
-		"clipnh explore": "refuses them: see TestChangedImage of package live",
+		"clipnh textspan": "takes labels from the folders",
+		"clipnh explore":  "refuses them: see TestChangedImage of package live",
 	}
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -32,6 +33,17 @@ others), by a mask (--replace-index-path, True for kept) or, for a curve in one
 pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
 each percentile, as mask does, for each mode whose norms are given. The last two
 modes work on tokens, and need the model and the images.
+
+Other modes replace whole parts of the feature by their means over the images,
+from what collect --mode heads wrote (--scores) and, of a vision transformer,
+what --mode mlps and cls_attn wrote of the same images (--parts):
+  mlps           all MLPs, and the class token that enters the first layer
+  cls_attn       what heads add by the class token that they read
+  mlps+cls_attn  both
+  layers         the heads of the first layer, of the first two, and so on to
+                 all, each in a row of its own
+  heads          heads by name (--pairs l10h3,l11h0; l10 is a layer)
+With --parts and without --mode, all of these are measured but heads.
 ` + evaluateHelp + `
 
 --per-class also prints the accuracy on the images of each class, --groups-csv
@@ -55,7 +67,9 @@ func newAblateCommand(g *globalOptions) *cobra.Command {
 			"  --percentile 0,50,80,90,95 --plot ablation.png\n" +
 			"clipnh ablate --scores caches/val --data-path imagenet \\\n" +
 			"  --imagenet-zeroshot-path caches/classes.npy --means-path caches/means.npy \\\n" +
-			"  --pairs h12n624,h3n7 --per-class",
+			"  --pairs h12n624,h3n7 --per-class\n" +
+			"clipnh ablate --scores caches/heads --parts caches/mlps,caches/cls_attn \\\n" +
+			"  --data-path imagenet --imagenet-zeroshot-path caches/classes.npy",
 		Args:        noArgs,
 		Annotations: exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -86,8 +100,9 @@ type ablateOptions struct {
 }
 
 func (o *ablateOptions) addFlags(fs *pflag.FlagSet) {
-	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` as above (default those whose norms are given, or else neur_head_reprs)")
-	choices(fs, "mode", evaluate.AblateModes()...)
+	fs.StringSliceVar(&o.modes, "mode", nil, "`MODE,...` as above (default those whose norms are given, those that --parts allow, or else neur_head_reprs)")
+	choices(fs, "mode", append(evaluate.AblateModes(), evaluate.FirstOrderModes()...)...)
+	fs.StringSliceVar(&o.from.Parts, "parts", nil, "`PATH,...` of the MLPs and class tokens of the images of --scores, which has their heads")
 	fs.StringSliceVar(&o.means, "means-path", nil, "`FILE,...` of means, .npy; may be repeated")
 	fs.StringVar(&o.mask, "replace-index-path", "", "`FILE` of the units to keep, .npy, bool [H,C] or [C]")
 	fs.Float64SliceVar(&o.percentiles, "percentile", nil, "keep units at or above each of the percentiles `P,...`, 0 to 100, instead of a mask")
@@ -115,19 +130,33 @@ func (o *ablateOptions) chosenModes() []string {
 			modes = append(modes, mode)
 		}
 	}
-	if modes == nil {
+	switch {
+	case modes != nil:
+		return modes
+	case len(o.from.Parts) == 0:
 		return []string{evaluate.AblatePairs}
+	case len(o.from.Parts) == 1: // the MLPs, without which parts do not sum to the feature
+		return []string{evaluate.AblateMLPs, evaluate.AblateLayers}
 	}
-	return modes
+	return []string{evaluate.AblateMLPs, evaluate.AblateClass, evaluate.AblateMLPsAndClass, evaluate.AblateLayers}
+}
+
+// firstOrder reports whether all of some modes are of the first order.
+func firstOrder(modes []string) bool {
+	return !slices.ContainsFunc(modes, func(mode string) bool { return !evaluate.IsFirstOrder(mode) })
 }
 
 // validate checks flags against each other; the stage checks the contents of files.
 func (o *ablateOptions) validate() error {
 	modes, given := o.chosenModes(), o.paths()
+	o.heads = slices.Contains(modes, evaluate.AblateHeads)
+	if slices.ContainsFunc(modes, evaluate.IsFirstOrder) {
+		return o.validateFirstOrder(modes)
+	}
 	choosing := 0 // modes that keep some units
 	for i, mode := range modes {
 		if !slices.Contains(evaluate.AblateModes(), mode) {
-			return fmt.Errorf("--mode %q: want %s", mode, strings.Join(evaluate.AblateModes(), ", "))
+			return fmt.Errorf("--mode %q: want %s", mode, strings.Join(append(evaluate.AblateModes(), evaluate.FirstOrderModes()...), ", "))
 		}
 		if slices.Contains(modes[:i], mode) {
 			return fmt.Errorf("--mode %s is given twice", mode)
@@ -165,10 +194,6 @@ func (o *ablateOptions) validate() error {
 		return fmt.Errorf("--mode %s keeps all units: no --replace-index-path, --percentile, --pairs or --units-file", strings.Join(modes, ","))
 	case choosing > 1 && o.mask != "":
 		return errors.New("--replace-index-path is for one mode")
-	case (o.groups.Path == "") != (o.groups.Group == ""):
-		return errors.New("--groups-csv and --group-column: want both or neither")
-	case (o.groups.Path != "" || o.perClass) && o.classes == "":
-		return errors.New("--groups-csv and --per-class need --imagenet-zeroshot-path, without which there are no accuracies")
 	case o.plot != "" && len(o.percentiles) == 0:
 		return errors.New("--plot draws accuracy over percentiles: want --percentile")
 	case o.topSink < 1:
@@ -184,10 +209,45 @@ func (o *ablateOptions) validate() error {
 			return fmt.Errorf("--plot %w", err)
 		}
 	}
-	if err := errors.Join(o.normsOptions.validate(), o.unitsOptions.validate(), o.validateGiven(modes, choosing > 0)); err != nil {
+	if err := errors.Join(o.validateGroups(), o.normsOptions.validate(), o.unitsOptions.validate(), o.validateGiven(modes, choosing > 0)); err != nil {
 		return err
 	}
 	return o.evaluateOptions.validate()
+}
+
+// validateFirstOrder checks the flags of modes of which one at least is of the first order.
+func (o *ablateOptions) validateFirstOrder(modes []string) error {
+	joined := "with --mode " + strings.Join(modes, ",")
+	for i, mode := range modes {
+		if slices.Contains(modes[:i], mode) {
+			return fmt.Errorf("--mode %s is given twice", mode)
+		}
+	}
+	switch {
+	case !firstOrder(modes):
+		return fmt.Errorf("--mode %s: some are about pairs or neurons, the others about heads and MLPs: want one command for each", strings.Join(modes, ","))
+	case o.from.ScoresPath == "":
+		return fmt.Errorf("--mode %s: want --scores, what collect --mode heads wrote", strings.Join(modes, ","))
+	case o.heads && !o.named():
+		return errors.New("--mode heads: want the names of heads, --pairs or --units-file")
+	}
+	err := o.given.refuseIn(
+		rule{true, joined, []string{"means-path", "replace-index-path", "percentile", "plot", "top-images", "shape", "neurons-sink-diffs-path", "top-k-sink-neurons"}},
+		rule{true, joined, slices.Sorted(maps.Values(normsFlags))},
+		rule{!o.heads, joined, []string{"pairs", "units-file", "except"}},
+		rule{o.groups.Path == "", "without --groups-csv", []string{"image-column"}})
+	return errors.Join(err, o.unitsOptions.validate(), o.validateGroups(), o.evaluateOptions.validate())
+}
+
+// validateGroups checks the flags of accuracies on some of the images.
+func (o *ablateOptions) validateGroups() error {
+	switch {
+	case (o.groups.Path == "") != (o.groups.Group == ""):
+		return errors.New("--groups-csv and --group-column: want both or neither")
+	case (o.groups.Path != "" || o.perClass) && o.classes == "":
+		return errors.New("--groups-csv and --per-class need --imagenet-zeroshot-path, without which there are no accuracies")
+	}
+	return nil
 }
 
 // validateGiven refuses flags that none of the modes uses. choosing says that some mode
@@ -197,6 +257,7 @@ func (o *ablateOptions) validateGiven(modes []string, choosing bool) error {
 	rules := []rule{
 		{!choosing, joined, []string{"means-path"}},
 		{len(o.percentiles) == 0, "without --percentile", []string{"top-images"}},
+		{true, joined, []string{"parts"}},
 		{o.groups.Path == "", "without --groups-csv", []string{"image-column"}},
 		{!slices.Contains(modes, evaluate.AblateSinkRegisters), joined, []string{"neurons-sink-diffs-path", "top-k-sink-neurons"}},
 	}

@@ -67,8 +67,13 @@ each part of the class token adds to the feature, and sum to it together:
   mlps                the class token that enters the first layer, and each MLP,
                       [B,L+1,O]
   tokens              each head by each token that it reads, [B,L,T,H,O]
-With neuron_acts, the activations of the neurons of layer --neuron-layer at every
-token are stored, [B,C,T]; edit takes their means.
+  cls_attn            the heads of each layer by the class token that they read,
+                      [B,L,O], which is a part of heads
+With --form published these are divided by the norm of the image feature, as in
+the caches that the authors of TextSpan published: attn.npy, mlp.npy and
+cls_attn.npy, if --save-path says so.
+With neuron_acts, the activations of the neurons of layer --neuron-layer at
+every token are stored, [B,C,T]; edit takes their means.
 A file does not say its activation, and seldom its heads: --activation and
 --vit-heads do, or a note says what was guessed.
 
@@ -78,8 +83,8 @@ Writes a folder at --save-path:
   bias.npy            [H,O], the share of the bias in each pair of a head
   images.txt          names of the images, in the order of the rows
                       (other modes: heads.npy, attention.npy, activations.npy,
-                      layer4.npy, mlps.npy, tokens.npy or features.npy, the
-                      names and the manifest)
+                      layer4.npy, mlps.npy, tokens.npy, cls_attn.npy or
+                      features.npy, the names and the manifest)
   manifest.json       what the folder was made from, with checksums
 If --save-path ends in .dat or .npy, writes a dense file in the reference's
 layout instead: contributions [B,H,C,O], or [B,C,O] summed over heads with
@@ -133,7 +138,7 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 type collectOptions struct {
 	given, set                           givenFlags // on the command line; by someone
 	model, dataset, dataPath, savePath   string
-	mode, dtype, precision, shard        string
+	mode, form, dtype, precision, shard  string
 	device                               string
 	lens, stride, batch                  int
 	topK                                 int
@@ -152,8 +157,10 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
 	fs.StringVarP(&o.savePath, "save-path", "o", "", "`PATH` of the folder to write, or of a .dat or .npy file")
-	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, features")
+	fs.StringVar(&o.mode, "mode", collect.ModePairs, "`MODE` neurons+heads; neurons (summed over heads), heads, attns, neuron_acts, neurons+heads_lens, layer4, features; of a vision transformer neurons+heads, neurons, heads, mlps, tokens, cls_attn, features")
 	choices(fs, "mode", collect.Modes...)
+	fs.StringVar(&o.form, "form", collect.FormOwn, "`FORM` of the parts of a vision transformer's features: own, or published, divided by the norm of the feature")
+	choices(fs, "form", collect.FormOwn, collect.FormPublished)
 	fs.IntVar(&o.lens, "lens-idx", 0, "`BLOCK` of layer4 whose map neurons+heads_lens uses, from 0")
 	fs.IntVar(&o.stride, "sample-stride", 1, "take every `K`-th image in name order (the reference takes every 5th)")
 	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
@@ -233,6 +240,8 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--dataset %q: want %s", o.dataset, strings.Join(dataset.Kinds(), ", "))
 	case !slices.Contains(collect.Modes, o.mode):
 		return fmt.Errorf("--mode %q: want one of %s", o.mode, strings.Join(collect.Modes, ", "))
+	case o.form != collect.FormOwn && o.form != collect.FormPublished:
+		return fmt.Errorf("--form %q: want %s or %s", o.form, collect.FormOwn, collect.FormPublished)
 	case o.mode == collect.ModeLayer4 && !o.mean:
 		return fmt.Errorf("--mode %s stores means only: want --mean", o.mode)
 	case o.topK < 1:
@@ -305,7 +314,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		neuronLayer = &o.neuronLayer
 	}
 	return collect.Options{
-		Details: o.details, NeuronLayer: neuronLayer, Device: o.device,
+		Details: o.details, NeuronLayer: neuronLayer, Device: o.device, Published: o.form == collect.FormPublished,
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,

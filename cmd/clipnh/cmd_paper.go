@@ -23,9 +23,10 @@ import (
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
 %s
-Without names, all of them. Without --model and --data-path the example that the
-program carries is used, which takes a minute or two; on real data some results
-take hours.
+Without names, all that the model's family has: textspan is about vision
+transformers, the others are about ResNets. Without --model and --data-path the
+examples that the program carries are used, which takes a minute or two; on real
+data some results take hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
 and refined_train.csv, each for the results that need it. A result whose data is
@@ -95,6 +96,9 @@ func (o *paperOptions) validate(names []string) error {
 	if err := require("--dir", o.dir); err != nil {
 		return err
 	}
+	if _, err := o.family(); err != nil {
+		return err
+	}
 	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs"} {
 		if o.onDemo() && o.given(flag) {
 			return fmt.Errorf("--%s needs --model and --data-path: the example has its own", flag)
@@ -120,19 +124,41 @@ func (o *paperOptions) onDemo() bool {
 	return o.model == "" && o.vocab == "" && o.words == "" && o.data == ""
 }
 
+// family is that of the models which the results named are about; empty without names.
+func (o *paperOptions) family() (string, error) {
+	family := ""
+	for _, r := range paperResults() {
+		switch {
+		case !slices.Contains(o.results, r.name):
+		case family != "" && family != r.family:
+			return "", fmt.Errorf("result %s is about a %s, the others about a %s: want one command for each", r.name, r.family, family)
+		default:
+			family = r.family
+		}
+	}
+	return family, nil
+}
+
 // sources returns the paths of the inputs. It writes the example if that is used.
-func (o *paperOptions) sources() (paperSources, error) {
+func (o *paperOptions) sources() (paperSources, model.Details, error) {
 	if !o.onDemo() {
-		return o.paperSources, nil
+		return o.paperSources, model.Details{}, nil
+	}
+	if family, _ := o.family(); family == viTs {
+		dir := filepath.Join(o.dir, "vit")
+		_, err := demo.LayoutViT(dir)
+		return paperSources{
+			model: filepath.Join(dir, demo.ViTModel), words: filepath.Join(dir, demo.ViTTexts), data: dir, stride: 1, valStride: 1,
+		}, model.Details{Heads: demo.ViTHeads, Activation: demo.ViTActivation}, err
 	}
 	dir := filepath.Join(o.dir, "demo")
 	if _, err := demo.Layout(dir); err != nil {
-		return paperSources{}, err
+		return paperSources{}, model.Details{}, err
 	}
 	return paperSources{
 		model: filepath.Join(dir, demo.Model), vocab: filepath.Join(dir, demo.Vocabulary), words: filepath.Join(dir, demo.Words),
 		data: dir, stride: 1, valStride: 1, neurons: "498",
-	}, nil
+	}, model.Details{}, nil
 }
 
 func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
@@ -144,19 +170,32 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		return err
 	}
 	defer release()
-	src, err := opts.sources()
+	src, details, err := opts.sources()
 	if err != nil {
 		return err
 	}
-	model, err := model.Info(ctx, src.model, model.Details{})
+	model, err := model.Info(ctx, src.model, details)
 	if err != nil {
 		return err
 	}
+	if family, _ := opts.family(); family != "" && family != model.Family {
+		return usageError{fmt.Errorf("%s: a %s, but %s needs a %s", src.model, model.Family, strings.Join(opts.results, ", "), family)}
+	}
+	src.architecture = model.Architecture
 	report := &paper.Report{
 		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
 		Rows: []paper.Row{}, Figures: []paper.Figure{}, Missing: []paper.Missing{},
 	}
-	plan := newPaperPlan(opts.dir, src, opts.onDemo())
+	newPlan := newPaperPlan
+	if model.Family == viTs {
+		newPlan = newTextSpanPlan
+		report.Published = textSpanNote
+		if opts.onDemo() {
+			report.Published = textSpanDemoNote
+			g.printer.Note("%s", textSpanDemoNote)
+		}
+	}
+	plan := newPlan(opts.dir, src, opts.onDemo())
 	runner := &paper.Runner{
 		Dir: opts.dir, Program: report.Program, Now: time.Now, Exec: g.execute, Store: g.files,
 		Skipped: func(err error) bool { return errors.Is(err, errSkipped) },
@@ -174,7 +213,7 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		}
 	}
 	for _, result := range paperResults() {
-		if len(opts.results) > 0 && !slices.Contains(opts.results, result.name) {
+		if len(opts.results) > 0 && !slices.Contains(opts.results, result.name) || result.family != model.Family {
 			continue
 		}
 		needed := plan.needed(result.steps)

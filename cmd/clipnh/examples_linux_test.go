@@ -28,6 +28,7 @@ var exampleArtefacts = []string{
 	"collect --model RN50x16.pt --dataset images --data-path photos --save-path caches/june",
 	"collect --model RN50x16.pt --dataset images --data-path photos --save-path caches/july",
 	"collect --model RN50x16.pt --dataset imagenet_val --data-path imagenet --sample-stride 8 --save-path caches/val",
+	"collect --model RN50x16.pt --dataset imagenet_val --data-path imagenet --sample-stride 8 --mode heads --save-path caches/heads",
 	"svd --collect-save-path caches/june --out-save-path caches/pc0.npy --mean-save-path caches/means.npy --norm-save-path caches/norms.npy",
 	"svd --mode n --collect-save-path caches/june --out-save-path caches/pc0_n.npy --norm-save-path caches/norms_n.npy",
 	"embed --model RN50x16.pt --vocab bpe_simple_vocab_16e6.txt.gz --lines imagenet/classes.txt --embeddings-save-path caches/classes.npy --use-templates=false",
@@ -46,6 +47,11 @@ var exampleStatus = map[string]int{
 	"clipnh embed":                  exitInterrupted, // a thousand classes in eighty templates
 	"clipnh demo":                   exitInterrupted,
 	"clipnh paper":                  exitInterrupted,
+
+	// The demo's heads are one layer of them, with no MLPs after it.
+	"clipnh textspan --scores caches/heads --text-descs": exitUsage,
+	"clipnh textspan --scores caches/heads --parts":      exitMissing,
+	"clipnh ablate --scores caches/heads":                exitMissing,
 }
 
 func statusOfExample(line string) int {

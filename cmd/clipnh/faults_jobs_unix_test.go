@@ -60,6 +60,7 @@ func makeEvaluationInputs(dir string) error {
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, args := range [][]string{
 		{"collect", "--model", model, "--dataset", "imagenet_val", "--data-path", filepath.Join(assets, demo.ImageNet), "--sample-stride", "4", "--save-path", at("val")},
+		{"collect", "--model", model, "--dataset", "imagenet_val", "--data-path", filepath.Join(assets, demo.ImageNet), "--sample-stride", "4", "--mode", "heads", "--save-path", at("heads")},
 		{"svd", "--collect-save-path", at("scores"), "--top-k-pca", "12", "--out-save-path", at("pc0.npy"), "--mean-save-path", at("means.npy"), "--norm-save-path", at("norms.npy")},
 		{"svd", "--collect-save-path", at("val"), "--top-k-pca", "12", "--out-save-path", at("val_pc0.npy"), "--mean-save-path", at("val_means.npy"), "--norm-save-path", at("val_norms.npy")},
 	} {
@@ -145,6 +146,8 @@ func moreFaultJobs() []faultJob {
 		{name: "polysemanticity", args: line("polysemanticity --scores-save-path {dir}/inertia.npy --plot {dir}/inertia.png --collect-save-path", in("scores"))},
 		{name: "reconstruct", args: line("reconstruct --features-save-path {dir}/rebuilt.npy", "--scores", in("val"), "--means-path", in("val_means.npy"), "--pcs-paths", in("val_pc0.npy"))},
 		{name: "ablate", args: line("ablate --features-save-path {dir}/ablated.npy --percentile 0,50,90", "--scores", in("val"), "--means-path", in("val_means.npy"), "--neuron-head-norms-path", in("val_norms.npy"))},
+		{name: "textspan", args: line("textspan --num-of-last-layers 1 --texts-per-head 3 --save-path {dir}/spans.txt --features-save-path {dir}/spanned.npy --text-descs-list-path "+asset1("words.txt"),
+			"--scores", in("heads"), "--text-descs-embeddings-path", in("words.npy"))},
 		{name: "search", args: line("search --units h3n149,h3 --top 3 --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/found --scores", in("scores"))},
 		{name: "retrieve", args: line("retrieve --neur-idxs 149,7 --model {model} --dataset imagenet_test --data-path {imagenet} --save-dir {dir}/retrieved --scores", in("scores"))},
 		{name: "segment", args: line("segment --config demo --method pairs --model {model} --limit 6 --save-path {dir}/counts.json --show-dir {dir}/drawn --save-dir {dir}/maps --data-path "+asset1(demo.PascalContext), texts...)},

@@ -34,6 +34,8 @@ var recipes = map[string]recipe{
 	artefact.KindMeanMLPs:        {"collect --mode mlps --mean --save-path", true, true},
 	artefact.KindTokens:          {"collect --mode tokens --save-path", true, true},
 	artefact.KindMeanTokens:      {"collect --mode tokens --mean --save-path", true, true},
+	artefact.KindClassParts:      {"collect --mode cls_attn --save-path", true, true},
+	artefact.KindMeanClassParts:  {"collect --mode cls_attn --mean --save-path", true, true},
 	artefact.KindImageFeatures:   {"collect --mode features --save-path", true, true},
 	artefact.KindMeanFeatures:    {"collect --mode features --mean --save-path", true, true},
 	artefact.KindAttention:       {"collect --mode attns --save-path", true, true},
@@ -54,6 +56,7 @@ var recipes = map[string]recipe{
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
 	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
+	artefact.KindTextSpans:       {"textspan --save-path", false, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only

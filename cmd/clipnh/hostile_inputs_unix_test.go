@@ -116,6 +116,7 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 	must(t, exitDone, "report", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--imagenet-zeroshot-path", in.at("classes.npy"), "--out", in.at("report"), "--quiet")
 	must(t, exitDone, "score", "--scores", in.at("scores"), "--pcs-path", in.at("pc0.npy"), "--text-descs-list-path", testutil.Golden("text/words.txt"),
 		"--text-descs-embeddings-path", in.at("words.npy"), "--codes", in.at("codes.npz"), "--save-path", in.at("true.npy"), "--quiet")
+	makeParts(t, in)
 	spoil(t, in.at("scores"), in.at(spoiled))
 	norms, err := os.ReadFile(in.at("norms_n.npy")) // of activations they are another program's
 	if err == nil {
@@ -131,6 +132,29 @@ func hostileWorld(t *testing.T) (inputs, *strings.Replacer) {
 		"{labels}", groupedLabels(t, data), "{names}", writeLines(t, in.at("names.txt"), "dog", "cat"), "{units}", writeLines(t, in.at("units.txt"), "h0n1"),
 		"{attributes}", attributesFile(t, data))
 	return in, r
+}
+
+// makeParts collects heads of an attention pool, and heads and MLPs of a vision transformer,
+// with texts that may span them.
+func makeParts(t *testing.T, in inputs) {
+	t.Helper()
+	must(t, exitDone, "collect", "--model", in.model, "--dataset", "imagenet_val", "--data-path", in.data, "--save-path", in.at("heads"), "--mode", "heads", "--quiet")
+	for _, mode := range []string{"heads", "mlps"} {
+		must(t, exitDone, "collect", "--model", testutil.GoldenViT("vit_sd32.pt"), "--vit-heads", "4", "--activation", "gelu", "--dataset", "images",
+			"--data-path", testutil.GoldenViT("images"), "--save-path", in.at("vit_"+mode), "--mode", mode, "--quiet")
+	}
+	texts, err := os.ReadFile(testutil.GoldenViT("texts.npy"))
+	if err == nil {
+		err = os.WriteFile(in.at("vit_texts.npy"), texts, 0o666)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for i := range 40 {
+		lines = append(lines, fmt.Sprint("text ", i))
+	}
+	writeLines(t, in.at("vit_texts.txt"), lines...)
 }
 
 // spoiled is a collection with a damaged payload.

@@ -82,6 +82,7 @@ var jsonResults = map[string][]jsonResult{
 	"show":            {{"", show.Result{}}},
 	"sparse":          {{"", words.SparseResult{}}},
 	"svd":             {{"", directions.SVDResult{}}},
+	"textspan":        {{"", evaluate.TextSpanResult{}}},
 	"watch":           {{"", shift.WatchResult{}}},
 	"verify":          {{"", verify.Result{}}},
 	"version":         {{"", build.Info{}}},

@@ -17,12 +17,13 @@ const (
 	labels   = "labels of images, matched by name"
 	measured = "of words, and keeps the hash of their codes: see the script"
 	alone    = "the command reads no other artefact"
+	ofViTs   = "of vision transformers: see TestAblateFirstOrderRefuses and textspan.txtar"
 	ofReport = "is compared with the hash that the report keeps: see explore.txtar"
 )
 
 // unpaired are the flags that name files and are in no pairing, by command.
 var unpaired = map[string]map[string]string{
-	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written},
+	"clipnh ablate":          {"units-file": names, "groups-csv": names, "data-path": photos, "features-save-path": written, "plot": written, "parts": ofViTs},
 	"clipnh audit":           {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt, "out": written},
 	"clipnh classify":        {"data-path": photos, "labels-csv": labels, "vocab": prompt, "templates": prompt},
 	"clipnh collect":         {"data-path": photos},
@@ -48,6 +49,7 @@ var unpaired = map[string]map[string]string{
 	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"scores": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
+	"clipnh textspan":        {"data-path": photos, "parts": ofViTs, "features-save-path": written, "save-path": written},
 	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written},
 	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }

@@ -64,6 +64,12 @@ var pairings = []pairing{
 		"model": "scores means_n.npy mask_n.npy", "block": "scores means_n.npy mask_n.npy", "precision": "scores means_n.npy mask_n.npy",
 		"stride": "means_n.npy mask_n.npy", "mode": "line mask_n.npy", "kind": "line means_n.npy mask_n.npy"},
 		map[string]string{"stride": "scores"}},
+	{"ablate heads", "ablate --scores {heads} --mode heads --pairs h1" + classified, map[string]string{
+		"model": "heads classes.npy", "texts": "line classes.npy", "order": "line classes.npy", "kind": "line classes.npy"},
+		map[string]string{"stride": "heads", "precision": "heads"}},
+	{"textspan", "textspan --scores {heads} --num-of-last-layers 1 --texts-per-head 2" + descs + classified, map[string]string{
+		"model": "heads words.npy classes.npy", "texts": "words.npy words.txt; line classes.npy", "order": "words.npy words.txt; line classes.npy", "kind": "line classes.npy"},
+		map[string]string{"stride": "heads", "precision": "heads"}},
 	{"ablate registers", "ablate --model {checkpoint} --mode zero_register_neurons --top-k-sink-neurons 3 --neurons-sink-diffs-path {sink.npy}" + classified, map[string]string{
 		"model": "checkpoint sink.npy classes.npy", "precision": "line sink.npy", "texts": "line classes.npy", "order": "line classes.npy", "kind": "line sink.npy classes.npy"},
 		map[string]string{"stride": "sink.npy"}},

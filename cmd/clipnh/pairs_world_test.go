@@ -78,6 +78,7 @@ func (m making) make(t *testing.T) world {
 		slices.Concat([]string{"collect", "--save-path", w.at("dense.npy"), "--mode", "neurons"}, of),
 		slices.Concat([]string{"collect", "--save-path", w.at("mean_acts.npy"), "--mode", "neuron_acts", "--mean"}, of),
 		slices.Concat([]string{"registers", "--diff-save-path", w.at("sink.npy")}, of),
+		slices.Concat([]string{"collect", "--save-path", w.at("heads"), "--mode", "heads"}, of),
 		slices.Concat(svd, []string{"--out-save-path", w.at("pc0.npy"), "--mean-save-path", w.at("means.npy"), "--norm-save-path", w.at("norms.npy")}),
 		slices.Concat(svd, []string{"--mode", "n", "--out-save-path", w.at("pc0_n.npy"), "--mean-save-path", w.at("means_n.npy"), "--norm-save-path", w.at("norms_n.npy")}),
 		slices.Concat(svd, []string{"--mode", "n", "--pc-idx", "1", "--out-save-path", w.at("pc1_n.npy")}),

@@ -16,9 +16,10 @@ import (
 // A paperResult is one of the paper's results: the steps that it needs, in order, and
 // how the result is read from what they printed.
 type paperResult struct {
-	name  string // on the command line
-	title string
-	steps []string
+	name   string // on the command line
+	title  string
+	family string // of the models that it is about
+	steps  []string
 	// rows returns the values, from the steps' records.
 	rows func(p *paperPlan, records map[string]*paper.Record) ([]paper.Row, error)
 	// figures returns those that the steps drew; nil if they draw none.
@@ -28,6 +29,7 @@ type paperResult struct {
 // paperPlan is the steps of all results for one model and its data.
 type paperPlan struct {
 	onDemo bool
+	model  string // the architecture, as far as published values are told apart by it
 	steps  map[string]paper.Step
 	data   map[string]string // the folder below --data-path that a step reads, by step
 }
@@ -37,6 +39,7 @@ type paperSources struct {
 	model, vocab, words, data string
 	stride, valStride         int
 	neurons                   string // whose images are shown
+	architecture              string // of the model
 }
 
 // The numbers of words that accuracy is measured with, and the percentiles of ablation.

@@ -30,14 +30,15 @@ func paperResults() []paperResult {
 		}
 	}
 	return []paperResult{
-		{"baseline", "Zero-shot accuracy", []string{"reconstruct pairs"}, baselineRows, nil},
-		{"reconstruction", "Features rebuilt from principal components", append([]string{"reconstruct pairs"}, neurons...), reconstructionRows, nil},
-		{"ablation", "All but the strongest replaced by their means", []string{"ablate"}, ablationRows, drawing("ablate", "accuracy over percentiles")},
-		{"sparse", "Features rebuilt from sparse sums of words", sparse, sparseRows, nil},
-		{"polysemanticity", "How dissimilar a unit's strongest images are", []string{"polysemanticity"}, polysemanticityRows, drawing("polysemanticity", "histogram")},
-		{"subconcept", "Images of neurons and of their pairs", []string{"retrieve"}, retrieveRows, retrieveSheets},
-		{"segmentation", "Training-free segmentation", segmentations, segmentRows, segmentDrawings},
-		{"shift", "Concepts over the years", []string{"shift"}, shiftRows, drawing("shift", "concepts over the years")},
+		{"baseline", "Zero-shot accuracy", resNets, []string{"reconstruct pairs"}, baselineRows, nil},
+		{"reconstruction", "Features rebuilt from principal components", resNets, append([]string{"reconstruct pairs"}, neurons...), reconstructionRows, nil},
+		{"ablation", "All but the strongest replaced by their means", resNets, []string{"ablate"}, ablationRows, drawing("ablate", "accuracy over percentiles")},
+		{"sparse", "Features rebuilt from sparse sums of words", resNets, sparse, sparseRows, nil},
+		{"polysemanticity", "How dissimilar a unit's strongest images are", resNets, []string{"polysemanticity"}, polysemanticityRows, drawing("polysemanticity", "histogram")},
+		{"subconcept", "Images of neurons and of their pairs", resNets, []string{"retrieve"}, retrieveRows, retrieveSheets},
+		{"segmentation", "Training-free segmentation", resNets, segmentations, segmentRows, segmentDrawings},
+		{"shift", "Concepts over the years", resNets, []string{"shift"}, shiftRows, drawing("shift", "concepts over the years")},
+		{textSpanResult, "Vision transformers by parts and texts (TextSpan)", viTs, textSpanSteps(), textSpanRows, nil},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
+	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
 )
 
 // runPaperCommand runs paper with --json.
@@ -57,6 +58,68 @@ func TestPaper(t *testing.T) {
 	again, stderr := runPaperCommand(t, exitDone, "--dir", dir, "baseline", "ablation", "polysemanticity")
 	if !strings.Contains(stderr, "nothing to do") || len(again.Rows) != len(report.Rows) {
 		t.Errorf("the second time %d rows of %d, and: %s", len(again.Rows), len(report.Rows), stderr)
+	}
+}
+
+// TestPaperTextSpan measures TextSpan's result on the tiny vision transformer, whose figures
+// must be those of the commands, and says what it is of.
+func TestPaperTextSpan(t *testing.T) {
+	dir := t.TempDir()
+	report, stderr := runPaperCommand(t, exitDone, "textspan", "--dir", dir)
+	if !strings.Contains(stderr, "a tiny vision transformer with random weights") || !strings.Contains(report.Published, "random weights") {
+		t.Errorf("it does not say what it is of: %q, %s", report.Published, stderr)
+	}
+	caches := filepath.Join(dir, "caches")
+	data := []string{"--data-path", filepath.Join(dir, "vit", "imagenet"), "--imagenet-zeroshot-path", filepath.Join(dir, "vit", demo.ViTClasses), "--json", "--quiet"}
+	var ablation evaluate.AblateResult
+	code, stdout, said := clipnh(append([]string{"ablate", "--scores", filepath.Join(caches, "vit_heads"), "--parts", filepath.Join(caches, "vit_mlps")}, data...)...)
+	if code != exitDone || json.Unmarshal([]byte(stdout), &ablation) != nil {
+		t.Fatalf("ablate: exit code %d: %s", code, said)
+	}
+	want := map[string]float64{"nothing at its mean": ablation.Baseline.Top1}
+	for _, v := range ablation.Variants {
+		switch v.Variant {
+		case evaluate.AblateMLPs:
+			want["MLPs at their means"] = v.Top1
+		case "layers l0-l3":
+			want["attention of all but the last layer at its mean"] = v.Top1
+		case "layers l0-l4":
+			want["attention of all layers at its mean"] = v.Top1
+		}
+	}
+	for _, row := range report.Rows {
+		if x, known := want[row.Setting]; known && row.Value != 100*x {
+			t.Errorf("%s: %g, want %g", row.Setting, row.Value, 100*x)
+		}
+		delete(want, row.Setting)
+	}
+	if len(want) > 0 || len(report.Rows) != 15 || *report.Rows[1].Published != 74.12 {
+		t.Errorf("no rows of %v; rows %+v", want, report.Rows)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "textspan20.txt")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPaperFamilies refuses results of another family than the model's.
+func TestPaperFamilies(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := demo.Layout(dir); err != nil {
+		t.Fatal(err)
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, test := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"textspan", "baseline"}, exitUsage, "result textspan is about a CLIP-ViT, the others about a CLIP-ResNet: want one command for each"},
+		{[]string{"textspan", "--model", in(demo.Model), "--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir}, exitUsage, "a CLIP-ResNet, but textspan needs a CLIP-ViT"},
+	} {
+		code, stdout, stderr := clipnh(append([]string{"paper", "--dir", in("paper")}, test.args...)...)
+		if code != test.code || stdout != "" || !strings.Contains(stderr, test.want) {
+			t.Errorf("%q: exit code %d, want %d and %q: %s", test.args, code, test.code, test.want, stderr)
+		}
 	}
 }
 

@@ -36,7 +36,8 @@ var ownMeanings = map[string][]string{
 	"explain":     {"imagenet-zeroshot-path"}, // has other classes than those named
 	"audit":       {"imagenet-zeroshot-path"},
 	"classify":    {"imagenet-zeroshot-path"},
-	"reconstruct": {"codes"}, // instead of components
+	"reconstruct": {"codes"},  // instead of components
+	"textspan":    {"scores"}, // are heads
 }
 
 // isTyped reports whether a flag of a command is one of typedFlags.
@@ -80,6 +81,9 @@ const towerOnly = "precision batch-size exif max-pixels strict preprocess sample
 
 const tokenModes = "mode=neur_acts mode=zero_sink mode=zero_register_neurons"
 
+// partModes are those of heads and MLPs, which --parts implies.
+const partModes = "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers mode=heads parts"
+
 var presetRules = []presetRule{
 	{flags: "templates", not: "use-templates=false"},
 	{flags: "use-templates", not: "templates", given: "templates"},
@@ -107,6 +111,10 @@ var presetRules = []presetRule{
 
 	{commands: "ablate", flags: "scores", not: tokenModes + " neuron-acts-norms-path"},
 	{commands: "ablate", flags: "neuron-acts-norms-path", not: "scores"},
+	{commands: "ablate", flags: "parts", needs: "scores", given: "mode means-path percentile plot replace-index-path pairs units-file neuron-head-norms-path neurons-norms-path neuron-acts-norms-path model"},
+	{commands: "ablate", flags: "means-path percentile plot replace-index-path neuron-head-norms-path neurons-norms-path neuron-acts-norms-path top-images shape neurons-sink-diffs-path top-k-sink-neurons", not: partModes},
+	{commands: "ablate", flags: "pairs units-file", not: "mode=mlps mode=cls_attn mode=mlps+cls_attn mode=layers"},
+	{commands: "ablate", flags: "mode", given: "parts"},
 	{commands: "ablate", flags: "neuron-head-norms-path neurons-norms-path neuron-acts-norms-path", not: "replace-index-path pairs units-file", given: "mode"},
 	{commands: "ablate", flags: "replace-index-path", not: "percentile pairs units-file mode>1 mode=zero_sink mode=zero_register_neurons"},
 	{commands: "ablate", flags: "percentile", not: "replace-index-path pairs units-file mode=zero_sink mode=zero_register_neurons"},
@@ -122,6 +130,11 @@ var presetRules = []presetRule{
 	{commands: "mask", flags: "neuron-head-norms-path", not: "neurons-norms-path neuron-acts-norms-path", given: "mode"},
 	{commands: "mask", flags: "neurons-norms-path", not: "neuron-head-norms-path neuron-acts-norms-path", given: "mode"},
 	{commands: "mask", flags: "neuron-acts-norms-path", not: "neuron-head-norms-path neurons-norms-path", given: "mode"},
+
+	{commands: "textspan", flags: "imagenet-zeroshot-path", needs: "data-path"},
+	{commands: "textspan", flags: "data-path", needs: "imagenet-zeroshot-path"},
+	{commands: "textspan", flags: "parts", needs: "imagenet-zeroshot-path features-save-path"},
+	{commands: "textspan", flags: "sample-stride dataset", needs: "data-path"},
 
 	{commands: "show retrieve explain audit", flags: "text-descs-embeddings-path", not: "codes"},
 	{commands: "show retrieve explain audit", flags: "codes", not: "text-descs-embeddings-path"},

@@ -36,6 +36,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newSearchCommand(g),
 			newScoreCommand(g),
 			newRetrieveCommand(g),
+			newTextSpanCommand(g),
 			newPolysemanticityCommand(g),
 			newRegistersCommand(g),
 			newReconstructCommand(g),

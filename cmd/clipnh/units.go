@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -14,6 +15,18 @@ import (
 type unitsOptions struct {
 	pairs, file string
 	except      bool
+	heads       bool // the units are heads
+}
+
+// headName matches the name of a head, or of all heads of a layer of a vision transformer.
+var headName = regexp.MustCompile(`(?i)^(l\d+|(l\d+)?h\d+)$`)
+
+// pattern matches the names of units, as a list or a line may have them.
+func (o *unitsOptions) pattern() (pattern *regexp.Regexp, list, line string) {
+	if o.heads {
+		return headName, "heads, such as l10h3,l11h0 or l10", "a head, such as l10h3, or l10 for all of a layer"
+	}
+	return pairName, "units, such as h21n624,h3n7 or n624", "a unit, such as h21n624 or n624"
 }
 
 // addFlags adds the flags; what says what happens to the units, such as "take out".
@@ -30,9 +43,10 @@ func (o *unitsOptions) validate() error {
 	if o.except && !o.named() {
 		return errors.New("--except needs --pairs or --units-file, whose units it spares")
 	}
+	pattern, want, _ := o.pattern()
 	for _, name := range splitUnits(o.pairs) {
-		if !pairName.MatchString(name) {
-			return fmt.Errorf("--pairs %q: want units, such as h21n624,h3n7 or n624", name)
+		if !pattern.MatchString(name) {
+			return fmt.Errorf("--pairs %q: want %s", name, want)
 		}
 	}
 	return nil
@@ -44,21 +58,27 @@ func (o *unitsOptions) names(say *ui.Printer) ([]string, error) {
 	if o.file == "" {
 		return names, nil
 	}
-	lines, err := readUnits(o.file, say)
+	lines, err := o.read(say)
 	return append(names, lines...), err
 }
 
-// readUnits returns the names of units in a file, one per line.
-func readUnits(path string, say *ui.Printer) ([]string, error) {
-	lines, err := readTexts(path, say)
+// read returns the names of units in the file, one per line.
+func (o *unitsOptions) read(say *ui.Printer) ([]string, error) {
+	lines, err := readTexts(o.file, say)
 	if err != nil {
 		return nil, err
 	}
+	pattern, _, want := o.pattern()
 	for i, line := range lines {
 		lines[i] = strings.TrimSpace(line)
-		if !pairName.MatchString(lines[i]) {
-			return nil, fmt.Errorf("%s: line %d: %q, want a unit, such as h21n624 or n624", path, i+1, line)
+		if !pattern.MatchString(lines[i]) {
+			return nil, fmt.Errorf("%s: line %d: %q, want %s", o.file, i+1, line, want)
 		}
 	}
 	return lines, nil
+}
+
+// readUnits returns the names of neurons and pairs in a file, one per line.
+func readUnits(path string, say *ui.Printer) ([]string, error) {
+	return (&unitsOptions{file: path}).read(say)
 }

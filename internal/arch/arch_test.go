@@ -61,7 +61,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/evaluate": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign",
 		"internal/hint", "internal/kernel", "internal/lowrank", "internal/npy", "internal/omp", "internal/origin", "internal/par",
-		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/figure", "internal/pipeline/source", "internal/plot", "internal/textspan", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/edit": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/decomp", "internal/hint", "internal/npy", "internal/origin",
@@ -185,6 +185,7 @@ var allowed = map[string][]string{
 	"internal/permutation": {"internal/kernel", "internal/par", "internal/trend"},
 	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par", "internal/usage"},
 	"internal/rank":        {},
+	"internal/textspan":    {},
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.

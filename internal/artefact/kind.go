@@ -16,6 +16,8 @@ const (
 	KindMeanMLPs        = "mean mlps"        // its mean, [L+1,O]
 	KindTokens          = "tokens"           // what its heads add by each token that they read, [B,L,T,H,O]
 	KindMeanTokens      = "mean tokens"      // its mean, [L,T,H,O]
+	KindClassParts      = "class parts"      // what each layer's heads add by the class token that they read, [B,L,O]
+	KindMeanClassParts  = "mean class parts" // its mean, [L,O]
 	KindImageFeatures   = "image features"   // [B,O], not normalised
 	KindMeanFeatures    = "mean features"    // their mean, [O]
 	KindAttention       = "attention"        // of every token, [B,H,T,T]
@@ -35,6 +37,7 @@ const (
 	KindCodes           = "codes"            // of components over words, a sparse matrix [U,M] and what goes with it
 	KindUnfinishedCodes = "coded units"      // of codes under way, [U,V]
 	KindDescriptions    = "descriptions"     // codes as JSON
+	KindTextSpans       = "text spans"       // texts that span the outputs of heads, as text or JSON, [H,K]
 	KindSegmentation    = "segmentation"     // counts of pixels as JSON, of B scenes
 	KindProbabilities   = "probabilities"    // of classes at the pixels of an image, [Y,X,M]
 	KindRatios          = "concept ratios"   // of B images as JSON; of shards only
@@ -58,6 +61,7 @@ const (
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]
 	TokensFile      = "tokens.npy"      // [B,L,T,H,O]
+	ClassPartsFile  = "cls_attn.npy"    // [B,L,O]
 	AttentionFile   = "attention.npy"   // [B,H,T,T]
 	ActivationsFile = "activations.npy" // [B,C,T]
 	Layer4File      = "layer4.npy"      // [1,2,blocks,T]
@@ -90,6 +94,7 @@ var collections = map[string]bool{
 	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindLayer4: true,
 	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
 	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true, KindImageFeatures: true, KindMeanFeatures: true,
+	KindClassParts: true, KindMeanClassParts: true,
 }
 
 // IsCollection reports whether an artefact was collected from images. Means of

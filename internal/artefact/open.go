@@ -154,6 +154,12 @@ func inWords(kind string) string {
 		return "contributions of " + kind
 	case KindMeanHeads, KindMeanMLPs, KindMeanTokens:
 		return "mean contributions of " + strings.TrimPrefix(kind, "mean ")
+	case KindClassParts:
+		return "contributions of class tokens"
+	case KindMeanClassParts:
+		return "mean contributions of class tokens"
+	case KindTextSpans:
+		return "texts that span heads"
 	}
 	return kind
 }

@@ -80,9 +80,9 @@ type ImageOptions struct {
 	PairTokens bool
 	// ClassAttention computes Output.Attention.
 	ClassAttention bool
-	// FirstOrder computes Output.Heads and Output.MLPs, and TokenParts and Reads the fields
-	// of Output of the same names, Reads with Statistics.
-	FirstOrder, TokenParts, Reads bool
+	// FirstOrder computes Output.Heads and Output.MLPs; TokenParts, ClassParts and Reads the
+	// fields of Output of the same names, Reads with Statistics.
+	FirstOrder, TokenParts, ClassParts, Reads bool
 }
 
 // Output receives the results of a run. What is nil is left out.
@@ -134,6 +134,9 @@ type Output struct {
 	Heads, MLPs []float32
 	// TokenParts are what each head adds by each token that it reads, [B,L,T,H,O].
 	TokenParts []float32
+	// ClassParts are what the heads of each layer add together by the class token that they
+	// read, [B,L,O]: the sum over heads of TokenParts' first token.
+	ClassParts []float32
 	// Weights [B,P·H,T] and Neurons [B,T,N] are what the scores of pairs are made of,
 	//
 	//	s[l,h,n] = Σ_t weight[l,h,t]·p[t,n]     weight[l,h,t] = a[l,h,0,t]/(sd1[l,t]·sd_post)

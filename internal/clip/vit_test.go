@@ -44,8 +44,9 @@ func vitOutput(c Config, n, layer int) Output {
 	out := Output{
 		Features: make([]float32, n*O), Tokens: make([]float32, n*T*v.Width), Attention: make([]float32, n*v.Layers*v.Heads*T),
 		Heads: make([]float32, n*v.Layers*v.Heads*O), MLPs: make([]float32, n*(v.Layers+1)*O), TokenParts: make([]float32, n*v.Layers*T*v.Heads*O),
-		Scores:  make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
-		Weights: make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Statistics: make([]float32, 2*n),
+		ClassParts: make([]float32, n*v.Layers*O),
+		Scores:     make([]float32, n*(v.Layers-1-layer)*v.Heads*v.MLP),
+		Weights:    make([]float32, n*(v.Layers-1-layer)*v.Heads*T), Neurons: make([]float32, n*T*v.MLP), Statistics: make([]float32, 2*n),
 		Reads: make([]float32, n*v.Layers*T*v.Width),
 	}
 	for range v.Layers {
@@ -57,7 +58,7 @@ func vitOutput(c Config, n, layer int) Output {
 // everything are the options for all of them.
 func everything(batch, threads, layer int) ImageOptions {
 	return ImageOptions{
-		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, Pairs: true, PairTokens: true, Reads: true, NeuronLayer: layer,
+		Batch: batch, Threads: threads, KeepBlocks: true, ClassAttention: true, FirstOrder: true, TokenParts: true, ClassParts: true, Pairs: true, PairTokens: true, Reads: true, NeuronLayer: layer,
 	}
 }
 
@@ -101,6 +102,9 @@ func TestViT(t *testing.T) {
 					compare("first_mlps", out.MLPs)
 					compare("first_heads", out.Heads)
 					compare("first_tokens", out.TokenParts)
+					if err := testutil.Far(out.ClassParts, goldenClassParts(t, activation), vitRounding); err != nil {
+						t.Errorf("class tokens: %v", err)
+					}
 					compare("second_scores", out.Scores)
 					compare("first_tokens", partsOf(t, ck, out.Reads, out.Statistics))
 					compare("second_scores", scoresOf(out.Weights, out.Neurons, n, c.Tokens(), c.ViT.MLP))
@@ -108,6 +112,19 @@ func TestViT(t *testing.T) {
 			}
 		}
 	}
+}
+
+// goldenClassParts are the goldens' first tokens summed over heads, [B,L,O].
+func goldenClassParts(t testing.TB, activation string) []float32 {
+	tokens, shape := goldenViT(t, activation+"/first_tokens.npy") // [B,L,T,H,O]
+	T, H, O := shape[2], shape[3], shape[4]
+	parts := make([]float32, shape[0]*shape[1]*O)
+	for i := range parts {
+		for h := range H {
+			parts[i] += tokens[(i/O*T*H+h)*O+i%O]
+		}
+	}
+	return parts
 }
 
 // scoresOf are the scores that weights [n,H,T] of heads make of neurons [n,T,N].
@@ -206,7 +223,7 @@ func TestViTSameBytes(t *testing.T) {
 		}
 		for _, pair := range [][2][]float32{
 			{out.Features, want.Features}, {out.Scores, want.Scores}, {out.Attention, want.Attention}, {out.Heads, want.Heads},
-			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.Blocks[4], want.Blocks[4]},
+			{out.MLPs, want.MLPs}, {out.TokenParts, want.TokenParts}, {out.ClassParts, want.ClassParts}, {out.Blocks[4], want.Blocks[4]},
 			{out.Weights, want.Weights}, {out.Neurons, want.Neurons}, {out.Statistics, want.Statistics}, {out.Reads, want.Reads},
 		} {
 			if !slices.Equal(pair[0], pair[1]) {

@@ -27,6 +27,7 @@ type vitLane struct {
 	heads      []*value // of each layer, before division by sd, [B,H,O]
 	mlps       []*value // of the first token and each MLP, before division by sd, [B,O]
 	tokens     []*value // of each layer, before division by sd, [B,T,H·O]
+	class      []*value // of each layer's class token, before division by sd, [B,O]
 	reads      []*value // of each layer, [B,T,H·D]
 }
 
@@ -100,7 +101,7 @@ func (d *vitDeclaration) declare(image *value) {
 		x = d.layer(i, x)
 	}
 	x = d.lastLayer(x)
-	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.scores != nil || d.l.reads != nil {
+	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.class != nil || d.l.scores != nil || d.l.reads != nil {
 		d.l.statistics = d.kept("visual.ln_post.statistics", statisticsOp{}, x)
 	}
 	x = d.apply("visual.ln_post", normOp{w.post}, x)
@@ -176,7 +177,7 @@ func (d *vitDeclaration) mlp(i int, x *value) *value {
 
 // needsClass says whether more than all tokens' attention is wanted of a layer.
 func (d *vitDeclaration) needsClass(i int) bool {
-	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.Reads || d.o.Pairs && i > d.o.NeuronLayer
+	return d.o.ClassAttention || d.o.FirstOrder || d.o.TokenParts || d.o.ClassParts || d.o.Reads || d.o.Pairs && i > d.o.NeuronLayer
 }
 
 // parts declares what is wanted of a layer's heads, and returns what they give for the
@@ -192,6 +193,9 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 	}
 	if d.o.TokenParts {
 		d.l.tokens = append(d.l.tokens, d.kept(name+"attn.tokens", newTokenPartsOp(d.l, i), attention, qkv))
+	}
+	if d.o.ClassParts {
+		d.l.class = append(d.l.class, d.kept(name+"attn.class_part", newClassPartOp(d.v.headsOf(), d.l.tower.parts.heads[i], d.l.capacity), attention, qkv))
 	}
 	if d.o.Reads {
 		d.l.reads = append(d.l.reads, d.kept(name+"attn.reads", readsOp{d.v.headsOf()}, attention, qkv))

@@ -234,3 +234,42 @@ func (o classMixOp) run(out *activation, in []*activation, w *workspace) {
 		}
 	})
 }
+
+// classPartOp projects what the heads of a layer give together for the class token by that
+// token itself: attention [B,H,T] and queries, keys and values [B,3·H·Dp,1,T] to [B,O].
+type classPartOp struct {
+	headsOf
+	weights []float32 // [H·Dp,O]
+	values  []float32 // [B,H·Dp]
+}
+
+func newClassPartOp(h headsOf, weights []float32, capacity int) classPartOp {
+	return classPartOp{h, weights, make([]float32, capacity*h.inner())}
+}
+
+func (o classPartOp) form() form       { return vectorForm }
+func (o classPartOp) overwrites() int  { return -1 }
+func (o classPartOp) describe() string { return "output projection of the class token" }
+
+func (o classPartOp) infer(in []tensor.Shape) (tensor.Shape, error) {
+	if err := wantShape(in[0], o.heads, -1); err != nil {
+		return nil, err
+	}
+	return tensor.Shape{in[0][0], len(o.weights) / o.inner()}, wantShape(in[1], 3*o.inner(), 1, in[0][2])
+}
+
+func (o classPartOp) run(out *activation, in []*activation, w *workspace) {
+	B, O, T := out.images(), out.shape[1], in[0].shape[2]
+	blocks := o.padded / kernel.Lanes
+	for i := range B * o.heads {
+		image, head := i/o.heads, i%o.heads
+		a := in[0].rows[i*T]
+		for b := range blocks {
+			value, row := lanesAt(in[1].used, (2*o.heads+head)*blocks+b, image*T), o.values[i*o.padded+b*kernel.Lanes:]
+			for l, v := range value {
+				row[l] = a * v
+			}
+		}
+	}
+	kernel.Sgemm(1, kernel.Dense(o.values, B, o.inner()), kernel.Dense(o.weights, o.inner(), O), 0, kernel.Dense(out.rows, B, O), w.team)
+}

@@ -283,7 +283,7 @@ func (l *vitLane) deliver(out Output, start int) {
 	l.features.copyTo(out.Features, start)
 	l.pre.copyTo(out.Tokens, start)
 	if len(out.Blocks) > 0 && l.blocks == nil || out.Attention != nil && l.attention == nil || out.Scores != nil && l.scores == nil ||
-		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil ||
+		(out.Heads != nil || out.MLPs != nil) && l.heads == nil || out.TokenParts != nil && l.tokens == nil || out.ClassParts != nil && l.class == nil ||
 		(out.Weights != nil || out.Neurons != nil) && l.neurons == nil || out.Reads != nil && l.reads == nil || out.Statistics != nil && l.statistics == nil {
 		panic("clip: output that the tower's options did not ask for")
 	}
@@ -314,6 +314,9 @@ func (l *vitLane) deliver(out Output, start int) {
 	})
 	l.interleave(out.TokenParts, l.tokens, start, func(dst, src []float32, image, layer int) {
 		l.finish(dst, src, l.tower.parts.outBias[layer], image, parts*v.Heads*T)
+	})
+	l.interleave(out.ClassParts, l.class, start, func(dst, src []float32, image, layer int) {
+		l.finish(dst, src, l.tower.parts.outBias[layer], image, parts*T)
 	})
 }
 

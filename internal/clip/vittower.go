@@ -39,7 +39,7 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	}
 	var r reader
 	var err error
-	if o.FirstOrder || o.TokenParts {
+	if o.FirstOrder || o.TokenParts || o.ClassParts {
 		if t.parts, err = readPartWeights(ck, &r); err != nil {
 			return nil, err
 		}

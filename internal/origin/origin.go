@@ -45,6 +45,7 @@ type Origin struct {
 	Mask            *Mask            `json:"mask,omitempty"`
 	Prompts         *Prompts         `json:"prompts,omitempty"`
 	Code            *Code            `json:"code,omitempty"`
+	TextSpan        *TextSpan        `json:"text_span,omitempty"`
 	Segment         *Segment         `json:"segment,omitempty"`
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
@@ -75,6 +76,7 @@ const (
 	BFloat16  = "bf16"
 
 	ConvertFirst = "reference" // in Images.Preprocess, before images are resized
+	Published    = "published" // in Collect.Form
 )
 
 // Transformer is what a vision transformer was run as, which its weights do not say.
@@ -103,6 +105,10 @@ type Collect struct {
 	Mean   bool   `json:"mean"`       // only the mean over the images
 	Expand bool   `json:"expand"`     // directions are written out beside the weight slices
 	TopK   int    `json:"top_k"`      // extremes that statistics keep; 0 for other kinds
+
+	// Form is Published of parts of features as unit vectors; left out of those of features
+	// as they are.
+	Form string `json:"form,omitempty"`
 }
 
 // Shard is which part of a collection or result this is.
@@ -147,6 +153,13 @@ type Code struct {
 	Units      string `json:"units"`            // "all", or the names of those that were coded
 	Heads      int    `json:"heads"`            // 0 for codes of neurons
 	Neurons    int    `json:"neurons"`
+}
+
+// TextSpan is what the texts that span heads were found with.
+type TextSpan struct {
+	Texts  int `json:"texts_per_head"`
+	Layers int `json:"num_of_last_layers"`
+	Rank   int `json:"w_ov_rank"`
 }
 
 // Segment is what scenes were segmented with.

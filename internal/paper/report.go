@@ -1,6 +1,7 @@
 package paper
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,10 +48,13 @@ type Missing struct {
 
 // A Report is the rows with everything needed to reproduce them.
 type Report struct {
-	Program string    `json:"program"` // the build that wrote the report
-	Model   string    `json:"model"`
-	Weights string    `json:"weights_sha256"`
-	Data    string    `json:"data"`
+	Program string `json:"program"` // the build that wrote the report
+	Model   string `json:"model"`
+	Weights string `json:"weights_sha256"`
+	Data    string `json:"data"`
+	// Published says what the published values are of, where they are not those of RN50x16.
+	Published string `json:"published,omitempty"`
+
 	Rows    []Row     `json:"rows"`
 	Figures []Figure  `json:"pictures"`
 	Missing []Missing `json:"missing"`
@@ -113,7 +117,7 @@ func (r *Report) Save(store *cache.Store, dir string) error {
 
 func (r *Report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, markdownBegin+"\nModel %s (SHA-256 %.12s), data %s. The published figures are the paper's, of RN50x16 on real data.\n", r.Model, r.Weights, r.Data)
+	fmt.Fprintf(&b, markdownBegin+"\nModel %s (SHA-256 %.12s), data %s. %s\n", r.Model, r.Weights, r.Data, cmp.Or(r.Published, "The published figures are the paper's, of RN50x16 on real data."))
 	result := ""
 	expected := false
 	for _, row := range r.Rows {

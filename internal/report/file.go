@@ -36,6 +36,21 @@ func TextName(word int) string { return fmt.Sprintf("t/%d", word/ShardTexts) }
 // How a data file begins and ends. Those of version 1 end in oldEnding and have base64.
 const opening, between, ending, oldEnding = `clipnhData("`, `","`, "\",2);\n", "\");\n"
 
+// IsData reports whether a file begins as data files do.
+func IsData(path string) (bool, error) {
+	f, err := foreign.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	head := make([]byte, len(opening))
+	n, err := io.ReadFull(f, head)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = nil
+	}
+	return string(head[:n]) == opening, err
+}
+
 // Write writes v, one of the types here or a pointer to one, as the data file of a name.
 func Write(w io.Writer, file string, v any) error {
 	if !name.MatchString(file) {

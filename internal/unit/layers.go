@@ -59,6 +59,19 @@ func (l Layers) FindHead(name string, heads int) (head int, ok bool) {
 	return head, head < heads
 }
 
+var layerName = regexp.MustCompile(`^l(\d+)$`)
+
+// FindLayer returns the layer, of layers that begin with First, that a label such as l10
+// names, counted from First. An attention pool has none.
+func (l Layers) FindLayer(name string, layers int) (layer int, ok bool) {
+	m := layerName.FindStringSubmatch(strings.ToLower(name))
+	if m == nil || l.Heads == 0 {
+		return 0, false
+	}
+	layer, err := strconv.Atoi(m[1])
+	return layer - l.First, err == nil && layer >= l.First && layer-l.First < layers
+}
+
 // NamesHead reports whether a label names a head, alone or with a neuron.
 func NamesHead(name string) bool { return strings.ContainsAny(name, "hH") }
 

@@ -116,6 +116,7 @@ type auditor struct {
 	words             *coding.Words
 	data              *dataset.Dataset // images of sheets; nil: none
 	recorded          *source.Recorded // of these images
+	undrawn           error            // why there is no sheet; all else is written
 
 	rows   columns    // scores of all images of the source
 	means  []float64  // of these scores, [H,C]

@@ -29,7 +29,7 @@ var captions = []string{
 }
 
 // sheet draws the strongest images of the first pairs; nil where there are none, or the
-// image files are not given. Image files that cannot be read now are named.
+// image files are not given, or, which undrawn then says, one is not there. Image files that cannot be read now are named.
 func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 	pairs := a.result.Pairs[:min(a.Sheets, len(a.result.Pairs))]
 	if a.data == nil || len(pairs) == 0 || a.TopImages == 0 {
@@ -41,7 +41,8 @@ func (a *auditor) sheet(ctx context.Context) (*canvas.Canvas, error) {
 		for _, t := range p.Top {
 			if items[t.Name] == nil {
 				err := fmt.Errorf("%s: image %s of %s is not there", a.Data.Path, t.Name, a.ScoresPath)
-				return nil, hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+				a.undrawn = hint.With(err, "give the {dataset} and {data-path} that the scores were collected from")
+				return nil, nil
 			}
 		}
 	}

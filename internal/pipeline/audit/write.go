@@ -204,7 +204,10 @@ func (a *auditor) write(ctx context.Context) error {
 	}
 	var text bytes.Buffer
 	p.write(&text)
-	return a.Store.WriteFile(a.path(pageFile), writing(text.Bytes()))
+	if err := a.Store.WriteFile(a.path(pageFile), writing(text.Bytes())); err != nil {
+		return err
+	}
+	return a.undrawn
 }
 
 // inItsFolder is the result as the folder keeps it: its files have their names there, so

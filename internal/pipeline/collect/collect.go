@@ -44,6 +44,7 @@ type Options struct {
 	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at;
 	// nil for a ResNet, and in modes that are not about pairs.
 	NeuronLayer *int
+	Published   bool   // parts of features as unit vectors, as published caches have them
 	Mean        bool   // only the mean over the images
 	StatsOnly   bool   // features, and sums and extremes of scores
 	TopK        int    // of which StatsOnly keeps the largest and the smallest
@@ -168,7 +169,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	}
 	mode, err := newMode(modeOptions{
 		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
-		neuronLayer: o.NeuronLayer,
+		neuronLayer: o.NeuronLayer, published: o.Published,
 	}, m)
 	if err != nil {
 		m.Close()
@@ -202,7 +203,7 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 	from := origin.Origin{
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
 		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
-		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand},
+		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
 	}
 	if c.device != nil {
 		from.Device = c.device.Origin()

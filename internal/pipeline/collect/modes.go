@@ -23,14 +23,15 @@ const (
 	ModeLayer4      = "layer4"             // mean norms of the last stage's maps and of token contributions
 
 	// Of vision transformers, as ModeHeads is too: what each part adds to the feature.
-	ModeMLPs   = "mlps"   // each layer's MLP
-	ModeTokens = "tokens" // each token that a head reads
+	ModeMLPs   = "mlps"     // each layer's MLP
+	ModeTokens = "tokens"   // each token that a head reads
+	ModeClass  = "cls_attn" // the class token that each layer's heads read
 
 	ModeFeatures = "features" // the image feature itself, of any image tower
 )
 
 // Modes lists the modes of Collect.
-var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeFeatures}
+var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeClass, ModeFeatures}
 
 // DeviceModes are the modes that a device can compute: of what a graph in ONNX has.
 var DeviceModes = []string{ModePairs, ModeNeurons, ModeHeads, ModeFeatures}
@@ -115,6 +116,7 @@ type modeOptions struct {
 	threads    int
 
 	neuronLayer *int // of a vision transformer, whose neurons' pairs are looked at
+	published   bool // parts of features as unit vectors
 }
 
 // ofFamily returns the error of a mode that models of this family do not have. Those of
@@ -136,7 +138,10 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		if o.neuronLayer != nil {
 			return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
 		}
-		return residualMode{c, part}, o.ofFamily(m.RequireViT())
+		return residualMode{c, part, o.published}, o.ofFamily(m.RequireViT())
+	}
+	if o.published {
+		return nil, usage.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn")
 	}
 	if o.name == ModeFeatures {
 		if o.neuronLayer != nil {

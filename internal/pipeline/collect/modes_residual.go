@@ -5,9 +5,25 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/clip"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/kernel"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/unit"
 )
+
+// The forms of the parts of the residual.
+const (
+	FormOwn       = "own"            // they sum to the image feature
+	FormPublished = origin.Published // they sum to it as a unit vector
+)
+
+// formOf is the form of parts in origins: empty for their own.
+func formOf(published bool) string {
+	if published {
+		return origin.Published
+	}
+	return ""
+}
 
 // residualPart is a way of taking the class token's residual of a vision transformer
 // apart.
@@ -48,12 +64,21 @@ var residualParts = map[string]residualPart{
 		func(values []float32) clip.Output { return clip.Output{TokenParts: values} },
 		func(i []int) string { return fmt.Sprintf("l%dh%d at token %d", i[0], i[2], i[1]) },
 	},
+	ModeClass: {
+		artefact.KindClassParts, artefact.KindMeanClassParts, artefact.ClassPartsFile, []string{"L", "O"},
+		func(c clip.Config) []int { return []int{c.ViT.Layers, c.OutDim} },
+		func(o *clip.ImageOptions) { o.ClassParts = true },
+		func(values []float32) clip.Output { return clip.Output{ClassParts: values} },
+		func(i []int) string { return fmt.Sprintf("the class token that layer %d reads", i[0]) },
+	},
 }
 
-// residualMode keeps what each part of the residual adds to the image feature.
+// residualMode keeps what each part of the residual adds to the image feature, or, in the
+// published form, to the feature as a unit vector.
 type residualMode struct {
-	config clip.Config
-	part   residualPart
+	config    clip.Config
+	part      residualPart
+	published bool
 }
 
 func (r residualMode) values() int { return artefact.Product(r.part.shape(r.config)) }
@@ -69,7 +94,30 @@ func (r residualMode) label(i int) string {
 
 func (r residualMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	r.part.want(&o)
-	return onTower(from, o, r.part.output)
+	if !r.published {
+		return onTower(from, o, r.part.output)
+	}
+	t, err := from.image(o)
+	if err != nil {
+		return nil, err
+	}
+	O := r.config.OutDim
+	return &started{tower: t, options: o, compute: func(values, images []float32) error {
+		n := len(images) / t.ImageLen()
+		out := r.part.output(values)
+		out.Features = make([]float32, n*O)
+		if err := t.Run(images, out); err != nil {
+			return err
+		}
+		each := r.values()
+		for b := range n {
+			norm := decomp.Norm(out.Features[b*O : (b+1)*O])
+			for i, x := range values[b*each : (b+1)*each] {
+				values[b*each+i] = float32(float64(x) / norm)
+			}
+		}
+		return nil
+	}}, nil
 }
 
 func (r residualMode) row() row {

@@ -93,7 +93,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, Path: v.DataPath}, Stride: max(images.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
 		StatsOnly: artefact.WholeKind(m.Kind) == artefact.KindStatistics, TopK: collect.TopK, SavePath: path, Half: m.DType == npy.Float16.String(),
-		Expand: collect.Expand, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
+		Expand: collect.Expand, Published: collect.Form == origin.Published, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
 	}
 	var err error
 	if o.Images.Order, err = imageprep.ParseOrder(images.Preprocess); err != nil {

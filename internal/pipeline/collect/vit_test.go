@@ -238,7 +238,7 @@ func TestCollectOtherFamily(t *testing.T) {
 // every mode of a vision transformer alone.
 func TestCollectViTSameBytes(t *testing.T) {
 	layer := 1
-	for _, mode := range []string{ModePairs, ModeNeurons, ModeHeads, ModeMLPs, ModeTokens} {
+	for _, mode := range []string{ModePairs, ModeNeurons, ModeHeads, ModeMLPs, ModeTokens, ModeClass} {
 		for _, mean := range []bool{false, true} {
 			var want []byte
 			for _, threads := range []int{1, 3} {

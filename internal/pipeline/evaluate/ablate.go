@@ -90,6 +90,10 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	if err := figure.CanDraw(o.PlotPath); err != nil {
 		return nil, err
 	}
+	o.FirstOrder = slices.ContainsFunc(o.Modes, IsFirstOrder)
+	if other := slices.IndexFunc(o.Modes, func(mode string) bool { return !IsFirstOrder(mode) }); o.FirstOrder && other >= 0 {
+		return nil, usage.Errorf("{mode} %s: %s is about pairs or neurons, the others about heads and MLPs: want one command for each", strings.Join(o.Modes, ","), o.Modes[other])
+	}
 	src, err := source.Open(ctx, o.Options, o.Threads, say)
 	if err != nil {
 		return nil, err
@@ -101,13 +105,9 @@ func Ablate(ctx context.Context, o AblateOptions, say ui.Reporter) (*AblateResul
 	from := src.Origin.Own()
 	from.Mode = "ablate"
 	a := &ablater{o, src, &from, map[string]bool{}}
-	var variants []variant
-	for _, mode := range o.Modes {
-		v, err := a.variants(mode)
-		if err != nil {
-			return nil, err
-		}
-		variants = append(variants, v...)
+	variants, err := a.all(ctx, say)
+	if err != nil {
+		return nil, err
 	}
 	for _, path := range o.Means {
 		if !a.used[path] {
@@ -135,6 +135,22 @@ type ablater struct {
 	src  *source.Source
 	from *origin.Origin  // of the features
 	used map[string]bool // paths of means
+}
+
+// all are the variants of all modes.
+func (a *ablater) all(ctx context.Context, say ui.Reporter) ([]variant, error) {
+	if a.FirstOrder {
+		return a.firstOrder(ctx, say)
+	}
+	var variants []variant
+	for _, mode := range a.Modes {
+		v, err := a.variants(mode)
+		if err != nil {
+			return nil, err
+		}
+		variants = append(variants, v...)
+	}
+	return variants, nil
 }
 
 // read adds to the origin of the features, if these are wanted, a file that they

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -128,7 +129,7 @@ func wantEmpty(dir string) error {
 }
 
 // discard removes the data files and sheets of another report, which this one may not
-// have.
+// have. Files of others beside them stay.
 func (f *folder) discard() error {
 	for _, pattern := range []string{"data/*.js", "data/*/*.js", "data/work/*", "thumbs/*.jpg"} {
 		paths, err := filepath.Glob(filepath.Join(globbed(f.dir), filepath.FromSlash(pattern)))
@@ -136,12 +137,32 @@ func (f *folder) discard() error {
 			return err
 		}
 		for _, path := range paths {
+			if own, err := isOwn(path); err != nil {
+				return err
+			} else if !own {
+				continue
+			}
 			if err := os.Remove(path); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// aSheet matches the names of sheets of thumbnails.
+var aSheet = regexp.MustCompile(`^[0-9]{3,}\.jpg$`)
+
+// isOwn reports whether a file in a report's folders is the report's: a data file by its
+// beginning, another one by its name.
+func isOwn(path string) (bool, error) {
+	switch filepath.Ext(path) {
+	case ".js":
+		return report.IsData(path)
+	case ".jpg":
+		return aSheet.MatchString(filepath.Base(path)), nil
+	}
+	return true, nil
 }
 
 // globbed is a folder's name as filepath.Glob takes it literally.

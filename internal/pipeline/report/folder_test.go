@@ -151,6 +151,11 @@ func TestReportReplacesReportsOnly(t *testing.T) {
 	o.Dir = filepath.Join(t.TempDir(), "report")
 	bare := Options{Store: o.Store, Threads: 2, ScoresPath: o.ScoresPath, Dir: o.Dir}
 	run(t, bare)
+	for _, name := range []string{"data/mine.js", "data/n/mine.js", "thumbs/mine.jpg", "notes.txt"} {
+		if err := os.WriteFile(filepath.Join(o.Dir, filepath.FromSlash(name)), []byte("years of work"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
 	want := contents(t, o.Dir)
 	run(t, o)
 	run(t, bare)

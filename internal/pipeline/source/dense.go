@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -53,7 +54,7 @@ func openDense(ctx context.Context, o Options) (*Source, error) {
 		r.names[i] = fmt.Sprintf("image %d", i)
 	}
 	if o.Data.Path != "" {
-		r.names, r.labels, err = denseLabels(ctx, o, d)
+		r.names, r.labels, err = denseLabels(ctx, o, d.Path, d.Images(), d.Artefact)
 	}
 	if err != nil {
 		d.Close()
@@ -89,16 +90,16 @@ func (r *denseReader) each(ctx context.Context, src *Source, do func(Batch) erro
 
 func (r *denseReader) close() error { return r.Close() }
 
-// denseLabels returns the names and labels of a dense file's rows, which are
-// the data set's images in their order, but for those that were skipped.
-func denseLabels(ctx context.Context, o Options, d *artefact.Dense) (names []string, labels []int, err error) {
+// denseLabels returns the names and labels of the rows of a file at path, a nil for another
+// program's. They are the data set's images in their order, but for those that were skipped.
+func denseLabels(ctx context.Context, o Options, path string, rows int, a *cache.Artefact) (names []string, labels []int, err error) {
 	data, err := dataset.Open(ctx, o.Data)
 	if err != nil {
 		return nil, nil, err
 	}
 	stride, gone := o.Stride, map[string]bool{}
-	if d.Artefact != nil {
-		m := d.Artefact.Manifest
+	if a != nil {
+		m := a.Manifest
 		if m.Origin.Images != nil {
 			stride = m.Origin.Images.Stride
 		}
@@ -107,9 +108,9 @@ func denseLabels(ctx context.Context, o Options, d *artefact.Dense) (names []str
 		}
 	}
 	data = data.Stride(max(stride, 1))
-	if d.Artefact != nil {
+	if a != nil {
 		// Rows have no names, so that only the very same images will do.
-		if err := o.Artefacts.Check(d.Artefact, artefact.Facts{}.Images(data.Fingerprint())); err != nil {
+		if err := o.Artefacts.Check(a, artefact.Facts{}.Images(data.Fingerprint())); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -118,8 +119,8 @@ func denseLabels(ctx context.Context, o Options, d *artefact.Dense) (names []str
 			names, labels = append(names, item.Name), append(labels, item.Label)
 		}
 	}
-	if len(names) != d.Images() {
-		return nil, nil, fmt.Errorf("%s: %d rows, but %s has %d images (every %d-th)", d.Path, d.Images(), o.Data.Path, len(names), stride)
+	if len(names) != rows {
+		return nil, nil, fmt.Errorf("%s: %d rows, but %s has %d images (every %d-th)", path, rows, o.Data.Path, len(names), stride)
 	}
 	if len(data.Classes) == 0 {
 		labels = nil

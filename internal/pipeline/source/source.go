@@ -35,6 +35,11 @@ type Options struct {
 	ScoresPath string // a folder of scores, or a dense .dat or .npy
 	Shape      []int  // of a dense file that has no manifest
 
+	// FirstOrder is for what looks at features taken apart by heads: those are at ScoresPath,
+	// and other parts of the features, MLPs and class tokens, at Parts.
+	FirstOrder bool
+	Parts      []string
+
 	Model   string        // instead of ScoresPath
 	Details model.Details // of the model
 	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at,
@@ -71,6 +76,8 @@ type Batch struct {
 	// the pool in an attention pool; see clip.Output.
 	Pixels, Attention, Tokens []float32
 	Statistics                []float32 // [B,2], where pairs are a part of the features
+
+	Parts *Parts // of Options.FirstOrder only
 }
 
 // Contributions are those of a batch of images, factored or written out.
@@ -95,6 +102,8 @@ type Source struct {
 	Origin         origin.Origin // for manifests: the model, and what was read
 
 	Artefact *cache.Artefact // of collected scores; else nil
+
+	FirstOrder *artefact.FirstOrder // of Options.FirstOrder only
 
 	Names   []string        // of all images, those that cannot be read included
 	OV      *decomp.OV      // nil of a dense file
@@ -176,6 +185,8 @@ func Open(ctx context.Context, o Options, threads int, say ui.Reporter) (*Source
 	switch {
 	case o.Model != "":
 		return OpenTower(ctx, o, threads, say)
+	case o.FirstOrder:
+		return noted(o.ScoresPath, say)(openParts(ctx, o, threads))
 	case artefact.IsDense(o.ScoresPath):
 		return noted(o.ScoresPath, say)(openDense(ctx, o))
 	case o.Shape != nil:
