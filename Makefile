@@ -31,14 +31,16 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
-build: ## build bin/clipnh
+build: ## build bin/clipnh, and bin/clipnh-ort, which it starts for other devices
 	$(GO) build $(VCS) -trimpath -o bin/clipnh ./cmd/clipnh
+	CGO_ENABLED=0 $(GO) build $(VCS) -trimpath -o bin/clipnh-ort ./cmd/clipnh-ort
 
-install: ## install clipnh into Go's bin folder
+install: ## install clipnh and clipnh-ort into Go's bin folder
 	$(GO) install $(VCS) -trimpath ./cmd/clipnh
+	CGO_ENABLED=0 $(GO) install $(VCS) -trimpath ./cmd/clipnh-ort
 
 DIST ?= dist
-release: ## build static programs for all platforms into DIST, with checksums, twice with equal bytes
+release: ## build the programs for all platforms into DIST, with checksums, twice with equal bytes
 	scripts/release.sh '$(DIST)'
 
 PREFIX ?= /usr/local
@@ -80,7 +82,7 @@ staticcheck: ## fail if staticcheck finds a mistake or something unused in a pac
 FOR_TESTS := internal/kernel/cpu/cpu.go:.*: unreachable func: (Supported|Force)$$
 
 deadcode: ## fail if the program can never reach a function
-	@all=$$($(GO) run $(DEADCODE) ./cmd/clipnh) || exit 1; \
+	@all=$$($(GO) run $(DEADCODE) ./cmd/clipnh ./cmd/clipnh-ort) || exit 1; \
 	dead=$$(printf '%s' "$$all" | grep -vE '$(FOR_TESTS)'); \
 	if [ -n "$$dead" ]; then printf '%s\n' "$$dead" >&2; echo "deadcode: the program never calls the functions above; remove them" >&2; exit 1; fi
 	@echo "deadcode: nothing found"

@@ -4,7 +4,9 @@
 #
 #     scripts/release.sh [dist]
 #
-# Each program is static, one file, and needs nothing beside it. The tree must be a
+# clipnh is static, one file, and needs nothing beside it. clipnh-ort, which it starts
+# for devices that ONNX Runtime runs on, opens that library when it is asked to, and is
+# dynamic on Linux for that. Neither needs a C compiler. The tree must be a
 # clean git checkout, so that "clipnh version" names the revision that it is from. All
 # programs are built from a clone, and a second time from a clone in another folder and
 # without the build cache of the first; the bytes must be equal. PLATFORMS chooses some.
@@ -34,7 +36,9 @@ build() {
     for platform in $platforms; do
         os=${platform%/*} arch=${platform#*/} end=
         [ "$os" = windows ] && end=.exe
-        (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -buildvcs=true -trimpath -ldflags=-buildid= -o "$2/clipnh-$os-$arch$end" ./cmd/clipnh)
+        for program in clipnh clipnh-ort; do
+            (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -buildvcs=true -trimpath -ldflags=-buildid= -o "$2/$program-$os-$arch$end" "./cmd/$program")
+        done
     done
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -97,6 +98,13 @@ svd --mode nh and polysemanticity --mode nh compute the same results as from
 scores. Memory does not depend on the number of images; for RN50x16, an image
 takes 3 KiB on disk instead of 576.
 
+With --device the image tower runs outside of this program, as the graph that
+export writes, in ONNX Runtime: ort-cpu on the processor, cuda, webgpu, coreml
+and directml on graphics cards. The program clipnh-ort and ONNX Runtime's library
+must be there; "clipnh info --devices" says what was found. Results are equal up
+to rounding: each run compares its first images with clipnh's own tower and stops
+if they differ by more. Larger batches (--batch-size) use a graphics card better.
+
 With --shard 3/16 only the third of sixteen parts of the images is collected, to
 PATH.3-of-16, so that several machines can share the work. clipnh merge joins
 the parts into exactly the bytes of a single run.
@@ -131,6 +139,7 @@ type collectOptions struct {
 	given, set                           givenFlags // on the command line; by someone
 	model, dataset, dataPath, savePath   string
 	mode, form, dtype, precision, shard  string
+	device                               string
 	lens, stride, batch                  int
 	topK                                 int
 	mean, stats, expand, strict, restart bool
@@ -161,6 +170,8 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.dtype, "dtype", "float32", "store the rows of a folder as `TYPE` float32, or as float16 in half the space")
 	choices(fs, "dtype", npy.Float32.String(), npy.Float16.String())
 	precisionFlag(fs, &o.precision)
+	fs.StringVar(&o.device, "device", "", "run the tower on `DEVICE` "+strings.Join(device.Names(), ", ")+", through ONNX Runtime (default this program)")
+	choices(fs, "device", device.Names()...)
 	fs.BoolVar(&o.expand, "expand", false, "also write the directions [H,C,O] themselves")
 	fs.StringVar(&o.shard, "shard", "", "collect only part `N/OF` of the images, to PATH.N-of-OF, for merge")
 	fs.BoolVar(&o.strict, "strict", false, "stop at an image that cannot be read; refuse to resume what another kind of processor began")
@@ -245,6 +256,12 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
 	case o.images.MaxPixels < 1:
 		return fmt.Errorf("--max-pixels %d: want 1 or more", o.images.MaxPixels)
+	case o.device != "" && !slices.Contains(device.Names(), o.device):
+		return fmt.Errorf("--device %q: want %s", o.device, strings.Join(device.Names(), ", "))
+	case o.device != "" && !slices.Contains(collect.DeviceModes, o.mode):
+		return fmt.Errorf("--device %s: want --mode %s", o.device, strings.Join(collect.DeviceModes, ", "))
+	case o.device != "" && o.precision == "bf16":
+		return fmt.Errorf("--device %s computes in float32: want no --precision bf16", o.device)
 	case o.neuronLayer < 0:
 		return fmt.Errorf("--neuron-layer %d: want 0 or more", o.neuronLayer)
 	}
@@ -297,7 +314,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		neuronLayer = &o.neuronLayer
 	}
 	return collect.Options{
-		Details: o.details, NeuronLayer: neuronLayer, Published: o.form == collect.FormPublished,
+		Details: o.details, NeuronLayer: neuronLayer, Device: o.device, Published: o.form == collect.FormPublished,
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
@@ -329,6 +346,9 @@ func printCollect(result *collect.Result, g *globalOptions) error {
 		return g.printer.JSON(result)
 	}
 	holds := result.Kind
+	if d := result.Device; d != nil {
+		holds += " (" + d.Name + ")"
+	}
 	if result.Precision != "" {
 		holds += " (" + result.Precision + ")"
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/diagram"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -28,6 +29,10 @@ With --plan, lists instead how each layer of the image tower is computed on this
 machine: the algorithm chosen for its shape and the batch, the arithmetic for
 one image, and the memory of its packed weights.
 
+With --devices, says instead what there is for collect --device: the program
+clipnh-ort, ONNX Runtime's library, the devices that it was built for, and where
+both were looked for.
+
 With --graph, draws the graph that the image tower runs: its operations in the
 order of the arrows, with the shapes of their outputs for one image and the
 algorithms of the convolutions. FILE is an .svg image, or a .dot file for
@@ -40,7 +45,8 @@ func newInfoCommand(g *globalOptions) *cobra.Command {
 		Short: "Check a checkpoint and print its architecture",
 		Long:  infoHelp,
 		Example: `clipnh info --model RN50x16.pt
-clipnh info --model RN50x16.pt --graph RN50x16.svg`,
+clipnh info --model RN50x16.pt --graph RN50x16.svg
+clipnh info --devices`,
 		Args:        noArgs,
 		Annotations: exitStatus(exitInterrupted),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -63,6 +69,8 @@ type infoOptions struct {
 	graph string // file to draw to
 	batch int
 
+	devices bool // say what collect --device can use
+
 	details model.Details
 }
 
@@ -71,12 +79,16 @@ func (o *infoOptions) addFlags(fs *pflag.FlagSet) {
 	detailFlags(fs, &o.details)
 	fs.BoolVar(&o.plan, "plan", false, "list how each layer of the image tower is computed")
 	fs.StringVar(&o.graph, "graph", "", "draw the image tower's graph to `FILE`, .svg or .dot")
+	fs.BoolVar(&o.devices, "devices", false, "say what collect --device can use, and where it was looked for")
 	fs.IntVar(&o.batch, "batch-size", 8, "with --plan or --graph, for batches of `N` images")
 }
 
 func (o *infoOptions) validate() error {
 	if o.batch < 1 || o.batch > maxBatch {
 		return fmt.Errorf("--batch-size %d: want 1 to %d", o.batch, maxBatch)
+	}
+	if o.devices {
+		return o.given.refuse("with --devices", "model", "vit-heads", "activation", "plan", "graph", "batch-size")
 	}
 	if o.plan && o.graph != "" {
 		return errors.New("--plan and --graph: want one of them")
@@ -98,6 +110,9 @@ func (o *infoOptions) validate() error {
 }
 
 func runInfo(ctx context.Context, opts infoOptions, g *globalOptions) error {
+	if opts.devices {
+		return printDevices(device.Look(), g)
+	}
 	if opts.plan {
 		return runPlan(opts, g)
 	}

@@ -81,7 +81,7 @@ func (o *mergeOptions) validate() error {
 
 func runMerge(ctx context.Context, opts mergeOptions, g *globalOptions) error {
 	result, err := merge.Run(ctx, merge.Options{
-		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, Verify: opts.verify, Store: g.files, PlotPath: opts.plotPath, Threads: g.workers(),
+		SavePath: opts.savePath, Shards: opts.shards, Restart: opts.restart, Strict: opts.strict, Verify: opts.verify, Force: g.force, Store: g.files, PlotPath: opts.plotPath, Threads: g.workers(),
 	}, g.printer)
 	if err != nil {
 		return err

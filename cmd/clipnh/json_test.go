@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/audit"
 	"github.com/clipnh/clipnh/internal/pipeline/classify"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/edit"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
@@ -64,7 +65,7 @@ var jsonResults = map[string][]jsonResult{
 	"explore":         {{"", exploring{}}},
 	"explain":         {{"", explainedImages{}}},
 	"fetch":           {{"of what was fetched", fetchResult{}}, {"of a list, without names or with `--dry-run`", assetList{}}},
-	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}},
+	"info":            {{"", model.Summary{}}, {"with `--plan`", planned{}}, {"with `--graph`", model.GraphResult{}}, {"with `--devices`", device.Report{}}},
 	"mask":            {{"", evaluate.MaskResult{}}},
 	"merge":           {{"", merge.Result{}}},
 	"status":          {{"", status.Result{}}},

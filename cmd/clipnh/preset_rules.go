@@ -189,6 +189,8 @@ var presetRules = []presetRule{
 	{commands: "collect", flags: "mean", not: "stats-only shard"},
 	{commands: "collect", flags: "stats-only", not: "mean save-path=*.dat save-path=*.npy"},
 	{commands: "collect", flags: "shard", not: "mean"},
+	{commands: "collect", flags: "precision", given: "device"},
+	{commands: "collect", flags: "device", not: "precision=bf16", needs: "mode=neurons+heads mode=neurons mode=heads mode=features"},
 	{commands: "collect", flags: "dtype expand", not: "save-path=*.dat save-path=*.npy stats-only"},
 	{commands: "collect", flags: "expand", needs: "mode=neurons+heads mode=neurons mode=neurons+heads_lens"},
 	{commands: "verify", flags: "model", needs: "repair"},

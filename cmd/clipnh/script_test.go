@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/clipnh/clipnh/internal/asset"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -58,6 +59,7 @@ func TestScripts(t *testing.T) {
 	for _, name := range scriptVariables {
 		t.Setenv(name, "") // puts the old value back in the end
 	}
+	t.Setenv("PATH", os.Getenv("PATH"))
 	t.Chdir(t.TempDir()) // and the old folder
 	testscript.RunT(inOrder{t}, testscript.Params{
 		Dir: dir,
@@ -119,8 +121,8 @@ func TestScripts(t *testing.T) {
 }
 
 // scriptVariables are the variables of the environment that a script can set
-// for the program.
-var scriptVariables = []string{asset.HomeVariable, asset.MirrorVariable, "CLIPNH_SCORES", "CLIPNH_THREADS", "CLIPNH_MODLE"}
+// for the program, as it can PATH.
+var scriptVariables = []string{asset.HomeVariable, device.Variable, asset.MirrorVariable, "CLIPNH_SCORES", "CLIPNH_THREADS", "CLIPNH_MODLE"}
 
 // inOrder runs the scripts one after the other, as a process has one current
 // folder.
@@ -143,7 +145,7 @@ var writtenAt = regexp.MustCompile(`( was written )\d{4}-\d\d-\d\d \d\d:\d\d`)
 // of every failure.
 func runInScript(ts *testscript.TestScript, want int, args []string) {
 	ts.Check(os.Chdir(ts.MkAbs(".")))
-	for _, name := range scriptVariables {
+	for _, name := range append([]string{"PATH"}, scriptVariables...) {
 		ts.Check(os.Setenv(name, ts.Getenv(name)))
 	}
 	var stdout, stderr bytes.Buffer

@@ -20,6 +20,8 @@ const (
 	module   = "github.com/clipnh/clipnh/"
 	root     = "../.."
 	mainFile = "cmd/clipnh/main.go" // hands the streams to all others
+
+	helperFile = "cmd/clipnh-ort/main.go" // the same of the other program
 )
 
 // allowed says which packages of this module a package may import, by folder.
@@ -28,17 +30,20 @@ var allowed = map[string][]string{
 	"cmd/clipnh": {
 		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
-		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/onnxtower", "internal/origin", "internal/packed", "internal/paper", "internal/par",
+		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
+		"internal/onnxtower", "internal/pipeline/device",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
 		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
+
+	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
 
 	// The stages. None imports another, but merge, verify and live, which take up what
 	// others left or can do.
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/directions": {
@@ -135,6 +140,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/coding": {
 		"internal/artefact", "internal/cache", "internal/describe", "internal/npy", "internal/omp", "internal/origin", "internal/par", "internal/unit", "internal/usage",
 	},
+	"internal/pipeline/device": {"internal/clip", "internal/hint", "internal/kernel", "internal/onnx", "internal/onnxtower", "internal/origin", "internal/pipe", "internal/usage"},
 	"internal/pipeline/figure": {
 		"internal/artefact", "internal/cache", "internal/canvas", "internal/foreign", "internal/hint", "internal/plot",
 	},
@@ -215,6 +221,7 @@ var allowed = map[string][]string{
 	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},
 	"internal/ort":        {},
+	"internal/pipe":       {},
 	"internal/par":        {},
 	"internal/plot":       {},
 	"internal/testutil":   {}, // only tests and what is for them import it
@@ -255,7 +262,7 @@ func violations(s source) []string {
 			complain(imp.line, "imports %s; only %s may", imp.name, list(who))
 		}
 	}
-	if !s.isTest() && s.path != mainFile {
+	if !s.isTest() && s.path != mainFile && s.path != helperFile {
 		for _, p := range s.prints {
 			complain(p.line, "uses %s; streams are arguments, and only %s names them", p.name, mainFile)
 		}

@@ -50,6 +50,7 @@ type Origin struct {
 	Shift           *Shift           `json:"shift,omitempty"`
 	Edit            *Edit            `json:"edit,omitempty"`
 	Export          *Export          `json:"export,omitempty"`
+	Device          *Device          `json:"device,omitempty"` // nil: this program's own tower
 
 	// The edits of the weights that an edited checkpoint was made from, the first one first, as
 	// far as their manifests said. They follow from Parents, and are not compared.
@@ -206,6 +207,14 @@ type Export struct {
 	Stored  string `json:"stored_weights"` // f32, or f16 of filters and matrices
 	Place   string `json:"weights"`        // inside the model's file, or beside it
 	Outputs string `json:"outputs"`        // their names, with commas
+}
+
+// Device is what ran an image tower in place of this program.
+type Device struct {
+	Name      string `json:"device"`    // such as ort-cpu
+	Provider  string `json:"provider"`  // by the runtime's name
+	Runtime   string `json:"runtime"`   // with its version
+	Precision string `json:"precision"` // of the graph: Float32
 }
 
 // EditStep is one of several edits that a checkpoint has gone through.

@@ -36,9 +36,9 @@ const (
 	releaseSessionOptions    = 100
 	getAvailableProviders    = 125
 	releaseProviders         = 126
-	addSessionConfigEntry    = 130
 	appendCUDA               = 204
 	createCUDAOptions        = 205
+	updateCUDAOptions        = 206
 	releaseCUDAOptions       = 208
 	appendProvider           = 216
 	tableLength              = 217
@@ -72,9 +72,9 @@ type Library struct {
 	freeOptions     func(handle)
 	providers       func(out *handle, count *int32) handle
 	freeProviders   func(list handle, count int32) handle
-	setConfig       func(options handle, key, value string) handle
 	appendCUDA      func(options, cuda handle) handle
 	newCUDAOptions  func(out *handle) handle
+	setCUDAOptions  func(cuda handle, keys, values *handle, count uintptr) handle
 	freeCUDAOptions func(handle)
 	append          func(options handle, name string, keys, values handle, count uintptr) handle
 }
@@ -102,8 +102,8 @@ func Open(path string) (*Library, error) {
 		createSessionOptions: &l.newOptions, setIntraOpNumThreads: &l.setThreads, createTensorWithData: &l.newTensor,
 		createCPUMemoryInfo: &l.newMemory, releaseEnv: &l.freeEnv, releaseStatus: &l.freeStatus, releaseMemoryInfo: &l.freeMemory,
 		releaseSession: &l.freeSession, releaseValue: &l.freeValue, releaseSessionOptions: &l.freeOptions,
-		getAvailableProviders: &l.providers, releaseProviders: &l.freeProviders, addSessionConfigEntry: &l.setConfig,
-		appendCUDA: &l.appendCUDA, createCUDAOptions: &l.newCUDAOptions, releaseCUDAOptions: &l.freeCUDAOptions, appendProvider: &l.append,
+		getAvailableProviders: &l.providers, releaseProviders: &l.freeProviders,
+		appendCUDA: &l.appendCUDA, createCUDAOptions: &l.newCUDAOptions, updateCUDAOptions: &l.setCUDAOptions, releaseCUDAOptions: &l.freeCUDAOptions, appendProvider: &l.append,
 	} {
 		purego.RegisterFunc(f, table[place])
 	}
@@ -227,6 +227,15 @@ func (l *Library) configure(options handle, o Options) error {
 			return err
 		}
 		defer l.freeCUDAOptions(cuda)
+		// Products of float32 are those of float32, not of TF32.
+		key, value := []byte("use_tf32\x00"), []byte("0\x00")
+		keys, values := []handle{unsafe.Pointer(&key[0])}, []handle{unsafe.Pointer(&value[0])}
+		err := l.check(l.setCUDAOptions(cuda, &keys[0], &values[0], 1))
+		runtime.KeepAlive(key)
+		runtime.KeepAlive(value)
+		if err != nil {
+			return err
+		}
 		return l.check(l.appendCUDA(options, cuda))
 	}
 	name, known := appended[o.Provider]

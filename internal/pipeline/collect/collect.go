@@ -21,6 +21,7 @@ import (
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
@@ -38,6 +39,7 @@ type Options struct {
 	Threads   int
 	Mode      string           // one of Modes
 	Precision kernel.Precision // of the products in the tower
+	Device    string           // that runs the tower, one of device.Names; empty is this program
 	Lens      int              // the block of the last stage that ModeLens looks at
 	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at;
 	// nil for a ResNet, and in modes that are not about pairs.
@@ -66,6 +68,8 @@ type Result struct {
 	Complete bool             `json:"already_complete"` // nothing was left to do
 	// Precision says that the tower computed in reduced precision; empty for float32.
 	Precision string `json:"precision,omitempty"`
+	// Device is nil where this program ran the tower, and where no image was left to do.
+	Device *OnDevice `json:"device,omitempty"`
 	// Rounding is its error, nil for float32 and where no image was left to do.
 	Rounding *source.Rounding `json:"precision_error,omitempty"`
 }
@@ -95,6 +99,12 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	defer c.model.Close()
+	if o.Device != "" {
+		if c.device, err = device.Open(o.Device, o.Threads); err != nil {
+			return nil, err
+		}
+		defer c.device.Close()
+	}
 	if err := artefact.MakeFolders(filepath.Clean(o.SavePath)); err != nil {
 		return nil, err
 	}
@@ -107,7 +117,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		if c.zeroed > 0 {
 			say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
 		}
-		result.Precision, result.Rounding = c.precision(), c.rounding
+		result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
 		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 	}
 	return result, err
@@ -130,6 +140,8 @@ type collector struct {
 	model    *model.Model
 	mode     mode
 	rounding *source.Rounding // of its first images
+	device   *device.Device   // that runs the tower; nil: this program
+	onDevice *OnDevice        // once it has run
 
 	kept, zeroed int // values of this run, and those that float16 made zero
 	timed        *estimator
@@ -151,6 +163,10 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	m.Tell(say)
+	if err := checkDevice(o.Device, o.Mode, m); err != nil {
+		m.Close()
+		return nil, err
+	}
 	mode, err := newMode(modeOptions{
 		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
 		neuronLayer: o.NeuronLayer, published: o.Published,
@@ -188,6 +204,9 @@ func (c *collector) originOf(mode string, neuronLayer int) origin.Origin {
 		Model: c.model.Config.Name(), Weights: c.model.Hash, Tensors: c.model.Tensors, Block: origin.LastBlock, Precision: source.PrecisionOf(o.Precision), Mode: mode,
 		Images:  source.ImagesOrigin(c.data.Kind, source.NamesHash(c.data.Items), c.images, o.Stride, o.Images),
 		Collect: &origin.Collect{Batch: c.batchClass(), Mean: o.Mean, Expand: o.Expand, Form: formOf(o.Published)},
+	}
+	if c.device != nil {
+		from.Device = c.device.Origin()
 	}
 	if from.Transformer = c.model.Transformer(neuronLayer); from.Transformer != nil {
 		from.Block = ""
@@ -326,74 +345,4 @@ func (c *collector) verified(a *cache.Artefact) error {
 // recall names the images that were skipped when the artefact was made.
 func (c *collector) recall(skipped []source.Skipped) error {
 	return source.Recall(c.options.SavePath, skipped, c.options.Strict, c.say)
-}
-
-// collect appends the chunks that are missing, those of the features too unless these
-// are nil. An interrupt lets the chunk in hand finish.
-func (c *collector) collect(ctx context.Context, w, features *cache.ChunkWriter, plan cache.Plan) error {
-	next := w.Done()
-	if features != nil {
-		next = min(next, features.Done())
-	}
-	images := c.from(next * plan.ChunkInputs)
-	if len(images) == 0 {
-		return nil
-	}
-	add, err := c.appender(w, plan)
-	if err != nil {
-		return err
-	}
-	return c.run(ctx, images, plan.ChunkInputs, func(chunk collected) error {
-		if features != nil && next == features.Done() {
-			if err := features.AppendInputs(chunk.sums, chunk.skipped, func(put func([]float32) error) error { return put(chunk.features) }); err != nil {
-				return err
-			}
-		}
-		next++
-		if next <= w.Done() {
-			return nil
-		}
-		return add(chunk)
-	})
-}
-
-// from returns the numbers of the images from one on.
-func (c *collector) from(first int) []int {
-	var rest []int
-	for i := first; i < len(c.items); i++ {
-		rest = append(rest, i)
-	}
-	return rest
-}
-
-// appender returns what appends the rows of a chunk of values.
-func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collected) error, error) {
-	rows, err := c.rows()
-	return func(chunk collected) error { return w.AppendInputs(chunk.sums, chunk.skipped, rows(chunk)) }, err
-}
-
-// rows returns what writes the rows of a chunk of values.
-func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
-	expand, err := c.mode.rowBuilder()
-	if err != nil {
-		return nil, err
-	}
-	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
-	return func(chunk collected) func(write func([]float32) error) error {
-		return func(write func([]float32) error) error {
-			switch {
-			case expand == nil && c.options.StatsOnly:
-				return write(chunk.features)
-			case expand == nil:
-				return write(chunk.values)
-			}
-			for i := range chunk.images {
-				expand(row, chunk.values[i*each:(i+1)*each])
-				if err := write(row); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}, nil
 }

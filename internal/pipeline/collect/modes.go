@@ -33,6 +33,18 @@ const (
 // Modes lists the modes of Collect.
 var Modes = []string{ModePairs, ModeNeurons, ModeHeads, ModeLens, ModeAttention, ModeActivations, ModeLayer4, ModeMLPs, ModeTokens, ModeClass, ModeFeatures}
 
+// DeviceModes are the modes that a device can compute: of what a graph in ONNX has.
+var DeviceModes = []string{ModePairs, ModeNeurons, ModeHeads, ModeFeatures}
+
+// checkDevice returns an error of a mode that a device cannot compute. An empty device is
+// this program.
+func checkDevice(device, mode string, m *model.Model) error {
+	if device == "" || slices.Contains(DeviceModes, mode) && (mode != ModeHeads || m.RequireViT() != nil) {
+		return nil
+	}
+	return usage.Errorf("{device} %s: {mode} %s of a %s: %w", device, mode, m.Config.Family(), errOnDevice)
+}
+
 // meansOnly reports whether a mode is defined as a mean over images.
 func meansOnly(mode string) bool { return mode == ModeLayer4 || mode == modeSinkChanges }
 
@@ -45,7 +57,7 @@ func KeepsScores(mode string) bool {
 // are taken of these; and of the values, or their mean, a row is made.
 type mode interface {
 	// start packs the image tower and returns what computes values of images.
-	start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error)
+	start(from towers, o clip.ImageOptions) (*started, error)
 	// values is how many of them an image has.
 	values() int
 	// label names value i of an image.
@@ -69,14 +81,17 @@ type started struct {
 }
 
 // onTower starts a mode on a tower of any family.
-func onTower(ck *clip.Checkpoint, o clip.ImageOptions, output func(values []float32) clip.Output) (*started, error) {
-	t, err := clip.NewImageTower(ck, o)
+func onTower(from towers, o clip.ImageOptions, output func(values []float32) clip.Output) (*started, error) {
+	t, err := from.image(o)
 	return &started{tower: t, options: o, compute: func(values, images []float32) error { return t.Run(images, output(values)) }}, err
 }
 
 // onResNet starts a mode on a ResNet's tower.
-func onResNet(ck *clip.Checkpoint, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (*started, error) {
-	t, err := clip.NewResNetTower(ck, o)
+func onResNet(from towers, o clip.ImageOptions, run func(values []float32, t *clip.ResNetTower, images []float32) error) (*started, error) {
+	if from.device != nil {
+		return nil, errOnDevice
+	}
+	t, err := clip.NewResNetTower(from.checkpoint, o)
 	return &started{tower: t, options: o, compute: func(values, images []float32) error { return run(values, t, images) }}, err
 }
 
@@ -189,13 +204,13 @@ func (s scoresMode) label(i int) string {
 	return "score of " + unit.Layers{First: s.pairs.FirstLayer, Heads: s.pairs.LayerHeads}.Pair(i, s.pairs.Neurons)
 }
 
-func (s scoresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (s scoresMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	s.pairs.Want(&o)
 	o.Lenses = s.lens
 	if !s.pairs.Whole() {
-		return s.startWithFeatures(ck, o)
+		return s.startWithFeatures(from, o)
 	}
-	return onTower(ck, o, func(values []float32) clip.Output {
+	return onTower(from, o, func(values []float32) clip.Output {
 		out := clip.Output{Scores: values}
 		if s.lens != nil {
 			out = clip.Output{Lenses: []clip.Output{out}}

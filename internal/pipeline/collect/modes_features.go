@@ -14,8 +14,8 @@ func (f featuresMode) values() int { return f.config.OutDim }
 
 func (f featuresMode) label(i int) string { return fmt.Sprintf("dimension %d of the feature", i) }
 
-func (f featuresMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
-	return onTower(ck, o, func(values []float32) clip.Output { return clip.Output{Features: values} })
+func (f featuresMode) start(from towers, o clip.ImageOptions) (*started, error) {
+	return onTower(from, o, func(values []float32) clip.Output { return clip.Output{Features: values} })
 }
 
 func (f featuresMode) row() row {
@@ -29,8 +29,8 @@ func (f featuresMode) rowBuilder() (func(row, values []float32), error) { return
 
 // startWithFeatures starts a mode on scores of pairs that are a part of the feature, which
 // the tower then computes too.
-func (s scoresMode) startWithFeatures(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
-	t, err := clip.NewImageTower(ck, o)
+func (s scoresMode) startWithFeatures(from towers, o clip.ImageOptions) (*started, error) {
+	t, err := from.image(o)
 	if err != nil {
 		return nil, err
 	}

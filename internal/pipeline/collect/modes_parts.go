@@ -42,9 +42,9 @@ func (a attentionMode) label(i int) string {
 	return fmt.Sprintf("attention of h%d from token %d to %d", i/T/T, i/T%T, i%T)
 }
 
-func (a attentionMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (a attentionMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	o.AllAttention = true
-	return onResNet(ck, o, func(values []float32, t *clip.ResNetTower, images []float32) error {
+	return onResNet(from, o, func(values []float32, t *clip.ResNetTower, images []float32) error {
 		return t.Run(images, clip.Output{AllAttention: values})
 	})
 }
@@ -64,9 +64,9 @@ type activationsMode struct{ config clip.Config }
 
 func (a activationsMode) values() int { return a.config.Neurons() * a.config.Tokens() }
 
-func (a activationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (a activationsMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	o.KeepBlocks = true
-	return onResNet(ck, o, a.compute)
+	return onResNet(from, o, a.compute)
 }
 
 func (a activationsMode) label(i int) string {
@@ -115,12 +115,12 @@ type layer4Mode struct {
 	team   par.Team
 }
 
-func (l layer4Mode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (l layer4Mode) start(from towers, o clip.ImageOptions) (*started, error) {
 	o.KeepBlocks = true
 	for i := range l.blocks {
 		o.Lenses = append(o.Lenses, i)
 	}
-	return onResNet(ck, o, l.compute)
+	return onResNet(from, o, l.compute)
 }
 
 func (l layer4Mode) values() int { return 2 * l.blocks * l.config.Tokens() }

@@ -92,12 +92,12 @@ func (r residualMode) label(i int) string {
 	return "part of " + r.part.label(index)
 }
 
-func (r residualMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (r residualMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	r.part.want(&o)
 	if !r.published {
-		return onTower(ck, o, r.part.output)
+		return onTower(from, o, r.part.output)
 	}
-	t, err := clip.NewImageTower(ck, o)
+	t, err := from.image(o)
 	if err != nil {
 		return nil, err
 	}
@@ -142,10 +142,10 @@ func (l layerActivationsMode) label(i int) string {
 	return fmt.Sprintf("activation of %s at token %d", layers.Neuron(i/T), i%T)
 }
 
-func (l layerActivationsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
+func (l layerActivationsMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	l.pairs.Want(&o)
 	o.PairTokens = true
-	t, err := clip.NewImageTower(ck, o)
+	t, err := from.image(o)
 	if err != nil {
 		return nil, err
 	}

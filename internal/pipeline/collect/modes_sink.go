@@ -26,8 +26,8 @@ type sinkDropsMode struct {
 func (s *sinkDropsMode) values() int        { return s.config.Neurons() }
 func (s *sinkDropsMode) label(i int) string { return "drop of " + unit.Neuron(i) }
 
-func (s *sinkDropsMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
-	return onResNet(ck, o, s.compute)
+func (s *sinkDropsMode) start(from towers, o clip.ImageOptions) (*started, error) {
+	return onResNet(from, o, s.compute)
 }
 
 func (s *sinkDropsMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {
@@ -66,8 +66,8 @@ func (s *sinkChangesMode) label(i int) string {
 	return "change of " + unit.Pair(i, s.config.Neurons())
 }
 
-func (s *sinkChangesMode) start(ck *clip.Checkpoint, o clip.ImageOptions) (*started, error) {
-	return onResNet(ck, o, s.compute)
+func (s *sinkChangesMode) start(from towers, o clip.ImageOptions) (*started, error) {
+	return onResNet(from, o, s.compute)
 }
 
 func (s *sinkChangesMode) compute(values []float32, t *clip.ResNetTower, images []float32) error {

@@ -42,6 +42,9 @@ func Repair(ctx context.Context, a *cache.Artefact, v RepairOptions, say ui.Repo
 	if v.Model == "" || v.DataPath == "" {
 		return fmt.Errorf("%s: to compute it again, want {model} and {data-path}", a.Path())
 	}
+	if d := a.Manifest.Origin.Device; d != nil {
+		return fmt.Errorf("%s: it was computed on the device %s (%s), which repairs do not use", a.Path(), d.Name, d.Runtime)
+	}
 	o, err := v.collectOptions(a.Path(), a.Manifest)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -35,9 +36,14 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	o := c.options
 	batch := min(o.BatchSize, chunk)
 	options := clip.ImageOptions{Batch: max(batch, min(o.BatchSize, 2)), Threads: o.Threads, Precision: o.Precision}
-	running, err := c.mode.start(c.model.Checkpoint, options)
+	from := towers{c.model.Checkpoint, c.device}
+	running, err := c.mode.start(from, options)
 	if err != nil {
 		return err
+	}
+	first := source.MeasureRounding(c.model.Checkpoint, running.tower, running.options, func(found *source.Rounding) { c.rounding = found })
+	if c.device != nil {
+		first = from.compared(running.tower, running.options, c.say, func(found *OnDevice) { c.onDevice = found })
 	}
 	progress := c.say.Progress()
 	progress.Start(int64(len(items)), ui.Images, "collect")
@@ -47,7 +53,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 	whole := context.WithoutCancel(ctx)
 	feed := source.NewFeed(whole, items, source.FeedOptions{
 		Side: c.model.Config.ImageSize, Batch: batch, Threads: o.Threads, Images: o.Images, Strict: o.Strict,
-		First: source.MeasureRounding(c.model.Checkpoint, running.tower, running.options, func(found *source.Rounding) { c.rounding = found }),
+		First: first,
 	}, c.say)
 	defer feed.Close()
 	defer context.AfterFunc(ctx, func() { c.say.Note("interrupted: finishing %s first", ui.Images.Count(int64(chunk))) })()
@@ -120,4 +126,74 @@ func underflows(values []float32) int {
 		}
 	}
 	return n
+}
+
+// collect appends the chunks that are missing, those of the features too unless these
+// are nil. An interrupt lets the chunk in hand finish.
+func (c *collector) collect(ctx context.Context, w, features *cache.ChunkWriter, plan cache.Plan) error {
+	next := w.Done()
+	if features != nil {
+		next = min(next, features.Done())
+	}
+	images := c.from(next * plan.ChunkInputs)
+	if len(images) == 0 {
+		return nil
+	}
+	add, err := c.appender(w, plan)
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, images, plan.ChunkInputs, func(chunk collected) error {
+		if features != nil && next == features.Done() {
+			if err := features.AppendInputs(chunk.sums, chunk.skipped, func(put func([]float32) error) error { return put(chunk.features) }); err != nil {
+				return err
+			}
+		}
+		next++
+		if next <= w.Done() {
+			return nil
+		}
+		return add(chunk)
+	})
+}
+
+// from returns the numbers of the images from one on.
+func (c *collector) from(first int) []int {
+	var rest []int
+	for i := first; i < len(c.items); i++ {
+		rest = append(rest, i)
+	}
+	return rest
+}
+
+// appender returns what appends the rows of a chunk of values.
+func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collected) error, error) {
+	rows, err := c.rows()
+	return func(chunk collected) error { return w.AppendInputs(chunk.sums, chunk.skipped, rows(chunk)) }, err
+}
+
+// rows returns what writes the rows of a chunk of values.
+func (c *collector) rows() (func(collected) func(write func([]float32) error) error, error) {
+	expand, err := c.mode.rowBuilder()
+	if err != nil {
+		return nil, err
+	}
+	row, each := make([]float32, artefact.Product(c.mode.row().shape)), c.mode.values()
+	return func(chunk collected) func(write func([]float32) error) error {
+		return func(write func([]float32) error) error {
+			switch {
+			case expand == nil && c.options.StatsOnly:
+				return write(chunk.features)
+			case expand == nil:
+				return write(chunk.values)
+			}
+			for i := range chunk.images {
+				expand(row, chunk.values[i*each:(i+1)*each])
+				if err := write(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}, nil
 }

@@ -34,6 +34,7 @@ type Options struct {
 	Store    *cache.Store
 	Verify   bool   // compare what is already complete with its checksums
 	Strict   bool   // refuse shards of different families of kernels
+	Force    bool   // merge shards of different devices
 	PlotPath string // of shards of Shift: .png or .svg; may be empty
 	Threads  int
 }
@@ -65,7 +66,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
-	shards, err := shard.OpenAll(o.SavePath, paths)
+	shards, err := shard.OpenAll(o.SavePath, paths, o.Force)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +143,10 @@ func mergeCollection(ctx context.Context, o Options, shards []shard.Part, say ui
 	if m.DType == npy.Float16.String() {
 		plan.DType = npy.Float16
 	}
-	plan.Origin.Shard = nil
+	plan.Origin.Shard, plan.Origin.Device = nil, shard.DeviceOf(shards)
+	if d := plan.Origin.Device; d != nil && (m.Origin.Device == nil || *d != *m.Origin.Device) {
+		say.Warn("%s: shards were computed on different devices (used anyway: {force}); they differ by rounding", o.SavePath)
+	}
 	result := &Result{Path: o.SavePath, Kind: plan.Kind, Shards: len(shards), Skipped: []source.Skipped{}}
 	for _, p := range shards {
 		result.Skipped = append(result.Skipped, p.Manifest.Skipped...)

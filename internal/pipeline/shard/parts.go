@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 )
 
 // A Part is an open shard.
@@ -65,7 +66,8 @@ func Of(path, at string) Shard {
 }
 
 // OpenAll opens all shards of one collection or result and returns them in their order.
-func OpenAll(of string, paths []string) ([]Part, error) {
+// Unless anyDevice says so, those of different devices do not belong together.
+func OpenAll(of string, paths []string, anyDevice bool) ([]Part, error) {
 	var all []Part // by number
 	first := 0
 	for i, path := range paths {
@@ -79,7 +81,7 @@ func OpenAll(of string, paths []string) ([]Part, error) {
 		}
 		if i == 0 {
 			all, first = make([]Part, p.shard.Of), p.shard.Number-1
-		} else if err := p.fits(all[first]); err != nil {
+		} else if err := p.fits(all[first], anyDevice); err != nil {
 			return nil, err
 		}
 		if there := all[p.shard.Number-1]; there.Artefact != nil {
@@ -130,13 +132,23 @@ func (p Part) InputsInAll() int {
 }
 
 // fits returns an error (ErrStale) unless p and other are of one collection.
-func (p Part) fits(other Part) error {
+func (p Part) fits(other Part, anyDevice bool) error {
 	if p.shard.Of != other.shard.Of {
 		return fmt.Errorf("%s: %w: shard %s beside shard %s (%s)", p.Path(), cache.ErrStale, p.shard, other.shard, other.Path())
 	}
+	ofAnyDevice := func(m cache.Manifest) cache.Manifest {
+		m = common(m)
+		m.Origin.Device = nil
+		return m
+	}
 	err := p.Agrees(other.Artefact, common)
-	if err == nil {
+	byDevice := err != nil && p.Agrees(other.Artefact, ofAnyDevice) == nil
+	switch {
+	case err == nil, byDevice && anyDevice:
 		return nil
+	case byDevice:
+		return hint.With(fmt.Errorf("%s and %s were computed on different devices: %w", other.Path(), p.Path(), err),
+			"make one of them again on the other's device, or merge them with {force}")
 	}
 	return hint.With(fmt.Errorf("%s and %s do not belong to one run: %w", other.Path(), p.Path(), err), "make one of them again with what the other was made with")
 }
@@ -159,4 +171,19 @@ func RangeOf(m cache.Manifest) (lo, hi int, err error) {
 		return 0, 0, err
 	}
 	return s.Bounds(m.Origin.Shard.Inputs, max(m.ChunkInputs, 1))
+}
+
+// severalDevices is what a collection says whose shards were computed on different ones.
+const severalDevices = "several"
+
+// DeviceOf is what computed shards, nil for this program.
+func DeviceOf(parts []Part) *origin.Device {
+	first := parts[0].Manifest.Origin.Device
+	for _, p := range parts[1:] {
+		d := p.Manifest.Origin.Device
+		if (d == nil) != (first == nil) || d != nil && *d != *first {
+			return &origin.Device{Name: severalDevices, Provider: severalDevices, Runtime: severalDevices, Precision: origin.Float32}
+		}
+	}
+	return first
 }
