@@ -73,7 +73,7 @@ func TestAdviceAboutModels(t *testing.T) {
 		"ablate": "--data-path DATA --mode zero_sink --features-save-path OUT.npy", "audit": "--data-path DATA --classes dog,cat --vocab VOCAB --out OUT",
 		"classify": "--data-path DATA --classes dog,cat --vocab VOCAB", "collect": "--data-path DATA --dataset images --save-path OUT",
 		"edit": "--remove n5 --by zero --save-path OUT.pt", "embed": "--vocab VOCAB --text dog --embeddings-save-path OUT.npy",
-		"explain": "--data-path DATA --vocab VOCAB --classes dog,cat", "explore": "REPORT --check", "info": "",
+		"explain": "--data-path DATA --vocab VOCAB --classes dog,cat", "explore": "REPORT --check", "info": "", "export": "--save-path OUT.onnx",
 		"reconstruct": "--data-path DATA --means-path MADE/means.npy --pcs-paths MADE/pc0.npy --features-save-path OUT.npy",
 		"registers":   "--data-path DATA --diff-save-path OUT.npy", "report": "--scores MADE/scores --data-path DATA --dataset imagenet_val --out OUT",
 		"retrieve": "--data-path DATA --neur-idxs 1", "search": "--data-path DATA --text dog --vocab VOCAB",

@@ -100,10 +100,11 @@ takes 3 KiB on disk instead of 576.
 
 With --device the image tower runs outside of this program, as the graph that
 export writes, in ONNX Runtime: ort-cpu on the processor, cuda, webgpu, coreml
-and directml on graphics cards. The program clipnh-ort and ONNX Runtime's library
-must be there; "clipnh info --devices" says what was found. Results are equal up
-to rounding: each run compares its first images with clipnh's own tower and stops
-if they differ by more. Larger batches (--batch-size) use a graphics card better.
+and directml on graphics cards. The program clipnh-ort and ONNX Runtime's
+library must be there; "clipnh info --devices" says what was found. Results are
+equal up to rounding: each run compares its first images with clipnh's own tower
+and stops if they differ by more. Larger batches (--batch-size) use a graphics
+card better.
 
 With --shard 3/16 only the third of sixteen parts of the images is collected, to
 PATH.3-of-16, so that several machines can share the work. clipnh merge joins

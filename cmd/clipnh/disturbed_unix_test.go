@@ -50,7 +50,7 @@ func TestTwoWriters(t *testing.T) {
 					}
 				}
 				if !finished {
-					t.Fatal("neither of two writers was done")
+					t.Fatalf("neither of two writers was done: %q", []string{ends[0].said, ends[1].said})
 				}
 				want.compareFiles(t, job.lasting(t, dir), "two writers")
 			}

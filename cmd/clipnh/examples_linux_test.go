@@ -43,10 +43,15 @@ var exampleArtefacts = []string{
 var exampleStatus = map[string]int{
 	"clipnh explore report --model": exitInterrupted, // serves until then
 	"clipnh fetch":                  exitFailed,
-	"clipnh data subset":            exitFailed,
-	"clipnh embed":                  exitInterrupted, // a thousand classes in eighty templates
-	"clipnh demo":                   exitInterrupted,
-	"clipnh paper":                  exitInterrupted,
+	"clipnh data subset":            exitUsage,
+	// No vision transformer of the published size is there.
+	"clipnh edit --model ViT-B-32.pt":              exitFailed,
+	"clipnh segment --model ViT-B-32.pt":           exitFailed,
+	"clipnh explain photo.jpg --model ViT-B-32.pt": exitFailed,
+
+	"clipnh embed": exitInterrupted, // a thousand classes in eighty templates
+	"clipnh demo":  exitInterrupted,
+	"clipnh paper": exitInterrupted,
 
 	// The demo's heads are one layer of them, with no MLPs after it.
 	"clipnh textspan --scores caches/heads --text-descs": exitUsage,

@@ -21,6 +21,7 @@ import (
 // braces is where an input is: {in} has what makeInputs makes.
 var hostileLines = []string{
 	"info --model {model}",
+	"export --model {model} --save-path {out}.onnx",
 	"embed --model {model} --vocab {vocab} --lines {words} --templates {templates} --embeddings-save-path {out}.npy",
 	"collect --model {model} --dataset imagenet_val --data-path {data} --save-path {out}",
 	"collect --model {model} --dataset images --data-path {in}/photos.tar --save-path {out}",
@@ -99,9 +100,10 @@ var hostileLines = []string{
 // spared are the flags that name files and are in no hostile line, by command, with the
 // reason.
 var spared = map[string]map[string]string{
-	"clipnh demo":  {"dir": written},
-	"clipnh paper": {"dir": written, "model": steps, "vocab": steps, "words": steps, "data-path": steps},
-	"clipnh docs":  {"man-path": written, "markdown-path": written},
+	"clipnh demo":    {"dir": written},
+	"clipnh segment": {"masks": "is a folder, whose files are read as those of label maps are"},
+	"clipnh paper":   {"dir": written, "model": steps, "vocab": steps, "words": steps, "data-path": steps},
+	"clipnh docs":    {"man-path": written, "markdown-path": written},
 }
 
 const steps = "is handed to the commands that are its steps"

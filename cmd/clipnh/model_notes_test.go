@@ -44,6 +44,7 @@ func TestModelNotes(t *testing.T) {
 	two := []string{"--classes", "dog,cat", "--permutations", "19", "--level", "0.1", "--labels-csv", twoGroups(t, in("labels.csv"))}
 	tests := [][][]string{
 		{{"info"}},
+		{{"export", "--save-path", in("tower.onnx")}},
 		{{"collect", "--save-path", in("scores")}, images},
 		{{"registers", "--diff-save-path", in("sink.npy")}, images},
 		{{"embed", "--lines", testutil.Golden("text/words.txt"), "--embeddings-save-path", in("words.npy")}, vocab},

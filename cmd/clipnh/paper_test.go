@@ -147,8 +147,12 @@ func TestPaperOnData(t *testing.T) {
 // their flags.
 func TestPaperPlan(t *testing.T) {
 	for _, onDemo := range []bool{true, false} {
-		plan := newPaperPlan("out", paperSources{model: "m.pt", vocab: "v.gz", words: "w.txt", data: "data", stride: 5, valStride: 2, neurons: "624"}, onDemo)
+		src := paperSources{model: "m.pt", vocab: "v.gz", words: "w.txt", data: "data", stride: 5, valStride: 2, neurons: "624"}
 		for _, result := range paperResults() {
+			plan := newPaperPlan("out", src, onDemo)
+			if result.name == textSpanResult {
+				plan = newTextSpanPlan("out", src, onDemo)
+			}
 			for _, name := range plan.needed(result.steps) {
 				step, ok := plan.steps[name]
 				if !ok {

@@ -35,13 +35,13 @@ func TestShardAlone(t *testing.T) {
 		if err := os.Rename(path, filepath.Join(dir, shard)); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(filepath.Join(dir, shard)); !strings.Contains(hintOf(err), "download all shards and their index, "+index) {
+		if _, err := OpenWith(filepath.Join(dir, shard), Details{}); !strings.Contains(hintOf(err), "download all shards and their index, "+index) {
 			t.Errorf("%s: %v, hint %q, want one that names %s", shard, err, hintOf(err), index)
 		}
 		if err := os.WriteFile(filepath.Join(dir, index), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(filepath.Join(dir, shard)); !strings.Contains(hintOf(err), "pass its index, "+filepath.Join(dir, index)) {
+		if _, err := OpenWith(filepath.Join(dir, shard), Details{}); !strings.Contains(hintOf(err), "pass its index, "+filepath.Join(dir, index)) {
 			t.Errorf("%s beside %s: %v, hint %q", shard, index, err, hintOf(err))
 		}
 	}
@@ -50,14 +50,14 @@ func TestShardAlone(t *testing.T) {
 // TestFolder says of a folder as Hugging Face's are which file of it holds the weights.
 func TestFolder(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Open(dir); testutil.Line(err, "a folder, want a file") != nil || hintOf(err) != "" {
+	if _, err := OpenWith(dir, Details{}); testutil.Line(err, "a folder, want a file") != nil || hintOf(err) != "" {
 		t.Errorf("an empty folder: %v, hint %q", err, hintOf(err))
 	}
 	for _, name := range []string{"pytorch_model.bin", "model.safetensors", "model.safetensors.index.json"} { // each before those above
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(dir); testutil.Line(err, "a folder, want a file") != nil || !strings.HasSuffix(hintOf(err), filepath.Join(dir, name)) {
+		if _, err := OpenWith(dir, Details{}); testutil.Line(err, "a folder, want a file") != nil || !strings.HasSuffix(hintOf(err), filepath.Join(dir, name)) {
 			t.Errorf("a folder with %s: %v, hint %q", name, err, hintOf(err))
 		}
 	}
@@ -78,7 +78,7 @@ func TestTrunk(t *testing.T) {
 		t.Error(err)
 	}
 	tensors["visual.head.proj.weight"] = stored{[]int{1}, []float32{0}}
-	if _, err := Open(writeSafetensors(t, tensors)); testutil.Line(err, "visual.head.proj.weight") != nil {
+	if _, err := OpenWith(writeSafetensors(t, tensors), Details{}); testutil.Line(err, "visual.head.proj.weight") != nil {
 		t.Errorf("with a projection of the pool's output: %v", err)
 	}
 }

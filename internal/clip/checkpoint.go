@@ -38,11 +38,9 @@ type Checkpoint struct {
 	ov      *decomp.OV // once it is loaded
 }
 
-// Open opens a checkpoint in any of the formats that ptfile reads and checks
-// the names, shapes and dtypes of its tensors. Errors name the file and the tensor.
-func Open(path string) (*Checkpoint, error) { return OpenWith(path, Details{}) }
-
-// OpenWith opens a checkpoint of which more is known than its tensors say.
+// OpenWith opens a checkpoint in any of the formats that ptfile reads, of which more may be
+// known than its tensors say, and checks the names, shapes and dtypes of its tensors. Errors
+// name the file and the tensor.
 func OpenWith(path string, d Details) (*Checkpoint, error) {
 	f, err := ptfile.Open(path)
 	if err != nil {

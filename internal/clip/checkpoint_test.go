@@ -189,7 +189,7 @@ func TestSeveralModels(t *testing.T) {
 	if notes := open(t, write("model.")).Notes(); len(notes) > 0 {
 		t.Errorf("notes %q of one model", notes)
 	}
-	_, err := Open(write("state_dict.student.", "state_dict.teacher."))
+	_, err := OpenWith(write("state_dict.student.", "state_dict.teacher."), Details{})
 	if bad := testutil.Line(err, `weights of 2 models, under "state_dict.student.", "state_dict.teacher."`); bad != nil {
 		t.Error(bad)
 	}
@@ -217,7 +217,7 @@ func TestOtherModels(t *testing.T) {
 		for _, name := range names {
 			tensors[name] = one
 		}
-		if _, err := Open(writeSafetensors(t, tensors)); testutil.Line(err, want) != nil {
+		if _, err := OpenWith(writeSafetensors(t, tensors), Details{}); testutil.Line(err, want) != nil {
 			t.Errorf("%q: %v, want %q", names, err, want)
 		}
 	}
@@ -304,7 +304,7 @@ func TestRefuses(t *testing.T) {
 			tensors := goldenTensors(t)
 			test.spoil(tensors)
 			path := writeSafetensors(t, tensors)
-			ck, err := Open(path)
+			ck, err := OpenWith(path, Details{})
 			if err == nil {
 				err = ck.Verify(context.Background())
 				ck.Close()

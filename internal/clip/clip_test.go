@@ -26,7 +26,7 @@ var checkpoints = []string{"tiny_sd_fp32", "tiny_sd_fp16", "tiny_sd_mixed", "tin
 
 func open(t testing.TB, path string) *Checkpoint {
 	t.Helper()
-	ck, err := Open(path)
+	ck, err := OpenWith(path, Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

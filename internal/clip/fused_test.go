@@ -162,7 +162,7 @@ func TestBadProjections(t *testing.T) {
 		"head.cls_token: a tensor that no CLIP-ResNet":                    with("head.cls_token", values(1, C)),
 		"attention pool with rotary position embeddings":                  rotary,
 	} {
-		if _, err := Open(writeSafetensors(t, tensors)); testutil.Line(err, want) != nil {
+		if _, err := OpenWith(writeSafetensors(t, tensors), Details{}); testutil.Line(err, want) != nil {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}

@@ -30,7 +30,7 @@ func read(t *testing.T, name string) []float32 {
 
 func goldenOV(t *testing.T) *decomp.OV {
 	t.Helper()
-	ck, err := clip.Open(testutil.Golden("model/tiny_sd_fp32.pt"))
+	ck, err := clip.OpenWith(testutil.Golden("model/tiny_sd_fp32.pt"), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

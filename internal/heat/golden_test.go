@@ -133,7 +133,7 @@ type goldenTower struct {
 
 func newGoldenTower(t *testing.T, o Options, conv, lens int) *goldenTower {
 	t.Helper()
-	ck, err := clip.Open(testutil.Golden("model/tiny_sd_fp32.pt"))
+	ck, err := clip.OpenWith(testutil.Golden("model/tiny_sd_fp32.pt"), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -32,8 +32,8 @@ type TokenMapper struct {
 	across []float32 // Out·text, [L,W,P]
 	other  []float64 // of each text: Σ_l OutBias·text, Mean·text and Shift·text, [3,P]
 
-	sums, cosines []float32
-	byLocation    []float32 // [T,P] or [T-1,P]
+	cosines    []float32
+	byLocation []float32 // [T,P] or [T-1,P]
 }
 
 // chosenNeuron is a neuron that a query has chosen with a head.

@@ -160,8 +160,10 @@ func TestLasting(t *testing.T) {
 			w.Header().Set("Content-Range", "bytes 0-0/99999999999999999999")
 			w.WriteHeader(206)
 		},
-		"a redirect from http to file": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", 302) },
-		"more than 10 redirects":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", 302) },
+		"a redirect from http to file": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusFound)
+		},
+		"more than 10 redirects": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) },
 	} {
 		at := server(t, h)
 		if _, err := Open(t.Context(), at+"?token=secret"); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || !strings.HasPrefix(err.Error(), at+": ") {

@@ -98,7 +98,7 @@ func TestLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,7 +210,7 @@ func TestAccuracy(t *testing.T) {
 func TestEmbeddedClasses(t *testing.T) {
 	o := byScores(t)
 	want, _ := run(t, o)
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,7 +53,7 @@ func (f *fakeRuntime) Load(g pipe.Graph) error {
 	if info, err := os.Stat(g.Path); err != nil || info.Size() < 1000 {
 		return fmt.Errorf("no graph: %v", err)
 	}
-	ck, err := clip.Open(pipelinetest.TinyModel())
+	ck, err := clip.OpenWith(pipelinetest.TinyModel(), clip.Details{})
 	if err != nil {
 		return err
 	}

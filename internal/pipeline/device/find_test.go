@@ -76,7 +76,7 @@ func TestFind(t *testing.T) {
 
 // TestTower refuses what a graph does not have, before anything is started.
 func TestTower(t *testing.T) {
-	ck, err := clip.Open(pipelinetest.TinyModel())
+	ck, err := clip.OpenWith(pipelinetest.TinyModel(), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ type images struct {
 
 func look(t testing.TB, model string) images {
 	t.Helper()
-	ck, err := clip.Open(model)
+	ck, err := clip.OpenWith(model, clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

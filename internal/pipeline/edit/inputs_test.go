@@ -73,7 +73,7 @@ func TestMeans(t *testing.T) {
 // TestTexts compares the pairs of texts with those that brute force finds, of the weights'
 // directions and of components.
 func TestTexts(t *testing.T) {
-	ck, err := clip.Open(pipelinetest.TinyModel())
+	ck, err := clip.OpenWith(pipelinetest.TinyModel(), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

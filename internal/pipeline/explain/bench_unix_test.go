@@ -35,7 +35,7 @@ func BenchmarkExplain(b *testing.B) {
 	if path == "" {
 		b.Skip("CLIPNH_BENCH_MODEL names no file")
 	}
-	ck, err := clip.Open(path)
+	ck, err := clip.OpenWith(path, clip.Details{})
 	if err != nil {
 		b.Fatal(err)
 	}

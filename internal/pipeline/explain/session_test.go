@@ -20,7 +20,7 @@ import (
 // opened opens a session with o, and makes a question of its texts.
 func opened(t *testing.T, o Options) (*Session, Question) {
 	t.Helper()
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

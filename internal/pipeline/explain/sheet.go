@@ -1,7 +1,7 @@
 package explain
 
 import (
-	"cmp"
+	"bytes"
 	"fmt"
 	"image"
 	"io"
@@ -14,20 +14,31 @@ import (
 // sheetMaker is what sheets say of who made them, so that no others are ever replaced.
 const sheetMaker = "clipnh explain"
 
-// draw writes a sheet for each image.
+// draw writes a sheet for each image: drawn by all threads, and written one after the other, so
+// that of two runs in one folder the first is never stopped by the second.
 func (e *explainer) draw(images []*Explanation) error {
-	errs := make([]error, len(images))
+	drawn, errs := make([]bytes.Buffer, len(images)), make([]error, len(images))
 	e.team.For(len(images), func(lo, hi, _ int) {
 		for i := lo; i < hi; i++ {
-			x := images[i]
-			path := e.o.sheets[x.Name]
-			errs[i] = e.o.Store.WriteFile(path, func(w io.Writer) error { return drawSheet(x).WritePNG(w, sheetMaker) })
-			if x.crop = (canvas.Image{}); errs[i] == nil {
-				x.Sheet = path
-			}
+			errs[i] = drawSheet(images[i]).WritePNG(&drawn[i], sheetMaker)
+			images[i].crop = canvas.Image{}
 		}
 	})
-	return cmp.Or(errs...) // a full disk fails all in the same way
+	for i, x := range images {
+		path := e.o.sheets[x.Name]
+		err := errs[i]
+		if err == nil {
+			err = e.o.Store.WriteFile(path, func(w io.Writer) error {
+				_, err := w.Write(drawn[i].Bytes())
+				return err
+			})
+		}
+		if err != nil {
+			return err
+		}
+		x.Sheet = path
+	}
+	return nil
 }
 
 // Measures of a sheet, in pixels.

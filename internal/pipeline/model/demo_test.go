@@ -26,7 +26,7 @@ func TestDemoModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	assets := filepath.Join("..", "..", "demo", "assets")
-	ck, err := clip.Open(filepath.Join(assets, demo.Model))
+	ck, err := clip.OpenWith(filepath.Join(assets, demo.Model), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -172,16 +172,8 @@ type Details = clip.Details
 // Activations lists the activations that Details may name.
 func Activations() []string { return clip.Activations() }
 
-// Open opens a checkpoint and hashes it.
-func Open(ctx context.Context, path string) (*Model, error) {
-	ck, err := clip.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return hashed(ctx, ck)
-}
-
-// OpenWith opens a checkpoint of which more is known than its tensors say.
+// OpenWith opens a checkpoint, of which more may be known than its tensors say, and hashes
+// it.
 func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 	ck, err := clip.OpenWith(path, d)
 	if err != nil {

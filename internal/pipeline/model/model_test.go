@@ -16,7 +16,7 @@ func TestNewEncoderWithoutTexts(t *testing.T) {
 		}
 		return nil
 	})
-	m, err := Open(t.Context(), path)
+	m, err := OpenWith(t.Context(), path, Details{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +32,7 @@ func TestNewEncoderWithoutTexts(t *testing.T) {
 // What a user should know of a file is said, and is part of its description.
 func TestTell(t *testing.T) {
 	path := pipelinetest.TwoModels(t)
-	m, err := Open(t.Context(), path)
+	m, err := OpenWith(t.Context(), path, Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,7 +186,7 @@ func (r *Interrupting) Add(n int64) {
 
 func tinyOV(t testing.TB) *decomp.OV {
 	t.Helper()
-	ck, err := clip.Open(TinyModel())
+	ck, err := clip.OpenWith(TinyModel(), clip.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -103,7 +103,7 @@ func TestValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,7 +39,7 @@ func BenchmarkSegment(b *testing.B) {
 		b.Skip("CLIPNH_BENCH_MODEL and CLIPNH_BENCH_PCS name no files")
 	}
 	ctx, threads := context.Background(), runtime.GOMAXPROCS(0)
-	m, err := model.Open(ctx, path)
+	m, err := model.OpenWith(ctx, path, model.Details{})
 	if err != nil {
 		b.Fatal(err)
 	}

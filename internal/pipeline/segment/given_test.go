@@ -154,7 +154,7 @@ func TestSegmentPairTexts(t *testing.T) {
 	o := goldenSegmentation()
 	o.Methods = []heat.Method{heat.ByPairs, heat.ByHeads, heat.ByNeurons, heat.ByValues}
 	o.PairTextsPath = path
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func TestSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := model.Open(t.Context(), o.Model)
+	m, err := model.OpenWith(t.Context(), o.Model, model.Details{})
 	if err != nil {
 		t.Fatal(err)
 	}

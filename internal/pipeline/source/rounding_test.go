@@ -15,7 +15,7 @@ import (
 // difference over the largest value is what is kept.
 func TestMeasureRounding(t *testing.T) {
 	open := func(name string) *clip.Checkpoint {
-		ck, err := clip.Open(testutil.Golden("model/" + name))
+		ck, err := clip.OpenWith(testutil.Golden("model/"+name), clip.Details{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -232,6 +232,9 @@ func (l *links) make(item dataset.Item) error {
 		if err == nil {
 			err = os.Link(file, path)
 		}
+		if errors.Is(err, fs.ErrExist) {
+			return l.madeMeanwhile(item, err)
+		}
 		if err != nil {
 			return hint.With(err, "hard links need both folders on one file system: use {link} symbolic")
 		}
@@ -241,5 +244,21 @@ func (l *links) make(item dataset.Item) error {
 	if err == nil {
 		err = os.Symlink(file, path)
 	}
+	if errors.Is(err, fs.ErrExist) {
+		return l.madeMeanwhile(item, err)
+	}
 	return err
+}
+
+// madeMeanwhile returns err unless what is in the way is the item's link, which another run has
+// made.
+func (l *links) madeMeanwhile(item dataset.Item, err error) error {
+	there, existsErr := l.exists(item)
+	if existsErr != nil {
+		return existsErr
+	}
+	if !there {
+		return err
+	}
+	return nil
 }

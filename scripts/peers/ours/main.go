@@ -121,7 +121,7 @@ func openImages(model, file, batchArgument, threadsArgument string, precision ke
 	if err != nil {
 		return nil, err
 	}
-	ck, err := clip.Open(model)
+	ck, err := clip.OpenWith(model, clip.Details{})
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func openTexts(model, file, threadsArgument string) (*work, error) {
 	if err != nil {
 		return nil, err
 	}
-	ck, err := clip.Open(model)
+	ck, err := clip.OpenWith(model, clip.Details{})
 	if err != nil {
 		return nil, err
 	}
