@@ -76,7 +76,7 @@ func TestCheckClasses(t *testing.T) {
 		{"a name twice, as in ImageNet", ids, ten, changed(4, "ant"), true, false, "", `label 4: "ant" here, "elk" there`},
 		{"two in each other's place", ids, ten, swapped, true, true, `"cat" has label 2 and row 3`, ""},
 		{"other texts", ids, ten, other, true, true, `label 0 is "ant" there, "a" here`, ""},
-		{"other texts that only a hash stands for", ids, ten, other, false, true, "made with texts", ""},
+		{"other texts that only a hash stands for", ids, ten, other, false, true, "made with other texts", ""},
 		{"the same texts that only a hash stands for", ids, ten, ten, false, false, "", ""},
 		{"folders of ids", ids, nil, ten, true, false, "", ""},
 		{"folders of some of ImageNet's ids", wordNet, nil, ten, true, false, "", `10 of ImageNet's 1000, and there is no classes.txt: label 0 is "n00000001"`},
