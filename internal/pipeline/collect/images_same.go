@@ -7,6 +7,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/hint"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -30,16 +31,17 @@ func (c *collector) namingImages(ctx context.Context, err error) error {
 		return err
 	}
 	var sums []uint32
+	var made *origin.Images
 	if u, e := cache.InspectUnfinished(other.Path); e == nil {
-		sums = u.InputSums()
+		sums, made = u.InputSums(), u.Plan.Origin.Images
 	} else if a, e := cache.Open(other.Path); e == nil {
-		sums = a.InputSums()
+		sums, made = a.InputSums(), a.Manifest.Origin.Images
 	}
 	now, stopped := c.sumsNow(ctx, min(len(c.items), len(sums)+1))
 	if stopped != nil {
 		return stopped
 	}
-	what := source.FirstChange(c.items, now, sums)
+	what := source.FirstChange(c.items, now, sums, made != nil && made.Names == source.NamesHash(c.data.Items))
 	if what == "" {
 		return err
 	}

@@ -36,8 +36,13 @@ func TestFirstChange(t *testing.T) {
 		if want == other { // of what is in its place
 			want = string(test.now[1]) + other[1:]
 		}
-		if got := FirstChange(items, now, was); got != want {
+		if got := FirstChange(items, now, was, false); got != want {
 			t.Errorf("%s after %s: %q, want %q", test.now, test.was, got, want)
 		}
+	}
+	// An image that another was copied over, under the same names.
+	items := []dataset.Item{{Path: "a"}, {Path: "b"}, {Path: "c"}}
+	if got, want := FirstChange(items, []uint32{2, 2, 3}, []uint32{1, 2, 3}, true), "a is not the file that it was"; got != want {
+		t.Errorf("a copy: %q, want %q", got, want)
 	}
 }
