@@ -93,6 +93,10 @@ func TestAddresses(t *testing.T) {
 	if code != exitStale || !strings.Contains(said, "made with") {
 		t.Errorf("exit code %d, %q", code, said)
 	}
+	code, _, said = clipnh("collect", "--model", model, "--dataset", "images", "--data-path", "ftp://host/a.tar", "--save-path", at("ftp"))
+	if want := "hint: addresses may begin with https://, http:// or s3://"; code != exitFailed || !strings.Contains(said, want) {
+		t.Errorf("exit code %d, %q, want %q", code, said, want)
+	}
 	secret := server.URL + "/none.tar?signature=SECRET"
 	code, _, said = clipnh("collect", "--model", model, "--dataset", "images", "--data-path", secret, "--save-path", at("none"))
 	if want := server.URL + "/none.tar: nothing is there: the server answers 404 Not Found"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "SECRET") {

@@ -24,9 +24,9 @@ const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
 %s
 Without names, all that the model's family has: textspan is about vision
-transformers, the others are about ResNets. Without --model and --data-path the
-examples that the program carries are used, which takes a minute or two; on real
-data some results take hours.
+transformers, and has no published figures beside it; the others are about
+ResNets. Without --model and --data-path the examples that the program carries
+are used, which takes a minute or two; on real data some results take hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
 and refined_train.csv, each for the results that need it. A result whose data is
@@ -181,7 +181,6 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 	if family, _ := opts.family(); family != "" && family != model.Family {
 		return usageError{fmt.Errorf("%s: a %s, but %s needs a %s", src.model, model.Family, strings.Join(opts.results, ", "), family)}
 	}
-	src.architecture = model.Architecture
 	report := &paper.Report{
 		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
 		Rows: []paper.Row{}, Figures: []paper.Figure{}, Missing: []paper.Missing{},

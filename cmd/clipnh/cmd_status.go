@@ -104,13 +104,15 @@ func printStatus(r *status.Result, all bool, p *ui.Printer) error {
 			p.Warn("shard %d: %s", s.Number, s.Error)
 		}
 	}
-	line := fmt.Sprintf("%s: ", r.Path)
-	if r.Whole {
+	line := r.Path + ": "
+	switch {
+	case len(r.Shards) == 0:
+		line += "complete, and no shards beside it"
+	case r.Whole:
 		line += "complete; "
 	}
-	line += fmt.Sprintf("%d of %d shards done", r.Counts[status.Done], len(r.Shards))
 	if len(r.Shards) > 0 {
-		line += ", " + outOf(r.Finished, r.Images) + " images"
+		line += fmt.Sprintf("%d of %d shards done, %s images", r.Counts[status.Done], len(r.Shards), outOf(r.Finished, r.Images))
 	}
 	if r.Skipped > 0 {
 		line += fmt.Sprintf(", %d skipped", r.Skipped)

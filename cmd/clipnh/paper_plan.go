@@ -29,7 +29,6 @@ type paperResult struct {
 // paperPlan is the steps of all results for one model and its data.
 type paperPlan struct {
 	onDemo bool
-	model  string // the architecture, as far as published values are told apart by it
 	steps  map[string]paper.Step
 	data   map[string]string // the folder below --data-path that a step reads, by step
 }
@@ -39,7 +38,6 @@ type paperSources struct {
 	model, vocab, words, data string
 	stride, valStride         int
 	neurons                   string // whose images are shown
-	architecture              string // of the model
 }
 
 // The numbers of words that accuracy is measured with, and the percentiles of ablation.

@@ -93,7 +93,7 @@ func TestPaperTextSpan(t *testing.T) {
 		}
 		delete(want, row.Setting)
 	}
-	if len(want) > 0 || len(report.Rows) != 15 || *report.Rows[1].Published != 74.12 {
+	if len(want) > 0 || len(report.Rows) != 15 || slices.ContainsFunc(report.Rows, func(r paper.Row) bool { return r.Published != nil }) {
 		t.Errorf("no rows of %v; rows %+v", want, report.Rows)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "textspan20.txt")); err != nil {

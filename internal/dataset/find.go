@@ -268,6 +268,9 @@ func checkFolder(path string) error {
 		return fmt.Errorf("%s: an address, want a folder of the data set", remote.Shown(path))
 	}
 	info, err := os.Stat(path)
+	if err != nil && strings.Contains(path, "://") {
+		return hinted{err, "addresses may begin with https://, http:// or s3://"}
+	}
 	if err != nil {
 		return err
 	}
