@@ -174,7 +174,7 @@ var allowed = map[string][]string{
 	"internal/dataset":     {"configs", "internal/archive", "internal/blob", "internal/foreign", "internal/imageprep", "internal/matfile", "internal/parquet", "internal/remote", "internal/textlist", "internal/usage"},
 	"internal/decomp":      {"internal/double", "internal/kernel", "internal/par"},
 	"internal/demo":        {},
-	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/onnx", "internal/usage"},
+	"internal/onnxtower":   {"internal/clip", "internal/float16", "internal/kernel", "internal/npy", "internal/onnx", "internal/usage"},
 	"internal/imageprep":   {"internal/jpeg"},
 	"internal/layout":      {"configs", "internal/dataset", "internal/foreign", "internal/imageprep", "internal/textlist"},
 
@@ -198,7 +198,7 @@ var allowed = map[string][]string{
 	"internal/manual":   {"internal/cache", "internal/foreign"},
 	"internal/matfile":  {"internal/foreign"},
 	"internal/npy":      {"internal/float16", "internal/foreign", "internal/mapping"},
-	"internal/onnx":     {},
+	"internal/onnx":     {"internal/npy"},
 	"internal/packed":   {"internal/cache", "internal/foreign", "internal/mapping", "internal/par"},
 	"internal/paper":    {"internal/cache", "internal/foreign", "internal/ui"},
 	"internal/project":  {"internal/foreign"},
@@ -221,7 +221,7 @@ var allowed = map[string][]string{
 	"internal/mapping":    {"internal/par"},
 	"internal/origin":     {},
 	"internal/ort":        {},
-	"internal/pipe":       {},
+	"internal/pipe":       {"internal/npy"},
 	"internal/par":        {},
 	"internal/plot":       {},
 	"internal/testutil":   {}, // only tests and what is for them import it

@@ -79,7 +79,18 @@ func write(w io.Writer, dtype DType, shape []int, n int, encode func(dst []byte,
 	if _, err := w.Write(AppendHeader(nil, dtype, shape)); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, min(n, block)*dtype.Size)
+	return writeBlocks(w, dtype.Size, n, encode)
+}
+
+// WriteElements writes the little-endian bytes of data, without a header.
+func WriteElements(w io.Writer, data []float32) error {
+	return writeBlocks(w, Float32.Size, len(data), func(dst []byte, lo, hi int) ([]byte, error) {
+		return AppendFloat32(dst, data[lo:hi]), nil
+	})
+}
+
+func writeBlocks(w io.Writer, size, n int, encode func(dst []byte, lo, hi int) ([]byte, error)) error {
+	buf := make([]byte, 0, min(n, block)*size)
 	for lo := 0; lo < n; lo += block {
 		var err error
 		if buf, err = encode(buf[:0], lo, min(lo+block, n)); err != nil {

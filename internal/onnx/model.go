@@ -14,6 +14,8 @@ import (
 	"io"
 	"math"
 	"slices"
+
+	"github.com/clipnh/clipnh/internal/npy"
 )
 
 const (
@@ -131,32 +133,12 @@ func (g *Graph) Constant(t Tensor) string {
 
 // Floats is a tensor of float32 numbers that are in memory.
 func Floats(name string, shape []int, values []float32) Tensor {
-	return Tensor{name, Float32, shape, func(w io.Writer) error { return WriteFloats(w, values) }}
+	return Tensor{name, Float32, shape, func(w io.Writer) error { return npy.WriteElements(w, values) }}
 }
 
 // Ints is a vector of int64 numbers.
 func Ints(name string, values ...int64) Tensor {
 	return Tensor{name, Int64, []int{len(values)}, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, values) }}
-}
-
-// block is how many numbers are converted at a time.
-const block = 1 << 14
-
-// WriteFloats writes numbers as elements of a tensor of Float32.
-func WriteFloats(w io.Writer, values []float32) error {
-	buf := make([]byte, 0, 4*min(block, len(values)))
-	for len(values) > 0 {
-		n := min(block, len(values))
-		buf = buf[:0]
-		for _, x := range values[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
-		}
-		if _, err := w.Write(buf); err != nil {
-			return err
-		}
-		values = values[n:]
-	}
-	return nil
 }
 
 // Prune drops nodes and tensors that no output needs.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/float16"
+	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/onnx"
 	"github.com/clipnh/clipnh/internal/usage"
 )
@@ -58,7 +59,7 @@ func (b *builder) vector(name string, values read, shape ...int) string {
 		if err != nil {
 			return err
 		}
-		return onnx.WriteFloats(w, x)
+		return npy.WriteElements(w, x)
 	}})
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/clipnh/clipnh/internal/npy"
 )
 
 // Hello asks which runtime the library at a path is.
@@ -138,7 +140,7 @@ func (c *Client) Run(images int, input []float32, outputs [][]float32) error {
 		if err := writeHeader(c.in, kindRun, 4*int64(len(input))); err != nil {
 			return err
 		}
-		return writeNumbers(c.in, input)
+		return npy.WriteElements(c.in, input)
 	}, func(length int64) error {
 		if length != total {
 			return fmt.Errorf("%d bytes of outputs, want %d", length, total)

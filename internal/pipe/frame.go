@@ -82,22 +82,6 @@ func readText(r io.Reader, length int64) ([]byte, error) {
 	return b, err
 }
 
-func writeNumbers(w io.Writer, values []float32) error {
-	buf := make([]byte, 0, 4*min(block, len(values)))
-	for len(values) > 0 {
-		n := min(block, len(values))
-		buf = buf[:0]
-		for _, x := range values[:n] {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
-		}
-		if _, err := w.Write(buf); err != nil {
-			return err
-		}
-		values = values[n:]
-	}
-	return nil
-}
-
 func readNumbers(r io.Reader, values []float32) error {
 	buf := make([]byte, 4*min(block, len(values)))
 	for len(values) > 0 {

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/clipnh/clipnh/internal/npy"
 )
 
 // behaviour is how the helper that this test binary becomes behaves.
@@ -70,7 +72,7 @@ func help(how string) int {
 	frames := map[string]func(io.Writer) error{
 		"long hello": func(w io.Writer) error { return writeHeader(w, kindHello, 1<<40) },
 		"cut hello": func(w io.Writer) error {
-			return errors.Join(writeHeader(w, kindHello, 100), writeNumbers(w, make([]float32, 3)))
+			return errors.Join(writeHeader(w, kindHello, 100), npy.WriteElements(w, make([]float32, 3)))
 		},
 		"huge hello":   func(w io.Writer) error { return writeHeader(w, kindHello, -1) },
 		"no frame":     func(w io.Writer) error { _, err := io.WriteString(w, "a message of the library\n"); return err },
@@ -111,7 +113,7 @@ func serveLie(length int64) error {
 		}
 		switch k {
 		case kindRun:
-			err = errors.Join(writeHeader(os.Stdout, kindRun, length), writeNumbers(os.Stdout, make([]float32, 6)))
+			err = errors.Join(writeHeader(os.Stdout, kindRun, length), npy.WriteElements(os.Stdout, make([]float32, 6)))
 		case kindHello:
 			err = writeText(os.Stdout, k, []byte("{}"))
 		default:

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/clipnh/clipnh/internal/npy"
 )
 
 // A Backend is what a helper runs graphs with.
@@ -124,7 +126,7 @@ func (s *server) run(length int64) error {
 		return err
 	}
 	for _, out := range s.outputs {
-		if err := writeNumbers(s.w, out); err != nil {
+		if err := npy.WriteElements(s.w, out); err != nil {
 			return err
 		}
 	}
