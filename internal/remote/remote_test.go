@@ -238,14 +238,18 @@ func TestAhead(t *testing.T) {
 	if _, err := o.ReadAt(make([]byte, 10), 0); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
+	n := 0
+	for range 10_000 {
 		mu.Lock()
-		n := len(asked)
+		n = len(asked)
 		mu.Unlock()
 		if n == 5 {
 			break
 		}
 		time.Sleep(time.Millisecond)
+	}
+	if n != 5 {
+		t.Errorf("asked for %v after the first block was read, want one byte and all four blocks", asked)
 	}
 	if _, err := readAll(o); err != nil {
 		t.Fatal(err)

@@ -13,8 +13,10 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/unit"
 )
@@ -268,6 +270,24 @@ func TestFoldersAndReplacing(t *testing.T) {
 		}
 		if err := os.Remove(path); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// TestImageOfSheetIsGone: an image that is not there costs the sheet, and nothing else.
+func TestImageOfSheetIsGone(t *testing.T) {
+	o := plant(t, small).options(t)
+	o.Data = dataset.Options{Kind: dataset.Images, Path: t.TempDir()}
+	if err := os.WriteFile(filepath.Join(o.Data.Path, "another.png"), []byte("image"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Run(context.Background(), o, silent())
+	if bad := testutil.Line(err, "is not there"); bad != nil || r == nil {
+		t.Fatal(bad)
+	}
+	for file, want := range map[string]bool{pageFile: true, jsonFile: true, curveFile: true, listFile: true, sheetFile: false} {
+		if _, err := os.Stat(filepath.Join(o.Dir, file)); (err == nil) != want {
+			t.Errorf("%s: %v, want it there: %t", file, err, want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
+	"github.com/clipnh/clipnh/internal/testutil"
 )
 
 // letters is a folder of images a.jpg to j.jpg, whose content nobody reads.
@@ -127,5 +128,27 @@ func TestSubsetUnlisted(t *testing.T) {
 	r, _, err := subset(t, Options{Data: dataset.Options{Path: dir}, Stride: 2, SavePath: filepath.Join(t.TempDir(), "out")})
 	if err != nil || r.Images != 5 || len(r.Skipped) != 1 || r.Skipped[0].Name != `"k\n.jpg"` {
 		t.Errorf("%+v, %v, want one skipped", r, err)
+	}
+}
+
+// TestMadeMeanwhile: the link that another run has made is as good as one's own, and something
+// else in its place is not.
+func TestMadeMeanwhile(t *testing.T) {
+	from := letters(t)
+	for _, hard := range []bool{false, true} {
+		l := &links{dir: t.TempDir(), hard: hard}
+		a := dataset.Item{Path: filepath.Join(from, "a.jpg"), Name: "a.jpg"}
+		for range 2 {
+			if err := l.make(a); err != nil {
+				t.Errorf("hard %t: %v", hard, err)
+			}
+		}
+		if err := os.Rename(l.path(a), filepath.Join(l.dir, "b.jpg")); err != nil {
+			t.Fatal(err)
+		}
+		err := l.make(dataset.Item{Path: filepath.Join(from, "b.jpg"), Name: "b.jpg"})
+		if bad := testutil.Line(err, "something else is in the way"); bad != nil {
+			t.Errorf("hard %t: %v", hard, bad)
+		}
 	}
 }
