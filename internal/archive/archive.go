@@ -119,7 +119,7 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 	head := make([]byte, HeadBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", remote.Shown(path), err)
 	}
 	l := &lister{ctx: ctx, a: a, keep: keep, last: map[string]int{}}
 	switch kind, _ := Is(head[:n]); kind {

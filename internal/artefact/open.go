@@ -137,7 +137,7 @@ func anyOf(kinds []string) string {
 func inWords(kind string) string {
 	switch kind {
 	case KindDense:
-		return "contributions, written out"
+		return "dense contributions"
 	case KindComponents:
 		return "principal components"
 	case KindMeans:

@@ -129,12 +129,13 @@ func (o *Object) same(a answer) bool {
 }
 
 // ReadAt reads len(p) bytes from off on, as io.ReaderAt wants it. Many goroutines may read.
+// Its errors do not have the address: those who read name the archive or the image.
 func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) && off < o.Size {
 		i := off / blockBytes
 		b, err := o.block(i)
 		if err != nil {
-			return n, fmt.Errorf("%s: %w", o.Address, err)
+			return n, err
 		}
 		k := copy(p[n:], b[off-i*blockBytes:])
 		n, off = n+k, off+int64(k)
