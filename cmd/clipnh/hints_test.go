@@ -61,7 +61,7 @@ func TestWithRecipe(t *testing.T) {
 	}{
 		{missing, artefact.KindComponents, `run "clipnh svd --out-save-path p" first`},
 		{missing, artefact.KindScores, `run "clipnh collect --save-path p" first`},
-		{damaged, artefact.KindComponents, `make it again: "clipnh svd --out-save-path p"`},
+		{damaged, artefact.KindComponents, `make it again: "clipnh svd --out-save-path p --restart"`},
 		{damaged, artefact.KindCodes, `make it again: "clipnh sparse --decomposition-save-path p --restart"`},
 		{damaged, artefact.KindHeads, `run "clipnh verify --repair --model FILE --data-path DIR p", or make it again: "clipnh collect --mode heads --save-path p --restart"`},
 		{missing, "unheard of", ""},

@@ -32,11 +32,16 @@ func TestPresetImagesAreNamed(t *testing.T) {
 	}
 	model := filepath.Join(assets, "tiny-clip.pt")
 	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", "mine", "--save-path", "dense.npy", "--quiet")
-	if err := os.WriteFile("clipnh.yaml", []byte("model: "+model+"\nvocab: "+filepath.Join(assets, "bpe_demo_vocab.txt.gz")+"\ndata-path: other\ndataset: images\n"), 0o666); err != nil {
+	yaml := []byte("model: " + model + "\nvocab: " + filepath.Join(assets, "bpe_demo_vocab.txt.gz") + "\ndata-path: other\ndataset: images\n")
+	if err := os.WriteFile("clipnh.yaml", yaml, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	const want = "hint: --data-path is from clipnh.yaml:3\n"
-	code, _, said := clipnh("search", "--scores", "dense.npy", "--text", "yellow")
+	must(t, exitDone, "search", "--scores", "dense.npy", "--text", "yellow") // whose images stand aside
+	if err := os.WriteFile("clipnh.yaml", append(yaml, "scores: dense.npy\n"...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	code, _, said := clipnh("search", "--text", "yellow")
 	if code != exitStale || !strings.Contains(said, want) {
 		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
 	}

@@ -34,7 +34,7 @@ func TestVerifyLeftoversAlone(t *testing.T) {
 	dir := t.TempDir()
 	scores := filepath.Join(dir, "scores")
 	must(t, exitDone, append([]string{"collect", "--dataset", "images", "--save-path", scores, "--quiet"}, goldenModel()...)...)
-	left := filepath.Join(dir, "pc0.npy.1234567890.tmp")
+	left := filepath.Join(dir, "pc0.npy.clipnh-0123456789abcdef.tmp")
 	put := func(path, content string) {
 		t.Helper()
 		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
@@ -60,7 +60,7 @@ func TestVerifyUnchecked(t *testing.T) {
 		must(t, exitDone, append([]string{"collect", "--dataset", "images", "--save-path", filepath.Join(dir, name), "--quiet"}, goldenModel()...)...)
 	}
 	_, said := must(t, exitDone, "verify", dir, "--data-path", empty)
-	if strings.Count(said, "no images") != 1 || !strings.Contains(said, filepath.Join(dir, "a")+", "+filepath.Join(dir, "b")+": their images are not checked") {
+	if strings.Count(said, "the folder is empty") != 1 || !strings.Contains(said, filepath.Join(dir, "a")+", "+filepath.Join(dir, "b")+": their images are not checked") {
 		t.Errorf("said\n%s", said)
 	}
 }
