@@ -163,7 +163,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		if made := staleHint(mismatch); made != "" {
 			hints = append(hints, made)
 		}
-		hints = append(hints, sideHints(cmd, mismatch)...)
+		hints = append(hints, sideHints(cmd, mismatch, f.Message)...)
 	}
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,8 +74,9 @@ func besideWithHash(path, hash string) []string {
 }
 
 // sideHints say which inputs of the run are on the other side of a mismatch: of the weights,
-// the images or the artefact that "this run uses". Hashes alone tell nobody.
-func sideHints(cmd *cobra.Command, e *cache.MismatchError) []string {
+// the images or the artefact that "this run uses", unless the message ends with that input.
+// Hashes alone tell nobody.
+func sideHints(cmd *cobra.Command, e *cache.MismatchError, message string) []string {
 	d := e.Differences[0]
 	what, known := map[string]string{
 		"origin.weights_sha256": "the weights", "origin.tensors_sha256": "the weights", "origin.images.images_sha256": "the images",
@@ -85,7 +87,12 @@ func sideHints(cmd *cobra.Command, e *cache.MismatchError) []string {
 		return nil
 	}
 	var inputs []string
+	named := func(path string) bool { return strings.HasSuffix(message, "("+path+")") } // by the error itself
 	add := func(path, spelt string) {
+		if named(path) {
+			inputs = append(inputs, "")
+			return
+		}
 		a, err := cache.Open(path)
 		if err != nil || a.Path() == filepath.Clean(e.Path) {
 			return
@@ -107,6 +114,9 @@ func sideHints(cmd *cobra.Command, e *cache.MismatchError) []string {
 			add(path, "--"+f.Name+" "+path)
 		}
 	})
+	if slices.Contains(inputs, "") {
+		return nil
+	}
 	if m := cmd.Flags().Lookup("model"); len(inputs) == 0 && what == "the weights" && m != nil && isSet(m) {
 		inputs = []string{"--model " + m.Value.String()} // no artefact has them
 	}
