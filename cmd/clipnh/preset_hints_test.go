@@ -45,4 +45,9 @@ func TestPresetImagesAreNamed(t *testing.T) {
 	if code != exitStale || !strings.Contains(said, want) {
 		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
 	}
+	// A path that another flag has on the command line is not the project file's fault.
+	code, _, said = clipnh("explain", "mine/DEMO_test_00000001.JPEG", "--classes", "a,b", "--save-dir", model)
+	if want := "--save-dir " + model + ": a file, want a folder"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "is from clipnh.yaml") {
+		t.Errorf("status %d, want %d and %q alone:\n%s", code, exitFailed, want, said)
+	}
 }

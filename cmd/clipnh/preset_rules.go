@@ -104,6 +104,8 @@ var presetRules = []presetRule{
 	{commands: "retrieve audit", flags: "scores", given: towerOnly},
 	{commands: "classify search", flags: "scores", not: "args", given: towerOnly},
 	{commands: "classify search", flags: "data-path", not: "args"},
+	{commands: "retrieve", flags: "save-dir", needs: "data-path"},
+	{commands: "search", flags: "save-dir", needs: "data-path args"},
 	{commands: "search", flags: "text image units", given: "text image units"},
 	{commands: "shift", flags: "scores", not: "shard", given: towerOnly + " data-path dataset"},
 	{commands: "reconstruct ablate", flags: "imagenet-zeroshot-path", needs: "data-path"},
