@@ -21,6 +21,7 @@ type collected struct {
 	zeroed   int              // values that float16 makes zero
 	skipped  []source.Skipped // that could not be decoded
 	sums     []uint32         // of the files of all of them, see cache.SumOf
+	family   string           // of kernels, or the device, that computed the values
 }
 
 // run sends images, by their numbers, through the tower and hands over what
@@ -69,7 +70,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		if err != nil {
 			return err
 		}
-		part.values = values[:part.images*each]
+		part.values, part.family = values[:part.images*each], c.family()
 		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
 		if err := done(part); err != nil {
 			return err
