@@ -60,7 +60,7 @@ func TestAdviceSides(t *testing.T) {
 		{"collect --model MODEL --data-path table.csv --save-path new", exitFailed, []string{`table.csv: line 1: no column of paths, there are "datei", "label"; want one of path, `}},
 		{"explore nothing", exitMissing, []string{`hint: give the folder that "clipnh report --out" wrote`}},
 		{"explore two.txt", exitMissing, []string{"two.txt: missing: it is a file"}},
-		{"report --scores scores --dataset images --data-path strange --out shown", exitFailed, []string{"warning: strange: none of the images that scores was made of"}},
+		{"search --scores scores --units h0n1 --dataset images --data-path strange --save-dir shown", exitFailed, []string{"warning: strange: none of the images that scores was made of"}},
 		{"compare scores", exitUsage, []string{"1 collection given: want two"}},
 		{"classify DATA --model MODEL --vocab VOCAB --classes dog", exitUsage, []string{`--classes: one class, "dog", want at least two`}},
 		{"classify --scores scores --model MODEL --vocab VOCAB --classes dog", exitUsage, []string{"one class"}},

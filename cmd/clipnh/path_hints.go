@@ -86,7 +86,7 @@ func isPath(cmd *cobra.Command, part string) bool {
 }
 
 // noFolder says what is wrong with a path on which there is a file where a folder is wanted,
-// and names the flag whose value leads there.
+// and names the flag of the command line whose value it is, if there is one.
 func noFolder(cmd *cobra.Command, path string) string {
 	file := path
 	for dir := path; ; dir = filepath.Dir(dir) {
@@ -100,12 +100,16 @@ func noFolder(cmd *cobra.Command, path string) string {
 			break
 		}
 	}
-	text := file + ": a file, want a folder"
+	var flags []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if isSet(f) && takesPath(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return v != "" && filepath.Clean(v) == file }) {
-			text = "--" + f.Name + " " + text
+		if f.Changed && takesPath(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return v != "" && filepath.Clean(v) == file }) {
+			flags = append(flags, "--"+f.Name+" ")
 		}
 	})
+	text := file + ": a file, want a folder"
+	if len(flags) == 1 {
+		return flags[0] + text
+	}
 	return text
 }
 

@@ -38,16 +38,16 @@ func TestPresetImagesAreNamed(t *testing.T) {
 	}
 	const want = "hint: --data-path is from clipnh.yaml:3\n"
 	must(t, exitDone, "search", "--scores", "dense.npy", "--text", "yellow") // whose images stand aside
+	// A path that another flag has on the command line is not the project file's fault.
+	code, _, said := clipnh("explain", "mine/DEMO_test_00000001.JPEG", "--classes", "a,b", "--save-dir", model)
+	if want := "--save-dir " + model + ": a file, want a folder"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "is from clipnh.yaml") {
+		t.Errorf("status %d, want %d and %q alone:\n%s", code, exitFailed, want, said)
+	}
 	if err := os.WriteFile("clipnh.yaml", append(yaml, "scores: dense.npy\n"...), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	code, _, said := clipnh("search", "--text", "yellow")
+	code, _, said = clipnh("search", "--text", "yellow")
 	if code != exitStale || !strings.Contains(said, want) {
 		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
-	}
-	// A path that another flag has on the command line is not the project file's fault.
-	code, _, said = clipnh("explain", "mine/DEMO_test_00000001.JPEG", "--classes", "a,b", "--save-dir", model)
-	if want := "--save-dir " + model + ": a file, want a folder"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "is from clipnh.yaml") {
-		t.Errorf("status %d, want %d and %q alone:\n%s", code, exitFailed, want, said)
 	}
 }
