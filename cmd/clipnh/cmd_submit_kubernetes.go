@@ -36,8 +36,10 @@ func newSubmitKubernetesCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh submit kubernetes --dry-run --image registry/clipnh:1 \\\n" +
 			"  --volume photos:/data --shards 64 -- collect --model /data/RN50x16.pt \\\n" +
 			"  --dataset images --data-path /data/photos --save-path /data/caches/photos",
-		Args:        needsLine,
-		Annotations: exitStatus(exitMissing, exitInterrupted),
+		Args: needsLine,
+
+		DisableFlagsInUseLine: true, // they stand before --
+		Annotations:           exitStatus(exitMissing, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSubmitKubernetes(cmd.Context(), opts, args, g)
 		},

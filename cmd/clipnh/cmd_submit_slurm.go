@@ -40,8 +40,10 @@ func newSubmitSlurmCommand(g *globalOptions) *cobra.Command {
 		Example: "clipnh submit slurm --dry-run --shards 64 --time 04:00:00 -- \\\n" +
 			"  collect --model RN50x16.pt --dataset images --data-path photos \\\n" +
 			"  --save-path caches/photos",
-		Args:        needsLine,
-		Annotations: exitStatus(exitMissing, exitInterrupted),
+		Args: needsLine,
+
+		DisableFlagsInUseLine: true, // they stand before --
+		Annotations:           exitStatus(exitMissing, exitInterrupted),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runSubmitSlurm(cmd.Context(), opts, args, g)
 		},
