@@ -189,7 +189,7 @@ var allowed = map[string][]string{
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/archive":  {"internal/blob", "internal/foreign", "internal/remote"},
+	"internal/archive":  {"internal/blob", "internal/cache", "internal/foreign", "internal/remote"},
 	"internal/parquet":  {"internal/blob", "internal/foreign", "internal/remote"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},

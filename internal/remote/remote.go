@@ -117,6 +117,18 @@ func (o *Object) Check() error {
 	return nil
 }
 
+// Identity is the address with what tells the object from others there: its size and its
+// tag, or else its time. It is empty where the server says neither of these.
+func (o *Object) Identity() string {
+	if o.tag == "" && o.modified == "" {
+		return ""
+	}
+	if o.tag != "" {
+		return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.tag)
+	}
+	return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.modified)
+}
+
 // same reports whether an answer is of the object.
 func (o *Object) same(a answer) bool {
 	if a.size != o.Size {
