@@ -128,6 +128,9 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
+			if g.checking {
+				return nil
+			}
 			return runCollect(cmd.Context(), opts, g)
 		},
 	}

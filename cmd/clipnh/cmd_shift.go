@@ -84,6 +84,9 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
+			if g.checking {
+				return nil
+			}
 			if opts.watch.Reference != "" {
 				return runWatch(cmd.Context(), opts, g)
 			}

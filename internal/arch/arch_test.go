@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
 		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -206,6 +206,7 @@ var allowed = map[string][]string{
 	"internal/remote":   {"internal/par"},
 	"internal/report":   {"internal/foreign", "internal/unit"},
 	"internal/site":     {},
+	"internal/submit":   {"internal/foreign", "internal/hint", "internal/usage"},
 	"internal/textlist": {"internal/foreign"},
 
 	// Base.
