@@ -8,7 +8,6 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/lowrank"
@@ -20,21 +19,6 @@ import (
 
 // This file collects summaries: statistics of scores without a row, or a name, for each
 // image. Memory and disk do not grow with the number of images.
-
-// summaryMode keeps sums of scores; a row is the mean over all images.
-type summaryMode struct{ scoresMode }
-
-func (s summaryMode) start(from towers, o clip.ImageOptions) (*started, error) {
-	s.pairs.Want(&o)
-	o.Lenses = s.lens
-	return s.startAlone(from, o)
-}
-
-func (s summaryMode) row() row {
-	r := s.scoresMode.row()
-	r.kind, r.meanKind, r.file = artefact.KindSummary, "", artefact.MeansFile
-	return r
-}
 
 // summarySums are a summary under way.
 type summarySums struct {
@@ -224,29 +208,4 @@ func (c *collector) summaryComplete(result *Result, at cache.State) (*Result, er
 	}
 	result.Skipped = append(result.Skipped, skipped...)
 	return result, errors.Join(at.Remove(), c.recall(result.Skipped))
-}
-
-// summaryAgain computes a summary again, where something is damaged that every image has
-// added something to.
-func (r *repair) summaryAgain(ctx context.Context) error {
-	if len(r.Chunks) == 0 && !r.statistics() {
-		return nil
-	}
-	return r.computed(r.FileKernel(artefact.SketchFile), artefact.SketchFile, func() error {
-		sum, state := newSummarySums(r.mode.values(), keptScores(r.options.TopK, len(r.items)), r.options.Threads), &sumState{}
-		err := r.collector.run(ctx, r.from(0), chunkOf(r.mode.values()), func(chunk collected) error {
-			state.add(chunk)
-			return r.addToSummary(sum, chunk)
-		})
-		if err != nil {
-			return err
-		}
-		if len(r.Chunks) > 0 {
-			means := artefact.Means(sum.sketch)
-			if err := r.RestoreChunk(0, func(put func([]float32) error) error { return put(means) }); err != nil {
-				return err
-			}
-		}
-		return r.addSums(r, sum, state.Skipped)
-	})
 }
