@@ -298,7 +298,7 @@ func (o *collectOptions) validate() error {
 	}
 	err = o.given.refuseIn(
 		rule{o.mode != collect.ModeLens, "without --mode " + collect.ModeLens, []string{"lens-idx"}},
-		rule{!o.stats, "without --stats-only", []string{"top-k", "no-features"}})
+		rule{!o.stats, "without --stats-only", []string{"top-k"}})
 	return errors.Join(err, o.pipeline(&globalOptions{threads: 1}).CheckStats())
 }
 

@@ -115,7 +115,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
-		"internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/source", "internal/plot", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui", "internal/usage"},
 	"internal/pipeline/merge": {
