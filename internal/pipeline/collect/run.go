@@ -24,6 +24,7 @@ type collected struct {
 	zeroed   int              // values that float16 makes zero
 	skipped  []source.Skipped // that could not be decoded
 	sums     []uint32         // of the files of all of them, see cache.SumOf
+	family   string           // of kernels, or the device, that computed the values
 }
 
 // run sends images, by their numbers, through the tower and hands over what
@@ -72,7 +73,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		if err != nil {
 			return err
 		}
-		part.values = values[:part.images*each]
+		part.values, part.family = values[:part.images*each], c.family()
 		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
 		if err := done(part); err != nil {
 			return err
@@ -236,4 +237,26 @@ func (c *collector) estimate(images int) *estimator {
 	return &estimator{images: images, now: time.Now, say: func(left time.Duration, seen int, took time.Duration) {
 		c.say.Note("%s at %s: about %s to go%s", ui.Images.Count(int64(images)), ui.Images.Rate(int64(seen), took), ui.FormatDuration(left), c.disk)
 	}}
+}
+
+// family names what computes the values of images: the kernels of this process, or a
+// device, see cache.Families.
+func (c *collector) family() string {
+	if c.device == nil {
+		return cache.Family()
+	}
+	return c.device.Origin().Name
+}
+
+// tryDevice computes a blank image, so that a device on which the model does not load
+// leaves no folder that was begun with it. A finished collection needs none of that.
+func (c *collector) tryDevice() error {
+	if _, err := cache.Open(c.options.SavePath); err == nil && !c.options.Restart {
+		return nil
+	}
+	running, err := c.mode.start(towers{c.model.Checkpoint, c.device}, clip.ImageOptions{Batch: 1, Threads: c.options.Threads, Precision: c.options.Precision})
+	if err != nil {
+		return err
+	}
+	return running.compute(make([]float32, c.mode.values()), make([]float32, running.tower.ImageLen()))
 }

@@ -73,7 +73,7 @@ func openCars(t *testing.T) *cars {
 	if err != nil {
 		t.Fatal(err)
 	}
-	labels, err := dataset.ReadCars(dataset.CarOptions{Root: in("stanford_cars"), CSV: in("refined_train.csv"), Labels: []string{"yellow"}})
+	labels, err := dataset.ReadCars(t.Context(), dataset.CarOptions{Root: in("stanford_cars"), CSV: in("refined_train.csv"), Labels: []string{"yellow"}})
 	if err != nil {
 		t.Fatal(err)
 	}

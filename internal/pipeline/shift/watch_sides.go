@@ -57,7 +57,7 @@ func (o WatchOptions) canWrite() error {
 		return err
 	}
 	isWatch := func(first, second string) bool { return first == "reference" && second == "" }
-	if err := figure.CanWriteJSON(o.SavePath, "a result of shift {watch}", isWatch); err != nil {
+	if err := figure.CanWriteJSON(o.SavePath, "a result of watch", isWatch); err != nil {
 		return err
 	}
 	if err := figure.CanDraw(o.PlotPath); err != nil {
