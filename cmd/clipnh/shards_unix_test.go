@@ -49,6 +49,7 @@ func shardJobs(t *testing.T) []shardJob {
 	return []shardJob{
 		{"scores", "collect", images, 4},
 		{"statistics", "collect", append(slices.Clone(images), "--stats-only", "--top-k", "5"), 3},
+		{"summary", "collect", append(slices.Clone(images), "--stats-only", "--no-features", "--top-k", "5"), 5},
 		{"counts.json", "segment", append(slices.Clone(texts), "--config", "demo", "--data-path", filepath.Join(assets, "VOC2010"),
 			"--limit", fmt.Sprint(thorough(8, 25)), "--method", "pairs,self-self"), 4},
 		{"ratios.json", "shift", append(slices.Clone(texts), "--concepts", "yellow,convertible", "--dataset", "cars", "--data-path", filepath.Join(assets, "stanford_cars"),
