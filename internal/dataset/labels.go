@@ -217,6 +217,13 @@ func inArchive(name string) string {
 	return name
 }
 
+// FoldersOf returns the folders in which the image of a name lies, from the outermost in,
+// within its archive if it is in one.
+func FoldersOf(name string) []string {
+	parts := strings.Split(inArchive(name), "/")
+	return parts[:len(parts)-1]
+}
+
 func hasKey(m map[string]int, key string) bool {
 	_, ok := m[key]
 	return ok

@@ -15,7 +15,9 @@ import (
 	"github.com/clipnh/clipnh/internal/attribution"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
+	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
 	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -256,6 +258,23 @@ func TestFoldersAndReplacing(t *testing.T) {
 	if got := run(t, folders); got.Found != r.Found || got.Pairs[0].R != r.Pairs[0].R || got.After.Worst != r.After.Worst {
 		t.Error("folders give another audit than the table")
 	}
+	for _, archive := range []string{"lg.zip!", "lg.tar!photos/", "shards/000.tar!", "a!b/photos.tar.gz!"} {
+		names := make([]string, len(c.names))
+		for i, name := range c.names {
+			names[i] = archive + name
+		}
+		packed := folders
+		packed.ScoresPath = pipelinetest.ScoresOf(t, c.ov, names, c.rows, origin.Origin{Model: "planted", Weights: strings.Repeat("a", 64)})
+		packed.Dir = filepath.Join(t.TempDir(), "audit")
+		if got := run(t, packed); got.Found != r.Found || got.Pairs[0].R != r.Pairs[0].R || got.After.Groups[0].Label != r.After.Groups[0].Label || got.After.Worst != r.After.Worst {
+			t.Errorf("%s: folders give another audit than the table", archive)
+		}
+	}
+	packed := folders
+	packed.ScoresPath = pipelinetest.ScoresOf(t, c.ov, flattened(c.names), c.rows, origin.Origin{})
+	if _, err := Run(context.Background(), packed, silent()); testutil.Line(err, "does not lie in folders LABEL/GROUP") != nil {
+		t.Errorf("images in no group: error %v", err)
+	}
 	run(t, o) // replaces its own
 	for _, file := range []string{pageFile, jsonFile, curveFile, sheetFile, listFile} {
 		path := filepath.Join(o.Dir, file)
@@ -272,6 +291,16 @@ func TestFoldersAndReplacing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// flattened are names in an archive without the folders of groups.
+func flattened(names []string) []string {
+	flat := make([]string, len(names))
+	for i, name := range names {
+		label, rest, _ := strings.Cut(name, "/")
+		flat[i] = "ship/lg.zip!" + label + "/" + strings.ReplaceAll(rest, "/", "-")
+	}
+	return flat
 }
 
 // TestImageOfSheetIsGone: an image that is not there costs the sheet, and nothing else.

@@ -94,18 +94,18 @@ func (a *auditor) labelled() string {
 }
 
 // known returns what is known of each image; nil: nothing. Without a table, the folders
-// of an image are its label and its group. Each row of a table must be of an image,
+// of an image, within its archive if it is in one, are its label and its group. Each row of a table must be of an image,
 // but for those that were skipped when scores were collected.
 func (a *auditor) known(names []string) ([]*dataset.Labelled, error) {
 	rows := make([]*dataset.Labelled, len(names))
 	if a.from == nil {
 		for i, name := range names {
-			parts := strings.Split(name, "/")
-			if len(parts) < 3 {
+			folders := dataset.FoldersOf(name)
+			if len(folders) < 2 {
 				err := fmt.Errorf("%s: image %s does not lie in folders LABEL/GROUP", a.labelled(), foreign.Name(name))
 				return nil, hint.With(err, "give its label and group in {labels-csv}, a table with columns image, label and group")
 			}
-			rows[i] = &dataset.Labelled{Image: name, Label: parts[len(parts)-3], Group: parts[len(parts)-2]}
+			rows[i] = &dataset.Labelled{Image: name, Label: folders[len(folders)-2], Group: folders[len(folders)-1]}
 		}
 		return rows, nil
 	}
