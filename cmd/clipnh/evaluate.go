@@ -20,10 +20,16 @@ Images come from a folder of scores that collect wrote (--scores; also dense
 --shape), with their labels from --data-path; or from a checkpoint (--model) and
 the images themselves (--data-path). Each image gets the class of the nearest
 class embedding, --imagenet-zeroshot-path (.npy or .pt); of equally near ones,
-the first. There must be an embedding for each class, and they must be of the
-classes' names in the order of the labels, as far as names are known on both
-sides. The unchanged model is evaluated on the same images. Without labels, only
-features are written.`
+the first. The unchanged model is evaluated on the same images. Without labels,
+only features are written.
+
+There must be an embedding for each class, in the order of the labels: row 0 is
+taken for label 0. Where the embeddings have their texts and the classes have
+names, those of folders or of classes.txt, the two are compared. The name of a
+class as the text of another row, or within it where no text is a name, is
+refused, and so is a list of which less than 90 % are the names. If none is the
+name of a folder, rows are paired by place: with a warning, unless the folders
+have ids such as n01440764 or each text contains the name of its class.`
 
 // evaluateOptions is what commands that evaluate a changed model can be told.
 type evaluateOptions struct {

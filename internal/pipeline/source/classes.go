@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -17,7 +19,9 @@ import (
 // CheckClasses returns an error unless embeddings are those of the classes that the
 // labels of a data set count, in their order: as many, and of the same texts as far
 // as both sides have names. Folders may be named by ids, which no text is like; then
-// only the number is compared. A few names that differ are a warning.
+// only the number is compared. If no text is the name of a folder, but some contain one,
+// as "a red fox" does, these must be in its row. A few names that differ are a warning,
+// and so are texts that name no folder.
 func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings, data dataset.Options, say ui.Reporter) error {
 	classes, err := dataset.ClassesOf(ctx, data)
 	if err != nil || classes == nil {
@@ -55,8 +59,16 @@ func CheckClasses(ctx context.Context, r artefact.Reader, e *artefact.Embeddings
 	switch {
 	case c.moved >= 0:
 		return refused(fmt.Sprintf("; %s has label %d and row %d", foreign.Quote(classes.Names[c.moved]), c.moved, c.movedTo))
-	case c.same == 0 && !classes.Table:
+	case c.same == 0 && !classes.Table && areIDs(classes.Names):
 		return nil
+	case c.same == 0 && !classes.Table:
+		w := compareWords(classes.Names, made.TextList)
+		if w.moved >= 0 {
+			return refused(fmt.Sprintf("; %s has label %d and is in row %d, %s", foreign.Quote(classes.Names[w.moved]), w.moved, w.movedTo, foreign.Quote(made.TextList[w.movedTo])))
+		}
+		if len(w.without) > 0 {
+			say.Warn("%s", byPlace(e.Path, classes, made.TextList, w.without))
+		}
 	case c.same < len(classes.Names)*mostlySame/100:
 		return refused(fmt.Sprintf("; label %d is %s there, %s here", c.first, foreign.Quote(classes.Names[c.first]), foreign.Quote(made.TextList[c.first])))
 	case c.first >= 0:
@@ -72,6 +84,14 @@ func isPartOfImageNet(names []string) bool {
 	const all = 1000
 	return len(names) != all && !slices.ContainsFunc(names, func(name string) bool { return !wordNetID.MatchString(name) })
 }
+
+// areIDs reports whether classes are named by ids of any kind: numbers, alone or after a
+// letter.
+func areIDs(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return !classID.MatchString(name) })
+}
+
+var classID = regexp.MustCompile(`^[A-Za-z]?[0-9]+$`)
 
 var wordNetID = regexp.MustCompile(`^n[0-9]{8}$`)
 
@@ -105,4 +125,67 @@ func compareNames(names, texts []string) comparedNames {
 		}
 	}
 	return c
+}
+
+// comparedWords is how the names of classes and texts that are none of them compare.
+type comparedWords struct {
+	without        []int // labels whose name is not in the text of their row
+	moved, movedTo int   // label whose name is in the text of another row only, and that row; -1: none
+}
+
+// compareWords looks for names in texts, as whole words.
+func compareWords(names, texts []string) comparedWords {
+	spaced := make([]string, len(texts)) // the words of texts, each between blanks
+	rows := map[string][]int{}           // in whose texts a word is
+	for i, text := range texts {
+		words := wordsOf(text)
+		spaced[i] = " " + strings.Join(words, " ") + " "
+		for _, word := range words {
+			if in := rows[word]; len(in) == 0 || in[len(in)-1] != i {
+				rows[word] = append(in, i)
+			}
+		}
+	}
+	c := comparedWords{moved: -1}
+	for i, name := range names {
+		words := wordsOf(name)
+		within := func(row int) bool {
+			return len(words) > 0 && strings.Contains(spaced[row], " "+strings.Join(words, " ")+" ")
+		}
+		if within(i) {
+			continue
+		}
+		c.without = append(c.without, i)
+		if len(words) == 0 || c.moved >= 0 {
+			continue
+		}
+		in := rows[words[0]]
+		if at := slices.IndexFunc(in, within); at >= 0 {
+			c.moved, c.movedTo = i, in[at]
+		}
+	}
+	return c
+}
+
+func wordsOf(text string) []string {
+	return strings.FieldsFunc(dataset.PlainName(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r)
+	})
+}
+
+// byPlace says that rows of embeddings are taken for labels by their places alone.
+func byPlace(path string, classes *dataset.Classes, texts []string, labels []int) string {
+	const most = 3 // named
+	none := "no text is the name of a class"
+	if n := len(texts); len(labels) < n {
+		none = fmt.Sprintf("%d of %d texts do not have the name of their class", len(labels), n)
+	}
+	var pairs []string
+	for _, label := range labels[:min(most, len(labels))] {
+		pairs = append(pairs, fmt.Sprintf("row %d, %s, is taken for label %d, %s", label, foreign.Quote(texts[label]), label, foreign.Quote(classes.Names[label])))
+	}
+	if len(labels) > most {
+		pairs = append(pairs, "and so on")
+	}
+	return fmt.Sprintf("%s: %s in %s: %s", path, none, classes.Path, strings.Join(pairs, "; "))
 }
