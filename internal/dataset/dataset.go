@@ -62,6 +62,12 @@ type Passed struct {
 	Files   int
 	Bare    int // of these, those whose name has no extension: they may be images
 	Folders int // in which images were not looked for
+
+	// Split is the folder, or that of archives, whose images alone were looked for; empty
+	// if it is the one that was given, or of archives any. Beside counts the images that
+	// are next to it.
+	Split  string
+	Beside int
 }
 
 func (p *Passed) add(name string) {

@@ -30,6 +30,28 @@ func splitsFolder(dir string) string {
 	return splitFolder(dir, filepath.FromSlash("ILSVRC/Data/CLS-LOC"))
 }
 
+// splitOf adds that only the images of root, a folder below dir, are looked for.
+func (p *Passed) splitOf(ctx context.Context, dir, root string) error {
+	if root == dir {
+		return nil
+	}
+	p.Split, p.Beside = root, 0
+	for _, above := range slices.Compact([]string{dir, splitsFolder(dir)}) {
+		if above == root {
+			continue // Kaggle's folder without a split
+		}
+		_, beside, err := classFolders(ctx, above)
+		if errors.Is(err, fs.ErrPermission) {
+			continue // it can be entered, but not listed
+		}
+		if err != nil {
+			return err
+		}
+		p.Beside += len(beside.images)
+	}
+	return nil
+}
+
 // readImageNetTest lists the images that lie in dir/test, or in dir, in name
 // order. They have no labels.
 func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
@@ -42,10 +64,11 @@ func readImageNetTest(ctx context.Context, dir string) (*Dataset, error) {
 	if err != nil && f.folders > 0 {
 		return nil, hinted{err, `for images in folders, use "{dataset} images", or "{dataset} imagenet_val" where each class has its folder`}
 	}
-	if err == nil {
-		d.Passed.Folders = f.folders
+	if err != nil {
+		return nil, err
 	}
-	return d, err
+	d.Passed.Folders = f.folders
+	return d, d.Passed.splitOf(ctx, dir, root)
 }
 
 // readImageNetVal lists the images of dir/val, or of dir: one folder a class,
@@ -64,6 +87,9 @@ func readImageNetVal(ctx context.Context, dir string) (*Dataset, error) {
 		return nil, err
 	}
 	root, folders, stray := v.root, v.folders, v.stray
+	if err := stray.files.splitOf(ctx, dir, root); err != nil {
+		return nil, err
+	}
 	table := classTable(dir, root)
 	labels, names, err := classLabels(ctx, table, root, folders)
 	if err != nil {

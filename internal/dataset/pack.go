@@ -248,7 +248,26 @@ func (p *pack) images() (*Dataset, error) { return p.dataset(p.items) }
 
 // imageNetTest is readImageNetTest: the images that are in a folder test, or in none, or
 // all in the same.
-func (p *pack) imageNetTest() (*Dataset, error) { return p.dataset(p.under(p.top("test"))) }
+func (p *pack) imageNetTest() (*Dataset, error) {
+	top := p.top("test")
+	p.splitOf(top, "test")
+	return p.dataset(p.under(top))
+}
+
+// splitOf notes that only the images in top are looked for, where that is the folder of a
+// split.
+func (p *pack) splitOf(top, split string) {
+	above, is := strings.CutSuffix(top, split+"/")
+	if !is {
+		return
+	}
+	p.files.Split, p.files.Beside = p.path+"!"+strings.TrimSuffix(top, "/"), 0
+	for i := range p.items {
+		if name, in := strings.CutPrefix(p.items[i].inner(), above); in && !strings.Contains(name, "/") {
+			p.files.Beside++
+		}
+	}
+}
 
 // top returns the folder in the archives, empty or with a slash at its end, that is as
 // good as a data set's: the one of the split, or the deepest that holds only one folder

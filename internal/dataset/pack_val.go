@@ -36,8 +36,10 @@ func (p *pack) imageNetVal() (*Dataset, error) {
 		if d, err := p.sampled(); d != nil || err != nil {
 			return d, err
 		}
+		p.splitOf(top, "val")
 		return p.flatVal(items)
 	}
+	p.splitOf(top, "val")
 	labels, d, err := p.classes(top, slices.Sorted(maps.Keys(folders)))
 	if err != nil {
 		return nil, err

@@ -50,13 +50,13 @@ func TestSkipped(t *testing.T) {
 		},
 		{
 			name: "test split", kind: ImageNetTest, files: images("test/a.JPEG", "test/b\n.JPEG", "test/c"),
-			want: []string{"a.JPEG=-1"}, skipped: []string{`"b\n.JPEG": ` + badName}, passed: Passed{Files: 1, Bare: 1},
+			want: []string{"a.JPEG=-1"}, skipped: []string{`"b\n.JPEG": ` + badName}, passed: Passed{Files: 1, Bare: 1, Split: "test"},
 		},
 		{
-			name: "val split", kind: ImageNetVal, files: images("val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
+			name: "val split", kind: ImageNetVal, files: images("next.JPEG", "val/n01/a.JPEG", "val/n02\xff/b.JPEG", "val/n03/c.JPEG", "val/d.JPEG", "val/e"),
 			want:    []string{"n01/a.JPEG=0", "n03/c.JPEG=2"}, // as in torchvision, where n02\xff has label 1
 			skipped: []string{"d.JPEG: not in a class folder", `"n02\xff/b.JPEG": ` + badName},
-			classes: []string{"n01", `"n02\xff"`, "n03"}, passed: Passed{Files: 1, Bare: 1},
+			classes: []string{"n01", `"n02\xff"`, "n03"}, passed: Passed{Files: 1, Bare: 1, Split: "val", Beside: 1},
 		},
 		{
 			name: "cars", kind: CarsTest, files: images("devkit/x", "cars_test/a.jpg", "cars_test/b\n.jpg"),
@@ -65,12 +65,16 @@ func TestSkipped(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			d, err := Open(t.Context(), Options{test.kind, tree(t, test.files)})
+			root := tree(t, test.files)
+			d, err := Open(t.Context(), Options{test.kind, root})
 			if err != nil {
 				t.Fatal(err)
 			}
 			if got := listed(d); !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if test.passed.Split != "" {
+				test.passed.Split = filepath.Join(root, test.passed.Split)
 			}
 			if got := skips(d.Skipped); !slices.Equal(got, test.skipped) {
 				t.Errorf("skipped %q, want %q", got, test.skipped)

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,7 +23,35 @@ func OpenImages(ctx context.Context, o dataset.Options, strict bool, say ui.Repo
 	if err != nil {
 		return nil, err
 	}
+	if err := nameSplit(data, strict, say); err != nil {
+		return nil, err
+	}
 	return data, NamePassedOver(data.Skipped, data.Passed, strict, say)
+}
+
+// nameSplit says which folder was taken for the split that a kind of data set is, where
+// that is not what was asked for: the images next to it are left out, and of a split
+// without labels the kind may not have been chosen at all.
+func nameSplit(data *dataset.Dataset, strict bool, say ui.Reporter) error {
+	passed := data.Passed
+	unlabelled := data.Kind == dataset.ImageNetTest
+	switch {
+	case passed.Split == "" || passed.Beside == 0 && !unlabelled:
+		return nil
+	case passed.Beside == 0:
+		say.Note("took the images of %s", passed.Split)
+		return nil
+	}
+	left := fmt.Sprintf("took the images of %s, and not the %s next to that folder", passed.Split, ui.Images.Count(int64(passed.Beside)))
+	advice := "move these into the folders of their classes, or give {data-path} that folder itself"
+	if unlabelled {
+		advice = "{dataset} images takes all, or give {data-path} that folder itself"
+	}
+	if strict {
+		return hint.With(errors.New(left), advice)
+	}
+	say.Warn("%s: %s", left, advice)
+	return nil
 }
 
 // ListImages lists the images of a model: files, and those of folders, where there are

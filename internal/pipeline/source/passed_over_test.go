@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/dataset"
+	"github.com/clipnh/clipnh/internal/testutil"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -68,6 +69,56 @@ func TestFoldersNotLookedInto(t *testing.T) {
 		var say said
 		if _, err := OpenImages(t.Context(), dataset.Options{Kind: kind, Path: dir}, false, &say); err != nil || !slices.Equal(say.lines, want) {
 			t.Errorf("%s: said %q, %v, want %q", kind, say.lines, err, want)
+		}
+	}
+}
+
+// A folder that is taken for the split of a data set is named where nobody asked for one,
+// and where there are images next to it.
+func TestSplitTaken(t *testing.T) {
+	test := []string{"test/1.jpg", "test/2.jpg"}
+	val := []string{"val/cat/1.jpg", "val/dog/2.jpg"}
+	for _, tt := range []struct {
+		kind  string
+		names []string
+		said  string // {} is the data path, or that of the archive and an exclamation mark
+	}{
+		{dataset.ImageNetTest, test, "note: took the images of {}test"},
+		{dataset.ImageNetTest, append([]string{"other/4.jpg", "5.txt"}, test...), "note: took the images of {}test"},
+		{dataset.ImageNetTest, append([]string{"a.jpg", "b.png", "other/4.jpg"}, test...), "warning: took the images of {}test, and not the 2 images next to that folder: {dataset} images takes all, or give {data-path} that folder itself"},
+		{dataset.ImageNetTest, []string{"a.jpg", "b.jpg"}, ""},
+		{dataset.Images, append([]string{"a.jpg"}, test...), ""},
+		{dataset.ImageNetVal, val, ""},
+		{dataset.ImageNetVal, append([]string{"train/cat/3.jpg"}, val...), ""},
+		{dataset.ImageNetVal, append([]string{"a.jpg"}, val...), "warning: took the images of {}val, and not the 1 image next to that folder: move these into the folders of their classes, or give {data-path} that folder itself"},
+		{dataset.ImageNetVal, []string{"cat/1.jpg", "dog/2.jpg"}, ""},
+	} {
+		root := filepath.Join(t.TempDir(), "own")
+		for _, name := range tt.names {
+			path := filepath.Join(root, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte("image"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		packed := filepath.Join(t.TempDir(), "own.tar")
+		testutil.Pack(t, root, packed, "")
+		for path, prefix := range map[string]string{root: root + string(filepath.Separator), packed: packed + "!"} {
+			var want []string
+			if tt.said != "" {
+				want = []string{strings.ReplaceAll(tt.said, "{}", prefix)}
+			}
+			var say said
+			o := dataset.Options{Kind: tt.kind, Path: path}
+			if _, err := OpenImages(t.Context(), o, false, &say); err != nil || !slices.Equal(say.lines, want) {
+				t.Errorf("%s of %v: said %q, %v, want %q", tt.kind, tt.names, say.lines, err, want)
+			}
+			_, err := OpenImages(t.Context(), o, true, &said{})
+			if refused := strings.HasPrefix(tt.said, "warning: "); (err != nil) != refused || refused && !strings.HasSuffix(err.Error(), "next to that folder") {
+				t.Errorf("strict %s of %v: error %v", tt.kind, tt.names, err)
+			}
 		}
 	}
 }
