@@ -104,6 +104,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer c.device.Close()
+		if err := c.tryDevice(); err != nil {
+			return nil, err
+		}
 	}
 	if err := artefact.MakeFolders(filepath.Clean(o.SavePath)); err != nil {
 		return nil, err
@@ -256,6 +259,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, c.namingImages(ctx, err)
 	}
 	defer w.Close()
+	w.Kernel = c.family()
 	source.SayOpened(o.SavePath, w, c.say)
 	features, err := c.openFeatures(plan)
 	if err != nil {
@@ -266,7 +270,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if w.Done() > 0 {
-		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
+		if err := artefact.CheckFamilies(o.SavePath, w.Families(), c.family(), o.Strict, c.say.Warn); err != nil {
 			return nil, err
 		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
@@ -286,6 +290,7 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	if w.Rows() == 0 && o.Shard.Whole() {
 		return nil, c.unreadable()
 	}
+	w.Kernel = cache.Family()
 	if !artefact.IsDense(o.SavePath) {
 		if err := c.addFiles(w, w.Skipped()); err != nil {
 			return nil, err
