@@ -1,12 +1,15 @@
 """Train a demo CLIP on rendered scenes (CPU, about half an hour on two cores).
 
     OMP_WAIT_POLICY=passive GOMP_SPINCOUNT=0 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 \\
-        nice -n 19 python train.py WORK_DIR [--image-encoder resnet|vit] [--text MODEL.pt] [--threads 2] [CLOSE_UPS SCENES]
+        nice -n 19 python train.py WORK_DIR [--image-encoder resnet|vit] [--text MODEL.pt] [--start MODEL.pt] \\
+        [--bank] [--threads 2] [CLOSE_UPS SCENES]
 
 (glibc's malloc gives every large block back to the system at once by default; keeping them makes a step 3 times faster.)
 Phase 1 takes CLOSE_UPS steps on close-ups (one object at the same pixel scale), phase 2 SCENES steps on whole scenes:
 96x96 and 192x192 (3x3 and 6x6 grid) for the ResNet, 64x64 and 128x128 (4x4 and 8x8 patches), not enlarged, for the ViT.
-Both see the same scenes. With --text, the text tower is that of a state dict, and stays as it is.
+Both see the same scenes. With --text, the text tower is that of a state dict, and stays as it is; with --start, training
+goes on from all weights of one. With --bank, which needs --text, each image is also compared with 140 captions, one for
+each colour and kind, of which those of its things are true: kinds are then learned in a third of the steps.
 Loss: CLIP's symmetric cross-entropy; a caption that is also TRUE of another image of the batch
 (e.g. "a car", or an equal caption) is left out of that image's negatives.
 """
@@ -81,6 +84,19 @@ def loss_fn(logits, fits):
     return (F.cross_entropy(logits, y) + F.cross_entropy(logits.t(), y)) / 2
 
 
+COMBINATIONS = [c + " " + k for k in R.KINDS for c in R.COLOURS]
+
+
+def bank_loss(logits, scenes):
+    """logits: image x COMBINATIONS. Cross-entropy with what an image shows, in equal shares; without things, no loss."""
+    want = torch.zeros_like(logits)
+    for i, s in enumerate(scenes):
+        for o in s["objects"]:
+            want[i, COMBINATIONS.index(o["colour"] + " " + o["kind"])] = 1
+    shown = want.sum(1)
+    return -(logits.log_softmax(1) * want).sum(1).div(shown.clamp_min(1)).sum() / (shown > 0).sum().clamp_min(1)
+
+
 @torch.no_grad()
 def text_bank(model, tok, names, templates):
     out = []
@@ -152,6 +168,8 @@ def arguments():
     p.add_argument("steps", nargs="*", type=int)
     p.add_argument("--image-encoder", choices=("resnet", "vit"), default="resnet")
     p.add_argument("--text")
+    p.add_argument("--start")
+    p.add_argument("--bank", action="store_true")
     p.add_argument("--threads", type=int, default=2)
     return p.parse_intermixed_args()
 
@@ -169,12 +187,16 @@ def main():
     model = CLIP(**cfg, vocab_size=tok.size)
     if args.text:
         take_text(model, args.text)
+    bank = text_bank(model, tok, COMBINATIONS, templates) if args.bank else None
+    if args.start:
+        model.load_state_dict(torch.load(args.start))
     if not vit:
         model.visual.to(memory_format=torch.channels_last)
     opt = torch.optim.AdamW(parameter_groups(model), lr=plan["peak"], betas=(.9, .98), eps=1e-6)
     test = held_out(280, size=whole)
     facts, t0, step = Facts(), time.time(), 0
     total = s_near * .35 + s_whole                            # progress is counted in work, not in steps
+    warm = min(plan["warm"], (s_near + s_whole) // 10)
     done, log = 0.0, open(os.path.join(args.work, "train.log"), "w")
 
     def say(*a):
@@ -183,6 +205,8 @@ def main():
 
     # seed, size, steps, and how often a caption names every object, and a place
     for phase, (seed, size, steps, how) in enumerate(((96, near, s_near, {}), (192, whole, s_whole, dict(every=.85, where=.55)))):
+        if not steps:
+            continue
         bs = plan["batch"][phase]
         images, scenes = pool_of(seed, plan["images"][phase] * steps, size, args.threads)
         have = facts.hot([R.attributes(s) for s in scenes])
@@ -192,14 +216,16 @@ def main():
             caps = [R.caption(s, rng, **how) for s in sc]
             need = facts.hot([c[1] for c in caps])
             fits = need.sum(1) - have[[where[id(s)] for s in sc]] @ need.t() < .5
-            lr = plan["peak"] * min(1, (step + 1) / plan["warm"]) * (.5 + .5 * math.cos(math.pi * done / total))
+            lr = plan["peak"] * min(1, (step + 1) / warm) * (.5 + .5 * math.cos(math.pi * done / total))
             for g in opt.param_groups:
                 g["lr"] = lr * g["speed"]
             x = to_input(a).contiguous(memory_format=torch.channels_last)
             # close-ups lie anywhere on the ViT's grid, so that all of its positions learn
             place = dict(at=[int(v) for v in rng.integers(0, 5, 2)]) if vit and size == near else {}
-            logits, _ = model(x, tok([c[0] for c in caps]), **place)
+            logits, _, i = model(x, tok([c[0] for c in caps]), **place)
             loss = loss_fn(logits, fits)
+            if args.bank:
+                loss = loss + bank_loss(model.logit_scale.exp() * i @ bank.t(), sc)
             opt.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
@@ -210,7 +236,7 @@ def main():
                 say(f"{step} size {size} loss {loss.item():.3f} scale {model.logit_scale.exp().item():.1f} lr {lr:.1e} {time.time() - t0:.0f} s")
             if step % 100 == 0:
                 save(model, os.path.join(args.work, "last.pt"))
-            if step % 300 == 0:
+            if step % 100 == 0 and vit or step % 300 == 0:
                 say(json.dumps(accuracy(model, tok, *test, templates)))
     save(model, os.path.join(args.work, "final.pt"))
     say("held-out", json.dumps(accuracy(model, tok, *held_out(2000, 56, whole), templates)), f"{time.time() - t0:.0f} s")
