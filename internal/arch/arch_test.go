@@ -32,8 +32,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
-		"internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -157,6 +156,7 @@ var allowed = map[string][]string{
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/npy",
 		"internal/origin", "internal/par", "internal/ptfile", "internal/testutil", "internal/textlist", "internal/ui",
 	},
+	"internal/pipeline/agreement":   {"internal/artefact", "internal/kernel", "internal/par"},
 	"internal/pipeline/collecttest": {"internal/dataset", "internal/pipeline/collect", "internal/pipeline/model", "internal/pipeline/pipelinetest", "internal/testutil"},
 
 	"internal/artefact": {

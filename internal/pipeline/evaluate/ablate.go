@@ -36,7 +36,7 @@ const (
 
 // AblateModes are all of them.
 func AblateModes() []string {
-	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
+	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters, AblateEffects}
 }
 
 // AblateOptions says what to ablate, and of which images.
@@ -165,6 +165,9 @@ func (a *ablater) read(role, path string, of *cache.Artefact) error {
 // variants are those of one mode.
 func (a *ablater) variants(mode string) ([]variant, error) {
 	src, o := a.src, a.AblateOptions
+	if mode == AblateEffects {
+		return a.effectVariants()
+	}
 	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
 		return nil, usage.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
