@@ -26,22 +26,8 @@ type Config struct {
 	TextLayers    int
 }
 
-// imageSizes are the sizes of an image tower of one family.
-type imageSizes interface {
-	family() string
-	heads() int
-	neurons() int
-	cell() int // side of what becomes a token, in pixels
-	width() int
-	depths() []int
-	describe(c Config) []SizeRow
-	// parameters adds the tensors of the tower, in the order in which it uses them.
-	parameters(c Config, add func(name string, shape ...int))
-	validate(c Config) error
-}
-
 // image returns the sizes of the image tower.
-func (c Config) image() imageSizes {
+func (c Config) image() anatomy {
 	if c.ViT != (ViT{}) {
 		return c.ViT
 	}
@@ -50,6 +36,13 @@ func (c Config) image() imageSizes {
 
 // Family names what the image tower is: CLIP-ResNet or CLIP-ViT.
 func (c Config) Family() string { return c.image().family() }
+
+// PatchSize is the side of the patches of a vision transformer, in pixels; else 0.
+func (c Config) PatchSize() int { return c.image().patch() }
+
+// Layered returns the layers of a vision transformer and the heads of each; 0 where all heads
+// are those of one attention pool.
+func (c Config) Layered() (layers, heads int) { return c.image().layered() }
 
 // TokenWidth is the channels of a ResNet's stem, or of a vision transformer's tokens.
 func (c Config) TokenWidth() int { return c.image().width() }

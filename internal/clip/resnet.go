@@ -15,9 +15,12 @@ func (r ResNet) family() string { return "CLIP-ResNet" }
 func (r ResNet) neurons() int   { return 32 * r.Width }
 func (r ResNet) heads() int     { return r.neurons() / HeadWidth }
 func (r ResNet) cell() int      { return cellPixels }
+func (r ResNet) patch() int     { return 0 }
 
 func (r ResNet) width() int    { return r.Width }
 func (r ResNet) depths() []int { return r.Layers[:] }
+
+func (ResNet) layered() (layers, heads int) { return 0, 0 }
 
 func (r ResNet) describe(c Config) []SizeRow {
 	return []SizeRow{

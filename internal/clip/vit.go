@@ -23,9 +23,12 @@ func (v ViT) family() string { return "CLIP-ViT" }
 func (v ViT) neurons() int   { return v.MLP }
 func (v ViT) heads() int     { return v.Heads }
 func (v ViT) cell() int      { return v.Patch }
+func (v ViT) patch() int     { return v.Patch }
 
 func (v ViT) width() int    { return v.Width }
 func (v ViT) depths() []int { return []int{v.Layers} }
+
+func (v ViT) layered() (layers, heads int) { return v.Layers, v.Heads }
 
 func (v ViT) describe(c Config) []SizeRow {
 	return []SizeRow{

@@ -31,14 +31,6 @@ const (
 	ActivationMeans                // activations of neurons over images and tokens, [C]
 )
 
-// Weights returns where the pairs are in the weights.
-func (p Pairs) Weights() PairWeights {
-	if p.Whole() {
-		return poolWeights{p}
-	}
-	return neuronWeights{p, p.FirstLayer - 1}
-}
-
 // An InseparableError is that of pairs of a neuron with unlike factors, where weights do
 // not hold these pairs apart.
 type InseparableError struct {

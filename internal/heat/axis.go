@@ -19,17 +19,22 @@ type Axis struct {
 // moved back so that it ends where the side does. A side shorter than crop is one
 // window.
 func NewAxis(length, crop, stride int) Axis {
-	a := newAxis(length, crop, stride, cellPixels)
-	a.Padded = (a.Size + a.cell - 1) / a.cell * a.cell
-	a.Before = (a.Padded - a.Size) / 2
-	return a
+	return NewAxisOf(length, crop, stride, cellPixels, false)
 }
 
 // NewPatchAxis is NewAxis of a tower whose windows always have crop pixels, in patches of
 // patch pixels, which divides it.
 func NewPatchAxis(length, crop, stride, patch int) Axis {
-	a := newAxis(length, crop, stride, patch)
-	a.Padded = crop
+	return NewAxisOf(length, crop, stride, patch, true)
+}
+
+// NewAxisOf is NewAxis of a tower whose locations have a side of cell pixels, and whose
+// windows, if fixed, always have crop pixels, which cell divides.
+func NewAxisOf(length, crop, stride, cell int, fixed bool) Axis {
+	a := newAxis(length, crop, stride, cell)
+	if a.Padded = crop; !fixed {
+		a.Padded = (a.Size + a.cell - 1) / a.cell * a.cell
+	}
 	a.Before = (a.Padded - a.Size) / 2
 	return a
 }

@@ -87,6 +87,16 @@ type Transformer struct {
 	NeuronLayer int    `json:"neuron_layer"` // the layer of the neurons that pairs are made of; -1 where there are no pairs
 }
 
+// PairsLayer is the layer of the neurons that pairs are made of; nil of an attention pool, and
+// where there are no pairs.
+func (o Origin) PairsLayer() *int {
+	if o.Transformer == nil || o.Transformer.NeuronLayer < 0 {
+		return nil
+	}
+	layer := o.Transformer.NeuronLayer
+	return &layer
+}
+
 // Images are the images that were sent through a tower.
 type Images struct {
 	Dataset       string `json:"dataset"`                // its kind

@@ -19,7 +19,6 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -114,13 +113,22 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result, err := collect(ctx)
 	if err == nil {
-		if c.zeroed > 0 {
-			say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
-		}
-		result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
-		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
+		c.warnOfZeros()
+		c.describe(result)
 	}
 	return result, err
+}
+
+func (c *collector) warnOfZeros() {
+	if c.zeroed > 0 {
+		c.say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
+	}
+}
+
+// describe adds to a result what the run says of it.
+func (c *collector) describe(result *Result) {
+	result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
+	result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 }
 
 // precision labels products that are not float32's; it is empty for those.
@@ -149,6 +157,9 @@ type collector struct {
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
+
+	chunkAtMost int   // images; 0: as many as the mode's values allow
+	besides     int64 // bytes that are still to be written, of this collection once it is open, and of others of the run
 }
 
 // openCollector lists the images and opens the model, which the caller closes.
@@ -167,10 +178,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		m.Close()
 		return nil, err
 	}
-	mode, err := newMode(modeOptions{
-		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
-		neuronLayer: o.NeuronLayer, published: o.Published,
-	}, m)
+	mode, err := newMode(o.mode(), m)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -179,6 +187,14 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	return &collector{
 		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
 	}, nil
+}
+
+// mode says what is kept of each image.
+func (o Options) mode() modeOptions {
+	return modeOptions{
+		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+		neuronLayer: o.NeuronLayer, published: o.Published,
+	}
 }
 
 // origin says what the collection is made from.
@@ -221,88 +237,6 @@ func (c *collector) batchClass() string {
 		return "1"
 	}
 	return "2 or more"
-}
-
-// chunks collects a row per image.
-func (c *collector) chunks(ctx context.Context) (*Result, error) {
-	o := c.options
-	row := c.mode.row()
-	rowBytes := 4 * int64(artefact.Product(row.shape))
-	plan := cache.Plan{
-		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
-		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
-		ChunkInputs: chunkOf(max(c.mode.values(), artefact.Product(row.shape))),
-	}
-	if o.Half {
-		plan.DType, rowBytes = npy.Float16, rowBytes/2
-	}
-	if artefact.IsDense(o.SavePath) {
-		plan.Payload = ""
-	}
-	lo, hi, err := o.Shard.RestrictPlan(&plan)
-	if err != nil {
-		return nil, err
-	}
-	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
-	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
-	if errors.Is(err, cache.ErrComplete) {
-		if err := c.addFeatures(ctx, plan); err != nil {
-			return nil, err
-		}
-		return c.complete(result)
-	}
-	if err != nil {
-		return nil, c.namingImages(ctx, err)
-	}
-	defer w.Close()
-	source.SayOpened(o.SavePath, w, c.say)
-	features, err := c.openFeatures(plan)
-	if err != nil {
-		return nil, err
-	}
-	defer features.Close()
-	if err := c.room(rowBytes, w.Rows()); err != nil {
-		return nil, err
-	}
-	if w.Done() > 0 {
-		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
-			return nil, err
-		}
-		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
-	}
-	if err := c.unchangedWith(ctx, w.InputSums(), features); err != nil {
-		return nil, err
-	}
-	collect := func(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-		return c.collect(ctx, w, features, plan)
-	}
-	if o.StatsOnly {
-		collect = c.summarise
-	}
-	if err := collect(ctx, w, plan); err != nil {
-		return nil, err
-	}
-	if w.Rows() == 0 && o.Shard.Whole() {
-		return nil, c.unreadable()
-	}
-	if !artefact.IsDense(o.SavePath) {
-		if err := c.addFiles(w, w.Skipped()); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.finishFeatures(features); err != nil {
-		return nil, err
-	}
-	result.Images, result.Skipped = w.Rows(), append(result.Skipped, w.Skipped()...)
-	result.Shape = append([]int{w.Rows()}, row.shape...)
-	if _, err := w.Finish(); err != nil {
-		return nil, err
-	}
-	if o.StatsOnly {
-		err = c.state("", origin.Origin{}).Remove()
-	}
-	return result, err
 }
 
 // unreadable is the error of a collection without a single row.

@@ -145,15 +145,12 @@ func (s *Source) NeuronUnits() unit.Layered {
 	return unit.Layered{Shape: unit.Shape{s.Neurons}, Layers: artefact.OriginLayers(s.Origin)}
 }
 
-// Whole reports whether the contributions of the pairs sum to the image features.
-func (s *Source) Whole() bool { return s.Origin.Transformer == nil }
-
 // ResNetTower is the tower of a model with an attention pool, whose tokens a stage works on.
 func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
 	if t, ok := s.Tower.(*clip.ResNetTower); ok {
 		return t, nil
 	}
-	return nil, s.Model.RequireResNet()
+	return nil, s.Model.Require(clip.AttentionPool)
 }
 
 // PairTower is the tower of a model that says where in images the scores of its pairs come
