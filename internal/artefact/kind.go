@@ -57,6 +57,7 @@ const (
 	SmallestImagesFile = "smallest.images.npy" // the rows of features that they are of
 
 	FeaturesFolder = "features" // in a folder of scores: a collection of image features
+	LayerFolder    = "layer"    // and a number: a collection of the pairs of one of several layers of neurons
 
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]

@@ -93,6 +93,14 @@ func (ck *Checkpoint) RequireText() error {
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }
 
+// Require returns an error, with the reason, unless the image tower has a structure.
+func (ck *Checkpoint) Require(s Structure) error {
+	if err := ck.Config.image().has(s); err != nil {
+		return fmt.Errorf("%s: %w", ck.path, err)
+	}
+	return nil
+}
+
 // Close closes the file. Towers built from it stay usable.
 func (ck *Checkpoint) Close() error { return ck.file.Close() }
 

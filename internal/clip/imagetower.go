@@ -155,6 +155,27 @@ type Output struct {
 	Statistics []float32
 }
 
+// neuronLayers are the layers whose neurons are scored.
+func (o ImageOptions) neuronLayers() []int {
+	if !o.Pairs {
+		return nil
+	}
+	return append([]int{o.NeuronLayer}, o.MoreLayers...)
+}
+
+// ScoresLen is how many scores of an image a tower of these sizes computes.
+func (o ImageOptions) ScoresLen(c Config) int {
+	layers, heads := c.Layered()
+	if layers == 0 {
+		return c.Heads() * c.Neurons()
+	}
+	n := 0
+	for _, layer := range o.neuronLayers() {
+		n += (layers - 1 - layer) * heads * c.Neurons()
+	}
+	return n
+}
+
 // check returns an error of options that no tower on this machine can have.
 func (o ImageOptions) check() error {
 	if o.Batch < 1 || o.Threads < 1 {

@@ -29,7 +29,7 @@ func (p Pairs) Whole() bool { return p.LayerHeads == 0 }
 // neurons but the last; neuronLayer says which, and is nil for a ResNet.
 func (ck *Checkpoint) Pairs(neuronLayer *int) (Pairs, error) {
 	p := Pairs{Neurons: ck.Config.Neurons(), ck: ck}
-	kind, err := ck.Config.image().pairs(neuronLayer)
+	kind, err := ck.anatomy().pairs(neuronLayer)
 	if err != nil {
 		return p, fmt.Errorf("%s: %w", ck.path, err)
 	}
@@ -47,14 +47,26 @@ func (p Pairs) Want(o *ImageOptions) { p.kind.want(o) }
 // Weights returns where the pairs are in the weights.
 func (p Pairs) Weights() PairWeights { return p.kind.weights(p) }
 
+// pairKind is where the pairs of an image tower are: in an attention pool, or behind the
+// neurons of a layer.
+type pairKind interface {
+	// heads are H, of all layers; layers are Pairs.FirstLayer and LayerHeads.
+	heads() int
+	layers() (first, heads int)
+	ov(ck *Checkpoint) (*decomp.OV, error)
+	want(o *ImageOptions)
+	tower(p Pairs, o ImageOptions) (PairTower, error)
+	weights(p Pairs) PairWeights
+}
+
 // poolPairs are those of an attention pool.
 type poolPairs struct{ pool ResNet }
 
-func (r ResNet) pairs(neuronLayer *int) (pairKind, error) {
+func (p pooled) pairs(neuronLayer *int) (pairKind, error) {
 	if neuronLayer != nil {
 		return nil, usage.Errorf("{neuron-layer} %d: the image tower is a CLIP-ResNet, whose pairs are those of the attention pool", *neuronLayer)
 	}
-	return poolPairs{r}, nil
+	return poolPairs{p.sizes}, nil
 }
 
 func (k poolPairs) heads() int                          { return k.pool.heads() }
@@ -77,11 +89,11 @@ type layerPairs struct {
 	layer int
 }
 
-func (v ViT) pairs(neuronLayer *int) (pairKind, error) {
+func (l layered) pairs(neuronLayer *int) (pairKind, error) {
 	if neuronLayer == nil {
-		return nil, usage.Errorf("the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", v.Layers-2)
+		return nil, usage.Errorf("the image tower is a vision transformer: want the layer whose neurons to look at, {neuron-layer} 0 to %d", l.sizes.Layers-2)
 	}
-	return layerPairs{v, *neuronLayer}, v.checkNeuronLayer(*neuronLayer)
+	return layerPairs{l.sizes, *neuronLayer}, l.sizes.checkNeuronLayer(*neuronLayer)
 }
 
 func (k layerPairs) heads() int                            { return (k.sizes.Layers - k.layer - 1) * k.sizes.Heads }

@@ -84,7 +84,7 @@ func (t *ResNetTower) OV() *decomp.OV { return t.ov }
 func (t *ResNetTower) ImageLen() int { return 3 * t.h * t.w }
 
 // ScoresLen is H*C.
-func (t *ResNetTower) ScoresLen() int { return t.config.ScoresLen(t.options) }
+func (t *ResNetTower) ScoresLen() int { return t.options.ScoresLen(t.config) }
 
 // Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
 // results for an image depend neither on the other images of the call nor on the

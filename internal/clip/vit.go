@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -29,6 +30,15 @@ func (v ViT) width() int    { return v.Width }
 func (v ViT) depths() []int { return []int{v.Layers} }
 
 func (v ViT) layered() (layers, heads int) { return v.Layers, v.Heads }
+
+var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
+
+func (ViT) has(s Structure) error {
+	if s == AttentionPool {
+		return errNoPool
+	}
+	return nil
+}
 
 func (v ViT) describe(c Config) []SizeRow {
 	return []SizeRow{

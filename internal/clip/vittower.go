@@ -60,7 +60,7 @@ func (t *ViTTower) Config() Config { return t.config }
 func (t *ViTTower) ImageLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
 
 // ScoresLen is P*H*N of the P layers after that of the neurons.
-func (t *ViTTower) ScoresLen() int { return t.config.ScoresLen(t.options) }
+func (t *ViTTower) ScoresLen() int { return t.options.ScoresLen(t.config) }
 
 // Run sends images [B,3,S,S] through the tower and fills out; see ImageTower.
 func (t *ViTTower) Run(images []float32, out Output) error {

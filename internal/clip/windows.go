@@ -60,12 +60,6 @@ type Window struct {
 // Run sends the image through the tower, and fills Map and Seen.
 func (w *Window) Run() error { return w.Tower.Run(w.Image, w.out) }
 
-// Windows packs the tower for what is looked at. An error says what the image tower does
-// not have.
-func (ck *Checkpoint) Windows(o WindowOptions) (Windows, error) {
-	return ck.Config.image().windows(ck, o)
-}
-
 // poolWindows are towers for windows of several sizes that share their weights.
 type poolWindows struct {
 	ck     *Checkpoint
@@ -80,8 +74,8 @@ type poolWindows struct {
 // take 130 MB of RN50x16; images of a data set have few sizes, if any but one.
 const maxSizes = 4
 
-func (r ResNet) windows(ck *Checkpoint, o WindowOptions) (Windows, error) {
-	blocks := r.Layers[len(r.Layers)-1]
+func newPoolWindows(ck *Checkpoint, o WindowOptions) (Windows, error) {
+	blocks := ck.Config.Layers[len(ck.Config.Layers)-1]
 	block, err := blockIndex("{conv-map-idx}", o.MapBlock, blocks)
 	if err != nil {
 		return nil, err
@@ -177,7 +171,7 @@ type patchWindows struct {
 	one    *Window
 }
 
-func (v ViT) windows(ck *Checkpoint, o WindowOptions) (Windows, error) {
+func newPatchWindows(ck *Checkpoint, o WindowOptions) (Windows, error) {
 	for _, block := range []struct {
 		option string
 		index  int
@@ -191,7 +185,7 @@ func (v ViT) windows(ck *Checkpoint, o WindowOptions) (Windows, error) {
 		return nil, usage.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", o.Size, c.ImageSize)
 	}
 	t := &patchWindows{ck: ck, needs: ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision, Reads: true}}
-	out := Output{Features: make([]float32, c.OutDim), Reads: make([]float32, v.Layers*c.Tokens()*v.Width), Statistics: make([]float32, 2)}
+	out := Output{Features: make([]float32, c.OutDim), Reads: make([]float32, c.ViT.Layers*c.Tokens()*c.ViT.Width), Statistics: make([]float32, 2)}
 	var err error
 	if o.Neurons || o.Heads {
 		if t.pairs, err = ck.Pairs(o.NeuronLayer); err != nil {

@@ -27,8 +27,8 @@ func (c *collector) room(rowBytes int64, rows int) error {
 	if err != nil {
 		return err
 	}
-	left := total - rowBytes*int64(rows) + c.besides
-	c.besides = left
+	left := total - rowBytes*int64(rows) + c.pending
+	c.pending = left
 	if uint64(left) <= free {
 		c.disk += fmt.Sprintf(", the disk has room for %s", ui.FormatBytes(int64(free)))
 		return nil

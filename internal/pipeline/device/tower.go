@@ -45,7 +45,7 @@ func (t *tower) ImageLen() int {
 	return 3 * side * side
 }
 
-func (t *tower) ScoresLen() int { return t.checkpoint.Config.ScoresLen(t.options) }
+func (t *tower) ScoresLen() int { return t.options.ScoresLen(t.checkpoint.Config) }
 
 // Graph and Plan are the device's own affair.
 func (t *tower) Graph() []clip.GraphNode   { return nil }

@@ -276,12 +276,6 @@ func (s *segmenter) setSizes(side int) error {
 	return nil
 }
 
-// setHeat prepares the maps of texts and of the pairs that they take.
-func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
-	options := heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}
-	s.heat = locator(s.towers, text, pairs, options, s.team)
-}
-
 // scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
 	if t.foreground != nil {

@@ -3,7 +3,6 @@ package segment
 import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/usage"
@@ -44,11 +43,12 @@ func (s *segmenter) axis(length int) heat.Axis {
 	return heat.NewAxisOf(length, s.crop, s.stride, cell, fixed)
 }
 
-// locator prepares what computes patch logits for texts.
-func locator(w clip.Windows, text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) heat.Locator {
+// setHeat prepares the maps of texts and of the pairs that they take.
+func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
+	w := s.towers
 	p := w.Pairs()
 	by := heat.Weights{OV: w.OV(), Tokens: w.Tokens(), Heads: heat.PairHeads{First: p.FirstLayer, Heads: p.LayerHeads, Neurons: p.Neurons}}
-	return heat.NewLocator(by, text, pairs, o, team)
+	s.heat = heat.NewLocator(by, text, pairs, heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}, s.team)
 }
 
 // window is what a tower says of its window, on the tower's memory.
