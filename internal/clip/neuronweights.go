@@ -40,7 +40,7 @@ func (w neuronWeights) Edit(factors, means []float64) (*Edit, error) {
 	ck, H := w.pairs.ck, w.pairs.Heads
 	N, W := w.pairs.Neurons, ck.Config.ViT.Width
 	name := ck.Config.ViT.layer(w.layer) + "mlp.c_proj."
-	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: N, band: W, factors: factors[:N]}, Neurons: true}
+	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: N, band: W, factors: factors[:N]}, Of: EditedNeurons}
 	var r reader
 	var err error
 	if e.before, err = r.keep(ck, e.bias); err != nil {

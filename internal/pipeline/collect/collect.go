@@ -271,6 +271,7 @@ func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
 	if err := c.room(rowBytes, w.Rows()); err != nil {
 		return err
 	}
+	c.pending += rowBytes * int64(len(c.items)-w.Rows())
 	if w.Done() > 0 {
 		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
 			return err

@@ -28,7 +28,6 @@ func (c *collector) room(rowBytes int64, rows int) error {
 		return err
 	}
 	left := total - rowBytes*int64(rows) + c.pending
-	c.pending = left
 	if uint64(left) <= free {
 		c.disk += fmt.Sprintf(", the disk has room for %s", ui.FormatBytes(int64(free)))
 		return nil
