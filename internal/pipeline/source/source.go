@@ -163,6 +163,30 @@ func (s *Source) PairTower() (clip.PairTower, error) {
 	return clip.NewPairTower(*r.pairs, r.how)
 }
 
+// EditedNeurons returns what computes image features with the activations of neurons that gone
+// [C] says replaced by means [C], the same at every token and for every image, of a model in
+// whose weights that can be done; ok is false of another. It packs an image tower.
+func (s *Source) EditedNeurons(gone []bool, means []float64) (features func(dst []float32, b Batch, team par.Team) error, ok bool, err error) {
+	r, isTower := s.reader.(*towerReader)
+	if !isTower || r.pairs == nil || r.pairs.Weights().Means() != clip.ActivationMeans {
+		return nil, false, nil
+	}
+	factors := make([]float64, r.pairs.Heads*r.pairs.Neurons)
+	for u := range factors {
+		if !gone[u%r.pairs.Neurons] {
+			factors[u] = 1
+		}
+	}
+	edit, err := r.pairs.Weights().Edit(factors, means)
+	if err != nil {
+		return nil, true, err
+	}
+	after, err := edit.Edited(clip.ImageOptions{Batch: r.how.Batch, Threads: r.how.Threads, Precision: r.how.Precision})
+	return func(dst []float32, b Batch, team par.Team) error {
+		return after.Features(dst, clip.Seen{Images: len(b.Names), Pixels: b.Pixels}, team)
+	}, true, err
+}
+
 // Restrict leaves only items lo to hi of a model's images.
 func (s *Source) Restrict(lo, hi int) {
 	s.Items, s.sizes, s.Names = s.Items[lo:hi], s.sizes[lo:hi], s.Names[lo:hi]
