@@ -37,7 +37,7 @@ build() {
         os=${platform%/*} arch=${platform#*/} end=
         [ "$os" = windows ] && end=.exe
         for program in clipnh clipnh-ort; do
-            (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -buildvcs=true -trimpath -ldflags=-buildid= -o "$2/$program-$os-$arch$end" "./cmd/$program")
+            (cd "$1" && GOOS=$os GOARCH=$arch "$go" build -buildvcs=true -trimpath -ldflags="-s -w -buildid=" -o "$2/$program-$os-$arch$end" "./cmd/$program")
         done
     done
 }

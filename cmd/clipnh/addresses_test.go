@@ -103,3 +103,28 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("exit code %d, %q, want %q", code, said, want)
 	}
 }
+
+// TestAddressOnce: an error of an archive that goes while it is listed names its address once.
+func TestAddressOnce(t *testing.T) {
+	var requests atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if requests.Add(1) > 1 {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		w.Header().Set("Content-Range", "bytes 0-0/20480")
+		w.Header().Set("Content-Length", "1")
+		w.WriteHeader(http.StatusPartialContent)
+		w.Write([]byte{0})
+	}))
+	defer server.Close()
+	for _, name := range []string{"a.tar", "a.zip", "a.parquet"} {
+		requests.Store(0)
+		address := server.URL + "/" + name
+		_, said := must(t, exitFailed, "collect", "--model", testutil.Golden("model/tiny_jit.pt"), "--dataset", "images", "--data-path", address, "--save-path", filepath.Join(t.TempDir(), "x"))
+		line, _, _ := strings.Cut(said, "\n")
+		if strings.Count(line, address) != 1 || !strings.Contains(line, "403 Forbidden") {
+			t.Errorf("%s: said %q", name, line)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/asset"
 	"github.com/clipnh/clipnh/internal/digest"
 	"github.com/clipnh/clipnh/internal/packed"
@@ -41,6 +42,18 @@ func (g *globalOptions) caches() (model.Caches, error) {
 		c.Packs.Dir, c.Packs.Limit = filepath.Join(home, "packed"), limit
 	}
 	return c, nil
+}
+
+// listingSize is how many bytes all lists of archives at addresses may have.
+const listingSize = 2 << 30
+
+// listings returns what is kept of archives at addresses, likewise.
+func (g *globalOptions) listings() archive.Listings {
+	home, err := asset.Home()
+	if err != nil {
+		return archive.Listings{}
+	}
+	return archive.Listings{Dir: filepath.Join(home, "listings"), Store: g.files, Limit: listingSize}
 }
 
 // byteCount reads a number of bytes such as 500M or 4GiB, whose units are powers of 1024;

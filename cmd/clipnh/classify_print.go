@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/clipnh/clipnh/internal/pipeline/classify"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -79,8 +77,6 @@ func (l *labelPrinter) printTable() error {
 // values prints an image as comma-separated values; before the first one, the names of the
 // columns.
 func (l *labelPrinter) values(x *classify.Image) error {
-	var b strings.Builder
-	w := csv.NewWriter(&b)
 	var rows [][]string
 	if l.inTable++; l.inTable == 1 {
 		rows = append(rows, []string{"image", "rank", "label", "probability", "logit", "true_label"})
@@ -88,7 +84,7 @@ func (l *labelPrinter) values(x *classify.Image) error {
 	for i, label := range x.Labels {
 		rows = append(rows, []string{x.Name, strconv.Itoa(i + 1), label.Label, strconv.FormatFloat(label.Probability, 'g', -1, 64), strconv.FormatFloat(label.Logit, 'g', -1, 64), x.Truth})
 	}
-	return errors.Join(w.WriteAll(rows), l.p.Text(b.String()))
+	return l.p.CSV(rows)
 }
 
 // end prints the last table and what is known when all images are labelled. It prints no

@@ -116,7 +116,7 @@ func (o *auditOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&s.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
-	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest")
+	fs.IntVar(&s.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
 	fs.Uint64Var(&s.Seed, "seed", 0, "draw halves and permutations with this `SEED`")
 	fs.IntVar(&s.Permutations, "permutations", 1000, "permute the groups `N` times")
 	fs.Float64Var(&s.Level, "level", 0.05, "find pairs whose corrected probability is at most `P`")

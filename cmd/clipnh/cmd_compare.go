@@ -47,7 +47,7 @@ func newCompareCommand(g *globalOptions) *cobra.Command {
 			"clipnh compare report caches/july --list 20",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 2 {
-				return usageError{fmt.Errorf("%d collections given: want two", len(args))}
+				return usageError{fmt.Errorf("%s given: want two", ui.Count(len(args), "collection"))}
 			}
 			return nil
 		},

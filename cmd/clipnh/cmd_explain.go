@@ -121,7 +121,7 @@ func (o *explainOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVarP(&o.stage.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, .npy, for words")
 	fs.StringVar(&o.stage.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest")
+	fs.IntVar(&o.stage.Components, "num-components", 3, "show `K` words, of codes the largest; computed with another K, coefficients differ (describe and show: 8)")
 	fs.IntVar(&o.top, "top", 5, "show the `N` classes of largest logit; --json has all")
 	fs.IntVar(&o.stage.Units, "list", 5, "list the `N` strongest pairs and neurons for the class, and as many against it")
 	fs.IntVar(&o.stage.Maps, "maps", 6, "compute and draw the maps of the `N` strongest pairs that are listed")

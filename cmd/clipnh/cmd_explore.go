@@ -44,10 +44,11 @@ The scores are read once at the start; what needs them waits. The answers have
 the numbers of retrieve, explain, ablate and segment; docs/explore.md has the
 fields.
 
-Prints the address and serves until it is interrupted. Only this machine can
-connect, unless --listen says otherwise; then every address begins with a token
-(--token, or one that is drawn), without which nothing is answered. Traffic is
-not encrypted. Nothing is written, and images that are sent are not kept.
+Prints the address and serves until Ctrl-C ends it, with status 0; status 130 is
+that of an interruption before that. Only this machine can connect, unless
+--listen says otherwise; then every address begins with a token (--token, or one
+that is drawn), without which nothing is answered. Traffic is not encrypted.
+Nothing is written, and images that are sent are not kept.
 --check prints what would be live, and serves nothing.`
 
 func newExploreCommand(g *globalOptions) *cobra.Command {

@@ -121,7 +121,7 @@ func (o *retrieveOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringArrayVar(&o.stage.DecompositionPaths, "codes", nil, "`FILE` of codes that sparse wrote, .npz; may be given twice")
 	fs.StringVar(&o.stage.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&o.stage.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
-	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest")
+	fs.IntVar(&o.stage.Components, "num-components", 5, "show `K` words, of codes the largest; computed with another K, words differ (describe and show: 8)")
 }
 
 func (o *retrieveOptions) validate() error {

@@ -3,12 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -171,8 +169,7 @@ func searchCSV(r *search.Result, p *ui.Printer) error {
 			rows = append(rows, []string{q.Query, strconv.Itoa(hit.Rank), hit.Name, q.Measure, strconv.FormatFloat(float64(hit.Value), 'g', -1, 32)})
 		}
 	}
-	var b strings.Builder
-	return errors.Join(csv.NewWriter(&b).WriteAll(rows), p.Text(b.String()))
+	return p.CSV(rows)
 }
 
 func printSearch(r *search.Result, p *ui.Printer) error {

@@ -122,7 +122,7 @@ func (o *segmentOptions) addFlags(fs *pflag.FlagSet) {
 	defaultExcludes(fs, "vocab", "text-embeddings-path")
 	fs.StringVarP(&o.PCsPath, "pcs-path", "p", "", "`FILE` of principal components of pairs, written by svd, .npy, [H,C,O]")
 	fs.StringArrayVar(&o.Paths, "image", nil, "`PATH` of an image, or of a folder of them; may be given several times")
-	fs.StringVarP(&o.DataPath, "data-path", "d", "", "`DIR` of a data set; paths in its config start there")
+	fs.StringVarP(&o.DataPath, "data-path", "d", "", "data set at `PATH`, a folder or archives; paths in its config start there")
 	fs.StringVar(&o.config, "config", "", "`NAME` of a data set ("+strings.Join(configs.Segmentations(), ", ")+"), or a YAML file")
 	annotate(fs, "config", namesAnnotation, configs.Segmentations()...)
 	textsFlag(fs, &o.classes, "classes", "c", "classes, instead of those of the config"+textsHelp, isList)

@@ -325,7 +325,7 @@ func (o *shiftOptions) questions(concepts []string) (questions []string, asked m
 }
 
 // reader returns the function that reads the labels, nil if there are none.
-func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() (*dataset.Labels, error) {
+func (o *shiftOptions) reader(questions []string, asked map[string]bool) func(context.Context) (*dataset.Labels, error) {
 	distinct := slices.Compact(slices.Sorted(slices.Values(questions)))
 	optional := make(map[string]bool, len(distinct))
 	for _, name := range distinct {
@@ -335,12 +335,12 @@ func (o *shiftOptions) reader(questions []string, asked map[string]bool) func() 
 	case o.table.Path != "":
 		table := o.table
 		table.Labels, table.LabelOptional = distinct, optional
-		return func() (*dataset.Labels, error) { return dataset.ReadTable(table) }
+		return func(context.Context) (*dataset.Labels, error) { return dataset.ReadTable(table) }
 	case o.from.Data.Kind == dataset.Cars:
 		cars := o.cars
 		cars.Root, cars.Labels = o.from.Data.Path, distinct
-		return func() (*dataset.Labels, error) {
-			l, err := dataset.ReadCars(cars)
+		return func(ctx context.Context) (*dataset.Labels, error) {
+			l, err := dataset.ReadCars(ctx, cars)
 			if err != nil {
 				return nil, err
 			}

@@ -14,6 +14,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/show"
 	"github.com/clipnh/clipnh/internal/trend"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 const showHelp = `
@@ -48,7 +49,7 @@ func newShowCommand(g *globalOptions) *cobra.Command {
 			"clipnh show n149 --scores caches/photos --top 10",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return usageError{fmt.Errorf("%d units given: want one, such as h12n624 or n624", len(args))}
+				return usageError{fmt.Errorf("%s given: want one, such as h12n624 or n624", ui.Count(len(args), "unit"))}
 			}
 			return nil
 		},
@@ -113,6 +114,7 @@ func (o *showOptions) validate() error {
 	}
 	return o.given.refuseIn(
 		rule{!computed, "without --text-descs-embeddings-path", []string{"pcs-path", "neuron-pcs-path"}},
+		rule{unit.NamesHead(s.Unit), "on a pair, whose words need --pcs-path", []string{"neuron-pcs-path"}},
 		rule{!read && !computed, "without --codes or --text-descs-embeddings-path", []string{"num-components"}})
 }
 
@@ -161,12 +163,15 @@ func printShow(r *show.Result, described bool, p *ui.Printer) error {
 	}
 	if described {
 		words := "none: the codes have no words for it"
-		if len(r.Words) > 0 {
-			words = weightedWords(r.Words)
-		}
 		from := ""
-		if r.From != "" {
+		switch {
+		case len(r.Words) > 0:
+			words = weightedWords(r.Words)
 			from = " (" + r.From + ")"
+		case r.From == "" && r.Head != nil:
+			words = "none: those of a pair need --pcs-path with --text-descs-embeddings-path, or --codes of pairs"
+		case r.From == "":
+			words = "none: those of a neuron need --neuron-pcs-path with --text-descs-embeddings-path, or --codes of neurons"
 		}
 		if err := p.Text("\nWords" + from + ": " + words + "\n"); err != nil {
 			return err

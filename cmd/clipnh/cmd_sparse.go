@@ -126,7 +126,11 @@ func runSparse(ctx context.Context, opts sparseOptions, g *globalOptions) error 
 		return err
 	}
 	if result.Complete {
-		g.printer.Note("%s is already complete", strings.Join(result.Paths, " "))
+		is := "is"
+		if len(result.Paths) > 1 {
+			is = "are"
+		}
+		g.printer.Note("%s %s already complete", strings.Join(result.Paths, " and "), is)
 	}
 	if g.json {
 		return g.printer.JSON(result)

@@ -23,13 +23,14 @@ Reads all files of artefacts and reports what is wrong with them. A PATH is an
 artefact (a folder that collect wrote, or a file with its manifest), an
 unfinished collection, or a folder of these, such as caches.
 
-  damaged   bytes differ from what was written (checksums), a file is cut short
-            or missing, or values are NaN or infinite
-  missing   nothing is there, or a collection is unfinished
-  stale     made from an artefact of which another version is among the paths,
-            or from images that have changed since (with --data-path)
-  unknown   no manifest says what is right: a file of another program
-  sound     none of these
+  damaged     bytes differ from what was written (checksums), a file is cut
+              short or missing, or values are NaN or infinite
+  missing     nothing is there
+  unfinished  a run has not ended: the same command resumes it
+  stale       made from an artefact of which another version is among the
+              paths, or from images that have changed since (with --data-path)
+  unknown     no manifest says what is right: a file of another program
+  sound       none of these
 
 What a run that was killed left beside an artefact (.tmp files) belongs to none:
 it is named, does not change the exit status, and is removed by --repair. The
@@ -43,10 +44,11 @@ was read, or, where there are no checksums (segment, shift), names and sizes
 checked", and a note says why.
 
 With --repair, damaged parts of what collect and registers wrote are computed
-again, from the same --model and --data-path. Only bytes that match the
-checksums of the manifest are written, all others stay untouched. A repair that
-was interrupted or killed resumes when the same command is run again. For other
-artefacts, the command that makes them again is printed.`
+again, from the same --model and --data-path; without these, only .tmp files are
+removed. Only bytes that match the checksums of the manifest are written, all
+others stay untouched. A repair that was interrupted or killed resumes when the
+same command is run again. For other artefacts, the command that makes them
+again is printed.`
 
 func newVerifyCommand(g *globalOptions) *cobra.Command {
 	var opts verifyOptions
@@ -90,8 +92,8 @@ func (o *verifyOptions) validate(paths []string) error {
 	switch {
 	case len(paths) == 0:
 		return errors.New("no PATH given: want artefacts or folders of them")
-	case o.repair && (o.model == "" || o.dataPath == ""):
-		return errors.New("--repair needs --model and --data-path")
+	case o.model != "" && o.dataPath == "":
+		return errors.New("--model needs --data-path, the images of the collections to repair")
 	case !o.repair && o.model != "":
 		return errors.New("--model needs --repair")
 	case o.dataset != "" && filepath.Ext(o.dataset) == "" && !slices.Contains(slices.Concat(dataset.Kinds(), configs.Segmentations()), o.dataset):
@@ -162,13 +164,22 @@ func problemText(p verify.Problem) string {
 	return p.File + ": " + text
 }
 
-// verdict returns the error of artefacts that are damaged, missing or stale.
+// errUnfinished is an artefact that is there in part.
+var errUnfinished error = unfinished{}
+
+type unfinished struct{}
+
+func (unfinished) Error() string        { return "unfinished" }
+func (unfinished) Is(target error) bool { return target == cache.ErrMissing }
+
+// verdict returns the error of artefacts that are damaged, missing, unfinished or stale.
 func verdict(result *verify.Result) error {
 	for _, bad := range []struct {
 		state string
 		err   error
 	}{
-		{verify.StateDamaged, cache.ErrDamaged}, {verify.StateMissing, cache.ErrMissing}, {verify.StateStale, cache.ErrStale},
+		{verify.StateDamaged, cache.ErrDamaged}, {verify.StateMissing, cache.ErrMissing},
+		{verify.StateUnfinished, errUnfinished}, {verify.StateStale, cache.ErrStale},
 	} {
 		if n := result.Counts[bad.state]; n > 0 {
 			return fmt.Errorf("%d of %d artefacts: %w", n, len(result.Artefacts), bad.err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -142,7 +143,11 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 			break
 		}
 	}
-	f.Message = namingFlag(cmd, err, f.Message)
+	// A line, also of several faults that were found together.
+	f.Message = strings.ReplaceAll(namingFlag(cmd, err, f.Message), "\n", "; ")
+	if f.Path == "" {
+		f.Path = pathIn(cmd, f.Message)
+	}
 	if f.Status == exitInterrupted {
 		f.Message = strings.ReplaceAll(f.Message, context.Canceled.Error(), "interrupted")
 	}
@@ -158,6 +163,7 @@ func newFailure(cmd *cobra.Command, err error, more ...string) failure {
 		if made := staleHint(mismatch); made != "" {
 			hints = append(hints, made)
 		}
+		hints = append(hints, sideHints(cmd, mismatch, f.Message)...)
 	}
 	if mismatch != nil && mismatch.Asked {
 		hints = append(hints, "{force} uses it anyway")
@@ -194,9 +200,13 @@ func pathOf(err error) string {
 }
 
 // namingFlag returns the message of err with the system call that failed because a file is
-// not there, such as stat, replaced by the flag whose value is that file, or @ and that file.
+// not there, such as stat, replaced by the flag whose value is that file, or @ and that file;
+// and of one that failed because a file is where a folder is wanted, by what is wrong.
 func namingFlag(cmd *cobra.Command, err error, message string) string {
 	var file *fs.PathError
+	if errors.As(err, &file) && errors.Is(file, syscall.ENOTDIR) {
+		return strings.Replace(message, file.Error(), noFolder(cmd, file.Path), 1)
+	}
 	if !errors.As(err, &file) || !errors.Is(file, fs.ErrNotExist) {
 		return message
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
@@ -115,7 +116,7 @@ func (g *globalOptions) prepared(run runE) runE {
 			return err
 		}
 		defer caches.Packs.Close()
-		cmd.SetContext(model.WithCaches(cmd.Context(), caches))
+		cmd.SetContext(archive.WithListings(model.WithCaches(cmd.Context(), caches), g.listings()))
 		return adviseFetch(mapping.Catch(func() error { return run(cmd, args) }), cmd.Flags())
 	}
 }

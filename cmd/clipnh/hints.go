@@ -17,13 +17,13 @@ import (
 // A recipe is the command that makes a kind of artefact.
 type recipe struct {
 	command    string // up to the flag that takes the artefact's path
-	restart    bool   // makes a damaged one again only with --restart
+	restart    bool   // has --restart, without which one made from other inputs stays
 	repairable bool   // "clipnh verify --repair" can compute damaged parts again
 }
 
 // recipes has a row for each kind of artefact.
 var recipes = map[string]recipe{
-	artefact.KindEmbeddings:      {"embed --embeddings-save-path", false, false},
+	artefact.KindEmbeddings:      {"embed --embeddings-save-path", true, false},
 	artefact.KindScores:          {"collect --save-path", true, true},
 	artefact.KindMeanScores:      {"collect --mean --save-path", true, true},
 	artefact.KindDense:           {"collect --save-path", true, true},
@@ -46,17 +46,17 @@ var recipes = map[string]recipe{
 	artefact.KindSinkDrops:       {"registers --diff-save-path", true, true},
 	artefact.KindMeanSinkDrops:   {"registers --diff-save-path", true, true},
 	artefact.KindSinkChanges:     {"registers --mode contributions --diff-save-path", true, true},
-	artefact.KindComponents:      {"svd --out-save-path", false, false},
-	artefact.KindMeans:           {"svd --mean-save-path", false, false},
-	artefact.KindNorms:           {"svd --norm-save-path", false, false},
-	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", false, false},
-	artefact.KindWordScores:      {"score --save-path", false, false},
-	artefact.KindMask:            {"mask --mask-save-path", false, false},
-	artefact.KindFeatures:        {"reconstruct --features-save-path", false, false}, // or ablate
+	artefact.KindComponents:      {"svd --out-save-path", true, false},
+	artefact.KindMeans:           {"svd --mean-save-path", true, false},
+	artefact.KindNorms:           {"svd --norm-save-path", true, false},
+	artefact.KindPolysemanticity: {"polysemanticity --scores-save-path", true, false},
+	artefact.KindWordScores:      {"score --save-path", true, false},
+	artefact.KindMask:            {"mask --mask-save-path", true, false},
+	artefact.KindFeatures:        {"reconstruct --features-save-path", true, false}, // or ablate
 	artefact.KindCodes:           {"sparse --decomposition-save-path", true, false},
 	artefact.KindUnfinishedCodes: {"sparse --decomposition-save-path", true, false},
 	artefact.KindDescriptions:    {"sparse --descriptions-save-path", true, false},
-	artefact.KindTextSpans:       {"textspan --save-path", false, false},
+	artefact.KindTextSpans:       {"textspan --save-path", true, false},
 	artefact.KindSegmentation:    {"segment --save-path", true, false},
 	artefact.KindProbabilities:   {"segment --probabilities-dir", true, false},
 	artefact.KindRatios:          {"shift --save-path", true, false}, // of shards only

@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -23,11 +26,15 @@ func pathHints(cmd *cobra.Command, err error) []string {
 		}
 		return nil
 	}
-	path := pathOf(err)
+	path := cmp.Or(pathOf(err), pathIn(cmd, err.Error()))
 	if path == "" || !errors.Is(err, fs.ErrNotExist) && !isMissing(err) {
 		return nil
 	}
+	archived, member, within := strings.Cut(path, "!")
+	info, statErr := os.Stat(archived)
 	switch {
+	case within && member != "" && statErr == nil && info.Mode().IsRegular():
+		return []string{fmt.Sprintf("images within an archive are not taken one by one: give the archive, %s, or unpack this one", archived)}
 	case strings.HasPrefix(path, "~"):
 		return []string{"~ stands for the home folder only where the shell replaces it, which it does at the beginning of a word: use $HOME"}
 	case strings.HasPrefix(path, "@"):
@@ -43,4 +50,80 @@ func pathHints(cmd *cobra.Command, err error) []string {
 func isMissing(err error) bool {
 	var of *artefact.Error
 	return errors.As(err, &of) && of.Damaged == nil
+}
+
+// pathIn returns the path that a message begins with, after the command's name, an option or
+// what was done with the file: one that the command line names, or that is there. It is empty
+// where there is none.
+func pathIn(cmd *cobra.Command, message string) string {
+	for {
+		before, after, more := strings.Cut(message, ": ")
+		if !more {
+			return ""
+		}
+		if isPath(cmd, before) {
+			return withoutVerb(before)
+		}
+		if flag, value, ok := strings.Cut(before, " "); ok && strings.HasPrefix(flag, "--") {
+			if f := cmd.Flags().Lookup(flag[2:]); f != nil && takesPath(f) {
+				return value
+			}
+			return ""
+		}
+		message = after
+	}
+}
+
+// isPath reports whether a part of a message is a path.
+func isPath(cmd *cobra.Command, part string) bool {
+	path := withoutVerb(part)
+	named := slices.Contains(cmd.Flags().Args(), path)
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		named = named || takesPath(f) && isSet(f) && slices.Contains(valuesOf(f), path)
+	})
+	_, err := os.Lstat(path)
+	return named || err == nil
+}
+
+// noFolder says what is wrong with a path on which there is a file where a folder is wanted,
+// and names the flag of the command line whose value it is, if there is one.
+func noFolder(cmd *cobra.Command, path string) string {
+	file := path
+	for dir := path; ; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil {
+			if !info.IsDir() {
+				file = dir
+			}
+			break
+		}
+		if filepath.Dir(dir) == dir {
+			break
+		}
+	}
+	var flags []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && takesPath(f) && slices.ContainsFunc(valuesOf(f), func(v string) bool { return v != "" && filepath.Clean(v) == file }) {
+			flags = append(flags, "--"+f.Name+" ")
+		}
+	})
+	text := file + ": a file, want a folder"
+	if len(flags) == 1 {
+		return flags[0] + text
+	}
+	return text
+}
+
+// withoutVerb is a part of a message without what was done with the file.
+func withoutVerb(part string) string {
+	for _, verb := range []string{"open ", "write ", "read ", "mkdir "} {
+		part = strings.TrimPrefix(part, verb)
+	}
+	return part
+}
+
+// takesPath reports whether the values of a flag are paths.
+func takesPath(f *pflag.Flag) bool {
+	name, _ := pflag.UnquoteUsage(f)
+	name = strings.TrimSuffix(name, ",...")
+	return name == "FILE" || name == "PATH" || name == "DIR"
 }

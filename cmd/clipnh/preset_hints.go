@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -64,7 +65,7 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 	message := err.Error()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		from, value := annotation(f, fromAnnotation), f.Value.String()
-		about := namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value
+		about := namesFlag(message, "--"+f.Name) || value != "" && pathOf(err) == value && !typed(cmd.Flags(), value)
 		if f.Name == "data-path" && value != "" { // of other images than those that something was made of
 			about = about || strings.Contains(message, value) || errors.Is(err, cache.ErrStale)
 		}
@@ -80,6 +81,13 @@ func (g *globalOptions) presetHints(cmd *cobra.Command, err error) []string {
 		}
 	}
 	return hints
+}
+
+// typed reports whether a value is one that the command line gives to a flag.
+func typed(flags *pflag.FlagSet, value string) bool {
+	found := false
+	flags.Visit(func(f *pflag.Flag) { found = found || slices.Contains(valuesOf(f), value) })
+	return found
 }
 
 // namesFlag reports whether a flag is a word of text.

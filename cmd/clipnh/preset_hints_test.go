@@ -32,11 +32,21 @@ func TestPresetImagesAreNamed(t *testing.T) {
 	}
 	model := filepath.Join(assets, "tiny-clip.pt")
 	must(t, exitDone, "collect", "--model", model, "--dataset", "images", "--data-path", "mine", "--save-path", "dense.npy", "--quiet")
-	if err := os.WriteFile("clipnh.yaml", []byte("model: "+model+"\nvocab: "+filepath.Join(assets, "bpe_demo_vocab.txt.gz")+"\ndata-path: other\ndataset: images\n"), 0o666); err != nil {
+	yaml := []byte("model: " + model + "\nvocab: " + filepath.Join(assets, "bpe_demo_vocab.txt.gz") + "\ndata-path: other\ndataset: images\n")
+	if err := os.WriteFile("clipnh.yaml", yaml, 0o666); err != nil {
 		t.Fatal(err)
 	}
 	const want = "hint: --data-path is from clipnh.yaml:3\n"
-	code, _, said := clipnh("search", "--scores", "dense.npy", "--text", "yellow")
+	must(t, exitDone, "search", "--scores", "dense.npy", "--text", "yellow") // whose images stand aside
+	// A path that another flag has on the command line is not the project file's fault.
+	code, _, said := clipnh("explain", "mine/DEMO_test_00000001.JPEG", "--classes", "a,b", "--save-dir", model)
+	if want := "--save-dir " + model + ": a file, want a folder"; code != exitFailed || !strings.Contains(said, want) || strings.Contains(said, "is from clipnh.yaml") {
+		t.Errorf("status %d, want %d and %q alone:\n%s", code, exitFailed, want, said)
+	}
+	if err := os.WriteFile("clipnh.yaml", append(yaml, "scores: dense.npy\n"...), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	code, _, said = clipnh("search", "--text", "yellow")
 	if code != exitStale || !strings.Contains(said, want) {
 		t.Errorf("status %d, want %d and %q:\n%s", code, exitStale, want, said)
 	}

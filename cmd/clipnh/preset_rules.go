@@ -59,6 +59,10 @@ var companions = map[string][]string{
 	"label-column": {"concepts"}, "class": {"classes"}, "versus": {"classes"},
 }
 
+// collectedWith are the commands in which images are those that scores were collected of: they
+// stand aside for scores that are given, unless their source has the same.
+const collectedWith = "search classify retrieve reconstruct ablate report audit shift"
+
 // A presetRule says when a value that was not given stands aside, so that it never
 // contradicts one that was. Conditions are names of flags that are set, or
 //
@@ -100,6 +104,8 @@ var presetRules = []presetRule{
 	{commands: "retrieve audit", flags: "scores", given: towerOnly},
 	{commands: "classify search", flags: "scores", not: "args", given: towerOnly},
 	{commands: "classify search", flags: "data-path", not: "args"},
+	{commands: "retrieve", flags: "save-dir", needs: "data-path"},
+	{commands: "search", flags: "save-dir", needs: "data-path args"},
 	{commands: "search", flags: "text image units", given: "text image units"},
 	{commands: "shift", flags: "scores", not: "shard", given: towerOnly + " data-path dataset"},
 	{commands: "reconstruct ablate", flags: "imagenet-zeroshot-path", needs: "data-path"},
@@ -233,6 +239,13 @@ func standsAside(p *preset, all []*preset, flags *pflag.FlagSet, command string)
 	for _, other := range companions[p.flag] {
 		if by := differing(p, other, all, flags); by != "" {
 			return fmt.Sprintf("it belongs to another --%s than that %s", other, by)
+		}
+	}
+	if (p.flag == "data-path" || p.flag == "dataset") && slices.Contains(strings.Fields(collectedWith), command) && flags.Changed("scores") {
+		if own := slices.IndexFunc(all, func(q *preset) bool { return q.flag == "scores" && q.file == p.file && !q.own }); own < 0 {
+			return "--scores is given, which may be of other images"
+		} else if by := differing(p, "scores", all, flags); by != "" {
+			return fmt.Sprintf("it belongs to another --scores than that %s", by)
 		}
 	}
 	for _, r := range presetRules {

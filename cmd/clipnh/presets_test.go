@@ -141,6 +141,11 @@ func TestPresetsStandAside(t *testing.T) {
 		"a fetched one's rule":         {"vocab: v", "segment --text-embeddings-path e", "vocab", ""},
 		"classes of the config":        {"classes: [a, b]", "segment --config demo", "classes", ""},
 		"other texts":                  {"retrieve: {text: a}", "retrieve --neur-idxs 1", "text", ""},
+		"images of other scores":       {"data-path: d\ndataset: images", "search -s s", "data-path dataset", ""},
+		"images of scores of its own":  {"data-path: d\ndataset: images\nscores: s", "retrieve -s t", "data-path dataset", ""},
+		"images of the same scores":    {"data-path: d\ndataset: images\nscores: s", "report -s s", "", "data-path dataset"},
+		"drawn images of a section":    {"data-path: d\nretrieve: {save-dir: o}", "retrieve -s s", "data-path save-dir", ""},
+		"images to explain":            {"data-path: d\ndataset: images", "explain -s s", "", "data-path dataset"},
 		"a section beats what it bars": {"scores: s\nablate: {model: m}", "ablate", "scores", "model"},
 	} {
 		t.Run(name, func(t *testing.T) {

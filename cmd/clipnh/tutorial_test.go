@@ -179,6 +179,10 @@ func sameOutput(got, want []string) error {
 
 func sameLine(got, want string) bool {
 	g, w := strings.Fields(got), strings.Fields(want)
+	sameWidth := slices.EqualFunc(g, w, func(g, w string) bool { return len(g) == len(w) })
+	if sameWidth && !slices.Equal(gaps(got), gaps(want)) {
+		return false // columns that do not stand as they are printed
+	}
 	return slices.EqualFunc(g, w, func(g, w string) bool {
 		if g == w {
 			return true
@@ -191,12 +195,28 @@ func sameLine(got, want string) bool {
 	})
 }
 
+// gaps are the lengths of the runs of blanks in a line, but for those at its end.
+func gaps(line string) []int {
+	var lengths []int
+	for n, r := 0, []rune(strings.TrimRight(line, " ")); n < len(r); n++ {
+		if r[n] != ' ' {
+			continue
+		}
+		if n == 0 || r[n-1] != ' ' {
+			lengths = append(lengths, 0)
+		}
+		lengths[len(lengths)-1]++
+	}
+	return lengths
+}
+
 func TestSameOutput(t *testing.T) {
 	for _, tt := range []struct {
 		got, want string
 		same      bool
 	}{
-		{"a  1.25", "a 1.26", true},
+		{"a  1.25", "a  1.26", true},
+		{"a  1.25", "a 1.25", false},
 		{"a 1.25", "a 1.35", false},
 		{"a 40", "a 41", false},
 		{"a\nb\nc", "a\n...", true},

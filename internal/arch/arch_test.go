@@ -28,7 +28,7 @@ const (
 // Tests may import what they like.
 var allowed = map[string][]string{
 	"cmd/clipnh": {
-		"configs", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
+		"configs", "internal/archive", "internal/artefact", "internal/asset", "internal/build", "internal/cache", "internal/clip", "internal/dataset", "internal/demo",
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
@@ -129,7 +129,7 @@ var allowed = map[string][]string{
 		"internal/ui",
 	},
 	"internal/pipeline/live": {
-		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/imageprep",
+		"configs", "internal/artefact", "internal/attribution", "internal/cache", "internal/dataset", "internal/decomp", "internal/heat", "internal/hint", "internal/imageprep",
 		"internal/origin", "internal/par", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/model", "internal/pipeline/segment", "internal/pipeline/source", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit",
 	},
 	"internal/explore": {
@@ -189,7 +189,7 @@ var allowed = map[string][]string{
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
-	"internal/archive":  {"internal/blob", "internal/foreign", "internal/remote"},
+	"internal/archive":  {"internal/blob", "internal/cache", "internal/foreign", "internal/remote"},
 	"internal/parquet":  {"internal/blob", "internal/foreign", "internal/remote"},
 	"internal/cache":    {"internal/build", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/npy", "internal/origin"},
 	"internal/digest":   {"internal/cache", "internal/foreign"},

@@ -116,15 +116,27 @@ func Open(ctx context.Context, path string, keep func(name string) bool) (*Archi
 	}
 	defer file.Close()
 	a := &Archive{Path: path, listed: listed}
+	kept := listingsOf(ctx)
+	if known := kept.find(listed.Identity(), listed.Size); known != nil {
+		l := &lister{ctx: ctx, a: a, keep: keep, last: map[string]int{}}
+		if err := l.known(known); err == nil {
+			l.finish()
+			return a, nil
+		}
+		a = &Archive{Path: path, listed: listed}
+	}
 	head := make([]byte, HeadBytes)
 	n, err := io.ReadFull(file, head)
 	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", remote.Shown(path), err)
 	}
 	l := &lister{ctx: ctx, a: a, keep: keep, last: map[string]int{}}
 	switch kind, _ := Is(head[:n]); kind {
 	case "tar":
-		err = l.tar(&seeker{src: file, size: listed.Size})
+		l.all = &listing{full: listed.Identity() == ""}
+		if err = l.tar(&seeker{src: file, size: listed.Size}); err == nil {
+			kept.keep(l.all, listed.Identity(), listed.Size)
+		}
 	case "tar.gz":
 		err = l.gzip(file)
 	case "zip":
@@ -155,6 +167,7 @@ type lister struct {
 	a    *Archive
 	keep func(name string) bool
 	last map[string]int // places among the members, by name
+	all  *listing       // what the archive has, wanted or not; nil if that is not to be kept
 
 	wanted  int   // members, used or not
 	names   int64 // bytes of their names

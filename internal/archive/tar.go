@@ -171,21 +171,16 @@ func (l *lister) tar(t tape) error {
 		if h.Typeflag == tar.TypeDir {
 			continue
 		}
-		name, ok := l.admit(h.Name)
-		switch {
-		case !ok:
-		case h.Typeflag == tar.TypeLink, h.Typeflag == tar.TypeSymlink:
-			l.skip(h.Name, "a link, want a file")
-		case sparse:
-			l.skip(h.Name, "a sparse file, which is not read")
-		case h.Typeflag != tar.TypeReg:
-			l.skip(h.Name, "not a regular file")
-		default:
-			pending = &Member{Name: name, Size: h.Size, at: at, packed: t.packed()}
+		e := record{h.Name, kindOf(h), h.Size, at}
+		if l.all != nil {
+			l.all.add(e)
+		}
+		if pending = l.take(e); pending != nil {
+			pending.packed = t.packed()
 		}
 	}
 	if t.position() < (end+tarBlock-1)/tarBlock*tarBlock+tarBlock {
-		l.skip("", "the archive has no end mark: it may be cut short")
+		l.noEnd()
 	}
 	if s, ok := t.(*seeker); ok {
 		return l.behind(s)
@@ -203,6 +198,84 @@ func (l *lister) behind(s *seeker) error {
 		return err
 	}
 	if len(bytes.Trim(rest[:n], "\x00")) > 0 {
+		l.skip("", bytesBehind)
+		if l.all != nil {
+			l.all.head.Behind = true
+		}
+	}
+	return nil
+}
+
+// noEnd says that an archive ends without its mark.
+func (l *lister) noEnd() {
+	l.skip("", "the archive has no end mark: it may be cut short")
+	if l.all != nil {
+		l.all.head.NoEnd = true
+	}
+}
+
+// A record is what a header says of a file.
+type record struct {
+	name     string
+	kind     recordKind
+	size, at int64 // of its data
+}
+
+type recordKind byte
+
+const (
+	recordFile recordKind = iota
+	recordLink
+	recordSparse
+	recordOther
+)
+
+func kindOf(h *tar.Header) recordKind {
+	switch {
+	case h.Typeflag == tar.TypeLink, h.Typeflag == tar.TypeSymlink:
+		return recordLink
+	case isSparse(h):
+		return recordSparse
+	case h.Typeflag != tar.TypeReg:
+		return recordOther
+	}
+	return recordFile
+}
+
+// take returns a record that is wanted as a member, whose bytes in the archive are not yet
+// known, and nil of others.
+func (l *lister) take(e record) *Member {
+	name, ok := l.admit(e.name)
+	switch {
+	case !ok:
+	case e.kind == recordLink:
+		l.skip(e.name, "a link, want a file")
+	case e.kind == recordSparse:
+		l.skip(e.name, "a sparse file, which is not read")
+	case e.kind == recordOther:
+		l.skip(e.name, "not a regular file")
+	default:
+		return &Member{Name: name, Size: e.size, at: e.at}
+	}
+	return nil
+}
+
+// known lists an archive by a list that was kept.
+func (l *lister) known(of *listing) error {
+	err := of.each(func(e record) error {
+		if m := l.take(e); m != nil {
+			m.packed = m.Size
+			l.add(*m)
+		}
+		return l.check()
+	})
+	if err != nil {
+		return err
+	}
+	if of.head.NoEnd {
+		l.noEnd()
+	}
+	if of.head.Behind {
 		l.skip("", bytesBehind)
 	}
 	return nil

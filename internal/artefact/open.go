@@ -126,18 +126,26 @@ func (e wrongKind) Error() string {
 func (e wrongKind) Is(target error) bool { return target == cache.ErrStale }
 
 func anyOf(kinds []string) string {
+	const shared = "contributions of "
 	words := make([]string, len(kinds))
 	for i, kind := range kinds {
 		words[i] = inWords(kind)
+		if i > 0 && strings.HasPrefix(words[0], shared) {
+			words[i] = strings.TrimPrefix(words[i], shared) // of heads, mlps or class tokens
+		}
 	}
-	return strings.Join(words, " or ")
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
 // inWords is what a kind is called where its name would not say what it is.
 func inWords(kind string) string {
 	switch kind {
 	case KindDense:
-		return "contributions, written out"
+		return "dense contributions"
 	case KindComponents:
 		return "principal components"
 	case KindMeans:

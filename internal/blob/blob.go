@@ -51,6 +51,15 @@ func (l *Listed) Open() (Reader, error) {
 	return reader(l.object), nil
 }
 
+// Identity tells an object at an address from what may be there at another time; it is
+// empty of a file, and where the server says too little.
+func (l *Listed) Identity() string {
+	if l.object == nil {
+		return ""
+	}
+	return l.object.Identity()
+}
+
 // Check returns an error unless the blob is there as it was listed.
 func (l *Listed) Check() error {
 	if l.object == nil {

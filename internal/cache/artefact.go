@@ -54,13 +54,13 @@ func openArtefact(d disk, path string) (*Artefact, error) {
 	for _, p := range a.Manifest.Payloads {
 		info, err := d.stat(a.at.file(p))
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, a.incomplete(fmt.Errorf("open %s: %w", a.at.file(p), ErrRemoved))
+			return nil, a.incomplete(fmt.Errorf("%s: %w", a.at.file(p), ErrRemoved))
 		}
 		if err != nil {
 			return nil, err
 		}
 		if info.Size() != p.Bytes {
-			return nil, a.incomplete(fmt.Errorf("open %s: %w: %d bytes, want %d", a.at.file(p), ErrDamaged, info.Size(), p.Bytes))
+			return nil, a.incomplete(fmt.Errorf("%s: %w: %d bytes, want %d", a.at.file(p), ErrDamaged, info.Size(), p.Bytes))
 		}
 	}
 	return a, nil
@@ -137,7 +137,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 			return nil, fmt.Errorf("read %s: %w", at.journal, err)
 		}
 		return nil, hint.With(
-			fmt.Errorf("open %s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
+			fmt.Errorf("%s: %w: not finished, %d of %d chunks are done", at.path, ErrMissing, len(j.chunks), chunkCount(j.plan)),
 			"run the command that makes it again: it resumes from there",
 		)
 	}
@@ -149,9 +149,9 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 	case err != nil:
 		return nil, err
 	case !there:
-		return nil, fmt.Errorf("open %s: %w", at.path, ErrMissing)
+		return nil, fmt.Errorf("%s: %w", at.path, ErrMissing)
 	case at.folder:
-		return nil, fmt.Errorf("open %s: %w: a folder without %s", at.path, ErrMissing, filepath.Base(at.manifest))
+		return nil, fmt.Errorf("%s: %w: a folder without %s", at.path, ErrMissing, filepath.Base(at.manifest))
 	}
 	p, err := dying(d, at)
 	if err != nil {
@@ -165,7 +165,7 @@ func withoutManifest(d disk, at layout) (*Artefact, error) {
 			return nil, replaced(at, p)
 		}
 	}
-	return nil, fmt.Errorf("open %s: %w: want %s", at.path, ErrNoManifest, at.manifest)
+	return nil, fmt.Errorf("%s: %w: want %s", at.path, ErrNoManifest, at.manifest)
 }
 
 // Path returns the artefact's path.
@@ -192,5 +192,5 @@ func (a *Artefact) Payload(name string) (string, error) {
 			return a.at.file(p), nil
 		}
 	}
-	return "", fmt.Errorf("open %s: payload %s: %w", a.at.path, name, ErrMissing)
+	return "", fmt.Errorf("%s: payload %s: %w", a.at.path, name, ErrMissing)
 }

@@ -57,6 +57,9 @@ func openChunks(d disk, path string, plan Plan, restart bool) (_ *ChunkWriter, e
 	if w.plan, err = plan.manifest(at); err != nil {
 		return nil, err
 	}
+	if err := sameKind(d, at, plan.Kind); err != nil {
+		return nil, err
+	}
 	// A finished artefact may be on a read-only file system, where no lock file
 	// can be made. Only a writer that was killed at its very end leaves files to
 	// remove.

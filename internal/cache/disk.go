@@ -171,7 +171,11 @@ func target(path string) (string, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 		return path, nil
 	}
+	link := path
 	path, err := followLink(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", inTheWay(link, "it is a link to nothing")
+	}
 	if err != nil {
 		return "", err
 	}

@@ -98,7 +98,7 @@ func dying(d disk, at layout) (*pendingManifest, error) {
 // replaced is the error for a payload that may be the old or the new one.
 func replaced(at layout, p *pendingManifest) error {
 	return hint.With(
-		fmt.Errorf("open %s: %w: it is being replaced, and is not yet what %s describes", at.path, ErrMissing, p.path),
+		fmt.Errorf("%s: %w: it is being replaced, and is not yet what %s describes", at.path, ErrMissing, p.path),
 		"wait until the command that writes it is done; if none is at work, run it again",
 	)
 }
@@ -157,15 +157,32 @@ func settle(d disk, at layout) error {
 	return errors.Join(removeIfThere(d, p.path), d.syncDir(at.dir))
 }
 
+// sameKind returns ErrExists if at has a manifest of ours that is of another kind.
+func sameKind(d disk, at layout, kind string) error {
+	data, err := readAll(d, at.manifest, maxManifest)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if there, ours := kindOf(data); ours && there != kind {
+		return inTheWay(at.path, fmt.Sprintf("it holds %s, this would be %s", there, kind))
+	}
+	return nil
+}
+
+// inTheWay is the error of something at a path to write that is not to be replaced.
+func inTheWay(path, what string) error {
+	return hint.With(
+		fmt.Errorf("write %s: %w: %s", path, ErrExists, what),
+		"give another path, or remove it first",
+	)
+}
+
 // replaceable returns ErrExists unless at holds nothing, an artefact of the
 // given kind, whole or not, or what a writer of one left that died.
 func replaceable(d disk, at layout, kind string) error {
-	refuse := func(path, what string) error {
-		return hint.With(
-			fmt.Errorf("write %s: %w: %s", path, ErrExists, what),
-			"give another path, or remove it first",
-		)
-	}
 	payload, err := anyExists(d, at.payload)
 	if err != nil {
 		return err
@@ -176,7 +193,7 @@ func replaceable(d disk, at layout, kind string) error {
 	}
 	if pending {
 		if ours, err := marked(d, at.pending); err != nil || !ours {
-			return errors.Join(err, refuse(at.pending, "it is not a manifest of ours"))
+			return errors.Join(err, inTheWay(at.pending, "it is not a manifest of ours"))
 		}
 	}
 	data, err := readAll(d, at.manifest, maxManifest)
@@ -187,7 +204,7 @@ func replaceable(d disk, at layout, kind string) error {
 	there, ours := "", false
 	if manifest {
 		if there, ours = kindOf(data); !ours {
-			return refuse(at.manifest, "it is not a manifest of ours, or is damaged")
+			return inTheWay(at.manifest, "it is not a manifest of ours, or is damaged")
 		}
 	}
 	a, err := openArtefact(d, at.path)
@@ -201,7 +218,7 @@ func replaceable(d disk, at layout, kind string) error {
 		if whole := partOf(at.path); whole != "" {
 			return hint.With(fmt.Errorf("write %s: %w: it is a part of %s", at.path, ErrExists, whole), "give another path")
 		}
-		return refuse(at.path, "no manifest says that it is ours")
+		return inTheWay(at.path, "no manifest says that it is ours")
 	default:
 		p, e := dying(d, at)
 		switch {
@@ -210,12 +227,12 @@ func replaceable(d disk, at layout, kind string) error {
 		case p == nil:
 			return err
 		case p.path == at.pending:
-			return refuse(at.path, fmt.Sprintf("it is not what %s describes", p.path))
+			return inTheWay(at.path, fmt.Sprintf("it is not what %s describes", p.path))
 		}
 		there = p.Kind
 	}
 	if there != kind {
-		return refuse(at.path, fmt.Sprintf("it holds %s, this would be %s", there, kind))
+		return inTheWay(at.path, fmt.Sprintf("it holds %s, this would be %s", there, kind))
 	}
 	return nil
 }

@@ -38,7 +38,7 @@ func InspectUnfinished(path string) (*Unfinished, error) {
 	}
 	data, err := readAll(d, at.journal, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open %s: %w", path, ErrMissing)
+		return nil, fmt.Errorf("%s: %w", path, ErrMissing)
 	}
 	if err != nil {
 		return nil, err

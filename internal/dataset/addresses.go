@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/archive"
 	"github.com/clipnh/clipnh/internal/blob"
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/matfile"
 	"github.com/clipnh/clipnh/internal/parquet"
 	"github.com/clipnh/clipnh/internal/remote"
 	"github.com/clipnh/clipnh/internal/textlist"
@@ -71,7 +73,12 @@ func classesBeside(ctx context.Context, at string) (string, error) {
 		}
 		return "", nil
 	}
-	beside, ok := remote.Beside(at, classesFile)
+	return besideAddress(ctx, at, classesFile)
+}
+
+// besideAddress returns the address of a file next to an archive; empty if it is not there.
+func besideAddress(ctx context.Context, at, name string) (string, error) {
+	beside, ok := remote.Beside(at, name)
 	if !ok {
 		return "", nil
 	}
@@ -95,18 +102,39 @@ func readLines(ctx context.Context, at string) ([]string, error) {
 	if !remote.Named(at) {
 		return textlist.ReadFile(at)
 	}
+	data, err := readAddress(ctx, at, mostLines)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := textlist.Read(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", at, err)
+	}
+	return lines, nil
+}
+
+// readAddress reads what is at an address, of at most so many bytes.
+func readAddress(ctx context.Context, at string, most int64) ([]byte, error) {
 	_, r, err := blob.List(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	data, err := foreign.Read(r, mostLines)
+	data, err := foreign.Read(r, most)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", at, err)
 	}
-	lines, err := textlist.Read(strings.NewReader(string(data)))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", at, err)
+	return data, nil
+}
+
+// readMAT reads a MAT-file, which may be at an address.
+func readMAT(ctx context.Context, at string) (*matfile.File, error) {
+	if !remote.Named(at) {
+		return matfile.ReadFile(at)
 	}
-	return lines, nil
+	data, err := readAddress(ctx, at, matfile.MaxFile)
+	if err != nil {
+		return nil, err
+	}
+	return matfile.ReadNamed(at, data)
 }

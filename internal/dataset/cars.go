@@ -1,11 +1,12 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,40 +15,30 @@ import (
 	"github.com/clipnh/clipnh/internal/matfile"
 )
 
-// Stanford Cars is a folder of
-//
-//	devkit/cars_meta.mat          class_names, "Audi S5 Convertible 2012"
-//	devkit/cars_train_annos.mat   annotations with fname, class (from 1), and a box
-//	devkit/cars_test_annos.mat    the same without class
-//	cars_train/, cars_test/       the images
-//
-// or a folder with that as stanford_cars. The last word of a class's name is the
-// year. A table of refined labels gives the colours of the cars, as
-// image,Class with Class = <class from 1>_<colour from 0>.
+// The last word of the name of a class of Stanford Cars is the year; CarFiles has the
+// files. A table of refined labels gives the colours of the cars, as image,Class with
+// Class = <class from 1>_<colour from 0>.
 
 // yellowColour is the only colour whose number in the table is known for sure.
 const yellowColour = 9
 
-// carsFolder returns the folder that contains the devkit.
-func carsFolder(dir string) string {
-	if _, err := os.Stat(join(dir, "devkit")); err == nil {
-		return dir
-	}
-	return splitFolder(dir, "stanford_cars")
-}
-
 // A CarAnnotation is what the devkit says of an image.
 type CarAnnotation struct {
-	File  string
-	Class int // from 0; Unlabelled in the test set
+	File  string // without folders
+	Class int    // from 0; Unlabelled in the test set
+	Test  bool   // combined annotations say that it is of the test set
 }
 
-// ReadCarClasses reads the names of the classes from cars_meta.mat.
+// ReadCarClasses reads the names of the classes from cars_meta.mat or cars_annos.mat.
 func ReadCarClasses(path string) ([]string, error) {
 	f, err := matfile.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
+	return carClasses(f, path)
+}
+
+func carClasses(f *matfile.File, path string) ([]string, error) {
 	v, err := f.Variable("class_names")
 	if err != nil {
 		return nil, err
@@ -68,19 +59,16 @@ func ReadCarClasses(path string) ([]string, error) {
 	return names, nil
 }
 
-// ReadCarAnnotations reads cars_train_annos.mat, in which every image has a class
-// from 1 to classes, or cars_test_annos.mat, which has no classes.
-func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
-	f, err := matfile.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+// carAnnotations returns what cars_train_annos.mat says, in which every image has a class
+// from 1 to classes, or cars_test_annos.mat, which has no classes, or cars_annos.mat, which
+// is of both.
+func carAnnotations(f *matfile.File, path string, classes int) ([]CarAnnotation, error) {
 	v, err := f.Variable("annotations")
 	if err != nil {
 		return nil, err
 	}
 	if len(v.Fields()) == 0 {
-		return nil, fmt.Errorf("%s: annotations: a %v array, want structs with a field fname", path, v)
+		return nil, fmt.Errorf("%s: annotations: a %v array, want structs with a field fname or relative_im_path", path, v)
 	}
 	list := make([]CarAnnotation, v.Len())
 	seen := map[string]int{}
@@ -97,7 +85,20 @@ func ReadCarAnnotations(path string, classes int) ([]CarAnnotation, error) {
 }
 
 func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
-	name, err := v.Field(i, "fname")
+	field := "fname"
+	if !slices.Contains(v.Fields(), field) && slices.Contains(v.Fields(), "relative_im_path") {
+		field = "relative_im_path"
+		test, err := v.Field(i, "test")
+		if err != nil {
+			return err
+		}
+		n, err := test.Int64()
+		if err != nil || n < 0 || n > 1 {
+			return fmt.Errorf("test: %v, want 0 or 1", cmp.Or[any](err, n))
+		}
+		c.Test = n == 1
+	}
+	name, err := v.Field(i, field)
 	if err == nil {
 		c.File, err = name.Text()
 	}
@@ -105,8 +106,9 @@ func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
 		err = errors.New("empty")
 	}
 	if err != nil {
-		return fmt.Errorf("fname: %w", err)
+		return fmt.Errorf("%s: %w", field, err)
 	}
+	c.File = c.File[strings.LastIndex(c.File, "/")+1:]
 	c.Class = Unlabelled
 	if !slices.Contains(v.Fields(), "class") {
 		return nil
@@ -126,62 +128,81 @@ func (c *CarAnnotation) read(v *matfile.Array, i, classes int) error {
 	return nil
 }
 
-// readCarsTrain lists the images of cars_train, with the devkit's classes.
-func readCarsTrain(ctx context.Context, dir string) (*Dataset, error) {
-	base := carsFolder(dir)
-	d, err := carImages(ctx, base, "cars_train")
+// cars lists the images of cars_train, with the devkit's classes.
+func (c *carSource) cars() (*Dataset, error) {
+	names, list, err := c.annotated()
 	if err != nil {
 		return nil, err
 	}
-	classes, err := ReadCarClasses(join(base, "devkit/cars_meta.mat"))
+	d, err := c.split(c.train, list, false)
 	if err != nil {
-		return nil, notCars(err)
-	}
-	list, err := ReadCarAnnotations(join(base, "devkit/cars_train_annos.mat"), len(classes))
-	if err != nil {
-		return nil, notCars(err)
+		return nil, err
 	}
 	labels := make(map[string]int, len(list))
 	for _, a := range list {
 		labels[a.File] = a.Class
 	}
-	d.Classes = classes
+	d.Classes = names
 	for i := range d.Items {
-		if label, ok := labels[d.Items[i].Name]; ok {
+		if label, ok := labels[path.Base(inArchive(d.Items[i].Name))]; ok {
 			d.Items[i].Label = label
 		}
 	}
 	return d, nil
 }
 
-// readCarsTest lists the images of cars_test, which have no labels.
-func readCarsTest(ctx context.Context, dir string) (*Dataset, error) {
-	return carImages(ctx, carsFolder(dir), "cars_test")
-}
-
-func carImages(ctx context.Context, base, split string) (*Dataset, error) {
-	if err := ctx.Err(); err != nil {
+// carsTest lists the images of cars_test, without labels.
+func (c *carSource) carsTest() (*Dataset, error) {
+	if !c.combined {
+		return c.split(c.test, nil, true)
+	}
+	_, list, err := c.annotated()
+	if err != nil {
 		return nil, err
 	}
-	root := join(base, split)
-	f := &finder{ctx: ctx}
-	if err := f.find(root); err != nil {
-		return nil, notCars(err)
-	}
-	return f.unlabelled(root)
+	return c.split(c.test, list, true)
 }
 
-// notCars adds to the error of a file that is missing what the folder should be.
-func notCars(err error) error {
+// annotated reads the classes and the annotations.
+func (c *carSource) annotated() ([]string, []CarAnnotation, error) {
+	names, err := c.classNames()
+	if err != nil {
+		return nil, nil, err
+	}
+	list, err := c.list(len(names))
+	return names, list, err
+}
+
+func (c *carSource) list(classes int) ([]CarAnnotation, error) {
+	f, err := c.mat(c.annotations)
+	if err != nil {
+		return nil, c.wrong(err)
+	}
+	return carAnnotations(f, c.of(c.annotations), classes)
+}
+
+func (c *carSource) classNames() ([]string, error) {
+	f, err := c.mat(c.classes)
+	if err != nil {
+		return nil, c.wrong(err)
+	}
+	return carClasses(f, c.of(c.classes))
+}
+
+// wrong adds to the error of a file that is missing what the data set should have.
+func (c *carSource) wrong(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return hinted{err, "give the folder of Stanford Cars, with devkit and cars_train in it"}
+	if !c.combined && c.in.there(combinedCars) && c.in.there(c.train) {
+		return hinted{err, combinedCars + " numbers the images of car_ims, which those of cars_train are not numbered by: put cars_meta.mat and cars_train_annos.mat of the devkit beside it, or get car_ims"}
+	}
+	return hinted{err, "give the folder of Stanford Cars, with devkit and cars_train in it, or " + combinedCars + " and car_ims"}
 }
 
 // CarOptions say where the labels of cars are.
 type CarOptions struct {
-	Root    string   // the folder of the data set
+	Root    string   // the data set: a folder, or archives
 	CSV     string   // table of refined labels; empty: classes of the devkit, no colours
 	Colours []string // names of the table's colours in order; empty: yellow is the one that is known
 	Labels  []string // questions: colours, or words of classes' names
@@ -194,27 +215,31 @@ type CarOptions struct {
 //
 // With a table of refined labels, cars are those of the table, and their classes
 // its own.
-func ReadCars(o CarOptions) (*Labels, error) {
-	base := carsFolder(o.Root)
-	names, err := ReadCarClasses(join(base, "devkit/cars_meta.mat"))
+func ReadCars(ctx context.Context, o CarOptions) (*Labels, error) {
+	in, err := openCars(ctx, o.Root)
 	if err != nil {
-		return nil, notCars(err)
+		return nil, err
+	}
+	names, err := in.classNames()
+	if err != nil {
+		return nil, err
 	}
 	c := &carTable{names: names, years: make([]string, len(names))}
 	for i, name := range names {
 		words := strings.Fields(name)
 		if len(words) == 0 || strings.Trim(words[len(words)-1], "0123456789") != "" {
-			return nil, fmt.Errorf("%s: class_names: %d: %s, want a name that ends in the year", join(base, "devkit/cars_meta.mat"), i+1, foreign.Quote(name))
+			return nil, fmt.Errorf("%s: class_names: %d: %s, want a name that ends in the year", in.of(in.classes), i+1, foreign.Quote(name))
 		}
 		c.years[i] = words[len(words)-1]
 	}
-	annotated := join(base, "devkit/cars_train_annos.mat")
-	list, err := ReadCarAnnotations(annotated, len(names))
+	list, err := in.list(len(names))
 	switch {
 	case o.CSV != "" && errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return nil, notCars(err)
+		return nil, err
 	}
+	list = slices.DeleteFunc(list, func(a CarAnnotation) bool { return a.Test })
+	annotated := in.of(in.annotations)
 	l := &Labels{Path: annotated, Grouping: "year"}
 	colours := map[string]int{}
 	if o.CSV == "" {

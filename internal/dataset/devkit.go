@@ -1,14 +1,15 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/matfile"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // The classes of ImageNet's validation images are in its devkit, ILSVRC2012_devkit_t12:
@@ -40,14 +41,38 @@ func groundTruthFile(root string) string {
 // classTableOf returns the class of each image by its name without extension, of images
 // that are in no class folders: by Kaggle's table or the devkit, whose path it returns too.
 // The path is empty if neither is there.
-func classTableOf(root string) (path string, classOf map[string]string, err error) {
+func classTableOf(ctx context.Context, root string) (path string, classOf map[string]string, err error) {
 	if path = solutionFile(root); path != "" {
-		classOf, err = readSolution(path)
+		classOf, err = readSolution(ctx, path)
 		return path, classOf, err
 	}
 	if path = groundTruthFile(root); path != "" {
-		classOf, err = readGroundTruth(path)
+		classOf, err = readGroundTruth(ctx, path)
 		return path, classOf, err
+	}
+	return "", nil, nil
+}
+
+// classTableAt is classTableOf of an archive at an address; the files are looked for in its
+// folder.
+func classTableAt(ctx context.Context, archive string) (path string, classOf map[string]string, err error) {
+	path, err = besideAddress(ctx, archive, solutionName)
+	if err != nil {
+		return "", nil, err
+	}
+	if path != "" {
+		classOf, err = readSolution(ctx, path)
+		return path, classOf, err
+	}
+	for _, below := range []string{"", "data/", devkitName + "/", devkitName + "/data/"} {
+		path, err = besideAddress(ctx, archive, below+groundTruthName)
+		if err != nil {
+			return "", nil, err
+		}
+		if path != "" {
+			classOf, err = readGroundTruth(ctx, path)
+			return path, classOf, err
+		}
 	}
 	return "", nil, nil
 }
@@ -60,12 +85,12 @@ func howToLabel(where string) string {
 var wordNetID = regexp.MustCompile(`^n[0-9]{8}$`)
 
 // readGroundTruth reads the class of each image.
-func readGroundTruth(path string) (map[string]string, error) {
-	ids, err := readSynsets(filepath.Join(filepath.Dir(path), synsetsName))
+func readGroundTruth(ctx context.Context, path string) (map[string]string, error) {
+	ids, err := readSynsets(ctx, strings.TrimSuffix(path, groundTruthName)+synsetsName)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := textlist.ReadFile(path)
+	lines, err := readLines(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,8 +107,8 @@ func readGroundTruth(path string) (map[string]string, error) {
 }
 
 // readSynsets reads the WordNet id of each class by its number.
-func readSynsets(path string) (map[int64]string, error) {
-	f, err := matfile.ReadFile(path)
+func readSynsets(ctx context.Context, path string) (map[int64]string, error) {
+	f, err := readMAT(ctx, path)
 	if err != nil {
 		return nil, err
 	}

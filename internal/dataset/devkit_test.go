@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -89,4 +91,55 @@ func TestDevkit(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLabelsAtAddress labels the flat images of an archive at an address by what is in its
+// folder there.
+func TestLabelsAtAddress(t *testing.T) {
+	root := t.TempDir()
+	flat := images("ILSVRC2012_val_00000001.JPEG", "ILSVRC2012_val_00000002.JPEG")
+	testutil.Pack(t, tree(t, flat), filepath.Join(root, "val.tar"), "")
+	server := httptest.NewServer(http.FileServer(http.Dir(root)))
+	defer server.Close()
+	at := server.URL + "/val.tar"
+	if _, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: at}); testutil.Line(err, at, "2 images, but none in a folder of its class") != nil {
+		t.Errorf("without labels: %v", err)
+	}
+	kit := map[string]string{groundTruthName: "2\n1\n", synsetsName: synsets("n00000002", "n00000001")}
+	for _, beside := range []map[string]string{
+		with(map[string]string{}, solutionName, "ImageId,PredictionString\nILSVRC2012_val_00000001,n00000001 1 1 1 1\nILSVRC2012_val_00000002,n00000002 1 1 1 1\n"),
+		kit, placedIn("data/", kit), placedIn(devkitName+"/", kit), placedIn(devkitName+"/data/", kit),
+	} {
+		var written []string
+		for name, text := range beside {
+			path := filepath.Join(root, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			written = append(written, path)
+		}
+		d, err := Open(t.Context(), Options{Kind: ImageNetVal, Path: at})
+		if err != nil {
+			t.Fatalf("%v: %v", written, err)
+		}
+		if want := []string{"val.tar!ILSVRC2012_val_00000001.JPEG=0", "val.tar!ILSVRC2012_val_00000002.JPEG=1"}; !slices.Equal(listed(d), want) {
+			t.Errorf("%v: %q, want %q", written, listed(d), want)
+		}
+		for _, path := range written {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func placedIn(folder string, files map[string]string) map[string]string {
+	moved := map[string]string{}
+	for name, text := range files {
+		moved[folder+name] = text
+	}
+	return moved
 }

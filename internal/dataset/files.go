@@ -73,7 +73,7 @@ func Files(ctx context.Context, paths []string) (*Dataset, error) {
 			continue
 		}
 		if !info.IsDir() && IsArchive(path) {
-			p, err := openPack(ctx, path, []string{path}, false)
+			p, err := openPack(ctx, path, []string{path}, nil)
 			if err != nil {
 				return nil, err
 			}

@@ -3,7 +3,6 @@ package dataset
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
 	"strconv"
 )
 
@@ -52,13 +51,22 @@ type SceneSizes struct{ Image, Labels int64 }
 // holds the labels of all scenes is looked at once.
 func (s *Scenes) Sizes() []SceneSizes {
 	sizes := make([]SceneSizes, len(s.Items))
+	images, labels := make([]Item, len(s.Items)), make([]Item, len(s.Items))
 	for i, scene := range s.Items {
-		sizes[i].Image = size(scene.Path)
-		if i > 0 && scene.Labels == s.Items[i-1].Labels {
-			sizes[i].Labels = sizes[i-1].Labels
-		} else {
-			sizes[i].Labels = size(scene.Labels)
+		images[i], labels[i] = scene.image, scene.labels
+	}
+	for i, size := range (&Dataset{Items: images}).Sizes() {
+		sizes[i].Image = size
+	}
+	if s.marks != nil {
+		all := size(s.marks.listed.Path)
+		for i := range sizes {
+			sizes[i].Labels = all
 		}
+		return sizes
+	}
+	for i, size := range (&Dataset{Items: labels}).Sizes() {
+		sizes[i].Labels = size
 	}
 	return sizes
 }
@@ -69,11 +77,10 @@ func (s *Scenes) Fingerprint() string { return s.FingerprintOf(s.Sizes()) }
 // FingerprintOf is the SHA-256, in hex, of the names and sizes of images and label
 // files in order, as that of a Dataset.
 func (s *Scenes) FingerprintOf(sizes []SceneSizes) string {
-	above := len(join(s.Root, ""))
 	sum := sha256.New()
 	for i, scene := range s.Items {
 		sum.Write(fingerprintLine(scene.Name, sizes[i].Image))
-		sum.Write(fingerprintLine(filepath.ToSlash(scene.Labels[above:]), sizes[i].Labels))
+		sum.Write(fingerprintLine(scene.below, sizes[i].Labels))
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

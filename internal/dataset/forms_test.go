@@ -180,7 +180,7 @@ func TestLists(t *testing.T) {
 		{name: "no labels", file: "list.txt", list: "in/b.jpg\n", kind: ImageNetVal, err: "a list without labels"},
 		{name: "some labels", file: "list.csv", list: "label,file\ndog,in/b.jpg\n,in/a.jpg\n", kind: ImageNetVal, err: `image "in/a.jpg" has no label, and others have`},
 		{name: "addresses", file: "list.csv", list: "url,caption\nhttp://x/1.jpg,x\n", kind: Images, err: "line 2: an address and no path"},
-		{name: "no column", file: "list.csv", list: "x,y\n1,2\n", kind: Images, err: "line 2: no path of an image, want one in a column path, "},
+		{name: "no column", file: "list.csv", list: "x,y\n1,2\n", kind: Images, err: `line 1: no column of paths, there are "x", "y"; want one of path, `},
 		{name: "twice", file: "list.txt", list: "in/b.jpg\nin/../in/b.jpg\n", kind: Images, err: "image in/b.jpg is listed twice, as number 1 and 2"},
 		{name: "words", file: "list.txt", list: "circle\ndisc\n", kind: Images, err: "none of the 2 images that it lists is there; the first would be "},
 		{name: "a folder", file: "list.txt", list: "in\n", kind: Images, err: "in is a folder, want a list of images"},

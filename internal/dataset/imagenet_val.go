@@ -1,14 +1,17 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
 )
 
 // valSplit is the validation split of ImageNet, or of what is laid out like it.
@@ -40,7 +43,7 @@ func openVal(ctx context.Context, dir string) (*valSplit, error) {
 	if len(v.folders) > 0 || len(v.stray.images) == 0 {
 		return v, nil
 	}
-	if v.solution, v.classOf, err = classTableOf(v.root); v.solution == "" || err != nil {
+	if v.solution, v.classOf, err = classTableOf(ctx, v.root); v.solution == "" || err != nil {
 		return v, err
 	}
 	for _, class := range v.classOf {
@@ -96,14 +99,24 @@ func solutionFile(root string) string {
 }
 
 // readSolution reads the class of each image.
-func readSolution(path string) (map[string]string, error) {
-	f, err := foreign.Open(path)
-	if err != nil {
-		return nil, err
+func readSolution(ctx context.Context, path string) (map[string]string, error) {
+	var rows io.Reader
+	if remote.Named(path) {
+		data, err := readAddress(ctx, path, mostLines)
+		if err != nil {
+			return nil, err
+		}
+		rows = bytes.NewReader(data)
+	} else {
+		f, err := foreign.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		rows = f
 	}
-	defer f.Close()
 	classOf, seen := map[string]string{}, map[string]int{}
-	err = readTable(f, []string{"ImageId", "PredictionString"}, []bool{false, false}, func(line int, fields []string) error {
+	err := readTable(rows, []string{"ImageId", "PredictionString"}, []bool{false, false}, func(line int, fields []string) error {
 		image, objects := strings.Clone(fields[0]), strings.Fields(fields[1])
 		if err := onlyRow(seen, image, line); err != nil {
 			return err

@@ -40,6 +40,14 @@ func (i *Item) Load() (*imageprep.File, error) {
 	return imageprep.Load(i.Path)
 }
 
+// loadLabels is Load of a label map.
+func (i *Item) loadLabels() (*imageprep.File, error) {
+	if i.from != nil {
+		return imageprep.LoadLabelsFrom(i.Path, i.from)
+	}
+	return imageprep.LoadLabels(i.Path)
+}
+
 // IsFile reports whether the image is a file of its own, at Path.
 func (i *Item) IsFile() bool { return i.from == nil }
 

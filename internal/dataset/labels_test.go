@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/matfile"
 	"github.com/clipnh/clipnh/internal/testutil"
 )
 
@@ -141,7 +142,7 @@ func goldenCars(t *testing.T, below string) string {
 func TestReadCars(t *testing.T) {
 	refined := testutil.Golden("shift/refined_train.csv")
 	for _, below := range []string{"", "stanford_cars"} {
-		l, err := ReadCars(CarOptions{Root: goldenCars(t, below), CSV: refined, Labels: []string{"Yellow", "convertible", "bicycle", "model convertible", "red"}})
+		l, err := ReadCars(t.Context(), CarOptions{Root: goldenCars(t, below), CSV: refined, Labels: []string{"Yellow", "convertible", "bicycle", "model convertible", "red"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,14 +154,14 @@ func TestReadCars(t *testing.T) {
 			t.Errorf("first car is %+v", k)
 		}
 	}
-	l, err := ReadCars(CarOptions{Root: goldenCars(t, ""), CSV: refined, Labels: []string{"blue"}, Colours: []string{"black", "white", "grey", "blue"}})
+	l, err := ReadCars(t.Context(), CarOptions{Root: goldenCars(t, ""), CSV: refined, Labels: []string{"blue"}, Colours: []string{"black", "white", "grey", "blue"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if k := l.Known[0]; !slices.Equal(k.Answers, []Answer{Yes}) { // 5_3
 		t.Errorf("named colours: %+v", k)
 	}
-	l, err = ReadCars(CarOptions{Root: goldenCars(t, ""), Labels: []string{"yellow", "convertible"}})
+	l, err = ReadCars(t.Context(), CarOptions{Root: goldenCars(t, ""), Labels: []string{"yellow", "convertible"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,19 +193,27 @@ func TestReadCarsRefuses(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadCars(CarOptions{Root: root, CSV: path}); err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), want) {
+		if _, err := ReadCars(t.Context(), CarOptions{Root: root, CSV: path}); err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}
-	if _, err := ReadCars(CarOptions{Root: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "cars_meta.mat") {
+	if _, err := ReadCars(t.Context(), CarOptions{Root: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "cars_meta.mat") {
 		t.Errorf("no devkit: error %v", err)
 	}
 	if _, err := ReadCarClasses(testutil.Golden("shift/devkit/cars_train_annos.mat")); err == nil || !strings.Contains(err.Error(), `no variable "class_names", it has "annotations"`) {
 		t.Errorf("another file: error %v", err)
 	}
-	if _, err := ReadCarAnnotations(testutil.Golden("shift/devkit/cars_train_annos.mat"), 3); err == nil || !strings.Contains(err.Error(), "want 1 to 3") {
+	if _, err := readAnnotationsOfCars(testutil.Golden("shift/devkit/cars_train_annos.mat"), 3); err == nil || !strings.Contains(err.Error(), "want 1 to 3") {
 		t.Errorf("few classes: error %v", err)
 	}
+}
+
+func readAnnotationsOfCars(path string, classes int) ([]CarAnnotation, error) {
+	f, err := matfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return carAnnotations(f, path, classes)
 }
 
 func TestOpenCars(t *testing.T) {
@@ -215,8 +224,8 @@ func TestOpenCars(t *testing.T) {
 	if len(d.Items) != 48 || len(d.Classes) != 14 || d.Items[0].Name != "00003.png" || d.Items[0].Label != 11 {
 		t.Errorf("%d cars of %d classes, the first %+v", len(d.Items), len(d.Classes), d.Items[0])
 	}
-	list, err := ReadCarAnnotations(testutil.Golden("shift/devkit/cars_test_annos.mat"), 14)
-	if err != nil || len(list) != 48 || list[0] != (CarAnnotation{"00003.png", Unlabelled}) {
+	list, err := readAnnotationsOfCars(testutil.Golden("shift/devkit/cars_test_annos.mat"), 14)
+	if err != nil || len(list) != 48 || list[0] != (CarAnnotation{File: "00003.png", Class: Unlabelled}) {
 		t.Errorf("test annotations: %d, %v", len(list), err)
 	}
 }

@@ -82,6 +82,13 @@ func listColumns(list string) (paths, classes []string, err error) {
 		optional[i] = true
 	}
 	labelled := false
+	head, err := columnsOf(list)
+	if err != nil {
+		return nil, nil, err
+	}
+	if holds := slices.Concat(pathColumns, urlColumns); !slices.ContainsFunc(head, func(name string) bool { return slices.Contains(holds, name) }) {
+		return nil, nil, fmt.Errorf("%s: line 1: no column of paths, there are %s; want one of %s", list, foreign.QuoteAll(head), strings.Join(pathColumns, ", "))
+	}
 	err = readTableFile(list, wanted, optional, func(_ int, fields []string) error {
 		first := func(columns []string) (text string) {
 			for _, c := range columns {
@@ -96,7 +103,7 @@ func listColumns(list string) (paths, classes []string, err error) {
 		case path == "" && first(urlColumns) != "":
 			return hinted{errors.New("an address and no path"), "download the images first, for instance with img2dataset, and give the shards that it writes"}
 		case path == "":
-			return fmt.Errorf("no path of an image, want one in a column %s", strings.Join(pathColumns, ", "))
+			return errors.New("no path of an image")
 		case label == "" && labelled:
 			return fmt.Errorf("image %s has no label, and others have", foreign.Quote(path))
 		case label != "" && !labelled && len(paths) > 0:

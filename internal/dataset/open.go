@@ -7,20 +7,25 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/clipnh/clipnh/internal/remote"
 )
 
 var kinds = []struct {
 	name   string
 	read   func(ctx context.Context, dir string) (*Dataset, error)
-	packed func(p *pack) (*Dataset, error) // the same of archives; nil if it needs a folder
+	packed func(p *pack) (*Dataset, error) // the same of archives
+	wanted func(base string) bool          // of members that are no images; nil for none
 }{
-	{ImageNetTest, readImageNetTest, (*pack).imageNetTest},
-	{ImageNetVal, readImageNetVal, (*pack).imageNetVal},
-	{Images, readImages, (*pack).images},
-	{Cars, readCarsTrain, nil},
-	{CarsTest, readCarsTest, nil},
+	{ImageNetTest, readImageNetTest, (*pack).imageNetTest, nil},
+	{ImageNetVal, readImageNetVal, (*pack).imageNetVal, isText},
+	{Images, readImages, (*pack).images, nil},
+	{
+		Cars, func(ctx context.Context, dir string) (*Dataset, error) { return carsIn(ctx, dir).cars() },
+		func(p *pack) (*Dataset, error) { return p.cars().cars() }, isMAT,
+	},
+	{
+		CarsTest, func(ctx context.Context, dir string) (*Dataset, error) { return carsIn(ctx, dir).carsTest() },
+		func(p *pack) (*Dataset, error) { return p.cars().carsTest() }, isMAT,
+	},
 }
 
 // Kinds returns the names of all kinds.
@@ -64,11 +69,9 @@ func Open(ctx context.Context, o Options) (*Dataset, error) {
 				return nil, err
 			}
 			d, err = k.read(ctx, filepath.Clean(o.Path))
-		case k.packed == nil:
-			err = hinted{fmt.Errorf("%s: an archive, want the folder of the data set", remote.Shown(o.Path)), "unpack it: this data set has more than images in it"}
 		default:
 			var p *pack
-			if p, err = openPack(ctx, o.Path, archives, k.name == ImageNetVal); err == nil {
+			if p, err = openPack(ctx, o.Path, archives, k.wanted); err == nil {
 				d, err = k.packed(p)
 			}
 		}
@@ -131,9 +134,12 @@ func ClassesOf(ctx context.Context, o Options) (*Classes, error) {
 		_, c.Names, err = classLabels(ctx, table, v.root, v.folders)
 		return c, err
 	case Cars:
-		c := &Classes{Path: join(carsFolder(dir), "devkit/cars_meta.mat"), Table: true}
-		var err error
-		c.Names, err = ReadCarClasses(c.Path)
+		in, err := openCars(ctx, o.Path)
+		if err != nil {
+			return nil, err
+		}
+		c := &Classes{Path: in.of(in.classes), Table: true}
+		c.Names, err = in.classNames()
 		return c, err
 	}
 	return nil, nil

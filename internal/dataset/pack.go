@@ -20,10 +20,10 @@ import (
 // A pack is an archive, or several, whose members are taken for the files of a folder.
 type pack struct {
 	ctx      context.Context
-	path     string   // as it was given, without what is secret in an address
-	archives []string // their paths or addresses
-	labels   bool     // keep texts
-	items    []Item   // images, by archive, in the order of their names
+	path     string                 // as it was given, without what is secret in an address
+	archives []string               // their paths or addresses
+	wanted   func(base string) bool // of members that are no images, those to keep as texts
+	items    []Item                 // images, by archive, in the order of their names
 	texts    []text
 	skipped  []Skipped
 	files    Passed
@@ -126,8 +126,8 @@ func IsArchive(path string) bool {
 
 // openPack lists archives. Names begin with that of the archive, below the folder in which
 // all of them are.
-func openPack(ctx context.Context, dataPath string, archives []string, labels bool) (*pack, error) {
-	p := &pack{ctx: ctx, path: remote.Shown(dataPath), archives: archives, labels: labels}
+func openPack(ctx context.Context, dataPath string, archives []string, wanted func(base string) bool) (*pack, error) {
+	p := &pack{ctx: ctx, path: remote.Shown(dataPath), archives: archives, wanted: wanted}
 	names := below(archives)
 	for i, at := range archives {
 		if err := p.add(at, names[i]); err != nil {
@@ -165,7 +165,7 @@ func (p *pack) add(at, name string) error {
 		switch {
 		case hidden(name):
 			return false
-		case isImage(base), p.labels && isText(base):
+		case isImage(base), p.wanted != nil && p.wanted(base):
 			return true
 		}
 		p.files.add(base)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -125,10 +126,11 @@ func (p *pack) flatVal(items []Item) (*Dataset, error) {
 	if len(items) == 0 {
 		return p.dataset(items)
 	}
+	find := func() (string, map[string]string, error) { return classTableOf(p.ctx, filepath.Dir(p.archives[0])) }
 	if remote.Named(p.archives[0]) {
-		return nil, hinted{fmt.Errorf("%s: %d images, but none in a folder of its class", p.path, len(items)), "download the archive and put ImageNet's devkit or LOC_val_solution.csv next to it; at addresses these are not looked for"}
+		find = func() (string, map[string]string, error) { return classTableAt(p.ctx, p.archives[0]) }
 	}
-	table, classOf, err := classTableOf(filepath.Dir(p.archives[0]))
+	table, classOf, err := find()
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +147,7 @@ func (p *pack) flatVal(items []Item) (*Dataset, error) {
 		name := item.inner()[strings.LastIndex(item.inner(), "/")+1:]
 		class, ok := classOf[strings.TrimSuffix(name, filepath.Ext(name))]
 		if !ok {
-			p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no row in " + filepath.Base(table)})
+			p.skipped = append(p.skipped, Skipped{Path: item.Path, Name: item.Name, Reason: "no row in " + path.Base(filepath.ToSlash(table))})
 			continue
 		}
 		item.Label = labels[class]

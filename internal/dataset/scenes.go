@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -16,10 +14,16 @@ import (
 
 // A Scene is an image whose pixels have classes.
 type Scene struct {
-	Path   string // of the image, as the system writes it
+	Path   string // of the image in messages, as the system writes it
 	Name   string // of the image, below the folder of images, with slashes; unique
 	Labels string // the file that holds the label map, its own or that of all scenes
+
+	image, labels Item   // labels of its own file
+	below         string // where that file is in the data set, with slashes
 }
+
+// Image is the scene's image.
+func (s *Scene) Image() Item { return s.image }
 
 // Scenes is a segmentation data set: images in a fixed order, that of its
 // list, or of the names' bytes where it has none.
@@ -40,19 +44,23 @@ type Scenes struct {
 
 // SceneOptions say where a segmentation data set lies and how it is laid out.
 type SceneOptions struct {
-	Path    string         // its root, the folder that the layout's paths are below
+	Path    string         // its root, the folder that the layout's paths are below, or archives of it
 	Layout  configs.Layout // folders, suffixes and labels
 	Classes int            // number of classes
+
+	files sceneFiles
 }
 
 // OpenScenes lists the scenes of a segmentation data set, at least one. It opens
 // no image. Errors may have a method Hint.
 func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
-	if err := checkFolder(o.Path); err != nil {
+	var err error
+	if o.files, err = o.openSceneFiles(ctx); err != nil {
 		return nil, err
 	}
-	o.Path = filepath.Clean(o.Path)
-	if _, err := o.stat(o.Layout.Images); err != nil {
+	if err := o.files.folder(o.Layout.Images); errors.Is(err, fs.ErrNotExist) {
+		return nil, o.wrong(fmt.Errorf("%s: no %s in it", o.Path, o.Layout.Images))
+	} else if err != nil {
 		return nil, err
 	}
 	source, err := o.findSource(ctx)
@@ -62,7 +70,7 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 	s := &Scenes{Root: o.Path, codes: newCodes(o.Layout, source, o.Classes)}
 	if source.Annotation != "" {
 		s.Source = "annotations " + source.Annotation
-		if s.marks, err = readAnnotations(ctx, o.below(source.Annotation), source.IDs); err != nil {
+		if s.marks, err = readAnnotations(ctx, o.files.path(source.Annotation), source.IDs); err != nil {
 			return nil, err
 		}
 	} else {
@@ -78,19 +86,27 @@ func OpenScenes(ctx context.Context, o SceneOptions) (*Scenes, error) {
 			return nil, err
 		}
 		scene := Scene{Name: name + o.Layout.ImageSuffix}
-		scene.Path = o.below(o.Layout.Images + "/" + scene.Name)
-		there := isFile(scene.Path)
-		if !there {
+		image := o.Layout.Images + "/" + scene.Name
+		scene.Path = o.files.path(image)
+		there := o.files.file(image)
+		if there {
+			scene.image = o.files.item(image)
+		} else {
 			s.Missing = append(s.Missing, scene.Path)
 		}
 		if s.marks != nil {
-			scene.Labels = s.marks.listed.Path
+			scene.Labels, scene.below = s.marks.listed.Path, source.Annotation
 			if !s.marks.has(scene.Name) {
 				return nil, fmt.Errorf("%s: no image %s, which %s lists", s.marks.listed.Path, foreign.Name(scene.Name), o.Layout.List)
 			}
-		} else if scene.Labels = o.below(source.Folder + "/" + name + source.Suffix); !isFile(scene.Labels) {
-			s.Missing = append(s.Missing, scene.Labels)
-			there = false
+		} else {
+			scene.below = source.Folder + "/" + name + source.Suffix
+			if scene.Labels = o.files.path(scene.below); o.files.file(scene.below) {
+				scene.labels = o.files.item(scene.below)
+			} else {
+				s.Missing = append(s.Missing, scene.Labels)
+				there = false
+			}
 		}
 		if there {
 			s.Items = append(s.Items, scene)
@@ -123,7 +139,7 @@ func (s *Scenes) LoadLabels(i int) (*LabelBytes, error) {
 		b.Size = s.marks.listed.Size
 		decode = func(o imageprep.Options) (*imageprep.Labels, error) { return s.marks.labels(scene.Name, o) }
 	} else {
-		f, err := imageprep.LoadLabels(scene.Labels)
+		f, err := scene.labels.loadLabels()
 		if err != nil {
 			return nil, err
 		}
@@ -156,15 +172,4 @@ func (s *Scenes) ReadLabels(i int, o imageprep.Options) (*imageprep.Labels, erro
 		return nil, err
 	}
 	return b.Decode(o)
-}
-
-func (o *SceneOptions) below(name string) string { return join(o.Path, filepath.FromSlash(name)) }
-
-// stat looks for something that the layout needs.
-func (o *SceneOptions) stat(name string) (fs.FileInfo, error) {
-	info, err := os.Stat(o.below(name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, o.wrong(fmt.Errorf("%s: no %s in it", o.Path, name))
-	}
-	return info, err
 }

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/foreign"
-	"github.com/clipnh/clipnh/internal/textlist"
 )
 
 // findSource returns the first of the layout's forms of label maps that is
@@ -22,12 +19,15 @@ import (
 func (o *SceneOptions) findSource(ctx context.Context) (configs.LabelSource, error) {
 	for _, source := range o.Layout.Labels {
 		if source.Annotation != "" {
-			if isFile(o.below(source.Annotation)) {
-				return source, nil
+			if !o.files.file(source.Annotation) {
+				continue
 			}
-			continue
+			if _, inFolder := o.files.(sceneFolder); !inFolder {
+				return source, hinted{fmt.Errorf("%s: annotations in an archive, want them in a folder", o.files.path(source.Annotation)), "unpack the data set: annotations are read in many places"}
+			}
+			return source, nil
 		}
-		maps, _, err := filesEnding(ctx, o.below(source.Folder), source.Suffix)
+		maps, _, err := o.files.ending(ctx, source.Folder, source.Suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return configs.LabelSource{}, err
 		}
@@ -38,64 +38,46 @@ func (o *SceneOptions) findSource(ctx context.Context) (configs.LabelSource, err
 	return configs.LabelSource{}, o.wrong(fmt.Errorf("%s: no label maps in it", o.Path))
 }
 
-// filesEnding returns the names of the files below dir that end in suffix,
-// without it, sorted, and what was skipped there.
-func filesEnding(ctx context.Context, dir, suffix string) ([]string, []Skipped, error) {
-	f := &finder{ctx: ctx, deep: true}
-	if err := f.find(dir); err != nil {
-		return nil, nil, err
-	}
-	f.images = slices.DeleteFunc(f.images, func(path string) bool { return !strings.HasSuffix(path, suffix) })
-	items := f.items(dir, Unlabelled)
-	names := make([]string, len(items))
-	for i, item := range items {
-		names[i] = strings.TrimSuffix(item.Name, suffix)
-	}
-	return names, f.named(dir), nil
-}
-
 // names returns the names of the scenes, without suffix: those of the list, or
 // of the images, or of the annotations' phase where the list is not there; and
 // what was skipped among the images.
 func (o *SceneOptions) names(ctx context.Context, source configs.LabelSource, marks *annotations) (names []string, skipped []Skipped, err error) {
 	l := o.Layout
 	if l.List == "" {
-		names, skipped, err = filesEnding(ctx, o.below(l.Images), l.ImageSuffix)
+		names, skipped, err = o.files.ending(ctx, l.Images, l.ImageSuffix)
 		if err == nil && len(names) == 0 {
-			err = o.wrong(fmt.Errorf("%s: no images *%s in it", o.below(l.Images), l.ImageSuffix))
+			err = o.wrong(fmt.Errorf("%s: no images *%s in it", o.files.path(l.Images), l.ImageSuffix))
 		}
 		return names, skipped, err
 	}
-	if marks != nil && !isFile(o.below(l.List)) {
+	if marks != nil && !o.files.file(l.List) {
 		names, err = marks.names(source.Phase, l.ImageSuffix)
 		return names, nil, err
 	}
-	if _, err := o.stat(l.List); err != nil {
+	if !o.files.file(l.List) {
+		return nil, nil, o.wrong(fmt.Errorf("%s: no %s in it", o.Path, l.List))
+	}
+	if names, err = o.files.lines(l.List); err != nil {
 		return nil, nil, err
 	}
-	names, err = readNames(o.below(l.List), l.ImageSuffix)
-	return names, nil, err
+	return names, nil, checkNames(names, o.files.path(l.List), l.ImageSuffix)
 }
 
-// readNames reads a list of names of images, with or without suffix.
-func readNames(list, suffix string) ([]string, error) {
-	names, err := textlist.ReadFile(list)
-	if err != nil {
-		return nil, err
-	}
+// checkNames cuts the suffix off the names of a list, which may be with or without it.
+func checkNames(names []string, list, suffix string) error {
 	lines := make(map[string]int, len(names))
 	for i, name := range names {
 		name = strings.TrimSuffix(name, suffix)
 		if !isSceneName(name) {
-			return nil, fmt.Errorf("%s: line %d: %s, want the name of an image", list, i+1, foreign.Quote(name))
+			return fmt.Errorf("%s: line %d: %s, want the name of an image", list, i+1, foreign.Quote(name))
 		}
 		if first, ok := lines[name]; ok {
-			return nil, fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, foreign.Quote(name), first)
+			return fmt.Errorf("%s: line %d: %s is listed already, in line %d", list, i+1, foreign.Quote(name), first)
 		}
 		lines[name] = i + 1
 		names[i] = name
 	}
-	return names, nil
+	return nil
 }
 
 // isSceneName tells whether a list may name an image so: by a path that does
@@ -122,13 +104,8 @@ func (o *SceneOptions) wrong(err error) error {
 		wants = append(wants, l.List)
 	}
 	hint := "the data path is the folder that holds " + strings.Join(wants, ", ")
-	tree := os.DirFS(o.Path)
-	for _, above := range []string{"*", "*/*"} {
-		found, globErr := fs.Glob(tree, above+"/"+l.Images)
-		if globErr == nil && len(found) > 0 {
-			hint += fmt.Sprintf("; %s has one", o.below(strings.TrimSuffix(found[0], "/"+l.Images)))
-			break
-		}
+	if above := o.files.above(l.Images); above != "" {
+		hint += fmt.Sprintf("; %s has one", above)
 	}
 	return hinted{err, hint}
 }

@@ -20,6 +20,57 @@ const (
 	maxColumns = 1024
 )
 
+// beginTable reads the first line of a table, which names the columns. c reads the others.
+func beginTable(r io.Reader) (c *csv.Reader, head []string, err error) {
+	in := bufio.NewReader(&shortLines{r: r})
+	start, err := in.Peek(in.Size())
+	if err != nil && err != io.EOF {
+		return nil, nil, err
+	}
+	if i := bytes.IndexByte(start, 0); i >= 0 && !bytes.HasPrefix(start, []byte("\xff\xfe")) && !bytes.HasPrefix(start, []byte("\xfe\xff")) {
+		return nil, nil, fmt.Errorf("byte %d is zero, want a table of comma-separated values", i)
+	}
+	if mistake := foreign.Mistaken(start); mistake != nil {
+		return nil, nil, fmt.Errorf("%w, want a table of comma-separated values", mistake)
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
+		in.Discard(3)
+	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
+		return nil, nil, errors.New("text is UTF-16, want UTF-8")
+	}
+	c = csv.NewReader(in)
+	if bytes.IndexByte(start, '\r') >= 0 && bytes.IndexByte(start, '\n') < 0 {
+		c = csv.NewReader(&macintosh{in})
+	}
+	c.ReuseRecord = true
+	head, err = c.Read()
+	if err == io.EOF {
+		return nil, nil, errors.New("no lines, want the names of columns first")
+	}
+	if err != nil {
+		return nil, nil, tableError(err, len(head), 0)
+	}
+	return c, head, nil
+}
+
+// columnsOf returns the names of a table's columns.
+func columnsOf(path string) ([]string, error) {
+	f, err := foreign.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, head, err := beginTable(&io.LimitedReader{R: f, N: maxTable + 1})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	for i, name := range head {
+		head[i] = strings.TrimSpace(name)
+	}
+	return head, nil
+}
+
 // readTable reads a table of comma-separated values whose first line names the
 // columns, and hands over the wanted ones of every row in order, with the number of
 // its line. A wanted column that is missing is an error, or, where it is
@@ -32,34 +83,9 @@ const (
 // takes.
 func readTable(r io.Reader, wanted []string, optional []bool, do func(line int, fields []string) error) error {
 	counted := &io.LimitedReader{R: r, N: maxTable + 1}
-	in := bufio.NewReader(&shortLines{r: counted})
-	start, err := in.Peek(in.Size())
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if i := bytes.IndexByte(start, 0); i >= 0 && !bytes.HasPrefix(start, []byte("\xff\xfe")) && !bytes.HasPrefix(start, []byte("\xfe\xff")) {
-		return fmt.Errorf("byte %d is zero, want a table of comma-separated values", i)
-	}
-	if mistake := foreign.Mistaken(start); mistake != nil {
-		return fmt.Errorf("%w, want a table of comma-separated values", mistake)
-	}
-	switch {
-	case bytes.HasPrefix(start, []byte("\xef\xbb\xbf")):
-		in.Discard(3)
-	case bytes.HasPrefix(start, []byte("\xff\xfe")), bytes.HasPrefix(start, []byte("\xfe\xff")):
-		return errors.New("text is UTF-16, want UTF-8")
-	}
-	c := csv.NewReader(in)
-	if bytes.IndexByte(start, '\r') >= 0 && bytes.IndexByte(start, '\n') < 0 {
-		c = csv.NewReader(&macintosh{in})
-	}
-	c.ReuseRecord = true
-	head, err := c.Read()
-	if err == io.EOF {
-		return errors.New("no lines, want the names of columns first")
-	}
+	c, head, err := beginTable(counted)
 	if err != nil {
-		return tableError(err, len(head), 0)
+		return err
 	}
 	at, err := findColumns(head, wanted, optional)
 	if err != nil {

@@ -117,7 +117,7 @@ func TestNoReport(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	if _, err := OpenReport(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
+	if _, err := OpenReport(filepath.Join(t.TempDir(), "none")); !errors.Is(err, cache.ErrMissing) {
 		t.Errorf("no folder: %v", err)
 	}
 	dir, _ := folder(t)

@@ -33,15 +33,24 @@ type Report struct {
 // mostMark bounds the mark of a report in bytes.
 const mostMark = 1 << 20
 
+// remake is what to do about a report that lacks a part or has one that is damaged.
+const remake = `make the report again: run the same "clipnh report" command`
+
 // OpenReport opens the folder of a finished report.
 func OpenReport(dir string) (*Report, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
+	r := &Report{Dir: dir}
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, r.missing("no such folder")
+	case err == nil && !info.IsDir():
+		return nil, r.missing("it is a file, not the folder of a report")
+	}
+	if r.root, err = os.OpenRoot(dir); err != nil {
 		return nil, err
 	}
-	r := &Report{Dir: dir, root: root}
 	if err := r.open(); err != nil {
-		root.Close()
+		r.root.Close()
 		return nil, err
 	}
 	return r, nil
@@ -61,7 +70,7 @@ func (r *Report) open() error {
 	}{{report.OverviewName, &r.overview}, {report.IndexName, &index}, {report.ImagesName, &r.images}} {
 		if err := r.read(part.name, part.into); err != nil {
 			return hint.With(fmt.Errorf("%s: %w: %w", filepath.Join(r.Dir, report.FileOf(part.name)), cache.ErrDamaged, err),
-				`make the report again: run the same "clipnh report" command`)
+				remake)
 		}
 	}
 	if f := r.overview.Format; f < report.OldestFormat || f > report.Format {
@@ -90,13 +99,15 @@ func (r *Report) open() error {
 	return nil
 }
 
+// missing is the error of a report that is not there.
+func (r *Report) missing(why string) error {
+	return hint.With(fmt.Errorf("%s: %w: %s", r.Dir, cache.ErrMissing, why), `give the folder that "clipnh report {out}" wrote`)
+}
+
 func (r *Report) readMark() error {
-	noReport := func(why string) error {
-		return hint.With(fmt.Errorf("%s: %w: %s", r.Dir, cache.ErrMissing, why), `give the folder that "clipnh report {out}" wrote`)
-	}
 	f, _, err := r.file(report.MarkFile)
 	if err != nil {
-		return noReport("it has no " + report.MarkFile + ", so it is no report")
+		return r.missing("it has no " + report.MarkFile + ", so it is no report")
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, mostMark))
@@ -104,7 +115,7 @@ func (r *Report) readMark() error {
 		return err
 	}
 	if err := json.Unmarshal(data, &r.mark); err != nil || r.mark.Tool != report.Tool {
-		return noReport(report.MarkFile + " is not the mark of a report")
+		return r.missing(report.MarkFile + " is not the mark of a report")
 	}
 	switch {
 	case r.mark.Format < report.OldestFormat || r.mark.Format > report.Format:

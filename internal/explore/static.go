@@ -8,10 +8,14 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // types are the kinds of files that are served, by the ends of their names.
@@ -126,6 +130,9 @@ const mostIndex = 1 << 20
 // readIndex reads the first page and makes it live.
 func (s *Server) readIndex() ([]byte, error) {
 	f, _, err := s.o.Report.file(indexFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, hint.With(fmt.Errorf("%s: %w: its first page is not there", filepath.Join(s.o.Report.Dir, indexFile), cache.ErrDamaged), remake)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: first page: %w", s.o.Report.Dir, err)
 	}

@@ -20,6 +20,11 @@ func NewLabels(w, h int, o Options) (*Labels, error) {
 // LoadLabels is Load for the file of a label map.
 func LoadLabels(path string) (*File, error) { return load("label map", path, isPNG) }
 
+// LoadLabelsFrom is LoadFrom for a label map.
+func LoadLabelsFrom(path string, from Source) (*File, error) {
+	return loadFrom("label map", path, from, isPNG)
+}
+
 // DecodeLabels decodes the label map that the file, which LoadLabels has read, holds.
 // Errors name the file.
 func (f *File) DecodeLabels(o Options) (*Labels, error) {

@@ -45,9 +45,13 @@ func (d *Damage) Unwrap() error { return d.Err }
 
 // LoadFrom is Load for the bytes of a source, whose name in messages is path.
 func LoadFrom(path string, from Source) (*File, error) {
+	return loadFrom("image", path, from, formatKnown)
+}
+
+func loadFrom(what, path string, from Source, known func(head []byte) bool) (*File, error) {
 	f := &File{Path: path}
-	if err := f.readFrom(from, formatKnown); err != nil {
-		return nil, fmt.Errorf("read image: %s: %w", path, err)
+	if err := f.readFrom(from, known); err != nil {
+		return nil, fmt.Errorf("read %s: %s: %w", what, path, err)
 	}
 	return f, nil
 }

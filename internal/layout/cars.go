@@ -11,14 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/foreign"
 )
 
 const (
 	carsImages  = 8144 // of the train split
+	carsBoth    = 16185
 	carsClasses = 196
 	maxRows     = 1 << 20 // of the colour table
 	maxTable    = 64 << 20
@@ -26,32 +29,31 @@ const (
 
 const coloursFile = "refined_train.csv"
 
-// carsRoot returns the folder that contains the devkit: root, or the folder
-// stanford_cars in it.
-func carsRoot(root string) string {
-	if below := filepath.Join(root, "stanford_cars"); !isFolder(filepath.Join(root, "devkit")) && isFolder(below) {
-		return below
-	}
-	return root
-}
-
 // cars checks the train split of Stanford Cars and its table of refined colours,
 // which may lie in the folder, beside it, or in cars_refined beside it.
 func cars(ctx context.Context, root string) ([]Part, error) {
-	root = carsRoot(root)
+	files := dataset.FindCars(root)
+	root = files.Root
 	images := Part{Name: "cars_train", Unit: "images", Published: carsImages}
-	names, err := list(ctx, filepath.Join(root, "cars_train"), isImage)
+	if files.Classes == files.Annotations {
+		images = Part{Name: filepath.Base(files.Images), Unit: "images", Published: carsBoth}
+	}
+	names, err := list(ctx, files.Images, isImage)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	images.Count = len(names)
 	if len(names) == 0 {
-		images.problem("no images in %s", filepath.Join(root, "cars_train"))
+		images.problem("no images in %s", files.Images)
 	}
 	parts := []Part{images}
-	for _, file := range []string{"devkit/cars_meta.mat", "devkit/cars_train_annos.mat"} {
-		p := Part{Name: file, Unit: "bytes"}
-		if err := checkMAT(filepath.Join(root, filepath.FromSlash(file)), &p); err != nil {
+	for _, path := range slices.Compact([]string{files.Classes, files.Annotations}) {
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return nil, err
+		}
+		p := Part{Name: filepath.ToSlash(name), Unit: "bytes"}
+		if err := checkMAT(path, &p); err != nil {
 			p.problem("%v", err)
 		}
 		parts = append(parts, p)

@@ -36,12 +36,14 @@ const (
 	budgetTimes = 256     // bytes of memory for each byte of the file
 	budgetLeast = 1 << 20 // bytes of memory added to that, for tiny files that compress well
 
-	maxFile   = 256 << 20 // bytes of a file
-	maxDepth  = 32        // arrays within arrays
-	maxDims   = 32        // dimensions of an array
-	maxName   = 256       // bytes of a variable's or a field's name; MATLAB's have 63
-	maxFields = 4096      // of a struct
+	maxDepth  = 32   // arrays within arrays
+	maxDims   = 32   // dimensions of an array
+	maxName   = 256  // bytes of a variable's or a field's name; MATLAB's have 63
+	maxFields = 4096 // of a struct
 )
+
+// MaxFile is how many bytes a file may have.
+const MaxFile = 256 << 20
 
 // A File is the variables of a MAT-file, in its order.
 type File struct {
@@ -52,15 +54,20 @@ type File struct {
 // ReadFile reads the MAT-file at path. Errors name it, and the variable and the
 // byte where something is wrong.
 func ReadFile(path string) (*File, error) {
-	data, err := foreign.ReadFile(path, maxFile)
+	data, err := foreign.ReadFile(path, MaxFile)
 	if err != nil {
 		return nil, err
 	}
+	return ReadNamed(path, data)
+}
+
+// ReadNamed is Read of the bytes of a file, which errors name.
+func ReadNamed(name string, data []byte) (*File, error) {
 	file, err := Read(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	file.path = path
+	file.path = name
 	return file, nil
 }
 

@@ -21,6 +21,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -131,13 +134,13 @@ func Parse(data []byte) (*File, error) {
 	if err := decoder.Decode(&doc); errors.Is(err, io.EOF) {
 		return file, nil
 	} else if err != nil {
-		return nil, syntax(err)
+		return nil, syntax(data, err)
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
 		return nil, at(&second, "a second document, want one")
 	} else if !errors.Is(err, io.EOF) {
-		return nil, syntax(err)
+		return nil, syntax(data, err)
 	}
 	top := doc.Content[0]
 	if top.Kind == yaml.ScalarNode && top.ShortTag() == "!!null" && top.Value == "" {
@@ -259,7 +262,7 @@ func scalar(key, value *yaml.Node) (Kind, error) {
 }
 
 // syntax returns an error of the parser's as one with a line, if it has one.
-func syntax(err error) error {
+func syntax(data []byte, err error) error {
 	text := err.Error()
 	var line int
 	if n, _ := fmt.Sscanf(text, "yaml: line %d:", &line); n == 1 {
@@ -267,5 +270,29 @@ func syntax(err error) error {
 		_, rest, _ = bytes.Cut(rest, []byte(": "))
 		return &lineError{line, fmt.Errorf("not YAML: %s", foreign.Name(string(rest)))}
 	}
-	return fmt.Errorf("not YAML: %s", foreign.Name(text))
+	text = strings.TrimPrefix(text, "yaml: ")
+	return &lineError{lineOf(data, text), fmt.Errorf("not YAML: %s", foreign.Name(text))}
 }
+
+// lineOf returns the line of an error that the parser gives without one: of an alias and of
+// bytes that are no text it does not say where they are, and otherwise it means the first line.
+func lineOf(data []byte, text string) int {
+	before := []byte{}
+	var name string
+	switch _, err := fmt.Sscanf(text, "unknown anchor '%s", &name); {
+	case err == nil:
+		before, _, _ = bytes.Cut(data, []byte("*"+strings.TrimSuffix(name, "'")))
+	case !utf8.Valid(data) || bytes.ContainsFunc(data, isControl):
+		for len(data) > len(before) {
+			r, n := utf8.DecodeRune(data[len(before):])
+			if r == utf8.RuneError && n == 1 || isControl(r) {
+				break
+			}
+			before = data[:len(before)+n]
+		}
+	}
+	return 1 + bytes.Count(before, []byte("\n"))
+}
+
+// isControl reports whether YAML has no place for a rune.
+func isControl(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\t\r\n\u0085", r) }

@@ -52,7 +52,11 @@ func TestParseRefuses(t *testing.T) {
 		"key":           {"[a]: b\n", "line 1: a key that is not a text"},
 		"documents":     {"a: b\n---\nc: d\n", "a second document"},
 		"tab":           {"a:\n\tb: c\n", "line 2: not YAML: found character that cannot start any token"},
-		"open":          {"a: [b\n", "not YAML"},
+		"open":          {"a: [b\n", "line 1: not YAML"},
+		"alias":         {"a: b\nc: *d\n", "line 2: not YAML: unknown anchor 'd' referenced"},
+		"bytes":         {"a: b\nc: d\ne: \xff\n", "line 3: not YAML"},
+		"control":       {"a: b\nc: \x01\n", "line 2: not YAML: control characters"},
+		"first":         {"\tmodel: a\n", "line 1: not YAML: found character that cannot start any token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse([]byte(test.text))

@@ -117,6 +117,18 @@ func (o *Object) Check() error {
 	return nil
 }
 
+// Identity is the address with what tells the object from others there: its size and its
+// tag, or else its time. It is empty where the server says neither of these.
+func (o *Object) Identity() string {
+	if o.tag == "" && o.modified == "" {
+		return ""
+	}
+	if o.tag != "" {
+		return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.tag)
+	}
+	return fmt.Sprintf("%s %d %s", o.Address, o.Size, o.modified)
+}
+
 // same reports whether an answer is of the object.
 func (o *Object) same(a answer) bool {
 	if a.size != o.Size {
@@ -129,12 +141,13 @@ func (o *Object) same(a answer) bool {
 }
 
 // ReadAt reads len(p) bytes from off on, as io.ReaderAt wants it. Many goroutines may read.
+// Its errors do not have the address: those who read name the archive or the image.
 func (o *Object) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) && off < o.Size {
 		i := off / blockBytes
 		b, err := o.block(i)
 		if err != nil {
-			return n, fmt.Errorf("%s: %w", o.Address, err)
+			return n, err
 		}
 		k := copy(p[n:], b[off-i*blockBytes:])
 		n, off = n+k, off+int64(k)

@@ -15,6 +15,7 @@ package ui
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -221,6 +222,23 @@ func (p *Printer) result(b []byte) error {
 		return fmt.Errorf("print result: %w", err)
 	}
 	return nil
+}
+
+// CSV prints rows of comma-separated values, with non-printable runes as in a Table.
+func (p *Printer) CSV(rows [][]string) error {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	for _, row := range rows {
+		safe := make([]string, len(row))
+		for i, field := range row {
+			safe[i] = printable(field)
+		}
+		if err := w.Write(safe); err != nil {
+			return err
+		}
+	}
+	w.Flush()
+	return p.Text(b.String())
 }
 
 // encodeJSON encodes v as a document that ends with a newline; with an indent, on several

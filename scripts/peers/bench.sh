@@ -35,5 +35,11 @@ if [[ $(node -p 'require(process.argv[1]).version' "$package/package.json" 2>/de
 fi
 node -e 'require(process.argv[1])' "$package" || fail "onnxruntime-node $ort does not load on this machine"
 
-(cd "$here" && go build -buildvcs=false -o "$scratch/ours" ./ours)
+# The helper for --device is found beside the program that starts it; the library is that of
+# the package, unless another is named.
+(cd "$here" && go build -buildvcs=false -o "$scratch/ours" ./ours && go build -buildvcs=false -o "$scratch/clipnh-ort" ../../cmd/clipnh-ort)
+if [[ -z ${CLIPNH_ONNXRUNTIME-} ]]; then
+	CLIPNH_ONNXRUNTIME=$(find "$package/bin" -path "*/linux/$(node -p process.arch)/*" -name 'libonnxruntime.so*' | head -n 1)
+	export CLIPNH_ONNXRUNTIME
+fi
 exec "${compare[@]}" "$@"

@@ -26,9 +26,10 @@ SOURCES = (HERE / "prepare.py", HERE / "towers.py", HERE.parent / "random_checkp
 # value, are a different computation: rounding alone gives 1e-6 to 1e-5.
 LIMIT = 1e-4
 
-# bfloat16 keeps 8 bits of each factor; over the layers of a tower the error adds up to a
-# percent or two.
-LIMIT_BF16 = 5e-2
+# bfloat16 keeps 8 bits of each factor and float16 11; over the layers of a tower the error of
+# the first adds up to a percent or two.
+LIMIT_REDUCED = 5e-2
+REDUCED = ("ours_bf16", "half")
 
 # Time after which the idle threads of a peer stop spinning.
 SETTLE = 0.1
@@ -51,6 +52,20 @@ RUNNERS = {
     ],
 }
 REFERENCE = "eager"
+
+
+def on_device(name):
+    """The runners of the image tower on a device of clipnh collect, and on the same one in PyTorch."""
+    return [
+        Runner("ours", f"clipnh, {name}", "clipnh"),
+        Runner("eager", "PyTorch, plain", "PyTorch"),
+        Runner("compiled", "PyTorch, compiled", "PyTorch"),
+        Runner("half", "PyTorch, float16, channels last", "PyTorch, float16"),
+    ]
+
+
+# PyTorch's name of a device of clipnh's; its others have none.
+TORCH_DEVICES = {"ort-cpu": "cpu", "cuda": "cuda"}
 
 
 def say(text):
@@ -82,6 +97,8 @@ class Bench:
 
     def prepare(self, tower, model, numbers):
         command = [sys.executable, HERE / "prepare.py", model, self.models, tower, *map(str, numbers)]
+        if self.args.device:
+            command += ["--no-graphs"]
         if self.args.vocab:
             command += ["--vocab", self.args.vocab]
         with open(self.logs / "prepare.log", "w", encoding="utf-8") as log:
@@ -92,28 +109,37 @@ class Bench:
     def command(self, key, tower, model, batch, threads):
         inputs = self.models / (f"{model}.pictures" if tower == "image" else texts_name(self.args.names, self.args.vocab))
         sizes = [MODELS[model][2], batch] if tower == "image" else [self.args.text_batches]
+        device = self.args.device if tower == "image" else None
         if key in ("ours", "ours_bf16"):
-            kind = tower + ("-bf16" if key == "ours_bf16" else "")
+            kind = device or tower + ("-bf16" if key == "ours_bf16" else "")
             return [self.args.scratch / "ours", kind, self.models / f"{model}.pt", inputs,
                     *([batch] if tower == "image" else []), threads]
         if key == "ort":
             return ["node", HERE / "peer_ort.js", self.models / f"{model}.b{batch}.onnx", inputs, *sizes, threads]
         weights = self.models / f"{model}.{'visual' if tower == 'image' else 'text'}"
-        return [sys.executable, HERE / "peer_torch.py", tower, key, weights, inputs, *sizes, threads]
+        kind = f"{tower}@{TORCH_DEVICES[device]}" if device else tower
+        return [sys.executable, HERE / "peer_torch.py", kind, key, weights, inputs, *sizes, threads]
 
     def compare(self, tower, model, batch, threads):
         case = f"{model} {tower}" + (f", batch {batch}" if batch else "") + f", {threads} thread{'s' * (threads > 1)}"
         env = {"NODE_PATH": str(self.args.scratch / "node" / "node_modules")}
         workers = []
         try:
-            for runner in RUNNERS[tower]:
+            device = self.args.device if tower == "image" else None
+            for runner in on_device(device) if device else RUNNERS[tower]:
                 if runner.key == "ours_bf16" and not has_bf16():
                     say(f"{case}: no {runner.name}, the processor has no AVX512-BF16")
                 elif runner.key in (*self.args.runners, REFERENCE):
                     say(f"{case}: start {runner.name}")
                     command = [str(c) for c in self.command(runner.key, tower, model, batch, threads)]
                     with open(self.logs / f"{runner.key}.log", "w", encoding="utf-8") as log:
-                        workers.append(Worker(runner, command, threads, log, env))
+                        try:
+                            workers.append(Worker(runner, command, threads, log, env))
+                        except WorkerError as e:
+                            # Not every PyTorch compiles, and not every device has float16.
+                            if not device or runner.key in ("ours", REFERENCE):
+                                raise
+                            say(f"{case}: without {runner.name}: {last_line(log.name) or e}")
             errors = self.errors(workers)
             for r in range(self.args.rounds):
                 say(f"{case}: round {r + 1} of {self.args.rounds}")
@@ -124,7 +150,7 @@ class Bench:
                 error = errors[w.runner.key]
                 self.results.append({"tower": tower, "model": model, "batch": batch, "threads": threads, "error": error,
                                      **w.result()})
-                limit = LIMIT_BF16 if w.runner.key == "ours_bf16" else LIMIT
+                limit = LIMIT_REDUCED if w.runner.key in REDUCED else LIMIT
                 if not error <= limit:
                     self.wrong.append(f"{case}: {w.runner.name} is off by {error:.1e} of the largest value, want at most {limit:g}")
         finally:
@@ -144,6 +170,11 @@ class Bench:
             n = min(len(got), len(reference))  # texts: runners have different numbers of them, with the same first ones
             errors[key] = float(np.abs(got[:n] - reference[:n]).max() / largest)
         return errors
+
+
+def last_line(path):
+    lines = Path(path).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def machine():
@@ -181,7 +212,7 @@ def positive(text):
 
 
 def main():
-    keys = list(dict.fromkeys(r.key for rs in RUNNERS.values() for r in rs))
+    keys = list(dict.fromkeys(r.key for rs in [*RUNNERS.values(), on_device("")] for r in rs))
     ap = argparse.ArgumentParser(prog="bench.sh", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--towers", type=listed(str, RUNNERS), default=list(RUNNERS), help="image,text (default both)")
     ap.add_argument("--models", type=listed(str, MODELS), default=["RN50", "RN50x16"], help="for images (RN50,RN50x16)")
@@ -190,6 +221,7 @@ def main():
     ap.add_argument("--rounds", type=positive, default=5, help="turns per runner (5)")
     ap.add_argument("--turn", type=float, default=1.0, help="seconds per turn, at least one inference (1)")
     ap.add_argument("--runners", type=listed(str, keys), default=keys, help=f"some of {','.join(keys)} (all); {REFERENCE} always runs")
+    ap.add_argument("--device", choices=TORCH_DEVICES, help="compare the image tower on a device of clipnh collect, and not the text tower")
     ap.add_argument("--text-models", type=listed(str, MODELS), default=["RN50"], help="for texts (RN50)")
     ap.add_argument("--names", type=positive, default=40, help="class names of the texts, each in every template (40)")
     ap.add_argument("--text-batches", default="8,32,128", help="batch sizes, of which PyTorch's fastest is used (8,32,128)")
@@ -198,6 +230,8 @@ def main():
     ap.add_argument("--markdown", type=Path, help="write the summary to this file")
     ap.add_argument("--scratch", type=Path, required=True, help=argparse.SUPPRESS)
     args = ap.parse_args()
+    if args.device:
+        args.towers = ["image"]
 
     b = Bench(args)
     failures = []

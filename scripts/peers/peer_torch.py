@@ -1,10 +1,14 @@
 """PyTorch's side of the comparison (README.md has the protocol).
 
     python3 peer_torch.py image eager|channels_last|traced TOWER PICTURES SIDE BATCH THREADS
+    python3 peer_torch.py image@cuda eager|compiled|half TOWER PICTURES SIDE BATCH THREADS
     python3 peer_torch.py text eager|trimmed|traced TOWER TEXTS BATCH,... THREADS
 
-traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used.
+traced is traced, frozen and optimised for inference. Of several batch sizes for texts the fastest is used. On a device
+(image@cuda, image@mps) every inference takes its images from pinned memory and brings the features back; compiled is
+torch.compile with its search for the best kernels, half is float16 in channels-last layout.
 """
+import inspect
 import re
 import sys
 import time
@@ -14,6 +18,9 @@ import torch
 
 import towers
 
+
+# Newer versions refuse to load anything but tensors unless they are told that the file is ours.
+WHOLE = {"weights_only": False} if "weights_only" in inspect.signature(torch.load).parameters else {}
 
 # The executor of a traced module specialises it in its first runs.
 WARM = 2
@@ -30,11 +37,15 @@ def blas():
     return next((name for name in ("mkl", "openblas", "blis", "blas") if re.search(rf"/lib{name}[^/\s]*\.so", maps)), "no BLAS")
 
 
+def card(device):
+    return torch.cuda.get_device_name() if device.startswith("cuda") else device
+
+
 class Images:
     def __init__(self, mode, tower, file, side, batch, _):
         x = np.fromfile(file, np.float32, count=batch * 3 * side * side).reshape(batch, 3, side, side)
         self.x, self.units = torch.from_numpy(x), batch
-        self.tower = torch.load(tower)
+        self.tower = torch.load(tower, **WHOLE)
         if mode == "channels_last":
             self.tower = self.tower.to(memory_format=torch.channels_last)
             self.x = self.x.contiguous(memory_format=torch.channels_last)
@@ -43,6 +54,33 @@ class Images:
 
     def infer(self):
         return self.tower(self.x)
+
+    first = infer
+
+
+class ImagesOn:
+    """Images on a device, to which each inference sends them."""
+
+    def __init__(self, device, mode, tower, file, side, batch, _):
+        x = np.fromfile(file, np.float32, count=batch * 3 * side * side).reshape(batch, 3, side, side)
+        self.x, self.units, self.device = torch.from_numpy(x), batch, torch.device(device)
+        if self.device.type == "cuda":
+            # Float32 is float32 here, as in clipnh: no TF32.
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cudnn.benchmark = True
+        self.kind = torch.float16 if mode == "half" else torch.float32
+        self.layout = torch.channels_last if mode == "half" else torch.contiguous_format
+        self.tower = torch.load(tower, **WHOLE).to(self.device, self.kind, memory_format=self.layout)
+        if mode == "compiled":
+            if not hasattr(torch, "compile"):
+                sys.exit(f"peer_torch.py: PyTorch {torch.__version__} has no torch.compile")
+            self.tower = torch.compile(self.tower, mode="max-autotune")
+        self.x = self.x.contiguous(memory_format=self.layout).to(self.kind)
+        if self.device.type == "cuda":
+            self.x = self.x.pin_memory()
+
+    def infer(self):
+        return self.tower(self.x.to(self.device, non_blocking=True)).float().cpu()  # which waits for the device
 
     first = infer
 
@@ -56,7 +94,7 @@ class Texts:
         self.ids = torch.zeros(len(texts), towers.CONTEXT, dtype=torch.long)
         for row, ids in zip(self.ids, texts):
             row[:len(ids)] = torch.tensor(ids)
-        module = torch.load(tower)
+        module = torch.load(tower, **WHOLE)
         module.trim = mode == "trimmed"
         self.at, fastest = 0, None
         for self.units in batches:
@@ -88,13 +126,17 @@ def main():
     torch.set_num_threads(threads)
     torch.set_num_interop_threads(1)
     torch.set_grad_enabled(False)
-    if kind == "image":
+    kind, _, device = kind.partition("@")
+    if device:
+        work = ImagesOn(device, mode, tower, file, *map(int, sizes))
+    elif kind == "image":
         work = Images(mode, tower, file, *map(int, sizes))
     else:
         work = Texts(mode, tower, file, [int(b) for b in sizes[0].split(",")])
     for _ in range(WARM):
         work.infer()
-    print(f"ready {work.units} PyTorch {torch.__version__} with {blas()}", flush=True)
+    on = f"on {card(device)}" if device else f"with {blas()}"
+    print(f"ready {work.units} PyTorch {torch.__version__} {on}", flush=True)
     for line in sys.stdin:
         word, argument = line.split()
         if word == "run":

@@ -6,7 +6,7 @@
 Always      MODEL.pt            the archive of scripts/random_checkpoint.py
 image       MODEL.visual        the image tower for PyTorch
             MODEL.pictures      float32, [largest batch,3,S,S]
-            MODEL.bB.onnx       the image tower at batch B
+            MODEL.bB.onnx       the image tower at batch B, unless --no-graphs
 text        MODEL.text          the text tower for PyTorch
             texts.*             NAMES class names in every template, in random order; one line of token ids each
 
@@ -48,7 +48,7 @@ def archive(model, path):
     make(path, lambda part: subprocess.run([sys.executable, script, model, part, str(SEED)], check=True))
 
 
-def image(model, folder, batches):
+def image(model, folder, batches, graphs):
     side = MODELS[model][2]
     towers = cache(lambda: load(model, folder / f"{model}.pt"))
     pictures = torch.randn(max(batches), 3, side, side, generator=torch.Generator().manual_seed(SEED))
@@ -57,7 +57,7 @@ def image(model, folder, batches):
         path.unlink()
     make(path, lambda part: pictures.numpy().tofile(part))
     make(folder / f"{model}.visual", lambda part: torch.save(towers()[0], part))
-    for b in batches:
+    for b in batches if graphs else []:
         make(folder / f"{model}.b{b}.onnx", lambda part: torch.onnx.export(
             towers()[0], pictures[:b], str(part), opset_version=OPSET, input_names=["pictures"], output_names=["features"]))
 
@@ -119,11 +119,12 @@ def main():
     ap.add_argument("tower", choices=("image", "text"))
     ap.add_argument("numbers", type=int, nargs="+")
     ap.add_argument("--vocab", type=Path)
+    ap.add_argument("--no-graphs", action="store_true", help="do not make the .onnx files")
     args = ap.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
     archive(args.model, args.folder / f"{args.model}.pt")
     if args.tower == "image":
-        image(args.model, args.folder, args.numbers)
+        image(args.model, args.folder, args.numbers, not args.no_graphs)
     else:
         texts(args.model, args.folder, args.numbers[0], args.vocab)
 

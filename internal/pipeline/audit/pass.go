@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/attribution"
+	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
@@ -19,8 +20,8 @@ import (
 // embed finds the vectors of the classes and concepts, which a file has, or a model
 // that must be that of the scores computes.
 func (a *auditor) embed(ctx context.Context) error {
-	if n := len(a.Options.Classes); n < 2 {
-		return usage.Errorf("{classes} has %d, want 2 or more", n)
+	if given := a.Options.Classes; len(given) < 2 {
+		return usage.Errorf("{classes}: one class, %s, want at least two", foreign.QuoteAll(given))
 	}
 	if a.src.Artefact != nil { // pairs of another block are none that edit could remove
 		if err := a.Artefacts.Check(a.src.Artefact, artefact.Of(origin.Origin{Block: origin.LastBlock})); err != nil {

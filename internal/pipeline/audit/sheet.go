@@ -22,7 +22,7 @@ const (
 
 // captions say below the title of a sheet what is drawn.
 var captions = []string{
-	"A row is a pair that goes with the group, the one first that widens the difference between the groups' margins most.",
+	"Each row is a pair that goes with the group. Those that widen the difference between the groups' margins most come first.",
 	"Its images, as the model sees them: those of largest absolute score, the largest first, with label, group and name.",
 	"effect: logits by which it widens the difference; r: correlation of its share of the margin and the group; P: of chance, over all pairs.",
 	"Below that the label and group of the comparison, and the words that the pair's component is made of, with their coefficients.",

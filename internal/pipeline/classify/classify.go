@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/textlist"
 	"github.com/clipnh/clipnh/internal/ui"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // Options says which images to classify, and by which classes.
@@ -76,6 +77,9 @@ type Sink struct {
 // read is named and left out. The result is not nil once Begin was called, also with an
 // error.
 func Run(ctx context.Context, o Options, sink Sink, say ui.Reporter) (*Result, error) {
+	if len(o.Classes) < 2 { // each image would have the probability 1
+		return nil, usage.Errorf("{classes}: one class, %s, want at least two", foreign.QuoteAll(o.Classes))
+	}
 	from := o.Options
 	if o.ScoresPath != "" {
 		from.Model = ""

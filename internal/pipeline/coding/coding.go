@@ -20,10 +20,11 @@ import (
 // Options says which components are to be described by which words, and how.
 type Options struct {
 	Artefacts      artefact.Reader
-	PCsPath        string   // principal components, .npy [H,C,O] of pairs or [C,O] of neurons
-	EmbeddingsPath string   // of the words, .npy or .pt [M,O]; their length counts
-	Words          []string // [M]
-	WordsPath      string   // where Words are from
+	Of             artefact.Facts // of the components, which are compared before anything else
+	PCsPath        string         // principal components, .npy [H,C,O] of pairs or [C,O] of neurons
+	EmbeddingsPath string         // of the words, .npy or .pt [M,O]; their length counts
+	Words          []string       // [M]
+	WordsPath      string         // where Words are from
 	Method         describe.Method
 	Normalize      omp.Normalization
 	Components     int      // K, words in a code at most
@@ -45,7 +46,7 @@ type Coding struct {
 
 // Open reads what coding needs, and checks that it fits together.
 func Open(o Options) (*Coding, error) {
-	pcs, err := o.Artefacts.Components(o.PCsPath, nil)
+	pcs, err := o.Artefacts.Components(o.PCsPath, o.Of)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (c *Coding) open() error {
 	case n != len(c.Words):
 		return fmt.Errorf("%s: embeddings of %d words, but %s has %d", c.EmbeddingsPath, n, c.WordsPath, len(c.Words))
 	case c.Components > n:
-		return usage.Errorf("%s: %d words, want {num-components}, %d, or more", c.EmbeddingsPath, n, c.Components)
+		return usage.Errorf("{num-components} %d: %s has %d words, want at most that many", c.Components, c.EmbeddingsPath, n)
 	}
 	if c.Method == describe.OMP && c.Components >= c.PCs.OutDim && c.Artefacts.Warn != nil {
 		c.Artefacts.Warn("{num-components} %d: directions have %d dimensions, and so many words make up any of them exactly: take fewer for a description", c.Components, c.PCs.OutDim)

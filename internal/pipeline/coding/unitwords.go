@@ -71,7 +71,7 @@ func OpenWords(r artefact.Reader, o WordsOptions, units unit.Shape, from origin.
 // openWordsCoding opens the components of all units of a shape.
 func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape unit.Shape, from origin.Origin, threads int) (*Coding, error) {
 	c, err := Open(Options{
-		Artefacts: r, PCsPath: pcsPath, EmbeddingsPath: o.EmbeddingsPath, Words: o.Words, WordsPath: o.WordsPath,
+		Artefacts: r, Of: artefact.Of(from), PCsPath: pcsPath, EmbeddingsPath: o.EmbeddingsPath, Words: o.Words, WordsPath: o.WordsPath,
 		Method: describe.Best, Normalize: describe.BestNormalization, Components: o.Components, Threads: threads,
 	})
 	if err != nil {
@@ -79,10 +79,6 @@ func openWordsCoding(r artefact.Reader, o WordsOptions, pcsPath string, shape un
 	}
 	if !slices.Equal(c.PCs.Units.Shape, shape) {
 		err = fmt.Errorf("%s: components of units %s, want %s", pcsPath, npy.ShapeString(c.PCs.Units.Shape), npy.ShapeString(shape))
-	} else if c.PCs.Artefact != nil {
-		err = r.Check(c.PCs.Artefact, artefact.Of(from))
-	}
-	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -97,7 +93,7 @@ func (w *Words) From(pairs bool) string {
 	}
 	switch {
 	case computed != nil:
-		return fmt.Sprintf("computed as by describe, %s, normalize %s", describe.Best, describe.BestNormalization)
+		return fmt.Sprintf("computed as by describe, %s, normalize %s, at most %d words", describe.Best, describe.BestNormalization, computed.Components)
 	case w.Codes(pairs) == nil:
 		return ""
 	}

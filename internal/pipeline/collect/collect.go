@@ -45,6 +45,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 		defer c.device.Close()
+		if err := c.tryDevice(); err != nil {
+			return nil, err
+		}
 	}
 	if err := artefact.MakeFolders(filepath.Clean(o.SavePath)); err != nil {
 		return nil, err
@@ -245,6 +248,7 @@ func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	if err != nil {
 		return nil, nil, c.namingImages(ctx, err)
 	}
+	r.w.Kernel = c.family()
 	source.SayOpened(o.SavePath, r.w, c.say)
 	if r.features, err = c.openFeatures(plan); err == nil {
 		err = r.resume(ctx, rowBytes)
@@ -273,7 +277,7 @@ func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
 	}
 	c.pending += rowBytes * int64(len(c.items)-w.Rows())
 	if w.Done() > 0 {
-		if err := artefact.CheckFamilies(o.SavePath, w.Families(), cache.Family(), o.Strict, c.say.Warn); err != nil {
+		if err := artefact.CheckFamilies(o.SavePath, w.Families(), c.family(), o.Strict, c.say.Warn); err != nil {
 			return err
 		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*r.plan.ChunkInputs, r.plan.Inputs), r.plan.Inputs)
@@ -301,6 +305,7 @@ func (r *rows) finish(err error) (*Result, error) {
 	if w.Rows() == 0 && o.Shard.Whole() {
 		return nil, c.unreadable()
 	}
+	w.Kernel = cache.Family()
 	if !artefact.IsDense(o.SavePath) {
 		if err := c.addFiles(w, w.Skipped()); err != nil {
 			return nil, err

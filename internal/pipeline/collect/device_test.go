@@ -24,7 +24,8 @@ import (
 )
 
 // helperBehaviour is how the helper behaves that this test binary is under the helper's
-// name: "crash N" ends at batch N of the process, "add X" adds to the first score.
+// name: "crash N" ends at batch N of the process, "add X" adds to the first score, "refuse"
+// loads no graph.
 const helperBehaviour = "CLIPNH_TEST_DEVICE"
 
 func TestMain(m *testing.M) {
@@ -50,6 +51,9 @@ func (f *fakeRuntime) Hello(pipe.Hello) (*pipe.Runtime, error) {
 }
 
 func (f *fakeRuntime) Load(g pipe.Graph) error {
+	if os.Getenv(helperBehaviour) == "refuse" {
+		return errors.New("out of memory")
+	}
 	if info, err := os.Stat(g.Path); err != nil || info.Size() < 1000 {
 		return fmt.Errorf("no graph: %v", err)
 	}
@@ -163,6 +167,11 @@ func TestDevice(t *testing.T) {
 		if d := a.Manifest.Origin.Device; d == nil || d.Name != "ort-cpu" || d.Provider != "CPUExecutionProvider" || d.Runtime != "ONNX Runtime 9.9" || d.Precision != "float32" {
 			t.Errorf("%s: the manifest has %+v", mode, d)
 		}
+		for i, c := range a.Manifest.Payloads[0].Chunks {
+			if c.Kernel != "ort-cpu" {
+				t.Errorf("%s: chunk %d is said to be computed by %q", mode, i, c.Kernel)
+			}
+		}
 		if err := Repair(context.Background(), a, RepairOptions{Model: o.Model, DataPath: o.Data.Path}, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "the device ort-cpu") {
 			t.Errorf("%s: a repair without the device: %v", mode, err)
 		}
@@ -179,7 +188,7 @@ func TestDeviceCrashes(t *testing.T) {
 	whole.SavePath += "_whole"
 	run(t, whole)
 
-	t.Setenv(helperBehaviour, "crash 6") // the first batch is the one that is compared
+	t.Setenv(helperBehaviour, "crash 7") // a blank image and the batch that is compared come first
 	_, err := Run(context.Background(), o, pipelinetest.Silent())
 	if !errors.Is(err, pipe.ErrLost) || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "device ort-cpu: run a batch: ") || !strings.Contains(err.Error(), "exit status 9") {
 		t.Fatalf("a crash: %v", err)
@@ -252,6 +261,9 @@ func TestDeviceRefused(t *testing.T) {
 	t.Setenv(device.Variable, "no/such.so")
 	refused("no library", "CLIPNH_ONNXRUNTIME=no/such.so: no such file", "")
 	fakeDevice(t)
+	t.Setenv(helperBehaviour, "refuse")
+	refused("no room for the model", "device ort-cpu: load the graph: the helper program says: out of memory", "choose another {device}")
+	t.Setenv(helperBehaviour, "")
 	o.Device = "coreml"
 	refused("no provider", "device coreml: ONNX Runtime 9.9 has no CoreMLExecutionProvider; it has CPUExecutionProvider", "another {device}")
 	o.Device = "gpu"

@@ -61,7 +61,7 @@ func (c *collector) mean(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	if state.Done > 0 {
-		if err := artefact.CheckFamilies(o.SavePath, state.Kernel, cache.Family(), o.Strict, c.say.Warn); err != nil {
+		if err := artefact.CheckFamilies(o.SavePath, state.Kernel, c.family(), o.Strict, c.say.Warn); err != nil {
 			return nil, err
 		}
 		c.say.Note("%s: resuming after %d of %d images", o.SavePath, state.Done, at.Inputs)

@@ -21,6 +21,7 @@ type collected struct {
 	zeroed   int              // values that float16 makes zero
 	skipped  []source.Skipped // that could not be decoded
 	sums     []uint32         // of the files of all of them, see cache.SumOf
+	family   string           // of kernels, or the device, that computed the values
 }
 
 // run sends images, by their numbers, through the tower and hands over what
@@ -69,7 +70,7 @@ func (c *collector) run(ctx context.Context, numbers []int, chunk int, done func
 		if err != nil {
 			return err
 		}
-		part.values = values[:part.images*each]
+		part.values, part.family = values[:part.images*each], c.family()
 		c.kept, c.zeroed = c.kept+len(part.values), c.zeroed+part.zeroed
 		if err := done(part); err != nil {
 			return err
@@ -204,4 +205,26 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 			return nil
 		}
 	}, nil
+}
+
+// family names what computes the values of images: the kernels of this process, or a
+// device, see cache.Families.
+func (c *collector) family() string {
+	if c.device == nil {
+		return cache.Family()
+	}
+	return c.device.Origin().Name
+}
+
+// tryDevice computes a blank image, so that a device on which the model does not load
+// leaves no folder that was begun with it. A finished collection needs none of that.
+func (c *collector) tryDevice() error {
+	if _, err := cache.Open(c.options.SavePath); err == nil && !c.options.Restart {
+		return nil
+	}
+	running, err := c.mode.start(towers{c.model.Checkpoint, c.device}, clip.ImageOptions{Batch: 1, Threads: c.options.Threads, Precision: c.options.Precision})
+	if err != nil {
+		return err
+	}
+	return running.compute(make([]float32, c.mode.values()), make([]float32, running.tower.ImageLen()))
 }

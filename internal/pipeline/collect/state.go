@@ -39,7 +39,7 @@ func (s *sumState) add(chunk collected) {
 	s.Images += chunk.images
 	s.Skipped = append(s.Skipped, chunk.skipped...)
 	s.Sum = addSums(s.Sum, chunk.sums)
-	s.Kernel = cache.AddFamilies(s.Kernel, cache.Family())
+	s.Kernel = cache.AddFamilies(s.Kernel, chunk.family)
 }
 
 // state is where the sums of a collection of an origin are kept while it is under

@@ -22,6 +22,7 @@ type Device struct {
 	runtime pipe.Runtime
 	client  *pipe.Client
 	threads int
+	loaded  graph // that the helper has
 }
 
 // Open starts the helper for a device of Kinds.

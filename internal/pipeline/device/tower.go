@@ -22,8 +22,15 @@ type tower struct {
 	device     *Device
 	checkpoint *clip.Checkpoint
 	options    clip.ImageOptions
-	loaded     []onnxtower.Shape // the outputs that the graph at work has
-	spare      [][]float32       // memory for those of them that a run does not want
+}
+
+// graph is what the helper has loaded: it holds one at a time, which the towers of a
+// device share if they are of one model.
+type graph struct {
+	checkpoint  *clip.Checkpoint
+	neuronLayer int               // of the scores of a vision transformer's pairs; -1: none
+	outputs     []onnxtower.Shape // that it has
+	spare       [][]float32       // memory for those of them that a run does not want
 }
 
 // Tower returns the image tower of a checkpoint, which must stay open, on the device. It
@@ -70,8 +77,9 @@ func (t *tower) Run(images []float32, out clip.Output) error {
 	if err := t.load(wanted); err != nil {
 		return t.device.failed(err)
 	}
-	outputs := make([][]float32, len(t.loaded))
-	for i, s := range t.loaded {
+	loaded := t.device.loaded
+	outputs := make([][]float32, len(loaded.outputs))
+	for i, s := range loaded.outputs {
 		if outputs[i] = wanted[s.Name]; outputs[i] != nil {
 			continue
 		}
@@ -79,10 +87,10 @@ func (t *tower) Run(images []float32, out clip.Output) error {
 		for _, length := range s.Length {
 			need *= length
 		}
-		if cap(t.spare[i]) < need {
-			t.spare[i] = make([]float32, need)
+		if cap(loaded.spare[i]) < need {
+			loaded.spare[i] = make([]float32, need)
 		}
-		outputs[i] = t.spare[i][:need]
+		outputs[i] = loaded.spare[i][:need]
 	}
 	return t.device.failed(t.device.client.Run(n, images, outputs))
 }
@@ -99,7 +107,7 @@ func (d *Device) failed(err error) error {
 	return said
 }
 
-// load loads a graph that has the outputs, unless the one at work has them.
+// load has the helper load a graph with the outputs, unless the one it has serves.
 func (t *tower) load(wanted map[string][]float32) error {
 	var names []string
 	for _, name := range onnxtower.Outputs() {
@@ -107,16 +115,15 @@ func (t *tower) load(wanted map[string][]float32) error {
 			names = append(names, name)
 		}
 	}
-	if !slices.ContainsFunc(names, func(name string) bool {
-		return !slices.ContainsFunc(t.loaded, func(s onnxtower.Shape) bool { return s.Name == name })
-	}) {
+	o, neuronLayer := onnxtower.Options{Outputs: names}, -1
+	if t.options.Pairs && slices.Contains(names, onnxtower.Scores) {
+		neuronLayer = t.options.NeuronLayer
+		o.NeuronLayer = &neuronLayer
+	}
+	if t.device.loaded.serves(t.checkpoint, neuronLayer, names) {
 		return nil
 	}
-	o := onnxtower.Options{Outputs: names}
-	if t.options.Pairs && slices.Contains(names, onnxtower.Scores) {
-		o.NeuronLayer = &t.options.NeuronLayer
-	}
-	graph, err := onnxtower.New(t.checkpoint, o)
+	made, err := onnxtower.New(t.checkpoint, o)
 	if err != nil {
 		return err
 	}
@@ -126,22 +133,33 @@ func (t *tower) load(wanted map[string][]float32) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	path, err := write(graph.Model, folder)
+	path, err := write(made.Model, folder)
 	if err != nil {
 		return err
 	}
-	g := pipe.Graph{Path: path, Provider: t.device.kind.Provider, Threads: t.device.threads, Input: value(graph.Input)}
-	for _, s := range graph.Outputs {
+	g := pipe.Graph{Path: path, Provider: t.device.kind.Provider, Threads: t.device.threads, Input: value(made.Input)}
+	for _, s := range made.Outputs {
 		g.Outputs = append(g.Outputs, value(s))
 	}
+	t.device.loaded = graph{}
 	if err := t.device.client.Load(g); err != nil {
 		if errors.Is(err, pipe.ErrRefused) {
 			return hint.With(err, "the device's driver or the provider's libraries may be missing, or its memory too small: choose another {device}")
 		}
 		return err
 	}
-	t.loaded, t.spare = graph.Outputs, make([][]float32, len(graph.Outputs))
+	t.device.loaded = graph{t.checkpoint, neuronLayer, made.Outputs, make([][]float32, len(made.Outputs))}
 	return nil
+}
+
+// serves reports whether a graph has the outputs for a model.
+func (g graph) serves(ck *clip.Checkpoint, neuronLayer int, outputs []string) bool {
+	if g.checkpoint != ck || neuronLayer >= 0 && g.neuronLayer != neuronLayer {
+		return false
+	}
+	return !slices.ContainsFunc(outputs, func(name string) bool {
+		return !slices.ContainsFunc(g.outputs, func(s onnxtower.Shape) bool { return s.Name == name })
+	})
 }
 
 func value(s onnxtower.Shape) pipe.Value { return pipe.Value{Name: s.Name, Shape: s.Length} }

@@ -109,6 +109,9 @@ func firstKeys(r io.Reader) (first, second string, ok bool) {
 func CanReplace(path, what string, ours func(f *os.File) (bool, error)) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(path); err == nil {
+			return hint.With(fmt.Errorf("%s: %w: it is a link to nothing", path, cache.ErrExists), "give another path, or remove it first")
+		}
 		return nil
 	}
 	if err != nil {

@@ -65,7 +65,7 @@ func TestMistakes(t *testing.T) {
 		{"unit of an image", func() error { _, err := l.Drop(ctx, "image", photo, "n7", Question{}); return err }, `unit "n7": want a pair`, nil},
 		{"no image", func() error { _, err := l.Drop(ctx, "image", []byte("GIF89a"), "", Question{}); return err }, "read image: image: gif", nil},
 		{"scores of a neuron", func() error { _, err := l.Scores(ctx, "n7"); return err }, `unit "n7": want a pair`, nil},
-		{"one class", seg("a"), "1 classes, want 2 to 64", nil},
+		{"one class", seg("a"), "number of classes 1, want 2 to 64", nil},
 		{"an empty word", seg("a|", "b"), "class: empty", nil},
 		{"a word twice", seg("a|b", "b"), `class "b" is given twice`, nil},
 		{"many words", seg(strings.Join(strings.Split("a b c d e f g h i j k l m n o p q r s t u v w x y z A B C D E F G H I J K L M N O P Q R S T U V W X Y Z 0 1 2 3 4 5 6 7 8 9 aa bb cc", " "), "|"), "zz"), "66 words, want at most 64", nil},

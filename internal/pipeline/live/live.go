@@ -12,6 +12,7 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/par"
@@ -193,7 +194,7 @@ func (l *Live) sameWeights(m *model.Model) error {
 	if want := l.o.Weights; want.Weights != "" && !want.SameWeights(m.Origin()) {
 		err := fmt.Errorf("%s: %w: other weights than the report was made with", l.o.ModelPath, cache.ErrStale)
 		if !l.o.Force {
-			return err
+			return hint.With(err, "give the {model} that the report was made with, make a report with this one, or pass {force}")
 		}
 		l.say.Warn("%v (used anyway: {force})", err)
 	}

@@ -23,7 +23,7 @@ type SegmentQuestion struct {
 // parse splits classes into words.
 func (q SegmentQuestion) parse() ([]configs.Class, error) {
 	if len(q.Classes) < 2 || len(q.Classes) > maxTexts {
-		return nil, fmt.Errorf("%d classes, want 2 to %d", len(q.Classes), maxTexts)
+		return nil, fmt.Errorf("number of classes %d, want 2 to %d", len(q.Classes), maxTexts)
 	}
 	var classes []configs.Class
 	var words []string

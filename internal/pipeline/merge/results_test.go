@@ -73,8 +73,8 @@ func fewCars(t *testing.T) shift.Options {
 	o := shift.Options{
 		ConceptOptions: shift.ConceptOptions{Concepts: concepts, K: 5, PCsPath: testutil.Golden("pc0_nh.npy"), EmbeddingsPath: testutil.Golden("text/concepts.npy")},
 		Questions:      concepts,
-		ReadLabels: func() (*dataset.Labels, error) {
-			return dataset.ReadCars(dataset.CarOptions{Root: devkit, CSV: testutil.Golden("shift/refined_train.csv"), Labels: concepts})
+		ReadLabels: func(context.Context) (*dataset.Labels, error) {
+			return dataset.ReadCars(context.Background(), dataset.CarOptions{Root: devkit, CSV: testutil.Golden("shift/refined_train.csv"), Labels: concepts})
 		},
 		SavePath: filepath.Join(devkit, "out", "shift.json"), Threads: 2,
 	}

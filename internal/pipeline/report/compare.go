@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
@@ -72,8 +74,11 @@ func (o CompareOptions) open(path string) (*side, error) {
 	mark, err := readMark(path)
 	if err == nil {
 		scores, ok := mark.Input(path, artefact.KindScores)
-		if !ok || mark.State != report.Complete {
-			return nil, fmt.Errorf("%s: a report that is not complete", path)
+		switch {
+		case mark.State != report.Complete:
+			return nil, hint.With(fmt.Errorf("%s: %w: the report is unfinished", path, cache.ErrMissing), `run the same "clipnh report" command again, which resumes`)
+		case !ok:
+			return nil, fmt.Errorf("%s: the report does not name its scores", path)
 		}
 		path = scores.Path
 	}

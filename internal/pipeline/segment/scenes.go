@@ -56,7 +56,7 @@ func (o *Options) scenes(ctx context.Context, say ui.Reporter) (*sceneList, erro
 	list.names = cache.ListHash(names)
 	for i, item := range data.Items[:n] {
 		load := func() (*dataset.LabelBytes, error) { return data.LoadLabels(i) }
-		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: dataset.Item{Path: item.Path}, load: load, labels: item.Labels, sizes: &sizes[i]})
+		list.scenes = append(list.scenes, sceneToRead{name: item.Name, item: item.Image(), load: load, labels: item.Labels, sizes: &sizes[i]})
 	}
 	return list, nil
 }

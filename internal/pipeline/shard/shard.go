@@ -90,7 +90,7 @@ func (s Shard) Bounds(inputs, chunk int) (lo, hi int, err error) {
 		return 0, 0, usage.Errorf("{shard} %s: %d images, want at most as many shards", s, inputs)
 	}
 	if s.Of > chunks {
-		return 0, 0, usage.Errorf("{shard} %s: %d images are %d chunks of %d, want at most %d shards", s, inputs, chunks, chunk, chunks)
+		return 0, 0, usage.Errorf("{shard} %s: want no more shards than chunks of %d images, of which %d images make %d", s, chunk, inputs, chunks)
 	}
 	// In 64 bits, whatever the platform's.
 	at := func(number int) int { return int(int64(chunks) * int64(number) / int64(s.Of)) }

@@ -33,7 +33,7 @@ type Options struct {
 	// is none.
 	Questions []string
 	// ReadLabels reads the labels of images; nil: all images, without labels.
-	ReadLabels func() (*dataset.Labels, error)
+	ReadLabels func(context.Context) (*dataset.Labels, error)
 
 	SavePath string // JSON; may be empty
 	PlotPath string // .png or .svg; may be empty
@@ -119,7 +119,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	var labels *dataset.Labels
 	if o.ReadLabels != nil {
 		var err error
-		if labels, err = o.ReadLabels(); err != nil {
+		if labels, err = o.ReadLabels(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -38,8 +38,8 @@ func goldenShift(t testing.TB) Options {
 		Options:        source.Options{ScoresPath: pipelinetest.GoldenScores(t)},
 		ConceptOptions: ConceptOptions{Concepts: concepts, K: 5, PCsPath: testutil.Golden("pc0_nh.npy"), EmbeddingsPath: testutil.Golden("text/concepts.npy")},
 		Questions:      concepts,
-		ReadLabels: func() (*dataset.Labels, error) {
-			return dataset.ReadCars(dataset.CarOptions{Root: root, CSV: testutil.Golden("shift/refined_train.csv"), Labels: concepts})
+		ReadLabels: func(context.Context) (*dataset.Labels, error) {
+			return dataset.ReadCars(context.Background(), dataset.CarOptions{Root: root, CSV: testutil.Golden("shift/refined_train.csv"), Labels: concepts})
 		},
 		SavePath: filepath.Join(root, "out", "shift.json"), Threads: 2,
 	}
@@ -191,7 +191,7 @@ func TestShiftLabels(t *testing.T) {
 		{Image: "00017.png", Group: "", Answers: []dataset.Answer{dataset.Yes}}, {Image: "00024.png", Group: "a", Answers: []dataset.Answer{dataset.Unknown}},
 		{Image: "elsewhere.png", Group: "a", Answers: []dataset.Answer{dataset.Yes}},
 	}
-	o.ReadLabels = func() (*dataset.Labels, error) {
+	o.ReadLabels = func(context.Context) (*dataset.Labels, error) {
 		return &dataset.Labels{Path: "t.csv", Grouping: "season", Names: []string{"yellow"}, Known: known}, nil
 	}
 	say, said := pipelinetest.Heard()
@@ -277,8 +277,8 @@ func TestShiftDemo(t *testing.T) {
 			Options:        source.Options{ScoresPath: cars},
 			ConceptOptions: ConceptOptions{Concepts: concepts, K: k, PCsPath: pcs, Model: in(demo.Model), Vocab: in(demo.Vocabulary), Templates: templates},
 			Questions:      concepts,
-			ReadLabels: func() (*dataset.Labels, error) {
-				return dataset.ReadCars(dataset.CarOptions{Root: in(demo.Cars), CSV: in(demo.CarColours), Labels: concepts})
+			ReadLabels: func(context.Context) (*dataset.Labels, error) {
+				return dataset.ReadCars(context.Background(), dataset.CarOptions{Root: in(demo.Cars), CSV: in(demo.CarColours), Labels: concepts})
 			},
 			Threads: 2,
 		}, pipelinetest.Silent())

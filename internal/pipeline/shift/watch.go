@@ -116,7 +116,7 @@ func Watch(ctx context.Context, o WatchOptions, say ui.Reporter) (*WatchResult, 
 		return nil, err
 	}
 	isWatch := func(first, second string) bool { return first == "reference" && second == "" }
-	if err := figure.CanWriteJSON(o.SavePath, "a result of shift {watch}", isWatch); err != nil {
+	if err := figure.CanWriteJSON(o.SavePath, "a result of watch", isWatch); err != nil {
 		return nil, err
 	}
 	if err := figure.CanDraw(o.PlotPath); err != nil {

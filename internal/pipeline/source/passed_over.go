@@ -120,7 +120,26 @@ func OpenAs(ctx context.Context, o dataset.Options, a *cache.Artefact) (*dataset
 // NameOtherImages warns where images that are shown beside a collection's numbers are not
 // those that it was made of, as far as names and sizes tell.
 func NameOtherImages(data *dataset.Dataset, path string, a *cache.Artefact, scores string, say ui.Reporter) {
-	if from := artefact.OriginOf(a).Images; from != nil && data.Stride(max(from.Stride, 1)).Fingerprint() != from.SHA256 {
-		say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
+	from := artefact.OriginOf(a).Images
+	if from == nil {
+		return
 	}
+	there := data.Stride(max(from.Stride, 1))
+	if there.Fingerprint() == from.SHA256 {
+		return
+	}
+	if names, err := artefact.ImageNames(a); err == nil && len(names) > 0 && !anyNamed(there, names) {
+		say.Warn("%s: none of the images that %s was made of: all names differ", path, scores)
+		return
+	}
+	say.Warn("%s: not quite the images that %s was made of: names or sizes differ", path, scores)
+}
+
+// anyNamed reports whether an image has one of some names.
+func anyNamed(data *dataset.Dataset, names []string) bool {
+	known := make(map[string]bool, len(names))
+	for _, name := range names {
+		known[name] = true
+	}
+	return slices.ContainsFunc(data.Items, func(item dataset.Item) bool { return known[item.Name] })
 }

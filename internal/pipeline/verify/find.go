@@ -160,7 +160,7 @@ func (v *verifier) add(path string) {
 		f.err = err
 	} else if exists(path+cache.StateEnd) && errors.Is(f.err, cache.ErrMissing) {
 		f.err = hint.With(
-			fmt.Errorf("open %s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+cache.StateEnd),
+			fmt.Errorf("%s: %w: not finished, its sums so far are in %s", path, cache.ErrMissing, filepath.Base(path)+cache.StateEnd),
 			"run the command that makes it again: it resumes from there",
 		)
 	}

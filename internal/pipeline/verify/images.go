@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
@@ -110,9 +111,32 @@ func (s *imageSet) hasAny(a *cache.Artefact) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return there[name] })
 }
 
-// leave says why the images of an artefact are not compared.
+// leave keeps why the images of an artefact are not compared.
 func (v *verifier) leave(f *found, format string, args ...any) {
-	v.say.Note("%s: its images are not checked: "+format, append([]any{f.path}, args...)...)
+	why := fmt.Sprintf(format, args...)
+	i := slices.IndexFunc(v.left, func(l left) bool { return l.why == why })
+	if i < 0 {
+		i = len(v.left)
+		v.left = append(v.left, left{why: why})
+	}
+	v.left[i].paths = append(v.left[i].paths, f.path)
+}
+
+// left are artefacts whose images are not compared, for one reason.
+type left struct {
+	why   string
+	paths []string
+}
+
+// sayLeft says which images were not compared and why, once for each reason.
+func (v *verifier) sayLeft() {
+	for _, l := range v.left {
+		whose := "its"
+		if len(l.paths) > 1 {
+			whose = "their"
+		}
+		v.say.Note("%s: %s images are not checked: %s", strings.Join(l.paths, ", "), whose, l.why)
+	}
 }
 
 func (v *verifier) imageSet(ctx context.Context, kind string, stride int) (*imageSet, error) {

@@ -37,12 +37,13 @@ type Options struct {
 
 // The states of an artefact. What has several has the first of them.
 const (
-	StateDamaged  = "damaged"  // bytes are not those that were written, or values are NaN or infinite
-	StateMissing  = "missing"  // nothing is there, or it is not finished
-	StateStale    = "stale"    // what it was made from is now another
-	StateUnknown  = "unknown"  // no manifest says what is right
-	StateRepaired = "repaired" // was damaged, and is sound
-	StateSound    = "sound"
+	StateDamaged    = "damaged"    // bytes are not those that were written, or values are NaN or infinite
+	StateMissing    = "missing"    // nothing is there
+	StateUnfinished = "unfinished" // the run that writes it has not ended
+	StateStale      = "stale"      // what it was made from is now another
+	StateUnknown    = "unknown"    // no manifest says what is right
+	StateRepaired   = "repaired"   // was damaged, and is sound
+	StateSound      = "sound"
 )
 
 // Result is what Verify found.
@@ -92,6 +93,7 @@ type verifier struct {
 	found    []*found
 	folders  []string // that were searched
 	images   map[string]*imageSet
+	left     []left
 }
 
 // found is something to verify.
@@ -138,6 +140,7 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			return nil, err
 		}
 	}
+	v.sayLeft()
 	if o.Repair {
 		for _, f := range v.found {
 			if err := v.repair(ctx, f); err != nil {
@@ -181,7 +184,7 @@ func (f *found) wrong(state, file string, chunk int, text string) {
 }
 
 func (f *found) become(state string) {
-	order := []string{StateDamaged, StateMissing, StateStale, StateUnknown, StateSound}
+	order := []string{StateDamaged, StateMissing, StateUnfinished, StateStale, StateUnknown, StateSound}
 	if slices.Index(order, state) < slices.Index(order, f.State) {
 		f.State = state
 	}
@@ -313,7 +316,7 @@ func payloadPath(a *cache.Artefact, p cache.Payload) string {
 func (v *verifier) chunks(ctx context.Context, f *found) error {
 	u := f.unfinished
 	f.Kind, f.Bytes = u.Plan.Kind, u.Size()
-	f.wrong(StateMissing, f.path, -1, fmt.Sprintf("not finished, %d of %d chunks are done", len(u.Chunks), u.Of))
+	f.wrong(StateUnfinished, f.path, -1, fmt.Sprintf("not finished, %d of %d chunks are done", len(u.Chunks), u.Of))
 	f.Hint = "run the command that makes it again: it resumes from there"
 	damage, err := u.Verify(ctx, v.read)
 	for _, d := range damage {

@@ -350,7 +350,7 @@ func TestSparseRefuses(t *testing.T) {
 		"flat components": {func(o *SparseOptions) {
 			o.PCsPath = saveRows(t, artefact.KindComponents, "p.npy", []int{8192}, pcs, origin.Origin{})
 		}, "want [H,C,O] of pairs", nil},
-		"more words than are": {func(o *SparseOptions) { o.Components = 301 }, "300 words, want {num-components}, 301", nil},
+		"more words than are": {func(o *SparseOptions) { o.Components = 301 }, "{num-components} 301: ", nil},
 		"head too large":      {func(o *SparseOptions) { o.Units = []string{"h4n0"} }, `unit "h4n0": want a pair, h0n0 to h3n255, or all pairs of a neuron, n0 to n255`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1312,7 +1312,7 @@
             what("pair"),
             "."
           ),
-          el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
+          el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for${o.data.classes.length ? ", and what the model loses without it" : ""}.`),
           searchForm(pairs)
         ),
         changed(o.data),

@@ -3,6 +3,7 @@
 //
 //	ours image MODEL.pt IMAGES BATCH THREADS
 //	ours image-bf16 MODEL.pt IMAGES BATCH THREADS
+//	ours DEVICE MODEL.pt IMAGES BATCH THREADS
 //	ours text MODEL.pt TEXTS THREADS
 package main
 
@@ -14,6 +15,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/kernel/cpu"
+	"github.com/clipnh/clipnh/internal/pipeline/device"
 )
 
 func main() {
@@ -38,13 +41,15 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 	var err error
 	switch {
 	case len(args) == 5 && args[0] == "image":
-		w, err = openImages(args[1], args[2], args[3], args[4], kernel.Float32)
+		w, err = openImages(args[1], args[2], args[3], args[4], kernel.Float32, "")
 	case len(args) == 5 && args[0] == "image-bf16":
-		w, err = openImages(args[1], args[2], args[3], args[4], kernel.BFloat16)
+		w, err = openImages(args[1], args[2], args[3], args[4], kernel.BFloat16, "")
+	case len(args) == 5 && slices.Contains(device.Names(), args[0]):
+		w, err = openImages(args[1], args[2], args[3], args[4], kernel.Float32, args[0])
 	case len(args) == 4 && args[0] == "text":
 		w, err = openTexts(args[1], args[2], args[3])
 	default:
-		return fmt.Errorf("arguments %q, want image or image-bf16 MODEL IMAGES BATCH THREADS, or text MODEL TEXTS THREADS", args)
+		return fmt.Errorf("arguments %q, want image, image-bf16 or a device (%s) MODEL IMAGES BATCH THREADS, or text MODEL TEXTS THREADS", args, strings.Join(device.Names(), ", "))
 	}
 	if err != nil {
 		return err
@@ -54,7 +59,8 @@ func run(args []string, stdin io.Reader, stdout io.Writer) error {
 
 // work is an inference that is repeated on the same inputs.
 type work struct {
-	units    int // images or texts per inference
+	runs     string // the kernels or the device that it runs on
+	units    int    // images or texts per inference
 	infer    func() error
 	features []float32 // of the last inference, [units,O]
 }
@@ -64,7 +70,7 @@ func (w *work) serve(stdin io.Reader, stdout io.Writer) error {
 	if err := w.infer(); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "ready %d clipnh (%s)\n", w.units, cpu.Active())
+	fmt.Fprintf(stdout, "ready %d clipnh (%s)\n", w.units, w.runs)
 	lines := bufio.NewScanner(stdin)
 	for lines.Scan() {
 		word, argument, _ := strings.Cut(lines.Text(), " ")
@@ -112,7 +118,9 @@ func useThreads(argument string) (int, error) {
 	return threads, err
 }
 
-func openImages(model, file, batchArgument, threadsArgument string, precision kernel.Precision) (*work, error) {
+// openImages makes the image tower of this program, or that of a device if one is named:
+// its time includes the way of images and features through the pipe to its helper.
+func openImages(model, file, batchArgument, threadsArgument string, precision kernel.Precision, on string) (*work, error) {
 	threads, err := useThreads(threadsArgument)
 	if err != nil {
 		return nil, err
@@ -125,8 +133,19 @@ func openImages(model, file, batchArgument, threadsArgument string, precision ke
 	if err != nil {
 		return nil, err
 	}
-	defer ck.Close()
-	tower, err := clip.NewImageTower(ck, clip.ImageOptions{Batch: batch, Threads: threads, Precision: precision})
+	options := clip.ImageOptions{Batch: batch, Threads: threads, Precision: precision}
+	runs, newTower := cpu.Active().String(), clip.NewImageTower
+	if on != "" {
+		d, err := device.Open(on, threads)
+		if err != nil {
+			return nil, err
+		}
+		of := d.Origin()
+		runs, newTower = of.Provider+" of "+of.Runtime, d.Tower
+	} else {
+		defer ck.Close() // a device reads the weights when it first runs
+	}
+	tower, err := newTower(ck, options)
 	if err != nil {
 		return nil, err
 	}
@@ -136,7 +155,7 @@ func openImages(model, file, batchArgument, threadsArgument string, precision ke
 	}
 	features := make([]float32, batch*tower.Config().OutDim)
 	infer := func() error { return tower.Run(images, clip.Output{Features: features}) }
-	return &work{batch, infer, features}, nil
+	return &work{runs, batch, infer, features}, nil
 }
 
 // readImages reads the first n numbers of a file of float32.
@@ -173,7 +192,7 @@ func openTexts(model, file, threadsArgument string) (*work, error) {
 	}
 	features := make([]float32, len(texts)*tower.Config().OutDim)
 	infer := func() error { return tower.Encode(context.Background(), features, texts, nil) }
-	return &work{len(texts), infer, features}, nil
+	return &work{cpu.Active().String(), len(texts), infer, features}, nil
 }
 
 // readTexts reads token ids, a line for each text.

@@ -45,7 +45,7 @@ export async function overview() {
           `The last step of the one shown here${o.model.name && o.model.name !== "custom" ? `, ${o.model.name},` : ""} can be taken apart exactly: what it says about an image is the sum of ${pairs.toLocaleString("en")} parts, `,
           `one for each of its ${neurons.toLocaleString("en")} neurons`, what("neuron"), ` as each of ${heads} heads`, what("head"),
           " reads it. Such a part is a neuron-head pair", what("pair"), "."),
-        el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for, and what the model loses without it.`),
+        el("p", {}, `These pages show, for every pair, which of ${count(o.data.images, "image")} it responds to, words for what it stands for${o.data.classes.length ? ", and what the model loses without it" : ""}.`),
         searchForm(pairs)),
       changed(o.data),
       lists,
