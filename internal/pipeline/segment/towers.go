@@ -40,7 +40,7 @@ func newWindows(m *model.Model, o *Options) (clip.Windows, error) {
 // axis lays the windows over a side of an image.
 func (s *segmenter) axis(length int) heat.Axis {
 	cell, fixed := s.towers.Cell()
-	return heat.NewAxisOf(length, s.crop, s.stride, cell, fixed)
+	return heat.NewAxis(length, s.crop, s.stride, cell, fixed)
 }
 
 // setHeat prepares the maps of texts and of the pairs that they take.
