@@ -41,7 +41,8 @@ type WindowOptions struct {
 
 	NeuronLayer *int // as of Checkpoint.Pairs
 	// MapBlock and PoolBlock are the blocks of the last stage of a ResNet whose maps the
-	// neurons give, and which the attention pool is run on; -1 is the last, -2 the one before.
+	// neurons give, and which the attention pool is run on; -1 is the last, -2 the one before. A
+	// vision transformer has none, and takes no notice of MapBlock.
 	MapBlock, PoolBlock int
 }
 
@@ -172,13 +173,8 @@ type patchWindows struct {
 }
 
 func newPatchWindows(ck *Checkpoint, o WindowOptions) (Windows, error) {
-	for _, block := range []struct {
-		option string
-		index  int
-	}{{"{conv-map-idx}", o.MapBlock}, {"{sim-map-idx}", o.PoolBlock}} {
-		if block.index != -1 {
-			return nil, usage.Errorf("%s %d: a vision transformer has no stages", block.option, block.index)
-		}
+	if o.PoolBlock != -1 { // MapBlock may be of a data set's settings, which are for all models
+		return nil, usage.Errorf("{sim-map-idx} %d: a vision transformer has no stages", o.PoolBlock)
 	}
 	c := ck.Config
 	if o.Size != 0 && o.Size != c.ImageSize {

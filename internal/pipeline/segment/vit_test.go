@@ -89,7 +89,6 @@ func TestFamilies(t *testing.T) {
 		"{method} values is for a CLIP-ResNet":                 func(o *Options) { o.Methods = []heat.Method{heat.ByTokens, heat.ByValues} },
 		"{method} self-self is for a CLIP-ResNet":              func(o *Options) { o.Methods = []heat.Method{heat.BySelfSelf} },
 		"windows of a vision transformer have its own size":    func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide = 64, 64 },
-		"{conv-map-idx} 0: a vision transformer has no stages": func(o *Options) { o.Setup.Block = 0 },
 		"{sim-map-idx} -2: a vision transformer has no stages": func(o *Options) { o.SimBlock = -2 },
 		"want the layer whose neurons to look at":              func(o *Options) { o.NeuronLayer, o.Methods = nil, []heat.Method{heat.ByPairs} },
 		"{method} tokens is for a vision transformer": func(o *Options) {
