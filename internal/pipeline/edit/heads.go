@@ -46,11 +46,11 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 	}
 	c := &headChoice{layer: -1, factors: slices.Repeat([]float64{1}, heads)}
 	all := unit.Layers{Heads: heads}
-	set := func(name string, factor float64) error {
+	set := func(option, name string, factor float64) error {
 		head, ok := all.FindHead(name, layers*heads)
 		switch {
 		case !ok:
-			return unit.Unknown(name, fmt.Sprintf("a head, l0h0 to l%dh%d, together with no other units", layers-1, heads-1))
+			return fmt.Errorf("%s: %w", option, unit.Unknown(name, fmt.Sprintf("a head, l0h0 to l%dh%d, together with no other units", layers-1, heads-1)))
 		case math.IsNaN(factor) || math.IsInf(factor, 0):
 			return usage.Errorf("{scale} %s=%g: want a finite factor", name, factor)
 		case c.layer >= 0 && c.layer != head/heads:
@@ -63,13 +63,13 @@ func (e *editor) chooseHeads() (*headChoice, error) {
 		return nil
 	}
 	for _, name := range e.Remove {
-		if err := set(name, 0); err != nil {
-			return nil, fmt.Errorf("{remove}: %w", err)
+		if err := set("{remove}", name, 0); err != nil {
+			return nil, err
 		}
 	}
 	for _, s := range e.Scale {
-		if err := set(s.Unit, s.Factor); err != nil {
-			return nil, fmt.Errorf("{scale}: %w", err)
+		if err := set("{scale}", s.Unit, s.Factor); err != nil {
+			return nil, err
 		}
 	}
 	e.from.Edit = c.origin(all)
