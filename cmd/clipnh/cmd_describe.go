@@ -23,7 +23,7 @@ is 1.
 
 A word with a negative coefficient says what the unit is not. Of all methods,
 omp over the embeddings as they are (--normalize none) has the words that
-foretell the scores of units best, as score measures them, and is the default;
+predict the scores of units best, as score measures them, and is the default;
 docs/descriptions.md has the comparison. sparse explains the methods.
 
 Reads what sparse reads and computes the codes. Or reads codes that sparse wrote

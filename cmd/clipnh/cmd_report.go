@@ -32,7 +32,7 @@ missing is named on standard error and on the first page:
                             words, that sparse wrote, as show takes them
   --pcs-path                components, that svd wrote: signs of pairs, and with
                             --text-descs-embeddings-path words, computed
-  --word-scores-path        how well words foretell scores, that score wrote
+  --word-scores-path        how well words predict scores, that score wrote
   --imagenet-zeroshot-path  classes, that embed wrote: with labels, accuracy
   --data-path, --dataset    the images that were collected: thumbnails, labels
   --model                   with the images: maps of activation, of attention,
@@ -84,7 +84,7 @@ func (o *reportOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&s.WordsPath, "text-descs-list-path", "", "`FILE` of words, one per line")
 	fs.StringVar(&s.EmbeddingsPath, "text-descs-embeddings-path", "", "`FILE` of embeddings of the words, .npy or .pt, to compute words of components")
 	fs.StringVar(&s.NeuronPCsPath, "neuron-pcs-path", "", "`FILE` of principal components of neurons, .npy, for words")
-	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs foretell scores, that score wrote, .npy")
+	fs.StringVar(&s.WordScoresPath, "word-scores-path", "", "`FILE` of how well words of pairs predict scores, that score wrote, .npy")
 	fs.StringVar(&s.ClassesPath, "imagenet-zeroshot-path", "", "`FILE` of embeddings of the classes, .npy or .pt")
 	fs.StringVarP(&s.Data.Path, "data-path", "d", "", "`PATH` of the images that were collected")
 	fs.StringVar(&s.Data.Kind, "dataset", dataset.Images, "layout of --data-path: `KIND` imagenet_val, imagenet_test, cars, cars_test or images")

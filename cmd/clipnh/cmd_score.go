@@ -57,7 +57,7 @@ func newScoreCommand(g *globalOptions) *cobra.Command {
 	var opts scoreOptions
 	cmd := &cobra.Command{
 		Use:   "score [UNIT...] --scores PATH --pcs-path FILE --method LIST",
-		Short: "Measure how well the words of units foretell their scores",
+		Short: "Measure how well the words of units predict their scores",
 		Long:  scoreHelp,
 		Example: "clipnh score --scores caches/val --pcs-path caches/pc0.npy \\\n" +
 			"  --text-descs-list-path 30k.txt \\\n" +

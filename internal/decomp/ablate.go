@@ -70,7 +70,7 @@ func (p *OV) AblatedFeatures(dst, values, masked, scores []float32, images int, 
 	team.For(runs, func(lo, hi, _ int) {
 		for r := lo; r < hi; r++ {
 			from, to := scores[r*len(a.bits):][:len(a.bits)], masked[r*len(a.bits):][:len(a.bits)]
-			for u, bits := range a.bits { // without a branch that no processor can foretell
+			for u, bits := range a.bits { // without a branch that no processor can predict
 				to[u] = math.Float32frombits(math.Float32bits(from[u]) & bits)
 			}
 		}

@@ -85,7 +85,7 @@ func (m Method) Normalization() omp.Normalization {
 	}
 }
 
-// The way to describe units that foretells their scores best on the demo
+// The way to describe units that predicts their scores best on the demo
 // (docs/descriptions.md), by which people are shown words unless they ask otherwise.
 const (
 	Best              = OMP

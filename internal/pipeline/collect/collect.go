@@ -53,8 +53,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	collect := c.chunks
-	if o.Mean {
+	switch {
+	case o.Mean:
 		collect = c.mean
+	case o.NoFeatures:
+		collect = c.summary
 	}
 	result, err := collect(ctx)
 	if err == nil {
@@ -137,7 +140,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 // mode says what is kept of each image.
 func (o Options) mode() modeOptions {
 	return modeOptions{
-		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, summary: o.NoFeatures, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
 		neuronLayer: o.NeuronLayer, published: o.Published,
 	}
 }

@@ -44,6 +44,8 @@ func (o Options) checkLayers(layers []int) error {
 		return usage.Errorf("%s are for scores, {mode} %s, not for %s: collect one at a time", of, ModePairs, o.Mode)
 	case o.Mean:
 		return usage.Errorf("%s, and {mean}: collect one at a time", of)
+	case o.NoFeatures:
+		return usage.Errorf("%s, and {no-features}: collect one at a time", of)
 	case artefact.IsDense(o.SavePath):
 		return usage.Errorf("%s go to folders within {save-path}: want a path without .dat or .npy, not %s", of, o.SavePath)
 	case o.Device != "":

@@ -174,6 +174,7 @@ func TestLayersRefuse(t *testing.T) {
 		"{neuron-layer} 2,1: several layers, want them ascending": func(_ *Options, l *[]int) { *l = []int{2, 1} },
 		"{neuron-layer} 1,1: several layers, want them ascending": func(_ *Options, l *[]int) { *l = []int{1, 1} },
 		"not for heads: collect one at a time":                    func(o *Options, _ *[]int) { o.Mode = ModeHeads },
+		"and {no-features}: collect one at a time":                func(o *Options, _ *[]int) { o.StatsOnly, o.NoFeatures = true, true },
 		"and {mean}: collect one at a time":                       func(o *Options, _ *[]int) { o.Mean = true },
 		"want a path without .dat or .npy":                        func(o *Options, _ *[]int) { o.SavePath += ".npy" },
 		"which scores one: collect one at a time":                 func(o *Options, _ *[]int) { o.Device = "ort-cpu" },

@@ -115,6 +115,7 @@ type modeOptions struct {
 	lens       int    // the block that ModeLens looks at
 	mean       bool   // only the mean
 	statistics bool   // sums and extremes in place of scores
+	summary    bool   // these without features
 	writtenOut bool   // contributions in place of scores
 	threads    int
 
@@ -231,6 +232,8 @@ func (b builder) lensScores() (mode, error) {
 // scores are scores, or what is kept in their place.
 func (b builder) scores() (mode, error) {
 	switch {
+	case b.summary:
+		return summaryMode{b.scoresMode}, nil
 	case b.statistics:
 		return statisticsMode{b.scoresMode, b.team}, nil
 	case b.writtenOut:
@@ -258,6 +261,11 @@ func (s scoresMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	if !s.pairs.Whole() {
 		return s.startWithFeatures(from, o)
 	}
+	return s.startAlone(from, o)
+}
+
+// startAlone starts a mode on scores without features.
+func (s scoresMode) startAlone(from towers, o clip.ImageOptions) (*started, error) {
 	return onTower(from, o, func(values []float32) clip.Output {
 		out := clip.Output{Scores: values}
 		if s.lens != nil {

@@ -29,6 +29,7 @@ type Options struct {
 	Published   bool   // parts of features as unit vectors, as published caches have them
 	Mean        bool   // only the mean over the images
 	StatsOnly   bool   // features, and sums and extremes of scores
+	NoFeatures  bool   // with StatsOnly: no row for any image, but a sketch of scores
 	TopK        int    // of which StatsOnly keeps the largest and the smallest
 	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
 	Half        bool   // a folder's rows as float16

@@ -21,7 +21,7 @@ type Options struct {
 	ScoresPath     string // a folder of scores
 	PCsPath        string // components of pairs, .npy [H,C,O]
 	ClassesPath    string // embeddings of classes, [K,O]
-	WordScoresPath string // how well words foretell pairs' scores, [H,C,4]
+	WordScoresPath string // how well words predict pairs' scores, [H,C,4]
 	coding.WordsOptions
 
 	Model     string // for maps of images; may be empty

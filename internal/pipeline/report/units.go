@@ -192,7 +192,7 @@ func (b *builder) terms(words []artefact.Term) []report.Term {
 	return terms
 }
 
-// fillWords fills in the words of pairs and how well they foretell scores.
+// fillWords fills in the words of pairs and how well they predict scores.
 func (b *builder) fillWords(p *report.Pairs, units []int) {
 	if codes := b.words.Codes(true); codes != nil {
 		words, coefficients := b.wordColumns(len(units), report.Words, func(i int) []artefact.Term { return b.words.Pair(units[i]) })

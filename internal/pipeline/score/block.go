@@ -179,7 +179,7 @@ func (b *block) prepare(i int, component, along []float32) int {
 // measure is a correlation and an AUC.
 type measure struct{ correlation, auc float64 }
 
-// predict measures how well vectors d, [n,O], one for each unit, foretell the units'
+// predict measures how well vectors d, [n,O], one for each unit, predict the units'
 // scores.
 func (b *block) predict(vectors []float32) []measure {
 	B, O, n := b.in.scores.Images, b.in.scores.OV.OutDim, len(b.units)

@@ -246,7 +246,7 @@ func (in *inputs) checkSave() error {
 }
 
 // save writes the measures of all units, [H,C,4] or [C,4]. Those that were left out
-// have what foretells nothing, correlations of 0 and AUCs of 0.5.
+// have what predicts nothing, correlations of 0 and AUCs of 0.5.
 func (m *measurement) save() error {
 	d, f := m.descriptions[0], &m.found[0]
 	values := make([]float32, m.pcs.Units.Count()*savedMeasures)

@@ -1,4 +1,4 @@
-// Package score measures how well the words of units foretell their scores.
+// Package score measures how well the words of units predict their scores.
 //
 // A unit's code c over words w predicts the unit's score on an image as
 //
@@ -145,7 +145,7 @@ const (
 )
 
 // Run measures descriptions of units. Units that have no component, or the same score
-// on all images, are left out; one without words foretells nothing, a correlation of
+// on all images, are left out; one without words predicts nothing, a correlation of
 // 0 and an AUC of 0.5. Results depend on the seed, and not on the number of threads.
 func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := artefact.MakeFolders(o.SavePath); err != nil {

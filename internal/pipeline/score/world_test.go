@@ -108,7 +108,7 @@ func array(t testing.TB, shape []int, data []float32) string {
 	return path
 }
 
-// TestTrueWords holds that words which are true foretell scores, whichever side the
+// TestTrueWords holds that words which are true predict scores, whichever side the
 // unit's direction points to.
 func TestTrueWords(t *testing.T) {
 	o := world(t)
@@ -140,7 +140,7 @@ func TestTrueWords(t *testing.T) {
 	}
 }
 
-// TestShuffled gives every unit the words of another: they foretell nothing, and so
+// TestShuffled gives every unit the words of another: they predict nothing, and so
 // says the floor.
 func TestShuffled(t *testing.T) {
 	o := world(t)

@@ -477,7 +477,7 @@
     direction: ["direction", "What a pair adds to the image feature always points along one line, in the space that images and texts share. That is why it can be compared with words."],
     words: ["words", "The direction of a pair written as a sum of a few words' directions. The coefficient says how much of each word. A word with a negative coefficient says what the pair is not."],
     residual: ["residual", "How much of the direction the words leave unexplained: 0 means that they explain all of it, 1 nothing."],
-    spearman: ["description score", "How well the words foretell where the pair responds: the rank correlation, over images, of the pair's scores with the images' similarity to the words. 1 is perfect, 0 is chance."],
+    spearman: ["description score", "How well the words predict where the pair responds: the rank correlation, over images, of the pair's scores with the images' similarity to the words. 1 is perfect, 0 is chance."],
     auc: ["AUC", "Take an image at random from the strongest 1 % and another from the rest: how often the words rank the first one higher. 0.5 is chance, 1 is always."],
     floor: ["first word alone", "The same measure for a description by the first word alone. Further words should improve on it."],
     polysemanticity: ["polysemanticity", "How unlike each other the strongest images of a unit are. A low value means that they show one thing; such a unit is called pure."],
@@ -1271,7 +1271,7 @@
   var LISTS = {
     strongest: ["The strongest pairs", "These add most to the image feature, averaged over all images.", "norm", "mean norm"],
     purest: ["The purest pairs", "Their strongest images are most alike: they show one thing. Only the stronger half of the pairs, by mean norm, is listed: a weak pair says little.", "polysemanticity", "polysemanticity"],
-    best_described: ["The best described pairs", "Their words foretell best which images they respond to.", "spearman", "score"]
+    best_described: ["The best described pairs", "Their words predict best which images they respond to.", "spearman", "score"]
   };
   var HISTOGRAMS = {
     norm: ["Mean norm of pairs", "norm", "mean norm"],

@@ -14,7 +14,7 @@ import { histogram, curves } from "../charts.mjs";
 const LISTS = {
   strongest: ["The strongest pairs", "These add most to the image feature, averaged over all images.", "norm", "mean norm"],
   purest: ["The purest pairs", "Their strongest images are most alike: they show one thing. Only the stronger half of the pairs, by mean norm, is listed: a weak pair says little.", "polysemanticity", "polysemanticity"],
-  best_described: ["The best described pairs", "Their words foretell best which images they respond to.", "spearman", "score"],
+  best_described: ["The best described pairs", "Their words predict best which images they respond to.", "spearman", "score"],
 };
 
 const HISTOGRAMS = {
