@@ -22,7 +22,9 @@ Takes parts of the model out and measures how well it still classifies. Modes:
   neur_reprs             the same for neurons, whose contributions are summed
                          over heads
   neur_acts              activations of neurons become their means, before
-                         attention
+                         attention; of a vision transformer, those of the layer
+                         --neuron-layer become their means over tokens, as edit
+                         has it, and each row takes the memory of a tower
   zero_sink              the class token's attention to the last token is zeroed
   zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
                          neurons without which attention to the last token drops

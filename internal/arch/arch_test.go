@@ -94,11 +94,11 @@ var allowed = map[string][]string{
 		"internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/source", "internal/plot", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/usage",
 	},
 	"internal/pipeline/export": {
-		"internal/artefact", "internal/build", "internal/cache", "internal/clip", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
+		"internal/artefact", "internal/build", "internal/cache", "internal/hint", "internal/imageprep", "internal/npy", "internal/onnx",
 		"internal/onnxtower", "internal/origin", "internal/pipeline/model", "internal/ui",
 	},
 	"internal/pipeline/segment": {
-		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/decomp", "internal/foreign", "internal/heat",
+		"configs", "internal/artefact", "internal/cache", "internal/canvas", "internal/clip", "internal/dataset", "internal/foreign", "internal/heat",
 		"internal/hint", "internal/imageprep", "internal/kernel", "internal/origin", "internal/par", "internal/pipeline/figure",
 		"internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/remote", "internal/textlist", "internal/ui", "internal/unit", "internal/usage",
 	},

@@ -172,7 +172,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 		return nil, usage.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
 	var tower *clip.ResNetTower
-	if mode != AblatePairs && mode != AblateNeurons {
+	if mode == AblateSink || mode == AblateSinkRegisters {
 		var err error
 		if tower, err = src.ResNetTower(); err != nil {
 			return nil, usage.Errorf("{mode} %s: %w", mode, err)
@@ -204,7 +204,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 		return nil, err
 	}
 	if mode == AblateActivations {
-		return meanActivations(tower, chosen, means)
+		return meanActivations(src, chosen, means)
 	}
 	ablations := make([]*decomp.Ablation, len(chosen))
 	for i := range chosen {
