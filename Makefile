@@ -26,7 +26,7 @@ PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),-
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 
 .DEFAULT_GOAL := build
-.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers bench-start golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
+.PHONY: help build release install install-man docs docs-check test test-noasm test-arm64 test-browser test-slurm test-kubernetes race vet staticcheck deadcode fmt tidy arm64 fuzz faults generate bench bench-peers bench-start bench-watch golden demo paper $(PAPER_RESULTS:%=paper-%) check ci
 
 help: ## list these targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -66,6 +66,13 @@ test-arm64: ## test the kernels for arm64, in QEMU on other processors; ARGS=--s
 
 test-browser: build ## test the pages of a report in headless Chromium, if there is one; ARGS="-run TestSpeed" selects
 	scripts/test-browser.sh $(ARGS)
+
+test-slurm: build ## submit to a Slurm of three nodes on this machine, kill one, preempt tasks; needs slurm-wlm and munge; ARGS=--short
+	scripts/slurm/test.sh $(ARGS)
+
+# The types of Kubernetes are a module of their own, so that they are not the program's.
+test-kubernetes: build ## check the jobs of submit against the types of Kubernetes
+	cd scripts/kubernetes && $(GO) vet ./... && CLIPNH='$(CURDIR)/bin/clipnh' $(GO) test -count=1 ./...
 
 race: ## run the short tests under the race detector; needs a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m $(RACE_PKGS)
@@ -135,6 +142,9 @@ bench-peers: ## compare with ONNX Runtime and PyTorch; ARGS="--help" explains
 
 bench-start: build ## time from the start to the first result, beside PyTorch and ONNX Runtime; ARGS="--help" explains
 	python3 -B scripts/peers/start.py $(ARGS)
+
+bench-watch: ## how often watch and two rivals find planted shifts, the table of docs/watch.md; takes minutes
+	$(GO) test ./internal/pipeline/shift -run TestPower -power -v -count=1 -timeout 60m
 
 demo: build ## run the main job on the example that the program carries
 	./bin/clipnh demo

@@ -98,6 +98,14 @@ svd --mode nh and polysemanticity --mode nh compute the same results as from
 scores. Memory does not depend on the number of images; for RN50x16, an image
 takes 3 KiB on disk instead of 576.
 
+With --no-features too there is no row for an image, and disk does not depend on
+their number either. Beside the extremes, whose images are named, the folder has
+a sketch of the scores of each pair (scores.sketch): exact sums of their first
+three powers, and a histogram from which quantiles are known to an eighth of
+their size. watch and compare take two such folders; svd --mode nh, edit and
+explain take one. What needs the features of images, such as polysemanticity,
+refuses.
+
 With --device the image tower runs outside of this program, as the graph that
 export writes, in ONNX Runtime: ort-cpu on the processor, cuda, webgpu, coreml
 and directml on graphics cards. The program clipnh-ort and ONNX Runtime's
@@ -128,6 +136,9 @@ func newCollectCommand(g *globalOptions) *cobra.Command {
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
+			if g.checking {
+				return nil
+			}
 			return runCollect(cmd.Context(), opts, g)
 		},
 	}
@@ -144,6 +155,7 @@ type collectOptions struct {
 	lens, stride, batch                  int
 	topK                                 int
 	mean, stats, expand, strict, restart bool
+	noFeatures                           bool // with stats
 	verify                               bool
 	images                               imageprep.Options
 	details                              model.Details
@@ -167,6 +179,7 @@ func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.batch, "batch-size", 8, "run `N` images at a time through the tower; 1 is slower and can change the last digit")
 	fs.BoolVar(&o.mean, "mean", false, "store only the mean over the images")
 	fs.BoolVar(&o.stats, "stats-only", false, "store sums and the most extreme scores of each pair instead of scores")
+	fs.BoolVar(&o.noFeatures, "no-features", false, "with --stats-only, store no row for any image, but a sketch of each pair's scores")
 	fs.IntVar(&o.topK, "top-k", 50, "with --stats-only, store the `K` largest and the K smallest scores of each pair")
 	fs.StringVar(&o.dtype, "dtype", "float32", "store the rows of a folder as `TYPE` float32, or as float16 in half the space")
 	choices(fs, "dtype", npy.Float32.String(), npy.Float16.String())
@@ -319,7 +332,7 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 		Shard: shard,
 		Model: o.model, Data: dataset.Options{Kind: o.dataset, Path: o.dataPath}, Stride: o.stride,
 		BatchSize: o.batch, Threads: g.workers(), Mode: o.mode, Lens: o.lens, Mean: o.mean,
-		StatsOnly: o.stats, TopK: o.topK, Precision: precisions[o.precision],
+		StatsOnly: o.stats, NoFeatures: o.noFeatures, TopK: o.topK, Precision: precisions[o.precision],
 		SavePath: o.savePath, Half: o.dtype == npy.Float16.String(), Expand: o.expand,
 		Strict: o.strict, Restart: o.restart, Store: g.files, Verify: o.verify, Images: o.images,
 	}

@@ -16,7 +16,8 @@ import (
 const compareHelp = `
 Compares two collections, A and B: which pairs differ, which appear only in B,
 and which die, that is, are found only in A. Each is a folder of scores that
-collect wrote, or a report of one. A pair is dead whose mean norm is below 1 %
+collect wrote, a summary (collect --stats-only --no-features), or a report of
+scores. A pair is dead whose mean norm is below 1 %
 of the largest, in A; it adds next to nothing to any image. Between models of
 one architecture it dies, or appears, if its norm is at least halved, or
 doubled too: one that merely crosses the 1 % counts as alive in both.
@@ -34,6 +35,9 @@ Of other models, each pair is matched with the one whose scores on shared images
 correlate most, or, without shared images, whose direction is nearest; where
 nothing has a similarity of 0.5, it has died, or appeared. Each model's pairs
 are then held against its own largest norm.
+
+A summary has no images: pairs are compared by directions, means and deviations,
+and norms are root mean squares, on both sides, in place of means.
 
 Writes to standard output; "clipnh report --with" puts the same on a page.`
 

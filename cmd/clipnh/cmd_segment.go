@@ -92,6 +92,9 @@ func newSegmentCommand(g *globalOptions) *cobra.Command {
 			if err := opts.validate(); err != nil {
 				return usageError{err}
 			}
+			if g.checking {
+				return nil
+			}
 			return runSegment(cmd.Context(), opts, g)
 		},
 	}

@@ -75,7 +75,7 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			"  --concepts @words.txt --text-embeddings-path caches/words.npy \\\n" +
 			"  --pcs-path caches/pc0.npy --fail-above 0.5",
 		Args:        noArgs,
-		Annotations: reporting(exitStatus(exitSkipped, exitMissing, exitStale, exitInterrupted)),
+		Annotations: reporting(exitStatus(exitSkipped, exitShift, exitMissing, exitStale, exitInterrupted)),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if opts.cars.CSV != "" && !cmd.Flags().Changed("dataset") {
 				opts.from.Data.Kind = dataset.Cars // no other data set has such a table
@@ -83,6 +83,9 @@ func newShiftCommand(g *globalOptions) *cobra.Command {
 			opts.given = cmd.Flags().Changed
 			if err := opts.validate(); err != nil {
 				return usageError{err}
+			}
+			if g.checking {
+				return nil
 			}
 			if opts.watch.Reference != "" {
 				return runWatch(cmd.Context(), opts, g)
@@ -112,8 +115,8 @@ type shiftOptions struct {
 	cars         dataset.CarOptions
 	labelColumns []string
 
-	watch     shift.WatchOptions
-	failAbove float64
+	watch   shift.WatchOptions
+	control string // of false discoveries
 }
 
 func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
@@ -135,10 +138,13 @@ func (o *shiftOptions) addFlags(fs *pflag.FlagSet) {
 }
 
 func (o *shiftOptions) validate() error {
+	if o.watch.Reference != "" && !o.hasConcepts() {
+		return o.validatePairs()
+	}
 	if err := require("--pcs-path", o.concepts.PCsPath); err != nil {
 		return err
 	}
-	if !o.followed.given() && !o.texts.given() && o.conceptsPath == "" && o.from.Data.Kind != dataset.Cars {
+	if !o.hasConcepts() && o.from.Data.Kind != dataset.Cars {
 		return errors.New("nothing to follow: want --concepts")
 	}
 	if err := cmp.Or(o.followed.check(), o.texts.check(), o.templates.check(), checkDetails(o.from.Details)); err != nil {
@@ -163,10 +169,15 @@ func (o *shiftOptions) validate() error {
 	if o.watch.Reference != "" {
 		return o.validateWatch()
 	}
-	if !math.IsInf(o.failAbove, 1) {
+	if !math.IsInf(o.watch.FailAbove, 1) {
 		return errors.New("--fail-above needs --watch")
 	}
 	return o.validateShift()
+}
+
+// hasConcepts reports whether there are texts to follow.
+func (o *shiftOptions) hasConcepts() bool {
+	return o.followed.given() || o.texts.given() || o.conceptsPath != ""
 }
 
 // validateGiven refuses flags that have no effect; sourceOptions refuses more.
@@ -175,7 +186,7 @@ func (o *shiftOptions) validateGiven() error {
 	return o.given.refuseIn(
 		rule{o.concepts.EmbeddingsPath != "", "with --text-embeddings-path", []string{"vocab", "templates", "use-templates"}},
 		rule{o.concepts.EmbeddingsPath != "" && o.from.ScoresPath != "", "with --scores and --text-embeddings-path", []string{"model", "vit-heads", "activation"}},
-		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed", "fdr"}},
+		rule{!watch, "without --watch", []string{"list", "bootstrap", "seed", "fdr", "test", "control", "junit", "openmetrics"}},
 		rule{watch && o.watch.Bootstrap == 0, "with --bootstrap 0", []string{"seed"}},
 		rule{watch, "with --watch", append([]string{"dataset", "data-path", "shape", "sample-stride", "image-column", "colour-names"}, towerFlags...)},
 		rule{o.table.Path == "", "without --labels-csv", []string{"image-column"}},
@@ -197,34 +208,6 @@ func (o *shiftOptions) validatePart() error {
 	}
 	_, err := parsePart(o.shard, o.stage.SavePath)
 	return err
-}
-
-// Bootstrap replicates: the ends of a 95 % interval are the 2.5 % tails, of which fewer
-// than four hundred have less than ten values; more than the largest number change no
-// digit that is printed.
-const (
-	minReplicates = 400
-	maxReplicates = 100_000
-)
-
-func (o *shiftOptions) validateWatch() error {
-	switch {
-	case o.from.ScoresPath == "":
-		return errors.New("--watch needs --scores, which it compares with the reference")
-	case o.table.Path != "" || o.cars.CSV != "" || o.table.Group != "" || len(o.labelColumns) > 0:
-		return errors.New("--watch has no labels: it cannot be combined with --labels-csv, --colours-csv, --group-column and --label-column")
-	case o.stage.PlotPath != "" && plotFormatErr(o.stage.PlotPath) != nil:
-		return plotFormatErr(o.stage.PlotPath)
-	case o.watch.List < 1:
-		return fmt.Errorf("--list %d: want 1 or more", o.watch.List)
-	case o.watch.Bootstrap != 0 && (o.watch.Bootstrap < minReplicates || o.watch.Bootstrap > maxReplicates):
-		return fmt.Errorf("--bootstrap %d: want %d to %d, or 0 for no intervals", o.watch.Bootstrap, minReplicates, maxReplicates)
-	case !(o.watch.FalseDiscovery > 0 && o.watch.FalseDiscovery <= 1):
-		return fmt.Errorf("--fdr %g: want more than 0, and at most 1", o.watch.FalseDiscovery)
-	case !(o.failAbove >= 0):
-		return fmt.Errorf("--fail-above %g: want 0 or more", o.failAbove)
-	}
-	return nil
 }
 
 // plotFormatErr returns an error unless path names a figure.
@@ -279,6 +262,9 @@ func (o *shiftOptions) conceptOptions(g *globalOptions) (shift.ConceptOptions, e
 			return c, err
 		}
 		c.Concepts = append(c.Concepts, lines...)
+	}
+	if len(c.Concepts) == 0 && o.watch.Reference != "" {
+		return c, nil // pairs are compared
 	}
 	if len(c.Concepts) == 0 {
 		c.Concepts = []string{"yellow", "convertible"} // as in the reference, for cars

@@ -27,6 +27,7 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitSkipped     = 3
+	exitShift       = 4
 	exitMissing     = 10
 	exitStale       = 11
 	exitInternal    = 70
@@ -39,6 +40,7 @@ var exitMeanings = []manual.Exit{
 	{Status: exitFailed, Meaning: "failed"},
 	{Status: exitUsage, Meaning: "wrong usage"},
 	{Status: exitSkipped, Meaning: "done, but some inputs were skipped"},
+	{Status: exitShift, Meaning: "done, and something changed by more than --fail-above"},
 	{Status: exitMissing, Meaning: "an artefact that it needs is missing"},
 	{Status: exitStale, Meaning: "an artefact is stale, or of another version"},
 	{Status: exitInternal, Meaning: "internal error, a fault of the program"},
@@ -57,6 +59,7 @@ var kinds = []struct {
 	{unit.ErrUnknown, exitUsage, "usage"},
 	{context.Canceled, exitInterrupted, "interrupted"},
 	{errSkipped, exitSkipped, "skipped"},
+	{errShift, exitShift, "shift"},
 	{cache.ErrMissing, exitMissing, "missing"},
 	{cache.ErrStale, exitStale, "stale"},
 	{cache.ErrVersion, exitStale, "version"},
@@ -77,6 +80,16 @@ const (
 //
 //	fmt.Errorf("%w %d of %d images", errSkipped, n, of)
 var errSkipped = errors.New("skipped")
+
+// errShift is what a shiftError is.
+var errShift = errors.New("shift found")
+
+// shiftError is what watch returns after it has printed a change that is larger than what
+// --fail-above allows.
+type shiftError struct{ text string }
+
+func (e shiftError) Error() string        { return e.text }
+func (e shiftError) Is(target error) bool { return target == errShift }
 
 // outcome is the error of a command that has printed its result: what it could not
 // write, and why it could not print, or else what was skipped.

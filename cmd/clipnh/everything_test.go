@@ -80,5 +80,5 @@ func settingLine(indent string, cmd *cobra.Command, f *pflag.Flag) []string {
 
 // isOutput reports whether a flag says where to write.
 func isOutput(flag string) bool {
-	return strings.HasSuffix(flag, "save-path") || slices.Contains([]string{"save-dir", "show-dir", "probabilities-dir", "out", "dir", "plot", "graph", "markdown-path", "man-path"}, flag)
+	return strings.HasSuffix(flag, "save-path") || slices.Contains([]string{"save-dir", "show-dir", "probabilities-dir", "out", "dir", "plot", "graph", "markdown-path", "man-path", "junit", "openmetrics"}, flag)
 }

@@ -160,7 +160,7 @@ func moreFaultJobs() []faultJob {
 			"--scores", in("scores"), "--pcs-path", in("val_pc0.npy"), "--text-descs-embeddings-path", in("words.npy"))},
 		{name: "audit", args: line("audit --model {model} --dataset imagenet_val --data-path {imagenet} --permutations 199 --level 0.1 --out {dir}/audit", "--scores", in("val"),
 			"--labels-csv", in("labels.csv"), "--classes", in("classes.txt"), "--imagenet-zeroshot-path", in("classes.npy"))},
-		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
+		{name: "watch", args: line("watch --concepts yellow --model {model} --save-path {dir}/watch.json --plot {dir}/watch.svg --fail-above 1e9 --junit {dir}/watch.xml --openmetrics {dir}/watch.prom", append([]string{"--reference", in("val"), "--scores", in("scores")}, texts...)...)},
 		{name: "report", many: true, args: line("report --dataset imagenet_val --out {dir}/report", "--model", absolute(asset1(demo.Model)), "--data-path", absolute(asset1(demo.ImageNet)), "--scores", in("val"), "--pcs-path", in("val_pc0.npy"))},
 		{name: "info", args: line("info --model {model} --graph {dir}/tower.svg")},
 		{name: "data subset", args: line("data subset --dataset images --data-path {imagenet} --number 40 --save-path {dir}/subset --link symbolic")},

@@ -195,6 +195,7 @@ func allFaultJobs(t *testing.T) []faultJob {
 		{name: "collect mean scores", args: collect("mean", "--mean")},
 		{name: "collect mean contributions", args: collect("mean.npy", "--mean")},
 		{name: "collect statistics", args: collect("statistics", "--stats-only", "--top-k", "5")},
+		{name: "collect summary", args: collect("summary", "--stats-only", "--no-features", "--top-k", "5")},
 		{name: "collect activations", args: collect("acts.npy", "--mode", "neuron_acts")},
 		{name: "collect dense", args: collect("neurons.dat", "--mode", "neurons")},
 		{name: "svd pairs", args: func(dir string) []string {

@@ -35,6 +35,7 @@ type globalOptions struct {
 	texts textReader
 
 	isolated bool      // the project file and the environment give no values
+	checking bool      // commands with shards stop once they have checked what they were given
 	presets  []*preset // those for the command that runs
 	project  string    // the path of the project file, empty without one
 

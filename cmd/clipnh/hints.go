@@ -28,6 +28,7 @@ var recipes = map[string]recipe{
 	artefact.KindMeanScores:      {"collect --mean --save-path", true, true},
 	artefact.KindDense:           {"collect --save-path", true, true},
 	artefact.KindStatistics:      {"collect --stats-only --save-path", true, true},
+	artefact.KindSummary:         {"collect --stats-only --no-features --save-path", true, true},
 	artefact.KindHeads:           {"collect --mode heads --save-path", true, true},
 	artefact.KindMeanHeads:       {"collect --mode heads --mean --save-path", true, true},
 	artefact.KindMLPs:            {"collect --mode mlps --save-path", true, true},

@@ -49,6 +49,7 @@ var hostileLines = []string{
 	"textspan --scores {in}/heads --num-of-last-layers 1 --texts-per-head 2 --text-descs-embeddings-path {in}/words.npy --text-descs-list-path {words} --dataset imagenet_val --data-path {data} --imagenet-zeroshot-path {in}/classes.npy",
 	"shift --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"watch --reference {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
+	"watch --reference {in}/half --scores {in}/scores",
 	"shift --watch {in}/half --scores {in}/scores --concepts dog --text-embeddings-path {in}/dog.npy --pcs-path {in}/pc0.npy",
 	"shift --model {demo} --vocab {demo_vocab} --templates {templates} --pcs-path {in}/demo_pc0.npy --concepts yellow --dataset cars --sample-stride 100 --data-path {cars} --colours-csv {colours}",
 	"segment --method values --model {demo} --vocab {demo_vocab} --templates {templates} --config demo --data-path {voc} --limit 1",
@@ -141,7 +142,7 @@ func TestEveryInputIsHostile(t *testing.T) {
 }
 
 // writtenFlags name what a command writes, and reads only where an earlier run left it.
-var writtenFlags = []string{"save-path", "diff-save-path", "descriptions-save-path"}
+var writtenFlags = []string{"save-path", "diff-save-path", "descriptions-save-path", "junit", "openmetrics"}
 
 // bombFor are bytes of the format that a file's name stands for, which would take up much
 // more memory than they have.

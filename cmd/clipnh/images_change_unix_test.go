@@ -55,6 +55,7 @@ func TestImagesChange(t *testing.T) {
 	}{
 		{"scores", "scores/journal", "pictures", 4, collect},
 		{"statistics", "statistics/journal", "pictures", 4, append(slices.Clone(collect), "--stats-only", "--top-k", "5")},
+		{"summary", "summary.sum", "pictures", 4, append(slices.Clone(collect), "--stats-only", "--no-features", "--top-k", "5")},
 		{"mean", "mean.sum", "pictures", 4, append(slices.Clone(collect), "--mean")},
 		{"counts.json", "counts.json.sum", "voc/JPEGImages", 1, segment},
 		{"labels.json", "labels.json.sum", "voc/SegmentationClassContext", 1, segment},

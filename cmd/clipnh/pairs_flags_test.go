@@ -47,11 +47,11 @@ var unpaired = map[string]map[string]string{
 	"clipnh search":          {"data-path": photos, "image": photos, "vocab": prompt, "templates": prompt, "save-dir": written},
 	"clipnh score":           {"attributes": labels, "save-path": written},
 	"clipnh segment":         {"data-path": photos, "image": photos, "masks": photos, "vocab": prompt, "templates": prompt, "show-dir": written, "save-dir": written, "probabilities-dir": written},
-	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written},
+	"clipnh shift":           {"data-path": photos, "vocab": prompt, "templates": prompt, "colours-csv": labels, "labels-csv": labels, "plot": written, "junit": written, "openmetrics": written},
 	"clipnh sparse":          {"descriptions-save-path": written},
 	"clipnh svd":             {"scores": alone, "out-save-path": written, "mean-save-path": written, "norm-save-path": written},
 	"clipnh textspan":        {"data-path": photos, "parts": ofViTs, "features-save-path": written, "save-path": written},
-	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written},
+	"clipnh watch":           {"vocab": prompt, "templates": prompt, "plot": written, "save-path": written, "junit": written, "openmetrics": written},
 	"clipnh verify":          {"model": "of --repair: see TestRepairRefuses", "data-path": photos},
 }
 

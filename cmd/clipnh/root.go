@@ -28,6 +28,7 @@ func commandGroups(g *globalOptions) []commandGroup {
 			newEmbedCommand(g),
 			newCollectCommand(g),
 			newMergeCommand(g),
+			newSubmitCommand(g),
 			newStatusCommand(g),
 			newSVDCommand(g),
 			newSparseCommand(g),

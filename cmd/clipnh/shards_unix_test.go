@@ -16,6 +16,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/clipnh/clipnh/internal/submit"
 )
 
 // A shardJob is a command with shards. What it and merge write is at name, in a
@@ -45,6 +49,7 @@ func shardJobs(t *testing.T) []shardJob {
 	return []shardJob{
 		{"scores", "collect", images, 4},
 		{"statistics", "collect", append(slices.Clone(images), "--stats-only", "--top-k", "5"), 3},
+		{"summary", "collect", append(slices.Clone(images), "--stats-only", "--no-features", "--top-k", "5"), 5},
 		{"counts.json", "segment", append(slices.Clone(texts), "--config", "demo", "--data-path", filepath.Join(assets, "VOC2010"),
 			"--limit", fmt.Sprint(thorough(8, 25)), "--method", "pairs,self-self"), 4},
 		{"ratios.json", "shift", append(slices.Clone(texts), "--concepts", "yellow,convertible", "--dataset", "cars", "--data-path", filepath.Join(assets, "stanford_cars"),
@@ -59,21 +64,82 @@ func (j shardJob) whole() faultJob {
 	}}
 }
 
-// schedulers are how scripts/shard.sh is told the number of a shard, from 0.
-var schedulers = []func(number int) string{
-	func(number int) string { return fmt.Sprintf("SLURM_ARRAY_TASK_ID=%d", number+1) },
-	func(number int) string { return fmt.Sprintf("JOB_COMPLETION_INDEX=%d", number) },
-	func(number int) string { return fmt.Sprintf("SHARD_INDEX=%d", number+1) },
+// schedulers are the kinds of tasks that "clipnh submit" writes.
+var schedulers = []string{"slurm", "kubernetes"}
+
+// script is what submit writes for the tasks of the job, as a command line for a scheduler.
+func (j shardJob) script(t *testing.T, dir string, threads int, scheduler string) []string {
+	t.Helper()
+	work := submit.Work{Program: os.Args[0], Command: j.command, Save: filepath.Join(dir, j.name), Shards: j.shards, CPUs: 1, Pause: time.Second, Memory: "4G"}
+	for i := 0; i < len(j.args); i++ {
+		flag := j.args[i]
+		if i+1 < len(j.args) && !strings.HasPrefix(j.args[i+1], "-") {
+			i++
+			flag += "=" + j.args[i]
+		}
+		work.Flags = append(work.Flags, flag)
+	}
+	work.Flags = append(work.Flags, "--save-path="+work.Save, fmt.Sprintf("--threads=%d", threads), "--quiet")
+	if scheduler == "slurm" {
+		here, err := os.Getwd()
+		if err != nil {
+			t.Fatal(err)
+		}
+		scripts, err := submit.Slurm{Work: work, Folder: here, Time: "5"}.Scripts()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []string{"/bin/sh", "-c", scripts[0].Text}
+	}
+	scripts, err := submit.Kubernetes{Work: work, Image: "image", Volumes: []submit.Volume{{Claim: "claim", Path: filepath.Dir(dir)}}, Deadline: time.Hour}.Scripts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return containerOf(t, scripts[0].Text)
+}
+
+// containerOf returns the command and the arguments of the container in the first document
+// of a text, as a kubelet has them.
+func containerOf(t *testing.T, text string) []string {
+	t.Helper()
+	var job struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct{ Command, Args []string }
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal([]byte(text), &job); err != nil {
+		t.Fatal(err)
+	}
+	c := job.Spec.Template.Spec.Containers[0]
+	line := slices.Concat(c.Command, c.Args)
+	for i := range line {
+		line[i] = strings.ReplaceAll(line[i], "$$", "$")
+	}
+	return line
+}
+
+// taskNumber is how a scheduler says which task of several a task is, from 0.
+func taskNumber(scheduler string, number, of int) []string {
+	if scheduler == "kubernetes" {
+		return []string{fmt.Sprintf("JOB_COMPLETION_INDEX=%d", number)}
+	}
+	return []string{
+		fmt.Sprintf("SLURM_ARRAY_TASK_ID=%d", number+1), "SLURM_ARRAY_TASK_MIN=1", fmt.Sprintf("SLURM_ARRAY_TASK_MAX=%d", of),
+		"SLURM_ARRAY_TASK_STEP=1", fmt.Sprintf("SLURM_ARRAY_TASK_COUNT=%d", of),
+	}
 }
 
 // task starts the job's shard, from 0, as a scheduler would, in a process group of
 // its own.
-func (j shardJob) task(t *testing.T, dir string, number, threads int, scheduler func(int) string) *process {
+func (j shardJob) task(t *testing.T, dir string, number, threads int, scheduler string) *process {
 	t.Helper()
-	script := filepath.Join("..", "..", "scripts", "shard.sh")
-	p := &process{Cmd: exec.Command(script, slices.Concat([]string{j.command}, j.args,
-		[]string{"--save-path", filepath.Join(dir, j.name), "--threads", fmt.Sprint(threads), "--quiet"})...)}
-	p.Env = append(os.Environ(), programEnv+"=1", "CLIPNH="+os.Args[0], fmt.Sprintf("SHARDS=%d", j.shards), scheduler(number))
+	line := j.script(t, dir, threads, scheduler)
+	p := &process{Cmd: exec.Command(line[0], line[1:]...)}
+	p.Env = slices.Concat(os.Environ(), []string{programEnv + "=1"}, taskNumber(scheduler, number, j.shards))
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.Stderr = &p.said
 	if err := p.Start(); err != nil {
@@ -82,8 +148,8 @@ func (j shardJob) task(t *testing.T, dir string, number, threads int, scheduler 
 	return p
 }
 
-// TestShards does as a scheduler does: it starts all shards of a job at once through
-// scripts/shard.sh, kills some at random moments, and starts them again until all are
+// TestShards does as a scheduler does: it starts all shards of a job at once through the
+// scripts of submit, kills some at random moments, and starts them again until all are
 // done. What merge makes of them has the bytes of a run that was not cut.
 func TestShards(t *testing.T) {
 	for i, job := range shardJobs(t) {
@@ -173,39 +239,5 @@ func (j shardJob) merge(t *testing.T, shards, merged string) {
 	}
 	if code, _, said := clipnh(args...); code != exitDone {
 		t.Fatalf("merge: exit code %d: %s", code, said)
-	}
-}
-
-// TestShardScript checks that shard numbers that are not numbers, or are out of range,
-// are refused before anything is run.
-func TestShardScript(t *testing.T) {
-	script := filepath.Join("..", "..", "scripts", "shard.sh")
-	for _, tt := range []struct {
-		env    []string
-		args   []string
-		code   int
-		stdout string
-		stderr string
-	}{
-		{[]string{"SHARDS=16", "SLURM_ARRAY_TASK_ID=08"}, []string{"segment", "--classes", "a b"}, 0, "segment --shard 8/16 --classes a b\n", ""},
-		{[]string{"SHARDS=16", "SLURM_ARRAY_TASK_ID=0", "SHARD_FIRST=0"}, []string{"shift"}, 0, "shift --shard 1/16\n", ""},
-		{[]string{"SHARDS=4", "JOB_COMPLETION_INDEX=3"}, []string{"collect"}, 0, "collect --shard 4/4\n", ""},
-		{[]string{"SHARDS=4", "SHARD_INDEX=2", "JOB_COMPLETION_INDEX=3"}, []string{"collect"}, 0, "collect --shard 2/4\n", ""},
-		{[]string{"SHARDS=4", "JOB_COMPLETION_INDEX=4"}, []string{"collect"}, 2, "", "is shard 5 of 4"},
-		{[]string{"SHARDS=4", "SLURM_ARRAY_TASK_ID=0"}, []string{"collect"}, 2, "", "is shard 0 of 4"},
-		{[]string{"SHARDS=4", "SHARD_INDEX=1/4"}, []string{"collect"}, 2, "", "want a number"},
-		{[]string{"SHARD_INDEX=1"}, []string{"collect"}, 2, "", "SHARDS is not set"},
-		{[]string{"SHARDS=4"}, []string{"collect"}, 2, "", "no number of a scheduler"},
-		{[]string{"SHARDS=4", "SHARD_INDEX=1"}, []string{"merge"}, 2, "", "merge has no shards"},
-		{[]string{"SHARDS=4", "SHARD_INDEX=1"}, nil, 2, "", "want a command"},
-	} {
-		cmd := exec.Command(script, tt.args...)
-		cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "CLIPNH=echo"}, tt.env...)
-		var stdout, stderr bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &stdout, &stderr
-		cmd.Run()
-		if code := cmd.ProcessState.ExitCode(); code != tt.code || stdout.String() != tt.stdout || !strings.Contains(stderr.String(), tt.stderr) {
-			t.Errorf("%v %v: exit status %d, %q, %q, want %d, %q, %q", tt.env, tt.args, code, stdout.String(), stderr.String(), tt.code, tt.stdout, tt.stderr)
-		}
 	}
 }

@@ -106,7 +106,7 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	}
 	o := opts.watch
 	o.ConceptOptions, o.Scores, o.SavePath, o.Threads = concepts, opts.from.ScoresPath, opts.stage.SavePath, g.workers()
-	o.Store, o.PlotPath = g.files, opts.stage.PlotPath
+	o.Store, o.PlotPath, o.Dependent = g.files, opts.stage.PlotPath, opts.control == shift.ControlDependent
 	result, err := shift.Watch(ctx, o, g.printer)
 	if result == nil {
 		return err
@@ -120,10 +120,8 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 	if err := outcome(written, err, nil); err != nil {
 		return err
 	}
-	for _, c := range result.Concepts {
-		if c.Changed && c.Size() > opts.failAbove {
-			return fmt.Errorf("concept %q changed by %s standard deviations, more than --fail-above %g", c.Name, movedText(c), opts.failAbove)
-		}
+	if c := result.Worst(); c != nil {
+		return shiftError{fmt.Sprintf("%s %q changed by %s standard deviations, more than --fail-above %g", result.Judges(), c.Name, movedText(*c), o.FailAbove)}
 	}
 	return nil
 }
@@ -131,11 +129,16 @@ func runWatch(ctx context.Context, opts shiftOptions, g *globalOptions) error {
 // printWatch prints the concepts that moved most and then the pairs that changed.
 func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 	for i, moved := range [][]shift.Change{r.Concepts, r.Pairs} {
+		if i == 0 && r.WatchedConcepts == 0 {
+			continue
+		}
 		title, digits := fmt.Sprintf("concept (%d of %d changed)", r.ChangedConcepts, r.WatchedConcepts), "ratio"
 		if i == 1 {
 			title, digits = fmt.Sprintf("pair (%d of %d changed)", r.ChangedPairs, r.WatchedPairs), "score"
-			if err := p.Text("\n"); err != nil {
-				return err
+			if r.WatchedConcepts > 0 {
+				if err := p.Text("\n"); err != nil {
+					return err
+				}
 			}
 			if len(moved) == 0 {
 				return p.Text(fmt.Sprintf("no pair of %d changed\n", r.WatchedPairs))
@@ -144,12 +147,19 @@ func printWatch(p *ui.Printer, r *shift.WatchResult) error {
 		columns := []ui.Column{ui.Left(title), ui.Right("change (sd)"), ui.Left("95 %"), ui.Right("q"), ui.Right("mean " + digits), ui.Right("in reference")}
 		if i == 0 {
 			columns = append(columns, ui.Left("pairs"))
+		} else if moved[0].Quantiles != nil {
+			columns = append(columns, ui.Right("median"), ui.Right("in reference"), ui.Right("99 %"), ui.Right("in reference"))
 		}
 		t := ui.NewTable(columns...)
 		for _, m := range moved {
-			cells := []string{m.Name, movedText(m), intervalText(m, r.Bootstrap), fmt.Sprintf("%.2g", m.Q), figureText(m.Mean), figureText(m.ReferenceMean)}
+			cells := []string{m.Name, movedText(m), intervalText(m, r.Intervals), fmt.Sprintf("%.2g", m.Q), figureText(m.Mean), figureText(m.ReferenceMean)}
 			if i == 0 {
 				cells = append(cells, pairNames(m.Pairs))
+			}
+			for _, q := range m.Quantiles {
+				if q.Share == 0.5 || q.Share == 0.99 {
+					cells = append(cells, fmt.Sprintf("%.3g", q.Value), fmt.Sprintf("%.3g", q.Reference))
+				}
 			}
 			t.Row(cells...)
 		}
@@ -170,9 +180,9 @@ func movedText(m shift.Change) string {
 	return fmt.Sprintf("%+.2f", *m.Difference)
 }
 
-func intervalText(m shift.Change, replicates int) string {
+func intervalText(m shift.Change, intervals string) string {
 	switch {
-	case replicates == 0:
+	case intervals == shift.NoIntervals:
 		return "-"
 	case m.Low == nil || m.High == nil:
 		return "unbounded"

@@ -78,6 +78,8 @@ var collectionsToRepair = []struct {
 	{"heads", "heads", []string{"collect", "--mode", "heads", "--save-path"}},
 	{"lens", "lens", []string{"collect", "--mode", "neurons+heads_lens", "--lens-idx", "1", "--save-path"}},
 	{"statistics", "statistics", []string{"collect", "--stats-only", "--top-k", "5", "--save-path"}},
+	{"a summary", "summary", []string{"collect", "--stats-only", "--no-features", "--top-k", "5", "--save-path"}},
+	{"a shard of a summary", "summary.2-of-3", []string{"collect", "--shard", "2/3", "--stats-only", "--no-features", "--save-path"}},
 	{"mean scores", "means", []string{"collect", "--mean", "--save-path"}},
 	{"mean contributions", "means.npy", []string{"collect", "--mean", "--save-path"}},
 	{"layer4", "layer4", []string{"collect", "--mode", "layer4", "--mean", "--save-path"}},

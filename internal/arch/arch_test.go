@@ -32,8 +32,7 @@ var allowed = map[string][]string{
 		"internal/describe", "internal/diagram", "internal/digest", "internal/download", "internal/explore", "internal/foreign", "internal/heat", "internal/hint", "internal/imageprep", "internal/kernel", "internal/kernel/cpu",
 		"internal/layout", "internal/manual", "internal/mapping", "internal/npy", "internal/omp", "internal/origin", "internal/packed", "internal/paper", "internal/par",
 		"internal/onnxtower", "internal/pipeline/device",
-		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate",
-		"internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/agreement", "internal/pipeline/audit", "internal/pipeline/classify", "internal/pipeline/coding", "internal/pipeline/collect", "internal/pipeline/directions", "internal/pipeline/edit", "internal/pipeline/evaluate", "internal/pipeline/explain", "internal/pipeline/export", "internal/pipeline/live", "internal/pipeline/merge", "internal/pipeline/model", "internal/pipeline/report", "internal/pipeline/retrieve", "internal/pipeline/score", "internal/pipeline/search", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/show", "internal/pipeline/source", "internal/pipeline/status", "internal/pipeline/subset", "internal/pipeline/verify", "internal/pipeline/words", "internal/plot", "internal/project", "internal/remote", "internal/report", "internal/submit", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 
 	"cmd/clipnh-ort": {"internal/ort", "internal/pipe"},
@@ -43,7 +42,7 @@ var allowed = map[string][]string{
 	"internal/pipeline/collect": {
 		"internal/artefact", "internal/cache", "internal/clip", "internal/dataset", "internal/decomp", "internal/hint",
 		"internal/imageprep", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/origin",
-		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/ui",
+		"internal/par", "internal/pipeline/device", "internal/pipeline/model", "internal/pipeline/shard", "internal/pipeline/source", "internal/sketch", "internal/ui",
 		"internal/unit", "internal/usage",
 	},
 	"internal/pipeline/directions": {
@@ -115,12 +114,12 @@ var allowed = map[string][]string{
 	"internal/pipeline/shift": {
 		"internal/artefact", "internal/cache", "internal/dataset", "internal/decomp", "internal/foreign", "internal/hint",
 		"internal/origin", "internal/par", "internal/pipeline/figure", "internal/pipeline/model", "internal/pipeline/shard",
-		"internal/pipeline/source", "internal/plot", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
+		"internal/pipeline/source", "internal/plot", "internal/sketch", "internal/textlist", "internal/trend", "internal/ui", "internal/unit", "internal/usage",
 	},
 	"internal/pipeline/subset": {"internal/dataset", "internal/hint", "internal/pipeline/source", "internal/ui", "internal/usage"},
 	"internal/pipeline/merge": {
 		"internal/artefact", "internal/cache", "internal/foreign", "internal/hint", "internal/kernel/cpu", "internal/lowrank",
-		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source",
+		"internal/npy", "internal/par", "internal/pipeline/segment", "internal/pipeline/shard", "internal/pipeline/shift", "internal/pipeline/source", "internal/sketch",
 		"internal/ui",
 	},
 	"internal/pipeline/verify": {
@@ -162,7 +161,7 @@ var allowed = map[string][]string{
 
 	"internal/artefact": {
 		"internal/cache", "internal/decomp", "internal/foreign", "internal/hint", "internal/kernel", "internal/kernel/cpu", "internal/lowrank", "internal/npy", "internal/omp",
-		"internal/origin", "internal/par", "internal/ptfile", "internal/textlist", "internal/unit", "internal/usage",
+		"internal/origin", "internal/par", "internal/ptfile", "internal/sketch", "internal/textlist", "internal/unit", "internal/usage",
 	},
 
 	// Domain: knows CLIP and the paper.
@@ -187,6 +186,7 @@ var allowed = map[string][]string{
 	"internal/omp":         {"internal/kernel", "internal/kernel/cpu", "internal/par", "internal/usage"},
 	"internal/rank":        {},
 	"internal/textspan":    {},
+	"internal/sketch":      {"internal/par"},
 	"internal/trend":       {"internal/par"},
 
 	// Files: formats, no knowledge of CLIP.
@@ -207,6 +207,7 @@ var allowed = map[string][]string{
 	"internal/remote":   {"internal/par"},
 	"internal/report":   {"internal/foreign", "internal/unit"},
 	"internal/site":     {},
+	"internal/submit":   {"internal/foreign", "internal/hint", "internal/usage"},
 	"internal/textlist": {"internal/foreign"},
 
 	// Base.

@@ -29,6 +29,7 @@ const (
 	KindMeanSinkDrops   = "mean sink drops"  // their mean, [C]
 	KindSinkChanges     = "sink changes"     // mean, of pairs' norms without the sink, [H,C]
 	KindStatistics      = "statistics"       // a folder: features [B,O], sums and extremes of s
+	KindSummary         = "summary"          // a folder: means [1,H,C], extremes and a sketch of s, no rows of images
 	KindPolysemanticity = "polysemanticity"  // of units, [H,C] or [C]
 	KindWordScores      = "word scores"      // how true units' words are, [H,C,4] or [C,4]
 	KindNorms           = "norms"            // of the strongest centred contributions, [H,C,K] or [C,K]
@@ -56,6 +57,13 @@ const (
 	SmallestFile       = "smallest.npy"        // the smallest s, [H,C,K], ascending
 	SmallestImagesFile = "smallest.images.npy" // the rows of features that they are of
 
+	// Of a summary, beside the four files of extremes.
+	MeansFile        = "means.npy"     // the mean of s, [1,H,C]
+	SketchFile       = "scores.sketch" // sums of powers and counts of s; see package sketch
+	ExtremesFile     = "extremes.npy"  // the numbers of the images that extremes are of, int64, ascending
+	ExtremeNamesFile = "extremes.txt"  // their names, one a line
+	SkippedFile      = "skipped.json"  // images that could not be read, as manifests list them
+
 	FeaturesFolder = "features" // in a folder of scores: a collection of image features
 
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
@@ -75,7 +83,10 @@ const (
 )
 
 // statisticsFiles are the files that every image has added something to.
-var statisticsFiles = []string{SumsFile, SumsLowFile, LargestFile, LargestImagesFile, SmallestFile, SmallestImagesFile}
+var statisticsFiles = []string{
+	SumsFile, SumsLowFile, LargestFile, LargestImagesFile, SmallestFile, SmallestImagesFile,
+	MeansFile, SketchFile, ExtremesFile, ExtremeNamesFile, SkippedFile,
+}
 
 // IsStatistics reports whether a file of a folder is one that every image has
 // added something to.
@@ -91,7 +102,7 @@ func IsStatistics(name string) bool {
 // collections are the kinds that are collected from images, which can be repaired
 // chunk by chunk, or done again as a whole where they are means.
 var collections = map[string]bool{
-	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindLayer4: true,
+	KindScores: true, KindDense: true, KindHeads: true, KindAttention: true, KindActivations: true, KindStatistics: true, KindSummary: true, KindLayer4: true,
 	KindSinkDrops: true, KindSinkChanges: true, KindMeanScores: true, KindMeanHeads: true, KindMeanAttention: true, KindMeanActivations: true,
 	KindMLPs: true, KindMeanMLPs: true, KindTokens: true, KindMeanTokens: true, KindImageFeatures: true, KindMeanFeatures: true,
 	KindClassParts: true, KindMeanClassParts: true,

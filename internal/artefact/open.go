@@ -168,6 +168,8 @@ func inWords(kind string) string {
 		return "mean contributions of class tokens"
 	case KindTextSpans:
 		return "texts that span heads"
+	case KindSummary:
+		return "a summary, without features or scores of images"
 	}
 	return kind
 }

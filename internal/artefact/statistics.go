@@ -23,50 +23,71 @@ type Statistics struct {
 	OV *decomp.OV
 }
 
+// HasStatistics reports whether StatisticsOf opens an artefact.
+func HasStatistics(a *cache.Artefact) bool {
+	return a.Manifest.Kind == KindStatistics || a.Manifest.Kind == KindSummary
+}
+
 // PairsOnly is the error of statistics at path that neurons are wanted of.
 func PairsOnly(path string) error {
 	err := usage.Errorf("%s: statistics of pairs, which say nothing of sums over heads: neurons need scores, collected without {stats-only}", path)
 	return hint.With(err, "{mode} nh takes the pairs")
 }
 
-// StatisticsOf returns the statistics of an artefact of KindStatistics.
+// StatisticsOf returns the statistics of an artefact of KindStatistics, or of KindSummary,
+// which have no features.
 func StatisticsOf(a *cache.Artefact) (*Statistics, error) {
+	if WholeKind(a.Manifest.Kind) == KindSummary {
+		s, err := SummaryOf(a)
+		if err != nil {
+			return nil, err
+		}
+		return s.Statistics, nil
+	}
 	ov, err := readOV(a)
 	if err != nil {
 		return nil, err
 	}
 	s := &Statistics{Artefact: a, OV: ov}
-	images := a.Manifest.Shape[0]
+	if err := s.readExtremes(a.Manifest.Shape[0]); err != nil {
+		return nil, err
+	}
+	if s.Sum, err = s.sums(); err != nil {
+		return nil, err
+	}
+	return s, a.Unreplaced()
+}
+
+// readExtremes reads the largest and smallest scores of so many images.
+func (s *Statistics) readExtremes(images int) error {
+	ov := s.OV
 	largest, err := s.array(LargestFile, []int{ov.Heads, ov.Neurons, -1})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	shape := largest.Header.Shape
 	if images < 1 || shape[2] < 1 || shape[2] > images {
-		return nil, fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", a.Path(), shape[2], images)
+		return fmt.Errorf("%s: %d scores a pair are kept of %d images, want 1 or more of as many", s.Path(), shape[2], images)
 	}
 	e := &lowrank.Extremes{Pairs: ov.Heads * ov.Neurons, Keep: shape[2], Images: images}
-	if e.Sum, err = s.sums(); err != nil {
-		return nil, err
-	}
 	if e.Largest.Scores, err = largest.Float32(); err != nil {
-		return nil, err
+		return err
 	}
 	smallest, err := s.array(SmallestFile, shape)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e.Smallest.Scores, err = smallest.Float32(); err != nil {
-		return nil, err
+		return err
 	}
-	if e.Largest.Images, err = s.indices(LargestImagesFile, shape); err != nil {
-		return nil, err
+	if e.Largest.Images, err = s.indices(LargestImagesFile, shape, images); err != nil {
+		return err
 	}
-	if e.Smallest.Images, err = s.indices(SmallestImagesFile, shape); err != nil {
-		return nil, err
+	if e.Smallest.Images, err = s.indices(SmallestImagesFile, shape, images); err != nil {
+		return err
 	}
 	s.Extremes = e
-	return s, a.Unreplaced()
+	return nil
 }
 
 // sums reads the sums of scores. Those of older artefacts have one part.
@@ -112,8 +133,8 @@ func (s *Statistics) array(name string, shape []int) (*npy.Array, error) {
 	return a, nil
 }
 
-// indices reads a payload of image numbers.
-func (s *Statistics) indices(name string, shape []int) ([]int32, error) {
+// indices reads a payload of numbers of so many images.
+func (s *Statistics) indices(name string, shape []int, images int) ([]int32, error) {
 	a, err := s.array(name, shape)
 	if err != nil {
 		return nil, err
@@ -124,8 +145,8 @@ func (s *Statistics) indices(name string, shape []int) ([]int32, error) {
 	}
 	indices := make([]int32, len(numbers))
 	for i, n := range numbers {
-		if n < 0 || n >= int64(s.Manifest.Shape[0]) {
-			return nil, fmt.Errorf("%s: %s: image %d of %d", s.Path(), name, n, s.Manifest.Shape[0])
+		if n < 0 || n >= int64(images) {
+			return nil, fmt.Errorf("%s: %s: image %d of %d", s.Path(), name, n, images)
 		}
 		indices[i] = int32(n)
 	}
@@ -165,14 +186,37 @@ type FileAdder interface {
 
 // AddStatistics adds sums and extremes to a folder.
 func AddStatistics(w FileAdder, e *lowrank.Extremes, heads, neurons int) error {
+	shape := []int{heads, neurons}
+	err := addAll(w, []addedFile{
+		{SumsFile, func(to io.Writer) error { return npy.Write(to, shape, e.Sum.High) }},
+		{SumsLowFile, func(to io.Writer) error { return npy.Write(to, shape, e.Sum.Low) }},
+	})
+	if err != nil {
+		return err
+	}
+	return addExtremes(w, e, heads, neurons)
+}
+
+// An addedFile is a file of a folder and what writes it.
+type addedFile struct {
+	name  string
+	write func(io.Writer) error
+}
+
+func addAll(w FileAdder, files []addedFile) error {
+	for _, f := range files {
+		if err := w.AddFile(f.name, f.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addExtremes adds the largest and smallest scores, with their images.
+func addExtremes(w FileAdder, e *lowrank.Extremes, heads, neurons int) error {
 	kept := min(e.Keep, e.Images)
 	tail := []int{heads, neurons, kept}
-	for _, f := range []struct {
-		name  string
-		write func(io.Writer) error
-	}{
-		{SumsFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.High) }},
-		{SumsLowFile, func(to io.Writer) error { return npy.Write(to, tail[:2], e.Sum.Low) }},
+	return addAll(w, []addedFile{
 		{LargestFile, func(to io.Writer) error {
 			return npy.WriteFloat32(to, tail, firstColumns(e.Largest.Scores, e.Keep, kept))
 		}},
@@ -181,12 +225,7 @@ func AddStatistics(w FileAdder, e *lowrank.Extremes, heads, neurons int) error {
 			return npy.WriteFloat32(to, tail, firstColumns(e.Smallest.Scores, e.Keep, kept))
 		}},
 		{SmallestImagesFile, func(to io.Writer) error { return npy.Write(to, tail, firstColumns(e.Smallest.Images, e.Keep, kept)) }},
-	} {
-		if err := w.AddFile(f.name, f.write); err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // firstColumns returns the first n of every row of a.

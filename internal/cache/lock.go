@@ -5,16 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
-	"strings"
 
-	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
 )
 
 // A lock file is empty and held by flock, which ends with the process however it
 // dies. Where the file system has no flock, the lock is the file itself: it says
-// which process made it, on which machine, and stays when that is killed.
+// which process made it, on which machine, and stays when that is killed. Who finds
+// the lock of a process that is certainly gone takes it over: see holder.
 
 // lockMark begins a lock file that is not held by flock.
 const lockMark = "clipnh lock"
@@ -32,9 +30,9 @@ func createLock(path string, made *os.File) (*held, error) {
 		}
 		made = f
 	}
-	host, err := os.Hostname()
+	h, err := self()
 	if err == nil {
-		_, err = fmt.Fprintf(made, "%s\nprocess %d\nmachine %s\n", lockMark, os.Getpid(), host)
+		_, err = made.WriteString(h.String())
 	}
 	if err == nil {
 		err = made.Sync()
@@ -44,7 +42,7 @@ func createLock(path string, made *os.File) (*held, error) {
 	}
 	return &held{
 		release: func() { os.Remove(path) },
-		note:    fmt.Sprintf("%s: no flock on this file system: a killed run leaves its lock file behind, to be removed by hand", path),
+		note:    fmt.Sprintf("%s: no flock on this file system: a killed run leaves its lock file behind, which a run on the same machine takes over, and which otherwise is to be removed by hand", path),
 	}, nil
 }
 
@@ -62,21 +60,21 @@ func lockedBy(path string) error {
 		return notALock(path)
 	}
 	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrLocked
+	}
 	if err != nil {
 		return err
 	}
 	if len(data) == 0 { // being made, or left by an older build where there is no flock
 		return hint.With(ErrLocked, fmt.Sprintf("if no other run is at work, remove %s", path))
 	}
-	lines := strings.Split(string(data), "\n")
-	if lines[0] != lockMark || len(lines) < 3 {
+	h, ok := parseHolder(data)
+	if !ok {
 		return notALock(path)
 	}
-	process := strings.TrimPrefix(lines[1], "process ")
-	machine := strings.TrimPrefix(lines[2], "machine ")
-	err = fmt.Errorf("%w: process %.20q on %.60q", ErrLocked, process, machine)
-	pid, e := strconv.Atoi(process)
-	if here, e2 := os.Hostname(); e == nil && e2 == nil && here == machine && !alive(pid) {
+	err = fmt.Errorf("%w: process %d on %.60q", ErrLocked, h.process, h.machine)
+	if h.killed() {
 		return hint.With(fmt.Errorf("%w, which is no longer running", err), fmt.Sprintf("it was killed: remove %s", path))
 	}
 	return hint.With(err, fmt.Sprintf("wait until it is done; if it is no longer running there, remove %s", path))
@@ -85,14 +83,8 @@ func lockedBy(path string) error {
 // lockOfDead reports whether the lock file at path says that it was made by a process
 // of this machine which is no longer running.
 func lockOfDead(path string) bool {
-	data, err := foreign.ReadFile(path, 4096)
-	lines := strings.Split(string(data), "\n")
-	if err != nil || lines[0] != lockMark || len(lines) < 3 {
-		return false
-	}
-	pid, err := strconv.Atoi(strings.TrimPrefix(lines[1], "process "))
-	host, e := os.Hostname()
-	return err == nil && e == nil && lines[2] == "machine "+host && !alive(pid)
+	h, ok, err := readHolder(path)
+	return err == nil && ok && h.killed()
 }
 
 func notALock(path string) error {
@@ -106,6 +98,7 @@ func notALock(path string) error {
 type held struct {
 	release func()
 	note    string // what a person should know about it; most often nothing
+	taken   string // from whom it was taken over; most often nothing
 	shared  bool   // others may be at work nevertheless
 }
 

@@ -3,6 +3,7 @@
 package cache
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,6 +23,7 @@ type flock func(fd int, how int) error
 func lockFile(path string) (*held, error) { return lockFileWith(path, unix.Flock) }
 
 func lockFileWith(path string, flock flock) (*held, error) {
+	taken := ""
 	for {
 		made := true
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
@@ -46,6 +48,13 @@ func lockFileWith(path string, flock flock) (*held, error) {
 		}
 		if err != nil {
 			f.Close()
+			if errors.Is(err, ErrLocked) {
+				note, e := takeOver(path)
+				if taken = note; note != "" && e == nil {
+					continue
+				}
+				err = cmp.Or(e, err)
+			}
 			return nil, err
 		}
 		for {
@@ -58,7 +67,11 @@ func lockFileWith(path string, flock flock) (*held, error) {
 			f.Close()
 			return nil, ErrLocked
 		case noFlock(err) && made:
-			return createLock(path, f)
+			h, err := createLock(path, f)
+			if err == nil {
+				h.taken = taken
+			}
+			return h, err
 		case err != nil:
 			f.Close()
 			if noFlock(err) {
@@ -70,7 +83,7 @@ func lockFileWith(path string, flock flock) (*held, error) {
 		// our locking it; then others lock a new one and ours counts for
 		// nothing.
 		if there, err := os.Stat(path); err == nil && os.SameFile(ours, there) {
-			return &held{release: func() {
+			return &held{taken: taken, release: func() {
 				os.Remove(path)
 				f.Close()
 			}}, nil

@@ -122,14 +122,11 @@ func TestNoFlock(t *testing.T) {
 		if _, err := os.Lstat(path); !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("released, and still there: %v", err)
 		}
-		if _, err := createLock(path, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := edit(path, fmt.Sprint("process ", os.Getpid()), "process 999999999"); err != nil {
+		if err := os.WriteFile(path, fmt.Appendf(nil, "%s\nprocess 999999999\nmachine %s\n", lockMark, hostname(t)), 0o666); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := lockFileWith(path, none); !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "no longer running") || !strings.Contains(adviceOf(err), "remove "+path) {
-			t.Errorf("a killed one's: %v (%s)", err, adviceOf(err))
+			t.Errorf("that of an older build, which was killed: %v (%s)", err, adviceOf(err))
 		}
 	}
 	// Another error is one.
@@ -165,4 +162,13 @@ type noFlockDisk struct{ osDisk }
 
 func (noFlockDisk) lock(path string) (*held, error) {
 	return lockFileWith(path, func(int, int) error { return unix.ENOLCK })
+}
+
+func hostname(t *testing.T) string {
+	t.Helper()
+	name, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/foreign"
@@ -148,6 +149,68 @@ func (s State) Read(from io.Reader, progress any, body func(io.Reader) error) er
 		return fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return r.end()
+}
+
+// An UnfinishedState is how far a run is that keeps a State.
+type UnfinishedState struct {
+	Kind    string
+	Origin  origin.Origin
+	Inputs  int       // of the artefact
+	Done    int       // of these, skipped ones included
+	Skipped int       // of these
+	Rate    float64   // inputs a second, as the run said; 0 where it did not
+	At      time.Time // when it was saved
+}
+
+// InspectState reads the first line of the state beside an artefact, which it does not
+// compare with its checksum. It fails with ErrMissing if there is none.
+func InspectState(artefact string) (*UnfinishedState, error) {
+	s := State{Artefact: artefact}
+	f, err := foreign.Open(s.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open %s: %w", s.Path(), ErrMissing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	u, err := inspectState(f)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", s.Path(), err)
+	}
+	u.At = info.ModTime()
+	return u, nil
+}
+
+func inspectState(from io.Reader) (*UnfinishedState, error) {
+	r := &summing{r: bufio.NewReaderSize(from, 1<<16), sum: crc32.New(castagnoli)}
+	line, err := r.line()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := checkVersion(line, stateFormat); err != nil {
+		return nil, err
+	}
+	var head stateHead
+	if err := strict(line, &head); err != nil {
+		return nil, err
+	}
+	var progress struct { // as far as the progress of every kind has it
+		Done    int       `json:"done"`
+		Skipped []Skipped `json:"skipped"`
+		Rate    float64   `json:"rate"`
+	}
+	if err := json.Unmarshal(head.Progress, &progress); err != nil {
+		return nil, foreign.Short(err)
+	}
+	if progress.Done < 0 || progress.Done > head.Inputs || len(progress.Skipped) > progress.Done || !(progress.Rate >= 0) {
+		return nil, fmt.Errorf("%w: %d inputs done of %d, %d skipped", ErrDamaged, progress.Done, head.Inputs, len(progress.Skipped))
+	}
+	return &UnfinishedState{Kind: head.Kind, Origin: head.Origin, Inputs: head.Inputs, Done: progress.Done, Skipped: len(progress.Skipped), Rate: progress.Rate}, nil
 }
 
 // Remove removes the state, if there is one, and what killed writers of it left.

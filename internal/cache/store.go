@@ -47,6 +47,9 @@ type noting struct {
 
 func (n noting) lock(path string) (*held, error) {
 	h, err := n.disk.lock(path)
+	if err == nil && h.taken != "" {
+		n.store.Note(h.taken)
+	}
 	if err == nil && h.note != "" {
 		n.store.noted.Do(func() { n.store.Note(h.note) })
 	}

@@ -19,6 +19,7 @@ var (
 	Neurons = Unit{"neuron", "neurons", "neuron"}
 	Steps   = Unit{"step", "steps", "step"}
 	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images
+	Shards  = Unit{"shard", "shards", "shard"}    // of a collection
 	Columns = Unit{"column", "columns", "column"} // of a matrix
 	Bytes   = Unit{"byte", "bytes", "B"}
 )

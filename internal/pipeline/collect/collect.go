@@ -47,6 +47,7 @@ type Options struct {
 	Published   bool   // parts of features as unit vectors, as published caches have them
 	Mean        bool   // only the mean over the images
 	StatsOnly   bool   // features, and sums and extremes of scores
+	NoFeatures  bool   // with StatsOnly: no row for any image, but a sketch of scores
 	TopK        int    // of which StatsOnly keeps the largest and the smallest
 	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
 	Half        bool   // a folder's rows as float16
@@ -112,8 +113,11 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 		return nil, err
 	}
 	collect := c.chunks
-	if o.Mean {
+	switch {
+	case o.Mean:
 		collect = c.mean
+	case o.NoFeatures:
+		collect = c.summary
 	}
 	result, err := collect(ctx)
 	if err == nil {
@@ -171,7 +175,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		return nil, err
 	}
 	mode, err := newMode(modeOptions{
-		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, summary: o.NoFeatures, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
 		neuronLayer: o.NeuronLayer, published: o.Published,
 	}, m)
 	if err != nil {

@@ -27,6 +27,9 @@ func (c *collector) addFiles(w artefact.FileAdder, skipped []source.Skipped) err
 			return err
 		}
 	}
+	if c.options.NoFeatures {
+		return nil // it has names of its own
+	}
 	return addNames(w, c.items, skipped)
 }
 

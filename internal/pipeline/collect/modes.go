@@ -112,6 +112,7 @@ type modeOptions struct {
 	lens       int    // the block that ModeLens looks at
 	mean       bool   // only the mean
 	statistics bool   // sums and extremes in place of scores
+	summary    bool   // these without features
 	writtenOut bool   // contributions in place of scores
 	threads    int
 
@@ -182,6 +183,9 @@ func newMode(o modeOptions, m *model.Model) (mode, error) {
 		}
 		s.lens = []int{o.lens}
 	}
+	if o.summary {
+		return summaryMode{s}, nil
+	}
 	if o.statistics {
 		return statisticsMode{s, team}, nil
 	}
@@ -210,6 +214,11 @@ func (s scoresMode) start(from towers, o clip.ImageOptions) (*started, error) {
 	if !s.pairs.Whole() {
 		return s.startWithFeatures(from, o)
 	}
+	return s.startAlone(from, o)
+}
+
+// startAlone starts a mode on scores without features.
+func (s scoresMode) startAlone(from towers, o clip.ImageOptions) (*started, error) {
 	return onTower(from, o, func(values []float32) clip.Output {
 		out := clip.Output{Scores: values}
 		if s.lens != nil {

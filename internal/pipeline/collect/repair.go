@@ -92,7 +92,8 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 	o := Options{
 		Model: v.Model, Data: dataset.Options{Kind: images.Dataset, Path: v.DataPath}, Stride: max(images.Stride, 1),
 		BatchSize: v.BatchSize, Threads: v.Threads, Mode: from.Mode, Mean: collect.Mean,
-		StatsOnly: artefact.WholeKind(m.Kind) == artefact.KindStatistics, TopK: collect.TopK, SavePath: path, Half: m.DType == npy.Float16.String(),
+		StatsOnly: slices.Contains([]string{artefact.KindStatistics, artefact.KindSummary}, artefact.WholeKind(m.Kind)), TopK: collect.TopK,
+		NoFeatures: artefact.WholeKind(m.Kind) == artefact.KindSummary, SavePath: path, Half: m.DType == npy.Float16.String(),
 		Expand: collect.Expand, Published: collect.Form == origin.Published, Images: imageprep.Options{EXIF: images.EXIF, MaxPixels: images.MaxPixels},
 	}
 	var err error
@@ -140,6 +141,8 @@ func (r *repair) run(ctx context.Context) error {
 	switch {
 	case r.options.Mean:
 		err = r.mean(ctx)
+	case r.options.NoFeatures:
+		err = r.summaryAgain(ctx)
 	case r.statistics():
 		err = r.everything(ctx)
 	default:

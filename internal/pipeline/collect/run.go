@@ -2,7 +2,10 @@ package collect
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
@@ -197,6 +200,43 @@ func (c *collector) rows() (func(collected) func(write func([]float32) error) er
 			return nil
 		}
 	}, nil
+}
+
+// room fails when the disk has no room for the rows of the images that are left, before
+// the first of them goes through the tower.
+func (c *collector) room(rowBytes int64, rows int) error {
+	path, total := c.options.SavePath, rowBytes*int64(len(c.items))
+	if artefact.IsDense(path) {
+		c.say.Note("%s: the dense tensor of %d images takes %s", path, len(c.items), ui.FormatBytes(total))
+	}
+	c.disk = fmt.Sprintf("; %s takes %s", path, ui.FormatBytes(total))
+	free, err := cache.Free(filepath.Dir(path))
+	if errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	left := total - rowBytes*int64(rows)
+	if uint64(left) <= free {
+		c.disk += fmt.Sprintf(", the disk has room for %s", ui.FormatBytes(int64(free)))
+		return nil
+	}
+	err = fmt.Errorf("%s: %s are still to be written, the disk has room for %s", path, ui.FormatBytes(left), ui.FormatBytes(int64(free)))
+	switch {
+	case c.mode.row().kind == artefact.KindDense:
+		err = fmt.Errorf("%w (scores alone, a path without .dat or .npy, take %d times less)", err, c.model.Config.OutDim)
+	case !c.options.Half:
+		err = hint.With(err, "{dtype} float16 takes half as much, {stats-only} next to nothing, and {sample-stride} takes fewer images")
+	}
+	return err
+}
+
+// estimate returns the estimator of a run over so many images.
+func (c *collector) estimate(images int) *estimator {
+	return &estimator{images: images, now: time.Now, say: func(left time.Duration, seen int, took time.Duration) {
+		c.say.Note("%s at %s: about %s to go%s", ui.Images.Count(int64(images)), ui.Images.Rate(int64(seen), took), ui.FormatDuration(left), c.disk)
+	}}
 }
 
 // family names what computes the values of images: the kernels of this process, or a

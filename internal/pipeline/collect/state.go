@@ -14,8 +14,8 @@ import (
 type sums interface {
 	// add adds the values of images, in their order.
 	add(values []float32)
-	// arrays are the slices that it consists of, of fixed sizes: []float64,
-	// []float32 or []int32.
+	// arrays are the slices that it consists of, of fixed sizes: []float64, []float32,
+	// []int32, []uint32 or []uint64.
 	arrays() []any
 	// resumed is called after the arrays were filled with those of the first images.
 	resumed(images int)
@@ -31,6 +31,8 @@ type sumState struct {
 	Sum uint32 `json:"pictures_crc32c"`
 	// Kernel has the families of kernels that computed the values; see cache.Families.
 	Kernel string `json:"kernel,omitempty"`
+	// Rate is how many images a second the run did that saved it; of a summary.
+	Rate float64 `json:"rate,omitempty"`
 }
 
 // add counts a chunk.
@@ -71,6 +73,10 @@ func eachBlock(s sums, do func(block any) error) error {
 		case []float32:
 			err = cut(a, do)
 		case []int32:
+			err = cut(a, do)
+		case []uint32:
+			err = cut(a, do)
+		case []uint64:
 			err = cut(a, do)
 		default:
 			panic("pipeline: sums of another type")

@@ -29,8 +29,12 @@ func (e extremeSums) arrays() []any {
 // is not.
 func (o Options) CheckStats() error {
 	switch {
+	case !o.StatsOnly && o.NoFeatures:
+		return usage.Errorf("{no-features} is for statistics: want {stats-only} with it")
 	case !o.StatsOnly:
 		return nil
+	case o.Expand && o.NoFeatures:
+		return usage.Errorf("{expand} is for scores, which {no-features} does not keep")
 	case o.Mode != ModePairs && o.Mode != ModeLens:
 		return usage.Errorf("{stats-only} is for pairs, {mode} %s or %s, not for %s", ModePairs, ModeLens, o.Mode)
 	case o.Mean:

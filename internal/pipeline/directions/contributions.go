@@ -52,11 +52,11 @@ func openContributions(o SVDOptions) (contributions, error) {
 	if o.Shape != nil {
 		return nil, usage.Errorf("%s: {shape} is for dense .dat and .npy files; a folder of scores says its shape itself", o.CollectPath)
 	}
-	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
 		return nil, err
 	}
-	if a.Manifest.Kind == artefact.KindStatistics {
+	if artefact.HasStatistics(a) {
 		if o.Neurons {
 			return nil, artefact.PairsOnly(o.CollectPath)
 		}

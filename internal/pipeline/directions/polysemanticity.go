@@ -80,9 +80,12 @@ func Polysemanticity(ctx context.Context, o PolysemanticityOptions, say ui.Repor
 	if err := figure.CanDraw(o.PlotPath); err != nil {
 		return nil, err
 	}
-	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics)
+	a, err := o.Artefacts.Collection(o.CollectPath, nil, artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
 		return nil, err
+	}
+	if a.Manifest.Kind == artefact.KindSummary {
+		return nil, artefact.NoFeatures(o.CollectPath, "polysemanticity is that of the features of images")
 	}
 	if a.Manifest.Kind == artefact.KindStatistics && o.Neurons {
 		return nil, artefact.PairsOnly(o.CollectPath)

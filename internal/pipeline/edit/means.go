@@ -107,7 +107,7 @@ func (e *editor) meansOfContributions(ctx context.Context, c *choice, mask *cach
 
 // meansOfCollection averages scores.
 func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([]float64, error) {
-	a, err := e.Artefacts.Collection(e.ScoresPath, e.facts(), artefact.KindScores, artefact.KindMeanScores, artefact.KindStatistics)
+	a, err := e.Artefacts.Collection(e.ScoresPath, e.facts(), artefact.KindScores, artefact.KindMeanScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (e *editor) meansOfCollection(ctx context.Context, mask *cache.Artefact) ([
 }
 
 func (e *editor) averages(ctx context.Context, a *cache.Artefact) ([]float64, error) {
-	if a.Manifest.Kind == artefact.KindStatistics {
+	if artefact.HasStatistics(a) {
 		s, err := artefact.StatisticsOf(a)
 		if err != nil {
 			return nil, err

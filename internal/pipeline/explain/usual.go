@@ -43,12 +43,12 @@ func (o *Options) openUsual(ctx context.Context, from origin.Origin, ov *decomp.
 }
 
 func (u *usual) openCollection(ctx context.Context, o *Options, from origin.Origin, ov *decomp.OV, team par.Team) error {
-	a, err := o.Artefacts.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics)
+	a, err := o.Artefacts.Collection(u.path, artefact.Of(from), artefact.KindScores, artefact.KindStatistics, artefact.KindSummary)
 	if err != nil {
 		return err
 	}
 	var theirs *decomp.OV
-	if a.Manifest.Kind == artefact.KindStatistics {
+	if artefact.HasStatistics(a) {
 		if u.stats, err = artefact.StatisticsOf(a); err != nil {
 			return err
 		}

@@ -103,6 +103,9 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 			Images: r.Images, Skipped: r.Skipped, Shift: r,
 		}, nil
 	}
+	if kind == artefact.KindSummary {
+		return mergeSummaries(ctx, o, shards, say)
+	}
 	return mergeCollection(ctx, o, shards, say)
 }
 
@@ -292,10 +295,8 @@ func mergeFiles(w *cache.ChunkWriter, shards []shard.Part, team par.Team) error 
 		case artefact.SumsLowFile, artefact.LargestFile, artefact.LargestImagesFile, artefact.SmallestFile, artefact.SmallestImagesFile:
 			// written with artefact.SumsFile
 		default:
-			for _, p := range shards[1:] {
-				if !hasFile(p.Manifest, file) {
-					return fmt.Errorf("%s: %w: its %s is not that of %s", p.Path(), cache.ErrStale, file.File, shards[0].Path())
-				}
+			if err = sameFile(shards, file); err != nil {
+				return err
 			}
 			w.Kernel = file.Kernel
 			err = w.AddFile(file.File, func(to io.Writer) error { return eachShard(shards[:1], file.File, to) })
@@ -324,6 +325,16 @@ func hasFile(m cache.Manifest, want cache.Payload) bool {
 		}
 	}
 	return false
+}
+
+// sameFile returns an error (ErrStale) unless all shards have a file of the first one.
+func sameFile(shards []shard.Part, file cache.Payload) error {
+	for _, p := range shards[1:] {
+		if !hasFile(p.Manifest, file) {
+			return fmt.Errorf("%s: %w: its %s is not that of %s", p.Path(), cache.ErrStale, file.File, shards[0].Path())
+		}
+	}
+	return nil
 }
 
 // eachShard writes a file of every shard, one after the other.

@@ -11,14 +11,15 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/report"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
-// CompareOptions say which collections to compare. Each is a folder of scores, or a report
-// of one.
+// CompareOptions say which collections to compare. Each is a folder of scores, a report of
+// one, or a summary.
 type CompareOptions struct {
 	Artefacts   artefact.Reader
 	Here, There string
@@ -47,11 +48,11 @@ func Compare(ctx context.Context, o CompareOptions, say ui.Reporter) (*report.Mo
 	}
 	there, err := o.open(o.There)
 	if err != nil {
-		return nil, errors.Join(err, here.scores.Close())
+		return nil, errors.Join(err, here.close())
 	}
 	c := &comparison{CompareOptions: o, here: here, there: there, team: par.NewTeam(o.Threads), say: say}
 	moved, err := c.run(ctx)
-	if err = errors.Join(err, here.scores.Close(), there.scores.Close()); err != nil {
+	if err = errors.Join(err, here.close(), there.close()); err != nil {
 		return nil, err
 	}
 	return moved, nil
@@ -59,10 +60,13 @@ func Compare(ctx context.Context, o CompareOptions, say ui.Reporter) (*report.Mo
 
 // side is one of two collections.
 type side struct {
-	title  string
-	scores *artefact.Scores
-	names  []string
-	sums   []artefact.ImageSum
+	title   string
+	from    *cache.Artefact
+	ov      *decomp.OV
+	scores  *artefact.Scores  // one of these
+	summary *artefact.Summary // or this, which has no names and sums
+	names   []string
+	sums    []artefact.ImageSum
 
 	norm, mean, sd []float64 // of pairs
 	length         []float64 // |v| of pairs
@@ -82,9 +86,20 @@ func (o CompareOptions) open(path string) (*side, error) {
 		}
 		path = scores.Path
 	}
-	if s.scores, err = o.Artefacts.Scores(path, nil); err != nil {
+	if s.from, err = o.Artefacts.Collection(path, nil, artefact.KindScores, artefact.KindSummary); err != nil {
 		return nil, err
 	}
+	if s.from.Manifest.Kind == artefact.KindSummary {
+		if s.summary, err = artefact.SummaryOf(s.from); err != nil {
+			return nil, err
+		}
+		s.ov = s.summary.OV
+		return s, nil
+	}
+	if s.scores, err = artefact.ScoresOf(s.from); err != nil {
+		return nil, err
+	}
+	s.ov = s.scores.OV
 	if s.scores.Images == 0 {
 		return nil, errors.Join(fmt.Errorf("%s: scores of no image", path), s.scores.Close())
 	}
@@ -95,9 +110,16 @@ func (o CompareOptions) open(path string) (*side, error) {
 	return s, nil
 }
 
+func (s *side) close() error {
+	if s.scores == nil {
+		return nil
+	}
+	return s.scores.Close()
+}
+
 func (s *side) pairNames() report.PairNames {
-	l := artefact.LayersOf(s.scores.Artefact)
-	return report.PairNames{Neurons: s.scores.OV.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
+	l := artefact.LayersOf(s.from)
+	return report.PairNames{Neurons: s.ov.Neurons, FirstLayer: l.First, LayerHeads: l.Heads}
 }
 
 // comparison is a Compare under way.
@@ -117,7 +139,12 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 			return nil, err
 		}
 	}
-	a, b := c.here.scores.OV, c.there.scores.OV
+	if c.here.summary != nil || c.there.summary != nil {
+		c.say.Note("norms are root mean squares, which summaries have, in place of means")
+		c.here.rootMeanSquares()
+		c.there.rootMeanSquares()
+	}
+	a, b := c.here.ov, c.there.ov
 	same := a.Heads == b.Heads && a.Neurons == b.Neurons && a.OutDim == b.OutDim
 	if same { // one measure for both, so that one pair that grows does not kill others
 		c.there.threshold = c.here.threshold
@@ -145,20 +172,14 @@ func (c *comparison) run(ctx context.Context) (*report.Moved, error) {
 
 // measure finds the means of the scores and norms of each pair.
 func (c *comparison) measure(ctx context.Context, s *side) error {
-	in := &inputs{scores: s.scores}
-	ov, U := s.scores.OV, in.pairs()
-	C, O := ov.Neurons, ov.OutDim
-	s.norm, s.mean, s.sd, s.length = make([]float64, U), make([]float64, U), make([]float64, U), make([]float64, U)
-	square, cross := make([]float64, U), make([]float64, U)
-	v := make([]float32, C*O)
-	for h := range ov.Heads {
-		ov.Directions(v, h, 0, C, c.team)
-		for n := range C {
-			own := v[n*O : (n+1)*O]
-			square[h*C+n], cross[h*C+n] = dot(own, own), dot(own, ov.Bias[h*O:(h+1)*O])
-			s.length[h*C+n] = math.Sqrt(square[h*C+n])
-		}
+	if s.summary != nil {
+		s.measureSummary(c.team)
+		return nil
 	}
+	in := &inputs{scores: s.scores}
+	U := in.pairs()
+	s.norm, s.mean, s.sd = make([]float64, U), make([]float64, U), make([]float64, U)
+	square, cross := s.lengths(c.team)
 	err := in.eachRows(ctx, "compare", c.say, func(_, n int, scores []float32) error {
 		c.team.For(U, func(lo, hi, _ int) {
 			for i := range n {
@@ -192,24 +213,6 @@ func (s *side) countAlive() (alive int) {
 		}
 	}
 	return alive
-}
-
-// norms adds the norms of contributions to n images.
-func (c *comparison) norms(s *side, scores []float32, n int, square, cross []float64) {
-	ov := s.scores.OV
-	C, O, U := ov.Neurons, ov.OutDim, len(square)
-	c.team.For(ov.Heads, func(lo, hi, _ int) {
-		for h := lo; h < hi; h++ {
-			bias := ov.Bias[h*O : (h+1)*O]
-			constant := dot(bias, bias)
-			for i := range n {
-				for u := h * C; u < (h+1)*C; u++ {
-					x := float64(scores[i*U+u])
-					s.norm[u] += math.Sqrt(max(x*x*square[u]+2*x*cross[u]+constant, 0))
-				}
-			}
-		}
-	})
 }
 
 // byPair compares each pair with that of the same name.
@@ -250,7 +253,7 @@ func (c *comparison) correlations(ctx context.Context) ([]float64, error) {
 	U := len(c.here.norm)
 	r := make([]float64, U)
 	if len(c.shared) < report.SharedLeast {
-		O := c.here.scores.OV.OutDim
+		O := c.here.ov.OutDim
 		here, there := c.directions(c.here), c.directions(c.there)
 		for u := range r {
 			r[u] = dot(here[u*O:(u+1)*O], there[u*O:(u+1)*O])
@@ -294,7 +297,7 @@ func (c *comparison) correlations(ctx context.Context) ([]float64, error) {
 
 // directions are v/|v| of all pairs, [U,O].
 func (c *comparison) directions(s *side) []float32 {
-	ov := s.scores.OV
+	ov := s.ov
 	rows := make([]float32, ov.Heads*ov.Neurons*ov.OutDim)
 	ov.UnitDirections(rows, 0, c.team)
 	return rows

@@ -159,7 +159,7 @@ func (in *inputs) openOther() error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(in.read("compared with", in.With, other.scores.Artefact), other.scores.Close())
+	return errors.Join(in.read("compared with", in.With, other.from), other.close())
 }
 
 // read notes what was read.

@@ -120,7 +120,11 @@ func newPart(a *cache.Artefact) (Part, error) {
 	}
 	p := Part{a, s}
 	lo, hi, err := s.Bounds(p.InputsInAll(), max(m.ChunkInputs, 1))
-	if err != nil || m.Inputs != hi-lo || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
+	inputs := hi - lo
+	if artefact.WholeKind(m.Kind) == artefact.KindSummary {
+		inputs = 1 // its one row, of all images
+	}
+	if err != nil || m.Inputs != inputs || (m.Payloads[0].Chunks == nil) != artefact.IsResult(artefact.WholeKind(m.Kind)) {
 		return Part{}, fmt.Errorf("%s: %w: %d images of %d in chunks of %d are not shard %s", a.Path(), cache.ErrDamaged, m.Inputs, p.InputsInAll(), m.ChunkInputs, s)
 	}
 	return p, nil

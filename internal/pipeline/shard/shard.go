@@ -109,3 +109,16 @@ func (s Shard) RestrictPlan(plan *cache.Plan) (lo, hi int, err error) {
 	plan.Inputs = hi - lo
 	return lo, hi, nil
 }
+
+// RestrictSums makes the plan of sums over inputs, such as a summary, that of the shard: a
+// plan of one row, whatever the number of inputs. It returns where the shard's inputs begin
+// and end.
+func (s Shard) RestrictSums(plan *cache.Plan, inputs int) (lo, hi int, err error) {
+	lo, hi, err = s.Bounds(inputs, 1)
+	if err != nil || s.Whole() {
+		return lo, hi, err
+	}
+	plan.Origin.Shard = &origin.Shard{Number: s.Number, Of: s.Of, Inputs: inputs}
+	plan.Kind = artefact.ShardKind(plan.Kind)
+	return lo, hi, nil
+}

@@ -77,27 +77,3 @@ func (c ConceptResult) title() string {
 }
 
 func gaps(n int) []float64 { return slices.Repeat([]float64{math.NaN()}, n) }
-
-// mostDrawn is how many concepts a figure of what differs has room for.
-const mostDrawn = 24
-
-// figure draws the changes of the concepts that changed most, with their intervals.
-func (r *WatchResult) figure() plot.Intervals {
-	f := plot.Intervals{
-		Title: fmt.Sprintf("%d of %d concepts: %s, reference of %d", len(r.drawn), r.WatchedConcepts, ui.Images.Count(int64(r.Images)), r.ReferenceImages),
-		X:     "change of the mean ratio, in standard deviations (filled: changed)",
-	}
-	for _, c := range r.drawn {
-		row := plot.Interval{Name: c.Name, Filled: c.Changed}
-		if c.Difference == nil {
-			row.Name += " (infinite)" // there is no place for it on the axis
-		} else {
-			row.At = *c.Difference
-		}
-		if c.Low != nil && c.High != nil {
-			row.Ends = &[2]float64{*c.Low, *c.High}
-		}
-		f.Rows = append(f.Rows, row)
-	}
-	return f
-}

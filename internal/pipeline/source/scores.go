@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/par"
@@ -115,10 +116,29 @@ func OpenScores(ctx context.Context, o Options) (*Source, error) {
 		s.Close()
 		return nil, err
 	}
+	return r.source(), nil
+}
+
+// OpenScoresOf is OpenScores of a folder that was opened, without labels.
+func OpenScoresOf(a *cache.Artefact, from artefact.Reader) (*Source, error) {
+	s, err := from.WholeScoresOf(a)
+	if err != nil {
+		return nil, err
+	}
+	r := &scoresReader{Scores: s}
+	if r.names, err = s.Names(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return r.source(), nil
+}
+
+func (r *scoresReader) source() *Source {
+	s := r.Scores
 	return &Source{
 		Artefact: s.Artefact, Images: s.Images, Heads: s.OV.Heads, Neurons: s.OV.Neurons, OutDim: s.OV.OutDim,
 		Labelled: r.labels != nil, Origin: artefact.DerivedFrom(s.Artefact), OV: s.OV, Names: r.names, reader: r,
-	}, nil
+	}
 }
 
 // batchImages is how many images' scores are in memory at a time: 76 MB for

@@ -134,6 +134,9 @@ func (r *Result) add(s Shard) {
 // says it.
 func (o Options) look(s *Shard) *origin.Shard {
 	a, err := cache.Open(s.Path)
+	if err == nil && artefact.WholeKind(a.Manifest.Kind) == artefact.KindSummary {
+		return s.summary(a)
+	}
 	if err == nil {
 		n := a.Manifest.Inputs
 		s.State, s.Images, s.Finished, s.Skipped = Done, &n, n, len(a.Manifest.Skipped)
@@ -151,6 +154,9 @@ func (o Options) look(s *Shard) *origin.Shard {
 	if err != nil {
 		s.State, s.Error = Damaged, err.Error()
 		return nil
+	}
+	if artefact.WholeKind(u.Plan.Kind) == artefact.KindSummary {
+		return o.sums(s, u.Plan.Origin.Shard)
 	}
 	n := u.Plan.Inputs
 	s.State, s.Images, s.Finished, s.Skipped = Begun, &n, min(len(u.Chunks)*u.Plan.ChunkInputs, n), u.Skipped
@@ -170,6 +176,45 @@ func (o Options) look(s *Shard) *origin.Shard {
 		s.Rate = &rate
 	}
 	return u.Plan.Origin.Shard
+}
+
+// summary fills in what a finished summary says.
+func (s *Shard) summary(a *cache.Artefact) *origin.Shard {
+	lo, hi, err := shard.RangeOf(a.Manifest)
+	var skipped []cache.Skipped
+	if err == nil {
+		skipped, err = artefact.SkippedOf(a)
+	}
+	if err != nil {
+		s.State, s.Error = Damaged, err.Error()
+		return nil
+	}
+	n := hi - lo
+	s.State, s.Images, s.Finished, s.Skipped = Done, &n, n, len(skipped)
+	return a.Manifest.Origin.Shard
+}
+
+// sums fills in what the state of a summary says, which has no rows and one state for all
+// images so far.
+func (o Options) sums(s *Shard, of *origin.Shard) *origin.Shard {
+	s.State = Begun
+	u, err := cache.InspectState(s.Path)
+	if errors.Is(err, cache.ErrMissing) {
+		return of
+	}
+	if err != nil {
+		s.State, s.Error = Damaged, err.Error()
+		return nil
+	}
+	ago := max(o.Now().Sub(u.At), 0)
+	seconds := ago.Seconds()
+	s.State, s.Images, s.Finished, s.Skipped, s.Ago = Running, &u.Inputs, u.Done, u.Skipped, &seconds
+	if ago > o.Late {
+		s.State = Stopped
+	} else if u.Rate > 0 {
+		s.Rate = &u.Rate
+	}
+	return of
 }
 
 // pace is how many inputs a second the last chunks took, 0 if not known, and the longest time

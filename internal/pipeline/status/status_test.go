@@ -1,6 +1,7 @@
 package status
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,5 +115,53 @@ func TestPace(t *testing.T) {
 func TestRanges(t *testing.T) {
 	if got := ranges([]int{1, 2, 3, 7, 9, 10}); got != "1-3,7,9-10" {
 		t.Error(got)
+	}
+}
+
+// writeState begins a shard of a summary of 40 images, of which some are done.
+func writeState(t *testing.T, path string, number, done int) {
+	t.Helper()
+	from := origin.Origin{Shard: &origin.Shard{Number: number, Of: 4, Inputs: 160}}
+	kind := artefact.ShardKind(artefact.KindSummary)
+	w, err := new(cache.Store).OpenChunks(path, cache.Plan{
+		Kind: kind, Axes: []string{"B", "H"}, Row: []int{3}, DType: npy.Float32, Payload: artefact.MeansFile, Inputs: 1, ChunkInputs: 1, Origin: from,
+	}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil || done == 0 {
+		return
+	}
+	progress := map[string]any{"done": done, "images": done - 1, "skipped": []cache.Skipped{{Name: "a.jpg", Reason: "empty"}}, "rate": 2.5}
+	at := cache.State{Artefact: path, Kind: kind, Origin: from, Inputs: 40, Store: new(cache.Store)}
+	if err := at.Save(progress, func(io.Writer) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSummaries: shards of summaries say by their states how far they are.
+func TestSummaries(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "june")
+	writeState(t, path+".1-of-4", 1, 30)
+	writeState(t, path+".2-of-4", 2, 0)
+	writeState(t, path+".3-of-4", 3, 10)
+	if err := os.WriteFile(path+".3-of-4"+cache.StateEnd, []byte("no state\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	now := Options{Path: path, Late: time.Minute, Now: time.Now}
+	r, err := Run(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := r.Shards[0]
+	if one.State != Running || *one.Images != 40 || one.Finished != 30 || one.Skipped != 1 || *one.Rate != 2.5 {
+		t.Errorf("%+v, want one that is running", one)
+	}
+	if r.Shards[1].State != Begun || r.Shards[2].State != Damaged || r.Shards[3].State != Missing || !strings.Contains(r.Shards[2].Error, cache.StateEnd) {
+		t.Errorf("%+v", r.Shards)
+	}
+	now.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	if r, err = Run(t.Context(), now); err != nil || r.Shards[0].State != Stopped || r.Shards[0].Rate != nil {
+		t.Errorf("an hour later: %+v, %v", r, err)
 	}
 }

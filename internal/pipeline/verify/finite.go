@@ -119,7 +119,7 @@ func (s *finiteScan) text() string {
 }
 
 // finitePacked looks for numbers that are not finite in files that hold them
-// otherwise than in rows: archives. kind is empty for another program's file.
+// otherwise than in rows: archives. Of a sketch it looks whether its counts and sums agree. kind is empty for another program's file.
 func finitePacked(path, kind string) error {
 	if kind == artefact.KindCheckpoint {
 		return artefact.CheckTensors(path)
@@ -142,6 +142,8 @@ func finitePacked(path, kind string) error {
 		}
 	case ".pt":
 		return artefact.CheckTensorFile(path)
+	case filepath.Ext(artefact.SketchFile):
+		return artefact.CheckSketch(path)
 	}
 	return nil
 }

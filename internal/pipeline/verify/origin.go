@@ -20,7 +20,7 @@ const (
 
 // parentKinds are the kinds of artefact that are read in a role.
 var parentKinds = map[string][]string{
-	"contributions":   {artefact.KindScores, artefact.KindDense, artefact.KindStatistics},
+	"contributions":   {artefact.KindScores, artefact.KindDense, artefact.KindStatistics, artefact.KindSummary},
 	"components":      {artefact.KindComponents},
 	"embeddings":      {artefact.KindEmbeddings},
 	"pair embeddings": {artefact.KindEmbeddings},

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/submit"
+)
+
+const submitKubernetesHelp = `
+Creates an Indexed Job with a pod for each shard, and a second job that merges,
+with "kubectl apply". Both are created at once: while shards are missing, the
+second ends with status 10, and Kubernetes starts it again, some minutes apart,
+until they are there, or until --deadline has passed.
+
+Paths in the command line are those that containers see: absolute, and
+--save-path in one of the volumes (--volume), which all nodes must be able to
+write. Values of a project file and of the environment are not used, since a pod
+has neither. The image must have clipnh and /bin/sh.
+
+A pod that is evicted, or whose node fails, is replaced and resumes; this counts
+as no failure. A shard that fails with a status that may pass is started again
+up to --retries times. Wrong usage and what is missing or stale (2, 10, 11) ends
+the job. Needs Kubernetes 1.29 or later.`
+
+func newSubmitKubernetesCommand(g *globalOptions) *cobra.Command {
+	var opts submitKubernetesOptions
+	cmd := &cobra.Command{
+		Use:   "kubernetes --image IMAGE --volume CLAIM:PATH [flags] -- COMMAND FLAGS...",
+		Short: "Create an Indexed Job for shards, and a job that merges them",
+		Long:  submitKubernetesHelp,
+		Example: "clipnh submit kubernetes --dry-run --image registry/clipnh:1 \\\n" +
+			"  --volume photos:/data --shards 64 -- collect --model /data/RN50x16.pt \\\n" +
+			"  --dataset images --data-path /data/photos --save-path /data/caches/photos",
+		Args: needsLine,
+
+		DisableFlagsInUseLine: true, // they stand before --
+		Annotations:           exitStatus(exitMissing, exitInterrupted),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runSubmitKubernetes(cmd.Context(), opts, args, g)
+		},
+	}
+	opts.addFlags(cmd.Flags())
+	return cmd
+}
+
+// submitKubernetesOptions is everything the submit kubernetes command can be told.
+type submitKubernetesOptions struct {
+	submitOptions
+	jobs    submit.Kubernetes
+	volumes []string
+}
+
+func (o *submitKubernetesOptions) addFlags(fs *pflag.FlagSet) {
+	o.submitOptions.addFlags(fs, "4Gi", "`PROGRAM` of the pods, in the image (default clipnh, on its PATH)")
+	fs.StringVar(&o.jobs.Image, "image", "", "`IMAGE` of the containers, with clipnh and /bin/sh")
+	fs.StringArrayVar(&o.volumes, "volume", nil, "mount a claim as `CLAIM:PATH`; may be given again")
+	fs.StringVar(&o.jobs.Queue, "queue", "", "`NAME` of a local queue of Kueue")
+	fs.StringVar(&o.jobs.Namespace, "namespace", "", "`NAME` of the namespace (default kubectl's)")
+	fs.DurationVar(&o.jobs.Deadline, "deadline", 7*24*time.Hour, "end the jobs after this `TIME`, whatever is left")
+}
+
+func runSubmitKubernetes(ctx context.Context, opts submitKubernetesOptions, args []string, g *globalOptions) error {
+	k := opts.jobs
+	for _, text := range opts.volumes {
+		v, err := submit.ParseVolume(text)
+		if err != nil {
+			return usageError{fmt.Errorf("--volume %w", err)}
+		}
+		k.Volumes = append(k.Volumes, v)
+	}
+	line, err := g.checkedLine(ctx, args, opts.work.Shards, true)
+	if err != nil {
+		return err
+	}
+	if err := line.checkAbsolute(); err != nil {
+		return err
+	}
+	k.Work = line.of(opts.submitOptions)
+	if k.Program == "" {
+		k.Program = "clipnh"
+	}
+	scripts, err := k.Scripts()
+	if err != nil {
+		return err
+	}
+	r := &submitted{Scheduler: "kubernetes", DryRun: opts.dryRun, Path: k.Save, Shards: k.Shards, Jobs: []submit.Job{}, Scripts: scripts}
+	if opts.dryRun {
+		r.Follow = []string{}
+		return printSubmitted(r, g.printer, g.json)
+	}
+	if r.Jobs, err = k.Submit(ctx); err != nil {
+		return err
+	}
+	r.Follow = []string{
+		"clipnh status " + submit.ShellLine([]string{k.Save}),
+		submit.ShellLine([]string{"kubectl", "get", "jobs,pods", "--selector", "app.kubernetes.io/instance=" + r.Jobs[0].ID}),
+	}
+	return printSubmitted(r, g.printer, g.json)
+}

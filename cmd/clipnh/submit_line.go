@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/clipnh/clipnh/internal/foreign"
+	"github.com/clipnh/clipnh/internal/remote"
+	"github.com/clipnh/clipnh/internal/submit"
+)
+
+// This file checks a command line that is to be run elsewhere, as far as it can be here.
+
+// A remoteLine is a command line that was checked, for machines of a cluster.
+type remoteLine struct {
+	name  string      // of the command
+	given []givenFlag // in their order
+	flags *pflag.FlagSet
+	save  string // the path that is written, without the number of a shard
+}
+
+type givenFlag struct {
+	flag  *pflag.Flag
+	value string
+}
+
+// checkedLine checks a command line of a command with shards: everything that the command
+// itself checks before it opens a file. isolated leaves out values of the project file and
+// the environment.
+func (g *globalOptions) checkedLine(ctx context.Context, args []string, shards int, isolated bool) (*remoteLine, error) {
+	inner := &globalOptions{printer: g.printer, texts: textReader{say: g.printer}, isolated: isolated, checking: true}
+	root := g.newRoot(inner)
+	args = joined(args)
+	cmd, rest, err := root.Find(args)
+	if err == nil && len(args) > 0 && cmd == root {
+		err = fmt.Errorf("%s: want the name of a command first", foreign.Quote(args[0]))
+	}
+	if err != nil {
+		return nil, cobraUsageError(root, err)
+	}
+	if cmd.Flags().Lookup("shard") == nil {
+		return nil, usageError{fmt.Errorf("%s has no shards: want collect, segment or shift", cmd.Name())}
+	}
+	if _, err := singleDash(root, args); err != nil {
+		return nil, err
+	}
+	root.SetArgs(append(append([]string{}, args...), fmt.Sprintf("--shard=1/%d", max(shards, 1))))
+	line := &remoteLine{name: cmd.Name()}
+	if line.given, err = flagsOf(cmd, rest); err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
+	g.printer.SetQuiet(g.quiet)
+	g.printer.SetProgress(showings[g.shown])
+	if err != nil {
+		if !inner.running {
+			err = cobraUsageError(root, err)
+		}
+		return nil, fmt.Errorf("%s: %w", line.name, err)
+	}
+	line.flags = cmd.Flags()
+	return line, nil
+}
+
+// flagsOf returns the flags of a command in args, with the values that they are given, and
+// refuses those that tasks of a cluster are given by the scheduler, or must not be given.
+func flagsOf(cmd *cobra.Command, args []string) ([]givenFlag, error) {
+	var given []givenFlag
+	cmd.InheritedFlags() // adds them to its own
+	err := cmd.Flags().ParseAll(args, func(f *pflag.Flag, value string) error {
+		switch f.Name {
+		case "shard":
+			return errors.New("--shard is chosen by the scheduler: want none")
+		case "restart":
+			return errors.New("--restart would discard what a task resumes from, whenever it is started again: want none, and remove the shards first")
+		case "help":
+			return errors.New("--help prints the help of the command: want none")
+		}
+		given = append(given, givenFlag{f, value})
+		return nil
+	})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if rest := cmd.Flags().Args(); len(rest) > 0 {
+		return nil, usageError{fmt.Errorf("unexpected argument %s", foreign.Quote(rest[0]))}
+	}
+	return given, nil
+}
+
+// locate makes paths in the line absolute, those of assets too, and checks that the model
+// and the images are there.
+func (l *remoteLine) locate(folder string) error {
+	in := preset{dir: folder}
+	save := l.flags.Lookup("save-path")
+	l.save = filepath.Clean(in.located(save, save.Value.String()))
+	for i, g := range l.given {
+		f := l.flags.Lookup(g.flag.Name)
+		if _, err := os.Lstat(g.value); err != nil && annotation(f, assetAnnotation) != "" {
+			g.value = f.Value.String() // of an asset, found by its name
+		}
+		l.given[i].value = in.located(f, g.value)
+	}
+	for _, name := range []string{"model", "data-path"} {
+		path := l.flags.Lookup(name).Value.String()
+		if path == "" || remote.Named(path) {
+			continue
+		}
+		if prefix, _, braces := strings.Cut(path, "{"); braces { // a pattern of archives
+			path = filepath.Dir(prefix + "x")
+		}
+		var failed *fs.PathError
+		if _, err := os.Stat(path); errors.As(err, &failed) {
+			return fmt.Errorf("%s: --%s %s: %w", l.name, name, path, failed.Err)
+		}
+	}
+	return nil
+}
+
+// checkAbsolute refuses relative paths: a container has another working folder.
+func (l *remoteLine) checkAbsolute() error {
+	in := preset{dir: string(filepath.Separator)}
+	l.save = filepath.Clean(l.flags.Lookup("save-path").Value.String())
+	for _, g := range l.given {
+		f := l.flags.Lookup(g.flag.Name)
+		asset := annotation(f, assetAnnotation) != "" && !filepath.IsAbs(g.value)
+		if asset || in.located(f, g.value) != g.value {
+			return usageError{fmt.Errorf("%s: --%s %s: want an absolute path, as the containers see it", l.name, f.Name, foreign.Quote(g.value))}
+		}
+	}
+	return nil
+}
+
+// of returns what a scheduler is to be told of the line.
+func (l *remoteLine) of(o submitOptions) submit.Work {
+	w := o.work
+	w.NoMerge, w.Command, w.Save = !o.merge, l.name, l.save
+	threads := false
+	for _, g := range l.given {
+		threads = threads || g.flag.Name == "threads"
+		w.Flags = append(w.Flags, fmt.Sprintf("--%s=%s", g.flag.Name, g.value))
+	}
+	if !threads {
+		w.Flags = append(w.Flags, fmt.Sprintf("--threads=%d", w.CPUs))
+	}
+	return w
+}

@@ -1,0 +1,279 @@
+#!/usr/bin/env bash
+# Runs "clipnh submit slurm" on a real Slurm of three nodes, all on this machine: one
+# slurmctld and three slurmd on the loopback, with a munge of their own.
+#
+#	scripts/slurm/test.sh [--short]
+#
+# An array of 16 tasks collects the demo's images. A node is killed with all that runs on it,
+# tasks are preempted and requeued, one finds its shard locked by another process for longer
+# than it retries in its place, one finds the lock of a process that is gone. The merge must
+# begin when all are done and give the bytes of one undisturbed run. Then come what must
+# fail: an array of another size, a program that the nodes do not have; their merges must be
+# cancelled, and not wait.
+#
+# --short uses fewer images. --missing prints what is not installed. BIN is the program.
+# Debian: apt-get install slurm-wlm munge. The last line counts what was done.
+set -euo pipefail
+shopt -s nullglob
+cd "$(dirname "$0")/../.."
+
+missing=
+for program in sbatch slurmctld slurmd munged; do
+	PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing="$missing $program"
+done
+copies=24 nodes="n1 n3"
+case ${1:-} in
+--missing)
+	echo $missing
+	exit
+	;;
+--short) copies=10 nodes=n1 ;;
+esac
+export PATH="$PATH:/usr/sbin"
+if [ -n "$missing" ]; then
+	echo "there is no$missing: apt-get install slurm-wlm munge" >&2
+	exit 1
+fi
+program=$(realpath "${BIN:-bin/clipnh}")
+assets=$(realpath internal/demo/assets)
+began=$SECONDS
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/clipnh-slurm.XXXXXX")
+chmod 755 "$dir"
+pids=() # of daemons
+
+# Every process of a task has the node's name in its environment, and our configuration;
+# slurmstepd, which is above it, has the configuration.
+processes() { # LINE...: those of our cluster whose environment has the lines
+	local line found
+	found=$(grep -lzx -e "SLURM_CONF=$dir/slurm.conf" /proc/[0-9]*/environ 2>/dev/null || true)
+	for line in "$@"; do
+		# shellcheck disable=SC2086
+		[ -z "$found" ] || found=$(grep -lzx -e "$line" $found 2>/dev/null || true)
+	done
+	sed 's|/proc/\([0-9]*\)/environ|\1|' <<<"$found"
+}
+steps_above() { # PIDS: the slurmstepd that started them
+	local p
+	for p in "$@"; do
+		p=$(sed -n 's/^PPid:\t//p' "/proc/$p/status" 2>/dev/null || true)
+		if [ -n "$p" ] && [ "$(cat "/proc/$p/comm" 2>/dev/null)" = slurmstepd ]; then echo "$p"; fi
+	done
+}
+finish() {
+	status=$?
+	set +e
+	trap - EXIT
+	if [ "$status" -ne 0 ]; then
+		echo "== failed; the logs:" >&2
+		tail -n 15 "$dir"/*.log "$dir"/work/*.log "$dir/work/warnings" 2>/dev/null >&2
+		squeue --array >&2 2>/dev/null
+	fi
+	scancel --user "$(id -un)" 2>/dev/null
+	inside=$(processes "SLURMD_NODENAME=n[123]")
+	# shellcheck disable=SC2086
+	kill -KILL "${pids[@]}" $(steps_above $inside) $inside 2>/dev/null
+	wait 2>/dev/null
+	[ -n "${KEEP:-}" ] || rm -rf "$dir"
+	exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail() {
+	echo "test.sh: $*" >&2
+	exit 1
+}
+# until_true WHAT SECONDS COMMAND... runs a command until it succeeds.
+until_true() {
+	local what=$1 until=$((SECONDS + $2))
+	shift 2
+	until "$@"; do
+		[ "$SECONDS" -lt "$until" ] || fail "waited too long: $what"
+		sleep 0.3
+	done
+}
+
+# The daemons. Ports are free ones.
+ports=()
+while [ "${#ports[@]}" -lt 4 ]; do
+	port=$((20000 + RANDOM % 12000))
+	if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && [[ " ${ports[*]-} " != *" $port "* ]]; then ports+=("$port"); fi
+done
+read -r control one two three <<<"${ports[*]}"
+user=$(id -un)
+host=$(hostname -s)
+mkdir -p "$dir"/{munge,state,spool,work,elsewhere}
+chmod 700 "$dir/munge"
+(umask 077 && head -c 128 /dev/urandom >"$dir/munge/key")
+munged --foreground --force --socket="$dir/munge.socket" --key-file="$dir/munge/key" --pid-file="$dir/munge/pid" \
+	--log-file="$dir/munge/log" --seed-file="$dir/munge/seed" >"$dir/munged.log" 2>&1 &
+pids+=($!)
+export SLURM_CONF=$dir/slurm.conf
+cat >"$SLURM_CONF" <<CONF
+ClusterName=clipnh
+SlurmctldHost=$host(127.0.0.1)
+SlurmUser=$user
+SlurmdUser=$user
+SlurmctldPort=$control
+AuthType=auth/munge
+# A requeued task waits for as long as a credential lives.
+AuthInfo=socket=$dir/munge.socket,cred_expire=6
+CryptoType=crypto/munge
+StateSaveLocation=$dir/state
+SlurmdSpoolDir=$dir/spool/%n
+SlurmctldPidFile=$dir/slurmctld.pid
+SlurmdPidFile=$dir/%n.pid
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/filetxt
+JobCompLoc=$dir/completed
+MpiDefault=none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+SlurmdParameters=config_overrides
+SchedulerParameters=sched_interval=1,sched_min_interval=0,bf_interval=1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+SlurmdTimeout=6
+KillWait=2
+MinJobAge=600
+ReturnToService=2
+NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$one CPUs=4 RealMemory=4000 State=UNKNOWN
+NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$two CPUs=4 RealMemory=4000 State=UNKNOWN
+NodeName=n3 NodeHostname=$host NodeAddr=127.0.0.1 Port=$three CPUs=4 RealMemory=4000 State=UNKNOWN
+PartitionName=low Nodes=ALL Default=YES PriorityTier=1 MaxTime=60
+PartitionName=high Nodes=ALL PriorityTier=9 PreemptMode=OFF MaxTime=60
+CONF
+until_true "munged answers" 20 test -S "$dir/munge.socket"
+slurmctld -D -c >"$dir/slurmctld.log" 2>&1 &
+pids+=($!)
+declare -A slurmd
+for node in n1 n2 n3; do
+	slurmd -D -N "$node" >"$dir/slurmd-$node.log" 2>&1 &
+	slurmd[$node]=$!
+	pids+=($!)
+done
+idle() { [ "$(sinfo --noheader --partition low --format %T:%D 2>/dev/null)" = idle:3 ]; }
+until_true "three nodes are idle" 40 idle
+echo "== three nodes after $((SECONDS - began)) s"
+
+# The images, as many as make tasks last for seconds, and the bytes that are wanted.
+cd "$dir/work"
+mkdir -p images caches
+for i in $(seq "$copies"); do cp -rl "$assets/imagenet/test" "images/$i" 2>/dev/null || cp -r "$assets/imagenet/test" "images/$i"; done
+line=(collect --model "$assets/tiny-clip.pt" --dataset images --data-path images)
+"$program" "${line[@]}" --save-path whole --threads 0 --quiet >/dev/null
+echo "== undisturbed run after $((SECONDS - began)) s"
+
+log() { cat clipnh-shards-*.log 2>/dev/null; }
+state() { squeue --noheader --array --jobs "$1" --format %T 2>/dev/null; }
+# ended JOB: no task of it is left.
+ended() { [ -z "$(squeue --noheader --array --jobs "$1" --states PD,R,CG,RQ,S,CF --format %i 2>/dev/null)" ]; }
+running_on() { [ -n "$(squeue --noheader --jobs "$array" --states R --nodelist "$1" --format %i)" ]; }
+
+# Shard 5 is being written by somebody else; the lock of shard 7 was left by a process that
+# is gone, where there is no flock: made by this program, which is then killed.
+mkdir -p caches/shards.5-of-16 caches/shards.7-of-16
+: >caches/shards.5-of-16/.lock
+flock --exclusive --no-fork caches/shards.5-of-16/.lock sleep 600 &
+holder=$!
+pids+=("$holder")
+sh -c 'echo $$' >gone
+printf 'clipnh lock\nprocess %s\nmachine %s\nboot %s\npids %s\nstarted 1\n' "$(cat gone)" "$(hostname)" \
+	"$(cat /proc/sys/kernel/random/boot_id)" "$(readlink /proc/self/ns/pid)" >caches/shards.7-of-16/.lock
+
+# From another folder, with a program that is not on PATH.
+cd "$dir/work"
+submitted=$(env PATH="$(dirname "$(command -v sbatch)"):/usr/bin:/bin" "$program" submit slurm --json --shards 16 --cpus 1 --mem 100M --time 5 \
+	--retries 4 --retry-after 1s -- "${line[@]}" --save-path caches/shards 2>warnings)
+number() { sed -n "/\"name\": \"$1\"/{n;s/.*\"id\": \"\([0-9]*\)\".*/\1/p;}" <<<"$submitted"; }
+array=$(number collect)
+merge=$(number merge)
+[ -n "$array" ] && [ -n "$merge" ] || fail "no numbers of jobs in $submitted"
+grep -q "only if this machine exports it" warnings || [ "$(stat -f -c %T caches)" = nfs ] || fail "a local disk was not told of: $(cat warnings)"
+
+# A node is lost: its daemon and all that runs there are killed at once.
+until_true "tasks run on n2" 40 running_on n2
+sleep 1.5
+inside=$(processes "SLURMD_NODENAME=n2")
+# shellcheck disable=SC2086
+steps=$(steps_above $inside)
+# shellcheck disable=SC2086
+disown "${slurmd[n2]}" # so that the shell does not report it
+kill -KILL "${slurmd[n2]}" $steps $inside 2>/dev/null || true
+lost=$(wc -w <<<"$steps")
+[ "$lost" -gt 0 ] || fail "no task ran on n2 when it was killed"
+echo "== n2 was killed with $lost tasks after $((SECONDS - began)) s"
+
+# Tasks are preempted by jobs of the other partition, which take all of a node.
+preempted=0
+for node in $nodes; do
+	until_true "tasks run on $node" 40 running_on "$node"
+	preempted=$((preempted + $(squeue --noheader --jobs "$array" --states R --nodelist "$node" --format %i | wc -l)))
+	sbatch --quiet --wait --partition high --nodelist "$node" --exclusive --output /dev/null --wrap 'sleep 2' >/dev/null
+done
+echo "== other jobs took $nodes from $preempted tasks, after $((SECONDS - began)) s"
+
+# Shard 5 is released once its task was requeued for it.
+requeued_for_status() { grep -qs "clipnh: requeued, " clipnh-shards-*.log; }
+until_true "a task requeues itself after three attempts" 60 requeued_for_status
+kill "$holder"
+
+until_true "the merge has ended" 150 ended "$merge"
+echo "== merged after $((SECONDS - began)) s"
+[ -f caches/shards/manifest.json ] || fail "there is no merged collection: $(cat clipnh-shards-merge-*.log)"
+equal=0
+for file in whole/*; do
+	name=$(basename "$file")
+	[ "$name" = manifest.json ] && continue # has other times
+	cmp "$file" "caches/shards/$name" || fail "$name differs from the undisturbed run"
+	equal=$((equal + 1))
+done
+[ "$equal" -ge 4 ] || fail "only $equal files were compared"
+checksums() { grep -o '"sha256": "[0-9a-f]*"' "$1/manifest.json"; }
+[ "$(checksums whole)" = "$(checksums caches/shards)" ] || fail "the manifests have other checksums"
+said=$("$program" status caches/shards)
+[[ $said == *"16 of 16 shards done"* ]] || fail "status does not say that all is done: $said"
+
+# How often tasks were started again: by Slurm's own count.
+requeues=$(scontrol show job "$array" | sed -n 's/.*Restarts=\([0-9]*\).*/\1/p' | awk '{n += $1} END {print n}')
+retried=$(log | grep -c "clipnh: status 1 on" || true)
+taken=$(log | grep -c "process $(cat gone) of this machine.*is gone: taken over" || true)
+[ "$requeues" -ge $((lost + 1)) ] || fail "$requeues requeues, want $lost and more"
+[ "$retried" -ge 3 ] || fail "$retried attempts ended with status 1, want three and more of shard 5"
+[ "$taken" -ge 1 ] || fail "the lock of a process that is gone was not taken over"
+
+# From here on what must fail; each submission with its merge, which must not wait.
+written() { # NAME OPTIONS...: the scripts of --dry-run as NAME.1 and NAME.2
+	"$program" submit slurm --dry-run --quiet --cpus 1 --mem 100M --time 5 --retry-after 1s "${@:2}" |
+		awk -v name="$1" '/^#!/ {n++} {print > (name "." n)}'
+}
+submit_both() { # NAME OPTIONS...: sets job and after, from another folder
+	: >refused.log
+	job=$(cd "$dir/elsewhere" && sbatch --parsable --output "$dir/work/refused.log" "${@:2}" <"$dir/work/$1.1")
+	after=$(sbatch --parsable --output "$dir/work/refused.log" --dependency "afterok:$job" <"$1.2")
+	until_true "the array $job has ended" 60 ended "$job"
+	until_true "the merge $after has ended" 60 ended "$after"
+}
+refused() { # TEXT NAME OPTIONS...: the array fails with the text, and its merge is cancelled
+	submit_both "${@:2}"
+	grep -q -e "$1" refused.log || fail "no \"$1\" in $(cat refused.log)"
+	[[ $(scontrol show job "$after") == *JobState=CANCELLED* ]] || fail "the merge was not cancelled: $(scontrol show job "$after")"
+}
+written wrong --shards 16 -- "${line[@]}" --save-path caches/wrong
+refused "an array of 8 tasks, 1 to 8, want 16" wrong --array=1-8
+refused "an array of 20 tasks, 1 to 20, want 16" wrong --array=1-20
+refused "an array of 2 tasks, 3 to 16, want 16" wrong --array=3,16
+sed -i 's|^program=.*|program=/no/such/clipnh|' wrong.1
+refused "hint: submit again with --program" wrong
+
+# An array of other numbers, but as many, is none of these. It has few images.
+written few --shards 2 -- "${line[@]}" --sample-stride 50 --save-path caches/few
+submit_both few --array=7-17:10
+[ -f caches/few/manifest.json ] || fail "an array of two tasks, 7 and 17, is not merged: $(cat refused.log)"
+
+tasks=$(scontrol show job "$array" | grep -c ArrayTaskId)
+echo "slurm: $tasks tasks, 1 node killed with $lost of them, $preempted preempted, $requeues requeues, $retried attempts retried, $taken lock taken over, $equal files of equal bytes, in $((SECONDS - began)) s"
