@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/foreign"
 	"github.com/clipnh/clipnh/internal/hint"
@@ -46,6 +47,25 @@ func (s *searcher) seeExamples(ctx context.Context, say ui.Reporter) ([]float32,
 		}
 	}
 	return vectors, nil
+}
+
+// expandExamples replaces patterns with braces by the files that they stand for. A name that
+// the collection has is no pattern.
+func (s *searcher) expandExamples() error {
+	var all []string
+	for _, name := range s.o.Examples {
+		if s.rowOf(name) >= 0 {
+			all = append(all, name)
+			continue
+		}
+		files, err := dataset.Expand([]string{name})
+		if err != nil {
+			return err
+		}
+		all = append(all, files...)
+	}
+	s.o.Examples = all
+	return nil
 }
 
 // rowOf returns the row of an image that a collection of scores names; -1: there is none.
