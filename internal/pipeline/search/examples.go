@@ -15,6 +15,7 @@ import (
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/origin"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
@@ -99,6 +100,7 @@ func (s *searcher) seeFiles(ctx context.Context, files []string, say ui.Reporter
 		}
 		from := s.o.Options
 		from.ScoresPath, from.Paths, from.Strict, from.FeaturesOnly = "", files, true, true
+		from.Details = model.DetailsFor(from.Details, s.src.Origin)
 		if err := s.seeAsCollected(&from); err != nil {
 			return err
 		}
