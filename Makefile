@@ -21,7 +21,7 @@ VCS := $(shell git status >/dev/null 2>&1 || echo -buildvcs=false)
 # The paper's results, with a target paper-NAME for each. They run on the example, or on
 # real data with MODEL, VOCAB, WORDS and DATA. PAPER is the folder of steps and report.
 PAPER ?= paper
-PAPER_RESULTS := baseline reconstruction ablation sparse polysemanticity subconcept segmentation shift textspan
+PAPER_RESULTS := baseline reconstruction ablation sparse polysemanticity subconcept segmentation shift textspan second-order
 PAPER_FLAGS = --dir '$(PAPER)' $(if $(MODEL),--model '$(MODEL)') $(if $(VOCAB),--vocab '$(VOCAB)') \
 	$(if $(WORDS),--words '$(WORDS)') $(if $(DATA),--data-path '$(DATA)') $(ARGS)
 

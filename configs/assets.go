@@ -18,7 +18,7 @@ import (
 
 // The kinds of assets.
 const (
-	AssetModel = "model" // weights of a CLIP-ResNet
+	AssetModel = "model" // weights of a CLIP
 	AssetVocab = "vocab" // merges file of the tokenizer
 	AssetWords = "words" // list of words, one per line
 )
@@ -52,8 +52,8 @@ var assets = sync.OnceValue(func() []Asset {
 	return all
 })
 
-// Assets returns the published files that the program knows: OpenAI's and
-// open_clip's ResNets, the vocabulary, and the paper's word list.
+// Assets returns the published files that the program knows: OpenAI's models, some of
+// open_clip's, the vocabulary, and the paper's word list.
 func Assets() []Asset { return slices.Clone(assets()) }
 
 const (

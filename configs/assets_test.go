@@ -32,7 +32,12 @@ func TestAssets(t *testing.T) {
 			t.Errorf("%s has a configuration but no weights: %+v", m.Name, a)
 		}
 	}
-	for name, kind := range map[string]string{"vocab": AssetVocab, "words": AssetWords, "RN50-cc12m": AssetModel, "RN101-yfcc15m": AssetModel} {
+	for _, m := range Transformers()[:4] { // OpenAI published these
+		if a := named[m.Name]; a.Kind != AssetModel || !strings.Contains(a.URL, "openaipublic") || a.Size == 0 {
+			t.Errorf("%s has a configuration but no weights of OpenAI's: %+v", m.Name, a)
+		}
+	}
+	for name, kind := range map[string]string{"ViT-B-16-laion400m": AssetModel, "ViT-L-14-laion400m": AssetModel, "vocab": AssetVocab, "words": AssetWords, "RN50-cc12m": AssetModel, "RN101-yfcc15m": AssetModel} {
 		if named[name].Kind != kind {
 			t.Errorf("%s: %+v, want kind %s", name, named[name], kind)
 		}

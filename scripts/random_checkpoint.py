@@ -1,11 +1,15 @@
 """Write a TorchScript archive of a CLIP-ResNet's real shapes with random weights.
 
     python3 random_checkpoint.py RN50|RN101|RN50x4|RN50x16|RN50x64 OUT.pt SEED [--features IMAGES]
+    python3 random_checkpoint.py ViT-B-32|ViT-B-16|ViT-L-14 OUT.pt SEED
 
 The archive has OpenAI's layout: convolutions and matrices in fp16, norms, embeddings and logit_scale in
 fp32, and the three integers about the model. Equal arguments give equal weights. They are scaled so that
 activations neither vanish nor grow with depth, and attention is neither uniform nor one-hot, so that the
 features of different images differ.
+
+Of a vision transformer it is a state dict of the image tower alone, under OpenAI's names, drawn as OpenAI's
+CLIP draws its weights before training; commands that embed no texts take it.
 
 --features writes OUT.features.npy, [B, O] float32: the image tower's output in float32 arithmetic, with the
 weights rounded as in the archive. IMAGES is a .npy of preprocessed images [B, 3, S, S], or a folder, whose
@@ -32,6 +36,8 @@ MODELS = {
     "RN50x16": ((6, 8, 18, 8), 96, 384, 768, 768),
     "RN50x64": ((3, 15, 36, 10), 128, 448, 1024, 1024),
 }
+# patch, width, layers, image side, joint dim
+VITS = {"ViT-B-32": (32, 768, 12, 224, 512), "ViT-B-16": (16, 768, 12, 224, 512), "ViT-L-14": (14, 1024, 24, 224, 768)}
 CONTEXT, VOCABULARY = 77, 49408
 
 
@@ -106,16 +112,51 @@ def images(path, side):
             yield np.array(array[i:i + 4])
 
 
+def vit(patch, width, layers, side, dim):
+    """The state dict of a vision transformer: matrices in fp16, norms and embeddings in fp32."""
+    scale, tokens = width ** -0.5, (side // patch) ** 2 + 1
+    weights = {}
+
+    def draw(name, *shape, std):
+        weights["visual." + name] = (torch.randn(shape) * std).half()
+
+    def norm(name):
+        weights[f"visual.{name}.weight"] = torch.empty(width).uniform_(0.8, 1.2)
+        weights[f"visual.{name}.bias"] = torch.randn(width) * 0.1
+
+    draw("conv1.weight", width, 3, patch, patch, std=(3 * patch * patch) ** -0.5)
+    draw("class_embedding", width, std=scale)
+    draw("positional_embedding", tokens, width, std=scale)
+    norm("ln_pre")
+    for i in range(layers):
+        block = f"transformer.resblocks.{i}."
+        norm(block + "ln_1")
+        norm(block + "ln_2")
+        for name, shape, std in (
+                ("attn.in_proj_", (3 * width, width), scale), ("attn.out_proj.", (width, width), scale * (2 * layers) ** -0.5),
+                ("mlp.c_fc.", (4 * width, width), (2 * width) ** -0.5), ("mlp.c_proj.", (width, 4 * width), scale * (2 * layers) ** -0.5)):
+            draw(block + name + "weight", *shape, std=std)
+            draw(block + name + "bias", shape[0], std=0.1)
+    norm("ln_post")
+    draw("proj", width, dim, std=scale)
+    return weights
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("model", choices=MODELS)
+    ap.add_argument("model", choices=[*MODELS, *VITS])
     ap.add_argument("out", type=Path)
     ap.add_argument("seed", type=int)
     ap.add_argument("--features", type=Path, metavar="IMAGES")
     args = ap.parse_args()
-    layers, width, side, dim, text_width = MODELS[args.model]
     torch.manual_seed(args.seed)
     torch.set_grad_enabled(False)
+    if args.model in VITS:
+        if args.features is not None:
+            ap.error("--features is for ResNets")
+        torch.save(vit(*VITS[args.model]), str(args.out))
+        return
+    layers, width, side, dim, text_width = MODELS[args.model]
 
     model = CLIP(dim, side, layers, width, CONTEXT, text_width, 12, VOCABULARY)
     randomise(model, sum(layers))

@@ -22,7 +22,9 @@ Takes parts of the model out and measures how well it still classifies. Modes:
   neur_reprs             the same for neurons, whose contributions are summed
                          over heads
   neur_acts              activations of neurons become their means, before
-                         attention
+                         attention; of a vision transformer, those of the layer
+                         --neuron-layer become their means over tokens, as edit
+                         has it, and each row takes the memory of a tower
   zero_sink              the class token's attention to the last token is zeroed
   zero_register_neurons  activations are zeroed for the --top-k-sink-neurons
                          neurons without which attention to the last token drops
@@ -33,6 +35,13 @@ others), by a mask (--replace-index-path, True for kept) or, for a curve in one
 pass, by strengths: --percentile 0,50,80,90,95 keeps the units at or above
 each percentile, as mask does, for each mode whose norms are given. The last two
 modes work on tokens, and need the model and the images.
+
+  neur_effects           contributions of neurons become their means in all
+                         images, where they are significant, or where they are
+                         not: three rows
+A contribution is significant in an image if it is farther from its mean than
+the smallest of the norms in --neurons-norms-path, which svd --mode n wrote:
+with --top-k-pca 100, as far as in the 100 images of largest effect.
 
 Other modes replace whole parts of the feature by their means over the images,
 from what collect --mode heads wrote (--scores) and, of a vision transformer,
@@ -153,6 +162,9 @@ func (o *ablateOptions) validate() error {
 	if slices.ContainsFunc(modes, evaluate.IsFirstOrder) {
 		return o.validateFirstOrder(modes)
 	}
+	if slices.Contains(modes, evaluate.AblateEffects) {
+		return o.validateEffects(modes)
+	}
 	choosing := 0 // modes that keep some units
 	for i, mode := range modes {
 		if !slices.Contains(evaluate.AblateModes(), mode) {
@@ -237,6 +249,24 @@ func (o *ablateOptions) validateFirstOrder(modes []string) error {
 		rule{!o.heads, joined, []string{"pairs", "units-file", "except"}},
 		rule{o.groups.Path == "", "without --groups-csv", []string{"image-column"}})
 	return errors.Join(err, o.unitsOptions.validate(), o.validateGroups(), o.evaluateOptions.validate())
+}
+
+// validateEffects checks the flags of modes of which one is neur_effects.
+func (o *ablateOptions) validateEffects(modes []string) error {
+	joined := "with --mode " + evaluate.AblateEffects
+	switch {
+	case len(modes) > 1:
+		return fmt.Errorf("--mode %s: %s has three rows of its own: want one command for each", strings.Join(modes, ","), evaluate.AblateEffects)
+	case o.neurons == "":
+		return fmt.Errorf("--mode %s: --neurons-norms-path is missing", evaluate.AblateEffects)
+	case len(o.means) == 0:
+		return fmt.Errorf("--mode %s: --means-path is missing", evaluate.AblateEffects)
+	}
+	err := o.given.refuseIn(
+		rule{true, joined, []string{"parts", "replace-index-path", "percentile", "plot", "top-images", "pairs", "units-file", "except", "neurons-sink-diffs-path", "top-k-sink-neurons"}},
+		rule{true, joined, []string{normsFlags[evaluate.AblatePairs], normsFlags[evaluate.AblateActivations]}},
+		rule{o.groups.Path == "", "without --groups-csv", []string{"image-column"}})
+	return errors.Join(err, o.validateGroups(), o.evaluateOptions.validate())
 }
 
 // validateGroups checks the flags of accuracies on some of the images.

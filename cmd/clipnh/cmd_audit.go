@@ -220,15 +220,12 @@ func (o *auditOptions) pipeline(g *globalOptions) (audit.Options, error) {
 // editLines are the command lines that make the checkpoint without the units of a file: edit,
 // and before it, where nothing collected says what takes their place, collect.
 func (o *auditOptions) editLines(r audit.Removed) []string {
-	of := []string{"--model", cmp.Or(o.from.Model, "FILE")}
-	if t := r.Transformer; t != nil {
-		of = append(of, "--vit-heads", fmt.Sprint(t.Heads), "--activation", t.Activation, "--neuron-layer", fmt.Sprint(t.NeuronLayer))
-	}
+	of := append([]string{"--model", cmp.Or(o.from.Model, "FILE")}, ranAs(r.Of)...)
 	flag, means := "--scores", o.from.ScoresPath
 	var lines []string
-	if means == "" || r.Transformer != nil {
+	if means == "" || r.Neurons {
 		collect := []string{"clipnh", "collect", "--mean"}
-		if means = filepath.Join(o.stage.Dir, "means"); r.Transformer != nil {
+		if means = filepath.Join(o.stage.Dir, "means"); r.Neurons {
 			flag, means = "--means-path", filepath.Join(o.stage.Dir, "activations.npy")
 			collect = append(collect, "--mode", "neuron_acts")
 		}

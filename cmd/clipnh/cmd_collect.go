@@ -69,6 +69,9 @@ each part of the class token adds to the feature, and sum to it together:
   tokens              each head by each token that it reads, [B,L,T,H,O]
   cls_attn            the heads of each layer by the class token that they read,
                       [B,L,O], which is a part of heads
+Of several layers, --neuron-layer 9,10, one pass through the tower collects
+both: each goes to a folder within --save-path, layer9 and layer10, which is
+that of a run of this layer alone, and which other commands take as --scores.
 With --form published these are divided by the norm of the image feature, as in
 the caches that the authors of TextSpan published: attn.npy, mlp.npy and
 cls_attn.npy, if --save-path says so.
@@ -159,13 +162,13 @@ type collectOptions struct {
 	verify                               bool
 	images                               imageprep.Options
 	details                              model.Details
-	neuronLayer                          int
+	neuronLayers                         []int
 }
 
 func (o *collectOptions) addFlags(fs *pflag.FlagSet) {
 	modelFlag(fs, &o.model)
 	detailFlags(fs, &o.details)
-	fs.IntVar(&o.neuronLayer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
+	fs.Var(layersFlag{&o.neuronLayers}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0; of several, as 9,10, each goes to a folder, layer9 and layer10, within --save-path")
 	fs.StringVar(&o.dataset, "dataset", dataset.ImageNetTest, "layout of --data-path: `KIND` imagenet_test, imagenet_val, cars, cars_test, or images (every image below the folder, in name order)")
 	choices(fs, "dataset", dataset.Kinds()...)
 	fs.StringVarP(&o.dataPath, "data-path", "d", "", "`PATH` of the images: a folder, an archive or a list")
@@ -276,8 +279,6 @@ func (o *collectOptions) validate() error {
 		return fmt.Errorf("--device %s: want --mode %s", o.device, strings.Join(collect.DeviceModes, ", "))
 	case o.device != "" && o.precision == "bf16":
 		return fmt.Errorf("--device %s computes in float32: want no --precision bf16", o.device)
-	case o.neuronLayer < 0:
-		return fmt.Errorf("--neuron-layer %d: want 0 or more", o.neuronLayer)
 	}
 	if err := checkDetails(o.details); err != nil {
 		return err
@@ -324,8 +325,8 @@ func (o *collectOptions) part() (shard.Shard, error) {
 func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 	shard, _ := o.part() // validated
 	var neuronLayer *int
-	if o.set != nil && o.set("neuron-layer") {
-		neuronLayer = &o.neuronLayer
+	if len(o.neuronLayers) == 1 {
+		neuronLayer = &o.neuronLayers[0]
 	}
 	return collect.Options{
 		Details: o.details, NeuronLayer: neuronLayer, Device: o.device, Published: o.form == collect.FormPublished,
@@ -339,34 +340,50 @@ func (o *collectOptions) pipeline(g *globalOptions) collect.Options {
 }
 
 func runCollect(ctx context.Context, opts collectOptions, g *globalOptions) error {
-	result, err := collect.Run(ctx, opts.pipeline(g), g.printer)
+	if len(opts.neuronLayers) < 2 {
+		result, err := collect.Run(ctx, opts.pipeline(g), g.printer)
+		if err != nil {
+			return err
+		}
+		return opts.print(result, []*collect.Result{result}, g)
+	}
+	layers, err := collect.RunLayers(ctx, opts.pipeline(g), opts.neuronLayers, g.printer)
 	if err != nil {
 		return err
 	}
-	if result.Complete {
-		g.sayComplete(result.Path, opts.verify)
+	return opts.print(layers, layers.Layers, g)
+}
+
+// print prints the collections of a run: as JSON, document.
+func (o *collectOptions) print(document any, all []*collect.Result, g *globalOptions) error {
+	for _, r := range all {
+		if r.Complete {
+			g.sayComplete(r.Path, o.verify)
+		}
 	}
-	if err := printCollect(result, g); err != nil {
+	if err := printCollect(document, all, g); err != nil {
 		return err
 	}
-	if n := len(result.Skipped); n > 0 {
-		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+result.Images)
+	if n := len(all[0].Skipped); n > 0 {
+		return fmt.Errorf("%w %s of %d", errSkipped, ui.Images.Count(int64(n)), n+all[0].Images)
 	}
 	return nil
 }
 
-func printCollect(result *collect.Result, g *globalOptions) error {
+func printCollect(document any, all []*collect.Result, g *globalOptions) error {
 	if g.json {
-		return g.printer.JSON(result)
-	}
-	holds := result.Kind
-	if d := result.Device; d != nil {
-		holds += " (" + d.Name + ")"
-	}
-	if result.Precision != "" {
-		holds += " (" + result.Precision + ")"
+		return g.printer.JSON(document)
 	}
 	t := ui.NewTable(ui.Left("path"), ui.Left("holds"), ui.Left("shape"), ui.Right("images"), ui.Right("skipped"))
-	t.Row(result.Path, holds, npy.ShapeString(result.Shape), fmt.Sprint(result.Images), fmt.Sprint(len(result.Skipped)))
-	return errors.Join(g.printer.Table(t), printRounding(g.printer, result.Rounding))
+	for _, r := range all {
+		holds := r.Kind
+		if d := r.Device; d != nil {
+			holds += " (" + d.Name + ")"
+		}
+		if r.Precision != "" {
+			holds += " (" + r.Precision + ")"
+		}
+		t.Row(r.Path, holds, npy.ShapeString(r.Shape), fmt.Sprint(r.Images), fmt.Sprint(len(r.Skipped)))
+	}
+	return errors.Join(g.printer.Table(t), printRounding(g.printer, all[0].Rounding))
 }

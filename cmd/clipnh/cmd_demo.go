@@ -27,13 +27,16 @@ import (
 const demoHelp = `
 Runs the whole analysis on an example that the program carries: a small
 CLIP-ResNet trained on drawings of things in ten colours, with its tokenizer and
-data sets, and a second one, which learned to rely on backgrounds. The files are
-written below --dir. Each command is then run as if it had been typed. At the
-end the results are shown next to those of an independent PyTorch
-implementation. What the commands print goes to log.txt in --dir; --verbose
-prints it, with each command before it.
+data sets, a vision transformer trained on the same drawings, and a second
+ResNet, which learned to rely on backgrounds. The files are written below --dir.
+Each command is then run as if it had been typed. At the end the results are
+shown next to those of an independent PyTorch implementation. What the commands
+print goes to log.txt in --dir; --verbose prints it, with each command before
+it.
 
-The second model is explained, audited and edited. The demo fails if the edited
+Of the vision transformer, the neurons of one layer are taken apart by the heads
+of later layers, and pairs of both models that agree on a word are shown. The
+second ResNet is explained, audited and edited. The demo fails if the edited
 checkpoint, collected afresh, does not classify as the audit measured.
 
 Reads nothing. Writes the example and the artefacts made from it below --dir; a
@@ -165,11 +168,11 @@ var demoImages = []struct {
 	{"report/index.html", "every pair, in the browser", true},
 	{"retrieved/498/sheet.png", "the images of neuron 498 and of its strongest pairs", true},
 	{"retrieved/498/heat.png", "where in them the neuron is active, and where heads attend", false},
-	{"ablation.png", "accuracy as fewer pairs or neurons are kept", true},
+	{"ablation.png", "accuracy as fewer pairs or neurons are kept", false},
 	{"polysemanticity.png", "how dissimilar a unit's strongest images are", false},
 	{"segmented/", "scenes with the classes that each method found", true},
-	{"shift.png", "two concepts over the years, with their true shares", true},
-	{"explained/", "the fish: where its logit comes from", true},
+	{"shift.png", "two concepts over the years, with their true shares", false},
+	{"explained/", "the fish: where its logit comes from", false},
 	{"audit/", "the audit: a page, the curve, the images of its pairs", true},
 }
 
@@ -197,9 +200,16 @@ func demoPlaces(dir string) (*strings.Replacer, error) {
 	if err != nil {
 		return nil, err
 	}
+	transformer, err := demo.ExpectedOfViT()
+	if err != nil {
+		return nil, err
+	}
 	places := []string{"{}", dir}
 	for word, pairs := range expectedPairs(expected) {
 		places = append(places, "{"+word+"}", fmt.Sprintf("h%dn%d", pairs[0].Head, pairs[0].Neuron))
+	}
+	for _, word := range demoAgreedShown {
+		places = append(places, "{vit-"+word+"}", transformer.Agreement.Words[word].There)
 	}
 	return strings.NewReplacer(places...), nil
 }
@@ -259,6 +269,7 @@ type demoResult struct {
 	Ablation         []demoAblation `json:"ablation"`
 	Segmentation     []demoFigure   `json:"segmentation"` // mIoU by method, 0 to 1
 	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
+	ViT              demoViT        `json:"vit"`          // a vision transformer
 	Worth            demoWorth      `json:"worth"`        // of pairs, on harder images
 	Cue              demoCue        `json:"cue"`          // of the second model
 }
@@ -294,6 +305,9 @@ func demoFindings(ctx context.Context, dir string, threads int) (*demoResult, er
 	}
 	result := &demoResult{ExpectedZeroShot: expected.ZeroShotTop1}
 	if err := result.evaluate(ctx, in, expected, threads); err != nil {
+		return nil, err
+	}
+	if err := result.addViT(ctx, in, threads); err != nil {
 		return nil, err
 	}
 	for _, word := range demoConcepts {

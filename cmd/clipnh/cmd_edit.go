@@ -29,7 +29,10 @@ MLP's output weights for all its pairs: l9n624 can be taken out, l10h3n624 alone
 cannot (ablate takes it out of features). Whatever reads that column later sees
 the edit: with --data-path, the output says how much of the movement is what the
 neurons add to the class token (first order), what their pairs add (second
-order), and the rest, which ablate does not have.
+order), and the rest, which ablate does not have. A head of a layer, l10h3, has
+columns of its own in the output weights of attention: --remove l10h3 --by zero
+takes it out for all tokens, heads of one layer at a time, without
+--neuron-layer.
 
 Which pairs:
   --remove h21n624,n17   pairs; all pairs of a neuron; @FILE: one per line
@@ -271,10 +274,15 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 			return err
 		}
 	}
-	neurons := len(r.Changes) > 0 && r.Changes[0].Neuron != ""
+	neurons, heads := len(r.Changes) > 0 && r.Changes[0].Neuron != "", len(r.Changes) > 0 && r.Changes[0].Head != ""
 	t, units, matrix := ui.NewTable(ui.Left("pair"), ui.Right("factor"), ui.Right("mean score"), ui.Right("length of v")), ui.Pairs, "value weights"
-	if neurons {
+	changed := fmt.Sprintf("%d of %d, by %s", r.Pairs, r.Heads*r.Neurons, r.By)
+	switch {
+	case neurons:
 		t, units, matrix = ui.NewTable(ui.Left("neuron"), ui.Right("factor"), ui.Right("mean activation"), ui.Right("length of w")), ui.Neurons, "MLP's weights"
+	case heads:
+		t, units, matrix = ui.NewTable(ui.Left("head"), ui.Right("factor"), ui.Right("mean"), ui.Right("length of W_O")), ui.Heads, "output weights"
+		changed = fmt.Sprintf("%d of %d of the layer, by %s", len(r.Changes), r.Heads, r.By)
 	}
 	for _, c := range r.Changes[:min(shownPairs, len(r.Changes))] {
 		mean := ""
@@ -295,7 +303,7 @@ func printEdit(r *edit.Result, p *ui.Printer) error {
 	t.Row("checkpoint", fmt.Sprintf("%s, %s", r.Path, r.Format))
 	t.Row("sha256", r.SHA256)
 	t.Row("edited from", fmt.Sprintf("%s, %s, %s", r.From, r.FromFormat, r.FromSHA256))
-	t.Row("pairs", fmt.Sprintf("%d of %d, by %s", r.Pairs, r.Heads*r.Neurons, r.By))
+	t.Row(map[bool]string{false: "pairs", true: "heads"}[heads], changed)
 	t.Row(matrix, fmt.Sprintf("%s changed, %s", ui.Columns.Count(int64(r.Columns)), r.DType))
 	t.Row("bias", biasText(r.Bias))
 	if m := r.Moved; m != nil {

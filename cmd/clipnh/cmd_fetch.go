@@ -21,9 +21,9 @@ const fetchHelp = `
 Downloads published files by name into a folder of the user, where the other
 commands find them: --model RN50x16 then stands for the path of its file, and
 --vocab is not needed. Without a name, it lists the files that can be fetched
-and those that are already there. Models are OpenAI's ResNets, and those that
-open_clip trained on yfcc15m and cc12m; vocab is the merges file of their
-tokenizer, words the word list of the paper.
+and those that are already there. Models are OpenAI's ResNets and vision
+transformers, and those that open_clip trained on yfcc15m, cc12m and laion400m;
+vocab is the merges file of their tokenizer, words the word list of the paper.
 
 A file gets its name only once it is complete and its SHA-256 matches. A
 download that breaks off resumes where it stopped, a few times by itself, later

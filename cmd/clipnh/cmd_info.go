@@ -166,7 +166,11 @@ type planned struct {
 
 // editsText says in a line what edit changed.
 func editsText(e *model.Edited) string {
-	text := fmt.Sprintf("%s by %s", ui.Pairs.Count(int64(e.Pairs)), e.By)
+	count := ui.Pairs.Count(int64(e.Pairs))
+	if e.Heads > 0 {
+		count = ui.Heads.Count(int64(e.Heads))
+	}
+	text := fmt.Sprintf("%s by %s", count, e.By)
 	if e.Units != "" {
 		text += ": " + strings.ReplaceAll(e.Units, " ", ", ")
 	}

@@ -23,9 +23,9 @@ import (
 const paperHelp = `
 Measures the results of the paper and reports them next to the published ones:
 %s
-Without names, all that the model's family has: textspan is about vision
-transformers, and has no published figures beside it; the others are about
-ResNets. Without --model and --data-path the examples that the program carries
+Without names, all that the model's family has: textspan and second-order are
+about vision transformers, and have no published figures beside them; the others
+are about ResNets. Without --model and --data-path the examples that the program carries
 are used, which takes a minute or two; on real data some results take hours.
 
 Reads, below --data-path, imagenet/test, imagenet/val, VOC2010, stanford_cars
@@ -72,6 +72,7 @@ type paperOptions struct {
 	given   givenFlags
 	results []string
 	dir     string
+	layer   int
 	paperSources
 }
 
@@ -84,6 +85,7 @@ func (o *paperOptions) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.data, "data-path", "d", "", "`DIR` of the data sets")
 	fs.IntVar(&o.stride, "sample-stride", 5, "collect every `K`-th image of imagenet/test; the reference takes every 5th")
 	fs.IntVar(&o.valStride, "val-stride", 1, "measure accuracy on every `K`-th image of imagenet/val; scores take 590 KB an image for RN50x16")
+	fs.IntVar(&o.layer, "neuron-layer", 0, "`LAYER` of a vision transformer whose neurons second-order is about, from 0 (default the third last)")
 	fs.StringVar(&o.neurons, "neur-idxs", "624", "`LIST` of neurons whose strongest images are shown")
 }
 
@@ -99,7 +101,7 @@ func (o *paperOptions) validate(names []string) error {
 	if _, err := o.family(); err != nil {
 		return err
 	}
-	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs"} {
+	for _, flag := range []string{"sample-stride", "val-stride", "neur-idxs", "neuron-layer"} {
 		if o.onDemo() && o.given(flag) {
 			return fmt.Errorf("--%s needs --model and --data-path: the example has its own", flag)
 		}
@@ -144,21 +146,34 @@ func (o *paperOptions) sources() (paperSources, model.Details, error) {
 	if !o.onDemo() {
 		return o.paperSources, model.Details{}, nil
 	}
-	if family, _ := o.family(); family == viTs {
-		dir := filepath.Join(o.dir, "vit")
-		_, err := demo.LayoutViT(dir)
-		return paperSources{
-			model: filepath.Join(dir, demo.ViTModel), words: filepath.Join(dir, demo.ViTTexts), data: dir, stride: 1, valStride: 1,
-		}, model.Details{Heads: demo.ViTHeads, Activation: demo.ViTActivation}, err
-	}
 	dir := filepath.Join(o.dir, "demo")
 	if _, err := demo.Layout(dir); err != nil {
 		return paperSources{}, model.Details{}, err
 	}
-	return paperSources{
+	src := paperSources{
 		model: filepath.Join(dir, demo.Model), vocab: filepath.Join(dir, demo.Vocabulary), words: filepath.Join(dir, demo.Words),
 		data: dir, stride: 1, valStride: 1, neurons: "498",
-	}, model.Details{}, nil
+	}
+	if family, _ := o.family(); family != viTs {
+		return src, model.Details{}, nil
+	}
+	src.model = filepath.Join(dir, demo.ViTModel)
+	return src, model.Details{Heads: demo.ViTHeads}, nil
+}
+
+// layerOf is the layer whose neurons the second-order result is of.
+func (o *paperOptions) layerOf(m *model.Summary) (int, error) {
+	layers := 0
+	for _, n := range m.Layers {
+		layers += n
+	}
+	switch {
+	case !o.given("neuron-layer"):
+		return secondOrderLayer(layers), nil
+	case o.layer < 0 || o.layer > layers-2:
+		return 0, usageError{fmt.Errorf("--neuron-layer %d: want 0 to %d, a layer of %s before the last", o.layer, layers-2, o.model)}
+	}
+	return o.layer, nil
 }
 
 func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
@@ -185,16 +200,19 @@ func runPaper(ctx context.Context, opts paperOptions, g *globalOptions) error {
 		Program: build.Current().Name(), Model: model.Architecture, Weights: model.SHA256, Data: src.data,
 		Rows: []paper.Row{}, Figures: []paper.Figure{}, Missing: []paper.Missing{},
 	}
-	newPlan := newPaperPlan
+	plan := newPaperPlan(opts.dir, src, opts.onDemo())
 	if model.Family == viTs {
-		newPlan = newTextSpanPlan
-		report.Published = textSpanNote
+		layer, err := opts.layerOf(model)
+		if err != nil {
+			return err
+		}
+		plan = newViTPlan(opts.dir, src, details, layer, opts.onDemo())
+		report.Published = viTNote
 		if opts.onDemo() {
-			report.Published = textSpanDemoNote
-			g.printer.Note("%s", textSpanDemoNote)
+			report.Published = viTDemoNote
+			g.printer.Note("%s", viTDemoNote)
 		}
 	}
-	plan := newPlan(opts.dir, src, opts.onDemo())
 	runner := &paper.Runner{
 		Dir: opts.dir, Program: report.Program, Now: time.Now, Exec: g.execute, Store: g.files,
 		Skipped: func(err error) bool { return errors.Is(err, errSkipped) },

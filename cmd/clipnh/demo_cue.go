@@ -169,7 +169,7 @@ func sameGroups(want, got []audit.Group) error {
 // print prints the cue, and what is left of it.
 func (c *demoCue) print(p *ui.Printer) error {
 	percent := func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
-	text := fmt.Sprintf("\nThis model learned that fish are in water. It takes %s of %d images for the\n"+
+	text := fmt.Sprintf("\nThis ResNet learned that fish are in water. It takes %s of %d images for the\n"+
 		"right animal, but only %s of %s. For one of these, %s, the\npair that adds most to %s is %s: %s.\n",
 		percent(c.Before.Mean), c.Images, percent(c.Before.Worst), c.Before.Group, c.Image.Name, c.Image.Class, c.Image.Pair, c.Image.Words)
 	head, run := c.sameHead()

@@ -23,9 +23,10 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 		t.Row(name, fmt.Sprintf("%.2f %%", 100*here), fmt.Sprintf("%.2f %%", 100*expected))
 	}
 	percent("zero-shot accuracy, features summed from pairs", r.ZeroShot.Top1, r.ExpectedZeroShot)
-	for _, v := range r.Reconstruction {
+	for _, v := range r.Reconstruction[1:] { // pairs are the model
 		percent("the same, "+v.Variant, v.Top1, v.Expected)
 	}
+	percent("zero-shot accuracy of the vision transformer", r.ViT.ZeroShot.Top1, r.ViT.Expected)
 	for _, f := range r.Segmentation[:1] {
 		percent("segmentation by "+f.Name+", mIoU", f.Value, f.Expected)
 	}
@@ -35,17 +36,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
 		return err
 	}
-	b.Reset()
-	b.WriteString("\nPairs that stand for a word, by the cosine of the word with their component:\n\n")
-	t = ui.NewTable(ui.Left("word"), ui.Left("closest pair"), ui.Right("cosine"), ui.Left("its component in words"))
-	for _, c := range r.Concepts {
-		var words []string
-		for _, term := range c.Terms[:min(3, len(c.Terms))] {
-			words = append(words, term.Word)
-		}
-		t.Row(c.Word, c.Pairs[0].Name(), fmt.Sprintf("%.4f", c.Pairs[0].Cosine), strings.Join(words, ", "))
-	}
-	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
+	if err := r.ViT.print(p, false); err != nil {
 		return err
 	}
 	if err := errors.Join(p.Text("\n"), r.Worth.print(p), r.Cue.print(p)); err != nil {
@@ -53,7 +44,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	}
 	b.Reset()
 	at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
-	b.WriteString("\nLook first at the report, then at the images of a neuron and of its pairs; where\nrows differ, heads read different things from one neuron:\n\n")
+	b.WriteString("\nLook first at the report, then at the images of a neuron and of its pairs:\n\n")
 	for _, image := range demoImages {
 		if image.short {
 			fmt.Fprintf(&b, "  %-*s  %s\n", len(dir)+24, at(image.path), image.what)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/pipeline/agreement"
 	"github.com/clipnh/clipnh/internal/ui"
 )
 
@@ -17,7 +19,14 @@ import (
 // worth, what is left of the cue, which figure to look at, and where the log is.
 func TestDemoPrintsShort(t *testing.T) {
 	r := &demoResult{
-		Concepts:       []demoConcept{{Word: "yellow", Pairs: []artefact.Pair{{Head: 3, Neuron: 149, Cosine: 0.7}}, Terms: []artefact.Term{{Word: "white and yellow"}}}},
+		ViT: demoViT{
+			Agreement: &demoAgreeing{agreement.Result{Images: 400, ByChance: 0.21, Words: []agreement.Word{
+				{Word: "red", Here: artefact.Pair{Head: 1, Neuron: 2}, There: artefact.Pair{Unit: "l2h0n1"}, Correlation: 0.2},
+				{Word: "yellow", Here: artefact.Pair{Head: 3, Neuron: 149}, There: artefact.Pair{Unit: "l3h1n22"}, Correlation: 0.8123},
+				{Word: "convertible"}, {Word: "water"},
+			}}, 0.2},
+			ExpectedWords: make([]demo.Agreed, 4),
+		},
 		Reconstruction: make([]demoVariant, 2), Segmentation: make([]demoFigure, 5), Shift: make([]demoFigure, 2),
 		Worth: demoWorth{
 			Ablation:     []demoPaired{{Percentile: 90, Pairs: 0.744, Neurons: 0.656, Interval: 0.061}, {Percentile: 95, Pairs: 0.475, Neurons: 0.294, Interval: 0.08}},
@@ -37,7 +46,7 @@ func TestDemoPrintsShort(t *testing.T) {
 	for _, want := range []string{
 		"strongest 5 % kept", "47.5 %", "29.4 %", "difference 18.1 ± 8.0 points", "difference 2.3 points",
 		"only 40.0 % of fish in grass", "h4n72: lawn, not road, not water", "first 2 all of\nhead 4", "collected afresh",
-		"d/report/index.html", "clipnh explore d/report", "d/retrieved/498/sheet.png", "d/log.txt", "--verbose", "white and yellow",
+		"d/report/index.html", "clipnh explore d/report", "d/retrieved/498/sheet.png", "d/log.txt", "--verbose", "h3n149  ", "l3h1n22  ", "0.8123", "1 of 4 words",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())

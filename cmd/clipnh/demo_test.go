@@ -7,11 +7,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/demo"
+	"github.com/clipnh/clipnh/internal/unit"
 )
 
 // TestDemo runs the demo twice and compares what it finds with what PyTorch
@@ -31,6 +34,8 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
 		}
 		checkDemoEvaluations(t, &got)
+		checkDemoViT(t, &got.ViT)
+		checkDemoScores(t, filepath.Join(dir, "caches", "vit-val"))
 		checkDemoWorth(t, &got.Worth)
 		checkDemoCue(t, &got.Cue)
 		// Measured on weights rounded to fp16, and with other signs of some pairs.
@@ -93,6 +98,74 @@ func checkDemoEvaluations(t *testing.T, got *demoResult) {
 		if a.Percentile <= 98 && a.Pairs < a.Neurons {
 			t.Errorf("ablation %+v: pairs are below neurons", a)
 		}
+	}
+}
+
+// checkDemoViT holds that the vision transformer classifies as PyTorch measured, and that the
+// same pairs of both models agree on words, by more than chance on most.
+func checkDemoViT(t *testing.T, v *demoViT) {
+	t.Helper()
+	const image = 1.0 / 400 // for features that differ in their last bits
+	if v.ZeroShot.Images != 400 || math.Abs(v.ZeroShot.Top1-v.Expected) > image || math.Abs(v.Rebuilt.Top1-v.Rebuilt.Expected) > image {
+		t.Errorf("accuracies %+v, want %g, and %+v", v.ZeroShot, v.Expected, v.Rebuilt)
+	}
+	a := v.Agreement
+	if a == nil || len(a.Words) != 31 || len(v.ExpectedWords) != 31 || a.Images != 400 {
+		t.Fatalf("agreement %+v, expected %d words", a, len(v.ExpectedWords))
+	}
+	for i, w := range a.Words {
+		const tolerance = 1e-3 // of weights rounded to fp16, in the ResNet that PyTorch read
+		if want := v.ExpectedWords[i]; w.Here.Name() != want.Here || w.There.Name() != want.There || math.Abs(w.Correlation-want.Correlation) > tolerance {
+			t.Errorf("%+v, want %+v", w, want)
+		}
+	}
+	const drawn = 0.03 // the permutations are others
+	if math.Abs(a.ByChance-a.Expected) > drawn || a.Above() < 25 {
+		t.Errorf("by chance %g, want %g; %d words above", a.ByChance, a.Expected, a.Above())
+	}
+}
+
+// checkDemoScores compares scores of pairs of the vision transformer with those that PyTorch
+// computed by their formula.
+func checkDemoScores(t *testing.T, path string) {
+	t.Helper()
+	expected, err := demo.ExpectedOfViT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := artefact.Reader{}.Scores(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	names, err := s.Names()
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := unit.Layered{Shape: unit.Shape{s.OV.Heads, s.OV.Neurons}, Layers: artefact.LayersOf(s.Artefact)}
+	row, compared := make([]float32, units.Count()), 0
+	for image, scores := range expected.Scores {
+		at := slices.IndexFunc(names, func(name string) bool { return strings.HasSuffix(image, "/"+name) })
+		if at < 0 {
+			t.Fatalf("%s: no image %s", path, image)
+		}
+		if err := s.Read(row, at); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range scores {
+			found, err := units.Find([]string{name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			const tolerance = 2e-4 // printed with 4 decimals
+			if got := float64(row[found[0]]); math.Abs(got-want) > tolerance {
+				t.Errorf("%s, %s: score %g, want %g", image, name, got, want)
+			}
+			compared++
+		}
+	}
+	if compared != 20 {
+		t.Errorf("%d scores compared, want 20", compared)
 	}
 }
 

@@ -115,7 +115,7 @@ func pairedInterval(labels, one, other []int) float64 {
 // print prints the comparisons.
 func (w *demoWorth) print(p *ui.Printer) error {
 	percent := func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
-	t := ui.NewTable(ui.Left("on harder images"), ui.Right("pairs"), ui.Right("others"), ui.Left(""))
+	t := ui.NewTable(ui.Left("a second ResNet, harder images"), ui.Right("pairs"), ui.Right("others"), ui.Left(""))
 	for _, a := range w.Ablation {
 		t.Row(fmt.Sprintf("accuracy, strongest %g %% kept", 100-a.Percentile), percent(a.Pairs), percent(a.Neurons),
 			fmt.Sprintf("neurons; difference %.1f ± %.1f points", 100*(a.Pairs-a.Neurons), 100*a.Interval))

@@ -114,10 +114,13 @@ func TestExamplesRun(t *testing.T) {
 						}
 						asked := unitsOfDemo.Replace(line)
 						if home == "full" && !strings.Contains(asked, "--json") && !strings.Contains(asked, "--csv") && jsonResults[name] != nil {
-							asked += " --json"
+							before, after, submitted := strings.Cut(asked, " -- ") // that of submit is before --
+							if asked = before + " --json"; submitted {
+								asked += " -- " + after
+							}
 						}
 						printed := runExample(t, asked, want)
-						if strings.HasSuffix(asked, "--json") && len(printed) > 0 && name != "merge" {
+						if strings.Contains(asked, " --json") && len(printed) > 0 && name != "merge" {
 							documentedFields(t, name, printed)
 						}
 					})

@@ -13,6 +13,7 @@ func TestFlagsWithoutEffect(t *testing.T) {
 	ablate := "ablate --scores s --means-path m.npy" + evaluated
 	masked, curve := ablate+" --replace-index-path k.npy", ablate+" --mode neur_reprs --percentile 50 --neurons-norms-path n.npy"
 	sink := "ablate --model m.pt --data-path d --mode zero_sink" + evaluated
+	effects := ablate + " --mode neur_effects --neurons-norms-path n.npy"
 	edit := "edit --model m.pt --remove n5 --by zero --save-path e.pt"
 	retrieve := "retrieve --neur-idxs 1 --scores s"
 	shift := "shift --concepts a --pcs-path p.npy --text-embeddings-path e.npy --scores s"
@@ -42,6 +43,11 @@ func TestFlagsWithoutEffect(t *testing.T) {
 		{masked, "--neurons-sink-diffs-path s.npy", "--mode neur_head_reprs"},
 		{curve, "--neuron-head-norms-path n.npy", "--mode neur_reprs"},
 		{curve, "--neuron-acts-norms-path n.npy", "--mode neur_reprs"},
+		{effects, "--percentile 50", "--mode neur_effects"},
+		{effects, "--replace-index-path k.npy", "--mode neur_effects"},
+		{effects, "--pairs n3", "--mode neur_effects"},
+		{effects, "--top-images 3", "--mode neur_effects"},
+		{effects, "--neuron-head-norms-path n.npy", "--mode neur_effects"},
 		{sink, "--means-path m.npy", "--mode zero_sink"},
 		{sink, "--neurons-norms-path n.npy", "--mode zero_sink"},
 		{"mask --mode neur_reprs --neurons-norms-path n.npy --mask-save-path k.npy", "--neuron-head-norms-path n.npy", "--mode neur_reprs"},

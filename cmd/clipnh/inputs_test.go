@@ -116,6 +116,8 @@ func TestFeaturesNameTheirInputs(t *testing.T) {
 		{"ablate " + scores + " --means-path {means.npy},{means_n.npy} --percentile 50 --neuron-head-norms-path {norms.npy} --neurons-norms-path {norms_n.npy}",
 			map[string]string{"contributions": "scores", "means": "means.npy", "means 2": "means_n.npy", "norms": "norms.npy", "norms 2": "norms_n.npy"}, nil},
 		{"ablate " + scores + " --means-path {means.npy} --percentile 50 --neuron-head-norms-path " + foreign, map[string]string{"contributions": "scores", "means": "means.npy"}, []string{"norms"}},
+		{"ablate " + scores + " --mode neur_effects --means-path {means_n.npy} --neurons-norms-path {norms_n.npy}",
+			map[string]string{"contributions": "scores", "means": "means_n.npy", "norms": "norms_n.npy"}, nil},
 		{"ablate --model " + a.model + " --dataset imagenet_val --data-path " + data + " --mode zero_register_neurons --top-k-sink-neurons 3 --neurons-sink-diffs-path {sink.npy}",
 			map[string]string{"sink drops": "sink.npy"}, nil},
 	} {

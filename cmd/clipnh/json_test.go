@@ -51,7 +51,7 @@ var jsonResults = map[string][]jsonResult{
 	"ablate":            {{"", evaluate.AblateResult{}}},
 	"audit":             {{"", audit.Result{}}},
 	"classify":          {{"", classifiedImages{}}},
-	"collect":           {{"", collect.Result{}}},
+	"collect":           {{"", collect.Result{}}, {"with several layers of neurons", collect.Layers{}}},
 	"compare":           {{"", files.Moved{}}},
 	"config":            {{"", configResult{}}, {"with `--init`", initialised{}}},
 	"data check":        {{"", checkedLayout{}}},

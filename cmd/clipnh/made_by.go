@@ -90,15 +90,23 @@ func (l *commandLine) parent(flag, role, other string) {
 	}
 }
 
+// ranAs are flags that say what a model was run as, which its weights do not say, and which of
+// its pairs were looked at.
+func ranAs(o origin.Origin) (flags []string) {
+	if t := o.Transformer; t != nil {
+		flags = append(flags, "--vit-heads", strconv.Itoa(t.Heads), "--activation", t.Activation)
+	}
+	if layer := o.PairsLayer(); layer != nil {
+		flags = append(flags, "--neuron-layer", strconv.Itoa(*layer))
+	}
+	return flags
+}
+
 func (l *commandLine) collect() {
 	o := l.from
 	l.file("--model", o.Weights, "MODEL")
-	if t := o.Transformer; t != nil {
-		l.add("--vit-heads", strconv.Itoa(t.Heads), "--activation", t.Activation)
-		if t.NeuronLayer >= 0 {
-			l.add("--neuron-layer", strconv.Itoa(t.NeuronLayer))
-		}
-	} else if o.Block != "" && o.Block != origin.LastBlock {
+	l.add(ranAs(o)...)
+	if o.Block != "" && o.Block != origin.LastBlock {
 		l.add("--mode", "neurons+heads_lens", "--lens-idx", o.Block)
 	}
 	if o.Precision == origin.BFloat16 {

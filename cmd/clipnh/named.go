@@ -228,6 +228,34 @@ func neuronLayerFlag(fs *pflag.FlagSet, layer **int) {
 	fs.Var(layerFlag{layer}, "neuron-layer", "`LAYER` of a vision transformer whose neurons to look at through the heads of later layers, from 0")
 }
 
+// layersFlag is a flag whose value is one layer or several, as 9,10.
+type layersFlag struct{ layers *[]int }
+
+func (f layersFlag) Type() string { return "layers" }
+
+func (f layersFlag) String() string {
+	if f.layers == nil {
+		return ""
+	}
+	var names []string
+	for _, layer := range *f.layers {
+		names = append(names, strconv.Itoa(layer))
+	}
+	return strings.Join(names, ",")
+}
+
+func (f layersFlag) Set(text string) error {
+	*f.layers = nil
+	for _, word := range strings.Split(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(word))
+		if err != nil || n < 0 {
+			return fmt.Errorf("want a layer, 0 or more, or several, as 9,10")
+		}
+		*f.layers = append(*f.layers, n)
+	}
+	return nil
+}
+
 // layerFlag is a flag whose value is a layer; nil until it is given.
 type layerFlag struct{ layer **int }
 

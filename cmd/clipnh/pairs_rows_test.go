@@ -64,6 +64,10 @@ var pairings = []pairing{
 		"model": "scores means_n.npy mask_n.npy", "block": "scores means_n.npy mask_n.npy", "precision": "scores means_n.npy mask_n.npy",
 		"stride": "means_n.npy mask_n.npy", "mode": "line mask_n.npy", "kind": "line means_n.npy mask_n.npy"},
 		map[string]string{"stride": "scores"}},
+	{"ablate effects", "ablate --scores {scores} --mode neur_effects --means-path {means_n.npy} --neurons-norms-path {norms_n.npy}" + classified, map[string]string{
+		"model": "scores means_n.npy norms_n.npy classes.npy", "block": "scores means_n.npy norms_n.npy", "precision": "scores means_n.npy norms_n.npy",
+		"stride": "means_n.npy norms_n.npy", "texts": "line classes.npy", "order": "line classes.npy", "mode": "line norms_n.npy", "kind": "line means_n.npy classes.npy"},
+		map[string]string{"stride": "scores"}},
 	{"ablate heads", "ablate --scores {heads} --mode heads --pairs h1" + classified, map[string]string{
 		"model": "heads classes.npy", "texts": "line classes.npy", "order": "line classes.npy", "kind": "line classes.npy"},
 		map[string]string{"stride": "heads", "precision": "heads"}},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 	"github.com/clipnh/clipnh/internal/demo"
 	"github.com/clipnh/clipnh/internal/paper"
 	"github.com/clipnh/clipnh/internal/pipeline/evaluate"
+	"github.com/clipnh/clipnh/internal/pipeline/model"
 )
 
 // runPaperCommand runs paper with --json.
@@ -61,16 +63,16 @@ func TestPaper(t *testing.T) {
 	}
 }
 
-// TestPaperTextSpan measures TextSpan's result on the tiny vision transformer, whose figures
-// must be those of the commands, and says what it is of.
-func TestPaperTextSpan(t *testing.T) {
+// TestPaperOfViT measures the results about vision transformers on the example's, whose figures
+// must be those of the commands and of PyTorch, and says what it is of.
+func TestPaperOfViT(t *testing.T) {
 	dir := t.TempDir()
-	report, stderr := runPaperCommand(t, exitDone, "textspan", "--dir", dir)
-	if !strings.Contains(stderr, "a tiny vision transformer with random weights") || !strings.Contains(report.Published, "random weights") {
+	report, stderr := runPaperCommand(t, exitDone, "textspan", "second-order", "--dir", dir)
+	if !strings.Contains(stderr, "trained on drawings") || !strings.Contains(report.Published, "trained on drawings") {
 		t.Errorf("it does not say what it is of: %q, %s", report.Published, stderr)
 	}
 	caches := filepath.Join(dir, "caches")
-	data := []string{"--data-path", filepath.Join(dir, "vit", "imagenet"), "--imagenet-zeroshot-path", filepath.Join(dir, "vit", demo.ViTClasses), "--json", "--quiet"}
+	data := []string{"--data-path", filepath.Join(dir, "demo", "imagenet"), "--imagenet-zeroshot-path", filepath.Join(caches, "vit_classes.npy"), "--json", "--quiet"}
 	var ablation evaluate.AblateResult
 	code, stdout, said := clipnh(append([]string{"ablate", "--scores", filepath.Join(caches, "vit_heads"), "--parts", filepath.Join(caches, "vit_mlps")}, data...)...)
 	if code != exitDone || json.Unmarshal([]byte(stdout), &ablation) != nil {
@@ -81,20 +83,28 @@ func TestPaperTextSpan(t *testing.T) {
 		switch v.Variant {
 		case evaluate.AblateMLPs:
 			want["MLPs at their means"] = v.Top1
-		case "layers l0-l3":
+		case "layers l0-l2":
 			want["attention of all but the last layer at its mean"] = v.Top1
-		case "layers l0-l4":
+		case "layers l0-l3":
 			want["attention of all layers at its mean"] = v.Top1
 		}
 	}
+	expected := 0
 	for _, row := range report.Rows {
 		if x, known := want[row.Setting]; known && row.Value != 100*x {
 			t.Errorf("%s: %g, want %g", row.Setting, row.Value, 100*x)
 		}
 		delete(want, row.Setting)
+		if row.Expected != nil {
+			expected++
+			const images = 2.0 / 400 // of rounding, and of ends of codes
+			if math.Abs(row.Value-*row.Expected) > 100*images+1e-9 {
+				t.Errorf("%s: %g, want %g", row.Setting, row.Value, *row.Expected)
+			}
+		}
 	}
-	if len(want) > 0 || len(report.Rows) != 15 || slices.ContainsFunc(report.Rows, func(r paper.Row) bool { return r.Published != nil }) {
-		t.Errorf("no rows of %v; rows %+v", want, report.Rows)
+	if len(want) > 0 || len(report.Rows) != 11+9 || expected != 8 || slices.ContainsFunc(report.Rows, func(r paper.Row) bool { return r.Published != nil }) {
+		t.Errorf("no rows of %v, %d expected; rows %+v", want, expected, report.Rows)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "textspan20.txt")); err != nil {
 		t.Error(err)
@@ -113,6 +123,8 @@ func TestPaperFamilies(t *testing.T) {
 		code int
 		want string
 	}{
+		{[]string{"second-order", "--neuron-layer", "2"}, exitUsage, "--neuron-layer needs --model and --data-path"},
+		{[]string{"second-order", "--neuron-layer", "3", "--model", in(demo.ViTModel), "--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir}, exitUsage, "--neuron-layer 3: want 0 to 2"},
 		{[]string{"textspan", "baseline"}, exitUsage, "result textspan is about a CLIP-ViT, the others about a CLIP-ResNet: want one command for each"},
 		{[]string{"textspan", "--model", in(demo.Model), "--vocab", in(demo.Vocabulary), "--words", in(demo.Words), "--data-path", dir}, exitUsage, "a CLIP-ResNet, but textspan needs a CLIP-ViT"},
 	} {
@@ -150,8 +162,8 @@ func TestPaperPlan(t *testing.T) {
 		src := paperSources{model: "m.pt", vocab: "v.gz", words: "w.txt", data: "data", stride: 5, valStride: 2, neurons: "624"}
 		for _, result := range paperResults() {
 			plan := newPaperPlan("out", src, onDemo)
-			if result.name == textSpanResult {
-				plan = newTextSpanPlan("out", src, onDemo)
+			if result.family == viTs {
+				plan = newViTPlan("out", src, model.Details{Heads: 2}, 1, onDemo)
 			}
 			for _, name := range plan.needed(result.steps) {
 				step, ok := plan.steps[name]

@@ -127,6 +127,7 @@ var presetRules = []presetRule{
 	{commands: "mask ablate", flags: "pairs units-file", given: "pairs units-file"},
 	{commands: "ablate", flags: "pairs units-file", not: "replace-index-path percentile mode=zero_sink mode=zero_register_neurons"},
 	{commands: "ablate", flags: "mode", given: "scores neuron-head-norms-path neurons-norms-path neuron-acts-norms-path replace-index-path percentile pairs units-file"},
+	{commands: "ablate", flags: "parts percentile plot replace-index-path pairs units-file except top-images neuron-head-norms-path neuron-acts-norms-path", not: "mode=neur_effects"},
 	{commands: "ablate", flags: "plot", needs: "percentile"},
 	{commands: "ablate", flags: "groups-csv group-column per-class", needs: "imagenet-zeroshot-path"},
 	{commands: "ablate report", flags: "group-column", needs: "groups-csv"},

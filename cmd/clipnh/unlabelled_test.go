@@ -26,12 +26,12 @@ func TestUnlabelledImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	model := filepath.Join(assets, "tiny-clip.pt")
-	names, err := dataset.ReadCarClasses(filepath.Join(cars, "devkit", "cars_meta.mat"))
+	of, err := dataset.ClassesOf(t.Context(), dataset.Options{Kind: dataset.Cars, Path: cars})
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines, classes := filepath.Join(dir, "names.txt"), filepath.Join(dir, "classes.npy")
-	if err := os.WriteFile(lines, []byte(strings.Join(names, "\n")+"\n"), 0o666); err != nil {
+	if err := os.WriteFile(lines, []byte(strings.Join(of.Names, "\n")+"\n"), 0o666); err != nil {
 		t.Fatal(err)
 	}
 	must(t, exitDone, "embed", "--model", model, "--vocab", filepath.Join(assets, "bpe_demo_vocab.txt.gz"), "--lines", lines, "--use-templates=false",

@@ -65,6 +65,7 @@ const (
 	SkippedFile      = "skipped.json"  // images that could not be read, as manifests list them
 
 	FeaturesFolder = "features" // in a folder of scores: a collection of image features
+	LayerFolder    = "layer"    // and a number: a collection of the pairs of one of several layers of neurons
 
 	HeadsFile       = "heads.npy"       // [B,H,O], or [B,L,H,O]
 	MLPsFile        = "mlps.npy"        // [B,L+1,O]

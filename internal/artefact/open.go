@@ -92,7 +92,7 @@ func (r Reader) Open(path string, facts Facts, kinds ...string) (*cache.Artefact
 		return nil, nil
 	}
 	if err != nil {
-		return nil, missing(err, path, kinds[0])
+		return nil, missing(ofSeveralLayers(err, path), path, kinds[0])
 	}
 	if err := r.check(a, facts, kinds); err != nil {
 		return nil, err

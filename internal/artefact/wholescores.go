@@ -113,6 +113,16 @@ func sameImages(a, b *cache.Artefact, images int) error {
 // Whole reports whether the contributions of the pairs sum to the image features.
 func (s *Scores) Whole() bool { return IsWhole(s.Artefact) }
 
+// BesidePairs returns what a logit has beside the parts of its pairs, and the sum of both.
+// pairs are the parts, and constant what the weights add where pairs sum to the features,
+// both without factor; what other pairs leave of the feature is the image's own.
+func (s *Scores) BesidePairs(logit, pairs, constant, factor float64) (beside, sum float64) {
+	if s.Whole() {
+		return factor * constant, factor * (pairs + constant)
+	}
+	return logit - factor*pairs, logit
+}
+
 // FeaturesArtefact returns that of the image features within the folder; nil where the pairs
 // sum to them, and of scores that are not from WholeScores.
 func (s *Scores) FeaturesArtefact() *cache.Artefact {

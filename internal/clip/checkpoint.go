@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -94,23 +93,12 @@ func (ck *Checkpoint) RequireText() error {
 	return fmt.Errorf("%s: only the image tower is there, want the text tower too (token_embedding.weight, transformer.resblocks, ...)", ck.path)
 }
 
-// RequireResNet returns an error unless the image tower is a CLIP-ResNet, with the
-// attention pool that some stages are about.
-func (ck *Checkpoint) RequireResNet() error {
-	if ck.Config.ViT == (ViT{}) {
-		return nil
+// Require returns an error, with the reason, unless the image tower has a structure.
+func (ck *Checkpoint) Require(s Structure) error {
+	if err := ck.Config.image().has(s); err != nil {
+		return fmt.Errorf("%s: %w", ck.path, err)
 	}
-	return fmt.Errorf("%s: %w", ck.path, errNoPool)
-}
-
-var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
-
-// RequireViT returns an error unless the image tower is a vision transformer.
-func (ck *Checkpoint) RequireViT() error {
-	if ck.Config.ViT != (ViT{}) {
-		return nil
-	}
-	return fmt.Errorf("%s: the image tower is a CLIP-ResNet, want a vision transformer (ViT)", ck.path)
+	return nil
 }
 
 // Close closes the file. Towers built from it stay usable.

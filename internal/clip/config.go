@@ -31,14 +31,31 @@ type imageSizes interface {
 	family() string
 	heads() int
 	neurons() int
-	cell() int // side of what becomes a token, in pixels
+	cell() int  // side of what becomes a token, in pixels
+	patch() int // the same of a tower that cuts images into patches, or 0
 	width() int
 	depths() []int
+	// layered are the layers that have heads, and the heads of each: 0 of one pool.
+	layered() (layers, heads int)
 	describe(c Config) []SizeRow
 	// parameters adds the tensors of the tower, in the order in which it uses them.
 	parameters(c Config, add func(name string, shape ...int))
 	validate(c Config) error
+	// has returns the reason why the tower has no such structure, or nil.
+	has(s Structure) error
 }
+
+// A Structure is what image towers of one family have and the others lack, and what some
+// ways to look at a model are about.
+type Structure int
+
+const (
+	AttentionPool Structure = iota // one pool of heads over the maps of the last stage, whose pairs sum to the feature
+	Residual                       // a residual, to which the heads and the MLP of each layer add
+)
+
+// Has reports whether the image tower has a structure; see Checkpoint.Require.
+func (c Config) Has(s Structure) bool { return c.image().has(s) == nil }
 
 // image returns the sizes of the image tower.
 func (c Config) image() imageSizes {
@@ -50,6 +67,13 @@ func (c Config) image() imageSizes {
 
 // Family names what the image tower is: CLIP-ResNet or CLIP-ViT.
 func (c Config) Family() string { return c.image().family() }
+
+// PatchSize is the side of the patches of a vision transformer, in pixels; else 0.
+func (c Config) PatchSize() int { return c.image().patch() }
+
+// Layered returns the layers of a vision transformer and the heads of each; 0 where all heads
+// are those of one attention pool.
+func (c Config) Layered() (layers, heads int) { return c.image().layered() }
 
 // TokenWidth is the channels of a ResNet's stem, or of a vision transformer's tokens.
 func (c Config) TokenWidth() int { return c.image().width() }

@@ -15,9 +15,9 @@ type Details struct {
 	Heads      int    // of each layer of a vision transformer
 	Activation string // in the transformers' blocks, one of Activations
 
-	// OnlyResNet is for what needs an attention pool: a vision transformer is refused,
-	// whatever is not known of it.
-	OnlyResNet bool
+	// Needs are what the image tower must have. One without is refused, whatever else is not
+	// known of it.
+	Needs []Structure
 }
 
 // The activations of transformers' blocks, by the names that Hugging Face gives them.
@@ -42,12 +42,15 @@ const formatTorchScript = "torchscript"
 
 // complete fills in the heads and the activation of c, and notes what it guessed.
 func (d Details) complete(c *Config, format string, tensors map[string]ptfile.Tensor) (notes []string, err error) {
+	for _, s := range d.Needs {
+		if err := c.image().has(s); err != nil {
+			return nil, err
+		}
+	}
 	if c.ViT == (ViT{}) {
 		if d.Heads != 0 {
 			return nil, usage.Errorf("{vit-heads} %d: the image tower is a ResNet, whose heads have width %d", d.Heads, HeadWidth)
 		}
-	} else if d.OnlyResNet {
-		return nil, errNoPool
 	} else if notes, err = d.chooseHeads(&c.ViT); err != nil {
 		return nil, err
 	}

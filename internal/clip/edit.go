@@ -88,8 +88,9 @@ func (ed *Edition) Write(w io.Writer, write func(io.Writer, []ptfile.Entry) erro
 // copies are the ends of the names that the edited matrix has in some naming.
 func (e *columnEdit) copies() []string {
 	if layer, ok := strings.CutPrefix(e.matrix, "visual.transformer.resblocks."); ok {
-		number, _, _ := strings.Cut(layer, ".")
-		return []string{"." + e.matrix, ".vision_model.encoder.layers." + number + ".mlp.fc2.weight"}
+		number, of, _ := strings.Cut(layer, ".")
+		theirs := map[string]string{"mlp.c_proj.weight": "mlp.fc2.weight", "attn.out_proj.weight": "self_attn.out_proj.weight"}
+		return []string{"." + e.matrix, ".vision_model.encoder.layers." + number + "." + theirs[of]}
 	}
 	return []string{".attnpool.v_proj.weight", ".attnpool.qkv.weight", ".head.v.weight", ".head.qkv.weight"}
 }

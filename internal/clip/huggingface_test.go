@@ -314,7 +314,7 @@ func TestOtherFamily(t *testing.T) {
 		t.Errorf("an attention pool of a vision transformer: %v", err)
 	}
 	// Neither what nobody said of it nor a flag that a command lacks is in the way.
-	if _, err := OpenWith(vit.Path(), Details{OnlyResNet: true}); testutil.Line(err, vit.Path(), "is a vision transformer (ViT), want a CLIP-ResNet") != nil {
+	if _, err := OpenWith(vit.Path(), Details{Needs: []Structure{AttentionPool}}); testutil.Line(err, vit.Path(), "is a vision transformer (ViT), want a CLIP-ResNet") != nil {
 		t.Errorf("a vision transformer where only a ResNet will do: %v", err)
 	}
 	if _, err := NewViTTower(tiny(t), ImageOptions{Batch: 1, Threads: 1}); testutil.Line(err, "is a CLIP-ResNet, want a vision transformer") != nil {

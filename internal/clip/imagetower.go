@@ -75,6 +75,9 @@ type ImageOptions struct {
 	// after it, for Output.Scores.
 	Pairs       bool
 	NeuronLayer int
+	// MoreLayers are other layers whose neurons are scored in the same pass, ascending and all
+	// after NeuronLayer: their scores follow its own in Output.Scores. It excludes PairTokens.
+	MoreLayers []int
 	// PairTokens computes Output.Weights, Neurons and Statistics, which those scores are made
 	// of.
 	PairTokens bool
@@ -94,7 +97,8 @@ type Output struct {
 	//	s[l,h,n] = (Σ_t a[l,h,0,t]·p[t,n]/sd1[l,t]) / sd_post
 	//
 	// with p the neurons' activations, sd1 the deviations that layer l's first norm
-	// divides by, and sd_post that of the class token in the last norm.
+	// divides by, and sd_post that of the class token in the last norm. Those of
+	// ImageOptions.MoreLayers come behind them in each image's row.
 	Scores []float32
 	// Attention is the class token's, rows summing to 1: [B,H,T], or [B,L,H,T] of a
 	// vision transformer, with ImageOptions.ClassAttention.
@@ -149,6 +153,27 @@ type Output struct {
 	// Statistics are the mean of the class token in the last norm and 1/sd_post, [B,2]. They
 	// need ImageOptions.PairTokens or Reads.
 	Statistics []float32
+}
+
+// neuronLayers are the layers whose neurons are scored.
+func (o ImageOptions) neuronLayers() []int {
+	if !o.Pairs {
+		return nil
+	}
+	return append([]int{o.NeuronLayer}, o.MoreLayers...)
+}
+
+// ScoresLen is how many scores of an image a tower of these sizes computes.
+func (o ImageOptions) ScoresLen(c Config) int {
+	layers, heads := c.Layered()
+	if layers == 0 {
+		return c.Heads() * c.Neurons()
+	}
+	n := 0
+	for _, layer := range o.neuronLayers() {
+		n += (layers - 1 - layer) * heads * c.Neurons()
+	}
+	return n
 }
 
 // check returns an error of options that no tower on this machine can have.

@@ -40,7 +40,7 @@ func (w neuronWeights) Edit(factors, means []float64) (*Edit, error) {
 	ck, H := w.pairs.ck, w.pairs.Heads
 	N, W := w.pairs.Neurons, ck.Config.ViT.Width
 	name := ck.Config.ViT.layer(w.layer) + "mlp.c_proj."
-	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: N, band: W, factors: factors[:N]}, Neurons: true}
+	e := &Edit{columnEdit: columnEdit{matrix: name + "weight", bias: name + "bias", columns: N, band: W, factors: factors[:N]}, Of: EditedNeurons}
 	var r reader
 	var err error
 	if e.before, err = r.keep(ck, e.bias); err != nil {
@@ -113,20 +113,22 @@ func (w neuronWeights) edited(e *Edit, matrix []float32, heads int, o ImageOptio
 		return nil, err
 	}
 	W, N, O, K := len(post.gamma), ov.Neurons, ov.OutDim, len(e.Units)
-	columns := make([]float32, W*K)
-	for i, u := range e.Units {
-		for c := range W {
-			columns[c*K+i] = matrix[c*N+u.Unit]
-		}
-	}
-	centreColumns(columns, W, max(K, 1))
-	for c, gamma := range post.gamma {
-		for i := range K {
-			columns[c*K+i] *= gamma
-		}
-	}
 	direct := make([]float32, K*O)
-	kernel.Sgemm(1, kernel.Dense(columns, W, K).T(), kernel.Dense(projection, W, O), 0, kernel.Dense(direct, K, O), par.NewTeam(o.Threads))
+	if K > 0 { // else every factor is 1
+		columns := make([]float32, W*K)
+		for i, u := range e.Units {
+			for c := range W {
+				columns[c*K+i] = matrix[c*N+u.Unit]
+			}
+		}
+		centreColumns(columns, W, K)
+		for c, gamma := range post.gamma {
+			for i := range K {
+				columns[c*K+i] *= gamma
+			}
+		}
+		kernel.Sgemm(1, kernel.Dense(columns, W, K).T(), kernel.Dense(projection, W, O), 0, kernel.Dense(direct, K, O), par.NewTeam(o.Threads))
+	}
 	return &editedNeurons{tower: t, units: e.Units, heads: heads, ov: ov, direct: direct}, nil
 }
 

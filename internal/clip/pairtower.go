@@ -31,29 +31,7 @@ type PairTower interface {
 
 // NewPairTower packs the tower for the pairs. With o.Reads, that of a vision transformer has
 // Reads and MLPs too. Errors name the file and the tensor.
-func NewPairTower(pairs Pairs, o ImageOptions) (PairTower, error) {
-	if pairs.Whole() {
-		t, err := NewResNetTower(pairs.ck, o)
-		if err != nil {
-			return nil, err
-		}
-		return NewPoolTower(pairs, t), nil
-	}
-	pairs.Want(&o)
-	o.PairTokens, o.FirstOrder = true, o.Reads
-	t, err := NewViTTower(pairs.ck, o)
-	if err != nil {
-		return nil, err
-	}
-	n := &neuronTower{ViTTower: t, pairs: pairs}
-	if n.ov, err = pairs.OV(); err != nil {
-		return nil, err
-	}
-	if o.Reads {
-		n.tokens, err = pairs.ck.Tokens()
-	}
-	return n, err
-}
+func NewPairTower(pairs Pairs, o ImageOptions) (PairTower, error) { return pairs.kind.tower(pairs, o) }
 
 // NewPoolTower is the tower of an attention pool for its pairs.
 func NewPoolTower(pairs Pairs, t *ResNetTower) PairTower { return poolTower{t, pairs} }

@@ -45,7 +45,7 @@ func (l *loading) ov(into **decomp.OV) {
 func (ck *Checkpoint) OV() (*decomp.OV, error) { return ck.loadOV(par.Team{}) }
 
 func (ck *Checkpoint) loadOV(team par.Team) (*decomp.OV, error) {
-	if err := ck.RequireResNet(); err != nil {
+	if err := ck.Require(AttentionPool); err != nil {
 		return nil, err
 	}
 	ck.ovMutex.Lock()

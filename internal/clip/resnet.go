@@ -1,6 +1,9 @@
 package clip
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // ResNet holds the sizes of the ModifiedResNet of a CLIP-ResNet.
 type ResNet struct {
@@ -15,9 +18,21 @@ func (r ResNet) family() string { return "CLIP-ResNet" }
 func (r ResNet) neurons() int   { return 32 * r.Width }
 func (r ResNet) heads() int     { return r.neurons() / HeadWidth }
 func (r ResNet) cell() int      { return cellPixels }
+func (r ResNet) patch() int     { return 0 }
 
 func (r ResNet) width() int    { return r.Width }
 func (r ResNet) depths() []int { return r.Layers[:] }
+
+func (ResNet) layered() (layers, heads int) { return 0, 0 }
+
+var errNoResidual = errors.New("the image tower is a CLIP-ResNet, want a vision transformer (ViT)")
+
+func (ResNet) has(s Structure) error {
+	if s == Residual {
+		return errNoResidual
+	}
+	return nil
+}
 
 func (r ResNet) describe(c Config) []SizeRow {
 	return []SizeRow{

@@ -36,7 +36,7 @@ func NewResNetTower(ck *Checkpoint, o ImageOptions) (*ResNetTower, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := ck.RequireResNet(); err != nil {
+	if err := ck.Require(AttentionPool); err != nil {
 		return nil, err
 	}
 	target := packing{images: 1, precision: o.Precision}
@@ -84,7 +84,7 @@ func (t *ResNetTower) OV() *decomp.OV { return t.ov }
 func (t *ResNetTower) ImageLen() int { return 3 * t.h * t.w }
 
 // ScoresLen is H*C.
-func (t *ResNetTower) ScoresLen() int { return t.config.Heads() * t.config.Neurons() }
+func (t *ResNetTower) ScoresLen() int { return t.options.ScoresLen(t.config) }
 
 // Run sends images [B,3,S,S] through the tower and fills out. Any B is allowed. The
 // results for an image depend neither on the other images of the call nor on the

@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/ptfile"
@@ -23,9 +24,21 @@ func (v ViT) family() string { return "CLIP-ViT" }
 func (v ViT) neurons() int   { return v.MLP }
 func (v ViT) heads() int     { return v.Heads }
 func (v ViT) cell() int      { return v.Patch }
+func (v ViT) patch() int     { return v.Patch }
 
 func (v ViT) width() int    { return v.Width }
 func (v ViT) depths() []int { return []int{v.Layers} }
+
+func (v ViT) layered() (layers, heads int) { return v.Layers, v.Heads }
+
+var errNoPool = errors.New("the image tower is a vision transformer (ViT), want a CLIP-ResNet, with an attention pool")
+
+func (ViT) has(s Structure) error {
+	if s == AttentionPool {
+		return errNoPool
+	}
+	return nil
+}
 
 func (v ViT) describe(c Config) []SizeRow {
 	return []SizeRow{

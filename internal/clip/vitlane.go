@@ -1,6 +1,9 @@
 package clip
 
 import (
+	"fmt"
+	"slices"
+
 	"gorgonia.org/tensor"
 
 	"github.com/clipnh/clipnh/internal/par"
@@ -21,7 +24,7 @@ type vitLane struct {
 	attention []*value    // of each layer, the class token's, [B,H,T]; nil: not kept
 
 	statistics *value   // mean and 1/sd of the class token in the last norm, [B,2]
-	scores     []*value // of each layer after the neurons', before division by sd, [B,H,N]
+	scores     []*value // of each layer after the neurons', before division by sd, [B,H,N]; of several layers of neurons one after the other
 	weights    []*value // of these layers, before division by sd, [B,H,T]
 	neurons    *value   // of the layer whose pairs are looked at, [B,T,N]; nil: not kept
 	heads      []*value // of each layer, before division by sd, [B,H,O]
@@ -35,7 +38,8 @@ func newViTLane(t *ViTTower, capacity int) (*vitLane, error) {
 	l := &vitLane{network: newNetwork(), tower: t, capacity: capacity}
 	shape := tensor.Shape{capacity, 3, t.config.ImageSize, t.config.ImageSize}
 	l.image = newActivation(form{rank: 4}, shape, make([]float32, shape.TotalSize()))
-	d := &vitDeclaration{l: l, v: t.config.ViT, o: t.options}
+	layers := len(t.options.neuronLayers())
+	d := &vitDeclaration{l: l, v: t.config.ViT, o: t.options, neurons: make([]*value, layers), scores: make([][]*value, layers)}
 	d.declare(l.input("image", l.image))
 	if d.err != nil {
 		return nil, d.err
@@ -66,7 +70,8 @@ type vitDeclaration struct {
 	o   ImageOptions
 	err error
 
-	neurons *value // activations of the neurons whose pairs are scored, [B,T,N]
+	neurons []*value   // of each of ImageOptions.neuronLayers, activations [B,T,N]; nil before its layer
+	scores  [][]*value // of each of them, of the layers after it
 }
 
 func (d *vitDeclaration) apply(name string, op operation, in ...*value) *value {
@@ -101,6 +106,7 @@ func (d *vitDeclaration) declare(image *value) {
 		x = d.layer(i, x)
 	}
 	x = d.lastLayer(x)
+	d.l.scores = slices.Concat(d.scores...)
 	if d.l.heads != nil || d.l.mlps != nil || d.l.tokens != nil || d.l.class != nil || d.l.scores != nil || d.l.reads != nil {
 		d.l.statistics = d.kept("visual.ln_post.statistics", statisticsOp{}, x)
 	}
@@ -166,10 +172,10 @@ func (d *vitDeclaration) mlp(i int, x *value) *value {
 	w, name := d.l.tower.weights.layers[i], d.v.layer(i)
 	normed := d.apply(name+"ln_2", normOp{w.norm2}, x)
 	wide := d.apply(name+"mlp.c_fc", layerOp{w.fc, "product, " + d.l.tower.config.Activation.String()}, normed)
-	if d.o.Pairs && i == d.o.NeuronLayer {
-		d.neurons = d.kept(name+"mlp.neurons", rowsOp{}, wide)
+	if k := slices.Index(d.o.neuronLayers(), i); k >= 0 {
+		d.neurons[k] = d.kept(name+"mlp.neurons", rowsOp{}, wide)
 		if d.o.PairTokens {
-			d.l.neurons = d.neurons
+			d.l.neurons = d.neurons[k]
 		}
 	}
 	return d.apply(name+"mlp.c_proj", addLayerOp{layerOp{w.proj, "product, sum"}}, wide, x)
@@ -202,7 +208,16 @@ func (d *vitDeclaration) parts(i int, x, qkv, attention *value) (mixed *value) {
 	}
 	if d.o.Pairs && i > d.o.NeuronLayer {
 		deviations := d.apply(name+"ln_1.deviations", deviationsOp{}, x)
-		d.l.scores = append(d.l.scores, d.kept(name+"attn.scores", newPairScoresOp(d.l), attention, deviations, d.neurons))
+		for k, layer := range d.o.neuronLayers() {
+			if layer >= i {
+				break
+			}
+			of := name + "attn.scores"
+			if k > 0 {
+				of = fmt.Sprintf("%s.%d", of, layer)
+			}
+			d.scores[k] = append(d.scores[k], d.kept(of, newPairScoresOp(d.l), attention, deviations, d.neurons[k]))
+		}
 		if d.o.PairTokens {
 			d.l.weights = append(d.l.weights, d.kept(name+"attn.weights", readWeightsOp{}, attention, deviations))
 		}

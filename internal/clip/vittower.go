@@ -1,6 +1,7 @@
 package clip
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/clipnh/clipnh/internal/par"
@@ -22,12 +23,16 @@ func NewViTTower(ck *Checkpoint, o ImageOptions) (*ViTTower, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	if err := ck.RequireViT(); err != nil {
+	if err := ck.Require(Residual); err != nil {
 		return nil, err
 	}
-	if o.Pairs {
-		if err := ck.Config.ViT.checkNeuronLayer(o.NeuronLayer); err != nil {
+	layers := o.neuronLayers()
+	for i, layer := range layers {
+		if err := ck.Config.ViT.checkNeuronLayer(layer); err != nil {
 			return nil, err
+		}
+		if i > 0 && (layer <= layers[i-1] || o.PairTokens) {
+			return nil, errors.New("image tower: several layers of neurons, want them ascending, and scores alone")
 		}
 	}
 	t := &ViTTower{config: ck.Config, options: o, all: par.NewTeam(o.Threads)}
@@ -55,13 +60,7 @@ func (t *ViTTower) Config() Config { return t.config }
 func (t *ViTTower) ImageLen() int { return 3 * t.config.ImageSize * t.config.ImageSize }
 
 // ScoresLen is P*H*N of the P layers after that of the neurons.
-func (t *ViTTower) ScoresLen() int {
-	if !t.options.Pairs {
-		return 0
-	}
-	v := t.config.ViT
-	return (v.Layers - 1 - t.options.NeuronLayer) * v.Heads * v.MLP
-}
+func (t *ViTTower) ScoresLen() int { return t.options.ScoresLen(t.config) }
 
 // Run sends images [B,3,S,S] through the tower and fills out; see ImageTower.
 func (t *ViTTower) Run(images []float32, out Output) error {

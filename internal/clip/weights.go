@@ -31,14 +31,6 @@ const (
 	ActivationMeans                // activations of neurons over images and tokens, [C]
 )
 
-// Weights returns where the pairs are in the weights.
-func (p Pairs) Weights() PairWeights {
-	if p.Whole() {
-		return poolWeights{p}
-	}
-	return neuronWeights{p, p.FirstLayer - 1}
-}
-
 // An InseparableError is that of pairs of a neuron with unlike factors, where weights do
 // not hold these pairs apart.
 type InseparableError struct {
@@ -53,8 +45,8 @@ func (e *InseparableError) Error() string {
 // An Edit is a prepared change of weights.
 type Edit struct {
 	columnEdit
-	Units   []EditedUnit // whose factor is not 1, in their order
-	Neurons bool         // units are neurons; else pairs
+	Units []EditedUnit // whose factor is not 1, in their order
+	Of    EditedKind   // the units
 
 	Matrix  ptfile.DType // of the weights whose columns change
 	Columns int          // of these that have other weights now
@@ -65,12 +57,21 @@ type Edit struct {
 	after  func(ImageOptions) (Edited, error)
 }
 
-// EditedUnit is a pair h*C+n or a neuron that an Edit changes.
+// EditedKind is what the units of an Edit are.
+type EditedKind int
+
+const (
+	EditedPairs   EditedKind = iota // h*C+n
+	EditedNeurons                   // with all their pairs
+	EditedHeads                     // l*H+h, of all layers
+)
+
+// EditedUnit is a pair h*C+n, a neuron or a head that an Edit changes.
 type EditedUnit struct {
 	Unit   int
 	Factor float64
 	Mean   float64 // of its score or activation; 0 by zero
-	Length float64 // of the direction that it adds along: of v, or of the column
+	Length float64 // of the direction that it adds along: of v, or of the column; of a head, of all its columns
 }
 
 // BiasEdit is what becomes of the bias that is added after the columns.

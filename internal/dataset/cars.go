@@ -29,15 +29,7 @@ type CarAnnotation struct {
 	Test  bool   // combined annotations say that it is of the test set
 }
 
-// ReadCarClasses reads the names of the classes from cars_meta.mat or cars_annos.mat.
-func ReadCarClasses(path string) ([]string, error) {
-	f, err := matfile.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return carClasses(f, path)
-}
-
+// carClasses returns the names of the classes of cars_meta.mat or cars_annos.mat.
 func carClasses(f *matfile.File, path string) ([]string, error) {
 	v, err := f.Variable("class_names")
 	if err != nil {

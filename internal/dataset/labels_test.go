@@ -172,7 +172,7 @@ func TestReadCars(t *testing.T) {
 
 func carYear(t *testing.T, class int) string {
 	t.Helper()
-	names, err := ReadCarClasses(testutil.Golden("shift/devkit/cars_meta.mat"))
+	names, err := readClassesOfCars(testutil.Golden("shift/devkit/cars_meta.mat"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,12 +200,20 @@ func TestReadCarsRefuses(t *testing.T) {
 	if _, err := ReadCars(t.Context(), CarOptions{Root: t.TempDir()}); err == nil || !strings.Contains(err.Error(), "cars_meta.mat") {
 		t.Errorf("no devkit: error %v", err)
 	}
-	if _, err := ReadCarClasses(testutil.Golden("shift/devkit/cars_train_annos.mat")); err == nil || !strings.Contains(err.Error(), `no variable "class_names", it has "annotations"`) {
+	if _, err := readClassesOfCars(testutil.Golden("shift/devkit/cars_train_annos.mat")); err == nil || !strings.Contains(err.Error(), `no variable "class_names", it has "annotations"`) {
 		t.Errorf("another file: error %v", err)
 	}
 	if _, err := readAnnotationsOfCars(testutil.Golden("shift/devkit/cars_train_annos.mat"), 3); err == nil || !strings.Contains(err.Error(), "want 1 to 3") {
 		t.Errorf("few classes: error %v", err)
 	}
+}
+
+func readClassesOfCars(path string) ([]string, error) {
+	f, err := matfile.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return carClasses(f, path)
 }
 
 func readAnnotationsOfCars(path string, classes int) ([]CarAnnotation, error) {

@@ -46,7 +46,7 @@ func TestLayout(t *testing.T) {
 		t.Error("the files written differ from the folder assets")
 	}
 	for name, want := range map[string]int{ // number of files below, or 1
-		Model: 1, Vocabulary: 1, Templates: 1, Words: 1,
+		Model: 1, ViTModel: 1, Vocabulary: 1, Templates: 1, Words: 1,
 		ImageNetClasses: 1, Attributes: 1, ImageNet + "/val": 400, ImageNet + "/test": 300,
 		PascalContext + "/JPEGImages": 40, PascalContext + "/SegmentationClassContext": 40, PascalContext + "/ImageSets": 1, PascalContextClasses: 1,
 		Cars + "/cars_train": 600, Cars + "/devkit": 2, CarColours: 1,
@@ -240,6 +240,30 @@ func TestExpectedOfCue(t *testing.T) {
 	}
 	if len(e.Groups) != 4 || len(e.AblationPairs) != 2 || len(e.AblationNeurons) != 2 || len(e.Segmentation) != 2 || e.ZeroShotTop1 == 0 {
 		t.Errorf("expected %+v", e)
+	}
+}
+
+// TestExpectedOfViT holds that the vision transformer is trained, and that its pairs and the
+// first model's agree on most words, by more than chance.
+func TestExpectedOfViT(t *testing.T) {
+	e, err := ExpectedOfViT()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e.ZeroShotTop1 < 0.8 || e.ZeroShotTop1 > 1 || len(e.Scores) != 4 || len(e.TopPairs) != 10 || len(e.Ablation) != 3 || len(e.Reconstruction) != 4 {
+		t.Errorf("accuracy %g, scores of %d images, %d pairs, ablation %v, reconstruction %v", e.ZeroShotTop1, len(e.Scores), len(e.TopPairs), e.Ablation, e.Reconstruction)
+	}
+	above := 0
+	for word, agreed := range e.Agreement.Words {
+		if agreed.Here == "" || agreed.There == "" || agreed.Correlation > 1 {
+			t.Errorf("%s: %+v", word, agreed)
+		}
+		if agreed.Correlation > e.Agreement.ByChance {
+			above++
+		}
+	}
+	if len(e.Agreement.Words) != 31 || above < 25 || e.Agreement.ByChance < 0.1 {
+		t.Errorf("%d of %d words above %g", above, len(e.Agreement.Words), e.Agreement.ByChance)
 	}
 }
 

@@ -1,8 +1,5 @@
 package heat
 
-// cellPixels is the side of a location of a ResNet's last map, in pixels.
-const cellPixels = 32
-
 // An Axis is how windows lie along one side of an image, and what their
 // locations add to the pixels along it.
 type Axis struct {
@@ -15,21 +12,15 @@ type Axis struct {
 	cell int // the side of a location, in pixels
 }
 
-// NewAxis lays windows of crop pixels over length, stride apart; the last is
-// moved back so that it ends where the side does. A side shorter than crop is one
-// window.
-func NewAxis(length, crop, stride int) Axis {
-	a := newAxis(length, crop, stride, cellPixels)
-	a.Padded = (a.Size + a.cell - 1) / a.cell * a.cell
-	a.Before = (a.Padded - a.Size) / 2
-	return a
-}
-
-// NewPatchAxis is NewAxis of a tower whose windows always have crop pixels, in patches of
-// patch pixels, which divides it.
-func NewPatchAxis(length, crop, stride, patch int) Axis {
-	a := newAxis(length, crop, stride, patch)
-	a.Padded = crop
+// NewAxis lays windows of crop pixels over length, stride apart, of a tower whose locations
+// have a side of cell pixels; the last is moved back so that it ends where the side does. A
+// side shorter than crop is one window. Windows that are fixed always have crop pixels, which
+// cell divides.
+func NewAxis(length, crop, stride, cell int, fixed bool) Axis {
+	a := newAxis(length, crop, stride, cell)
+	if a.Padded = crop; !fixed {
+		a.Padded = (a.Size + a.cell - 1) / a.cell * a.cell
+	}
 	a.Before = (a.Padded - a.Size) / 2
 	return a
 }

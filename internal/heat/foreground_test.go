@@ -39,7 +39,7 @@ func averageOf(name string) float64 {
 
 // TestLargest compares with all logits.
 func TestLargest(t *testing.T) {
-	down, across := NewAxis(70, 64, 32), NewAxis(64, 64, 32)
+	down, across := NewAxis(70, 64, 32, 32, false), NewAxis(64, 64, 32, 32, false)
 	f := NewField(3, down, across, 35, 40)
 	for i := range f.cells {
 		f.cells[i] = float32(math.Sin(float64(i)))

@@ -214,7 +214,7 @@ func slide(t *testing.T) *Field {
 		t.Fatal(err)
 	}
 	g := newGoldenTower(t, Options{Methods: []Method{ByPairs}, Sink: true}, 1, -1)
-	down, across := NewAxis(img.H, p.Crop, p.Stride), NewAxis(img.W, p.Crop, p.Stride)
+	down, across := NewAxis(img.H, p.Crop, p.Stride, 32, false), NewAxis(img.W, p.Crop, p.Stride, 32, false)
 	f := NewField(g.queries, down, across, p.Size[0], p.Size[1])
 	window := make([]float32, 3*p.Crop*p.Crop)
 	for i, top := range down.Starts {

@@ -166,7 +166,7 @@ func TestAxis(t *testing.T) {
 		{"odd", 33, 64, 32, []int{0}, 33, 64, 15},
 		{"crop that is no multiple", 224, 112, 56, []int{0, 56, 112}, 112, 128, 8},
 	} {
-		a := NewAxis(c.length, c.crop, c.stride)
+		a := NewAxis(c.length, c.crop, c.stride, 32, false)
 		if !slices.Equal(a.Starts, c.starts) || a.Size != c.size || a.Padded != c.padded || a.Before != c.before {
 			t.Errorf("%s: %+v, want %+v", c.name, a, c)
 		}
@@ -195,7 +195,7 @@ func TestAxis(t *testing.T) {
 func TestBands(t *testing.T) {
 	const P, rows, cols = 3, 37, 21
 	r := rand.New(rand.NewPCG(3, 4))
-	down, across := NewAxis(70, 64, 32), NewAxis(64, 64, 32)
+	down, across := NewAxis(70, 64, 32, 32, false), NewAxis(64, 64, 32, 32, false)
 	f := NewField(P, down, across, rows, cols)
 	for i := range down.Starts {
 		f.Set(i, 0, 2, 2, random(r, P*4))

@@ -150,7 +150,7 @@ func TestPAMR(t *testing.T) {
 func TestProbabilities(t *testing.T) {
 	const P, rows, cols, scale = 3, 37, 21, 2.5
 	r := rand.New(rand.NewPCG(5, 6))
-	down, across := NewAxis(70, 64, 32), NewAxis(64, 64, 32)
+	down, across := NewAxis(70, 64, 32, 32, false), NewAxis(64, 64, 32, 32, false)
 	f := NewField(P, down, across, rows, cols)
 	for i := range down.Starts {
 		f.Set(i, 0, 2, 2, random(r, P*4))

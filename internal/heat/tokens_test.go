@@ -137,7 +137,7 @@ func TestPatchAxis(t *testing.T) {
 	}{
 		{48, 24, "[0] 48 48 0 6"}, {60, 24, "[0 12] 48 48 0 6"}, {100, 24, "[0 24 48 52] 48 48 0 6"}, {40, 24, "[0] 40 48 4 6"},
 	} {
-		a := NewPatchAxis(test.length, 48, test.stride, 8)
+		a := NewAxis(test.length, 48, test.stride, 8, true)
 		if got := fmt.Sprint(a.Starts, a.Size, a.Padded, a.Before, a.Cells()); got != test.want {
 			t.Errorf("%d pixels: %s, want %s", test.length, got, test.want)
 		}

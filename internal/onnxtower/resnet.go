@@ -5,10 +5,35 @@ import (
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // resNet declares a ModifiedResNet and its attention pool.
 type resNet struct{ *builder }
+
+func (r *resNet) check(o Options) error {
+	if o.NeuronLayer != nil {
+		return usage.Errorf("{neuron-layer}: %s is a CLIP-ResNet, whose neurons are those of its last layer", r.ck.Path())
+	}
+	return nil
+}
+
+func (r *resNet) shapes() []Shape {
+	c := r.ck.Config
+	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
+	return []Shape{{Features, "B,O", []int{c.OutDim}}, {Scores, "B,H,C", []int{H, C}}, {Attention, "B,H,T", []int{H, T}}, {Tokens, "B,T,C", []int{T, C}}}
+}
+
+func (r *resNet) norms() string {
+	if r.half {
+		return "separate"
+	}
+	return "folded"
+}
+
+func (r *resNet) properties() []onnx.Property {
+	return []onnx.Property{{Key: "batch_norms", Value: r.norms()}}
+}
 
 func (r *resNet) declare() {
 	c := r.ck.Config

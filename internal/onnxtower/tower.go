@@ -57,40 +57,42 @@ type Tower struct {
 	Model   *onnx.Model
 	Input   Shape
 	Outputs []Shape
+	// BatchNorms says where they are, folded or separate; empty of a tower without.
+	BatchNorms string
+	Properties []onnx.Property // of the tower, for the metadata
 	// Rounded counts the weights that float16 does not hold exactly; known once the model
 	// was written.
 	Rounded int64
 }
 
+// family is the tower of one kind of image tower.
+type family interface {
+	// check returns an error of options that it does not have.
+	check(o Options) error
+	shapes() []Shape
+	declare()
+	// norms says where batch norms are, folded or separate; empty where there are none.
+	norms() string
+	// properties are what the graph says of the tower.
+	properties() []onnx.Property
+}
+
 // New describes the tower of a checkpoint.
 func New(ck *clip.Checkpoint, o Options) (*Tower, error) {
 	c := ck.Config
-	transformer := c.ViT != (clip.ViT{})
-	scored := slices.Contains(o.Outputs, Scores)
-	switch {
-	case !transformer && o.NeuronLayer != nil:
-		return nil, usage.Errorf("{neuron-layer}: %s is a CLIP-ResNet, whose neurons are those of its last layer", ck.Path())
-	case transformer && scored && o.NeuronLayer == nil:
-		return nil, usage.Errorf("{outputs} scores: %s is a vision transformer, want {neuron-layer} too", ck.Path())
-	case transformer && !scored && o.NeuronLayer != nil:
-		return nil, usage.Errorf("{neuron-layer}: want {outputs} with scores")
-	case o.NeuronLayer != nil:
-		if err := c.ViT.CheckNeuronLayer(*o.NeuronLayer); err != nil {
-			return nil, err
-		}
-	}
 	t := &Tower{Model: &onnx.Model{}, Input: Shape{Input, "B,3,S,S", []int{3, c.ImageSize, c.ImageSize}}}
 	g := &t.Model.Graph
 	g.Name = "image tower"
 	b := &builder{Graph: g, ck: ck, weights: ck.WeightReader(), half: o.Half, rounded: &t.Rounded, ints: map[string]bool{}}
-	shapes := resNetShapes(c)
-	if transformer {
-		shapes = vitShapes(c, o.NeuronLayer)
-		(&vit{builder: b, v: c.ViT, neurons: o.NeuronLayer}).declare()
-	} else {
-		(&resNet{builder: b}).declare()
+	var f family = &resNet{builder: b}
+	if c.Has(clip.Residual) {
+		f = &vit{builder: b, v: c.ViT, neurons: o.NeuronLayer}
 	}
-	for _, s := range shapes {
+	if err := f.check(o); err != nil {
+		return nil, err
+	}
+	f.declare()
+	for _, s := range f.shapes() {
 		if slices.Contains(o.Outputs, s.Name) {
 			t.Outputs = append(t.Outputs, s)
 			g.Outputs = append(g.Outputs, s.value())
@@ -98,6 +100,7 @@ func New(ck *clip.Checkpoint, o Options) (*Tower, error) {
 	}
 	g.Inputs = []onnx.Value{t.Input.value()}
 	g.Prune()
+	t.BatchNorms, t.Properties = f.norms(), f.properties()
 	return t, nil
 }
 
@@ -107,20 +110,6 @@ func (s Shape) value() onnx.Value {
 		v.Axes = append(v.Axes, onnx.Axis{Length: n})
 	}
 	return v
-}
-
-func resNetShapes(c clip.Config) []Shape {
-	H, C, T := c.Heads(), c.Neurons(), c.Tokens()
-	return []Shape{{Features, "B,O", []int{c.OutDim}}, {Scores, "B,H,C", []int{H, C}}, {Attention, "B,H,T", []int{H, T}}, {Tokens, "B,T,C", []int{T, C}}}
-}
-
-func vitShapes(c clip.Config, neurons *int) []Shape {
-	H, T, L := c.Heads(), c.Tokens(), c.ViT.Layers
-	shapes := []Shape{{Features, "B,O", []int{c.OutDim}}}
-	if neurons != nil {
-		shapes = append(shapes, Shape{Scores, "B,PH,C", []int{(L - 1 - *neurons) * H, c.Neurons()}})
-	}
-	return append(shapes, Shape{Attention, "B,L,H,T", []int{L, H, T}}, Shape{Tokens, "B,T,W", []int{T, c.ViT.Width}})
 }
 
 // CheckOutputs returns an error unless names are distinct outputs, at least one.

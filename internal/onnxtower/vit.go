@@ -2,10 +2,13 @@ package onnxtower
 
 import (
 	"math"
+	"slices"
+	"strconv"
 
 	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/onnx"
+	"github.com/clipnh/clipnh/internal/usage"
 )
 
 // vit declares a vision transformer.
@@ -17,6 +20,39 @@ type vit struct {
 	activations string   // of those neurons, [B,T,N]
 	attention   []string // of each layer, the class token's, [B,1,H,T]
 	scores      []string // of each layer after the neurons', before division by the last deviation, [B,H,N]
+}
+
+func (t *vit) check(o Options) error {
+	scored := slices.Contains(o.Outputs, Scores)
+	switch {
+	case scored && o.NeuronLayer == nil:
+		return usage.Errorf("{outputs} scores: %s is a vision transformer, want {neuron-layer} too", t.ck.Path())
+	case !scored && o.NeuronLayer != nil:
+		return usage.Errorf("{neuron-layer}: want {outputs} with scores")
+	case o.NeuronLayer != nil:
+		return t.v.CheckNeuronLayer(*o.NeuronLayer)
+	}
+	return nil
+}
+
+func (t *vit) shapes() []Shape {
+	c := t.ck.Config
+	H, T, L := c.Heads(), c.Tokens(), t.v.Layers
+	shapes := []Shape{{Features, "B,O", []int{c.OutDim}}}
+	if t.neurons != nil {
+		shapes = append(shapes, Shape{Scores, "B,PH,C", []int{(L - 1 - *t.neurons) * H, c.Neurons()}})
+	}
+	return append(shapes, Shape{Attention, "B,L,H,T", []int{L, H, T}}, Shape{Tokens, "B,T,W", []int{T, t.v.Width}})
+}
+
+func (t *vit) norms() string { return "" }
+
+func (t *vit) properties() []onnx.Property {
+	of := []onnx.Property{{Key: "activation", Value: clip.ActivationName(t.ck.Config.Activation)}, {Key: "heads", Value: strconv.Itoa(t.v.Heads)}}
+	if t.neurons != nil {
+		of = append(of, onnx.Property{Key: "neuron_layer", Value: strconv.Itoa(*t.neurons)})
+	}
+	return of
 }
 
 func (t *vit) declare() {

@@ -87,6 +87,16 @@ type Transformer struct {
 	NeuronLayer int    `json:"neuron_layer"` // the layer of the neurons that pairs are made of; -1 where there are no pairs
 }
 
+// PairsLayer is the layer of the neurons that pairs are made of; nil of an attention pool, and
+// where there are no pairs.
+func (o Origin) PairsLayer() *int {
+	if o.Transformer == nil || o.Transformer.NeuronLayer < 0 {
+		return nil
+	}
+	layer := o.Transformer.NeuronLayer
+	return &layer
+}
+
 // Images are the images that were sent through a tower.
 type Images struct {
 	Dataset       string `json:"dataset"`                // its kind
@@ -193,12 +203,13 @@ type Shift struct {
 
 // Edit is what the pairs of a checkpoint were edited with.
 type Edit struct {
-	By      string `json:"by"`             // what takes the place of what a pair loses: "mean" or "zero"
-	Pairs   int    `json:"pairs"`          // whose factor is not 1
-	Units   string `json:"units"`          // with their factors, "n17=0 h3n149=0.5"; empty if they need more than MaxTextList bytes
-	Factors string `json:"factors_sha256"` // of the factors of all pairs, [H,C] float64
-	K       int    `json:"k"`              // pairs of each text; 0 without texts
-	Invert  bool   `json:"invert_mask"`    // units that the mask keeps were removed
+	By      string `json:"by"`              // what takes the place of what a pair loses: "mean" or "zero"
+	Pairs   int    `json:"pairs"`           // whose factor is not 1
+	Heads   int    `json:"heads,omitempty"` // of a layer of a vision transformer, whose factor is not 1, in place of pairs
+	Units   string `json:"units"`           // with their factors, "n17=0 h3n149=0.5"; empty if they need more than MaxTextList bytes
+	Factors string `json:"factors_sha256"`  // of the factors of all pairs, [H,C] float64, or of the heads of the layer, [H]
+	K       int    `json:"k"`               // pairs of each text; 0 without texts
+	Invert  bool   `json:"invert_mask"`     // units that the mask keeps were removed
 }
 
 // Export is what an image tower was written with for other programs.
@@ -222,6 +233,7 @@ type EditStep struct {
 	Weights string   `json:"weights_sha256"` // before it, of the file
 	By      string   `json:"by"`
 	Pairs   int      `json:"pairs"`
+	Heads   int      `json:"heads,omitempty"`
 	Units   string   `json:"units"`
 	Texts   []string `json:"texts"` // whose pairs were removed
 }
@@ -233,7 +245,7 @@ func (o Origin) EditSteps() []EditStep {
 	if o.Edit == nil {
 		return nil
 	}
-	own := EditStep{Weights: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Units: o.Edit.Units, Texts: append([]string{}, o.TextList...)}
+	own := EditStep{Weights: o.Weights, By: o.Edit.By, Pairs: o.Edit.Pairs, Heads: o.Edit.Heads, Units: o.Edit.Units, Texts: append([]string{}, o.TextList...)}
 	steps := append(slices.Clone(o.EarlierEdits), own)
 	taken := 0
 	for i := len(steps) - 1; i >= 0; i-- {

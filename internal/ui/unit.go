@@ -16,6 +16,7 @@ var (
 	Images  = Unit{"image", "images", "img"}
 	Texts   = Unit{"text", "texts", "text"}
 	Pairs   = Unit{"pair", "pairs", "pair"} // of a neuron and a head
+	Heads   = Unit{"head", "heads", "head"}
 	Neurons = Unit{"neuron", "neurons", "neuron"}
 	Steps   = Unit{"step", "steps", "step"}
 	Chunks  = Unit{"chunk", "chunks", "chunk"}    // of a collection's images

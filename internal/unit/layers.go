@@ -21,6 +21,10 @@ func (l Layers) Pair(pair, neurons int) string {
 	return fmt.Sprintf("l%dh%dn%d", l.First+head/l.Heads, head%l.Heads, pair%neurons)
 }
 
+// Separable reports whether each pair has weights of its own, which an edit of the weights
+// can change alone. Otherwise they are those of all pairs of its neuron.
+func (l Layers) Separable() bool { return l.Heads == 0 }
+
 // Neuron labels a neuron: l9n624, or n624 of a ResNet.
 func (l Layers) Neuron(neuron int) string {
 	if l.Heads == 0 {

@@ -39,16 +39,16 @@ def load(path):
     return m.eval()
 
 
-def read(path):
-    """CLIP's preprocessing up to the tensor: short side to RES (bicubic), centre crop."""
+def read(path, res=RES):
+    """CLIP's preprocessing up to the tensor: short side to res (bicubic), centre crop."""
     im = Image.open(path).convert("RGB")
     w, h = im.size
-    if min(w, h) != RES:
-        s = RES / min(w, h)
-        im = im.resize((int(w * s) if w > h else RES, RES if w > h else int(h * s)), Image.BICUBIC)
+    if min(w, h) != res:
+        s = res / min(w, h)
+        im = im.resize((int(w * s) if w > h else res, res if w > h else int(h * s)), Image.BICUBIC)
     w, h = im.size
-    x, y = int(round((w - RES) / 2)), int(round((h - RES) / 2))
-    return np.asarray(im.crop((x, y, x + RES, y + RES)))
+    x, y = int(round((w - res) / 2)), int(round((h - res) / 2))
+    return np.asarray(im.crop((x, y, x + res, y + res)))
 
 
 class Pool:

@@ -53,8 +53,9 @@ type Options struct {
 
 // Removed are units that a checkpoint is to be made without.
 type Removed struct {
-	List        string              // file of their names, one per line: of pairs, or of neurons where weights are those of neurons
-	Transformer *origin.Transformer // what the model was run as; nil of a ResNet
+	List    string        // file of their names, one per line: of pairs, or of neurons where weights are those of neurons
+	Neurons bool          // they are neurons, and the means of their activations take their place
+	Of      origin.Origin // of what was read
 }
 
 // Texts are the classes and concepts, and where their embeddings come from.

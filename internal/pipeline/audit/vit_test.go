@@ -70,7 +70,7 @@ func TestNeuronsOfPairs(t *testing.T) {
 			t.Errorf("page %s, %v", text, err)
 		}
 	}
-	if first := removed[0]; first.List != filepath.Join(o.Dir, neuronFile) || first.Transformer == nil || first.Transformer.NeuronLayer != 2 {
+	if first := removed[0]; first.List != filepath.Join(o.Dir, neuronFile) || first.Of.Transformer == nil || first.Of.Transformer.NeuronLayer != 2 {
 		t.Errorf("removed %+v", first)
 	}
 }

@@ -119,9 +119,9 @@ func (a *auditor) commands() {
 	if r.Chosen == 0 {
 		return
 	}
-	removed := Removed{List: a.path(listFile), Transformer: a.src.Origin.Transformer}
+	removed := Removed{List: a.path(listFile), Of: a.src.Origin}
 	if neurons := a.sharedNeurons(); neurons != nil {
-		removed.List = a.path(neuronFile)
+		removed.List, removed.Neurons = a.path(neuronFile), true
 	}
 	r.Commands = a.CommandLines(removed)
 }
@@ -129,7 +129,7 @@ func (a *auditor) commands() {
 // sharedNeurons are the neurons of the chosen pairs, in the order of the pairs, where weights
 // are those of all pairs of a neuron; nil where each pair has its own.
 func (a *auditor) sharedNeurons() []string {
-	if a.src.Whole() {
+	if a.src.Units().Layers.Separable() {
 		return nil
 	}
 	var names []string

@@ -17,74 +17,14 @@ import (
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/hint"
-	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/origin"
 	"github.com/clipnh/clipnh/internal/pipeline/device"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
-	"github.com/clipnh/clipnh/internal/pipeline/shard"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/ui"
 )
-
-// Options says what to collect from which images.
-type Options struct {
-	Model     string
-	Details   model.Details // of the model
-	Data      dataset.Options
-	Stride    int         // every Stride-th image
-	Shard     shard.Shard // of these; the zero Shard is all
-	BatchSize int
-	Threads   int
-	Mode      string           // one of Modes
-	Precision kernel.Precision // of the products in the tower
-	Device    string           // that runs the tower, one of device.Names; empty is this program
-	Lens      int              // the block of the last stage that ModeLens looks at
-	// NeuronLayer is the layer of a vision transformer whose neurons' pairs are looked at;
-	// nil for a ResNet, and in modes that are not about pairs.
-	NeuronLayer *int
-	Published   bool   // parts of features as unit vectors, as published caches have them
-	Mean        bool   // only the mean over the images
-	StatsOnly   bool   // features, and sums and extremes of scores
-	NoFeatures  bool   // with StatsOnly: no row for any image, but a sketch of scores
-	TopK        int    // of which StatsOnly keeps the largest and the smallest
-	SavePath    string // .dat or .npy: one tensor, contributions written out; else a folder, scores; see Shard.Path
-	Half        bool   // a folder's rows as float16
-	Expand      bool   // directions beside the weight slices
-	Strict      bool   // stop at an image that cannot be read
-	Restart     bool   // discard what is at SavePath
-	Store       *cache.Store
-	Verify      bool // compare what is already complete with its checksums
-	Images      imageprep.Options
-}
-
-// Result is what Collect wrote.
-type Result struct {
-	Path     string           `json:"path"`
-	Kind     string           `json:"kind"`
-	Shape    []int            `json:"shape"`
-	Images   int              `json:"images"`           // with a row
-	Skipped  []source.Skipped `json:"skipped"`          // with what the listing left out
-	Complete bool             `json:"already_complete"` // nothing was left to do
-	// Precision says that the tower computed in reduced precision; empty for float32.
-	Precision string `json:"precision,omitempty"`
-	// Device is nil where this program ran the tower, and where no image was left to do.
-	Device *OnDevice `json:"device,omitempty"`
-	// Rounding is its error, nil for float32 and where no image was left to do.
-	Rounding *source.Rounding `json:"precision_error,omitempty"`
-}
-
-// ChunkImages is how many images are kept or lost together. A larger chunk
-// would make Ctrl-C wait longer, a smaller one would sync the disk more often.
-const ChunkImages = 32
-
-// chunkBytes bounds a chunk whose rows are large, as those of dense
-// contributions are.
-const chunkBytes = 256 << 20
-
-// chunkOf returns how many images of values numbers each make a chunk.
-func chunkOf(values int) int { return max(1, min(ChunkImages, chunkBytes/(4*values))) }
 
 // Run sends a dataset's images through the image tower and keeps, for
 // each, the scores of all neuron-head pairs (or their contributions written
@@ -121,13 +61,22 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	}
 	result, err := collect(ctx)
 	if err == nil {
-		if c.zeroed > 0 {
-			say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
-		}
-		result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
-		result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
+		c.warnOfZeros()
+		c.describe(result)
 	}
 	return result, err
+}
+
+func (c *collector) warnOfZeros() {
+	if c.zeroed > 0 {
+		c.say.Warn("%d of %d values are too small for float16 and became zero: {dtype} float32 keeps them", c.zeroed, c.kept)
+	}
+}
+
+// describe adds to a result what the run says of it.
+func (c *collector) describe(result *Result) {
+	result.Precision, result.Rounding, result.Device = c.precision(), c.rounding, c.onDevice
+	result.Skipped = append(result.Skipped, source.Unlisted(c.data.Skipped)...)
 }
 
 // precision labels products that are not float32's; it is empty for those.
@@ -156,6 +105,9 @@ type collector struct {
 
 	sizes  []int64 // of the images' files when the collection began
 	images string  // the fingerprint that they make
+
+	chunkAtMost int   // images; 0: as many as the mode's values allow
+	pending     int64 // bytes that are still to be written, of this collection once it is open, and of others of the run
 }
 
 // openCollector lists the images and opens the model, which the caller closes.
@@ -174,10 +126,7 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 		m.Close()
 		return nil, err
 	}
-	mode, err := newMode(modeOptions{
-		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, summary: o.NoFeatures, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
-		neuronLayer: o.NeuronLayer, published: o.Published,
-	}, m)
+	mode, err := newMode(o.mode(), m)
 	if err != nil {
 		m.Close()
 		return nil, err
@@ -186,6 +135,14 @@ func openCollector(ctx context.Context, o Options, say ui.Reporter) (*collector,
 	return &collector{
 		options: o, say: say, data: data, items: data.Items, model: m, mode: mode, sizes: sizes, images: data.FingerprintOf(sizes),
 	}, nil
+}
+
+// mode says what is kept of each image.
+func (o Options) mode() modeOptions {
+	return modeOptions{
+		name: o.Mode, lens: o.Lens, mean: o.Mean, statistics: o.StatsOnly, summary: o.NoFeatures, writtenOut: artefact.IsDense(o.SavePath), threads: o.Threads,
+		neuronLayer: o.NeuronLayer, published: o.Published,
+	}
 }
 
 // origin says what the collection is made from.
@@ -232,13 +189,44 @@ func (c *collector) batchClass() string {
 
 // chunks collects a row per image.
 func (c *collector) chunks(ctx context.Context) (*Result, error) {
+	r, result, err := c.open(ctx)
+	if err != nil || r == nil {
+		return result, err
+	}
+	defer r.close()
+	err = c.run(ctx, c.from(r.next()*r.plan.ChunkInputs), r.plan.ChunkInputs, r.take)
+	return r.finish(r.end(err))
+}
+
+// rows is a collection under way of a row per image.
+type rows struct {
+	sink
+	c           *collector
+	plan        cache.Plan
+	row         row
+	w, features *cache.ChunkWriter
+	result      *Result
+}
+
+// A sink keeps what chunks of images gave.
+type sink interface {
+	// next is the first chunk that it lacks.
+	next() int
+	// startAt says that take is given the chunks from one on, of which it may have some.
+	startAt(chunk int)
+	take(chunk collected) error
+	// end is called behind the last chunk, or after an error, and returns it.
+	end(err error) error
+}
+
+// open opens what is written, or describes what is already complete: rows is nil then.
+func (c *collector) open(ctx context.Context) (*rows, *Result, error) {
 	o := c.options
 	row := c.mode.row()
 	rowBytes := 4 * int64(artefact.Product(row.shape))
 	plan := cache.Plan{
 		Kind: row.kind, Axes: append([]string{"B"}, row.axes...), Row: row.shape, DType: npy.Float32,
-		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file,
-		ChunkInputs: chunkOf(max(c.mode.values(), artefact.Product(row.shape))),
+		Origin: c.origin(), Inputs: len(c.data.Items), Payload: row.file, ChunkInputs: c.chunkInputs(),
 	}
 	if o.Half {
 		plan.DType, rowBytes = npy.Float16, rowBytes/2
@@ -248,47 +236,73 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 	}
 	lo, hi, err := o.Shard.RestrictPlan(&plan)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	c.items, c.sizes = c.data.Items[lo:hi], c.sizes[lo:hi]
-	result := &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}
-	w, err := o.Store.OpenChunks(o.SavePath, plan, o.Restart)
+	r := &rows{c: c, plan: plan, row: row, result: &Result{Path: o.SavePath, Kind: plan.Kind, Skipped: []source.Skipped{}}}
+	r.w, err = o.Store.OpenChunks(o.SavePath, plan, o.Restart)
 	if errors.Is(err, cache.ErrComplete) {
 		if err := c.addFeatures(ctx, plan); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return c.complete(result)
+		result, err := c.complete(r.result)
+		return nil, result, err
 	}
 	if err != nil {
-		return nil, c.namingImages(ctx, err)
+		return nil, nil, c.namingImages(ctx, err)
 	}
-	defer w.Close()
-	w.Kernel = c.family()
-	source.SayOpened(o.SavePath, w, c.say)
-	features, err := c.openFeatures(plan)
+	r.w.Kernel = c.family()
+	source.SayOpened(o.SavePath, r.w, c.say)
+	if r.features, err = c.openFeatures(plan); err == nil {
+		err = r.resume(ctx, rowBytes)
+	}
 	if err != nil {
-		return nil, err
+		r.close()
+		return nil, nil, err
 	}
-	defer features.Close()
+	return r, nil, nil
+}
+
+// chunkInputs is how many images make a chunk.
+func (c *collector) chunkInputs() int {
+	n := chunkOf(max(c.mode.values(), artefact.Product(c.mode.row().shape)))
+	if c.chunkAtMost > 0 {
+		n = min(n, c.chunkAtMost)
+	}
+	return n
+}
+
+// resume compares what an earlier run has left with the images, and makes the sink.
+func (r *rows) resume(ctx context.Context, rowBytes int64) (err error) {
+	c, o, w := r.c, r.c.options, r.w
 	if err := c.room(rowBytes, w.Rows()); err != nil {
-		return nil, err
+		return err
 	}
+	c.pending += rowBytes * int64(len(c.items)-w.Rows())
 	if w.Done() > 0 {
 		if err := artefact.CheckFamilies(o.SavePath, w.Families(), c.family(), o.Strict, c.say.Warn); err != nil {
-			return nil, err
+			return err
 		}
-		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*plan.ChunkInputs, plan.Inputs), plan.Inputs)
+		c.say.Note("%s: resuming after %d of %d images", o.SavePath, min(w.Done()*r.plan.ChunkInputs, r.plan.Inputs), r.plan.Inputs)
 	}
-	if err := c.unchangedWith(ctx, w.InputSums(), features); err != nil {
-		return nil, err
-	}
-	collect := func(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
-		return c.collect(ctx, w, features, plan)
+	if err := c.unchangedWith(ctx, w.InputSums(), r.features); err != nil {
+		return err
 	}
 	if o.StatsOnly {
-		collect = c.summarise
+		r.sink, err = c.newSummary(ctx, w, r.plan)
+	} else {
+		r.sink = &rowSink{c: c, w: w, features: r.features}
 	}
-	if err := collect(ctx, w, plan); err != nil {
+	if err == nil {
+		r.startAt(r.next())
+	}
+	return err
+}
+
+// finish completes the artefact, unless err is one.
+func (r *rows) finish(err error) (*Result, error) {
+	c, o, w, result := r.c, r.c.options, r.w, r.result
+	if err != nil {
 		return nil, err
 	}
 	if w.Rows() == 0 && o.Shard.Whole() {
@@ -300,11 +314,11 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := c.finishFeatures(features); err != nil {
+	if err := c.finishFeatures(r.features); err != nil {
 		return nil, err
 	}
 	result.Images, result.Skipped = w.Rows(), append(result.Skipped, w.Skipped()...)
-	result.Shape = append([]int{w.Rows()}, row.shape...)
+	result.Shape = append([]int{w.Rows()}, r.row.shape...)
 	if _, err := w.Finish(); err != nil {
 		return nil, err
 	}
@@ -312,6 +326,12 @@ func (c *collector) chunks(ctx context.Context) (*Result, error) {
 		err = c.state("", origin.Origin{}).Remove()
 	}
 	return result, err
+}
+
+// close closes what is not finished.
+func (r *rows) close() {
+	r.w.Close()
+	r.features.Close()
 }
 
 // unreadable is the error of a collection without a single row.

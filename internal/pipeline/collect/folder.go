@@ -147,7 +147,9 @@ func (c *collector) addFeatures(ctx context.Context, rows cache.Plan) error {
 	c.say.Note("%s: adding the image features, which are not there", c.options.SavePath)
 	of := *c
 	of.mode = featuresMode{c.model.Config}
-	if err := of.collect(ctx, w, nil, rows); err != nil {
+	s := &rowSink{c: &of, w: w}
+	s.startAt(s.next())
+	if err := of.run(ctx, of.from(s.at*rows.ChunkInputs), rows.ChunkInputs, s.take); err != nil {
 		return err
 	}
 	return of.finishFeatures(w)

@@ -39,8 +39,11 @@ var DeviceModes = []string{ModePairs, ModeNeurons, ModeHeads, ModeFeatures}
 // checkDevice returns an error of a mode that a device cannot compute. An empty device is
 // this program.
 func checkDevice(device, mode string, m *model.Model) error {
-	if device == "" || slices.Contains(DeviceModes, mode) && (mode != ModeHeads || m.RequireViT() != nil) {
+	if device == "" {
 		return nil
+	}
+	if v, err := variantOf(mode, m); err != nil || v.device {
+		return nil // newMode says what is wrong
 	}
 	return usage.Errorf("{device} %s: {mode} %s of a %s: %w", device, mode, m.Config.Family(), errOnDevice)
 }
@@ -129,70 +132,114 @@ func (o modeOptions) ofFamily(family error) error {
 	return usage.Errorf("{mode} %s: %w", o.name, family)
 }
 
+// A variant is how image towers with a structure have a mode. Modes that all of them have
+// in the same way have one variant for each structure, and share how it is built.
+type variant struct {
+	of     clip.Structure
+	device bool // one can compute it
+	// part is what a residual is taken apart into; else build makes the mode, of pairs unless
+	// it is about features alone.
+	part     *residualPart
+	features bool
+	build    func(builder) (mode, error)
+}
+
+// builder is what modes are made of.
+type builder struct {
+	modeOptions
+	scoresMode
+	team par.Team
+}
+
+// variants are those of each mode.
+var variants = map[string][]variant{
+	ModePairs:       everywhere(variant{device: true, build: builder.scores}),
+	ModeNeurons:     everywhere(variant{device: true, build: builder.scores}),
+	ModeLens:        {{of: clip.AttentionPool, build: builder.lensScores}},
+	ModeAttention:   {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return attentionMode{b.config}, nil }}},
+	ModeLayer4:      {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return layer4Mode{b.config, b.blocks(), b.team}, nil }}},
+	modeSinkDrops:   {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return &sinkDropsMode{config: b.config}, nil }}},
+	modeSinkChanges: {{of: clip.AttentionPool, build: func(b builder) (mode, error) { return &sinkChangesMode{scoresMode: b.scoresMode, team: b.team}, nil }}},
+	ModeHeads: {
+		{of: clip.AttentionPool, device: true, build: func(b builder) (mode, error) { return headsMode{b.scoresMode, b.team}, nil }},
+		{of: clip.Residual, part: &headParts},
+	},
+	ModeActivations: {
+		{of: clip.AttentionPool, build: func(b builder) (mode, error) { return activationsMode{b.config}, nil }},
+		{of: clip.Residual, build: func(b builder) (mode, error) { return layerActivationsMode{b.config, b.pairs}, nil }},
+	},
+	ModeMLPs:     {{of: clip.Residual, part: &mlpParts}},
+	ModeTokens:   {{of: clip.Residual, part: &tokenParts}},
+	ModeClass:    {{of: clip.Residual, part: &classParts}},
+	ModeFeatures: everywhere(variant{device: true, features: true, build: func(b builder) (mode, error) { return featuresMode{b.config}, nil }}),
+}
+
+// everywhere are the variants of a mode that all image towers have in the same way.
+func everywhere(v variant) []variant {
+	pool, residual := v, v
+	pool.of, residual.of = clip.AttentionPool, clip.Residual
+	return []variant{pool, residual}
+}
+
+// variantOf returns that of a model, or the reason why it has none.
+func variantOf(mode string, m *model.Model) (variant, error) {
+	var missing error
+	for _, v := range variants[mode] {
+		if missing = m.Require(v.of); missing == nil {
+			return v, nil
+		}
+	}
+	return variant{}, missing
+}
+
 // newMode returns the mode that o asks for.
 func newMode(o modeOptions, m *model.Model) (mode, error) {
-	team, c := par.NewTeam(o.threads), m.Config
 	if meansOnly(o.name) && !o.mean {
 		return nil, usage.Errorf("{mode} %s is a mean over the images: want {mean} with it", o.name)
 	}
-	if part, ok := residualParts[o.name]; ok && (o.name != ModeHeads || m.RequireViT() == nil) {
-		if o.neuronLayer != nil {
-			return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
-		}
-		return residualMode{c, part, o.published}, o.ofFamily(m.RequireViT())
-	}
-	if o.published {
-		return nil, usage.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn")
-	}
-	if o.name == ModeFeatures {
-		if o.neuronLayer != nil {
-			return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
-		}
-		return featuresMode{c}, nil
-	}
-	if !KeepsScores(o.name) && o.name != ModeActivations || o.name == ModeLens {
-		if err := m.RequireResNet(); err != nil {
-			return nil, o.ofFamily(err)
-		}
-	}
-	pairs, err := m.Pairs(o.neuronLayer)
+	v, err := variantOf(o.name, m)
 	if err != nil {
-		return nil, err
+		return nil, o.ofFamily(err)
 	}
-	blocks := c.Layers[len(c.Layers)-1]
-	s := scoresMode{config: c, pairs: pairs}
-	switch o.name {
-	case ModeAttention:
-		return attentionMode{c}, nil
-	case ModeActivations:
-		if !pairs.Whole() {
-			return layerActivationsMode{c, pairs}, nil
+	b := builder{modeOptions: o, scoresMode: scoresMode{config: m.Config}, team: par.NewTeam(o.threads)}
+	switch {
+	case o.neuronLayer != nil && (v.part != nil || v.features):
+		return nil, usage.Errorf("{neuron-layer} is for pairs, not for {mode} %s", o.name)
+	case v.part != nil:
+		return residualMode{m.Config, *v.part, o.published}, nil
+	case o.published:
+		return nil, usage.Errorf("{form} published is for the parts of a vision transformer's features, {mode} heads, mlps, tokens or cls_attn")
+	case !v.features:
+		if b.pairs, err = m.Pairs(o.neuronLayer); err != nil {
+			return nil, err
 		}
-		return activationsMode{c}, nil
-	case ModeLayer4:
-		return layer4Mode{c, blocks, team}, nil
-	case modeSinkDrops:
-		return &sinkDropsMode{config: c}, nil
-	case modeSinkChanges:
-		return &sinkChangesMode{scoresMode: s, team: team}, nil
-	case ModeHeads:
-		return headsMode{s, team}, nil
-	case ModeLens:
-		if o.lens < 0 || o.lens >= blocks {
-			return nil, usage.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", o.lens, blocks-1)
-		}
-		s.lens = []int{o.lens}
 	}
-	if o.summary {
-		return summaryMode{s}, nil
+	return v.build(b)
+}
+
+// blocks are those of the last stage of a ResNet.
+func (b builder) blocks() int { return b.config.Layers[len(b.config.Layers)-1] }
+
+// lensScores are the scores of another block of the last stage.
+func (b builder) lensScores() (mode, error) {
+	if b.modeOptions.lens < 0 || b.modeOptions.lens >= b.blocks() {
+		return nil, usage.Errorf("{lens-idx} %d: want a block of the last stage, 0 to %d", b.modeOptions.lens, b.blocks()-1)
 	}
-	if o.statistics {
-		return statisticsMode{s, team}, nil
+	b.scoresMode.lens = []int{b.modeOptions.lens}
+	return b.scores()
+}
+
+// scores are scores, or what is kept in their place.
+func (b builder) scores() (mode, error) {
+	switch {
+	case b.summary:
+		return summaryMode{b.scoresMode}, nil
+	case b.statistics:
+		return statisticsMode{b.scoresMode, b.team}, nil
+	case b.writtenOut:
+		return contributionsMode{b.scoresMode, b.name == ModeNeurons, b.team}, nil
 	}
-	if !o.writtenOut {
-		return s, nil
-	}
-	return contributionsMode{s, o.name == ModeNeurons, team}, nil
+	return b.scoresMode, nil
 }
 
 // scoresMode keeps the scores of pairs.

@@ -36,18 +36,18 @@ type residualPart struct {
 	label                func(index []int) string // of what is at an index, the last of which counts dimensions
 }
 
-// residualParts are those ways, by mode.
-var residualParts = map[string]residualPart{
-	ModeHeads: {
+// The ways, by their modes.
+var (
+	headParts = residualPart{
 		artefact.KindHeads, artefact.KindMeanHeads, artefact.HeadsFile, []string{"L", "H", "O"},
-		func(c clip.Config) []int { return []int{c.ViT.Layers, c.ViT.Heads, c.OutDim} },
+		func(c clip.Config) []int { layers, heads := c.Layered(); return []int{layers, heads, c.OutDim} },
 		func(o *clip.ImageOptions) { o.FirstOrder = true },
 		func(values []float32) clip.Output { return clip.Output{Heads: values} },
 		func(i []int) string { return fmt.Sprintf("l%dh%d", i[0], i[1]) },
-	},
-	ModeMLPs: {
+	}
+	mlpParts = residualPart{
 		artefact.KindMLPs, artefact.KindMeanMLPs, artefact.MLPsFile, []string{"L+1", "O"},
-		func(c clip.Config) []int { return []int{c.ViT.Layers + 1, c.OutDim} },
+		func(c clip.Config) []int { layers, _ := c.Layered(); return []int{layers + 1, c.OutDim} },
 		func(o *clip.ImageOptions) { o.FirstOrder = true },
 		func(values []float32) clip.Output { return clip.Output{MLPs: values} },
 		func(i []int) string {
@@ -56,22 +56,25 @@ var residualParts = map[string]residualPart{
 			}
 			return fmt.Sprintf("the MLP of layer %d", i[0]-1)
 		},
-	},
-	ModeTokens: {
+	}
+	tokenParts = residualPart{
 		artefact.KindTokens, artefact.KindMeanTokens, artefact.TokensFile, []string{"L", "T", "H", "O"},
-		func(c clip.Config) []int { return []int{c.ViT.Layers, c.Tokens(), c.ViT.Heads, c.OutDim} },
+		func(c clip.Config) []int {
+			layers, heads := c.Layered()
+			return []int{layers, c.Tokens(), heads, c.OutDim}
+		},
 		func(o *clip.ImageOptions) { o.TokenParts = true },
 		func(values []float32) clip.Output { return clip.Output{TokenParts: values} },
 		func(i []int) string { return fmt.Sprintf("l%dh%d at token %d", i[0], i[2], i[1]) },
-	},
-	ModeClass: {
+	}
+	classParts = residualPart{
 		artefact.KindClassParts, artefact.KindMeanClassParts, artefact.ClassPartsFile, []string{"L", "O"},
-		func(c clip.Config) []int { return []int{c.ViT.Layers, c.OutDim} },
+		func(c clip.Config) []int { layers, _ := c.Layered(); return []int{layers, c.OutDim} },
 		func(o *clip.ImageOptions) { o.ClassParts = true },
 		func(values []float32) clip.Output { return clip.Output{ClassParts: values} },
 		func(i []int) string { return fmt.Sprintf("the class token that layer %d reads", i[0]) },
-	},
-}
+	}
+)
 
 // residualMode keeps what each part of the residual adds to the image feature, or, in the
 // published form, to the feature as a unit vector.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/directions"
 	"github.com/clipnh/clipnh/internal/pipeline/pipelinetest"
@@ -170,7 +171,7 @@ func TestCollectModesRefuse(t *testing.T) {
 // the bytes of every mode alone.
 func TestCollectModesSameBytes(t *testing.T) {
 	for _, mode := range Modes[2:] {
-		if _, residual := residualParts[mode]; residual && mode != ModeHeads {
+		if variants[mode][0].of != clip.AttentionPool {
 			continue // of vision transformers
 		}
 		for _, mean := range []bool{false, true} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/ui"
 	"github.com/clipnh/clipnh/internal/unit"
@@ -44,7 +45,7 @@ type RegisterUnit struct {
 func Registers(ctx context.Context, o RegistersOptions, say ui.Reporter) (*RegistersResult, error) {
 	result := &RegistersResult{Unit: "neuron"}
 	o.Collect.Mode, o.Collect.Mean = modeSinkDrops, false
-	o.Collect.Details.OnlyResNet = true
+	o.Collect.Details.Needs = []clip.Structure{clip.AttentionPool}
 	if o.Contributions {
 		result.Unit = "pair"
 		o.Collect.Mode, o.Collect.Mean = modeSinkChanges, true

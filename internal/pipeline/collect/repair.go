@@ -106,10 +106,7 @@ func (v RepairOptions) collectOptions(path string, m cache.Manifest) (Options, e
 		}
 	}
 	if t := from.Transformer; t != nil {
-		o.Details = model.Details{Heads: t.Heads, Activation: t.Activation}
-		if t.NeuronLayer >= 0 {
-			o.NeuronLayer = &t.NeuronLayer
-		}
+		o.Details, o.NeuronLayer = model.Details{Heads: t.Heads, Activation: t.Activation}, from.PairsLayer()
 	}
 	if v.DataKind != "" {
 		o.Data.Kind = v.DataKind

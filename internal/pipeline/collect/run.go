@@ -132,33 +132,41 @@ func underflows(values []float32) int {
 	return n
 }
 
-// collect appends the chunks that are missing, those of the features too unless these
-// are nil. An interrupt lets the chunk in hand finish.
-func (c *collector) collect(ctx context.Context, w, features *cache.ChunkWriter, plan cache.Plan) error {
-	next := w.Done()
-	if features != nil {
-		next = min(next, features.Done())
+// rowSink appends rows, and those of the features unless these are nil. An interrupt lets
+// the chunk in hand finish.
+type rowSink struct {
+	c           *collector
+	w, features *cache.ChunkWriter
+	at          int // the chunk that take is given next
+	add         func(collected) error
+}
+
+func (s *rowSink) next() int {
+	if s.features == nil {
+		return s.w.Done()
 	}
-	images := c.from(next * plan.ChunkInputs)
-	if len(images) == 0 {
+	return min(s.w.Done(), s.features.Done())
+}
+
+func (s *rowSink) startAt(chunk int)   { s.at = chunk }
+func (s *rowSink) end(err error) error { return err }
+
+func (s *rowSink) take(chunk collected) (err error) {
+	if s.add == nil {
+		if s.add, err = s.c.appender(s.w); err != nil {
+			return err
+		}
+	}
+	if s.features != nil && s.at == s.features.Done() {
+		if err := s.features.AppendInputs(chunk.sums, chunk.skipped, func(put func([]float32) error) error { return put(chunk.features) }); err != nil {
+			return err
+		}
+	}
+	s.at++
+	if s.at <= s.w.Done() {
 		return nil
 	}
-	add, err := c.appender(w, plan)
-	if err != nil {
-		return err
-	}
-	return c.run(ctx, images, plan.ChunkInputs, func(chunk collected) error {
-		if features != nil && next == features.Done() {
-			if err := features.AppendInputs(chunk.sums, chunk.skipped, func(put func([]float32) error) error { return put(chunk.features) }); err != nil {
-				return err
-			}
-		}
-		next++
-		if next <= w.Done() {
-			return nil
-		}
-		return add(chunk)
-	})
+	return s.add(chunk)
 }
 
 // from returns the numbers of the images from one on.
@@ -171,7 +179,7 @@ func (c *collector) from(first int) []int {
 }
 
 // appender returns what appends the rows of a chunk of values.
-func (c *collector) appender(w *cache.ChunkWriter, plan cache.Plan) (func(collected) error, error) {
+func (c *collector) appender(w *cache.ChunkWriter) (func(collected) error, error) {
 	rows, err := c.rows()
 	return func(chunk collected) error { return w.AppendInputs(chunk.sums, chunk.skipped, rows(chunk)) }, err
 }
@@ -217,7 +225,7 @@ func (c *collector) room(rowBytes int64, rows int) error {
 	if err != nil {
 		return err
 	}
-	left := total - rowBytes*int64(rows)
+	left := total - rowBytes*int64(rows) + c.pending
 	if uint64(left) <= free {
 		c.disk += fmt.Sprintf(", the disk has room for %s", ui.FormatBytes(int64(free)))
 		return nil

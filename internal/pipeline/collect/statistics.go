@@ -57,60 +57,83 @@ func keptScores(topK, images int) int { return max(min(topK, images), 1) }
 // state takes 118 MiB for RN50x16, and as much time as a few images.
 const stateChunks = 8
 
-// summarise sums up the scores of the images that are missing, appends their
+// summary sums up the scores of the images that are missing, appends their
 // features, and adds the statistics to the folder. The features and the state
 // on disk may be of different moments after a run that was killed: it goes on
 // from the earlier one, and neither adds an image twice.
-func (c *collector) summarise(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) error {
+type summary struct {
+	c     *collector
+	w     *cache.ChunkWriter
+	plan  cache.Plan
+	sum   extremeSums
+	at    cache.State
+	state *sumState
+	saved int // images whose sums are on disk
+	chunk int // that take is given next
+	add   func(collected) error
+}
+
+// newSummary takes up what an earlier run left, if it left anything.
+func (c *collector) newSummary(ctx context.Context, w *cache.ChunkWriter, plan cache.Plan) (*summary, error) {
 	pairs, team := c.mode.(statisticsMode).pairs, par.NewTeam(c.options.Threads)
-	sum := extremeSums{lowrank.NewExtremes(pairs.Heads*pairs.Neurons, keptScores(c.options.TopK, len(c.items))), team}
-	at := c.state(plan.Kind, plan.Origin)
-	state, err := resumeSums(at, c.options.Restart, sum)
-	if err != nil {
-		return err
+	s := &summary{c: c, w: w, plan: plan, at: c.state(plan.Kind, plan.Origin)}
+	s.sum = extremeSums{lowrank.NewExtremes(pairs.Heads*pairs.Neurons, keptScores(c.options.TopK, len(c.items))), team}
+	var err error
+	if s.state, err = resumeSums(s.at, c.options.Restart, s.sum); err != nil {
+		return nil, err
 	}
-	add, err := c.appender(w, plan)
-	if err != nil {
-		return err
-	}
-	next := min(w.Done(), state.Done/plan.ChunkInputs) // the next chunk
-	if state.Done == plan.Inputs {
-		next = w.Done()
+	if s.add, err = c.appender(w); err != nil {
+		return nil, err
 	}
 	// The rows' images were compared already.
-	if of := w.InputSums(); len(of) < state.Done || addSums(0, of[:state.Done]) != state.Sum {
-		if err := c.sumUnchanged(ctx, state); err != nil {
+	if of := w.InputSums(); len(of) < s.state.Done || addSums(0, of[:s.state.Done]) != s.state.Sum {
+		if err := c.sumUnchanged(ctx, s.state); err != nil {
+			return nil, err
+		}
+	}
+	s.saved = s.state.Done
+	return s, nil
+}
+
+func (s *summary) next() int {
+	if s.state.Done == s.plan.Inputs {
+		return s.w.Done()
+	}
+	return min(s.w.Done(), s.state.Done/s.plan.ChunkInputs)
+}
+
+func (s *summary) startAt(chunk int) { s.chunk = chunk }
+
+func (s *summary) take(chunk collected) error {
+	if s.chunk == s.w.Done() {
+		if err := s.add(chunk); err != nil {
 			return err
 		}
 	}
-	saved := state.Done
-	err = c.run(ctx, c.from(next*plan.ChunkInputs), plan.ChunkInputs, func(chunk collected) error {
-		if next == w.Done() {
-			if err := add(chunk); err != nil {
-				return err
-			}
-		}
-		if next*plan.ChunkInputs >= state.Done {
-			sum.add(chunk.values)
-			state.add(chunk)
-		}
-		next++
-		if state.Done >= saved+stateChunks*plan.ChunkInputs {
-			saved = state.Done
-			return saveSums(at, state, sum)
-		}
-		return nil
-	})
-	if state.Done > saved {
-		err = errors.Join(err, saveSums(at, state, sum))
+	if s.chunk*s.plan.ChunkInputs >= s.state.Done {
+		s.sum.add(chunk.values)
+		s.state.add(chunk)
+	}
+	s.chunk++
+	if s.state.Done >= s.saved+stateChunks*s.plan.ChunkInputs {
+		s.saved = s.state.Done
+		return saveSums(s.at, s.state, s.sum)
+	}
+	return nil
+}
+
+func (s *summary) end(err error) error {
+	if s.state.Done > s.saved {
+		err = errors.Join(err, saveSums(s.at, s.state, s.sum))
 	}
 	if err != nil {
 		return err
 	}
-	if state.Images == 0 && c.options.Shard.Whole() {
-		return fmt.Errorf("%s: none of %d images could be read", c.data.Root, at.Inputs)
+	if s.state.Images == 0 && s.c.options.Shard.Whole() {
+		return fmt.Errorf("%s: none of %d images could be read", s.c.data.Root, s.at.Inputs)
 	}
-	w.Kernel = state.Kernel
-	defer func() { w.Kernel = cache.Family() }()
-	return artefact.AddStatistics(w, sum.Extremes, pairs.Heads, pairs.Neurons)
+	pairs := s.c.mode.(statisticsMode).pairs
+	s.w.Kernel = s.state.Kernel
+	defer func() { s.w.Kernel = cache.Family() }()
+	return artefact.AddStatistics(s.w, s.sum.Extremes, pairs.Heads, pairs.Neurons)
 }

@@ -39,7 +39,7 @@ func (d *Device) Tower(ck *clip.Checkpoint, o clip.ImageOptions) (clip.ImageTowe
 	switch {
 	case o.Precision != kernel.Float32:
 		return nil, usage.Errorf("a device computes in float32: want no other {precision}")
-	case o.KeepBlocks || o.Lenses != nil || o.AllAttention || o.TokenValues || o.SelfSelf || o.PairTokens || o.ClassAttention || o.FirstOrder || o.TokenParts || o.ClassParts || o.Reads:
+	case o.KeepBlocks || o.Lenses != nil || o.AllAttention || o.TokenValues || o.SelfSelf || o.MoreLayers != nil || o.PairTokens || o.ClassAttention || o.FirstOrder || o.TokenParts || o.ClassParts || o.Reads:
 		return nil, errors.New("a device computes features and scores only")
 	}
 	return &tower{device: d, checkpoint: ck, options: o}, nil
@@ -52,16 +52,7 @@ func (t *tower) ImageLen() int {
 	return 3 * side * side
 }
 
-func (t *tower) ScoresLen() int {
-	c := t.checkpoint.Config
-	switch {
-	case c.ViT == (clip.ViT{}):
-		return c.Heads() * c.Neurons()
-	case !t.options.Pairs:
-		return 0
-	}
-	return (c.ViT.Layers - 1 - t.options.NeuronLayer) * c.Heads() * c.Neurons()
-}
+func (t *tower) ScoresLen() int { return t.options.ScoresLen(t.checkpoint.Config) }
 
 // Graph and Plan are the device's own affair.
 func (t *tower) Graph() []clip.GraphNode   { return nil }

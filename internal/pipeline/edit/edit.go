@@ -71,10 +71,10 @@ type Result struct {
 	FromSHA256 string `json:"from_sha256"`
 
 	By      string   `json:"by"`
-	Heads   int      `json:"heads"`   // H
+	Heads   int      `json:"heads"`   // H; of a layer, where heads are edited
 	Neurons int      `json:"neurons"` // C
 	Pairs   int      `json:"pairs"`   // whose factor is not 1
-	Columns int      `json:"columns"` // of the edited matrix whose weights are other ones now: of W_V, or of the MLP's output weights
+	Columns int      `json:"columns"` // of the edited matrix whose weights are other ones now: of W_V, of the MLP's output weights, or of those of attention
 	Rounded int      `json:"rounded"` // weights that their type could not hold exactly
 	DType   string   `json:"dtype"`   // of that matrix
 	Changes []Change `json:"changes"` // in the order of heads and neurons
@@ -93,18 +93,19 @@ type Result struct {
 	Skipped  []source.Skipped `json:"skipped"`                   // images that could not be compared
 }
 
-// Change is a pair that was edited, or a neuron with all its pairs.
+// Change is a pair that was edited, a neuron with all its pairs, or a head.
 type Change struct {
 	Pair           string   `json:"pair,omitempty"`
 	Neuron         string   `json:"neuron,omitempty"`
+	Head           string   `json:"head,omitempty"` // of a layer of a vision transformer
 	Factor         float64  `json:"factor"`
 	MeanScore      *float64 `json:"mean_score,omitempty"`      // of a pair; 0 by zero
 	MeanActivation *float64 `json:"mean_activation,omitempty"` // of a neuron; 0 by zero
-	Length         float64  `json:"length"`                    // before: of the pair's direction, |v|, or of the neuron's column
+	Length         float64  `json:"length"`                    // before: of the pair's direction, |v|, of the neuron's column, or of all columns of the head
 }
 
 // Name is the unit's.
-func (c *Change) Name() string { return c.Pair + c.Neuron }
+func (c *Change) Name() string { return c.Pair + c.Neuron + c.Head }
 
 // Mean is that of the unit's score or activation.
 func (c *Change) Mean() float64 { return *cmp.Or(c.MeanScore, c.MeanActivation) }
@@ -163,11 +164,15 @@ func Run(ctx context.Context, o Options, say ui.Reporter) (*Result, error) {
 	if err := m.Verify(ctx); err != nil {
 		return nil, err
 	}
+	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads)}
+	if o.namesHeads() {
+		return e.run(ctx)
+	}
 	pairs, err := m.Pairs(o.Images.NeuronLayer)
 	if err != nil {
 		return nil, err
 	}
-	e := &editor{Options: o, model: m, say: say, team: par.NewTeam(o.Threads), weights: pairs.Weights()}
+	e.weights = pairs.Weights()
 	e.units = unit.Layered{Shape: unit.Shape{pairs.Heads, pairs.Neurons}, Layers: unit.Layers{First: pairs.FirstLayer, Heads: pairs.LayerHeads}}
 	if e.ov, err = pairs.OV(); err != nil {
 		return nil, err
@@ -195,10 +200,10 @@ type editor struct {
 	model   *model.Model
 	say     ui.Reporter
 	team    par.Team
-	units   unit.Layered // the pairs
-	weights clip.PairWeights
-	ov      *decomp.OV
-	from    origin.Origin // of the new checkpoint
+	units   unit.Layered     // the pairs
+	weights clip.PairWeights // of pairs; nil where heads are edited
+	ov      *decomp.OV       // of pairs
+	from    origin.Origin    // of the new checkpoint
 
 	precision string // that artefacts read so far were collected in, where one says so
 	result    Result
@@ -212,6 +217,28 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 		e.from.AddParent("checkpoint", before.Hash(), before.Manifest.Origin.Subject())
 		e.from.EarlierEdits = before.Manifest.Origin.EditSteps()
 	}
+	prepare := e.preparePairs
+	if e.weights == nil {
+		prepare = e.prepareHeads
+	}
+	edit, err := prepare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e.describe(edit)
+	if e.result.Precision = e.precision; e.precision == origin.BFloat16 {
+		e.say.Note("what was read was computed with bf16 products: the edit has their error")
+	}
+	if e.Images.Data.Path != "" {
+		if e.result.Moved, err = e.move(ctx, edit); err != nil {
+			return nil, err
+		}
+	}
+	return &e.result, e.write(ctx, edit)
+}
+
+// preparePairs prepares the edit of what is asked for, unless something else is at the path.
+func (e *editor) preparePairs(ctx context.Context) (*clip.Edit, error) {
 	chosen, mask, err := e.choose(ctx)
 	if err != nil {
 		return nil, err
@@ -226,20 +253,19 @@ func (e *editor) run(ctx context.Context) (*Result, error) {
 	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
 		return nil, err
 	}
-	edit, err := e.weights.Edit(chosen.factors, means)
+	return e.weights.Edit(chosen.factors, means)
+}
+
+// prepareHeads is preparePairs of heads.
+func (e *editor) prepareHeads(context.Context) (*clip.Edit, error) {
+	chosen, err := e.chooseHeads()
 	if err != nil {
 		return nil, err
 	}
-	e.describe(edit)
-	if e.result.Precision = e.precision; e.precision == origin.BFloat16 {
-		e.say.Note("what was read was computed with bf16 products: the edit has their error")
+	if err := e.Writer.MayReplace(e.SavePath, artefact.KindCheckpoint, e.from); err != nil {
+		return nil, err
 	}
-	if e.Images.Data.Path != "" {
-		if e.result.Moved, err = e.move(ctx, edit); err != nil {
-			return nil, err
-		}
-	}
-	return &e.result, e.write(ctx, edit)
+	return e.model.EditHeads(chosen.layer, chosen.factors)
 }
 
 // inseparable says of pairs that have no weights of their own what can be done instead.
@@ -262,7 +288,7 @@ func (e *editor) write(ctx context.Context, edit *clip.Edit) error {
 	if err != nil {
 		return err
 	}
-	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.ov.OutDim, r.DType, e.from)
+	m := artefact.CheckpointManifest(r.Heads, r.Neurons, e.model.Config.OutDim, r.DType, e.from)
 	progress.Start(edition.Bytes, ui.Bytes, "write")
 	defer progress.Done()
 	r.SHA256, err = e.Writer.SaveCheckpoint(e.SavePath, m, func(w io.Writer) error { return edition.Write(w, f.write) })
@@ -306,16 +332,23 @@ func (e *editor) tell(ck *clip.Checkpoint) {
 // describe fills in what changes.
 func (e *editor) describe(edit *clip.Edit) {
 	r := &e.result
-	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, e.ov.Heads, e.ov.Neurons, edit.Matrix.String(), []Change{}
+	r.By, r.Heads, r.Neurons, r.DType, r.Changes = e.By, e.model.Config.Heads(), e.model.Config.Neurons(), edit.Matrix.String(), []Change{}
+	if e.ov != nil {
+		r.Heads = e.ov.Heads
+	}
 	r.Skipped, r.LeftOut, r.Unedited = []source.Skipped{}, []string{}, []string{}
 	r.Columns, r.Rounded = edit.Columns, edit.Rounded
 	for _, u := range edit.Units {
 		c, mean := Change{Factor: u.Factor, Length: u.Length}, u.Mean
-		if r.Pairs++; edit.Neurons {
-			c.Neuron, c.MeanActivation = e.units.Layers.Neuron(u.Unit), &mean
-			r.Pairs += e.ov.Heads - 1
-		} else {
+		switch edit.Of {
+		case clip.EditedPairs:
 			c.Pair, c.MeanScore = e.units.Name(u.Unit), &mean
+			r.Pairs++
+		case clip.EditedNeurons:
+			c.Neuron, c.MeanActivation = e.units.Layers.Neuron(u.Unit), &mean
+			r.Pairs += e.ov.Heads
+		case clip.EditedHeads:
+			c.Head = unit.Layers{Heads: e.model.Config.Heads()}.Head(u.Unit)
 		}
 		r.Changes = append(r.Changes, c)
 	}

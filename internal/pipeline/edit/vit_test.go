@@ -283,3 +283,12 @@ func TestInseparable(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingChanges compares images where every factor is 1.
+func TestNothingChanges(t *testing.T) {
+	o := vitEdit{map[int]float64{5: 1}, ByZero}.options(t, "vit_sd32.pt", filepath.Join(t.TempDir(), "edited.pt"))
+	o.Images.Data, o.Images.Stride, o.Images.BatchSize = dataset.Options{Kind: dataset.Images, Path: testutil.GoldenViT("images")}, 1, 3
+	if r := run(t, o); r.Moved.Images != vitImages || r.Moved.DistanceMax > 1e-6 || r.Columns != 0 {
+		t.Errorf("%d columns changed, moved %+v", r.Columns, r.Moved)
+	}
+}

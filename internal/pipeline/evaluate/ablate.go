@@ -36,7 +36,7 @@ const (
 
 // AblateModes are all of them.
 func AblateModes() []string {
-	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters}
+	return []string{AblatePairs, AblateNeurons, AblateActivations, AblateSink, AblateSinkRegisters, AblateEffects}
 }
 
 // AblateOptions says what to ablate, and of which images.
@@ -165,11 +165,14 @@ func (a *ablater) read(role, path string, of *cache.Artefact) error {
 // variants are those of one mode.
 func (a *ablater) variants(mode string) ([]variant, error) {
 	src, o := a.src, a.AblateOptions
+	if mode == AblateEffects {
+		return a.effectVariants()
+	}
 	if src.Tower == nil && mode != AblatePairs && mode != AblateNeurons {
 		return nil, usage.Errorf("{mode} %s works on tokens, which collected scores do not have: want {model} and {data-path} instead", mode)
 	}
 	var tower *clip.ResNetTower
-	if mode != AblatePairs && mode != AblateNeurons {
+	if mode == AblateSink || mode == AblateSinkRegisters {
 		var err error
 		if tower, err = src.ResNetTower(); err != nil {
 			return nil, usage.Errorf("{mode} %s: %w", mode, err)
@@ -201,7 +204,7 @@ func (a *ablater) variants(mode string) ([]variant, error) {
 		return nil, err
 	}
 	if mode == AblateActivations {
-		return meanActivations(tower, chosen, means)
+		return meanActivations(src, chosen, means)
 	}
 	ablations := make([]*decomp.Ablation, len(chosen))
 	for i := range chosen {

@@ -47,12 +47,20 @@ func replaced(tower *clip.ResNetTower, gone []bool, values []float32) func(dst [
 	}
 }
 
-// meanActivations are variants that replace activations by their means [C,T].
-func meanActivations(tower *clip.ResNetTower, chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
-	C, T := tower.Config().Neurons(), tower.Config().Tokens()
+// meanActivations are variants that replace activations by their means [C,T]: where that is
+// an edit of the weights, which is the same at every token, by means over tokens.
+func meanActivations(src *source.Source, chosen []chosenUnits, means *artefact.Tensor) ([]variant, error) {
+	C, T := src.Neurons, src.Tower.Config().Tokens()
 	m := make([]float32, C*T)
 	if err := means.Read(m, 0); err != nil {
 		return nil, err
+	}
+	if variants, ok, err := editedActivations(src, chosen, m); ok || err != nil {
+		return variants, err
+	}
+	tower, err := src.ResNetTower()
+	if err != nil {
+		return nil, usage.Errorf("{mode} %s: %w", AblateActivations, err)
 	}
 	values := make([]float32, T*C)
 	for n := range C {
@@ -69,6 +77,30 @@ func meanActivations(tower *clip.ResNetTower, chosen []chosenUnits, means *artef
 		variants = append(variants, variant{c.VariantScore, replaced(tower, gone, values)})
 	}
 	return variants, nil
+}
+
+// editedActivations are variants by edited weights, each of which has a tower of its own; ok
+// is false where the model's weights do not have the neurons.
+func editedActivations(src *source.Source, chosen []chosenUnits, means []float32) (variants []variant, ok bool, err error) {
+	C, T := src.Neurons, src.Tower.Config().Tokens()
+	average := make([]float64, C)
+	for i, x := range means {
+		average[i/T] += float64(x) / float64(T)
+	}
+	for _, c := range chosen {
+		gone := make([]bool, C)
+		for n, keep := range c.keep {
+			gone[n] = !keep
+		}
+		features, ok, err := src.EditedNeurons(gone, average)
+		if !ok || err != nil {
+			return nil, ok, err
+		}
+		variants = append(variants, variant{c.VariantScore, func(dst []float32, b source.Batch, w *workspace) error {
+			return features(dst, b, w.team)
+		}})
+	}
+	return variants, true, nil
 }
 
 // zeroRegisters is the variant that zeroes the activations of the neurons

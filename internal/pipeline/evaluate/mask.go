@@ -88,6 +88,7 @@ func Mask(ctx context.Context, o MaskOptions) (*MaskResult, error) {
 type strengths struct {
 	shape  unit.Shape
 	values []float64
+	least  []float64       // the smallest norm of each unit
 	top    int             // norms that the mean is over
 	norms  *cache.Artefact // nil for a file without manifest
 }
@@ -132,7 +133,7 @@ func readStrengths(r artefact.Reader, path, mode string, topImages int, of origi
 			for _, x := range sorted[K-s.top:] {
 				sum += x
 			}
-			s.values = append(s.values, sum/float64(s.top))
+			s.values, s.least = append(s.values, sum/float64(s.top)), append(s.least, sorted[0])
 		}
 		return nil
 	})

@@ -1,11 +1,15 @@
 package evaluate
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/clipnh/clipnh/internal/artefact"
+	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/npy"
 	"github.com/clipnh/clipnh/internal/pipeline/collect"
 	"github.com/clipnh/clipnh/internal/pipeline/collecttest"
@@ -114,4 +118,59 @@ func TestEvaluateViT(t *testing.T) {
 	} else {
 		s.Close()
 	}
+}
+
+// TestActivationsViT replaces activations of a vision transformer's neurons by their means, and
+// compares the features with those of PyTorch that edit's weights are compared with.
+func TestActivationsViT(t *testing.T) {
+	const edits = "../edit/testdata/" // made by vit_goldens.py there, the first edit by mean
+	means, _ := pipelinetest.ReadNPY(t, edits+"vit_means.npy")
+	want, shape := pipelinetest.ReadNPY(t, edits+"vit_features.npy")
+	want = want[:len(want)/shape[0]]
+	whole, _, err := npy.ReadFloat32(testutil.GoldenViT("gelu/feature.npy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const T = 37
+	rows := make([]float32, len(means)*T)
+	for i := range rows { // other numbers at each token, of the same mean
+		rows[i] = means[i/T] + float32(i%T-T/2)/100
+	}
+	dir, layer, of := t.TempDir(), 2, collecttest.GoldenViT(t, collect.ModePairs, "scores")
+	o := AblateOptions{
+		Options: source.Options{Model: of.Model, Details: of.Details, NeuronLayer: &layer, Data: of.Data, Stride: 1, BatchSize: 3},
+		Modes:   []string{AblateActivations}, Means: []string{filepath.Join(dir, "means.npy")}, Threads: 2, FeaturesPath: filepath.Join(dir, "features.npy"),
+		Writer: artefact.Writer{Store: new(cache.Store), Restart: true},
+	}
+	var file bytes.Buffer
+	if err := errors.Join(npy.WriteFloat32(&file, []int{len(means), T}, rows), os.WriteFile(o.Means[0], file.Bytes(), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		units  []string
+		except bool
+		want   []float32
+	}{{[]string{"l2n5", "l2n7"}, false, want}, {allNeurons(len(means)), true, whole}} {
+		o.Units, o.Except = c.units, c.except
+		if _, err := Ablate(t.Context(), o, pipelinetest.Silent()); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := pipelinetest.ReadNPY(t, o.FeaturesPath)
+		if bad := testutil.Far(got, c.want, pipelinetest.Rounding); bad != nil {
+			t.Errorf("without %d neurons, except %v: %v", len(c.units), c.except, bad)
+		}
+	}
+	of.NeuronLayer = &layer
+	collecttest.Collect(t, of)
+	o.Model, o.ScoresPath = "", of.SavePath
+	if _, err := Ablate(t.Context(), o, pipelinetest.Silent()); testutil.Line(err, "{mode} neur_acts", "which collected scores do not have") != nil {
+		t.Errorf("of scores: %v", err)
+	}
+}
+
+func allNeurons(n int) (names []string) {
+	for i := range n {
+		names = append(names, fmt.Sprintf("l2n%d", i))
+	}
+	return names
 }

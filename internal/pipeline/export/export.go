@@ -14,7 +14,6 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/build"
 	"github.com/clipnh/clipnh/internal/cache"
-	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/hint"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/npy"
@@ -115,17 +114,6 @@ type exporter struct {
 	say   ui.Reporter
 }
 
-// batchNorms says where a ResNet's batch norms are.
-func (e *exporter) batchNorms() string {
-	switch {
-	case e.model.Config.ViT != (clip.ViT{}):
-		return ""
-	case e.Precision == Float16:
-		return "separate"
-	}
-	return "folded"
-}
-
 // describe fills in what the model says of itself.
 func (e *exporter) describe() {
 	c, mean, std := e.model.Config, imageprep.Mean(), imageprep.Std()
@@ -137,15 +125,7 @@ func (e *exporter) describe() {
 	add("weights_sha256", e.model.Hash)
 	add("tensors_sha256", e.model.Tensors)
 	add("stored_weights", e.Precision)
-	if norms := e.batchNorms(); norms != "" {
-		add("batch_norms", norms)
-	} else {
-		add("activation", clip.ActivationName(c.Activation))
-		add("heads", strconv.Itoa(c.ViT.Heads))
-	}
-	if e.NeuronLayer != nil {
-		add("neuron_layer", strconv.Itoa(*e.NeuronLayer))
-	}
+	m.Metadata = append(m.Metadata, e.tower.Properties...)
 	add("image_size", strconv.Itoa(c.ImageSize))
 	add("image_mean", joined(mean))
 	add("image_std", joined(std))
@@ -211,7 +191,7 @@ func (e *exporter) run(ctx context.Context) (*Result, error) {
 	progress.Done()
 	r := &Result{
 		Path: e.SavePath, WeightsPath: weights, SHA256: hash, From: e.Model, FromSHA256: e.model.Hash, FromTensors: e.model.Tensors,
-		IRVersion: onnx.IRVersion, Opset: onnx.Opset, Precision: e.Precision, Rounded: e.tower.Rounded, BatchNorms: e.batchNorms(),
+		IRVersion: onnx.IRVersion, Opset: onnx.Opset, Precision: e.Precision, Rounded: e.tower.Rounded, BatchNorms: e.tower.BatchNorms,
 		Input: e.tower.Input, Outputs: e.tower.Outputs, Mean: imageprep.Mean(), Std: imageprep.Std(),
 	}
 	for _, path := range []string{e.SavePath, weights} {

@@ -172,8 +172,7 @@ func (l *Live) openScores(context.Context) error {
 }
 
 func (l *Live) openModel(ctx context.Context) error {
-	// Which layer's neurons the pairs of a vision transformer are made of, its scores say.
-	m, err := model.OpenFor(ctx, l.o.ModelPath, model.Details{OnlyResNet: l.from.Transformer == nil}, l.from)
+	m, err := model.OpenPairsOf(ctx, l.o.ModelPath, model.Details{}, l.from)
 	if err != nil {
 		return err
 	}
@@ -188,15 +187,6 @@ func (l *Live) openModel(ctx context.Context) error {
 	}
 	l.model = m
 	return nil
-}
-
-// neuronLayer is the layer of a vision transformer whose neurons pairs are made of; nil of
-// pairs of an attention pool.
-func (l *Live) neuronLayer() *int {
-	if l.from.Transformer == nil {
-		return nil
-	}
-	return &l.from.Transformer.NeuronLayer
 }
 
 // sameWeights fails where the model is another one.
@@ -311,7 +301,7 @@ func (l *Live) pack(ctx context.Context) error {
 		return nil
 	}
 	o := explain.Options{
-		Artefacts: l.o.Artefacts, NeuronLayer: l.neuronLayer(), Threads: l.o.Threads, BatchSize: 1, Inputs: explain.Inputs{Images: l.o.Images},
+		Artefacts: l.o.Artefacts, NeuronLayer: l.from.PairsLayer(), Threads: l.o.Threads, BatchSize: 1, Inputs: explain.Inputs{Images: l.o.Images},
 	}
 	if l.ledger != nil {
 		o.Collected = explain.Collected{ScoresPath: l.o.ScoresPath, Means: l.ledger.Means, Column: l.ledger.Column}

@@ -83,7 +83,7 @@ func (l *Live) segment(ctx context.Context, file *imageprep.File, q SegmentQuest
 	defer leave()
 	if l.segmenter == nil {
 		o := segment.Options{
-			Artefacts: l.o.Artefacts, NeuronLayer: l.neuronLayer(), Threads: l.o.Threads, Scenes: segment.Scenes{Images: l.o.Images},
+			Artefacts: l.o.Artefacts, NeuronLayer: l.from.PairsLayer(), Threads: l.o.Threads, Scenes: segment.Scenes{Images: l.o.Images},
 			Heat: segment.Heat{PCsPath: l.o.PCsPath, SimBlock: -1, Methods: []heat.Method{heat.ByPairs}, Setup: segmentSetup()},
 		}
 		if l.segmenter, err = segment.Open(o, l.model, l.say); err != nil {

@@ -60,7 +60,7 @@ func (l *Live) Toggle(ctx context.Context, r ToggleRequest) (*Toggle, error) {
 // editLine is the command line that makes the model without the pairs; empty where none are
 // taken out, where pairs have no weights of their own, or nobody spells it.
 func (l *Live) editLine(shape unit.Layered, off []int, zero bool) string {
-	if len(off) == 0 || l.o.Edit == nil || l.from.Transformer != nil {
+	if len(off) == 0 || l.o.Edit == nil || !shape.Layers.Separable() {
 		return ""
 	}
 	e := EditCommand{Model: l.o.ModelPath, Scores: l.o.ScoresPath, By: ByMean}

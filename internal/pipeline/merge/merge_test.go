@@ -264,7 +264,7 @@ func TestMergeRefusals(t *testing.T) {
 		})
 	}
 	o.Shard = shard.Shard{Number: 6, Of: 7}
-	if _, err := collect.Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "at most 5 shards") {
+	if _, err := collect.Run(context.Background(), o, pipelinetest.Silent()); err == nil || !strings.Contains(err.Error(), "want no more shards than chunks of 32 images") {
 		t.Errorf("seven shards of five chunks: error %v", err)
 	}
 }

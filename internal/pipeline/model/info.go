@@ -54,11 +54,12 @@ type Summary struct {
 
 // Edited says what edit made a checkpoint from.
 type Edited struct {
-	From  string   `json:"from_sha256"` // the weights before
-	By    string   `json:"by"`          // what took the place of what pairs lost: mean or zero
-	Pairs int      `json:"pairs"`       // that were changed
-	Units string   `json:"units"`       // with their factors; empty if there are many
-	Texts []string `json:"texts"`       // whose pairs were removed
+	From  string   `json:"from_sha256"`     // the weights before
+	By    string   `json:"by"`              // what took the place of what pairs lost: mean or zero
+	Pairs int      `json:"pairs"`           // that were changed
+	Heads int      `json:"heads,omitempty"` // that were changed, in place of pairs
+	Units string   `json:"units"`           // with their factors; empty if there are many
+	Texts []string `json:"texts"`           // whose pairs were removed
 
 	Earlier []Edited `json:"earlier,omitempty"` // the edits of the weights before, the first one first
 }
@@ -84,7 +85,7 @@ func Info(ctx context.Context, model string, d Details) (*Summary, error) {
 	return &Summary{
 		Architecture: c.Name(), Format: ck.Format(), DTypes: ck.DTypes(), SHA256: sum, Tensors: tensors, Parameters: ck.Parameters(),
 		Family: c.Family(), Activation: clip.ActivationName(c.Activation), ImageTower: c.Describe(),
-		ImageSize: c.ImageSize, PatchSize: c.ViT.Patch, Layers: c.Depths(), Width: c.TokenWidth(),
+		ImageSize: c.ImageSize, PatchSize: c.PatchSize(), Layers: c.Depths(), Width: c.TokenWidth(),
 		Heads: c.Heads(), Neurons: c.Neurons(), Tokens: c.Tokens(), OutDim: c.OutDim,
 		ContextLength: c.ContextLength, VocabSize: c.VocabSize,
 		TextWidth: c.TextWidth, TextHeads: c.TextHeads(), TextLayers: c.TextLayers,
@@ -108,7 +109,7 @@ func editsOf(path, hash string) (*Edited, []string) {
 	steps := a.Manifest.Origin.EditSteps()
 	edits := make([]Edited, len(steps))
 	for i, s := range steps {
-		edits[i] = Edited{From: s.Weights, By: s.By, Pairs: s.Pairs, Units: s.Units, Texts: s.Texts}
+		edits[i] = Edited{From: s.Weights, By: s.By, Pairs: s.Pairs, Heads: s.Heads, Units: s.Units, Texts: s.Texts}
 	}
 	last := edits[len(edits)-1]
 	last.Earlier = edits[:len(edits)-1]
@@ -141,12 +142,7 @@ func (m *Model) PairsOrigin(neuronLayer *int, precision string) origin.Origin {
 }
 
 // PairsOf are the pairs of what has origin o, which the model made.
-func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) {
-	if o.Transformer == nil {
-		return m.Pairs(nil)
-	}
-	return m.Pairs(&o.Transformer.NeuronLayer)
-}
+func (m *Model) PairsOf(o origin.Origin) (clip.Pairs, error) { return m.Pairs(o.PairsLayer()) }
 
 // OVOf reads the weights that turn the scores of these pairs into contributions.
 func (m *Model) OVOf(o origin.Origin) (*decomp.OV, error) {
@@ -202,6 +198,16 @@ func OpenWith(ctx context.Context, path string, d Details) (*Model, error) {
 		return nil, err
 	}
 	return hashed(ctx, ck)
+}
+
+// OpenPairsOf is OpenFor for a model whose pairs are those of what has origin o; a model that
+// has no such pairs is refused.
+func OpenPairsOf(ctx context.Context, path string, d Details, o origin.Origin) (*Model, error) {
+	d.Needs = append(d.Needs, clip.AttentionPool)
+	if o.Transformer != nil {
+		d.Needs[len(d.Needs)-1] = clip.Residual
+	}
+	return OpenFor(ctx, path, d, o)
 }
 
 // OpenFor is OpenWith for a model that goes with what has origin o: what d leaves open is
@@ -273,11 +279,11 @@ func Plan(model string, d Details, batch, threads int) ([]clip.PlannedLayer, err
 // Transformer is what artefacts say of a vision transformer, whose pairs are those of the
 // neurons of a layer; -1 of none. It is nil of a ResNet.
 func (m *Model) Transformer(neuronLayer int) *origin.Transformer {
-	c := m.Config
-	if c.ViT == (clip.ViT{}) {
+	layers, heads := m.Config.Layered()
+	if layers == 0 {
 		return nil
 	}
 	return &origin.Transformer{
-		Activation: clip.ActivationName(c.Activation), Heads: c.ViT.Heads, Layers: c.ViT.Layers, NeuronLayer: neuronLayer,
+		Activation: clip.ActivationName(m.Config.Activation), Heads: heads, Layers: layers, NeuronLayer: neuronLayer,
 	}
 }

@@ -23,7 +23,7 @@ func (in *inputs) openModel(ctx context.Context, say ui.Reporter) error {
 	if err := in.wantMaps(); err != nil {
 		return err
 	}
-	m, err := model.OpenFor(ctx, in.Model, model.Details{OnlyResNet: in.from.Transformer == nil}, in.from)
+	m, err := model.OpenPairsOf(ctx, in.Model, model.Details{}, in.from)
 	if err != nil {
 		return err
 	}

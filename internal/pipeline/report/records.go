@@ -203,7 +203,7 @@ func (b *builder) record(r *report.ImageRecord, image int, x *reading, target *a
 		r.Classes = append(r.Classes, report.ClassLogit{Class: int(c.classes[at]), Logit: c.logits[at], Probability: c.probabilities[at]})
 	}
 	factor := attribution.Scale / b.lengths[image]
-	r.Logit, r.Constant = r.Classes[0].Logit, factor*target.Constant
+	r.Logit = r.Classes[0].Logit
 	listed := 0.0
 	list := func(of *first) (parts []report.PairPart) {
 		for _, u := range of.items {
@@ -214,10 +214,8 @@ func (b *builder) record(r *report.ImageRecord, image int, x *reading, target *a
 		return parts
 	}
 	r.For, r.Against = list(x.up), list(x.down)
-	r.Rest, r.Sum = factor*x.sum-listed, factor*(x.sum+target.Constant)
-	if !b.scores.Whole() { // what is left of the feature without the pairs is the image's own
-		r.Constant, r.Sum = r.Logit-factor*x.sum, r.Logit
-	}
+	r.Rest = factor*x.sum - listed
+	r.Constant, r.Sum = b.scores.BesidePairs(r.Logit, x.sum, target.Constant, factor)
 }
 
 // first are the items of largest key that were put, best first; of equal keys the one that

@@ -80,7 +80,7 @@ func TestMasks(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts, _ := pipelinetest.ReadNPY(t, testutil.GoldenViT("gelu/first_tokens.npy"))
-	axis := heat.NewPatchAxis(48, 48, 24, 8)
+	axis := heat.NewAxis(48, 48, 24, 8, true)
 	for _, all := range []string{"", "b"} {
 		var want heat.Foreground
 		for b := range 8 {

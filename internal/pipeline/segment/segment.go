@@ -13,6 +13,7 @@ import (
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/cache"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/heat"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/kernel"
@@ -206,8 +207,8 @@ type segmenter struct {
 	o       *Options
 	result  *Result
 	say     ui.Reporter
-	towers  windows
-	heat    locator
+	towers  clip.Windows
+	heat    heat.Locator
 	team    par.Team
 	class   []int // [P], the class of each query
 	shorter int   // side to which images are scaled
@@ -275,12 +276,6 @@ func (s *segmenter) setSizes(side int) error {
 	return nil
 }
 
-// setHeat prepares the maps of texts and of the pairs that they take.
-func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
-	options := heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}
-	s.heat = s.towers.locator(text, pairs, options, s.team)
-}
-
 // scene segments one image and adds its counts to the tally.
 func (s *segmenter) scene(ctx context.Context, sc *sceneToRead, t *tally) error {
 	if t.foreground != nil {
@@ -334,19 +329,20 @@ func (s *segmenter) label(ctx context.Context, sc *sceneToRead) ([][]uint16, err
 // method makes of them.
 func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field, error) {
 	w, h := sc.scaled.W, sc.scaled.H
-	down, across := s.towers.axis(h, s.crop, s.stride), s.towers.axis(w, s.crop, s.stride)
+	down, across := s.axis(h), s.axis(w)
 	fields := make([]*heat.Field, len(s.o.Methods))
 	for i := range fields {
 		fields[i] = heat.NewField(len(s.class), down, across, sc.height, sc.width)
 	}
-	tower, err := s.towers.of(down.Padded, across.Padded)
+	tower, err := s.towers.Of(down.Padded, across.Padded)
 	if err != nil {
 		return nil, err
 	}
 	s.noteSize(tower)
+	seen := window(tower)
 	logits := make([][]float32, len(fields))
 	for i := range logits {
-		logits[i] = make([]float32, len(s.class)*tower.window.Rows*tower.window.Cols)
+		logits[i] = make([]float32, len(s.class)*tower.Rows*tower.Cols)
 	}
 	normal := make([]float32, 3*w*h)
 	imageprep.Normalize(normal, sc.scaled)
@@ -358,23 +354,23 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 			for c := range 3 {
 				for y := range down.Size {
 					at := (c*down.Padded+down.Before+y)*across.Padded + across.Before
-					copy(tower.image[at:at+across.Size], normal[(c*h+top+y)*w+left:])
+					copy(tower.Image[at:at+across.Size], normal[(c*h+top+y)*w+left:])
 				}
 			}
 			if s.result.Rounding == nil && s.o.Precision != kernel.Float32 {
-				if s.result.Rounding, err = s.towers.rounding(tower); err != nil {
+				if s.result.Rounding, err = s.rounding(tower); err != nil {
 					return nil, err
 				}
 			}
-			if err := tower.run(); err != nil {
+			if err := tower.Run(); err != nil {
 				return nil, err
 			}
-			s.heat.Logits(logits, &tower.window, s.team)
+			s.heat.Logits(logits, seen, s.team)
 			for m, f := range fields {
 				if k := artefact.FirstNonFinite(logits[m]); k >= 0 {
 					return nil, fmt.Errorf("%s: method %v: logit is %g, want a finite one (see the inputs)", sc.item.Path, s.o.Methods[m], logits[m][k])
 				}
-				f.Set(i, j, tower.window.Rows, tower.window.Cols, logits[m])
+				f.Set(i, j, tower.Rows, tower.Cols, logits[m])
 			}
 			s.result.Windows++
 		}
@@ -383,9 +379,9 @@ func (s *segmenter) fields(ctx context.Context, sc *sceneToRead) ([]*heat.Field,
 }
 
 // noteSize says once of each size of windows that it is not the model's.
-func (s *segmenter) noteSize(t *sizedTower) {
-	size := WindowSize{Width: t.width, Height: t.height}
-	side := t.tower.Config().ImageSize
+func (s *segmenter) noteSize(t *clip.Window) {
+	size := WindowSize{Width: t.Width, Height: t.Height}
+	side := t.Tower.Config().ImageSize
 	size.Interpolated = size.Width != side || size.Height != side
 	for _, known := range s.result.Sizes {
 		if known == size {

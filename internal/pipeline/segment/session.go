@@ -9,6 +9,7 @@ import (
 	"github.com/clipnh/clipnh/configs"
 	"github.com/clipnh/clipnh/internal/artefact"
 	"github.com/clipnh/clipnh/internal/canvas"
+	"github.com/clipnh/clipnh/internal/clip"
 	"github.com/clipnh/clipnh/internal/dataset"
 	"github.com/clipnh/clipnh/internal/imageprep"
 	"github.com/clipnh/clipnh/internal/par"
@@ -23,7 +24,7 @@ type Session struct {
 	m      *model.Model
 	say    ui.Reporter
 	pcs    *artefact.Components // nil if the method takes no pairs
-	towers windows
+	towers clip.Windows
 }
 
 // Open opens components and packs the tower of m, which must stay open. The classes of o

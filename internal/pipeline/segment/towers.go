@@ -1,254 +1,74 @@
 package segment
 
 import (
-	"slices"
-
 	"github.com/clipnh/clipnh/internal/clip"
-	"github.com/clipnh/clipnh/internal/decomp"
 	"github.com/clipnh/clipnh/internal/heat"
-	"github.com/clipnh/clipnh/internal/kernel"
-	"github.com/clipnh/clipnh/internal/par"
 	"github.com/clipnh/clipnh/internal/pipeline/model"
 	"github.com/clipnh/clipnh/internal/pipeline/source"
 	"github.com/clipnh/clipnh/internal/usage"
 )
 
-// windows are towers that look at windows of images. There is one for each kind of tower.
-type windows interface {
-	// of returns the tower for windows of h x w pixels, whose image is zero where the last
-	// user left it so.
-	of(h, w int) (*sizedTower, error)
-	// axis lays windows over a side of an image; see heat.NewAxis.
-	axis(length, crop, stride int) heat.Axis
-	// locator prepares what computes patch logits for texts.
-	locator(text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) locator
-	// rounding is how far reduced precision moves what a tower says of its image.
-	rounding(*sizedTower) (*source.Rounding, error)
-}
-
-// A locator computes patch logits, as heat.Mapper does.
-type locator interface {
-	Logits(dst [][]float32, w *heat.Window, team par.Team)
+// looksAt are what methods look at of windows, and what the image tower must have for it.
+var looksAt = map[heat.Method]struct {
+	want  func(*clip.WindowOptions)
+	needs []clip.Structure
+	of    string // the models that have it
+}{
+	heat.ByPairs:    {want: func(o *clip.WindowOptions) { o.Neurons, o.Heads = true, true }},
+	heat.ByHeads:    {want: func(o *clip.WindowOptions) { o.Heads = true }},
+	heat.ByNeurons:  {want: func(o *clip.WindowOptions) { o.Neurons = true }},
+	heat.ByValues:   {func(o *clip.WindowOptions) { o.Values = true }, []clip.Structure{clip.AttentionPool}, "a CLIP-ResNet"},
+	heat.BySelfSelf: {func(o *clip.WindowOptions) { o.SelfSelf = true }, []clip.Structure{clip.AttentionPool}, "a CLIP-ResNet"},
+	heat.ByTokens:   {func(*clip.WindowOptions) {}, []clip.Structure{clip.Residual}, "a vision transformer"},
 }
 
 // newWindows packs the tower for what the methods need of it.
-func newWindows(m *model.Model, o *Options) (windows, error) {
-	of, only := "a CLIP-ResNet", []heat.Method{heat.ByValues, heat.BySelfSelf}
-	transformer := m.RequireViT() == nil
-	if !transformer {
-		of, only = "a vision transformer", []heat.Method{heat.ByTokens}
-	}
+func newWindows(m *model.Model, o *Options) (clip.Windows, error) {
+	w := clip.WindowOptions{Threads: o.Threads, Precision: o.Precision, Size: o.Setup.SlideCrop, NeuronLayer: o.NeuronLayer, MapBlock: o.Setup.Block, PoolBlock: o.SimBlock}
 	for _, method := range o.Methods {
-		if slices.Contains(only, method) {
-			return nil, usage.Errorf("%s: {method} %s is for %s", m.Path(), method, of)
+		look := looksAt[method]
+		for _, s := range look.needs {
+			if !m.Config.Has(s) {
+				return nil, usage.Errorf("%s: {method} %s is for %s", m.Path(), method, look.of)
+			}
 		}
+		look.want(&w)
 	}
-	if transformer {
-		return newPatchTower(m, o)
-	}
-	return newTowers(m, o)
+	return m.Windows(w)
 }
 
-// towers are image towers for windows of several sizes that share their weights.
-type towers struct {
-	checkpoint *clip.Checkpoint
-	packed     *clip.ResNetTower
-	sized      []*sizedTower // the one used last comes first
-	conv       int           // block of the last stage whose map counts
-	lens       bool          // whether the attention pool is run on another block's map
-	needs      clip.ImageOptions
-	blocks     bool
+// axis lays the windows over a side of an image.
+func (s *segmenter) axis(length int) heat.Axis {
+	cell, fixed := s.towers.Cell()
+	return heat.NewAxis(length, s.crop, s.stride, cell, fixed)
 }
 
-// maxSizes is how many sizes of windows are prepared at a time. The maps of one
-// take 130 MB of RN50x16; images of a data set have few sizes, if any but one.
-const maxSizes = 4
+// setHeat prepares the maps of texts and of the pairs that they take.
+func (s *segmenter) setHeat(text []float32, pairs *heat.Pairs) {
+	w := s.towers
+	p := w.Pairs()
+	by := heat.Weights{OV: w.OV(), Tokens: w.Tokens(), Heads: heat.PairHeads{First: p.FirstLayer, Heads: p.LayerHeads, Neurons: p.Neurons}}
+	s.heat = heat.NewLocator(by, text, pairs, heat.Options{Methods: s.o.Methods, Sink: s.o.Setup.Sink}, s.team)
+}
 
-// newTowers packs the image tower for what the methods need of it.
-func newTowers(m *model.Model, o *Options) (*towers, error) {
-	last := len(m.Config.Layers) - 1
-	blocks := m.Config.Layers[last]
-	conv, err := blockIndex("{conv-map-idx}", o.Setup.Block, blocks)
+// window is what a tower says of its window, on the tower's memory.
+func window(w *clip.Window) *heat.Window {
+	of := w.Seen
+	return &heat.Window{
+		Rows: w.Rows, Cols: w.Cols, Map: w.Map, Attention: of.Attention, Values: of.TokenValues, SelfSelf: of.SelfSelf,
+		Reads: of.Reads, Statistics: of.Statistics, Neurons: of.Neurons, Feature: of.Features,
+	}
+}
+
+// rounding is how far reduced precision moves what a tower says of its image.
+func (s *segmenter) rounding(of *clip.Window) (*source.Rounding, error) {
+	exact, err := s.towers.Exact(of)
 	if err != nil {
 		return nil, err
 	}
-	sim, err := blockIndex("{sim-map-idx}", o.SimBlock, blocks)
-	if err != nil {
-		return nil, err
-	}
-	t := &towers{checkpoint: m.Checkpoint, conv: conv}
-	// One window at a time, so that all threads share it however few there are.
-	t.needs = clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision}
-	for _, method := range o.Methods {
-		switch method {
-		case heat.ByPairs:
-			t.blocks, t.needs.TokenValues = true, true
-		case heat.ByNeurons:
-			t.blocks = true
-		case heat.BySelfSelf:
-			t.needs.SelfSelf = true
-		default:
-			t.needs.TokenValues = true
-		}
-	}
-	t.needs.KeepBlocks = t.blocks
-	if sim != blocks-1 {
-		t.lens, t.needs.Lenses = true, []int{sim}
-	}
-	t.packed, err = clip.NewResNetTower(m.Checkpoint, t.needs)
-	return t, err
-}
-
-// blockIndex resolves the index of a block, which counts from the last one if it
-// is below zero.
-func blockIndex(flag string, index, blocks int) (int, error) {
-	if index < -blocks || index >= blocks {
-		return 0, usage.Errorf("%s %d: the last stage has %d blocks, want %d to %d", flag, index, blocks, -blocks, blocks-1)
-	}
-	if index < 0 {
-		index += blocks
-	}
-	return index, nil
-}
-
-// sizedTower is a tower for windows of one size, and what it says of a window.
-type sizedTower struct {
-	tower         clip.ImageTower
-	width, height int       // of windows, in pixels
-	image         []float32 // [3,h,w], normalised
-	out           clip.Output
-	window        heat.Window // on the memory of out
-}
-
-func (t *towers) axis(length, crop, stride int) heat.Axis { return heat.NewAxis(length, crop, stride) }
-
-func (t *towers) locator(text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) locator {
-	return heat.NewMapper(t.packed.OV(), text, pairs, o, team)
-}
-
-func (t *towers) of(h, w int) (*sizedTower, error) {
-	for i, s := range t.sized {
-		if s.height == h && s.width == w {
-			t.sized = slices.Insert(slices.Delete(t.sized, i, i+1), 0, s)
-			clear(s.image)
-			return s, nil
-		}
-	}
-	tower, err := t.packed.ForSize(h, w)
-	if err != nil {
-		return nil, err
-	}
-	s := &sizedTower{tower: tower, width: w, height: h, image: make([]float32, 3*h*w)}
-	c := tower.Config()
-	T, C := tower.Tokens(), c.Neurons()
-	s.window.Rows, s.window.Cols = tower.Grid()
-	pool := clip.Output{Attention: make([]float32, c.Heads()*T)}
-	if t.needs.TokenValues {
-		pool.TokenValues = make([]float32, T*C)
-	}
-	if t.needs.SelfSelf {
-		pool.SelfSelf = make([]float32, T*C)
-	}
-	s.window.Attention, s.window.Values, s.window.SelfSelf = pool.Attention, pool.TokenValues, pool.SelfSelf
-	if s.out = pool; t.lens {
-		s.out = clip.Output{Lenses: []clip.Output{pool}}
-	}
-	if t.blocks {
-		s.window.Map = make([]float32, (T-1)*C)
-		s.out.Blocks = make([][]float32, c.Layers[len(c.Layers)-1])
-		s.out.Blocks[t.conv] = s.window.Map
-	}
-	t.sized = append([]*sizedTower{s}, t.sized...)
-	t.sized = t.sized[:min(len(t.sized), maxSizes)]
-	return s, nil
-}
-
-// run sends the image through the tower and fills window.
-func (s *sizedTower) run() error { return s.tower.Run(s.image, s.out) }
-
-func (t *towers) rounding(of *sizedTower) (*source.Rounding, error) {
-	exact := clip.ImageOptions{Batch: t.needs.Batch, Threads: t.needs.Threads}
-	packed, err := clip.NewResNetTower(t.checkpoint, exact)
-	if err != nil {
-		return nil, err
-	}
-	reference, err := packed.ForSize(of.height, of.width)
-	if err != nil {
-		return nil, err
-	}
-	r, err := source.CompareTowers(of.tower, reference, of.image)
+	r, err := source.CompareTowers(of.Tower, exact, of.Image)
 	if err == nil {
-		r.Precision = source.PrecisionOf(t.needs.Precision)
-	}
-	return r, err
-}
-
-// patchTower is a vision transformer, whose windows have its own size. What heads read of
-// tokens is compared with texts.
-type patchTower struct {
-	checkpoint *clip.Checkpoint
-	pairs      clip.Pairs // where a method takes some
-	needs      clip.ImageOptions
-	tokens     *decomp.Tokens
-	one        *sizedTower
-}
-
-func newPatchTower(m *model.Model, o *Options) (*patchTower, error) {
-	c := m.Config
-	if crop := o.Setup.SlideCrop; crop != 0 && crop != c.ImageSize {
-		return nil, usage.Errorf("{slide-crop} %d: windows of a vision transformer have its own size, want %d or 0", crop, c.ImageSize)
-	}
-	t := &patchTower{checkpoint: m.Checkpoint, needs: clip.ImageOptions{Batch: 1, Threads: o.Threads, Precision: o.Precision, Reads: true}}
-	T, W := c.Tokens(), c.ViT.Width
-	out := clip.Output{Features: make([]float32, c.OutDim), Reads: make([]float32, c.ViT.Layers*T*W), Statistics: make([]float32, 2)}
-	var err error
-	if slices.ContainsFunc(o.Methods, heat.Method.UsesPairs) {
-		if t.pairs, err = m.Pairs(o.NeuronLayer); err != nil {
-			return nil, err
-		}
-		t.pairs.Want(&t.needs)
-		t.needs.PairTokens = true
-		out.Neurons = make([]float32, T*t.pairs.Neurons)
-	}
-	if t.tokens, err = m.Checkpoint.Tokens(); err != nil {
-		return nil, err
-	}
-	tower, err := clip.NewViTTower(m.Checkpoint, t.needs)
-	if err != nil {
-		return nil, err
-	}
-	side := c.ImageSize
-	t.one = &sizedTower{tower: tower, width: side, height: side, image: make([]float32, tower.ImageLen()), out: out}
-	t.one.window = heat.Window{
-		Rows: c.Grid(), Cols: c.Grid(), Reads: out.Reads, Statistics: out.Statistics, Neurons: out.Neurons, Feature: out.Features,
-	}
-	return t, nil
-}
-
-func (t *patchTower) of(int, int) (*sizedTower, error) {
-	clear(t.one.image)
-	return t.one, nil
-}
-
-func (t *patchTower) axis(length, crop, stride int) heat.Axis {
-	return heat.NewPatchAxis(length, crop, stride, t.checkpoint.Config.ViT.Patch)
-}
-
-func (t *patchTower) locator(text []float32, pairs *heat.Pairs, o heat.Options, team par.Team) locator {
-	of := heat.PairHeads{First: t.pairs.FirstLayer, Heads: t.pairs.LayerHeads, Neurons: t.pairs.Neurons}
-	return heat.NewTokenMapper(t.tokens, text, pairs, of, o, team)
-}
-
-func (t *patchTower) rounding(of *sizedTower) (*source.Rounding, error) {
-	exact := t.needs
-	exact.Precision = kernel.Float32
-	reference, err := clip.NewViTTower(t.checkpoint, exact)
-	if err != nil {
-		return nil, err
-	}
-	r, err := source.CompareTowers(of.tower, reference, of.image)
-	if err == nil {
-		r.Precision = source.PrecisionOf(t.needs.Precision)
+		r.Precision = source.PrecisionOf(s.o.Precision)
 	}
 	return r, err
 }

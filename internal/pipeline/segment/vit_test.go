@@ -86,10 +86,11 @@ func TestViTSegment(t *testing.T) {
 // of no layer.
 func TestFamilies(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"{method} values is for a CLIP-ResNet":              func(o *Options) { o.Methods = []heat.Method{heat.ByTokens, heat.ByValues} },
-		"{method} self-self is for a CLIP-ResNet":           func(o *Options) { o.Methods = []heat.Method{heat.BySelfSelf} },
-		"windows of a vision transformer have its own size": func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide = 64, 64 },
-		"want the layer whose neurons to look at":           func(o *Options) { o.NeuronLayer, o.Methods = nil, []heat.Method{heat.ByPairs} },
+		"{method} values is for a CLIP-ResNet":                 func(o *Options) { o.Methods = []heat.Method{heat.ByTokens, heat.ByValues} },
+		"{method} self-self is for a CLIP-ResNet":              func(o *Options) { o.Methods = []heat.Method{heat.BySelfSelf} },
+		"windows of a vision transformer have its own size":    func(o *Options) { o.Setup.SlideCrop, o.Setup.ShorterSide = 64, 64 },
+		"{sim-map-idx} -2: a vision transformer has no stages": func(o *Options) { o.SimBlock = -2 },
+		"want the layer whose neurons to look at":              func(o *Options) { o.NeuronLayer, o.Methods = nil, []heat.Method{heat.ByPairs} },
 		"{method} tokens is for a vision transformer": func(o *Options) {
 			o.Model, o.Details, o.NeuronLayer = testutil.Golden("model/tiny_sd_fp32.pt"), model.Details{}, nil
 			o.TextsPath = testutil.Golden("text/zeroshot.npy")

@@ -37,6 +37,9 @@ func Beside(path string) ([]string, error) {
 	}
 	if len(found) == 0 {
 		err := fmt.Errorf("%s: %w: no shards beside it, such as %s", path, cache.ErrMissing, Shard{1, 16}.Path(path))
+		if layers := artefact.LayersWithin(path); layers != nil {
+			return nil, hint.With(err, "it holds a collection of each layer of neurons: give one of "+strings.Join(layers, ", "))
+		}
 		return nil, hint.With(err, "run the command that makes them, such as collect, with {shard} 1/16 and so on first, or name the shards")
 	}
 	return found, nil

@@ -28,13 +28,12 @@ var power = flag.Bool("power", false, "measure the table of docs/watch.md that s
 
 // cars are the example's cars: what the model says of each, and whether it is yellow.
 type cars struct {
-	scores    []float32 // [B,pairs]
-	pairs     int
-	ratios    []float32  // [B], of the concept yellow
-	features  *mat.Dense // [B,O], of length 1
-	of        [2][]int   // the others, and the yellow ones
-	names     []string
-	pairNames []string
+	scores   []float32 // [B,pairs]
+	pairs    int
+	ratios   []float32  // [B], of the concept yellow
+	features *mat.Dense // [B,O], of length 1
+	of       [2][]int   // the others, and the yellow ones
+	names    []string
 }
 
 // openCars runs the example's model on its cars.

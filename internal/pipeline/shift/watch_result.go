@@ -130,9 +130,6 @@ type Quantile struct {
 	Value     float64 `json:"value"`
 }
 
-// Size is how far it has moved either way, perhaps infinitely.
-func (m Change) Size() float64 { return m.size }
-
 // newWatchResult says what is compared. It warns of small collections.
 func newWatchResult(o WatchOptions, both [2]*watched, say ui.Reporter) *WatchResult {
 	r := &WatchResult{

@@ -145,15 +145,12 @@ func (s *Source) NeuronUnits() unit.Layered {
 	return unit.Layered{Shape: unit.Shape{s.Neurons}, Layers: artefact.OriginLayers(s.Origin)}
 }
 
-// Whole reports whether the contributions of the pairs sum to the image features.
-func (s *Source) Whole() bool { return s.Origin.Transformer == nil }
-
 // ResNetTower is the tower of a model with an attention pool, whose tokens a stage works on.
 func (s *Source) ResNetTower() (*clip.ResNetTower, error) {
 	if t, ok := s.Tower.(*clip.ResNetTower); ok {
 		return t, nil
 	}
-	return nil, s.Model.RequireResNet()
+	return nil, s.Model.Require(clip.AttentionPool)
 }
 
 // PairTower is the tower of a model that says where in images the scores of its pairs come
@@ -164,6 +161,30 @@ func (s *Source) PairTower() (clip.PairTower, error) {
 		return clip.NewPoolTower(*r.pairs, t), nil
 	}
 	return clip.NewPairTower(*r.pairs, r.how)
+}
+
+// EditedNeurons returns what computes image features with the activations of neurons that gone
+// [C] says replaced by means [C], the same at every token and for every image, of a model in
+// whose weights that can be done; ok is false of another. It packs an image tower.
+func (s *Source) EditedNeurons(gone []bool, means []float64) (features func(dst []float32, b Batch, team par.Team) error, ok bool, err error) {
+	r, isTower := s.reader.(*towerReader)
+	if !isTower || r.pairs == nil || r.pairs.Weights().Means() != clip.ActivationMeans {
+		return nil, false, nil
+	}
+	factors := make([]float64, r.pairs.Heads*r.pairs.Neurons)
+	for u := range factors {
+		if !gone[u%r.pairs.Neurons] {
+			factors[u] = 1
+		}
+	}
+	edit, err := r.pairs.Weights().Edit(factors, means)
+	if err != nil {
+		return nil, true, err
+	}
+	after, err := edit.Edited(clip.ImageOptions{Batch: r.how.Batch, Threads: r.how.Threads, Precision: r.how.Precision})
+	return func(dst []float32, b Batch, team par.Team) error {
+		return after.Features(dst, clip.Seen{Images: len(b.Names), Pixels: b.Pixels}, team)
+	}, true, err
 }
 
 // Restrict leaves only items lo to hi of a model's images.
