@@ -269,7 +269,7 @@ type demoResult struct {
 	Ablation         []demoAblation `json:"ablation"`
 	Segmentation     []demoFigure   `json:"segmentation"` // mIoU by method, 0 to 1
 	Shift            []demoFigure   `json:"shift"`        // point-biserial r by concept
-	ViT              demoViT        `json:"vit"`          // a vision transformer
+	Transformer      demoViT        `json:"vit"`          // a vision transformer
 	Worth            demoWorth      `json:"worth"`        // of pairs, on harder images
 	Cue              demoCue        `json:"cue"`          // of the second model
 }

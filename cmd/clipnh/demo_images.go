@@ -89,5 +89,5 @@ func (r *demoResult) printImages(p *ui.Printer) error {
 	if err := p.Table(t); err != nil {
 		return err
 	}
-	return errors.Join(r.ViT.print(p, true), p.Text("\n"), r.Worth.print(p), r.Cue.print(p), p.Text("\n"))
+	return errors.Join(r.Transformer.print(p, true), p.Text("\n"), r.Worth.print(p), r.Cue.print(p), p.Text("\n"))
 }

@@ -26,7 +26,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	for _, v := range r.Reconstruction[1:] { // pairs are the model
 		percent("the same, "+v.Variant, v.Top1, v.Expected)
 	}
-	percent("zero-shot accuracy of the vision transformer", r.ViT.ZeroShot.Top1, r.ViT.Expected)
+	percent("zero-shot accuracy of the vision transformer", r.Transformer.ZeroShot.Top1, r.Transformer.Expected)
 	for _, f := range r.Segmentation[:1] {
 		percent("segmentation by "+f.Name+", mIoU", f.Value, f.Expected)
 	}
@@ -36,7 +36,7 @@ func (r *demoResult) printShort(dir string, p *ui.Printer) error {
 	if err := errors.Join(p.Text(b.String()), p.Table(t)); err != nil {
 		return err
 	}
-	if err := r.ViT.print(p, false); err != nil {
+	if err := r.Transformer.print(p, false); err != nil {
 		return err
 	}
 	if err := errors.Join(p.Text("\n"), r.Worth.print(p), r.Cue.print(p)); err != nil {

@@ -19,7 +19,7 @@ import (
 // worth, what is left of the cue, which figure to look at, and where the log is.
 func TestDemoPrintsShort(t *testing.T) {
 	r := &demoResult{
-		ViT: demoViT{
+		Transformer: demoViT{
 			Agreement: &demoAgreeing{agreement.Result{Images: 400, ByChance: 0.21, Words: []agreement.Word{
 				{Word: "red", Here: artefact.Pair{Head: 1, Neuron: 2}, There: artefact.Pair{Unit: "l2h0n1"}, Correlation: 0.2},
 				{Word: "yellow", Here: artefact.Pair{Head: 3, Neuron: 149}, There: artefact.Pair{Unit: "l3h1n22"}, Correlation: 0.8123},

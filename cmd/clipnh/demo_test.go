@@ -34,7 +34,7 @@ func TestDemo(t *testing.T) {
 			t.Errorf("%s time: accuracy %+v, want %g", time, got.ZeroShot, got.ExpectedZeroShot)
 		}
 		checkDemoEvaluations(t, &got)
-		checkDemoViT(t, &got.ViT)
+		checkDemoViT(t, &got.Transformer)
 		checkDemoScores(t, filepath.Join(dir, "caches", "vit-val"))
 		checkDemoWorth(t, &got.Worth)
 		checkDemoCue(t, &got.Cue)

@@ -74,7 +74,7 @@ func (r *demoResult) addViT(ctx context.Context, in func(string) string, threads
 		return err
 	}
 	v := rebuilt.Variants[0]
-	r.ViT = demoViT{
+	r.Transformer = demoViT{
 		Layer: demo.ViTLayer, ZeroShot: demoAccuracy{rebuilt.Images, rebuilt.Baseline.Top1, rebuilt.Baseline.Top5}, Expected: expected.ZeroShotTop1,
 		Rebuilt:   demoVariant{v.Variant, v.Top1, expected.Reconstruction["pc0"]},
 		Agreement: &demoAgreeing{*agreed, expected.Agreement.ByChance},
@@ -84,7 +84,7 @@ func (r *demoResult) addViT(ctx context.Context, in func(string) string, threads
 		if !ok {
 			return fmt.Errorf("expected-vit.json: no agreement on %q", word)
 		}
-		r.ViT.ExpectedWords = append(r.ViT.ExpectedWords, want)
+		r.Transformer.ExpectedWords = append(r.Transformer.ExpectedWords, want)
 	}
 	return nil
 }
